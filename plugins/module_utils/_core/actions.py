@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Contract 2: mitigating modules return actions.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+ACTIONS_CONTRACT = "oncall.incident/actions/1"
+
+# Outcomes. They are measured after the fact, never read off a return code.
+PLANNED = "planned"  # check mode: would be done now
+DONE = "done"  # measured: the change is there
+GONE = "gone"  # measured: the session is gone
+NOT_NEEDED = "not_needed"  # already so
+MOVED_ON = "moved_on"  # the target has begun other work since; left alone
+PID_REUSED = "pid_reused"  # the identity belongs to somebody else now; left alone
+REFUSED = "refused"  # a rule of ours forbids it: not approved, over the limit, protected
+NOT_PERMITTED = "not_permitted"  # the target system forbids it
+STILL_RUNNING = "still_running"  # acted, and measured that it did not work
+FAILED = "failed"  # acting failed, or the measurement does not show the change
+UNKNOWN = "unknown"  # begun and not answered
+
+CHANGED_OUTCOMES = frozenset({DONE, GONE})
+FAILED_OUTCOMES = frozenset({FAILED, STILL_RUNNING, NOT_PERMITTED, UNKNOWN})
+OUTCOMES = CHANGED_OUTCOMES | FAILED_OUTCOMES | {PLANNED, NOT_NEEDED, MOVED_ON, PID_REUSED, REFUSED}
+
+
+def action_id(*, verb: str, resource: str, identity: t.Mapping[str, t.Any]) -> str:
+    """The identity of an action: what would be done, on which resource, to exactly whom.
+
+    Two looks at an unchanged world give the same id; a target that moved on has another one.
+
+    Args:
+        verb: what would be done: terminate, cancel, restart, ...
+        resource: the server or service itself, not the name it was reached by.
+        identity: what identifies the target beyond doubt; never only a pid.
+    """
+    who = ",".join(f"{key}={identity[key]}" for key in sorted(identity))
+    return f"{verb}|{resource}|{who}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Action:
+    """One change to the world.
+
+    Attributes:
+        id: from action_id().
+        verb: what is done.
+        target: whom it is done to, JSON-like, for people.
+        reason: why, in one sentence.
+        outcome: one of OUTCOMES.
+        detail: further JSON-like data: error, times, statements.
+    """
+
+    id: str
+    verb: str
+    target: t.Mapping[str, t.Any]
+    reason: str
+    outcome: str = PLANNED
+    detail: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+
+    def with_outcome(self, outcome: str, **detail: t.Any) -> Action:
+        """The same action with its outcome known."""
+        return dataclasses.replace(self, outcome=outcome, detail={**self.detail, **detail})
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The action as it appears in results and records."""
+        return {
+            "id": self.id, "verb": self.verb, "target": dict(self.target), "reason": self.reason,
+            "outcome": self.outcome, "detail": dict(self.detail),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Spared:
+    """Somebody who was not touched, and why. `would_match`: a rule would have taken it."""
+
+    target: t.Mapping[str, t.Any]
+    reasons: tuple[str, ...]
+    would_match: bool = False
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The spared target as it appears in results and records."""
+        return {"target": dict(self.target), "reasons": list(self.reasons), "would_match": self.would_match}
+
+
+def result(
+    actions: t.Sequence[Action],
+    *,
+    check_mode: bool,
+    limits: t.Mapping[str, t.Any] | None = None,
+    protected: t.Sequence[Spared] = (),
+) -> dict[str, t.Any]:
+    """The result of a mitigating module: contract, changed, actions, limits, protected.
+
+    In check mode `changed` predicts: true when an action is planned.
+    """
+    outcomes = [action.outcome for action in actions]
+    changed = PLANNED in outcomes if check_mode else any(outcome in CHANGED_OUTCOMES for outcome in outcomes)
+    return {
+        "contract": ACTIONS_CONTRACT,
+        "changed": changed,
+        "actions": [action.as_dict() for action in actions],
+        "limits": dict(limits or {}),
+        "protected": [spared.as_dict() for spared in protected],
+    }
+
+
+def failed_actions(actions: t.Iterable[Action]) -> list[Action]:
+    """Those whose outcome must fail the task."""
+    return [action for action in actions if action.outcome in FAILED_OUTCOMES]
+
+
+def is_approved(candidate_ids: t.Iterable[str], approved: t.Sequence[str] | None) -> bool:
+    """Whether an approval covers the candidate. None is no restriction, an empty list covers nothing."""
+    return approved is None or not set(candidate_ids).isdisjoint(approved)

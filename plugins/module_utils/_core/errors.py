@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one error family of the collection.
+
+This module util is PRIVATE to the collection: it may change at any time.
+
+Everything below a module's main() raises an IncidentError; main() has one except clause
+and hands message, hint and facts to fail_json, so that a caller can branch on `error`
+instead of reading prose.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+
+class IncidentError(Exception):
+    """Something stops us, in words the operator can act on.
+
+    Args:
+        message: names the input or the part concerned and says what is wrong.
+        hint: what to do about it, in one sentence.
+        facts: JSON-like data that goes into the result beside the message.
+    """
+
+    kind: t.ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None, **facts: t.Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.facts = facts
+
+    def as_result(self) -> dict[str, t.Any]:
+        """Keyword arguments for fail_json: msg, error (the kind), hint and the facts."""
+        text = self.message if not self.hint else f"{self.message} {self.hint}"
+        return {"msg": text, "error": str(self.facts.get("error", self.kind)), "hint": self.hint, **{k: v for k, v in self.facts.items() if k != "error"}}
+
+
+class BadInput(IncidentError):
+    """An argument, a file or a variable is not usable; nothing was touched."""
+
+    kind = "bad_input"
+
+
+class CannotReach(IncidentError):
+    """The target could not be reached or refused us; `error` in facts says which way."""
+
+    kind = "cannot_reach"
+
+
+class Blind(IncidentError):
+    """We may not see what we would have to judge; never read as health."""
+
+    kind = "blind"
+
+
+class LimitExceeded(IncidentError):
+    """More would have been changed than the caller allowed; nothing was."""
+
+    kind = "limit_exceeded"
+
+
+class Locked(IncidentError):
+    """Somebody else is acting on the same target at this moment."""
+
+    kind = "locked"
+
+
+class PlanRefused(IncidentError):
+    """The approved plan is tampered with, expired or not for this run."""
+
+    kind = "plan_refused"

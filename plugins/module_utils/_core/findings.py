@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Contract 1: health modules return a verdict.
+
+This module util is PRIVATE to the collection: it may change at any time.
+
+A verdict is findings (each judged), what could not be judged (skipped), and the worst status.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+VERDICT_CONTRACT = "oncall.incident/verdict/1"
+
+OK = "ok"
+WARNING = "warning"
+UNKNOWN = "unknown"
+CRITICAL = "critical"
+
+#: From best to worst. What could not be judged is worse than a warning: it may hide anything.
+STATUSES: tuple[str, ...] = (OK, WARNING, UNKNOWN, CRITICAL)
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One judged observation.
+
+    Attributes:
+        check: stable snake_case name of the check, the same for every subject.
+        status: one of STATUSES.
+        observed: what was measured, a JSON value.
+        threshold: the value that decided, or None where the check has none.
+        unit: of observed and threshold: seconds, bytes, percent, count, ...
+        hint: what to do about it; empty when ok.
+        subject: what the finding is about where a check judges several things (a slot, a database).
+        detail: further JSON-like data for the report.
+    """
+
+    check: str
+    status: str
+    observed: t.Any = None
+    threshold: t.Any = None
+    unit: str = ""
+    hint: str = ""
+    subject: str = ""
+    detail: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The finding as it appears in results and records."""
+        return {**dataclasses.asdict(self), "detail": dict(self.detail)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Skipped:
+    """A check that could not run. Never counts as ok."""
+
+    check: str
+    reason: str
+    hint: str = ""
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The skipped check as it appears in results and records."""
+        return dataclasses.asdict(self)
+
+
+def worst(statuses: t.Iterable[str]) -> str:
+    """The worst of the statuses; unknown when there is none, since nothing was judged."""
+    found = [STATUSES.index(status) for status in statuses]
+    return STATUSES[max(found)] if found else UNKNOWN
+
+
+def judge(
+    check: str,
+    observed: float | None,
+    *,
+    warning: float | None = None,
+    critical: float | None = None,
+    unit: str = "",
+    hint: str = "",
+    subject: str = "",
+    detail: t.Mapping[str, t.Any] | None = None,
+) -> Finding:
+    """Judge a number of which more is worse. A threshold is crossed when observed >= threshold.
+
+    A missing number is unknown. A threshold of None is not applied.
+    """
+    status, threshold = OK, warning if warning is not None else critical
+    if observed is None:
+        status = UNKNOWN
+    elif critical is not None and observed >= critical:
+        status, threshold = CRITICAL, critical
+    elif warning is not None and observed >= warning:
+        status, threshold = WARNING, warning
+    return Finding(
+        check=check, status=status, observed=observed, threshold=threshold, unit=unit,
+        hint="" if status == OK else hint, subject=subject, detail=detail or {},
+    )
+
+
+def verdict(findings: t.Sequence[Finding], skipped: t.Sequence[Skipped] = ()) -> dict[str, t.Any]:
+    """The result of a health module: contract, status, findings, skipped."""
+    return {
+        "contract": VERDICT_CONTRACT,
+        "status": worst(finding.status for finding in findings),
+        "findings": [finding.as_dict() for finding in findings],
+        "skipped": [item.as_dict() for item in skipped],
+    }
+
+
+def must_fail(status: str, *, fail_on: str) -> bool:
+    """Whether a task with fail_on (never, critical, warning) fails at this status.
+
+    Unknown is worse than warning and fails a task that fails on warning; with `critical` it fails too,
+    because what could not be judged may be critical.
+    """
+    if fail_on == "never":
+        return False
+    if fail_on == "warning":
+        return status != OK
+    return status in (CRITICAL, UNKNOWN)

@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Blast-radius limits: one budget for a run, fail closed.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .errors import BadInput
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """How many targets a run may change.
+
+    Attributes:
+        max_count: absolute limit, 0 allows nothing.
+        max_percent: limit as a share of the population in percent; None applies none. At least one target is
+            allowed by it, or a small system could never be helped.
+        spent: how many this run has changed already, in earlier modules and retries.
+    """
+
+    max_count: int
+    max_percent: float | None = None
+    spent: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_count < 0:
+            raise BadInput(f"max_victims: {self.max_count} is negative.", hint="Give 0 or more.")
+        if self.max_percent is not None and not 0 <= self.max_percent <= 100:
+            raise BadInput(f"max_percent: {self.max_percent} is not a share in percent.", hint="Give 0 to 100.")
+
+    def allowance(self, population: int) -> int:
+        """How many more of a population of this size may be changed now."""
+        allowed = self.max_count
+        if self.max_percent is not None:
+            share = int((population + self.spent) * self.max_percent / 100)
+            allowed = min(allowed, max(share, 1 if self.max_percent > 0 else 0))
+        return max(allowed - self.spent, 0)
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The limits as they enter results and the plan's hash (not what is spent: that is no limit)."""
+        return {"max_victims": self.max_count, "max_percent": self.max_percent}

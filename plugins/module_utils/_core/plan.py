@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan: the actions mitigate would take now, and the approval of exactly those.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import typing as t
+
+from .actions import PLANNED
+from .errors import PlanRefused
+
+PLAN_CONTRACT = "oncall.incident/plan/1"
+#: An approval is for the world as the approver saw it: seconds.
+PLAN_LIFETIME = 600.0
+
+
+def plan_hash(ids_by_host: t.Mapping[str, t.Iterable[str]], limits_by_host: t.Mapping[str, t.Any]) -> str:
+    """SHA-256 (hex) over the sorted action ids and the limits; ages and wording are not in it."""
+    body = {
+        "actions": sorted([host, identity] for host, ids in ids_by_host.items() for identity in ids),
+        "limits": {host: limits for host, limits in limits_by_host.items() if limits},
+    }
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What would be done, by inventory host.
+
+    Attributes:
+        run: id of the run that made it.
+        created, expires: seconds since the epoch, UTC.
+        actions: action dictionaries by inventory host, outcome planned.
+        limits: limit dictionaries by inventory host.
+        baseline: status by check by inventory host as investigate saw it; verify compares with it.
+        hash: plan_hash() of actions and limits.
+    """
+
+    run: str
+    created: float
+    expires: float
+    actions: t.Mapping[str, t.Sequence[t.Mapping[str, t.Any]]]
+    limits: t.Mapping[str, t.Any]
+    hash: str
+    baseline: t.Mapping[str, t.Mapping[str, str]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do on any host."""
+        return not any(self.actions.values())
+
+    def ids(self, host: str) -> list[str]:
+        """The approved action ids of an inventory host; empty, so nothing, for a host not in the plan."""
+        return [str(action["id"]) for action in self.actions.get(host, ())]
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The plan as it travels: file, AWX artifact, record."""
+        return {
+            "contract": PLAN_CONTRACT, "run": self.run, "created": self.created, "expires": self.expires,
+            "hash": self.hash, "limits": dict(self.limits),
+            "actions": {host: [dict(action) for action in actions] for host, actions in self.actions.items()},
+            "baseline": {host: dict(checks) for host, checks in self.baseline.items()},
+        }
+
+
+def make_plan(
+    *,
+    run: str,
+    now: float,
+    actions: t.Mapping[str, t.Sequence[t.Mapping[str, t.Any]]],
+    limits: t.Mapping[str, t.Any] | None = None,
+    baseline: t.Mapping[str, t.Mapping[str, str]] | None = None,
+    lifetime: float = PLAN_LIFETIME,
+) -> Plan:
+    """Make a plan of the planned actions by inventory host; other outcomes are left out."""
+    planned = {host: [a for a in found if a.get("outcome") == PLANNED] for host, found in actions.items()}
+    ids = {host: [str(action["id"]) for action in found] for host, found in planned.items()}
+    return Plan(
+        run=run, created=now, expires=now + lifetime, actions=planned, limits=dict(limits or {}),
+        hash=plan_hash(ids, limits or {}), baseline=dict(baseline or {}),
+    )
+
+
+def load_plan(data: t.Any, *, now: float, run: str | None = None, source: str = "the approved plan") -> Plan:
+    """Read a plan back and refuse what cannot be trusted.
+
+    Args:
+        data: the dictionary of Plan.as_dict().
+        now: seconds since the epoch.
+        run: the run that is asking; None where a run may execute another run's plan (AWX: check job, approval, run).
+        source: where it came from, for the error.
+
+    Raises:
+        PlanRefused: not a plan, changed after it was made, expired, or of another run.
+    """
+    again = "Run the check again, approve the new plan and run that."
+    if not isinstance(data, t.Mapping) or data.get("contract") != PLAN_CONTRACT:
+        raise PlanRefused(f"{source} is not a plan (contract {PLAN_CONTRACT}).", hint=again, reason="not_a_plan")
+    try:
+        plan = Plan(
+            run=str(data["run"]), created=float(data["created"]), expires=float(data["expires"]), hash=str(data["hash"]),
+            actions={str(host): [dict(a) for a in found] for host, found in dict(data["actions"]).items()},
+            limits=dict(data["limits"]),
+            baseline={str(host): dict(checks) for host, checks in dict(data.get("baseline") or {}).items()},
+        )
+        wanted = plan_hash({host: plan.ids(host) for host in plan.actions}, plan.limits)
+    except (KeyError, TypeError, ValueError) as exc:
+        raise PlanRefused(f"{source} is damaged: {exc!r}.", hint=again, reason="damaged") from exc
+    if wanted != plan.hash:
+        raise PlanRefused(
+            f"{source} was changed after it was made: its actions give {wanted[:12]}, it says {plan.hash[:12]}.",
+            hint=again, reason="tampered",
+        )
+    if now > plan.expires:
+        raise PlanRefused(f"{source} expired {now - plan.expires:.0f} s ago.", hint=again, reason="expired")
+    if plan.created > now + 60:
+        raise PlanRefused(f"{source} was made in the future; check the clocks.", hint=again, reason="clock")
+    if run is not None and plan.run != run:
+        raise PlanRefused(f"{source} belongs to run {plan.run}, this is run {run}.", hint=again, reason="other_run")
+    return plan
