@@ -1,0 +1,120 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A server process as pg_stat_activity shows it, as data.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+CLIENT = "client backend"
+IDLE = "idle"
+ACTIVE = "active"
+IDLE_IN_TRANSACTION = "idle in transaction"
+IDLE_IN_TRANSACTION_ABORTED = "idle in transaction (aborted)"
+#: Longer query texts are cut in results: characters.
+QUERY_SHOWN = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Backend:
+    """One row of pg_stat_activity, with what concerns it from other views.
+
+    Times are ISO 8601 text with microseconds (UTC), exact enough to compare with the server's; ages are seconds by the
+    server's clock at the moment of reading, None where the clock does not run.
+
+    Attributes:
+        pid: process id; reused by the system, so never an identity without backend_start.
+        query_id: None when the server does not compute it; needs PostgreSQL 14.
+        leader_pid: of a parallel worker, the process it works for.
+        blocked_by: pids this one waits for, read only for sessions that wait for a lock; 0 is a prepared transaction.
+        progress: names of the pg_stat_progress_* views it is in.
+        holds_slot: it consumes a replication slot or serves a subscription.
+        superuser: its role is a superuser.
+        roles: the protected roles its role is a member of.
+        readable: false when our role may not see the row's contents.
+    """
+
+    pid: int
+    backend_start: str | None = None
+    backend_type: str | None = CLIENT
+    usesysid: int | None = None
+    user: str | None = None
+    datid: int | None = None
+    database: str | None = None
+    application_name: str = ""
+    client_addr: str | None = None
+    client_port: int | None = None
+    state: str | None = None
+    query: str = ""
+    query_id: int | None = None
+    query_start: str | None = None
+    xact_start: str | None = None
+    state_change: str | None = None
+    wait_event_type: str | None = None
+    wait_event: str | None = None
+    query_age: float | None = None
+    transaction_age: float | None = None
+    state_age: float | None = None
+    backend_age: float | None = None
+    leader_pid: int | None = None
+    blocked_by: tuple[int, ...] = ()
+    progress: tuple[str, ...] = ()
+    holds_slot: bool = False
+    superuser: bool = False
+    roles: tuple[str, ...] = ()
+    readable: bool = True
+
+    @property
+    def is_client(self) -> bool:
+        """An ordinary client's session; walsenders, autovacuum, workers are not."""
+        return self.backend_type == CLIENT
+
+    @property
+    def waits_for_lock(self) -> bool:
+        """It waits for another session's lock at this moment."""
+        return self.wait_event_type == "Lock"
+
+    @property
+    def in_transaction_idle(self) -> bool:
+        """It holds a transaction open and does nothing."""
+        return self.state in (IDLE_IN_TRANSACTION, IDLE_IN_TRANSACTION_ABORTED)
+
+    def describe(self) -> dict[str, t.Any]:
+        """The session for people and records; the query is cut at QUERY_SHOWN characters."""
+        return {
+            "pid": self.pid, "backend_start": self.backend_start, "backend_type": self.backend_type, "user": self.user,
+            "database": self.database, "application_name": self.application_name, "client_addr": self.client_addr,
+            "client_port": self.client_port, "state": self.state, "wait_event_type": self.wait_event_type,
+            "wait_event": self.wait_event, "query": self.query[:QUERY_SHOWN], "query_id": self.query_id,
+            "query_start": self.query_start, "xact_start": self.xact_start, "state_change": self.state_change,
+            "query_age": self.query_age, "transaction_age": self.transaction_age, "state_age": self.state_age,
+            "blocked_by": list(self.blocked_by),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedTransaction:
+    """One row of pg_prepared_xacts: a transaction without a session, which may hold locks for ever.
+
+    Attributes:
+        transaction: its transaction id, as text.
+        age: seconds since it was prepared, by the server's clock.
+        blocks: pids that wait for a lock it holds.
+    """
+
+    gid: str
+    transaction: str
+    prepared: str
+    owner: str
+    database: str
+    age: float
+    blocks: tuple[int, ...] = ()
+
+    def describe(self) -> dict[str, t.Any]:
+        """The prepared transaction as it appears in results."""
+        return {**dataclasses.asdict(self), "blocks": list(self.blocks)}

@@ -1,0 +1,126 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs on the server now: sessions, who waits for whom, prepared transactions, and whether we may see it at all.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._core.backends import Backend, PreparedTransaction
+from .._core.errors import Blind
+from .connection import Session
+
+__all__ = ["Backend", "PreparedTransaction", "read_activity", "read_prepared", "require_sight"]
+
+_HIDDEN = "<insufficient privilege>"
+# Each needs at least this server version; a session in one of them is at work that must not be interrupted.
+_PROGRESS_VIEWS: tuple[tuple[str, int], ...] = (
+    ("pg_stat_progress_vacuum", 90600), ("pg_stat_progress_cluster", 120000), ("pg_stat_progress_create_index", 120000),
+    ("pg_stat_progress_analyze", 130000), ("pg_stat_progress_basebackup", 130000), ("pg_stat_progress_copy", 140000),
+    ("pg_stat_progress_repack", 190000),
+)
+
+
+def progress_union(server_version: int) -> str:
+    """SQL that gives pid and view of every session in a pg_stat_progress_* view of this server version."""
+    return " UNION ALL ".join(
+        f"SELECT pid, '{view}'::text AS view FROM pg_catalog.{view}" for view, since in _PROGRESS_VIEWS if server_version >= since
+    )
+
+
+def activity_sql(server_version: int) -> str:
+    """The statement of read_activity(): one snapshot, pg_blocking_pids() only for sessions that wait for a lock.
+
+    That function takes the lock manager exclusively, so calling it for every session makes a bad hour worse.
+    The parameter %(roles)s is the list of roles whose members are marked. PostgreSQL 13 has no query_id.
+    """
+    query_id = "a.query_id" if server_version >= 140000 else "NULL::bigint"
+    return f"""
+        WITH progress AS (SELECT pid, array_agg(DISTINCT view) AS views FROM ({progress_union(server_version)}) AS p GROUP BY pid),
+        slots AS (
+            SELECT active_pid AS pid FROM pg_catalog.pg_replication_slots WHERE active_pid IS NOT NULL
+            UNION SELECT pid FROM pg_catalog.pg_stat_subscription WHERE pid IS NOT NULL
+            UNION SELECT pid FROM pg_catalog.pg_stat_replication
+        ),
+        clock AS (SELECT pg_catalog.clock_timestamp() AS now)
+        SELECT a.pid, a.backend_start, a.backend_type, a.usesysid::bigint AS usesysid, a.usename::text AS "user",
+            a.datid::bigint AS datid, a.datname::text AS database, COALESCE(a.application_name, '') AS application_name,
+            pg_catalog.host(a.client_addr) AS client_addr, a.client_port, a.state, COALESCE(a.query, '') AS query, {query_id} AS query_id,
+            a.query_start, a.xact_start, a.state_change, a.wait_event_type, a.wait_event, a.leader_pid,
+            EXTRACT(epoch FROM clock.now - a.query_start)::float8 AS query_age,
+            EXTRACT(epoch FROM clock.now - a.xact_start)::float8 AS transaction_age,
+            EXTRACT(epoch FROM clock.now - a.state_change)::float8 AS state_age,
+            EXTRACT(epoch FROM clock.now - a.backend_start)::float8 AS backend_age,
+            CASE WHEN a.wait_event_type = 'Lock' THEN pg_catalog.pg_blocking_pids(a.pid) ELSE '{{}}' END AS blocked_by,
+            COALESCE(p.views, '{{}}') AS progress, s.pid IS NOT NULL AS holds_slot, COALESCE(r.rolsuper, false) AS superuser,
+            ARRAY(
+                SELECT m.rolname::text FROM pg_catalog.pg_roles AS m
+                WHERE m.rolname::text = ANY(%(roles)s::text[]) AND NOT r.rolsuper AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER')
+                   OR m.rolname::text = ANY(%(roles)s::text[]) AND m.oid = r.oid
+            ) AS roles,
+            a.query IS DISTINCT FROM '{_HIDDEN}' AS readable
+        FROM pg_catalog.pg_stat_activity AS a
+        CROSS JOIN clock
+        LEFT JOIN progress AS p ON p.pid = a.pid
+        LEFT JOIN slots AS s ON s.pid = a.pid
+        LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = a.usesysid
+        ORDER BY a.backend_start, a.pid
+    """
+
+
+def read_activity(session: Session, *, roles: t.Sequence[str] = ()) -> list[Backend]:
+    """Every process of the server, auxiliary ones too.
+
+    Args:
+        session: an open session.
+        roles: roles whose members get them in Backend.roles (a superuser only when it is that role itself).
+    """
+    rows = session.rows(activity_sql(session.server_version), {"roles": list(roles)})
+    lists = ("blocked_by", "progress", "roles")
+    return [Backend(**{**row, **{name: tuple(row[name] or ()) for name in lists}}) for row in rows]
+
+
+def read_prepared(session: Session) -> list[PreparedTransaction]:
+    """Prepared transactions and whom they block, oldest first."""
+    rows = session.rows("""
+        SELECT x.gid, x.transaction::text AS transaction, x.prepared, x.owner::text AS owner, x.database::text AS database,
+            EXTRACT(epoch FROM pg_catalog.clock_timestamp() - x.prepared)::float8 AS age,
+            ARRAY(
+                SELECT DISTINCT w.pid FROM pg_catalog.pg_locks AS h JOIN pg_catalog.pg_locks AS w
+                    ON w.locktype = h.locktype AND w.database IS NOT DISTINCT FROM h.database AND w.relation IS NOT DISTINCT FROM h.relation
+                    AND w.page IS NOT DISTINCT FROM h.page AND w.tuple IS NOT DISTINCT FROM h.tuple
+                    AND w.transactionid IS NOT DISTINCT FROM h.transactionid AND w.classid IS NOT DISTINCT FROM h.classid
+                    AND w.objid IS NOT DISTINCT FROM h.objid AND w.objsubid IS NOT DISTINCT FROM h.objsubid
+                WHERE h.pid IS NULL AND h.granted AND h.virtualtransaction = '-1/' || x.transaction::text AND NOT w.granted
+                    AND w.pid IN (SELECT pid FROM pg_catalog.pg_stat_activity WHERE wait_event_type = 'Lock')
+                    AND 0 = ANY(pg_catalog.pg_blocking_pids(w.pid))
+                ORDER BY w.pid
+            ) AS blocks
+        FROM pg_catalog.pg_prepared_xacts AS x ORDER BY x.prepared, x.gid
+    """)
+    return [PreparedTransaction(**{**row, "blocks": tuple(row["blocks"] or ())}) for row in rows]
+
+
+def require_sight(session: Session) -> None:
+    """Make sure that other users' sessions are visible to us.
+
+    PostgreSQL shows their rows without contents to others, so a naive query finds nothing exactly when everything hangs.
+
+    Raises:
+        Blind: our role has no use of pg_read_all_stats.
+    """
+    if session.value("SELECT pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"):
+        return
+    grant = f"GRANT pg_read_all_stats TO {_quoted(session.user)};"
+    raise Blind(
+        f"The role {session.user} may not see other users' sessions on {session.login.describe()}, so nothing can be judged.",
+        hint=f"Run as a superuser: {grant} (pg_monitor includes it).", role=session.user, grant=grant,
+    )
+
+
+def _quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
