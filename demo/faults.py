@@ -309,7 +309,7 @@ def await_sql(server: Server, sql: str, params: Sequence[Any] = (), *, what: str
 
 def _client(server: Server, argv: list[str], *, where: str, stdout: int = subprocess.DEVNULL) -> Held:
     """Start a client program and wait for its session, known by `where` and by not having been there before."""
-    sessions = f"SELECT pid, backend_start FROM pg_stat_activity WHERE {where}"  # noqa: S608  # a constant of this file
+    sessions = f"SELECT pid, backend_start FROM pg_stat_activity WHERE {where}"
     with server.connect(application_name="demo-observer") as observer:
         before = set(observer.execute(sessions).fetchall())  # type: ignore[arg-type]
         with tempfile.TemporaryFile() as complaints:

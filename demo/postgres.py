@@ -398,8 +398,8 @@ def _make_certificates(directory: Path) -> dict[str, str]:
     for argv in (
         [*new_key, "-x509", "-days", "2", "-subj", "/CN=oncall throw-away CA", "-keyout", str(authority_key), "-out", str(authority)],
         [*new_key, "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(request)],
-        ["openssl", "x509", "-req", "-in", str(request), "-CA", str(authority), "-CAkey", str(authority_key), "-CAcreateserial", "-days", "2"]
-        + ["-sha256", "-extfile", str(extensions), "-out", str(certificate)],
+        ["openssl", "x509", "-req", "-in", str(request), "-CA", str(authority), "-CAkey", str(authority_key), "-CAcreateserial"]
+        + ["-days", "2", "-sha256", "-extfile", str(extensions), "-out", str(certificate)],  # noqa: RUF005
     ):
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:
