@@ -1,0 +1,279 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a record says, folded into data for a report or a progress display.
+
+This plugin util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from pathlib import Path
+
+from ...module_utils._core.actions import PLANNED
+from . import reader
+
+#: More failures, protected targets or unanswered intents than this are counted, not kept.
+MOST_KEPT = 1000
+
+Dict = dict[str, t.Any]
+
+
+@dataclasses.dataclass
+class Summary:
+    """A run as its record tells it. Everything is JSON-like.
+
+    Attributes:
+        run: the run's id.
+        started, ended: `ts` of the first and the last event.
+        complete: the last segment was closed.
+        executions: one per segment: segment, started, ended, ended_how, check_mode, argv, user, host, versions, stats, ...
+            (what segment.open said).
+        findings: the last look at every finding: the finding's own keys, and host, phase, seq, ts, check_mode.
+        before, after: the finding as investigate (or, without one, the first look) and as verify saw it, by
+            "host|check|subject".
+        skipped_checks: check, reason, hint, host, phase.
+        actions: one per host and id, the last outcome that was no longer planned: the action's keys, and host, phase, seq, ts, check_mode.
+        protected: target, reasons, would_match, host.
+        plan: the last plan, or None.
+        approval: the last plan.approved or plan.refused event, or None.
+        unanswered: intents without a result: host, task, action, phase, seq, ts, args, check_mode, and `actions`: the approved
+            actions of that host whose outcome is unknown.
+        failures: failed results that were not ignored: host, task, action, phase, msg, seq, ts.
+        unreachable: hosts that were not measured: host, task, msg, seq, ts.
+        no_hosts: plays that matched no host.
+        hosts: names of hosts that answered.
+        lost_events: how many events could not be written (record.degraded).
+        interrupted: the last interrupted event, or None.
+        outcome: the wrapper's outcome event, or None.
+        recovered: the recovered events.
+        timeline: what a reader wants to see in order: play.start, finding (not ok), plan, approval, action, failures, ...
+        counts: events by type, and `dropped`: entries beyond MOST_KEPT.
+    """
+
+    run: str = ""
+    started: str = ""
+    ended: str = ""
+    complete: bool = False
+    executions: list[Dict] = dataclasses.field(default_factory=list)
+    findings: list[Dict] = dataclasses.field(default_factory=list)
+    before: dict[str, Dict] = dataclasses.field(default_factory=dict)
+    after: dict[str, Dict] = dataclasses.field(default_factory=dict)
+    skipped_checks: list[Dict] = dataclasses.field(default_factory=list)
+    actions: list[Dict] = dataclasses.field(default_factory=list)
+    protected: list[Dict] = dataclasses.field(default_factory=list)
+    plan: Dict | None = None
+    approval: Dict | None = None
+    unanswered: list[Dict] = dataclasses.field(default_factory=list)
+    failures: list[Dict] = dataclasses.field(default_factory=list)
+    unreachable: list[Dict] = dataclasses.field(default_factory=list)
+    no_hosts: list[Dict] = dataclasses.field(default_factory=list)
+    hosts: list[str] = dataclasses.field(default_factory=list)
+    lost_events: int = 0
+    interrupted: Dict | None = None
+    outcome: Dict | None = None
+    recovered: list[Dict] = dataclasses.field(default_factory=list)
+    timeline: list[Dict] = dataclasses.field(default_factory=list)
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    def as_dict(self) -> Dict:
+        """The summary as data."""
+        return dataclasses.asdict(self)
+
+
+def summarise(run_dir: Path) -> Summary:
+    """Fold a run's record. Memory grows with findings, actions and failures, not with events.
+
+    Args:
+        run_dir: the run's directory, the one that contains `record/`.
+    """
+    fold = Fold()
+    for event in reader.read(run_dir):
+        fold.add(event)
+    return fold.summary()
+
+
+class Fold:
+    """The same, one event after the other: add(event), then summary() at any time."""
+
+    def __init__(self) -> None:
+        self._summary = Summary()
+        self._findings: dict[str, Dict] = {}
+        self._actions: dict[tuple[str, str], Dict] = {}
+        self._protected: dict[tuple[str, str], Dict] = {}
+        self._skipped: dict[tuple[str, str], Dict] = {}
+        self._intents: dict[tuple[int, str, str], Dict] = {}
+        self._hosts: dict[str, None] = {}
+        self._check_mode = False
+        self._handlers: dict[str, t.Callable[[Dict], None]] = {
+            "segment.open": self._segment_open, "segment.close": self._segment_close, "play.start": self._timeline,
+            "intent": self._intent, "result": self._result, "finding": self._finding, "skipped_check": self._skipped_check,
+            "action": self._action, "protected": self._protect, "plan": self._plan, "plan.approved": self._approval,
+            "plan.refused": self._approval, "no_hosts": self._no_hosts, "stats": self._stats, "interrupted": self._interrupted,
+            "outcome": self._outcome, "recovered": self._recovered, "record.degraded": self._degraded, "run.open": self._timeline,
+        }
+
+    def add(self, event: Dict) -> None:
+        """Take in one event. Types that are not known here are only counted."""
+        result, kind = self._summary, str(event.get("type", ""))
+        result.run = result.run or str(event.get("run", ""))
+        result.started = result.started or str(event.get("ts", ""))
+        result.ended = str(event.get("ts", result.ended))
+        result.counts[kind] = result.counts.get(kind, 0) + 1
+        result.complete = kind == "segment.close"
+        if handler := self._handlers.get(kind):
+            handler(event)
+
+    def summary(self) -> Summary:
+        """The run so far."""
+        result = self._summary
+        result.findings = list(self._findings.values())
+        result.actions = list(self._actions.values())
+        result.protected = list(self._protected.values())
+        result.skipped_checks = list(self._skipped.values())
+        result.hosts = list(self._hosts)
+        result.unanswered = [{**intent, "actions": self._unknown_actions(intent)} for intent in self._intents.values()]
+        return result
+
+    # One method per type
+
+    def _segment_open(self, event: Dict) -> None:
+        self._check_mode = bool(event.get("check_mode"))
+        self._summary.executions.append({**_body(event), "segment": event.get("segment"), "started": event.get("ts"), "ended": None, "ended_how": None})
+
+    def _segment_close(self, event: Dict) -> None:
+        if self._summary.executions:
+            self._summary.executions[-1].update(ended=event.get("ts"), ended_how=event.get("ended"))
+
+    def _stats(self, event: Dict) -> None:
+        if self._summary.executions:
+            self._summary.executions[-1]["stats"] = event.get("hosts", {})
+
+    def _intent(self, event: Dict) -> None:
+        self._keep_limited(self._intents, _intent_key(event), {
+            **_select(event, "host", "task", "action", "phase", "seq", "ts", "args", "delegate_to", "segment"),
+            "check_mode": bool(event.get("check_mode", self._check_mode)),
+        })
+
+    def _result(self, event: Dict) -> None:
+        if "item_index" in event:  # the task of that host is still running
+            return
+        self._intents.pop(_intent_key(event), None)
+        host, status = str(event.get("host", "")), event.get("status")
+        if status == "unreachable":
+            self._append_limited(self._summary.unreachable, {**_select(event, "host", "task", "seq", "ts"), "msg": _message(event)})
+            self._timeline(event)
+            return
+        self._hosts[host] = None
+        if status == "failed" and not event.get("ignored"):
+            self._append_limited(self._summary.failures, {**_select(event, "host", "task", "action", "phase", "seq", "ts"), "msg": _message(event)})
+            self._timeline(event)
+
+    def _finding(self, event: Dict) -> None:
+        finding = self._lifted(event, "finding")
+        key = f"{finding['host']}|{finding.get('check', '')}|{finding.get('subject', '')}"
+        self._keep_limited(self._findings, key, finding)
+        phase = finding["phase"]
+        if phase == "verify":
+            self._keep_limited(self._summary.after, key, finding)
+        elif phase == "investigate" or key not in self._summary.before:
+            self._keep_limited(self._summary.before, key, finding)
+        if finding.get("status") != "ok":
+            self._timeline(event)
+
+    def _skipped_check(self, event: Dict) -> None:
+        skipped = self._lifted(event, "skipped")
+        self._keep_limited(self._skipped, (str(skipped["host"]), str(skipped.get("check", ""))), skipped)
+
+    def _action(self, event: Dict) -> None:
+        action = self._lifted(event, "action")
+        key = (str(action["host"]), str(action.get("id", "")))
+        if action.get("outcome") != PLANNED or key not in self._actions:
+            self._keep_limited(self._actions, key, action)
+        self._timeline(event)
+
+    def _protect(self, event: Dict) -> None:
+        protected = self._lifted(event, "protected")
+        self._keep_limited(self._protected, (str(protected["host"]), repr(protected.get("target"))), protected)
+
+    def _plan(self, event: Dict) -> None:
+        plan = event.get("plan")
+        self._summary.plan = plan if isinstance(plan, dict) else None
+        self._timeline(event)
+
+    def _approval(self, event: Dict) -> None:
+        self._summary.approval = _body(event) | _select(event, "type", "seq", "ts")
+        self._timeline(event)
+
+    def _no_hosts(self, event: Dict) -> None:
+        self._append_limited(self._summary.no_hosts, _select(event, "play", "hosts", "phases", "seq", "ts"))
+        self._timeline(event)
+
+    def _interrupted(self, event: Dict) -> None:
+        self._summary.interrupted = _body(event) | _select(event, "seq", "ts")
+        self._timeline(event)
+
+    def _outcome(self, event: Dict) -> None:
+        self._summary.outcome = _body(event) | _select(event, "seq", "ts")
+        self._timeline(event)
+
+    def _recovered(self, event: Dict) -> None:
+        self._append_limited(self._summary.recovered, _body(event) | _select(event, "seq", "ts"))
+        self._timeline(event)
+
+    def _degraded(self, event: Dict) -> None:
+        self._summary.lost_events += int(event.get("lost", 0))
+        self._timeline(event)
+
+    # Help
+
+    def _lifted(self, event: Dict, key: str) -> Dict:
+        inner = event.get(key)
+        return {
+            **(inner if isinstance(inner, dict) else {}), **_select(event, "host", "phase", "seq", "ts"),
+            "check_mode": bool(event.get("check_mode", self._check_mode)),
+        }
+
+    def _unknown_actions(self, intent: Dict) -> list[Dict]:
+        """Planned actions of the intent's host that nothing was heard of since; none in check mode, which acts on nothing."""
+        if intent["check_mode"] or intent.get("phase") not in ("mitigate", ""):
+            return []
+        return [action for (host, _id), action in self._actions.items() if host == intent.get("host") and action.get("outcome") == PLANNED]
+
+    def _timeline(self, event: Dict) -> None:
+        kept = {key: value for key, value in event.items() if key not in ("prev", "run", "mono", "args", "result", "plan")}
+        self._append_limited(self._summary.timeline, kept)
+
+    def _append_limited(self, target: list[Dict], value: Dict) -> None:
+        if len(target) < MOST_KEPT:
+            target.append(value)
+        else:
+            self._dropped()
+
+    def _keep_limited(self, target: dict[t.Any, Dict], key: t.Any, value: Dict) -> None:
+        if key in target or len(target) < MOST_KEPT:
+            target[key] = value
+        else:
+            self._dropped()
+
+    def _dropped(self) -> None:
+        self._summary.counts["dropped"] = self._summary.counts.get("dropped", 0) + 1
+
+
+def _intent_key(event: Dict) -> tuple[int, str, str]:
+    return int(event.get("segment", 0)), str(event.get("host", "")), str(event.get("task_id", event.get("task", "")))
+
+
+def _body(event: Dict) -> Dict:
+    return {key: value for key, value in event.items() if key not in ("seq", "ts", "mono", "type", "run", "segment", "prev", "self")}
+
+
+def _select(event: Dict, *keys: str) -> Dict:
+    return {key: event.get(key, "" if key == "phase" else None) for key in keys}
+
+
+def _message(event: Dict) -> str:
+    result = event.get("result")
+    return str(result.get("msg", "")) if isinstance(result, dict) else ""

@@ -1,0 +1,226 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rechecking a record: is it whole, and if not, where does it break?
+
+This plugin util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import typing as t
+from pathlib import Path
+
+from . import layout, reader
+from .line import closing_line_is_whole
+
+#: Every line is there and unchanged, and every segment was closed or recovered.
+OK = "ok"
+#: What is there is unchanged, but the last writer did not finish.
+INCOMPLETE = "incomplete"
+#: Something was changed, removed or added after it was written.
+BROKEN = "broken"
+
+_CHUNK = 1024 * 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        kind: a stable word: chain, not_json, torn, sequence, identity, missing_segment, empty_segment, unclosed,
+            after_close, missing_blob, changed_blob, no_record.
+        segment: number of the segment, 0 when it is about the whole record.
+        line: line number in the segment, 0 when it is about the whole segment.
+        message: for people.
+        status: BROKEN or INCOMPLETE.
+    """
+
+    kind: str
+    segment: int
+    line: int
+    message: str
+    status: str = BROKEN
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The problem as data."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What check() found.
+
+    Attributes:
+        status: OK, INCOMPLETE or BROKEN.
+        problems: in the order of the record.
+        run: the run's id as the record says it.
+        segments, events, blobs: how many were checked.
+        head: SHA-256 of the last whole line: what a seal covers.
+        recovered: numbers of segments whose writer died and that a later one closed.
+    """
+
+    status: str
+    problems: tuple[Problem, ...]
+    run: str
+    segments: int
+    events: int
+    blobs: int
+    head: str
+    recovered: tuple[int, ...]
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The report as data."""
+        return {**dataclasses.asdict(self), "problems": [problem.as_dict() for problem in self.problems],
+                "recovered": list(self.recovered)}
+
+
+def check(run_dir: Path) -> Report:
+    """Recheck the chain, the numbering and the blobs of a run's record, with bounded memory.
+
+    A record of which whole segments were cut off at its end, or that was rewritten from its first line, shows no
+    break: only a seal over its head shows that.
+
+    Args:
+        run_dir: the run's directory, the one that contains `record/`.
+    """
+    walk = _Walk(run_dir)
+    found = layout.segments(run_dir)
+    if not found:
+        walk.add("no_record", 0, 0, f"There is no record under {run_dir}.")
+    for position, (number, path) in enumerate(found, start=1):
+        if number != walk.expected_segment:
+            walk.add("missing_segment", walk.expected_segment, 0, f"Segment {walk.expected_segment:06d} is missing; {number:06d} follows.")
+        walk.segment(number, path, is_last=position == len(found))
+    return walk.report(len(found))
+
+
+class _Walk:
+    """The state that goes from line to line."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+        self._problems: list[Problem] = []
+        self._run = ""
+        self._head = reader.GENESIS
+        self._seq = 0
+        self._events = 0
+        self._blobs: set[str] = set()
+        self._recovered: list[int] = []
+        self._unclosed: int | None = None
+        self.expected_segment = 1
+
+    def add(self, kind: str, segment: int, line: int, message: str, status: str = BROKEN) -> None:
+        self._problems.append(Problem(kind=kind, segment=segment, line=line, message=message, status=status))
+
+    def report(self, segments: int) -> Report:
+        statuses = {problem.status for problem in self._problems}
+        status = BROKEN if BROKEN in statuses else INCOMPLETE if statuses else OK
+        return Report(
+            status=status, problems=tuple(self._problems), run=self._run, segments=segments, events=self._events,
+            blobs=len(self._blobs), head=self._head, recovered=tuple(self._recovered),
+        )
+
+    def segment(self, number: int, path: Path, *, is_last: bool) -> None:
+        self.expected_segment = number + 1
+        kind, last_line, torn, closed_at = "", 0, 0, 0
+        for line in reader.segment_lines(path, number):
+            last_line = line.number
+            if not line.ended:
+                torn = line.number
+                break
+            if closed_at == line.number - 1 and closed_at:
+                self.add("after_close", number, line.number, "A line follows segment.close.")
+            kind = self._line(line) or kind
+            if kind == "segment.close":
+                closed_at = line.number
+        if closed_at and not torn:
+            return
+        if torn:
+            message = f"Line {torn} is torn: its writer was killed or the disk was full while it wrote."
+        elif last_line:
+            message = f"The segment ends after line {last_line} without segment.close: its writer did not finish."
+        else:
+            message = "The segment is empty: its writer died before its first line."
+        if is_last:
+            self.add("torn" if torn else "unclosed" if last_line else "empty_segment", number, torn or last_line, message, INCOMPLETE)
+        else:
+            self._unclosed = number
+
+    def _line(self, line: reader.Line) -> str:
+        """Check one whole line; its type."""
+        event, where = line.event, (line.segment, line.number)
+        if event is None:
+            self.add("not_json", *where, "The line is not a JSON object: it was changed.")
+            self._head = line.digest
+            return ""
+        self._events += 1
+        self._run = self._run or str(event.get("run", ""))
+        kind = str(event.get("type", ""))
+        if event.get("prev") != self._head:
+            self.add(
+                "chain", *where, f"The line before was changed, removed or added: this line carries {str(event.get('prev'))[:12]}, "
+                f"the line before it gives {self._head[:12]}.",
+            )
+        elif event.get("seq") != self._seq + 1:
+            self.add("sequence", *where, f"seq is {event.get('seq')}, expected {self._seq + 1}.")
+        if event.get("segment") != line.segment or event.get("run") != self._run:
+            self.add("identity", *where, f"The line says run {event.get('run')}, segment {event.get('segment')}: it belongs elsewhere.")
+        if self._unclosed is not None:
+            self._expect_recovery(event, kind, line)
+        seq = event.get("seq")
+        self._seq = seq if isinstance(seq, int) else self._seq + 1
+        self._head = line.digest
+        if kind == "segment.close" and not closing_line_is_whole(line.raw):
+            self.add("chain", *where, "The closing line was changed: it does not give the hash that it carries of itself.")
+        if b'"$blob"' in line.raw:
+            for reference in _blob_references(event):
+                self._check_blob(reference, *where)
+        return kind
+
+    def _expect_recovery(self, event: reader.Event, kind: str, line: reader.Line) -> None:
+        """The segment after an unclosed one must close it in its second line."""
+        unclosed = self._unclosed or 0
+        if kind == "recovered" and event.get("of") == unclosed:
+            self._recovered.append(unclosed)
+            self._unclosed = None
+        elif line.number >= 2:
+            self.add("unclosed", unclosed, 0, f"Segment {unclosed:06d} was not closed, and {line.segment:06d} does not recover it.")
+            self._unclosed = None
+
+    def _check_blob(self, reference: t.Mapping[str, t.Any], segment: int, line: int) -> None:
+        digest = str(reference.get("sha256", ""))
+        if digest in self._blobs:
+            return
+        self._blobs.add(digest)
+        try:
+            actual = _digest(layout.blob_path(self._run_dir, digest))
+        except (OSError, ValueError):
+            self.add("missing_blob", segment, line, f"Blob {digest[:12]} of this line is missing.")
+            return
+        if actual != digest:
+            self.add("changed_blob", segment, line, f"Blob {digest[:12]} of this line was changed: it is {actual[:12]} now.")
+
+
+def _blob_references(value: t.Any) -> t.Iterator[t.Mapping[str, t.Any]]:
+    if isinstance(value, dict):
+        reference = value.get("$blob")
+        if isinstance(reference, dict):
+            yield reference
+        else:
+            for member in value.values():
+                yield from _blob_references(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _blob_references(member)
+
+
+def _digest(path: Path) -> str:
+    total = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            total.update(chunk)
+    return total.hexdigest()
