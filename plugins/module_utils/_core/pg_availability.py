@@ -1,0 +1,34 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which refusals of a connection say that the server is sick, and what to do about each.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+#: The application meets the same refusal: a finding. Every other kind (a wrong password, TLS, a pooler) says that
+#: we ask wrongly and know nothing about the server: a failure.
+SICK: t.Mapping[str, str] = {
+    "slots_exhausted": "Every connection slot is taken, the reserved ones too: restart the application that holds them (its pool gives them back), "
+                       "then bound its pool. For the next time keep a login that may use reserved_connections or is a superuser.",
+    "starting_up": "The server is starting, recovering or shutting down: follow its log; a long recovery after a crash ends by itself.",
+    "refused": "Nothing listens there: look whether the server runs and why it stopped, in its log and the system's.",
+    "no_socket": "No server listens on that socket: look whether the server runs and why it stopped.",
+    "timeout": "The server or the way to it does not answer: look at the host's load, its disk and the network.",
+    "no_route": "The network has no way to the host: look whether the host is up.",
+    "connection_lost": "The session broke while it was used: the server crashed, was restarted or ended it; look at its log.",
+}
+
+
+def is_sick(kind: str) -> bool:
+    """Whether this kind of refusal is a finding about the server."""
+    return kind in SICK
+
+
+def availability_hint(kind: str) -> str:
+    """What to do about it."""
+    return SICK.get(kind, "")

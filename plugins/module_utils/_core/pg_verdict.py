@@ -1,0 +1,229 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How sessions, connections and locks of a PostgreSQL server are judged: numbers in, findings out.
+
+This module util is PRIVATE to the collection: it may change at any time.
+
+Sessions are mappings with pid, user, database, application_name, client_address, state, query and an age in
+seconds; what a row has more is ignored. See pg_verdict_storage for replication, vacuum, sizes and settings.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .durations import format_duration
+from .findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, judge
+
+Row = t.Mapping[str, t.Any]
+
+#: What a session looks like in a finding's detail.
+_WHO = ("pid", "user", "database", "application_name", "client_address", "state", "age", "wait_event_type", "wait_event")
+_MAX_SESSIONS = 5
+_MAX_QUERY = 200
+
+
+class Limit(t.NamedTuple):
+    """Two thresholds of one check; None applies none."""
+
+    warning: t.Optional[float] = None
+    critical: t.Optional[float] = None
+
+
+NO_LIMIT = Limit()
+
+
+def who(session: Row) -> dict[str, t.Any]:
+    """Who a session is and what it does, short enough for a finding."""
+    line = {key: session[key] for key in _WHO if session.get(key) not in (None, "")}
+    query = str(session.get("query") or "")
+    if query:
+        line["query"] = query if len(query) <= _MAX_QUERY else query[: _MAX_QUERY - 1] + "…"
+    return line
+
+
+def judge_available(*, kind: str = "", hint: str = "", detail: t.Optional[Row] = None) -> Finding:
+    """Judge whether a session could be had at all.
+
+    Args:
+        kind: empty when it could, else the adapter's error kind: slots_exhausted, refused, starting_up, ...
+        hint: what to do about it.
+    """
+    if not kind:
+        return Finding(check="availability", status=OK, observed="up", detail=dict(detail or {}))
+    return Finding(check="availability", status=CRITICAL, observed=kind, threshold="up", hint=hint, detail=dict(detail or {}))
+
+
+def usable_connections(*, max_connections: int, superuser_reserved: int, reserved: int) -> int:
+    """How many connections ordinary roles can have: what superusers and pg_use_reserved_connections keep is not theirs."""
+    return max(max_connections - superuser_reserved - reserved, 1)
+
+
+def judge_connections(
+    *, used: int, max_connections: int, superuser_reserved: int, reserved: int, by_state: t.Mapping[str, int], limit: Limit,
+) -> Finding:
+    """Judge the share of the connections ordinary roles can have that is taken.
+
+    Args:
+        used: client backends, without our own session.
+        max_connections: the server's setting.
+        superuser_reserved: superuser_reserved_connections.
+        reserved: reserved_connections (server 16 and later, else 0).
+        by_state: client backends by state.
+        limit: percent; more than 100 is possible, since reserved connections count as used too.
+    """
+    usable = usable_connections(max_connections=max_connections, superuser_reserved=superuser_reserved, reserved=reserved)
+    idle = by_state.get("idle", 0)
+    return judge(
+        "connections", round(100.0 * used / usable, 1), warning=limit.warning, critical=limit.critical, unit="percent",
+        hint=f"{used} of {usable} usable connections are taken, {idle} of them idle. End leaked or idle sessions, restart the application "
+        "that holds most of them, then bound its pool or put a pooler in front.",
+        detail={
+            "used": used, "usable": usable, "max_connections": max_connections, "superuser_reserved": superuser_reserved,
+            "reserved": reserved, "by_state": dict(by_state),
+        },
+    )
+
+
+def judge_connection_limits(*, limits: t.Sequence[Row], limit: Limit) -> list[Finding]:
+    """Judge roles and databases with a connection limit of their own; only those past a threshold are findings.
+
+    Args:
+        limits: mappings with kind (role, database), name, used, allowed.
+    """
+    found = [
+        judge(
+            "connections", round(100.0 * row["used"] / max(row["allowed"], 1), 1), warning=limit.warning, critical=limit.critical,
+            unit="percent", subject=f"{row['kind']} {row['name']}",
+            hint=f"{row['kind']} {row['name']} has {row['used']} of the {row['allowed']} connections its own limit allows.",
+            detail={"used": row["used"], "usable": row["allowed"]},
+        )
+        for row in limits
+    ]
+    return [finding for finding in found if finding.status != OK]
+
+
+def judge_ages(
+    check: str, sessions: t.Sequence[Row], *, limit: Limit, hint: str, spared: t.Sequence[Row] = (), elsewhere: int = 0,
+) -> Finding:
+    """Judge the oldest of several sessions.
+
+    Args:
+        sessions: those that count, each with `age` in seconds.
+        limit: seconds.
+        hint: what to do when a threshold is crossed.
+        spared: protected sessions as old as a threshold, with `protected`, the reasons: they are told, not judged.
+        elsewhere: how many were left to another check (waiters for a lock).
+    """
+    oldest_first = sorted(sessions, key=lambda row: -float(row["age"]))
+    least = min((value for value in limit if value is not None), default=None)
+    over = [row for row in oldest_first if least is not None and row["age"] >= least]
+    detail: dict[str, t.Any] = {"count": len(sessions), "over_threshold": len(over), "sessions": [who(row) for row in oldest_first[:_MAX_SESSIONS]]}
+    old_spared = [row for row in spared if least is None or row["age"] >= least]
+    if old_spared:
+        detail["protected"] = [{**who(row), "protected": list(row.get("protected") or ())} for row in old_spared[:_MAX_SESSIONS]]
+    if elsewhere:
+        detail["waiting_for_a_lock"] = elsewhere
+    oldest = float(oldest_first[0]["age"]) if oldest_first else 0.0
+    return judge(check, round(oldest, 3), warning=limit.warning, critical=limit.critical, unit="seconds", hint=hint, detail=detail)
+
+
+def judge_blocking(*, waiters: t.Sequence[Row], roots: t.Sequence[Row], limit: Limit) -> Finding:
+    """Judge how long sessions have waited for locks of others.
+
+    Args:
+        waiters: sessions that wait, each with `age`, the seconds it has waited.
+        roots: those at the root of the chains, with `blocks`, how many wait behind them, and `protected`, why they
+            would never be signalled.
+        limit: seconds.
+    """
+    longest = max((float(row["age"]) for row in waiters), default=0.0)
+    worst_first = sorted(roots, key=lambda row: -int(row.get("blocks") or 0))
+    protected = [root for root in worst_first if root.get("protected")]
+    hint = f"{len(waiters)} sessions wait behind {len(roots)} at the root; ending a root frees its waiters."
+    if not roots:
+        hint = f"{len(waiters)} sessions wait for each other: the server's deadlock detector ends one of them."
+    if protected:
+        hint += f" {len(protected)} of the roots are protected: decide about them by hand."
+    return judge(
+        "blocking", round(longest, 3), warning=limit.warning, critical=limit.critical, unit="seconds", hint=hint,
+        detail={
+            "waiters": len(waiters), "roots": len(roots),
+            "worst": [
+                {**who(root), "blocks": root.get("blocks"), "protected": list(root.get("protected") or ()), **_prepared(root)}
+                for root in worst_first[:_MAX_SESSIONS]
+            ],
+        },
+    )
+
+
+def _prepared(root: Row) -> dict[str, t.Any]:
+    return {"gid": root["gid"]} if root.get("gid") else {}
+
+
+def judge_ungranted(*, count: int, oldest: t.Optional[float], limit: Limit) -> Finding:
+    """Judge how many lock requests are not granted; `oldest` is the longest wait in seconds where it is known."""
+    return judge(
+        "ungranted_locks", count, warning=limit.warning, critical=limit.critical, unit="count",
+        hint="Many requests for locks queue up: look at the blocking tree's roots.", detail={"oldest_wait": oldest},
+    )
+
+
+def judge_prepared(*, transactions: t.Sequence[Row], limit: Limit) -> Finding:
+    """Judge the oldest prepared transaction; mappings with gid, owner, database, age in seconds."""
+    oldest_first = sorted(transactions, key=lambda row: -float(row["age"]))
+    hint = ""
+    if oldest_first:
+        first = oldest_first[0]
+        hint = (
+            f"Transaction {first['gid']!r} of {first['owner']} in {first['database']} was prepared {format_duration(first['age'])} ago and keeps "
+            "its locks over restarts: ask its transaction manager, then COMMIT PREPARED or ROLLBACK PREPARED."
+        )
+    return judge(
+        "prepared_transactions", round(float(oldest_first[0]["age"]), 3) if oldest_first else 0.0, warning=limit.warning, critical=limit.critical,
+        unit="seconds", hint=hint, detail={"count": len(transactions), "transactions": [dict(row) for row in oldest_first[:_MAX_SESSIONS]]},
+    )
+
+
+def judge_probe(
+    *, seconds: float, limit: Limit, first: t.Any = None, expected: t.Optional[str] = None, error: str = "", error_kind: str = "",
+) -> Finding:
+    """Judge the caller's own query.
+
+    Args:
+        seconds: how long it took.
+        limit: seconds.
+        first: the first column of the first row, None without rows.
+        expected: what `first` must be, compared as text; None expects nothing but an answer.
+        error: the server's message where it failed.
+        error_kind: SQLSTATE of that.
+    """
+    detail = {"seconds": round(seconds, 3), "first": first}
+    if error:
+        return Finding(
+            check="probe", status=CRITICAL, observed="failed", threshold="answered", hint=f"The probe query failed: {error}",
+            detail={**detail, "sqlstate": error_kind},
+        )
+    if expected is not None and plain_text(first) != expected:
+        return Finding(
+            check="probe", status=CRITICAL, observed=plain_text(first), threshold=expected,
+            hint="The probe query answered something else than expected.", detail=detail,
+        )
+    return judge(
+        "probe", round(seconds, 3), warning=limit.warning, critical=limit.critical, unit="seconds", hint="The probe query is slow.", detail=detail,
+    )
+
+
+def plain_text(value: t.Any) -> str:
+    """A value as psql would print it: booleans as t and f, null as nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    return str(value)
+
+
+def unknown(check: str, *, reason: str, hint: str = "", subject: str = "") -> Finding:
+    """A finding for what was asked and could not be judged."""
+    return Finding(check=check, status=UNKNOWN, observed=reason, hint=hint, subject=subject)

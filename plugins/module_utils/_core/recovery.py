@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a subject has recovered: checks that hold for a while, and what is worse than before.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .findings import OK, STATUSES, UNKNOWN, Finding, Skipped, worst
+
+
+def status_by_check(findings: t.Iterable[Finding], skipped: t.Iterable[Skipped] = ()) -> dict[str, str]:
+    """The worst status of each check; one that was skipped is unknown, even where another finding of it is ok."""
+    found: dict[str, str] = {}
+    for finding in findings:
+        found[finding.check] = worst((finding.status, found.get(finding.check, finding.status)))
+    for item in skipped:
+        found[item.check] = worst((UNKNOWN, found.get(item.check, UNKNOWN)))
+    return found
+
+
+def not_ok(checks: t.Sequence[str], statuses: t.Mapping[str, str]) -> dict[str, str]:
+    """Those of the checks that are not ok; one that was not measured at all is unknown."""
+    return {check: statuses.get(check, UNKNOWN) for check in checks if statuses.get(check, UNKNOWN) != OK}
+
+
+@dataclasses.dataclass
+class Hold:
+    """Follows whether checks stay ok for a time without a break.
+
+    Attributes:
+        checks: which must be ok.
+        seconds: how long without a break.
+        max_history: changes kept; the first ones and the last ones, since the middle says least.
+    """
+
+    checks: t.Sequence[str]
+    seconds: float
+    max_history: int = 50
+    polls: int = 0
+    dropped: int = 0
+    _since: t.Optional[float] = None
+    _last: t.Optional[dict[str, str]] = None
+    _history: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
+
+    def see(self, statuses: t.Mapping[str, str], *, at: float) -> bool:
+        """Take one measurement, `at` in seconds since the start; whether the checks have now held long enough."""
+        self.polls += 1
+        now = {check: statuses.get(check, UNKNOWN) for check in self.checks}
+        if now != self._last:
+            self._remember({"at": round(at, 3), "checks": now})
+            self._last = now
+        if any(status != OK for status in now.values()):
+            self._since = None
+            return False
+        if self._since is None:
+            self._since = at
+        return at - self._since >= self.seconds
+
+    @property
+    def history(self) -> list[dict[str, t.Any]]:
+        """The status of each check whenever one changed."""
+        return list(self._history)
+
+    def _remember(self, entry: dict[str, t.Any]) -> None:
+        if len(self._history) >= self.max_history:
+            self._history.pop(self.max_history // 2)
+            self.dropped += 1
+        self._history.append(entry)
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What is not ok beside the checks that are judged.
+
+    Attributes:
+        remaining: not ok, and not worse than before. A check that was not measured before is here too: nobody can say that it got worse.
+        new: worse than before.
+    """
+
+    remaining: t.Mapping[str, str]
+    new: t.Mapping[str, str]
+
+
+def compare(now: t.Mapping[str, str], *, baseline: t.Mapping[str, str], judged: t.Sequence[str]) -> Comparison:
+    """Compare the status by check with what it was at the start.
+
+    Args:
+        now: status by check.
+        baseline: the same at the start.
+        judged: checks whose recovery is judged by themselves: never in `remaining`. One that got worse is in `new` too.
+    """
+    worse = {check: status for check, status in now.items() if check in baseline and _rank(status) > _rank(baseline[check])}
+    remaining = {check: status for check, status in now.items() if status != OK and check not in judged and check not in worse}
+    return Comparison(remaining=remaining, new=worse)
+
+
+def _rank(status: str) -> int:
+    # A baseline travels through files and variables: a word we do not know must not make things look better.
+    return STATUSES.index(status) if status in STATUSES else 0

@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One look at a server: ask what each wanted check needs, judge it, keep the data as evidence.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._core import pg_verdict as sessions_verdict
+from .._core.errors import CannotReach
+from .._core.findings import Finding, Skipped
+from .._core.pg_availability import availability_hint, is_sick
+from .._core.recovery import status_by_check
+from . import health_server, health_sessions
+from .connection import Session, StatementFailed
+from .health_reader import Answer, Reader, Request
+from .health_statements import NotInstalled
+
+__all__ = ["CHECKS", "Look", "Request", "look", "unreachable"]
+
+Check = t.Callable[[Reader], Answer]
+
+#: Every check, in the order in which it is told.
+CHECKS: t.Mapping[str, Check] = {
+    "availability": health_server.availability,
+    "connections": health_sessions.connections,
+    "long_queries": health_sessions.long_queries,
+    "long_transactions": health_sessions.long_transactions,
+    "idle_in_transaction": health_sessions.idle_in_transaction,
+    "blocking": health_sessions.blocking,
+    "ungranted_locks": health_sessions.ungranted_locks,
+    "prepared_transactions": health_sessions.prepared_transactions,
+    "replication": health_server.replication,
+    "replication_slots": health_server.replication_slots,
+    "wraparound": health_server.wraparound,
+    "vacuum": health_server.vacuum,
+    "backups": health_server.backups,
+    "timeouts": health_server.timeouts,
+    "database_size": health_server.database_size,
+    "statements": health_server.statements,
+    "probe": health_server.probe,
+}
+
+_REASONS = {
+    "42501": "permission_denied", "57014": "timed_out", "55P03": "lock_timeout", "55000": "not_loaded", "42883": "not_supported", "42P01": "not_supported",
+}
+_HINTS = {
+    "42501": "Grant pg_monitor to the role.",
+    "57014": "Raise statement_timeout, or leave this check out.",
+    "55P03": "Raise lock_timeout, or leave this check out.",
+    "55000": "Add pg_stat_statements to shared_preload_libraries and restart the server.",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """What one look found: judged, not judged, and the data behind it."""
+
+    findings: tuple[Finding, ...]
+    skipped: tuple[Skipped, ...]
+    data: t.Mapping[str, t.Any]
+    reachable: bool = True
+
+    def statuses(self) -> dict[str, str]:
+        """The worst status of each check."""
+        return status_by_check(self.findings, self.skipped)
+
+
+def look(session: Session, request: Request) -> Look:
+    """Judge the wanted checks. One that the server refuses is skipped with the reason; the others go on.
+
+    Raises:
+        Blind: a wanted check needs other users' sessions and our role may not see them.
+        CannotReach: the session was lost.
+    """
+    reader = Reader(session, request)
+    findings: list[Finding] = []
+    skipped: list[Skipped] = []
+    data: dict[str, t.Any] = {}
+    for name, check in CHECKS.items():
+        if name not in request.checks:
+            continue
+        try:
+            answer = check(reader)
+        except StatementFailed as exc:
+            skipped.append(Skipped(check=name, reason=f"{_REASONS.get(exc.sqlstate, 'failed')}: {exc.message}", hint=_HINTS.get(exc.sqlstate, "")))
+            continue
+        except NotInstalled as exc:
+            skipped.append(Skipped(check=name, reason=f"{exc.kind}: {exc.message}", hint=exc.hint or ""))
+            continue
+        findings.extend(answer.findings)
+        skipped.extend(answer.skipped)
+        data.update(answer.data)
+    return Look(findings=tuple(findings), skipped=tuple(skipped), data=data)
+
+
+def unreachable(error: CannotReach, request: Request) -> Look:
+    """What can be said of a server that lets nobody in: that, and that nothing else was judged.
+
+    Raises:
+        CannotReach: the same error, where it says that we ask wrongly (a wrong password), not that the server is sick.
+    """
+    kind = str(error.facts.get("error", error.kind))
+    if not is_sick(kind):
+        raise error
+    finding = sessions_verdict.judge_available(
+        kind=kind, hint=availability_hint(kind), detail={"attempts": error.facts.get("attempts", []), "message": error.message},
+    )
+    skipped = [Skipped(check=name, reason=f"unreachable: {kind}") for name in CHECKS if name in request.checks and name != "availability"]
+    return Look(findings=(finding,), skipped=tuple(skipped), data={}, reachable=False)

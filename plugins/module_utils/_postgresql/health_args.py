@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The arguments of pg_health, and the request they describe.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._core.durations import parse_duration
+from .._core.errors import BadInput, IncidentError
+from .._core.pg_limits import limits_from, threshold_spec
+from .._core.protection import BACKUP_TOOLS
+from . import health_queries
+from .args import connection_spec, session_from
+from .connection import Session
+from .health import CHECKS, Request
+
+_EXPECTED_TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout")
+
+
+def health_spec() -> dict[str, t.Any]:
+    """The argument spec of pg_health, the connection included."""
+    names = list(CHECKS)
+    return {
+        **connection_spec(),
+        **threshold_spec(),
+        "checks": {"type": "list", "elements": "str", "choices": names},
+        "fail_on": {"type": "str", "choices": ["never", "critical", "warning"], "default": "never"},
+        "probe_query": {"type": "str", "default": ""},
+        "probe_expect": {"type": "str"},
+        "probe_timeout": {"type": "str", "default": "5s"},
+        "standbys_expected": {"type": "int", "default": 0},
+        "timeouts_expected": {
+            "type": "list", "elements": "str", "choices": list(health_queries.TIMEOUTS), "default": list(_EXPECTED_TIMEOUTS),
+        },
+        "vacuum_min_dead_rows": {"type": "int", "default": 10000},
+        "statements_min_calls": {"type": "int", "default": 5},
+        "protect_application_names": {"type": "list", "elements": "str", "default": list(BACKUP_TOOLS)},
+        "spare_users": {"type": "list", "elements": "str", "default": []},
+        "wait_for": {"type": "dict", "options": {
+            "checks": {"type": "list", "elements": "str", "choices": names, "required": True},
+            "hold": {"type": "str", "default": "5s"},
+            "timeout": {"type": "str", "default": "60s"},
+            "interval": {"type": "str", "default": "1s"},
+        }},
+        "baseline": {"type": "dict"},
+    }
+
+
+def request_from(params: t.Mapping[str, t.Any]) -> Request:
+    """The look the arguments describe.
+
+    Raises:
+        BadInput: a threshold or duration is not usable, or the probe is wanted without a query.
+    """
+    waited = list((params["wait_for"] or {}).get("checks") or ())
+    query = (params["probe_query"] or "").strip()
+    wanted = params["checks"]
+    if not query and "probe" in [*(wanted or ()), *waited]:
+        raise BadInput("The check probe needs a query.", hint="Give probe_query, or leave the check out.", argument="probe_query")
+    # An empty list is everything, as no list is: looking at nothing would be called unknown, which helps nobody.
+    chosen = [name for name in CHECKS if name != "probe" or query] if not wanted else [*wanted, *waited]
+    statement_timeout = parse_duration(params["statement_timeout"], name="statement_timeout")
+    return Request(
+        checks=tuple(chosen), limits=limits_from(params), probe_query=query, probe_expect=params["probe_expect"],
+        # The session is cut a little after statement_timeout, so a probe can't have more.
+        probe_timeout=min(parse_duration(params["probe_timeout"], name="probe_timeout"), statement_timeout),
+        standbys_expected=params["standbys_expected"], timeouts_expected=tuple(params["timeouts_expected"]),
+        vacuum_min_dead_rows=params["vacuum_min_dead_rows"], statements_min_calls=params["statements_min_calls"],
+        protect_application_names=tuple(params["protect_application_names"]), spare_users=tuple(params["spare_users"]),
+    )
+
+
+def open_session(params: t.Mapping[str, t.Any], *, connect_retry: t.Optional[float] = None) -> Session:
+    """A session in which the server itself refuses to write.
+
+    Raises:
+        BadInput, CannotReach: see session_from().
+    """
+    session = session_from(params, connect_retry=connect_retry)
+    try:
+        session.rows("SET default_transaction_read_only TO on")
+    except IncidentError:
+        session.close()
+        raise
+    return session

@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What several checks of one look share: read once, when the first of them asks.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import typing as t
+
+from .._core.backends import Backend, PreparedTransaction
+from .._core.blocking import waits_of
+from .._core.findings import Finding, Skipped
+from .._core.pg_verdict import Limit
+from .._core.protection import BACKUP_TOOLS, Policy, auxiliary, protections
+from . import activity, health_queries
+from .connection import Session
+
+#: Protections that only say whom we would not signal; such a session harms like any other, so it is judged like any other.
+_STILL_JUDGED = ("superuser", "not_permitted", "not_readable", "member_of:")
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What a look is about.
+
+    Attributes:
+        checks: names of CHECKS.
+        limits: thresholds by name of pg_limits.THRESHOLDS.
+        probe_query, probe_expect, probe_timeout: the caller's query, what its first column must be as text, seconds.
+        standbys_expected: how many standbys must stream.
+        timeouts_expected: names of timeouts that must not be 0.
+        vacuum_min_dead_rows: tables with fewer are no finding.
+        statements_min_calls: statements called less often are no finding.
+        protect_application_names: prefixes of sessions whose age is told and not judged.
+        spare_users: roles of which the same is true.
+    """
+
+    checks: tuple[str, ...]
+    limits: t.Mapping[str, Limit]
+    probe_query: str = ""
+    probe_expect: t.Optional[str] = None
+    probe_timeout: float = 5.0
+    standbys_expected: int = 0
+    timeouts_expected: tuple[str, ...] = ()
+    vacuum_min_dead_rows: int = 10000
+    statements_min_calls: int = 5
+    protect_application_names: tuple[str, ...] = BACKUP_TOOLS
+    spare_users: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What one check has to say."""
+
+    findings: t.Sequence[Finding] = ()
+    data: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    skipped: t.Sequence[Skipped] = ()
+
+
+class Reader:
+    """Asks the server at most once for what several checks need."""
+
+    def __init__(self, session: Session, request: Request) -> None:
+        self.session = session
+        self.request = request
+        self.policy = Policy(own_pid=session.backend_pid, own_superuser=session.is_superuser, protect_application_names=request.protect_application_names)
+
+    @functools.cached_property
+    def server(self) -> dict[str, t.Any]:
+        """See read_server()."""
+        return health_queries.read_server(self.session)
+
+    @functools.cached_property
+    def settings(self) -> dict[str, str]:
+        """See read_settings()."""
+        return health_queries.read_settings(self.session)
+
+    @functools.cached_property
+    def backends(self) -> list[Backend]:
+        """Every session beside ours and the server's own processes.
+
+        Raises:
+            Blind: our role may not see those of others.
+        """
+        activity.require_sight(self.session)
+        return [one for one in activity.read_activity(self.session) if one.pid != self.session.backend_pid and not auxiliary(one)]
+
+    @functools.cached_property
+    def by_pid(self) -> dict[int, Backend]:
+        """The sessions by pid."""
+        return {backend.pid: backend for backend in self.backends}
+
+    @functools.cached_property
+    def clients(self) -> list[Backend]:
+        """The ordinary clients' sessions beside ours."""
+        return [backend for backend in self.backends if backend.is_client]
+
+    @functools.cached_property
+    def waits(self) -> dict[int, frozenset[int]]:
+        """Who waits for whom."""
+        return waits_of(self.backends)
+
+    @functools.cached_property
+    def protected(self) -> dict[int, tuple[str, ...]]:
+        """Why which session would never be signalled."""
+        return {backend.pid: protections(backend, self.policy) for backend in self.backends}
+
+    @functools.cached_property
+    def ungranted(self) -> list[dict[str, t.Any]]:
+        """See read_ungranted()."""
+        return health_queries.read_ungranted(self.session)
+
+    @functools.cached_property
+    def prepared(self) -> list[PreparedTransaction]:
+        """See read_prepared()."""
+        return activity.read_prepared(self.session)
+
+    def told_only(self, backend: Backend) -> bool:
+        """Whether the session is meant to be long: a backup, replication, maintenance, or marked to be kept."""
+        return backend.user in self.request.spare_users or any(not reason.startswith(_STILL_JUDGED) for reason in self.protected[backend.pid])
+
+    def number(self, name: str) -> int:
+        """A setting as a number, 0 where the server has none."""
+        text = self.settings.get(name, "0")
+        return int(text) if text.lstrip("-").isdigit() else 0

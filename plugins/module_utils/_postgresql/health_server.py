@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The checks of pg_health that are about the server: replication, vacuum, backups, sizes, settings, statements, the probe.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._core import pg_verdict as verdict
+from .._core import pg_verdict_storage as storage
+from .._core.findings import Finding, Skipped
+from .._core.pg_availability import availability_hint
+from .._core.settings import parse_setting
+from . import health_queries, health_replication, health_statements
+from .health_reader import Answer, Reader
+
+
+def availability(reader: Reader) -> Answer:
+    """Whether a session could be had, and by which login: one that came in by another login says that the first was refused."""
+    server, session = reader.server, reader.session
+    attempts = [attempt.as_dict() for attempt in session.attempts]
+    detail = {"version": server["version"], "uptime": server["uptime"], "in_recovery": server["in_recovery"], "login": session.login.describe()}
+    # Only this kind is the server's: an alternate login behind a main one with a wrong password is the caller's.
+    refused = next((attempt.error for attempt in session.attempts if attempt.error == "slots_exhausted"), "")
+    if attempts:
+        detail["attempts"] = attempts
+    return Answer([verdict.judge_available(kind=refused, hint=availability_hint(refused), detail=detail)], {"server": server})
+
+
+def replication(reader: Reader) -> Answer:
+    """Standbys of this server, and itself as one."""
+    limits, settings = reader.request.limits, reader.settings
+    lags = {"seconds": limits["replication_lag"], "size": limits["replication_bytes"]}
+    replicas = health_replication.read_replicas(reader.session)
+    primary = not reader.server["in_recovery"]
+    synchronous = bool(settings.get("synchronous_standby_names")) and settings.get("synchronous_commit") not in ("off", "local") and primary
+    findings = storage.judge_replicas(replicas=replicas, expected=reader.request.standbys_expected, synchronous=synchronous, **lags)
+    data: dict[str, t.Any] = {"role": "primary" if primary else "standby", "replicas": replicas}
+    if not primary:
+        data["standby"] = standby = health_replication.read_standby(reader.session)
+        findings.append(storage.judge_standby(
+            lag_seconds=standby["lag_seconds"], lag_bytes=standby["lag_bytes"], receiving=standby["receiving"], paused=standby["paused"],
+            streaming=settings.get("primary_conninfo") == "set", **lags,
+        ))
+    return Answer(findings, {"replication": data})
+
+
+def replication_slots(reader: Reader) -> Answer:
+    """Slots, inactive ones above all, and the WAL they keep."""
+    slots = health_replication.read_slots(reader.session)
+    return Answer(storage.judge_slots(slots=slots, limit=reader.request.limits["replication_slots"]), {"replication_slots": slots})
+
+
+def wraparound(reader: Reader) -> Answer:
+    """Age of the oldest transaction ids, and what holds vacuum back."""
+    databases, holders = health_queries.read_wraparound(reader.session), health_queries.read_holders(reader.session)
+    found = storage.judge_wraparound(databases=databases, holders=holders, limit=reader.request.limits["wraparound"])
+    return Answer([found], {"wraparound": {"databases": databases, "held_back_by": holders}})
+
+
+def vacuum(reader: Reader) -> Answer:
+    """Tables of the login's database most in need of vacuum, and vacuums at work."""
+    if reader.server["in_recovery"]:
+        return Answer(skipped=[Skipped("vacuum", "not_applicable: a standby does not vacuum and counts no dead rows", "Look at the primary.")])
+    tables, running = health_queries.read_tables(reader.session), health_queries.read_vacuums(reader.session)
+    found = storage.judge_vacuum(tables=tables, running=running, min_dead=reader.request.vacuum_min_dead_rows, limit=reader.request.limits["vacuum"])
+    return Answer([found], {"vacuum": {"database": reader.session.database, "tables": tables, "running": running}})
+
+
+def backups(reader: Reader) -> Answer:
+    """Backups at work, and whether WAL archiving works."""
+    running = [{"kind": "base backup", **row} for row in health_queries.read_base_backups(reader.session)]
+    running += [
+        {"kind": "backup session", "pid": one.pid, "application_name": one.application_name, "user": one.user, "database": one.database,
+         "age": round(one.transaction_age or one.state_age or 0.0, 3)}
+        for one in reader.clients if {"backup_tool", "began_backup"} & set(reader.protected[one.pid])
+    ]
+    if health_queries.read_exclusive_backup(reader.session):
+        running.append({"kind": "exclusive backup"})
+    archiver = health_queries.read_archiver(reader.session) if reader.settings.get("archive_mode", "off") != "off" else None
+    return Answer(storage.judge_backups(running=running, archiver=archiver), {"backups": {"running": running, "archiver": archiver}})
+
+
+def timeouts(reader: Reader) -> Answer:
+    """The timeouts that bound the next incident, as the server has them, with what is set for roles and databases."""
+    session, settings = reader.session, reader.settings
+    overrides = health_queries.read_overrides(session)
+    visible: dict[str, t.Optional[float]] = {}
+    hidden: list[Finding] = []
+    for name in health_queries.TIMEOUTS:
+        if any(row["role"] == session.user or (row["role"] is None and row["database"] == session.database) for row in overrides[name]):
+            hidden.append(verdict.unknown(
+                "timeouts", reason="hidden", subject=name,
+                hint=f"The login's own role or database has {name} set, which hides the server's value: look with another login.",
+            ))
+        else:
+            visible[name] = parse_setting(settings[name]) if name in settings else None
+    found = storage.judge_timeouts(settings=visible, expected=reader.request.timeouts_expected, overrides=overrides)
+    return Answer([*found, *hidden], {"settings": settings})
+
+
+def database_size(reader: Reader) -> Answer:
+    """Sizes of the databases."""
+    sizes = health_queries.read_sizes(reader.session)
+    unseen = [row["name"] for row in sizes if row["bytes"] is None]
+    skipped = [Skipped("database_size", f"permission_denied: {', '.join(unseen)}", "Grant pg_monitor to the role.")] if unseen else []
+    return Answer([storage.judge_sizes(databases=sizes, limit=reader.request.limits["database_size"])], {"databases": sizes}, skipped)
+
+
+def statements(reader: Reader) -> Answer:
+    """The statements that use most time, from pg_stat_statements."""
+    top = health_statements.read_statements(reader.session)
+    found = storage.judge_statements(top=top, min_calls=reader.request.statements_min_calls, limit=reader.request.limits["statements"])
+    return Answer([found], {"statements": top})
+
+
+def probe(reader: Reader) -> Answer:
+    """The caller's own query."""
+    request = reader.request
+    answer = health_statements.run_probe(reader.session, query=request.probe_query, timeout=request.probe_timeout)
+    found = verdict.judge_probe(
+        seconds=answer["seconds"], limit=request.limits["probe"], first=answer["first"], expected=request.probe_expect,
+        error=answer["error"], error_kind=answer["sqlstate"],
+    )
+    return Answer([found], {"probe": answer})

@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The checks of pg_health that are about sessions, locks and transactions.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._core import pg_verdict as verdict
+from .._core.backends import Backend
+from .._core.blocking import PREPARED
+from .._core.pg_evidence import blocking_tree, by_application, by_state, hide_passwords, snapshot
+from . import health_queries
+from .health_reader import Answer, Reader
+
+
+def connections(reader: Reader) -> Answer:
+    """Taken connections against those that ordinary roles can have, and against roles' and databases' own limits."""
+    limit = reader.request.limits["connections"]
+    states = by_state(reader.clients)
+    reserved = {"superuser_reserved": reader.number("superuser_reserved_connections"), "reserved": reader.number("reserved_connections")}
+    found = verdict.judge_connections(
+        used=len(reader.clients), max_connections=reader.number("max_connections"), by_state=states, limit=limit, **reserved,
+    )
+    own = {"role": [one.user for one in reader.clients], "database": [one.database for one in reader.clients]}
+    limits = [{**row, "used": own[row["kind"]].count(row["name"])} for row in health_queries.read_connection_limits(reader.session)]
+    data = {**found.detail, "percent": found.observed, "by_application": by_application(reader.clients)}
+    return Answer([found, *verdict.judge_connection_limits(limits=limits, limit=limit)], {
+        "connections": data, "activity": snapshot(reader.backends, protected=reader.protected),
+    })
+
+
+def long_queries(reader: Reader) -> Answer:
+    """The oldest running statement; those that wait for a lock are left to the check blocking."""
+    active = [one for one in reader.clients if one.state not in (None, "idle") and not one.in_transaction_idle]
+    return _oldest(
+        reader, "long_queries", [one for one in active if not one.waits_for_lock], lambda one: one.query_age,
+        "Cancel it, or end its session when it does not stop; then look at its plan.",
+        elsewhere=sum(one.waits_for_lock for one in active),
+    )
+
+
+def long_transactions(reader: Reader) -> Answer:
+    """The oldest open transaction: it keeps its locks, and keeps vacuum from removing what is newer."""
+    return _oldest(
+        reader, "long_transactions", [one for one in reader.clients if one.transaction_age is not None], lambda one: one.transaction_age,
+        "It holds its locks and keeps vacuum from working: end it when its client does not.",
+    )
+
+
+def idle_in_transaction(reader: Reader) -> Answer:
+    """The session that has been idle in its transaction for longest."""
+    return _oldest(
+        reader, "idle_in_transaction", [one for one in reader.clients if one.in_transaction_idle], lambda one: one.state_age,
+        "Its client forgot to commit and it holds its locks: end the session (cancelling does nothing to it), then set idle_in_transaction_session_timeout.",
+    )
+
+
+def blocking(reader: Reader) -> Answer:
+    """Who waits for whom, from the longest wait and the roots."""
+    waited: dict[int, float] = {}
+    for row in reader.ungranted if reader.waits else ():
+        waited[row["pid"]] = max(row["wait"] or 0.0, waited.get(row["pid"], 0.0))
+    waiters = [_row(reader, reader.by_pid[pid], waited.get(pid, reader.by_pid[pid].query_age)) for pid in reader.waits if pid in reader.by_pid]
+    trees = blocking_tree(reader.backends, reader.waits)
+    roots = [root for one in trees for root in _roots(reader, one)]
+    found = verdict.judge_blocking(waiters=waiters, roots=roots, limit=reader.request.limits["blocking"])
+    return Answer([found], {"blocking": {
+        "waiters": len(waiters), "longest_wait": found.observed,
+        "roots": [{key: value for key, value in {**_session(root), "blocks": root["blocks"], "tree": root["tree"]}.items() if value not in (None, [])} for root in roots],
+    }})
+
+
+def ungranted_locks(reader: Reader) -> Answer:
+    """Requests for locks that are not granted."""
+    rows = reader.ungranted
+    count = rows[0]["total"] if rows else 0
+    oldest = max((row["wait"] for row in rows if row["wait"] is not None), default=None)
+    found = verdict.judge_ungranted(count=count, oldest=oldest, limit=reader.request.limits["ungranted_locks"])
+    shown = [{key: value for key, value in row.items() if key != "total" and value is not None} for row in rows[:health_queries.MAX_ROWS]]
+    return Answer([found], {"ungranted_locks": shown})
+
+
+def prepared_transactions(reader: Reader) -> Answer:
+    """Prepared transactions, their age and their owner."""
+    rows = [one.describe() for one in reader.prepared]
+    found = verdict.judge_prepared(transactions=rows, limit=reader.request.limits["prepared_transactions"])
+    return Answer([found], {"prepared_transactions": rows[:health_queries.MAX_ROWS]})
+
+
+def _oldest(
+    reader: Reader, check: str, backends: t.Sequence[Backend], age: t.Callable[[Backend], t.Optional[float]], hint: str, *, elsewhere: int = 0,
+) -> Answer:
+    judged = [_row(reader, one, age(one)) for one in backends if not reader.told_only(one)]
+    spared = [_row(reader, one, age(one)) for one in backends if reader.told_only(one)]
+    return Answer([verdict.judge_ages(check, judged, limit=reader.request.limits[check], hint=hint, spared=spared, elsewhere=elsewhere)])
+
+
+def _row(reader: Reader, backend: Backend, age: t.Optional[float]) -> dict[str, t.Any]:
+    return {
+        "pid": backend.pid, "user": backend.user, "database": backend.database, "application_name": backend.application_name,
+        "client_address": backend.client_addr, "state": backend.state, "age": round(max(age or 0.0, 0.0), 3),
+        "wait_event_type": backend.wait_event_type, "wait_event": backend.wait_event, "query": hide_passwords(backend.query),
+        "protected": reader.protected[backend.pid],
+    }
+
+
+def _roots(reader: Reader, tree: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """The root of a tree as rows: a session, or each prepared transaction that somebody waits for."""
+    more = {"tree": tree["waiters"]}
+    if tree["pid"] == PREPARED:
+        return [
+            {
+                "pid": PREPARED, "gid": one.gid, "user": one.owner, "database": one.database, "state": "prepared", "age": round(one.age, 3),
+                "blocks": len(one.blocks), "protected": ("prepared_transaction",), **more,
+            }
+            for one in reader.prepared if one.blocks
+        ]
+    backend = reader.by_pid.get(tree["pid"])
+    if backend is None:  # ended between two statements, or a part of the server
+        return [{"pid": tree["pid"], "blocks": tree["blocks"], "protected": (), **more}]
+    return [{**_row(reader, backend, backend.transaction_age), "blocks": tree["blocks"], **more}]
+
+
+def _session(root: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {**verdict.who(root), "gid": root.get("gid"), "protected": list(root["protected"])}
