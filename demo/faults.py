@@ -171,7 +171,9 @@ def runaway_query(server: Server, *, busy: bool = False, seconds: int = 3600, ap
     """A query that would run for an hour; with `busy` it really uses a processor, else it sleeps."""
     held = session(server, application=application, label="runaway query", **more)
     if busy:
-        held.send("SELECT count(*) FROM pg_class a, pg_class b, pg_class c, pg_class d WHERE a.relpages + b.relpages + c.relpages < d.relpages")
+        held.send(
+            "SELECT count(*) FROM pg_class a, pg_class b, pg_class c, pg_class d WHERE a.relpages + b.relpages + c.relpages < d.relpages"
+        )
     else:
         held.send(f"SELECT pg_sleep({int(seconds)})")
     await_sql(server, "SELECT state = 'active' FROM pg_stat_activity WHERE pid = %s", (held.pid,), what="the runaway query to run")
@@ -179,7 +181,13 @@ def runaway_query(server: Server, *, busy: bool = False, seconds: int = 3600, ap
 
 
 def fill_connections(
-    server: Server, *, leave: int = 0, reserved: bool = False, application: str = "leaky-pool", user: str = APPLICATION_ROLE, dbname: str = "postgres"
+    server: Server,
+    *,
+    leave: int = 0,
+    reserved: bool = False,
+    application: str = "leaky-pool",
+    user: str = APPLICATION_ROLE,
+    dbname: str = "postgres",
 ) -> list[Held]:
     """Idle sessions of the application until only `leave` ordinary slots are free.
 
@@ -270,7 +278,17 @@ def pg_basebackup(server: Server) -> Held:
 def pg_recvlogical(server: Server, *, dbname: str = "postgres", slot: str = "incident_slot") -> Held:
     """A real logical walsender with a slot of its own; the slot is dropped by close()."""
     server.execute("SELECT pg_create_logical_replication_slot(%s, 'test_decoding')", (slot,), dbname=dbname)
-    argv = ["pg_recvlogical", "--dbname", dbname, "--slot", slot, "--start", "--no-loop", "--file", os.path.join(_scratch(server), "changes")]
+    argv = [
+        "pg_recvlogical",
+        "--dbname",
+        dbname,
+        "--slot",
+        slot,
+        "--start",
+        "--no-loop",
+        "--file",
+        os.path.join(_scratch(server), "changes"),
+    ]
     held = _client(server, argv, where="application_name = 'pg_recvlogical'")
 
     def drop() -> None:

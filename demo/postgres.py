@@ -170,12 +170,21 @@ class Server:
 
     def environment(self, **more: str) -> dict[str, str]:
         """os.environ with what PostgreSQL's client programs need to reach this server."""
-        return {**os.environ, "PGHOST": str(self.socket_dir), "PGPORT": str(self.port), "PGUSER": self.superuser, "PGDATABASE": "postgres", **more}
+        return {
+            **os.environ,
+            "PGHOST": str(self.socket_dir),
+            "PGPORT": str(self.port),
+            "PGUSER": self.superuser,
+            "PGDATABASE": "postgres",
+            **more,
+        }
 
     def run(self, program: str, *arguments: str, timeout: float = 120.0) -> str:
         """Run one of the distribution's client programs to its end; its standard output."""
         argv = [str(self.bin_dir / program), *arguments]
-        done = subprocess.run(argv, env=self.environment(), capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            argv, env=self.environment(), capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False
+        )
         if done.returncode:
             raise ServerError(f"{program} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
         return done.stdout
@@ -374,7 +383,9 @@ def _make_base(parent: Path | None) -> Path:
                 os.chown(made, identity["user"], identity["group"])
             return made
     tried = ", ".join(str(candidate) for candidate in candidates)
-    raise ServerError(f"no usable directory for the server among {tried}: the path is too long for a Unix socket or closed to {UNPRIVILEGED_USER}")
+    raise ServerError(
+        f"no usable directory for the server among {tried}: the path is too long for a Unix socket or closed to {UNPRIVILEGED_USER}"
+    )
 
 
 def _enterable(path: Path) -> bool:
@@ -394,12 +405,12 @@ def _make_certificates(directory: Path) -> dict[str, str]:
     extensions = directory / "ext"
     extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
     request = directory / "server.csr"
+    sign = ["openssl", "x509", "-req", "-sha256", "-days", "2", "-CA", str(authority), "-CAkey", str(authority_key), "-CAcreateserial"]
     new_key = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-sha256"]
     for argv in (
         [*new_key, "-x509", "-days", "2", "-subj", "/CN=oncall throw-away CA", "-keyout", str(authority_key), "-out", str(authority)],
         [*new_key, "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(request)],
-        ["openssl", "x509", "-req", "-in", str(request), "-CA", str(authority), "-CAkey", str(authority_key), "-CAcreateserial"]
-        + ["-days", "2", "-sha256", "-extfile", str(extensions), "-out", str(certificate)],  # noqa: RUF005
+        [*sign, "-in", str(request), "-extfile", str(extensions), "-out", str(certificate)],
     ):
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:

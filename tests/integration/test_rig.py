@@ -88,7 +88,9 @@ def test_survivors(server18: Server) -> None:
         faults.young_query(server18),
     ]
     try:
-        rows = server18.execute("SELECT pid, backend_type, application_name FROM pg_stat_activity WHERE pid = ANY (%s)", ([held.pid for held in sessions],))
+        rows = server18.execute(
+            "SELECT pid, backend_type, application_name FROM pg_stat_activity WHERE pid = ANY (%s)", ([held.pid for held in sessions],)
+        )
         kinds = {name: kind for _pid, kind, name in rows}
         assert kinds == {
             "pg_dump": "client backend",
@@ -125,5 +127,7 @@ def test_prepared_transaction_holds_its_lock(fresh_server: Server) -> None:
 def test_tls_only(tls_server: Server) -> None:
     with pytest.raises(psycopg.OperationalError, match=r"no encryption|SSL off"):
         tls_server.connect(tcp=True, sslmode="disable", password=tls_server.password)
-    with tls_server.connect(tcp=True, sslmode="verify-full", sslrootcert=str(tls_server.ca_cert), password=tls_server.password) as connection:
+    with tls_server.connect(
+        tcp=True, sslmode="verify-full", sslrootcert=str(tls_server.ca_cert), password=tls_server.password
+    ) as connection:
         assert connection.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").fetchone() == (True,)
