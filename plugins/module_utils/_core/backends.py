@@ -36,6 +36,7 @@ class Backend:
         holds_slot: it consumes a replication slot or serves a subscription.
         superuser: its role is a superuser.
         roles: the protected roles its role is a member of.
+        may_signal: our role has its role's privileges or pg_signal_backend's, and is a superuser where it is one.
         readable: false when our role may not see the row's contents.
     """
 
@@ -67,6 +68,7 @@ class Backend:
     holds_slot: bool = False
     superuser: bool = False
     roles: tuple[str, ...] = ()
+    may_signal: bool = True
     readable: bool = True
 
     @property

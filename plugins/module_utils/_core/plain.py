@@ -38,7 +38,7 @@ def plain(value: t.Any) -> t.Any:
     return str(value)
 
 
-def _number(value: decimal.Decimal) -> t.Union[int, float, None]:
+def _number(value: decimal.Decimal) -> int | float | None:
     if not value.is_finite():
         return None
     return int(value) if value == value.to_integral_value() else float(value)

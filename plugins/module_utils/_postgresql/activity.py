@@ -62,6 +62,10 @@ def activity_sql(server_version: int) -> str:
                 WHERE m.rolname::text = ANY(%(roles)s::text[]) AND NOT r.rolsuper AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER')
                    OR m.rolname::text = ANY(%(roles)s::text[]) AND m.oid = r.oid
             ) AS roles,
+            (SELECT o.rolsuper FROM pg_catalog.pg_roles AS o WHERE o.rolname = current_user) OR (
+                NOT COALESCE(r.rolsuper, true)
+                AND (pg_catalog.pg_has_role(r.oid, 'USAGE') OR pg_catalog.pg_has_role('pg_signal_backend', 'USAGE'))
+            ) AS may_signal,
             a.query IS DISTINCT FROM '{_HIDDEN}' AS readable
         FROM pg_catalog.pg_stat_activity AS a
         CROSS JOIN clock

@@ -11,6 +11,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import typing as t
 
 from .._core.durations import parse_duration
@@ -61,20 +62,33 @@ def application_name(params: t.Mapping[str, t.Any]) -> str:
     return f"{APPLICATION_PREFIX}/{params['run_id']}" if params.get("run_id") else APPLICATION_PREFIX
 
 
-def session_from(params: t.Mapping[str, t.Any], *, connect_retry: float | None = None) -> Session:
+def session_from(params: t.Mapping[str, t.Any]) -> Session:
     """Open the session the arguments describe.
 
     Raises:
         BadInput: an argument is not usable.
         CannotReach: no login works.
     """
-    times = {name: parse_duration(params[name], name=name) for name in ("connect_timeout", "connect_retry", "statement_timeout", "lock_timeout")}
-    for name in ("connect_timeout", "statement_timeout", "lock_timeout"):
+    return connect(logins_from(params), application_name=application_name(params), **_times(params))
+
+
+def session_in(session: Session, params: t.Mapping[str, t.Any], *, database: str) -> Session:
+    """Open another session by the login that worked, in another database; tried once.
+
+    Raises:
+        CannotReach: it does not work there.
+    """
+    login = dataclasses.replace(session.login, database=database)
+    return connect([login], application_name=application_name(params), **{**_times(params), "connect_retry": 0.0})
+
+
+def _times(params: t.Mapping[str, t.Any]) -> dict[str, float]:
+    bounds = ("connect_timeout", "statement_timeout", "lock_timeout")
+    times = {name: parse_duration(params[name], name=name) for name in (*bounds, "connect_retry")}
+    for name in bounds:
         if times[name] <= 0:
             raise BadInput(f"{name}: 0 would mean no limit.", hint="Give a time above zero, for example 10s.", argument=name)
-    if connect_retry is not None:
-        times["connect_retry"] = min(times["connect_retry"], connect_retry)
-    return connect(logins_from(params), application_name=application_name(params), **times)
+    return times
 
 
 def _place(alternate: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

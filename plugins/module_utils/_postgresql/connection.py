@@ -25,7 +25,7 @@ try:
     import psycopg
     from psycopg.rows import dict_row
 
-    PSYCOPG_TRACEBACK: t.Optional[str] = None
+    PSYCOPG_TRACEBACK: str | None = None
     PSYCOPG_VERSION: tuple[int, ...] = tuple(int(part) for part in re.findall(r"\d+", psycopg.__version__)[:3])
 except ImportError:  # also: psycopg is there and finds no libpq
     PSYCOPG_TRACEBACK = traceback.format_exc()
@@ -228,7 +228,7 @@ def connect(
 
 def _open(login: Login, application_name: str, connect_timeout: float, statement_timeout: float, lock_timeout: float) -> Session:
     keywords: dict[str, t.Any] = {
-        "connect_timeout": max(2, int(round(connect_timeout))), "application_name": application_name, "client_encoding": "UTF8",
+        "connect_timeout": max(2, round(connect_timeout)), "application_name": application_name, "client_encoding": "UTF8",
         **login.keywords(),
     }
     try:
@@ -300,7 +300,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("auth_failed", r"(peer|ident|GSSAPI|LDAP|PAM|RADIUS|certificate|SCRAM)[^\n]* authentication failed|authentication method"),
     ("no_hba_entry", r"no pg_hba\.conf entry|pg_hba\.conf rejects"),
     ("no_socket", r"socket [^\n]*(No such file or directory|Permission denied)|Is the server running locally"),
-    ("unknown_host", r"could not translate host name|Name or service not known|nodename nor servname|failed to resolve host|name resolution"),
+    ("unknown_host", r"could not translate host|Name or service not known|nodename nor servname|failed to resolve|name resolution"),
     ("no_route", r"No route to host|Network is unreachable|Host is unreachable|Host is down"),
     ("refused", r"Connection refused"),
     ("timeout", r"timeout expired|timed out|connection timeout"),

@@ -15,6 +15,7 @@ from ansible.module_utils.basic import missing_required_lib
 from .connection import PSYCOPG_TRACEBACK, PSYCOPG_VERSION
 
 _MINIMUM = (3, 1)
+_URL = "https://www.psycopg.org/psycopg3/docs/basic/install.html"
 _NAME = "psycopg >= 3.1 (pip: psycopg[binary]; Debian and Ubuntu: python3-psycopg; Fedora and RHEL: python3-psycopg3)"
 
 
@@ -24,6 +25,6 @@ def require_psycopg(module: t.Any) -> None:
         return
     found = f" Found: {'.'.join(str(part) for part in PSYCOPG_VERSION)}." if PSYCOPG_VERSION else ""
     module.fail_json(
-        msg=missing_required_lib(_NAME, url="https://www.psycopg.org/psycopg3/docs/basic/install.html") + found,
+        msg=str(missing_required_lib(_NAME, url=_URL)) + found,
         error="missing_library", hint="Install it for the Python that runs the module on this host.", exception=PSYCOPG_TRACEBACK,
     )

@@ -1,0 +1,240 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which sessions are chosen, in which order, and who is spared.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from .actions import Action, Spared, action_id, is_approved
+from .backends import Backend
+from .blocking import roots, waiting_behind, waits_of
+from .durations import format_duration
+from .protection import Policy, auxiliary, protections
+from .rules import ALL_BUT_OLDEST, IDLE_CLOCK, OLDEST, ROOT_BLOCKERS, TRANSACTION, Clock, Rule
+
+CANCEL = "cancel"
+TERMINATE = "terminate"
+ESCALATE = "escalate"
+STRATEGIES = (CANCEL, TERMINATE, ESCALATE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A session that a rule chose.
+
+    Attributes:
+        clocks: those that have run out, the longest overdue first.
+        waiters: pids that wait behind it, directly or through others.
+    """
+
+    backend: Backend
+    rule: Rule
+    clocks: tuple[Clock, ...]
+    waiters: frozenset[int] = frozenset()
+
+    def ids(self, *, verb: str, resource: str) -> list[str]:
+        """One action id per clock; the first stays first as time passes."""
+        return [session_id(verb=verb, resource=resource, backend=self.backend, clock=clock) for clock in self.clocks]
+
+    def restricted(self, approved: t.Sequence[str] | None, *, verb: str, resource: str) -> Candidate | None:
+        """The candidate with its approved clocks only; None when none is."""
+        ids = self.ids(verb=verb, resource=resource)
+        clocks = tuple(clock for clock, identity in zip(self.clocks, ids) if is_approved([identity], approved))
+        return dataclasses.replace(self, clocks=clocks) if clocks else None
+
+    def action(self, *, verb: str, resource: str) -> Action:
+        """What would be done to it."""
+        first = self.clocks[0]
+        limit = f"limit {format_duration(first.minimum)}"
+        behind = f", {len(self.waiters)} waiting behind it" if self.waiters else ""
+        return Action(
+            id=self.ids(verb=verb, resource=resource)[0], verb=verb, target=self.backend.describe(),
+            reason=f"{first.name.replace('_', ' ')} for {format_duration(first.age)} ({limit}{behind}), rule {self.rule.name}",
+            detail={
+                "rule": self.rule.name, "blocks": len(self.waiters), "ids": self.ids(verb=verb, resource=resource),
+                "clocks": [dataclasses.asdict(clock) for clock in self.clocks],
+            },
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """What one look at the server gives.
+
+    Attributes:
+        candidates: in the order of the rules, each session once.
+        protected: visible sessions that are never touched.
+        protected_roots: protected sessions at the root of a chain, with their reasons and everybody behind them.
+        population: client sessions other than ours.
+        waiting: sessions that wait for a lock.
+    """
+
+    candidates: tuple[Candidate, ...]
+    protected: tuple[Spared, ...]
+    protected_roots: tuple[tuple[Backend, tuple[str, ...], frozenset[int]], ...]
+    population: int
+    waiting: frozenset[int]
+
+    def find(self, backend: Backend) -> Candidate | None:
+        """The candidate that is this very session, whatever it does now."""
+        return next((c for c in self.candidates if (c.backend.pid, c.backend.backend_start) == (backend.pid, backend.backend_start)), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Look:
+    backends: tuple[Backend, ...]
+    reasons: t.Mapping[int, tuple[str, ...]]
+    behind: t.Mapping[int, frozenset[int]]
+    roots: t.Mapping[int, frozenset[int]]
+    clients: int
+    max_connections: int
+
+
+def session_id(*, verb: str, resource: str, backend: Backend, clock: Clock) -> str:
+    """The action id of a session: its pid, its start, and the clock that made it a victim."""
+    identity = {"pid": backend.pid, "backend_start": backend.backend_start, "clock": clock.name, "since": clock.since}
+    return action_id(verb=verb, resource=resource, identity=identity)
+
+
+_ID = re.compile(
+    r"(?P<verb>[^|]*)\|(?P<resource>.*)\|"
+    r"backend_start=(?P<backend_start>[^,|]*),clock=(?P<clock>\w+),pid=(?P<pid>\d+),since=(?P<since>[^,|]*)\Z"
+)
+
+
+def parse_session_id(text: str) -> dict[str, str] | None:
+    """The parts of session_id(); None for another action's id."""
+    match = _ID.match(text)
+    return match.groupdict() if match else None
+
+
+def select(backends: t.Iterable[Backend], *, rules: t.Sequence[Rule], policy: Policy, max_connections: int) -> Selection:
+    """Choose the victims of a snapshot.
+
+    Args:
+        backends: every process of the server.
+        rules: tried in order; a session belongs to the first that matches.
+        policy: what is protected.
+        max_connections: what the share for the idle clock is of.
+    """
+    known = tuple(backends)
+    waits = waits_of(known)
+    look = _Look(
+        backends=known, reasons={b.pid: protections(b, policy) for b in known}, behind=waiting_behind(waits), roots=roots(waits),
+        clients=sum(1 for b in known if b.is_client), max_connections=max_connections,
+    )
+    chosen: list[Candidate] = []
+    matched: set[int] = set()
+    for rule in rules:
+        for group in _groups(rule, [candidate for candidate in _matches(look, rule) if candidate.backend.pid not in matched]):
+            # Everybody in it has had its rule, the one that `all_but_oldest` keeps too: no later rule may take it.
+            matched.update(candidate.backend.pid for candidate in group)
+            chosen.extend(_victims(look, rule, group))
+    spared = [b for b in known if look.reasons[b.pid] and not auxiliary(b)]
+    return Selection(
+        candidates=tuple(chosen),
+        protected=tuple(Spared(_describe(b, policy), look.reasons[b.pid], b.pid in matched) for b in spared),
+        protected_roots=tuple((b, look.reasons[b.pid], look.roots[b.pid]) for b in known if b.pid in look.roots and look.reasons[b.pid]),
+        population=sum(1 for b in known if b.is_client and b.pid != policy.own_pid),
+        waiting=frozenset(waits),
+    )
+
+
+def _describe(backend: Backend, policy: Policy) -> dict[str, t.Any]:
+    # Our own statement is long and always the same.
+    return {**backend.describe(), **({"query": ""} if backend.pid == policy.own_pid else {})}
+
+
+def _matches(look: _Look, rule: Rule) -> list[Candidate]:
+    """Everybody the rule applies to, protected ones too, so that the result can say what it spared."""
+    idle = _idle_surplus(look, rule)
+    found = []
+    for backend in look.backends:
+        if auxiliary(backend) or (backend.waits_for_lock and not rule.include_waiters) or not rule.passes_filters(backend):
+            continue
+        behind = look.behind.get(backend.pid, frozenset())
+        if rule.victims == ROOT_BLOCKERS and (backend.pid not in look.roots or len(behind) < max(1, rule.min_blocked)):
+            continue
+        clocks = tuple(clock for clock in rule.clocks(backend) if clock.name != IDLE_CLOCK or backend.pid in idle)
+        if clocks and len(behind) >= rule.min_blocked:
+            found.append(Candidate(backend, rule, clocks, behind))
+    return found
+
+
+def _groups(rule: Rule, found: t.Sequence[Candidate]) -> list[list[Candidate]]:
+    """The matching sessions by what the rule groups by; groups that are too small are left out."""
+    groups: dict[t.Any, list[Candidate]] = {}
+    for candidate in found:
+        groups.setdefault(_group(candidate.backend, rule.group_by), []).append(candidate)
+    return [members for members in groups.values() if len(members) >= rule.min_group_size]
+
+
+def _victims(look: _Look, rule: Rule, group: t.Sequence[Candidate]) -> list[Candidate]:
+    """Those of a group that are taken; protected ones never."""
+    found = sorted((c for c in group if not look.reasons[c.backend.pid]), key=lambda c: (-c.clocks[0].overdue, c.backend.pid))
+    if rule.victims == ROOT_BLOCKERS:
+        found.sort(key=lambda c: -len(c.waiters))
+    return {OLDEST: found[:1], ALL_BUT_OLDEST: found[1:]}.get(rule.victims, found)
+
+
+def _idle_surplus(look: _Look, rule: Rule) -> frozenset[int]:
+    """Whose idle clock counts: none unless connections pass the critical share, then as many as bring them down to the target.
+
+    Taken from the application with the most idle connections left, its longest idle one first: a leak shows as many of a kind.
+    """
+    if IDLE_CLOCK not in rule.ages or look.clients * 100 <= look.max_connections * rule.idle_when_above_percent:
+        return frozenset()
+    pools: dict[str, list[Backend]] = {}
+    for backend in look.backends:
+        idle = any(clock.name == IDLE_CLOCK for clock in rule.clocks(backend))
+        if idle and not look.reasons[backend.pid] and rule.passes_filters(backend):
+            pools.setdefault(backend.application_name, []).append(backend)
+    for pool in pools.values():
+        pool.sort(key=lambda b: (b.state_age or 0.0, -b.pid))  # the longest idle last, to pop it
+    chosen: set[int] = set()
+    while pools and (look.clients - len(chosen)) * 100 > look.max_connections * rule.idle_target_percent:
+        largest = max(pools, key=lambda name: (len(pools[name]), name))
+        chosen.add(pools[largest].pop().pid)
+        if not pools[largest]:
+            del pools[largest]
+    return frozenset(chosen)
+
+
+def _group(backend: Backend, group_by: str | None) -> t.Any:
+    if group_by == "application_name":
+        return backend.application_name
+    if group_by == "query_id":
+        return backend.query_id if backend.query_id is not None else fingerprint(backend.query)
+    return None
+
+
+def fingerprint(query: str) -> str:
+    """The query without its constants: stands in for query_id where the server computes none (PostgreSQL 13)."""
+    text = re.sub(r"/\*.*?\*/|--[^\n]*", " ", query, flags=re.DOTALL)
+    text = re.sub(r"'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b|\$\d+", "?", text)
+    return " ".join(text.lower().split())
+
+
+def cancel_refused(candidate: Candidate) -> str | None:
+    """Why a cancel cannot help against this session; None when it can.
+
+    A cancel ends a statement. Where none runs the server says yes, and the lock stays.
+    """
+    backend = candidate.backend
+    if backend.in_transaction_idle:
+        return "A cancel cannot end a session that is idle in transaction: it returns true and the lock stays. Use terminate or escalate."
+    if backend.state == "idle":
+        return "A cancel cannot end an idle connection. Use terminate or escalate."
+    return None
+
+
+def needs_transaction_end(candidate: Candidate) -> bool:
+    """Whether ending its statement alone does not help: it is a victim for its transaction or for what it blocks."""
+    return candidate.rule.victims == ROOT_BLOCKERS or any(c.name == TRANSACTION for c in candidate.clocks)

@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Prepared transactions: no session, no pid, no end by itself. Rolled back only on request.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._core import actions
+from .._core.actions import Action, action_id
+from .._core.backends import PreparedTransaction
+from .._core.durations import format_duration
+from .._core.errors import CannotReach
+from .connection import Session, StatementFailed
+
+ROLLBACK_PREPARED = "rollback_prepared"
+_NO_PRIVILEGE = "42501"
+
+#: Opens a session in a database: needed because a prepared transaction is rolled back in its own.
+Open = t.Callable[[str], Session]
+
+
+def plan_rollbacks(
+    found: t.Sequence[PreparedTransaction], *, resource: str, min_age: float, min_blocked: int = 1,
+) -> list[tuple[PreparedTransaction, Action]]:
+    """Those that are older than `min_age` seconds or block at least `min_blocked` sessions, with the action for each."""
+    return [(one, _action(one, resource)) for one in found if one.age >= min_age or len(one.blocks) >= max(1, min_blocked)]
+
+
+def _action(one: PreparedTransaction, resource: str) -> Action:
+    identity = {"gid": one.gid, "transaction": one.transaction, "prepared": one.prepared}
+    behind = f", {len(one.blocks)} waiting behind it" if one.blocks else ""
+    return Action(
+        id=action_id(verb=ROLLBACK_PREPARED, resource=resource, identity=identity), verb=ROLLBACK_PREPARED, target=one.describe(),
+        reason=f"prepared {format_duration(one.age)} ago{behind}", detail={"blocks": len(one.blocks)},
+    )
+
+
+def roll_back(session: Session, one: PreparedTransaction, action: Action, *, open_database: Open) -> Action:
+    """Roll one back, if it still is the one that was planned, and measure that it is gone."""
+    try:
+        if one.database == session.database:
+            return _roll_back(session, one, action)
+        with open_database(one.database) as there:
+            return _roll_back(there, one, action)
+    except StatementFailed as exc:
+        outcome = actions.NOT_PERMITTED if exc.sqlstate == _NO_PRIVILEGE else actions.FAILED
+        return action.with_outcome(outcome, error=exc.message, sqlstate=exc.sqlstate)
+    except CannotReach as exc:
+        return action.with_outcome(actions.FAILED, error=exc.message)
+
+
+def _roll_back(session: Session, one: PreparedTransaction, action: Action) -> Action:
+    sql = session.value(
+        # The server quotes the name itself: ROLLBACK PREPARED takes no parameter.
+        """
+        SELECT pg_catalog.format('ROLLBACK PREPARED %%L', gid) FROM pg_catalog.pg_prepared_xacts
+        WHERE gid = %(gid)s AND transaction::text = %(transaction)s AND prepared = %(prepared)s::timestamptz
+            AND owner = %(owner)s AND database = %(database)s
+        """,
+        dataclasses.asdict(one),
+    )
+    if sql is None:
+        return action.with_outcome(actions.NOT_NEEDED, why="gone_before_the_rollback")
+    session.rows(str(sql))
+    left = session.value(
+        "SELECT count(*) FROM pg_catalog.pg_prepared_xacts WHERE gid = %s AND transaction::text = %s", [one.gid, one.transaction],
+    )
+    return action.with_outcome(actions.STILL_RUNNING if left else actions.DONE)

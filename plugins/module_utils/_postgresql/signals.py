@@ -1,0 +1,433 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signal sessions, each with the test that it is still the one, and measure what became of it.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import typing as t
+
+from .._core import actions, rules
+from .._core.actions import Action
+from .._core.backends import Backend
+from .._core.blocking import waiting_behind, waits_of
+from .._core.errors import Locked
+from .._core.protection import BEGINS_BACKUP, KEEP, UTILITY, Policy, protections
+from .._core.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, cancel_refused, needs_transaction_end, select
+from .activity import progress_union, read_activity
+from .connection import Session, StatementFailed
+
+#: "oncall" in ASCII: held by the one run that may act on the server.
+ADVISORY_KEY = 0x6F6E63616C6C
+#: A victim that changed while we looked is judged anew this often before it is left alone.
+RETRIES = 2
+RESTART_ONLY = "It did not react to the signal. Only a restart of the server ends a frozen session; this module never sends SIGKILL."
+_NO_PRIVILEGE = "42501"
+
+
+class Deadline:
+    """A total time that runs from now: seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds left, zero or more."""
+        return max(0.0, self._end - time.monotonic())
+
+    def within(self, seconds: float) -> Deadline:
+        """A shorter one that never goes beyond this one."""
+        return Deadline(min(seconds, self.left()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """How to look at the server and choose: rules and policy, bound to a session."""
+
+    session: Session
+    rules: tuple[rules.Rule, ...]
+    policy: Policy
+    protect_roles: tuple[str, ...]
+    max_connections: int
+
+    def read(self) -> list[Backend]:
+        """Every process of the server now."""
+        return read_activity(self.session, roles=self.protect_roles)
+
+    def select(self, backends: t.Sequence[Backend]) -> Selection:
+        """The victims among them."""
+        return select(backends, rules=self.rules, policy=self.policy, max_connections=self.max_connections)
+
+
+def take_lock(session: Session) -> None:
+    """Become the one run that acts on this server, until the session ends.
+
+    An advisory lock belongs to a database, so the other databases' holders are looked for after taking ours: two runs that
+    start together in two databases may then both be refused, but never both go on.
+
+    Raises:
+        Locked: another run holds it; facts: `holder`.
+    """
+    taken = session.value("SELECT pg_catalog.pg_try_advisory_lock(%s)", [ADVISORY_KEY])
+    holder = session.rows("""
+        SELECT l.pid, a.application_name, a.usename::text AS "user", a.datname::text AS database,
+            pg_catalog.host(a.client_addr) AS client_addr, a.backend_start
+        FROM pg_catalog.pg_locks AS l LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+        WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objid = %s AND l.objsubid = 1 AND l.pid <> %s
+        ORDER BY a.backend_start LIMIT 1
+    """, [ADVISORY_KEY >> 32, ADVISORY_KEY & 0xFFFFFFFF, session.backend_pid])
+    if taken and not holder:
+        return
+    if taken:
+        session.value("SELECT pg_catalog.pg_advisory_unlock(%s)", [ADVISORY_KEY])
+    who = holder[0] if holder else {}
+    run = str(who.get("application_name") or "").partition("/")[2]
+    where = who.get("client_addr") or "the local socket"
+    raise Locked(
+        f"Another run{' ' + run if run else ''} is acting on this server: {who.get('application_name') or 'it has just ended'} as "
+        f"{who.get('user')} from {where}, process {who.get('pid')}, since {who.get('backend_start')}.",
+        hint="Wait for it to end; two at once would double the blast radius.", holder=who, holder_run=run or None,
+    )
+
+
+def act(
+    look: Look, candidates: t.Sequence[tuple[Candidate, Action]], *,
+    strategy: str, approved: t.Sequence[str] | None, grace: float, verify_timeout: float, deadline: Deadline,
+) -> list[Action]:
+    """Signal the candidates and measure each one's outcome. One that fails never hides the others.
+
+    Args:
+        candidates: with the actions that were planned for them.
+        strategy: cancel, terminate or escalate.
+        approved: the ids a candidate that is judged anew must still be among; None is no restriction.
+        grace: between a cancel and the terminate of escalate, seconds.
+        verify_timeout: how long to wait until signalled sessions are gone, seconds.
+        deadline: of everything.
+    """
+    victims = [_Victim(candidate, action) for candidate, action in candidates]
+    for victim in victims:
+        _first_signal(look, victim, strategy=strategy, approved=approved, deadline=deadline)
+    if strategy == ESCALATE:
+        _await_cancelled(look, [v for v in victims if v.sent == CANCEL], deadline.within(grace), final=False)
+        for victim in victims:
+            if victim.sent == CANCEL and not victim.settled:
+                _second_signal(look, victim, deadline=deadline)
+    patience = deadline.within(verify_timeout)
+    if strategy == CANCEL:
+        _await_cancelled(look, [v for v in victims if v.sent == CANCEL], patience, final=True)
+    _await_gone(look, [v for v in victims if v.sent == TERMINATE], patience)
+    return [victim.action for victim in victims]
+
+
+@dataclasses.dataclass
+class _Victim:
+    candidate: Candidate
+    action: Action
+    sent: str = ""
+    settled: bool = False
+
+    def settle(self, outcome: str, **detail: t.Any) -> None:
+        self.action = self.action.with_outcome(outcome, **detail)
+        self.settled = True
+
+    def note(self, **detail: t.Any) -> None:
+        self.action = dataclasses.replace(self.action, detail={**self.action.detail, **detail})
+
+
+def _first_signal(look: Look, victim: _Victim, *, strategy: str, approved: t.Sequence[str] | None, deadline: Deadline) -> None:
+    for attempt in range(RETRIES + 1):
+        refusal = cancel_refused(victim.candidate)
+        if strategy == CANCEL and refusal is not None:
+            victim.settle(actions.REFUSED, why="cancel_cannot_help", error=refusal)
+            return
+        signal = TERMINATE if strategy == TERMINATE or refusal is not None else CANCEL
+        if _send(look, victim, signal, _first_demand(victim.candidate, signal), deadline) or victim.settled:
+            return
+        _judge_anew(look, victim, approved=approved, last=attempt == RETRIES)
+        if victim.settled:
+            return
+
+
+def _judge_anew(look: Look, victim: _Victim, *, approved: t.Sequence[str] | None, last: bool) -> None:
+    """The statement found another session than the one that was chosen: is it still a victim?"""
+    backends = look.read()
+    now = _same_process(victim.candidate.backend, backends)
+    if now is None or now.backend_start != victim.candidate.backend.backend_start:
+        _settle_gone_before(victim, now)
+        return
+    verb, resource = victim.action.verb, look.session.resource
+    found = look.select(backends).find(now)
+    again = found.restricted(approved, verb=verb, resource=resource) if found else None
+    if again is None or last:
+        victim.settle(actions.MOVED_ON, why="changed_before_the_signal", now=_now(now), protected=list(protections(now, look.policy)))
+        return
+    victim.candidate = again
+    victim.note(judged_anew=True, now=_now(now))
+
+
+def _settle_gone_before(victim: _Victim, now: Backend | None) -> None:
+    if now is None:
+        victim.settle(actions.NOT_NEEDED, why="gone_before_the_signal")
+    else:
+        victim.settle(actions.PID_REUSED, now=_now(now))
+
+
+def _second_signal(look: Look, victim: _Victim, *, deadline: Deadline) -> None:
+    """Terminate what outlived its cancel, if it is still the same work, and unprotected."""
+    for attempt in range(RETRIES + 1):
+        backends = look.read()
+        now = _same_process(victim.candidate.backend, backends)
+        state = _after_cancel(victim.candidate, now, backends)
+        if now is not None and state in (_RUNNING, _TRANSACTION_OPEN):
+            protected = protections(now, look.policy)
+            if protected or attempt == RETRIES:
+                victim.settle(actions.MOVED_ON, why="changed_after_the_cancel", now=_now(now), protected=list(protected))
+                return
+            if _send(look, victim, TERMINATE, _second_demand(victim.candidate, state), deadline) or victim.settled:
+                return
+        else:
+            _settle_cancelled(victim, state, now)
+            return
+
+
+# What a cancelled session does now.
+_GONE, _RUNNING, _TRANSACTION_OPEN, _ENDED, _MOVED_ON = "gone", "running", "transaction_open", "ended", "moved_on"
+
+
+def _after_cancel(candidate: Candidate, now: Backend | None, backends: t.Sequence[Backend]) -> str:
+    was = candidate.backend
+    if now is None or now.backend_start != was.backend_start:
+        return _GONE
+    same_transaction = was.xact_start is not None and now.xact_start == was.xact_start
+    if now.query_start == was.query_start and now.state == was.state:
+        return _RUNNING
+    if needs_transaction_end(candidate) and same_transaction:
+        if candidate.rule.victims == rules.ROOT_BLOCKERS and not waiting_behind(waits_of(backends)).get(now.pid):
+            return _ENDED if now.in_transaction_idle else _MOVED_ON
+        return _TRANSACTION_OPEN
+    if now.state == "idle" or (now.in_transaction_idle and same_transaction):
+        return _ENDED
+    return _MOVED_ON
+
+
+def _settle_cancelled(victim: _Victim, state: str, now: Backend | None) -> None:
+    if state == _GONE:
+        victim.settle(actions.GONE, by=CANCEL)
+    elif state == _ENDED:
+        victim.settle(actions.DONE, by=CANCEL, now=_now(now))
+    elif state == _MOVED_ON:
+        victim.settle(actions.MOVED_ON, why="began_new_work_after_the_cancel", now=_now(now))
+
+
+def _await_cancelled(look: Look, victims: t.Sequence[_Victim], deadline: Deadline, *, final: bool) -> None:
+    """Wait until cancelled sessions have ended their statement. What needs more than a cancel is left to the caller unless `final`."""
+    pause = _Pause()
+    while True:
+        waiting = [victim for victim in victims if not victim.settled]
+        if not waiting:
+            return
+        backends = look.read()
+        for victim in waiting:
+            now = _same_process(victim.candidate.backend, backends)
+            state = _after_cancel(victim.candidate, now, backends)
+            if state == _TRANSACTION_OPEN and final:
+                victim.settle(actions.DONE, by=CANCEL, now=_now(now), transaction_open=True)
+            else:
+                _settle_cancelled(victim, state, now)
+        if deadline.left() <= 0:
+            break
+        pause.sleep(deadline)
+    for victim in victims:
+        if final and not victim.settled:
+            victim.settle(actions.STILL_RUNNING, hint="It did not react to the cancel; use terminate or escalate.")
+
+
+def _await_gone(look: Look, victims: t.Sequence[_Victim], deadline: Deadline) -> None:
+    """Poll all terminated sessions in one query until they are gone."""
+    pause, began = _Pause(), time.monotonic()
+    while True:
+        waiting = [victim for victim in victims if not victim.settled]
+        if not waiting:
+            return
+        alive = alive_among(look.session, [victim.candidate.backend for victim in waiting])
+        for victim in waiting:
+            if victim.candidate.backend.pid not in alive:
+                victim.settle(actions.GONE, by=TERMINATE, seconds=round(time.monotonic() - began, 3))
+        if deadline.left() <= 0:
+            break
+        pause.sleep(deadline)
+    for victim in victims:
+        if not victim.settled:
+            victim.settle(actions.STILL_RUNNING, hint=RESTART_ONLY, seconds=round(time.monotonic() - began, 3))
+
+
+def alive_among(session: Session, backends: t.Sequence[Backend]) -> set[int]:
+    """The pids of those sessions that still exist; a reused pid is another session."""
+    started = {backend.pid: backend.backend_start for backend in backends}
+    rows = session.rows("SELECT pid, backend_start FROM pg_catalog.pg_stat_activity WHERE pid = ANY(%s)", [list(started)])
+    return {row["pid"] for row in rows if row["backend_start"] == started[row["pid"]]}
+
+
+def still_waiting(session: Session, waiters: t.Sequence[Backend]) -> set[int]:
+    """The pids of those sessions that still wait for a lock with the same statement."""
+    began = {backend.pid: (backend.backend_start, backend.query_start) for backend in waiters}
+    rows = session.rows(
+        "SELECT pid, backend_start, query_start FROM pg_catalog.pg_stat_activity WHERE pid = ANY(%s) AND wait_event_type = 'Lock'",
+        [list(began)],
+    )
+    return {row["pid"] for row in rows if (row["backend_start"], row["query_start"]) == began[row["pid"]]}
+
+
+def _send(look: Look, victim: _Victim, signal: str, demand: _Demand, deadline: Deadline) -> bool:
+    """Send one signal if the session still is the one. False when it is not; a refusal settles the victim."""
+    if deadline.left() <= 0:
+        victim.settle(actions.FAILED, why="out_of_time", error=f"Not signalled: max_seconds ({deadline.seconds:g}) were over.")
+        return False
+    sql, params = signal_sql(victim.candidate.backend, signal, demand, look=look)
+    try:
+        rows = look.session.rows(sql, params)
+    except StatementFailed as exc:
+        outcome = actions.NOT_PERMITTED if exc.sqlstate == _NO_PRIVILEGE else actions.FAILED
+        victim.settle(outcome, error=exc.message, sqlstate=exc.sqlstate, signal=signal)
+        return False
+    if not rows or not rows[0]["signalled"]:
+        return False
+    victim.sent = signal
+    victim.note(signals=[*victim.action.detail.get("signals", []), signal])
+    return True
+
+
+@dataclasses.dataclass(frozen=True)
+class _Demand:
+    """What must still hold at the moment of the signal.
+
+    Attributes:
+        clocks: any one of them, as (clock, since).
+        state: this very state; empty demands none.
+        same_query: the statement that the rule's filter saw.
+        not_waiting: it must not wait for a lock itself.
+        blocks: somebody must wait for it.
+    """
+
+    clocks: tuple[tuple[str, str], ...]
+    state: str = ""
+    same_query: bool = False
+    not_waiting: bool = True
+    blocks: bool = False
+
+
+def _first_demand(candidate: Candidate, signal: str) -> _Demand:
+    rule, backend = candidate.rule, candidate.backend
+    by_state = bool(rule.filters.states or rule.exclusions.states) or signal == CANCEL
+    return _Demand(
+        clocks=tuple((clock.name, clock.since) for clock in candidate.clocks), state=str(backend.state) if by_state else "",
+        same_query=_filters_query(rule), not_waiting=not rule.include_waiters,
+        blocks=rule.victims == rules.ROOT_BLOCKERS or rule.min_blocked > 0,
+    )
+
+
+def _second_demand(candidate: Candidate, state: str) -> _Demand:
+    backend, rule = candidate.backend, candidate.rule
+    clock = (rules.QUERY, str(backend.query_start)) if state == _RUNNING else (rules.TRANSACTION, str(backend.xact_start))
+    return _Demand(
+        clocks=(clock,), state=str(backend.state) if state == _RUNNING else "", same_query=_filters_query(rule),
+        not_waiting=not rule.include_waiters, blocks=rule.victims == rules.ROOT_BLOCKERS,
+    )
+
+
+def _filters_query(rule: rules.Rule) -> bool:
+    return rule.filters.query is not None or rule.exclusions.query is not None
+
+
+_CLOCK_SQL = {
+    rules.QUERY: "(a.state IN ('active', 'fastpath function call') AND a.query_start = {since})",
+    rules.TRANSACTION: "(a.xact_start = {since})",
+    rules.IDLE_IN_TRANSACTION: "(a.state LIKE 'idle in transaction%%' AND a.state_change = {since})",
+    rules.IDLE_CLOCK: "(a.state = 'idle' AND a.state_change = {since})",
+}
+_FUNCTIONS = {CANCEL: "pg_cancel_backend", TERMINATE: "pg_terminate_backend"}
+
+
+def signal_sql(backend: Backend, signal: str, demand: _Demand, *, look: Look) -> tuple[str, dict[str, t.Any]]:
+    """The statement that signals one session if, and only if, it still is the one that was chosen, and unprotected.
+
+    Returns:
+        SQL that gives one row when it signalled and none when it did not, and its parameters.
+    """
+    params: dict[str, t.Any] = {
+        "pid": backend.pid, "backend_start": backend.backend_start, "usesysid": backend.usesysid, "datid": backend.datid,
+        "application_name": backend.application_name, "client_addr": backend.client_addr, "own_pid": look.session.backend_pid,
+        "keep": KEEP, "begins_backup": BEGINS_BACKUP, "utility": UTILITY, "protect_roles": list(look.protect_roles),
+        "superusers": list(look.policy.allow_superuser_roles) if look.policy.own_superuser else [],
+        "state": demand.state, "query_start": backend.query_start,
+    }
+    clocks = []
+    for index, (name, since) in enumerate(demand.clocks):
+        params[f"since_{index}"] = since
+        clocks.append(_CLOCK_SQL[name].format(since=f"%(since_{index})s::timestamptz"))
+    more = [
+        *(["a.state = %(state)s"] if demand.state else []),
+        *(["a.query_start = %(query_start)s::timestamptz"] if demand.same_query else []),
+        *(["a.wait_event_type IS DISTINCT FROM 'Lock'"] if demand.not_waiting else []),
+    ]
+    blocks = """AND EXISTS (
+        SELECT 1 FROM (SELECT pid FROM pg_catalog.pg_stat_activity WHERE wait_event_type = 'Lock' OFFSET 0) AS w
+        WHERE %(pid)s = ANY(pg_catalog.pg_blocking_pids(w.pid)))""" if demand.blocks else ""
+    # The inner query is fenced (OFFSET 0), so that the planner cannot signal before it has tested.
+    sql = f"""
+        SELECT pg_catalog.{_FUNCTIONS[signal]}(chosen.pid) AS signalled FROM (
+            SELECT a.pid FROM pg_catalog.pg_stat_activity AS a JOIN pg_catalog.pg_roles AS r ON r.oid = a.usesysid
+            WHERE a.pid = %(pid)s AND a.pid <> %(own_pid)s AND a.backend_start = %(backend_start)s::timestamptz
+                AND a.backend_type = 'client backend' AND a.usesysid = %(usesysid)s AND a.datid = %(datid)s
+                AND a.application_name = %(application_name)s AND a.client_addr IS NOT DISTINCT FROM %(client_addr)s::inet
+                AND ({' OR '.join(clocks)}) {' '.join(f'AND {condition}' for condition in more)}
+                AND a.query !~* %(keep)s AND a.query !~* %(begins_backup)s
+                AND (a.state LIKE 'idle%%' OR a.query !~* %(utility)s)
+                AND (NOT r.rolsuper OR r.rolname::text = ANY(%(superusers)s::text[]))
+                AND NOT EXISTS (
+                    SELECT 1 FROM pg_catalog.pg_roles AS m WHERE m.rolname::text = ANY(%(protect_roles)s::text[])
+                        AND (m.oid = r.oid OR (NOT r.rolsuper AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER'))))
+                AND NOT EXISTS (SELECT 1 FROM ({progress_union(look.session.server_version)}) AS p WHERE p.pid = %(pid)s)
+                AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_replication_slots AS s WHERE s.active_pid = %(pid)s)
+                {blocks}
+            OFFSET 0
+        ) AS chosen
+    """
+    return sql, params
+
+
+class _Pause:
+    """Short waits first, since most sessions end at once, longer ones later."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.02
+
+    def sleep(self, deadline: Deadline) -> None:
+        time.sleep(min(self._seconds, deadline.left()))
+        self._seconds = min(self._seconds * 1.5, 0.5)
+
+
+def await_unblocked(session: Session, waiters: t.Sequence[Backend], *, deadline: Deadline) -> set[int]:
+    """Wait until the sessions no longer wait for a lock; the pids of those that do not, however long it took."""
+    pause, pids = _Pause(), {backend.pid for backend in waiters}
+    while waiters:
+        waiting = still_waiting(session, waiters)
+        if not waiting or deadline.left() <= 0:
+            return pids - waiting
+        pause.sleep(deadline)
+    return set()
+
+
+def _same_process(was: Backend, backends: t.Iterable[Backend]) -> Backend | None:
+    return next((backend for backend in backends if backend.pid == was.pid), None)
+
+
+def _now(backend: Backend | None) -> dict[str, t.Any] | None:
+    """What the session does now, for the record."""
+    return backend.describe() if backend else None

@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a module of the collection as Ansible would, minus the seconds that a play takes."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+_MODULES = "ansible_collections.oncall.incident.plugins.modules"
+_IN_CHILD = "import json, sys; sys.path[:0] = json.loads(sys.argv[1]); from tests.support import run_module as r; r.serve(json.load(sys.stdin))"
+
+
+def run_module(name: str, *, check: bool = False, **args: Any) -> dict[str, Any]:
+    """Run a module in this process and return its result; `failed` is in it when it failed.
+
+    Args:
+        name: of the module, without the collection's.
+        check: in check mode.
+        args: its options.
+    """
+    from ansible.module_utils.testing import patch_module_args
+
+    module = importlib.import_module(f"{_MODULES}.{name}")
+    said = io.StringIO()
+    with patch_module_args({**args, "_ansible_check_mode": check}), contextlib.redirect_stdout(said):
+        try:
+            module.main()
+        except SystemExit:
+            pass
+    return dict(json.loads(said.getvalue()))
+
+
+class Running:
+    """A module that runs in a process of its own."""
+
+    def __init__(self, name: str, args: Mapping[str, Any], *, check: bool) -> None:
+        paths = json.dumps([str(ROOT / ".collections"), str(ROOT)])
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _IN_CHILD, paths], cwd=ROOT, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        self._input = json.dumps({"name": name, "check": check, "args": dict(args)})
+        assert self._process.stdin is not None
+        self._process.stdin.write(self._input)
+        self._process.stdin.close()
+        self._process.stdin = None
+
+    def result(self, *, timeout: float = 60.0) -> dict[str, Any]:
+        """Wait for its end."""
+        out, err = self._process.communicate(timeout=timeout)
+        assert out, err
+        return dict(json.loads(out))
+
+    def kill(self) -> None:
+        """End it at once, if it still runs."""
+        self._process.kill()
+        self._process.wait(timeout=10)
+
+
+def start_module(name: str, *, check: bool = False, **args: Any) -> Running:
+    """Start a module in a process of its own."""
+    return Running(name, args, check=check)
+
+
+def serve(order: Mapping[str, Any]) -> None:
+    """What the child process does."""
+    sys.stdout.write(json.dumps(run_module(order["name"], check=order["check"], **order["args"])))
