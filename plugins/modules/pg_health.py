@@ -2,23 +2,482 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge the health of a PostgreSQL server."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-PLACEHOLDER
+module: pg_health
+short_description: Judge the health of a PostgreSQL server
+version_added: 1.0.0
+author:
+  - The oncall.incident contributors (@oncall-incident)
+description:
+  - Looks at a PostgreSQL server and returns a verdict, that is findings with a status each, what could not be judged, and the data
+    behind both as evidence. It only reads, in a session in which the server refuses to write.
+  - A sick server is a result. The module fails when it can't judge, with C(error) naming why (C(wrong_password), C(tls_required),
+    C(blind), ...), or when O(fail_on) says so.
+  - A server that lets nobody in (all connection slots taken, starting up, down) is a result too. The check C(availability) is then
+    critical, names the kind in RV(findings[].observed), and all other checks are in RV(skipped).
+  - With O(wait_for) it polls in one session until the named checks are ok and stay so, which is how a recovery is verified.
+  - "The checks are
+    C(availability) (whether a session can be had, by which login),
+    C(connections) (taken connections against those ordinary roles can have, and roles' and databases' own limits),
+    C(long_queries), C(long_transactions), C(idle_in_transaction) (the oldest of each),
+    C(blocking) (the longest wait for a lock, and the sessions at the root),
+    C(ungranted_locks), C(prepared_transactions),
+    C(replication) (lag of standbys in seconds and bytes, missing ones, the server as a standby itself),
+    C(replication_slots) (WAL they keep, inactive ones), C(wraparound) (age of the oldest transaction ids),
+    C(vacuum) (the table of O(login_db) most in need of vacuum), C(backups) (running ones, failing WAL archiving),
+    C(timeouts) (statement_timeout, idle_in_transaction_session_timeout and transaction_timeout as they are set),
+    C(database_size), C(statements) (slow ones, from C(pg_stat_statements)) and C(probe) (the caller's own query)."
+  - Sessions that are meant to be long (backups, replication, maintenance, those with a comment C(/* incident:keep */)) are told in
+    RV(findings[].detail) of the checks about ages and make none of them critical. A session that waits for a lock is judged by
+    C(blocking), not by C(long_queries).
+notes:
+  - The role needs C(pg_monitor). With C(pg_read_all_stats) alone, settings that only superusers see are missing from RV(settings).
+    A role with neither sees only its own sessions, which looks like health, so the module fails with C(error=blind).
+  - The checks C(availability), C(timeouts) and C(probe) alone need no grant.
+  - "Needs server 14 or later: exact waits in RV(ungranted_locks) and RV(blocking) (on 13 the age of the waiting statement)."
+  - "Needs server 16 or later: C(reserved) in RV(connections) is 0 before."
+  - "Needs server 17 or later: C(transaction_timeout), C(inactive_seconds) and C(invalidation_reason) in RV(replication_slots),
+    C(indexes_total) and C(indexes_processed) of running vacuums. They are null or missing before."
+  - "Needs server 18 or later: autovacuum_vacuum_max_threshold is counted in C(due) of RV(vacuum)."
+  - "Only server 13 and 14: exclusive backups in RV(backups)."
+  - The columns of C(pg_stat_statements) are those of the installed version of the extension, before and since 1.8.
+options:
+  checks:
+    description: What to look at. Empty or absent means everything; C(probe) only when O(probe_query) is given.
+    type: list
+    elements: str
+    choices: &checks
+      - availability
+      - connections
+      - long_queries
+      - long_transactions
+      - idle_in_transaction
+      - blocking
+      - ungranted_locks
+      - prepared_transactions
+      - replication
+      - replication_slots
+      - wraparound
+      - vacuum
+      - backups
+      - timeouts
+      - database_size
+      - statements
+      - probe
+  fail_on:
+    description:
+      - The worst RV(status) that is still a success is the one below this.
+      - What is C(unknown) fails like C(critical), since it may hide anything. With O(wait_for) the module fails when the checks did
+        not hold, and other findings make no difference.
+    type: str
+    choices: [never, critical, warning]
+    default: never
+  connections_warning:
+    description: Taken connections in percent of those that ordinary roles can have, that is max_connections without the reserved ones.
+    type: float
+    default: 80.0
+  connections_critical:
+    description: As O(connections_warning), for V(critical).
+    type: float
+    default: 90.0
+  long_queries_warning:
+    description: Age of the oldest running statement.
+    type: str
+    default: 1m
+  long_queries_critical:
+    description: As O(long_queries_warning), for V(critical).
+    type: str
+    default: 5m
+  long_transactions_warning:
+    description: Age of the oldest open transaction.
+    type: str
+    default: 5m
+  long_transactions_critical:
+    description: As O(long_transactions_warning), for V(critical).
+    type: str
+    default: 15m
+  idle_in_transaction_warning:
+    description: How long a session has been idle in a transaction.
+    type: str
+    default: 1m
+  idle_in_transaction_critical:
+    description: As O(idle_in_transaction_warning), for V(critical).
+    type: str
+    default: 5m
+  blocking_warning:
+    description: How long a session has waited for another's lock.
+    type: str
+    default: 10s
+  blocking_critical:
+    description: As O(blocking_warning), for V(critical).
+    type: str
+    default: 1m
+  ungranted_locks_warning:
+    description: How many requests for locks are not granted.
+    type: float
+    default: 5.0
+  ungranted_locks_critical:
+    description: As O(ungranted_locks_warning), for V(critical).
+    type: float
+    default: 20.0
+  prepared_transactions_warning:
+    description: Age of the oldest prepared transaction.
+    type: str
+    default: 5m
+  prepared_transactions_critical:
+    description: As O(prepared_transactions_warning), for V(critical).
+    type: str
+    default: 15m
+  replication_lag_warning:
+    description: How far a standby is behind in time.
+    type: str
+    default: 30s
+  replication_lag_critical:
+    description: As O(replication_lag_warning), for V(critical).
+    type: str
+    default: 5m
+  replication_bytes_warning:
+    description: How far a standby is behind in bytes of WAL.
+    type: bytes
+    default: 1G
+  replication_bytes_critical:
+    description: As O(replication_bytes_warning), for V(critical).
+    type: bytes
+    default: 10G
+  replication_slots_warning:
+    description: Bytes of WAL that a replication slot keeps. A slot that is inactive is a warning whatever it keeps.
+    type: bytes
+    default: 1G
+  replication_slots_critical:
+    description: As O(replication_slots_warning), for V(critical).
+    type: bytes
+    default: 10G
+  wraparound_warning:
+    description: Age of a database's oldest transaction id. The server stops taking writes at about 2.1e9.
+    type: float
+    default: 1000000000.0
+  wraparound_critical:
+    description: As O(wraparound_warning), for V(critical).
+    type: float
+    default: 1600000000.0
+  vacuum_warning:
+    description: A table's dead rows as a multiple of the number at which autovacuum starts.
+    type: float
+    default: 5.0
+  vacuum_critical:
+    description: As O(vacuum_warning), for V(critical).
+    type: float
+  database_size_warning:
+    description: Bytes of the biggest database.
+    type: bytes
+  database_size_critical:
+    description: As O(database_size_warning), for V(critical).
+    type: bytes
+  statements_warning:
+    description: Mean time of a statement among those that use most time.
+    type: str
+    default: 1s
+  statements_critical:
+    description: As O(statements_warning), for V(critical).
+    type: str
+  probe_warning:
+    description: How long the probe query takes.
+    type: str
+    default: 2s
+  probe_critical:
+    description: As O(probe_warning), for V(critical).
+    type: str
+    default: 5s
+  probe_query:
+    description:
+      - A query of your own that must work for the service to be called healthy, one SELECT, for example of the table the
+        application needs first.
+      - It runs in a read-only transaction through a cursor; its first row is taken.
+    type: str
+    default: ""
+  probe_expect:
+    description:
+      - What the first column of the first row must be, compared as C(psql) would print it (V(t) for true).
+      - Absent means that any answer will do.
+    type: str
+  probe_timeout:
+    description: How long the probe query may take before it is cancelled and has failed; not more than O(statement_timeout).
+    type: str
+    default: 5s
+  standbys_expected:
+    description: How many standbys must stream from this server.
+    type: int
+    default: 0
+  timeouts_expected:
+    description: Which timeouts are a warning when they are 0 and no role or database has them set.
+    type: list
+    elements: str
+    choices: [statement_timeout, idle_in_transaction_session_timeout, transaction_timeout]
+    default: [statement_timeout, idle_in_transaction_session_timeout]
+  vacuum_min_dead_rows:
+    description: Tables with fewer dead rows are no finding.
+    type: int
+    default: 10000
+  statements_min_calls:
+    description: Statements that were called less often are no finding.
+    type: int
+    default: 5
+  protect_application_names:
+    description: Sessions whose application name begins so, whatever its case, are backups. Their age is told and not judged.
+    type: list
+    elements: str
+    default: [pg_dump, pg_dumpall, pg_restore, pg_basebackup, pgbackrest, barman, wal-g]
+  spare_users:
+    description: Roles whose sessions' age is told and not judged, for example that of administrators at work.
+    type: list
+    elements: str
+    default: []
+  wait_for:
+    description: Poll until checks are ok and stay so, or the time is up.
+    type: dict
+    suboptions:
+      checks:
+        description: Names of the checks that must be ok. One that is skipped or unknown is not.
+        type: list
+        elements: str
+        required: true
+        choices: *checks
+      hold:
+        description: For how long they must stay ok without a break.
+        type: str
+        default: 5s
+      timeout:
+        description: How long to wait at most, the holding included.
+        type: str
+        default: 60s
+      interval:
+        description: Time between two polls.
+        type: str
+        default: 1s
+  baseline:
+    description: Status by check as RV(checks) said it at the start. Given, RV(remaining) and RV(new) compare with it.
+    type: dict
+extends_documentation_fragment:
+  - oncall.incident.postgresql
+  - oncall.incident.attributes
+  - oncall.incident.attributes.read_only
+  - oncall.incident.attributes.postgresql
+seealso:
+  - module: oncall.incident.pg_terminate_long_queries
 """
 
 EXAMPLES = r"""
+- name: Look at everything
+  oncall.incident.pg_health:
+    login_unix_socket: /var/run/postgresql
+    login_user: monitor
+  register: health
+
+- name: Fail when connections run out or sessions wait for locks
+  oncall.incident.pg_health:
+    login_host: db1.example.org
+    login_user: monitor
+    login_password: "{{ monitor_password }}"
+    ssl_mode: verify-full
+    ca_cert: /etc/ssl/certs/ca-certificates.crt
+    checks: [connections, blocking]
+    connections_warning: 70
+    blocking_critical: 30s
+    fail_on: critical
+
+- name: Get in over a reserved slot when all others are taken
+  oncall.incident.pg_health:
+    login_host: db1.example.org
+    login_user: monitor
+    login_password: "{{ monitor_password }}"
+    alternate_logins:
+      - login_unix_socket: /var/run/postgresql
+        login_user: postgres
+    connect_retry: 30s
+
+- name: Verify that the database has recovered, and has for ten seconds
+  oncall.incident.pg_health:
+    login_unix_socket: /var/run/postgresql
+    probe_query: SELECT count(*) > 0 FROM app.orders
+    probe_expect: "t"
+    wait_for:
+      checks: [connections, blocking, idle_in_transaction, long_queries, probe]
+      hold: 10s
+      timeout: 2m
+    baseline: "{{ health.checks }}"
+    fail_on: critical
 """
 
 RETURN = r"""
+contract:
+  description: Names this form of result.
+  type: str
+  returned: success
+  sample: oncall.incident/verdict/1
+status:
+  description: The worst status of the findings, V(ok), V(warning), V(unknown) or V(critical).
+  type: str
+  returned: success
+  sample: critical
+findings:
+  description: What was judged.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    check:
+      description: Name of the check.
+      type: str
+    status:
+      description: V(ok), V(warning), V(unknown) or V(critical).
+      type: str
+    observed:
+      description: What was measured.
+      type: raw
+    threshold:
+      description: The value that decided, null where there is none.
+      type: raw
+    unit:
+      description: Unit of both.
+      type: str
+    hint:
+      description: What to do about it; empty when ok.
+      type: str
+    subject:
+      description: What it is about where a check judges several things, for example a slot.
+      type: str
+    detail:
+      description: Further data, among it the sessions concerned.
+      type: dict
+  sample:
+    - check: idle_in_transaction
+      status: critical
+      observed: 614.2
+      threshold: 300.0
+      unit: seconds
+      hint: Its client forgot to commit and it holds its locks.
+      subject: ""
+      detail: {count: 3, over_threshold: 1}
+skipped:
+  description: Checks that could not be judged and why. They never count as ok.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - check: statements
+      reason: "not_installed: The extension pg_stat_statements is not in database postgres."
+      hint: Add it to shared_preload_libraries.
+checks:
+  description: The worst status by check; V(unknown) for one that was skipped. Usable as O(baseline) later.
+  type: dict
+  returned: success
+  sample: {availability: ok, connections: critical}
+reachable:
+  description: Whether a session could be had.
+  type: bool
+  returned: success
+server:
+  description: Version, start, role and identity of the server.
+  type: dict
+  returned: when availability is looked at and the server is reachable
+connections:
+  description: Connections by state and by application, against what is allowed.
+  type: dict
+  returned: when connections is looked at
+  sample: {used: 22, usable: 22, max_connections: 25, superuser_reserved: 3, reserved: 0, percent: 100.0, by_state: {idle: 20, active: 2}}
+activity:
+  description: The sessions, those first that block or wait, bounded to 200 and about 32 KiB; queries are cut and passwords in them hidden.
+  type: dict
+  returned: when connections is looked at
+blocking:
+  description: The sessions at the roots of lock chains with the tree of waiters below each.
+  type: dict
+  returned: when blocking is looked at
+  sample: {waiters: 2, longest_wait: 63.1, roots: [{pid: 4711, blocks: 2, tree: [{pid: 4712, waiters: [{pid: 4713, waiters: []}]}]}]}
+ungranted_locks:
+  description: Requests for locks that are not granted, the longest waiting first, bounded to 50.
+  type: list
+  elements: dict
+  returned: when ungranted_locks is looked at
+prepared_transactions:
+  description: Prepared transactions with owner, age and whom they block, bounded to 50.
+  type: list
+  elements: dict
+  returned: when prepared_transactions is looked at
+replication:
+  description: Role of the server, its standbys and other receivers of WAL, and its own state as a standby.
+  type: dict
+  returned: when replication is looked at
+replication_slots:
+  description: Slots with the WAL each keeps.
+  type: list
+  elements: dict
+  returned: when replication_slots is looked at
+wraparound:
+  description: Age of the oldest transaction ids by database, and what keeps old rows from being removed.
+  type: dict
+  returned: when wraparound is looked at
+vacuum:
+  description: Tables most in need of vacuum, and vacuums at work.
+  type: dict
+  returned: when vacuum is looked at
+backups:
+  description: Backups at work, and how WAL archiving does.
+  type: dict
+  returned: when backups is looked at
+settings:
+  description: Settings that matter in an incident, as a new session gets them.
+  type: dict
+  returned: when timeouts is looked at
+databases:
+  description: Sizes of the databases in bytes.
+  type: list
+  elements: dict
+  returned: when database_size is looked at
+statements:
+  description: The ten statements that use most time.
+  type: list
+  elements: dict
+  returned: when statements is looked at and pg_stat_statements is there
+probe:
+  description: First row and time of the probe query.
+  type: dict
+  returned: when probe is looked at
+held:
+  description: Whether the checks were ok for long enough.
+  type: bool
+  returned: with O(wait_for)
+waited:
+  description: How long it was waited, seconds.
+  type: float
+  returned: with O(wait_for)
+polls:
+  description: How many measurements were made.
+  type: int
+  returned: with O(wait_for)
+history:
+  description: Status of the named checks whenever one changed, with the seconds since the start; bounded to 50.
+  type: list
+  elements: dict
+  returned: with O(wait_for)
+  sample: [{at: 0.0, checks: {blocking: critical}}, {at: 2.1, checks: {blocking: ok}}]
+remaining:
+  description: Status of checks that are not ok, are not waited for, and are not worse than in O(baseline).
+  type: dict
+  returned: with O(baseline)
+new:
+  description: Status of checks that are worse than in O(baseline).
+  type: dict
+  returned: with O(baseline)
 """
 
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach, IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import must_fail, verdict
 from ansible_collections.oncall.incident.plugins.module_utils._core.recovery import compare, not_ok
@@ -50,7 +509,7 @@ def run(params: dict[str, t.Any]) -> dict[str, t.Any]:
     request = request_from(params)
     waiting: dict[str, t.Any] = {}
     if params["wait_for"]:
-        watched = watch(lambda: open_session(params, connect_retry=0), request=request, wait=wait_from(params["wait_for"]))
+        watched = watch(lambda: open_session(params, patient=False), request=request, wait=wait_from(params["wait_for"]))
         seen, waiting = watched.last, watched.as_dict()
     else:
         seen = once(params, request)
@@ -68,7 +527,7 @@ def run(params: dict[str, t.Any]) -> dict[str, t.Any]:
 def once(params: dict[str, t.Any], request: Request) -> Look:
     """One look in one session."""
     try:
-        with open_session(params) as session:
+        with open_session(params, patient=True) as session:
             return look(session, request)
     except CannotReach as exc:
         return unreachable(exc, request)

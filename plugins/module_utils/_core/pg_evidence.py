@@ -91,7 +91,8 @@ def by_application(backends: t.Iterable[Backend]) -> list[dict[str, t.Any]]:
     found: list[dict[str, t.Any]] = [
         {
             "database": key[0], "user": key[1], "application_name": key[2], "client_address": key[3], "count": len(group),
-            "idle": sum(one.state == "idle" for one in group), "oldest": round(max((one.backend_age or 0.0 for one in group), default=0.0), 1),
+            "idle": sum(one.state == "idle" for one in group),
+            "oldest": round(max((one.backend_age or 0.0 for one in group), default=0.0), 1),
         }
         for key, group in counted.items()
     ]

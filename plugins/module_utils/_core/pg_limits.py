@@ -61,7 +61,8 @@ def limits_from(params: t.Mapping[str, t.Any]) -> dict[str, Limit]:
     for name, (kind, *_defaults) in THRESHOLDS.items():
         warning, critical = (_number(params.get(f"{name}_{level}"), kind=kind, name=f"{name}_{level}") for level in _LEVELS)
         if warning is not None and critical is not None and warning > critical:
-            raise BadInput(f"{name}_warning is beyond {name}_critical.", hint="Give the lower value as the warning.", argument=f"{name}_warning")
+            hint = "Give the lower value as the warning."
+            raise BadInput(f"{name}_warning is beyond {name}_critical.", hint=hint, argument=f"{name}_warning")
         limits[name] = Limit(warning, critical)
     return limits
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import typing as t
 
 from .durations import format_duration
-from .findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, judge
+from .findings import CRITICAL, OK, UNKNOWN, Finding, judge
 
 Row = t.Mapping[str, t.Any]
 
@@ -119,7 +119,8 @@ def judge_ages(
     oldest_first = sorted(sessions, key=lambda row: -float(row["age"]))
     least = min((value for value in limit if value is not None), default=None)
     over = [row for row in oldest_first if least is not None and row["age"] >= least]
-    detail: dict[str, t.Any] = {"count": len(sessions), "over_threshold": len(over), "sessions": [who(row) for row in oldest_first[:_MAX_SESSIONS]]}
+    shown = [who(row) for row in oldest_first[:_MAX_SESSIONS]]
+    detail: dict[str, t.Any] = {"count": len(sessions), "over_threshold": len(over), "sessions": shown}
     old_spared = [row for row in spared if least is None or row["age"] >= least]
     if old_spared:
         detail["protected"] = [{**who(row), "protected": list(row.get("protected") or ())} for row in old_spared[:_MAX_SESSIONS]]
@@ -173,16 +174,17 @@ def judge_ungranted(*, count: int, oldest: t.Optional[float], limit: Limit) -> F
 def judge_prepared(*, transactions: t.Sequence[Row], limit: Limit) -> Finding:
     """Judge the oldest prepared transaction; mappings with gid, owner, database, age in seconds."""
     oldest_first = sorted(transactions, key=lambda row: -float(row["age"]))
-    hint = ""
+    hint, age = "", 0.0
     if oldest_first:
+        age = float(oldest_first[0]["age"])
         first = oldest_first[0]
         hint = (
-            f"Transaction {first['gid']!r} of {first['owner']} in {first['database']} was prepared {format_duration(first['age'])} ago and keeps "
-            "its locks over restarts: ask its transaction manager, then COMMIT PREPARED or ROLLBACK PREPARED."
+            f"Transaction {first['gid']!r} of {first['owner']} in {first['database']} was prepared {format_duration(first['age'])} ago "
+            "and keeps its locks over restarts: ask its transaction manager, then COMMIT PREPARED or ROLLBACK PREPARED."
         )
     return judge(
-        "prepared_transactions", round(float(oldest_first[0]["age"]), 3) if oldest_first else 0.0, warning=limit.warning, critical=limit.critical,
-        unit="seconds", hint=hint, detail={"count": len(transactions), "transactions": [dict(row) for row in oldest_first[:_MAX_SESSIONS]]},
+        "prepared_transactions", round(age, 3), warning=limit.warning, critical=limit.critical, unit="seconds", hint=hint,
+        detail={"count": len(transactions), "transactions": [dict(row) for row in oldest_first[:_MAX_SESSIONS]]},
     )
 
 
@@ -211,7 +213,8 @@ def judge_probe(
             hint="The probe query answered something else than expected.", detail=detail,
         )
     return judge(
-        "probe", round(seconds, 3), warning=limit.warning, critical=limit.critical, unit="seconds", hint="The probe query is slow.", detail=detail,
+        "probe", round(seconds, 3), warning=limit.warning, critical=limit.critical, unit="seconds",
+        hint="The probe query is slow.", detail=detail,
     )
 
 

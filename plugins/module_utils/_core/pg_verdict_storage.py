@@ -15,6 +15,7 @@ from .findings import CRITICAL, OK, WARNING, Finding, judge, worst
 from .pg_verdict import Limit, Row
 
 _MAX_ROWS = 5
+_SLOT_DETAIL = ("type", "active", "wal_status", "safe_wal_size", "inactive_seconds", "invalidation_reason", "database")
 _MAX_QUERY = 200
 
 
@@ -75,7 +76,8 @@ def _replica(row: Row, *, seconds: Limit, size: Limit) -> Finding:
 
 
 def judge_standby(
-    *, lag_seconds: t.Optional[float], lag_bytes: t.Optional[int], receiving: bool, paused: bool, streaming: bool, seconds: Limit, size: Limit,
+    *, lag_seconds: t.Optional[float], lag_bytes: t.Optional[int], receiving: bool, paused: bool, streaming: bool,
+    seconds: Limit, size: Limit,
 ) -> Finding:
     """Judge a server that is a standby itself.
 
@@ -90,13 +92,14 @@ def judge_standby(
     finding = _replica(row, seconds=seconds, size=size)
     status, hint, observed = finding.status, finding.hint, finding.observed
     if streaming and not receiving:
-        status, observed, hint = CRITICAL, "not receiving", "This standby has no connection to its primary: look at primary_conninfo, the network and both logs."
+        status, observed = CRITICAL, "not receiving"
+        hint = "This standby has no connection to its primary: look at primary_conninfo, the network and both logs."
     elif paused:
         status, observed = worst((status, WARNING)), "paused"
         hint = "Replay is paused: SELECT pg_wal_replay_resume() goes on."
     return Finding(
-        check="replication", status=status, observed=observed, threshold=finding.threshold, unit=finding.unit if observed == finding.observed else "",
-        subject="this standby", hint=hint,
+        check="replication", status=status, observed=observed, threshold=finding.threshold, subject="this standby", hint=hint,
+        unit=finding.unit if observed == finding.observed else "",
         detail={"role": "standby", "lag_seconds": lag_seconds, "lag_bytes": lag_bytes, "receiving": receiving, "paused": paused},
     )
 
@@ -129,7 +132,7 @@ def _slot(row: Row, *, limit: Limit) -> Finding:
         hint = f"Slot {name} keeps {format_bytes(retained or 0)} of WAL: its consumer lags."
     return Finding(
         check="replication_slots", status=status, observed=retained, threshold=finding.threshold, unit="bytes", subject=name, hint=hint,
-        detail={key: row.get(key) for key in ("type", "active", "wal_status", "safe_wal_size", "inactive_seconds", "database") if row.get(key) is not None},
+        detail={key: row[key] for key in _SLOT_DETAIL if row.get(key) is not None},
     )
 
 
@@ -145,11 +148,12 @@ def judge_wraparound(*, databases: t.Sequence[Row], holders: t.Sequence[Row], li
     first = oldest_first[0] if oldest_first else None
     age = max(int(first["xid_age"]), int(first["multixact_age"])) if first else None
     holding = sorted(holders, key=lambda row: -int(row["xmin_age"]))[:_MAX_ROWS]
-    hint = "Autovacuum can't freeze old rows fast enough: end what holds them back, then VACUUM (FREEZE) the oldest tables of that database."
+    hint = "Autovacuum can't freeze old rows fast enough: end what holds them back, then VACUUM (FREEZE) that database's oldest tables."
     if holding:
         hint += f" Held back first by {holding[0]['kind']} {holding[0]['name']}."
     return judge(
-        "wraparound", age, warning=limit.warning, critical=limit.critical, unit="transactions", subject=str(first["name"]) if first else "", hint=hint,
+        "wraparound", age, warning=limit.warning, critical=limit.critical, unit="transactions",
+        subject=str(first["name"]) if first else "", hint=hint,
         detail={"databases": [dict(row) for row in oldest_first[:_MAX_ROWS]], "held_back_by": [dict(row) for row in holding]},
     )
 
@@ -163,7 +167,10 @@ def judge_vacuum(*, tables: t.Sequence[Row], running: t.Sequence[Row], min_dead:
         min_dead: a table with fewer dead rows does not count, whatever its share.
         limit: multiples.
     """
-    counted = [{**row, "times_due": round(float(row["dead_rows"]) / max(float(row["due"]), 1.0), 2)} for row in tables if int(row["dead_rows"]) >= min_dead]
+    counted = [
+        {**row, "times_due": round(float(row["dead_rows"]) / max(float(row["due"]), 1.0), 2)}
+        for row in tables if int(row["dead_rows"]) >= min_dead
+    ]
     counted.sort(key=lambda row: -row["times_due"])
     first = counted[0] if counted else None
     hint = ""
@@ -223,7 +230,9 @@ def judge_statements(*, top: t.Sequence[Row], min_calls: int, limit: Limit) -> F
     return judge(
         "statements", round(mean, 4), warning=limit.warning, critical=limit.critical, unit="seconds",
         hint=f"A statement takes {format_duration(mean)} on average: look at its plan, its indexes and ANALYZE of its tables.",
-        detail={"slowest": {**counted[0], "query": str(counted[0].get("query") or "")[:_MAX_QUERY]} if counted else {}, "min_calls": min_calls},
+        detail={
+            "slowest": {**counted[0], "query": str(counted[0].get("query") or "")[:_MAX_QUERY]} if counted else {}, "min_calls": min_calls,
+        },
     )
 
 
@@ -258,7 +267,9 @@ def judge_timeouts(
 _TIMEOUT_HINTS = {
     "statement_timeout": "No statement is ever ended: ALTER ROLE <application> SET statement_timeout = '60s' bounds the application alone.",
     "idle_in_transaction_session_timeout":
-        "A session idle in transaction is never ended: ALTER SYSTEM SET idle_in_transaction_session_timeout = '60s', then SELECT pg_reload_conf().",
+        "A session idle in transaction is never ended: ALTER SYSTEM SET idle_in_transaction_session_timeout = '60s', "
+        "then SELECT pg_reload_conf().",
     "transaction_timeout":
-        "No transaction is ever ended: ALTER ROLE <application> SET transaction_timeout = '5min' bounds the application alone (PostgreSQL 17 and later).",
+        "No transaction is ever ended: ALTER ROLE <application> SET transaction_timeout = '5min' bounds the application alone "
+        "(PostgreSQL 17 and later).",
 }

@@ -47,7 +47,8 @@ CHECKS: t.Mapping[str, Check] = {
 }
 
 _REASONS = {
-    "42501": "permission_denied", "57014": "timed_out", "55P03": "lock_timeout", "55000": "not_loaded", "42883": "not_supported", "42P01": "not_supported",
+    "42501": "permission_denied", "57014": "timed_out", "55P03": "lock_timeout", "55000": "not_loaded", "42883": "not_supported",
+    "42P01": "not_supported", "42703": "not_supported",
 }
 _HINTS = {
     "42501": "Grant pg_monitor to the role.",
@@ -88,7 +89,8 @@ def look(session: Session, request: Request) -> Look:
         try:
             answer = check(reader)
         except StatementFailed as exc:
-            skipped.append(Skipped(check=name, reason=f"{_REASONS.get(exc.sqlstate, 'failed')}: {exc.message}", hint=_HINTS.get(exc.sqlstate, "")))
+            why = _REASONS.get(exc.sqlstate, "failed")
+            skipped.append(Skipped(check=name, reason=f"{why}: {exc.message}", hint=_HINTS.get(exc.sqlstate, "")))
             continue
         except NotInstalled as exc:
             skipped.append(Skipped(check=name, reason=f"{exc.kind}: {exc.message}", hint=exc.hint or ""))

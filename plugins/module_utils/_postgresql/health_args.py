@@ -75,13 +75,16 @@ def request_from(params: t.Mapping[str, t.Any]) -> Request:
     )
 
 
-def open_session(params: t.Mapping[str, t.Any], *, connect_retry: t.Optional[float] = None) -> Session:
+def open_session(params: t.Mapping[str, t.Any], *, patient: bool) -> Session:
     """A session in which the server itself refuses to write.
+
+    Args:
+        patient: whether connect_retry counts; not where the caller polls anyway, so that each refusal is one measurement.
 
     Raises:
         BadInput, CannotReach: see session_from().
     """
-    session = session_from(params, connect_retry=connect_retry)
+    session = session_from(params if patient else {**params, "connect_retry": "0s"})
     try:
         session.rows("SET default_transaction_read_only TO on")
     except IncidentError:

@@ -15,7 +15,7 @@ import typing as t
 from .._core.settings import parse_setting
 from .connection import Session
 
-Rows = t.List[t.Dict[str, t.Any]]
+Rows = list[dict[str, t.Any]]
 
 MAX_LOCKS = 500
 MAX_ROWS = 50
@@ -38,7 +38,8 @@ def read_server(session: Session) -> dict[str, t.Any]:
             EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.pg_postmaster_start_time())::float8 AS uptime,
             pg_catalog.pg_is_in_recovery() AS in_recovery
     """)[0]
-    return {**row, "version_number": session.server_version, "resource": session.resource, "user": session.user, "database": session.database}
+    ours = {"resource": session.resource, "user": session.user, "database": session.database}
+    return {**row, "version_number": session.server_version, **ours}
 
 
 def read_settings(session: Session) -> dict[str, str]:
@@ -110,7 +111,8 @@ def read_holders(session: Session) -> Rows:
                 GREATEST(pg_catalog.age(backend_xmin), pg_catalog.age(backend_xid)) AS xmin_age
                 FROM pg_catalog.pg_stat_activity WHERE pid <> pg_catalog.pg_backend_pid() AND backend_type <> 'walsender'
             UNION ALL SELECT 'standby', application_name, pg_catalog.age(backend_xmin) FROM pg_catalog.pg_stat_replication
-            UNION ALL SELECT 'slot', slot_name::text, GREATEST(pg_catalog.age(xmin), pg_catalog.age(catalog_xmin)) FROM pg_catalog.pg_replication_slots
+            UNION ALL SELECT 'slot', slot_name::text, GREATEST(pg_catalog.age(xmin), pg_catalog.age(catalog_xmin))
+                FROM pg_catalog.pg_replication_slots
             UNION ALL SELECT 'prepared transaction', gid, pg_catalog.age(transaction) FROM pg_catalog.pg_prepared_xacts
         ) AS held WHERE xmin_age IS NOT NULL ORDER BY xmin_age DESC LIMIT 5
     """)
@@ -139,9 +141,11 @@ def read_tables(session: Session) -> Rows:
 
 def read_vacuums(session: Session) -> Rows:
     """Vacuums at work now, autovacuum's too. `indexes_total` and `indexes_processed` need server 17."""
-    indexes = "p.indexes_total, p.indexes_processed" if session.server_version >= 170000 else "NULL::bigint AS indexes_total, NULL::bigint AS indexes_processed"
+    since17 = session.server_version >= 170000
+    indexes = ", ".join(f"p.{name}" if since17 else f"NULL::bigint AS {name}" for name in ("indexes_total", "indexes_processed"))
     return session.rows(f"""
-        SELECT p.pid, p.datname::text AS database, CASE WHEN p.datname = pg_catalog.current_database() THEN p.relid::regclass::text END AS relation,
+        SELECT p.pid, p.datname::text AS database,
+            CASE WHEN p.datname = pg_catalog.current_database() THEN p.relid::regclass::text END AS relation,
             p.phase, p.heap_blks_total, p.heap_blks_scanned, p.index_vacuum_count, {indexes}, a.backend_type,
             a.query LIKE '%%(to prevent wraparound)%%' AS to_prevent_wraparound,
             EXTRACT(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8 AS age

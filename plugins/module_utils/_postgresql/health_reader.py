@@ -68,7 +68,9 @@ class Reader:
     def __init__(self, session: Session, request: Request) -> None:
         self.session = session
         self.request = request
-        self.policy = Policy(own_pid=session.backend_pid, own_superuser=session.is_superuser, protect_application_names=request.protect_application_names)
+        self.policy = Policy(
+            own_pid=session.backend_pid, own_superuser=session.is_superuser, protect_application_names=request.protect_application_names,
+        )
 
     @functools.cached_property
     def server(self) -> dict[str, t.Any]:
@@ -122,7 +124,9 @@ class Reader:
 
     def told_only(self, backend: Backend) -> bool:
         """Whether the session is meant to be long: a backup, replication, maintenance, or marked to be kept."""
-        return backend.user in self.request.spare_users or any(not reason.startswith(_STILL_JUDGED) for reason in self.protected[backend.pid])
+        if backend.user in self.request.spare_users:
+            return True
+        return any(not reason.startswith(_STILL_JUDGED) for reason in self.protected[backend.pid])
 
     def number(self, name: str) -> int:
         """A setting as a number, 0 where the server has none."""

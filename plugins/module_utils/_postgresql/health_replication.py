@@ -21,7 +21,8 @@ _END = """CASE WHEN pg_catalog.pg_is_in_recovery()
 def read_replicas(session: Session) -> Rows:
     """Who receives WAL from this server. `kind` is standby, logical, or archive for pg_receivewal; lags are None where unknown."""
     return session.rows(f"""
-        SELECT r.pid, r.application_name AS name, r.usename::text AS "user", pg_catalog.host(r.client_addr) AS client_address, r.state, r.sync_state,
+        SELECT r.pid, r.application_name AS name, r.usename::text AS "user", pg_catalog.host(r.client_addr) AS client_address,
+            r.state, r.sync_state,
             CASE WHEN s.slot_type = 'logical' THEN 'logical' WHEN r.application_name ILIKE 'pg_receivewal%' THEN 'archive'
                 WHEN r.state = 'backup' THEN 'backup' ELSE 'standby' END AS kind,
             s.slot_name::text AS slot, EXTRACT(epoch FROM COALESCE(r.replay_lag, r.flush_lag, r.write_lag))::float8 AS lag_seconds,
@@ -52,7 +53,8 @@ def read_slots(session: Session) -> Rows:
     since17 = session.server_version >= 170000
     inactive = "EXTRACT(epoch FROM pg_catalog.clock_timestamp() - inactive_since)::float8" if since17 else "NULL::float8"
     return session.rows(f"""
-        SELECT slot_name::text AS name, slot_type AS type, plugin::text AS plugin, database::text AS database, temporary, active, active_pid,
+        SELECT slot_name::text AS name, slot_type AS type, plugin::text AS plugin, database::text AS database,
+            temporary, active, active_pid,
             GREATEST(pg_catalog.pg_wal_lsn_diff({_END}, restart_lsn), 0)::bigint AS retained_bytes, wal_status, safe_wal_size,
             {inactive} AS inactive_seconds, {"invalidation_reason" if since17 else "NULL::text"} AS invalidation_reason
         FROM pg_catalog.pg_replication_slots ORDER BY 8 DESC NULLS LAST LIMIT {MAX_ROWS}

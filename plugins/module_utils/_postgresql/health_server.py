@@ -23,7 +23,8 @@ def availability(reader: Reader) -> Answer:
     """Whether a session could be had, and by which login: one that came in by another login says that the first was refused."""
     server, session = reader.server, reader.session
     attempts = [attempt.as_dict() for attempt in session.attempts]
-    detail = {"version": server["version"], "uptime": server["uptime"], "in_recovery": server["in_recovery"], "login": session.login.describe()}
+    detail = {key: server[key] for key in ("version", "uptime", "in_recovery")}
+    detail["login"] = session.login.describe()
     # Only this kind is the server's: an alternate login behind a main one with a wrong password is the caller's.
     refused = next((attempt.error for attempt in session.attempts if attempt.error == "slots_exhausted"), "")
     if attempts:
@@ -65,9 +66,11 @@ def wraparound(reader: Reader) -> Answer:
 def vacuum(reader: Reader) -> Answer:
     """Tables of the login's database most in need of vacuum, and vacuums at work."""
     if reader.server["in_recovery"]:
-        return Answer(skipped=[Skipped("vacuum", "not_applicable: a standby does not vacuum and counts no dead rows", "Look at the primary.")])
+        why = "not_applicable: a standby does not vacuum and counts no dead rows"
+        return Answer(skipped=[Skipped(check="vacuum", reason=why, hint="Look at the primary.")])
     tables, running = health_queries.read_tables(reader.session), health_queries.read_vacuums(reader.session)
-    found = storage.judge_vacuum(tables=tables, running=running, min_dead=reader.request.vacuum_min_dead_rows, limit=reader.request.limits["vacuum"])
+    limit, least = reader.request.limits["vacuum"], reader.request.vacuum_min_dead_rows
+    found = storage.judge_vacuum(tables=tables, running=running, min_dead=least, limit=limit)
     return Answer([found], {"vacuum": {"database": reader.session.database, "tables": tables, "running": running}})
 
 

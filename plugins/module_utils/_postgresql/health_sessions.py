@@ -56,7 +56,8 @@ def idle_in_transaction(reader: Reader) -> Answer:
     """The session that has been idle in its transaction for longest."""
     return _oldest(
         reader, "idle_in_transaction", [one for one in reader.clients if one.in_transaction_idle], lambda one: one.state_age,
-        "Its client forgot to commit and it holds its locks: end the session (cancelling does nothing to it), then set idle_in_transaction_session_timeout.",
+        "Its client forgot to commit and it holds its locks: end the session (cancelling does nothing to it), "
+        "then set idle_in_transaction_session_timeout.",
     )
 
 
@@ -65,14 +66,14 @@ def blocking(reader: Reader) -> Answer:
     waited: dict[int, float] = {}
     for row in reader.ungranted if reader.waits else ():
         waited[row["pid"]] = max(row["wait"] or 0.0, waited.get(row["pid"], 0.0))
-    waiters = [_row(reader, reader.by_pid[pid], waited.get(pid, reader.by_pid[pid].query_age)) for pid in reader.waits if pid in reader.by_pid]
+    known = [reader.by_pid[pid] for pid in reader.waits if pid in reader.by_pid]
+    waiters = [_row(reader, one, waited.get(one.pid, one.query_age)) for one in known]
     trees = blocking_tree(reader.backends, reader.waits)
     roots = [root for one in trees for root in _roots(reader, one)]
     found = verdict.judge_blocking(waiters=waiters, roots=roots, limit=reader.request.limits["blocking"])
-    return Answer([found], {"blocking": {
-        "waiters": len(waiters), "longest_wait": found.observed,
-        "roots": [{key: value for key, value in {**_session(root), "blocks": root["blocks"], "tree": root["tree"]}.items() if value not in (None, [])} for root in roots],
-    }})
+    return Answer([found], {
+        "blocking": {"waiters": len(waiters), "longest_wait": found.observed, "roots": [_session(root) for root in roots]},
+    })
 
 
 def ungranted_locks(reader: Reader) -> Answer:
@@ -93,7 +94,8 @@ def prepared_transactions(reader: Reader) -> Answer:
 
 
 def _oldest(
-    reader: Reader, check: str, backends: t.Sequence[Backend], age: t.Callable[[Backend], t.Optional[float]], hint: str, *, elsewhere: int = 0,
+    reader: Reader, check: str, backends: t.Sequence[Backend], age: t.Callable[[Backend], t.Optional[float]], hint: str,
+    *, elsewhere: int = 0,
 ) -> Answer:
     judged = [_row(reader, one, age(one)) for one in backends if not reader.told_only(one)]
     spared = [_row(reader, one, age(one)) for one in backends if reader.told_only(one)]
@@ -127,4 +129,5 @@ def _roots(reader: Reader, tree: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]
 
 
 def _session(root: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    return {**verdict.who(root), "gid": root.get("gid"), "protected": list(root["protected"])}
+    more = {"gid": root.get("gid"), "protected": list(root["protected"]), "blocks": root["blocks"], "tree": root["tree"]}
+    return {**verdict.who(root), **{key: value for key, value in more.items() if value not in (None, [])}}
