@@ -78,7 +78,7 @@ class Held:
         """Run a statement in this session and wait for its end."""
         if self.connection is None:
             raise RuntimeError(f"{self.label} is held by a client program")
-        return self.connection.execute(sql)  # type: ignore[arg-type]  # faults are plain SQL
+        return self.connection.execute(sql)
 
     def send(self, sql: str) -> None:
         """Start a statement without waiting for its result."""
@@ -318,7 +318,7 @@ def await_sql(server: Server, sql: str, params: Sequence[Any] = (), *, what: str
     with server.connect(application_name="demo-observer") as observer:
 
         def holds() -> bool:
-            row = observer.execute(sql, params).fetchone()  # type: ignore[arg-type]  # tests write plain SQL
+            row = observer.execute(sql, params).fetchone()
             return bool(row and row[0])
 
         if not _await(holds, timeout):
@@ -329,7 +329,7 @@ def _client(server: Server, argv: list[str], *, where: str, stdout: int = subpro
     """Start a client program and wait for its session, known by `where` and by not having been there before."""
     sessions = f"SELECT pid, backend_start FROM pg_stat_activity WHERE {where}"
     with server.connect(application_name="demo-observer") as observer:
-        before = set(observer.execute(sessions).fetchall())  # type: ignore[arg-type]
+        before = set(observer.execute(sessions).fetchall())
         with tempfile.TemporaryFile() as complaints:
             process = subprocess.Popen(
                 [str(server.bin_dir / argv[0]), *argv[1:]],
@@ -342,7 +342,7 @@ def _client(server: Server, argv: list[str], *, where: str, stdout: int = subpro
             found: list[tuple[int, datetime]] = []
 
             def there() -> bool:
-                found[:] = set(observer.execute(sessions).fetchall()) - before  # type: ignore[arg-type]
+                found[:] = set(observer.execute(sessions).fetchall()) - before
                 return bool(found) or process.poll() is not None
 
             _await(there, READY_TIMEOUT)

@@ -165,7 +165,7 @@ class Server:
     def execute(self, sql: str, params: Sequence[Any] | None = None, *, user: str = superuser, dbname: str = "postgres") -> list[Any]:
         """Run one statement in a connection of its own; its rows, if any."""
         with self.connect(user=user, dbname=dbname) as connection, connection.cursor() as cursor:
-            cursor.execute(sql, params)  # type: ignore[arg-type]  # tests write plain SQL
+            cursor.execute(sql, params)
             return cursor.fetchall() if cursor.description else []
 
     def environment(self, **more: str) -> dict[str, str]:

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Everything happens inside the checkout: .venv/ (Python), .cache/ (downloads, linters), .demo/ (the demo's records).
+# Needed: git, make and Python 3.11 or newer. Another Python: make PYTHON=/path/to/python ...
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+# Tests start servers: more processes than this only get in each other's way.
+JOBS ?= 2
+ARGS ?=
+
+export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
+
+# Set-up finds a Python that really runs; it takes half a second when there is nothing to do.
+define setup
+	@python=$$(sh tools/find-python.sh) && "$$python" tools/bootstrap.py --venv $(VENV) $(1)
+endef
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+.PHONY: demo
+demo: ## Make a real PostgreSQL sick and let the incident command recover it
+	$(call setup,run)
+	@$(BIN)/python -m demo $(ARGS)
+
+.PHONY: setup
+setup: ## Set up the virtual environment with everything that demo, test and lint need
+	$(call setup,run test lint)
+
+.PHONY: test
+test: setup ## Lint, then run every test (ARGS="-k name" for pytest's own arguments)
+	@$(BIN)/python tools/lint.py
+	@$(PYTEST) -n $(JOBS) --dist loadfile $(ARGS)
+
+.PHONY: lint
+lint: setup ## Run the linters alone (ARGS="ruff mypy" for some of them)
+	@$(BIN)/python tools/lint.py $(ARGS)
+
+.PHONY: unit
+unit: setup ## Run the unit and contract tests alone: seconds
+	@$(PYTEST) tests/unit tests/contract $(ARGS)
+
+.PHONY: unit39
+unit39: setup ## Run the tests of plugins/module_utils on Python 3.9, the oldest of a managed host
+	@$(BIN)/python tools/matrix.py unit39 $(ARGS)
+
+.PHONY: matrix
+matrix: ## Run every test on each supported Python and ansible-core that is on this machine
+	$(call setup,run)
+	@$(BIN)/python tools/matrix.py all $(ARGS)
+
+.PHONY: bench
+bench: setup ## Run the benchmarks; results go to tests/bench/RESULTS.md
+	$(call setup,run test lint bench)
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: build
+build: setup ## Build the wheel and the collection's tarball into dist/
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+	@$(BIN)/ansible-galaxy collection build --force --output-path dist .
+
+.PHONY: clean
+clean: ## Remove everything that make made
+	rm -rf .ansible .cache .collections .demo .mypy_cache .pytest_cache .ruff_cache .venv build dist tests/output
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
