@@ -14,7 +14,8 @@ import typing as t
 #: we ask wrongly and know nothing about the server: a failure.
 SICK: t.Mapping[str, str] = {
     "slots_exhausted": "Every connection slot is taken, the reserved ones too: restart the application that holds them (its "
-                       "pool gives them back), then bound its pool. For the next time keep a login that may use reserved_connections or is a superuser.",
+                       "pool gives them back), then bound its pool. For the next time keep a login that may use reserved_connections "
+                       "or is a superuser.",
     "starting_up": "The server is starting, recovering or shutting down: follow its log; a long recovery after a crash ends by itself.",
     "refused": "Nothing listens there: look whether the server runs and why it stopped, in its log and the system's.",
     "no_socket": "No server listens on that socket: look whether the server runs and why it stopped.",

@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding, Skipped
+from ansible_collections.oncall.incident.plugins.module_utils._core.recovery import Hold, compare, not_ok, status_by_check
+
+
+def test_the_worst_of_a_check_counts_and_skipped_is_unknown() -> None:
+    findings = [Finding("slots", "ok"), Finding("slots", "critical"), Finding("slots", "warning"), Finding("size", "ok"), Finding("locks", "critical")]
+    skipped = [Skipped("size", "permission_denied"), Skipped("statements", "not_installed"), Skipped("locks", "timed_out")]
+    assert status_by_check(findings, skipped) == {"slots": "critical", "size": "unknown", "locks": "critical", "statements": "unknown"}
+
+
+def test_what_was_not_measured_is_not_ok() -> None:
+    assert not_ok(["a", "b", "c"], {"a": "ok", "b": "warning"}) == {"b": "warning", "c": "unknown"}
+
+
+# statuses of check x by poll, one second apart; hold for two seconds
+@pytest.mark.parametrize("polls, held", [
+    (["ok", "ok", "ok"], [False, False, True]),
+    (["critical", "ok", "ok", "ok"], [False, False, False, True]),
+    # broken in the middle: the time starts again
+    (["ok", "ok", "warning", "ok", "ok", "ok"], [False, False, False, False, False, True]),
+    (["ok", "unknown", "ok"], [False, False, False]),
+    ([None, "ok", "ok"], [False, False, False]),
+])
+def test_hold(polls: list[str | None], held: list[bool]) -> None:
+    hold = Hold(checks=["x"], seconds=2.0)
+    assert [hold.see({"x": status} if status else {}, at=float(at)) for at, status in enumerate(polls)] == held
+    assert hold.polls == len(polls)
+
+
+def test_a_hold_of_nothing_needs_one_measurement() -> None:
+    assert Hold(checks=["x"], seconds=0.0).see({"x": "ok"}, at=0.0)
+
+
+def test_history_keeps_changes_and_is_bounded() -> None:
+    hold = Hold(checks=["x"], seconds=1000.0, max_history=6)
+    for at, status in enumerate(["critical", "critical", "ok", "ok", "ok"]):
+        hold.see({"x": status, "other": "ok"}, at=float(at))
+    assert hold.history == [{"at": 0.0, "checks": {"x": "critical"}}, {"at": 2.0, "checks": {"x": "ok"}}]
+    for at in range(100, 200):
+        hold.see({"x": "ok" if at % 2 else "warning"}, at=float(at))
+    assert len(hold.history) == 6
+    assert hold.history[0]["at"] == 0.0 and hold.history[-1]["at"] == 199.0
+    assert hold.dropped > 0
+
+
+@pytest.mark.parametrize("before, now, judged, remaining, new", [
+    # nothing new under the sun
+    ({"a": "ok"}, {"a": "ok"}, [], {}, {}),
+    # was so before: remains
+    ({"a": "warning"}, {"a": "warning"}, [], {"a": "warning"}, {}),
+    # better than before, not yet well
+    ({"a": "critical"}, {"a": "warning"}, [], {"a": "warning"}, {}),
+    # worse than before
+    ({"a": "ok", "b": "warning"}, {"a": "warning", "b": "critical"}, [], {}, {"a": "warning", "b": "critical"}),
+    # what can no longer be seen is worse than ok and than a warning, and not worse than critical
+    ({"a": "ok", "b": "critical"}, {"a": "unknown", "b": "unknown"}, [], {"b": "unknown"}, {"a": "unknown"}),
+    # judged by itself: not told as remaining; told where it got worse
+    ({"a": "critical", "b": "ok"}, {"a": "critical", "b": "critical"}, ["a", "b"], {}, {"b": "critical"}),
+    # not measured at the start: nobody can say that it got worse
+    ({}, {"a": "critical"}, [], {"a": "critical"}, {}),
+    # gone from the look: nothing to say
+    ({"a": "critical"}, {}, [], {}, {}),
+    # a word we do not know must not make things look better
+    ({"a": "dire"}, {"a": "warning"}, [], {}, {"a": "warning"}),
+])
+def test_compare(before: dict[str, str], now: dict[str, str], judged: list[str], remaining: dict[str, str], new: dict[str, str]) -> None:
+    compared = compare(now, baseline=before, judged=judged)
+    found: tuple[Any, Any] = (dict(compared.remaining), dict(compared.new))
+    assert found == (remaining, new)
