@@ -89,17 +89,22 @@ def read_activity(session: Session, *, roles: t.Sequence[str] = ()) -> list[Back
 
 
 def read_prepared(session: Session) -> list[PreparedTransaction]:
-    """Prepared transactions and whom they block, oldest first."""
+    """Prepared transactions and whom they block, oldest first.
+
+    A prepared transaction's locks have no pid; they share the virtual transaction of the lock on its transaction id.
+    """
     rows = session.rows("""
         SELECT x.gid, x.transaction::text AS transaction, x.prepared, x.owner::text AS owner, x.database::text AS database,
             EXTRACT(epoch FROM pg_catalog.clock_timestamp() - x.prepared)::float8 AS age,
             ARRAY(
-                SELECT DISTINCT w.pid FROM pg_catalog.pg_locks AS h JOIN pg_catalog.pg_locks AS w
-                    ON w.locktype = h.locktype AND w.database IS NOT DISTINCT FROM h.database AND w.relation IS NOT DISTINCT FROM h.relation
+                SELECT DISTINCT w.pid FROM pg_catalog.pg_locks AS own
+                JOIN pg_catalog.pg_locks AS h ON h.pid IS NULL AND h.granted AND h.virtualtransaction = own.virtualtransaction
+                JOIN pg_catalog.pg_locks AS w ON w.locktype = h.locktype
+                    AND w.database IS NOT DISTINCT FROM h.database AND w.relation IS NOT DISTINCT FROM h.relation
                     AND w.page IS NOT DISTINCT FROM h.page AND w.tuple IS NOT DISTINCT FROM h.tuple
                     AND w.transactionid IS NOT DISTINCT FROM h.transactionid AND w.classid IS NOT DISTINCT FROM h.classid
                     AND w.objid IS NOT DISTINCT FROM h.objid AND w.objsubid IS NOT DISTINCT FROM h.objsubid
-                WHERE h.pid IS NULL AND h.granted AND h.virtualtransaction = '-1/' || x.transaction::text AND NOT w.granted
+                WHERE own.locktype = 'transactionid' AND own.pid IS NULL AND own.transactionid = x.transaction AND NOT w.granted
                     AND w.pid IN (SELECT pid FROM pg_catalog.pg_stat_activity WHERE wait_event_type = 'Lock')
                     AND 0 = ANY(pg_catalog.pg_blocking_pids(w.pid))
                 ORDER BY w.pid
