@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os.path
 import re
 import typing as t
 import urllib.parse
@@ -73,6 +72,12 @@ def _escaped(text: str) -> set[str]:
     return {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
 
 
+def _common_beginning(first: str, last: str) -> str:
+    """Of the first and last of a sorted list, and so of all of it."""
+    length = next((place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), min(len(first), len(last)))
+    return first[:length]
+
+
 def _branch(forms: list[str]) -> str:
     """An expression for sorted, distinct, non-empty forms."""
     alternatives = []
@@ -82,7 +87,7 @@ def _branch(forms: list[str]) -> str:
         while end < len(forms) and forms[end][0] == forms[position][0]:
             end += 1
         group = forms[position:end]
-        prefix = os.path.commonprefix(group)
+        prefix = _common_beginning(group[0], group[-1])
         rest = [form[len(prefix):] for form in group if len(form) > len(prefix)]
         optional = "?" if len(rest) < len(group) else ""
         alternatives.append(re.escape(prefix) + (f"(?:{_branch(rest)}){optional}" if rest else ""))

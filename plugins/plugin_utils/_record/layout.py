@@ -48,7 +48,7 @@ def new_run_id(name: str, *, now: float) -> str:
         name: the playbook's or scenario's name; a path or a suffix is cut off, a dotted name keeps its last part.
         now: seconds since the epoch.
     """
-    stamp = datetime.datetime.fromtimestamp(now, tz=datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    stamp = datetime.datetime.fromtimestamp(now, tz=datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     base = re.sub(r"\.ya?ml\Z", "", os.path.basename(name)).rpartition(".")[2]
     slug = _NOT_IN_A_NAME.sub("-", base).strip("-").lower()[:48] or "run"
     return f"{stamp}-{slug}-{secrets.token_hex(3)}"

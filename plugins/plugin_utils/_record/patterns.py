@@ -39,6 +39,10 @@ class Rule:
     pattern: re.Pattern[str]
     learn: bool = False
 
+    def replace(self, text: str, mask: Mask) -> str:
+        """The text with every match's secret masked."""
+        return self.pattern.sub(_Replace(mask), text)
+
 
 def _rule(name: str, hints: str, pattern: str, *, flags: int = re.IGNORECASE, learn: bool = False) -> Rule:
     return Rule(name=name, hints=tuple(hints.split(" ")), pattern=re.compile(pattern, flags), learn=learn)
@@ -46,19 +50,24 @@ def _rule(name: str, hints: str, pattern: str, *, flags: int = re.IGNORECASE, le
 
 _VALUE = r"""(?:(?P<q>\\?["'])(?P<quoted>(?:(?!(?P=q)).)+)(?P=q)|(?P<bare>[^\s,;"'&<>\\)\]}]+))"""
 
+_KEY_BEGIN = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
+_KEY_END = r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
+_QUOTE = r"""\\?["']?"""
+
 RULES: tuple[Rule, ...] = (
-    _rule("private key", "private key", r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?P<secret>.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
-          flags=re.DOTALL),
+    _rule("private key", "private key", rf"{_KEY_BEGIN}(?P<secret>.*?){_KEY_END}", flags=re.DOTALL),
     _rule("URL password", "://", r"""://[^\s/?#:@"'<>]*:(?P<secret>[^\s/?#"'<>]+)@""", learn=True),
     _rule("URL password with a slash", "://", r"""://[^\s/?#:@"'<>]+:(?!\d{1,5}[/?#])(?P<secret>[^\s"'<>@]+)@""", learn=True),
     _rule("URL parameter", "? &", rf"""[?&;](?:{_NAME}(?:{_WORDS}|sig|signature|auth|session){_NAME})=(?P<secret>[^&\s"'#<>;]+)"""),
-    _rule("Authorization", "authorization", r"""authorization\\?["']?\s*[:=]\s*\\?["']?(?:(?:basic|bearer|token|digest|negotiate|apikey)\s+)?(?P<secret>[^\s"',\\]+)"""),
+    _rule("Authorization", "authorization",
+          rf"""authorization{_QUOTE}\s*[:=]\s*{_QUOTE}(?:(?:basic|bearer|token|digest|negotiate|apikey)\s+)?(?P<secret>[^\s"',\\]+)"""),
     _rule("bearer", "bearer", r"\bbearer\s+(?P<secret>[A-Za-z0-9._~+/=-]{16,})"),
-    _rule("cookie", "cookie", r"""\b(?:set-)?cookie\\?["']?\s*:\s*\\?["']?(?P<secret>[^\r\n"']+)"""),
-    _rule("SQL password", "password identified", r"""\b(?:password|identified\s+by)\s+(?:E?'(?P<secret>(?:[^']|'')+)'|\$\$(?P<secret2>.+?)\$\$)"""),
-    _rule("Redis password", "requirepass masterauth", r"""\b(?:requirepass|masterauth)\\?["']?\s+\\?["']?(?P<secret>[^\s"'\\]+)"""),
-    _rule("assignment", "passw passphrase pwd secret token key credential dsn conninfo pass",
-          rf"""(?<![?&;\w])(?P<name>[\w.\-]*(?:{_WORDS}|pass)[\w\-]*)\\?["']?[ \t]*(?:=>|=|:)[ \t]*{_VALUE}"""),
+    _rule("cookie", "cookie", rf"""\b(?:set-)?cookie{_QUOTE}\s*:\s*{_QUOTE}(?P<secret>[^\r\n"']+)"""),
+    _rule("SQL password", "password identified",
+          r"""\b(?:password|identified\s+by)\s+(?:E?'(?P<secret>(?:[^']|'')+)'|\$\$(?P<secret2>.+?)\$\$)"""),
+    _rule("Redis password", "requirepass masterauth", rf"""\b(?:requirepass|masterauth){_QUOTE}\s+{_QUOTE}(?P<secret>[^\s"'\\]+)"""),
+    _rule("assignment", "pass pwd secret token key credential dsn conninfo",
+          rf"""(?<![?&;\w])(?P<name>[\w.\-]*(?:{_WORDS}|pass)[\w\-]*){_QUOTE}[ \t]*(?:=>|=|:)[ \t]*{_VALUE}"""),
     _rule("option", "--", rf"""(?<!\S)--(?P<name>[\w-]*(?:{_WORDS})[\w-]*)[ \t]+(?!-){_VALUE}"""),
     _rule("mysql -p", "mysql mariadb mongo", r"\b(?:mysql\w*|mariadb[\w-]*|mongo\w*)\b[^\n|;&]*?\s-p\s?(?P<secret>[^\s'\"-][^\s]*)"),
     _rule("redis-cli -a", "redis-cli", r"\bredis-cli\b[^\n|;]*?\s-a\s+(?P<secret>\S+)"),
@@ -67,19 +76,25 @@ RULES: tuple[Rule, ...] = (
     _rule("ldap -w", "ldap", r"\bldap\w+\b[^\n|;]*?\s-w\s+(?P<secret>\S+)"),
     _rule("openssl pass:", "pass:", r"\bpass:(?P<secret>[^\s'\"]+)"),
     _rule("AWS key", "akia asia", r"\b(?P<secret>(?:AKIA|ASIA)[A-Z0-9]{16})\b", flags=0),
-    _rule("GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", r"\b(?P<secret>(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{22,}))", flags=0),
+    _rule("GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", r"\b(?P<secret>gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{22,})", flags=0),
     _rule("GitLab token", "glpat-", r"\b(?P<secret>glpat-[\w-]{16,})", flags=0),
-    _rule("Slack token", "xox hooks.slack.com", r"(?P<secret>\bxox[abceoprs]-[A-Za-z0-9-]{10,}|(?<=hooks\.slack\.com/services/)[\w/]+)", flags=0),
+    _rule("Slack token", "xox", r"\b(?P<secret>xox[abceoprs]-[A-Za-z0-9-]{10,})", flags=0),
+    _rule("Slack webhook", "hooks.slack.com", r"hooks\.slack\.com/services/(?P<secret>[\w/]+)", flags=0),
     _rule("JWT", "eyj", r"\b(?P<secret>eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)", flags=0),
-    _rule("other tokens", "sk_live_ sk_test_ sk- aiza hvs. age-secret-key- npm_ pypi- dckr_pat_",
-          r"\b(?P<secret>sk_(?:live|test)_\w{16,}|sk-[\w-]{20,}|AIza[\w-]{35}|hvs\.[\w-]{20,}|AGE-SECRET-KEY-1\w{50,}|npm_\w{30,}|pypi-[\w-]{50,}|dckr_pat_[\w-]{20,})",
-          flags=0),
+    _rule("Stripe key", "sk_live_ sk_test_", r"\b(?P<secret>sk_(?:live|test)_\w{16,})", flags=0),
+    _rule("sk- key", "sk-", r"\b(?P<secret>sk-[\w-]{20,})", flags=0),
+    _rule("Google key", "aiza", r"\b(?P<secret>AIza[\w-]{35})", flags=0),
+    _rule("registry tokens", "npm_ pypi- dckr_pat_", r"\b(?P<secret>npm_\w{30,}|pypi-[\w-]{50,}|dckr_pat_[\w-]{20,})", flags=0),
+    _rule("vault and age", "hvs. age-secret-key-", r"\b(?P<secret>hvs\.[\w-]{20,}|AGE-SECRET-KEY-1\w{50,})", flags=0),
     _rule("SCRAM verifier", "scram-sha-256$", r"(?P<secret>SCRAM-SHA-256\$\d+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+)", flags=0),
 )
 
 _HINTS: t.Final[tuple[str, ...]] = tuple(dict.fromkeys(hint for rule in RULES for hint in rule.hints))
 #: Values in a secret's place that are none: placeholders, templates, what we put there ourselves.
-_HARMLESS = re.compile(r"(?:\*+|x+|true|false|yes|no|null|none|omit|required|\[redacted:\w+\]?|\{\{.*|\$\{?\w+\}?|%s|<\w+>|VALUE_SPECIFIED_IN_NO_LOG_PARAMETER)\Z", re.IGNORECASE)
+_HARMLESS = re.compile(
+    r"(?:\*+|x+|true|false|yes|no|null|none|omit|required|\[redacted:\w+\]?|\{\{.*|\$\{?\w+\}?|%s|<\w+>|VALUE_SPECIFIED_IN_NO_LOG_PARAMETER)\Z",
+    re.IGNORECASE,
+)
 _TEMPLATE = re.compile(r"\{\{\s*[\w.]+(?:\s*\|\s*\w+)*\s*\}\}\Z")
 
 
@@ -108,7 +123,7 @@ def apply(text: str, *, mask: Mask, learn: Mask) -> str:
     for rule in RULES:
         if present.isdisjoint(rule.hints):
             continue
-        text = rule.pattern.sub(_Replace(learn if rule.learn else mask), text)
+        text = rule.replace(text, learn if rule.learn else mask)
     return text
 
 

@@ -27,6 +27,7 @@ import shlex
 import typing as t
 from pathlib import Path
 
+from ...module_utils._core.errors import BadInput
 from . import forms, layout, patterns
 from .errors import CannotRecord
 from .names import PUBLIC_WORDS, is_secret_name
@@ -38,7 +39,12 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/=_\-\r\n]{16,}\Z")
 _DROPPED_FACTS = frozenset({"ansible_env", "ansible_local"})
 _DROPPED_OF_FACTS = frozenset({"env", "local"})
 _FACTS_MARK = frozenset({"all_ipv4_addresses", "gather_subset", "default_ipv4", "userspace_bits"})
+# Top-level fields from our own vocabulary and the inventory's names: a secret of the same spelling must not unmake them.
+_PLAIN_FIELDS = frozenset({"host", "phase", "status", "task_id"})
+# Not passwords.
+_DIRECTORIES = frozenset({"PWD", "OLDPWD"})
 _DEEPEST = 64
+_SHORTEST_NUMBER = 6
 _MOST_LEARNED = 5000
 _CACHE_ENTRIES = 8192
 _CACHED_LENGTH = 256
@@ -88,10 +94,17 @@ class Redactor:
 
     Args:
         key: for the tokens, see token_key().
+        names: further names, lower case, whose values are secrets.
+        extra_patterns: further regular expressions; the group `secret`, or else the whole match, is removed.
+
+    Raises:
+        BadInput: a pattern is no regular expression.
     """
 
-    def __init__(self, *, key: bytes) -> None:
+    def __init__(self, *, key: bytes, names: t.Iterable[str] = (), extra_patterns: t.Iterable[str] = ()) -> None:
         self._key = key
+        self._names = frozenset(names)
+        self._rules = tuple(_compiled(pattern) for pattern in extra_patterns)
         self._tokens: dict[str, str] = {}  # form -> token, for forms looked for inside texts
         self._words: dict[str, str] = {}  # the same, looked for as whole words
         self._whole: dict[str, str] = {}  # the same, only as whole values
@@ -127,13 +140,13 @@ class Redactor:
     def learn_named(self, variables: t.Mapping[t.Any, t.Any], *, depth: int = 0) -> None:
         """Learn the values whose names say that they are secrets, at any depth, and the passwords inside URLs."""
         for name, value in variables.items():
-            if isinstance(name, str) and is_secret_name(name):
+            if isinstance(name, str) and self._is_secret(name):
                 self.learn(value)
             self._learn_members(value, depth + 1)
 
     def learn_environment(self, environ: t.Mapping[str, str]) -> None:
         """Learn the environment variables whose names say so, and the passwords inside URLs of any of them."""
-        self.learn_named(environ)
+        self.learn_named({name: value for name, value in environ.items() if name not in _DIRECTORIES})
 
     def _learn_members(self, value: t.Any, depth: int) -> None:
         if depth > _DEEPEST:
@@ -152,6 +165,8 @@ class Redactor:
             return
         if stripped.lower() in PUBLIC_WORDS or patterns.is_harmless(stripped) or patterns.is_template(stripped) or _TOKEN.search(secret):
             return
+        if stripped.isdigit() and len(stripped) < _SHORTEST_NUMBER:
+            return  # it would take ports, counts and ages with it
         self._known.add(secret)
         token = self.token(secret)
         self._stale = True
@@ -171,6 +186,9 @@ class Redactor:
         data = secret.strip().encode("utf-8", "surrogatepass")
         return f"[redacted:{hmac.new(self._key, data, hashlib.sha256).hexdigest()[:12]}]"
 
+    def _is_secret(self, name: str) -> bool:
+        return is_secret_name(name) or (bool(self._names) and name.lower() in self._names)
+
     # Removing it
 
     def clean(self, payload: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], int]:
@@ -181,7 +199,9 @@ class Redactor:
         for _attempt in range(3):
             known = len(self._known)
             self._removed = 0
-            cleaned = {key: self._value(value, 0) for key, value in payload.items()}
+            cleaned = {
+                key: str(value) if key in _PLAIN_FIELDS else self._value(value, 0, self._is_secret(key)) for key, value in payload.items()
+            }
             if len(self._known) == known:
                 break
         return cleaned, self._removed
@@ -246,7 +266,13 @@ class Redactor:
         except ValueError:
             return self._mask(text)
         pairs = [word.partition("=") for word in words]
-        return " ".join(name + equals + (self._mask(value) if value and is_secret_name(name) else self.text(value)) for name, equals, value in pairs)
+        result = []
+        for name, equals, value in pairs:
+            secret = bool(value) and self._is_secret(name)
+            if secret:
+                self.learn(value)
+            result.append(name + equals + (self._mask(value) if secret else self.text(value)))
+        return " ".join(result)
 
     def _value(self, value: t.Any, depth: int, secret: bool = False) -> t.Any:
         """A JSON-like copy without secrets. `secret`: the key above says that all of it is one."""
@@ -286,7 +312,7 @@ class Redactor:
             if name in dropped:
                 result[name] = "[dropped]"
                 continue
-            result[name] = self._value(member, depth + 1, secret or is_secret_name(name))
+            result[name] = self._value(member, depth + 1, secret or self._is_secret(name))
         if value.get("encoding") == "base64" and isinstance(value.get("content"), str):
             result["content"] = self._base64(_plain(value["content"]))
         return result
@@ -323,6 +349,8 @@ class Redactor:
         if self._as_word is not None:
             text = self._as_word.sub(self._replace_word, text)
         text = patterns.apply(text, mask=self._mask, learn=self._learn_and_mask)
+        for rule in self._rules:
+            text = rule.replace(text, self._mask)
         return self._base64(text) if len(text) >= 16 and _BASE64.match(text) else text
 
     def _base64(self, text: str) -> str:
@@ -366,6 +394,18 @@ class Redactor:
 def _plain(text: str) -> str:
     """The text without what Ansible hangs on its strings."""
     return text if type(text) is str else str.__str__(text)
+
+
+def _compiled(pattern: str) -> patterns.Rule:
+    try:
+        expression = re.compile(pattern)
+    except re.error as exc:
+        raise BadInput(
+            f"redact_patterns: {pattern!r} is not a regular expression: {exc}.", hint="Correct it in [callback_evidence].",
+        ) from exc
+    if "secret" not in expression.groupindex:
+        expression = re.compile(f"(?P<secret>{pattern})", expression.flags)
+    return patterns.Rule(name="configured", hints=(), pattern=expression)
 
 
 def _same(text: str) -> str:

@@ -141,7 +141,9 @@ class Fold:
 
     def _segment_open(self, event: Dict) -> None:
         self._check_mode = bool(event.get("check_mode"))
-        self._summary.executions.append({**_body(event), "segment": event.get("segment"), "started": event.get("ts"), "ended": None, "ended_how": None})
+        self._summary.executions.append({
+            **_body(event), "segment": event.get("segment"), "started": event.get("ts"), "ended": None, "ended_how": None,
+        })
 
     def _segment_close(self, event: Dict) -> None:
         if self._summary.executions:
@@ -168,7 +170,8 @@ class Fold:
             return
         self._hosts[host] = None
         if status == "failed" and not event.get("ignored"):
-            self._append_limited(self._summary.failures, {**_select(event, "host", "task", "action", "phase", "seq", "ts"), "msg": _message(event)})
+            failure = {**_select(event, "host", "task", "action", "phase", "seq", "ts"), "msg": _message(event)}
+            self._append_limited(self._summary.failures, failure)
             self._timeline(event)
 
     def _finding(self, event: Dict) -> None:

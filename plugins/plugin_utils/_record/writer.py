@@ -338,4 +338,4 @@ def _sync_directory(path: Path) -> None:
 
 def _now() -> str:
     """UTC, ISO 8601, milliseconds, Z."""
-    return datetime.datetime.now(tz=datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Findings, actions and plans, lifted out of results by their contract into events of their own.
+
+This plugin util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ...module_utils._core.actions import ACTIONS_CONTRACT
+from ...module_utils._core.findings import VERDICT_CONTRACT
+from ...module_utils._core.plan import PLAN_CONTRACT
+
+#: A lifted event: its type and its payload.
+Lifted = tuple[str, dict[str, t.Any]]
+
+# Exact duplicates of what stands beside them, or of the arguments that are recorded on their own.
+_DUPLICATES = ("stdout_lines", "stderr_lines", "invocation")
+
+
+def lift(result: t.Mapping[str, t.Any]) -> tuple[list[Lifted], dict[str, t.Any]]:
+    """The events in a module's result, and the result without them and without duplicates.
+
+    Args:
+        result: of one module call: a task's, or one loop item's.
+
+    Returns:
+        Events of the types finding, skipped_check, action, protected and plan; the rest of the result, in which
+        each lifted list is replaced by how many were lifted.
+    """
+    rest = {key: value for key, value in result.items() if key not in _DUPLICATES and not str(key).startswith("_ansible_")}
+    events: list[Lifted] = []
+    contract = result.get("contract")
+    if contract == VERDICT_CONTRACT:
+        _take(rest, "findings", "finding", "finding", events)
+        _take(rest, "skipped", "skipped_check", "skipped", events)
+    elif contract == ACTIONS_CONTRACT:
+        _take(rest, "actions", "action", "action", events)
+        _take(rest, "protected", "protected", "protected", events)
+    plan = _plan_in(result)
+    if plan is not None:
+        events.append(("plan", {"plan": dict(plan)}))
+        for key in ("plan", "actions", "baseline", "limits", "ansible_stats"):
+            if key in rest:
+                rest[key] = "[lifted]"
+    return events, rest
+
+
+def _take(rest: dict[str, t.Any], key: str, kind: str, name: str, events: list[Lifted]) -> None:
+    members = rest.get(key)
+    if not isinstance(members, (list, tuple)):
+        return
+    for member in members:
+        if isinstance(member, t.Mapping):
+            events.append((kind, {name: dict(member)}))
+    rest[key] = f"[{len(members)} lifted]"
+
+
+def _plan_in(result: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any] | None:
+    """The plan that a result is or carries."""
+    inner = result.get("plan")
+    for candidate in (inner, result):
+        if not isinstance(candidate, t.Mapping) or candidate.get("contract") != PLAN_CONTRACT:
+            continue
+        if isinstance(candidate.get("actions"), t.Mapping):
+            return candidate
+    return None
