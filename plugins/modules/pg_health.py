@@ -18,7 +18,7 @@ description:
   - A sick server is a result. The module fails when it can't judge, with C(error) naming why (C(wrong_password), C(tls_required),
     C(blind), ...), or when O(fail_on) says so.
   - A server that lets nobody in (all connection slots taken, starting up, down) is a result too. The check C(availability) is then
-    critical, names the kind in RV(findings[].observed), and all other checks are in RV(skipped).
+    critical, names the kind in RV(findings[].observed), and all other checks are in RV(skipped_checks).
   - With O(wait_for) it polls in one session until the named checks are ok and stay so, which is how a recovery is verified.
   - "The checks are
     C(availability) (whether a session can be had, by which login),
@@ -362,7 +362,7 @@ findings:
       hint: Its client forgot to commit and it holds its locks.
       subject: ""
       detail: {count: 3, over_threshold: 1}
-skipped:
+skipped_checks:
   description: Checks that could not be judged and why. They never count as ok.
   type: list
   elements: dict

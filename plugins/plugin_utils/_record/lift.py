@@ -36,7 +36,7 @@ def lift(result: t.Mapping[str, t.Any]) -> tuple[list[Lifted], dict[str, t.Any]]
     contract = result.get("contract")
     if contract == VERDICT_CONTRACT:
         _take(rest, "findings", "finding", "finding", events)
-        _take(rest, "skipped", "skipped_check", "skipped", events)
+        _take(rest, "skipped_checks", "skipped_check", "skipped", events)
     elif contract == ACTIONS_CONTRACT:
         _take(rest, "actions", "action", "action", events)
         _take(rest, "protected", "protected", "protected", events)

@@ -36,7 +36,7 @@ def test_judge_without_warning_uses_critical_alone() -> None:
 def test_a_skipped_check_never_counts_as_ok() -> None:
     result = verdict([], [Skipped(check="replication", reason="no permission")])
     assert result["status"] == "unknown"
-    assert result["skipped"][0]["check"] == "replication"
+    assert result["skipped_checks"][0]["check"] == "replication"
 
 
 def test_verdict_is_plain_data() -> None:
