@@ -1,0 +1,146 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The question before anything is changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from . import words
+from .stopping import INTERRUPT, TIMEOUT, Stopper
+from .view import STYLES
+
+#: The only answer that approves. One key would be a slip of the finger at 3 a.m.
+APPROVING = "yes"
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What was decided.
+
+    Attributes:
+        how: typed, --yes, no_terminal, answered, end_of_input, expired, interrupt, timeout.
+    """
+
+    approved: bool
+    how: str
+
+
+def plan_table(actions: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
+    """The plan: whom it concerns, what would be done, and why."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    table.add_column("host", no_wrap=True, overflow="ellipsis", max_width=18)
+    table.add_column("action", no_wrap=True, overflow="ellipsis", max_width=20, style=STYLES["planned"])
+    table.add_column("target", ratio=3, overflow="fold")
+    table.add_column("why", ratio=3, overflow="fold")
+    for host, action in actions:
+        target = action.get("target") or {}
+        whom = Text(words.target(target))
+        executing = words.query(target, limit=120)
+        if executing:
+            whom.append("\n" + executing, style="dim")
+        why = Text(words.one_line(action.get("reason", "")))
+        since = words.ages(target)
+        if since and since not in why.plain:
+            why.append("\n" + since, style="dim")
+        table.add_row(host, str(action.get("verb", "")).replace("_", " "), whom, why)
+    return table
+
+
+def spared_lines(protected: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Who is spared, by reason, the most frequent first; those that a rule would have taken are named."""
+    by_reason: dict[str, list[str]] = {}
+    for entry in protected:
+        for reason in entry.get("reasons") or ["protected"]:
+            by_reason.setdefault(str(reason), []).append(words.target(entry.get("target") or {}) if entry.get("would_match") else "")
+    lines = []
+    for reason, who in sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0])):
+        named = [name for name in who if name]
+        lines.append(f"{len(who)} {reason.replace('_', ' ')}" + (f": would have matched: {'; '.join(named[:3])}" if named else ""))
+    return lines
+
+
+def blast_radius(actions: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """`3 actions on 1 host: 3 terminate`."""
+    verbs: dict[str, int] = {}
+    for _host, action in actions:
+        verbs[str(action.get("verb"))] = verbs.get(str(action.get("verb")), 0) + 1
+    hosts = len({host for host, _action in actions})
+    kinds = ", ".join(f"{number} {verb.replace('_', ' ')}" for verb, number in sorted(verbs.items()))
+    return f"{words.count(len(actions), 'action')} on {words.count(hosts, 'host')}: {kinds}"
+
+
+def show_plan(
+    console: Console, *, plan: Mapping[str, Any], actions: Sequence[tuple[str, Mapping[str, Any]]], protected: Sequence[Mapping[str, Any]],
+) -> None:
+    """Print everything that is to be approved."""
+    console.print()
+    console.print(Text("Plan", style="bold"))
+    console.print(plan_table(actions), highlight=False)
+    console.print()
+    limits = sorted({words.plain(value) for value in (plan.get("limits") or {}).values() if value})
+    lines = [("blast radius", blast_radius(actions)), ("limits", "; ".join(limits) or "none stated")]
+    lines += [("spared", line) for line in spared_lines(protected)[:6]] or [("spared", "nobody")]
+    lines += [("plan", f"{str(plan.get('hash', ''))[:16]}, valid until {_clock(float(plan.get('expires') or 0))} UTC")]
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    before = ""
+    for label, value in lines:
+        grid.add_row(label if label != before else "", value)
+        before = label
+    console.print(grid, highlight=False)
+    console.print()
+
+
+def ask(console: Console, *, plan: Mapping[str, Any], count: int, stopper: Stopper) -> Decision:
+    """Ask on the terminal; whatever is not the word refuses.
+
+    A closed terminal, an expired plan and the deadline refuse as well: nothing is ever approved by waiting.
+    """
+    if not sys.stdin.isatty():
+        return Decision(False, "no_terminal")
+    question = f"Carry out {'this action' if count == 1 else f'these {count} actions'}? Type {APPROVING} to approve; anything else refuses: "
+    console.print(Text(question, style="bold"), end="")
+    console.file.flush()
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        valid = float(plan.get("expires") or 0) - time.time()
+        remaining = stopper.remaining
+        wait = max(min(valid, remaining if remaining is not None else valid), 0)
+        ready = select.select([sys.stdin], [], [], wait)[0]
+        if not ready:
+            console.print()
+            stopper.check_deadline()
+            return Decision(False, TIMEOUT if stopper.reason == TIMEOUT else "expired")
+        answer = os.read(sys.stdin.fileno(), 4096).decode("utf-8", "replace")
+    except KeyboardInterrupt:
+        console.print()
+        stopper.interrupt()
+        return Decision(False, INTERRUPT)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if not answer:
+        console.print()
+        return Decision(False, "end_of_input")
+    if answer.strip().lower() != APPROVING:
+        return Decision(False, "answered")
+    return Decision(time.time() < float(plan.get("expires") or 0), "typed" if time.time() < float(plan.get("expires") or 0) else "expired")
+
+
+def _clock(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC).strftime("%H:%M:%S")

@@ -1,0 +1,155 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line. What a command needs is imported when it runs, so that --help answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import ansible_cfg, collection, texts
+from .collection import Collection
+from .errors import Stop
+from .exits import Exit
+
+app = typer.Typer(
+    name="incident", help=texts.MAIN, epilog=texts.epilog(), no_args_is_help=True, rich_markup_mode="rich", add_completion=True,
+    pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
+Record = Annotated[str, typer.Argument(metavar="RECORD", help="A run's directory, its id (or how it begins), or latest.")]
+
+
+def main() -> None:
+    """The entry point: every foreseen problem ends in one message and its exit status."""
+    try:
+        app()
+    except Stop as stop:
+        _complain(stop)
+        sys.exit(int(stop.status))
+    except BrokenPipeError:
+        # The reader of our output went away; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(int(Exit.FAILED))
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the versions of everything that takes part.")] = False,
+) -> None:
+    """The options of `incident` itself."""
+    if version:
+        from .versions import text
+
+        typer.echo(text(_find()))
+        raise typer.Exit
+
+
+@app.command(help=texts.RUN, epilog=texts.epilog())
+def run(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario's name, or the path of a playbook.")],
+    passed: Annotated[list[str] | None, typer.Argument(metavar="[-- ARGUMENT...]", help="Further arguments for ansible-playbook.")] = None,
+    inventory: Annotated[list[str] | None, typer.Option("-i", "--inventory", help="Inventory file, directory, or hosts with a comma.")] = None,
+    limit: Annotated[str | None, typer.Option("-l", "--limit", help="Only these hosts of the inventory.")] = None,
+    extra_vars: Annotated[list[str] | None, typer.Option("-e", "--extra-vars", help="key=value, inline YAML, or @file.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve the plan without being asked. It is recorded who said so.")] = False,
+    check: Annotated[bool, typer.Option("--check", "-C", help="Only look and plan; touches nothing.")] = False,
+    timeout: Annotated[str | None, typer.Option("--timeout", help="Stop everything after this time: 90s, 15m, 2h.")] = None,
+    tags: Annotated[str | None, typer.Option("-t", "--tags", help="Phases: investigate, mitigate, verify; and further tags.")] = None,
+    skip_tags: Annotated[str | None, typer.Option("--skip-tags", help="Leave out tasks with these tags.")] = None,
+    vault_password_file: Annotated[list[str] | None, typer.Option("--vault-password-file", help="Vault password file.")] = None,
+    vault_id: Annotated[list[str] | None, typer.Option("--vault-id", help="Vault identity, as ansible-playbook takes it.")] = None,
+    ask_vault_password: Annotated[bool, typer.Option("-J", "--ask-vault-password", help="Ask for the vault password.")] = False,
+    private_key: Annotated[str | None, typer.Option("--private-key", help="SSH key file.")] = None,
+    user: Annotated[str | None, typer.Option("-u", "--user", help="Remote user.")] = None,
+    ask_pass: Annotated[bool, typer.Option("-k", "--ask-pass", help="Ask for the connection password.")] = False,
+    become: Annotated[bool, typer.Option("-b", "--become", help="Become root (or become_user) on the hosts.")] = False,
+    ask_become_pass: Annotated[bool, typer.Option("-K", "--ask-become-pass", help="Ask for the become password.")] = False,
+    forks: Annotated[int | None, typer.Option("-f", "--forks", min=1, help="Hosts at the same time.")] = None,
+    pass_env: Annotated[
+        list[str] | None, typer.Option("--pass-env", envvar="INCIDENT_PASS_ENV", help="Pass this environment variable on to Ansible."),
+    ] = None,
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Show ansible-playbook's own output too; -vvv for more.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """See texts.RUN."""
+    found = _bind()
+    from .request import Request
+    from .run_command import run_and_show
+    from .secrets import ask, seconds
+
+    asking = [name for name, wanted in (("vault", ask_vault_password), ("ssh", ask_pass), ("become", ask_become_pass)) if wanted]
+    options, answers = ask(asking, vault_ids=vault_id or [])
+    asked = Request(
+        scenario=scenario, inventories=inventory or [], limit=limit, extra_vars=extra_vars or [], yes=yes, check=check,
+        timeout=seconds(timeout), tags=_list(tags), skip_tags=_list(skip_tags), vault_password_files=vault_password_file or [],
+        vault_ids=vault_id or [], private_key=private_key, user=user, become=become, ask=options, secrets=answers, forks=forks,
+        verbosity=verbose, passed=passed or [], pass_env=pass_env or [],
+    )
+    raise typer.Exit(int(run_and_show(asked, found=found, as_json=as_json)))
+
+
+@app.command()
+def scenarios(as_json: Json = False) -> None:
+    """List the scenarios."""
+    found = _find()
+    from .listing import show_scenarios
+
+    show_scenarios(found.path, as_json=as_json)
+
+
+@app.command()
+def verify(record: Record, as_json: Json = False) -> None:
+    """Recheck a record: is every line there, unchanged and in its place?
+
+    Exit status 0: intact. 1: broken, and where. 3: incomplete, its last writer did not finish.
+    """
+    _bind()
+    from .verify_command import verify_and_show
+
+    raise typer.Exit(int(verify_and_show(record, as_json=as_json)))
+
+
+@app.command()
+def report(
+    record: Record,
+    output: Annotated[str | None, typer.Option("-o", "--output", help="Write it here as well; - for standard output.")] = None,
+) -> None:
+    """Write the report of a run in Markdown: into its directory, and to --output."""
+    _bind()
+    from .report_command import report_and_show
+
+    report_and_show(record, output=output)
+
+
+def _find() -> Collection:
+    settings = ansible_cfg.read(environ=os.environ, cwd=Path.cwd())
+    return collection.find(configured=settings.get("collections_path"), home=Path.home())
+
+
+def _bind() -> Collection:
+    found = _find()
+    collection.bind(found)
+    return found
+
+
+def _list(value: str | None) -> list[str]:
+    return [part.strip() for part in (value or "").split(",") if part.strip()]
+
+
+def _complain(stop: Stop) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text.assemble(("incident: ", "bold red"), stop.message))
+    if stop.hint:
+        console.print(Text(f"  {stop.hint}"))
+    for line in stop.detail.splitlines():
+        console.print(Text(f"  | {line}", style="dim"))

@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Extra variables without their values on any command line: each `-e` becomes a private file and `-e @file`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import Stop
+from .private import write_private
+
+#: The wrapper sets these; from outside they would detach the approval from the plan.
+RESERVED = frozenset({"incident_run_id", "incident_approved_plan", "incident_record"})
+
+
+def as_files(values: Sequence[str], *, directory: Path, cwd: Path) -> list[str]:
+    """Ansible's arguments for the `-e` values, in their order, since a later one wins.
+
+    Args:
+        values: as typed: key=value pairs, inline YAML or JSON, or @file.
+        directory: the run's private directory.
+        cwd: what a relative @file is relative to.
+
+    Raises:
+        Stop: not readable, not variables, or a variable that is the wrapper's own.
+    """
+    arguments: list[str] = []
+    for number, value in enumerate(values, start=1):
+        if value.startswith("@"):
+            path = (cwd / Path(value[1:]).expanduser()).resolve()
+            if not path.is_file():
+                raise Stop(f"-e {value}: there is no file {path}.", hint="Check the path; it is relative to the current directory.")
+        elif value.lstrip()[:1] in ("{", "["):
+            path = write_private(directory / f"extra-{number}.yml", value)
+        else:
+            path = write_private(directory / f"extra-{number}.json", json.dumps(_pairs(value)))
+        arguments += ["-e", f"@{path}"]
+    return arguments
+
+
+def own_file(name: str, variables: dict[str, Any], *, directory: Path) -> list[str]:
+    """Ansible's arguments for the wrapper's own variables; last on the command line, so nothing overrides them."""
+    return ["-e", f"@{write_private(directory / name, json.dumps(variables))}"]
+
+
+def _pairs(value: str) -> dict[str, str]:
+    from ansible.parsing.splitter import parse_kv  # what people type must mean here what it means to Ansible
+
+    try:
+        pairs = {str(key): str(item) for key, item in parse_kv(value).items()}
+    except Exception as exc:
+        raise Stop(f"-e {value.partition('=')[0]}...: {exc}", hint="Write key=value, inline YAML, or @file.") from exc
+    if not pairs or "_raw_params" in pairs:
+        raise Stop(f"-e {value.partition('=')[0]}: that is no variable.", hint="Write key=value, inline YAML, or @file.")
+    _refuse_reserved(pairs)
+    return pairs
+
+
+def _refuse_reserved(names: Iterable[str]) -> None:
+    for name in sorted(RESERVED.intersection(names)):
+        raise Stop(f"-e {name}: this variable is set by incident run itself.", hint="Leave it out.")

@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a run ended, judged from its record alone. Never a success that was not measured."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import CHANGED_OUTCOMES, PLANNED
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
+
+from . import words
+from .exits import Exit
+
+OUTCOME_CONTRACT = "oncall.incident/outcome/1"
+
+Json = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """The end of a run.
+
+    Attributes:
+        name: recovered, not_recovered, nothing_to_do, planned, refused, failed, timed_out, interrupted, not_recorded.
+        status: the exit status.
+        sentence: for people.
+        reasons: why it is not a better one.
+        not_measured: hosts of which nobody knows how they are.
+    """
+
+    name: str
+    status: Exit
+    sentence: str
+    reasons: Sequence[str] = ()
+    not_measured: Sequence[str] = ()
+
+
+def wrapper_segment(execution: Json) -> bool:
+    """Whether a segment was written by the wrapper rather than by an Ansible process."""
+    return execution.get("kind") == "wrapper"
+
+
+def ansible_segments(summary: Summary) -> list[Json]:
+    """The segments of Ansible processes."""
+    return [execution for execution in summary.executions if not wrapper_segment(execution)]
+
+
+def failed_hosts(execution: Json) -> list[str]:
+    """Hosts with a failure that nothing rescued."""
+    return sorted(host for host, counts in (execution.get("stats") or {}).items() if counts.get("failures"))
+
+
+def planned(summary: Summary) -> list[tuple[str, Json]]:
+    """The plan's actions with their hosts."""
+    return [(host, action) for host, found in sorted(((summary.plan or {}).get("actions") or {}).items()) for action in found]
+
+
+def carried_out(summary: Summary) -> list[Json]:
+    """The actions of real executions, in the order they happened."""
+    return sorted((action for action in summary.actions if action.get("outcome") != PLANNED), key=lambda action: int(action["seq"]))
+
+
+def troubled(summary: Summary) -> set[str]:
+    """Hosts that had something wrong: a finding that is not ok, or something planned or done."""
+    bad = {str(finding["host"]) for finding in summary.before.values() if finding.get("status") != "ok"}
+    return bad | {host for host, _action in planned(summary)} | {str(action["host"]) for action in carried_out(summary)}
+
+
+def measured(summary: Summary) -> set[str]:
+    """Hosts on which verify gave a verdict."""
+    return {str(finding["host"]) for finding in summary.after.values()}
+
+
+def not_measured(summary: Summary) -> list[str]:
+    """Hosts of which nobody knows how they are: not reached at all, or in trouble and never verified."""
+    unreached = {str(entry["host"]) for entry in summary.unreachable}
+    return sorted((unreached | troubled(summary)) - measured(summary))
+
+
+def still_bad(summary: Summary) -> list[Json]:
+    """Critical and unknown findings as they were measured last."""
+    return [finding for finding in summary.findings if finding.get("status") in ("critical", "unknown")]
+
+
+def stopped(reason: str, summary: Summary) -> Outcome:
+    """The run was stopped from outside."""
+    unknown = [f"unknown outcome on {entry['host']}: {entry['task']}" for entry in summary.unanswered]
+    rest = f" The outcome of {words.count(len(unknown), 'step')} is unknown." if unknown else " Nothing was under way."
+    if reason == "timeout":
+        return Outcome("timed_out", Exit.TIMED_OUT, f"Timed out and stopped.{rest}", unknown, not_measured(summary))
+    return Outcome("interrupted", Exit.INTERRUPTED, f"Interrupted and stopped.{rest}", unknown, not_measured(summary))
+
+
+def after_planning(summary: Summary) -> Outcome:
+    """After the execution that only looks: a plan, nothing to do, or why neither.
+
+    Also the end of a run with --check or without the phase mitigate.
+    """
+    execution = ansible_segments(summary)[-1] if ansible_segments(summary) else {}
+    reasons = _failure_reasons(summary, failed_hosts(execution))
+    unreached = sorted({str(entry["host"]) for entry in summary.unreachable})
+    plan = planned(summary)
+    if failed_hosts(execution) or not execution.get("stats"):
+        rest = f" {words.count(len(plan), 'action')} planned on the others." if plan else " Nothing was planned, nothing was touched."
+        return Outcome("failed", Exit.FAILED, f"The plan could not be made on every host.{rest}", reasons or _no_end(execution), unreached)
+    if plan:
+        hosts = len({host for host, _action in plan})
+        note = f" Not measured: {', '.join(unreached)}." if unreached else ""
+        return Outcome("planned", Exit.RECOVERED, f"{words.count(len(plan), 'action')} planned on {words.count(hosts, 'host')}.{note}",
+                       reasons, unreached)
+    if unreached:
+        return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not measured: {', '.join(unreached)}.", reasons, unreached)
+    bad = still_bad(summary)
+    if bad:
+        return Outcome(
+            "not_recovered", Exit.NOT_RECOVERED, "Not healthy, and there is nothing this scenario may do about it.", _finding_reasons(bad),
+        )
+    if not summary.findings:
+        return Outcome("not_recovered", Exit.NOT_RECOVERED, "Nothing was measured.", ["no health check gave a verdict"])
+    return Outcome("nothing_to_do", Exit.NOTHING_TO_DO, f"Nothing to do: {words.count(len(summary.hosts), 'host')} measured healthy.",
+                   [f"{item['host']}: {item.get('check')} is {item.get('status')}" for item in summary.findings if item.get("status") != "ok"])
+
+
+def after_acting(summary: Summary) -> Outcome:
+    """After the execution that acts and verifies."""
+    execution = ansible_segments(summary)[-1] if ansible_segments(summary) else {}
+    failed = failed_hosts(execution)
+    unmeasured = not_measured(summary)
+    done = [action for action in carried_out(summary) if action.get("outcome") in CHANGED_OUTCOMES]
+    did = f"{words.count(len(done), 'action')} done"
+    if not execution.get("stats"):
+        return Outcome("failed", Exit.FAILED, f"Ansible did not get to its end; {did}.", _no_end(execution), unmeasured)
+    reasons = _failure_reasons(summary, failed)
+    blind = [host for host in failed if host not in measured(summary)]
+    if blind:
+        return Outcome("failed", Exit.FAILED, f"Failed on {', '.join(blind)} before it was measured; {did}.", reasons, unmeasured)
+    if failed:
+        return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not recovered: {', '.join(failed)}; {did}.",
+                       reasons or _finding_reasons(still_bad(summary)), unmeasured)
+    if unmeasured:
+        return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not measured: {', '.join(unmeasured)}; {did}.", reasons, unmeasured)
+    if not measured(summary):
+        return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Nothing was verified; {did}.", ["verify gave no verdict"])
+    return Outcome("recovered", Exit.RECOVERED, f"Recovered: {did}, {words.count(len(measured(summary)), 'host')} measured healthy.")
+
+
+def _no_end(execution: Json) -> list[str]:
+    return [f"the process ended without its statistics ({execution.get('ended_how') or 'killed'})"]
+
+
+def _failure_reasons(summary: Summary, hosts: Sequence[str]) -> list[str]:
+    """What failed on these hosts, the last thing said first; and who was not reached."""
+    said = [f"{entry['host']}: {words.one_line(entry['msg'] or entry['task'], limit=300)}" for entry in summary.failures if entry["host"] in hosts]
+    said += [f"{entry['host']}: unreachable: {words.one_line(entry['msg'], limit=300)}" for entry in summary.unreachable]
+    return list(dict.fromkeys(reversed(said)))[:10]
+
+
+def _finding_reasons(findings: Sequence[Json]) -> list[str]:
+    return [
+        f"{item['host']}: {item.get('check')}{' ' + str(item['subject']) if item.get('subject') else ''} is {item.get('status')}"
+        f" ({words.measured(item.get('observed'), str(item.get('unit') or ''))})" for item in findings
+    ][:10]

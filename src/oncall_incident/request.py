@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the operator asked for, checked before anything starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .errors import Stop
+
+INVESTIGATE, MITIGATE, VERIFY = "investigate", "mitigate", "verify"
+PHASES = (INVESTIGATE, MITIGATE, VERIFY)
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """The arguments of `incident run`, as typed.
+
+    Attributes:
+        timeout: seconds for everything, the question included; None for no limit.
+        secrets: prompt pattern -> answer, for ansible's password questions; never on a command line.
+        tags: what --tags named: phases, and further tags.
+        passed: what follows `--`.
+    """
+
+    scenario: str
+    inventories: Sequence[str] = ()
+    limit: str | None = None
+    extra_vars: Sequence[str] = ()
+    yes: bool = False
+    check: bool = False
+    timeout: float | None = None
+    tags: Sequence[str] = ()
+    skip_tags: Sequence[str] = ()
+    vault_password_files: Sequence[str] = ()
+    vault_ids: Sequence[str] = ()
+    private_key: str | None = None
+    user: str | None = None
+    become: bool = False
+    ask: Sequence[str] = ()
+    secrets: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    forks: int | None = None
+    verbosity: int = 0
+    passed: Sequence[str] = ()
+    pass_env: Sequence[str] = ()
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """The phases asked for, in their order; all of them unless --tags names some."""
+        chosen = tuple(phase for phase in PHASES if phase in self.tags)
+        return chosen or PHASES
+
+    @property
+    def further_tags(self) -> tuple[str, ...]:
+        """Tags that are no phases; they go to every execution."""
+        return tuple(tag for tag in self.tags if tag not in PHASES)
+
+    def ansible_arguments(self) -> list[str]:
+        """The arguments every execution has in common, without tags, check mode and variables."""
+        arguments: list[str] = []
+        for option, values in (
+            ("-i", self.inventories), ("--limit", [self.limit] if self.limit else []),
+            ("--skip-tags", self.skip_tags), ("--vault-password-file", self.vault_password_files), ("--vault-id", self.vault_ids),
+            ("--private-key", [self.private_key] if self.private_key else []), ("--user", [self.user] if self.user else []),
+            ("--forks", [str(self.forks)] if self.forks else []),
+        ):
+            for value in values:
+                arguments += [option, value]
+        arguments += ["--become"] if self.become else []
+        arguments += list(self.ask)
+        arguments += ["-" + "v" * self.verbosity] if self.verbosity else []
+        return arguments + list(self.passed)
+
+
+#: After `--` these would change what is planned, approved or measured, or put secrets on the command line.
+_REFUSED_LONG = (
+    "--check", "--tags", "--skip-tags", "--start-at-task", "--step", "--list-tasks", "--list-tags", "--list-hosts", "--syntax-check",
+    "--extra-vars", "--inventory", "--inventory-file", "--limit", "--version", "--help", "--ask-pass", "--ask-become-pass", "--ask-vault-password",
+    "--ask-vault-pass",
+)
+_REFUSED_SHORT = frozenset("CteilhkKJ")
+_FLAGS_LONG = frozenset({"--diff", "--become", "--force-handlers", "--flush-cache"})
+_FLAGS_SHORT = frozenset("Dbv")
+
+
+def check_passed(arguments: Sequence[str]) -> None:
+    """Refuse what must not reach ansible-playbook behind our back.
+
+    Raises:
+        Stop: an option that belongs before the `--`, or that would break the run, or a bare word (a second playbook).
+    """
+    value_expected = False
+    for argument in arguments:
+        if value_expected:
+            value_expected = False
+            continue
+        name, equals, _ = argument.partition("=")
+        if argument.startswith("--") and len(argument) > 2:
+            refused = any(option.startswith(name) for option in _REFUSED_LONG)
+            value_expected = not equals and name not in _FLAGS_LONG
+        elif argument.startswith("-") and len(argument) > 1:
+            flags = argument[1:].lstrip("".join(_FLAGS_SHORT))
+            refused = flags[:1] in _REFUSED_SHORT and bool(flags)
+            value_expected, name = len(flags) == 1, argument[:2] if not refused else "-" + flags[0]
+        else:
+            raise Stop(
+                f"{argument}: incident run takes one scenario.",
+                hint="Arguments for ansible-playbook go after --, for example: incident run db-recovery -i hosts -- --diff",
+            )
+        if refused:
+            raise Stop(
+                f"{name} cannot be passed through to ansible-playbook: it would change what is planned, approved or measured.",
+                hint="incident run has its own options for what is meant by it; see incident run --help.",
+            )
+
+
+def check_tags(request: Request) -> None:
+    """Refuse to skip a phase by its tag: choosing phases is what --tags is for."""
+    for tag in request.skip_tags:
+        for name in tag.split(","):
+            if name in PHASES:
+                raise Stop(f"--skip-tags {name}: a phase is not skipped this way.", hint="Name the phases you want with --tags.")
+
+
+def check_inventory(request: Request, *, configured: str | None, cwd: Path) -> None:
+    """Refuse inventories that are not there, before Ansible turns them into a warning and an empty list of hosts."""
+    for inventory in request.inventories:
+        if "," not in inventory and not (cwd / Path(inventory).expanduser()).exists():
+            raise Stop(
+                f"-i {inventory}: there is no such inventory.",
+                hint=f"Looked for {(cwd / Path(inventory).expanduser())}. Give a file or directory, or hosts with a comma: -i db1.example.org,",
+            )
+    if not request.inventories and not configured and not Path("/etc/ansible/hosts").exists():
+        raise Stop("No inventory is given, and none is configured.", hint="Say which systems: incident run SCENARIO -i inventories/prod")
+
+
+def check_files(request: Request, *, cwd: Path) -> None:
+    """Refuse key and password files that cannot be read."""
+    named = [("--private-key", request.private_key)] if request.private_key else []
+    named += [("--vault-password-file", value) for value in request.vault_password_files]
+    for option, value in named:
+        path = cwd / Path(value or "").expanduser()
+        if not os.access(path, os.R_OK):
+            raise Stop(f"{option} {value}: the file is not there or not readable.", hint=f"Looked for {path}.")

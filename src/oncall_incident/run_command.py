@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`incident run` on the screen: the header before, the end after, or one JSON object."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import typer
+from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
+from rich.console import Console
+from rich.text import Text
+
+from . import outcome
+from .collection import Collection
+from .exits import Exit
+from .request import Request
+from .run import Finished, Run, outcome_event
+from .stopping import Stopper
+from .view import STYLES, View
+
+_STYLE = {Exit.RECOVERED: "bold green", Exit.NOTHING_TO_DO: "bold green", Exit.REFUSED: "bold yellow", Exit.INTERRUPTED: "bold yellow"}
+
+
+def run_and_show(asked: Request, *, found: Collection, as_json: bool) -> Exit:
+    """Run it, show it, give the exit status."""
+    console = Console(stderr=as_json, highlight=False)
+    view = View(console, verbose=asked.verbosity > 0)
+    started = time.monotonic()
+    stopper = Stopper(timeout=asked.timeout)
+    run = Run(asked, found=found, view=view, stopper=stopper)
+    view.say(Text.assemble((f"{run.scenario.name}", "bold"), ("  check only" if asked.check else ""), (f"  run {run.record.run}", "dim")))
+    finished = run.go()
+    took = time.monotonic() - started
+    if as_json:
+        typer.echo(json.dumps(_as_data(finished, took)))
+    _show_end(view, finished, took)
+    return finished.outcome.status
+
+
+def _as_data(finished: Finished, took: float) -> dict[str, object]:
+    summary = finished.summary
+    return {
+        **outcome_event(finished.outcome, summary), "run": summary.run, "record": str(finished.run_dir),
+        "report": str(finished.report) if finished.report else None, "seconds": round(took, 1),
+        "plan_hash": (summary.plan or {}).get("hash"), "approval": summary.approval and {key: summary.approval.get(key) for key in ("type", "by", "how")},
+        "unknown_outcomes": [{key: entry.get(key) for key in ("host", "task", "phase")} for entry in summary.unanswered],
+        "findings": [
+            {key: item.get(key) for key in ("host", "phase", "check", "subject", "status", "observed", "threshold", "unit")} for item in summary.findings
+        ],
+        "planned_actions": [{"host": host, **{key: action.get(key) for key in ("id", "verb", "target", "reason")}} for host, action in outcome.planned(summary)],
+    }
+
+
+def _show_end(view: View, finished: Finished, took: float) -> None:
+    end, console = finished.outcome, view.console
+    style = _STYLE.get(end.status, "bold red")
+    if end.name == "planned":
+        style = "bold cyan"
+    console.print()
+    head = Text.assemble((end.name.replace("_", " ").upper(), style), f"  {end.sentence}", (f"  ({format_duration(took)})", "dim"))
+    console.print(head, soft_wrap=not console.is_terminal)
+    for reason in end.reasons:
+        console.print(Text(f"  {reason}"), soft_wrap=not console.is_terminal)
+    remaining = [item for item in finished.summary.findings if item.get("status") != "ok"]
+    if remaining and end.status in (Exit.RECOVERED, Exit.NOTHING_TO_DO) and end.name != "planned":
+        names = ", ".join(dict.fromkeys(f"{item['host']} {item.get('check')} ({item.get('status')})" for item in remaining))
+        console.print(Text.assemble(("  remaining: ", STYLES["warning"]), names), soft_wrap=not console.is_terminal)
+    console.print(Text(f"  record  {_short(finished.run_dir)}", style="dim"), soft_wrap=True)
+    if finished.report is not None:
+        console.print(Text(f"  report  {_short(finished.report)}", style="dim"), soft_wrap=True)
+    sys.stdout.flush()
+
+
+def _short(path: Path) -> str:
+    home = str(Path.home())
+    return "~" + str(path)[len(home):] if home != "/" and str(path).startswith(home + "/") else str(path)

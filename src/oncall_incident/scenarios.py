@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The scenarios: every playbook of the collection, under its name with dashes."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from pathlib import Path
+
+from .errors import Stop
+
+_DESCRIPTION = re.compile(r"(?mi)^#\s*description:\s*(.+?)\s*$")
+_PLAY_NAME = re.compile(r"(?m)^-\s*name:\s*['\"]?(.+?)['\"]?\s*$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """One playbook.
+
+    Attributes:
+        name: with dashes, as it is typed and as the run id has it.
+        description: one line.
+        playbook: what ansible-playbook is given: the full collection name, or the path of a file of the user's.
+    """
+
+    name: str
+    description: str
+    playbook: str
+
+
+def listed(collection: Path) -> list[Scenario]:
+    """The collection's scenarios by name; a playbook whose name begins with an underscore is a part, not a scenario."""
+    return [
+        Scenario(path.stem.replace("_", "-"), describe(path), f"oncall.incident.{path.stem}")
+        for path in sorted((collection / "playbooks").glob("*.yml")) if not path.name.startswith("_")
+    ]
+
+
+def describe(path: Path) -> str:
+    """The playbook's `# description:` line, else its first play's name."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError):
+        return ""
+    found = _DESCRIPTION.search(text) or _PLAY_NAME.search(text)
+    return found.group(1) if found else ""
+
+
+def choose(name: str, *, collection: Path, cwd: Path) -> Scenario:
+    """The scenario of that name, or the playbook file at that path.
+
+    Raises:
+        Stop: there is none; the message suggests what was probably meant.
+    """
+    known = {scenario.name: scenario for scenario in listed(collection)}
+    wanted = name.removeprefix("oncall.incident.").replace("_", "-")
+    if wanted in known:
+        return known[wanted]
+    path = cwd / Path(name).expanduser()
+    if path.suffix in (".yml", ".yaml") or "/" in name:
+        if path.is_file():
+            return Scenario(_as_name(path.stem), describe(path), str(path.resolve()))
+        raise Stop(f"{name}: there is no such playbook file.", hint=f"Looked for {path}. The scenarios are: {', '.join(known)}.")
+    near = difflib.get_close_matches(wanted, list(known), n=1, cutoff=0.5)
+    meant = f"Did you mean {near[0]}? " if near else ""
+    raise Stop(f"{name}: there is no such scenario.", hint=f"{meant}The scenarios are: {', '.join(known) or 'none'}.")
+
+
+def _as_name(stem: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "playbook"

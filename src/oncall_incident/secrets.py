@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Passwords asked for once, before anything starts, and given to Ansible at its own prompts: never on a command line."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import sys
+from collections.abc import Sequence
+
+from .errors import Stop
+
+_KINDS = {
+    "ssh": ("--ask-pass", "SSH password: ", r"SSH password:\s*?$"),
+    "become": ("--ask-become-pass", "BECOME password: ", r"BECOME password.*:\s*?$"),
+    "vault": ("--ask-vault-pass", "Vault password: ", r"Vault password:\s*?$"),
+}
+
+
+def ask(kinds: Sequence[str], *, vault_ids: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Ansible's options and the answers by the pattern of its prompt.
+
+    Args:
+        kinds: ssh, become, vault.
+        vault_ids: those that end in @prompt are asked for as well.
+
+    Raises:
+        Stop: there is no terminal to ask on.
+    """
+    options, answers = [], {}
+    for kind in kinds:
+        option, prompt, pattern = _KINDS[kind]
+        options.append(option)
+        answers[pattern] = _answer(prompt)
+    for vault_id in vault_ids:
+        name, _, source = vault_id.rpartition("@")
+        if source in ("prompt", "prompt_ask_vault_pass"):
+            label = name or "default"
+            answers[rf"Vault password \({re.escape(label)}\):\s*?$"] = _answer(f"Vault password ({label}): ")
+    return options, answers
+
+
+def seconds(timeout: str | None) -> float | None:
+    """The --timeout in seconds.
+
+    Raises:
+        Stop: it is no duration.
+    """
+    from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
+    from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
+
+    if timeout is None:
+        return None
+    try:
+        value = parse_duration(timeout, name="--timeout")
+    except BadInput as exc:
+        raise Stop(exc.message, hint=exc.hint or "") from exc
+    if value <= 0:
+        raise Stop(f"--timeout: {timeout} leaves no time.", hint="Give a duration above zero, for example 15m.")
+    return value
+
+
+def _answer(prompt: str) -> str:
+    if not sys.stdin.isatty():
+        raise Stop(f"{prompt.strip(': ')} cannot be asked for: the input is no terminal.", hint="Use a password file, or variables from a vault.")
+    return getpass.getpass(prompt)

@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The longer texts of --help."""
+
+from __future__ import annotations
+
+from .exits import TABLE
+
+MAIN = """Run incident scenarios: look, plan, ask, act inside limits, measure, and leave a record of it.
+
+[bold]Examples[/bold]
+
+  incident scenarios                                    what there is
+  incident run db-recovery -i inventories/prod --check  the plan; touches nothing
+  incident run db-recovery -i inventories/prod          plan, your approval, action, measurement, report
+  incident verify latest                                is the record whole and unchanged?
+  incident report latest --output -                     the report again
+"""
+
+RUN = """Run a SCENARIO (see [bold]incident scenarios[/bold]), or a playbook file of your own built from the same roles.
+
+First it investigates and makes the plan; nothing is touched. Then it shows the plan and asks. What you approve is carried out, that and
+nothing else, and measured until it holds or the time is up. Ctrl-C stops at any moment and says what may still be under way.
+
+[bold]Examples[/bold]
+
+  incident run db-recovery -i inventories/prod                      with the question
+  incident run db-recovery -i inventories/prod --limit db1 --check  only the plan, only db1
+  incident run db-recovery -i inventories/prod --tags investigate   only look
+  incident run db-recovery -i prod.yml --yes --timeout 15m --json   for automation
+  incident run db-recovery -i prod.yml -e @limits.yml -- --diff     after -- : for ansible-playbook
+
+Values of -e go to a file that only you can read and that is gone afterwards, never to a command line. Of your environment only what
+Ansible, SSH and clients need is passed on, and what your inventory reads with lookup('env', ...); --pass-env NAME adds to that.
+"""
+
+
+def epilog() -> str:
+    """The exit statuses, for the end of a help text."""
+    rows = "\n".join(f"  {status:>3}  {name:<17} {meaning}" for status, name, meaning in TABLE)
+    return f"[bold]Exit statuses[/bold]\n\n{rows}"
