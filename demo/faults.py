@@ -146,11 +146,18 @@ def idle_in_transaction(server: Server, *, row: int = 1, lock: bool = True, appl
     return held
 
 
-def lock_chain(server: Server, *, depth: int = 3, first_row: int = 11, application: str = "web", **more: Any) -> list[Held]:
+def lock_chain(
+    server: Server, *, depth: int = 3, first_row: int = 11, application: str = "web", then_commit: bool = False, **more: Any
+) -> list[Held]:
     """A root that is idle in transaction, and `depth` waiters, each behind the one before.
 
     The first of the list is the root. Returns when every waiter really waits.
+
+    Args:
+        then_commit: a waiter that gets its lock commits at once, as a working application does; else it stays in its
+            transaction.
     """
+    end = "; COMMIT" if then_commit else ""
     chain = [idle_in_transaction(server, row=first_row, application=application, **more)]
     chain[0].label = "root of the lock chain"
     try:
@@ -158,7 +165,7 @@ def lock_chain(server: Server, *, depth: int = 3, first_row: int = 11, applicati
             waiter = idle_in_transaction(server, row=first_row + step, application=application, **more)
             waiter.label = f"waiter {step}"
             chain.append(waiter)
-            waiter.send(f"UPDATE incident_orders SET note = 'waits' WHERE id = {first_row + step - 1}")
+            waiter.send(f"UPDATE incident_orders SET note = 'waits' WHERE id = {first_row + step - 1}{end}")
             blocker = chain[step - 1].pid
             await_sql(server, "SELECT %s = ANY (pg_blocking_pids(%s))", (blocker, waiter.pid), what=f"waiter {step} to wait")
     except BaseException:
@@ -220,14 +227,16 @@ def fill_connections(
     return fillers
 
 
-def superuser_session(server: Server, *, state: str = "idle in transaction", application: str = "psql", **more: Any) -> Held:
-    """A superuser at work by hand. `state` is idle, idle in transaction or active."""
+def superuser_session(
+    server: Server, *, state: str = "idle in transaction", query: str = "SELECT pg_sleep(3600)", application: str = "psql", **more: Any
+) -> Held:
+    """A superuser at work by hand. `state` is idle, idle in transaction or active; then it runs `query`."""
     held = session(server, user=server.superuser, application=application, label="superuser", **more)
     if state == "idle in transaction":
         held.execute("BEGIN")
         held.execute("SELECT count(*) FROM pg_class")
     elif state == "active":
-        held.send("SELECT pg_sleep(3600)")
+        held.send(query)
     return held
 
 
