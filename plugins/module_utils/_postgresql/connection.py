@@ -260,8 +260,7 @@ def _refuse_pooler(session: Session, connection: t.Any) -> None:
 def _pooled(login: Login, why: str) -> CannotReach:
     return CannotReach(
         f"The connection to {login.describe()} goes through a connection pooler: {why}.",
-        hint="Give the server's own address and port: through a pooler sessions are not whose they seem, and signals hit others.",
-        error="pooled",
+        hint=_HINTS["pooled"], error="pooled",
     )
 
 
@@ -321,6 +320,10 @@ _HINTS = {
     "tls_required": "The server wants TLS: set ssl_mode to require or stronger.",
     "tls_not_offered": "The server offers no TLS: set ssl_mode to prefer or disable, or switch TLS on in the server.",
     "tls_failed": "Check ca_cert, ssl_mode and the server's certificate.",
+    "pooled": "Give the server's own address and port: through a pooler sessions are not whose they seem, and signals hit others.",
+    "login_not_allowed": "The role may not log in there; choose another login_user or login_db.",
+    "auth_failed": "The server's pg_hba.conf asks for another way of authentication; choose another login.",
+    "connection_lost": "Something closed the connection at once: check that a PostgreSQL server listens there, and its log.",
     "no_hba_entry": "Add a line for this user, database and address to the server's pg_hba.conf, or choose another login.",
 }
 

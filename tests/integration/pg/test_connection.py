@@ -1,0 +1,207 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ways in that are shut, each with its own error; poolers, frozen servers, foreign encodings."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql import connection
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.activity import read_activity
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.connection import Login, StatementFailed, connect
+
+from demo import faults
+from demo.postgres import Server
+from tests.support.need import need
+from tests.support.run_module import run_module
+from tests.support.terminating import MODULE, login, open_session, terminate
+
+SECRET = "correct-horse-battery"
+
+
+def failure(**login: Any) -> dict[str, Any]:
+    return run_module(MODULE, check=True, **{"connect_retry": "0", "connect_timeout": "2s", **login})
+
+
+def test_all_slots_taken_is_an_error_of_its_own_in_bounded_time(fresh_server: Server) -> None:
+    fillers = faults.fill_connections(fresh_server, reserved=True)
+    try:
+        began = time.monotonic()
+        result = failure(**login(fresh_server, connect_retry="1s", alternate_logins=[{"login_user": "app"}]))
+        assert time.monotonic() - began < 5
+        assert (result["failed"], result["error"]) == (True, "slots_exhausted")
+        assert [one["error"] for one in result["attempts"]] == ["slots_exhausted", "slots_exhausted"]
+        assert "alternate" in result["hint"]
+    finally:
+        faults.close_all(fillers)
+
+
+def test_a_slot_that_comes_free_is_taken(fresh_server: Server) -> None:
+    fillers = faults.fill_connections(fresh_server, reserved=True)
+    freed = threading.Timer(0.7, fillers[-1].close)
+    freed.start()
+    try:
+        result = terminate(fresh_server, check=True, connect_retry="20s")
+        assert result.get("failed") is not True
+    finally:
+        freed.join()
+        faults.close_all(fillers)
+
+
+def test_an_alternate_login_may_use_the_reserved_slots(fresh_server: Server) -> None:
+    fresh_server.execute("CREATE ROLE watcher LOGIN IN ROLE pg_monitor, pg_signal_backend")
+    fillers = faults.fill_connections(fresh_server)
+    try:
+        alternates = [{"login_user": fresh_server.superuser}]
+        result = terminate(fresh_server, check=True, login_user="watcher", connect_retry="20s", alternate_logins=alternates)
+        assert result["server"]["user"] == fresh_server.superuser
+    finally:
+        faults.close_all(fillers)
+
+
+def test_each_refusal_has_its_own_error(server18: Server) -> None:
+    server18.execute("DROP ROLE IF EXISTS c_nologin")
+    server18.execute("CREATE ROLE c_nologin NOLOGIN")
+    here = login(server18)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        found = {
+            "no_such_role": failure(**{**here, "login_user": "nobody"}),
+            "no_such_database": failure(**{**here, "login_db": "nowhere"}),
+            "login_not_allowed": failure(**{**here, "login_user": "c_nologin"}),
+            "no_socket": failure(**{**here, "login_port": 1}),
+            "refused": failure(login_host="127.0.0.1", login_port=closed.getsockname()[1]),
+            "unknown_host": failure(login_host="db.invalid"),
+            "tls_not_offered": failure(login_host="127.0.0.1", login_port=server18.port, ssl_mode="require"),
+        }
+    assert {kind: result["error"] for kind, result in found.items()} == {kind: kind for kind in found}
+    assert all(result["hint"] for result in found.values())
+
+
+def test_a_server_that_accepts_and_says_nothing_times_out() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        began = time.monotonic()
+        result = failure(login_host="127.0.0.1", login_port=silent.getsockname()[1])
+    assert (result["error"], time.monotonic() - began < 8) == ("timeout", True)
+
+
+def test_passwords_and_tls(tls_server: Server) -> None:
+    tls_server.execute(f"CREATE ROLE c_app LOGIN PASSWORD '{SECRET}' IN ROLE pg_monitor")
+    there = {"login_host": "localhost", "login_port": tls_server.port, "login_user": "c_app", "login_password": SECRET}
+    wrong = failure(**{**there, "login_password": "x" + SECRET})
+    plain = failure(**there, ssl_mode="disable")
+    untrusted = failure(**there, ssl_mode="verify-full", ca_cert="/nonexistent/ca.crt")
+    good = failure(**there, ssl_mode="verify-full", ca_cert=str(tls_server.ca_cert))
+    assert (wrong["error"], plain["error"], untrusted["error"]) == ("wrong_password", "tls_required", "tls_failed")
+    assert good.get("failed") is not True
+    # An alternate that states its password only.
+    rescued = failure(**{**there, "login_password": "old"}, alternate_logins=[{"login_password": SECRET}])
+    assert rescued.get("failed") is not True
+    assert not any(SECRET in json.dumps(result) for result in (wrong, plain, untrusted, good, rescued))
+
+
+def test_statements_are_bounded_by_the_server(server: Server) -> None:
+    with open_session(server, statement_timeout=0.3) as session, pytest.raises(StatementFailed) as caught:
+        session.rows("SELECT pg_sleep(30)")
+    assert caught.value.sqlstate == "57014"
+
+
+def test_a_frozen_server_is_cut_off(server18: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "SILENCE", 0.5)
+    with open_session(server18, statement_timeout=0.5) as session:
+        os.kill(session.backend_pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            with pytest.raises(CannotReach) as caught:
+                session.rows("SELECT 1")
+            assert time.monotonic() - began < 5
+        finally:
+            os.kill(session.backend_pid, signal.SIGCONT)
+    assert caught.value.facts["error"] == "timeout"
+
+
+def test_a_session_that_somebody_ends_is_a_lost_connection(server18: Server) -> None:
+    with open_session(server18) as session:
+        server18.execute("SELECT pg_terminate_backend(%s)", (session.backend_pid,))
+        with pytest.raises(CannotReach) as caught:
+            session.rows("SELECT 1")
+    assert caught.value.facts["error"] == "connection_lost"
+
+
+def test_texts_of_other_databases_in_other_encodings_do_not_blind_us(server: Server) -> None:
+    server.execute("DROP DATABASE IF EXISTS c_latin WITH (FORCE)")
+    server.execute("CREATE DATABASE c_latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    with faults.session(server, dbname="c_latin", application="c-latin") as held:
+        held.execute("SET client_encoding TO 'LATIN1'")
+        assert held.connection is not None
+        held.connection.pgconn.exec_("SELECT 'caf\xe9'".encode("latin-1"))
+        with open_session(server) as session:
+            seen = {backend.pid: backend for backend in read_activity(session)}
+    assert seen[held.pid].query == "SELECT 'caf\ufffd'"
+
+
+def test_the_instance_is_known_whatever_way_it_is_reached(server18: Server) -> None:
+    with open_session(server18) as by_socket, connect([Login(host="127.0.0.1", port=server18.port, database="template1")]) as by_tcp:
+        assert by_socket.resource == by_tcp.resource
+        assert by_socket.resource.startswith("postgresql:")
+
+
+@pytest.fixture
+def pooler(server18: Server) -> Iterator[int]:
+    """A real PgBouncer before the server; its port."""
+    program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+    need(program, "pgbouncer")
+    assert program is not None
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    home = Path(server18.base) / f"bouncer-{port}"
+    home.mkdir(mode=0o755)
+    (home / "users.txt").write_text('"postgres" ""\n')
+    (home / "pgbouncer.ini").write_text(
+        f"[databases]\n* = host={server18.socket_dir} port={server18.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
+        f"auth_type = trust\nauth_file = {home}/users.txt\npool_mode = transaction\nadmin_users = postgres\nunix_socket_dir =\n"
+        f"logfile = {home}/log\n"
+    )
+    as_nobody = {"user": "nobody"} if os.getuid() == 0 else {}
+    if as_nobody:
+        shutil.chown(home, "nobody")
+    process = subprocess.Popen([program, "-q", str(home / "pgbouncer.ini")], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **as_nobody)
+    try:
+        deadline = time.monotonic() + 10
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert time.monotonic() < deadline and process.poll() is None, (home / "log").read_text()
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@pytest.mark.parametrize("database", ["template1", "pgbouncer"])
+def test_a_pooled_connection_is_refused_and_nothing_is_left_in_it(server18: Server, pooler: int, database: str) -> None:
+    result = failure(login_host="127.0.0.1", login_port=pooler, login_db=database, ssl_mode="disable")
+    assert (result["failed"], result["error"]) == (True, "pooled"), result
+    assert "pool" in result["hint"]
+    if database == "template1":
+        with psycopg.connect(f"host=127.0.0.1 port={pooler} user=postgres dbname={database} sslmode=disable", prepare_threshold=None) as pooled:
+            assert pooled.execute("SELECT current_setting('statement_timeout')").fetchone() == ("0",)

@@ -1,0 +1,243 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What happens between the look and the signal: each test changes the world in exactly that moment."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
+from ansible_collections.oncall.incident.plugins.module_utils._core.backends import Backend
+from ansible_collections.oncall.incident.plugins.module_utils._core.protection import BEGINS_BACKUP, KEEP, UTILITY, runs_utility
+from ansible_collections.oncall.incident.plugins.module_utils._core.sessions import Candidate
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signals import Deadline, Look, act
+
+from demo import faults
+from demo.faults import Held
+from demo.postgres import Server
+from tests.support.terminating import look_at, open_session, rules_for
+
+Hold = Callable[[Any], Any]
+Chosen = list[tuple[Candidate, Action]]
+
+
+@pytest.fixture
+def hold() -> Iterator[Hold]:
+    """Close what a test has made, whatever became of it."""
+    made: list[Held] = []
+
+    def keep(one: Any) -> Any:
+        made.extend(one if isinstance(one, list) else [one])
+        return one
+
+    yield keep
+    faults.close_all(made)
+
+
+def choose(look: Look) -> Chosen:
+    found = look.select(look.read()).candidates
+    return [(candidate, candidate.action(verb="terminate", resource=look.session.resource)) for candidate in found]
+
+
+def signal_all(look: Look, chosen: Chosen, **more: Any) -> dict[int, Action]:
+    done = act(look, chosen, **{
+        "strategy": "escalate", "approved": None, "grace": 1.0, "verify_timeout": 5.0, "deadline": Deadline(20), **more,
+    })
+    return {candidate.backend.pid: action for (candidate, _planned), action in zip(chosen, done, strict=True)}
+
+
+TRANSACTIONS = {"min_query_age": None, "min_idle_in_transaction_age": None}
+
+
+def test_honest_new_work_is_left_alone(server: Server, hold: Hold) -> None:
+    held = hold(faults.idle_in_transaction(server, application="s-moved"))
+    with open_session(server) as session:
+        look = look_at(session, rules_for("s-moved", min_idle_in_transaction_age="1h", min_transaction_age="0", min_query_age="1h"))
+        chosen = choose(look)
+        held.execute("COMMIT")
+        held.execute("SELECT 1")
+        action = signal_all(look, chosen)[held.pid]
+    assert (action.outcome, action.detail["why"], action.detail["now"]["state"]) == ("moved_on", "changed_before_the_signal", "idle")
+    assert held.alive()
+
+
+def test_a_session_that_is_a_victim_for_its_new_work_too_is_judged_anew(server18: Server, hold: Hold) -> None:
+    held = hold(faults.idle_in_transaction(server18, application="s-anew"))
+    with open_session(server18) as session:
+        look = look_at(session, rules_for("s-anew"))
+        chosen = choose(look)
+        held.execute("COMMIT")
+        held.execute("BEGIN")
+        held.execute("SELECT 1")
+        action = signal_all(look, chosen)[held.pid]
+    assert (action.outcome, action.detail["judged_anew"]) == ("gone", True)
+
+
+def test_with_an_approval_its_new_work_was_not_approved(server18: Server, hold: Hold) -> None:
+    held = hold(faults.idle_in_transaction(server18, application="s-approved"))
+    with open_session(server18) as session:
+        look = look_at(session, rules_for("s-approved"))
+        chosen = choose(look)
+        held.execute("COMMIT")
+        held.execute("BEGIN")
+        held.execute("SELECT 1")
+        action = signal_all(look, chosen, approved=[identity for _c, planned in chosen for identity in planned.detail["ids"]])[held.pid]
+    assert action.outcome == "moved_on"
+    assert held.alive()
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1 /* incident:keep */", "CREATE TEMP TABLE s AS SELECT 1 FROM pg_sleep(60)"])
+def test_a_session_that_became_protected_is_left_alone(server: Server, hold: Hold, statement: str) -> None:
+    held = hold(faults.idle_in_transaction(server, application="s-protected"))
+    with open_session(server) as session:
+        look = look_at(session, rules_for("s-protected"))
+        chosen = choose(look)
+        held.send(statement)
+        faults.await_sql(server, "SELECT query = %s FROM pg_stat_activity WHERE pid = %s", (statement, held.pid))
+        action = signal_all(look, chosen)[held.pid]
+    assert (action.outcome, len(action.detail["protected"])) == ("moved_on", 1)
+    assert held.alive()
+
+
+def test_a_session_that_changed_its_name_is_judged_by_the_filters_again(server18: Server, hold: Hold) -> None:
+    held = hold(faults.idle_in_transaction(server18, application="s-name"))
+    with open_session(server18) as session:
+        look = look_at(session, rules_for("s-name", **TRANSACTIONS))
+        chosen = choose(look)
+        held.execute("SET application_name = 'nightly'")
+        action = signal_all(look, chosen)[held.pid]
+    assert action.outcome == "moved_on"
+    assert held.alive()
+
+
+def test_a_query_filter_holds_for_the_statement_that_is_there_at_the_signal(server18: Server, hold: Hold) -> None:
+    held = hold(faults.idle_in_transaction(server18, application="s-query"))
+    with open_session(server18) as session:
+        look = look_at(session, rules_for("s-query", query="incident_orders", **TRANSACTIONS))
+        chosen = choose(look)
+        held.execute("SELECT 'another statement of the same transaction'")
+        action = signal_all(look, chosen)[held.pid]
+    assert action.outcome == "moved_on"
+    assert held.alive()
+
+
+def test_a_root_blocker_that_blocks_nobody_any_more_is_left_alone(server18: Server, hold: Hold) -> None:
+    chain = hold(faults.lock_chain(server18, depth=1, application="s-root"))
+    with open_session(server18) as session:
+        look = look_at(session, [{"name": "roots", "victims": "root_blockers", "min_transaction_age": "0", "application_names": ["s-root"]}])
+        chosen = choose(look)
+        chain[1].close()
+        assert chain[1].wait_gone()
+        action = signal_all(look, chosen)[chain[0].pid]
+    assert action.outcome == "moved_on"
+    assert chain[0].alive()
+
+
+def test_a_session_that_ends_by_itself_is_no_change(server18: Server, hold: Hold) -> None:
+    held = hold(faults.idle_in_transaction(server18, application="s-gone"))
+    with open_session(server18) as session:
+        look = look_at(session, rules_for("s-gone"))
+        chosen = choose(look)
+        held.close()
+        assert held.wait_gone()
+        action = signal_all(look, chosen)[held.pid]
+    assert (action.outcome, action.detail["why"]) == ("not_needed", "gone_before_the_signal")
+
+
+def test_another_session_with_the_same_pid_is_not_signalled(server: Server, hold: Hold) -> None:
+    held = hold(faults.idle_in_transaction(server, application="s-pid"))
+    with open_session(server) as session:
+        look = look_at(session, rules_for("s-pid"))
+        before = "2026-01-01T00:00:00.000000+00:00"
+        chosen = [(dataclasses.replace(c, backend=dataclasses.replace(c.backend, backend_start=before)), a) for c, a in choose(look)]
+        action = signal_all(look, chosen)[held.pid]
+    assert action.outcome == "pid_reused"
+    assert held.alive()
+
+
+def test_privileges_lost_since_the_preflight_hide_nothing(server: Server, hold: Hold) -> None:
+    for role, what in (("s_other", ""), ("s_helper", "IN ROLE pg_read_all_stats, app")):
+        server.execute(f"DROP ROLE IF EXISTS {role}")
+        faults.prepare(server)
+        server.execute(f"CREATE ROLE {role} LOGIN {what}")
+    server.execute("GRANT SELECT, UPDATE ON incident_orders TO s_other")
+    server.execute("GRANT pg_signal_backend TO s_helper")
+    first = hold(faults.idle_in_transaction(server, row=1, application="s-revoke"))
+    other = hold(faults.idle_in_transaction(server, row=2, application="s-revoke", user="s_other"))
+    last = hold(faults.idle_in_transaction(server, row=3, application="s-revoke"))
+    with open_session(server, user="s_helper") as session:
+        look = look_at(session, rules_for("s-revoke"))
+        chosen = choose(look)
+        assert len(chosen) == 3
+        server.execute("REVOKE pg_signal_backend FROM s_helper")
+        done = signal_all(look, chosen)
+    assert {pid: action.outcome for pid, action in done.items()} == {first.pid: "gone", other.pid: "not_permitted", last.pid: "gone"}
+    assert done[other.pid].detail["sqlstate"] == "42501"
+    assert other.alive()
+
+
+def test_a_role_that_became_a_superuser_is_left_alone(server18: Server, hold: Hold) -> None:
+    server18.execute("DROP ROLE IF EXISTS s_rises")
+    server18.execute("CREATE ROLE s_rises LOGIN")
+    held = hold(faults.idle_in_transaction(server18, lock=False, application="s-rises", user="s_rises"))
+    with open_session(server18) as session:
+        look = look_at(session, rules_for("s-rises"))
+        chosen = choose(look)
+        server18.execute("ALTER ROLE s_rises SUPERUSER")
+        action = signal_all(look, chosen)[held.pid]
+    assert (action.outcome, action.detail["protected"]) == ("moved_on", ["superuser"])
+    assert held.alive()
+
+
+def test_new_work_between_cancel_and_terminate_is_left_alone(server: Server, hold: Hold) -> None:
+    held = hold(faults.runaway_query(server, application="s-between"))
+    connection = held.connection
+    assert connection is not None
+    with open_session(server) as session:
+        look = look_at(session, [{"name": "queries", "min_query_age": "0", "application_names": ["s-between"]}])
+        chosen = choose(look)
+        # The server cancels; the application has begun its next statement before anybody looks again.
+        plain, cancelled = session.rows, []
+
+        def rows(sql: str, params: Any = None) -> Any:
+            found = plain(sql, params)
+            if "pg_cancel_backend" in sql and not cancelled:
+                cancelled.append(True)
+                while connection.pgconn.get_result() is not None:
+                    pass
+                held.send("SELECT pg_sleep(61)")
+                faults.await_sql(server, "SELECT query LIKE '%%61%%' AND state = 'active' FROM pg_stat_activity WHERE pid = %s", (held.pid,))
+            return found
+
+        session.rows = rows  # type: ignore[method-assign]
+        action = signal_all(look, chosen)[held.pid]
+    assert (action.outcome, action.detail["signals"]) == ("moved_on", ["cancel"])
+    assert action.detail["why"] == "began_new_work_after_the_cancel"
+    assert held.alive()
+
+
+QUERIES = [
+    "SELECT 1", "select * from created", "CREATE INDEX i ON t (a)", "  /* by hand */ vacuum t", "-- note\nALTER TABLE t ADD c int", "DROP TABLE t",
+    "COPY t TO STDOUT", "copy_things()", "REFRESH MATERIALIZED VIEW m", "BEGIN; ALTER TABLE t ADD c int", "UPDATE t SET a = 'drop'", "analyze",
+    "SELECT pg_backup_start('x')", "select pg_catalog.PG_START_BACKUP ('x', true)", "SELECT 'pg_backup_starting'", "truncate t",
+    "SELECT 1 /* incident:keep */", "/* team: x, INCIDENT:KEEP */ SELECT 1", "SELECT 'incident:keep'", "/**/ /***/CREATE TABLE t ()", "(VACUUM)",
+    "select 1 -- ; drop", "/* a */ SELECT 1; /* b */ GRANT x TO y", "vacuum_log", "WITH a AS (SELECT 1) SELECT * FROM a", "",
+]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_the_server_reads_the_expressions_as_we_do(server18: Server, query: str) -> None:
+    from ansible_collections.oncall.incident.plugins.module_utils._core.protection import Policy, protections
+
+    seen = Backend(pid=1, state="active", query=query)
+    with open_session(server18) as session:
+        row = session.rows(
+            "SELECT %(q)s::text ~* %(utility)s AS utility_statement, %(q)s::text ~* %(backup)s AS began_backup, %(q)s::text ~* %(keep)s AS keep_comment",
+            {"q": query, "utility": UTILITY, "backup": BEGINS_BACKUP, "keep": KEEP},
+        )[0]
+    assert [name for name, holds in row.items() if holds] == list(protections(seen, Policy()))
+    assert row["utility_statement"] == runs_utility(seen)
