@@ -126,8 +126,15 @@ def judge_ages(
         detail["protected"] = [{**who(row), "protected": list(row.get("protected") or ())} for row in old_spared[:_MAX_SESSIONS]]
     if elsewhere:
         detail["waiting_for_a_lock"] = elsewhere
-    oldest = float(oldest_first[0]["age"]) if oldest_first else 0.0
-    return judge(check, round(oldest, 3), warning=limit.warning, critical=limit.critical, unit="seconds", hint=hint, detail=detail)
+    return _judge_oldest(check, sessions, limit=limit, hint=hint, detail=detail)
+
+
+def _judge_oldest(check: str, rows: t.Sequence[Row], *, limit: Limit, hint: str, detail: Row) -> Finding:
+    """Judge the highest `age` of the rows; where there are none, not even a threshold of 0 is crossed."""
+    if not rows:
+        return Finding(check=check, status=OK, observed=0.0, threshold=limit.warning, unit="seconds", detail=detail)
+    oldest = round(max(float(row["age"]) for row in rows), 3)
+    return judge(check, oldest, warning=limit.warning, critical=limit.critical, unit="seconds", hint=hint, detail=detail)
 
 
 def judge_blocking(*, waiters: t.Sequence[Row], roots: t.Sequence[Row], limit: Limit) -> Finding:
@@ -139,7 +146,6 @@ def judge_blocking(*, waiters: t.Sequence[Row], roots: t.Sequence[Row], limit: L
             would never be signalled.
         limit: seconds.
     """
-    longest = max((float(row["age"]) for row in waiters), default=0.0)
     worst_first = sorted(roots, key=lambda row: -int(row.get("blocks") or 0))
     protected = [root for root in worst_first if root.get("protected")]
     hint = f"{len(waiters)} sessions wait behind {len(roots)} at the root; ending a root frees its waiters."
@@ -147,8 +153,8 @@ def judge_blocking(*, waiters: t.Sequence[Row], roots: t.Sequence[Row], limit: L
         hint = f"{len(waiters)} sessions wait for each other: the server's deadlock detector ends one of them."
     if protected:
         hint += f" {len(protected)} of the roots are protected: decide about them by hand."
-    return judge(
-        "blocking", round(longest, 3), warning=limit.warning, critical=limit.critical, unit="seconds", hint=hint,
+    return _judge_oldest(
+        "blocking", waiters, limit=limit, hint=hint,
         detail={
             "waiters": len(waiters), "roots": len(roots),
             "worst": [
@@ -174,16 +180,15 @@ def judge_ungranted(*, count: int, oldest: t.Optional[float], limit: Limit) -> F
 def judge_prepared(*, transactions: t.Sequence[Row], limit: Limit) -> Finding:
     """Judge the oldest prepared transaction; mappings with gid, owner, database, age in seconds."""
     oldest_first = sorted(transactions, key=lambda row: -float(row["age"]))
-    hint, age = "", 0.0
+    hint = ""
     if oldest_first:
-        age = float(oldest_first[0]["age"])
         first = oldest_first[0]
         hint = (
             f"Transaction {first['gid']!r} of {first['owner']} in {first['database']} was prepared {format_duration(first['age'])} ago "
             "and keeps its locks over restarts: ask its transaction manager, then COMMIT PREPARED or ROLLBACK PREPARED."
         )
-    return judge(
-        "prepared_transactions", round(age, 3), warning=limit.warning, critical=limit.critical, unit="seconds", hint=hint,
+    return _judge_oldest(
+        "prepared_transactions", transactions, limit=limit, hint=hint,
         detail={"count": len(transactions), "transactions": [dict(row) for row in oldest_first[:_MAX_SESSIONS]]},
     )
 

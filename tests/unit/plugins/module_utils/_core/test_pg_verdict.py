@@ -58,6 +58,9 @@ def test_only_limits_of_roles_and_databases_that_run_out_are_findings() -> None:
     ([61.0, 299.0, 5.0], AGES, "warning", 299.0, 2),
     ([300.0], AGES, "critical", 300.0, 1),
     ([3600.0], Limit(), "ok", 3600.0, 0),
+    # nobody is not as old as 0
+    ([], Limit(0, 0), "ok", 0.0, 0),
+    ([0.0], Limit(0, None), "warning", 0.0, 1),
     ([3600.0], Limit(None, 60), "critical", 3600.0, 1),
 ])
 def test_ages(ages: list[float], limit: Limit, status: str, observed: float, over: int) -> None:
