@@ -403,7 +403,7 @@ class CallbackModule(CallbackBase):
     def _write(self, kind: str, payload: t.Mapping[str, t.Any], *, sync: bool = True) -> None:
         if self._recorder is None:
             return
-        if self._sources is not None and kind in ("task.start", "intent", "result"):
+        if self._sources is not None and kind == "intent":  # by then Ansible has registered what the tasks before gave
             self._sources.learn_registered()
         self._recorder.event(kind, payload, sync=sync)
 

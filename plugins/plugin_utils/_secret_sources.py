@@ -111,8 +111,10 @@ class SecretSources:
         action = str(task.resolved_action or task.action)
         if action == "ansible.builtin.include_vars" or (hidden and action == "ansible.builtin.set_fact"):
             self._changed_hosts.add(host)
-        if hidden and isinstance(task.register, str):
-            self._registered.append((host, task.register))
+        if hidden and task.register:
+            # From core 2.21 on a mapping of names to expressions.
+            names = [task.register] if isinstance(task.register, str) else list(task.register)
+            self._registered += [(host, str(name)) for name in names]
         if action == "ansible.builtin.pause" and not body.get("echo", True):
             self._redactor.learn(body.get("user_input"))
 

@@ -17,21 +17,19 @@ from ...module_utils._core.plan import PLAN_CONTRACT
 #: A lifted event: its type and its payload.
 Lifted = tuple[str, dict[str, t.Any]]
 
-# Exact duplicates of what stands beside them, or of the arguments that are recorded on their own.
-_DUPLICATES = ("stdout_lines", "stderr_lines", "invocation")
 
 
 def lift(result: t.Mapping[str, t.Any]) -> tuple[list[Lifted], dict[str, t.Any]]:
-    """The events in a module's result, and the result without them and without duplicates.
+    """The events in a module's result, and the result without them.
 
     Args:
         result: of one module call: a task's, or one loop item's.
 
     Returns:
-        Events of the types finding, skipped_check, action, protected and plan; the rest of the result, in which
-        each lifted list is replaced by how many were lifted.
+        Events of the types finding, skipped_check, action, protected and plan; the rest of the result without the
+        invocation (the arguments are recorded on their own), in which each lifted list is replaced by how many were lifted.
     """
-    rest = {key: value for key, value in result.items() if key not in _DUPLICATES and not str(key).startswith("_ansible_")}
+    rest = {key: value for key, value in result.items() if key != "invocation" and not str(key).startswith("_ansible_")}
     events: list[Lifted] = []
     contract = result.get("contract")
     if contract == VERDICT_CONTRACT:

@@ -43,6 +43,8 @@ _FACTS_MARK = frozenset({"all_ipv4_addresses", "gather_subset", "default_ipv4", 
 _PLAIN_FIELDS = frozenset({"host", "phase", "status", "task_id"})
 # Not passwords.
 _DIRECTORIES = frozenset({"PWD", "OLDPWD"})
+# What Ansible adds for convenience, by what it is a copy of.
+_DUPLICATES = {"stdout_lines": "stdout", "stderr_lines": "stderr"}
 _DEEPEST = 64
 _SHORTEST_NUMBER = 6
 _MOST_LEARNED = 5000
@@ -309,6 +311,8 @@ class Redactor:
             name = self.text(_plain(key) if isinstance(key, str) else str(key))
             if name.startswith("$"):  # ours: blobs
                 name = "$" + name
+            if name in _DUPLICATES and _DUPLICATES[name] in value:
+                continue
             if name in dropped:
                 result[name] = "[dropped]"
                 continue
