@@ -46,6 +46,8 @@ DEFAULT_SETTINGS: Mapping[str, str] = {
     "max_replication_slots": "10",
     "max_prepared_transactions": "10",
     "wal_level": "logical",
+    # A receiver without a slot must not lose its place at a checkpoint.
+    "wal_keep_size": "256MB",
     "autovacuum_naptime": "1h",
     "log_destination": "stderr",
     "logging_collector": "off",
