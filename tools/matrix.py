@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from bootstrap import CACHE, ROOT, SetupFailed, pip_environment, pip_wheel, say
 
