@@ -1,0 +1,37 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The end of a run on a host. Documentation in plugins/modules/conclude.py."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ..plugin_utils._frame import conclusion
+
+
+class ActionModule(ActionBase):
+    """Fails the host if one of its phases failed, or if something it needs was not done anywhere."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Sum up.
+
+        Args:
+            tmp: not used any more.
+            task_vars: variables of the task.
+        """
+        result = super().run(tmp, task_vars)
+        self.validate_argument_spec(argument_spec={})
+        known = task_vars or {}
+        actions = [
+            action for host in known.get("ansible_play_hosts_all", ()) for action in known["hostvars"][host].get("incident_actions", ())
+        ]
+        failures = [*known.get("incident_failures", ()), *conclusion.unanswered(known.get("incident_requests", ()), actions)]
+        result.update(changed=False, failures=failures)
+        if failures:
+            result.update(failed=True, error="not_recovered", msg=conclusion.sum_up(failures))
+        return result

@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge how full a file system is.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import os.path
+import typing as t
+
+from .errors import Blind
+from .findings import Finding, Skipped, judge, verdict
+
+
+class Usage(t.Protocol):
+    """What os.statvfs() returns, the part that is used here."""
+
+    f_frsize: int
+    f_blocks: int
+    f_bavail: int
+    f_files: int
+    f_favail: int
+
+
+def nearest(path: str, statvfs: t.Callable[[str], Usage]) -> tuple[str, Usage]:
+    """The usage of the file system of a path, or of the nearest directory above it that can be reached.
+
+    A data directory is closed to others, and still its file system is that of the directory around it, except where it is
+    itself a mount point: then its parent's is told, and `path` in the result shows it.
+
+    Raises:
+        Blind: not even the root can be reached.
+    """
+    current = os.path.abspath(path)
+    while True:
+        try:
+            return current, statvfs(current)
+        except OSError as exc:
+            above = os.path.dirname(current)
+            if above == current:
+                raise Blind(f"{path}: the file system cannot be looked at: {exc}.") from exc
+            current = above
+
+
+def judge_disk(path: str, usage: Usage, *, warning: float, critical: float) -> dict[str, t.Any]:
+    """The verdict on a file system: used space and inodes in percent.
+
+    Args:
+        path: what the finding is about.
+        warning, critical: percent.
+    """
+    findings: list[Finding] = []
+    skipped: list[Skipped] = []
+    hint = "Free space there, or give it more; a full disk stops the server."
+    detail = {"size": usage.f_blocks * usage.f_frsize, "available": usage.f_bavail * usage.f_frsize}
+    for check, total, available, found in (
+        ("disk_space", usage.f_blocks, usage.f_bavail, detail), ("disk_inodes", usage.f_files, usage.f_favail, {}),
+    ):
+        if not total:
+            skipped.append(Skipped(check, "not_applicable: the file system states no total."))
+            continue
+        percent = round(100.0 * (total - available) / total, 1)
+        findings.append(judge(check, percent, warning=warning, critical=critical, unit="percent", hint=hint, subject=path, detail=found))
+    return verdict(findings, skipped)

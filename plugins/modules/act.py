@@ -1,0 +1,166 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This file is documentation; the code is the action plugin of the same name.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: act
+short_description: Make another module speak the contract of actions
+version_added: 0.1.0
+author:
+  - The oncall.incident contributors (@oncall-incident)
+description:
+  - Runs a named module as one action of a mitigation. States what is done, to whom, why, within which limit, and how to measure it.
+  - In check mode the module is not run and the action is returned as C(planned). Otherwise it runs, and then O(measure) decides on the
+    outcome. What the module itself returned is detail, whatever its return code.
+  - The module need not support check mode. Defaults from C(module_defaults) do not apply to it, so state all of its arguments.
+  - Where the module's handler can, it runs as an asynchronous job that is ended on the host when O(timeout) is over, to the next five
+    seconds, even if the controller is gone by then. For others, such as M(ansible.builtin.copy), the controller stops waiting.
+extends_documentation_fragment:
+  - oncall.incident.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Never runs O(module). O(measure.module) is run in check mode too, so it must only read.
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details:
+      - As far as O(needed) says when the action is not needed any more.
+options:
+  verb:
+    description: What is done, one word in snake_case, for example V(restart_service).
+    type: str
+    required: true
+  target:
+    description:
+      - Whom it is done to. It is part of the action's identity, so it must hold nothing that changes by itself, such as an age.
+    type: dict
+    required: true
+  reason:
+    description: Why, in one sentence.
+    type: str
+    required: true
+  resource:
+    description: The server or host it is done on, for the action's identity. By default the inventory host.
+    type: str
+  module:
+    description: Full name of the module to run.
+    type: str
+    required: true
+  args:
+    description: Its arguments.
+    type: dict
+    default: {}
+  needed:
+    description:
+      - Whether the action is needed, as a boolean, or as an expression over C(before), the result of a measurement that is made just
+        before acting. When it is false the outcome is C(not_needed).
+    type: raw
+    default: true
+  forbidden:
+    description: Reasons why it must not be done. Any one makes the outcome C(refused).
+    type: list
+    elements: str
+    default: []
+  limit:
+    description: How many actions of this verb a run may do on a host. When they are used up the module fails and nothing is done.
+    type: int
+    default: 1
+  spent:
+    description: How many of them this run has done already.
+    type: int
+    default: 0
+  approved:
+    description:
+      - Action ids of an approved plan. An action that is not among them is C(refused).
+      - Omitted means no restriction. An empty list allows nothing.
+    type: list
+    elements: str
+  timeout:
+    description: How long the module may take.
+    type: str
+    default: 60s
+  measure:
+    description: How the outcome is measured.
+    type: dict
+    required: true
+    suboptions:
+      module:
+        description: Full name of a module that only reads.
+        type: str
+        required: true
+      args:
+        description: Its arguments.
+        type: dict
+        default: {}
+      until:
+        description:
+          - Expression that is true when the change is there, over C(measured), the measurement, and C(before), the one before acting.
+        type: str
+        required: true
+      timeout:
+        description: How long to measure until it is true.
+        type: str
+        default: 30s
+      interval:
+        description: Time between two measurements.
+        type: str
+        default: 1s
+"""
+
+EXAMPLES = r"""
+- name: Restart the application
+  oncall.incident.act:
+    verb: restart_service
+    target:
+      service: shop
+    reason: Its pool holds every connection slot.
+    module: ansible.builtin.systemd_service
+    args:
+      name: shop
+      state: restarted
+    measure:
+      module: ansible.builtin.command
+      args:
+        argv: [systemctl, show, --property=ActiveState,InvocationID, shop]
+      until: "'ActiveState=active' in measured.stdout_lines and measured.stdout != before.stdout"
+"""
+
+RETURN = r"""
+contract:
+  description: The contract that the result follows, V(oncall.incident/actions/1).
+  returned: always
+  type: str
+changed:
+  description: Whether the change was measured. In check mode, whether it is planned.
+  returned: always
+  type: bool
+actions:
+  description:
+    - The one action. Its C(outcome) is C(planned), C(done), C(not_needed), C(refused), C(failed) (the condition does not hold), or
+      C(unknown) (it does not hold and the module had not answered in time). The last two fail the task.
+    - Its C(detail) holds C(before), C(measured) and what the module returned, cut down.
+  returned: when it was judged
+  type: list
+  elements: dict
+limits:
+  description: The limit by verb.
+  returned: success
+  type: dict
+protected:
+  description: Always empty; there is one target.
+  returned: success
+  type: list
+  elements: dict
+error:
+  description: What kind of failure it is, for example V(outcome_failed) or V(limit_exceeded).
+  returned: failure
+  type: str
+"""

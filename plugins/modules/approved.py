@@ -1,0 +1,71 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This file is documentation; the code is the action plugin of the same name.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: approved
+short_description: Read an approved plan
+version_added: 0.1.0
+author:
+  - The oncall.incident contributors (@oncall-incident)
+description:
+  - Says which actions of this inventory host a plan approves, for O(ignore:approved) of mitigating modules.
+  - Refuses a plan that was changed, that has expired, that belongs to another run, or whose file others could have written or read.
+extends_documentation_fragment:
+  - oncall.incident.attributes
+  - oncall.incident.attributes.read_only
+options:
+  plan:
+    description:
+      - Path of a regular file that belongs to the user who runs Ansible, with mode 0600; or the plan as a dictionary or as JSON text.
+      - Without it nothing is restricted.
+    type: raw
+  run_id:
+    description: Id of this run. Given, the plan of another run is refused.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Read the approved plan
+  oncall.incident.approved:
+    plan: "{{ incident_approved_plan | default(omit) }}"
+  register: approved
+
+- name: End the sessions of the plan, or all inside the limits
+  oncall.incident.pg_terminate_long_queries:
+    login_unix_socket: /var/run/postgresql
+    approved: "{{ approved.ids if approved.restricted else omit }}"
+"""
+
+RETURN = r"""
+restricted:
+  description: Whether there is a plan.
+  returned: success
+  type: bool
+ids:
+  description: Approved action ids of this host; empty for a host that is not in the plan.
+  returned: when there is a plan
+  type: list
+  elements: str
+hash:
+  description: The plan's hash.
+  returned: when there is a plan
+  type: str
+run:
+  description: The run that made it.
+  returned: when there is a plan
+  type: str
+baseline:
+  description: Status by check of this host as it was when the plan was made.
+  returned: when there is a plan
+  type: dict
+error:
+  description: V(plan_refused) or V(bad_input).
+  returned: failure
+  type: str
+"""

@@ -1,0 +1,39 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This file is documentation; the code is the action plugin of the same name.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conclude
+short_description: Fail the host if a phase failed on it
+version_added: 0.1.0
+author:
+  - The oncall.incident contributors (@oncall-incident)
+description:
+  - Fails when C(incident_failures) of the host holds something, or when no action of any host of the play answers its C(incident_requests).
+extends_documentation_fragment:
+  - oncall.incident.attributes
+  - oncall.incident.attributes.read_only
+options: {}
+"""
+
+EXAMPLES = r"""
+- name: Say whether it worked
+  oncall.incident.conclude:
+"""
+
+RETURN = r"""
+failures:
+  description: What failed, with phase, message and hint.
+  returned: always
+  type: list
+  elements: dict
+error:
+  description: V(not_recovered).
+  returned: failure
+  type: str
+"""

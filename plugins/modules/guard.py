@@ -1,0 +1,77 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This file is documentation; the code is the action plugin of the same name.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: guard
+short_description: Check what a run was given
+version_added: 0.1.0
+author:
+  - The oncall.incident contributors (@oncall-incident)
+description:
+  - Fails when a host pattern matches no host of this run, when a variable's name is almost one of the roles' documented ones, and when
+    a documented variable has a wrong type or value. Ansible itself calls a play without hosts a success, and ignores unknown variables.
+  - Names that resemble none of ours are left alone.
+extends_documentation_fragment:
+  - oncall.incident.attributes
+  - oncall.incident.attributes.read_only
+options:
+  subjects:
+    description: What the scenario acts on.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      variable:
+        description: Name of the variable that holds the pattern, for messages.
+        type: str
+        required: true
+      hosts:
+        description: The pattern.
+        type: str
+        required: true
+      role:
+        description: Short name of the role of this collection whose variables the hosts carry.
+        type: str
+        required: true
+      required:
+        description: Whether no host is an error.
+        type: bool
+        default: true
+  ignore:
+    description: Names of variables that look misspelt and are not.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Check what this run was given
+  oncall.incident.guard:
+    subjects:
+      - variable: incident_db
+        hosts: "{{ incident_db | default('db') }}"
+        role: postgres
+  run_once: true
+"""
+
+RETURN = r"""
+hosts:
+  description: The hosts of each pattern.
+  returned: success
+  type: dict
+problems:
+  description: What is wrong.
+  returned: failure
+  type: list
+  elements: str
+error:
+  description: V(bad_input).
+  returned: failure
+  type: str
+"""

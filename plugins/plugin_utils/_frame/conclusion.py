@@ -1,0 +1,38 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The end of a run on one host: did anything fail, was anything asked for that nobody did?
+
+This plugin util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ...module_utils._core.actions import CHANGED_OUTCOMES, NOT_NEEDED, PLANNED
+
+#: A request is answered by an action that was done, would be done, or turned out not to be needed.
+_ANSWERED = CHANGED_OUTCOMES | {PLANNED, NOT_NEEDED}
+
+
+def unanswered(requests: t.Iterable[t.Mapping[str, t.Any]], actions: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """The requests of one host that no host's actions answer.
+
+    Args:
+        requests: {verb, reason, hint}: what a door needs and cannot do itself, for example the application's restart.
+        actions: the actions of all hosts of the run.
+
+    Returns:
+        Failures: {phase, message, hint}.
+    """
+    answered = {str(action.get("verb")) for action in actions if action.get("outcome") in _ANSWERED}
+    return [
+        {"phase": "mitigate", "message": str(request.get("reason", "")), "hint": str(request.get("hint", ""))}
+        for request in requests if str(request.get("verb")) not in answered
+    ]
+
+
+def sum_up(failures: t.Sequence[t.Mapping[str, t.Any]]) -> str:
+    """The failures of one host in one message, each with its phase."""
+    return " ".join(f"{failure.get('phase') or 'run'}: {failure.get('message')} {failure.get('hint') or ''}".strip() for failure in failures)

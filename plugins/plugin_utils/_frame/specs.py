@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The documented variables of a role, read from its argument specs.
+
+This plugin util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+#: What decides whether a value is right. The rest of an option's documentation is for people, and whether a variable is
+#: required is the door's own business, when it is entered.
+_DECIDING = ("type", "elements", "choices", "options", "no_log")
+
+
+def load_options(roles: Path, role: str) -> dict[str, dict[str, t.Any]]:
+    """All options of all doors of a role, by variable name.
+
+    Args:
+        roles: the collection's `roles` directory.
+        role: short name of the role.
+    """
+    text = (roles / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
+    doors = yaml.safe_load(text)["argument_specs"].values()
+    return {name: spec for door in doors for name, spec in (door.get("options") or {}).items()}
+
+
+def value_errors(values: t.Mapping[str, t.Any], options: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[str]:
+    """What is wrong with the values of documented variables: type, choice, sub-option; never the value of a secret."""
+    errors: list[str] = []
+    for name in sorted(set(values) & set(options)):
+        spec = {key: options[name][key] for key in _DECIDING if key in options[name]}
+        result = ArgumentSpecValidator({name: spec}).validate({name: values[name]})
+        if result.error_messages:
+            errors += [f"{name} has a wrong type or value."] if spec.get("no_log") else result.error_messages
+    return errors
