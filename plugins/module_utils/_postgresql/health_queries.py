@@ -27,6 +27,7 @@ _SETTINGS = (
     "deadlock_timeout", "max_prepared_transactions", "max_wal_senders", "max_replication_slots", "max_slot_wal_keep_size",
     "synchronous_standby_names", "synchronous_commit", "archive_mode", "autovacuum", "autovacuum_max_workers", "shared_preload_libraries",
     "track_activity_query_size", "wal_level", "primary_conninfo", "hot_standby_feedback",
+    "data_directory", "log_directory", "logging_collector",
 )
 _SECRET_SETTINGS = ("primary_conninfo",)
 
