@@ -110,7 +110,7 @@ class _Walk:
         self._events = 0
         self._blobs: set[str] = set()
         self._recovered: list[int] = []
-        self._unclosed: int | None = None
+        self._unclosed: list[int] = []
         self.expected_segment = 1
 
     def add(self, kind: str, segment: int, line: int, message: str, status: str = BROKEN) -> None:
@@ -148,7 +148,7 @@ class _Walk:
         if is_last:
             self.add("torn" if torn else "unclosed" if last_line else "empty_segment", number, torn or last_line, message, INCOMPLETE)
         else:
-            self._unclosed = number
+            self._unclosed.append(number)
 
     def _line(self, line: reader.Line) -> str:
         """Check one whole line; its type."""
@@ -169,7 +169,7 @@ class _Walk:
             self.add("sequence", *where, f"seq is {event.get('seq')}, expected {self._seq + 1}.")
         if event.get("segment") != line.segment or event.get("run") != self._run:
             self.add("identity", *where, f"The line says run {event.get('run')}, segment {event.get('segment')}: it belongs elsewhere.")
-        if self._unclosed is not None:
+        if self._unclosed:
             self._expect_recovery(event, kind, line)
         seq = event.get("seq")
         self._seq = seq if isinstance(seq, int) else self._seq + 1
@@ -182,14 +182,14 @@ class _Walk:
         return kind
 
     def _expect_recovery(self, event: reader.Event, kind: str, line: reader.Line) -> None:
-        """The segment after an unclosed one must close it in its second line."""
-        unclosed = self._unclosed or 0
-        if kind == "recovered" and event.get("of") == unclosed:
-            self._recovered.append(unclosed)
-            self._unclosed = None
+        """The first segment with lines after unclosed ones must close them in its second line."""
+        last = self._unclosed[-1]
+        if kind == "recovered" and event.get("of") == last:
+            self._recovered += self._unclosed
+            self._unclosed = []
         elif line.number >= 2:
-            self.add("unclosed", unclosed, 0, f"Segment {unclosed:06d} was not closed, and {line.segment:06d} does not recover it.")
-            self._unclosed = None
+            self.add("unclosed", last, 0, f"Segment {last:06d} was not closed, and {line.segment:06d} does not recover it.")
+            self._unclosed = []
 
     def _check_blob(self, reference: t.Mapping[str, t.Any], segment: int, line: int) -> None:
         digest = str(reference.get("sha256", ""))
