@@ -17,7 +17,12 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _MODULES = "ansible_collections.oncall.incident.plugins.modules"
-_IN_CHILD = "import json, sys; sys.path[:0] = json.loads(sys.argv[1]); from tests.support import run_module as r; r.serve(json.load(sys.stdin))"
+_IN_CHILD = """
+import json, sys
+sys.path[:0] = json.loads(sys.argv[1])
+from tests.support.run_module import serve
+serve(json.load(sys.stdin))
+"""
 
 
 def run_module(name: str, *, check: bool = False, **args: Any) -> dict[str, Any]:
@@ -33,10 +38,8 @@ def run_module(name: str, *, check: bool = False, **args: Any) -> dict[str, Any]
     module = importlib.import_module(f"{_MODULES}.{name}")
     said = io.StringIO()
     with patch_module_args({**args, "_ansible_check_mode": check}), contextlib.redirect_stdout(said):
-        try:
+        with contextlib.suppress(SystemExit):
             module.main()
-        except SystemExit:
-            pass
     return dict(json.loads(said.getvalue()))
 
 
@@ -49,9 +52,8 @@ class Running:
             [sys.executable, "-c", _IN_CHILD, paths], cwd=ROOT, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
-        self._input = json.dumps({"name": name, "check": check, "args": dict(args)})
         assert self._process.stdin is not None
-        self._process.stdin.write(self._input)
+        json.dump({"name": name, "check": check, "args": dict(args)}, self._process.stdin)
         self._process.stdin.close()
         self._process.stdin = None
 

@@ -182,7 +182,8 @@ def pooler(server18: Server) -> Iterator[int]:
     as_nobody = {"user": "nobody"} if os.getuid() == 0 else {}
     if as_nobody:
         shutil.chown(home, "nobody")
-    process = subprocess.Popen([program, "-q", str(home / "pgbouncer.ini")], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **as_nobody)
+    argv = [program, "-q", str(home / "pgbouncer.ini")]
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **as_nobody)
     try:
         deadline = time.monotonic() + 10
         while True:
@@ -203,5 +204,6 @@ def test_a_pooled_connection_is_refused_and_nothing_is_left_in_it(server18: Serv
     assert (result["failed"], result["error"]) == (True, "pooled"), result
     assert "pool" in result["hint"]
     if database == "template1":
-        with psycopg.connect(f"host=127.0.0.1 port={pooler} user=postgres dbname={database} sslmode=disable", prepare_threshold=None) as pooled:
+        where = f"host=127.0.0.1 port={pooler} user=postgres dbname={database} sslmode=disable"
+        with psycopg.connect(where, prepare_threshold=None) as pooled:
             assert pooled.execute("SELECT current_setting('statement_timeout')").fetchone() == ("0",)

@@ -128,7 +128,7 @@ def test_a_query_filter_holds_for_the_statement_that_is_there_at_the_signal(serv
 def test_a_root_blocker_that_blocks_nobody_any_more_is_left_alone(server18: Server, hold: Hold) -> None:
     chain = hold(faults.lock_chain(server18, depth=1, application="s-root"))
     with open_session(server18) as session:
-        look = look_at(session, [{"name": "roots", "victims": "root_blockers", "min_transaction_age": "0", "application_names": ["s-root"]}])
+        look = look_at(session, rules_for("s-root", victims="root_blockers"))
         chosen = choose(look)
         chain[1].close()
         assert chain[1].wait_gone()
@@ -210,7 +210,8 @@ def test_new_work_between_cancel_and_terminate_is_left_alone(server: Server, hol
                 while connection.pgconn.get_result() is not None:
                     pass
                 held.send("SELECT pg_sleep(61)")
-                faults.await_sql(server, "SELECT query LIKE '%%61%%' AND state = 'active' FROM pg_stat_activity WHERE pid = %s", (held.pid,))
+                runs = "SELECT query LIKE '%%61%%' AND state = 'active' FROM pg_stat_activity WHERE pid = %s"
+                faults.await_sql(server, runs, (held.pid,))
             return found
 
         session.rows = rows  # type: ignore[method-assign]
@@ -221,11 +222,32 @@ def test_new_work_between_cancel_and_terminate_is_left_alone(server: Server, hol
 
 
 QUERIES = [
-    "SELECT 1", "select * from created", "CREATE INDEX i ON t (a)", "  /* by hand */ vacuum t", "-- note\nALTER TABLE t ADD c int", "DROP TABLE t",
-    "COPY t TO STDOUT", "copy_things()", "REFRESH MATERIALIZED VIEW m", "BEGIN; ALTER TABLE t ADD c int", "UPDATE t SET a = 'drop'", "analyze",
-    "SELECT pg_backup_start('x')", "select pg_catalog.PG_START_BACKUP ('x', true)", "SELECT 'pg_backup_starting'", "truncate t",
-    "SELECT 1 /* incident:keep */", "/* team: x, INCIDENT:KEEP */ SELECT 1", "SELECT 'incident:keep'", "/**/ /***/CREATE TABLE t ()", "(VACUUM)",
-    "select 1 -- ; drop", "/* a */ SELECT 1; /* b */ GRANT x TO y", "vacuum_log", "WITH a AS (SELECT 1) SELECT * FROM a", "",
+    "SELECT 1",
+    "select * from created",
+    "CREATE INDEX i ON t (a)",
+    "  /* by hand */ vacuum t",
+    "-- note\nALTER TABLE t ADD c int",
+    "DROP TABLE t",
+    "COPY t TO STDOUT",
+    "copy_things()",
+    "REFRESH MATERIALIZED VIEW m",
+    "BEGIN; ALTER TABLE t ADD c int",
+    "UPDATE t SET a = 'drop'",
+    "analyze",
+    "SELECT pg_backup_start('x')",
+    "select pg_catalog.PG_START_BACKUP ('x', true)",
+    "SELECT 'pg_backup_starting'",
+    "truncate t",
+    "SELECT 1 /* incident:keep */",
+    "/* team: x, INCIDENT:KEEP */ SELECT 1",
+    "SELECT 'incident:keep'",
+    "/**/ /***/CREATE TABLE t ()",
+    "(VACUUM)",
+    "select 1 -- ; drop",
+    "/* a */ SELECT 1; /* b */ GRANT x TO y",
+    "vacuum_log",
+    "WITH a AS (SELECT 1) SELECT * FROM a",
+    "",
 ]
 
 
@@ -236,7 +258,8 @@ def test_the_server_reads_the_expressions_as_we_do(server18: Server, query: str)
     seen = Backend(pid=1, state="active", query=query)
     with open_session(server18) as session:
         row = session.rows(
-            "SELECT %(q)s::text ~* %(utility)s AS utility_statement, %(q)s::text ~* %(backup)s AS began_backup, %(q)s::text ~* %(keep)s AS keep_comment",
+            "SELECT %(q)s::text ~* %(utility)s AS utility_statement, %(q)s::text ~* %(backup)s AS began_backup, "
+            "%(q)s::text ~* %(keep)s AS keep_comment",
             {"q": query, "utility": UTILITY, "backup": BEGINS_BACKUP, "keep": KEEP},
         )[0]
     assert [name for name, holds in row.items() if holds] == list(protections(seen, Policy()))

@@ -407,8 +407,8 @@ def test_two_real_runs_end_a_session_once(server18: Server, hold: Hold) -> None:
     try:
         first = start_module(MODULE, **login(server18), rules=rules_for("t-race"), max_percent=100, verify_timeout="20s", run_id="first")
         try:
-            taken = "SELECT count(*) > 0 FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) WHERE l.locktype = 'advisory' " \
-                    "AND a.application_name = 'oncall.incident/first'"
+            taken = """SELECT count(*) > 0 FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+                WHERE l.locktype = 'advisory' AND a.application_name = 'oncall.incident/first'"""
             faults.await_sql(server18, taken, what="the first run to act")
             second = terminate(server18, rules=rules_for("t-race"), run_id="second")
             assert (second["error"], second["holder_run"]) == ("locked", "first")
