@@ -1,0 +1,157 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The project's many faces say the same: versions, names, tables, action groups, argument specs."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.oncall.incident.plugins.doc_fragments.postgresql import ModuleDocFragment
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec
+
+ROOT = Path(__file__).resolve().parents[2]
+GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+README = (ROOT / "README.md").read_text()
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+SCENARIOS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if (path / "tasks").is_dir())
+
+
+# A file without main() is the documentation of the action plugin of the same name.
+RUNNABLE = [name for name in MODULES if "def main(" in (ROOT / "plugins" / "modules" / f"{name}.py").read_text()]
+
+
+def documentation(module: str) -> dict[str, Any]:
+    """A module's DOCUMENTATION, read without importing it."""
+    tree = ast.parse((ROOT / "plugins" / "modules" / f"{module}.py").read_text())
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "DOCUMENTATION":
+            found: dict[str, Any] = yaml.safe_load(ast.literal_eval(node.value))
+            return found
+    raise AssertionError(f"{module} has no DOCUMENTATION")
+
+
+def first_column(heading: str) -> list[str]:
+    """The names in the first column of the README's table under a heading."""
+    section = README.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    return re.findall(r"^\| `([^`]+)` \|", section, flags=re.MULTILINE)
+
+
+def test_versions_are_one() -> None:
+    versions = {"galaxy.yml": GALAXY["version"], "pyproject.toml": PYPROJECT["project"]["version"]}
+    released = ROOT / "changelogs" / "changelog.yaml"
+    if released.is_file():
+        versions["changelog"] = list(yaml.safe_load(released.read_text())["releases"])[-1]
+    assert len(set(versions.values())) == 1, versions
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_was_added_in_a_version_to_come(module: str) -> None:
+    added = [int(part) for part in str(documentation(module)["version_added"]).split(".")]
+    assert added <= [int(part) for part in GALAXY["version"].split(".")]
+
+
+def test_readme_lists_every_scenario() -> None:
+    assert sorted(first_column("Scenarios")) == [name.replace("_", "-") for name in SCENARIOS]
+
+
+def test_readme_lists_every_module_and_plugin() -> None:
+    actions = {path.stem for path in (ROOT / "plugins" / "action").glob("*.py")}
+    callbacks = {path.stem for path in (ROOT / "plugins" / "callback").glob("*.py")}
+    assert sorted(first_column("Modules and plugins")) == sorted({*MODULES, *actions, *callbacks})
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_scenario_can_be_called_by_path(scenario: str) -> None:
+    by_path = yaml.safe_load((ROOT / "incident" / f"{scenario.replace('_', '-')}.yml").read_text())
+    imported = [play["ansible.builtin.import_playbook"] for play in by_path if "ansible.builtin.import_playbook" in play]
+    assert imported == [f"../playbooks/{scenario}.yml"]
+    # AWX lists only files in which a line begins a play of its own; older ones do not know the long form of the import.
+    assert any("hosts" in play for play in by_path)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_scenario_describes_itself(scenario: str) -> None:
+    assert re.search(r"(?m)^# description: \S", (ROOT / "playbooks" / f"{scenario}.yml").read_text())
+
+
+def test_action_groups_name_every_module() -> None:
+    groups = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["action_groups"]
+    assert groups["all"] == RUNNABLE
+    fragments = {name: documentation(name).get("extends_documentation_fragment", []) for name in RUNNABLE}
+    postgresql = [name for name in RUNNABLE if "oncall.incident.postgresql" in fragments[name]]
+    assert groups["postgresql"] == postgresql
+    assert all(name in postgresql for name in MODULES if name.startswith("pg_"))
+
+
+def test_connection_arguments_are_documented_as_they_are() -> None:
+    documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
+
+    def essence(options: dict[str, Any]) -> dict[str, Any]:
+        kept = ("type", "elements", "default", "choices", "required")
+        return {
+            name: {
+                **{key: option[key] for key in kept if key in option},
+                "options": essence(option.get("suboptions") or option.get("options") or {}),
+            }
+            for name, option in options.items()
+        }
+
+    assert essence(documented) == essence(connection_spec())
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_role_defaults_are_documented_as_they_are(role: str) -> None:
+    base = ROOT / "roles" / role
+    defaults = yaml.safe_load((base / "defaults" / "main.yml").read_text()) or {}
+    doors = yaml.safe_load((base / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    seen: dict[str, Any] = {}
+    for door, spec in doors.items():
+        for name, option in spec.get("options", {}).items():
+            if "default" in option:
+                assert seen.setdefault(name, option["default"]) == option["default"], f"{door}: {name} has another default elsewhere"
+    plain = {name: value for name, value in defaults.items() if "{{" not in str(value)}
+    shared = {name for name in seen if name.startswith(f"{role}_")}
+    assert {name: seen.get(name) for name in plain} == plain
+    assert shared <= set(defaults), "documented defaults that are not set"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_door_of_a_role_is_documented(role: str) -> None:
+    base = ROOT / "roles" / role
+    doors = {path.stem for path in (base / "tasks").glob("*.yml")} & {"investigate", "mitigate", "verify"}
+    assert doors <= set(yaml.safe_load((base / "meta" / "argument_specs.yml").read_text())["argument_specs"])
+    assert (base / "README.md").is_file(), "Galaxy refuses a role without a README"
+
+
+def test_the_wheel_asks_for_what_is_tested() -> None:
+    """Every dependency of the wheel has its pin, and the execution environment asks for no more than the wheel."""
+    pins = {
+        _name(line): line for line in (ROOT / "requirements" / "run.txt").read_text().splitlines() if line and line[0] not in "#-"
+    }
+    asked = {_name(line) for line in PYPROJECT["project"]["dependencies"]}
+    assert asked <= set(pins), "dependencies without a pin"
+    in_environment = {
+        _name(line) for line in (ROOT / "meta" / "ee-requirements.txt").read_text().splitlines() if line and not line.startswith("#")
+    }
+    assert in_environment <= asked
+
+
+def test_every_dependency_is_explained() -> None:
+    explained = (ROOT / "docs" / "dependencies.md").read_text()
+    for path in (ROOT / "requirements").glob("*.txt"):
+        for line in path.read_text().splitlines() if path.stem not in {"constraints", "unit39"} else ():
+            if line and line[0] not in "#-":
+                assert f"`{_name(line)}`" in explained, f"{path.name}: {line}"
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[\[<>=;~! ]", requirement, maxsplit=1)[0].lower()
