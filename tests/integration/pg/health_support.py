@@ -11,14 +11,28 @@ from demo.postgres import Server
 from tests.support.run_module import run_module
 
 ALL_CHECKS = (
-    "availability", "connections", "long_queries", "long_transactions", "idle_in_transaction", "blocking", "ungranted_locks",
-    "prepared_transactions", "replication", "replication_slots", "wraparound", "vacuum", "backups", "timeouts", "database_size", "statements",
+    "availability",
+    "connections",
+    "long_queries",
+    "long_transactions",
+    "idle_in_transaction",
+    "blocking",
+    "ungranted_locks",
+    "prepared_transactions",
+    "replication",
+    "replication_slots",
+    "wraparound",
+    "vacuum",
+    "backups",
+    "timeouts",
+    "database_size",
+    "statements",
 )
 
 
 def look(server: Server, *, check: bool = False, **args: Any) -> dict[str, Any]:
     """One run of pg_health over the server's socket, as the superuser unless said otherwise."""
-    found = run_module("pg_health", check=check, login_unix_socket=str(server.socket_dir), login_port=server.port, **args)
+    found = run_module("pg_health", check=check, **{"login_unix_socket": str(server.socket_dir), "login_port": server.port, **args})
     if not found.get("failed"):
         assert found["contract"] == "oncall.incident/verdict/1"
         assert found["changed"] is False

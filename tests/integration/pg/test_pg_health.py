@@ -120,7 +120,9 @@ def test_idle_in_transaction(server: Server) -> None:
 
 def test_long_query_and_a_dump_beside_it(server18: Server) -> None:
     with faults.pg_dump(server18) as dump, faults.runaway_query(server18) as runaway:
-        found = look(server18, long_queries_warning="0s", long_queries_critical="0s", long_transactions_critical="0s", long_transactions_warning="0s")
+        found = look(
+            server18, long_queries_warning="0s", long_queries_critical="0s", long_transactions_critical="0s", long_transactions_warning="0s"
+        )
         assert dump.alive()
     finding = only(found, "long_queries")
     assert finding["status"] == "critical"
@@ -131,7 +133,13 @@ def test_long_query_and_a_dump_beside_it(server18: Server) -> None:
 
 def test_a_dump_alone_makes_nothing_critical(server18: Server) -> None:
     with faults.pg_dump(server18):
-        found = look(server18, long_queries_critical="1ms", long_queries_warning="0s", long_transactions_critical="1ms", long_transactions_warning="1ms")
+        found = look(
+            server18,
+            long_queries_critical="1ms",
+            long_queries_warning="0s",
+            long_transactions_critical="1ms",
+            long_transactions_warning="1ms",
+        )
     assert only(found, "long_queries")["observed"] == 0 and only(found, "long_transactions")["status"] == "ok"
 
 
@@ -177,7 +185,9 @@ def test_an_inactive_slot_and_the_wal_it_keeps(server: Server) -> None:
 
 def test_walsenders_and_base_backups_are_told(server18: Server) -> None:
     with faults.pg_receivewal(server18) as receiver, faults.pg_basebackup(server18) as backup:
-        faults.await_sql(server18, "SELECT count(*) = 2 FROM pg_stat_replication WHERE state IN ('streaming', 'backup')", what="both walsenders")
+        faults.await_sql(
+            server18, "SELECT count(*) = 2 FROM pg_stat_replication WHERE state IN ('streaming', 'backup')", what="both walsenders"
+        )
         faults.await_sql(server18, "SELECT count(*) = 1 FROM pg_stat_progress_basebackup", what="the backup")
         found = look(server18, checks=["replication", "backups", "long_queries"], long_queries_warning="0s")
     assert {(row["pid"], row["kind"]) for row in found["replication"]["replicas"]} == {(receiver.pid, "archive"), (backup.pid, "backup")}
@@ -248,7 +258,9 @@ def test_statements_of_an_extension_left_old(server18: Server) -> None:
 def test_timeouts_are_the_servers_not_ours(server: Server) -> None:
     found = look(server, checks=["timeouts"])
     by_name = {one["subject"]: one for one in findings(found, "timeouts")}
-    assert set(by_name) == {"statement_timeout", "idle_in_transaction_session_timeout"} | ({"transaction_timeout"} if server.major >= 17 else set())
+    assert set(by_name) == {"statement_timeout", "idle_in_transaction_session_timeout"} | (
+        {"transaction_timeout"} if server.major >= 17 else set()
+    )
     assert by_name["statement_timeout"]["observed"] == 0 and by_name["statement_timeout"]["status"] == "warning"
     assert "ALTER SYSTEM" in by_name["idle_in_transaction_session_timeout"]["hint"]
 
@@ -283,18 +295,21 @@ def test_sizes(server: Server) -> None:
     assert {"postgres", "template1"} <= {row["name"] for row in found["databases"]}
 
 
-@pytest.mark.parametrize(("query", "expect", "status", "observed"), [
-    ("SELECT count(*) > 0 FROM pg_class;", "t", "ok", None),
-    ("SELECT 41", "42", "critical", "41"),
-    ("SELECT 1 WHERE false", "1", "critical", ""),
-    ("SELECT * FROM no_such_table", None, "critical", "failed"),
-    ("SELECT pg_sleep(30)", None, "critical", "failed"),
-    ("SELECT nextval('probe_numbers')", None, "critical", "failed"),
-    ("INSERT INTO probe_table VALUES (1) RETURNING n", None, "critical", "failed"),
-    ("SELECT 1; COMMIT; INSERT INTO probe_table VALUES (1)", None, "critical", "failed"),
-    ("SELECT n FROM probe_table", None, "ok", None),
-    ("SELECT a.relname FROM pg_class a, pg_class b, pg_class c, pg_class d", None, "ok", None),
-])
+@pytest.mark.parametrize(
+    ("query", "expect", "status", "observed"),
+    [
+        ("SELECT count(*) > 0 FROM pg_class;", "t", "ok", None),
+        ("SELECT 41", "42", "critical", "41"),
+        ("SELECT 1 WHERE false", "1", "critical", ""),
+        ("SELECT * FROM no_such_table", None, "critical", "failed"),
+        ("SELECT pg_sleep(30)", None, "critical", "failed"),
+        ("SELECT nextval('probe_numbers')", None, "critical", "failed"),
+        ("INSERT INTO probe_table VALUES (1) RETURNING n", None, "critical", "failed"),
+        ("SELECT 1; COMMIT; INSERT INTO probe_table VALUES (1)", None, "critical", "failed"),
+        ("SELECT n FROM probe_table", None, "ok", None),
+        ("SELECT a.relname FROM pg_class a, pg_class b, pg_class c, pg_class d", None, "ok", None),
+    ],
+)
 def test_probe(server18: Server, query: str, expect: str | None, status: str, observed: object) -> None:
     server18.execute("CREATE SEQUENCE IF NOT EXISTS probe_numbers")
     server18.execute("CREATE TABLE IF NOT EXISTS probe_table (n int)")
@@ -310,9 +325,15 @@ def test_probe_needs_a_query(server18: Server) -> None:
     assert found["failed"] and found["error"] == "bad_input" and found["argument"] == "probe_query"
 
 
-@pytest.mark.parametrize(("fail_on", "limit", "failed"), [
-    ("never", "0s", False), ("critical", "0s", True), ("critical", "1h", False), ("warning", "1h", True),
-])
+@pytest.mark.parametrize(
+    ("fail_on", "limit", "failed"),
+    [
+        ("never", "0s", False),
+        ("critical", "0s", True),
+        ("critical", "1h", False),
+        ("warning", "1h", True),
+    ],
+)
 def test_fail_on(server18: Server, fail_on: str, limit: str, failed: bool) -> None:
     with faults.runaway_query(server18):
         found = look(server18, checks=["long_queries"], fail_on=fail_on, long_queries_warning="0s", long_queries_critical=limit)

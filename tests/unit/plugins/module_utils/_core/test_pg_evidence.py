@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import pytest
-
 from ansible_collections.oncall.incident.plugins.module_utils._core import pg_evidence as evidence
 from ansible_collections.oncall.incident.plugins.module_utils._core.backends import Backend
 from ansible_collections.oncall.incident.plugins.module_utils._core.blocking import waits_of
@@ -16,12 +15,18 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.pg_limits im
 from ansible_collections.oncall.incident.plugins.module_utils._core.pg_verdict import Limit
 
 
-@pytest.mark.parametrize("query, shown", [
-    ("ALTER ROLE app PASSWORD 'geheim'", "ALTER ROLE app PASSWORD '***'"),
-    ("alter user app with encrypted password E'ge''heim' valid until 'x'", "alter user app with encrypted password '***' valid until 'x'"),
-    ("CREATE ROLE a PASSWORD 'cut in the mid", "CREATE ROLE a PASSWORD '***'"),
-    ("SELECT 'password'", "SELECT 'password'"),
-])
+@pytest.mark.parametrize(
+    "query, shown",
+    [
+        ("ALTER ROLE app PASSWORD 'geheim'", "ALTER ROLE app PASSWORD '***'"),
+        (
+            "alter user app with encrypted password E'ge''heim' valid until 'x'",
+            "alter user app with encrypted password '***' valid until 'x'",
+        ),
+        ("CREATE ROLE a PASSWORD 'cut in the mid", "CREATE ROLE a PASSWORD '***'"),
+        ("SELECT 'password'", "SELECT 'password'"),
+    ],
+)
 def test_passwords_are_hidden(query: str, shown: str) -> None:
     assert evidence.hide_passwords(query) == shown
 
@@ -32,8 +37,11 @@ def waiter(pid: int, *blocked_by: int, **more: Any) -> Backend:
 
 def test_snapshot_puts_the_guilty_first() -> None:
     backends = [
-        Backend(pid=1, state="idle", state_age=9000.0), waiter(2, 3, transaction_age=5.0), Backend(pid=3, state="idle in transaction", transaction_age=9.0),
-        Backend(pid=4, state="active", query_age=1.0, transaction_age=1.0), Backend(pid=5, backend_type="walsender", state="active"),
+        Backend(pid=1, state="idle", state_age=9000.0),
+        waiter(2, 3, transaction_age=5.0),
+        Backend(pid=3, state="idle in transaction", transaction_age=9.0),
+        Backend(pid=4, state="active", query_age=1.0, transaction_age=1.0),
+        Backend(pid=5, backend_type="walsender", state="active"),
     ]
     found = evidence.snapshot(backends, protected={5: ("backend_type:walsender",)})
     assert [line["pid"] for line in found["sessions"]] == [3, 2, 4, 1, 5]
@@ -51,9 +59,13 @@ def test_snapshot_is_bounded_in_rows_and_bytes() -> None:
 
 def test_connections_are_counted_by_who_opened_them() -> None:
     backends = [Backend(pid=pid, user="app", application_name="web", state="idle", backend_age=float(pid)) for pid in range(3)] + [
-        Backend(pid=9, user="job", application_name="batch", state="active")]
+        Backend(pid=9, user="job", application_name="batch", state="active")
+    ]
     rows = evidence.by_application(backends)
-    assert [(row["application_name"], row["count"], row["idle"], row["oldest"]) for row in rows] == [("web", 3, 3, 2.0), ("batch", 1, 0, 0.0)]
+    assert [(row["application_name"], row["count"], row["idle"], row["oldest"]) for row in rows] == [
+        ("web", 3, 3, 2.0),
+        ("batch", 1, 0, 0.0),
+    ]
     assert evidence.by_state(backends) == {"idle": 3, "active": 1}
 
 
@@ -75,8 +87,17 @@ def test_every_threshold_has_both_arguments() -> None:
 
 def test_thresholds_as_numbers() -> None:
     params = {name: value.get("default") for name, value in threshold_spec().items()}
-    limits = limits_from({**params, "replication_bytes_warning": 2**30, "replication_bytes_critical": None, "replication_slots_warning": None,
-                          "replication_slots_critical": None, "blocking_warning": "", "blocking_critical": "1m30s"})
+    limits = limits_from(
+        {
+            **params,
+            "replication_bytes_warning": 2**30,
+            "replication_bytes_critical": None,
+            "replication_slots_warning": None,
+            "replication_slots_critical": None,
+            "blocking_warning": "",
+            "blocking_critical": "1m30s",
+        }
+    )
     assert limits["long_queries"] == Limit(60.0, 300.0)
     assert limits["replication_bytes"] == Limit(2**30, None)
     assert limits["blocking"] == Limit(None, 90.0)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.oncall.incident.plugins.module_utils._core import pg_verdict as verdict
 from ansible_collections.oncall.incident.plugins.module_utils._core.pg_availability import availability_hint, is_sick
 from ansible_collections.oncall.incident.plugins.module_utils._core.pg_verdict import Limit
@@ -17,24 +16,32 @@ def session(pid: int, age: float, **more: object) -> dict[str, object]:
     return {"pid": pid, "user": "app", "database": "shop", "age": age, "query": "SELECT 1", **more}
 
 
-@pytest.mark.parametrize("used, maximum, superuser, reserved, percent, status", [
-    (0, 100, 3, 0, 0.0, "ok"),
-    (50, 100, 3, 0, 51.5, "ok"),
-    (79, 103, 3, 0, 79.0, "ok"),
-    (80, 103, 3, 0, 80.0, "warning"),
-    (90, 103, 3, 0, 90.0, "critical"),
-    # 17 of 20 are 85 percent of max_connections, but nobody but a superuser gets in any more.
-    (17, 20, 3, 0, 100.0, "critical"),
-    # reserved_connections take theirs as well
-    (15, 20, 3, 2, 100.0, "critical"),
-    # superusers are in the reserved slots too
-    (20, 20, 3, 0, 117.6, "critical"),
-    # nothing is left to ordinary roles
-    (1, 3, 3, 0, 100.0, "critical"),
-])
+@pytest.mark.parametrize(
+    "used, maximum, superuser, reserved, percent, status",
+    [
+        (0, 100, 3, 0, 0.0, "ok"),
+        (50, 100, 3, 0, 51.5, "ok"),
+        (79, 103, 3, 0, 79.0, "ok"),
+        (80, 103, 3, 0, 80.0, "warning"),
+        (90, 103, 3, 0, 90.0, "critical"),
+        # 17 of 20 are 85 percent of max_connections, but nobody but a superuser gets in any more.
+        (17, 20, 3, 0, 100.0, "critical"),
+        # reserved_connections take theirs as well
+        (15, 20, 3, 2, 100.0, "critical"),
+        # superusers are in the reserved slots too
+        (20, 20, 3, 0, 117.6, "critical"),
+        # nothing is left to ordinary roles
+        (1, 3, 3, 0, 100.0, "critical"),
+    ],
+)
 def test_connections(used: int, maximum: int, superuser: int, reserved: int, percent: float, status: str) -> None:
     found = verdict.judge_connections(
-        used=used, max_connections=maximum, superuser_reserved=superuser, reserved=reserved, by_state={"idle": used}, limit=PERCENT,
+        used=used,
+        max_connections=maximum,
+        superuser_reserved=superuser,
+        reserved=reserved,
+        by_state={"idle": used},
+        limit=PERCENT,
     )
     assert (found.check, found.observed, found.status, found.unit) == ("connections", percent, status, "percent")
     assert bool(found.hint) == (status != "ok")
@@ -48,21 +55,27 @@ def test_only_limits_of_roles_and_databases_that_run_out_are_findings() -> None:
         {"kind": "database", "name": "closed", "used": 1, "allowed": 0},
     ]
     found = verdict.judge_connection_limits(limits=limits, limit=PERCENT)
-    assert [(one.subject, one.status, one.observed) for one in found] == [("role app", "critical", 90.0), ("database closed", "critical", 100.0)]
+    assert [(one.subject, one.status, one.observed) for one in found] == [
+        ("role app", "critical", 90.0),
+        ("database closed", "critical", 100.0),
+    ]
 
 
-@pytest.mark.parametrize("ages, limit, status, observed, over", [
-    ([], AGES, "ok", 0.0, 0),
-    ([59.9], AGES, "ok", 59.9, 0),
-    ([60.0, 3.0], AGES, "warning", 60.0, 1),
-    ([61.0, 299.0, 5.0], AGES, "warning", 299.0, 2),
-    ([300.0], AGES, "critical", 300.0, 1),
-    ([3600.0], Limit(), "ok", 3600.0, 0),
-    # nobody is not as old as 0
-    ([], Limit(0, 0), "ok", 0.0, 0),
-    ([0.0], Limit(0, None), "warning", 0.0, 1),
-    ([3600.0], Limit(None, 60), "critical", 3600.0, 1),
-])
+@pytest.mark.parametrize(
+    "ages, limit, status, observed, over",
+    [
+        ([], AGES, "ok", 0.0, 0),
+        ([59.9], AGES, "ok", 59.9, 0),
+        ([60.0, 3.0], AGES, "warning", 60.0, 1),
+        ([61.0, 299.0, 5.0], AGES, "warning", 299.0, 2),
+        ([300.0], AGES, "critical", 300.0, 1),
+        ([3600.0], Limit(), "ok", 3600.0, 0),
+        # nobody is not as old as 0
+        ([], Limit(0, 0), "ok", 0.0, 0),
+        ([0.0], Limit(0, None), "warning", 0.0, 1),
+        ([3600.0], Limit(None, 60), "critical", 3600.0, 1),
+    ],
+)
 def test_ages(ages: list[float], limit: Limit, status: str, observed: float, over: int) -> None:
     found = verdict.judge_ages("long_queries", [session(pid, age) for pid, age in enumerate(ages)], limit=limit, hint="Cancel it.")
     assert (found.status, found.observed, found.detail["over_threshold"], found.detail["count"]) == (status, observed, over, len(ages))
@@ -71,7 +84,9 @@ def test_ages(ages: list[float], limit: Limit, status: str, observed: float, ove
 
 def test_a_protected_session_is_told_and_not_judged() -> None:
     dump = session(7, 5000.0, protected=("backup_tool",))
-    found = verdict.judge_ages("long_queries", [session(1, 2.0)], limit=AGES, hint="x", spared=[dump, session(8, 1.0, protected=("x",))], elsewhere=2)
+    found = verdict.judge_ages(
+        "long_queries", [session(1, 2.0)], limit=AGES, hint="x", spared=[dump, session(8, 1.0, protected=("x",))], elsewhere=2
+    )
     assert found.status == "ok" and found.observed == 2.0
     assert [(one["pid"], one["protected"]) for one in found.detail["protected"]] == [(7, ["backup_tool"])]
     assert found.detail["waiting_for_a_lock"] == 2
@@ -87,7 +102,9 @@ def test_findings_stay_small() -> None:
 @pytest.mark.parametrize("waits, status", [([], "ok"), ([9.9], "ok"), ([10.0, 2.0], "warning"), ([60.0], "critical")])
 def test_blocking(waits: list[float], status: str) -> None:
     found = verdict.judge_blocking(
-        waiters=[session(pid, age) for pid, age in enumerate(waits)], roots=[session(99, 100.0, blocks=len(waits))], limit=Limit(10, 60),
+        waiters=[session(pid, age) for pid, age in enumerate(waits)],
+        roots=[session(99, 100.0, blocks=len(waits))],
+        limit=Limit(10, 60),
     )
     assert found.status == status
     assert found.detail["waiters"] == len(waits)
@@ -119,26 +136,46 @@ def test_prepared_transactions_name_the_oldest() -> None:
     assert verdict.judge_prepared(transactions=[], limit=Limit(300, 900)).status == "ok"
 
 
-@pytest.mark.parametrize("seconds, first, expected, error, status, observed", [
-    (0.01, 1, None, "", "ok", 0.01),
-    (0.01, True, "t", "", "ok", 0.01),
-    (0.01, False, "t", "", "critical", "f"),
-    (0.01, None, "1", "", "critical", ""),
-    (0.01, 7, "7", "", "ok", 0.01),
-    (2.5, 1, None, "", "warning", 2.5),
-    (6.0, 1, None, "", "critical", 6.0),
-    (0.01, None, None, 'relation "x" does not exist', "critical", "failed"),
-])
+@pytest.mark.parametrize(
+    "seconds, first, expected, error, status, observed",
+    [
+        (0.01, 1, None, "", "ok", 0.01),
+        (0.01, True, "t", "", "ok", 0.01),
+        (0.01, False, "t", "", "critical", "f"),
+        (0.01, None, "1", "", "critical", ""),
+        (0.01, 7, "7", "", "ok", 0.01),
+        (2.5, 1, None, "", "warning", 2.5),
+        (6.0, 1, None, "", "critical", 6.0),
+        (0.01, None, None, 'relation "x" does not exist', "critical", "failed"),
+    ],
+)
 def test_probe(seconds: float, first: object, expected: str | None, error: str, status: str, observed: object) -> None:
-    found = verdict.judge_probe(seconds=seconds, limit=Limit(2, 5), first=first, expected=expected, error=error, error_kind="42P01" if error else "")
+    found = verdict.judge_probe(
+        seconds=seconds, limit=Limit(2, 5), first=first, expected=expected, error=error, error_kind="42P01" if error else ""
+    )
     assert (found.status, found.observed) == (status, observed)
 
 
-@pytest.mark.parametrize("kind, sick", [
-    ("slots_exhausted", True), ("starting_up", True), ("refused", True), ("no_socket", True), ("timeout", True), ("connection_lost", True),
-    ("wrong_password", False), ("no_such_role", False), ("tls_required", False), ("tls_failed", False), ("pooled", False), ("no_hba_entry", False),
-    ("unknown_host", False), ("cannot_connect", False), ("", False),
-])
+@pytest.mark.parametrize(
+    "kind, sick",
+    [
+        ("slots_exhausted", True),
+        ("starting_up", True),
+        ("refused", True),
+        ("no_socket", True),
+        ("timeout", True),
+        ("connection_lost", True),
+        ("wrong_password", False),
+        ("no_such_role", False),
+        ("tls_required", False),
+        ("tls_failed", False),
+        ("pooled", False),
+        ("no_hba_entry", False),
+        ("unknown_host", False),
+        ("cannot_connect", False),
+        ("", False),
+    ],
+)
 def test_which_refusals_are_findings(kind: str, sick: bool) -> None:
     assert is_sick(kind) is sick
     assert bool(availability_hint(kind)) is sick

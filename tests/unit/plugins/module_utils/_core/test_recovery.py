@@ -6,13 +6,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding, Skipped
 from ansible_collections.oncall.incident.plugins.module_utils._core.recovery import Hold, compare, not_ok, status_by_check
 
 
 def test_the_worst_of_a_check_counts_and_skipped_is_unknown() -> None:
-    findings = [Finding("slots", "ok"), Finding("slots", "critical"), Finding("slots", "warning"), Finding("size", "ok"), Finding("locks", "critical")]
+    findings = [
+        Finding("slots", "ok"),
+        Finding("slots", "critical"),
+        Finding("slots", "warning"),
+        Finding("size", "ok"),
+        Finding("locks", "critical"),
+    ]
     skipped = [Skipped("size", "permission_denied"), Skipped("statements", "not_installed"), Skipped("locks", "timed_out")]
     assert status_by_check(findings, skipped) == {"slots": "critical", "size": "unknown", "locks": "critical", "statements": "unknown"}
 
@@ -22,14 +27,17 @@ def test_what_was_not_measured_is_not_ok() -> None:
 
 
 # statuses of check x by poll, one second apart; hold for two seconds
-@pytest.mark.parametrize("polls, held", [
-    (["ok", "ok", "ok"], [False, False, True]),
-    (["critical", "ok", "ok", "ok"], [False, False, False, True]),
-    # broken in the middle: the time starts again
-    (["ok", "ok", "warning", "ok", "ok", "ok"], [False, False, False, False, False, True]),
-    (["ok", "unknown", "ok"], [False, False, False]),
-    ([None, "ok", "ok"], [False, False, False]),
-])
+@pytest.mark.parametrize(
+    "polls, held",
+    [
+        (["ok", "ok", "ok"], [False, False, True]),
+        (["critical", "ok", "ok", "ok"], [False, False, False, True]),
+        # broken in the middle: the time starts again
+        (["ok", "ok", "warning", "ok", "ok", "ok"], [False, False, False, False, False, True]),
+        (["ok", "unknown", "ok"], [False, False, False]),
+        ([None, "ok", "ok"], [False, False, False]),
+    ],
+)
 def test_hold(polls: list[str | None], held: list[bool]) -> None:
     hold = Hold(checks=["x"], seconds=2.0)
     assert [hold.see({"x": status} if status else {}, at=float(at)) for at, status in enumerate(polls)] == held
@@ -52,26 +60,29 @@ def test_history_keeps_changes_and_is_bounded() -> None:
     assert hold.dropped > 0
 
 
-@pytest.mark.parametrize("before, now, judged, remaining, new", [
-    # nothing new under the sun
-    ({"a": "ok"}, {"a": "ok"}, [], {}, {}),
-    # was so before: remains
-    ({"a": "warning"}, {"a": "warning"}, [], {"a": "warning"}, {}),
-    # better than before, not yet well
-    ({"a": "critical"}, {"a": "warning"}, [], {"a": "warning"}, {}),
-    # worse than before
-    ({"a": "ok", "b": "warning"}, {"a": "warning", "b": "critical"}, [], {}, {"a": "warning", "b": "critical"}),
-    # what can no longer be seen is worse than ok and than a warning, and not worse than critical
-    ({"a": "ok", "b": "critical"}, {"a": "unknown", "b": "unknown"}, [], {"b": "unknown"}, {"a": "unknown"}),
-    # judged by itself: not told as remaining; told where it got worse
-    ({"a": "critical", "b": "ok"}, {"a": "critical", "b": "critical"}, ["a", "b"], {}, {"b": "critical"}),
-    # not measured at the start: nobody can say that it got worse
-    ({}, {"a": "critical"}, [], {"a": "critical"}, {}),
-    # gone from the look: nothing to say
-    ({"a": "critical"}, {}, [], {}, {}),
-    # a word we do not know must not make things look better
-    ({"a": "dire"}, {"a": "warning"}, [], {}, {"a": "warning"}),
-])
+@pytest.mark.parametrize(
+    "before, now, judged, remaining, new",
+    [
+        # nothing new under the sun
+        ({"a": "ok"}, {"a": "ok"}, [], {}, {}),
+        # was so before: remains
+        ({"a": "warning"}, {"a": "warning"}, [], {"a": "warning"}, {}),
+        # better than before, not yet well
+        ({"a": "critical"}, {"a": "warning"}, [], {"a": "warning"}, {}),
+        # worse than before
+        ({"a": "ok", "b": "warning"}, {"a": "warning", "b": "critical"}, [], {}, {"a": "warning", "b": "critical"}),
+        # what can no longer be seen is worse than ok and than a warning, and not worse than critical
+        ({"a": "ok", "b": "critical"}, {"a": "unknown", "b": "unknown"}, [], {"b": "unknown"}, {"a": "unknown"}),
+        # judged by itself: not told as remaining; told where it got worse
+        ({"a": "critical", "b": "ok"}, {"a": "critical", "b": "critical"}, ["a", "b"], {}, {"b": "critical"}),
+        # not measured at the start: nobody can say that it got worse
+        ({}, {"a": "critical"}, [], {"a": "critical"}, {}),
+        # gone from the look: nothing to say
+        ({"a": "critical"}, {}, [], {}, {}),
+        # a word we do not know must not make things look better
+        ({"a": "dire"}, {"a": "warning"}, [], {}, {"a": "warning"}),
+    ],
+)
 def test_compare(before: dict[str, str], now: dict[str, str], judged: list[str], remaining: dict[str, str], new: dict[str, str]) -> None:
     compared = compare(now, baseline=before, judged=judged)
     found: tuple[Any, Any] = (dict(compared.remaining), dict(compared.new))
