@@ -347,7 +347,7 @@ class Server:
     def _alive(self, pid: int) -> bool:
         if self._process is not None and pid == self._process.pid:
             return self._process.poll() is None
-        return _exists(pid)
+        return exists(pid)
 
 
 def _setting(name: str, value: str) -> str:
@@ -426,7 +426,7 @@ def _signal(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def _exists(pid: int) -> bool:
+def exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

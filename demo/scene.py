@@ -25,19 +25,21 @@ class Scene:
 
     Attributes:
         guilty: must be gone.
+        runaway: its query must have ended; a cancelled query leaves its session, which is well.
         waiters: must live, and must have got their locks.
         survivors: must live, whatever the rules match.
         idle: the application's pool; nobody may touch it.
     """
 
     guilty: list[Held] = field(default_factory=list)
+    runaway: list[Held] = field(default_factory=list)
     waiters: list[Held] = field(default_factory=list)
     survivors: list[Held] = field(default_factory=list)
     idle: list[Held] = field(default_factory=list)
 
     def close(self) -> None:
         """End every session from the client's side."""
-        faults.close_all([*self.guilty, *self.waiters, *self.survivors, *self.idle])
+        faults.close_all([*self.guilty, *self.runaway, *self.waiters, *self.survivors, *self.idle])
 
 
 def start_server() -> Server:
@@ -71,7 +73,7 @@ def make(server: Server, scene: Scene, *, say: Callable[[str], None]) -> None:
     root, *waiters = faults.lock_chain(server, depth=3, application="checkout", then_commit=True, dbname=DATABASE)
     scene.guilty.append(root)
     scene.waiters.extend(waiters)
-    scene.guilty.append(faults.runaway_query(server, busy=True, dbname=DATABASE))
+    scene.runaway.append(faults.runaway_query(server, busy=True, dbname=DATABASE))
     scene.idle.extend(faults.fill_connections(server, application="web-pool", dbname=DATABASE))
     say(f"and a pool of {len(scene.idle)} idle connections that takes the last slot")
 
@@ -80,6 +82,8 @@ def judge(server: Server, scene: Scene) -> list[tuple[bool, str]]:
     """What became of the sessions: (as it must be, in words)."""
     verdicts = [(not held.alive(), f"{held.label} (pid {held.pid}) is gone") for held in scene.guilty]
     blocked = {row[0] for row in server.execute("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'")}
+    running = {row[0] for row in server.execute("SELECT pid FROM pg_stat_activity WHERE state = 'active'")}
+    verdicts += [(held.pid not in running, f"{held.label} (pid {held.pid}) runs no more") for held in scene.runaway]
     verdicts += [
         (held.alive() and held.pid not in blocked, f"{held.label} (pid {held.pid}) lives and got its lock") for held in scene.waiters
     ]
