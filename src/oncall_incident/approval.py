@@ -113,7 +113,8 @@ def ask(console: Console, *, plan: Mapping[str, Any], count: int, stopper: Stopp
     """
     if not sys.stdin.isatty():
         return Decision(False, "no_terminal")
-    question = f"Carry out {'this action' if count == 1 else f'these {count} actions'}? Type {APPROVING} to approve; anything else refuses: "
+    what = "this action" if count == 1 else f"these {count} actions"
+    question = f"Carry out {what}? Type {APPROVING} to approve; anything else refuses: "
     console.print(Text(question, style="bold"), end="")
     console.file.flush()
     before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}

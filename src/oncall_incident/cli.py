@@ -17,19 +17,21 @@ from .collection import Collection
 from .errors import Stop
 from .exits import Exit
 
+# click's plain help: typer's boxes leave too little of 80 columns for the text.
 app = typer.Typer(
-    name="incident", help=texts.MAIN, epilog=texts.epilog(), no_args_is_help=True, rich_markup_mode="rich", add_completion=True,
-    pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
+    name="incident", help=texts.MAIN, epilog=texts.epilog(), no_args_is_help=True, rich_markup_mode=None, add_completion=True,
+    pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else there.")]
 Record = Annotated[str, typer.Argument(metavar="RECORD", help="A run's directory, its id (or how it begins), or latest.")]
+Many = list[str] | None
 
 
 def main() -> None:
     """The entry point: every foreseen problem ends in one message and its exit status."""
     try:
-        app()
+        app(prog_name="incident")
     except Stop as stop:
         _complain(stop)
         sys.exit(int(stop.status))
@@ -51,31 +53,37 @@ def root(
         raise typer.Exit
 
 
-@app.command(help=texts.RUN, epilog=texts.epilog())
+@app.command(help=texts.RUN, short_help="Run a scenario.", epilog=texts.epilog())
 def run(
     scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario's name, or the path of a playbook.")],
-    passed: Annotated[list[str] | None, typer.Argument(metavar="[-- ARGUMENT...]", help="Further arguments for ansible-playbook.")] = None,
-    inventory: Annotated[list[str] | None, typer.Option("-i", "--inventory", help="Inventory file, directory, or hosts with a comma.")] = None,
-    limit: Annotated[str | None, typer.Option("-l", "--limit", help="Only these hosts of the inventory.")] = None,
-    extra_vars: Annotated[list[str] | None, typer.Option("-e", "--extra-vars", help="key=value, inline YAML, or @file.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Approve the plan without being asked. It is recorded who said so.")] = False,
-    check: Annotated[bool, typer.Option("--check", "-C", help="Only look and plan; touches nothing.")] = False,
-    timeout: Annotated[str | None, typer.Option("--timeout", help="Stop everything after this time: 90s, 15m, 2h.")] = None,
-    tags: Annotated[str | None, typer.Option("-t", "--tags", help="Phases: investigate, mitigate, verify; and further tags.")] = None,
-    skip_tags: Annotated[str | None, typer.Option("--skip-tags", help="Leave out tasks with these tags.")] = None,
-    vault_password_file: Annotated[list[str] | None, typer.Option("--vault-password-file", help="Vault password file.")] = None,
-    vault_id: Annotated[list[str] | None, typer.Option("--vault-id", help="Vault identity, as ansible-playbook takes it.")] = None,
-    ask_vault_password: Annotated[bool, typer.Option("-J", "--ask-vault-password", help="Ask for the vault password.")] = False,
-    private_key: Annotated[str | None, typer.Option("--private-key", help="SSH key file.")] = None,
-    user: Annotated[str | None, typer.Option("-u", "--user", help="Remote user.")] = None,
+    passed: Annotated[Many, typer.Argument(metavar="-- ARGUMENT", help="Further arguments for ansible-playbook.")] = None,
+    inventory: Annotated[
+        Many, typer.Option("-i", "--inventory", metavar="PATH", help="Inventory: a file, a directory, or hosts with a comma."),
+    ] = None,
+    limit: Annotated[str | None, typer.Option("-l", "--limit", metavar="HOSTS", help="Only these hosts of the inventory.")] = None,
+    extra_vars: Annotated[Many, typer.Option("-e", "--extra-vars", metavar="VARS", help="key=value, inline YAML, or @file.")] = None,
+    check: Annotated[bool, typer.Option("-C", "--check", help="Only look and plan; touches nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve the plan without being asked; recorded with your name.")] = False,
+    timeout: Annotated[str | None, typer.Option("--timeout", metavar="TIME", help="Stop everything after 90s, 15m, 2h.")] = None,
+    tags: Annotated[
+        str | None, typer.Option("-t", "--tags", metavar="TAGS", help="Phases: investigate, mitigate, verify; and further tags."),
+    ] = None,
+    skip_tags: Annotated[str | None, typer.Option("--skip-tags", metavar="TAGS", help="Leave out tasks with these tags.")] = None,
+    user: Annotated[str | None, typer.Option("-u", "--user", metavar="NAME", help="Remote user.")] = None,
+    private_key: Annotated[str | None, typer.Option("--private-key", metavar="FILE", help="SSH key.")] = None,
     ask_pass: Annotated[bool, typer.Option("-k", "--ask-pass", help="Ask for the connection password.")] = False,
     become: Annotated[bool, typer.Option("-b", "--become", help="Become root (or become_user) on the hosts.")] = False,
     ask_become_pass: Annotated[bool, typer.Option("-K", "--ask-become-pass", help="Ask for the become password.")] = False,
-    forks: Annotated[int | None, typer.Option("-f", "--forks", min=1, help="Hosts at the same time.")] = None,
+    vault_password_file: Annotated[Many, typer.Option("--vault-password-file", metavar="FILE", help="Vault password.")] = None,
+    vault_id: Annotated[Many, typer.Option("--vault-id", metavar="ID@SOURCE", help="Vault identity.")] = None,
+    ask_vault_password: Annotated[bool, typer.Option("-J", "--ask-vault-password", help="Ask for the vault password.")] = False,
+    forks: Annotated[int | None, typer.Option("-f", "--forks", min=1, metavar="N", help="Hosts at the same time.")] = None,
     pass_env: Annotated[
-        list[str] | None, typer.Option("--pass-env", envvar="INCIDENT_PASS_ENV", help="Pass this environment variable on to Ansible."),
+        Many, typer.Option("--pass-env", metavar="NAME", envvar="INCIDENT_PASS_ENV", help="Pass this environment variable on to Ansible."),
     ] = None,
-    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Show ansible-playbook's own output too; -vvv for more.")] = 0,
+    verbose: Annotated[
+        int, typer.Option("-v", "--verbose", count=True, show_default=False, help="Show ansible-playbook's own output too; -vvv: more."),
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """See texts.RUN."""
@@ -104,24 +112,23 @@ def scenarios(as_json: Json = False) -> None:
     show_scenarios(found.path, as_json=as_json)
 
 
-@app.command()
+@app.command(help=texts.VERIFY, short_help="Recheck a record.")
 def verify(record: Record, as_json: Json = False) -> None:
-    """Recheck a record: is every line there, unchanged and in its place?
-
-    Exit status 0: intact. 1: broken, and where. 3: incomplete, its last writer did not finish.
-    """
+    """See texts.VERIFY."""
     _bind()
     from .verify_command import verify_and_show
 
     raise typer.Exit(int(verify_and_show(record, as_json=as_json)))
 
 
-@app.command()
+@app.command(help=texts.REPORT, short_help="Write a run's report again.")
 def report(
     record: Record,
-    output: Annotated[str | None, typer.Option("-o", "--output", help="Write it here as well; - for standard output.")] = None,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="FILE", help="Write it here as well; - is standard output."),
+    ] = None,
 ) -> None:
-    """Write the report of a run in Markdown: into its directory, and to --output."""
+    """See texts.REPORT."""
     _bind()
     from .report_command import report_and_show
 

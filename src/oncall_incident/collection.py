@@ -124,13 +124,14 @@ def versions(collection: Collection) -> Mapping[str, str]:
     """The versions of everything that takes part, for --version and the record."""
     from importlib.metadata import PackageNotFoundError, version
 
-    def of(package: str) -> str:
+    def of(package: str, *, otherwise: str = "not installed") -> str:
         try:
             return version(package)
         except PackageNotFoundError:
-            return "not installed"
+            return otherwise
 
     return {
-        "wrapper": of("oncall-incident"), "collection": collection.version, "ansible_core": of("ansible-core"),
+        "wrapper": of("oncall-incident", otherwise=f"{collection.version} ({collection.origin})"),
+        "collection": collection.version, "ansible_core": of("ansible-core"),
         "ansible_runner": of("ansible-runner"), "python": sys.version.split()[0],
     }

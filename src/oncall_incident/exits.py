@@ -22,15 +22,15 @@ class Exit(enum.IntEnum):
     INTERRUPTED = 130
 
 
-#: Status, name, meaning: for --help, the docs and their test.
+#: Status, name, meaning of `incident run`: for --help, the docs and their test.
 TABLE: tuple[tuple[int, str, str], ...] = (
-    (Exit.RECOVERED, "recovered", "measured healthy after the actions; with --check: a plan was made; verify: the record is intact"),
-    (Exit.FAILED, "failed", "a task failed and the outcome is not a measured one; verify: the record is broken"),
-    (Exit.USAGE, "bad input", "arguments, inventory, limit or playbook are not usable; nothing was touched"),
-    (Exit.NOT_RECOVERED, "not recovered", "measured, and not healthy, or a host could not be measured; verify: the record is incomplete"),
-    (Exit.REFUSED, "refused", "the operator did not approve the plan, or nobody was there to ask; nothing was changed"),
-    (Exit.NOTHING_TO_DO, "nothing to do", "measured healthy, and nothing was planned"),
-    (Exit.NOT_RECORDED, "could not record", "the record could not be written, so the run was stopped or not begun"),
-    (Exit.TIMED_OUT, "timed out", "--timeout was over; the record names what may still be under way"),
-    (Exit.INTERRUPTED, "interrupted", "Ctrl-C or a termination signal; the record names what may still be under way"),
+    (Exit.RECOVERED, "recovered", "measured healthy; with --check: a plan was made"),
+    (Exit.FAILED, "failed", "a task failed, and its host was not measured"),
+    (Exit.USAGE, "bad input", "arguments, inventory or playbook; nothing touched"),
+    (Exit.NOT_RECOVERED, "not recovered", "measured unhealthy, or a host not measured"),
+    (Exit.REFUSED, "refused", "the plan was not approved; nothing changed"),
+    (Exit.NOTHING_TO_DO, "nothing to do", "measured healthy, nothing planned"),
+    (Exit.NOT_RECORDED, "could not record", "stopped, or not begun, for want of a record"),
+    (Exit.TIMED_OUT, "timed out", "--timeout was over; see what is still unknown"),
+    (Exit.INTERRUPTED, "interrupted", "Ctrl-C or a signal; see what is still unknown"),
 )

@@ -52,8 +52,12 @@ def _pairs(value: str) -> dict[str, str]:
 
     try:
         pairs = {str(key): str(item) for key, item in parse_kv(value).items()}
-    except Exception as exc:
-        raise Stop(f"-e {value.partition('=')[0]}...: {exc}", hint="Write key=value, inline YAML, or @file.") from exc
+    except Exception:
+        # Ansible's message repeats the value.
+        raise Stop(
+            f"-e {value.partition('=')[0]}=...: this cannot be taken apart; are the quotes balanced?",
+            hint="Write key=value, inline YAML, or @file.",
+        ) from None
     if not pairs or "_raw_params" in pairs:
         raise Stop(f"-e {value.partition('=')[0]}: that is no variable.", hint="Write key=value, inline YAML, or @file.")
     _refuse_reserved(pairs)

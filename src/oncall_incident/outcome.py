@@ -81,6 +81,11 @@ def not_measured(summary: Summary) -> list[str]:
     return sorted((unreached | troubled(summary)) - measured(summary))
 
 
+def not_ok(summary: Summary) -> list[Json]:
+    """The findings that are not ok as they were measured last."""
+    return [finding for finding in summary.findings if finding.get("status") != "ok"]
+
+
 def still_bad(summary: Summary) -> list[Json]:
     """Critical and unknown findings as they were measured last."""
     return [finding for finding in summary.findings if finding.get("status") in ("critical", "unknown")]
@@ -91,8 +96,8 @@ def stopped(reason: str, summary: Summary) -> Outcome:
     unknown = [f"unknown outcome on {entry['host']}: {entry['task']}" for entry in summary.unanswered]
     rest = f" The outcome of {words.count(len(unknown), 'step')} is unknown." if unknown else " Nothing was under way."
     if reason == "timeout":
-        return Outcome("timed_out", Exit.TIMED_OUT, f"Timed out and stopped.{rest}", unknown, not_measured(summary))
-    return Outcome("interrupted", Exit.INTERRUPTED, f"Interrupted and stopped.{rest}", unknown, not_measured(summary))
+        return Outcome("timed_out", Exit.TIMED_OUT, f"Stopped when the time was over.{rest}", unknown, not_measured(summary))
+    return Outcome("interrupted", Exit.INTERRUPTED, f"Stopped by a signal.{rest}", unknown, not_measured(summary))
 
 
 def after_planning(summary: Summary) -> Outcome:
@@ -119,10 +124,10 @@ def after_planning(summary: Summary) -> Outcome:
         return Outcome(
             "not_recovered", Exit.NOT_RECOVERED, "Not healthy, and there is nothing this scenario may do about it.", _finding_reasons(bad),
         )
-    if not summary.findings:
+    judged = {str(item["host"]) for item in summary.findings}
+    if not judged:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, "Nothing was measured.", ["no health check gave a verdict"])
-    return Outcome("nothing_to_do", Exit.NOTHING_TO_DO, f"Nothing to do: {words.count(len(summary.hosts), 'host')} measured healthy.",
-                   [f"{item['host']}: {item.get('check')} is {item.get('status')}" for item in summary.findings if item.get("status") != "ok"])
+    return Outcome("nothing_to_do", Exit.NOTHING_TO_DO, f"{words.count(len(judged), 'host')} measured healthy, nothing planned.")
 
 
 def after_acting(summary: Summary) -> Outcome:
@@ -131,7 +136,7 @@ def after_acting(summary: Summary) -> Outcome:
     failed = failed_hosts(execution)
     unmeasured = not_measured(summary)
     done = [action for action in carried_out(summary) if action.get("outcome") in CHANGED_OUTCOMES]
-    did = f"{words.count(len(done), 'action')} done"
+    did = f"{words.count(len(done), 'action')} done" if done else "nothing was changed"
     if not execution.get("stats"):
         return Outcome("failed", Exit.FAILED, f"Ansible did not get to its end; {did}.", _no_end(execution), unmeasured)
     reasons = _failure_reasons(summary, failed)
@@ -139,13 +144,17 @@ def after_acting(summary: Summary) -> Outcome:
     if blind:
         return Outcome("failed", Exit.FAILED, f"Failed on {', '.join(blind)} before it was measured; {did}.", reasons, unmeasured)
     if failed:
-        return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not recovered: {', '.join(failed)}; {did}.",
+        return Outcome("not_recovered", Exit.NOT_RECOVERED, f"{', '.join(failed)} did not come back to health; {did}.",
                        reasons or _finding_reasons(still_bad(summary)), unmeasured)
     if unmeasured:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not measured: {', '.join(unmeasured)}; {did}.", reasons, unmeasured)
     if not measured(summary):
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Nothing was verified; {did}.", ["verify gave no verdict"])
-    return Outcome("recovered", Exit.RECOVERED, f"Recovered: {did}, {words.count(len(measured(summary)), 'host')} measured healthy.")
+    return Outcome("recovered", Exit.RECOVERED, f"{_capital(did)}, {words.count(len(measured(summary)), 'host')} measured healthy.")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _no_end(execution: Json) -> list[str]:
@@ -154,7 +163,8 @@ def _no_end(execution: Json) -> list[str]:
 
 def _failure_reasons(summary: Summary, hosts: Sequence[str]) -> list[str]:
     """What failed on these hosts, the last thing said first; and who was not reached."""
-    said = [f"{entry['host']}: {words.one_line(entry['msg'] or entry['task'], limit=300)}" for entry in summary.failures if entry["host"] in hosts]
+    failures = [entry for entry in summary.failures if entry["host"] in hosts]
+    said = [f"{entry['host']}: {words.one_line(entry['msg'] or entry['task'], limit=300)}" for entry in failures]
     said += [f"{entry['host']}: unreachable: {words.one_line(entry['msg'], limit=300)}" for entry in summary.unreachable]
     return list(dict.fromkeys(reversed(said)))[:10]
 

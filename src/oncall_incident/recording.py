@@ -16,7 +16,6 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact imp
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Fold, Summary
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.writer import Segment
 
-from .view import View
 from .who import opening
 
 
@@ -46,18 +45,18 @@ class Recording:
         with Segment.open(self.run_dir, run=self.run, redactor=self.redactor, opening=opening(self._versions)) as segment:
             yield segment
 
-    def look(self, view: View | None = None) -> None:
-        """Take in what was written since the last look, and show it."""
+    def new_events(self) -> Iterator[dict[str, Any]]:
+        """What was written since the last call; it is taken into the summary as well."""
         for event in self._follower.new_events():
             event = put_back(self.run_dir, event)
             self._fold.add(event)
-            if view is not None:
-                view.event(event)
+            yield event
 
     @property
     def summary(self) -> Summary:
         """The run so far, as its record tells it."""
-        self.look()
+        for _event in self.new_events():
+            pass
         return self._fold.summary()
 
 

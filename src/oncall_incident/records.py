@@ -40,7 +40,7 @@ def run_directory(record: str, *, environ: Mapping[str, str], cwd: Path) -> Path
         raise Stop(f"{record}: {len(beginning)} runs begin with that.", hint="They are: " + ", ".join(beginning[-5:]))
     near = difflib.get_close_matches(record, known, n=1, cutoff=0.6)
     meant = f"Did you mean {near[0]}? " if near else ""
+    last = f"; the last one is {known[-1]}." if known else ", which has none."
     raise Stop(
-        f"{record}: there is no such record.",
-        hint=f"{meant}Give a run's directory, its id, or latest. Runs are kept in {runs}" + (f"; the last one is {known[-1]}." if known else ", which has none."),
+        f"{record}: there is no such record.", hint=f"{meant}Give a run's directory, its id, or latest. Runs are kept in {runs}{last}",
     )

@@ -38,8 +38,8 @@ def render(run_dir: Path) -> str:
     """The report of a run."""
     summary = summarise(run_dir)
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=False, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        undefined=jinja2.ChainableUndefined,  # a record may be damaged; its report must still say what there is
     )
     environment.filters.update(text=markdown.text, code=markdown.code, clock=_clock)
     return environment.get_template("report.md.j2").render(content(summary, verify.check(run_dir)))
@@ -63,7 +63,7 @@ def content(summary: Summary, checked: verify.Report) -> dict[str, Any]:
         "skipped": summary.skipped_checks,
         "actions": [_action(item) for item in _actions(summary)],
         "plan": summary.plan, "approval": summary.approval,
-        "spared": [{**item, "whom": words.target(item.get("target") or {}), "query": words.query(item.get("target") or {})} for item in summary.protected],
+        "spared": [_spared(item) for item in summary.protected],
         "comparison": _comparison(summary),
         "not_measured": outcome.not_measured(summary) if ansible else [],
         "unreachable": summary.unreachable, "unanswered": summary.unanswered, "failures": summary.failures,
@@ -106,6 +106,11 @@ def _action(item: Json) -> Json:
     }
 
 
+def _spared(item: Json) -> Json:
+    target = item.get("target") or {}
+    return {**item, "whom": words.target(target), "query": words.query(target)}
+
+
 def _comparison(summary: Summary) -> list[Json]:
     """Every check that was measured twice or was not ok, before and after."""
     rows = []
@@ -114,7 +119,7 @@ def _comparison(summary: Summary) -> list[Json]:
         if after is None and (before is None or before.get("status") == "ok"):
             continue
         item = after or before or {}
-        rows.append({"host": item.get("host"), "check": item.get("check"), "subject": item.get("subject"), "before": _state(before), "after": _state(after)})
+        rows.append({**{name: item.get(name) for name in ("host", "check", "subject")}, "before": _state(before), "after": _state(after)})
     return sorted(rows, key=lambda row: (str(row["host"]), str(row["check"]), str(row["subject"])))
 
 
@@ -145,17 +150,18 @@ def _what(event: Json) -> str:
         value = words.measured(finding.get("observed"), str(finding.get("unit") or ""))
         return f"{event.get('phase') or 'look'}: {finding.get('check')}{subject} is {finding.get('status')} ({value})"
     if kind == "action":
-        return "" if action.get("outcome") == "planned" else (
-            f"{str(action.get('verb')).replace('_', ' ')} {words.target(action.get('target') or {})}: {str(action.get('outcome')).replace('_', ' ')}")
+        done = f"{action.get('verb')}: {action.get('outcome')}".replace("_", " ")
+        return "" if action.get("outcome") == "planned" else f"{done}: {words.target(action.get('target') or {})}"
     if kind == "result":
         return f"{event.get('status')}: {event.get('task')}"
     said = {
         "run.open": f"run opened by {event.get('by')}", "plan": "plan made",
-        "plan.approved": f"plan approved by {event.get('by')} ({event.get('how')}), {words.count(int(event.get('count') or 0), 'action')}",
+        "plan.approved": f"plan approved by {event.get('by')} ({event.get('how')}): {words.count(int(event.get('count') or 0), 'action')}",
         "plan.refused": f"plan not approved ({event.get('how')})",
         "play.start": f"play: {event.get('play') or event.get('name') or ''}",
         "no_hosts": "no host matched", "interrupted": f"stopped: {event.get('reason')}", "outcome": f"outcome: {event.get('sentence')}",
-        "recovered": f"segment {event.get('of')} was left open by its writer and is closed here", "record.degraded": "events could not be recorded",
+        "recovered": f"segment {event.get('of')} was left open by its writer and is closed here",
+        "record.degraded": "events could not be recorded",
     }
     return said.get(str(kind), "")
 
@@ -163,7 +169,7 @@ def _what(event: Json) -> str:
 def _without_wrapper(summary: Summary) -> str:
     """The sentence for a run that no wrapper judged."""
     done = len(outcome.carried_out(summary))
-    return f"This run was not judged by `incident run`; its record has {words.count(done, 'action')} carried out. See what was measured below."
+    return f"No `incident run` judged this run. Its record has {words.count(done, 'action')} carried out; see below what was measured."
 
 
 def _clock(ts: Any) -> str:

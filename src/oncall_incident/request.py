@@ -79,8 +79,8 @@ class Request:
 #: After `--` these would change what is planned, approved or measured, or put secrets on the command line.
 _REFUSED_LONG = (
     "--check", "--tags", "--skip-tags", "--start-at-task", "--step", "--list-tasks", "--list-tags", "--list-hosts", "--syntax-check",
-    "--extra-vars", "--inventory", "--inventory-file", "--limit", "--version", "--help", "--ask-pass", "--ask-become-pass", "--ask-vault-password",
-    "--ask-vault-pass",
+    "--extra-vars", "--inventory", "--inventory-file", "--limit", "--version", "--help", "--ask-pass", "--ask-become-pass",
+    "--ask-vault-password", "--ask-vault-pass",
 )
 _REFUSED_SHORT = frozenset("CteilhkKJ")
 _FLAGS_LONG = frozenset({"--diff", "--become", "--force-handlers", "--flush-cache"})
@@ -129,10 +129,11 @@ def check_tags(request: Request) -> None:
 def check_inventory(request: Request, *, configured: str | None, cwd: Path) -> None:
     """Refuse inventories that are not there, before Ansible turns them into a warning and an empty list of hosts."""
     for inventory in request.inventories:
-        if "," not in inventory and not (cwd / Path(inventory).expanduser()).exists():
+        path = cwd / Path(inventory).expanduser()
+        if "," not in inventory and not path.exists():
             raise Stop(
                 f"-i {inventory}: there is no such inventory.",
-                hint=f"Looked for {(cwd / Path(inventory).expanduser())}. Give a file or directory, or hosts with a comma: -i db1.example.org,",
+                hint=f"Looked for {path}. Give a file or directory, or hosts with a comma: -i db1.example.org,",
             )
     if not request.inventories and not configured and not Path("/etc/ansible/hosts").exists():
         raise Stop("No inventory is given, and none is configured.", hint="Say which systems: incident run SCENARIO -i inventories/prod")

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import typer
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
@@ -47,13 +49,18 @@ def _as_data(finished: Finished, took: float) -> dict[str, object]:
     return {
         **outcome_event(finished.outcome, summary), "run": summary.run, "record": str(finished.run_dir),
         "report": str(finished.report) if finished.report else None, "seconds": round(took, 1),
-        "plan_hash": (summary.plan or {}).get("hash"), "approval": summary.approval and {key: summary.approval.get(key) for key in ("type", "by", "how")},
-        "unknown_outcomes": [{key: entry.get(key) for key in ("host", "task", "phase")} for entry in summary.unanswered],
+        "plan_hash": (summary.plan or {}).get("hash"),
+        "approval": _pick(summary.approval, "type", "by", "how") if summary.approval else None,
+        "unknown_outcomes": [_pick(entry, "host", "task", "phase") for entry in summary.unanswered],
         "findings": [
-            {key: item.get(key) for key in ("host", "phase", "check", "subject", "status", "observed", "threshold", "unit")} for item in summary.findings
+            _pick(item, "host", "phase", "check", "subject", "status", "observed", "threshold", "unit") for item in summary.findings
         ],
-        "planned_actions": [{"host": host, **{key: action.get(key) for key in ("id", "verb", "target", "reason")}} for host, action in outcome.planned(summary)],
+        "planned_actions": [{"host": host, **_pick(action, "id", "verb", "target", "reason")} for host, action in outcome.planned(summary)],
     }
+
+
+def _pick(data: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: data.get(key) for key in keys}
 
 
 def _show_end(view: View, finished: Finished, took: float) -> None:
@@ -66,7 +73,7 @@ def _show_end(view: View, finished: Finished, took: float) -> None:
     console.print(head, soft_wrap=not console.is_terminal)
     for reason in end.reasons:
         console.print(Text(f"  {reason}"), soft_wrap=not console.is_terminal)
-    remaining = [item for item in finished.summary.findings if item.get("status") != "ok"]
+    remaining = outcome.not_ok(finished.summary)
     if remaining and end.status in (Exit.RECOVERED, Exit.NOTHING_TO_DO) and end.name != "planned":
         names = ", ".join(dict.fromkeys(f"{item['host']} {item.get('check')} ({item.get('status')})" for item in remaining))
         console.print(Text.assemble(("  remaining: ", STYLES["warning"]), names), soft_wrap=not console.is_terminal)

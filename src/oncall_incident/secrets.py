@@ -64,5 +64,7 @@ def seconds(timeout: str | None) -> float | None:
 
 def _answer(prompt: str) -> str:
     if not sys.stdin.isatty():
-        raise Stop(f"{prompt.strip(': ')} cannot be asked for: the input is no terminal.", hint="Use a password file, or variables from a vault.")
+        raise Stop(
+            f"{prompt.strip(': ')} cannot be asked for: the input is no terminal.", hint="Use a password file, or variables from a vault.",
+        )
     return getpass.getpass(prompt)

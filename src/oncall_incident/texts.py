@@ -1,42 +1,73 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The longer texts of --help."""
+"""The longer texts of --help: at most 76 columns, since click keeps them as they are."""
 
 from __future__ import annotations
 
 from .exits import TABLE
 
-MAIN = """Run incident scenarios: look, plan, ask, act inside limits, measure, and leave a record of it.
+MAIN = """Run incident scenarios: look, plan, ask, act inside limits, measure, and
+leave a record of it.
 
-[bold]Examples[/bold]
-
-  incident scenarios                                    what there is
-  incident run db-recovery -i inventories/prod --check  the plan; touches nothing
-  incident run db-recovery -i inventories/prod          plan, your approval, action, measurement, report
-  incident verify latest                                is the record whole and unchanged?
-  incident report latest --output -                     the report again
+\b
+Examples:
+  incident scenarios
+      what there is
+  incident run db-recovery -i inventories/prod --check
+      the plan; touches nothing
+  incident run db-recovery -i inventories/prod
+      plan, your approval, action, measurement, report
+  incident verify latest
+      is the record whole and unchanged?
+  incident report latest --output -
+      the report again
 """
 
-RUN = """Run a SCENARIO (see [bold]incident scenarios[/bold]), or a playbook file of your own built from the same roles.
+RUN = """Run a SCENARIO (`incident scenarios` lists them), or a playbook file of your
+own built from the same roles.
 
-First it investigates and makes the plan; nothing is touched. Then it shows the plan and asks. What you approve is carried out, that and
-nothing else, and measured until it holds or the time is up. Ctrl-C stops at any moment and says what may still be under way.
+First it investigates and makes the plan; nothing is touched. Then it shows
+the plan and asks. What you approve is carried out, that and nothing else, and
+measured until it holds or the time is up. Ctrl-C stops at any moment and says
+what may still be under way.
 
-[bold]Examples[/bold]
+\b
+Examples:
+  incident run db-recovery -i inventories/prod
+      with the question
+  incident run db-recovery -i inventories/prod --limit db1 --check
+      only the plan, only db1
+  incident run db-recovery -i inventories/prod --tags investigate
+      only look
+  incident run db-recovery -i prod.yml --yes --timeout 15m --json
+      for automation
+  incident run db-recovery -i prod.yml -e @limits.yml -- --diff
+      what follows -- goes to ansible-playbook
 
-  incident run db-recovery -i inventories/prod                      with the question
-  incident run db-recovery -i inventories/prod --limit db1 --check  only the plan, only db1
-  incident run db-recovery -i inventories/prod --tags investigate   only look
-  incident run db-recovery -i prod.yml --yes --timeout 15m --json   for automation
-  incident run db-recovery -i prod.yml -e @limits.yml -- --diff     after -- : for ansible-playbook
+Values of -e go to a file that only you can read and that is gone afterwards,
+never to a command line. Of your environment only what Ansible, SSH and
+clients need is passed on, and what your inventory reads with
+lookup('env', ...); --pass-env NAME adds to that.
+"""
 
-Values of -e go to a file that only you can read and that is gone afterwards, never to a command line. Of your environment only what
-Ansible, SSH and clients need is passed on, and what your inventory reads with lookup('env', ...); --pass-env NAME adds to that.
+VERIFY = """Recheck a record: is every line there, unchanged and in its place?
+
+\b
+Exit statuses:
+    0  ok          every line is there and unchanged
+    1  broken      something was changed; it says where
+    2  bad input   there is no such record
+    3  incomplete  its last writer did not finish
+"""
+
+REPORT = """Write the report of a run in Markdown: into its directory, and to --output.
+
+It is made from the record alone: the same record gives the same report.
 """
 
 
 def epilog() -> str:
     """The exit statuses, for the end of a help text."""
     rows = "\n".join(f"  {status:>3}  {name:<17} {meaning}" for status, name, meaning in TABLE)
-    return f"[bold]Exit statuses[/bold]\n\n{rows}"
+    return f"\b\nExit statuses:\n{rows}"

@@ -42,9 +42,8 @@ def verify_and_show(record: str, *, as_json: bool) -> Exit:
         console.print(Text(f"  {where}{f', line {problem.line}' if problem.line else ''}: {problem.message}"))
     if len(report.problems) > _MOST:
         console.print(Text(f"  and {len(report.problems) - _MOST} more"))
-    console.print(Text(
-        f"  checked {count(report.events, 'event')} in {count(report.segments, 'segment')} and {count(report.blobs, 'blob')}; head {report.head}", style="dim",
-    ))
+    numbers = f"{count(report.events, 'event')} in {count(report.segments, 'segment')} and {count(report.blobs, 'blob')}"
+    console.print(Text(f"  checked {numbers}; head {report.head}", style="dim"))
     for number in report.recovered:
         console.print(Text(f"  segment {number} was left open by its writer and closed by the one after it", style="dim"))
     return _STATUS[report.status]

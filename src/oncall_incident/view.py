@@ -9,8 +9,8 @@ Everything shown comes from the record, so that what was on the screen is what w
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import STATUSES
@@ -30,13 +30,25 @@ STYLES = {
 _TITLES = {"investigate": "Investigate", "mitigate": "Mitigate", "verify": "Verify"}
 
 
+class EventSource(Protocol):
+    """What gives events as they are written."""
+
+    def new_events(self) -> Iterator[dict[str, Any]]:
+        """Those since the last call."""
+
+
 class View:
     """The display of one run.
 
     Args:
         console: where to; its terminal-ness decides between the moving status line and plain lines.
         verbose: show ansible-playbook's own lines too.
+
+    Attributes:
+        fault: what made the display go silent, or None.
     """
+
+    fault: Exception | None = None
 
     def __init__(self, console: Console, *, verbose: bool = False) -> None:
         self.console = console
@@ -76,10 +88,27 @@ class View:
 
     def end(self) -> None:
         """The execution is over: what was held back is shown, the status line goes."""
-        self._flush()
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        try:
+            self._flush()
+            if self._live is not None:
+                self._live.stop()
+        except Exception as exc:
+            self.fault = self.fault or exc
+        self._live = None
+
+    def show_from(self, record: EventSource) -> None:
+        """Show what is new in a record, and move the status line.
+
+        A closed pipe or a fault in the display is no reason to leave a mitigation half done: the view then goes silent.
+        """
+        try:
+            for event in record.new_events():
+                if self.fault is None:
+                    self.event(event)
+            if self.fault is None:
+                self.tick()
+        except Exception as exc:
+            self.fault = exc
 
     def tick(self) -> None:
         """Move the status line."""
@@ -90,8 +119,11 @@ class View:
 
     def line(self, text: str) -> None:
         """A line of ansible-playbook's own output."""
-        if self.verbose:
-            self.say(text, style="dim", indent=2)
+        if self.verbose and self.fault is None:
+            try:
+                self.say(text, style="dim", indent=2)
+            except OSError as exc:
+                self.fault = exc
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Show what an event of the record means to a person."""
@@ -141,8 +173,9 @@ class View:
         key = (str(event.get("phase")), str(event.get("host")), str(item.get("check")), "skipped")
         if key not in self._shown:
             self._shown[key] = "skipped"
-            self.say(Text.assemble(("not checked  ", "magenta"), f"{event.get('host')}  {item.get('check')}: ",
-                                   words.one_line(item.get("reason", ""), limit=200)), indent=2)
+            reason = words.one_line(item.get("reason", ""), limit=200)
+            name = (str(item.get("check")), "bold")
+            self.say(Text.assemble((f"{'skipped':<9}", "magenta"), f"{event.get('host')}  ", name, f"  {reason}"), indent=2)
 
     def _on_no_hosts(self, _event: Mapping[str, Any]) -> None:
         self.say("no hosts matched", style="bold red", indent=2)

@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which variables go along, and which settings of the user survive ansible-runner."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from oncall_incident import ansible_cfg
+from oncall_incident.environment import allowed, looked_up, scrub
+
+
+def test_only_what_is_needed_goes_along() -> None:
+    environ = {"PATH": "/bin", "LC_ALL": "C", "ANSIBLE_FORKS": "3", "SSH_AUTH_SOCK": "/s", "PGHOST": "h", "PGPASSWORD": "x", "DB_PASSWORD": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    assert set(allowed(environ)) == {"PATH", "LC_ALL", "ANSIBLE_FORKS", "SSH_AUTH_SOCK", "PGHOST"}
+    assert set(allowed(environ, also=["DB_PASSWORD", "PGPASSWORD"])) >= {"DB_PASSWORD", "PGPASSWORD"}
+
+
+def test_what_the_runner_copied_is_taken_out_and_what_it_made_stays() -> None:
+    parent = {"SECRET": "x", "PATH": "/bin", "OURS": "old"}
+    made = {**parent, "OURS": "new", "AWX_ISOLATED_DATA_DIR": "/tmp/x"}
+    assert scrub(made, parent=parent, keep={"PATH": "/bin", "OURS": "new"}) == {"PATH": "/bin", "OURS": "new", "AWX_ISOLATED_DATA_DIR": "/tmp/x"}
+
+
+def test_variables_that_an_inventory_reads_are_found(tmp_path: Path) -> None:
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "hosts.yml").write_text("db: {}\n")
+    (tmp_path / "group_vars" / "db.yml").write_text("a: \"{{ lookup('ansible.builtin.env', 'DB_PW') }}\"\nb: '{{ query(\"env\", \"OTHER\") }}'\n")
+    assert looked_up([str(tmp_path)], cwd=tmp_path) == {"DB_PW", "OTHER"}
+    assert looked_up(["hosts.yml"], cwd=tmp_path) == {"DB_PW", "OTHER"}
+    assert looked_up(["db1,"], cwd=tmp_path) == set()
+
+
+_CFG = """[defaults]
+callbacks_enabled = ansible.posix.timer, x.y.z ; both
+callback_plugins = plugins/callback:~/more
+collections_path = collections:/opt/collections
+inventory = hosts.yml
+host_key_checking = False
+"""
+
+
+def test_the_users_settings_are_read_as_ansible_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ansible.cfg").write_text(_CFG)
+    monkeypatch.chdir(tmp_path)
+    environ = {"HOME": str(tmp_path), "PATH": str(Path(sys.executable).parent)}
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ours = ansible_cfg.read(environ=environ, cwd=tmp_path)
+    dumped = subprocess.run(
+        [str(Path(sys.executable).parent / "ansible-config"), "dump", "--only-changed", "--format", "json"], cwd=tmp_path, env=environ,
+        capture_output=True, text=True, check=True, timeout=60,
+    )
+    theirs = {item["name"]: item["value"] for item in json.loads(dumped.stdout) if "name" in item}
+    assert [name.strip() for name in ours["callbacks_enabled"].split(",")] == theirs["CALLBACKS_ENABLED"]
+    assert ours["callback_plugins"].split(":") == theirs["DEFAULT_CALLBACK_PLUGIN_PATH"]
+    assert ours["collections_path"].split(":") == theirs["COLLECTIONS_PATHS"]
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "ansible.cfg").write_text(_CFG)
+    environ = {"HOME": str(tmp_path), "ANSIBLE_CALLBACKS_ENABLED": "only.this.one"}
+    assert ansible_cfg.read(environ=environ, cwd=tmp_path)["callbacks_enabled"] == "only.this.one"
+
+
+def test_a_world_writable_directorys_file_is_not_read(tmp_path: Path) -> None:
+    place = tmp_path / "open"
+    place.mkdir()
+    place.chmod(0o777)
+    (place / "ansible.cfg").write_text(_CFG)
+    assert ansible_cfg.find_file(environ={"HOME": str(tmp_path)}, cwd=place) != place / "ansible.cfg"
+
+
+def test_a_broken_file_is_left_to_ansible(tmp_path: Path) -> None:
+    (tmp_path / "ansible.cfg").write_text("no section\n")
+    assert ansible_cfg.read(environ={"HOME": str(tmp_path)}, cwd=tmp_path) == {}

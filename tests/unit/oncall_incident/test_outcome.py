@@ -1,0 +1,196 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a run ended is judged from its record alone, and never too well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import summarise
+
+from oncall_incident import outcome
+from oncall_incident.exits import Exit
+from tests.support.story import Story
+
+Tell = Callable[[Story], None]
+
+
+def looked(story: Story) -> None:
+    with story.segment(check_mode=True):
+        story.finding("investigate", "db1", "critical")
+        story.action("db1", "planned")
+        story.plan("db1")
+        story.stats(db1=0)
+
+
+def recovered(story: Story) -> None:
+    looked(story)
+    with story.segment(check_mode=False):
+        story.action("db1", "gone")
+        story.finding("verify", "db1", "ok", observed=12)
+        story.stats(db1=0)
+
+
+def failed_in_verify(story: Story) -> None:
+    looked(story)
+    with story.segment(check_mode=False):
+        story.action("db1", "gone")
+        story.finding("verify", "db1", "critical")
+        story.result("db1", "Judge", "failed", phase="verify", msg="connections is critical")
+        story.stats(db1=1)
+
+
+def failed_before_verify(story: Story) -> None:
+    looked(story)
+    with story.segment(check_mode=False):
+        story.result("db1", "Act", "failed", msg="boom")
+        story.stats(db1=1)
+
+
+def unreachable_in_verify(story: Story) -> None:
+    looked(story)
+    with story.segment(check_mode=False):
+        story.action("db1", "gone")
+        story.result("db1", "Look", "unreachable", phase="verify", msg="no route")
+        story.stats(db1=0)
+
+
+def verify_said_nothing(story: Story) -> None:
+    looked(story)
+    with story.segment(check_mode=False):
+        story.action("db1", "gone")
+        story.stats(db1=0)
+
+
+def another_host_unreachable(story: Story) -> None:
+    with story.segment(check_mode=True):
+        story.result("db2", "Look", "unreachable", phase="investigate", msg="no route")
+    recovered(story)
+
+
+def no_statistics(story: Story) -> None:
+    looked(story)
+    with story.segment(check_mode=False):
+        story.action("db1", "gone")
+
+
+def still_running(story: Story) -> None:
+    looked(story)
+    with story.segment(check_mode=False):
+        story.action("db1", "still_running")
+        story.finding("verify", "db1", "ok")
+        story.stats(db1=1)
+
+
+@pytest.mark.parametrize(("tell", "status", "not_measured"), [
+    (recovered, Exit.RECOVERED, []),
+    (failed_in_verify, Exit.NOT_RECOVERED, []),
+    (failed_before_verify, Exit.FAILED, ["db1"]),
+    (unreachable_in_verify, Exit.NOT_RECOVERED, ["db1"]),
+    (verify_said_nothing, Exit.NOT_RECOVERED, ["db1"]),
+    (another_host_unreachable, Exit.NOT_RECOVERED, ["db2"]),
+    (no_statistics, Exit.FAILED, ["db1"]),
+    (still_running, Exit.NOT_RECOVERED, []),
+])
+def test_after_acting(tell: Tell, status: Exit, not_measured: list[str], tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    tell(story)
+    end = outcome.after_acting(summarise(story.run_dir))
+    assert (end.status, list(end.not_measured)) == (status, not_measured)
+
+
+def healthy(story: Story) -> None:
+    with story.segment(check_mode=True):
+        story.finding("investigate", "db1", "ok")
+        story.finding("investigate", "db1", "warning", check="settings")
+        story.stats(db1=0)
+
+
+def critical_without_a_plan(story: Story) -> None:
+    with story.segment(check_mode=True):
+        story.finding("investigate", "db1", "critical")
+        story.stats(db1=0)
+
+
+def unknown_without_a_plan(story: Story) -> None:
+    with story.segment(check_mode=True):
+        story.finding("investigate", "db1", "unknown")
+        story.stats(db1=0)
+
+
+def blind(story: Story) -> None:
+    with story.segment(check_mode=True):
+        story.result("db1", "Look", "failed", phase="investigate", msg="grant pg_monitor")
+        story.stats(db1=1)
+
+
+def over_the_limit(story: Story) -> None:
+    with story.segment(check_mode=True):
+        story.finding("investigate", "db1", "critical")
+        story.result("db1", "Act", "failed", msg="40 candidates, limit 10")
+        story.stats(db1=1)
+
+
+def all_unreachable(story: Story) -> None:
+    with story.segment(check_mode=True):
+        story.result("db1", "Look", "unreachable", phase="investigate", msg="no route")
+        story.stats(db1=0)
+
+
+def measured_nothing(story: Story) -> None:
+    with story.segment(check_mode=True):
+        story.stats(db1=0)
+
+
+def empty_plan(story: Story) -> None:
+    with story.segment(check_mode=True):
+        story.finding("investigate", "db1", "ok")
+        story.plan()
+        story.stats(db1=0)
+
+
+@pytest.mark.parametrize(("tell", "name", "status"), [
+    (looked, "planned", Exit.RECOVERED),
+    (healthy, "nothing_to_do", Exit.NOTHING_TO_DO),
+    (empty_plan, "nothing_to_do", Exit.NOTHING_TO_DO),
+    (critical_without_a_plan, "not_recovered", Exit.NOT_RECOVERED),
+    (unknown_without_a_plan, "not_recovered", Exit.NOT_RECOVERED),
+    (blind, "failed", Exit.FAILED),
+    (over_the_limit, "failed", Exit.FAILED),
+    (all_unreachable, "not_recovered", Exit.NOT_RECOVERED),
+    (measured_nothing, "not_recovered", Exit.NOT_RECOVERED),
+])
+def test_after_planning(tell: Tell, name: str, status: Exit, tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    tell(story)
+    end = outcome.after_planning(summarise(story.run_dir))
+    assert (end.name, end.status) == (name, status)
+
+
+def test_a_failure_says_what_failed(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    over_the_limit(story)
+    assert list(outcome.after_planning(summarise(story.run_dir)).reasons) == ["db1: 40 candidates, limit 10"]
+
+
+@pytest.mark.parametrize(("reason", "status"), [("interrupt", Exit.INTERRUPTED), ("timeout", Exit.TIMED_OUT)])
+def test_stopped_names_what_is_unknown(reason: str, status: Exit, tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    looked(story)
+    with story.segment(check_mode=False):
+        story.intent("db1", "End sessions")
+    end = outcome.stopped(reason, summarise(story.run_dir))
+    assert end.status == status
+    assert list(end.reasons) == ["unknown outcome on db1: End sessions"]
+    assert list(end.not_measured) == ["db1"]
+
+
+def test_the_wrappers_own_segments_are_no_executions(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    looked(story)
+    with story.segment("wrapper"):
+        story.tell("plan.approved", by="me", how="typed")
+    assert len(outcome.ansible_segments(summarise(story.run_dir))) == 1

@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is refused before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oncall_incident.errors import Stop
+from oncall_incident.request import Request, check_files, check_inventory, check_passed, check_tags
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--check"], ["-C"], ["--tags", "x"], ["--tag=x"], ["-t", "x"], ["--skip-tags=x"], ["--start-at-task", "x"], ["--start-at", "x"], ["--step"],
+    ["--list-hosts"], ["--list-t"], ["--syntax-check"], ["-e", "a=b"], ["-ea=b"], ["--extra-vars=a=b"], ["-i", "hosts"], ["-DC"], ["-bC"],
+    ["--diff", "--check"], ["-K"], ["--ask-become-pass"], ["-h"], ["--version"],
+])
+def test_what_would_change_the_plan_is_not_passed_through(arguments: list[str]) -> None:
+    with pytest.raises(Stop, match="cannot be passed through") as refused:
+        check_passed(arguments)
+    assert int(refused.value.status) == 2
+
+
+@pytest.mark.parametrize("arguments", [[], ["--diff"], ["-D"], ["--become-user", "postgres"], ["--ssh-common-args=-o X=y"], ["-T", "5"], ["-c", "ssh"]])
+def test_other_arguments_pass(arguments: list[str]) -> None:
+    check_passed(arguments)
+
+
+@pytest.mark.parametrize("arguments", [["other.yml"], ["--diff", "other.yml"], ["--become-user=x", "other.yml"], ["-D", "other.yml"]])
+def test_a_second_playbook_is_refused(arguments: list[str]) -> None:
+    with pytest.raises(Stop, match=r"other\.yml: incident run takes one scenario"):
+        check_passed(arguments)
+
+
+def test_phases_keep_their_order_and_further_tags_go_along() -> None:
+    request = Request("x", tags=["verify", "extra", "investigate"])
+    assert request.phases == ("investigate", "verify")
+    assert request.further_tags == ("extra",)
+    assert Request("x", tags=["extra"]).phases == ("investigate", "mitigate", "verify")
+
+
+def test_a_phase_cannot_be_skipped_by_its_tag() -> None:
+    with pytest.raises(Stop, match="verify"):
+        check_tags(Request("x", skip_tags=["slow,verify"]))
+
+
+def test_an_inventory_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Stop, match="-i nowhere: there is no such inventory"):
+        check_inventory(Request("x", inventories=["nowhere"]), configured=None, cwd=tmp_path)
+    check_inventory(Request("x", inventories=["db1.example.org,"]), configured=None, cwd=tmp_path)
+
+
+def test_a_key_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Stop, match="--private-key key"):
+        check_files(Request("x", private_key="key"), cwd=tmp_path)
+
+
+def test_arguments_of_ansible() -> None:
+    request = Request("x", inventories=["a", "b"], limit="db1", user="ops", become=True, ask=["--ask-become-pass"], forks=3, verbosity=2, passed=["--diff"])
+    assert request.ansible_arguments() == [
+        "-i", "a", "-i", "b", "--limit", "db1", "--user", "ops", "--forks", "3", "--become", "--ask-become-pass", "-vv", "--diff",
+    ]
