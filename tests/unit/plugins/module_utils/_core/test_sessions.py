@@ -29,8 +29,8 @@ OWN = Backend(pid=1, backend_start="b1", application_name="oncall.incident", sta
 def session(pid: int, state: str = "active", age: float = 1000.0, **more: Any) -> Backend:
     in_transaction = state != "idle"
     return Backend(**{
-        "pid": pid, "backend_start": f"b{pid}", "user": "app", "database": "shop", "application_name": "web", "state": state, "query": "SELECT 1",
-        "query_start": f"q{pid}", "query_age": age, "state_change": f"s{pid}", "state_age": age,
+        "pid": pid, "backend_start": f"b{pid}", "user": "app", "database": "shop", "application_name": "web",
+        "state": state, "query": "SELECT 1", "query_start": f"q{pid}", "query_age": age, "state_change": f"s{pid}", "state_age": age,
         "xact_start": f"x{pid}" if in_transaction else None, "transaction_age": age if in_transaction else None, **more,
     })
 
@@ -39,8 +39,8 @@ def waiter(pid: int, *blockers: int, **more: Any) -> Backend:
     return session(pid, wait_event_type="Lock", blocked_by=blockers, **more)
 
 
-def choose(backends: list[Backend], rules: list[dict[str, Any]] | None = None, *, policy: Policy = POLICY, max_connections: int = 100) -> Selection:
-    return select([OWN, *backends], rules=parse_rules(rules), policy=policy, max_connections=max_connections)
+def choose(backends: list[Backend], rules: list[dict[str, Any]] | None = None, *, max_connections: int = 100) -> Selection:
+    return select([OWN, *backends], rules=parse_rules(rules), policy=POLICY, max_connections=max_connections)
 
 
 def pids(selection: Selection) -> list[int]:
@@ -75,7 +75,8 @@ QUERIES = {"name": "q", "min_query_age": 10}
      [{**QUERIES, "group_by": "query_id", "min_group_size": 2}], [11, 12]),
     ([session(10, query="SELECT 1"), session(11, query="select   2"), session(12, query="SELECT x")],
      [{**QUERIES, "group_by": "query_id", "min_group_size": 2}], [10, 11]),
-    ([session(10), session(11, application_name="b"), session(12)], [{**QUERIES, "group_by": "application_name", "victims": "oldest"}], [10, 11]),
+    ([session(10), session(11, application_name="b"), session(12)],
+     [{**QUERIES, "group_by": "application_name", "victims": "oldest"}], [10, 11]),
     ([session(10), waiter(11, 10), session(12)], [{**QUERIES, "min_blocked": 1}], [10]),
 ])
 def test_who_is_chosen(backends: list[Backend], rules: list[dict[str, Any]] | None, expected: list[int]) -> None:
@@ -140,7 +141,9 @@ def test_ids_one_per_clock_and_stable_as_time_passes() -> None:
     ids = late.ids(verb="terminate", resource="r")
     assert ids[0] == early.ids(verb="terminate", resource="r")[0] == "terminate|r|backend_start=b10,clock=transaction,pid=10,since=x10"
     assert len(ids) == 2
-    assert parse_session_id(ids[1]) == {"verb": "terminate", "resource": "r", "pid": "10", "backend_start": "b10", "clock": "query", "since": "q10"}
+    assert parse_session_id(ids[1]) == {
+        "verb": "terminate", "resource": "r", "pid": "10", "backend_start": "b10", "clock": "query", "since": "q10",
+    }
 
 
 def test_an_approval_of_any_clock_is_enough_and_restricts_to_that_clock() -> None:
@@ -154,7 +157,9 @@ def test_an_approval_of_any_clock_is_enough_and_restricts_to_that_clock() -> Non
     assert found.restricted(ids, verb="cancel", resource="r") is None
 
 
-@pytest.mark.parametrize("text", ["", "restart|service|name=web", "terminate|r|pid=1", "rollback_prepared|r|gid=a,prepared=b,transaction=c"])
+@pytest.mark.parametrize("text", [
+    "", "restart|service|name=web", "terminate|r|pid=1", "rollback_prepared|r|gid=a,prepared=b,transaction=c",
+])
 def test_other_ids_are_not_sessions(text: str) -> None:
     assert parse_session_id(text) is None
 

@@ -29,7 +29,9 @@ def alternate(**given: Any) -> dict[str, Any]:
 def test_alternates_take_what_they_do_not_state_from_the_main_login() -> None:
     main, reserved, tcp, socket = logins_from(params(
         login_unix_socket="/run/pg", login_port=6000, login_password="a", ca_cert="/ca", ssl_mode="require",
-        alternate_logins=[alternate(login_user="root", login_password="b"), alternate(login_host="192.0.2.1"), alternate(login_unix_socket="/s")],
+        alternate_logins=[
+            alternate(login_user="root", login_password="b"), alternate(login_host="192.0.2.1"), alternate(login_unix_socket="/s"),
+        ],
     ))
     assert (main.unix_socket, main.port, main.user, main.password, main.ca_cert) == ("/run/pg", 6000, "postgres", "a", "/ca")
     assert (reserved.unix_socket, reserved.user, reserved.password) == ("/run/pg", "root", "b")
@@ -45,7 +47,8 @@ def test_the_password_is_in_no_description() -> None:
 
 def test_a_socket_wins_over_a_host_and_connect_params_over_both() -> None:
     login = logins_from(params(login_host="h", login_unix_socket="/s", connect_params={"host": "other", "target_session_attrs": "any"}))[0]
-    assert (login.describe(), login.keywords()["host"], login.keywords()["target_session_attrs"]) == ("postgres@/s:5432/postgres", "other", "any")
+    found = login.keywords()
+    assert (login.describe(), found["host"], found["target_session_attrs"]) == ("postgres@/s:5432/postgres", "other", "any")
 
 
 def test_the_run_is_in_the_application_name() -> None:

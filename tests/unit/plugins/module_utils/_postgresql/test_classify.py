@@ -15,7 +15,7 @@ HERE = 'connection to server at "192.0.2.1", port 5432 failed: '
     ("FATAL:  sorry, too many clients already", "slots_exhausted"),
     ("FATAL:  remaining connection slots are reserved for non-replication superuser connections", "slots_exhausted"),
     ("FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute", "slots_exhausted"),
-    ('FATAL:  remaining connection slots are reserved for roles with privileges of the "pg_use_reserved_connections" role', "slots_exhausted"),
+    ("FATAL:  remaining connection slots are reserved for roles with privileges of pg_use_reserved_connections", "slots_exhausted"),
     ('FATAL:  too many connections for role "app"', "slots_exhausted"),
     ('FATAL:  too many connections for database "shop"', "slots_exhausted"),
     ("FATAL:  no more connections allowed (max_client_conn)", "slots_exhausted"),

@@ -36,7 +36,8 @@ PREPARED = PreparedTransaction("gid", "7", "when", "app", "shop", age=1000.0)
 
 
 def planned(backends: list[Backend], approved: list[str] | None, **more: Any) -> list[tuple[int, str, Any]]:
-    request = Request(**{"rules": RULES, "budget": Budget(max_count=9), "approved": None if approved is None else tuple(approved), **more})
+    allowed = None if approved is None else tuple(approved)
+    request = Request(**{"rules": RULES, "budget": Budget(max_count=9), "approved": allowed, **more})
     selection = select(backends, rules=request.rules, policy=Policy(), max_connections=100)
     work = _plan(selection, [PREPARED], request, resource=RESOURCE, backends=backends)
     return [(action.target.get("pid", 0), action.outcome, action.detail.get("why")) for action in work.actions()]
@@ -49,13 +50,15 @@ def planned(backends: list[Backend], approved: list[str] | None, **more: Any) ->
     ([identity(1), identity(2, verb="cancel")], [(1, "planned", None), (2, "refused", "not_approved")]),  # approved for something else
     ([identity(1), identity(9)], [(1, "planned", None), (2, "refused", "not_approved"), (9, "not_needed", "gone_already")]),
     ([identity(3)], [(1, "refused", "not_approved"), (2, "refused", "not_approved"), (3, "moved_on", "no_longer_matches")]),
-    ([identity(3, start="old")], [(1, "refused", "not_approved"), (2, "refused", "not_approved"), (3, "pid_reused", "pid_reused")]),
+    ([identity(3, start="old")],
+     [(1, "refused", "not_approved"), (2, "refused", "not_approved"), (3, "pid_reused", "pid_reused")]),
     ([identity(1, resource="postgresql:77:1")],
      [(1, "refused", "not_approved"), (2, "refused", "not_approved")]),  # of before a restart, and yet the same: listed once
     ([identity(9, resource="postgresql:77:1")],
      [(1, "refused", "not_approved"), (2, "refused", "not_approved"), (9, "not_needed", "server_restarted")]),
     # What was approved for another server or another module is none of our business.
-    ([identity(1), identity(2), identity(8, resource="postgresql:88:1"), "restart|service|name=web"], [(1, "planned", None), (2, "planned", None)]),
+    ([identity(1), identity(2), identity(8, resource="postgresql:88:1"), "restart|service|name=web"],
+     [(1, "planned", None), (2, "planned", None)]),
 ])
 def test_approvals(approved: list[str] | None, expected: list[tuple[int, str, Any]]) -> None:
     assert planned([session(1), session(2), session(3, age=1.0)], approved) == expected
@@ -63,7 +66,8 @@ def test_approvals(approved: list[str] | None, expected: list[tuple[int, str, An
 
 def test_cancel_is_refused_where_it_cannot_help() -> None:
     rules = parse_rules([{"min_idle_in_transaction_age": 1}])
-    assert planned([session(1, state="idle in transaction")], None, rules=rules, strategy="cancel") == [(1, "refused", "cancel_cannot_help")]
+    found = planned([session(1, state="idle in transaction")], None, rules=rules, strategy="cancel")
+    assert found == [(1, "refused", "cancel_cannot_help")]
 
 
 @pytest.mark.parametrize(("request_more", "approved", "expected"), [
