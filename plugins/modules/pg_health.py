@@ -77,13 +77,15 @@ options:
     choices: [never, critical, warning]
     default: never
   connections_warning:
-    description: Taken connections in percent of those that ordinary roles can have, that is max_connections without the reserved ones.
-    type: float
-    default: 80.0
+    description:
+      - Taken connections in percent of those that ordinary roles can have, that is max_connections without the reserved ones.
+      - V(off) applies no threshold, here and in all others.
+    type: str
+    default: "80"
   connections_critical:
     description: As O(connections_warning), for V(critical).
-    type: float
-    default: 90.0
+    type: str
+    default: "90"
   long_queries_warning:
     description: Age of the oldest running statement.
     type: str
@@ -118,12 +120,12 @@ options:
     default: 1m
   ungranted_locks_warning:
     description: How many requests for locks are not granted.
-    type: float
-    default: 5.0
+    type: str
+    default: "5"
   ungranted_locks_critical:
     description: As O(ungranted_locks_warning), for V(critical).
-    type: float
-    default: 20.0
+    type: str
+    default: "20"
   prepared_transactions_warning:
     description: Age of the oldest prepared transaction.
     type: str
@@ -141,42 +143,45 @@ options:
     type: str
     default: 5m
   replication_bytes_warning:
-    description: How far a standby is behind in bytes of WAL.
-    type: bytes
+    description: How far a standby is behind in bytes of WAL, for example V(500M).
+    type: str
     default: 1G
   replication_bytes_critical:
     description: As O(replication_bytes_warning), for V(critical).
-    type: bytes
+    type: str
     default: 10G
   replication_slots_warning:
     description: Bytes of WAL that a replication slot keeps. A slot that is inactive is a warning whatever it keeps.
-    type: bytes
+    type: str
     default: 1G
   replication_slots_critical:
     description: As O(replication_slots_warning), for V(critical).
-    type: bytes
+    type: str
     default: 10G
   wraparound_warning:
     description: Age of a database's oldest transaction id. The server stops taking writes at about 2.1e9.
-    type: float
-    default: 1000000000.0
+    type: str
+    default: "1000000000"
   wraparound_critical:
     description: As O(wraparound_warning), for V(critical).
-    type: float
-    default: 1600000000.0
+    type: str
+    default: "1600000000"
   vacuum_warning:
     description: A table's dead rows as a multiple of the number at which autovacuum starts.
-    type: float
-    default: 5.0
+    type: str
+    default: "5"
   vacuum_critical:
     description: As O(vacuum_warning), for V(critical).
-    type: float
+    type: str
+    default: "off"
   database_size_warning:
     description: Bytes of the biggest database.
-    type: bytes
+    type: str
+    default: "off"
   database_size_critical:
     description: As O(database_size_warning), for V(critical).
-    type: bytes
+    type: str
+    default: "off"
   statements_warning:
     description: Mean time of a statement among those that use most time.
     type: str
@@ -184,6 +189,7 @@ options:
   statements_critical:
     description: As O(statements_warning), for V(critical).
     type: str
+    default: "off"
   probe_warning:
     description: How long the probe query takes.
     type: str

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The thresholds of pg_health: their names, kinds and defaults, stated once.
 
+A threshold is text: `off` applies none, so that one with a default can be switched off (Ansible has no null for such an option).
+
 The defaults follow the teams' guides where these name a value (pool over 80 percent, queries over one and five minutes, answers
 over two and five seconds), else PostgreSQL's own limits (vacuum_failsafe_age is 1.6e9).
 
@@ -11,6 +13,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .durations import parse_duration
@@ -18,36 +21,38 @@ from .errors import BadInput
 from .pg_verdict import Limit
 
 DURATION, SIZE, NUMBER = "duration", "size", "number"
+OFF = "off"
 
-#: By name: kind, default of `<name>_warning`, default of `<name>_critical`. None applies none.
-THRESHOLDS: t.Mapping[str, tuple[str, t.Any, t.Any]] = {
-    "connections": (NUMBER, 80.0, 90.0),
+#: By name: kind, default of `<name>_warning`, default of `<name>_critical`.
+THRESHOLDS: t.Mapping[str, tuple[str, str, str]] = {
+    "connections": (NUMBER, "80", "90"),
     "long_queries": (DURATION, "1m", "5m"),
     "long_transactions": (DURATION, "5m", "15m"),
     "idle_in_transaction": (DURATION, "1m", "5m"),
     "blocking": (DURATION, "10s", "1m"),
-    "ungranted_locks": (NUMBER, 5.0, 20.0),
+    "ungranted_locks": (NUMBER, "5", "20"),
     "prepared_transactions": (DURATION, "5m", "15m"),
     "replication_lag": (DURATION, "30s", "5m"),
     "replication_bytes": (SIZE, "1G", "10G"),
     "replication_slots": (SIZE, "1G", "10G"),
-    "wraparound": (NUMBER, 1.0e9, 1.6e9),
-    "vacuum": (NUMBER, 5.0, None),
-    "database_size": (SIZE, None, None),
-    "statements": (DURATION, "1s", None),
+    "wraparound": (NUMBER, "1000000000", "1600000000"),
+    "vacuum": (NUMBER, "5", OFF),
+    "database_size": (SIZE, OFF, OFF),
+    "statements": (DURATION, "1s", OFF),
     "probe": (DURATION, "2s", "5s"),
 }
 
-_TYPES = {DURATION: "str", SIZE: "bytes", NUMBER: "float"}
 _LEVELS = ("warning", "critical")
+_BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\Z")
 
 
 def threshold_spec() -> dict[str, dict[str, t.Any]]:
     """The argument spec of all thresholds."""
     spec: dict[str, dict[str, t.Any]] = {}
-    for name, (kind, *defaults) in THRESHOLDS.items():
+    for name, (_kind, *defaults) in THRESHOLDS.items():
         for level, default in zip(_LEVELS, defaults):
-            spec[f"{name}_{level}"] = {"type": _TYPES[kind], **({} if default is None else {"default": default})}
+            spec[f"{name}_{level}"] = {"type": "str", "default": default}
     return spec
 
 
@@ -55,7 +60,7 @@ def limits_from(params: t.Mapping[str, t.Any]) -> dict[str, Limit]:
     """The thresholds as numbers: seconds, bytes, percent, counts.
 
     Raises:
-        BadInput: not a duration, negative, or a warning beyond its critical.
+        BadInput: not a number of its kind, or a warning beyond its critical.
     """
     limits = {}
     for name, (kind, *_defaults) in THRESHOLDS.items():
@@ -68,9 +73,13 @@ def limits_from(params: t.Mapping[str, t.Any]) -> dict[str, Limit]:
 
 
 def _number(value: t.Any, *, kind: str, name: str) -> t.Optional[float]:
-    if value is None or value == "":
+    # YAML reads an unquoted off as false, which Ansible makes the text False.
+    if str(value).strip().lower() in (OFF, "false", "none", ""):
         return None
-    number = parse_duration(value, name=name) if kind == DURATION else float(value)
-    if number < 0:
-        raise BadInput(f"{name}: {value} is negative.", hint="Give 0 or more.", argument=name)
-    return number
+    if kind == DURATION:
+        return parse_duration(value, name=name)
+    match = _SIZE.match(str(value).strip().lower())
+    if match is None or (kind == NUMBER and match.group(2)):
+        wanted = "bytes, for example 500M or 2G" if kind == SIZE else "a number"
+        raise BadInput(f"{name}: {value!r} is not usable.", hint=f"Give {wanted}, or off.", argument=name)
+    return float(match.group(1)) * _BYTES[match.group(2)]

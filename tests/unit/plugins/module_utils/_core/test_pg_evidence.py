@@ -82,29 +82,38 @@ def test_blocking_tree_is_bounded() -> None:
 def test_every_threshold_has_both_arguments() -> None:
     spec = threshold_spec()
     assert set(spec) == {f"{name}_{level}" for name in THRESHOLDS for level in ("warning", "critical")}
-    assert "default" not in spec["vacuum_critical"]
 
 
 def test_thresholds_as_numbers() -> None:
-    params = {name: value.get("default") for name, value in threshold_spec().items()}
-    limits = limits_from(
-        {
-            **params,
-            "replication_bytes_warning": 2**30,
-            "replication_bytes_critical": None,
-            "replication_slots_warning": None,
-            "replication_slots_critical": None,
-            "blocking_warning": "",
-            "blocking_critical": "1m30s",
-        }
-    )
+    params = {name: value["default"] for name, value in threshold_spec().items()}
+    limits = limits_from({**params, "replication_bytes_critical": "off", "blocking_warning": "False", "blocking_critical": "1m30s"})
+    assert limits["connections"] == Limit(80.0, 90.0)
     assert limits["long_queries"] == Limit(60.0, 300.0)
     assert limits["replication_bytes"] == Limit(2**30, None)
     assert limits["blocking"] == Limit(None, 90.0)
     assert limits["vacuum"] == Limit(5.0, None)
+    assert limits["database_size"] == Limit(None, None)
 
 
-@pytest.mark.parametrize("wrong", [{"long_queries_warning": "soon"}, {"long_queries_warning": "10m"}, {"connections_warning": -1.0}])
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("0", 0), ("1024", 1024), ("1.5K", 1536), ("500M", 500 * 2**20), ("2 GiB", 2**31), ("1gb", 2**30), ("1T", 2**40), (4096, 4096), ("off", None)],
+)
+def test_sizes(text: object, size: float | None) -> None:
+    assert limits_from({"replication_slots_warning": text})["replication_slots"].warning == size
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"long_queries_warning": "soon"},
+        {"long_queries_warning": "10m"},
+        {"connections_warning": "-1"},
+        {"connections_warning": "2G"},
+        {"connections_warning": "90%"},
+        {"replication_slots_warning": "much"},
+    ],
+)
 def test_wrong_thresholds(wrong: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match="_warning"):
-        limits_from({"long_queries_critical": "5m", "connections_critical": 90.0, **wrong})
+        limits_from({"long_queries_critical": "5m", "connections_critical": "90", **wrong})
