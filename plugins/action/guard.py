@@ -91,7 +91,7 @@ class ActionModule(ActionBase):
     ) -> list[str]:
         given = hostvars[host]
         slips = names.near_misses((str(name) for name in given), known=options, prefix=f"{role}_")
-        problems = [f"{name} ({host}) is not a variable of ours; did you mean {meant}?" for name, meant in slips.items() if name not in ignore]
+        problems = [f"{name} ({host}) is unknown; did you mean {meant}?" for name, meant in slips.items() if name not in ignore]
         values: dict[str, t.Any] = {}
         for name in sorted(set(given) & set(options)):
             try:

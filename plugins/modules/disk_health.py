@@ -68,7 +68,6 @@ path:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.oncall.incident.plugins.module_utils._core.disk import judge_disk, nearest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 

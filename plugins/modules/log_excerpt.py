@@ -79,7 +79,6 @@ left_out:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.oncall.incident.plugins.module_utils._core.excerpt import excerpt, newest, read_end
 
 

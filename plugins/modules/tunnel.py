@@ -56,7 +56,13 @@ EXAMPLES = r"""
 - name: Reach the database behind the bastion
   oncall.incident.tunnel:
     state: open
-    command: [ssh, -N, -o, BatchMode=yes, -o, ExitOnForwardFailure=yes, -L, "127.0.0.1:{local_port}:db1.example.org:5432", bastion.example.org]
+    command:
+      - ssh
+      - -N
+      - -oBatchMode=yes
+      - -oExitOnForwardFailure=yes
+      - -L127.0.0.1:{local_port}:db1.example.org:5432
+      - bastion.example.org
   delegate_to: localhost
   register: tunnel
 
@@ -88,7 +94,6 @@ was_open:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._tunnel.supervisor import close_tunnel, open_tunnel

@@ -35,4 +35,4 @@ def unanswered(requests: t.Iterable[t.Mapping[str, t.Any]], actions: t.Iterable[
 
 def sum_up(failures: t.Sequence[t.Mapping[str, t.Any]]) -> str:
     """The failures of one host in one message, each with its phase."""
-    return " ".join(f"{failure.get('phase') or 'run'}: {failure.get('message')} {failure.get('hint') or ''}".strip() for failure in failures)
+    return " ".join(f"{one.get('phase') or 'run'}: {one.get('message')} {one.get('hint') or ''}".strip() for one in failures)

@@ -1,0 +1,151 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pg_maintain
+short_description: Analyze, vacuum or rebuild named tables and indexes
+version_added: 0.1.0
+author:
+  - The oncall.incident contributors (@oncall-incident)
+description:
+  - Runs C(ANALYZE), C(VACUUM) or C(REINDEX CONCURRENTLY) on the objects that are named, one after the other, and measures for each that
+    the server really did it. A server skips tables of others with a mere warning.
+  - None of them keeps others from reading or writing the table. C(VACUUM FULL) and a plain C(REINDEX) do, and are not offered.
+extends_documentation_fragment:
+  - oncall.incident.postgresql
+  - oncall.incident.attributes
+  - oncall.incident.attributes.mitigates
+  - oncall.incident.attributes.postgresql
+attributes:
+  idempotent:
+    support: none
+    details:
+      - The work is done every time; there is no state in which it would not be.
+options:
+  objects:
+    description: What to do to which table or index of O(login_db).
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      operation:
+        description: What to do.
+        type: str
+        choices: [analyze, vacuum, vacuum_analyze, reindex]
+        required: true
+      name:
+        description: Name as in SQL, with its schema. For V(reindex) a table or an index.
+        type: str
+        required: true
+  max_objects:
+    description: How many objects may be maintained. More, and nothing is done and the module fails.
+    type: int
+    default: 5
+  spent:
+    description: How much of O(max_objects) this run has used already.
+    type: int
+    default: 0
+  timeout:
+    description: How long the work on one object may take. Stands in for O(statement_timeout).
+    type: str
+    default: 10m
+  approved:
+    description:
+      - Action ids of an approved plan. Only these are carried out.
+      - Omitted means no restriction. An empty list allows nothing.
+    type: list
+    elements: str
+seealso:
+  - module: oncall.incident.pg_health
+"""
+
+EXAMPLES = r"""
+- name: Refresh the statistics of a table and rebuild a bloated index
+  oncall.incident.pg_maintain:
+    login_unix_socket: /var/run/postgresql
+    login_db: shop
+    objects:
+      - operation: analyze
+        name: public.orders
+      - operation: reindex
+        name: public.orders_customer_idx
+"""
+
+RETURN = r"""
+contract:
+  description: The contract that the result follows, V(oncall.incident/actions/1).
+  returned: always
+  type: str
+changed:
+  description: Whether something was done. In check mode, whether it is planned.
+  returned: always
+  type: bool
+actions:
+  description:
+    - One action per object. C(done) when the server's own counters or files show it, C(failed) or C(not_permitted) otherwise, which
+      fail the task.
+  returned: when the objects were found
+  type: list
+  elements: dict
+limits:
+  description: The limit.
+  returned: success
+  type: dict
+protected:
+  description: Always empty.
+  returned: success
+  type: list
+  elements: dict
+error:
+  description: What kind of failure it is.
+  returned: failure
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
+from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec, session_from
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import require_psycopg
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.maintenance import OPERATIONS, maintain, resolve
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **connection_spec(),
+            "objects": {"type": "list", "elements": "dict", "required": True, "options": {
+                "operation": {"type": "str", "choices": list(OPERATIONS), "required": True},
+                "name": {"type": "str", "required": True},
+            }},
+            "max_objects": {"type": "int", "default": 5},
+            "spent": {"type": "int", "default": 0},
+            "timeout": {"type": "str", "default": "10m"},
+            "approved": {"type": "list", "elements": "str"},
+        },
+        supports_check_mode=True,
+    )
+    require_psycopg(module)
+    params = module.params
+    # A concurrent rebuild waits for transactions that began before it, and blocks nobody meanwhile: its lock may take as long as it.
+    times = {"statement_timeout": params["timeout"], "lock_timeout": params["timeout"]}
+    try:
+        with session_from({**params, **times}) as session:
+            wanted = [resolve(session, **one) for one in params["objects"]]
+            result, problem = maintain(
+                session, wanted, budget=Budget(max_count=params["max_objects"], spent=params["spent"]), approved=params["approved"],
+                check_mode=module.check_mode,
+            )
+    except IncidentError as exc:
+        module.fail_json(**exc.as_result())
+    if problem is not None:
+        module.fail_json(**{**result, **problem.as_result()})
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
