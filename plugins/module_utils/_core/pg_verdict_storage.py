@@ -60,6 +60,8 @@ def judge_replicas(
 def _replica(row: Row, *, seconds: Limit, size: Limit) -> Finding:
     name = str(row.get("name") or row.get("client_address") or row.get("pid"))
     behind, lag = row.get("lag_bytes"), row.get("lag_seconds")
+    if behind == 0:
+        lag = 0.0  # pg_stat_replication keeps showing the last transaction's lag for a while after it was caught up
     by_time = judge("replication", lag or 0.0, warning=seconds.warning, critical=seconds.critical, unit="seconds", subject=name)
     by_size = judge("replication", behind or 0, warning=size.warning, critical=size.critical, unit="bytes", subject=name)
     deciding = by_size if worst((by_time.status, by_size.status)) != by_time.status else by_time

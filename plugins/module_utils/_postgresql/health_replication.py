@@ -19,14 +19,19 @@ _END = """CASE WHEN pg_catalog.pg_is_in_recovery()
 
 
 def read_replicas(session: Session) -> Rows:
-    """Who receives WAL from this server. `kind` is standby, logical, or archive for pg_receivewal; lags are None where unknown."""
+    """Who receives WAL from this server. `kind` is standby, logical, or archive for pg_receivewal; lags are None where unknown.
+
+    pg_receivewal flushes a WAL file only when it is full, so it is judged by what it has written.
+    """
     return session.rows(f"""
         SELECT r.pid, r.application_name AS name, r.usename::text AS "user", pg_catalog.host(r.client_addr) AS client_address,
             r.state, r.sync_state,
             CASE WHEN s.slot_type = 'logical' THEN 'logical' WHEN r.application_name ILIKE 'pg_receivewal%' THEN 'archive'
                 WHEN r.state = 'backup' THEN 'backup' ELSE 'standby' END AS kind,
-            s.slot_name::text AS slot, EXTRACT(epoch FROM COALESCE(r.replay_lag, r.flush_lag, r.write_lag))::float8 AS lag_seconds,
-            pg_catalog.pg_wal_lsn_diff({_END}, COALESCE(r.replay_lsn, r.flush_lsn, r.write_lsn, r.sent_lsn))::bigint AS lag_bytes
+            s.slot_name::text AS slot, EXTRACT(epoch FROM CASE WHEN r.application_name ILIKE 'pg_receivewal%' THEN r.write_lag
+                ELSE COALESCE(r.replay_lag, r.flush_lag, r.write_lag) END)::float8 AS lag_seconds,
+            pg_catalog.pg_wal_lsn_diff({_END}, CASE WHEN r.application_name ILIKE 'pg_receivewal%' THEN COALESCE(r.write_lsn, r.sent_lsn)
+                ELSE COALESCE(r.replay_lsn, r.flush_lsn, r.write_lsn, r.sent_lsn) END)::bigint AS lag_bytes
         FROM pg_catalog.pg_stat_replication AS r LEFT JOIN pg_catalog.pg_replication_slots AS s ON s.active_pid = r.pid
         ORDER BY 10 DESC NULLS LAST LIMIT {MAX_ROWS}
     """)

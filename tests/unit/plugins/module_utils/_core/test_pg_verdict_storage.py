@@ -23,8 +23,9 @@ def replica(name: str = "db2", **more: Any) -> dict[str, Any]:
     [
         (replica(), "ok", "seconds"),
         (replica(lag_seconds=None, lag_bytes=None), "ok", "seconds"),
-        (replica(lag_seconds=31.0), "warning", "seconds"),
-        (replica(lag_seconds=301.0), "critical", "seconds"),
+        (replica(lag_seconds=31.0, lag_bytes=8), "warning", "seconds"),
+        (replica(lag_seconds=301.0, lag_bytes=8), "critical", "seconds"),
+        (replica(lag_seconds=301.0, lag_bytes=0), "ok", "seconds"),
         (replica(lag_bytes=2048 * MIB), "warning", "bytes"),
         (replica(lag_seconds=31.0, lag_bytes=20480 * MIB), "critical", "bytes"),
         (replica(lag_seconds=301.0, lag_bytes=2048 * MIB), "critical", "seconds"),
