@@ -12,6 +12,7 @@ import dataclasses
 import fnmatch
 import ipaddress
 import re
+import types
 import typing as t
 
 from .backends import ACTIVE, IDLE, Backend
@@ -36,7 +37,7 @@ CLOCK_OPTIONS = {
     IDLE_CLOCK: "min_idle_age",
 }
 #: Clocks of a rule that states none, seconds.
-DEFAULT_AGES: t.Mapping[str, float] = {QUERY: 300.0, TRANSACTION: 900.0, IDLE_IN_TRANSACTION: 300.0}
+DEFAULT_AGES: t.Mapping[str, float] = types.MappingProxyType({QUERY: 300.0, TRANSACTION: 900.0, IDLE_IN_TRANSACTION: 300.0})
 
 #: In client address filters: sessions over the local socket.
 LOCAL = "local"

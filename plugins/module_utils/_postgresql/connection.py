@@ -239,9 +239,9 @@ def _open(login: Login, application_name: str, connect_timeout: float, statement
     try:
         _refuse_pooler(session, connection)
         _settle(session, statement_timeout=statement_timeout, lock_timeout=lock_timeout)
-    except StatementFailed as exc:
+    except StatementFailed as refused:
         session.close()
-        raise CannotReach(exc.message, hint=exc.hint, error="refused_by_server", server_message=exc.message) from exc
+        raise CannotReach(refused.message, hint=refused.hint, error="refused_by_server", server_message=refused.message) from None
     except BaseException:
         session.close()
         raise
