@@ -43,7 +43,9 @@ def judge_replicas(
     receivers = [row for row in replicas if row.get("kind") != "backup"]
     streaming = [row for row in receivers if row.get("state") == "streaming"]
     standbys = [row for row in streaming if row.get("kind", "standby") == "standby"]
-    found = [_replica(row, seconds=seconds, size=size) for row in receivers]
+    # pg_stat_replication keeps showing the last transaction's lag for a while after a receiver has caught up.
+    caught_up = [{**row, "lag_seconds": 0.0} if row.get("lag_bytes") == 0 else row for row in receivers]
+    found = [_replica(row, seconds=seconds, size=size) for row in caught_up]
     if synchronous and not any(row.get("sync_state") in ("sync", "quorum") for row in streaming):
         found.append(Finding(
             check="replication", status=CRITICAL, observed=0, threshold=1, unit="count", subject="synchronous standbys",
@@ -60,8 +62,6 @@ def judge_replicas(
 def _replica(row: Row, *, seconds: Limit, size: Limit) -> Finding:
     name = str(row.get("name") or row.get("client_address") or row.get("pid"))
     behind, lag = row.get("lag_bytes"), row.get("lag_seconds")
-    if behind == 0:
-        lag = 0.0  # pg_stat_replication keeps showing the last transaction's lag for a while after it was caught up
     by_time = judge("replication", lag or 0.0, warning=seconds.warning, critical=seconds.critical, unit="seconds", subject=name)
     by_size = judge("replication", behind or 0, warning=size.warning, critical=size.critical, unit="bytes", subject=name)
     deciding = by_size if worst((by_time.status, by_size.status)) != by_time.status else by_time
