@@ -49,8 +49,9 @@ class ActionModule(ActionBase):
 
     def _check(self, params: t.Mapping[str, t.Any], known: t.Mapping[str, t.Any]) -> dict[str, list[str]]:
         frame = specs.load_options(ROLES, "incident")
-        problems: list[str] = []
+        problems = self._extra_vars(params)
         found: dict[str, list[str]] = {}
+        seen = {*params["ignore"], *load_extra_vars(self._loader)}
         for subject in params["subjects"]:
             hosts = self._hosts(subject["hosts"], known)
             found[subject["variable"]] = hosts
@@ -60,7 +61,7 @@ class ActionModule(ActionBase):
                 problems.append(f"{subject['variable']} is set in the inventory, where plays cannot see it: give it with -e.")
             for host in hosts:
                 for role, options in (("incident", frame), (subject["role"], specs.load_options(ROLES, subject["role"]))):
-                    problems += self._variables(host, role, options, params["ignore"], known["hostvars"])
+                    problems += self._variables(host, role, options, seen, known["hostvars"])
         if problems:
             unique = list(dict.fromkeys(problems))
             raise BadInput("Nothing was looked at or changed. " + " ".join(unique), problems=unique)
@@ -76,6 +77,15 @@ class ActionModule(ActionBase):
         # A play's `hosts` is resolved before there is a host, so inventory variables are not known there.
         return variable in load_extra_vars(self._loader) or variable in self._task.get_play().vars
 
+    def _extra_vars(self, params: t.Mapping[str, t.Any]) -> list[str]:
+        """Misspelt extra variables, whatever the hosts: a role without hosts in this run has misspelt ones too."""
+        given = load_extra_vars(self._loader)
+        problems = []
+        for role in dict.fromkeys(["incident", *(subject["role"] for subject in params["subjects"])]):
+            slips = names.near_misses(given, known=specs.load_options(ROLES, role), prefix=f"{role}_")
+            problems += [f"{name} is unknown; did you mean {meant}?" for name, meant in sorted(slips.items()) if name not in params["ignore"]]
+        return problems
+
     @staticmethod
     def _nobody(subject: t.Mapping[str, t.Any], known: t.Mapping[str, t.Any]) -> str:
         groups = ", ".join(sorted(name for name in known.get("groups", {}) if name not in ("all", "ungrouped"))) or "none"
@@ -87,11 +97,11 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _variables(
-        host: str, role: str, options: t.Mapping[str, t.Any], ignore: t.Collection[str], hostvars: t.Mapping[str, t.Any],
+        host: str, role: str, options: t.Mapping[str, t.Any], seen: t.Collection[str], hostvars: t.Mapping[str, t.Any],
     ) -> list[str]:
         given = hostvars[host]
         slips = names.near_misses((str(name) for name in given), known=options, prefix=f"{role}_")
-        problems = [f"{name} ({host}) is unknown; did you mean {meant}?" for name, meant in slips.items() if name not in ignore]
+        problems = [f"{name} ({host}) is unknown; did you mean {meant}?" for name, meant in slips.items() if name not in seen]
         values: dict[str, t.Any] = {}
         for name in sorted(set(given) & set(options)):
             try:
