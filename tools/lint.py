@@ -72,7 +72,7 @@ def tool(name: str) -> str:
 
 def ruff() -> tuple[bool, str]:
     """Python: errors, likely bugs, modern forms."""
-    return call([tool("ruff"), "check", "--quiet", "."])
+    return call([tool("ruff"), "check", "--quiet", "--output-format", "concise", "."])
 
 
 def mypy() -> tuple[bool, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pg_terminate_long_queries
 short_description: End PostgreSQL sessions that run too long, sit idle in a transaction or block others
-version_added: 1.0.0
+version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
