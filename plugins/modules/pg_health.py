@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pg_health
 short_description: Judge the health of a PostgreSQL server
-version_added: 1.0.0
+version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
@@ -37,7 +37,8 @@ description:
 notes:
   - The role needs C(pg_monitor). With C(pg_read_all_stats) alone, settings that only superusers see are missing from RV(settings).
     A role with neither sees only its own sessions, which looks like health, so the module fails with C(error=blind).
-  - The checks C(availability), C(timeouts) and C(probe) alone need no grant.
+  - The checks C(availability), C(prepared_transactions), C(replication_slots), C(timeouts), C(database_size) and C(probe) need no grant
+    when nothing else is looked at.
   - "Needs server 14 or later: exact waits in RV(ungranted_locks) and RV(blocking) (on 13 the age of the waiting statement)."
   - "Needs server 16 or later: C(reserved) in RV(connections) is 0 before."
   - "Needs server 17 or later: C(transaction_timeout), C(inactive_seconds) and C(invalidation_reason) in RV(replication_slots),

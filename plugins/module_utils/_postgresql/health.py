@@ -16,7 +16,7 @@ from .._core.errors import CannotReach
 from .._core.findings import Finding, Skipped
 from .._core.pg_availability import availability_hint, is_sick
 from .._core.recovery import status_by_check
-from . import health_server, health_sessions
+from . import activity, health_server, health_sessions
 from .connection import Session, StatementFailed
 from .health_reader import Answer, Reader, Request
 from .health_statements import NotInstalled
@@ -45,6 +45,10 @@ CHECKS: t.Mapping[str, Check] = {
     "statements": health_server.statements,
     "probe": health_server.probe,
 }
+
+#: What these ask is shown to every role. The others read views that hide other users' rows from a role without a grant,
+#: and an empty view looks like health.
+_OPEN_TO_ALL = frozenset({"availability", "prepared_transactions", "replication_slots", "timeouts", "database_size", "probe"})
 
 _REASONS = {
     "42501": "permission_denied", "57014": "timed_out", "55P03": "lock_timeout", "55000": "not_loaded", "42883": "not_supported",
@@ -79,6 +83,8 @@ def look(session: Session, request: Request) -> Look:
         Blind: a wanted check needs other users' sessions and our role may not see them.
         CannotReach: the session was lost.
     """
+    if not _OPEN_TO_ALL.issuperset(request.checks):
+        activity.require_sight(session)
     reader = Reader(session, request)
     findings: list[Finding] = []
     skipped: list[Skipped] = []

@@ -84,12 +84,7 @@ class Reader:
 
     @functools.cached_property
     def backends(self) -> list[Backend]:
-        """Every session beside ours and the server's own processes.
-
-        Raises:
-            Blind: our role may not see those of others.
-        """
-        activity.require_sight(self.session)
+        """Every session beside ours and the server's own processes."""
         return [one for one in activity.read_activity(self.session) if one.pid != self.session.backend_pid and not auxiliary(one)]
 
     @functools.cached_property

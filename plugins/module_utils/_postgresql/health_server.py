@@ -45,7 +45,8 @@ def replication(reader: Reader) -> Answer:
         data["standby"] = standby = health_replication.read_standby(reader.session)
         findings.append(storage.judge_standby(
             lag_seconds=standby["lag_seconds"], lag_bytes=standby["lag_bytes"], receiving=standby["receiving"], paused=standby["paused"],
-            streaming=settings.get("primary_conninfo") == "set", **lags,
+            # A role that may not read the setting must not take a standby without a primary for one that needs none.
+            streaming=settings.get("primary_conninfo", "set") == "set", **lags,
         ))
     return Answer(findings, {"replication": data})
 

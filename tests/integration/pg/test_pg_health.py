@@ -71,6 +71,11 @@ def test_a_blind_role_fails_and_is_told_the_grant(server: Server) -> None:
     assert "pg_read_all_stats" in found["grant"] and '"blind"' in found["grant"]
 
 
+@pytest.mark.parametrize("check", ["connections", "replication", "ungranted_locks", "wraparound", "vacuum", "backups", "statements"])
+def test_no_check_takes_blindness_for_health(server18: Server, check: str) -> None:
+    assert look(server18, login_user=make_role(server18, "blind"), checks=[check])["error"] == "blind"
+
+
 def test_a_blind_role_may_probe(server18: Server) -> None:
     found = look(server18, login_user=make_role(server18, "blind"), checks=["availability", "probe"], probe_query="SELECT 1")
     assert found["status"] == "ok" and set(found["checks"]) == {"availability", "probe"}
