@@ -314,6 +314,7 @@ class Redactor:
             if name in _DUPLICATES and _DUPLICATES[name] in value:
                 continue
             if name in dropped:
+                self._learn_members(member, depth)
                 result[name] = "[dropped]"
                 continue
             result[name] = self._value(member, depth + 1, secret or self._is_secret(name))

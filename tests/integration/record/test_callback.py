@@ -257,7 +257,8 @@ def test_the_marker_names_process_run_and_segment(one_playbook: Playbook) -> Non
 
 
 def test_nothing_is_recorded_unless_enabled(one_playbook: Playbook) -> None:
-    done = one_playbook.run(PLAY, environ={"ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.junit", "JUNIT_OUTPUT_DIR": str(one_playbook.directory)})
+    other = {"ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.junit", "JUNIT_OUTPUT_DIR": str(one_playbook.directory)}
+    done = one_playbook.run(PLAY, environ=other)
     assert done.status == 0 and not one_playbook.home.exists()
 
 
@@ -265,7 +266,8 @@ def test_nothing_is_recorded_unless_enabled(one_playbook: Playbook) -> None:
     ("[investigate]", "nobody", 98), ("[verify]", "nobody", 98), ("[]", "nobody", 0), ("[investigate]", "all", 0),
 ])
 def test_when_nobody_matched_nothing_is_healthy(playbook: Playbook, tags: str, hosts: str, status: int) -> None:
-    done = playbook.run(f"- hosts: {hosts}\n  gather_facts: false\n  tags: {tags}\n  tasks:\n    - ansible.builtin.debug:\n        msg: x\n")
+    task = "    - ansible.builtin.debug:\n        msg: x\n"
+    done = playbook.run(f"- hosts: {hosts}\n  gather_facts: false\n  tags: {tags}\n  tasks:\n{task}")
     assert done.status == status, done.output
     assert len(done.events("no_hosts")) == (1 if hosts == "nobody" else 0)
     assert verify.check(done.run_dir).status == verify.OK
