@@ -300,7 +300,8 @@ actions:
         - C(not_needed), it had ended by itself. C(moved_on), it has begun other work and was left alone. C(pid_reused), the process id
           belongs to another session, which was left alone.
         - C(refused), not approved, over the limit, or a cancel that cannot help; see C(detail.why).
-        - C(still_running), C(not_permitted), C(failed), each of which fails the task.
+        - C(still_running), C(not_permitted), C(failed), C(unknown) (signalled, and then the module lost its own session), each of
+          which fails the task.
       type: str
     detail:
       description: Rule, clocks, signals, sessions waiting behind it, how many of them were released, errors.
@@ -340,7 +341,7 @@ waiters_before:
   returned: always
   type: int
 waiters_unblocked:
-  description: Sessions that waited behind those that were ended, and do no longer. Measured.
+  description: Sessions that waited behind those that were ended, and do no longer. Measured; null when that was not possible.
   returned: always
   type: int
 prepared_transactions:

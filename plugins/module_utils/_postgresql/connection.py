@@ -33,6 +33,8 @@ except ImportError:  # also: psycopg is there and finds no libpq
 
 #: Begins the application_name of every session of ours.
 APPLICATION_PREFIX = "oncall.incident"
+#: Older servers lack columns that the collection's statements read.
+OLDEST_SERVER = 130000
 #: How long a server may be silent beyond statement_timeout before the socket is cut: seconds.
 SILENCE = 5.0
 _RETRY_PAUSE = 0.5
@@ -266,6 +268,11 @@ def _pooled(login: Login, why: str) -> CannotReach:
 
 def _settle(session: Session, *, statement_timeout: float, lock_timeout: float) -> None:
     """Set what must be set, and learn who and where we are, in one statement."""
+    if session.server_version < OLDEST_SERVER:
+        raise CannotReach(
+            f"PostgreSQL at {session.login.describe()} is of version {session.server_version // 10000}.",
+            hint=_HINTS["unsupported_version"], error="unsupported_version",
+        )
     row = session.rows(
         """
         SELECT pg_catalog.set_config('statement_timeout', %s, false), pg_catalog.set_config('lock_timeout', %s, false),
@@ -321,6 +328,7 @@ _HINTS = {
     "tls_not_offered": "The server offers no TLS: set ssl_mode to prefer or disable, or switch TLS on in the server.",
     "tls_failed": "Check ca_cert, ssl_mode and the server's certificate.",
     "pooled": "Give the server's own address and port: through a pooler sessions are not whose they seem, and signals hit others.",
+    "unsupported_version": "Versions 13 and newer are understood.",
     "login_not_allowed": "The role may not log in there; choose another login_user or login_db.",
     "auth_failed": "The server's pg_hba.conf asks for another way of authentication; choose another login.",
     "connection_lost": "Something closed the connection at once: check that a PostgreSQL server listens there, and its log.",

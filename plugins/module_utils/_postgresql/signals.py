@@ -16,7 +16,7 @@ from .._core import actions, rules
 from .._core.actions import Action
 from .._core.backends import Backend
 from .._core.blocking import waiting_behind, waits_of
-from .._core.errors import Locked
+from .._core.errors import CannotReach, Locked
 from .._core.protection import BEGINS_BACKUP, KEEP, UTILITY, Policy, protections
 from .._core.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, cancel_refused, needs_transaction_end, select
 from .activity import progress_union, read_activity
@@ -111,17 +111,23 @@ def act(
         deadline: of everything.
     """
     victims = [_Victim(candidate, action) for candidate, action in candidates]
-    for victim in victims:
-        _first_signal(look, victim, strategy=strategy, approved=approved, deadline=deadline)
-    if strategy == ESCALATE:
-        _await_cancelled(look, [v for v in victims if v.sent == CANCEL], deadline.within(grace), final=False)
+    try:
         for victim in victims:
-            if victim.sent == CANCEL and not victim.settled:
-                _second_signal(look, victim, deadline=deadline)
-    patience = deadline.within(verify_timeout)
-    if strategy == CANCEL:
-        _await_cancelled(look, [v for v in victims if v.sent == CANCEL], patience, final=True)
-    _await_gone(look, [v for v in victims if v.sent == TERMINATE], patience)
+            _first_signal(look, victim, strategy=strategy, approved=approved, deadline=deadline)
+        if strategy == ESCALATE:
+            _await_cancelled(look, [v for v in victims if v.sent == CANCEL], deadline.within(grace), final=False)
+            for victim in victims:
+                if victim.sent == CANCEL and not victim.settled:
+                    _second_signal(look, victim, deadline=deadline)
+        patience = deadline.within(verify_timeout)
+        if strategy == CANCEL:
+            _await_cancelled(look, [v for v in victims if v.sent == CANCEL], patience, final=True)
+        _await_gone(look, [v for v in victims if v.sent == TERMINATE], patience)
+    except (CannotReach, StatementFailed) as exc:
+        # Our own session was lost or can no longer see: what was done until then must not be lost with it.
+        for victim in victims:
+            if not victim.settled:
+                victim.settle(actions.UNKNOWN if victim.sent else actions.FAILED, error=exc.message)
     return [victim.action for victim in victims]
 
 
@@ -413,15 +419,24 @@ class _Pause:
         self._seconds = min(self._seconds * 1.5, 0.5)
 
 
-def await_unblocked(session: Session, waiters: t.Sequence[Backend], *, deadline: Deadline) -> set[int]:
-    """Wait until the sessions no longer wait for a lock; the pids of those that do not, however long it took."""
-    pause, pids = _Pause(), {backend.pid for backend in waiters}
-    while waiters:
-        waiting = still_waiting(session, waiters)
-        if not waiting or deadline.left() <= 0:
-            return pids - waiting
-        pause.sleep(deadline)
-    return set()
+def await_unblocked(session: Session, waiters: t.Sequence[Backend], *, deadline: Deadline, quiet: float = 0.3) -> set[int] | None:
+    """Wait until the sessions no longer wait for a lock, or nothing has changed among them for `quiet` seconds.
+
+    Returns:
+        The pids of those that wait no longer; None when it could not be measured.
+    """
+    pause, waiting, changed = _Pause(), {backend.pid for backend in waiters}, time.monotonic()
+    pids = frozenset(waiting)
+    try:
+        while waiting and deadline.left() > 0 and time.monotonic() - changed < quiet:
+            left = still_waiting(session, waiters)
+            if left != waiting:
+                waiting, changed = left, time.monotonic()
+            else:
+                pause.sleep(deadline)
+    except (CannotReach, StatementFailed):
+        return None
+    return set(pids - waiting)
 
 
 def _same_process(was: Backend, backends: t.Iterable[Backend]) -> Backend | None:

@@ -25,8 +25,8 @@ from .connection import APPLICATION_PREFIX, Session
 from .prepared import ROLLBACK_PREPARED, Open, plan_rollbacks, roll_back
 from .signals import Deadline, Look, act, await_unblocked, take_lock
 
-#: How long released waiters are given to go on, seconds.
-_UNBLOCK_PATIENCE = 2.0
+#: How long released waiters are given to go on, one after the other: seconds.
+_UNBLOCK_PATIENCE = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +90,7 @@ def terminate_long_queries(
 
     problem: IncidentError | None = None
     allowance = request.budget.allowance(selection.population)
-    unblocked: set[int] = set()
+    unblocked: set[int] | None = set()
     if work.count > allowance:
         work, problem = work.over_limit(), _too_many(work.count, allowance, selection, request.budget)
     elif not check_mode:
@@ -208,7 +208,7 @@ def _overtaken(
 
 def _carry_out(
     look: Look, work: _Work, request: Request, *, backends: t.Sequence[Backend], open_database: Open, deadline: Deadline,
-) -> tuple[_Work, set[int]]:
+) -> tuple[_Work, set[int] | None]:
     done = act(
         look, work.sessions, strategy=request.strategy, approved=request.approved, grace=request.grace,
         verify_timeout=request.verify_timeout, deadline=deadline,
@@ -222,8 +222,9 @@ def _carry_out(
     unblocked = await_unblocked(look.session, waiters, deadline=deadline.within(_UNBLOCK_PATIENCE))
 
     def measured(action: Action) -> Action:
-        detail = {**action.detail, "unblocked": len(helped[action.id] & unblocked)} if action.id in helped else action.detail
-        return dataclasses.replace(action, detail=detail)
+        if action.id not in helped or unblocked is None:
+            return action
+        return dataclasses.replace(action, detail={**action.detail, "unblocked": len(helped[action.id] & unblocked)})
 
     return _Work(
         tuple((c, measured(a)) for (c, _p), a in zip(work.sessions, done)),
@@ -257,7 +258,7 @@ def _failure(done: t.Sequence[Action]) -> ActionsFailed | None:
 
 def _result(
     work: _Work, selection: Selection, prepared: t.Sequence[PreparedTransaction], request: Request, *,
-    facts: t.Mapping[str, t.Any], unblocked: t.Collection[int], session: Session, check_mode: bool,
+    facts: t.Mapping[str, t.Any], unblocked: t.Collection[int] | None, session: Session, check_mode: bool,
 ) -> dict[str, t.Any]:
     found = work.actions()
     limits = request.budget.as_dict()
@@ -268,7 +269,8 @@ def _result(
         **actions.result(found, check_mode=check_mode, limits=limits, protected=selection.protected),
         "findings": [finding.as_dict() for finding in _findings(selection, prepared, work, facts, check_mode=check_mode)],
         "plan_sha256": plan_hash({"": planned}, {"": limits}),
-        "population": selection.population, "waiters_before": len(selection.waiting), "waiters_unblocked": len(unblocked),
+        "population": selection.population, "waiters_before": len(selection.waiting),
+        "waiters_unblocked": None if unblocked is None else len(unblocked),
         "prepared_transactions": [one.describe() for one in prepared],
         "executed": {"cancel": signals.count(CANCEL), "terminate": signals.count(TERMINATE), "rollback_prepared": tried},
         "statements": session.statements, "provider": facts["provider"], "provider_note": facts["provider_note"], "server": facts["server"],

@@ -221,6 +221,27 @@ def test_new_work_between_cancel_and_terminate_is_left_alone(server: Server, hol
     assert held.alive()
 
 
+def test_what_was_done_is_reported_when_our_own_session_is_lost(server18: Server, hold: Hold) -> None:
+    held = hold([faults.idle_in_transaction(server18, row=row, application="s-lost") for row in (1, 2, 3)])
+    with open_session(server18) as session:
+        look = look_at(session, rules_for("s-lost"))
+        chosen = choose(look)
+        plain, signalled = session.rows, []
+
+        def rows(sql: str, params: Any = None) -> Any:
+            found = plain(sql, params)
+            if "pg_terminate_backend" in sql and not signalled:
+                signalled.append(params["pid"])
+                server18.execute("SELECT pg_terminate_backend(%s)", (session.backend_pid,))
+            return found
+
+        session.rows = rows  # type: ignore[method-assign]
+        done = signal_all(look, chosen)
+    assert {pid: action.outcome for pid, action in done.items()} == {
+        one.pid: "unknown" if one.pid in signalled else "failed" for one in held
+    }
+
+
 QUERIES = [
     "SELECT 1",
     "select * from created",
