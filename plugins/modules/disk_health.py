@@ -54,7 +54,7 @@ findings:
   returned: success
   type: list
   elements: dict
-skipped:
+skipped_checks:
   description: What could not be judged. File systems without a fixed number of inodes are here.
   returned: success
   type: list

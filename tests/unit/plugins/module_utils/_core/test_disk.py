@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The disk of a server, judged."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.disk import judge_disk, nearest
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Blind
+
+
+@dataclasses.dataclass
+class Usage:
+    """As os.statvfs() says it."""
+
+    f_frsize: int = 4096
+    f_blocks: int = 1000
+    f_bavail: int = 500
+    f_files: int = 100
+    f_favail: int = 50
+
+
+@pytest.mark.parametrize(("usage", "status", "space"), [
+    (Usage(), "ok", 50.0), (Usage(f_bavail=200), "warning", 80.0), (Usage(f_bavail=100), "critical", 90.0),
+    (Usage(f_favail=1), "critical", 50.0),
+    (Usage(f_bavail=0), "critical", 100.0),
+])
+def test_judged(usage: Usage, status: str, space: float) -> None:
+    found = judge_disk("/data", usage, warning=80, critical=90)
+    assert (found["status"], found["findings"][0]["observed"]) == (status, space)
+
+
+def test_no_inodes_to_count() -> None:
+    found = judge_disk("/data", Usage(f_files=0, f_favail=0), warning=80, critical=90)
+    assert [one["check"] for one in found["findings"]] == ["disk_space"]
+    assert [one["check"] for one in found["skipped_checks"]] == ["disk_inodes"]
+
+
+def test_the_nearest_that_can_be_reached() -> None:
+    def statvfs(path: str) -> Usage:
+        if path.startswith("/var/lib/db/"):
+            raise PermissionError(13, "no")
+        return Usage()
+
+    assert nearest("/var/lib/db/data/base", statvfs)[0] == "/var/lib/db"
+    assert nearest(os.getcwd(), os.statvfs)[0] == os.getcwd()
+
+
+def test_nothing_can_be_reached() -> None:
+    def statvfs(path: str) -> Usage:
+        raise OSError(5, "no")
+
+    with pytest.raises(Blind):
+        nearest("/data", statvfs)

@@ -1,0 +1,28 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A request that nobody answered is a failure."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.conclusion import sum_up, unanswered
+
+REQUEST = {"verb": "restart_service", "reason": "No slot is free.", "hint": "Set service_name."}
+
+
+@pytest.mark.parametrize("outcome", ["planned", "done", "gone", "not_needed"])
+def test_answered(outcome: str) -> None:
+    assert unanswered([REQUEST], [{"verb": "restart_service", "outcome": outcome}]) == []
+
+
+@pytest.mark.parametrize("actions", [
+    [], [{"verb": "restart_service", "outcome": "refused"}], [{"verb": "restart_service", "outcome": "failed"}],
+    [{"verb": "terminate", "outcome": "gone"}],
+])
+def test_unanswered(actions: list[dict[str, str]]) -> None:
+    assert unanswered([REQUEST], actions) == [{"phase": "mitigate", "message": "No slot is free.", "hint": "Set service_name."}]
+
+
+def test_one_message() -> None:
+    assert sum_up([{"phase": "mitigate", "message": "A.", "hint": "B."}, {"message": "C."}]) == "mitigate: A. B. run: C."

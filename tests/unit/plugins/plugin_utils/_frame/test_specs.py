@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Values of documented variables are judged before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.specs import load_options, value_errors
+
+ROLES = Path(__file__).resolve().parents[5] / "roles"
+OPTIONS: dict[str, dict[str, Any]] = {
+    "x_count": {"type": "int", "default": 3},
+    "x_mode": {"type": "str", "choices": ["a", "b"]},
+    "x_secret": {"type": "int", "no_log": True},
+    "x_rows": {"type": "list", "elements": "dict", "options": {"name": {"type": "str", "required": True}}},
+}
+
+
+def test_right_values_give_nothing() -> None:
+    assert value_errors({"x_count": "4", "x_mode": "a", "x_rows": [{"name": "n"}], "y": object()}, OPTIONS) == []
+
+
+@pytest.mark.parametrize(("values", "said"), [
+    ({"x_count": "many"}, "x_count"),
+    ({"x_mode": "c"}, "must be one of: a, b, got: c"),
+    ({"x_rows": [{}]}, "name"),
+    ({"x_rows": [{"name": "n", "size": 3}]}, "size"),
+])
+def test_wrong_values_are_named(values: dict[str, Any], said: str) -> None:
+    errors = value_errors(values, OPTIONS)
+    assert len(errors) == 1
+    assert said in errors[0]
+
+
+def test_a_secret_is_not_repeated() -> None:
+    assert value_errors({"x_secret": "hunter2"}, OPTIONS) == ["x_secret has a wrong type or value."]
+
+
+@pytest.mark.parametrize("role", ["incident", "postgres", "service"])
+def test_the_roles_can_be_read(role: str) -> None:
+    assert any(name.startswith(f"{role}_") for name in load_options(ROLES, role))
