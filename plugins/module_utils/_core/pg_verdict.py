@@ -137,26 +137,27 @@ def _judge_oldest(check: str, rows: t.Sequence[Row], *, limit: Limit, hint: str,
     return judge(check, oldest, warning=limit.warning, critical=limit.critical, unit="seconds", hint=hint, detail=detail)
 
 
-def judge_blocking(*, waiters: t.Sequence[Row], roots: t.Sequence[Row], limit: Limit) -> Finding:
+def judge_blocking(*, waiters: t.Sequence[Row], roots: t.Sequence[Row], root_count: int, limit: Limit) -> Finding:
     """Judge how long sessions have waited for locks of others.
 
     Args:
         waiters: sessions that wait, each with `age`, the seconds it has waited.
-        roots: those at the root of the chains, with `blocks`, how many wait behind them, and `protected`, why they
+        roots: the worst of those at the root of the chains, with `blocks`, how many wait behind them, and `protected`, why they
             would never be signalled.
+        root_count: how many roots there are.
         limit: seconds.
     """
     worst_first = sorted(roots, key=lambda row: -int(row.get("blocks") or 0))
     protected = [root for root in worst_first if root.get("protected")]
-    hint = f"{len(waiters)} sessions wait behind {len(roots)} at the root; ending a root frees its waiters."
-    if not roots:
+    hint = f"{len(waiters)} sessions wait behind {root_count} at the root; ending a root frees its waiters."
+    if not root_count:
         hint = f"{len(waiters)} sessions wait for each other: the server's deadlock detector ends one of them."
     if protected:
         hint += f" {len(protected)} of the roots are protected: decide about them by hand."
     return _judge_oldest(
         "blocking", waiters, limit=limit, hint=hint,
         detail={
-            "waiters": len(waiters), "roots": len(roots),
+            "waiters": len(waiters), "roots": root_count,
             "worst": [
                 {**who(root), "blocks": root.get("blocks"), "protected": list(root.get("protected") or ()), **_prepared(root)}
                 for root in worst_first[:_MAX_SESSIONS]

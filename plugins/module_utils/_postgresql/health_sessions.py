@@ -13,6 +13,7 @@ import typing as t
 from .._core import pg_verdict as verdict
 from .._core.backends import Backend
 from .._core.blocking import PREPARED
+from .._core.blocking import roots as all_roots
 from .._core.pg_evidence import blocking_tree, by_application, by_state, hide_passwords, snapshot
 from . import health_queries
 from .health_reader import Answer, Reader
@@ -70,7 +71,8 @@ def blocking(reader: Reader) -> Answer:
     waiters = [_row(reader, one, waited.get(one.pid, one.query_age)) for one in known]
     trees = blocking_tree(reader.backends, reader.waits)
     roots = [root for one in trees for root in _roots(reader, one)]
-    found = verdict.judge_blocking(waiters=waiters, roots=roots, limit=reader.request.limits["blocking"])
+    count = len(all_roots(reader.waits))
+    found = verdict.judge_blocking(waiters=waiters, roots=roots, root_count=count, limit=reader.request.limits["blocking"])
     return Answer([found], {
         "blocking": {"waiters": len(waiters), "longest_wait": found.observed, "roots": [_session(root) for root in roots]},
     })

@@ -97,7 +97,17 @@ def test_thresholds_as_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("0", 0), ("1024", 1024), ("1.5K", 1536), ("500M", 500 * 2**20), ("2 GiB", 2**31), ("1gb", 2**30), ("1T", 2**40), (4096, 4096), ("off", None)],
+    [
+        ("0", 0),
+        ("1024", 1024),
+        ("1.5K", 1536),
+        ("500M", 500 * 2**20),
+        ("2 GiB", 2**31),
+        ("1gb", 2**30),
+        ("1T", 2**40),
+        (4096, 4096),
+        ("off", None),
+    ],
 )
 def test_sizes(text: object, size: float | None) -> None:
     assert limits_from({"replication_slots_warning": text})["replication_slots"].warning == size

@@ -104,6 +104,7 @@ def test_blocking(waits: list[float], status: str) -> None:
     found = verdict.judge_blocking(
         waiters=[session(pid, age) for pid, age in enumerate(waits)],
         roots=[session(99, 100.0, blocks=len(waits))],
+        root_count=1,
         limit=Limit(10, 60),
     )
     assert found.status == status
@@ -112,14 +113,14 @@ def test_blocking(waits: list[float], status: str) -> None:
 
 def test_the_most_blocking_root_comes_first_and_a_protected_one_is_said() -> None:
     roots = [session(1, 5.0, blocks=1), session(2, 5.0, blocks=8, protected=("superuser",)), {"pid": 0, "gid": "tx1", "blocks": 3}]
-    found = verdict.judge_blocking(waiters=[session(3, 70.0)], roots=roots, limit=Limit(10, 60))
+    found = verdict.judge_blocking(waiters=[session(3, 70.0)], roots=roots, root_count=3, limit=Limit(10, 60))
     assert [one["pid"] for one in found.detail["worst"]] == [2, 0, 1]
     assert found.detail["worst"][1]["gid"] == "tx1"
     assert "protected" in found.hint
 
 
 def test_a_deadlock_has_waiters_and_no_root() -> None:
-    found = verdict.judge_blocking(waiters=[session(1, 20.0), session(2, 20.0)], roots=[], limit=Limit(10, 60))
+    found = verdict.judge_blocking(waiters=[session(1, 20.0), session(2, 20.0)], roots=[], root_count=0, limit=Limit(10, 60))
     assert found.status == "warning" and "deadlock" in found.hint
 
 
