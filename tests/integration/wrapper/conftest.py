@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A sick world of one file, and the wrapper as a process of its own against it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import reader, verify
+
+ROOT = Path(__file__).resolve().parents[3]
+SCENARIO = ROOT / "tests" / "integration" / "wrapper" / "scenario"
+
+
+class World:
+    """A directory with an inventory, a scenario and a world to cure; the wrapper's home and temporary directory are in it."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.home = place / "home"
+        self.temporary = place / "tmp"
+        self.temporary.mkdir()
+        shutil.copytree(SCENARIO, place / "scenario", ignore=shutil.ignore_patterns("__pycache__"))
+        self.file = place / "world.json"
+        self.processes: list[subprocess.Popen[str]] = []
+        self.inventory({"earth": {}})
+        self.set(sick=2)
+
+    def inventory(self, hosts: Mapping[str, Mapping[str, Any]]) -> None:
+        common = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "world_path": str(self.file)}
+        data = {"world": {"hosts": {name: {**common, **more} for name, more in hosts.items()}}}
+        (self.place / "hosts.json").write_text(json.dumps(data))
+
+    def set(self, **state: Any) -> None:
+        self.file.write_text(json.dumps(state))
+
+    @property
+    def sick(self) -> int:
+        return int(json.loads(self.file.read_text())["sick"])
+
+    def environ(self, **more: str) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "TERM") if name in os.environ}
+        return {
+            **kept, "HOME": str(self.place), "PYTHONPATH": f"{ROOT / 'src'}", "INCIDENT_HOME": str(self.home), "TMPDIR": str(self.temporary),
+            "COLUMNS": "80", "ANSIBLE_LOCAL_TEMP": str(self.place / "ansible-tmp"), **more,
+        }
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "oncall_incident", *arguments]
+
+    def start(self, *arguments: str, environ: Mapping[str, str] | None = None, scenario: str = "scenario/fake-recovery.yml") -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            self.command("run", scenario, "-i", "hosts.json", *arguments), cwd=self.place, env=self.environ(**(environ or {})),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def end(self) -> None:
+        """End what a failed test left running: the wrappers and their Ansibles."""
+        for path in self.leftovers():
+            for pid in path.glob("*/pid"):
+                with contextlib.suppress(OSError, ValueError):
+                    os.killpg(int(pid.read_text()), signal.SIGKILL)
+        for process in self.processes:
+            process.kill()
+            process.communicate()
+
+    def run(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments, **more)
+        out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def incident(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments), cwd=self.place, env=self.environ(**environ), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=120, check=False,
+        )
+
+    def on_a_terminal(self, *arguments: str, answer: str | None, settle: float = 0.0) -> tuple[int, str]:
+        """Run on a pseudo-terminal; type the answer (bytes as they are) when the question is there."""
+        leader, follower = pty.openpty()
+        process = subprocess.Popen(
+            self.command("run", "scenario/fake-recovery.yml", "-i", "hosts.json", *arguments), cwd=self.place, env=self.environ(),
+            stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
+            preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
+        )
+        os.close(follower)
+        seen, asked, end = b"", False, time.monotonic() + 90
+        try:
+            while time.monotonic() < end:
+                if select.select([leader], [], [], 0.2)[0]:
+                    try:
+                        data = os.read(leader, 65536)
+                    except OSError:
+                        break
+                    if not data:
+                        break
+                    seen += data
+                if answer is not None and not asked and b"anything else refuses" in seen:
+                    asked = True
+                    time.sleep(settle)
+                    os.write(leader, answer.encode())
+            return process.wait(timeout=10), seen.decode("utf-8", "replace")
+        finally:
+            process.kill()
+            os.close(leader)
+
+    @property
+    def run_dir(self) -> Path:
+        return max((self.home / "runs").iterdir())
+
+    def events(self, *kinds: str) -> list[dict[str, Any]]:
+        if not (self.home / "runs").is_dir():
+            return []
+        return [event for event in reader.read(self.run_dir) if not kinds or event["type"] in kinds]
+
+    def acting(self) -> bool:
+        """Whether the approved plan is being carried out: the fourth segment's first task has begun."""
+        return any(event["segment"] == 4 for event in self.events("intent"))
+
+    def ansible(self) -> int:
+        """The process group of the execution that acts."""
+        return int((self.leftovers()[0] / "act" / "pid").read_text())
+
+    def verified(self) -> str:
+        return verify.check(self.run_dir).status
+
+    def leftovers(self) -> Sequence[Path]:
+        """What the wrapper left in the temporary directory."""
+        return [path for path in self.temporary.iterdir() if path.name.startswith("oncall-incident-")]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.end()
+
+
+def until(condition: Callable[[], Any], *, seconds: float = 30) -> Any:
+    """Wait for something to be true, and give it."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    pytest.fail("waited in vain")
