@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -67,11 +69,17 @@ class Playbook:
         tool = Path(self.python).with_name("ansible-playbook")
         return [str(tool), "-i", inventory, "-c", "local", name, *arguments]
 
-    def run(self, text: str, *arguments: str, environ: Mapping[str, str] | None = None, stdin: str | None = None, **more: str) -> Done:
-        """Run plays to their end."""
+    def run(
+        self, text: str, *arguments: str, environ: Mapping[str, str] | None = None, stdin: str | None = None, file_size_limit: int = 0,
+        **more: str,
+    ) -> Done:
+        """Run plays to their end; no file may grow over file_size_limit bytes when it is given."""
+        limits = (file_size_limit, file_size_limit)
+        limit = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, limits) if file_size_limit else None
         done = subprocess.run(
             self.command(text, *arguments, **more), cwd=self.directory, env=self.environment(environ), capture_output=True, text=True,
             timeout=180, check=False, input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
+            preexec_fn=limit,
         )
         return Done(status=done.returncode, output=done.stdout + done.stderr, home=self.home)
 
