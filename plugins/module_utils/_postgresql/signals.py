@@ -385,10 +385,11 @@ def signal_sql(backend: Backend, signal: str, demand: _Demand, *, look: Look) ->
     blocks = """AND EXISTS (
         SELECT 1 FROM (SELECT pid FROM pg_catalog.pg_stat_activity WHERE wait_event_type = 'Lock' OFFSET 0) AS w
         WHERE %(pid)s = ANY(pg_catalog.pg_blocking_pids(w.pid)))""" if demand.blocks else ""
-    # The inner query is fenced (OFFSET 0), so that the planner cannot signal before it has tested.
+    # The inner query is fenced (OFFSET 0), so that the planner cannot signal before it has tested. The function below the view
+    # pg_stat_activity reads this one session only: with the view the expressions would be tried on every session each time.
     sql = f"""
         SELECT pg_catalog.{_FUNCTIONS[signal]}(chosen.pid) AS signalled FROM (
-            SELECT a.pid FROM pg_catalog.pg_stat_activity AS a JOIN pg_catalog.pg_roles AS r ON r.oid = a.usesysid
+            SELECT a.pid FROM pg_catalog.pg_stat_get_activity(%(pid)s) AS a JOIN pg_catalog.pg_roles AS r ON r.oid = a.usesysid
             WHERE a.pid = %(pid)s AND a.pid <> %(own_pid)s AND a.backend_start = %(backend_start)s::timestamptz
                 AND a.backend_type = 'client backend' AND a.usesysid = %(usesysid)s AND a.datid = %(datid)s
                 AND a.application_name = %(application_name)s AND a.client_addr IS NOT DISTINCT FROM %(client_addr)s::inet
