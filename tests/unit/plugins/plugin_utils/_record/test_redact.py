@@ -65,7 +65,8 @@ def test_a_known_secret_is_found_in_every_form(redactor: Redactor, wrap, secret:
 
 
 def test_lines_of_a_long_secret_are_secrets(redactor: Redactor) -> None:
-    key = "-----BEGIN OPENSSH PRIVATE KEY-----\n" + "\n".join("Abc9" * 17 + str(n) for n in range(4)) + "\n-----END OPENSSH PRIVATE KEY-----\n"
+    body = "\n".join("Abc9" * 17 + str(n) for n in range(4))
+    key = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{body}\n-----END OPENSSH PRIVATE KEY-----\n"
     redactor.learn(key)
     assert "Abc9" not in str(redactor.clean({"stdout": key, "lines": key.splitlines()})[0])
 
@@ -193,7 +194,8 @@ def test_slurped_content_is_cleaned_inside(redactor: Redactor) -> None:
 
 def test_command_lines(redactor: Redactor) -> None:
     argv = ["ansible-playbook", "-e", "db_password=CANARY1 x=1", "-e", '{"api_token": "CANARY2", "n": 2}',
-            "--extra-vars=secret='CANARY3 x'", "-etoken=CANARY4", "-e", "@vars.yml", "-e", "{yaml: not json, p: CANARY5}", "--vault-password-file", "vp", "--private-key", "/k/id", "x.yml"]
+            "--extra-vars=secret='CANARY3 x'", "-etoken=CANARY4", "-e", "@vars.yml", "-e", "{yaml: not json, p: CANARY5}",
+            "--vault-password-file", "vp", "--private-key", "/k/id", "x.yml"]
     cleaned = redactor.argv(argv)
     text = " ".join(cleaned)
     assert "CANARY" not in text

@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Folding a record into a summary, and lifting contracts out of results."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import summary
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.lift import lift
+
+
+def _fold(*events: dict[str, Any]) -> summary.Summary:
+    fold = summary.Fold()
+    for seq, event in enumerate(events, start=1):
+        fold.add({"seq": seq, "ts": f"2026-11-21T12:00:{seq:02d}.000Z", "run": "r", "segment": 1, "prev": "0", **event})
+    return fold.summary()
+
+
+def _finding(status: str, phase: str, **more: Any) -> dict[str, Any]:
+    finding = {"check": "connections", "subject": "", "status": status, **more}
+    return {"type": "finding", "host": "db1", "phase": phase, "finding": finding}
+
+
+def _action(outcome: str, identity: str = "a1", host: str = "db1", **more: Any) -> dict[str, Any]:
+    action = {"id": identity, "verb": "terminate", "outcome": outcome}
+    return {"type": "action", "host": host, "phase": "mitigate", "action": action, **more}
+
+
+def _intent(task_id: str, host: str = "db1", **more: Any) -> dict[str, Any]:
+    return {"type": "intent", "host": host, "task": f"task {task_id}", "task_id": task_id, "phase": "mitigate", "action": "x", **more}
+
+
+def _result(task_id: str, status: str = "ok", host: str = "db1", **more: Any) -> dict[str, Any]:
+    return {"type": "result", "host": host, "task": f"task {task_id}", "task_id": task_id, "phase": "mitigate", "status": status, **more}
+
+
+def test_before_and_after() -> None:
+    looks = [("critical", "investigate", 97), ("critical", "mitigate", 96), ("ok", "verify", 12)]
+    found = _fold(*[_finding(status, phase, observed=observed) for status, phase, observed in looks])
+    key = "db1|connections|"
+    assert found.before[key]["observed"] == 97 and found.after[key]["observed"] == 12
+    assert [entry["status"] for entry in found.findings] == ["ok"]
+    assert [entry["type"] for entry in found.timeline] == ["finding", "finding"]  # what is ok is no news
+
+
+def test_without_an_investigation_the_first_look_is_before() -> None:
+    found = _fold(_finding("warning", "mitigate", observed=1), _finding("critical", "mitigate", observed=2))
+    assert found.before["db1|connections|"]["observed"] == 1
+
+
+def test_the_last_outcome_of_an_action_counts_and_planning_again_does_not_undo_it() -> None:
+    found = _fold(_action("planned", check_mode=True), _action("gone"), _action("planned", check_mode=True), _action("planned", "a2"))
+    assert [(entry["id"], entry["outcome"]) for entry in found.actions] == [("a1", "gone"), ("a2", "planned")]
+
+
+def test_an_intent_without_a_result_is_unanswered_with_the_actions_it_was_to_take() -> None:
+    found = _fold(
+        _action("planned"), _action("planned", "other", host="db2"), _intent("1"), _result("1"), _intent("2"),
+        _intent("3", host="db2", check_mode=True), _result("2", item_index=0),
+    )
+    assert [(entry["host"], entry["task"], [action["id"] for action in entry["actions"]]) for entry in found.unanswered] == [
+        ("db1", "task 2", ["a1"]), ("db2", "task 3", [])]
+
+
+def test_the_same_task_in_another_execution_is_another_intent() -> None:
+    assert len(_fold(_intent("1"), {**_intent("1"), "segment": 2}, {**_result("1"), "segment": 2}).unanswered) == 1
+
+
+def test_failures_unreachable_and_ignored() -> None:
+    found = _fold(
+        _intent("1"), _result("1", "failed", result={"msg": "no"}), _result("2", "failed", ignored=True),
+        _result("3", "unreachable", host="db2"),
+    )
+    assert [entry["msg"] for entry in found.failures] == ["no"]
+    assert [entry["host"] for entry in found.unreachable] == ["db2"] and found.hosts == ["db1"]
+
+
+def test_executions_outcome_and_the_rest() -> None:
+    found = _fold(
+        {"type": "segment.open", "check_mode": True, "argv": ["x"]}, {"type": "plan", "plan": {"hash": "h"}},
+        {"type": "stats", "hosts": {"db1": {}}},
+        {"type": "segment.close", "ended": "normal"}, {"type": "plan.approved", "by": "me"}, {"type": "record.degraded", "lost": 3},
+        {"type": "record.degraded", "lost": 2}, {"type": "interrupted", "signal": "SIGINT"}, {"type": "outcome", "status": "recovered"},
+        {"type": "no_hosts", "play": "p"}, {"type": "recovered", "of": 1}, {"type": "something new"}, {"type": "segment.close", "ended": "aborted"},
+    )
+    assert found.executions[0]["check_mode"] and found.executions[0]["stats"] == {"db1": {}} and found.executions[0]["ended_how"] == "aborted"
+    assert found.plan == {"hash": "h"} and found.approval is not None and found.approval["type"] == "plan.approved"
+    assert found.lost_events == 5 and found.interrupted is not None and found.outcome is not None
+    assert found.no_hosts[0]["play"] == "p" and found.recovered[0]["of"] == 1 and found.complete
+    assert found.counts["something new"] == 1
+    json.dumps(found.as_dict())
+
+
+def test_it_stays_bounded() -> None:
+    found = _fold(*[_action("gone", f"a{number}") for number in range(summary.MOST_KEPT + 7)])
+    assert len(found.actions) == summary.MOST_KEPT and found.counts["dropped"] == 14  # seven actions, seven lines of the timeline
+
+
+def test_lifting_leaves_other_results_alone() -> None:
+    result = {"findings": [{"check": "x"}], "actions": [1], "_ansible_no_log": False, "invocation": {}, "rc": 0}
+    events, rest = lift(result)
+    assert events == [] and rest == {"findings": [{"check": "x"}], "actions": [1], "rc": 0}
+
+
+@pytest.mark.parametrize("findings", [None, "text", [1, "x", None]])
+def test_lifting_survives_nonsense(findings: Any) -> None:
+    assert lift({"contract": "oncall.incident/verdict/1", "findings": findings})[0] == []
+
+
+def test_a_plan_that_is_the_result_itself() -> None:
+    plan = {"contract": "oncall.incident/plan/1", "actions": {"db1": []}, "limits": {}, "baseline": {}, "hash": "h"}
+    events, rest = lift(plan)
+    assert events == [("plan", {"plan": plan})] and rest["actions"] == "[lifted]" and rest["hash"] == "h"
