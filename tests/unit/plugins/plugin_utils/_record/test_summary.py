@@ -85,9 +85,11 @@ def test_executions_outcome_and_the_rest() -> None:
         {"type": "stats", "hosts": {"db1": {}}},
         {"type": "segment.close", "ended": "normal"}, {"type": "plan.approved", "by": "me"}, {"type": "record.degraded", "lost": 3},
         {"type": "record.degraded", "lost": 2}, {"type": "interrupted", "signal": "SIGINT"}, {"type": "outcome", "status": "recovered"},
-        {"type": "no_hosts", "play": "p"}, {"type": "recovered", "of": 1}, {"type": "something new"}, {"type": "segment.close", "ended": "aborted"},
+        {"type": "no_hosts", "play": "p"}, {"type": "recovered", "of": 1}, {"type": "something new"},
+        {"type": "segment.close", "ended": "aborted"},
     )
-    assert found.executions[0]["check_mode"] and found.executions[0]["stats"] == {"db1": {}} and found.executions[0]["ended_how"] == "aborted"
+    (execution,) = found.executions
+    assert execution["check_mode"] and execution["stats"] == {"db1": {}} and execution["ended_how"] == "aborted"
     assert found.plan == {"hash": "h"} and found.approval is not None and found.approval["type"] == "plan.approved"
     assert found.lost_events == 5 and found.interrupted is not None and found.outcome is not None
     assert found.no_hosts[0]["play"] == "p" and found.recovered[0]["of"] == 1 and found.complete
