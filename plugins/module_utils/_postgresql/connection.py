@@ -38,7 +38,9 @@ OLDEST_SERVER = 130000
 #: How long a server may be silent beyond statement_timeout before the socket is cut: seconds.
 SILENCE = 5.0
 _RETRY_PAUSE = 0.5
-_WORTH_RETRYING = ("slots_exhausted", "starting_up")
+_PASSING = ("slots_exhausted", "starting_up")
+# A server whose messages are translated may mean just that with a text we do not know.
+_WORTH_RETRYING = (*_PASSING, "cannot_connect")
 _SOCKET_DIRECTORIES = ("/var/run/postgresql", "/tmp")  # nosec: where servers put their socket, nothing is written
 
 
@@ -191,8 +193,8 @@ def connect(
 ) -> Session:
     """Open one session by the first login that works.
 
-    When every way in is shut because all connection slots are taken (or the server is starting up), all logins are tried
-    again until `connect_retry` seconds are over: at such a time slots come free for moments.
+    When a way in is shut because all connection slots are taken (or the server is starting up), it is tried again until
+    `connect_retry` seconds are over: at such a time slots come free for moments.
 
     Args:
         logins: in the order to try.
@@ -310,6 +312,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("no_route", r"No route to host|Network is unreachable|Host is unreachable|Host is down"),
     ("refused", r"Connection refused"),
     ("timeout", r"timeout expired|timed out|connection timeout"),
+    ("not_postgresql", r"invalid response to (SSL|GSSAPI) negotiation|expected authentication request from server"),
     ("connection_lost", r"server closed the connection|Connection reset|EOF detected"),
 )
 _HINTS = {
@@ -328,9 +331,11 @@ _HINTS = {
     "tls_not_offered": "The server offers no TLS: set ssl_mode to prefer or disable, or switch TLS on in the server.",
     "tls_failed": "Check ca_cert, ssl_mode and the server's certificate.",
     "pooled": "Give the server's own address and port: through a pooler sessions are not whose they seem, and signals hit others.",
+    "cannot_connect": "The server's own text says why; it is not known here, as with servers whose lc_messages is not English.",
     "unsupported_version": "Versions 13 and newer are understood.",
     "login_not_allowed": "The role may not log in there; choose another login_user or login_db.",
     "auth_failed": "The server's pg_hba.conf asks for another way of authentication; choose another login.",
+    "not_postgresql": "Something else than a PostgreSQL server listens there: check login_host and login_port.",
     "connection_lost": "Something closed the connection at once: check that a PostgreSQL server listens there, and its log.",
     "no_hba_entry": "Add a line for this user, database and address to the server's pg_hba.conf, or choose another login.",
 }
@@ -357,7 +362,7 @@ def _cannot_open(login: Login, exc: BaseException) -> CannotReach:
 
 def _no_way_in(attempts: t.Sequence[Attempt]) -> CannotReach:
     # Where one login found the slots taken, that is what ails the server, whatever is wrong with the other logins.
-    first = next((one for one in attempts if one.error in _WORTH_RETRYING), attempts[0])
+    first = next((one for one in attempts if one.error in _PASSING), attempts[0])
     said = "; ".join(f"{one.login.describe()}: {one.message}" for one in attempts)
     return CannotReach(
         f"No connection to PostgreSQL ({first.error}). {said}", hint=_HINTS.get(first.error), error=first.error,

@@ -300,7 +300,9 @@ def _send(look: Look, victim: _Victim, signal: str, demand: _Demand, deadline: D
         rows = look.session.rows(sql, params)
     except StatementFailed as exc:
         outcome = actions.NOT_PERMITTED if exc.sqlstate == _NO_PRIVILEGE else actions.FAILED
-        victim.settle(outcome, error=exc.message, sqlstate=exc.sqlstate, signal=signal)
+        hint = "The privilege was lost since the sessions were looked at; run again to see what is left."
+        why = {"hint": hint} if outcome == actions.NOT_PERMITTED else {}
+        victim.settle(outcome, error=exc.message, sqlstate=exc.sqlstate, signal=signal, **why)
         return False
     if not rows or not rows[0]["signalled"]:
         return False

@@ -85,6 +85,7 @@ def test_each_refusal_has_its_own_error(server18: Server) -> None:
             "login_not_allowed": failure(**{**here, "login_user": "c_nologin"}),
             "no_socket": failure(**{**here, "login_port": 1}),
             "refused": failure(login_host="127.0.0.1", login_port=closed.getsockname()[1]),
+            "no_route": failure(login_host="255.255.255.255"),  # the kernel itself refuses to connect to the broadcast address
             "unknown_host": failure(login_host="db.invalid"),
             "tls_not_offered": failure(login_host="127.0.0.1", login_port=server18.port, ssl_mode="require"),
         }
@@ -99,6 +100,24 @@ def test_a_server_that_accepts_and_says_nothing_times_out() -> None:
         began = time.monotonic()
         result = failure(login_host="127.0.0.1", login_port=silent.getsockname()[1])
     assert (result["error"], time.monotonic() - began < 8) == ("timeout", True)
+
+
+def test_something_else_that_listens_is_named() -> None:
+    with socket.socket() as web:
+        web.bind(("127.0.0.1", 0))
+        web.listen()
+
+        def answer() -> None:
+            peer, _address = web.accept()
+            with peer:
+                peer.recv(1000)
+                peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        worker = threading.Thread(target=answer, daemon=True)
+        worker.start()
+        result = failure(login_host="127.0.0.1", login_port=web.getsockname()[1])
+        worker.join(timeout=5)
+    assert result["error"] == "not_postgresql"
 
 
 def test_passwords_and_tls(tls_server: Server) -> None:

@@ -42,6 +42,8 @@ HERE = 'connection to server at "192.0.2.1", port 5432 failed: '
     ("Connection refused\n\tIs the server running on that host and accepting TCP/IP connections?", "refused"),
     ("connection timeout expired", "timeout"), ("Connection timed out", "timeout"),
     ("server closed the connection unexpectedly", "connection_lost"),
+    ("received invalid response to SSL negotiation: H", "not_postgresql"),
+    ("expected authentication request from server, but received H", "not_postgresql"),
     ("FATAL:  etwas ganz anderes", "cannot_connect"),
 ])
 def test_classify(message: str, kind: str) -> None:

@@ -54,6 +54,11 @@ def test_taken_slots_are_tried_again_and_final_refusals_are_not(monkeypatch: pyt
     assert ways.tried == ["main", "other", "main", "main", "main"]
 
 
+def test_a_text_that_is_not_understood_may_pass_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = Ways(main=["cannot_connect", "ok"], other=["wrong_password"])
+    assert attempt(monkeypatch, ways).login == MAIN
+
+
 @pytest.mark.parametrize(("main", "other", "error"), [
     ("refused", "wrong_password", "refused"), ("wrong_password", "slots_exhausted", "slots_exhausted"),
     ("slots_exhausted", "slots_exhausted", "slots_exhausted"), ("pooled", "no_socket", "pooled"),
