@@ -18,9 +18,9 @@ import time
 import typing as t
 from pathlib import Path
 
-from tests.bench import harness, neighbours
 from demo import faults
 from demo.postgres import Server
+from tests.bench import harness, neighbours
 
 ROOT = Path(__file__).resolve().parents[2]
 AGE = 2
@@ -70,13 +70,15 @@ def timed(server: Server, argv: list[str], *, collections: Path, work: Path) -> 
         (AGE,), what="the sessions to be old enough",
     )
     environment = server.environment(
-        ANSIBLE_COLLECTIONS_PATH=str(collections), ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), INCIDENT_HOME=str(work), ANSIBLE_HOME=str(work / "ansible"),
+        ANSIBLE_COLLECTIONS_PATH=str(collections), ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_HOME=str(work / "ansible"),
+        INCIDENT_HOME=str(work),
     )
     gone: list[float] = []
 
     def work_to_measure() -> t.Mapping[str, float]:
         started = time.monotonic()
-        process = subprocess.Popen(argv, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(argv, env=environment, cwd=ROOT, **quiet)
         while any(held.alive() for held in guilty) and (process.poll() is None or time.monotonic() - started < 10):
             time.sleep(0.005)
         gone.append(time.monotonic() - started)
@@ -95,7 +97,11 @@ def timed(server: Server, argv: list[str], *, collections: Path, work: Path) -> 
 def floor(argv: list[str], *, work: Path) -> harness.Sample:
     """An empty play, whole."""
     environment = {**os.environ, "ANSIBLE_HOME": str(work / "ansible")}
-    return harness.measured(lambda: subprocess.run(argv, env=environment, cwd=work, stdin=subprocess.DEVNULL, capture_output=True, timeout=180, check=True) and None)
+
+    def play() -> None:
+        subprocess.run(argv, env=environment, cwd=work, stdin=subprocess.DEVNULL, capture_output=True, timeout=180, check=True)
+
+    return harness.measured(play)
 
 
 def main() -> None:
@@ -111,17 +117,18 @@ def main() -> None:
             (work / name).write_text(text, encoding="utf-8")
         inventory = ["-i", str(work / "inventory.yml")]
         ours = [playbook, *inventory, "incident/db-recovery.yml", "--tags", "mitigate"]
+        neighbour = [playbook, *inventory, str(work / "neighbour.yml")]
         samples = harness.alternate(
             {
                 "empty play": lambda: floor([playbook, *inventory, str(work / "empty.yml")], work=work),
-                "community.postgresql": lambda: timed(server, [playbook, *inventory, str(work / "neighbour.yml")], collections=theirs, work=work),
+                "community.postgresql": lambda: timed(server, neighbour, collections=theirs, work=work),
                 "db-recovery --tags mitigate": lambda: timed(server, ours, collections=ROOT / ".collections", work=work),
                 "psql": lambda: timed(server, [str(server.bin_dir / "psql"), "-qc", SELECTION], collections=theirs, work=work),
             },
             rounds=rounds,
         )
-    harness.publish("Time to mitigate", f"{__doc__}\nWall is the time until the last of five guilty sessions is gone; for the empty play, until it ended.\n\n"
-                    + harness.table(samples, against="community.postgresql"))
+    note = "Wall is the time until the last of five guilty sessions is gone; for the empty play, until it ended."
+    harness.publish("Time to mitigate", f"{__doc__}\n{note}\n\n" + harness.table(samples, against="community.postgresql"))
 
 
 if __name__ == "__main__":

@@ -12,14 +12,12 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import tempfile
 import time
 import typing as t
-from pathlib import Path
 
-from tests.bench import harness
 from demo import faults
 from demo.postgres import Server
+from tests.bench import harness
 from tests.support.run_module import run_module
 
 VICTIMS, OTHERS = 300, 100
@@ -43,7 +41,6 @@ def await_gone(victims: t.Sequence[faults.Held]) -> None:
 def case(server: Server, act: t.Callable[[t.Sequence[faults.Held]], float]) -> harness.Sample:
     """Make the sessions, time act until the last victim is gone; act gives the number of statements."""
     victims, others = incident(server)
-    time.sleep(0)
     try:
         def work() -> t.Mapping[str, float]:
             statements = act(victims)
@@ -66,7 +63,8 @@ def ours(server: Server) -> t.Callable[[t.Sequence[faults.Held]], float]:
             "pg_terminate_long_queries",
             {
                 "login_unix_socket": str(server.socket_dir), "login_port": server.port, "login_user": "postgres",
-                "rules": [{"name": "idle in transaction", "min_idle_in_transaction_age": 0}], "max_victims": 1000, "max_percent": 100,
+                "rules": [{"name": "idle in transaction", "min_idle_in_transaction_age": 0}],
+                "max_victims": 1000, "max_percent": 100,
             },
         )
         gone = sum(1 for action in result["actions"] if action["outcome"] == "gone")
@@ -83,10 +81,8 @@ def loop(server: Server) -> t.Callable[[t.Sequence[faults.Held]], float]:
 
     def act(victims: t.Sequence[faults.Held]) -> float:
         for held in victims:
-            subprocess.run(
-                [psql, "-qAtc", f"SELECT pg_terminate_backend({held.pid})"], env=server.environment(), capture_output=True, timeout=30, check=True,
-                stdin=subprocess.DEVNULL,
-            )
+            argv = [psql, "-qAtc", f"SELECT pg_terminate_backend({held.pid})"]
+            subprocess.run(argv, env=server.environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=True)
         return float(len(victims))
 
     return act
@@ -97,8 +93,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    with tempfile.TemporaryDirectory() as scratch, Server.start(base=Path(scratch).parent, settings={"max_connections": "450"}) as server:
-        samples = harness.alternate({"psql loop": lambda: case(server, loop(server)), "pg_terminate_long_queries": lambda: case(server, ours(server))}, rounds=rounds)
+    with Server.start(settings={"max_connections": "450"}) as server:
+        samples = harness.alternate(
+            {"psql loop": lambda: case(server, loop(server)), "pg_terminate_long_queries": lambda: case(server, ours(server))},
+            rounds=rounds,
+        )
     harness.publish("The module at scale", f"{__doc__}\n" + harness.table(samples, against="psql loop"))
 
 

@@ -46,7 +46,8 @@ def alternate(cases: t.Mapping[str, t.Callable[[], Sample]], *, rounds: int) -> 
         for name, case in cases.items():
             sample = case()
             samples[name].append(sample)
-            print(f"  round {number}/{rounds} {name}: {sample.wall:.2f} s wall, {sample.cpu:.2f} s CPU", file=sys.stderr, flush=True)
+            said = f"  round {number}/{rounds} {name}: {sample.wall:.2f} s wall, {sample.cpu:.2f} s CPU"
+            print(said, file=sys.stderr, flush=True)
     return samples
 
 
@@ -68,7 +69,8 @@ def table(samples: t.Mapping[str, t.Sequence[Sample]], *, against: str) -> str:
 
 def publish(name: str, text: str) -> None:
     """Print a benchmark's section and put it in RESULTS.md in place of its older self."""
-    section = f"<!-- {name} -->\n## {name}\n\n{text.strip()}\n\nMeasured {time.strftime('%Y-%m-%d', time.gmtime())} on {machine()}\n<!-- /{name} -->\n"
+    when = time.strftime("%Y-%m-%d", time.gmtime())
+    section = f"<!-- {name} -->\n## {name}\n\n{text.strip()}\n\nMeasured {when} on {machine()}\n<!-- /{name} -->\n"
     old = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else (
         "# Benchmarks\n\nMedians of paired, alternating runs, as `make bench` printed them. Ratios are the numbers to read.\n\n"
     )
@@ -87,7 +89,8 @@ def machine() -> str:
     except OSError:
         pass
     core = subprocess.run(
-        [sys.executable, "-c", "import ansible.release as r; print(r.__version__)"], capture_output=True, text=True, timeout=60, check=False,
+        [sys.executable, "-c", "import ansible.release as r; print(r.__version__)"],
+        capture_output=True, text=True, timeout=60, check=False,
     ).stdout.strip()
     return (
         f"{os.cpu_count()} x {model}, {platform.system()} {platform.release().split('-')[0]}, Python {platform.python_version()}, "
@@ -100,4 +103,5 @@ def _median(samples: t.Sequence[Sample], name: str) -> float:
 
 
 def _cpu() -> float:
-    return sum(usage.ru_utime + usage.ru_stime for usage in (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)

@@ -35,7 +35,7 @@ class IncidentError(Exception):
     def as_result(self) -> dict[str, t.Any]:
         """Keyword arguments for fail_json: msg, error (the kind), hint and the facts."""
         text = self.message if not self.hint else f"{self.message} {self.hint}"
-        return {"msg": text, "error": str(self.facts.get("error", self.kind)), "hint": self.hint, **{k: v for k, v in self.facts.items() if k != "error"}}
+        return {"error": self.kind, **self.facts, "msg": text, "hint": self.hint}
 
 
 class BadInput(IncidentError):

@@ -41,7 +41,9 @@ def test_failed_actions_are_those_that_must_fail_the_task() -> None:
     ("ids", "approved", "covered"),
     [(["x"], None, True), (["x"], [], False), (["x", "y"], ["y"], True), (["x"], ["y"], False), ([], ["y"], False), ([], None, True)],
 )
-def test_absent_approval_is_no_restriction_and_an_empty_one_covers_nothing(ids: list[str], approved: list[str] | None, covered: bool) -> None:
+def test_absent_approval_is_no_restriction_and_an_empty_one_covers_nothing(
+    ids: list[str], approved: list[str] | None, covered: bool,
+) -> None:
     assert a.is_approved(ids, approved) is covered
 
 

@@ -19,7 +19,9 @@ def test_what_people_type(text: object, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "five", "5 minutes ago", "-5m", -1, "5x", "m5", None, True, [], float("inf"), float("nan"), "1h-5m", "5m\n;"])
+@pytest.mark.parametrize(
+    "text", ["", "five", "5 minutes ago", "-5m", -1, "5x", "m5", None, True, [], float("inf"), float("nan"), "1h-5m", "5m\n;"],
+)
 def test_bad_input_names_the_argument_and_says_what_to_write(text: object) -> None:
     with pytest.raises(BadInput) as caught:
         parse_duration(text, name="min_query_age")
@@ -29,7 +31,8 @@ def test_bad_input_names_the_argument_and_says_what_to_write(text: object) -> No
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.42, "0.4s"), (9.96, "10.0s"), (42, "42s"), (310, "5m10s"), (300, "5m"), (7380, "2h3m"), (7200, "2h"), (360000, "4d4h"), (86400, "1d"), (-5, "-5.0s")],
+    [(0.42, "0.4s"), (9.96, "10.0s"), (42, "42s"), (310, "5m10s"), (300, "5m"), (7380, "2h3m"), (7200, "2h"),
+     (360000, "4d4h"), (86400, "1d"), (-5, "-5.0s")],
 )
 def test_brief_for_people(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text

@@ -20,7 +20,8 @@ def test_worst(statuses: list[str], expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("observed", "status", "threshold"),
-    [(10, "ok", 80), (79.9, "ok", 80), (80, "warning", 80), (94, "warning", 80), (95, "critical", 95), (100, "critical", 95), (None, "unknown", 80)],
+    [(10, "ok", 80), (79.9, "ok", 80), (80, "warning", 80), (94, "warning", 80),
+     (95, "critical", 95), (100, "critical", 95), (None, "unknown", 80)],
 )
 def test_judge(observed: float | None, status: str, threshold: float) -> None:
     finding = judge("connections", observed, warning=80, critical=95, unit="percent", hint="restart")

@@ -19,7 +19,10 @@ def action(name: str, outcome: str = "planned", age: int = 1) -> dict[str, t.Any
 
 
 def plan_dict(**changes: t.Any) -> dict[str, t.Any]:
-    made = make_plan(run="r1", now=NOW, actions={"db1": [action("a"), action("b")]}, limits={"db1": {"max_victims": 10}}, baseline={"db1": {"blocking": "critical"}})
+    made = make_plan(
+        run="r1", now=NOW, actions={"db1": [action("a"), action("b")]}, limits={"db1": {"max_victims": 10}},
+        baseline={"db1": {"blocking": "critical"}},
+    )
     return {**json.loads(json.dumps(made.as_dict())), **changes}
 
 
