@@ -491,7 +491,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.recovery imp
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health import Look, Request, look, unreachable
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_args import health_spec, open_session, request_from
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_watch import wait_from, watch
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import require_psycopg
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import exit_with, fail_with, require_psycopg
 
 
 def main() -> None:
@@ -500,15 +500,15 @@ def main() -> None:
     try:
         result = run(module.params)
     except IncidentError as exc:
-        module.fail_json(**exc.as_result())
+        fail_with(module, **exc.as_result())
     troubled = not_ok(module.params["wait_for"]["checks"], result["checks"]) if module.params["wait_for"] else {}
     if module.params["wait_for"] and not result["held"] and module.params["fail_on"] != "never":
         said = ", ".join(f"{check} {status}" for check, status in troubled.items()) or "they did not hold for long enough"
-        module.fail_json(msg=f"The checks were not ok within {result['waited']:.0f} s: {said}.", error="not_recovered", **result)
+        fail_with(module, msg=f"The checks were not ok within {result['waited']:.0f} s: {said}.", error="not_recovered", **result)
     if not module.params["wait_for"] and must_fail(result["status"], fail_on=module.params["fail_on"]):
         worst = [check for check, status in result["checks"].items() if status == result["status"]]
-        module.fail_json(msg=f"PostgreSQL is {result['status']}: {', '.join(worst)}.", error="unhealthy", **result)
-    module.exit_json(**result)
+        fail_with(module, msg=f"PostgreSQL is {result['status']}: {', '.join(worst)}.", error="unhealthy", **result)
+    exit_with(module, **result)
 
 
 def run(params: dict[str, t.Any]) -> dict[str, t.Any]:

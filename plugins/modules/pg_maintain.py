@@ -110,7 +110,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec, session_from
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import require_psycopg
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import exit_with, fail_with, require_psycopg
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.maintenance import OPERATIONS, maintain, resolve
 
 
@@ -141,10 +141,10 @@ def main() -> None:
                 check_mode=module.check_mode,
             )
     except IncidentError as exc:
-        module.fail_json(**exc.as_result())
+        fail_with(module, **exc.as_result())
     if problem is not None:
-        module.fail_json(**{**result, **problem.as_result()})
-    module.exit_json(**result)
+        fail_with(module, **{**result, **problem.as_result()})
+    exit_with(module, **result)
 
 
 if __name__ == "__main__":

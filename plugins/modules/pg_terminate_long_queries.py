@@ -388,7 +388,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.protection i
 from ansible_collections.oncall.incident.plugins.module_utils._core.rules import GROUPS, VICTIMS, parse_ages, parse_rules
 from ansible_collections.oncall.incident.plugins.module_utils._core.sessions import STRATEGIES
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec, session_from, session_in
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import require_psycopg
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import exit_with, fail_with, require_psycopg
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.termination import Request, terminate_long_queries
 
 _NAMES = ("states", "databases", "users", "application_names", "client_addresses")
@@ -455,10 +455,10 @@ def main():
                 open_database=lambda name: session_in(session, module.params, database=name),
             )
     except IncidentError as exc:
-        module.fail_json(**exc.as_result())
+        fail_with(module, **exc.as_result())
     if problem is not None:
-        module.fail_json(**{**result, **problem.as_result()})
-    module.exit_json(**result)
+        fail_with(module, **{**result, **problem.as_result()})
+    exit_with(module, **result)
 
 
 if __name__ == "__main__":

@@ -291,7 +291,7 @@ def _settle(session: Session, *, statement_timeout: float, lock_timeout: float) 
     )[0]
     session.user, session.database = row["user"], row["database"]
     session.is_superuser, session.in_recovery = bool(row["is_superuser"]), bool(row["in_recovery"])
-    session.resource = f"postgresql:{row['system'] or 'unknown'}:{row['started']}"
+    session.resource = f"pg:{row['system'] or 'unknown'}:{row['started']}"
 
 
 # libpq gives no SQLSTATE for a refused connection, only text; the first pattern that matches decides.

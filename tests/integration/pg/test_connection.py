@@ -178,7 +178,7 @@ def test_texts_of_other_databases_in_other_encodings_do_not_blind_us(server: Ser
 def test_the_instance_is_known_whatever_way_it_is_reached(server18: Server) -> None:
     with open_session(server18) as by_socket, connect([Login(host="127.0.0.1", port=server18.port, database="template1")]) as by_tcp:
         assert by_socket.resource == by_tcp.resource
-        assert by_socket.resource.startswith("postgresql:")
+        assert by_socket.resource.startswith("pg:")
 
 
 @pytest.fixture

@@ -215,6 +215,17 @@ def test_only_what_was_approved_is_signalled(server: Server, hold: Hold) -> None
     assert second.alive()
 
 
+@pytest.mark.parametrize("password", ["postgres", "incident", "terminate", "1"])
+def test_a_weak_password_does_not_change_ids_and_contract(server18: Server, hold: Hold, password: str) -> None:
+    held = hold(faults.idle_in_transaction(server18, row=37, application="t-weak"))
+    held.execute(f"SELECT 'my password is {password}'")
+    plan = terminate(server18, check=True, rules=rules_for("t-weak"), login_password=password)
+    assert plan["contract"] == "oncall.incident/actions/1"
+    assert f"password is {password}" not in str(plan)
+    result = terminate(server18, rules=rules_for("t-weak"), login_password=password, approved=planned_ids(plan))
+    assert outcomes(result) == {held.pid: "gone"}
+
+
 def test_an_empty_approval_allows_nothing(server: Server, hold: Hold) -> None:
     held = hold(faults.idle_in_transaction(server, row=6, application="t-empty"))
     result = terminate(server, rules=rules_for("t-empty"), approved=[])

@@ -17,7 +17,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.sessions imp
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.prepared import plan_rollbacks
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.termination import Request, _plan
 
-RESOURCE = "postgresql:77:1000"
+RESOURCE = "pg:77:1000"
 RULES = parse_rules([{"min_query_age": 10}])
 
 
@@ -52,12 +52,12 @@ def planned(backends: list[Backend], approved: list[str] | None, **more: Any) ->
     ([identity(3)], [(1, "refused", "not_approved"), (2, "refused", "not_approved"), (3, "moved_on", "no_longer_matches")]),
     ([identity(3, start="old")],
      [(1, "refused", "not_approved"), (2, "refused", "not_approved"), (3, "pid_reused", "pid_reused")]),
-    ([identity(1, resource="postgresql:77:1")],
+    ([identity(1, resource="pg:77:1")],
      [(1, "refused", "not_approved"), (2, "refused", "not_approved")]),  # of before a restart, and yet the same: listed once
-    ([identity(9, resource="postgresql:77:1")],
+    ([identity(9, resource="pg:77:1")],
      [(1, "refused", "not_approved"), (2, "refused", "not_approved"), (9, "not_needed", "server_restarted")]),
     # What was approved for another server or another module is none of our business.
-    ([identity(1), identity(2), identity(8, resource="postgresql:88:1"), "restart|service|name=web"],
+    ([identity(1), identity(2), identity(8, resource="pg:88:1"), "restart|service|name=web"],
      [(1, "planned", None), (2, "planned", None)]),
 ])
 def test_approvals(approved: list[str] | None, expected: list[tuple[int, str, Any]]) -> None:
