@@ -25,6 +25,7 @@ from .view import STYLES
 
 #: The only answer that approves. One key would be a slip of the finger at 3 a.m.
 APPROVING = "yes"
+_MOST_SPARED = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,28 +50,29 @@ def plan_table(actions: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     for host, action in actions:
         target = action.get("target") or {}
         whom = Text(words.target(target))
-        executing = words.query(target, limit=120)
+        executing = words.query(target, limit=80)
         if executing:
             whom.append("\n" + executing, style="dim")
         why = Text(words.one_line(action.get("reason", "")))
-        since = words.ages(target)
-        if since and since not in why.plain:
+        since = words.ages(target, said=why.plain)
+        if since:
             why.append("\n" + since, style="dim")
         table.add_row(host, str(action.get("verb", "")).replace("_", " "), whom, why)
     return table
 
 
 def spared_lines(protected: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Who is spared, by reason, the most frequent first; those that a rule would have taken are named."""
-    by_reason: dict[str, list[str]] = {}
+    """Who is spared: by name whom a rule would have taken, the others counted by reason."""
+    named, counted = [], dict[str, int]()
     for entry in protected:
-        for reason in entry.get("reasons") or ["protected"]:
-            by_reason.setdefault(str(reason), []).append(words.target(entry.get("target") or {}) if entry.get("would_match") else "")
-    lines = []
-    for reason, who in sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0])):
-        named = [name for name in who if name]
-        lines.append(f"{len(who)} {reason.replace('_', ' ')}" + (f": would have matched: {'; '.join(named[:3])}" if named else ""))
-    return lines
+        reasons = words.reasons(entry.get("reasons") or [])
+        if entry.get("would_match"):
+            named.append(f"{words.target(entry.get('target') or {})}: {reasons}")
+        else:
+            counted[reasons] = counted.get(reasons, 0) + 1
+    more = [f"and {len(named) - _MOST_SPARED} more that a rule would have taken"] if len(named) > _MOST_SPARED else []
+    others = [f"{number} {reasons}" for reasons, number in sorted(counted.items(), key=lambda item: (-item[1], item[0]))]
+    return named[:_MOST_SPARED] + more + ([f"no rule's target: {'; '.join(others[:_MOST_SPARED])}"] if others else [])
 
 
 def blast_radius(actions: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
@@ -93,7 +95,7 @@ def show_plan(
     console.print()
     limits = sorted({words.plain(value) for value in (plan.get("limits") or {}).values() if value})
     lines = [("blast radius", blast_radius(actions)), ("limits", "; ".join(limits) or "none stated")]
-    lines += [("spared", line) for line in spared_lines(protected)[:6]] or [("spared", "nobody")]
+    lines += [("spared", line) for line in spared_lines(protected)] or [("spared", "nobody")]
     lines += [("plan", f"{str(plan.get('hash', ''))[:16]}, valid until {_clock(float(plan.get('expires') or 0))} UTC")]
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)

@@ -131,7 +131,7 @@ def versions(collection: Collection) -> Mapping[str, str]:
             return otherwise
 
     return {
-        "wrapper": of("oncall-incident", otherwise=f"{collection.version} ({collection.origin})"),
+        "wrapper": of("oncall-incident", otherwise=f"{collection.version} (from source)"),
         "collection": collection.version, "ansible_core": of("ansible-core"),
         "ansible_runner": of("ansible-runner"), "python": sys.version.split()[0],
     }

@@ -64,6 +64,15 @@ def carried_out(summary: Summary) -> list[Json]:
     return sorted((action for action in summary.actions if action.get("outcome") != PLANNED), key=lambda action: int(action["seq"]))
 
 
+def spared(summary: Summary) -> list[Json]:
+    """Who was spared, once each: the execution that acts meets the same ones again, some seconds older."""
+    found = {
+        (item.get("host"), words.target(item.get("target") or {}), words.query(item.get("target") or {}), str(item.get("reasons"))): item
+        for item in summary.protected
+    }
+    return list(found.values())
+
+
 def troubled(summary: Summary) -> set[str]:
     """Hosts that had something wrong: a finding that is not ok, or something planned or done."""
     bad = {str(finding["host"]) for finding in summary.before.values() if finding.get("status") != "ok"}
@@ -166,7 +175,9 @@ def _failure_reasons(summary: Summary, hosts: Sequence[str]) -> list[str]:
     failures = [entry for entry in summary.failures if entry["host"] in hosts]
     said = [f"{entry['host']}: {words.one_line(entry['msg'] or entry['task'], limit=300)}" for entry in failures]
     said += [f"{entry['host']}: unreachable: {words.one_line(entry['msg'], limit=300)}" for entry in summary.unreachable]
-    return list(dict.fromkeys(reversed(said)))[:10]
+    said = list(dict.fromkeys(reversed(said)))
+    # A failure that was kept is said again at the end, with its phase in front.
+    return [line for line in said if not any(line != other and other.endswith(line.partition(": ")[2]) for other in said)][:10]
 
 
 def _finding_reasons(findings: Sequence[Json]) -> list[str]:

@@ -63,7 +63,7 @@ def content(summary: Summary, checked: verify.Report) -> dict[str, Any]:
         "skipped": summary.skipped_checks,
         "actions": [_action(item) for item in _actions(summary)],
         "plan": summary.plan, "approval": summary.approval,
-        "spared": [_spared(item) for item in summary.protected],
+        "spared": [_spared(item) for item in outcome.spared(summary)],
         "comparison": _comparison(summary),
         "not_measured": outcome.not_measured(summary) if ansible else [],
         "unreachable": summary.unreachable, "unanswered": summary.unanswered, "failures": summary.failures,
@@ -100,7 +100,7 @@ def _action(item: Json) -> Json:
     target = item.get("target") or {}
     detail = item.get("detail") or {}
     return {
-        **item, "whom": words.target(target), "query": words.query(target), "since": words.ages(target),
+        **item, "whom": words.target(target), "query": words.query(target), "since": words.ages(target, said=str(item.get("reason", ""))),
         "verb": str(item.get("verb", "")).replace("_", " "), "outcome": str(item.get("outcome", "")).replace("_", " "),
         "error": detail.get("error") or "",
     }
@@ -108,7 +108,7 @@ def _action(item: Json) -> Json:
 
 def _spared(item: Json) -> Json:
     target = item.get("target") or {}
-    return {**item, "whom": words.target(target), "query": words.query(target)}
+    return {**item, "whom": words.target(target), "query": words.query(target), "why": words.reasons(item.get("reasons") or [])}
 
 
 def _comparison(summary: Summary) -> list[Json]:
@@ -119,8 +119,13 @@ def _comparison(summary: Summary) -> list[Json]:
         if after is None and (before is None or before.get("status") == "ok"):
             continue
         item = after or before or {}
-        rows.append({**{name: item.get(name) for name in ("host", "check", "subject")}, "before": _state(before), "after": _state(after)})
-    return sorted(rows, key=lambda row: (str(row["host"]), str(row["check"]), str(row["subject"])))
+        fine = all(seen is None or seen.get("status") == "ok" for seen in (before, after))
+        rows.append({
+            **{name: item.get(name) for name in ("host", "check", "subject")},
+            "before": _state(before), "after": _state(after), "fine": fine,
+        })
+    # What was or is wrong comes first.
+    return sorted(rows, key=lambda row: (row["fine"], str(row["host"]), str(row["check"]), str(row["subject"])))
 
 
 def _state(item: Json | None) -> str:

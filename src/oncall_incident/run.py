@@ -157,7 +157,7 @@ class Run:
         first, plan, actions = outcome.after_planning(summary), summary.plan, outcome.planned(summary)
         if plan is None or not actions:
             return first
-        approval.show_plan(self._view.console, plan=plan, actions=actions, protected=summary.protected)
+        approval.show_plan(self._view.console, plan=plan, actions=actions, protected=outcome.spared(summary))
         if self._asked.check or MITIGATE not in self._asked.phases:
             return first
         if first.status == Exit.FAILED:
@@ -208,7 +208,7 @@ def outcome_event(end: Outcome, summary: Summary) -> dict[str, Any]:
         "contract": outcome.OUTCOME_CONTRACT, "outcome": end.name, "exit_status": int(end.status), "sentence": end.sentence,
         "reasons": list(end.reasons), "not_measured": list(end.not_measured),
         "actions": [{key: action.get(key) for key in ("host", "verb", "target", "outcome")} for action in outcome.carried_out(summary)],
-        "planned": len(outcome.planned(summary)), "spared": len(summary.protected),
+        "planned": len(outcome.planned(summary)), "spared": len(outcome.spared(summary)),
         "remaining": [{key: item.get(key) for key in ("host", "check", "subject", "status")} for item in outcome.not_ok(summary)],
     }
 

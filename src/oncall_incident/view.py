@@ -9,7 +9,7 @@ Everything shown comes from the record, so that what was on the screen is what w
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.padding import Padding
 from rich.spinner import Spinner
+from rich.table import Table
 from rich.text import Text
 
 from . import words
@@ -59,22 +60,28 @@ class View:
         self._phase = ""
         self._check_mode = False
         self._doing = "starting"
-        self._findings: list[Mapping[str, Any]] = []
-        self._shown: dict[tuple[str, str, str, str], str] = {}
+        self._look: list[Mapping[str, Any]] = []
+        self._failures: list[tuple[str, str]] = []
+        self._shown: dict[tuple[str, str, str], str] = {}
 
-    def say(self, text: str | Text, *, style: str = "", indent: int = 0) -> None:
-        """A line that stays; in plain output with the time since the start in front."""
+    def say(self, text: str | Text, *, style: str = "", indent: int = 0, label: Text | None = None) -> None:
+        """A line that stays; in plain output with the time since the start in front.
+
+        Args:
+            label: stands before the text, which is folded beside it.
+        """
         line = text if isinstance(text, Text) else Text(text, style=style)
         if not self.console.is_terminal:
             elapsed = int(time.monotonic() - self._started)
-            line = Text(f"{elapsed // 60:02d}:{elapsed % 60:02d} " + " " * indent).append_text(line)
-            self.console.print(line, soft_wrap=True, highlight=False)
-        else:
-            self.console.print(Padding(line, (0, 0, 0, indent)), highlight=False)
-
-    def show(self, renderable: Any) -> None:
-        """A table or the like."""
-        self.console.print(renderable, highlight=False)
+            front = Text(f"{elapsed // 60:02d}:{elapsed % 60:02d} " + " " * indent).append_text(label or Text())
+            self.console.print(front.append_text(line), soft_wrap=True, highlight=False)
+            return
+        grid = Table.grid()
+        if label is not None:
+            grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        grid.add_row(*([label] if label is not None else []), line)
+        self.console.print(Padding(grid, (0, 0, 0, indent)), highlight=False)
 
     def begin(self, doing: str) -> None:
         """An execution starts: the status line appears."""
@@ -128,9 +135,8 @@ class View:
     def event(self, event: Mapping[str, Any]) -> None:
         """Show what an event of the record means to a person."""
         kind = str(event.get("type", ""))
-        if kind == "finding":
-            self._enter(event)
-            self._findings.append(event)
+        if kind in ("finding", "skipped_check"):
+            self._look.append(event)
             return
         self._flush()
         handler = getattr(self, "_on_" + kind.replace(".", "_"), None)
@@ -142,16 +148,21 @@ class View:
             self._check_mode = bool(event.get("check_mode"))
 
     def _on_intent(self, event: Mapping[str, Any]) -> None:
-        self._enter(event)
         where = f"{event['host']}: " if event.get("host") else ""
         self._doing = f"{where}{words.one_line(event.get('task', ''))}"
 
     def _on_result(self, event: Mapping[str, Any]) -> None:
         status = event.get("status")
         if status == "unreachable":
-            self.say(Text.assemble(("unreachable ", "bold red"), f"{event.get('host')}: {_message(event)}"), indent=2)
+            self._enter(event)
+            self._judged("UNREACHABLE ", "bold red", event, Text(_message(event)))
         elif status == "failed" and event.get("phase") != "verify" and not event.get("ignored"):
-            self.say(Text.assemble(("failed ", "bold red"), f"{event.get('host')}: {_message(event)}"), indent=2)
+            said = (str(event.get("host")), _message(event))
+            # A failure that was kept is said again at the end, with its phase in front.
+            if not any(host == said[0] and said[1].endswith(text) for host, text in self._failures):
+                self._failures.append(said)
+                self._enter(event)
+                self._judged("FAILED", "bold red", event, Text(said[1]))
 
     def _on_action(self, event: Mapping[str, Any]) -> None:
         action = event.get("action") or event
@@ -159,75 +170,79 @@ class View:
         if outcome == "planned":
             return  # the plan's table shows them all
         self._enter(event)
-        text = Text.assemble(
-            (f"{outcome.replace('_', ' '):<13}", STYLES.get(outcome, "")), f"{event.get('host')}  {action.get('verb')} ",
-            words.target(action.get("target") or {}),
-        )
-        self.say(text, indent=2)
+        label = Text.assemble((f"{outcome.replace('_', ' '):<14}", STYLES.get(outcome, "")), f"{event.get('host')}  ")
+        verb = str(action.get("verb")).replace("_", " ")
+        self.say(f"{verb} {words.target(action.get('target') or {}, state=False)}", label=label, indent=2)
         error = (action.get("detail") or {}).get("error")
         if error:
-            self.say(words.one_line(error, limit=200), style="dim", indent=15)
-
-    def _on_skipped_check(self, event: Mapping[str, Any]) -> None:
-        item = event.get("skipped") or event
-        key = (str(event.get("phase")), str(event.get("host")), str(item.get("check")), "skipped")
-        if key not in self._shown:
-            self._shown[key] = "skipped"
-            reason = words.one_line(item.get("reason", ""), limit=200)
-            name = (str(item.get("check")), "bold")
-            self.say(Text.assemble((f"{'skipped':<9}", "magenta"), f"{event.get('host')}  ", name, f"  {reason}"), indent=2)
-
-    def _on_no_hosts(self, _event: Mapping[str, Any]) -> None:
-        self.say("no hosts matched", style="bold red", indent=2)
+            self.say(words.one_line(error, limit=200), style="dim", indent=16)
 
     def _on_record_degraded(self, _event: Mapping[str, Any]) -> None:
         self.say("The record is incomplete: events could not be written (on_error=continue).", style="bold red")
 
     def _enter(self, event: Mapping[str, Any]) -> None:
+        """A phase has something to show: say which, when it is another one."""
         phase = str(event.get("phase") or "")
         if phase in _TITLES and phase != self._phase:
             self._phase = phase
             note = "  what it would do; nothing is touched" if phase == "mitigate" and self._check_mode else ""
             self.say(Text.assemble((_TITLES[phase], "bold"), (note, "dim")))
 
-    def _flush(self) -> None:
-        """Show the findings of one look, the worst first; those seen before only when their status changed."""
-        found, self._findings = self._findings, []
-        fine: dict[str, list[str]] = {}
-        for event in sorted(found, key=lambda item: -_rank(item)):
-            finding = event.get("finding") or event
-            host, status = str(event.get("host")), str(finding.get("status"))
-            key = (str(event.get("phase")), host, str(finding.get("check")), str(finding.get("subject") or ""))
-            if self._shown.get(key) == status:
-                continue
-            self._shown[key] = status
-            if status == "ok":
-                fine.setdefault(host, []).append(str(finding.get("check")))
-            else:
-                self._finding(host, status, finding)
-        for host, checks in fine.items():
-            names = ", ".join(dict.fromkeys(checks))
-            self.say(Text.assemble((f"{'ok':<9}", STYLES["ok"]), f"{host}  ", (names, "dim")), indent=2)
+    def _is_news(self, event: Mapping[str, Any], item: Mapping[str, Any], status: str) -> bool:
+        """Whether this was not shown with this status before: verify repeats what investigate said."""
+        key = (str(event.get("host")), str(item.get("check")), str(item.get("subject") or ""))
+        known, self._shown[key] = self._shown.get(key), status
+        return known != status
 
-    def _finding(self, host: str, status: str, finding: Mapping[str, Any]) -> None:
-        unit = str(finding.get("unit") or "")
-        subject = f" {finding['subject']}" if finding.get("subject") else ""
+    def _flush(self) -> None:
+        """Show the findings of one look, the worst first; of those seen before only what changed."""
+        look, self._look = self._look, []
+        found = [event for event in look if event["type"] == "finding"]
+        news = [event for event in found if self._is_news(event, event["finding"], str(event["finding"].get("status")))]
+        fine: dict[str, dict[str, Mapping[str, Any]]] = {}
+        troubled = {(event.get("host"), event["finding"].get("check")) for event in found if event["finding"].get("status") != "ok"}
+        for event in sorted(news, key=lambda item: -_rank(item)):
+            self._enter(event)
+            finding, host = event["finding"], str(event.get("host"))
+            if finding.get("status") != "ok":
+                self._finding(event, finding)
+            elif (host, finding.get("check")) not in troubled:
+                fine.setdefault(host, {})[str(finding.get("check"))] = event
+        for checks in fine.values():
+            self._judged("ok", STYLES["ok"], next(iter(checks.values())), Text(", ".join(checks), style="dim"))
+        self._skipped([event for event in look if event["type"] == "skipped_check"])
+
+    def _skipped(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Checks that could not run, by their reason."""
+        by_reason: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+        for event in events:
+            if self._is_news(event, event["skipped"], "skipped"):
+                by_reason.setdefault((str(event.get("host")), str(event["skipped"].get("reason"))), []).append(event)
+        for (_host, reason), members in by_reason.items():
+            self._enter(members[0])
+            names = ", ".join(str(event["skipped"].get("check")) for event in members)
+            self._judged("skipped", "magenta", members[0], Text(f"{names}: {words.one_line(reason, limit=200)}"))
+
+    def _finding(self, event: Mapping[str, Any], finding: Mapping[str, Any]) -> None:
+        unit, status = str(finding.get("unit") or ""), str(finding.get("status"))
+        name = f"{finding.get('check')} {words.one_line(finding.get('subject') or '')}".strip()
         limit = finding.get("threshold")
         against = f" (limit {words.measured(limit, unit)})" if limit is not None else ""
-        self.say(Text.assemble(
-            (f"{status.upper():<9}", STYLES.get(status, "")), f"{host}  ", (f"{finding.get('check')}{words.one_line(subject)}", "bold"),
-            f"  {words.measured(finding.get('observed'), unit)}{against}",
-        ), indent=2)
+        text = Text.assemble((name, "bold"), f"  {words.measured(finding.get('observed'), unit)}{against}")
+        self._judged(status.upper(), STYLES.get(status, ""), event, text)
         if finding.get("hint"):
-            self.say(words.one_line(finding["hint"], limit=300), style="dim", indent=11)
+            self.say(words.one_line(finding["hint"], limit=300), style="dim", indent=12)
+
+    def _judged(self, word: str, style: str, event: Mapping[str, Any], text: Text) -> None:
+        self.say(text, label=Text.assemble((f"{word:<10}", style), f"{event.get('host')}  "), indent=2)
 
 
 def _rank(event: Mapping[str, Any]) -> int:
-    status = str((event.get("finding") or event).get("status"))
+    status = str(event["finding"].get("status"))
     return STATUSES.index(status) if status in STATUSES else len(STATUSES)
 
 
 def _message(event: Mapping[str, Any]) -> str:
     result = event.get("result")
     message = result.get("msg") if isinstance(result, Mapping) else ""
-    return words.one_line(message or event.get("task", ""), limit=400)
+    return words.one_line(message or event.get("task", ""))

@@ -52,6 +52,8 @@ def measured(value: Any, unit: str = "") -> str:
     """A measurement with its unit."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return one_line(value, limit=120)
+    if value == 0:
+        return "0"
     if unit in ("s", "second", "seconds"):
         return format_duration(float(value))
     if unit in ("byte", "bytes"):
@@ -70,21 +72,46 @@ def size(count: float) -> str:
     return f"{count:.1f} TiB"
 
 
-def target(value: Mapping[str, Any]) -> str:
-    """Whom an action is done to: the parts that identify it."""
+def target(value: Mapping[str, Any], *, state: bool = True) -> str:
+    """Whom an action is done to: the parts that identify it. A session is `pid 42 app@shop (checkout), idle in transaction`.
+
+    Args:
+        state: say the session's state as well.
+    """
+    if value.get("pid") and (value.get("user") or value.get("database")):
+        return one_line(_session(value, state=state))
     known = [(key, value[key]) for key in _IDENTITY if value.get(key) not in (None, "")]
     if not known:
         known = [(key, item) for key, item in value.items() if isinstance(item, (str, int, float)) and len(str(item)) < 60]
     return one_line(", ".join(f"{_LABEL.get(key, key)} {plain(item)}" for key, item in known))
 
 
-def ages(value: Mapping[str, Any]) -> str:
-    """The ages among a target's data: `transaction 5m10s, query 12s`."""
+def reasons(values: Sequence[Any]) -> str:
+    """Why somebody was spared: `backup tool, progress: pg_stat_progress_copy`."""
+    said = []
+    for value in values:
+        name, colon, rest = str(value).partition(":")
+        said.append(name.replace("_", " ") + (f": {rest}" if colon else ""))
+    return ", ".join(said) or "protected"
+
+
+def _session(value: Mapping[str, Any], *, state: bool) -> str:
+    database = f"@{value['database']}" if value.get("database") else ""
+    name = f"pid {value['pid']} {value.get('user') or ''}{database}"
+    application = f" ({value['application_name']})" if value.get("application_name") else ""
+    client = f" from {value['client_addr']}" if value.get("client_addr") else ""
+    doing = f", {value['state']}" if state and value.get("state") else ""
+    return f"{name}{application}{client}{doing}"
+
+
+def ages(value: Mapping[str, Any], *, said: str = "") -> str:
+    """The ages among a target's data, but for those already said: `transaction 5m10s, query 12s`."""
     found = [
         (key.removesuffix("_seconds").removesuffix("_age").replace("_", " "), item) for key, item in value.items()
         if (key.endswith(("_age", "_age_seconds")) or key == "age") and isinstance(item, (int, float)) and not isinstance(item, bool)
     ]
-    return ", ".join(format_duration(float(item)) if name == "age" else f"{name} {format_duration(float(item))}" for name, item in found)
+    texts = [(name, format_duration(float(item))) for name, item in found]
+    return ", ".join(age if name == "age" else f"{name} {age}" for name, age in texts if age not in said)
 
 
 def query(value: Mapping[str, Any], *, limit: int = 200) -> str:

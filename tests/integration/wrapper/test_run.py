@@ -116,7 +116,7 @@ def test_the_question(answer: str, status: int, sick: int, how: str, world: Worl
     assert (code, world.sick) == (status, sick), seen
     assert world.events("plan.approved", "plan.refused")[0]["how"] == how
     assert world.verified() == "ok"
-    for shown in ("blast radius  2 actions on 1 host: 2 cure", "max_victims 10", "1 backup tool", "transaction 5m10s"):
+    for shown in ("blast radius  2 actions on 1 host: 2 cure", "max_victims 10", "pid 7, application pg_dump: backup tool", "transaction 5m10s"):
         assert shown in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen)
 
 

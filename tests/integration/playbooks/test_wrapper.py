@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`incident run db-recovery` against a real server: what a script learns from its exit status and its JSON."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, verify
+
+from .conftest import ROOT, Sick, Site
+
+
+def run(site: Site, *arguments: str) -> tuple[int, dict[str, Any], str]:
+    """The exit status, the JSON and what was shown."""
+    argv = command(site, *arguments, "--json")
+    done = subprocess.run(
+        argv, cwd=site.place, env=environment(site), text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=200, check=False,
+    )
+    return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr
+
+
+def command(site: Site, *arguments: str) -> list[str]:
+    return [site.python, "-m", "oncall_incident", "run", "db-recovery", "-i", str(site.inventory()), *arguments]
+
+
+def environment(site: Site) -> dict[str, str]:
+    return {**site.environment(), "PYTHONPATH": str(ROOT / "src")}
+
+
+def test_recovered_and_the_second_run_finds_nothing_to_do(site: Site, sick: Sick) -> None:
+    status, data, shown = run(site, "--yes")
+    assert (status, data["outcome"]) == (0, "recovered"), shown
+    done = [(action["verb"], action["outcome"], action["target"]["pid"]) for action in data["actions"]]
+    assert done == [("terminate", "gone", sick.root.pid)]
+    status, data, shown = run(site, "--yes")
+    assert (status, data["outcome"], data["actions"]) == (5, "nothing_to_do", []), shown
+
+
+def test_two_looks_give_the_same_plan(site: Site, sick: Sick) -> None:
+    hashes = {run(site, "--check")[1]["plan_hash"] for _look in range(2)}
+    assert len(hashes) == 1
+    assert sick.untouched
+
+
+def test_without_an_approval_nothing_is_touched(site: Site, sick: Sick) -> None:
+    status, data, _shown = run(site)
+    assert (status, data["outcome"]) == (4, "refused")
+    assert sick.untouched
+
+
+def test_more_than_the_limit_fails_and_touches_nothing(site: Site, sick: Sick) -> None:
+    status, data, shown = run(site, "--yes", "-e", "postgres_max_victims=0")
+    assert (status, [action["outcome"] for action in data["actions"]]) == (1, ["refused"]), shown
+    assert sick.untouched
+
+
+def test_a_mistyped_variable_is_bad_input(site: Site, sick: Sick) -> None:
+    status, data, shown = run(site, "--yes", "-e", "postgres_max_victims=many")
+    assert status == 2, shown
+    assert "many" in " ".join(data["reasons"])
+    assert sick.untouched
+
+
+def test_a_database_nobody_can_reach_is_critical_and_no_plan_is_made(site: Site, tmp_path: Path) -> None:
+    site.group("db", db1={"postgres_login_unix_socket": str(tmp_path), "postgres_login_port": 1})
+    status, data, shown = run(site, "--yes")
+    assert (status, data["outcome"], data["actions"]) == (1, "failed", []), shown
+    assert any(item["check"] == "availability" and item["status"] == "critical" for item in data["findings"])
+
+
+def test_no_host_in_the_group_is_bad_input(site: Site) -> None:
+    status, data, shown = run(site, "--yes", "-e", "incident_db=nobody")
+    assert status == 2, shown
+    assert data["outcome"] == "bad_input"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_while_it_verifies(number: signal.Signals, site: Site, sick: Sick) -> None:
+    """The session that was ended is named, the record is whole, and nobody claims health."""
+    env = environment(site)
+    process = subprocess.Popen(
+        command(site, "--yes", "-e", "postgres_verify_hold=60s", "-e", "postgres_verify_timeout=90s"), cwd=site.place, env=env,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )
+    runs = layout.runs_dir(Path(env["INCIDENT_HOME"]))
+    try:
+        end = time.monotonic() + 60
+        while not _verifying(runs):
+            assert time.monotonic() < end and process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(number)
+        shown, _none = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 130, shown
+    (run_dir,) = runs.iterdir()
+    assert verify.check(run_dir).status == "ok"
+    events = list(reader.read(run_dir))
+    gone = [event["action"] for event in events if event["type"] == "action" and event["action"]["outcome"] == "gone"]
+    assert [action["target"]["pid"] for action in gone] == [sick.root.pid]
+    outcome = next(event for event in events if event["type"] == "outcome")
+    assert (outcome["outcome"], outcome["not_measured"]) == ("interrupted", ["db1"])
+
+
+def _verifying(runs: Path) -> bool:
+    return runs.is_dir() and any(
+        event["type"] == "intent" and event["segment"] == 4 and event["task"].endswith("Wait for the checks to hold")
+        for run_dir in runs.iterdir() for event in reader.read(run_dir)
+    )
