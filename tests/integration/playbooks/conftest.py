@@ -111,11 +111,12 @@ class Site:
         """The environment of a call: this one, without what other tests or the caller's shell may have set."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "INCIDENT_", "ONCALL_"))}
         self.runs += 1
-        return {
-            **kept, "PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.place), "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
-            "ANSIBLE_CALLBACKS_ENABLED": "oncall.incident.evidence", "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_NOCOLOR": "1",
+        wanted = {
+            **kept, "PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.place),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_CALLBACKS_ENABLED": "oncall.incident.evidence", "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_HOME": str(self.place / "ansible"), "INCIDENT_HOME": str(self.place / f"home{self.runs}"), **more,
         }
+        return {name: value for name, value in wanted.items() if value}
 
     def call(self, argv: Sequence[str], *, cwd: Path | None = None, **environ: str) -> Ended:
         """Run a command to its end."""

@@ -1,0 +1,252 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Phases alone, wrong input, approval, failures: what the frame promises, on each ansible-core."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo import faults
+from demo.postgres import Server
+
+from .conftest import OTHER_PYTHON, Sick, Site
+
+UNRECORDED = {"ANSIBLE_CALLBACKS_ENABLED": ""}
+
+
+def approve(site: Site, plan: dict[str, Any], *, mode: int = 0o600) -> str:
+    """A plan as the file that carries an approval."""
+    path = site.place / "plan.json"
+    path.write_text(json.dumps(plan))
+    path.chmod(mode)
+    return f"incident_approved_plan={path}"
+
+
+@pytest.fixture(params=["this core", "other core"])
+def any_core(request: pytest.FixtureRequest, site: Site) -> Site:
+    """The site, seen from each ansible-core there is."""
+    if request.param == "other core":
+        other = os.environ.get(OTHER_PYTHON, "")
+        if not other:
+            pytest.skip(f"{OTHER_PYTHON} names no python with another ansible-core")
+        return Site(place=site.place, server=site.server, python=other)
+    return site
+
+
+def test_the_whole_scenario_on_each_core(any_core: Site, sick: Sick) -> None:
+    checked = any_core.play("--check")
+    assert checked.status == 0, checked.output
+    assert sick.untouched
+    done = any_core.play("-e", approve(any_core, checked.plan()))
+    assert done.status == 0, done.output
+    assert not sick.root.alive()
+    assert done.outcomes() == ["gone"]
+    done.assert_record_verifies()
+
+
+def test_mitigate_alone(site: Site, sick: Sick) -> None:
+    done = site.play("--tags", "mitigate")
+    assert done.status == 0, done.output
+    assert done.outcomes() == ["gone"]
+    assert "Judge the server's health" not in done.tasks()
+    assert "Wait for the checks to hold" not in done.tasks()
+
+
+def test_verify_alone_says_that_a_sick_server_is_sick(site: Site, sick: Sick) -> None:
+    done = site.play("--tags", "verify")
+    assert done.status == 2
+    assert "verify: Not recovered within 5 s: blocking critical" in done.output.replace("\n", " ")
+    assert sick.untouched
+    assert "End root blockers, then idle transactions, then long queries" not in done.tasks()
+
+
+def test_a_second_run_changes_nothing(site: Site, sick: Sick) -> None:
+    assert site.play("--tags", "mitigate").status == 0
+    again = site.play("--tags", "mitigate")
+    assert again.status == 0
+    assert again.outcomes() == []
+    assert "changed=0" in again.output
+
+
+def test_two_looks_have_one_hash(site: Site, sick: Sick) -> None:
+    looks = [site.play("--check").plan() for _unused in range(2)]
+    assert looks[0]["hash"] == looks[1]["hash"]
+    assert looks[0]["run"] != looks[1]["run"]
+
+
+def test_nothing_is_changed_unrecorded(site: Site, sick: Sick) -> None:
+    done = site.play("--tags", "mitigate", **UNRECORDED)
+    assert done.status == 2
+    assert "callbacks_enabled = oncall.incident.evidence" in done.output
+    assert sick.untouched
+
+
+def test_unrecorded_looking_is_allowed(site: Site) -> None:
+    assert site.play("--tags", "investigate", **UNRECORDED).status == 0
+    assert site.play("--check", **UNRECORDED).status == 0
+
+
+def test_unrecorded_changes_when_that_was_said(site: Site, sick: Sick) -> None:
+    done = site.play("--tags", "mitigate", "-e", "incident_record=off", **UNRECORDED)
+    assert done.status == 0, done.output
+    assert not sick.root.alive()
+
+
+def test_a_mark_of_another_process_does_not_count(site: Site, sick: Sick) -> None:
+    done = site.play("--tags", "mitigate", **UNRECORDED, ONCALL_INCIDENT_RECORDER=f"{os.getpid()}:run:/tmp/x")
+    assert done.status == 2
+    assert sick.untouched
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["-e", "postgres_max_victim=3"], "postgres_max_victim is unknown; did you mean postgres_max_victims?"),
+    (["-e", "service_nam=x"], "did you mean service_name?"),
+    (["-e", "incident_aproved_plan=/x"], "did you mean incident_approved_plan?"),
+    (["-e", "postgres_strategy=kill"], "must be one of: cancel, terminate, escalate, got: kill"),
+    (["-e", "postgres_max_victims=ten"], "postgres_max_victims"),
+    (["-e", "incident_db=nowhere"], "No host matches incident_db=nowhere. The inventory's groups are: app, db."),
+    (["-e", "incident_db=db:&app"], "No host matches incident_db=db:&app"),
+])
+def test_wrong_input_is_an_error_before_anything_runs(arguments: list[str], said: str, site: Site) -> None:
+    done = site.play("--check", *arguments)
+    assert done.status == 2
+    assert said in " ".join(done.output.split())
+    assert "Judge the server's health" not in done.tasks()
+
+
+def test_a_misspelt_variable_of_the_inventory(site: Site) -> None:
+    site.hosts["db"]["db1"]["postgres_loginuser"] = "x"
+    done = site.play("--check")
+    assert done.status == 2
+    assert "postgres_loginuser (db1) is unknown; did you mean postgres_login_user?" in done.output
+    assert site.play("--check", "-e", '{"incident_ignore_variables": ["postgres_loginuser"]}').status == 0
+
+
+def test_other_peoples_variables_are_left_alone(site: Site) -> None:
+    site.hosts["db"]["db1"].update(postgres_version=15, postgres_backup_dir="/x", service_owner="a", incident_channel="#x")
+    assert site.play("--check").status == 0
+
+
+def test_a_pattern_where_plays_cannot_see_it(site: Site) -> None:
+    site.hosts["db"]["db1"]["incident_db"] = "db"
+    done = site.play("--check")
+    assert done.status == 2
+    assert "give it with -e" in done.output
+
+
+def test_a_limit_that_leaves_no_database(site: Site) -> None:
+    site.group("other", other1={})
+    done = site.play("--check", "--limit", "other1")
+    assert done.status == 2
+    assert "No host matches incident_db=db within --limit other1" in " ".join(done.output.split())
+
+
+def test_only_the_approved_plan_is_carried_out(site: Site, sick: Sick, server18: Server) -> None:
+    plan = site.play("--check", "--tags", "mitigate").plan()
+    with faults.idle_in_transaction(server18, row=31, application="late") as late:
+        age = "SELECT clock_timestamp() - state_change > interval '1.1 s' FROM pg_stat_activity WHERE pid = %s"
+        faults.await_sql(server18, age, (late.pid,), what="the late one to be old enough")
+        done = site.play("--tags", "mitigate", "-e", approve(site, plan))
+        assert done.status == 0, done.output
+        assert not sick.root.alive()
+        assert late.alive()
+        assert sorted(done.outcomes()) == ["gone", "refused"]
+
+
+def test_an_empty_plan_allows_nothing(site: Site, sick: Sick) -> None:
+    plan = site.play("--check", "--tags", "mitigate", "--limit", "db1", "-e", "postgres_min_idle_in_transaction_age=1h",
+                     "-e", "postgres_min_transaction_age=1h").plan()
+    assert plan["actions"] == {}
+    done = site.play("--tags", "mitigate", "-e", approve(site, plan))
+    assert done.outcomes() == ["refused"]
+    assert sick.untouched
+
+
+@pytest.mark.parametrize(("change", "mode", "said"), [
+    ({"limits": {"db1": {"max_victims": 100}}}, 0o600, "was changed after it was made"),
+    ({"expires": 1_700_000_000.0}, 0o600, "expired"),
+    ({}, 0o644, "open to others"),
+])
+def test_a_plan_that_cannot_be_trusted(change: dict[str, Any], mode: int, said: str, site: Site, sick: Sick) -> None:
+    plan = {**site.play("--check", "--tags", "mitigate").plan(), **change}
+    done = site.play("--tags", "mitigate", "-e", approve(site, plan, mode=mode))
+    assert done.status == 2
+    assert said in " ".join(done.output.split())
+    assert sick.untouched
+
+
+def test_the_plan_of_another_run_is_refused_where_the_run_is_known(site: Site, sick: Sick) -> None:
+    plan = site.play("--check", "--tags", "mitigate").plan()
+    done = site.play("--tags", "mitigate", "-e", approve(site, plan), "-e", "incident_run_id=another")
+    assert done.status == 2
+    assert f"belongs to run {plan['run']}" in " ".join(done.output.split())
+    assert sick.untouched
+
+
+def test_the_artifact_of_awx_is_the_plan(site: Site, sick: Sick) -> None:
+    """set_stats of the check job arrives as an extra variable of the next one."""
+    done = site.play("--check", "--tags", "mitigate", ANSIBLE_SHOW_CUSTOM_STATS="true", ANSIBLE_CALLBACK_RESULT_FORMAT="json")
+    stats = done.output.partition("CUSTOM STATS:")[2]
+    plan = json.loads(stats[stats.index("{"):stats.rindex("}") + 1])["incident_plan"]
+    again = site.play("--tags", "mitigate", "-e", json.dumps({"incident_approved_plan": plan}))
+    assert again.status == 0, again.output
+    assert again.outcomes() == ["gone"]
+
+
+def test_a_failed_mitigation_is_measured_and_fails_the_host(site: Site, sick: Sick) -> None:
+    done = site.play("-e", "postgres_max_victims=0")
+    assert done.status == 2
+    assert sick.untouched
+    assert "Wait for the checks to hold" in done.tasks()
+    said = " ".join(done.output.split())
+    assert "mitigate: " in said
+    assert "verify: Not recovered" in said
+
+
+def test_mitigate_alone_fails_too_when_it_failed(site: Site, sick: Sick) -> None:
+    done = site.play("--tags", "mitigate", "-e", "postgres_max_victims=0")
+    assert done.status == 2
+    assert sick.untouched
+
+
+def test_an_unreachable_host_is_not_called_recovered(site: Site) -> None:
+    site.hosts["db"]["db1"].update(ansible_connection="ssh", ansible_host="127.0.0.1", ansible_port=1)
+    done = site.play()
+    assert done.status == 4
+    assert "unreachable=1" in done.output
+
+
+def test_wrong_password_stops_before_mitigate(site: Site, sick: Sick) -> None:
+    site.hosts["db"]["db1"]["postgres_login_user"] = "nobody_of_this_name"
+    done = site.play()
+    assert done.status == 2
+    assert sick.untouched
+    assert "End root blockers, then idle transactions, then long queries" not in done.tasks()
+
+
+def test_the_log_and_the_disk_of_the_host(site: Site, tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_text("LOG: up\nERROR: duplicate key, DETAIL: Key (email)=(ada@example.org) exists\n")
+    done = site.play("--tags", "investigate", "-e", f"postgres_log_path={log}")
+    assert done.status == 0
+    record = "".join(path.read_text() for path in (done.run_dir / "record").iterdir())
+    assert "duplicate key" in record
+    assert "ada@example.org" not in record
+    assert "disk_space" in record
+
+
+def test_checks_can_be_named(site: Site) -> None:
+    done = site.play("--tags", "verify", "-e", json.dumps({
+        "postgres_verify_checks": ["connections"], "postgres_probe_query": "SELECT 1", "postgres_verify_hold": "0s",
+    }))
+    assert done.status == 0, done.output
+    done = site.play("--tags", "verify", "-e", json.dumps({"postgres_probe_query": "SELECT 1/0", "postgres_verify_timeout": "1s"}))
+    assert done.status == 2
+    assert "probe critical" in done.output
+
