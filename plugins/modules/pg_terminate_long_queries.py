@@ -60,8 +60,9 @@ options:
       min_idle_age:
         description:
           - It has been idle, outside a transaction, for this long.
-          - Counts only while client sessions take more than O(rules[].idle_when_above_percent) of C(max_connections), and only for as many
-            as bring them down to O(rules[].idle_target_percent), the longest idle of the application with the most idle sessions first.
+          - Counts only while client sessions take more than O(rules[].idle_when_above_percent) of the slots open to them,
+            C(max_connections) less the reserved ones, and only for as many as bring them down to O(rules[].idle_target_percent),
+            the longest idle of the application with the most idle sessions first.
         type: str
       idle_when_above_percent:
         description: See O(rules[].min_idle_age).

@@ -105,7 +105,8 @@ class Rule:
         min_blocked: how many sessions must wait behind it, directly or through others.
         min_group_size: how many matching sessions a group of `group_by` must have.
         idle_when_above_percent, idle_target_percent: the idle clock only counts while client sessions take more than this
-            share of max_connections, and only for as many sessions as bring them down to the target.
+            share of the connections they may use (max_connections less the reserved ones), and only for as many sessions as bring
+            them down to the target.
     """
 
     name: str

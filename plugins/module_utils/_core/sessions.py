@@ -94,7 +94,7 @@ class _Look:
     behind: t.Mapping[int, frozenset[int]]
     roots: t.Mapping[int, frozenset[int]]
     clients: int
-    max_connections: int
+    usable_connections: int
 
 
 def session_id(*, verb: str, resource: str, backend: Backend, clock: Clock) -> str:
@@ -115,20 +115,20 @@ def parse_session_id(text: str) -> dict[str, str] | None:
     return match.groupdict() if match else None
 
 
-def select(backends: t.Iterable[Backend], *, rules: t.Sequence[Rule], policy: Policy, max_connections: int) -> Selection:
+def select(backends: t.Iterable[Backend], *, rules: t.Sequence[Rule], policy: Policy, usable_connections: int) -> Selection:
     """Choose the victims of a snapshot.
 
     Args:
         backends: every process of the server.
         rules: tried in order; a session belongs to the first that matches.
         policy: what is protected.
-        max_connections: what the share for the idle clock is of.
+        usable_connections: max_connections less the reserved ones; what the share for the idle clock is of.
     """
     known = tuple(backends)
     waits = waits_of(known)
     look = _Look(
         backends=known, reasons={b.pid: protections(b, policy) for b in known}, behind=waiting_behind(waits), roots=roots(waits),
-        clients=sum(1 for b in known if b.is_client), max_connections=max_connections,
+        clients=sum(1 for b in known if b.is_client), usable_connections=usable_connections,
     )
     chosen: list[Candidate] = []
     matched: set[int] = set()
@@ -189,7 +189,7 @@ def _idle_surplus(look: _Look, rule: Rule) -> frozenset[int]:
 
     Taken from the application with the most idle connections left, its longest idle one first: a leak shows as many of a kind.
     """
-    if IDLE_CLOCK not in rule.ages or look.clients * 100 <= look.max_connections * rule.idle_when_above_percent:
+    if IDLE_CLOCK not in rule.ages or look.clients * 100 <= look.usable_connections * rule.idle_when_above_percent:
         return frozenset()
     pools: dict[str, list[Backend]] = {}
     for backend in look.backends:
@@ -199,7 +199,7 @@ def _idle_surplus(look: _Look, rule: Rule) -> frozenset[int]:
     for pool in pools.values():
         pool.sort(key=lambda b: (b.state_age or 0.0, -b.pid))  # the longest idle last, to pop it
     chosen: set[int] = set()
-    while pools and (look.clients - len(chosen)) * 100 > look.max_connections * rule.idle_target_percent:
+    while pools and (look.clients - len(chosen)) * 100 > look.usable_connections * rule.idle_target_percent:
         largest = max(pools, key=lambda name: (len(pools[name]), name))
         chosen.add(pools[largest].pop().pid)
         if not pools[largest]:

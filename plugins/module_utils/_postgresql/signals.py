@@ -54,7 +54,7 @@ class Look:
     rules: tuple[rules.Rule, ...]
     policy: Policy
     protect_roles: tuple[str, ...]
-    max_connections: int
+    usable_connections: int
 
     def read(self) -> list[Backend]:
         """Every process of the server now."""
@@ -62,7 +62,7 @@ class Look:
 
     def select(self, backends: t.Sequence[Backend]) -> Selection:
         """The victims among them."""
-        return select(backends, rules=self.rules, policy=self.policy, max_connections=self.max_connections)
+        return select(backends, rules=self.rules, policy=self.policy, usable_connections=self.usable_connections)
 
 
 def take_lock(session: Session) -> None:

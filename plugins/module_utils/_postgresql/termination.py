@@ -120,7 +120,10 @@ class _Work:
 def _prepare(session: Session, request: Request) -> tuple[Look, dict[str, t.Any]]:
     row = session.rows(
         """
-        SELECT current_setting('max_connections')::int AS max_connections, current_setting('server_version') AS server_version,
+        SELECT current_setting('max_connections')::int AS max_connections,
+            current_setting('superuser_reserved_connections')::int
+                + COALESCE(current_setting('reserved_connections', true), '0')::int AS reserved,
+            current_setting('server_version') AS server_version,
             pg_catalog.pg_has_role('pg_signal_backend', 'USAGE') AS may_signal,
             ARRAY(SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname::text = ANY(%s)) AS marks
         """,
@@ -130,7 +133,7 @@ def _prepare(session: Session, request: Request) -> tuple[Look, dict[str, t.Any]
         own_pid=session.backend_pid, own_prefix=APPLICATION_PREFIX, own_superuser=session.is_superuser,
         allow_superuser_roles=request.allow_superuser_roles, protect_application_names=request.protect_application_names,
     )
-    look = Look(session, request.rules, policy, request.protect_roles, row["max_connections"])
+    look = Look(session, request.rules, policy, request.protect_roles, row["max_connections"] - row["reserved"])
     provider = provider_of(row["marks"])
     return look, {
         "server": {

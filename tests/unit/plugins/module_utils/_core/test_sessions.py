@@ -39,8 +39,8 @@ def waiter(pid: int, *blockers: int, **more: Any) -> Backend:
     return session(pid, wait_event_type="Lock", blocked_by=blockers, **more)
 
 
-def choose(backends: list[Backend], rules: list[dict[str, Any]] | None = None, *, max_connections: int = 100) -> Selection:
-    return select([OWN, *backends], rules=parse_rules(rules), policy=POLICY, max_connections=max_connections)
+def choose(backends: list[Backend], rules: list[dict[str, Any]] | None = None, *, usable_connections: int = 100) -> Selection:
+    return select([OWN, *backends], rules=parse_rules(rules), policy=POLICY, usable_connections=usable_connections)
 
 
 def pids(selection: Selection) -> list[int]:
@@ -131,7 +131,7 @@ def idle(pid: int, application: str, age: float) -> Backend:
     ([idle(10, "a", 1), idle(11, "pg_dump", 900), idle(12, "a", 900)] + [session(pid, age=1) for pid in range(20, 25)], [12]),
 ])
 def test_leaked_idle_connections(backends: list[Backend], expected: list[int]) -> None:
-    assert sorted(pids(choose(backends, [LEAK], max_connections=10))) == sorted(expected)
+    assert sorted(pids(choose(backends, [LEAK], usable_connections=10))) == sorted(expected)
 
 
 def test_ids_one_per_clock_and_stable_as_time_passes() -> None:

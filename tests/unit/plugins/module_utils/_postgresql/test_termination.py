@@ -38,7 +38,7 @@ PREPARED = PreparedTransaction("gid", "7", "when", "app", "shop", age=1000.0)
 def planned(backends: list[Backend], approved: list[str] | None, **more: Any) -> list[tuple[int, str, Any]]:
     allowed = None if approved is None else tuple(approved)
     request = Request(**{"rules": RULES, "budget": Budget(max_count=9), "approved": allowed, **more})
-    selection = select(backends, rules=request.rules, policy=Policy(), max_connections=100)
+    selection = select(backends, rules=request.rules, policy=Policy(), usable_connections=100)
     work = _plan(selection, [PREPARED], request, resource=RESOURCE, backends=backends)
     return [(action.target.get("pid", 0), action.outcome, action.detail.get("why")) for action in work.actions()]
 
