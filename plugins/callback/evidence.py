@@ -110,6 +110,7 @@ import platform
 import sys
 import time
 import typing as t
+from collections.abc import Mapping
 from pathlib import Path
 
 from ansible import context
@@ -156,6 +157,8 @@ class _Intent:
     """A task that was started on a host and has not answered."""
 
     started: float
+    phase: str
+    action: str
     items: int = 0
 
 
@@ -294,7 +297,7 @@ class CallbackModule(CallbackBase):
     @_guarded
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         fields = self._task_fields(task)
-        self._intents[(host.name, task._uuid)] = _Intent(started=time.monotonic())
+        self._intents[(host.name, task._uuid)] = _Intent(started=time.monotonic(), phase=fields["phase"], action=fields["action"])
         hidden = task.no_log is not False and task.no_log is not None
         self._write(
             "intent",
@@ -360,9 +363,9 @@ class CallbackModule(CallbackBase):
         lifted, rest = lift(body)
         if isinstance(members, list):
             for member in members:
-                if isinstance(member, t.Mapping):
+                if isinstance(member, Mapping):
                     lifted += lift(member)[0]
-        self._write_result(result, status, rest, lifted, more)
+        self._write_result(result, intent, status, rest, lifted, more)
 
     def _item(self, result: t.Any, status: str) -> None:
         """The end of one item of a loop; the task goes on."""
@@ -376,11 +379,13 @@ class CallbackModule(CallbackBase):
         if variable in body:
             more["item"] = body[variable]
         lifted, rest = lift({key: value for key, value in body.items() if key not in (variable, "ansible_loop_var")})
-        self._write_result(result, status, rest, lifted, more)
+        self._write_result(result, intent, status, rest, lifted, more)
 
-    def _write_result(self, result: t.Any, status: str, rest: dict[str, t.Any], lifted: list[Lifted], more: dict[str, t.Any]) -> None:
+    def _write_result(
+        self, result: t.Any, intent: _Intent | None, status: str, rest: dict[str, t.Any], lifted: list[Lifted], more: dict[str, t.Any],
+    ) -> None:
         task, host = result.task, result.host.name
-        fields = self._task_fields(task)
+        fields = self._task_fields(task, intent)
         check_mode = _as_flag(task.check_mode)
         self._write(
             "result",
@@ -394,11 +399,14 @@ class CallbackModule(CallbackBase):
             self._write(kind, {"host": host, "phase": fields["phase"], "task": fields["task"], "check_mode": check_mode, **payload},
                         sync=position == len(lifted))
 
-    def _task_fields(self, task: t.Any) -> dict[str, t.Any]:
-        return {
-            "play": self._play.get("play", ""), "phase": next((phase for phase in PHASES if phase in task.tags), ""),
-            "task": task.get_name(), "task_id": task._uuid, "action": str(task.resolved_action or task.action),
-        }
+    def _task_fields(self, task: t.Any, intent: _Intent | None = None) -> dict[str, t.Any]:
+        """What every event of a task says of it. The intent knows already what does not change, and asking a task is slow."""
+        if intent is None:
+            tags = task.tags
+            phase, action = next((phase for phase in PHASES if phase in tags), ""), str(task.resolved_action or task.action)
+        else:
+            phase, action = intent.phase, intent.action
+        return {"play": self._play.get("play", ""), "phase": phase, "task": task.get_name(), "task_id": task._uuid, "action": action}
 
     def _write(self, kind: str, payload: t.Mapping[str, t.Any], *, sync: bool = True) -> None:
         if self._recorder is None:

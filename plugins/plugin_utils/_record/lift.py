@@ -9,6 +9,7 @@ This plugin util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Mapping
 
 from ...module_utils._core.actions import ACTIONS_CONTRACT
 from ...module_utils._core.findings import VERDICT_CONTRACT
@@ -52,7 +53,7 @@ def _take(rest: dict[str, t.Any], key: str, kind: str, name: str, events: list[L
     if not isinstance(members, (list, tuple)):
         return
     for member in members:
-        if isinstance(member, t.Mapping):
+        if isinstance(member, Mapping):
             events.append((kind, {name: dict(member)}))
     rest[key] = f"[{len(members)} lifted]"
 
@@ -61,8 +62,8 @@ def _plan_in(result: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any] | None:
     """The plan that a result is or carries."""
     inner = result.get("plan")
     for candidate in (inner, result):
-        if not isinstance(candidate, t.Mapping) or candidate.get("contract") != PLAN_CONTRACT:
+        if not isinstance(candidate, Mapping) or candidate.get("contract") != PLAN_CONTRACT:
             continue
-        if isinstance(candidate.get("actions"), t.Mapping):
+        if isinstance(candidate.get("actions"), Mapping):
             return candidate
     return None

@@ -25,6 +25,7 @@ import re
 import secrets as random_bytes
 import shlex
 import typing as t
+from collections.abc import Mapping
 from pathlib import Path
 
 from ...module_utils._core.errors import BadInput
@@ -46,6 +47,7 @@ _DIRECTORIES = frozenset({"PWD", "OLDPWD"})
 # What Ansible adds for convenience, by what it is a copy of.
 _DUPLICATES = {"stdout_lines": "stdout", "stderr_lines": "stderr"}
 _DEEPEST = 64
+_TOO_DEEP = "[too deep]"
 _SHORTEST_NUMBER = 6
 _MOST_LEARNED = 5000
 _CACHE_ENTRIES = 8192
@@ -126,7 +128,7 @@ class Redactor:
 
     def learn(self, value: t.Any) -> None:
         """From now on remove this value: a text, a number, or every leaf of a list or dictionary."""
-        if isinstance(value, t.Mapping):
+        if isinstance(value, Mapping):
             for member in value.values():
                 self.learn(member)
         elif isinstance(value, (list, tuple, set, frozenset)):
@@ -153,7 +155,7 @@ class Redactor:
     def _learn_members(self, value: t.Any, depth: int) -> None:
         if depth > _DEEPEST:
             return
-        if isinstance(value, t.Mapping):
+        if isinstance(value, Mapping):
             self.learn_named(value, depth=depth)
         elif isinstance(value, (list, tuple)):
             for member in value:
@@ -280,7 +282,10 @@ class Redactor:
         """A JSON-like copy without secrets. `secret`: the key above says that all of it is one."""
         if value is None or value is True or value is False:
             return value
-        if isinstance(value, str):
+        kind = type(value)
+        if kind is dict:
+            return self._mapping(value, depth, secret) if depth <= _DEEPEST else _TOO_DEEP
+        if kind is str or isinstance(value, str):
             text = _plain(value)
             if secret and text and not patterns.is_template(text) and not patterns.is_harmless(text):
                 return self._learn_and_mask(text)
@@ -297,8 +302,8 @@ class Redactor:
         if isinstance(value, float):
             return float(value) if math.isfinite(value) else str(value)
         if depth > _DEEPEST:
-            return "[too deep]"
-        if isinstance(value, t.Mapping):
+            return _TOO_DEEP
+        if isinstance(value, Mapping):
             return self._mapping(value, depth, secret)
         if isinstance(value, (list, tuple, set, frozenset)):
             return self._sequence(value, depth, secret)

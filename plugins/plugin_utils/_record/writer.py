@@ -13,9 +13,9 @@ nothing but sha256sum. Every value passes the redactor before it is hashed; noth
 from __future__ import annotations
 
 import contextlib
-import datetime
 import errno
 import fcntl
+import functools
 import hashlib
 import os
 import time
@@ -56,6 +56,7 @@ class Segment:
         self.run = run
         self.number = number
         self.redactor = redactor
+        self._path = str(self.path)
         self._fd = fd
         self._lock_fd = lock_fd
         self._pid = os.getpid()
@@ -148,7 +149,7 @@ class Segment:
             raise ValueError(f"payload uses a reserved key: {sorted(_RESERVED & set(payload))}")
         doing = "write"
         try:
-            self._check_place()
+            self._check_place(thoroughly=sync)
             clean, removed = self.redactor.clean(payload)
             seq = self._seq + 1
             event: dict[str, t.Any] = {
@@ -205,19 +206,19 @@ class Segment:
                 os.ftruncate(self._fd, self._size)
             raise
 
-    def _check_place(self) -> None:
-        """The file must still be where people will look for it, and must hold what we wrote.
+    def _check_place(self, *, thoroughly: bool) -> None:
+        """The file must still be there, where people will look for it when it counts, and must hold what we wrote.
 
         Raises:
             OSError: it was removed, moved or cut.
         """
-        there = os.stat(self.path)
-        if there.st_ino != self._inode:
-            raise OSError(errno.ENOENT, "replaced", str(self.path))
+        there = os.stat(self._path) if thoroughly else os.fstat(self._fd)
+        if there.st_ino != self._inode or there.st_nlink == 0:
+            raise OSError(errno.ENOENT, "replaced", self._path)
         if there.st_size > self._size:
             self._take_in(there.st_size)
         elif there.st_size < self._size:
-            raise OSError(errno.EIO, "cut by somebody else", str(self.path))
+            raise OSError(errno.EIO, "cut by somebody else", self._path)
 
     def _take_in(self, size: int) -> None:
         """A Ctrl-C can fall between writing a line and knowing of it: take in whole lines, drop half of one."""
@@ -338,4 +339,10 @@ def _sync_directory(path: Path) -> None:
 
 def _now() -> str:
     """UTC, ISO 8601, milliseconds, Z."""
-    return datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{_second(seconds)}.{milliseconds:03d}Z"
+
+
+@functools.lru_cache(maxsize=1)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
