@@ -33,7 +33,7 @@ def after_execution(
         first: whether this is the run's first execution, so that nothing was touched yet.
     """
     if status == EXIT_CANNOT_RECORD:
-        return Outcome("not_recorded", Exit.NOT_RECORDED, "The record could not be written, so Ansible was stopped.", errors(said))
+        return Outcome("not_recorded", Exit.NOT_RECORDED, "The record could not be written, so Ansible was stopped.", quoted=errors(said))
     if stopped:
         return outcome.stopped(stopped, summary)
     if not first:
@@ -48,7 +48,7 @@ def after_execution(
             "Check the inventory and --limit, or name the hosts with the scenario's own variables, such as -e incident_db=GROUP."])
     if status != 0 and not looked_at_something(summary):
         silent = [f"ansible-playbook ended with exit status {status} and said nothing."]
-        return _bad_input("Ansible could not begin.", errors(said) or silent)
+        return _bad_input("Ansible could not begin.", quoted=errors(said) or silent)
     return None
 
 
@@ -65,5 +65,5 @@ def errors(said: Sequence[str]) -> list[str]:
     return list(said[starts[0]:][:_MOST_LINES] if starts else said[-6:])
 
 
-def _bad_input(sentence: str, reasons: Sequence[str]) -> Outcome:
-    return Outcome("bad_input", Exit.USAGE, f"{sentence} Nothing was touched.", reasons)
+def _bad_input(sentence: str, reasons: Sequence[str] = (), *, quoted: Sequence[str] = ()) -> Outcome:
+    return Outcome("bad_input", Exit.USAGE, f"{sentence} Nothing was touched.", reasons, quoted=quoted)

@@ -10,11 +10,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from .errors import Stop
 from .private import write_private
 
 #: The wrapper sets these; from outside they would detach the approval from the plan.
 RESERVED = frozenset({"incident_run_id", "incident_approved_plan", "incident_record"})
+_MOST_READ = 1 << 20
 
 
 def as_files(values: Sequence[str], *, directory: Path, cwd: Path) -> list[str]:
@@ -40,6 +43,21 @@ def as_files(values: Sequence[str], *, directory: Path, cwd: Path) -> list[str]:
             path = write_private(directory / f"extra-{number}.json", json.dumps(_pairs(value)))
         arguments += ["-e", f"@{path}"]
     return arguments
+
+
+def values(value: str, *, cwd: Path) -> dict[str, Any]:
+    """The variables of one `-e`, for the redactor; none where only Ansible can read them, such as vaulted ones."""
+    try:
+        if value.startswith("@"):
+            with (cwd / Path(value[1:]).expanduser()).open(encoding="utf-8") as stream:
+                found = yaml.safe_load(stream.read(_MOST_READ))
+        elif value.lstrip()[:1] in ("{", "["):
+            found = yaml.safe_load(value)
+        else:
+            found = _pairs(value)
+    except (OSError, UnicodeError, yaml.YAMLError, Stop):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def own_file(name: str, variables: dict[str, Any], *, directory: Path) -> list[str]:

@@ -30,6 +30,7 @@ class Outcome:
         sentence: for people.
         reasons: why it is not a better one.
         not_measured: hosts of which nobody knows how they are.
+        quoted: Ansible's own last words. They may quote files, so they are shown and not recorded.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Outcome:
     sentence: str
     reasons: Sequence[str] = ()
     not_measured: Sequence[str] = ()
+    quoted: Sequence[str] = ()
 
 
 def wrapper_segment(execution: Json) -> bool:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, verify
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Fold, Summary
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.writer import Segment
@@ -66,6 +67,29 @@ def summarise(run_dir: Path) -> Summary:
     for event in reader.read(run_dir):
         fold.add(put_back(run_dir, event))
     return fold.summary()
+
+
+def close_unfinished(run_dir: Path) -> bool:
+    """Close a record whose writer died: a segment of ours recovers the torn one and names what is unknown.
+
+    Returns:
+        Whether it was closed; not when it is whole, when somebody writes it at this moment, or when it cannot be written.
+    """
+    if verify.check(run_dir).status != verify.INCOMPLETE:
+        return False
+    summary = summarise(run_dir)
+    redactor = Redactor.for_run(run_dir.parent.parent, summary.run)
+    try:
+        with Segment.open(run_dir, run=summary.run, redactor=redactor, opening=opening({})) as segment:
+            segment.append("interrupted", {"reason": "found_unfinished", "unknown": unknown(summary)})
+    except CannotRecord:
+        return False
+    return True
+
+
+def unknown(summary: Summary) -> list[dict[str, Any]]:
+    """The steps whose outcome is unknown, as the record names them."""
+    return [{key: entry.get(key) for key in ("host", "task", "action", "phase", "seq", "actions")} for entry in summary.unanswered]
 
 
 def put_back(run_dir: Path, event: dict[str, Any]) -> dict[str, Any]:

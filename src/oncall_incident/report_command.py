@@ -12,6 +12,7 @@ import typer
 
 from .errors import Stop
 from .private import write_private
+from .recording import close_unfinished
 from .records import run_directory
 from .report import render, write_report
 
@@ -26,6 +27,7 @@ def report_and_show(record: str, *, output: str | None) -> None:
     if output == "-":
         typer.echo(render(path), nl=False)
         return
+    close_unfinished(path)
     try:
         written = write_report(path)
         if output is not None:

@@ -28,7 +28,7 @@ from .exits import Exit
 from .outcome import Outcome
 from .private import private_dir, write_private
 from .programs import ansible_playbook
-from .recording import Recording
+from .recording import Recording, unknown
 from .report import write_report
 from .request import MITIGATE, VERIFY, Request
 from .stopping import Stopper, signals
@@ -102,8 +102,7 @@ class Run:
         redactor.learn_environment(os.environ)
         redactor.learn(dict(self._asked.secrets))
         for value in self._asked.extra_vars:
-            if value[:1] not in "@{[":
-                redactor.learn_named(dict(part.partition("=")[::2] for part in value.split() if "=" in part))
+            redactor.learn_named(extravars.values(value, cwd=self._cwd))
 
     def _open(self) -> None:
         asked, found = self._asked, self._collection
@@ -131,9 +130,7 @@ class Run:
         try:
             with record.segment() as segment:
                 if self._stopper.reason and outcome.ansible_segments(summary):
-                    keys = ("host", "task", "action", "phase", "seq", "actions")
-                    unknown = [{key: entry.get(key) for key in keys} for entry in summary.unanswered]
-                    segment.append("interrupted", {"reason": self._stopper.reason, "unknown": unknown})
+                    segment.append("interrupted", {"reason": self._stopper.reason, "unknown": unknown(summary)})
                 segment.append("outcome", outcome_event(end, summary))
             report = write_report(record.run_dir)
         except CannotRecord as exc:

@@ -47,7 +47,8 @@ def run_and_show(asked: Request, *, found: Collection, as_json: bool) -> Exit:
 def _as_data(finished: Finished, took: float) -> dict[str, object]:
     summary = finished.summary
     return {
-        **outcome_event(finished.outcome, summary), "run": summary.run, "record": str(finished.run_dir),
+        **outcome_event(finished.outcome, summary), "ansible_said": list(finished.outcome.quoted),
+        "run": summary.run, "record": str(finished.run_dir),
         "report": str(finished.report) if finished.report else None, "seconds": round(took, 1),
         "plan_hash": (summary.plan or {}).get("hash"),
         "approval": _pick(summary.approval, "type", "by", "how") if summary.approval else None,
@@ -73,6 +74,8 @@ def _show_end(view: View, finished: Finished, took: float) -> None:
     console.print(head, soft_wrap=not console.is_terminal)
     for reason in end.reasons:
         console.print(Text(f"  {reason}"), soft_wrap=not console.is_terminal)
+    for line in end.quoted:
+        console.print(Text(f"  | {line}", style="dim"), soft_wrap=not console.is_terminal)
     remaining = outcome.not_ok(finished.summary)
     if remaining and end.status in (Exit.RECOVERED, Exit.NOTHING_TO_DO) and end.name != "planned":
         names = ", ".join(dict.fromkeys(f"{item['host']} {item.get('check')} ({item.get('status')})" for item in remaining))

@@ -46,9 +46,9 @@ Examples:
       what follows -- goes to ansible-playbook
 
 Values of -e go to a file that only you can read and that is gone afterwards,
-never to a command line. Of your environment only what Ansible, SSH and
-clients need is passed on, and what your inventory reads with
-lookup('env', ...); --pass-env NAME adds to that.
+never to Ansible's command line; write -e @file to keep them off your own. Of
+your environment only what Ansible, SSH and clients need is passed on, and
+what your inventory reads with lookup('env', ...); --pass-env NAME adds to it.
 """
 
 VERIFY = """Recheck a record: is every line there, unchanged and in its place?

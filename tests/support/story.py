@@ -47,14 +47,14 @@ class Story:
 
     def action(self, host: str, outcome: str, *, number: int = 1, query: str = "SELECT 1", **more: Any) -> None:
         """An action."""
-        self.tell("action", host=host, phase="mitigate", check_mode=outcome == actions.PLANNED, action=_action(number, query, outcome, **more))
+        done = _action(number, query, outcome, **more)
+        self.tell("action", host=host, phase="mitigate", check_mode=outcome == actions.PLANNED, action=done)
 
     def plan(self, *hosts: str, number: int = 1, query: str = "SELECT 1") -> None:
         """The plan of one action per host."""
-        made = make_plan(
-            run=RUN, now=1000.0, actions={host: [_action(number, query, actions.PLANNED)] for host in hosts}, limits={host: {"max_victims": 10} for host in hosts},
-        )
-        self.tell("plan", plan=made.as_dict())
+        planned = {host: [_action(number, query, actions.PLANNED)] for host in hosts}
+        limits = {host: {"max_victims": 10} for host in hosts}
+        self.tell("plan", plan=make_plan(run=RUN, now=1000.0, actions=planned, limits=limits).as_dict())
 
     def stats(self, **hosts: int) -> None:
         """Ansible's counters: failures by host."""
@@ -64,9 +64,10 @@ class Story:
         """A task that starts."""
         self.tell("intent", host=host, task=task, task_id=task_id, phase=phase, action="oncall.incident.x", args={})
 
-    def result(self, host: str, task: str, status: str, *, phase: str = "mitigate", task_id: str = "t1", msg: str = "", **more: Any) -> None:
+    def result(self, host: str, task: str, status: str, *, phase: str = "mitigate", task_id: str = "t1", msg: str = "") -> None:
         """A task that ends."""
-        self.tell("result", host=host, task=task, task_id=task_id, phase=phase, status=status, result={"msg": msg}, **{"action": "oncall.incident.x", **more})
+        who = {"host": host, "task": task, "task_id": task_id, "phase": phase, "action": "oncall.incident.x"}
+        self.tell("result", **who, status=status, result={"msg": msg})
 
 
 def _action(number: int, query: str, outcome: str, **more: Any) -> dict[str, Any]:

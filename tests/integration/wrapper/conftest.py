@@ -55,14 +55,16 @@ class World:
     def environ(self, **more: str) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "TERM") if name in os.environ}
         return {
-            **kept, "HOME": str(self.place), "PYTHONPATH": f"{ROOT / 'src'}", "INCIDENT_HOME": str(self.home), "TMPDIR": str(self.temporary),
-            "COLUMNS": "80", "ANSIBLE_LOCAL_TEMP": str(self.place / "ansible-tmp"), **more,
+            **kept, "HOME": str(self.place), "PYTHONPATH": f"{ROOT / 'src'}", "INCIDENT_HOME": str(self.home), "COLUMNS": "80",
+            "TMPDIR": str(self.temporary), "ANSIBLE_LOCAL_TEMP": str(self.place / "ansible-tmp"), **more,
         }
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "oncall_incident", *arguments]
 
-    def start(self, *arguments: str, environ: Mapping[str, str] | None = None, scenario: str = "scenario/fake-recovery.yml") -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, environ: Mapping[str, str] | None = None, scenario: str = "scenario/fake-recovery.yml",
+    ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             self.command("run", scenario, "-i", "hosts.json", *arguments), cwd=self.place, env=self.environ(**(environ or {})),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
@@ -94,10 +96,12 @@ class World:
     def on_a_terminal(self, *arguments: str, answer: str | None, settle: float = 0.0) -> tuple[int, str]:
         """Run on a pseudo-terminal; type the answer (bytes as they are) when the question is there."""
         leader, follower = pty.openpty()
+        # The terminal must be the process's own, or Ctrl-C typed on it would reach nobody.
+        adopt = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+        run = self.command("run", "scenario/fake-recovery.yml", "-i", "hosts.json", *arguments)
         process = subprocess.Popen(
-            self.command("run", "scenario/fake-recovery.yml", "-i", "hosts.json", *arguments), cwd=self.place, env=self.environ(),
-            stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
-            preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
+            [sys.executable, "-c", adopt, *run], cwd=self.place, env=self.environ(), stdin=follower, stdout=follower, stderr=follower,
+            start_new_session=True,
         )
         os.close(follower)
         seen, asked, end = b"", False, time.monotonic() + 90

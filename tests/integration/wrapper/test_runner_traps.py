@@ -42,14 +42,14 @@ def prepared(tmp_path: Path, *, items: int = 3, **more: Any) -> launch.Launch:
     directory.mkdir(mode=0o700)
     given: dict[str, Any] = {
         "program": str(Path(sys.executable).parent / "ansible-playbook"), "playbook": str(book), "arguments": ["-i", "localhost,"],
-        "environ": {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "ANSIBLE_LOCALHOST_WARNING": "False"}, "forget": [], "secrets": {},
-        "directory": directory, "cwd": tmp_path, **more,
+        "environ": {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "ANSIBLE_LOCALHOST_WARNING": "False"},
+        "forget": [], "secrets": {}, "directory": directory, "cwd": tmp_path, **more,
     }
     return launch.Launch(**given)
 
 
-def ran(started: launch.Launch, *, tick: Callable[[], None] = lambda: None, line: Callable[[str], None] = lambda text: None) -> launch.Ended:
-    return launch.run(started, stopper=Stopper(), tick=tick, line=line)
+def ran(started: launch.Launch, *, line: Callable[[str], None] = lambda text: None) -> launch.Ended:
+    return launch.run(started, stopper=Stopper(), tick=lambda: None, line=line)
 
 
 def test_no_events_no_output_no_facts_no_secrets_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,10 @@ def test_a_variable_the_inventory_looks_up_is_passed_on(world: World) -> None:
 def test_a_vaulted_variable_is_nowhere(world: World) -> None:
     (world.place / "vault-pass").write_text("vault-pass-word-1\n")
     secret = subprocess.run(
-        [str(Path(sys.executable).parent / "ansible-vault"), "encrypt_string", "--vault-password-file", "vault-pass", "--name", "hidden", CANARY],
+        [
+            str(Path(sys.executable).parent / "ansible-vault"), "encrypt_string", "--vault-password-file", "vault-pass",
+            "--name", "hidden", CANARY,
+        ],
         cwd=world.place, env=world.environ(), capture_output=True, text=True, check=True, timeout=60,
     ).stdout
     (world.place / "group_vars").mkdir()
@@ -114,7 +117,8 @@ def test_a_vaulted_variable_is_nowhere(world: World) -> None:
 
 def test_an_error_of_ansibles_is_shown_without_the_secret(world: World) -> None:
     book = world.place / "scenario" / "broken.yml"
-    book.write_text(f"- name: Broken\n  hosts: world\n  vars:\n    url: https://bob:{CANARY}@example.org\n  taskz: https://bob:{CANARY}@example.org\n")
+    url = f"https://bob:{CANARY}@example.org"
+    book.write_text(f"- name: Broken\n  hosts: world\n  vars:\n    url: {url}\n  taskz: {url}\n")
     done = world.run("--yes", "-e", f"db_password={CANARY}", scenario="scenario/broken.yml")
     assert done.returncode == 2
     assert CANARY not in done.stdout + done.stderr

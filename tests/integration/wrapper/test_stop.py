@@ -75,6 +75,10 @@ def test_a_killed_wrapper_leaves_a_record_that_says_it_is_incomplete(world: Worl
     assert "did not finish" in done.stdout
     report = world.incident("report", "latest", "--output", "-")
     assert "outcome unknown: earth: Cure the world" in report.stdout
+    assert world.verified() == "incomplete", "reading changes nothing"
+    assert world.incident("report", "latest").returncode == 0
+    assert world.verified() == "ok"
+    assert (world.events("recovered")[0]["of"], world.events("interrupted")[0]["reason"]) == (4, "found_unfinished")
 
 
 def test_a_record_that_cannot_be_written_any_more_stops_the_run(world: World) -> None:

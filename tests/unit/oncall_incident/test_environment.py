@@ -17,7 +17,10 @@ from oncall_incident.environment import allowed, looked_up, scrub
 
 
 def test_only_what_is_needed_goes_along() -> None:
-    environ = {"PATH": "/bin", "LC_ALL": "C", "ANSIBLE_FORKS": "3", "SSH_AUTH_SOCK": "/s", "PGHOST": "h", "PGPASSWORD": "x", "DB_PASSWORD": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    environ = {
+        "PATH": "/bin", "LC_ALL": "C", "ANSIBLE_FORKS": "3", "SSH_AUTH_SOCK": "/s", "PGHOST": "h", "PGPASSWORD": "x", "DB_PASSWORD": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+    }
     assert set(allowed(environ)) == {"PATH", "LC_ALL", "ANSIBLE_FORKS", "SSH_AUTH_SOCK", "PGHOST"}
     assert set(allowed(environ, also=["DB_PASSWORD", "PGPASSWORD"])) >= {"DB_PASSWORD", "PGPASSWORD"}
 
@@ -25,13 +28,15 @@ def test_only_what_is_needed_goes_along() -> None:
 def test_what_the_runner_copied_is_taken_out_and_what_it_made_stays() -> None:
     parent = {"SECRET": "x", "PATH": "/bin", "OURS": "old"}
     made = {**parent, "OURS": "new", "AWX_ISOLATED_DATA_DIR": "/tmp/x"}
-    assert scrub(made, parent=parent, keep={"PATH": "/bin", "OURS": "new"}) == {"PATH": "/bin", "OURS": "new", "AWX_ISOLATED_DATA_DIR": "/tmp/x"}
+    left = scrub(made, parent=parent, keep={"PATH": "/bin", "OURS": "new"})
+    assert left == {"PATH": "/bin", "OURS": "new", "AWX_ISOLATED_DATA_DIR": "/tmp/x"}
 
 
 def test_variables_that_an_inventory_reads_are_found(tmp_path: Path) -> None:
     (tmp_path / "group_vars").mkdir()
     (tmp_path / "hosts.yml").write_text("db: {}\n")
-    (tmp_path / "group_vars" / "db.yml").write_text("a: \"{{ lookup('ansible.builtin.env', 'DB_PW') }}\"\nb: '{{ query(\"env\", \"OTHER\") }}'\n")
+    looks = "a: \"{{ lookup('ansible.builtin.env', 'DB_PW') }}\"\nb: '{{ query(\"env\", \"OTHER\") }}'\n"
+    (tmp_path / "group_vars" / "db.yml").write_text(looks)
     assert looked_up([str(tmp_path)], cwd=tmp_path) == {"DB_PW", "OTHER"}
     assert looked_up(["hosts.yml"], cwd=tmp_path) == {"DB_PW", "OTHER"}
     assert looked_up(["db1,"], cwd=tmp_path) == set()

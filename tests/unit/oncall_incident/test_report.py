@@ -21,7 +21,9 @@ def story(tmp_path: Path) -> Story:
     with told.segment("wrapper", user="ann", controller="desk", versions={"wrapper": "0.1.0"}):
         told.tell("run.open", scenario="db-recovery", by="ann", inventories=["prod"], limit="db1", collection={"source": {}}, project={})
     with told.segment(check_mode=True, versions={"ansible_core": "2.21.5"}):
-        told.finding("investigate", "db1", "warning", check="replication", subject="slot_1", observed=5 << 30, threshold=1 << 30, unit="bytes")
+        told.finding(
+            "investigate", "db1", "warning", check="replication", subject="slot_1", observed=5 << 30, threshold=1 << 30, unit="bytes",
+        )
         told.finding("investigate", "db1", "critical", hint="Nearly | all slots.")
         told.finding("investigate", "db1", "ok", check="locks")
         told.action("db1", "planned", query=NASTY)
@@ -47,8 +49,9 @@ def test_it_says_everything(story: Story) -> None:
     text = report.render(story.run_dir)
     for wanted in (
         "**NOT RECOVERED.** Not measured: db2.", RUN, "ann on desk", "limit `db1`", "| critical | db1 | connections | 97 % | 90 % |",
-        "5.0 GiB", "`slot_1`", "| db1 | terminate | pid 1, user app, database shop", "| gone |", "pg\\_dump", "| backup tool | yes |",
-        "| db1 | connections | critical: 97 % | ok: 12 % |", "not measured: db2", "unreachable: db2: no route", "outcome unknown: db1: Restart it",
+        "5.0 GiB", "`slot_1`", "| db1 | terminate | pid 1 app@shop", "| gone |", "pg\\_dump", "| backup tool | yes |",
+        "| db1 | connections | critical: 97 % | ok: 12 % |", "not measured: db2", "unreachable: db2: no route",
+        "outcome unknown: db1: Restart it",
         "plan approved by ann (typed): 1 action", f"incident verify {RUN}", "ansible core 2.21.5", "approved by ann (typed), plan `abc`",
         "the chain was ok", "1 further check was ok",
     ):
@@ -76,7 +79,8 @@ def test_tables_hold_whatever_a_query_contains(story: Story) -> None:
 
 
 @pytest.mark.parametrize(("given", "shown"), [
-    ("a|b", "a\\|b"), ("`x`", "\\`x\\`"), ("two\nlines", "two lines"), ("<b>", "\\<b\\>"), ("[a](b)", "\\[a\\](b)"), (None, "none"), (3, "3"),
+    ("a|b", "a\\|b"), ("`x`", "\\`x\\`"), ("two\nlines", "two lines"), ("<b>", "\\<b\\>"), ("[a](b)", "\\[a\\](b)"),
+    (None, "none"), (3, "3"),
 ])
 def test_prose(given: object, shown: str) -> None:
     assert markdown.text(given) == shown

@@ -14,7 +14,8 @@ from oncall_incident.request import Request, check_files, check_inventory, check
 
 
 @pytest.mark.parametrize("arguments", [
-    ["--check"], ["-C"], ["--tags", "x"], ["--tag=x"], ["-t", "x"], ["--skip-tags=x"], ["--start-at-task", "x"], ["--start-at", "x"], ["--step"],
+    ["--check"], ["-C"], ["--tags", "x"], ["--tag=x"], ["-t", "x"], ["--skip-tags=x"], ["--start-at-task", "x"], ["--start-at", "x"],
+    ["--step"],
     ["--list-hosts"], ["--list-t"], ["--syntax-check"], ["-e", "a=b"], ["-ea=b"], ["--extra-vars=a=b"], ["-i", "hosts"], ["-DC"], ["-bC"],
     ["--diff", "--check"], ["-K"], ["--ask-become-pass"], ["-h"], ["--version"],
 ])
@@ -24,7 +25,9 @@ def test_what_would_change_the_plan_is_not_passed_through(arguments: list[str]) 
     assert int(refused.value.status) == 2
 
 
-@pytest.mark.parametrize("arguments", [[], ["--diff"], ["-D"], ["--become-user", "postgres"], ["--ssh-common-args=-o X=y"], ["-T", "5"], ["-c", "ssh"]])
+@pytest.mark.parametrize("arguments", [
+    [], ["--diff"], ["-D"], ["--become-user", "postgres"], ["--ssh-common-args=-o X=y"], ["-T", "5"], ["-c", "ssh"],
+])
 def test_other_arguments_pass(arguments: list[str]) -> None:
     check_passed(arguments)
 
@@ -59,7 +62,10 @@ def test_a_key_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_arguments_of_ansible() -> None:
-    request = Request("x", inventories=["a", "b"], limit="db1", user="ops", become=True, ask=["--ask-become-pass"], forks=3, verbosity=2, passed=["--diff"])
+    request = Request(
+        "x", inventories=["a", "b"], limit="db1", user="ops", become=True, ask=["--ask-become-pass"], forks=3, verbosity=2,
+        passed=["--diff"],
+    )
     assert request.ansible_arguments() == [
         "-i", "a", "-i", "b", "--limit", "db1", "--user", "ops", "--forks", "3", "--become", "--ask-become-pass", "-vv", "--diff",
     ]
