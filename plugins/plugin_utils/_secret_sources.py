@@ -16,7 +16,9 @@ import contextlib
 import os
 import re
 import typing as t
+from collections.abc import Mapping
 
+from ansible.errors import AnsibleError
 from ansible.parsing.vault import EncryptedString
 
 from ._record.names import is_secret_name
@@ -86,8 +88,11 @@ class SecretSources:
         """Learn from one host's variables as they are now."""
         if self._hostvars is None or name not in self._hostvars:
             return
-        variables = self._hostvars.raw_get(name)
-        if not isinstance(variables, t.Mapping):
+        try:
+            variables = self._hostvars.raw_get(name)
+        except AnsibleError:  # a vars file that cannot be read: Ansible says so itself, and runs nothing there
+            return
+        if not isinstance(variables, Mapping):
             return
         self._walk({key: value for key, value in variables.items() if key not in ("ansible_facts", "groups", "vars")})
         self._from_templates(name, variables)
@@ -129,13 +134,13 @@ class SecretSources:
         waiting, self._registered = self._registered, []
         for host, name in waiting:
             variables = self._hostvars.raw_get(host)
-            if isinstance(variables, t.Mapping) and name in variables:
+            if isinstance(variables, Mapping) and name in variables:
                 self._learn_leaves(variables[name], 0)
 
     def _learn_leaves(self, value: t.Any, depth: int) -> None:
         if depth > _DEEPEST:
             return
-        if isinstance(value, t.Mapping):
+        if isinstance(value, Mapping):
             for key, member in value.items():
                 if key not in _NOT_SECRET:
                     self._learn_leaves(member, depth + 1)
@@ -174,7 +179,7 @@ class SecretSources:
                 self._redactor.learn(value)
             elif "://" in value:
                 self._redactor.learn_named({"": value})
-        elif isinstance(value, t.Mapping):
+        elif isinstance(value, Mapping):
             for key, member in value.items():
                 self._walk(member, depth + 1, secret or (isinstance(key, str) and self._is_secret_name(key)))
         elif isinstance(value, (list, tuple)):

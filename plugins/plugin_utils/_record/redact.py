@@ -204,7 +204,8 @@ class Redactor:
             known = len(self._known)
             self._removed = 0
             cleaned = {
-                key: str(value) if key in _PLAIN_FIELDS else self._value(value, 0, self._is_secret(key)) for key, value in payload.items()
+                key: _plain(value) if key in _PLAIN_FIELDS and isinstance(value, str) else self._value(value, 0, self._is_secret(key))
+                for key, value in payload.items()
             }
             if len(self._known) == known:
                 break
@@ -337,15 +338,17 @@ class Redactor:
         return result
 
     def _other(self, value: t.Any, depth: int, secret: bool) -> t.Any:
-        kind = type(value).__name__
-        if "Encrypted" in kind or "Vault" in kind:
-            # A vaulted value that was not decrypted yet: its text is the secret.
-            return self._learn_and_mask(str(value))
         if isinstance(value, (bytes, bytearray)):
             return self._value(bytes(value).decode("utf-8", "surrogateescape"), depth, secret)
         if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
             return value.isoformat()
-        return self._value(str(value), depth, secret)
+        kind = type(value).__name__
+        try:
+            text = str(value)
+        except Exception:  # a vaulted value that nobody can decrypt, a placeholder for an undefined variable
+            return f"[{kind}]"
+        # A vaulted value that was not decrypted yet: its text is the secret.
+        return self._learn_and_mask(text) if "Encrypted" in kind or "Vault" in kind else self._value(text, depth, secret)
 
     def _text(self, text: str) -> str:
         if self._stale:

@@ -236,6 +236,25 @@ def test_anything_becomes_json(redactor: Redactor) -> None:
     assert cleaned["a"] == "nan" and cleaned["c"] == {"1": [2, [3]]} and cleaned["d"] == "odd" and cleaned["g"] == {"$$blob": 2}
 
 
+def test_vaulted_values_and_placeholders(redactor: Redactor) -> None:
+    class EncryptedString:
+        def __init__(self, text: str | None) -> None:
+            self.text = text
+
+        def __str__(self) -> str:
+            if self.text is None:
+                raise RuntimeError("no vault password")
+            return self.text
+
+    arguments = {"a": EncryptedString("CANARY-vaulted"), "b": EncryptedString(None)}
+    cleaned, removed = redactor.clean({"args": arguments, "msg": "CANARY-vaulted"})
+    assert "CANARY" not in str(cleaned) and cleaned["args"]["b"] == "[EncryptedString]" and removed == 2
+
+
+def test_fields_of_ours_keep_their_type(redactor: Redactor) -> None:
+    assert redactor.clean({"status": None, "phase": 3, "host": "db1"})[0] == {"status": None, "phase": 3, "host": "db1"}
+
+
 def test_configured_names_and_patterns() -> None:
     redactor = Redactor(key=b"k" * 32, names=["shop_pepper"], extra_patterns=[r"IBAN\d+", r"cust:(?P<secret>\d+)"])
     cleaned, _removed = redactor.clean({"Shop_Pepper": "CANARY", "msg": "IBAN12345 cust:777 shop"})

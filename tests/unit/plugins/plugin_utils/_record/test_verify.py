@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,3 +154,22 @@ def test_a_torn_line_in_the_middle_of_a_record_is_broken_without_recovery(three_
     os.truncate(path, path.stat().st_size - 30)
     assert verify.check(three_segments).status == verify.BROKEN
     assert ("chain", 2, 1) in _where(three_segments)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None or shutil.which("sha256sum") is None, reason="needs bash and sha256sum")
+def test_the_documented_check_without_our_tools(three_segments: Path) -> None:
+    documented = (Path(__file__).resolve().parents[5] / "docs" / "record.md").read_text()
+    script = documented.partition("```bash\n")[2].partition("```")[0]
+
+    def check() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["bash", "-c", script], cwd=three_segments, capture_output=True, text=True, timeout=60, check=False)
+
+    whole = check()
+    assert whole.returncode == 0 and f"its head is {verify.check(three_segments).head}" in whole.stdout, whole.stderr
+    blob = next(path for path in (three_segments / "blobs").rglob("*") if path.is_file())
+    blob.write_bytes(blob.read_bytes() + b"x")
+    assert check().returncode == 1
+    blob.write_bytes(blob.read_bytes()[:-1])
+    _edit(layout.segment_path(three_segments, 2), lambda old: [old[0], *old[2:]])
+    broken = check()
+    assert broken.returncode == 1 and "000002.jsonl: broken before: {\"seq\":8" in broken.stdout
