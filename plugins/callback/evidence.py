@@ -387,6 +387,8 @@ class CallbackModule(CallbackBase):
         task, host = result.task, result.host.name
         fields = self._task_fields(task, intent)
         check_mode = _as_flag(task.check_mode)
+        if fields["action"] == "ansible.builtin.set_fact" and "ansible_facts" in rest:
+            rest["ansible_facts"] = "[as in args]"
         self._write(
             "result",
             {
@@ -434,8 +436,8 @@ def _opening(file_name: str) -> dict[str, t.Any]:
 
 
 def _arguments(task: t.Any) -> dict[str, t.Any]:
-    """A task's arguments, without those that Ansible adds for its own modules."""
-    return {key: value for key, value in task.args.items() if not str(key).startswith("_ansible_")}
+    """A task's arguments, without those that Ansible adds for its own modules; a role's documentation is no argument either."""
+    return {key: value for key, value in task.args.items() if not str(key).startswith("_ansible_") and key != "argument_spec"}
 
 
 def _is_hidden(task: t.Any, body: t.Mapping[str, t.Any]) -> bool:
