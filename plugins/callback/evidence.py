@@ -255,7 +255,7 @@ class CallbackModule(CallbackBase):
                 f"ERROR: No host matched any play of the phase {', '.join(blind)}: nothing was measured, so nothing is known "
                 "to be healthy. Check the inventory, --limit and the play's host pattern.",
             )
-            sys.exit(EXIT_NO_HOSTS)
+            raise SystemExit(EXIT_NO_HOSTS)
 
     def _settle_play(self) -> None:
         """Ansible says that a play matched no host only after its start."""

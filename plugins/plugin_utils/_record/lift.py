@@ -19,7 +19,6 @@ from ...module_utils._core.plan import PLAN_CONTRACT
 Lifted = tuple[str, dict[str, t.Any]]
 
 
-
 def lift(result: t.Mapping[str, t.Any]) -> tuple[list[Lifted], dict[str, t.Any]]:
     """The events in a module's result, and the result without them.
 

@@ -406,7 +406,7 @@ class Redactor:
 
 def _plain(text: str) -> str:
     """The text without what Ansible hangs on its strings."""
-    return text if type(text) is str else str.__str__(text)
+    return str.__str__(text)
 
 
 def _compiled(pattern: str) -> patterns.Rule:
