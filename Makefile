@@ -7,8 +7,8 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-# Tests start servers: more processes than this only get in each other's way.
-JOBS ?= 2
+# Tests start servers: more processes than cores only get in each other's way.
+JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ "$$n" -le 4 ] || n=4; [ "$$n" -ge 2 ] || n=2; echo "$$n")
 ARGS ?=
 
 export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
