@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Draw a terminal's contents (text with ANSI colours, from standard input) as the SVG of the README.
+
+    tmux -L picture new-session -d -s demo -x 100 -y 50 'make demo; sleep 60'
+    tmux -L picture capture-pane -p -e -t demo -S -200 | .venv/bin/python tools/picture.py docs/images/run.svg
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+FIRST = re.compile(r"\$ incident run ")
+LAST = re.compile(r"^\s*report\s+\S*report\.md")
+
+
+def chosen(lines: list[str]) -> list[str]:
+    """The lines of the run itself, from the command to the report's path; paths without the directories above the checkout."""
+    plain = [Text.from_ansi(line).plain for line in lines]
+    start = next(number for number, line in enumerate(plain) if FIRST.search(line))
+    end = next(number for number, line in enumerate(plain) if number > start and LAST.search(line))
+    return [line.replace(f"{os.getcwd()}/", "") for line in lines[start : end + 1]]
+
+
+def main() -> None:
+    """Read, choose, draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--width", type=int, default=100)
+    options = parser.parse_args()
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        console = Console(record=True, width=options.width, file=nowhere, force_terminal=True, color_system="truecolor")
+        for line in chosen(sys.stdin.read().splitlines()):
+            console.print(Text.from_ansi(line.replace("demo: $", "$")), soft_wrap=False)
+        drawn = console.export_svg(title="incident run db-recovery")
+    # Without the fonts that rich would fetch from elsewhere, the reader's own monospace font is used.
+    drawn = re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)
+    options.output.write_text(drawn.replace("Fira Code,", ""), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
