@@ -83,7 +83,8 @@ class ActionModule(ActionBase):
         problems = []
         for role in dict.fromkeys(["incident", *(subject["role"] for subject in params["subjects"])]):
             slips = names.near_misses(given, known=specs.load_options(ROLES, role), prefix=f"{role}_")
-            problems += [f"{name} is unknown; did you mean {meant}?" for name, meant in sorted(slips.items()) if name not in params["ignore"]]
+            asked = sorted((name, meant) for name, meant in slips.items() if name not in params["ignore"])
+            problems += [f"{name} is unknown; did you mean {meant}?" for name, meant in asked]
         return problems
 
     @staticmethod

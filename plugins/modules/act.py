@@ -129,7 +129,7 @@ EXAMPLES = r"""
     measure:
       module: ansible.builtin.command
       args:
-        argv: [systemctl, show, --property=ActiveState,InvocationID, shop]
+        argv: [systemctl, show, "--property=ActiveState,InvocationID", shop]
       until: "'ActiveState=active' in measured.stdout_lines and measured.stdout != before.stdout"
 """
 

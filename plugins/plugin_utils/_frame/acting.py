@@ -136,7 +136,7 @@ def deadline(seconds: float) -> t.Iterator[None]:
 
     start = time.monotonic()
     handler = signal.signal(signal.SIGALRM, ring)
-    left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    left, _interval = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:

@@ -40,8 +40,8 @@ def read_marker(environ: t.Mapping[str, str], *, processes: t.Collection[int]) -
         processes: ids of this process and of the ansible-playbook that started it. A marker of any other process was
             inherited, from a wrapper or a shell inside another run, and says nothing about this one.
     """
-    pid, _, rest = environ.get(MARKER, "").partition(":")
-    run, _, segment = rest.partition(":")
+    pid, _colon, rest = environ.get(MARKER, "").partition(":")
+    run, _colon, segment = rest.partition(":")
     if not (pid.isdigit() and run and segment) or int(pid) not in processes:
         return None
     return Recorder(pid=int(pid), run=run, segment=segment)

@@ -113,7 +113,8 @@ class Site:
         self.runs += 1
         wanted = {
             **kept, "PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.place),
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_CALLBACKS_ENABLED": "oncall.incident.evidence", "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_CALLBACKS_ENABLED": "oncall.incident.evidence",
+            "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_HOME": str(self.place / "ansible"), "INCIDENT_HOME": str(self.place / f"home{self.runs}"), **more,
         }
         return {name: value for name, value in wanted.items() if value}

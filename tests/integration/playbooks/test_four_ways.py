@@ -60,7 +60,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def way(request: pytest.FixtureRequest, site: Site) -> Way:
     """The four ways, each called with ansible-playbook's own arguments."""
     if request.param == "checkout":
-        return lambda *arguments: site.play(*arguments)
+        return site.play
     if request.param == "collection":
         path: Path = request.getfixturevalue("installed")
         return lambda *arguments: site.play(*arguments, playbook="oncall.incident.db_recovery", ANSIBLE_COLLECTIONS_PATH=str(path))

@@ -76,7 +76,8 @@ def sshd() -> Iterator[Sshd]:
             os.chown(path, found.pw_uid, found.pw_gid)
         more = {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
     with (place / "log").open("wb") as log:
-        process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(place / "config")], stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
+        argv = [SSHD, "-D", "-e", "-f", str(place / "config")]
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
     try:
         until = time.monotonic() + 10
         while process.poll() is None and time.monotonic() < until:
