@@ -40,7 +40,7 @@ _NOT_SECRET = frozenset({
     "checksum", "md5sum", "ansible_loop_var", "size", "skip_reason", "skipped_reason", "warnings", "deprecations", "exception", "uuid",
 })
 _SHORTEST_REGISTERED = 6
-_MOST_REGISTERED_LINES = 200
+_MOST_REGISTERED_LINES = 50
 
 
 class SecretSources:

@@ -8,8 +8,10 @@ This plugin util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import sys
 import typing as t
 
 from ...module_utils._core.errors import IncidentError
@@ -35,15 +37,16 @@ def stop_process(exc: BaseException) -> None:
     Not by an exception: Ansible makes a warning of it and runs the next task.
     """
     say(f"ERROR: {explain(exc)} Nothing more is done: what is not recorded must not happen. (INCIDENT_RECORD_ON_ERROR=continue goes on.)")
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
     os._exit(EXIT_CANNOT_RECORD)
 
 
 def say(text: str) -> None:
     """Write a line to stderr, past every buffer."""
-    try:
-        os.write(2, (f"\n[oncall.incident.evidence] {text}\n").encode("utf-8", "replace"))
-    except OSError:
-        pass  # nobody listens
+    with contextlib.suppress(OSError):  # nobody listens
+        os.write(2, f"\n[oncall.incident.evidence] {text}\n".encode("utf-8", "replace"))
 
 
 class Recorder:

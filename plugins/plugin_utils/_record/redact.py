@@ -49,7 +49,9 @@ _DUPLICATES = {"stdout_lines": "stdout", "stderr_lines": "stderr"}
 _DEEPEST = 64
 _TOO_DEEP = "[too deep]"
 _SHORTEST_NUMBER = 6
-_MOST_LEARNED = 5000
+# Values that results reveal are learned up to here: a thousand have six thousand forms, and looking for all of them must
+# stay affordable. What is known beforehand has no limit, and what a telling name or place shows is always masked there.
+_MOST_LEARNED = 2000
 _CACHE_ENTRIES = 8192
 _CACHED_LENGTH = 256
 _SECRET_FLAG = re.compile(r"--?[\w-]*(?:passw(?:or)?d|passphrase|secret|token|api-?key|credential)\Z", re.IGNORECASE)
@@ -116,6 +118,7 @@ class Redactor:
         self._inside: re.Pattern[str] | None = None
         self._as_word: re.Pattern[str] | None = None
         self._stale = False
+        self._walking = False
         self._cache: dict[str, str] = {}
         self._removed = 0
 
@@ -161,11 +164,11 @@ class Redactor:
             for member in value:
                 self._learn_members(member, depth + 1)
         elif isinstance(value, str) and "://" in value:
-            patterns.apply(_plain(value), mask=_same, learn=self._learn_and_mask)
+            patterns.apply(_plain(value), mask=_same, learn=self._learn_only)
 
     def _learn_text(self, secret: str) -> None:
         stripped = secret.strip()
-        if secret in self._known or not stripped or len(self._known) >= _MOST_LEARNED:
+        if secret in self._known or not stripped:
             return
         if stripped.lower() in PUBLIC_WORDS or patterns.is_harmless(stripped) or patterns.is_template(stripped) or _TOKEN.search(secret):
             return
@@ -200,13 +203,19 @@ class Redactor:
 
         What the payload itself reveals to be a secret is removed from all of it.
         """
+        cleaned: dict[str, t.Any] = {}
         for _attempt in range(3):
             known = len(self._known)
             self._removed = 0
-            cleaned = {
-                key: _plain(value) if key in _PLAIN_FIELDS and isinstance(value, str) else self._value(value, 0, self._is_secret(key))
-                for key, value in payload.items()
-            }
+            self._prepare()
+            self._walking = True
+            try:
+                cleaned = {
+                    key: _plain(value) if key in _PLAIN_FIELDS and isinstance(value, str) else self._value(value, 0, self._is_secret(key))
+                    for key, value in payload.items()
+                }
+            finally:
+                self._walking = False
             if len(self._known) == known:
                 break
         return cleaned, self._removed
@@ -215,8 +224,7 @@ class Redactor:
         """The text without secrets."""
         if len(text) > _CACHED_LENGTH:
             return self._text(text)
-        if self._stale:
-            self._compile()
+        self._prepare()
         cached = self._cache.get(text)
         if cached is not None:
             if cached != text:
@@ -351,8 +359,7 @@ class Redactor:
         return self._learn_and_mask(text) if "Encrypted" in kind or "Vault" in kind else self._value(text, depth, secret)
 
     def _text(self, text: str) -> str:
-        if self._stale:
-            self._compile()
+        self._prepare()
         whole = self._whole.get(text)
         if whole is not None:
             self._removed += 1
@@ -378,7 +385,10 @@ class Redactor:
         cleaned = self._text(inside)
         return text if cleaned == inside else base64.b64encode(cleaned.encode("utf-8", "surrogatepass")).decode("ascii")
 
-    def _compile(self) -> None:
+    def _prepare(self) -> None:
+        """Take in what was learned. Not in the middle of a payload, which is cleaned again if it taught something."""
+        if not self._stale or self._walking:
+            return
         self._stale = False
         self._cache.clear()
         self._inside = re.compile(forms.any_of(self._tokens)) if self._tokens else None
@@ -399,9 +409,13 @@ class Redactor:
         return self.token(secret)
 
     def _learn_and_mask(self, secret: str) -> str:
-        if len(secret) >= forms.SHORTEST_INSIDE_WORDS:
+        if len(secret) >= forms.SHORTEST_INSIDE_WORDS and len(self._known) < _MOST_LEARNED:
             self._learn_text(secret)
         return self._mask(secret)
+
+    def _learn_only(self, secret: str) -> str:
+        self._learn_text(secret)
+        return secret
 
 
 def _plain(text: str) -> str:
