@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import sys
+import termios
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -113,14 +114,21 @@ def ask(console: Console, *, plan: Mapping[str, Any], count: int, stopper: Stopp
 
     A closed terminal, an expired plan and the deadline refuse as well: nothing is ever approved by waiting.
     """
-    if not sys.stdin.isatty():
+    if not sys.stdin.isatty() or console.quiet:
         return Decision(False, "no_terminal")
     what = "this action" if count == 1 else f"these {count} actions"
     question = f"Carry out {what}? Type {APPROVING} to approve; anything else refuses: "
-    console.print(Text(question, style="bold"), end="")
-    console.file.flush()
-    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Any] = {}
     try:
+        # Before the question is seen: a Ctrl-C must never be taken for patience.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, signal.default_int_handler)
+        if stopper.reason:
+            return Decision(False, stopper.reason)
+        # What was typed before the question was there is no answer to it.
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+        console.print(Text(question, style="bold"), end="")
+        console.file.flush()
         valid = float(plan.get("expires") or 0) - time.time()
         remaining = stopper.remaining
         wait = max(min(valid, remaining if remaining is not None else valid), 0)
@@ -135,14 +143,15 @@ def ask(console: Console, *, plan: Mapping[str, Any], count: int, stopper: Stopp
         stopper.interrupt()
         return Decision(False, INTERRUPT)
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for changed, handler in before.items():
+            signal.signal(changed, handler)
     if not answer:
         console.print()
         return Decision(False, "end_of_input")
     if answer.strip().lower() != APPROVING:
         return Decision(False, "answered")
-    return Decision(time.time() < float(plan.get("expires") or 0), "typed" if time.time() < float(plan.get("expires") or 0) else "expired")
+    in_time = time.time() < float(plan.get("expires") or 0)
+    return Decision(in_time, "typed" if in_time else "expired")
 
 
 def _clock(seconds: float) -> str:

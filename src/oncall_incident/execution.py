@@ -74,6 +74,8 @@ class Executor:
         view, record = self._view, self._record
 
         def tick() -> None:
+            if self._stopper.reason:
+                view.stopping()
             view.show_from(record)
 
         view.begin(doing)

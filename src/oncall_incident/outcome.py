@@ -105,7 +105,8 @@ def still_bad(summary: Summary) -> list[Json]:
 def stopped(reason: str, summary: Summary) -> Outcome:
     """The run was stopped from outside."""
     unknown = [f"unknown outcome on {entry['host']}: {entry['task']}" for entry in summary.unanswered]
-    rest = f" The outcome of {words.count(len(unknown), 'step')} is unknown." if unknown else " Nothing was under way."
+    number = words.count(len(unknown), "step")
+    rest = f" The outcome of {number} is unknown; the next run measures it." if unknown else " Nothing was under way."
     if reason == "timeout":
         return Outcome("timed_out", Exit.TIMED_OUT, f"Stopped when the time was over.{rest}", unknown, not_measured(summary))
     return Outcome("interrupted", Exit.INTERRUPTED, f"Stopped by a signal.{rest}", unknown, not_measured(summary))

@@ -182,7 +182,10 @@ class Run:
             load_plan(plan, now=time.time(), run=self.record.run, source="The plan")
         except PlanRefused as exc:
             return Outcome("failed", Exit.FAILED, f"{exc.message} Nothing was changed.", [exc.hint or ""])
-        if self._asked.yes:
+        self._stopper.check_deadline()
+        if self._stopper.reason:
+            decision = approval.Decision(False, self._stopper.reason)
+        elif self._asked.yes:
             decision = approval.Decision(True, "--yes")
         else:
             decision = approval.ask(self._view.console, plan=plan, count=count, stopper=self._stopper)

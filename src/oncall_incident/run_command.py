@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,11 +13,11 @@ from typing import Any
 
 import typer
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
-from rich.console import Console
 from rich.text import Text
 
 from . import outcome
 from .collection import Collection
+from .consoles import PatientConsole
 from .exits import Exit
 from .request import Request
 from .run import Finished, Run, outcome_event
@@ -30,7 +29,7 @@ _STYLE = {Exit.RECOVERED: "bold green", Exit.NOTHING_TO_DO: "bold green", Exit.R
 
 def run_and_show(asked: Request, *, found: Collection, as_json: bool) -> Exit:
     """Run it, show it, give the exit status."""
-    console = Console(stderr=as_json, highlight=False)
+    console = PatientConsole(stderr=as_json, highlight=False)
     view = View(console, verbose=asked.verbosity > 0)
     started = time.monotonic()
     stopper = Stopper(timeout=asked.timeout)
@@ -80,10 +79,11 @@ def _show_end(view: View, finished: Finished, took: float) -> None:
     if remaining and end.status in (Exit.RECOVERED, Exit.NOTHING_TO_DO) and end.name != "planned":
         names = ", ".join(dict.fromkeys(f"{item['host']} {item.get('check')} ({item.get('status')})" for item in remaining))
         console.print(Text.assemble(("  remaining: ", STYLES["warning"]), names), soft_wrap=not console.is_terminal)
+    if view.fault is not None:
+        console.print(Text(f"  the display failed, the run did not: {view.fault!r}", style="yellow"))
     console.print(Text(f"  record  {_short(finished.run_dir)}", style="dim"), soft_wrap=True)
     if finished.report is not None:
         console.print(Text(f"  report  {_short(finished.report)}", style="dim"), soft_wrap=True)
-    sys.stdout.flush()
 
 
 def _short(path: Path) -> str:

@@ -117,6 +117,10 @@ class View:
         except Exception as exc:
             self.fault = exc
 
+    def stopping(self) -> None:
+        """The run is being stopped: the status line says what it waits for."""
+        self._doing = "stopping: Ansible ends its workers; Ctrl-C again does not wait for it"
+
     def tick(self) -> None:
         """Move the status line."""
         if self._live is not None and self._spinner is not None:

@@ -80,7 +80,10 @@ class World:
                     os.killpg(int(pid.read_text()), signal.SIGKILL)
         for process in self.processes:
             process.kill()
-            process.communicate()
+            process.wait()
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
 
     def run(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, **more)
@@ -93,8 +96,8 @@ class World:
             timeout=120, check=False,
         )
 
-    def on_a_terminal(self, *arguments: str, answer: str | None, settle: float = 0.0) -> tuple[int, str]:
-        """Run on a pseudo-terminal; type the answer (bytes as they are) when the question is there."""
+    def on_a_terminal(self, *arguments: str, answer: str | None, early: str = "") -> tuple[int, str]:
+        """Run on a pseudo-terminal; type `early` at once, and the answer when the question is there."""
         leader, follower = pty.openpty()
         # The terminal must be the process's own, or Ctrl-C typed on it would reach nobody.
         adopt = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -104,6 +107,7 @@ class World:
             start_new_session=True,
         )
         os.close(follower)
+        os.write(leader, early.encode())
         seen, asked, end = b"", False, time.monotonic() + 90
         try:
             while time.monotonic() < end:
@@ -117,7 +121,6 @@ class World:
                     seen += data
                 if answer is not None and not asked and b"anything else refuses" in seen:
                     asked = True
-                    time.sleep(settle)
                     os.write(leader, answer.encode())
             return process.wait(timeout=10), seen.decode("utf-8", "replace")
         finally:

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from .conftest import World
@@ -74,12 +72,6 @@ def test_a_record_that_cannot_be_written_is_found_before_ansible_starts(world: W
     assert str(world.home) in done.stderr
     assert world.sick == 2
     assert world.leftovers() == []
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-def test_a_home_without_permission(world: World) -> None:
-    world.home.mkdir(mode=0o500)
-    assert world.run("--yes").returncode == 6
 
 
 def test_a_timeout_that_is_none(world: World) -> None:

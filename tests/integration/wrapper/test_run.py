@@ -141,3 +141,19 @@ def test_the_screen_fits_eighty_columns_and_no_color_is_honoured(world: World) -
     assert "\x1b[1m" in seen
     done = world.run("--check", environ={"NO_COLOR": "1"})
     assert max(len(line) for line in done.stdout.splitlines() if "record" not in line and "report" not in line) <= 80
+
+
+def test_a_reader_that_goes_away_does_not_stop_a_mitigation(world: World) -> None:
+    process = world.start("--yes")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    assert world.sick == 0
+    assert world.events("outcome")[0]["outcome"] == "recovered"
+
+
+def test_what_was_typed_before_the_question_does_not_approve(world: World) -> None:
+    world.set(sick=2, lifetime=5)
+    code, seen = world.on_a_terminal(answer=None, early="yes\n")
+    assert (code, world.sick) == (4, 2), seen
