@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 import typing as t
 
@@ -143,7 +144,7 @@ class ActionModule(ActionBase):
                 with acting.deadline(seconds + ASYNC_SLACK):
                     answer = self._handler(module, args, async_seconds=math.ceil(seconds)).run(task_vars=self._vars)
                     if answer.get("ansible_job_id") and not answer.get("finished"):
-                        answer = self._await_job(str(answer["ansible_job_id"]))
+                        answer = self._await_job(str(answer["ansible_job_id"]), os.path.dirname(str(answer["results_file"])))
             except AnsibleActionFail as exc:
                 # Only known by trying: some handlers declare it on the class, others when they run. Refused before anything is done.
                 if NO_ASYNC not in str(exc):
@@ -157,17 +158,28 @@ class ActionModule(ActionBase):
             return {"failed": True, "msg": str(exc)}, False
         return answer, not answer.get("timed_out")
 
-    def _await_job(self, job: str) -> dict[str, t.Any]:
+    def _await_job(self, job: str, directory: str) -> dict[str, t.Any]:
         pause = 0.1
         while True:
-            status = self._handler("ansible.legacy.async_status", {"jid": job}, async_seconds=0).run(task_vars=self._vars)
+            status = self._job(job, directory, "status")
             if status.get("finished"):
                 break
             time.sleep(pause)
             pause = min(pause * 2, 2.0)
-        self._handler("ansible.legacy.async_status", {"jid": job, "mode": "cleanup"}, async_seconds=0).run(task_vars=self._vars)
+        self._job(job, directory, "cleanup")
         killed = status.get("failed") and "child_pid" in status and "rc" not in status
         return {**status, "timed_out": bool(killed)}
+
+    def _job(self, job: str, directory: str, mode: str) -> dict[str, t.Any]:
+        # Not through the action plugin async_status: it asks the password file for the home directory, the job asked $HOME.
+        try:
+            answer: dict[str, t.Any] = self._execute_module(
+                module_name="ansible.legacy.async_status", module_args={"jid": job, "mode": mode, "_async_dir": directory},
+                task_vars=self._vars,
+            )
+        finally:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return answer
 
     def _handler(self, module: str, args: t.Mapping[str, t.Any], *, async_seconds: int) -> ActionBase:
         """The action plugin that runs a module, as Ansible itself would choose it; never in check mode."""

@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A mitigate door changes nothing by itself: only through our mitigating modules or through `act`, and never in a handler.
+
+Everything a door includes is followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = ROOT / "roles"
+#: Ours that return actions and obey `approved`, `act` among them.
+ACTING = {"oncall.incident.act", "oncall.incident.pg_terminate_long_queries", "oncall.incident.pg_maintain"}
+#: Change nothing on a managed system.
+HARMLESS = {
+    "ansible.builtin.assert", "ansible.builtin.debug", "ansible.builtin.fail", "ansible.builtin.set_fact", "ansible.builtin.meta",
+    "ansible.builtin.include_tasks", "ansible.builtin.import_tasks", "ansible.builtin.include_role", "ansible.builtin.import_role",
+    "oncall.incident.approved", "oncall.incident.conclude", "oncall.incident.disk_health", "oncall.incident.log_excerpt",
+    "oncall.incident.pg_health", "oncall.incident.publish_plan", "oncall.incident.recording", "oncall.incident.tunnel",
+}
+#: Read only where the task says that it does.
+READING = {"ansible.builtin.command"}
+KEYWORDS = {
+    "name", "when", "vars", "register", "become", "become_user", "delegate_to", "check_mode", "changed_when", "failed_when", "tags",
+    "module_defaults", "block", "rescue", "always", "no_log", "loop", "loop_control", "run_once", "timeout", "until", "retries", "delay",
+    "environment",
+}
+
+
+def task_files(role: Path) -> list[Path]:
+    """All files of a role that its mitigate door can reach: every one but the other doors."""
+    return [path for path in sorted((role / "tasks").rglob("*.yml")) if path.name not in ("investigate.yml", "verify.yml", "host.yml")]
+
+
+def tasks(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The tasks of a file, blocks opened."""
+    for task in found:
+        if "block" in task:
+            for part in ("block", "rescue", "always"):
+                yield from tasks(task.get(part, []))
+        yield task
+
+
+def problems(found: list[dict[str, Any]]) -> list[str]:
+    """What a mitigate door must not hold."""
+    said = []
+    for task in tasks(found):
+        name = task.get("name", "?")
+        if "notify" in task or "listen" in task:
+            said.append(f"{name}: handlers run after the plan, outside its limits")
+        for module in (key for key in task if key not in KEYWORDS | {"notify", "listen", "block"}):
+            if module in READING:
+                if task.get("changed_when") is not False or task.get("check_mode") is not False:
+                    said.append(f"{name}: {module} must only read: changed_when: false and check_mode: false")
+            elif module in ACTING and "approved" not in (task[module] or {}):
+                said.append(f"{name}: {module} without approved")
+            elif module not in ACTING | HARMLESS:
+                said.append(f"{name}: {module} changes things outside the contract; wrap it in oncall.incident.act")
+    return said
+
+
+DOORS = [role for role in sorted(ROLES.iterdir()) if (role / "tasks" / "mitigate.yml").is_file()]
+
+
+@pytest.mark.parametrize("role", DOORS, ids=lambda role: role.name)
+def test_mitigate_doors_act_by_contract(role: Path) -> None:
+    said = {
+        str(path.relative_to(ROOT)): found
+        for path in task_files(role) if (found := problems(yaml.safe_load(path.read_text()) or []))
+    }
+    assert said == {}
+
+
+@pytest.mark.parametrize("role", sorted(ROLES.iterdir()), ids=lambda role: role.name)
+def test_no_role_has_handlers(role: Path) -> None:
+    assert not (role / "handlers").exists()
+
+
+@pytest.mark.parametrize("role", DOORS, ids=lambda role: role.name)
+def test_a_mitigate_door_asks_first(role: Path) -> None:
+    text = (role / "tasks" / "mitigate.yml").read_text()
+    first = text.index("tasks_from: permit")
+    assert all(first < text.find(module) or module not in text for module in (*ACTING, "optional/", "runtime/", "restart.yml"))
+
+
+@pytest.mark.parametrize(("task", "said"), [
+    ({"name": "A", "ansible.builtin.systemd_service": {"name": "x", "state": "restarted"}}, "wrap it in oncall.incident.act"),
+    ({"name": "A", "ansible.builtin.command": {"argv": ["kill"]}}, "must only read"),
+    ({"name": "A", "ansible.builtin.command": {"argv": ["x"]}, "changed_when": False}, "must only read"),
+    ({"name": "A", "ansible.builtin.shell": "x", "changed_when": False, "check_mode": False}, "wrap it"),
+    ({"name": "A", "oncall.incident.act": {"verb": "x"}}, "without approved"),
+    ({"name": "A", "ansible.builtin.debug": {}, "notify": "Restart"}, "handlers"),
+    ({"block": [{"name": "A", "rescue": [], "ansible.builtin.file": {}}]}, "wrap it"),
+    ({"block": [], "always": [{"name": "A", "ansible.builtin.file": {}}]}, "wrap it"),
+    ({"name": "A", "service": {"name": "x"}}, "wrap it"),
+])
+def test_the_test_finds_them(task: dict[str, Any], said: str) -> None:
+    assert any(said in problem for problem in problems([task]))

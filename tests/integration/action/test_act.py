@@ -1,0 +1,202 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`act` with a real process as the service: plans, obeys, and believes only what it measures."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+#: A python that has another ansible-core: the floor, 2.19 on Python 3.11.
+OTHER_PYTHON = "INCIDENT_TEST_OTHER_PYTHON"
+RESTART = """
+import os, pathlib, signal, subprocess, sys, time
+place = pathlib.Path(sys.argv[1])
+pid = place / "pid"
+if pid.exists():
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+process = subprocess.Popen(["sleep", "600"], start_new_session=True, stdin=-3, stdout=-3, stderr=-3)
+pid.write_text(str(process.pid))
+"""
+MEASURE: dict[str, Any] = {
+    "module": "ansible.builtin.slurp", "until": "measured.content != before.content", "timeout": "3s", "interval": "100ms",
+}
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@dataclass
+class Service:
+    """A process that can be restarted, and plays that do so."""
+
+    place: Path
+    python: str
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        return int((self.place / "pid").read_text())
+
+    @property
+    def restart(self) -> list[str]:
+        """The command that restarts it."""
+        return [sys.executable, str(self.place / "restart.py"), str(self.place)]
+
+    def act(self, *arguments: str, **options: Any) -> dict[str, Any]:
+        """Run one act; its result."""
+        given = {
+            "verb": "restart_service", "target": {"service": "sleeper"}, "reason": "A test.", "module": "ansible.builtin.command",
+            "args": {"argv": self.restart}, **options,
+        }
+        given["measure"] = {"args": {"src": str(self.place / "pid")}, **MEASURE, **options.get("measure", {})}
+        tasks = [
+            {"oncall.incident.act": given, "register": "done", "ignore_errors": True},
+            {
+                "ansible.builtin.copy": {"content": "{{ done | to_json }}", "dest": str(self.place / "result"), "mode": "0600"},
+                "check_mode": False,
+            },
+        ]
+        play = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
+        (self.place / "play.yml").write_text(json.dumps(play))
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "INCIDENT_", "ONCALL_"))}
+        env = {
+            **kept, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "HOME": str(self.place), "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_PYTHON_INTERPRETER": self.python,
+        }
+        done = subprocess.run(
+            [str(Path(self.python).with_name("ansible-playbook")), str(self.place / "play.yml"), *arguments], env=env, cwd=self.place,
+            text=True, capture_output=True, timeout=120, check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        result: dict[str, Any] = json.loads((self.place / "result").read_text())
+        return result
+
+
+@pytest.fixture(params=["this core", "other core"])
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
+    """A running service."""
+    other = os.environ.get(OTHER_PYTHON, "")
+    if request.param == "other core" and not other:
+        pytest.skip(f"{OTHER_PYTHON} names no python with another ansible-core")
+    (tmp_path / "restart.py").write_text(RESTART)
+    found = Service(place=tmp_path, python=sys.executable if request.param == "this core" else other)
+    subprocess.run(found.restart, check=True, timeout=30)
+    try:
+        yield found
+    finally:
+        os.kill(found.pid, signal.SIGKILL)
+
+
+def outcome(result: dict[str, Any]) -> str:
+    """Of the one action."""
+    (action,) = result["actions"]
+    return str(action["outcome"])
+
+
+def test_a_check_plans_and_touches_nothing(service: Service) -> None:
+    before = service.pid
+    planned = service.act("--check")
+    assert (outcome(planned), planned["changed"], planned["contract"]) == ("planned", True, "oncall.incident/actions/1")
+    assert planned["limits"] == {"restart_service": 1}
+    assert service.pid == before
+    assert _alive(before)
+
+
+def test_it_is_done_when_it_is_measured(service: Service) -> None:
+    before = service.pid
+    identity = service.act("--check")["actions"][0]["id"]
+    done = service.act(approved=[identity])
+    assert (outcome(done), done["changed"]) == ("done", True)
+    assert service.pid != before
+    assert not _alive(before)
+    assert done["actions"][0]["id"] == identity
+
+
+def test_a_good_return_code_proves_nothing(service: Service) -> None:
+    result = service.act(args={"argv": ["true"]}, measure={"timeout": "500ms"})
+    assert (outcome(result), result["changed"], result["failed"], result["error"]) == ("failed", False, True, "outcome_failed")
+    assert result["actions"][0]["detail"]["module"]["rc"] == 0
+
+
+def test_a_bad_return_code_disproves_nothing(service: Service) -> None:
+    result = service.act(args={"argv": ["sh", "-c", " ".join(service.restart) + "; exit 7"]})
+    assert (outcome(result), result["changed"], result["failed"]) == ("done", True, False)
+    assert result["actions"][0]["detail"]["module"]["rc"] == 7
+
+
+@pytest.mark.parametrize(("options", "expected"), [
+    ({"approved": []}, "refused"), ({"forbidden": ["a backup runs"]}, "refused"), ({"needed": False}, "not_needed"),
+    ({"needed": "before.content | length == 0"}, "not_needed"),
+])
+def test_what_is_not_to_be_done_is_not_done(service: Service, options: dict[str, Any], expected: str) -> None:
+    before = service.pid
+    result = service.act(**options)
+    assert (outcome(result), result["changed"], result["failed"]) == (expected, False, False)
+    assert service.pid == before
+
+
+def test_the_limit_is_kept(service: Service) -> None:
+    before = service.pid
+    result = service.act(limit=2, spent=2)
+    assert (outcome(result), result["failed"], result["error"]) == ("refused", True, "limit_exceeded")
+    assert service.pid == before
+
+
+def test_a_module_with_an_action_plugin_and_no_async(service: Service) -> None:
+    """copy: its action plugin does the work, and cannot run as a job."""
+    target = service.place / "copied"
+    target.write_text("old")
+    given = {
+        "verb": "write", "target": {"path": str(target)}, "module": "ansible.builtin.copy",
+        "args": {"content": "new", "dest": str(target), "mode": "0600"}, "measure": {"args": {"src": str(target)}},
+    }
+    assert outcome(service.act("--check", **given)) == "planned"
+    assert target.read_text() == "old"
+    assert outcome(service.act(**given)) == "done"
+    assert target.read_text() == "new"
+
+
+def test_time_up_ends_the_work_on_the_host(service: Service) -> None:
+    mark = f"29{os.getpid()}"
+    start = time.monotonic()
+    result = service.act(args={"argv": ["sleep", mark]}, timeout="1s", measure={"timeout": "200ms"})
+    assert (outcome(result), result["failed"], result["error"]) == ("unknown", True, "outcome_unknown")
+    assert time.monotonic() - start < 60
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not any(command == f"sleep\0{mark}\0".encode() for command in commands)
+
+
+def test_a_measurement_that_cannot_be_judged(service: Service) -> None:
+    before = service.pid
+    result = service.act(needed="before.no_such_field > 3")
+    assert (result["failed"], result["error"]) == (True, "bad_input")
+    assert service.pid == before
+    result = service.act("--check", module="no.such.module")
+    assert outcome(result) == "planned"
+    result = service.act(module="no.such.module")
+    assert (result["failed"], result["error"]) == (True, "bad_input")
+
+
+def test_text_of_a_host_is_never_evaluated(service: Service) -> None:
+    """Only what the author wrote is an expression."""
+    before = service.pid
+    result = service.act(needed="{{ lookup('ansible.builtin.pipe', 'echo true') }}")
+    assert result["failed"]
+    assert service.pid == before
