@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The reference systems' inventories use documented variables, example addresses, and no credential in clear."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
+from ansible_collections.oncall.incident.plugins.module_utils._core.rules import parse_rules
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.specs import load_options, value_errors
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ["chitlaq", "matrixon", "prism-dns", "reconciliation", "servio"]
+EXAMPLES = [ipaddress.ip_network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")]
+BIN = Path(sys.executable).parent
+
+
+def environment() -> dict[str, str]:
+    """Without what the caller's shell may have set."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "INCIDENT_", "ONCALL_"))}
+    return {**kept, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_LOCALHOST_WARNING": "false"}
+
+
+@cache
+def inventory(name: str) -> dict[str, Any]:
+    """An inventory as Ansible reads it."""
+    done = subprocess.run(
+        [str(BIN / "ansible-inventory"), "-i", str(ROOT / "inventories" / name), "--list"], capture_output=True, text=True, check=True,
+        env=environment(), timeout=60,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_all_five_are_there() -> None:
+    assert {path.name for path in (ROOT / "inventories").iterdir()} == {"local", *REFERENCE}
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_groups(name: str) -> None:
+    found = inventory(name)
+    assert found["db"]["hosts"]
+    assert found["app"]["hosts"]
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_variables_are_documented(name: str) -> None:
+    options = {key: spec for role in ("postgres", "service", "incident") for key, spec in load_options(ROOT / "roles", role).items()}
+    for host, values in inventory(name)["_meta"]["hostvars"].items():
+        ours = {key for key in values if key.startswith(("postgres_", "service_", "incident_"))}
+        assert ours <= set(options), host
+        assert value_errors({key: values[key] for key in ours if "{{" not in str(values[key])}, options) == []
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_thresholds_and_rules_are_the_modules(name: str) -> None:
+    from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_args import health_spec
+
+    for values in inventory(name)["_meta"]["hostvars"].values():
+        assert set(values.get("postgres_thresholds", {})) <= set(health_spec())
+        try:
+            parse_rules(values.get("postgres_rules"))
+        except IncidentError as exc:
+            pytest.fail(str(exc))
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_addresses_are_examples_and_passwords_are_looked_up(name: str) -> None:
+    for values in inventory(name)["_meta"]["hostvars"].values():
+        if "ansible_host" in values:
+            assert any(ipaddress.ip_address(values["ansible_host"]) in network for network in EXAMPLES)
+    for path in (ROOT / "inventories" / name).rglob("*.yml"):
+        for key, value in re.findall(r"(?m)^\s*(\w*(?:password|secret|token)\w*):\s*(.+)$", path.read_text()):
+            assert "lookup('ansible.builtin.env'" in value or "vault" in value, f"{path}: {key}"
+
+
+@pytest.mark.parametrize("name", ["local", *REFERENCE])
+def test_the_guard_takes_them(name: str) -> None:
+    """Every task that always runs, and no other: nothing is connected to."""
+    done = subprocess.run(
+        [
+            str(BIN / "ansible-playbook"), "-i", str(ROOT / "inventories" / name), str(ROOT / "incident" / "db-recovery.yml"),
+            "--tags", "nothing",
+        ],
+        capture_output=True, text=True, check=False, env=environment(), timeout=60, cwd=ROOT / "tests",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Check hosts and variables" in done.stdout
+    assert "WARNING" not in done.stdout + done.stderr
