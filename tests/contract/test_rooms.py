@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,18 +76,3 @@ def test_every_file_states_its_licence() -> None:
 
 def test_house_packages_are_empty() -> None:
     assert not [path for path in (ROOT / "plugins").rglob("__init__.py") if path.stat().st_size]
-
-
-def test_no_line_is_too_long() -> None:
-    suffixes = {".py", ".yml", ".yaml", ".toml", ".sh"}
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    long = [
-        f"{name}:{number}"
-        for name in listed
-        if Path(name).suffix in suffixes and (ROOT / name).is_file()
-        for number, line in enumerate((ROOT / name).read_text().splitlines(), 1)
-        if len(line) > 140
-    ]
-    assert not long
