@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import EXIT_CANNOT_RECORD, EXIT_NO_HOSTS
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
-from . import outcome
+from . import outcome, words
 from .exits import Exit
 from .outcome import Outcome
 
@@ -47,6 +47,10 @@ def after_execution(
         return _bad_input(f"No host matched {', '.join(wanted) or 'the groups of the scenario'}.", [
             "Check the inventory and --limit, or name the hosts with the scenario's own variables, such as -e incident_db=GROUP."])
     if status != 0 and not looked_at_something(summary):
+        if summary.failures:
+            # A task that checks the input refused it: its message is in the record, redacted.
+            said_so = (f"{entry['host']}: {words.one_line(entry['msg'] or entry['task'], limit=400)}" for entry in summary.failures)
+            return _bad_input("The input was refused.", list(dict.fromkeys(said_so))[:_MOST_LINES])
         silent = [f"ansible-playbook ended with exit status {status} and said nothing."]
         return _bad_input("Ansible could not begin.", quoted=errors(said) or silent)
     return None
