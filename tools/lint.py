@@ -150,7 +150,8 @@ def _unpack_shipped() -> None:
     shutil.copy2(ROOT / "galaxy.yml", SHIPPED / "galaxy.yml")
     (SHIPPED / "tests").mkdir(exist_ok=True)
     shutil.copy2(ROOT / "tests" / "config.yml", SHIPPED / "tests" / "config.yml")
-    shutil.copytree(ROOT / "tests" / "sanity", SHIPPED / "tests" / "sanity", dirs_exist_ok=True)
+    if (ROOT / "tests" / "sanity").is_dir():
+        shutil.copytree(ROOT / "tests" / "sanity", SHIPPED / "tests" / "sanity", dirs_exist_ok=True)
 
 
 def _remove(path: Path) -> None:
