@@ -242,9 +242,10 @@ def test_the_log_and_the_disk_of_the_host(site: Site, tmp_path: Path) -> None:
 
 
 def test_checks_can_be_named(site: Site) -> None:
-    done = site.play("--tags", "verify", "-e", json.dumps({
-        "postgres_verify_checks": ["connections"], "postgres_probe_query": "SELECT 1", "postgres_verify_hold": "0s",
-    }))
+    done = site.play(
+        "--tags", "verify", "-e", "postgres_verify_checks=connections,blocking", "-e", "postgres_probe_query='SELECT 1'",
+        "-e", "postgres_verify_hold=0s",
+    )
     assert done.status == 0, done.output
     done = site.play("--tags", "verify", "-e", json.dumps({"postgres_probe_query": "SELECT 1/0", "postgres_verify_timeout": "1s"}))
     assert done.status == 2
