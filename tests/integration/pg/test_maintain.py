@@ -21,7 +21,8 @@ def maintain(server: Server, *objects: tuple[str, str], check: bool = False, use
     faults.prepare(server)
     wanted = [{"operation": operation, "name": name} for operation, name in objects]
     return run_module(
-        "pg_maintain", check=check, objects=wanted, login_unix_socket=str(server.socket_dir), login_port=server.port, login_user=user, **more,
+        "pg_maintain", check=check, objects=wanted, login_unix_socket=str(server.socket_dir), login_port=server.port, login_user=user,
+        **more,
     )
 
 
@@ -70,7 +71,7 @@ def test_more_than_the_limit_and_nothing_is_done(server18: Server) -> None:
 
 @pytest.mark.parametrize(("operation", "name", "said"), [
     ("analyze", "public.nothing", "is not in database"), ("vacuum", f"{TABLE}_pkey", "cannot be given to vacuum"),
-    ("analyze", "public.nothing; DROP TABLE x", "refused a statement"),
+    ("analyze", "public.nothing; DROP TABLE x", "is not in database"),
 ])
 def test_what_cannot_be_maintained(operation: str, name: str, said: str, server18: Server) -> None:
     result = maintain(server18, (operation, name))
