@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Defaults that users were promised: to change one is a decision, not a slip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.oncall.incident.plugins.module_utils._core.rules import default_rules
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec
+from ansible_collections.oncall.incident.plugins.modules import pg_terminate_long_queries
+
+ROLE = Path(__file__).parents[2] / "roles" / "postgres" / "defaults" / "main.yml"
+LIMITS = {
+    "max_victims": 10, "max_percent": 25, "min_query_age": "5m", "min_idle_in_transaction_age": "5m", "min_transaction_age": "15m",
+    "strategy": "escalate", "allow_superuser_roles": [], "protect_roles": [], "rollback_prepared": False,
+}
+OFF = {"postgres_restart_database": False, "postgres_maintain": [], "postgres_restart_despite_backup": False,
+       "postgres_restart_despite_replica": False}
+
+
+def test_limits_of_the_module() -> None:
+    spec = pg_terminate_long_queries.argument_spec()
+    assert {name: spec[name]["default"] for name in LIMITS} == LIMITS
+    assert "default" not in spec["approved"], "no approval is no restriction but the limits; an empty one is nothing"
+    assert spec["protect_application_names"]["default"] == [
+        "pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup", "pgbackrest", "barman", "wal-g",
+    ]
+
+
+def test_limits_of_the_role() -> None:
+    defaults: dict[str, Any] = yaml.safe_load(ROLE.read_text())
+    assert {name: defaults[f"postgres_{name}"] for name in LIMITS} == LIMITS
+    assert {name: defaults[name] for name in OFF} == OFF
+    assert defaults["postgres_verify_checks"] == ["connections", "blocking", "idle_in_transaction", "long_queries"]
+
+
+def test_rules_without_any() -> None:
+    assert [rule.name for rule in default_rules()] == ["root_blockers", "idle_in_transaction", "long_running"]
+    assert default_rules()[0].ages == {"query": 300, "transaction": 900, "idle_in_transaction": 300}
+    assert not any(rule.include_waiters for rule in default_rules())
+
+
+def test_full_servers_are_tried_for_half_a_minute() -> None:
+    assert connection_spec()["connect_retry"]["default"] == "30s"
