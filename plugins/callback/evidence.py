@@ -203,6 +203,7 @@ class CallbackModule(CallbackBase):
         names = [name.lower() for name in self.get_option("redact_names")]
         key, kept = token_key(home, run)
         redactor = Redactor(key=key, names=names, extra_patterns=self.get_option("redact_patterns"))
+        redactor.leave([run])
         redactor.learn_environment(os.environ)
         self._sources = SecretSources(redactor, extra_names=names)
         self._sources.from_playbook(playbook)

@@ -67,6 +67,9 @@ class SecretSources:
     def from_playbook(self, playbook: t.Any) -> None:
         """Learn the extra vars before anything is written."""
         for play in playbook.get_plays()[:1]:
+            inventory = getattr(play.get_variable_manager(), "_inventory", None)
+            if inventory is not None:
+                self._redactor.leave(list(inventory.hosts))
             self._from_vault_passwords(play)
             self._walk(play.get_variable_manager().extra_vars)
 
@@ -81,6 +84,7 @@ class SecretSources:
             return
         for host in inventory.get_hosts(play.hosts):
             if host.name not in self._scanned:
+                self._redactor.leave([host.name])
                 self._scanned.add(host.name)
                 self.from_host(host.name)
 
@@ -116,6 +120,8 @@ class SecretSources:
         action = str(task.resolved_action or task.action)
         if action == "ansible.builtin.include_vars" or (hidden and action == "ansible.builtin.set_fact"):
             self._changed_hosts.add(host)
+        if hidden and action == "ansible.builtin.set_fact":
+            self._registered += [(host, str(name)) for name in task.args if name != "cacheable"]
         if hidden and task.register:
             # From core 2.21 on a mapping of names to expressions.
             names = [task.register] if isinstance(task.register, str) else list(task.register)

@@ -33,7 +33,8 @@ PUBLIC_WORDS = frozenset(
     "postgres postgresql root admin administrator redis default localhost public test true false none null yes no on off user "
     "database template0 template1 ansible "
     "ok warning critical unknown changed failed skipped unreachable planned done gone not_needed moved_on pid_reused refused "
-    "not_permitted still_running investigate mitigate verify cancel terminate escalate restart active idle".split(),
+    "not_permitted still_running investigate mitigate verify cancel terminate escalate restart active idle "
+    "oncall incident recovery plan actions limits baseline contract".split(),
 )
 
 

@@ -19,8 +19,12 @@ from .names import is_secret_name
 
 Mask = t.Callable[[str], str]
 
-_NAME = r"[\w.\-\[\]]*"
-_WORDS = r"passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|dsn|conninfo|auth[_-]?key"
+# Bounded, or a line of a hundred thousand dots would take minutes.
+_NAME = r"[\w.\-\[\]]{0,80}"
+_WORDS = (
+    r"passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|credential|dsn|conninfo|"
+    r"auth[_-]?key"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +52,12 @@ def _rule(name: str, hints: str, pattern: str, *, flags: int = re.IGNORECASE, le
     return Rule(name=name, hints=tuple(hints.split(" ")), pattern=re.compile(pattern, flags), learn=learn)
 
 
-_VALUE = r"""(?:(?P<q>\\?["'])(?P<quoted>(?:(?!(?P=q)).)+)(?P=q)|(?P<bare>[^\s,;"'&<>\\)\]}]+))"""
+# Quoted, with quotes escaped inside; quoted without such; cut off before its end, as a shortened log has it; or bare.
+_VALUE = (
+    r"""(?:(?P<q>\\?["'])(?!(?P=q))"""
+    r"""(?:(?P<quoted>(?:(?!(?P=q))(?:\\.|[^\\\n]))+)(?P=q)|(?P<quoted2>(?:(?!(?P=q)).)+)(?P=q)|(?P<cut>[^\n]+))"""
+    r"""|(?P<bare>[^\s,;"'&<>\\)\]}]+))"""
+)
 
 _KEY_BEGIN = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
 _KEY_END = r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
@@ -66,9 +75,13 @@ RULES: tuple[Rule, ...] = (
     _rule("SQL password", "password identified",
           r"""\b(?:password|identified\s+by)\s+(?:E?'(?P<secret>(?:[^']|'')+)'|\$\$(?P<secret2>.+?)\$\$)"""),
     _rule("Redis password", "requirepass masterauth", rf"""\b(?:requirepass|masterauth){_QUOTE}\s+{_QUOTE}(?P<secret>[^\s"'\\]+)"""),
+    # A word of its own, as env prints it: up to the next blank, since a password may have any other character.
+    _rule("variable", "pass pwd secret token key credential dsn conninfo",
+          rf"""(?<![^\s])(?P<name>[\w.\-]{{0,80}}(?:{_WORDS}|pass)[\w\-]{{0,80}})=(?P<secret>[^\s"'<{{$\\][^\s"'\\]*)"""),
+    _rule("element", "</", rf"""<(?P<name>[\w.\-:]{{0,80}}(?:{_WORDS})[\w\-]{{0,80}})>(?P<secret>[^<>]+)</"""),
     _rule("assignment", "pass pwd secret token key credential dsn conninfo",
-          rf"""(?<![?&\w])(?P<name>[\w.\-]*(?:{_WORDS}|pass)[\w\-]*){_QUOTE}[ \t]*(?:=>|=|:)[ \t]*{_VALUE}"""),
-    _rule("option", "--", rf"""(?<!\S)--(?P<name>[\w-]*(?:{_WORDS})[\w-]*)[ \t]+(?!-){_VALUE}"""),
+          rf"""(?<![?&\w])(?=\w)(?P<name>[\w.\-]{{0,80}}(?:{_WORDS}|pass)[\w\-]{{0,80}}){_QUOTE}[ \t]*(?:=>|=|:)[ \t]*{_VALUE}"""),
+    _rule("option", "--", rf"""(?<!\S)--(?P<name>[\w-]{{0,80}}(?:{_WORDS})[\w-]{{0,80}})[ \t]+(?!-){_VALUE}"""),
     _rule("mysql -p", "mysql mariadb mongo", r"\b(?:mysql\w*|mariadb[\w-]*|mongo\w*)\b[^\n|;&]*?\s-p\s?(?P<secret>[^\s'\"-][^\s]*)"),
     _rule("redis-cli -a", "redis-cli", r"\bredis-cli\b[^\n|;]*?\s-a\s+(?P<secret>\S+)"),
     _rule("sshpass -p", "sshpass", r"\bsshpass\s+-p\s*(?P<secret>\S+)"),
@@ -96,6 +109,14 @@ _HARMLESS = re.compile(
     re.IGNORECASE,
 )
 _TEMPLATE = re.compile(r"\{\{\s*[\w.]+(?:\s*\|\s*\w+)*\s*\}\}\Z")
+
+
+_PROGRAM = re.compile(r"(?:\S*/)?(?:mysql\w*|mariadb[\w-]*|mongo\w*|redis-cli|sshpass|curl|ldap\w+|openssl)\Z")
+
+
+def is_program(word: str) -> bool:
+    """Whether a command of this name takes secrets by options that say so only with it."""
+    return bool(_PROGRAM.match(word))
 
 
 def is_template(text: str) -> bool:
@@ -138,7 +159,7 @@ class _Replace:
         name = groups.get("name")
         if name is not None and not is_secret_name(name):
             return found.group()
-        group = next((key for key in ("secret", "secret2", "quoted", "bare") if groups.get(key)), None)
+        group = next((key for key in ("secret", "secret2", "quoted", "quoted2", "cut", "bare") if groups.get(key)), None)
         if group is None or is_harmless(groups[group]) or groups[group].startswith("[redacted:"):
             return found.group()
         start, end = found.start(group) - found.start(), found.end(group) - found.start()

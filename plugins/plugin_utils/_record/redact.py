@@ -35,6 +35,7 @@ from .names import PUBLIC_WORDS, is_secret_name
 
 KEY_FILE = "redaction.key"
 _TOKEN = re.compile(r"\[redacted:[0-9a-f]{12}\]")
+_WORD = re.compile(r"\w+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_\-\r\n]{16,}\Z")
 # Facts that hold the whole environment, or whatever a host's own scripts print.
 _DROPPED_FACTS = frozenset({"ansible_env", "ansible_local"})
@@ -53,6 +54,7 @@ _SHORTEST_NUMBER = 6
 # stay affordable. What is known beforehand has no limit, and what a telling name or place shows is always masked there.
 _MOST_LEARNED = 2000
 _CACHE_ENTRIES = 8192
+_LONGEST_COMMAND = 200
 _CACHED_LENGTH = 256
 _SECRET_FLAG = re.compile(r"--?[\w-]*(?:passw(?:or)?d|passphrase|secret|token|api-?key|credential)\Z", re.IGNORECASE)
 #: ansible-playbook's options that speak of secrets and take a path.
@@ -115,6 +117,7 @@ class Redactor:
         self._words: dict[str, str] = {}  # the same, looked for as whole words
         self._whole: dict[str, str] = {}  # the same, only as whole values
         self._known: set[str] = set()
+        self._public = PUBLIC_WORDS
         self._inside: re.Pattern[str] | None = None
         self._as_word: re.Pattern[str] | None = None
         self._stale = False
@@ -144,6 +147,18 @@ class Redactor:
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             self._learn_text(str(value))
 
+    def leave(self, names: t.Iterable[str]) -> None:
+        """Names that the record and the plan are built of, such as hosts': as PUBLIC_WORDS, with the words they consist of."""
+        fresh = {word for name in names for word in (name.lower(), *name.lower().split("."), *_WORD.findall(name.lower()))} - self._public
+        self._public |= fresh
+        for secret in [secret for secret in self._known if secret.strip().lower() in fresh]:
+            self._known.discard(secret)
+            self._stale = True
+            token = self.token(secret)
+            for known in (self._tokens, self._words, self._whole):
+                for form in [form for form, its in known.items() if its == token]:
+                    del known[form]
+
     def learn_named(self, variables: t.Mapping[t.Any, t.Any], *, depth: int = 0) -> None:
         """Learn the values whose names say that they are secrets, at any depth, and the passwords inside URLs."""
         for name, value in variables.items():
@@ -170,7 +185,7 @@ class Redactor:
         stripped = secret.strip()
         if secret in self._known or not stripped:
             return
-        if stripped.lower() in PUBLIC_WORDS or patterns.is_harmless(stripped) or patterns.is_template(stripped) or _TOKEN.search(secret):
+        if stripped.lower() in self._public or patterns.is_harmless(stripped) or patterns.is_template(stripped) or _TOKEN.search(secret):
             return
         if stripped.isdigit() and len(stripped) < _SHORTEST_NUMBER:
             return  # it would take ports, counts and ages with it
@@ -332,6 +347,9 @@ class Redactor:
                 result[name] = "[dropped]"
                 continue
             result[name] = self._value(member, depth + 1, secret or self._is_secret(name))
+        named = value.get("name", value.get("key"))
+        if isinstance(named, str) and isinstance(value.get("value"), (str, int)) and self._is_secret(named):  # a container's environment
+            result["value"] = self._value(value["value"], depth + 1, True)
         if value.get("encoding") == "base64" and isinstance(value.get("content"), str):
             result["content"] = self._base64(_plain(value["content"]))
         return result
@@ -339,11 +357,33 @@ class Redactor:
     def _sequence(self, value: t.Iterable[t.Any], depth: int, secret: bool) -> list[t.Any]:
         result: list[t.Any] = []
         flag = False
+        if isinstance(value, (list, tuple)) and 1 < len(value) <= _LONGEST_COMMAND:
+            value = self._command_line(value)
         for member in value:
             is_text = isinstance(member, str)
             result.append(self._mask(_plain(member)) if flag and is_text else self._value(member, depth + 1, secret))
             flag = is_text and bool(_SECRET_FLAG.match(member))
         return result
+
+    def _command_line(self, words: t.Sequence[t.Any]) -> t.Sequence[t.Any]:
+        """A command as a list of its words: what the rules find in the whole line is masked in its word."""
+        if not all(isinstance(word, str) for word in words) or not any(patterns.is_program(word) for word in words):
+            return words
+        found: list[str] = []
+
+        def note(secret: str) -> str:
+            found.append(secret)
+            return "[redacted:000000000000]"
+
+        patterns.apply(" ".join(map(_plain, words)), mask=note, learn=note)
+        hidden = sorted(set(found), key=len, reverse=True)
+        return [self._without(_plain(word), hidden) for word in words]
+
+    def _without(self, text: str, secrets: t.Iterable[str]) -> str:
+        for secret in secrets:
+            if text.endswith(secret):
+                return text[:-len(secret)] + self._mask(secret)
+        return text
 
     def _other(self, value: t.Any, depth: int, secret: bool) -> t.Any:
         if isinstance(value, (bytes, bytearray)):

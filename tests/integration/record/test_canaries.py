@@ -27,7 +27,8 @@ from .conftest import Playbook
 PLACES = (
     "extra_json", "extra_keyvalue", "extra_unused", "environment_name", "environment_url", "task_environment", "no_log_argument",
     "no_log_registered",
-    "no_log_lines", "no_log_fact", "registered", "task_name", "set_fact_named", "set_fact_cacheable", "inventory_password",
+    "no_log_lines", "no_log_fact",
+    "no_log_harmless_fact", "registered", "task_name", "set_fact_named", "set_fact_cacheable", "inventory_password",
     "inventory_become",
     "inventory_nested", "inventory_template", "vault_inline", "vault_file", "include_vars_vault", "play_vars", "url", "url_query", "dsn",
     "conninfo",
@@ -129,6 +130,9 @@ PLAY = r"""
     - ansible.builtin.set_fact: {fact_password: @no_log_fact@}
       no_log: true
     - ansible.builtin.debug: {msg: "now {{ fact_password }}"}
+    - ansible.builtin.set_fact: {harmless: @no_log_harmless_fact@, cacheable: true}
+      no_log: true
+    - ansible.builtin.debug: {var: harmless}
     - ansible.builtin.set_fact: {set_fact_token: @set_fact_named@}
     - ansible.builtin.debug: {msg: "now {{ set_fact_token }}"}
     - ansible.builtin.set_fact: {set_fact_secret: @set_fact_cacheable@, cacheable: true}

@@ -11,6 +11,7 @@ import random
 import re
 import string
 import textwrap
+import time
 import urllib.parse
 from pathlib import Path
 
@@ -209,6 +210,47 @@ def test_argument_lists(redactor: Redactor) -> None:
     assert cleaned["cmd"][1] == "--password" and "CANARY" not in str(cleaned) and cleaned["cmd"][4] == "select 1"
 
 
+@pytest.mark.parametrize("text", [
+    '{"password":"a\\"%s"}', "'password': 'it\\'s %s'", 'password="%s and the log was cut here', "DB_PASSWORD=a,;&)<%s\nHOME=/root",
+    "host=db password=x)%s dbname=shop", "<db:password>%s</db:password>", "AccountKey=%s;EndpointSuffix=x",
+])
+def test_no_part_of_a_secret_is_left_over(redactor: Redactor, text: str) -> None:
+    cleaned = redactor.text(text % SIMPLE)
+    assert SIMPLE not in cleaned and "[redacted:" in cleaned
+
+
+@pytest.mark.parametrize("text", ['{"password": "", "host": "db"}', 'PGPASSWORD="" psql -h db', "password='' dbname=shop"])
+def test_an_empty_password_takes_nothing_with_it(redactor: Redactor, text: str) -> None:
+    assert redactor.text(text) == text
+
+
+@pytest.mark.parametrize("words", [
+    ["mysql", "-uroot", f"-p{SIMPLE}", "shop"], ["/usr/bin/redis-cli", "-a", SIMPLE, "info"], ["sshpass", "-p", SIMPLE, "ssh", "db"],
+    ["sudo", "curl", "-u", f"bob:{SIMPLE}", "https://db.example.org"],
+])
+def test_commands_as_lists(redactor: Redactor, words: list[str]) -> None:
+    cleaned = redactor.clean({"cmd": words})[0]["cmd"]
+    assert SIMPLE not in str(cleaned) and [word for word in words if SIMPLE not in word] == [word for word in cleaned if "[red" not in word]
+
+
+def test_a_container_s_environment(redactor: Redactor) -> None:
+    cleaned, _removed = redactor.clean({"env": [{"name": "DB_PASSWORD", "value": SIMPLE}, {"name": "DB_HOST", "value": "db"}]})
+    assert SIMPLE not in str(cleaned) and cleaned["env"][1] == {"name": "DB_HOST", "value": "db"}
+
+
+@pytest.mark.parametrize("password", ["db1", "shop-db", "shop", "recovery", "incident"])
+def test_a_password_that_is_a_name_the_plan_is_built_of_stays_there(redactor: Redactor, password: str) -> None:
+    redactor.learn(password)
+    redactor.leave(["db1", "shop-db.example.org", "20260102T030405Z-db-recovery-0a1b2c"])
+    redactor.learn(password)
+    plan = {
+        "contract": "oncall.incident/plan/1", "run": "20260102T030405Z-db-recovery-0a1b2c",
+        "actions": {"db1": [], "shop-db.example.org": [], "shop-db": []},
+    }
+    assert redactor.clean({"plan": plan})[0]["plan"] == plan
+    assert redactor.clean({"login_password": password})[0]["login_password"].startswith("[redacted:")
+
+
 def test_environment_and_local_facts_are_dropped(redactor: Redactor) -> None:
     facts = {"ansible_env": {"X": "CANARY"}, "ansible_local": {"y": "CANARY"}, "ansible_kernel": "6.1", "env": "prod"}
     gathered = {"env": {"X": "CANARY"}, "local": {"y": "CANARY"}, "all_ipv4_addresses": ["192.0.2.1"]}
@@ -278,6 +320,13 @@ def test_a_payload_full_of_secrets_is_cleaned_in_a_few_passes(redactor: Redactor
     secrets = [f"CANARY-number-{number}" for number in range(1500)]
     cleaned, removed = redactor.clean({"msg": " ".join(secrets), "result": [{"login_password": secret, "user": "x"} for secret in secrets]})
     assert "CANARY" not in json.dumps(cleaned) and removed >= 1500
+
+
+@pytest.mark.parametrize("text", ["." * 60_000, "-" * 60_000, "a" * 60_000, 'password="' * 6_000, 'password="' + "\\" * 60_000])
+def test_no_text_makes_a_pattern_search_without_end(redactor: Redactor, text: str) -> None:
+    began = time.process_time()
+    redactor.text(text + " token")
+    assert time.process_time() - began < 2
 
 
 def test_thousands_of_secrets_stay_fast(redactor: Redactor) -> None:
