@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import STATUSES
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import summary
 from rich.console import Console
 from rich.live import Live
 from rich.padding import Padding
@@ -247,6 +248,4 @@ def _rank(event: Mapping[str, Any]) -> int:
 
 
 def _message(event: Mapping[str, Any]) -> str:
-    result = event.get("result")
-    message = result.get("msg") if isinstance(result, Mapping) else ""
-    return words.one_line(message or event.get("task", ""))
+    return words.one_line(summary.message(event) or event.get("task", ""))

@@ -53,6 +53,13 @@ def test_versions_are_one() -> None:
     assert len(set(versions.values())) == 1, versions
 
 
+def test_galaxy_takes_the_metadata() -> None:
+    """What Galaxy's importer refuses and ansible-galaxy builds all the same."""
+    assert all(len(author) <= 64 for author in GALAXY["authors"])
+    assert len(GALAXY["tags"]) <= 20 and GALAXY["description"] and GALAXY["license"]
+    assert all((ROOT / "roles" / role / "README.md").is_file() for role in ROLES)
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_was_added_in_a_version_to_come(module: str) -> None:
     added = [int(part) for part in str(documentation(module)["version_added"]).split(".")]

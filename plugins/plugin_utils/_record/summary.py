@@ -17,6 +17,8 @@ from . import reader
 
 #: More failures, protected targets or unanswered intents than this are counted, not kept.
 MOST_KEPT = 1000
+#: Characters of a host's own words that are part of a message.
+MOST_HEARD = 300
 
 Dict = dict[str, t.Any]
 
@@ -165,12 +167,12 @@ class Fold:
         self._intents.pop(_intent_key(event), None)
         host, status = str(event.get("host", "")), event.get("status")
         if status == "unreachable":
-            self._append_limited(self._summary.unreachable, {**_select(event, "host", "task", "seq", "ts"), "msg": _message(event)})
+            self._append_limited(self._summary.unreachable, {**_select(event, "host", "task", "seq", "ts"), "msg": message(event)})
             self._timeline(event)
             return
         self._hosts[host] = None
         if status == "failed" and not event.get("ignored"):
-            failure = {**_select(event, "host", "task", "action", "phase", "seq", "ts"), "msg": _message(event)}
+            failure = {**_select(event, "host", "task", "action", "phase", "seq", "ts"), "msg": message(event)}
             self._append_limited(self._summary.failures, failure)
             self._timeline(event)
 
@@ -277,6 +279,18 @@ def _select(event: Dict, *keys: str) -> Dict:
     return {key: event.get(key, "" if key == "phase" else None) for key in keys}
 
 
-def _message(event: Dict) -> str:
+def message(event: t.Mapping[str, t.Any]) -> str:
+    """What a result says; of a module whose answer could not be read (its Python is broken, its disk is full) what the host said too."""
     result = event.get("result")
-    return str(result.get("msg", "")) if isinstance(result, dict) else ""
+    if not isinstance(result, dict):
+        return ""
+    said = str(result.get("msg", ""))
+    heard = [
+        line.strip() for key in ("module_stderr", "module_stdout") for line in str(result.get(key) or "").splitlines()
+        if line.strip() and not line.startswith("Shared connection to ")  # ssh -tt says that of every call
+    ]
+    if not heard:
+        return said
+    # Of a traceback the last line names the error, of anything else the first.
+    line = heard[-1 if heard[0].startswith("Traceback ") else 0][:MOST_HEARD]
+    return f"{said.rstrip('. ')}. The host said: {line.rstrip('. ')}. If its Python is broken, name another with ansible_python_interpreter."

@@ -79,6 +79,17 @@ def test_failures_unreachable_and_ignored() -> None:
     assert [entry["host"] for entry in found.unreachable] == ["db2"] and found.hosts == ["db1"]
 
 
+@pytest.mark.parametrize(("errors", "output", "wanted"), [
+    ("pyenv: python3.13: command not found\n\nThe command exists in ...", "", "pyenv: python3.13: command not found"),
+    ("Shared connection to 192.0.2.1 closed.\r\n", "/bin/sh: python3: not found\r\n", "/bin/sh: python3: not found"),
+    ("Traceback (most recent call last):\n  File ...\nImportError: no ssl\n", "", "ImportError: no ssl"),
+])
+def test_of_an_unreadable_answer_the_host_is_heard(errors: str, output: str, wanted: str) -> None:
+    result = {"msg": "No start of json char found", "module_stderr": errors, "module_stdout": output}
+    said = summary.message(_result("1", "failed", result=result))
+    assert said.startswith(f"No start of json char found. The host said: {wanted}. ") and "ansible_python_interpreter" in said
+
+
 def test_executions_outcome_and_the_rest() -> None:
     found = _fold(
         {"type": "segment.open", "check_mode": True, "argv": ["x"]}, {"type": "plan", "plan": {"hash": "h"}},
