@@ -90,6 +90,12 @@ class Site:
     def __post_init__(self) -> None:
         self.group("db", db1={"postgres_login_unix_socket": str(self.server.socket_dir), "postgres_login_port": self.server.port})
         self.group("app")
+        self.temporary.mkdir(exist_ok=True)
+
+    @property
+    def temporary(self) -> Path:
+        """Where what a run needs for a while is put, and nothing may stay."""
+        return self.place / "tmp"
 
     @property
     def bin(self) -> Path:
@@ -115,7 +121,8 @@ class Site:
             **kept, "PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.place),
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_CALLBACKS_ENABLED": "oncall.incident.evidence",
             "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_HOME": str(self.place / "ansible"), "INCIDENT_HOME": str(self.place / f"home{self.runs}"), **more,
+            "ANSIBLE_HOME": str(self.place / "ansible"), "TMPDIR": str(self.temporary),
+            "ANSIBLE_PIPELINING": "true", "INCIDENT_HOME": str(self.place / f"home{self.runs}"), **more,
         }
         return {name: value for name, value in wanted.items() if value}
 

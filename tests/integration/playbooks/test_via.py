@@ -92,11 +92,6 @@ def sshd() -> Iterator[Sshd]:
         shutil.rmtree(place)
 
 
-def tunnels() -> set[str]:
-    """Directories of open tunnels."""
-    return {path.name for path in Path(tempfile.gettempdir()).glob("oncall-tunnel-*")}
-
-
 @pytest.fixture(params=["controller", "container", "ssh_tunnel", "kubernetes"])
 def via(request: pytest.FixtureRequest, site: Site, server18: Server) -> Site:
     """The site, its database reached in this way."""
@@ -120,7 +115,6 @@ def play(site: Site, *arguments: str) -> Ended:
 
 
 def test_the_incident_is_ended(via: Site, sick: Sick) -> None:
-    before = tunnels()
     checked = play(via, "--check")
     assert checked.status == 0, checked.output
     assert sick.untouched
@@ -129,7 +123,7 @@ def test_the_incident_is_ended(via: Site, sick: Sick) -> None:
     assert done.status == 0, done.output
     assert not sick.root.alive()
     assert done.outcomes() == ["gone"]
-    assert tunnels() == before, "tunnels are closed"
+    assert list(via.temporary.iterdir()) == [], "tunnels are closed"
     done.assert_record_verifies()
 
 
@@ -152,9 +146,8 @@ def test_nothing_but_the_address_is_asked_of_docker(site: Site, server18: Server
 
 
 def test_a_tunnel_that_cannot_be_opened_says_why(site: Site) -> None:
-    before = tunnels()
     site.group("db", db1={**FAR, "postgres_via": "kubernetes", "postgres_kubernetes_target": "service/other"})
     done = play(site)
     assert done.status == 2
     assert "not found" in done.output
-    assert tunnels() == before
+    assert list(site.temporary.iterdir()) == []
