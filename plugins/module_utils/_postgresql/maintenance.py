@@ -8,6 +8,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 import typing as t
@@ -16,7 +17,7 @@ from .._core import actions
 from .._core.errors import BadInput, IncidentError, LimitExceeded
 from .._core.limits import Budget
 from .connection import Session, StatementFailed
-from .signals import take_lock
+from .signals import acting_alone
 
 ANALYZE, VACUUM, VACUUM_ANALYZE, REINDEX = OPERATIONS = ("analyze", "vacuum", "vacuum_analyze", "reindex")
 _STATEMENTS = {ANALYZE: "ANALYZE {}", VACUUM: "VACUUM {}", VACUUM_ANALYZE: "VACUUM (ANALYZE) {}", REINDEX: "REINDEX {} CONCURRENTLY {}"}
@@ -106,14 +107,13 @@ def maintain(
             hint="Name fewer, or raise max_objects.", contract=actions.ACTIONS_CONTRACT,
             actions=[a.with_outcome(actions.REFUSED, why="limit").as_dict() for _one, a in planned],
         )
-    if not check_mode:
-        take_lock(session)
     done = []
-    for one, action in planned:
-        if not actions.is_approved([action.id], approved):
-            done.append(action.with_outcome(actions.REFUSED, why="not approved"))
-        else:
-            done.append(action if check_mode else _carry_out(session, one, action))
+    with contextlib.nullcontext() if check_mode else acting_alone(session):
+        for one, action in planned:
+            if not actions.is_approved([action.id], approved):
+                done.append(action.with_outcome(actions.REFUSED, why="not approved"))
+            else:
+                done.append(action if check_mode else _carry_out(session, one, action))
     failed = actions.failed_actions(done)
     problem = MaintenanceFailed(
         "Not done: " + "; ".join(f"{a.verb} {a.target['name']}: {a.detail.get('error') or a.outcome}" for a in failed) + ".",

@@ -8,6 +8,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 import typing as t
@@ -94,6 +95,23 @@ def take_lock(session: Session) -> None:
         f"{who.get('user')} from {where}, process {who.get('pid')}, since {who.get('backend_start')}.",
         hint="Wait for it to end; two at once would double the blast radius.", holder=who, holder_run=run or None,
     )
+
+
+@contextlib.contextmanager
+def acting_alone(session: Session) -> t.Iterator[None]:
+    """Hold take_lock()'s lock, and give it back at the end by saying so.
+
+    The server ends a closed session a moment later, which on a busy server is long enough for our own next task to be refused.
+
+    Raises:
+        Locked: another run holds it.
+    """
+    take_lock(session)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(CannotReach, StatementFailed):
+            session.value("SELECT pg_catalog.pg_advisory_unlock(%s)", [ADVISORY_KEY])
 
 
 def act(

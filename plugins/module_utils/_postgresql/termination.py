@@ -8,6 +8,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
 
@@ -23,7 +24,7 @@ from .._core.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, 
 from .activity import read_prepared, require_sight
 from .connection import APPLICATION_PREFIX, Session
 from .prepared import ROLLBACK_PREPARED, Open, plan_rollbacks, roll_back
-from .signals import Deadline, Look, act, await_unblocked, take_lock
+from .signals import Deadline, Look, act, acting_alone, await_unblocked
 
 #: How long released waiters are given to go on, one after the other: seconds.
 _UNBLOCK_PATIENCE = 3.0
@@ -80,8 +81,13 @@ def terminate_long_queries(
     """
     deadline = Deadline(request.max_seconds)
     require_sight(session)
-    if not check_mode:
-        take_lock(session)
+    with contextlib.nullcontext() if check_mode else acting_alone(session):
+        return _look_and_act(session, request, check_mode=check_mode, open_database=open_database, deadline=deadline)
+
+
+def _look_and_act(
+    session: Session, request: Request, *, check_mode: bool, open_database: Open, deadline: Deadline,
+) -> tuple[dict[str, t.Any], IncidentError | None]:
     look, facts = _prepare(session, request)
     backends = look.read()
     selection = look.select(backends)
