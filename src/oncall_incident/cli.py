@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -34,6 +35,8 @@ def main() -> None:
         app(prog_name="incident")
     except Stop as stop:
         _complain(stop)
+        if "--json" in sys.argv:
+            typer.echo(json.dumps(_as_data(stop)))
         sys.exit(int(stop.status))
     except BrokenPipeError:
         # The reader of our output went away; Python would complain once more at exit.
@@ -148,6 +151,14 @@ def _bind() -> Collection:
 
 def _list(value: str | None) -> list[str]:
     return [part.strip() for part in (value or "").split(",") if part.strip()]
+
+
+def _as_data(stop: Stop) -> dict[str, object]:
+    name = "not_recorded" if stop.status == Exit.NOT_RECORDED else "bad_input"
+    return {
+        "outcome": name, "exit_status": int(stop.status), "sentence": stop.message, "reasons": [stop.hint] if stop.hint else [],
+        "ansible_said": stop.detail.splitlines(),
+    }
 
 
 def _complain(stop: Stop) -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from .conftest import World
@@ -78,6 +80,21 @@ def test_a_timeout_that_is_none(world: World) -> None:
     done = world.incident("run", "scenario/fake-recovery.yml", "-i", "hosts.json", "--timeout", "soon")
     assert done.returncode == 2
     assert "--timeout: 'soon' is not a duration" in done.stderr
+
+
+@pytest.mark.parametrize(("arguments", "environ", "status", "outcome"), [
+    (("run", "nosuch"), {}, 2, "bad_input"),
+    (("run", "scenario/fake-recovery.yml", "-i", "nosuch"), {}, 2, "bad_input"),
+    (("run", "scenario/fake-recovery.yml", "-i", "hosts.json"), {"INCIDENT_HOME": "/proc/nowhere"}, 6, "not_recorded"),
+    (("verify", "nosuch"), {}, 2, "bad_input"),
+])
+def test_json_even_when_nothing_begins(
+    arguments: tuple[str, ...], environ: dict[str, str], status: int, outcome: str, world: World,
+) -> None:
+    done = world.incident(*arguments, "--json", **environ)
+    data = json.loads(done.stdout)
+    assert (done.returncode, data["exit_status"], data["outcome"]) == (status, status, outcome)
+    assert data["sentence"] in done.stderr
 
 
 def test_scenarios_are_listed(world: World) -> None:
