@@ -21,7 +21,7 @@ description:
     (but see O(allow_superuser_roles)), backup tools (see O(protect_application_names)), sessions shown in a C(pg_stat_progress_*) view,
     running utility statements (DDL, C(VACUUM), C(COPY), C(REFRESH), C(CREATE INDEX)), sessions whose last query began a backup, members of
     O(protect_roles), sessions that our role may not signal, and sessions whose query carries the comment C(/* incident:keep */).
-    No filter overrides this.
+    No filter overrides this. The server keeps the first C(track_activity_query_size) bytes of a query, so begin it with the comment.
   - Sessions that wait for another session's lock are no victims by default; the one at the root of their chain is. When that one is
     protected it is reported in RV(findings) and its waiters are left alone.
   - A session that is idle in transaction is always terminated, since a cancel there does nothing, though the server says yes.
