@@ -104,7 +104,7 @@ def still_bad(summary: Summary) -> list[Json]:
 
 def stopped(reason: str, summary: Summary) -> Outcome:
     """The run was stopped from outside."""
-    unknown = [f"unknown outcome on {entry['host']}: {entry['task']}" for entry in summary.unanswered]
+    unknown = _unknown(summary)
     number = words.count(len(unknown), "step")
     rest = f" The outcome of {number} is unknown; the next run measures it." if unknown else " Nothing was under way."
     if reason == "timeout":
@@ -150,7 +150,10 @@ def after_acting(summary: Summary) -> Outcome:
     done = [action for action in carried_out(summary) if action.get("outcome") in CHANGED_OUTCOMES]
     did = f"{words.count(len(done), 'action')} done" if done else "nothing was changed"
     if not execution.get("stats"):
-        return Outcome("failed", Exit.FAILED, f"Ansible did not get to its end; {did}.", _no_end(execution), unmeasured)
+        unknown = _unknown(summary)
+        if unknown:
+            did = f"{did if done else 'no action is known to be done'}, the outcome of {words.count(len(unknown), 'step')} is unknown"
+        return Outcome("failed", Exit.FAILED, f"Ansible did not get to its end; {did}.", [*_no_end(execution), *unknown], unmeasured)
     reasons = _failure_reasons(summary, failed)
     blind = [host for host in failed if host not in measured(summary)]
     if blind:
@@ -167,6 +170,11 @@ def after_acting(summary: Summary) -> Outcome:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def _unknown(summary: Summary) -> list[str]:
+    """The steps that were begun and did not answer."""
+    return [f"unknown outcome on {entry['host']}: {entry['task']}" for entry in summary.unanswered]
 
 
 def _no_end(execution: Json) -> list[str]:

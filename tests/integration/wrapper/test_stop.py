@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -59,6 +60,19 @@ def test_an_ansible_that_does_not_listen_is_killed_and_its_segment_closed_by_our
     assert world.verified() == "ok"
     assert world.events("recovered")[0]["of"] == 4
     assert world.events("interrupted")[0]["unknown"]
+
+
+def test_an_ansible_that_is_killed_from_outside_is_never_said_to_have_changed_nothing(world: World) -> None:
+    world.set(sick=1, slow=60)
+    process = world.start("--yes", "--json")
+    until(world.acting)
+    os.kill(world.ansible(), signal.SIGKILL)
+    out, err = process.communicate(timeout=40)
+    assert process.returncode == 1, out + err
+    data = json.loads(out)
+    assert "nothing was changed" not in data["sentence"] and "unknown" in data["sentence"]
+    assert data["unknown_outcomes"] and any("Cure the world" in reason for reason in data["reasons"])
+    assert world.verified() == "ok"
 
 
 def test_a_killed_wrapper_leaves_a_record_that_says_it_is_incomplete(world: World) -> None:
