@@ -202,11 +202,23 @@ def test_a_pool_that_does_not_fit_is_refused(healthy: Exhausted, tmp_path: Path)
 
 
 def test_the_server_is_not_restarted_while_a_backup_runs(healthy: Exhausted, server18: Server) -> None:
+    given = ("--tags", "mitigate", "-e", "postgres_restart_database=true", "-e", "postgres_service_name=shop")
     with faults.pg_dump(server18):
-        done = healthy.play("--tags", "mitigate", "-e", "postgres_restart_database=true", "-e", "postgres_service_name=shop")
-    actions = {action["verb"]: action for action in done.actions()}
-    assert actions["restart_database"]["outcome"] == "refused"
-    assert "a backup runs" in actions["restart_database"]["detail"]["why"]
+        done = healthy.play(*given)
+        actions = {action["verb"]: action for action in done.actions()}
+        assert actions["restart_database"]["outcome"] == "refused"
+        assert "a backup runs" in actions["restart_database"]["detail"]["why"]
+        assert healthy.application.restarts == 0
+        told = healthy.play(*given, "-e", "postgres_restart_despite_backup=true")
+        assert {action["verb"]: action["outcome"] for action in told.actions()} == {"restart_database": "done"}, told.output
+    assert healthy.application.restarts == 1
+
+
+def test_the_server_is_not_restarted_when_nobody_can_look(healthy: Exhausted) -> None:
+    given = ("--tags", "mitigate", "-e", "postgres_restart_database=true", "-e", "postgres_service_name=shop")
+    done = healthy.play(*given, "-e", "postgres_login_unix_socket=/nowhere")
+    assert done.status == 2
+    assert "done" not in done.outcomes()
     assert healthy.application.restarts == 0
 
 
