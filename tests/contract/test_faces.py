@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 README = (ROOT / "README.md").read_text()
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+PAGES = ["README.md", *sorted(f"roles/{path.parent.name}/README.md" for path in (ROOT / "roles").glob("*/README.md"))]
 SCENARIOS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if (path / "tasks").is_dir())
 
@@ -162,3 +165,24 @@ def test_every_dependency_is_explained() -> None:
 
 def _name(requirement: str) -> str:
     return re.split(r"[\[<>=;~! ]", requirement, maxsplit=1)[0].lower()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_examples_of_a_page_are_real(page: str, tmp_path: Path) -> None:
+    """They parse, their variables exist, and what is a playbook passes Ansible's syntax check."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert blocks
+    known = {"incident_db", "incident_app"}
+    for role in ROLES:
+        doors = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+        known |= {name for door in doors.values() for name in door.get("options", {})}
+    for block in blocks:
+        content = yaml.safe_load(block)
+        assert set(re.findall(r"\b((?:postgres|service|incident)_\w+):", block)) <= known
+        if isinstance(content, list):
+            (tmp_path / "example.yml").write_text(block)
+            argv = [Path(sys.executable).parent / "ansible-playbook", "-i", "db,", "--syntax-check", tmp_path / "example.yml"]
+            done = subprocess.run(
+                argv, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
+            )
+            assert done.returncode == 0, done.stdout + done.stderr

@@ -65,8 +65,10 @@ def open_tunnel(command: t.Sequence[str], *, timeout: float, lifetime: float) ->
         close_tunnel(handle)
         if not ended or attempt == ATTEMPTS:
             what = "ended before it listened" if ended else f"did not listen within {timeout:g} s"
+            # kubectl repeats itself in its log's own format before it says what is wrong: the last line is the message.
+            why = said.splitlines()[-1] if said else "it said nothing"
             raise CannotReach(
-                f"The tunnel's command {what}: {said or 'it said nothing'}", hint="Try it in a shell.", error="no_tunnel",
+                f"The tunnel's command {what}: {why}", hint="Try it in a shell.", error="no_tunnel",
                 command=list(command), output=said,
             )
     raise CannotReach("The tunnel could not be opened.", error="no_tunnel")
