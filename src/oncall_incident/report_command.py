@@ -24,14 +24,17 @@ def report_and_show(record: str, *, output: str | None) -> None:
         Stop: a place cannot be written.
     """
     path = run_directory(record, environ=os.environ, cwd=Path.cwd())
-    if output == "-":
-        typer.echo(render(path), nl=False)
-        return
-    close_unfinished(path)
     try:
+        if output == "-":
+            typer.echo(render(path), nl=False)
+            return
+        close_unfinished(path)
         written = write_report(path)
         if output is not None:
             written = write_private(Path(output).expanduser(), render(path))
+    except BrokenPipeError:  # nobody reads our output any more; main() knows what to do
+        raise
     except OSError as exc:
-        raise Stop(f"{exc.filename or path}: {exc.strerror}.", hint="Choose another place with --output.") from exc
+        hint = "Check who may read and write there, or choose another place with --output."
+        raise Stop(f"{exc.filename or path}: {exc.strerror}.", hint=hint) from exc
     typer.echo(str(written))

@@ -14,6 +14,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import ver
 from rich.console import Console
 from rich.text import Text
 
+from .errors import Stop
 from .exits import Exit
 from .records import run_directory
 from .words import count
@@ -31,7 +32,10 @@ _MOST = 20
 def verify_and_show(record: str, *, as_json: bool) -> Exit:
     """Check a record, say what was found, give the exit status."""
     path = run_directory(record, environ=os.environ, cwd=Path.cwd())
-    report = verify.check(path)
+    try:
+        report = verify.check(path)
+    except OSError as exc:
+        raise Stop(f"{exc.filename or path}: {exc.strerror}.", hint="Check who may read the record.") from exc
     if as_json:
         typer.echo(json.dumps({"record": str(path), **report.as_dict()}))
         return _STATUS[report.status]

@@ -129,7 +129,7 @@ class _Walk:
         kind, last_line, torn, closed_at = "", 0, 0, 0
         for line in reader.segment_lines(path, number):
             last_line = line.number
-            if not line.ended:
+            if not line.ended and not closed_at:
                 torn = line.number
                 break
             if closed_at == line.number - 1 and closed_at:

@@ -100,6 +100,14 @@ def test_json_is_one_object_and_nothing_else(world: World) -> None:
     assert "Investigate" in done.stderr
 
 
+def test_a_record_that_cannot_be_read_is_said_and_not_called_broken(world: World) -> None:
+    (world.home / "runs" / "some" / "record" / "000001.jsonl").mkdir(parents=True)
+    for command in (("verify", "some"), ("report", "some", "--output", "-"), ("report", "some")):
+        done = world.incident(*command)
+        assert (done.returncode, done.stdout) == (2, ""), done.stderr
+        assert "000001.jsonl: Is a directory" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_without_a_terminal_and_without_yes_nothing_is_changed(world: World) -> None:
     done = world.run()
     assert done.returncode == 4

@@ -86,6 +86,14 @@ def test_a_line_after_the_last(three_segments: Path) -> None:
     assert ("after_close", 3, 6) in _where(three_segments)
 
 
+@pytest.mark.parametrize("added", [b"x", b'{"seq":16'])
+def test_half_a_line_after_the_last_is_no_crash(three_segments: Path, added: bytes) -> None:
+    path = layout.segment_path(three_segments, 3)
+    path.write_bytes(path.read_bytes() + added)
+    assert verify.check(three_segments).status == verify.BROKEN
+    assert ("after_close", 3, 6) in _where(three_segments)
+
+
 def test_two_lines_exchanged(three_segments: Path) -> None:
     _edit(layout.segment_path(three_segments, 1), lambda old: [old[0], old[2], old[1], *old[3:]])
     assert _where(three_segments)[0] == ("chain", 1, 2)
