@@ -92,7 +92,9 @@ def test_other_findings_do_not_decide(server18: Server) -> None:
     with faults.idle_in_transaction(server18, row=24):
         found = look(server18, wait_for=wait("blocking", hold="0s"), baseline=baseline, fail_on="critical", **STRICT)
     assert not found.get("failed") and found["held"] is True
-    assert found["new"] == {"idle_in_transaction": "critical"} and found["remaining"] == {"timeouts": "warning"}
+    # `statements` depends on what the other tests of this server did, and how busy the machine is.
+    remaining = {check: status for check, status in found["remaining"].items() if check != "statements"}
+    assert found["new"] == {"idle_in_transaction": "critical"} and remaining == {"timeouts": "warning"}
 
 
 def test_the_probe_decides(server18: Server, later: Any) -> None:
