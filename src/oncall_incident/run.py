@@ -86,7 +86,10 @@ class Run:
             Stop: bad input, or no record can be begun.
         """
         with private_dir() as private, signals(self._stopper):
-            variables = extravars.as_files(self._asked.extra_vars, directory=private, cwd=self._cwd)
+            try:
+                variables = extravars.as_files(self._asked.extra_vars, directory=private, cwd=self._cwd)
+            except OSError as exc:
+                raise Stop(f"Cannot write into {private}: {exc.strerror}.", hint="Free space there, or point TMPDIR elsewhere.") from exc
             self._open()
             try:
                 end = self._phases(private, variables)
