@@ -22,6 +22,7 @@ _SETTINGS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "host_key_checking": ("ANSIBLE_HOST_KEY_CHECKING", "defaults", ("host_key_checking",)),
     "no_target_syslog": ("ANSIBLE_NO_TARGET_SYSLOG", "defaults", ("no_target_syslog",)),
     "inventory": ("ANSIBLE_INVENTORY", "defaults", ("inventory",)),
+    "any_unparsed_is_failed": ("ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED", "inventory", ("any_unparsed_is_failed",)),
 }
 _PATHS = frozenset({"callback_plugins", "collections_path"})
 

@@ -66,7 +66,9 @@ def looked_at_something(summary: Summary) -> bool:
 def errors(said: Sequence[str]) -> list[str]:
     """The errors among ansible's last words, or its last words."""
     starts = [number for number, line in enumerate(said) if _ERROR.search(line)]
-    return list(said[starts[0]:][:_MOST_LINES] if starts else said[-6:])
+    # Why an inventory could not be read is in Ansible's warnings, one for each plugin that tried.
+    parsing = [line for line in said if line.startswith("[WARNING]: Failed to parse inventory")]
+    return [*parsing, *said[starts[0]:]][:_MOST_LINES] if starts else list(said[-6:])
 
 
 def _bad_input(sentence: str, reasons: Sequence[str] = (), *, quoted: Sequence[str] = ()) -> Outcome:

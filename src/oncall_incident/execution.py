@@ -99,6 +99,8 @@ class Executor:
             "ANSIBLE_CALLBACK_PLUGINS": settings.get("callback_plugins", _DEFAULT_CALLBACK_PLUGINS),
             # Modules would write their arguments to the target's syslog: a leak, and a change to what is being examined.
             "ANSIBLE_NO_TARGET_SYSLOG": settings.get("no_target_syslog", "true"),
+            # An inventory with an error in it must not look like one without hosts.
+            "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": settings.get("any_unparsed_is_failed", "true"),
             "ANSIBLE_NOCOWS": "1",
             "PATH": f"{Path(self._program).parent}{os.pathsep}{env.get('PATH', os.defpath)}",
             layout.HOME_VARIABLE: str(self._home), layout.RUN_DIR_VARIABLE: str(self._record.run_dir),

@@ -42,9 +42,11 @@ def test_a_playbook_that_cannot_be_parsed(world: World) -> None:
 
 
 def test_an_inventory_that_cannot_be_parsed(world: World) -> None:
-    (world.place / "hosts.json").write_text("{broken")
+    (world.place / "hosts.json").write_text("world:\n  hosts: [\n")  # "{broken" would be a host's name to the ini plugin
     done = world.run("--yes")
     assert done.returncode == 2, done.stdout
+    said = " ".join(done.stdout.split())
+    assert "No host" not in said and "Failed to parse inventory with 'yaml' plugin" in said, said
     assert world.sick == 2
 
 
