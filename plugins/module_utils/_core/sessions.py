@@ -155,9 +155,13 @@ def _describe(backend: Backend, policy: Policy) -> dict[str, t.Any]:
 def _matches(look: _Look, rule: Rule) -> list[Candidate]:
     """Everybody the rule applies to, protected ones too, so that the result can say what it spared."""
     idle = _idle_surplus(look, rule)
+    # Who waits behind a protected session is never taken in its place, whatever the rule says.
+    spared_waiters = {pid for root, behind in look.roots.items() if look.reasons.get(root) for pid in behind}
     found = []
     for backend in look.backends:
-        if auxiliary(backend) or (backend.waits_for_lock and not rule.include_waiters) or not rule.passes_filters(backend):
+        if auxiliary(backend) or not rule.passes_filters(backend):
+            continue
+        if backend.waits_for_lock and (not rule.include_waiters or backend.pid in spared_waiters):
             continue
         behind = look.behind.get(backend.pid, frozenset())
         if rule.victims == ROOT_BLOCKERS and (backend.pid not in look.roots or len(behind) < max(1, rule.min_blocked)):

@@ -293,4 +293,5 @@ def message(event: t.Mapping[str, t.Any]) -> str:
         return said
     # Of a traceback the last line names the error, of anything else the first.
     line = heard[-1 if heard[0].startswith("Traceback ") else 0][:MOST_HEARD]
-    return f"{said.rstrip('. ')}. The host said: {line.rstrip('. ')}. If its Python is broken, name another with ansible_python_interpreter."
+    advice = "If its Python is broken, name another with ansible_python_interpreter."
+    return f"{said.rstrip('. ')}. The host said: {line.rstrip('. ')}. {advice}"

@@ -59,6 +59,8 @@ QUERIES = {"name": "q", "min_query_age": 10}
     (CHAIN, None, [10]),
     ([session(10), waiter(11, 10)], [QUERIES], [10]),
     ([session(10), waiter(11, 10)], [{**QUERIES, "include_waiters": True}], [10, 11]),
+    # Behind a protected root nobody is taken in its place, not even further down the chain.
+    ([session(10, application_name="pg_dump"), waiter(11, 10), waiter(12, 11)], [{**QUERIES, "include_waiters": True}], []),
     ([session(10), session(11, "idle in transaction", 2000)], None, [11, 10]),  # rules in their order
     ([session(10), session(20), waiter(21, 20)], None, [20, 10]),
     (CHAIN, [{"victims": "root_blockers", "min_blocked": 3}], [10]),
