@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,16 +89,15 @@ class Site:
     python: str = sys.executable
     hosts: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     runs: int = 0
+    #: Where what a run needs for a while is put, and nothing may stay.
+    temporary: Path = field(init=False)
 
     def __post_init__(self) -> None:
         self.group("db", db1={"postgres_login_unix_socket": str(self.server.socket_dir), "postgres_login_port": self.server.port})
         self.group("app")
-        self.temporary.mkdir(exist_ok=True)
-
-    @property
-    def temporary(self) -> Path:
-        """Where what a run needs for a while is put, and nothing may stay."""
-        return self.place / "tmp"
+        # A short path: Ansible keeps a socket there, and pytest's own directories are too deep for one.
+        self.temporary = Path(tempfile.mkdtemp(prefix="oncall-"))
+        weakref.finalize(self, shutil.rmtree, self.temporary, ignore_errors=True)
 
     @property
     def bin(self) -> Path:

@@ -141,7 +141,7 @@ def test_no_slot_left_and_no_application_known(exhausted: Exhausted) -> None:
 
 
 def test_a_restart_that_does_not_happen_is_a_failure(exhausted: Exhausted) -> None:
-    exhausted.site.group("app", app1={"service_name": "shop", "service_timeout": "2s"})
+    exhausted.site.group("app", app1={"service_name": "shop", "service_timeout": "6s"})
     (exhausted.application.home / "broken").touch()
     done = exhausted.play("--tags", "mitigate")
     assert done.status == 2
