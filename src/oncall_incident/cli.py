@@ -85,7 +85,10 @@ def run(
         Many, typer.Option("--pass-env", metavar="NAME", envvar="INCIDENT_PASS_ENV", help="Pass this environment variable on to Ansible."),
     ] = None,
     verbose: Annotated[
-        int, typer.Option("-v", "--verbose", count=True, show_default=False, help="Show ansible-playbook's own output too; -vvv: more."),
+        int, typer.Option(
+            "-v", "--verbose", count=True, show_default=False,
+            help="Show ansible-playbook's own output too, with whatever secrets it shows; -vvv: more.",
+        ),
     ] = 0,
     as_json: Json = False,
 ) -> None:

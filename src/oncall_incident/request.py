@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -119,7 +120,11 @@ def check_passed(arguments: Sequence[str]) -> None:
 
 
 def check_tags(request: Request) -> None:
-    """Refuse to skip a phase by its tag: choosing phases is what --tags is for."""
+    """Refuse to skip a phase by its tag, and tags that are nearly a phase: they would choose all phases or none, without a word."""
+    for tag in request.further_tags:
+        meant = difflib.get_close_matches(tag.lower(), PHASES, n=1, cutoff=0.75)
+        if meant:
+            raise Stop(f"--tags {tag}: no phase is called that.", hint=f"Did you mean {meant[0]}? The phases are {', '.join(PHASES)}.")
     for tag in request.skip_tags:
         for name in tag.split(","):
             if name in PHASES:

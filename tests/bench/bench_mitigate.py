@@ -53,6 +53,7 @@ db:
     postgres_login_unix_socket: "{{ lookup('env', 'PGHOST') }}"
     postgres_login_port: "{{ lookup('env', 'PGPORT') }}"
     postgres_login_user: postgres
+    postgres_strategy: terminate  # as the other two do
     postgres_max_victims: 50
     postgres_max_percent: 100
     postgres_min_query_age: 2s

@@ -50,6 +50,17 @@ def test_a_phase_cannot_be_skipped_by_its_tag() -> None:
         check_tags(Request("x", skip_tags=["slow,verify"]))
 
 
+@pytest.mark.parametrize(("tag", "meant"), [("mitgate", "mitigate"), ("Verify", "verify"), ("investigation", "investigate")])
+def test_a_mistyped_phase_is_no_further_tag(tag: str, meant: str) -> None:
+    with pytest.raises(Stop) as caught:
+        check_tags(Request("x", tags=[tag]))
+    assert tag in caught.value.message and meant in str(caught.value.hint)
+
+
+def test_further_tags_are_the_playbooks_own() -> None:
+    check_tags(Request("x", tags=["mitigate", "database", "never"]))
+
+
 def test_an_inventory_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(Stop, match="-i nowhere: there is no such inventory"):
         check_inventory(Request("x", inventories=["nowhere"]), configured=None, cwd=tmp_path)
