@@ -134,7 +134,7 @@ def after_planning(summary: Summary) -> Outcome:
     bad = still_bad(summary)
     if bad:
         return Outcome(
-            "not_recovered", Exit.NOT_RECOVERED, "Not healthy, and there is nothing this scenario may do about it.", _finding_reasons(bad),
+            "not_recovered", Exit.NOT_RECOVERED, "Not healthy, and nothing was planned.", _finding_reasons(bad),
         )
     judged = {str(item["host"]) for item in summary.findings}
     if not judged:
