@@ -47,7 +47,7 @@ def say(text: str) -> None:
 
 
 def environment(server: Server, scratch: Path) -> dict[str, str]:
-    """What the incident command gets: where the server is, and every directory that Ansible writes to, inside the checkout."""
+    """What the incident command gets: where the server is, and where Ansible may write."""
     ansible = HOME / "ansible"
     return {
         **os.environ,
@@ -101,7 +101,8 @@ def demo(arguments: list[str]) -> int:
     HOME.mkdir(mode=0o700, exist_ok=True)
     scene = staging.Scene()
     server: Server | None = None
-    scratch = Path(tempfile.mkdtemp(prefix="tmp-", dir=HOME))
+    # Not in the checkout: ansible-core 2.21 puts a socket below it, and a socket's path has about a hundred characters.
+    scratch = Path(tempfile.mkdtemp(prefix="oncall-demo-"))
     try:
         say("starting a real PostgreSQL in a temporary directory and loading pgbench's tables")
         server = staging.start_server()

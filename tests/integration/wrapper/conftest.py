@@ -14,7 +14,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,13 +29,14 @@ SCENARIO = ROOT / "tests" / "integration" / "wrapper" / "scenario"
 
 
 class World:
-    """A directory with an inventory, a scenario and a world to cure; the wrapper's home and temporary directory are in it."""
+    """A directory with an inventory, a scenario and a world to cure; the wrapper's home is in it."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
         self.home = place / "home"
-        self.temporary = place / "tmp"
-        self.temporary.mkdir()
+        # Short: ansible-core 2.21 puts a socket below it, and a socket's path has about a hundred characters.
+        self.temporary = Path(tempfile.mkdtemp(prefix="oncall-"))
+        weakref.finalize(self, shutil.rmtree, self.temporary, ignore_errors=True)
         shutil.copytree(SCENARIO, place / "scenario", ignore=shutil.ignore_patterns("__pycache__"))
         self.file = place / "world.json"
         self.processes: list[subprocess.Popen[str]] = []
