@@ -35,6 +35,23 @@ STOP_TIMEOUT = 10.0
 MAX_SOCKET_PATH = 103
 SOCKET_ONLY_PORT = 5432
 
+# Waits until whoever started the server is gone, however it ended (a kill -9 runs no finally), then ends what it left.
+# After stop() there is nothing left to end.
+_GUARD = """
+read -r _
+cd "$1" 2>/dev/null || exit 0
+for signal in INT QUIT KILL; do
+    pid=$(head -n 1 data/postmaster.pid 2>/dev/null)
+    [ -n "$pid" ] && kill -s "$signal" "$pid" 2>/dev/null || break
+    tries=0
+    while [ "$tries" -lt 60 ] && kill -0 "$pid" 2>/dev/null; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+done
+cd / && rm -rf "$1"
+"""
+
 DEFAULT_SETTINGS: Mapping[str, str] = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -103,6 +120,13 @@ class Server:
         self.prepared: set[str] = set()
         self._drop = _identity()
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "guard", str(base)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     @classmethod
     def start(
@@ -202,6 +226,9 @@ class Server:
             self._halt()
         finally:
             _remove_tree(self.base)
+            if self._guard.stdin is not None:
+                self._guard.stdin.close()
+            self._guard.wait(STOP_TIMEOUT)
 
     def __enter__(self) -> Server:
         return self

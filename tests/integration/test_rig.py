@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from demo import faults
-from demo.postgres import Server, ServerError
+from demo.postgres import Server, ServerError, exists
 
 
 def test_server_answers(server: Server) -> None:
@@ -48,6 +51,20 @@ def test_failed_start_leaves_nothing() -> None:
         with pytest.raises(ServerError, match="no_such_setting"):
             Server.start(base=Path(base), settings={"no_such_setting": "1"})
         assert not os.listdir(base)
+
+
+def test_a_killed_owner_leaves_nothing() -> None:
+    code = "import time; from demo.postgres import Server; s = Server.start(); print(s.base, s.pid, flush=True); time.sleep(600)"
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen([sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        base, pid = owner.stdout.readline().split()
+        owner.kill()
+    deadline = time.monotonic() + 30
+    while (Path(base).exists() or exists(int(pid))) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not Path(base).exists()
+    assert not exists(int(pid))
 
 
 def test_restart_ends_sessions_and_keeps_data(fresh_server: Server) -> None:
