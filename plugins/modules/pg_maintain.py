@@ -106,11 +106,14 @@ error:
   type: str
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
+from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec, session_from
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import exit_with, fail_with, require_psycopg
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import require_psycopg
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.maintenance import OPERATIONS, maintain, resolve
 
 
@@ -133,18 +136,16 @@ def main() -> None:
     params = module.params
     # A concurrent rebuild waits for transactions that began before it, and blocks nobody meanwhile: its lock may take as long as it.
     times = {"statement_timeout": params["timeout"], "lock_timeout": params["timeout"]}
-    try:
+
+    def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
         with session_from({**params, **times}) as session:
             wanted = [resolve(session, **one) for one in params["objects"]]
-            result, problem = maintain(
+            return maintain(
                 session, wanted, budget=Budget(max_count=params["max_objects"], spent=params["spent"]), approved=params["approved"],
                 check_mode=module.check_mode,
             )
-    except IncidentError as exc:
-        fail_with(module, **exc.as_result())
-    if problem is not None:
-        fail_with(module, **{**result, **problem.as_result()})
-    exit_with(module, **result)
+
+    leave(module, work)
 
 
 if __name__ == "__main__":

@@ -388,8 +388,9 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.limits impor
 from ansible_collections.oncall.incident.plugins.module_utils._core.protection import BACKUP_TOOLS
 from ansible_collections.oncall.incident.plugins.module_utils._core.rules import GROUPS, VICTIMS, parse_ages, parse_rules
 from ansible_collections.oncall.incident.plugins.module_utils._core.sessions import STRATEGIES
+from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec, session_from, session_in
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import exit_with, fail_with, require_psycopg
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import require_psycopg
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.termination import Request, terminate_long_queries
 
 _NAMES = ("states", "databases", "users", "application_names", "client_addresses")
@@ -448,18 +449,16 @@ def main():
     """Arguments in, one call, result out."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     require_psycopg(module)
-    try:
+
+    def work():
         request = request_from(module.params)
         with session_from(module.params) as session:
-            result, problem = terminate_long_queries(
+            return terminate_long_queries(
                 session, request, check_mode=module.check_mode,
                 open_database=lambda name: session_in(session, module.params, database=name),
             )
-    except IncidentError as exc:
-        fail_with(module, **exc.as_result())
-    if problem is not None:
-        fail_with(module, **{**result, **problem.as_result()})
-    exit_with(module, **result)
+
+    leave(module, work)
 
 
 if __name__ == "__main__":
