@@ -383,7 +383,6 @@ hint:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
-from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
 from ansible_collections.oncall.incident.plugins.module_utils._core.protection import BACKUP_TOOLS
 from ansible_collections.oncall.incident.plugins.module_utils._core.rules import GROUPS, VICTIMS, parse_ages, parse_rules

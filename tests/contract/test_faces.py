@@ -172,13 +172,14 @@ def test_examples_of_a_page_are_real(page: str, tmp_path: Path) -> None:
     """They parse, their variables exist, and what is a playbook passes Ansible's syntax check."""
     blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
     assert blocks
-    known = {"incident_db", "incident_app"}
+    playbooks = "".join((ROOT / "playbooks" / f"{scenario}.yml").read_text() for scenario in SCENARIOS)
+    known = set(re.findall(r"\bvariable: (incident_\w+)", playbooks))
     for role in ROLES:
         doors = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
         known |= {name for door in doors.values() for name in door.get("options", {})}
     for block in blocks:
         content = yaml.safe_load(block)
-        assert set(re.findall(r"\b((?:postgres|service|incident)_\w+):", block)) <= known
+        assert set(re.findall(rf"\b((?:{'|'.join(ROLES)})_\w+):", block)) <= known
         if isinstance(content, list):
             (tmp_path / "example.yml").write_text(block)
             argv = [Path(sys.executable).parent / "ansible-playbook", "-i", "db,", "--syntax-check", tmp_path / "example.yml"]

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import World, until
+from tests.support.until import until
+
+from .conftest import World
 
 CANARY = "c4nary-Zw9x-Qk7"
 on_linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="other processes are looked at through /proc")

@@ -12,7 +12,9 @@ import time
 
 import pytest
 
-from .conftest import World, until
+from tests.support.until import until
+
+from .conftest import World
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
