@@ -14,6 +14,8 @@ from pathlib import Path
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+#: The parser in C where PyYAML has it: a responder waits for this.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: What decides whether a value is right. The rest of an option's documentation is for people, and whether a variable is
 #: required is the door's own business, when it is entered.
 _DECIDING = ("type", "elements", "choices", "options", "no_log")
@@ -27,7 +29,7 @@ def load_options(roles: Path, role: str) -> dict[str, dict[str, t.Any]]:
         role: short name of the role.
     """
     text = (roles / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
-    doors = yaml.safe_load(text)["argument_specs"].values()
+    doors = yaml.load(text, Loader=_LOADER)["argument_specs"].values()
     return {name: spec for door in doors for name, spec in (door.get("options") or {}).items()}
 
 
