@@ -8,12 +8,17 @@ This plugin util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import re
 import typing as t
 from pathlib import Path
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ...module_utils._core.durations import parse_duration
+from ...module_utils._core.errors import BadInput
+
+_TIME = re.compile(r"\d+(ms|s|m|h|d)\Z")
 #: The parser in C where PyYAML has it: a responder waits for this.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: What decides whether a value is right. The rest of an option's documentation is for people, and whether a variable is
@@ -34,11 +39,21 @@ def load_options(roles: Path, role: str) -> dict[str, dict[str, t.Any]]:
 
 
 def value_errors(values: t.Mapping[str, t.Any], options: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[str]:
-    """What is wrong with the values of documented variables: type, choice, sub-option; never the value of a secret."""
+    """What is wrong with the values of documented variables: type, choice, sub-option, time; never the value of a secret."""
     errors: list[str] = []
     for name in sorted(set(values) & set(options)):
         spec = {key: options[name][key] for key in _DECIDING if key in options[name]}
         result = ArgumentSpecValidator({name: spec}).validate({name: values[name]})
         if result.error_messages:
             errors += [f"{name} has a wrong type or value."] if spec.get("no_log") else result.error_messages
+        elif is_duration(options[name]):
+            try:
+                parse_duration(values[name], name=name)
+            except BadInput as exc:
+                errors.append(f"{exc.message} {exc.hint}")
     return errors
+
+
+def is_duration(option: t.Mapping[str, t.Any]) -> bool:
+    """Whether an option is a time: a text whose default is a number with a unit, such as `5m`."""
+    return option.get("type", "str") == "str" and bool(_TIME.match(str(option.get("default", ""))))
