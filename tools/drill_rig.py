@@ -21,7 +21,6 @@ import argparse
 import concurrent.futures
 import contextlib
 import hashlib
-import json
 import os
 import re
 import shutil

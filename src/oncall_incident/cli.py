@@ -109,6 +109,41 @@ def run(
     raise typer.Exit(int(run_and_show(asked, found=found, as_json=as_json)))
 
 
+@app.command(help=texts.DRILL, short_help="Break staging hosts on purpose, recover them, keep score.")
+def drill(
+    name: Annotated[str, typer.Argument(metavar="[DRILL]", help="A drill's name, or the path of a file; without one they are listed.")] = "",
+    inventory: Annotated[
+        Many, typer.Option("-i", "--inventory", metavar="PATH", help="Inventory with a group named drillable."),
+    ] = None,
+    limit: Annotated[str | None, typer.Option("-l", "--limit", metavar="HOSTS", help="Only these of the drillable hosts.")] = None,
+    rounds: Annotated[Many, typer.Option("-r", "--round", metavar="ROUND", help="Only this round; may be repeated.")] = None,
+    lifetime: Annotated[str, typer.Option("--lifetime", metavar="TIME", help="The hosts take faults back after this by themselves.")] = "15m",
+    extra_vars: Annotated[Many, typer.Option("-e", "--extra-vars", metavar="VARS", help="key=value, inline YAML, or @file.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Break the hosts without being asked.")] = False,
+    timeout: Annotated[str | None, typer.Option("--timeout", metavar="TIME", help="End the drill after this time; faults are taken back.")] = None,
+    user: Annotated[str | None, typer.Option("-u", "--user", metavar="NAME", help="Remote user.")] = None,
+    private_key: Annotated[str | None, typer.Option("--private-key", metavar="FILE", help="SSH key.")] = None,
+    become: Annotated[bool, typer.Option("-b", "--become", help="Become root on the hosts.")] = False,
+    vault_password_file: Annotated[Many, typer.Option("--vault-password-file", metavar="FILE", help="Vault password.")] = None,
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, show_default=False, help="Show Ansible's own output too.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """See texts.DRILL."""
+    found = _bind()
+    from .drill.command import drill_and_show, show_drills
+    from .request import Request
+    from .secrets import seconds
+
+    if not name:
+        show_drills(found, as_json=as_json)
+        return
+    asked = Request(
+        scenario=name, inventories=inventory or [], limit=limit, extra_vars=extra_vars or [], yes=yes, timeout=seconds(timeout),
+        vault_password_files=vault_password_file or [], private_key=private_key, user=user, become=become, verbosity=verbose,
+    )
+    raise typer.Exit(int(drill_and_show(asked, found=found, lifetime=lifetime, rounds=rounds or [], as_json=as_json)))
+
+
 @app.command()
 def scenarios(as_json: Json = False) -> None:
     """List the scenarios."""

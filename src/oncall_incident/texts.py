@@ -66,6 +66,36 @@ REPORT = """Write the report of a run in Markdown: into its directory, and to --
 It is made from the record alone: the same record gives the same report.
 """
 
+DRILL = """Break hosts on purpose, recover them with a scenario's playbook, and keep
+score. Without a DRILL the drills are listed.
+
+Only hosts in a group named `drillable` are touched, and the drill refuses
+when one of them is marked as production. Every fault arms a timer on its host
+before it is injected, so it goes even when this machine dies.
+
+A round: the steady state is measured, the fault injected, the time until it
+is seen taken, --check run and compared with what the hosts were like, the
+plan compared with what was expected, the scenario run, run again (nothing to
+do), the fault taken back, the steady state measured again. The score card and
+those of earlier drills are in <home>/drills.
+
+\b
+Examples:
+  incident drill
+      what there is
+  incident drill db-recovery -i inventories/staging
+      shows what it will break, and asks
+  incident drill db-recovery -i inventories/staging --yes --timeout 30m
+      for a timer (see docs/drills.md)
+  incident drill my-drill.yml -i inventories/staging -r blocked
+      a drill of your own, one round of it
+
+\b
+Exit statuses:
+    0  passed, 1 failed, 2 bad input or a host that must not be broken,
+    4  refused by the operator, 124 timed out, 130 interrupted
+"""
+
 
 def epilog() -> str:
     """The exit statuses, for the end of a help text."""

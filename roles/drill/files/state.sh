@@ -1,0 +1,20 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# What a host is like, as lines that can be compared. Reads only.
+# Arguments: paths, units, and commands (one a line).
+export LC_ALL=C
+for path in $1; do
+    find "$path" -xdev \( -type f -o -type l \) -printf 'file %p %s %u:%g %m %T@ %l\n' 2>/dev/null
+done | sort
+for unit in $2; do
+    printf 'unit %s %s\n' "$unit" "$(systemctl show --property=ActiveState,MainPID,InvocationID "$unit" | tr '\n' ' ')"
+done
+# Counters change by themselves.
+{ nft --stateless list ruleset 2>/dev/null || true; } | sed 's/^/nft /'
+for tool in iptables-legacy-save ip6tables-legacy-save; do
+    { "$tool" 2>/dev/null || true; } | grep -v '^#' | sed "s/\[[0-9:]*\]//; s/^/$tool /"
+done
+printf '%s\n' "$3" | while IFS= read -r command; do
+    [ -n "$command" ] || continue
+    sh -c "$command" 2>&1 | sed 's/^/output /'
+done

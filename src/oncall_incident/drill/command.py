@@ -1,0 +1,165 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`incident drill` on the screen: what it will do, the question, and the score card."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration, parse_duration
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
+from rich.console import Console
+from rich.text import Text
+
+from .. import collection, request, who
+from ..collection import Collection
+from ..consoles import PatientConsole
+from ..errors import Stop
+from ..exits import Exit
+from ..programs import ansible_playbook
+from ..request import Request
+from ..stopping import Stopper, signals
+from ..view import View
+from . import cards, definition, hosts
+from .course import Drilling
+from .definition import Drill
+from .executions import Executions
+from .score import Scored, card
+
+_APPROVING = "yes"
+
+
+def drill_and_show(asked: Request, *, found: Collection, lifetime: str, rounds: Sequence[str], as_json: bool) -> Exit:
+    """Drill, show the score card, give the exit status."""
+    cwd = Path.cwd()
+    drill = definition.choose(asked.scenario, collection=found.path, cwd=cwd)
+    chosen = _chosen(drill, rounds)
+    _check_lifetime(lifetime)
+    request.check_inventory(asked, configured=None, cwd=cwd)
+    request.check_files(asked, cwd=cwd)
+    program = ansible_playbook()
+    inventory = hosts.read_inventory(asked, program=program, cwd=cwd)
+    allowed = hosts.allowed(inventory)
+    nowhere = hosts.missing(inventory, [fault for part in chosen for fault in part.faults])
+    if nowhere:
+        raise Stop(
+            f"The faults of this drill go to {', '.join(nowhere)}, where no host in the group {hosts.DRILLABLE} is.",
+            hint="Name the groups as the drill does, or write a drill of your own: incident drill my-drill.yml",
+        )
+    console = PatientConsole(stderr=as_json, highlight=False)
+    _show_plan(console, drill, chosen, allowed, lifetime)
+    if not asked.yes and not _approved(console):
+        console.print(Text("REFUSED  Nothing was touched.", style="bold yellow"))
+        return Exit.REFUSED
+    home = layout.default_home(os.environ).absolute()
+    stopper = Stopper(timeout=asked.timeout)
+    view = View(console, verbose=asked.verbosity > 0)
+    started = datetime.now(UTC)
+    executions = Executions(asked, found=found, view=view, stopper=stopper, home=home)
+    drilling = Drilling(
+        drill, executions=executions, view=view, stopper=stopper, home=home, lifetime=lifetime, name=f"{drill.name}-{secrets.token_hex(2)}",
+    )
+    began = time.monotonic()
+    with signals(stopper):
+        scored = _rounds(drilling, chosen, stopper)
+    made = card(
+        drill=drill.name, scenario=drill.scenario, started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        ended=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), by=who.user(), hosts=allowed, targets=drill.targets, rounds=scored,
+        complete=len(scored) == len(chosen) + 1 and not stopper.reason, versions=collection.versions(found),
+    )
+    data, page = cards.keep(home, made)
+    if as_json:
+        typer.echo(json.dumps({**made, "card": str(data)}))
+    _show_card(console, made, page, time.monotonic() - began)
+    if stopper.reason:
+        return Exit.TIMED_OUT if stopper.reason == "timeout" else Exit.INTERRUPTED
+    return Exit.RECOVERED if made["passed"] else Exit.FAILED
+
+
+def show_drills(found: Collection, *, as_json: bool) -> None:
+    """List the drills."""
+    drills = definition.listed(found.path)
+    if as_json:
+        typer.echo(json.dumps([{"name": one.name, "scenario": one.scenario, "description": one.description} for one in drills]))
+        return
+    console = Console(highlight=False)
+    for one in drills:
+        console.print(Text.assemble((f"{one.name:<24}", "bold"), one.description))
+
+
+def _rounds(drilling: Drilling, chosen: Sequence[definition.Round], stopper: Stopper) -> list[Scored]:
+    """The steady state, then every round; broken off at the first that does not begin on a healthy system."""
+    steady = drilling.steady()
+    scored = [Scored(name="before", steps=[steady], times={})]
+    for number, part in enumerate(chosen, start=1):
+        if (not scored[-1].steps[-1].ok and number == 1) or stopper.reason:
+            break
+        result = drilling.round(part, number)
+        after = drilling.steady() if not stopper.reason else None
+        scored.append(Scored(
+            name=result.name, steps=[*result.steps, *([after] if after else [])], times=result.times, touched=result.touched,
+            unexpected=result.unexpected, runs=result.runs,
+        ))
+        if after is None or not after.ok:
+            break
+    return scored
+
+
+def _chosen(drill: Drill, names: Sequence[str]) -> list[definition.Round]:
+    known = {part.name: part for part in drill.rounds}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise Stop(f"--round {unknown[0]}: {drill.name} has no such round.", hint=f"It has: {', '.join(known)}.")
+    return [known[name] for name in names] or list(drill.rounds)
+
+
+def _check_lifetime(lifetime: str) -> None:
+    try:
+        seconds = parse_duration(lifetime, name="--lifetime")
+    except BadInput as exc:
+        raise Stop(exc.message, hint=exc.hint or "") from exc
+    if not 60 <= seconds <= 86400:
+        raise Stop(f"--lifetime {lifetime}: between 1m and 1d.", hint="A fault outlives its drill by this time at most.")
+
+
+def _show_plan(console: Console, drill: Drill, chosen: Sequence[definition.Round], allowed: Sequence[str], lifetime: str) -> None:
+    console.print(Text.assemble((f"drill {drill.name}", "bold"), f"  {drill.description}"))
+    console.print(Text(f"hosts that may be broken: {', '.join(allowed)}", style="yellow"))
+    for part in chosen:
+        faults = ", ".join(f"{fault['fault']} on {fault['hosts']}" for fault in part.faults)
+        note = f"; the {part.interrupt} fails meanwhile" if part.interrupt else ""
+        console.print(Text.assemble((f"  {part.name}: ", "bold"), f"{faults}; recovered by {drill.scenario}{note}"))
+    console.print(Text(f"Each fault is taken back at its round's end, and by its host after {lifetime} whatever happens here.", style="dim"))
+
+
+def _approved(console: Console) -> bool:
+    if not sys.stdin.isatty():
+        console.print(Text("Nobody can be asked: the input is no terminal. --yes breaks the hosts without a question."))
+        return False
+    console.print(Text(f"Break these hosts? Type {_APPROVING} to go on; anything else refuses: ", style="bold"), end="")
+    return sys.stdin.readline().strip().lower() == _APPROVING
+
+
+def _show_card(console: Console, made: Mapping[str, Any], page: Path, took: float) -> None:
+    console.print()
+    for part in made["rounds"]:
+        word, style = ("passed", "green") if part["passed"] else ("FAILED", "bold red")
+        times = "  ".join(f"{name} {format_duration(value)}" for name, value in part["times"].items() if value is not None)
+        console.print(Text.assemble((f"  {word:<8}", style), (f"{part['name']:<20}", "bold"), times))
+        for step in part["steps"]:
+            if not step["ok"]:
+                console.print(Text.assemble(("    FAILED  ", "bold red"), f"{step['name']}: {step['detail']}"), soft_wrap=True)
+    word, style = ("PASSED", "bold green") if made["passed"] else ("FAILED", "bold red")
+    console.print(Text.assemble((word, style), f"  drill {made['drill']}", (f"  ({format_duration(took)})", "dim")))
+    console.print(Text(f"  score card  {page}"), soft_wrap=True)

@@ -1,0 +1,301 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The course of a drill. Whatever happens, the faults are taken back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, verify
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
+
+from .. import outcome
+from ..errors import Stop
+from ..exits import Exit
+from ..recording import close_unfinished
+from ..run import Finished
+from ..stopping import Stopper
+from ..view import View
+from .definition import Drill, Round
+from .executions import Executions
+from .score import Scored, Step, detected, differences, timing, unexpected
+
+#: A fault that is not seen within so many times its target never will be.
+PATIENCE = 3
+#: How often an interrupted recovery is begun anew: the first run's module may still hold its lock on the host.
+MOST_TRIES = 6
+_HEALTHY = (Exit.RECOVERED, Exit.NOTHING_TO_DO)
+
+
+class Broken(Exception):
+    """The drill cannot go on; the message says why."""
+
+
+class Drilling:
+    """A drill in progress.
+
+    Args:
+        name: of this drill, part of unit names on the hosts.
+        lifetime: after which the hosts take the faults back by themselves; as typed.
+    """
+
+    def __init__(
+        self, drill: Drill, *, executions: Executions, view: View, stopper: Stopper, home: Path, name: str, lifetime: str,
+        extra_vars: Sequence[str] = (),
+    ) -> None:
+        self._drill = drill
+        self._executions = executions
+        self._view = view
+        self._stopper = stopper
+        self._home = home
+        self._name = name
+        self._lifetime = lifetime
+        self._extra_vars = extra_vars
+
+    def steady(self) -> Step:
+        """Measure that the system is well before anybody breaks it."""
+        began = time.monotonic()
+        finished = self._executions.recover(self._drill.scenario, tags=["investigate"])
+        checks = {check for part in self._drill.rounds for check in part.findings}
+        bad = sorted({
+            f"{item['host']}: {item.get('check')} is {item.get('status')}" for item in finished.summary.findings
+            if item.get("check") in checks and item.get("status") != "ok"
+        })
+        seen = {str(item.get("check")) for item in finished.summary.findings} & checks
+        if not seen:
+            bad.append(f"none of {', '.join(sorted(checks))} was measured: {finished.outcome.sentence}")
+        return Step("steady state", not bad, "; ".join(bad) or f"ok: {', '.join(sorted(seen))}", round(time.monotonic() - began, 2))
+
+    def round(self, part: Round, number: int) -> Scored:
+        """Break, see, plan, recover, see again, heal."""
+        course = _Course(part, self, number)
+        try:
+            course.go()
+        except Broken as exc:
+            course.steps.append(Step("the round", False, str(exc)))
+        finally:
+            course.heal()
+        return course.scored()
+
+    # What a course needs of the drill
+
+    def variables(self, part: Round, number: int) -> dict[str, Any]:
+        """The variables of role drill for a round."""
+        return {
+            "drill_id": f"{self._name}-{number}", "drill_faults": [dict(fault) for fault in part.faults],
+            "drill_lifetime": self._lifetime, **{f"drill_state_{key}": value for key, value in self._drill.state.items()},
+        }
+
+    @property
+    def drill(self) -> Drill:
+        """What is drilled."""
+        return self._drill
+
+    @property
+    def executions(self) -> Executions:
+        """What starts Ansible."""
+        return self._executions
+
+    @property
+    def home(self) -> Path:
+        """The recorder's home."""
+        return self._home
+
+    def say(self, text: str) -> None:
+        """A line for the operator."""
+        self._view.say(text, style="bold")
+
+    def check_stopped(self) -> None:
+        """Raise when the operator wants the drill to end."""
+        self._stopper.check_deadline()
+        if self._stopper.reason:
+            raise Broken(f"stopped: {self._stopper.reason}")
+
+
+class _Course:
+    """One round."""
+
+    def __init__(self, part: Round, drilling: Drilling, number: int) -> None:
+        self.part = part
+        self.steps: list[Step] = []
+        self._drilling = drilling
+        self._executions = drilling.executions
+        self._variables = drilling.variables(part, number)
+        self._scenario = drilling.drill.scenario
+        self._times: dict[str, float | None] = {"detect": None, "mitigate": None, "recover": None}
+        self._touched: list[Mapping[str, Any]] = []
+        self._unexpected: list[Mapping[str, Any]] = []
+        self._runs: list[str] = []
+        self._began = 0.0
+        self._injected = False
+
+    def go(self) -> None:
+        """Everything up to the healing."""
+        self._drilling.say(f"Round {self.part.name}")
+        self._inject()
+        self._detect()
+        self._plan()
+        if self.part.interrupt:
+            self._interrupted()
+        self._recover()
+        if self.part.again:
+            self._again()
+
+    def heal(self) -> None:
+        """Take the faults back, and see that nothing of them is left."""
+        if not self._injected:
+            return
+        played = self._executions.play("remove", self._variables, doing="taking the faults back", whatever=True)
+        self._runs.append(played.run)
+        self.steps.append(Step("nothing of the fault is left", not played.problems, "; ".join(played.problems)))
+
+    def scored(self) -> Scored:
+        """The result."""
+        broken = [run for run in self._runs if verify.check(layout.runs_dir(self._drilling.home) / run).status != verify.OK]
+        self.steps.append(Step("every record verifies", not broken, ", ".join(broken) or f"{len(self._runs)} records"))
+        targets = self._drilling.drill.targets
+        self.steps += [timing(name, self._times[name], targets[name]) for name in ("detect", "mitigate", "recover")]
+        return Scored(
+            name=self.part.name, steps=self.steps, times=self._times, touched=self._touched, unexpected=self._unexpected, runs=self._runs,
+        )
+
+    # The steps
+
+    def _inject(self) -> None:
+        self._injected = True
+        played = self._executions.play("inject", self._variables, doing="injecting the fault")
+        self._runs.append(played.run)
+        self._began = played.ended
+        self._demand(not played.problems, "fault injected", "; ".join(played.problems) or "its way back is armed on the host")
+
+    def _detect(self) -> None:
+        limit = self._drilling.drill.targets["detect"] * PATIENCE
+        while True:
+            self._drilling.check_stopped()
+            finished = self._run(tags=["investigate"])
+            seen = detected(self.part, finished.summary.findings)
+            if seen:
+                self._times["detect"] = time.time() - self._began
+                self.steps.append(Step("the fault is seen", True, ", ".join(seen)))
+                return
+            if time.time() - self._began > limit:
+                raise Broken(f"none of {', '.join(self.part.findings)} was seen not ok within {format_duration(limit)}")
+
+    def _plan(self) -> None:
+        """Check mode: the plan is what was expected, and the hosts are as they were."""
+        limit = time.time() + self._drilling.drill.targets["detect"] * PATIENCE
+        before = self._state()
+        while True:
+            # What is young is seen before it is old enough to be acted on.
+            finished = self._run(check=True)
+            actions = outcome.planned(finished.summary)
+            if len(actions) >= self.part.at_least or time.time() > limit:
+                break
+        after = self._state()
+        changed = {host: differences(lines, after.get(host, ())) for host, lines in before.items()}
+        said = [f"{host}: {line}" for host, lines in changed.items() for line in lines]
+        compared = sum(len(lines) for lines in before.values())
+        self.steps.append(Step(
+            "--check touches nothing", not said and compared > 0, "; ".join(said[:10]) or f"{compared} lines compared, none differs",
+        ))
+        extra = unexpected(self.part, actions)
+        self._unexpected += extra
+        wanted = len(actions) >= self.part.at_least
+        self._demand(wanted and not extra, "the plan is what was expected", (
+            f"not expected: {extra[:5]}" if extra else f"{len(actions)} actions planned, at least {self.part.at_least} expected"
+            + ("" if wanted else f": {finished.outcome.sentence} {'; '.join(finished.outcome.reasons)}")
+        ))
+
+    def _interrupted(self) -> None:
+        """Something goes wrong in the middle; the record names what is known and what is not."""
+        if self.part.interrupt == "controller":
+            self._drilling.say("killing the controller while it acts")
+            try:
+                run_dir, summary = self._executions.killed(self._scenario, extra_vars=self.part.extra_vars)
+            except Stop as exc:
+                raise Broken(exc.message) from exc
+            close_unfinished(run_dir)
+            self._runs.append(run_dir.name)
+        else:
+            finished = self._run()
+            run_dir, summary = finished.run_dir, finished.summary
+            self._demand(finished.outcome.status not in _HEALTHY, "a recovery cut off is not called one", finished.outcome.sentence)
+        named = _known(summary)
+        self._note_touched(summary)
+        self._demand(bool(named), "what was begun is named", "; ".join(named) or "neither done nor unknown: nothing is named")
+
+    def _recover(self) -> None:
+        finished = self._run()
+        tries = 1
+        while self.part.interrupt and finished.outcome.status not in _HEALTHY and tries < MOST_TRIES:
+            self._drilling.check_stopped()
+            tries += 1
+            finished = self._run()
+        summary = finished.summary
+        self._note_touched(summary)
+        done = [item for item in self._touched if item["outcome"] in ("done", "gone")]
+        if done:
+            self._times["mitigate"] = max(float(item["at"]) for item in done) - self._began
+        elif self.part.interrupt and finished.outcome.status in _HEALTHY:
+            # The interrupted run's module finished on its own, and the next run found nothing left to do.
+            self._times["mitigate"] = time.time() - self._began
+        recovered = finished.outcome.status in _HEALTHY
+        if recovered:
+            self._times["recover"] = time.time() - self._began
+        said = f"{finished.outcome.sentence} {'; '.join(finished.outcome.reasons)}".strip()
+        self._demand(recovered, "recovered, by measurement", said + (f" (at the {tries}. try)" if tries > 1 else ""))
+        extra = unexpected(self.part, [(str(item["host"]), item) for item in self._touched])
+        self._unexpected += extra
+        self.steps.append(Step("only what was expected was touched", not extra, f"{extra[:5]}" if extra else f"{len(done)} actions"))
+
+    def _again(self) -> None:
+        finished = self._run()
+        done = outcome.carried_out(finished.summary)
+        self.steps.append(Step(
+            "a second run finds nothing to do", finished.outcome.status == Exit.NOTHING_TO_DO and not done,
+            f"{finished.outcome.sentence} {len(done)} actions",
+        ))
+
+    # Helpers
+
+    def _run(self, *, tags: Sequence[str] = (), check: bool = False) -> Finished:
+        finished = self._executions.recover(self._scenario, tags=tags, check=check, extra_vars=self.part.extra_vars)
+        self._runs.append(finished.summary.run)
+        if finished.outcome.status == Exit.USAGE:
+            raise Broken(f"{finished.outcome.sentence} {'; '.join(finished.outcome.reasons)}")
+        self._drilling.check_stopped()
+        return finished
+
+    def _state(self) -> Mapping[str, Sequence[str]]:
+        played = self._executions.play("state", self._variables, doing="writing down what the hosts are like")
+        self._runs.append(played.run)
+        if played.problems:
+            raise Broken(f"the hosts' state could not be read: {'; '.join(played.problems)}")
+        return played.output
+
+    def _note_touched(self, summary: Summary) -> None:
+        self._touched += [
+            {"host": item["host"], "verb": item.get("verb"), "target": item.get("target"), "outcome": item.get("outcome"),
+             "at": datetime.fromisoformat(str(item["ts"])).timestamp()}
+            for item in outcome.carried_out(summary) if item.get("outcome") not in ("not_needed", "refused", "moved_on", "pid_reused")
+        ]
+
+    def _demand(self, holds: bool, name: str, detail: str) -> None:
+        """Note a step; the round ends where it does not hold."""
+        self.steps.append(Step(name, holds, detail))
+        if not holds:
+            raise Broken(f"{name}: no")
+
+
+def _known(summary: Summary) -> list[str]:
+    """What an interrupted run's record says: what was done, and whose outcome is unknown."""
+    done = [f"{item.get('verb')} {item.get('outcome')}" for item in outcome.carried_out(summary)]
+    unknown = [f"unknown: {entry['task']} on {entry['host']}" for entry in summary.unanswered]
+    unreached = [f"not reached: {entry['host']}" for entry in summary.unreachable]
+    return [*dict.fromkeys(done), *unknown, *unreached]

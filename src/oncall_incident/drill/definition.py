@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a drill is, as data: faults, what must be seen, what may be done, and the times to beat."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
+
+from ..errors import Stop
+
+#: Times to beat unless a drill says otherwise: to detect, to the last action, to measured recovery.
+DEFAULT_TARGETS = {"detect": "1m", "mitigate": "5m", "recover": "15m"}
+#: What may go wrong in the middle of a recovery.
+INTERRUPTS = ("controller", "host")
+
+Json = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Expected:
+    """What the playbook may plan: the verb, and patterns (as of a shell) for the target's values.
+
+    A planned action that matches none is one too many, and nothing is carried out.
+    """
+
+    verb: str
+    target: Mapping[str, str]
+    host: str = "*"
+
+
+@dataclasses.dataclass(frozen=True)
+class Round:
+    """One fault and its recovery.
+
+    Attributes:
+        faults: for role drill: fault, hosts, user, params.
+        findings: checks of which at least one must be seen not ok before anything is done.
+        actions: what may be planned.
+        at_least: how many actions must be planned.
+        interrupt: what goes wrong in the middle of the recovery; empty for nothing.
+        extra_vars: variables of this round alone.
+        again: whether a second run must find nothing to do.
+    """
+
+    name: str
+    faults: Sequence[Json]
+    findings: Sequence[str]
+    actions: Sequence[Expected]
+    at_least: int = 1
+    interrupt: str = ""
+    extra_vars: Sequence[str] = ()
+    again: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Drill:
+    """A drill.
+
+    Attributes:
+        scenario: the scenario that recovers.
+        targets: seconds by time: detect, mitigate, recover.
+        probes: findings that must be ok before the drill and after it.
+        state: variables of role drill's door `state`: what must not differ after --check.
+    """
+
+    name: str
+    description: str
+    scenario: str
+    targets: Mapping[str, float]
+    rounds: Sequence[Round]
+    state: Json
+
+
+def directory(collection: Path) -> Path:
+    """Where the collection keeps its drills."""
+    return collection / "roles" / "drill" / "files" / "drills"
+
+
+def listed(collection: Path) -> list[Drill]:
+    """The collection's drills by name."""
+    return [load(path) for path in sorted(directory(collection).glob("*.yml"))]
+
+
+def choose(name: str, *, collection: Path, cwd: Path) -> Drill:
+    """The drill of that name, or the one in the file at that path.
+
+    Raises:
+        Stop: there is none, or it is not a drill.
+    """
+    path = cwd / Path(name).expanduser()
+    if path.suffix in (".yml", ".yaml"):
+        if path.is_file():
+            return load(path)
+        raise Stop(f"{name}: there is no such file.", hint=f"Looked for {path}.")
+    known = {found.stem: found for found in directory(collection).glob("*.yml")}
+    wanted = name.replace("_", "-")
+    if wanted not in known:
+        near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
+        meant = f"Did you mean {near[0]}? " if near else ""
+        raise Stop(f"{name}: there is no such drill.", hint=f"{meant}The drills are: {', '.join(sorted(known)) or 'none'}.")
+    return load(known[wanted])
+
+
+def load(path: Path) -> Drill:
+    """Read a drill's file.
+
+    Raises:
+        Stop: it is none; the message names the key.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return _drill(path.stem, data)
+    except (OSError, yaml.YAMLError) as exc:
+        raise Stop(f"{path}: cannot be read: {exc}") from exc
+    except KeyError as exc:
+        raise Stop(f"{path}: {exc.args[0]} is missing.", hint="See the drills of role drill for what a drill says.") from exc
+    except (TypeError, AttributeError, ValueError, BadInput) as exc:
+        raise Stop(f"{path}: is not a drill: {exc}", hint="See the drills of role drill for what a drill says.") from exc
+
+
+def _drill(name: str, data: Json) -> Drill:
+    _only(data, "the drill", {"description", "scenario", "targets", "rounds", "state"})
+    targets = {**DEFAULT_TARGETS, **data.get("targets", {})}
+    _only(targets, "targets", set(DEFAULT_TARGETS))
+    rounds = [_round(entry) for entry in data["rounds"]]
+    if not rounds:
+        raise ValueError("rounds is empty")
+    return Drill(
+        name=name, description=str(data["description"]), scenario=str(data["scenario"]), rounds=rounds, state=dict(data.get("state", {})),
+        targets={key: parse_duration(value, name=f"targets.{key}") for key, value in targets.items()},
+    )
+
+
+def _round(data: Json) -> Round:
+    _only(data, "a round", {"name", "faults", "findings", "actions", "at_least", "interrupt", "extra_vars", "again"})
+    interrupt = str(data.get("interrupt", ""))
+    if interrupt and interrupt not in INTERRUPTS:
+        raise ValueError(f"interrupt: {interrupt} is none of {', '.join(INTERRUPTS)}")
+    for fault in data["faults"]:
+        _only(fault, "a fault", {"fault", "hosts", "user", "params"})
+        _ = fault["fault"], fault["hosts"]
+    return Round(
+        name=str(data["name"]), faults=[dict(fault) for fault in data["faults"]], findings=[str(check) for check in data["findings"]],
+        actions=[
+            Expected(verb=str(entry["verb"]), target={key: str(value) for key, value in entry.get("target", {}).items()},
+                     host=str(entry.get("host", "*")))
+            for entry in data["actions"]
+        ],
+        at_least=int(data.get("at_least", 1)), interrupt=interrupt, extra_vars=[str(value) for value in data.get("extra_vars", ())],
+        again=bool(data.get("again", True)),
+    )
+
+
+def _only(data: Json, what: str, known: set[str]) -> None:
+    unknown = sorted(set(data) - known)
+    if unknown:
+        raise ValueError(f"{what} has unknown keys: {', '.join(unknown)}")

@@ -1,0 +1,183 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Executions of a drill: its own playbook (inject, remove, state), and runs of the scenario."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
+
+from .. import ansible_cfg, collection, extravars
+from ..collection import Collection
+from ..errors import Stop
+from ..execution import Executor
+from ..exits import Exit
+from ..private import private_dir
+from ..programs import ansible_playbook
+from ..recording import Recording, summarise
+from ..request import Request
+from ..run import Finished, Run
+from ..scenarios import Scenario
+from ..stopping import Stopper
+from ..view import View
+from .hosts import DRILLABLE
+
+PLAYBOOK = Scenario("drill", "A part of incident drill", "oncall.incident._drill")
+#: Seconds within which a killed run's first act must be seen.
+ACT_TIMEOUT = 180.0
+_POLL = 0.02
+
+
+@dataclasses.dataclass(frozen=True)
+class Played:
+    """One execution of the drill's own playbook.
+
+    Attributes:
+        ended: seconds since the epoch.
+        problems: what failed, by host.
+        output: standard output of role drill's door `state` by host.
+    """
+
+    run: str
+    ended: float
+    problems: Sequence[str]
+    output: Mapping[str, Sequence[str]]
+
+
+class Executions:
+    """Starts what a drill consists of.
+
+    Args:
+        asked: the arguments that all have in common: inventory, keys, passwords.
+        home: the recorder's home.
+    """
+
+    def __init__(self, asked: Request, *, found: Collection, view: View, stopper: Stopper, home: Path) -> None:
+        self._asked = asked
+        self._found = found
+        self._view = view
+        self._stopper = stopper
+        self._home = home
+        self._cwd = Path.cwd()
+        self._settings = ansible_cfg.read(environ=os.environ, cwd=self._cwd)
+
+    def play(self, door: str, variables: Mapping[str, Any], *, doing: str, whatever: bool = False) -> Played:
+        """Run one door of role drill on all drillable hosts, recorded as a run of its own.
+
+        Args:
+            whatever: not to be stopped by an operator who lost patience: a fault is taken back whole.
+        """
+        asked = dataclasses.replace(self._asked, limit=self._limit())
+        record = Recording(
+            home=self._home, run=layout.new_run_id(f"drill-{door}", now=time.time()), versions=collection.versions(self._found),
+        )
+        executor = Executor(
+            asked, scenario=PLAYBOOK, found=self._found, settings=self._settings, record=record, home=self._home, program=ansible_playbook(),
+            cwd=self._cwd, view=self._view, stopper=Stopper() if whatever else self._stopper,
+        )
+        with private_dir() as private:
+            files = extravars.as_files(self._asked.extra_vars, directory=private, cwd=self._cwd)
+            ended = executor.run(private / door, tags=[door], check=False, variables=files, own=dict(variables), doing=doing)
+        summary = record.summary
+        problems = [f"{entry['host']}: {entry['msg'] or entry['task']}" for entry in [*summary.failures, *summary.unreachable]]
+        if ended.status != 0 and not problems:
+            problems = [f"ansible-playbook ended with {ended.status}: {' '.join(ended.output[-3:])}"]
+        return Played(run=record.run, ended=time.time(), problems=problems, output=_outputs(record.run_dir))
+
+    def recover(self, scenario: str, *, tags: Sequence[str] = (), check: bool = False, extra_vars: Sequence[str] = ()) -> Finished:
+        """Run the scenario as an operator would, approved in advance: what may be planned was checked by the drill."""
+        return Run(self._request(scenario, tags, check, extra_vars), found=self._found, view=self._view, stopper=self._stopper).go()
+
+    def killed(self, scenario: str, *, extra_vars: Sequence[str] = ()) -> tuple[Path, Summary]:
+        """Run the scenario in a process of its own, and kill that process and its Ansible while it acts.
+
+        Raises:
+            Stop: it ended, or did not come to act, before it could be killed.
+        """
+        request = self._request(scenario, (), False, extra_vars)
+        known = set(_runs(self._home))
+        argv = [sys.executable, "-m", "oncall_incident", "run", scenario, "--yes", "--json", *request.ansible_arguments()]
+        argv += [part for value in request.extra_vars for part in ("-e", value)]
+        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as child:
+            run_dir = self._await_act(child, known)
+            for group in _groups(child.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGKILL)
+        return run_dir, summarise(run_dir)
+
+    def _await_act(self, child: subprocess.Popen[bytes], known: set[str]) -> Path:
+        deadline = time.monotonic() + ACT_TIMEOUT
+        while time.monotonic() < deadline and child.poll() is None:
+            for name in set(_runs(self._home)) - known:
+                run_dir = layout.runs_dir(self._home) / name
+                if any(_acts(event) for event in reader.read(run_dir)):
+                    return run_dir
+            time.sleep(_POLL)
+        child.kill()
+        raise Stop("The run ended, or did not come to act, before it could be killed.", status=Exit.FAILED)
+
+    def _request(self, scenario: str, tags: Sequence[str], check: bool, extra_vars: Sequence[str]) -> Request:
+        return dataclasses.replace(
+            self._asked, scenario=scenario, limit=self._limit(), yes=True, check=check, tags=list(tags),
+            extra_vars=[*self._asked.extra_vars, *extra_vars],
+        )
+
+    def _limit(self) -> str:
+        """What every execution of a drill is limited to, recovery included: nothing else is touched."""
+        return f"{DRILLABLE}:&{self._asked.limit}" if self._asked.limit else DRILLABLE
+
+
+def _runs(home: Path) -> list[str]:
+    try:
+        return [entry.name for entry in layout.runs_dir(home).iterdir()]
+    except OSError:
+        return []
+
+
+def _acts(event: Mapping[str, Any]) -> bool:
+    """Whether a real execution is about to change something: an intent of one of the modules that return actions."""
+    if event.get("type") != "intent" or event.get("phase") != "mitigate" or event.get("check_mode"):
+        return False
+    action = str(event.get("action", ""))
+    return bool(event.get("args", {}) and "approved" in event["args"]) and action not in ("oncall.incident.approved",)
+
+
+def _groups(pid: int) -> list[int]:
+    """The process groups of a process and everything below it."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, left = [], [pid]
+    while left:
+        one = left.pop()
+        with contextlib.suppress(ProcessLookupError):
+            found.append(os.getpgid(one))
+        left += children.get(one, [])
+    return list(dict.fromkeys(found))
+
+
+def _outputs(run_dir: Path) -> dict[str, list[str]]:
+    """What the door `state` printed, by host."""
+    found: dict[str, list[str]] = {}
+    for event in reader.read(run_dir):
+        result = event.get("result")
+        if event.get("type") == "result" and event.get("action") == "ansible.builtin.script" and isinstance(result, Mapping):
+            text = result.get("stdout", "")
+            if isinstance(text, Mapping):  # spilled, for its size
+                text = reader.blob(run_dir, text).decode("utf-8", "replace")
+            found[str(event.get("host"))] = [line.rstrip() for line in str(text).splitlines()]
+    return found

@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which hosts may be broken: only those somebody marked for it, and never one that is production."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import Stop
+from ..request import Request
+
+DRILLABLE, PRODUCTION = "drillable", "production"
+_TIMEOUT = 120
+
+Json = Mapping[str, Any]
+
+
+def read_inventory(asked: Request, *, program: str, cwd: Path) -> dict[str, Any]:
+    """The inventory as Ansible sees it.
+
+    Raises:
+        Stop: Ansible cannot read it.
+    """
+    argv = [str(Path(program).with_name("ansible-inventory")), "--list"]
+    argv += [part for inventory in asked.inventories for part in ("-i", inventory)]
+    argv += [part for file in asked.vault_password_files for part in ("--vault-password-file", file)]
+    env = {**os.environ, "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true", "ANSIBLE_NOCOLOR": "1"}
+    try:
+        done = subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
+    except subprocess.TimeoutExpired as exc:
+        raise Stop(f"The inventory could not be read within {_TIMEOUT} s.") from exc
+    if done.returncode:
+        raise Stop("The inventory cannot be read.", detail=done.stderr.strip()[-1500:])
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def members(inventory: Json, group: str) -> set[str]:
+    """The hosts of a group, its children included; empty for a group that is not there."""
+    entry = inventory.get(group) or {}
+    found = {str(host) for host in entry.get("hosts", ())}
+    for child in entry.get("children", ()):
+        found |= members(inventory, str(child))
+    return found
+
+
+def allowed(inventory: Json) -> list[str]:
+    """The hosts that this drill may break.
+
+    Raises:
+        Stop: none is marked, or one is marked both ways; nothing is touched then.
+    """
+    hosts = members(inventory, DRILLABLE)
+    if not hosts:
+        raise Stop(
+            f"No host of this inventory may be broken: it has no group {DRILLABLE} with hosts in it.",
+            hint=f"Put the hosts of a staging system into a group named {DRILLABLE}. Never production.",
+        )
+    variables = (inventory.get("_meta") or {}).get("hostvars") or {}
+    marked = {host for host in hosts if str((variables.get(host) or {}).get("drill_production", "")).lower() in ("true", "yes", "1", "on")}
+    wrong = sorted((hosts & members(inventory, PRODUCTION)) | marked)
+    if wrong:
+        raise Stop(
+            f"Marked as {DRILLABLE} and as production: {', '.join(wrong)}. Nothing was touched.",
+            hint=f"Take them out of the group {DRILLABLE}; a drill never runs on a host in the group {PRODUCTION}, or with drill_production.",
+        )
+    return sorted(hosts)
+
+
+def missing(inventory: Json, faults: Sequence[Json]) -> list[str]:
+    """The groups (or hosts) of faults that would reach no drillable host."""
+    hosts = members(inventory, DRILLABLE)
+    return sorted({
+        str(fault["hosts"]) for fault in faults
+        if not (members(inventory, str(fault["hosts"])) & hosts or str(fault["hosts"]) in hosts)
+    })

@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The score of a drill, judged from what was measured. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .definition import Expected, Round
+
+CARD_CONTRACT = "oncall.incident/scorecard/1"
+
+Json = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One thing that a drill demands.
+
+    Attributes:
+        ok: whether it was measured to be so.
+        detail: what was seen.
+        seconds: how long it took; None where that says nothing.
+    """
+
+    name: str
+    ok: bool
+    detail: str = ""
+    seconds: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The step as it appears in the card."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """A round's result.
+
+    Attributes:
+        times: seconds from the fault: detect, mitigate, recover; None where it did not happen.
+        touched: actions that were carried out: host, verb, target, outcome.
+        unexpected: of these and of the plan, those that nothing in the drill expected.
+        runs: run ids.
+    """
+
+    name: str
+    steps: Sequence[Step]
+    times: Mapping[str, float | None]
+    touched: Sequence[Json] = ()
+    unexpected: Sequence[Json] = ()
+    runs: Sequence[str] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything that was demanded was measured."""
+        return bool(self.steps) and all(step.ok for step in self.steps)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The round as it appears in the card."""
+        return {
+            "name": self.name, "passed": self.passed, "times": dict(self.times), "steps": [step.as_dict() for step in self.steps],
+            "touched": [dict(item) for item in self.touched], "unexpected": [dict(item) for item in self.unexpected],
+            "runs": list(self.runs),
+        }
+
+
+def matches(expected: Expected, *, host: str, action: Json) -> bool:
+    """Whether a planned or carried out action is one that the drill expected."""
+    target = action.get("target") or {}
+    return (
+        expected.verb == action.get("verb") and fnmatch.fnmatchcase(host, expected.host)
+        and all(fnmatch.fnmatchcase(str(target.get(key, "")), pattern) for key, pattern in expected.target.items())
+    )
+
+
+def unexpected(part: Round, actions: Sequence[tuple[str, Json]]) -> list[dict[str, Any]]:
+    """The actions that nothing in the round expected."""
+    return [
+        {"host": host, "verb": action.get("verb"), "target": action.get("target")} for host, action in actions
+        if not any(matches(one, host=host, action=action) for one in part.actions)
+    ]
+
+
+def detected(part: Round, findings: Sequence[Json]) -> list[str]:
+    """The checks that the round is about and that are not ok."""
+    return sorted({
+        str(item.get("check")) for item in findings if item.get("check") in part.findings and item.get("status") in ("warning", "critical")
+    })
+
+
+def differences(before: Sequence[str], after: Sequence[str], *, most: int = 10) -> list[str]:
+    """Lines that are in one state and not in the other, the first `most` of them."""
+    old, new = set(before), set(after)
+    found = [f"- {line}" for line in before if line not in new] + [f"+ {line}" for line in after if line not in old]
+    return found[:most] + ([f"and {len(found) - most} more"] if len(found) > most else [])
+
+
+def timing(name: str, seconds: float | None, target: float) -> Step:
+    """A time against its target."""
+    if seconds is None:
+        return Step(f"time to {name}", False, "it did not happen")
+    return Step(f"time to {name}", seconds <= target, f"target {target:g} s", round(seconds, 2))
+
+
+def card(
+    *, drill: str, scenario: str, started: str, ended: str, by: str, hosts: Sequence[str], targets: Mapping[str, float],
+    rounds: Sequence[Scored], complete: bool, versions: Mapping[str, str],
+) -> dict[str, Any]:
+    """The score card as data; `complete` is false when the drill was broken off."""
+    return {
+        "contract": CARD_CONTRACT, "drill": drill, "scenario": scenario, "started": started, "ended": ended, "by": by,
+        "hosts": list(hosts), "targets": dict(targets), "rounds": [part.as_dict() for part in rounds], "versions": dict(versions),
+        "complete": complete, "passed": complete and bool(rounds) and all(part.passed for part in rounds),
+    }
