@@ -11,6 +11,8 @@ PYTEST := $(BIN)/python -m pytest
 JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ "$$n" -le 4 ] || n=4; [ "$$n" -ge 2 ] || n=2; echo "$$n")
 ARGS ?=
 
+# molecule/ at the root is what this project is asked for; newer versions look elsewhere first.
+export MOLECULE_GLOB := molecule/*/molecule.yml
 export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 
 # Set-up finds a Python that really runs; it takes half a second when there is nothing to do.
@@ -52,6 +54,16 @@ unit39: setup ## Run the tests of plugins/module_utils on Python 3.9, the oldest
 matrix: ## Run every test on each supported Python and ansible-core that is on this machine
 	$(call setup,run)
 	@$(BIN)/python tools/matrix.py all $(ARGS)
+
+.PHONY: drills
+drills: ## Break real systemd hosts in containers and recover them, every scenario (root, podman)
+	$(call setup,run drill)
+	@$(BIN)/python tools/drill.py $(ARGS)
+
+.PHONY: drill
+drill: ## One of the drills: make drill SCENARIO=db-recovery (ARGS=--keep leaves the hosts running)
+	$(call setup,run drill)
+	@$(BIN)/python tools/drill.py $(ARGS) $(SCENARIO)
 
 .PHONY: bench
 bench: setup ## Run the benchmarks (ARGS="scale" for one); results go to tests/bench/RESULTS.md

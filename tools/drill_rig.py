@@ -247,7 +247,8 @@ systemctl enable host-keys
 
 def _build_from_base(engine: Engine, name: str, scratch: Path) -> None:
     (scratch / "setup.sh").write_text(_setup())
-    (scratch / "Containerfile").write_text(f"FROM {BASE}\nCOPY setup.sh /setup.sh\nRUN sh /setup.sh && rm /setup.sh\nCMD /lib/systemd/systemd\n")
+    steps = (f"FROM {BASE}", "COPY setup.sh /setup.sh", "RUN sh /setup.sh && rm /setup.sh", "CMD /lib/systemd/systemd", "")
+    (scratch / "Containerfile").write_text("\n".join(steps))
     engine.call("build", "--tag", name, "--file", str(scratch / "Containerfile"), str(scratch), timeout=BUILD_TIMEOUT)
 
 
@@ -258,12 +259,12 @@ def _build_from_source(engine: Engine, name: str, scratch: Path) -> None:
         raise RigFailed(f"{BASE} cannot be pulled, and {sources} names no Debian source to build from")
     root, log = scratch / "root", CACHE / "image.log"
     with log.open("w") as out:
-        quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out, "timeout": BUILD_TIMEOUT, "check": True}
+        quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out, "timeout": BUILD_TIMEOUT}
         try:
-            subprocess.run(["debootstrap", "--variant=minbase", "bookworm", str(root), found.group(1)], **quiet)
+            subprocess.run(["debootstrap", "--variant=minbase", "bookworm", str(root), found.group(1)], check=True, **quiet)
             shutil.copy2(sources, root / "etc" / "apt" / "sources.list.d" / "debian.sources")
             (root / "etc" / "apt" / "sources.list").unlink(missing_ok=True)
-            subprocess.run(["chroot", str(root), "sh", "-c", _setup()], **quiet)
+            subprocess.run(["chroot", str(root), "sh", "-c", _setup()], check=True, **quiet)
         except subprocess.CalledProcessError as exc:
             raise RigFailed(f"{exc.cmd[0]} ended with {exc.returncode}; all of it is in {log}") from exc
         finally:

@@ -111,16 +111,20 @@ def run(
 
 @app.command(help=texts.DRILL, short_help="Break staging hosts on purpose, recover them, keep score.")
 def drill(
-    name: Annotated[str, typer.Argument(metavar="[DRILL]", help="A drill's name, or the path of a file; without one they are listed.")] = "",
+    name: Annotated[str, typer.Argument(metavar="[DRILL]", help="A drill's name, or a file's path; without one they are listed.")] = "",
     inventory: Annotated[
         Many, typer.Option("-i", "--inventory", metavar="PATH", help="Inventory with a group named drillable."),
     ] = None,
     limit: Annotated[str | None, typer.Option("-l", "--limit", metavar="HOSTS", help="Only these of the drillable hosts.")] = None,
     rounds: Annotated[Many, typer.Option("-r", "--round", metavar="ROUND", help="Only this round; may be repeated.")] = None,
-    lifetime: Annotated[str, typer.Option("--lifetime", metavar="TIME", help="The hosts take faults back after this by themselves.")] = "15m",
+    lifetime: Annotated[
+        str, typer.Option("--lifetime", metavar="TIME", help="The hosts take faults back after this by themselves."),
+    ] = "15m",
     extra_vars: Annotated[Many, typer.Option("-e", "--extra-vars", metavar="VARS", help="key=value, inline YAML, or @file.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Break the hosts without being asked.")] = False,
-    timeout: Annotated[str | None, typer.Option("--timeout", metavar="TIME", help="End the drill after this time; faults are taken back.")] = None,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", metavar="TIME", help="End the drill after this time; faults are taken back."),
+    ] = None,
     user: Annotated[str | None, typer.Option("-u", "--user", metavar="NAME", help="Remote user.")] = None,
     private_key: Annotated[str | None, typer.Option("--private-key", metavar="FILE", help="SSH key.")] = None,
     become: Annotated[bool, typer.Option("-b", "--become", help="Become root on the hosts.")] = False,

@@ -69,15 +69,16 @@ def render(card: Json, *, earlier: Sequence[Json] = ()) -> str:
 
 def _round(part: Json, targets: Json) -> list[str]:
     lines = [f"## {markdown.text(part['name'])}: {'passed' if part['passed'] else 'FAILED'}", ""]
-    lines += ["| from the fault to | measured | target |", "|---|---|---|"]
-    lines += [f"| {name} | {_seconds(part['times'].get(name))} | {_seconds(targets.get(name))} |" for name in _TIMES]
-    lines += ["", "| step | | seen |", "|---|---|---|"]
+    if part["times"]:
+        lines += ["| from the fault to | measured | target |", "|---|---|---|"]
+        lines += [f"| {name} | {_seconds(part['times'].get(name))} | {_seconds(targets.get(name))} |" for name in _TIMES] + [""]
+    lines += ["| step | | seen |", "|---|---|---|"]
     for step in part["steps"]:
         took = f" ({_seconds(step['seconds'])})" if step["seconds"] is not None else ""
-        lines.append(f"| {markdown.text(step['name'])} | {'ok' if step['ok'] else '**FAILED**'} | {markdown.text(step['detail'])}{took} |")
-    lines += ["", f"Touched: {_counted(part['touched'])}. Not expected: {_counted(part['unexpected']) if part['unexpected'] else 'nothing'}."]
-    lines += [f"Runs: {', '.join(markdown.code(run) for run in part['runs'])}.", ""]
-    return lines
+        word = "ok" if step["ok"] else "**FAILED**"
+        lines.append(f"| {markdown.text(step['name'])} | {word} | {markdown.text(step['detail'])}{took} |")
+    lines += ["", f"Touched: {_counted(part['touched'])}. Not expected: {_counted(part['unexpected'])}."]
+    return [*lines, *([f"Runs: {', '.join(markdown.code(run) for run in part['runs'])}."] if part["runs"] else []), ""]
 
 
 def _counted(actions: Sequence[Json]) -> str:

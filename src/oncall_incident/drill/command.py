@@ -140,7 +140,8 @@ def _show_plan(console: Console, drill: Drill, chosen: Sequence[definition.Round
         faults = ", ".join(f"{fault['fault']} on {fault['hosts']}" for fault in part.faults)
         note = f"; the {part.interrupt} fails meanwhile" if part.interrupt else ""
         console.print(Text.assemble((f"  {part.name}: ", "bold"), f"{faults}; recovered by {drill.scenario}{note}"))
-    console.print(Text(f"Each fault is taken back at its round's end, and by its host after {lifetime} whatever happens here.", style="dim"))
+    note = f"Each fault is taken back at its round's end, and by its host after {lifetime} whatever happens here."
+    console.print(Text(note, style="dim"))
 
 
 def _approved(console: Console) -> bool:

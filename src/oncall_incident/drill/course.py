@@ -62,7 +62,7 @@ class Drilling:
         """Measure that the system is well before anybody breaks it."""
         began = time.monotonic()
         finished = self._executions.recover(self._drill.scenario, tags=["investigate"])
-        checks = {check for part in self._drill.rounds for check in part.findings}
+        checks = {*self._drill.steady, *(check for part in self._drill.rounds for check in part.findings)}
         bad = sorted({
             f"{item['host']}: {item.get('check')} is {item.get('status')}" for item in finished.summary.findings
             if item.get("check") in checks and item.get("status") != "ok"

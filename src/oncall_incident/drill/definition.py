@@ -68,7 +68,7 @@ class Drill:
     Attributes:
         scenario: the scenario that recovers.
         targets: seconds by time: detect, mitigate, recover.
-        probes: findings that must be ok before the drill and after it.
+        steady: further checks that must be ok before the drill and after each round, beside those the rounds are about.
         state: variables of role drill's door `state`: what must not differ after --check.
     """
 
@@ -78,6 +78,7 @@ class Drill:
     targets: Mapping[str, float]
     rounds: Sequence[Round]
     state: Json
+    steady: Sequence[str] = ()
 
 
 def directory(collection: Path) -> Path:
@@ -128,14 +129,16 @@ def load(path: Path) -> Drill:
 
 
 def _drill(name: str, data: Json) -> Drill:
-    _only(data, "the drill", {"description", "scenario", "targets", "rounds", "state"})
+    _only(data, "the drill", {"description", "scenario", "targets", "rounds", "state", "steady"})
     targets = {**DEFAULT_TARGETS, **data.get("targets", {})}
     _only(targets, "targets", set(DEFAULT_TARGETS))
     rounds = [_round(entry) for entry in data["rounds"]]
     if not rounds:
         raise ValueError("rounds is empty")
     return Drill(
-        name=name, description=str(data["description"]), scenario=str(data["scenario"]), rounds=rounds, state=dict(data.get("state", {})),
+        name=name, description=" ".join(str(data["description"]).split()), scenario=str(data["scenario"]), rounds=rounds,
+        state=dict(data.get("state", {})),
+        steady=[str(check) for check in data.get("steady", ())],
         targets={key: parse_duration(value, name=f"targets.{key}") for key, value in targets.items()},
     )
 

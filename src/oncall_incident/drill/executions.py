@@ -84,8 +84,8 @@ class Executions:
             home=self._home, run=layout.new_run_id(f"drill-{door}", now=time.time()), versions=collection.versions(self._found),
         )
         executor = Executor(
-            asked, scenario=PLAYBOOK, found=self._found, settings=self._settings, record=record, home=self._home, program=ansible_playbook(),
-            cwd=self._cwd, view=self._view, stopper=Stopper() if whatever else self._stopper,
+            asked, scenario=PLAYBOOK, found=self._found, settings=self._settings, record=record, home=self._home,
+            program=ansible_playbook(), cwd=self._cwd, view=self._view, stopper=Stopper() if whatever else self._stopper,
         )
         with private_dir() as private:
             files = extravars.as_files(self._asked.extra_vars, directory=private, cwd=self._cwd)
@@ -110,7 +110,8 @@ class Executions:
         known = set(_runs(self._home))
         argv = [sys.executable, "-m", "oncall_incident", "run", scenario, "--yes", "--json", *request.ansible_arguments()]
         argv += [part for value in request.extra_vars for part in ("-e", value)]
-        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as child:
+        null = subprocess.DEVNULL
+        with subprocess.Popen(argv, stdin=null, stdout=null, stderr=null, start_new_session=True) as child:
             run_dir = self._await_act(child, known)
             for group in _groups(child.pid):
                 with contextlib.suppress(ProcessLookupError):

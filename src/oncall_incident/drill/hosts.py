@@ -32,7 +32,9 @@ def read_inventory(asked: Request, *, program: str, cwd: Path) -> dict[str, Any]
     argv += [part for file in asked.vault_password_files for part in ("--vault-password-file", file)]
     env = {**os.environ, "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true", "ANSIBLE_NOCOLOR": "1"}
     try:
-        done = subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
+        done = subprocess.run(
+            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT, check=False,
+        )
     except subprocess.TimeoutExpired as exc:
         raise Stop(f"The inventory could not be read within {_TIMEOUT} s.") from exc
     if done.returncode:
@@ -68,7 +70,7 @@ def allowed(inventory: Json) -> list[str]:
     if wrong:
         raise Stop(
             f"Marked as {DRILLABLE} and as production: {', '.join(wrong)}. Nothing was touched.",
-            hint=f"Take them out of the group {DRILLABLE}; a drill never runs on a host in the group {PRODUCTION}, or with drill_production.",
+            hint=f"Take them out of the group {DRILLABLE}. No drill runs on hosts of the group {PRODUCTION}, or with drill_production.",
         )
     return sorted(hosts)
 
