@@ -1,0 +1,231 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which files may go when a disk is full, and which never.
+
+This module util is PRIVATE to the collection: it may change at any time.
+
+A file is a candidate only when a rule of the caller's names its directory and its pattern. Everything else is left alone, and of the
+candidates what a server needs, what somebody writes to, and what a link leads to is spared.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import posixpath
+import stat
+import typing as t
+
+from .actions import Action, Spared, action_id
+from .durations import format_duration
+from .errors import BadInput, LimitExceeded
+
+REMOVE, TRUNCATE = "remove", "truncate"
+OPERATIONS = (REMOVE, TRUNCATE)
+
+#: Directories of which nothing is ever removed, and that no rule may name, nor anything above them.
+FORBIDDEN = (
+    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr", "/var/lib/dpkg",
+    "/var/lib/rpm", "/var/lib/oncall-drill",
+)
+#: Too broad to be meant.
+TOO_BROAD = ("/", "/home", "/mnt", "/media", "/opt", "/srv", "/var", "/var/lib", "/var/log/journal")
+#: What says that a directory is a server's data, whatever its path: name of an entry in it -> whose data it is.
+DATA_MARKS = {
+    "PG_VERSION": "PostgreSQL data", "postmaster.pid": "PostgreSQL data", "pg_wal": "PostgreSQL data", "ibdata1": "MySQL data",
+    "appendonlydir": "Redis data", "dump.rdb": "Redis data", "WiredTiger": "MongoDB data", "CURRENT": "a key-value store's data",
+}
+#: The same for directories that are data by their own name.
+DATA_NAMES = {"pg_wal": "PostgreSQL data", "pg_xlog": "PostgreSQL data", "pg_tblspc": "PostgreSQL data"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """What may be cleaned.
+
+    Attributes:
+        directory: absolute, without links in it.
+        pattern: of file names, as of a shell.
+        min_age: seconds since the last change.
+        operation: remove or truncate.
+        recursive: below it too.
+        keep: of the files of one directory that match, the newest so many are kept.
+    """
+
+    directory: str
+    pattern: str
+    min_age: float
+    operation: str = REMOVE
+    recursive: bool = False
+    keep: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """A directory entry as it was seen, links not followed.
+
+    Attributes:
+        allocated: bytes it takes on the disk.
+        age: seconds since its content changed.
+        links: how many names it has.
+        writers: processes that have it open for writing.
+        readers: processes that have it open otherwise.
+    """
+
+    path: str
+    device: int
+    inode: int
+    mode: int
+    size: int
+    allocated: int
+    age: float
+    links: int = 1
+    writers: int = 0
+    readers: int = 0
+
+    @property
+    def identity(self) -> dict[str, t.Any]:
+        """What makes it this file and no other: neither size nor age, since a log grows and ages."""
+        return {"path": self.path, "inode": f"{self.device}:{self.inode}"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A file that a rule takes."""
+
+    file: File
+    rule: Rule
+
+    def action(self, *, resource: str) -> Action:
+        """What would be done to it."""
+        file, rule = self.file, self.rule
+        return Action(
+            id=action_id(verb=f"{rule.operation}_file", resource=resource, identity=file.identity), verb=f"{rule.operation}_file",
+            target={"path": file.path, "bytes": file.allocated, "age": round(file.age, 1), "inode": file.identity["inode"]},
+            reason=f"matches {posixpath.join(rule.directory, rule.pattern)}, {format_duration(file.age)} old"
+                   f" (at least {format_duration(rule.min_age)})",
+        )
+
+
+def check_rule(rule: Rule) -> Rule:
+    """Refuse a rule that is too broad, or that could touch the system or a server's data.
+
+    Raises:
+        BadInput: names the directory and says why.
+    """
+    path = posixpath.normpath(rule.directory)
+    if not posixpath.isabs(rule.directory) or path != rule.directory.rstrip("/") or ".." in rule.directory.split("/"):
+        raise BadInput(f"{rule.directory}: is no plain absolute directory.", hint="Write it without .. and without a slash at its end.")
+    if path in TOO_BROAD:
+        raise BadInput(f"{path}: is too broad to be cleaned.", hint="Name the directory that the files are in.")
+    for forbidden in FORBIDDEN:
+        if path == forbidden or path.startswith(f"{forbidden}/") or forbidden.startswith(f"{path}/"):
+            raise BadInput(f"{path}: nothing is ever removed below {forbidden}.", hint="Name the directory that the files are in.")
+    if not rule.pattern or "/" in rule.pattern or not rule.pattern.strip("*?."):
+        raise BadInput(
+            f"{rule.pattern!r} in {path}: is no pattern of file names that says something.",
+            hint="For example *.log.*, *.gz or core.*; a star alone would take everything.",
+        )
+    if rule.operation not in OPERATIONS:
+        raise BadInput(f"{rule.operation!r}: no such operation.", hint=f"One of {', '.join(OPERATIONS)}.")
+    if rule.min_age < 0 or rule.keep < 0:
+        raise BadInput(f"{path}: min_age and keep are zero or more.")
+    return dataclasses.replace(rule, directory=path)
+
+
+def data_in(directory: str, entries: t.Collection[str]) -> str:
+    """Whose data a directory holds; empty when nothing says that it holds any."""
+    own = DATA_NAMES.get(posixpath.basename(directory), "")
+    return own or next((whose for mark, whose in DATA_MARKS.items() if mark in entries), "")
+
+
+def judge(file: File, rule: Rule, *, protected: t.Collection[str] = (), one_file_system: int | None = None) -> str:
+    """Why a file that lies where a rule looks is not a candidate; empty when it is one.
+
+    Args:
+        protected: paths that are never touched, with everything below them.
+        one_file_system: the device of the rule's directory: what is mounted below it belongs to somebody else.
+    """
+    if not fnmatch.fnmatchcase(posixpath.basename(file.path), rule.pattern):
+        return "no match"
+    if stat.S_ISLNK(file.mode):
+        return "symbolic link"
+    if not stat.S_ISREG(file.mode):
+        return "no regular file"
+    if one_file_system is not None and file.device != one_file_system:
+        return "another file system"
+    if any(file.path == path or file.path.startswith(f"{path.rstrip('/')}/") for path in protected):
+        return "protected path"
+    if file.age < rule.min_age:
+        return "too young"
+    if file.links > 1 and rule.operation == REMOVE:
+        return "other names lead to it: removing one frees nothing"
+    if rule.operation == REMOVE and file.writers:
+        return "open for writing"
+    if rule.operation == REMOVE and file.readers:
+        return "open: removing it frees nothing until it is closed"
+    if rule.operation == TRUNCATE and not file.size:
+        return "empty already"
+    return ""
+
+
+def choose(
+    found: t.Iterable[tuple[File, Rule]], *, protected: t.Collection[str] = (), devices: t.Mapping[str, int] | None = None,
+) -> tuple[list[Candidate], list[Spared]]:
+    """The candidates, the biggest first, and the matching files that are spared.
+
+    Args:
+        found: files with the rule that looked there; a file that two rules find belongs to the first.
+        devices: the device of each rule's directory.
+    """
+    seen: set[tuple[int, int]] = set()
+    taken: list[Candidate] = []
+    spared: list[Spared] = []
+    by_directory: dict[tuple[Rule, str], list[File]] = {}
+    for file, rule in found:
+        if (file.device, file.inode) in seen:
+            continue
+        why = judge(file, rule, protected=protected, one_file_system=(devices or {}).get(rule.directory))
+        if why == "no match":
+            continue
+        seen.add((file.device, file.inode))
+        if why in ("", "too young"):
+            # What is young counts among the newest that are kept.
+            by_directory.setdefault((rule, posixpath.dirname(file.path)), []).append(file)
+        if why:
+            spared.append(Spared(target={"path": file.path, "bytes": file.allocated}, reasons=(why,), would_match=why != "too young"))
+    for (rule, _directory), files in by_directory.items():
+        ordered = sorted(files, key=lambda file: file.age)
+        for position, file in enumerate(ordered):
+            if file.age < rule.min_age:
+                continue
+            if position < rule.keep:
+                target = {"path": file.path, "bytes": file.allocated}
+                spared.append(Spared(target=target, reasons=(f"among the newest {rule.keep}",), would_match=True))
+            else:
+                taken.append(Candidate(file=file, rule=rule))
+    return sorted(taken, key=lambda one: (-one.file.allocated, one.file.path)), spared
+
+
+def within_limits(taken: t.Sequence[Candidate], *, max_files: int, max_bytes: int, spent: int = 0) -> None:
+    """Refuse more than the caller allowed: then nothing is touched.
+
+    Raises:
+        LimitExceeded: more files, or more bytes.
+    """
+    total = sum(one.file.allocated for one in taken)
+    if len(taken) + spent > max_files:
+        raise LimitExceeded(
+            f"{len(taken)} files would be cleaned, at most {max(max_files - spent, 0)} may be. Nothing was touched.",
+            hint="Narrow the rules, or raise max_files after a look at the candidates.", candidates=[_brief(one) for one in taken[:50]],
+        )
+    if total > max_bytes:
+        raise LimitExceeded(
+            f"{total} bytes would be cleaned, at most {max_bytes} may be. Nothing was touched.",
+            hint="Narrow the rules, or raise max_bytes after a look at the candidates.", candidates=[_brief(one) for one in taken[:50]],
+        )
+
+
+def _brief(one: Candidate) -> dict[str, t.Any]:
+    return {"path": one.file.path, "bytes": one.file.allocated, "operation": one.rule.operation}
