@@ -1,0 +1,206 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""disk_clean and disk_survey on real files, and on a real file system that is full."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.need import need
+from tests.support.run_module import run_module
+
+OLD = 7200
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """A directory of logs, none of which anybody has open."""
+    need(os.geteuid() == 0, "root, to see the open files of all processes")
+    place = tmp_path / "logs"
+    place.mkdir()
+    for name in ("shop.log.1", "shop.log.2", "shop.log.3", "notes.txt"):
+        old(place / name)
+    return place
+
+
+def old(path: Path, *, size: int = 8192, age: float = OLD) -> Path:
+    path.write_bytes(b"x" * size)
+    os.utime(path, (time.time() - age, time.time() - age))
+    return path
+
+
+def clean(place: Path, *, check: bool = False, rules: list[dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:
+    given = rules or [{"directory": str(place), "pattern": "*.log.*", "min_age": "1h"}]
+    return run_module("disk_clean", check=check, rules=given, **more)
+
+
+def names(place: Path) -> list[str]:
+    return sorted(path.name for path in place.iterdir())
+
+
+def outcomes(result: dict[str, Any]) -> dict[str, str]:
+    return {os.path.basename(action["target"]["path"]): action["outcome"] for action in result["actions"]}
+
+
+def test_check_mode_touches_nothing_and_says_the_same_as_the_run(logs: Path) -> None:
+    before = names(logs)
+    planned = clean(logs, check=True)
+    assert names(logs) == before
+    assert planned["changed"] and set(outcomes(planned).values()) == {"planned"} and planned["freed"] >= 3 * 8192
+    done = clean(logs, approved=[action["id"] for action in planned["actions"]])
+    assert [action["id"] for action in done["actions"]] == [action["id"] for action in planned["actions"]]
+    assert done["changed"] and set(outcomes(done).values()) == {"done"} and names(logs) == ["notes.txt"]
+    again = clean(logs)
+    assert not again["changed"] and again["actions"] == []
+
+
+def test_only_what_was_approved(logs: Path) -> None:
+    planned = clean(logs, check=True)
+    allowed = [action["id"] for action in planned["actions"] if action["target"]["path"].endswith(".2")]
+    done = clean(logs, approved=allowed)
+    assert outcomes(done) == {"shop.log.1": "refused", "shop.log.2": "done", "shop.log.3": "refused"}
+    assert names(logs) == ["notes.txt", "shop.log.1", "shop.log.3"]
+    assert not clean(logs, approved=[])["changed"]
+
+
+def test_more_than_the_limit_and_nothing_is_touched(logs: Path) -> None:
+    for limit in ({"max_files": 2}, {"max_bytes": 10000}):
+        result = clean(logs, **limit)
+        assert (result["failed"], result["error"]) == (True, "limit_exceeded")
+        assert len(names(logs)) == 4
+
+
+def test_open_files_are_spared_and_a_written_log_is_emptied_where_a_rule_says_so(logs: Path) -> None:
+    with (logs / "shop.log.1").open("ab") as writer, (logs / "shop.log.2").open("rb"):
+        os.utime(logs / "shop.log.1", (time.time() - OLD, time.time() - OLD))
+        result = clean(logs)
+        assert outcomes(result) == {"shop.log.3": "done"}
+        assert {reason for item in result["protected"] for reason in item["reasons"]} == {
+            "open for writing", "open: removing it frees nothing until it is closed",
+        }
+        emptied = clean(logs, rules=[{"directory": str(logs), "pattern": "shop.log.1", "min_age": "0s", "operation": "truncate"}])
+        assert outcomes(emptied) == {"shop.log.1": "done"} and (logs / "shop.log.1").stat().st_size == 0
+        writer.write(b"goes on")
+        writer.flush()
+        assert (logs / "shop.log.1").read_bytes() == b"goes on"
+
+
+def test_links_lead_nowhere(logs: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    precious = old(outside / "precious.log.9")
+    (logs / "link.log.1").symlink_to(precious)
+    (logs / "further").symlink_to(outside)
+    result = clean(logs, rules=[{"directory": str(logs), "pattern": "*.log.*", "min_age": "0s", "recursive": True}])
+    assert precious.exists() and (logs / "link.log.1").is_symlink()
+    assert "link.log.1" not in outcomes(result)
+    through = clean(logs, rules=[{"directory": str(logs / "further"), "pattern": "*.log.*", "min_age": "0s"}])
+    assert through["failed"] and "symbolic link" in through["msg"] and precious.exists()
+
+
+def test_a_hard_link_frees_nothing_and_stays(logs: Path) -> None:
+    (logs / "twin").hardlink_to(logs / "shop.log.1")
+    assert "shop.log.1" not in outcomes(clean(logs))
+    assert (logs / "shop.log.1").exists()
+
+
+@pytest.mark.parametrize("mark", ["PG_VERSION", "pg_wal/", "dump.rdb", "ibdata1"])
+def test_a_servers_data_is_never_touched(logs: Path, mark: str) -> None:
+    data = logs / "data"
+    data.mkdir()
+    (data / mark).mkdir() if mark.endswith("/") else (data / mark).touch()
+    inside = old(data / "segment.log.1")
+    rules = [{"directory": str(logs), "pattern": "*.log.*", "min_age": "1h", "recursive": True}]
+    result = clean(logs, rules=rules)
+    assert inside.exists() and any("data" in text for text in result["avoided"])
+    direct = clean(logs, rules=[{"directory": str(data), "pattern": "*.log.*", "min_age": "1h"}])
+    assert direct["failed"] and direct["error"] == "bad_input" and inside.exists()
+    below = data / "base"
+    below.mkdir()
+    deep = old(below / "x.log.1")
+    nested = clean(logs, rules=[{"directory": str(below), "pattern": "*.log.*", "min_age": "1h"}])
+    assert nested["failed"] and deep.exists()
+
+
+@pytest.mark.parametrize(("rule", "said"), [
+    ({"directory": "/etc", "pattern": "*.log"}, "/etc"), ({"directory": "/var/log", "pattern": "*"}, "pattern"),
+    ({"directory": "/var/log/x", "pattern": "*.log", "min_age": "soon"}, "min_age"),
+])
+def test_bad_rules_are_refused_before_anything_is_looked_at(logs: Path, rule: dict[str, Any], said: str) -> None:
+    result = clean(logs, rules=[{"directory": str(logs), "pattern": "*.log.*", "min_age": "1h"}, rule])
+    assert (result["failed"], result["error"]) == (True, "bad_input") and said in result["msg"]
+    assert len(names(logs)) == 4
+
+
+def test_a_directory_that_is_not_there_is_said(logs: Path) -> None:
+    result = clean(logs, rules=[{"directory": str(logs / "nowhere"), "pattern": "*.log", "min_age": "1h"}])
+    assert not result["changed"] and "is not there" in result["avoided"][0]
+
+
+def test_without_sight_of_open_files_nothing_is_judged(logs: Path) -> None:
+    """An ordinary user cannot know what others have open."""
+    code = (
+        "import os\n"
+        "from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Blind\n"
+        "from ansible_collections.oncall.incident.plugins.module_utils._host.files import open_files\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "try:\n    open_files()\nexcept Blind as exc:\n    print(exc.kind)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3] / ".collections")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip() == "blind", done.stderr
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MiB."""
+    need(os.geteuid() == 0, "root, to mount a small file system")
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "oncall-test", str(place)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    need(done.returncode == 0, f"a tmpfs of its own ({done.stderr.strip()})")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True, capture_output=True)
+
+
+def test_a_full_file_system_is_critical_until_it_is_cleaned(small: Path) -> None:
+    old(small / "app.log.1", size=15 << 20)
+    seen = run_module("disk_survey", file_systems=[str(small)], sample="0s", look_below=[str(small)])
+    assert seen["checks"]["disk_space"] == "critical"
+    assert seen["biggest"][str(small)]["files"][0]["path"].endswith("app.log.1")
+    never = run_module("disk_survey", file_systems=[str(small)], sample="0s", wait_for={"timeout": "1s"})
+    assert never["held"] is False and never["status"] == "critical"
+    done = clean(small)
+    assert outcomes(done) == {"app.log.1": "done"} and done["freed"] == 15 << 20
+    after = run_module("disk_survey", file_systems=[str(small)], sample="0s", wait_for={"hold": "0s", "timeout": "10s"})
+    assert after["held"] is True and after["checks"]["disk_space"] == "ok"
+
+
+def test_growth_and_deleted_open_files_are_told(small: Path) -> None:
+    with (small / "gone.log").open("wb") as held:
+        held.write(b"x" * (2 << 20))
+        held.flush()
+        (small / "gone.log").unlink()
+        seen = run_module("disk_survey", file_systems=[str(small)], sample="0s", deleted_warning_bytes=1 << 20, most=500)
+        assert seen["checks"]["deleted_open"] == "warning"
+        mine = [entry for entry in seen["deleted"] if entry["path"] == str(small / "gone.log")]
+        assert mine and mine[0]["pid"] == os.getpid() and mine[0]["bytes"] == 2 << 20
+    writer = subprocess.Popen(["sh", "-c", f"while sleep 0.05; do head -c 65536 /dev/zero >> {small}/grows.log; done"])
+    try:
+        seen = run_module("disk_survey", file_systems=[str(small)], sample="3s")
+        assert seen["checks"]["disk_growth"] == "warning"
+    finally:
+        writer.kill()
+        writer.wait()

@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What fills the disks, told from real numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._host.survey import biggest, growth, mounts
+
+MOUNTS = """\
+/dev/vda1 / ext4 rw,relatime 0 0
+/dev/vda1 /var/lib/docker/bind ext4 rw,relatime 0 0
+proc /proc proc rw 0 0
+/dev/vdb /mnt/with\\040blank xfs rw 0 0
+/dev/sr0 /media/cd iso9660 ro 0 0
+/dev/vdc /srv/archive ext4 ro,relatime 0 0
+tmpfs /run tmpfs rw,nosuid 0 0
+tmpfs /tmp tmpfs rw,nosuid 0 0
+nas:/x /nas nfs4 rw 0 0
+broken
+"""
+
+
+def test_local_writable_file_systems_once_each() -> None:
+    assert mounts(text=MOUNTS) == [("/", "ext4"), ("/mnt/with blank", "xfs"), ("/run", "tmpfs"), ("/tmp", "tmpfs")]
+
+
+@pytest.mark.parametrize(("before", "after", "status"), [
+    (1000.0, 1000.0, "ok"), (1000.0, 2000.0, "ok"), (2000.0, 1000.0, "warning"), (1e12, 1e12 - 10, "ok"),
+])
+def test_growth(before: float, after: float, status: str) -> None:
+    assert growth("/", before=before, after=after, seconds=1.0, full_within=3600).status == status
+
+
+def test_what_is_biggest(tmp_path: Path) -> None:
+    for name, size in (("a/x.log", 40000), ("a/b/y.log", 90000), ("z.log", 10)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * size)
+    (tmp_path / "link.log").symlink_to("/etc/passwd")
+    (tmp_path / "again.log").hardlink_to(tmp_path / "a" / "b" / "y.log")
+    found = biggest(str(tmp_path), deadline=1e18, most=2)
+    assert len(found["files"]) == 2 and found["files"][0]["bytes"] >= 90000
+    assert found["directories"][0]["path"] == str(tmp_path)
+    assert found["complete"] and found["entries"] == 7
+
+
+def test_out_of_time_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    assert not biggest(str(tmp_path), deadline=-1.0)["complete"]
+    assert not biggest(str(tmp_path / "nowhere"), deadline=1e18)["complete"]
