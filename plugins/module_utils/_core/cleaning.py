@@ -115,7 +115,8 @@ def check_rule(rule: Rule) -> Rule:
         BadInput: names the directory and says why.
     """
     path = posixpath.normpath(rule.directory)
-    if not posixpath.isabs(rule.directory) or path.startswith("//") or path != rule.directory.rstrip("/") or ".." in rule.directory.split("/"):
+    plain = posixpath.isabs(path) and not path.startswith("//") and path == rule.directory.rstrip("/")
+    if not plain or ".." in rule.directory.split("/"):
         raise BadInput(f"{rule.directory}: is no plain absolute directory.", hint="Write it without .. and without a slash at its end.")
     if path in TOO_BROAD:
         raise BadInput(f"{path}: is too broad to be cleaned.", hint="Name the directory that the files are in.")

@@ -71,7 +71,7 @@ def open_files(*, proc: str = "/proc") -> dict[tuple[int, int], tuple[int, int]]
         for number in descriptors:
             try:
                 there = os.stat(f"{place}/{number}")
-                with open(f"{proc}/{pid}/fdinfo/{number}", encoding="ascii", errors="replace") as info:
+                with open(f"{proc}/{pid}/fdinfo/{number}", encoding="utf-8", errors="replace") as info:
                     flags = next((int(line.split()[1], 8) for line in info if line.startswith("flags:")), os.O_RDWR)
             except (OSError, ValueError, IndexError):
                 continue
