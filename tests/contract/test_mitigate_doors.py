@@ -18,12 +18,17 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
 #: Ours that return actions and obey `approved`, `act` among them.
-ACTING = {"oncall.incident.act", "oncall.incident.pg_terminate_long_queries", "oncall.incident.pg_maintain"}
+ACTING = {
+    "oncall.incident.act",
+    "oncall.incident.disk_clean",
+    "oncall.incident.pg_maintain",
+    "oncall.incident.pg_terminate_long_queries",
+}
 #: Change nothing on a managed system.
 HARMLESS = {
     "ansible.builtin.assert", "ansible.builtin.debug", "ansible.builtin.fail", "ansible.builtin.set_fact", "ansible.builtin.meta",
     "ansible.builtin.include_tasks", "ansible.builtin.import_tasks", "ansible.builtin.include_role", "ansible.builtin.import_role",
-    "oncall.incident.approved", "oncall.incident.conclude", "oncall.incident.disk_health", "oncall.incident.log_excerpt",
+    "oncall.incident.approved", "oncall.incident.conclude", "oncall.incident.disk_health", "oncall.incident.disk_survey", "oncall.incident.log_excerpt",
     "oncall.incident.pg_health", "oncall.incident.publish_plan", "oncall.incident.recording", "oncall.incident.tunnel",
 }
 #: Read only where the task says that it does.
