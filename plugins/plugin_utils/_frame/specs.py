@@ -8,6 +8,7 @@ This plugin util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import ipaddress
 import typing as t
 from pathlib import Path
 
@@ -40,3 +41,25 @@ def value_errors(values: t.Mapping[str, t.Any], options: t.Mapping[str, t.Mappin
         if result.error_messages:
             errors += [f"{name} has a wrong type or value."] if spec.get("no_log") else result.error_messages
     return errors
+
+
+def address_errors(name: str, value: t.Any) -> list[str]:
+    """What is wrong with a variable that holds IP addresses and networks: those that are neither.
+
+    Args:
+        name: of the variable.
+        value: a list, or text with commas as a command line gives it; None where it is not set.
+    """
+    given = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []
+    return [
+        f"{name}: {one!s} is neither an IP address nor a network" for one in given if not _is_address(str(one).strip())
+    ]
+
+
+def _is_address(text: str) -> bool:
+    # A zone names an interface of the host it was written on; a prefix with host bits set is taken for the network it lies in.
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return "%" not in text
