@@ -9,9 +9,10 @@ import contextlib
 import importlib
 import io
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,12 @@ def run_module(name: str, *, check: bool = False, **args: Any) -> dict[str, Any]
 class Running:
     """A module that runs in a process of its own."""
 
-    def __init__(self, name: str, args: Mapping[str, Any], *, check: bool) -> None:
+    def __init__(
+        self, name: str, args: Mapping[str, Any], *, check: bool, prefix: Sequence[str] = (), env: Mapping[str, str] | None = None,
+    ) -> None:
         paths = json.dumps([str(ROOT / ".collections"), str(ROOT)])
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _IN_CHILD, paths], cwd=ROOT, text=True,
+            [*prefix, sys.executable, "-c", _IN_CHILD, paths], cwd=ROOT, text=True, env=None if env is None else {**os.environ, **env},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
         assert self._process.stdin is not None
@@ -69,9 +72,16 @@ class Running:
         self._process.wait(timeout=10)
 
 
-def start_module(name: str, *, check: bool = False, **args: Any) -> Running:
-    """Start a module in a process of its own."""
-    return Running(name, args, check=check)
+def start_module(
+    name: str, *, check: bool = False, prefix: Sequence[str] = (), env: Mapping[str, str] | None = None, **args: Any,
+) -> Running:
+    """Start a module in a process of its own.
+
+    Args:
+        prefix: the argv of a program that runs it elsewhere: `ip netns exec NAME`.
+        env: more of the environment.
+    """
+    return Running(name, args, check=check, prefix=prefix, env=env)
 
 
 def serve(order: Mapping[str, Any]) -> None:
