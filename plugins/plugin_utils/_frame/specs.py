@@ -8,12 +8,13 @@ This plugin util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-import ipaddress
 import typing as t
 from pathlib import Path
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ...module_utils._core.addresses import read_network
 
 #: What decides whether a value is right. The rest of an option's documentation is for people, and whether a variable is
 #: required is the door's own business, when it is entered.
@@ -51,15 +52,4 @@ def address_errors(name: str, value: t.Any) -> list[str]:
         value: a list, or text with commas as a command line gives it; None where it is not set.
     """
     given = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []
-    return [
-        f"{name}: {one!s} is neither an IP address nor a network" for one in given if not _is_address(str(one).strip())
-    ]
-
-
-def _is_address(text: str) -> bool:
-    # A zone names an interface of the host it was written on; a prefix with host bits set is taken for the network it lies in.
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return "%" not in text
+    return [f"{name}: {one!s} is neither an IP address nor a network" for one in given if read_network(str(one)) is None]
