@@ -94,12 +94,13 @@ class Fail2ban:
                 (self.config / name).symlink_to(ETC / name)
         (self.config / "action.d" / "oncall-broken.conf").write_text(BROKEN_UNBAN.format(flag=self.broken))
         (self.config / "filter.d" / "oncall.conf").write_text(f"[Definition]\nfailregex = {FAILREGEX}\n")
+        own = self.directory
         (self.config / "fail2ban.conf").write_text(
-            "[DEFAULT]\nloglevel = INFO\nlogtarget = {0}/fail2ban.log\nsyslogsocket = auto\nsocket = {0}/s\npidfile = {0}/p\n"
-            "dbfile = {0}/db.sqlite3\ndbpurgeage = 1d\ndbmaxmatches = 10\nallowipv6 = auto\n[Definition]\n".format(self.directory)
+            f"[DEFAULT]\nloglevel = INFO\nlogtarget = {own}/fail2ban.log\nsyslogsocket = auto\nsocket = {own}/s\npidfile = {own}/p\n"
+            f"dbfile = {own}/db.sqlite3\ndbpurgeage = 1d\ndbmaxmatches = 10\nallowipv6 = auto\n[Definition]\n"
         )
-        text = ["[DEFAULT]", "ignoreself = false", "ignoreip =", "chain = INPUT", "action = %(banaction)s[port=\"%(port)s\","
-                " protocol=\"%(protocol)s\", chain=\"%(chain)s\", name=%(__name__)s]"]
+        action = '%(banaction)s[port="%(port)s", protocol="%(protocol)s", chain="%(chain)s", name=%(__name__)s]'
+        text = ["[DEFAULT]", "ignoreself = false", "ignoreip =", "chain = INPUT", f"action = {action}"]
         for name, settings in self.jails.items():
             log = self.log(name)
             log.touch()
@@ -166,7 +167,9 @@ class Fail2ban:
 
 
 @contextmanager
-def fail2ban(jails: Mapping[str, Mapping[str, str]] | None = None, *, net: Namespace | None = None, peer: bool = False) -> Iterator[Fail2ban]:
+def fail2ban(
+    jails: Mapping[str, Mapping[str, str]] | None = None, *, net: Namespace | None = None, peer: bool = False,
+) -> Iterator[Fail2ban]:
     """A server in a namespace of its own, both ended and removed afterwards.
 
     Args:

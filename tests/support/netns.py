@@ -58,7 +58,8 @@ class Namespace:
         """Run ansible-playbook inside, with connection local the host that it acts on is inside as well."""
         program = os.path.join(os.path.dirname(sys.executable), "ansible-playbook")
         return subprocess.run(
-            [*self.prefix, program, *argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False, **kwargs,
+            [*self.prefix, program, *argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False,
+            **kwargs,
         )
 
 
