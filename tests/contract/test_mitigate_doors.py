@@ -18,7 +18,12 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
 #: Ours that return actions and obey `approved`, `act` among them.
-ACTING = {"oncall.incident.act", "oncall.incident.pg_terminate_long_queries", "oncall.incident.pg_maintain"}
+ACTING = {
+    "oncall.incident.act", "oncall.incident.pg_terminate_long_queries", "oncall.incident.pg_maintain",
+    "oncall.incident.fail2ban_ban",
+    "oncall.incident.fail2ban_unban",
+    "oncall.incident.firewall_remove",
+}
 #: Change nothing on a managed system.
 HARMLESS = {
     "ansible.builtin.assert", "ansible.builtin.debug", "ansible.builtin.fail", "ansible.builtin.set_fact", "ansible.builtin.meta",

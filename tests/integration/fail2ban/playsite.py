@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -183,16 +182,16 @@ class PlaySite:
         argv = [*peer_of(self.net).prefix, sys.executable, "-c", CONNECT, source, target, str(port)]
         return subprocess.run(argv, capture_output=True, timeout=30, check=False).returncode == 0
 
+    def client_python(self) -> Path:
+        """A Python that runs on the other end of the wire: a vantage host for plays."""
+        path = self.place / "client-python"
+        path.write_text(f"#!/bin/sh\nexec nsenter --net=/run/netns/{peer_of(self.net).name} {sys.executable} \"$@\"\n")
+        path.chmod(0o755)
+        return path
+
     def serve(self, *ports: int) -> subprocess.Popen[bytes]:
         """Start a service on these ports of the namespace, and wait until it listens."""
         process = self.net.start(sys.executable, "-c", SERVICE, *map(str, ports), stdout=subprocess.PIPE)
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         return process
-
-
-def free_port() -> int:
-    """A port that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
