@@ -33,6 +33,7 @@ class Ban:
         span: the addresses it means, None where it is no address (a jail can ban users).
         banned_at, ends_at: seconds since the epoch; None where not known, or for an end that never comes.
         seconds: of the ban, -1 for one without an end; None where not known.
+        id: the daemon's own identity of it, where it has one (CrowdSec's decisions).
     """
 
     jail: str
@@ -41,11 +42,17 @@ class Ban:
     banned_at: t.Optional[float] = None
     seconds: t.Optional[int] = None
     ends_at: t.Optional[float] = None
+    id: str = ""
 
     @property
     def permanent(self) -> bool:
         """Whether it never ends by itself."""
         return self.seconds is not None and self.seconds < 0
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells it from every other ban at one moment."""
+        return self.jail, self.entry, self.id
 
 
 class ServerSaidNo(ValueError):

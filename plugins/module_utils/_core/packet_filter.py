@@ -159,6 +159,7 @@ class Block:
         conditions: it blocks only where these hold too.
         owner: fail2ban, firewalld, ufw, docker, or empty where the names do not say.
         jail: of fail2ban, where the names say.
+        sole: the rule is about this source alone.
     """
 
     where: str
@@ -176,6 +177,7 @@ class Block:
     conditions: tuple[str, ...] = ()
     owner: str = ""
     jail: str = ""
+    sole: bool = False
 
     @property
     def certain(self) -> bool:
@@ -248,6 +250,7 @@ class Walker:
             where=table.where, family=table.family, table=table.name, chain=chain.name, hook=base.hook, set=name, matched=matched,
             rule=rule.text if rule else f"policy {chain.policy}", handle=rule.handle if rule else None,
             number=rule.number if rule else None, source=str(source[1]) if source else "", conditions=conditions, owner=owner, jail=jail,
+            sole=rule is not None and len(rule.sources) == 1 and not name and len(rule.sources[0].addresses) == 1,
         )
 
 

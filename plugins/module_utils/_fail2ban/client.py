@@ -48,6 +48,10 @@ class Clock:
         self.seconds = seconds
         self._end = time.monotonic() + seconds
 
+    def extend(self, seconds: float) -> None:
+        """Allow some seconds from now on, for measuring what was begun."""
+        self._end = max(self._end, time.monotonic() + seconds)
+
     def left(self) -> float:
         """Seconds that are left, never negative."""
         return max(self._end - time.monotonic(), 0.0)
@@ -199,6 +203,12 @@ class Server:
     def close(self) -> None:
         """Let go of the connection."""
         self._transport.close()
+
+    def reopen(self) -> None:
+        """Begin a new connection, since an answer may still be on the way on the old one."""
+        if isinstance(self._transport, SocketTransport):
+            self._transport.close()
+            self._transport = SocketTransport(self.path, self.clock)
 
     def __enter__(self) -> Server:
         return self

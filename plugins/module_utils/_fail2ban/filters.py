@@ -1,0 +1,187 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read this host's packet filters, and everything else that keeps an address out. It only reads.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._core.addresses import Span
+from .._core.errors import Blind
+from .._core.findings import Skipped
+from .._core.iptables_rules import parse_ipsets, parse_save, variant_of
+from .._core.nft_ruleset import Unreadable, parse_nft
+from .._core.other_filters import DEAD_ROUTES, hosts_deny_blocks, parse_routes, rich_rule_blocks, route_blocks, route_is_dead
+from .._core.packet_filter import AddressSet, Block, Probe, Table, Walker
+from .programs import Run
+
+AUTO, NFTABLES, IPSET, IPTABLES, FIREWALLD, HOSTS_DENY, ROUTE = KINDS = (
+    "auto", "nftables", "ipset", "iptables", "firewalld", "hosts_deny", "route",
+)
+#: Those that drop packets by themselves; hosts.deny and routes are always readable and prove nothing about these.
+_PACKET_FILTERS = (NFTABLES, IPTABLES)
+_FAMILIES = {"iptables": "ip", "ip6tables": "ip6"}
+_MAX_FILE = 1024 * 1024
+
+
+@dataclasses.dataclass
+class Filters:
+    """What was read, ready to be asked about addresses.
+
+    Attributes:
+        read: the kinds that could be read.
+        skipped: the kinds that could not, and why.
+    """
+
+    tables: list[Table]
+    read: list[str]
+    skipped: list[Skipped]
+    hosts_deny: str = ""
+    hosts_allow: str = ""
+    routes: list[tuple[Span, str, str]] = dataclasses.field(default_factory=list)
+    rich_rules: str = ""
+    route_get: t.Optional[Run] = None
+    jails: tuple[str, ...] = ()
+    _walker: t.Optional[Walker] = None
+
+    def blocks(self, span: Span, *, protocol: str | None = None, port: int | None = None) -> list[Block]:
+        """Everything that keeps an address out."""
+        if self._walker is None:
+            self._walker = Walker(self.tables, jails=self.jails)
+        found = self._walker.blocks(Probe(span, protocol, port))
+        found += hosts_deny_blocks(span, deny=self.hosts_deny, allow=self.hosts_allow) if self.hosts_deny else []
+        found += self._dead_routes(span)
+        return found + (rich_rule_blocks(span, self.rich_rules) if self.rich_rules else [])
+
+    def _dead_routes(self, span: Span) -> list[Block]:
+        found = route_blocks(span, self.routes) if self.routes else []
+        if found and span.single and self.route_get is not None:
+            ran = self.route_get(["ip", "-j", "route", "get", str(span)])
+            if route_is_dead(ran.out, ran.problem) is False:
+                return []  # a more specific route leads to it
+        return found
+
+
+def read_filters(kinds: t.Sequence[str], *, run: Run, jails: t.Sequence[str] = (), etc: str = "/etc") -> Filters:
+    """Read the filters of these kinds; AUTO means every kind that is on this host.
+
+    Raises:
+        Blind: a kind that was named cannot be read, or with AUTO no packet filter at all.
+    """
+    wanted = [kind for kind in KINDS if kind != AUTO] if AUTO in kinds else list(kinds)
+    filters = Filters([], [], [], jails=tuple(jails))
+    dumps, skip_tables = _read_iptables(filters, run) if {IPTABLES, IPSET, FIREWALLD} & set(wanted) else ([], set())
+    filters.tables += dumps
+    if {NFTABLES, FIREWALLD} & set(wanted):
+        _read_nft(filters, run, skip_tables)
+    if HOSTS_DENY in wanted:
+        filters.hosts_deny, filters.hosts_allow = (_text(f"{etc}/hosts.{name}") for name in ("deny", "allow"))
+        filters.read.append(HOSTS_DENY)
+    if ROUTE in wanted:
+        _read_routes(filters, run)
+    if FIREWALLD in wanted:
+        _read_firewalld(filters, run)
+    _require(kinds, filters)
+    return filters
+
+
+def _require(kinds: t.Sequence[str], filters: Filters) -> None:
+    reasons = {one.check: one.reason for one in filters.skipped}
+    blind = [kind for kind in kinds if kind not in (AUTO, *filters.read)]
+    if blind:
+        raise Blind(f"verify: {blind[0]} cannot be read: {reasons.get(blind[0], 'it is not on this host')}.",
+                    hint="Use become, or name what this host has.", argument="verify")
+    if AUTO in kinds and not any(kind in filters.read for kind in _PACKET_FILTERS):
+        said = "; ".join(f"{kind}: {reasons.get(kind, 'not there')}" for kind in _PACKET_FILTERS)
+        raise Blind(f"No packet filter can be read on this host ({said}).",
+                    hint="Use become. An empty verify does without the packet filter and measures the daemon alone.", argument="verify")
+
+
+def _read_nft(filters: Filters, run: Run, skip: t.Collection[tuple[str, str]]) -> None:
+    ran = run(["nft", "-j", "list", "ruleset"])
+    if ran.problem:
+        filters.skipped.append(Skipped(NFTABLES, ran.problem))
+        return
+    try:
+        filters.tables += parse_nft(ran.out or '{"nftables": []}', skip=skip)
+    except Unreadable as exc:
+        filters.skipped.append(Skipped(NFTABLES, str(exc)))
+        return
+    filters.read.append(NFTABLES)
+
+
+def _read_iptables(filters: Filters, run: Run) -> tuple[list[Table], set[tuple[str, str]]]:
+    """The tables, and those of nftables that iptables keeps: nft's JSON does not tell their matches, these dumps do."""
+    sets = _read_ipsets(filters, run)
+    tables: list[Table] = []
+    ours: set[tuple[str, str]] = set()
+    problems, seen, complete = [], set(), True
+    for name, family in _FAMILIES.items():
+        for program in (f"{name}-save", f"{name}-legacy-save", f"{name}-nft-save"):
+            ran = run([program])
+            if ran.problem:
+                if program == f"{name}-save":
+                    complete = False
+                    problems.append(ran.problem)
+                continue
+            variant = variant_of(ran.out) if ran.out.strip() else program
+            if (family, variant) in seen:
+                continue
+            seen.add((family, variant))
+            found, unread = parse_save(ran.out, where=program[:-len("-save")], family=family, sets=sets)
+            tables += found
+            if unread:
+                filters.skipped.append(Skipped(IPTABLES, f"{len(unread)} lines of {program} could not be read, such as: {unread[0]}"))
+            if variant == "nf_tables":
+                ours |= {(family, table.name) for table in found}
+    if complete:
+        filters.read.append(IPTABLES)
+    else:
+        filters.skipped.append(Skipped(IPTABLES, "; ".join(problems)))
+    return tables, ours
+
+
+def _read_ipsets(filters: Filters, run: Run) -> dict[str, AddressSet]:
+    ran = run(["ipset", "save"])
+    if ran.problem:
+        filters.skipped.append(Skipped(IPSET, ran.problem))
+        return {}
+    filters.read.append(IPSET)
+    return parse_ipsets(ran.out)
+
+
+def _read_routes(filters: Filters, run: Run) -> None:
+    for family in ("-4", "-6"):
+        for kind in DEAD_ROUTES:
+            ran = run(["ip", family, "-j", "route", "show", "table", "all", "type", kind])
+            try:
+                if ran.problem:
+                    raise ValueError(ran.problem)
+                filters.routes += parse_routes(ran.out.strip() or "[]")
+            except ValueError as exc:
+                filters.skipped.append(Skipped(ROUTE, str(exc)))
+                return
+    filters.route_get = run
+    filters.read.append(ROUTE)
+
+
+def _read_firewalld(filters: Filters, run: Run) -> None:
+    ran = run(["firewall-cmd", "--list-all-zones"])
+    if ran.problem:
+        filters.skipped.append(Skipped(FIREWALLD, ran.problem))
+        return
+    filters.rich_rules = ran.out
+    filters.read.append(FIREWALLD)
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(_MAX_FILE)
+    except OSError:
+        return ""

@@ -1,0 +1,154 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keep addresses from being banned for a while, and make sure beforehand that the while ends.
+
+This module util is PRIVATE to the collection: it may change at any time.
+
+An entry of a jail's ignore list that nobody takes out is a hole for ever. So the timer that takes it out comes first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import time
+import typing as t
+import uuid
+
+from .._core.addresses import Span, read_network
+from .._core.errors import BadInput, IncidentError
+from .client import Server
+from .programs import Run, find
+
+MAX_ENTRIES = 200
+MIN_SECONDS, MAX_SECONDS = 10.0, 86400.0
+RELOAD_WARNING = (
+    "A reload or restart of fail2ban wipes the entries: the ignore list made at run time is not in its configuration. "
+    "The timer then finds nothing to take out, which is harmless."
+)
+#: What systemd says of itself while it can run timers (systemctl(1), is-system-running).
+_ALIVE = ("running", "degraded", "starting", "initializing", "maintenance")
+
+
+class HoldRefused(IncidentError):
+    """Nothing could be made that would lift the hold; nothing was changed."""
+
+    kind = "hold_refused"
+
+
+@dataclasses.dataclass(frozen=True)
+class Hold:
+    """A hold that was made.
+
+    Attributes:
+        entries: jail and address, of those that were put in.
+        already: those that the jail ignored before; the timer leaves them.
+    """
+
+    seconds: float
+    unit: str
+    entries: tuple[tuple[str, str], ...]
+    already: tuple[tuple[str, str], ...] = ()
+    until: float = 0.0
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The hold as it appears in results."""
+        return {
+            "seconds": self.seconds, "unit": self.unit, "until": self.until, "warning": RELOAD_WARNING,
+            "entries": [{"jail": jail, "address": address} for jail, address in self.entries],
+            "already_ignored": [{"jail": jail, "address": address} for jail, address in self.already],
+        }
+
+
+def check(seconds: float, count: int, *, run: Run, client_command: t.Sequence[str]) -> None:
+    """Refuse a hold that could not be lifted again. It only reads.
+
+    Raises:
+        BadInput: too long, too short or too many.
+        HoldRefused: no timer can be made on this host.
+    """
+    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+        raise BadInput(f"hold: {seconds:g} s is not between {MIN_SECONDS:g} s and {MAX_SECONDS / 3600:g} h.",
+                       hint="Put what should be let in for longer into ignoreip of the configuration.", argument="hold")
+    if count > MAX_ENTRIES:
+        raise BadInput(f"hold: {count} entries are more than {MAX_ENTRIES}.", hint="Unban fewer at once.", argument="hold")
+    said = run(["systemctl", "is-system-running"])
+    state = (said.out or said.problem).strip().splitlines()[:1]
+    if not state or state[0] not in _ALIVE:
+        raise HoldRefused(
+            f"hold: no timer can be made on this host (systemd: {state[0] if state else 'no answer'}), so nothing would lift it again.",
+            hint="Unban without hold, or put the address into ignoreip by hand and take it out yourself.",
+        )
+    for program in ("systemd-run", client_command[0] if client_command else "fail2ban-client"):
+        if find(program) is None:
+            raise HoldRefused(f"hold: {program} is not on this host, and the timer needs it.", hint="Install it, or unban without hold.")
+
+
+def lifting_command(entries: t.Iterable[tuple[str, str]], *, client_command: t.Sequence[str], path: str) -> list[str]:
+    """What the timer runs: takes each entry out, and goes on where one is gone already."""
+    client = [*(client_command or ["fail2ban-client"]), "-s", path]
+    return ["/bin/sh", "-c", "; ".join(shlex.join([*client, "set", jail, "delignoreip", address]) for jail, address in entries) + "; true"]
+
+
+def begin(
+    server: Server, wanted: t.Sequence[tuple[str, str]], seconds: float, *, run: Run, client_command: t.Sequence[str],
+) -> Hold:
+    """Make the timer, then the entries, and see that they are there.
+
+    Args:
+        wanted: jail and address.
+
+    Raises:
+        HoldRefused: the timer could not be made, or an entry is not there afterwards; what was put in was taken out again.
+    """
+    ignored = {jail: _spans(server.texts(jail, "ignoreip")) for jail in {jail for jail, _address in wanted}}
+    already = tuple((jail, address) for jail, address in wanted if _is_in(address, ignored[jail]))
+    entries = tuple(one for one in wanted if one not in already)
+    unit = f"oncall-incident-hold-{uuid.uuid4().hex[:8]}"
+    if not entries:
+        return Hold(seconds, "", (), already)
+    _make_timer(unit, seconds, lifting_command(entries, client_command=client_command, path=server.path), run=run)
+    until = time.time() + seconds
+    try:
+        for jail, address in entries:
+            server.ask("set", jail, "addignoreip", address)
+        missing = [(jail, address) for jail, address in entries if not _is_in(address, _spans(server.texts(jail, "ignoreip")))]
+        if missing:
+            raise HoldRefused(f"hold: {missing[0][1]} is not on the ignore list of {missing[0][0]} after it was put there.",
+                              hint="See fail2ban's log.")
+    except IncidentError:
+        end(server, entries)
+        raise
+    return Hold(seconds, unit, entries, already, until)
+
+
+def end(server: Server, entries: t.Iterable[tuple[str, str]]) -> None:
+    """Take entries out again, as far as the server answers; the timer stays and takes out the rest."""
+    for jail, address in entries:
+        try:
+            server.ask("set", jail, "delignoreip", address)
+        except IncidentError:
+            continue
+
+
+def _make_timer(unit: str, seconds: float, command: t.Sequence[str], *, run: Run) -> None:
+    made = run([
+        "systemd-run", f"--unit={unit}", f"--on-active={int(seconds)}s", "--timer-property=AccuracySec=1s",
+        "--description=Lift the hold of oncall.incident", "--", *command,
+    ])
+    if made.problem:
+        raise HoldRefused(f"hold: the timer could not be made: {made.problem}.", hint="Unban without hold.")
+    seen = run(["systemctl", "is-active", f"{unit}.timer"])
+    if seen.out.strip() not in ("active", "activating"):
+        raise HoldRefused(f"hold: the timer {unit} is not active after it was made ({seen.out.strip() or seen.problem}).",
+                          hint="Unban without hold.")
+
+
+def _spans(texts: t.Iterable[str]) -> set[Span]:
+    return {Span.of(network) for network in (read_network(text) for text in texts) if network is not None}
+
+
+def _is_in(address: str, spans: t.Collection[Span]) -> bool:
+    network = read_network(address)
+    return network is not None and any(span.covers(Span.of(network)) for span in spans)

@@ -1,0 +1,421 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lift bans and measure that they are lifted: by the daemon, its database, and the packet filter.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import time
+import typing as t
+
+from .._core import actions, unbanning
+from .._core.addresses import Span
+from .._core.errors import IncidentError
+from .._core.f2b_replies import Ban
+from .._core.filter_repair import removal
+from .._core.findings import Skipped
+from .._core.packet_filter import Block
+from .._core.unbanning import Absent, Chosen, Selection, StillShut, Wish
+from . import hold as holding
+from .backends import Backend, Fail2ban, acting_alone
+from .database import Stored, Unreadable
+from .filters import Filters, read_filters
+from .programs import Run
+
+POLL = 0.25
+#: Measuring has a time of its own, since what was begun must be measured also when it took too long: seconds.
+MEASURE_SECONDS = 20.0
+#: Bans of which the logs are searched for lines.
+_MAX_SEARCHED = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """How to lift.
+
+    Attributes:
+        jails: to look at, empty for every one.
+        verify: kinds of packet filters to measure, see filters.KINDS; empty for none.
+        observe: seconds for which the daemon is watched afterwards, in case it bans again.
+        repair: whether what is left over is taken out.
+        hold: seconds for which the daemon is to ignore them; None for no hold.
+        client_command: for the hold's timer.
+    """
+
+    jails: tuple[str, ...] = ()
+    verify: tuple[str, ...] = ("auto",)
+    observe: float = 3.0
+    repair: bool = False
+    hold: t.Optional[float] = None
+    client_command: tuple[str, ...] = ()
+
+
+def unban(backend: Backend, wish: Wish, order: Order, *, run: Run, check_mode: bool) -> tuple[dict[str, t.Any], IncidentError | None]:
+    """Do what the wish says, or in check mode only plan it.
+
+    Returns:
+        The module's result, and the error that must fail the task all the same.
+
+    Raises:
+        IncidentError: before anything was changed.
+    """
+    work = _Work(backend, wish, order, run)
+    work.look()
+    if check_mode:
+        return work.plan(), None
+    with acting_alone(backend.server.path if isinstance(backend, Fail2ban) else "/etc/crowdsec"):
+        work.act()
+    return work.result(check_mode=False), work.problem()
+
+
+class _Work:
+    """One call: what was there, what is to be done, what came of it."""
+
+    def __init__(self, backend: Backend, wish: Wish, order: Order, run: Run) -> None:
+        self.backend, self.wish, self.order, self.run = backend, wish, order, run
+        self.daemon: dict[str, t.Any] = {}
+        self.jails: list[str] = []
+        self.all_jails: list[str] = []
+        self.before: list[Ban] = []
+        self.selection = Selection()
+        self.filters: Filters | None = None
+        self.stored: dict[tuple[str, str], Stored] = {}
+        self.lines: dict[tuple[str, str], list[str]] = {}
+        self.skipped: list[Skipped] = []
+        self.done: list[actions.Action] = []
+        self.after: list[Ban] = []
+        self.hold: holding.Hold | None = None
+        self.gone: set[tuple[str, str, str]] = set()
+        self.touched = False
+        self.blind: IncidentError | None = None
+
+    def look(self) -> None:
+        """Read everything that decides; nothing is changed."""
+        self.daemon = self.backend.describe()
+        self.all_jails = self.backend.jails()
+        self.jails = unbanning.known_jails(self.order.jails, self.all_jails)
+        self.before = self.backend.bans(self.all_jails)
+        mine = [ban for ban in self.before if ban.jail in self.jails]
+        self.selection = unbanning.select(self.wish, mine)
+        unbanning.check_limit(self.wish, len(self.selection.chosen))
+        if self.order.verify:
+            self.filters = self._read_filters()
+        bans = [one.ban for one in self.selection.chosen] + [one.ban for one in self.selection.covered]
+        self.stored = self._stored(bans)
+        silent = [ban for ban in bans if not self._stored_lines(ban)][:_MAX_SEARCHED]
+        self.lines = self.backend.lines(silent) if silent else {}
+        if self.order.hold is not None:
+            if not isinstance(self.backend, Fail2ban):
+                raise holding.HoldRefused("hold: CrowdSec has no ignore list that ends by itself.", hint="Use cscli allowlists (1.6.8).")
+            holding.check(self.order.hold, len(self._held()), run=self.run, client_command=self.order.client_command)
+
+    def plan(self) -> dict[str, t.Any]:
+        """What check mode says."""
+        for _chosen, action in self._planned():
+            approved = actions.is_approved([action.id], self.wish.approved)
+            self.done.append(action if approved else action.with_outcome(actions.REFUSED, why="not_approved"))
+        for absent in self.selection.absent:
+            self.done.append(self._absent_planned(absent))
+        self.done += [unbanning.report_for(one, resource=self.backend.resource) for one in self.selection.covered]
+        self.after = self.before
+        return self.result(check_mode=True)
+
+    def act(self) -> None:
+        """Hold, lift, watch, measure, repair."""
+        allowed: list[tuple[Chosen, actions.Action]] = []
+        refused: list[actions.Action] = []
+        for chosen, action in self._planned():
+            if actions.is_approved([action.id], self.wish.approved):
+                allowed.append((chosen, action))
+            else:
+                refused.append(action.with_outcome(actions.REFUSED, why="not_approved"))
+        if self.order.hold is not None and isinstance(self.backend, Fail2ban):
+            held = self._held({c.ban.key for c, _a in allowed})
+            if held:
+                self.hold = holding.begin(
+                    self.backend.server, held, self.order.hold, run=self.run, client_command=self.order.client_command,
+                )
+                self.touched = bool(self.hold.entries)
+        told, trouble = self._tell([c.ban for c, _a in allowed])
+        self.backend.clock.extend(MEASURE_SECONDS + self.order.observe)
+        try:
+            if trouble is not None:
+                self.backend.reopen()
+            self._watch([c for c, _a in allowed])
+            states = self._measure(allowed, told, trouble)
+            states += [self._absent(one) for one in self.selection.absent]
+        except IncidentError as exc:
+            said = (trouble or exc).message
+            states = [action.with_outcome(actions.UNKNOWN, error=said, hint="Run it again: it measures first.") for _c, action in allowed]
+            self.touched, self.blind = True, exc
+        self.done = [*states, *refused]
+        self.done += [unbanning.report_for(one, resource=self.backend.resource) for one in self.selection.covered]
+
+    def _tell(self, bans: t.Sequence[Ban]) -> tuple[set[tuple[str, str, str]], IncidentError | None]:
+        if not bans:
+            return set(), None
+        try:
+            return self.backend.unban(bans), None
+        except IncidentError as exc:
+            return set(), exc  # some may be done: what is measured next says which
+
+    def _watch(self, chosen: t.Sequence[Chosen]) -> None:
+        """Look at the daemon until it bans one again, or the window is over."""
+        keys = {one.ban.key for one in chosen}
+        pairs = {key[:2] for key in keys}
+        jails = sorted({key[0] for key in keys})
+        end = time.monotonic() + (min(self.order.observe, self.backend.clock.left() / 2) if chosen else 0)
+        while True:
+            now = self.backend.bans(jails) if jails else []
+            self.gone |= pairs_gone(keys, now)
+            again = any((ban.jail, ban.entry) in pairs and (ban.key not in keys or ban.key in self.gone) for ban in now)
+            if again or time.monotonic() >= end:
+                break
+            time.sleep(POLL)
+        self.after = list(self.backend.bans(self.all_jails)) if chosen else self.before
+
+    def _measure(
+        self, allowed: t.Sequence[tuple[Chosen, actions.Action]], told: t.Collection[tuple[str, str, str]], trouble: IncidentError | None,
+    ) -> list[actions.Action]:
+        stored = self._stored([c.ban for c, _a in allowed])
+        self._settle([c for c, _a in allowed])
+        repairs: dict[tuple[str, str, str], list[str]] = {}
+        if self.order.repair:
+            for chosen, _action in allowed:
+                steps = self._repair(chosen.ban.span, chosen.ban.jail, chosen.ban.entry)
+                if steps:
+                    repairs[chosen.ban.key] = steps
+        leftover_rows = [c.ban for c, _a in allowed if (c.ban.jail, c.ban.entry) in stored or c.ban.key in repairs]
+        if leftover_rows and isinstance(self.backend, Fail2ban):
+            self._tell(leftover_rows)  # a row is deleted whether or not the server still knows the ban
+            stored = self._stored([c.ban for c, _a in allowed])
+        if repairs:
+            self.after = self.backend.bans(self.all_jails)
+            self.filters = self._read_filters() if self.order.verify else None
+        now = {(ban.jail, ban.entry): ban for ban in self.after}
+        by_span = _jails_by_span(self.after)
+        found = []
+        for chosen, action in allowed:
+            ban = chosen.ban
+            ban_now = now.get((ban.jail, ban.entry))
+            if ban_now is not None and ban.key not in told and ban.key not in self.gone:
+                said = trouble.message if trouble is not None else f"Not tried: the {self.backend.clock.seconds:g} s of timeout were over."
+                found.append(action.with_outcome(
+                    actions.FAILED, state=unbanning.STILL_BANNED, why="out_of_time" if trouble is None else "error", error=said))
+                continue
+            left, also = self._blocks(ban.span, ban.jail, by_span)
+            found.append(unbanning.measured(
+                action, chosen, ban_now=ban_now, gone_once=ban.key in self.gone, stored=(ban.jail, ban.entry) in stored, left=left,
+                also=also, other_jails=sorted(by_span.get(ban.span, set()) - {ban.jail}) if ban.span else (),
+                repaired=repairs.get(ban.key, ()),
+            ))
+        return found
+
+    def _settle(self, chosen: t.Sequence[Chosen]) -> None:
+        """Read the packet filter, until it has followed the daemon or the time for that is over."""
+        if not self.order.verify or not (chosen or self.selection.absent):
+            return
+        end = time.monotonic() + min(self.backend.settles_within, self.backend.clock.left())
+        while True:
+            self.filters = self._read_filters()
+            by_span = _jails_by_span(self.after)
+            late = any(self._blocks(one.ban.span, one.ban.jail, by_span)[0] for one in chosen)
+            if not late or time.monotonic() >= end:
+                return
+            time.sleep(POLL)
+
+    def _absent(self, one: Absent) -> actions.Action:
+        """A target that nothing bans: is it in the packet filter all the same, since an unban failed before?"""
+        report = unbanning.report_for(one, resource=self.backend.resource)
+        by_span = _jails_by_span(self.after)
+        left, also = self._blocks(one.span, "", by_span)
+        if not left:
+            return dataclasses.replace(report, detail={**report.detail, "also_blocked_by": [block.as_dict() for block in also]})
+        if not self.order.repair or not actions.is_approved([report.id], self.wish.approved):
+            return self._forgotten(report, left, also)
+        steps = self._repair(one.span, left[0].jail, str(one.span))
+        self.filters = self._read_filters()
+        left, also = self._blocks(one.span, "", by_span)
+        if left:
+            return self._forgotten(report, left, also, steps)
+        self.touched = True
+        return report.with_outcome(
+            actions.DONE, state=unbanning.UNBANNED, repaired=steps, also_blocked_by=[block.as_dict() for block in also])
+
+    def _absent_planned(self, one: Absent) -> actions.Action:
+        report = unbanning.report_for(one, resource=self.backend.resource)
+        left, also = self._blocks(one.span, "", _jails_by_span(self.before))
+        if not left:
+            return dataclasses.replace(report, detail={**report.detail, "also_blocked_by": [block.as_dict() for block in also]})
+        detail = {"state": unbanning.STILL_FILTERED, "blocks": [block.as_dict() for block in left]}
+        if not self.order.repair:
+            return report.with_outcome(actions.REFUSED, why="repair_is_off", hint="Set repair to take the left-over rule out.", **detail)
+        approved = actions.is_approved([report.id], self.wish.approved)
+        return report.with_outcome(actions.PLANNED if approved else actions.REFUSED, **detail)
+
+    def _forgotten(
+        self, report: actions.Action, left: t.Sequence[Block], also: t.Sequence[Block], steps: t.Sequence[str] = (),
+    ) -> actions.Action:
+        return report.with_outcome(
+            actions.FAILED, state=unbanning.STILL_FILTERED, blocks=[block.as_dict() for block in left], repaired=list(steps),
+            also_blocked_by=[block.as_dict() for block in also],
+            error=f"Nothing bans it, and {left[0].where_text} still drops it: {left[0].rule}",
+            hint="Set repair, or remove the rule by hand: the daemon has forgotten it and never will.",
+        )
+
+    def _repair(self, span: Span | None, jail: str, entry: str) -> list[str]:
+        """Take out what an unban left, and give the steps; empty when there was nothing to do."""
+        if span is None:
+            return []
+        by_span = _jails_by_span(self.after)
+        left, _also = self._blocks(span, jail, by_span)
+        if not left:
+            return []
+        steps = []
+        for block in left:
+            argv = removal(block, span)
+            if argv is None:
+                continue
+            ran = self.run(argv)
+            steps.append(f"{' '.join(argv)}: {ran.problem or 'done'}")
+        self.filters = self._read_filters()
+        if self._blocks(span, jail, by_span)[0] and jail and isinstance(self.backend, Fail2ban):
+            steps.append(self._ban_and_unban(jail, entry))
+            self.filters = self._read_filters()
+        self.touched = self.touched or bool(steps)
+        return steps
+
+    def _ban_and_unban(self, jail: str, entry: str) -> str:
+        """Give the daemon the ban back, so that its own action takes the rule out."""
+        assert isinstance(self.backend, Fail2ban)
+        server = self.backend.server
+        try:
+            server.ask("set", jail, "banip", entry)
+            # The server writes its database some time after it has answered; a row that comes late would ban again at a restart.
+            end = time.monotonic() + min(2.0, self.backend.clock.left())
+            probe = Ban(jail, entry, None)
+            while time.monotonic() < end and (jail, entry) not in self._stored([probe]):
+                time.sleep(0.05)
+            server.ask("set", jail, "unbanip", entry)
+        except IncidentError as exc:
+            return f"ban and unban again in {jail}: {exc.message}"
+        return f"ban and unban again in {jail}: done"
+
+    def _planned(self) -> list[tuple[Chosen, actions.Action]]:
+        return [(one, self._with_evidence(one)) for one in self.selection.chosen]
+
+    def _with_evidence(self, one: Chosen) -> actions.Action:
+        action = unbanning.action_for(one, resource=self.backend.resource)
+        return dataclasses.replace(action, detail={**action.detail, "ban": self._describe(one.ban, one.matched_by)})
+
+    def _held(self, keys: t.Collection[tuple[str, str, str]] | None = None) -> list[tuple[str, str]]:
+        """Which address each affected jail is to ignore: the one that was asked for, not the network that covered it."""
+        found: dict[tuple[str, str], None] = {}
+        for one in self.selection.chosen:
+            if keys is None or one.ban.key in keys:
+                asked = str(one.span) if one.span is not None and one.matched_by == unbanning.BY_COVERING else one.ban.entry
+                found[one.ban.jail, asked] = None
+        return list(found)
+
+    def _read_filters(self) -> Filters:
+        return read_filters(self.order.verify, run=self.run, jails=self.all_jails)
+
+    def _stored(self, bans: t.Sequence[Ban]) -> dict[tuple[str, str], Stored]:
+        try:
+            return self.backend.stored(bans) if bans else {}
+        except Unreadable as exc:
+            if not any(one.check == "database" for one in self.skipped):
+                self.skipped.append(Skipped("database", str(exc)))
+            return {}
+
+    def _stored_lines(self, ban: Ban) -> tuple[str, ...]:
+        known = self.stored.get((ban.jail, ban.entry))
+        return known.lines if known else ()
+
+    def _blocks(self, span: Span | None, jail: str, by_span: t.Mapping[Span, t.Collection[str]]) -> tuple[list[Block], list[Block]]:
+        """What an unban should have removed, and what else keeps the address out."""
+        if span is None or self.filters is None:
+            return [], []
+        blocks = self.filters.blocks(span)
+        banned_in = set(by_span.get(span, ())) - {jail}
+        left = unbanning.leftovers(span, blocks, jail=jail, banned_in=banned_in)
+        return left, [block for block in blocks if block not in left]
+
+    def _describe(self, ban: Ban, matched_by: str) -> dict[str, t.Any]:
+        known = self.stored.get((ban.jail, ban.entry), Stored())
+        return {
+            "jail": ban.jail, "address": ban.entry, "banned_at": iso(ban.banned_at), "seconds": ban.seconds, "ends_at": iso(ban.ends_at),
+            "permanent": ban.permanent, "matched_by": matched_by, "recidive": self.backend.is_recidive(ban.jail),
+            "count": known.count, "failures": known.failures,
+            "lines": list(known.lines or self.lines.get((ban.jail, ban.entry), ())), **({"id": ban.id} if ban.id else {}),
+        }
+
+    def result(self, *, check_mode: bool) -> dict[str, t.Any]:
+        """The module's result."""
+        concerned = {one.ban.key: one.matched_by for one in self.selection.chosen}
+        concerned.update({one.ban.key: unbanning.BY_COVERING for one in self.selection.covered if one.ban.key not in concerned})
+        pairs = {key[:2] for key in concerned}
+        now = {(ban.jail, ban.entry) for ban in self.after}
+        gone = [] if check_mode else [key for key in (one.ban.key for one in self.selection.chosen) if key[:2] not in now]
+        said = actions.result(self.done, check_mode=check_mode, limits=self.wish.limits())
+        if not check_mode:
+            said["changed"] = said["changed"] or bool(gone) or self.touched or bool(self.gone)
+        return {
+            **said,
+            "before": [self._describe(ban, concerned[ban.key]) for ban in self.before if ban.key in concerned],
+            "after": [
+                self._describe(ban, concerned.get(ban.key, unbanning.BY_EXACT)) for ban in self.after if (ban.jail, ban.entry) in pairs
+            ],
+            "unbanned": [{"jail": jail, "address": entry} for jail, entry, _id in gone],
+            "jails": [self._jail(name) for name in self.jails],
+            "hold": self.hold.as_dict() if self.hold else None,
+            "backend": self.daemon,
+            "filters": {"read": self.filters.read if self.filters else [],
+                        "skipped_checks": [one.as_dict() for one in [*self.skipped, *(self.filters.skipped if self.filters else [])]]},
+            "count": len(self.before),
+        }
+
+    def _jail(self, name: str) -> dict[str, t.Any]:
+        return {
+            "name": name, "recidive": self.backend.is_recidive(name), "banned_before": sum(ban.jail == name for ban in self.before),
+            "banned_after": sum(ban.jail == name for ban in self.after),
+        }
+
+    def problem(self) -> IncidentError | None:
+        """What must fail the task."""
+        failed = actions.failed_actions(self.done)
+        if not failed:
+            return self.blind
+        first = failed[0]
+        said = "; ".join(
+            f"{action.target['address']} {action.detail.get('state') or action.outcome}"
+            + (f" ({action.target['jail']})" if action.target.get("jail") else "") for action in failed[:5]
+        )
+        more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
+        return StillShut(f"Not let in: {said}{more}. {first.detail.get('error', '')}".strip(), hint=first.detail.get("hint"))
+
+
+def pairs_gone(keys: t.Collection[tuple[str, str, str]], now: t.Sequence[Ban]) -> set[tuple[str, str, str]]:
+    """The keys that no ban has any more."""
+    there = {(ban.jail, ban.entry) for ban in now}
+    return {key for key in keys if key[:2] not in there}
+
+
+def _jails_by_span(bans: t.Iterable[Ban]) -> dict[Span, set[str]]:
+    found: dict[Span, set[str]] = {}
+    for ban in bans:
+        if ban.span is not None:
+            found.setdefault(ban.span, set()).add(ban.jail)
+    return found
+
+
+def iso(seconds: float | None) -> str | None:
+    """A time as ISO 8601 in UTC."""
+    if seconds is None:
+        return None
+    return datetime.datetime.fromtimestamp(seconds, tz=datetime.timezone.utc).isoformat(timespec="seconds")
