@@ -12,7 +12,6 @@ import dataclasses
 import shlex
 import typing as t
 
-from .addresses import read_network
 from .packet_filter import EXACT, Block
 
 _IPTABLES = ("iptables", "ip6tables", "iptables-nft", "ip6tables-nft", "iptables-legacy", "ip6tables-legacy")
@@ -78,7 +77,7 @@ def _of_iptables(block: Block) -> tuple[str, ...]:
     if block.set:
         return ("ipset", "del", block.set, block.source)
     words = _words(block.rule)
-    if words[:2] != ["-A", block.chain] or not _names_it(words, block.source):
+    if words[:2] != ["-A", block.chain] or not block.sole:
         return ()
     return (block.where, "-w", _LOCK, "-t", block.table, "-D", *words[1:])
 
@@ -87,8 +86,8 @@ def _of_nftables(block: Block) -> tuple[str, ...]:
     where = (block.family, block.table)
     if block.set:
         return ("nft", "delete", "element", *where, block.set, "{", block.source, "}")
-    # A rule with several addresses in it drops others as well.
-    if block.handle is None or "{" in block.rule or "@" in block.rule or not _names_it(block.rule.split(), block.source):
+    # A rule with several addresses in it, or with a map of verdicts, decides about others as well.
+    if block.handle is None or not block.sole or "vmap" in block.rule:
         return ()
     return ("nft", "delete", "rule", *where, block.chain, "handle", str(block.handle))
 
@@ -98,9 +97,3 @@ def _words(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError:
         return []
-
-
-def _names_it(words: t.Sequence[str], source: str) -> bool:
-    """Whether the rule's text itself names the address: then it is what the rule is about."""
-    wanted = read_network(source)
-    return wanted is not None and any(word[:1] in "0123456789abcdefABCDEF:[" and read_network(word) == wanted for word in words)

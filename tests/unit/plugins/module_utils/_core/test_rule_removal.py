@@ -14,7 +14,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.rule_removal
 
 def block(**more: Any) -> Block:
     return Block(**{"where": "iptables", "family": "ip", "table": "filter", "chain": "INPUT", "hook": "input", "number": 1,
-                    "rule": "-A INPUT -s 192.0.2.7/32 -j DROP", "source": "192.0.2.7", **more})
+                    "rule": "-A INPUT -s 192.0.2.7/32 -j DROP", "source": "192.0.2.7", "sole": True, **more})
 
 
 NFT = {"where": "nftables", "family": "inet", "chain": "input", "handle": 7, "number": None}
@@ -42,11 +42,12 @@ def test_what_removes_it(found: Block, argv: str) -> None:
     (block(owner="ufw"), "ufw's own"),
     (block(matched="covering", source="192.0.2.0/24", rule="-A INPUT -s 192.0.2.0/24 -j DROP"), "more than this address"),
     (block(matched="everyone", source="", rule="policy drop"), "more than this address"),
-    (block(**NFT, rule="ip saddr { 192.0.2.7, 192.0.2.8 } drop"), "cannot be removed by itself"),
+    (block(**NFT, rule="ip saddr { 192.0.2.7, 192.0.2.8 } drop", sole=False), "cannot be removed by itself"),
+    (block(**NFT, rule="ip saddr vmap { 192.0.2.7 : drop }"), "cannot be removed by itself"),
     (block(**{**NFT, "handle": None}, rule="ip saddr 192.0.2.7 drop"), "cannot be removed by itself"),
     (block(rule="-A OTHER -s 192.0.2.7/32 -j DROP"), "cannot be removed by itself"),
     (block(rule="-A INPUT -s 192.0.2.7/32 -m comment --comment \"open"), "cannot be removed by itself"),
-    (block(rule="-A INPUT -m iprange --src-range 192.0.2.1-192.0.2.9 -j DROP"), "cannot be removed by itself"),
+    (block(rule="-A INPUT -m iprange --src-range 192.0.2.1-192.0.2.9 -j DROP", sole=False), "cannot be removed by itself"),
     (block(where="hosts_deny", rule="ALL: 192.0.2.7"), "cannot be removed by itself"),
 ])
 def test_what_stays(found: Block, why: str) -> None:
