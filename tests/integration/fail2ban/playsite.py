@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -158,9 +158,11 @@ class PlaySite:
         )
         return Ended(status=done.returncode, output=done.stdout, home=Path(env["INCIDENT_HOME"]))
 
-    def play(self, scenario: str, *arguments: str, environ: Mapping[str, str] | None = None, **variables: Any) -> Ended:
-        """Run a scenario with ansible-playbook; `variables` become extra variables."""
-        argv = ["ansible-playbook", "-i", str(self.inventory()), str(ROOT / "incident" / f"{scenario}.yml"), *arguments]
+    def play(
+        self, scenario: str, *arguments: str, environ: Mapping[str, str] | None = None, prefix: Sequence[str] = (), **variables: Any,
+    ) -> Ended:
+        """Run a scenario with ansible-playbook; `variables` become extra variables, `prefix` comes before the program."""
+        argv = [*prefix, "ansible-playbook", "-i", str(self.inventory()), str(ROOT / "incident" / f"{scenario}.yml"), *arguments]
         return self.call(*argv, *(["-e", json.dumps(variables)] if variables else []), **(environ or {}))
 
     def incident(self, scenario: str, *arguments: str, environ: Mapping[str, str] | None = None, **variables: Any) -> Ended:

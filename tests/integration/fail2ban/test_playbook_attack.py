@@ -50,8 +50,7 @@ def site(tmp_path: Path) -> Iterator[PlaySite]:
         write_log(log, FAILURES)
         made = PlaySite(server=server, place=tmp_path, host={
             "fail2ban_ports": [PORT], "fail2ban_attack_logs": [str(log)], "fail2ban_attack_journal": False,
-            # Addresses of documentation and of benchmarks are private ones by IANA's registry.
-            "fail2ban_allow_private": True, "fail2ban_never_ban": [OPERATOR],
+            "fail2ban_never_ban": [OPERATOR],
         })
         service = made.serve(PORT)
         try:
@@ -102,15 +101,22 @@ def test_only_the_approved_plan_is_carried_out(site: PlaySite) -> None:
 
 
 def test_nobody_is_banned_while_no_operator_is_known(site: PlaySite) -> None:
+    """In a process namespace of its own, where no session of sshd of this machine is seen."""
     before = site.state()
-    done = site.play("brute-force", fail2ban_never_ban=[])
+    done = site.play("brute-force", prefix=["unshare", "--pid", "--fork", "--mount-proc"], fail2ban_never_ban=[])
     assert done.status == 2, done.output
+    assert "Nobody can tell where the operator of this host comes from" in done.said
     assert site.state() == before
 
 
 def test_private_networks_are_not_banned_by_accident(site: PlaySite) -> None:
-    done = site.play("brute-force", fail2ban_allow_private=False)
-    assert banned(site) == [], done.output
+    write_log(site.place / "auth.log", {"10.1.2.3": 70, "fd00::7": 60, ATTACKER: 50})
+    done = site.play("brute-force")
+    assert done.status == 0, done.output
+    assert banned(site) == [ATTACKER]
+    assert {"10.1.2.3", "fd00::7"} <= {event["protected"]["target"]["address"] for event in done.events("protected")}
+    assert site.play("brute-force", fail2ban_allow_private=True).status == 0
+    assert banned(site) == sorted([ATTACKER, "10.1.2.3", "fd00::7"])
 
 
 def test_who_is_logged_in_over_ssh_is_never_banned(site: PlaySite, tmp_path: Path) -> None:
