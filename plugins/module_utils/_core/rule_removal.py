@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import typing as t
 
 from .packet_filter import EXACT, Block
 
