@@ -30,6 +30,7 @@ HARMLESS = {
     "ansible.builtin.include_tasks", "ansible.builtin.import_tasks", "ansible.builtin.include_role", "ansible.builtin.import_role",
     "oncall.incident.approved", "oncall.incident.conclude", "oncall.incident.disk_health", "oncall.incident.log_excerpt",
     "oncall.incident.pg_health", "oncall.incident.publish_plan", "oncall.incident.recording", "oncall.incident.tunnel",
+    "oncall.incident.access_health",
     "oncall.incident.failed_logins",
     "oncall.incident.fail2ban_health",
     "oncall.incident.firewall_trace",

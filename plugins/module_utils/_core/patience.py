@@ -14,7 +14,8 @@ import typing as t
 
 from .durations import parse_duration
 from .errors import BadInput
-from .findings import Finding, Skipped
+from .findings import OK, WARNING, Finding, Skipped
+from .findings import worst as _worst
 from .recovery import Hold, status_by_check
 
 #: One look: what was judged, and what could not be.
@@ -60,26 +61,23 @@ def patience_from(found: t.Mapping[str, t.Any]) -> Patience:
 
 
 def await_ok(
-    look: Look, *, patience: Patience, clock: t.Callable[[], float] = time.monotonic, sleep: t.Callable[[float], None] = time.sleep,
+    look: Look, *, patience: Patience, minds_warnings: bool = True,
+    clock: t.Callable[[], float] = time.monotonic, sleep: t.Callable[[float], None] = time.sleep,
 ) -> Waited:
     """Look until every check has been ok without a break for long enough, or the time is up; at least once.
 
-    What was skipped or is unknown is not ok. A look in which nothing was judged is not ok either.
+    What was skipped or is unknown is not ok. A look in which nothing was judged is not ok either. A warning is, unless it is minded.
     """
     hold = Hold(checks=(_ALL,), seconds=patience.hold)
     started = clock()
     while True:
         findings, skipped = look()
-        statuses = set(status_by_check(findings, skipped).values())
+        status = _worst(status_by_check(findings, skipped).values())
         now = clock() - started
-        held = hold.see({_ALL: "ok" if statuses == {"ok"} else _worst(statuses)}, at=now)
+        held = hold.see({_ALL: OK if status == WARNING and not minds_warnings else status}, at=now)
         if held or now >= patience.timeout:
             return Waited(findings=findings, skipped=skipped, held=held, waited=now, polls=hold.polls, history=_brief(hold.history))
         sleep(max(min(patience.interval, patience.timeout - now), 0.0))
-
-
-def _worst(statuses: t.Collection[str]) -> str:
-    return next((status for status in ("critical", "unknown", "warning") if status in statuses), "unknown")
 
 
 def _brief(history: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
