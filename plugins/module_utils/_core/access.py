@@ -40,8 +40,9 @@ def judge_let_in(asked: str, span: Span, *, bans: t.Sequence[Ban], blocks: t.Seq
     partly = [block for block in blocks if block.matched == PART]
     said = [f"banned by {ban.jail} as {ban.entry}" for ban in holding] + [_say(block) for block in closed]
     some = [f"{ban.entry} banned by {ban.jail}" for ban in inside] + [_say(block) for block in partly]
+    causes = [{"backend": FAIL2BAN, "jail": ban.jail} for ban in holding]
     detail = {
-        "cause": cause_of([*closed, *partly], bans=[{"backend": FAIL2BAN, "jail": ban.jail} for ban in holding], listening=None, blind=False),
+        "cause": cause_of([*closed, *partly], bans=causes, listening=None, blind=False),
         "blocks": [{**block.as_dict(), "remedy": remedy(block).advice} for block in (*closed, *partly)[:_MAX_SHOWN]],
         "perhaps": [_say(block) for block in blocks if block not in closed and block not in partly][:_MAX_SHOWN],
     }
@@ -60,7 +61,8 @@ def judge_not_banned(asked: str, span: Span, *, bans: t.Sequence[Ban], blocks: t
     holding = [f"banned by {ban.jail} as {ban.entry}" for ban in bans if ban.span is not None and ban.span.touches(span)]
     left = [_say(block) for block in blocks if block.owner in _BANNING]
     if holding or left:
-        return Finding(NOT_BANNED, CRITICAL, observed="; ".join([*holding, *left][:_MAX_SHOWN]), subject=asked, hint="Lift this ban at once.")
+        said = "; ".join([*holding, *left][:_MAX_SHOWN])
+        return Finding(NOT_BANNED, CRITICAL, observed=said, subject=asked, hint="Lift this ban at once.")
     return Finding(NOT_BANNED, OK, observed="no ban holds it", subject=asked)
 
 
