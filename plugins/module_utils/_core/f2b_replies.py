@@ -21,6 +21,7 @@ PERMANENT = -1
 # "192.0.2.1 \t2026-11-24 11:00:00 + 600 = 2026-11-24 11:10:00", fail2ban's BanManager.getBanList; an end of year 9999 is never.
 _TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 _WITH_TIME = re.compile(rf"(?P<entry>\S.*?)\s*\t(?P<at>{_TIME}) \+ (?P<seconds>-?\d+) = (?P<end>{_TIME})\Z")
+NUMBER = re.compile(r"-?[0-9]{1,18}\Z")
 _JAIL_NAME = re.compile(r"[^\s,<>]+\Z")
 
 
@@ -151,7 +152,7 @@ def from_client(words: t.Sequence[str], text: str) -> t.Any:
         return _tree(rest)
     if words[:1] == ["get"] and words[2:3] == ["actions"]:
         return [name.strip() for name in rest[-1].split(",")] if len(rest) > 1 else []
-    if text.strip().lstrip("-").isdigit():
+    if NUMBER.match(text.strip()):
         return int(text)
     if text[:1] in "[{(":
         try:

@@ -8,7 +8,6 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 import typing as t
@@ -168,9 +167,3 @@ def _span_of(pattern: str) -> Span | None:
     else:
         network = read_network(pattern)
     return Span.of(network) if network is not None else None
-
-
-def is_private(network: t.Any) -> bool:
-    """Whether a network is one of those nobody on the Internet has (IANA's special-purpose registries), loopback and link-local too."""
-    return bool(network.is_private or network.is_loopback or network.is_link_local or network.is_reserved or network.is_multicast) \
-        or any(network.version == 4 and network.overlaps(shared) for shared in (ipaddress.ip_network("100.64.0.0/10"),))

@@ -50,6 +50,10 @@ class AddressSet:
     def __len__(self) -> int:
         return len(self._single) + len(self._wide)
 
+    def spans(self) -> list[Span]:
+        """What is in it."""
+        return sorted([*self._single, *self._wide])
+
     def find(self, wanted: Span) -> tuple[str, Span] | None:
         """The entry that holds an address or network, and how: EXACT, COVERING, or PART when it holds only some of it."""
         if self._except is not None and self._except.find(wanted) is not None:
@@ -234,6 +238,18 @@ class Walker:
             if not walk.ended and chain.policy == DROP and not walk.perhaps_accepted:
                 found.append(self.block(table, chain, chain, None, (), EVERYONE, None))
         return found
+
+    def owned(self, owner: str) -> list[tuple[Span, str, str]]:
+        """Every address that a rule or set of one owner drops, with the jail and where: whoever is asked about."""
+        found: dict[tuple[Span, str], str] = {}
+        for table in self._tables:
+            for chain in table.chains.values():
+                for rule in chain.rules:
+                    for source in rule.sources if rule.verdict == DROP else ():
+                        by, jail = owner_of(source.name, chain.name, table.name, jails=self._jails)
+                        for span in source.addresses.spans() if by == owner and not source.negated else ():
+                            found.setdefault((span, jail), f"{table.where} {table.family} {table.name} {source.name or chain.name}")
+        return [(span, jail, where) for (span, jail), where in found.items()]
 
     def index(self, chain: Chain) -> _Index:
         """The chain's rules by the address that they are about."""

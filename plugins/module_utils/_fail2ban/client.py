@@ -22,7 +22,7 @@ import typing as t
 
 from .._core import f2b_pickle
 from .._core.errors import CannotReach, IncidentError
-from .._core.f2b_replies import Ban, ServerSaidNo, answer_of, bans_of, from_client, jails_of, texts_of
+from .._core.f2b_replies import NUMBER, Ban, ServerSaidNo, answer_of, bans_of, from_client, jails_of, texts_of
 
 END = b"<F2B_END_COMMAND>"
 CLOSE = b"<F2B_CLOSE_COMMAND>"
@@ -261,7 +261,7 @@ class Server:
     def number(self, jail: str, what: str) -> int | None:
         """A jail's property that is a number: bantime, findtime, maxretry."""
         found = self.ask("get", jail, what)
-        return int(found) if isinstance(found, (int, float)) or str(found).lstrip("-").isdigit() else None
+        return int(found) if isinstance(found, (int, float)) or NUMBER.match(str(found)) else None
 
     def database(self) -> str | None:
         """Where its database is; None where it keeps none."""

@@ -49,11 +49,16 @@ class Filters:
     jails: tuple[str, ...] = ()
     _walker: t.Optional[Walker] = None
 
-    def blocks(self, span: Span, *, protocol: str | None = None, port: int | None = None) -> list[Block]:
-        """Everything that keeps an address out."""
+    @property
+    def walker(self) -> Walker:
+        """What walks through the tables."""
         if self._walker is None:
             self._walker = Walker(self.tables, jails=self.jails)
-        found = self._walker.blocks(Probe(span, protocol, port))
+        return self._walker
+
+    def blocks(self, span: Span, *, protocol: str | None = None, port: int | None = None) -> list[Block]:
+        """Everything that keeps an address out."""
+        found = self.walker.blocks(Probe(span, protocol, port))
         found += hosts_deny_blocks(span, deny=self.hosts_deny, allow=self.hosts_allow) if self.hosts_deny else []
         found += self._dead_routes(span)
         return found + (rich_rule_blocks(span, self.rich_rules) if self.rich_rules else [])

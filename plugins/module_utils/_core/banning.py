@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who must never be banned, and who may be within the limits.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import typing as t
+
+from . import actions
+from .addresses import Network, Span, canonical
+from .errors import Blind
+
+VERB = "ban"
+BANNED, ALREADY_BANNED, NOT_FILTERED, NOT_BANNED = "banned", "already_banned", "not_filtered", "not_banned"
+#: Networks of nobody on the Internet: RFC 1918, 6598 (shared), 3927 and 4291 (link-local), 4193 (unique local). Documentation's
+#: networks are not among them.
+PRIVATE: tuple[Network, ...] = tuple(ipaddress.ip_network(text) for text in (
+    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10", "fec0::/10",
+))
+#: A larger network is nobody's brute force but a provider.
+WIDEST = {4: 16, 6: 32}
+
+
+@dataclasses.dataclass(frozen=True)
+class Protected:
+    """Addresses that are never banned, and why.
+
+    Attributes:
+        operators: of those who are logged in, or came to do this.
+        never_ban: what the caller named.
+        own: this host's.
+        gateways, resolvers: without which it reaches nobody.
+        ignored: what the jail itself ignores.
+    """
+
+    operators: tuple[Network, ...] = ()
+    never_ban: tuple[Network, ...] = ()
+    own: tuple[Network, ...] = ()
+    gateways: tuple[Network, ...] = ()
+    resolvers: tuple[Network, ...] = ()
+    ignored: tuple[Network, ...] = ()
+
+    def require_operator(self) -> None:
+        """Refuse to ban anybody when nobody can tell who must not be.
+
+        Raises:
+            Blind: there is neither a session nor a named address.
+        """
+        if not self.operators and not self.never_ban:
+            raise Blind(
+                "Nobody can tell where the operator of this host comes from: there is no session of sshd, no SSH_CONNECTION, and never_ban "
+                "is empty. Nothing was banned.",
+                hint="Put the addresses of the operators, the bastion or AWX into never_ban.", argument="never_ban",
+            )
+
+
+def reasons(network: Network, protected: Protected, *, allow_private: bool) -> tuple[str, ...]:
+    """Why a network must not be banned; empty when nothing protects it. One shared address is enough."""
+    span = Span.of(network)
+    found = [
+        name for name, others in (
+            ("operator", protected.operators), ("never_ban", protected.never_ban), ("own_address", protected.own),
+            ("gateway", protected.gateways), ("resolver", protected.resolvers), ("ignored_by_jail", protected.ignored),
+        ) if any(Span.of(other).touches(span) for other in others)
+    ]
+    if network.is_loopback or any(network.version == net.version and Span.of(net).touches(span) for net in _LOOPBACK):
+        found.append("loopback")
+    if network.is_unspecified or network.is_multicast or (network.is_reserved and network.version == 4):
+        found.append("special")
+    if network.prefixlen < WIDEST[network.version]:
+        found.append("too_wide")
+    if not allow_private and any(Span.of(private).touches(span) for private in PRIVATE):
+        found.append("private")
+    return tuple(found)
+
+
+_LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+
+
+def action_for(network: Network, *, jail: str, resource: str, seconds: float | None) -> actions.Action:
+    """The action that bans a network."""
+    said = canonical(network)
+    return actions.Action(
+        id=actions.action_id(verb=VERB, resource=resource, identity={"jail": jail, "entry": said}), verb=VERB,
+        target={"address": said, "jail": jail}, reason=f"{said} was named for {jail}.", detail={"seconds": seconds},
+    )
+
+
+def spared_for(network: Network, why: t.Sequence[str]) -> actions.Spared:
+    """Who was not banned, and why."""
+    return actions.Spared(target={"address": canonical(network)}, reasons=tuple(why), would_match=True)

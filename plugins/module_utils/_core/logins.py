@@ -1,0 +1,241 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Failed logins in what sshd and others write, counted by address and user.
+
+This module util is PRIVATE to the collection: it may change at any time.
+
+sshd writes several lines for one attempt. A connection (address and port) counts as often as it has a line that says "Failed",
+or once where it was given up before that.
+"""
+
+from __future__ import annotations
+
+import calendar
+import dataclasses
+import datetime
+import json
+import re
+import time
+import typing as t
+
+from .addresses import canonical, read_network
+from .findings import Finding, Skipped, judge, verdict
+
+_USER = r"(?P<user>.{0,100}?)"
+_FROM = r"from (?P<address>[0-9A-Fa-f:.%\w]{3,64})(?: port (?P<port>\d{1,5}))?"
+# The user is what the client sent and may hold anything, so the address is looked for at the end of the line.
+# What follows it is only what sshd adds: a looser end would let a name of the client's choosing stand in its place.
+_END = r"(?: ssh\d?)?(?:: [A-Z0-9-]{2,30} (?:SHA256|MD5):\S{1,100})?(?: \[preauth\])?\Z"
+_HOW = r"(?:password|publickey|keyboard-interactive\S*|hostbased|gssapi\S*)"
+_FAILED = re.compile(rf"Failed {_HOW} for (?:invalid user )?{_USER} {_FROM}{_END}")
+_GIVEN_UP = (
+    re.compile(rf"Invalid user {_USER} {_FROM}\Z"),
+    re.compile(rf"(?:error: )?maximum authentication attempts exceeded for (?:invalid user )?{_USER} {_FROM}{_END}"),
+    re.compile(r"(?:Connection (?:closed|reset) by|Disconnected from) (?:authenticating|invalid) user "
+               rf"{_USER} (?P<address>[0-9A-Fa-f:.%]{{3,64}}) port (?P<port>\d{{1,5}})(?: \[preauth\])?\Z"),
+)
+_ACCEPTED = re.compile(rf"Accepted \S{{1,40}} for {_USER} {_FROM}{_END}")
+_PAM = re.compile(
+    r"pam_\w{1,40}\([^)]{1,60}\): authentication failure;.{0,200}? rhost=(?P<address>[0-9A-Fa-f:.]{3,64})(?:\s+user=(?P<user>\S{0,100}))?"
+)
+_DOVECOT = re.compile(r"(?:auth failed|Aborted login).{0,300}?user=<(?P<user>[^>]{0,100})>.{0,200}?rip=(?P<address>[0-9A-Fa-f:.]{3,64})")
+_REPEATED = re.compile(r"message repeated (?P<times>\d{1,6}) times: \[ ?(?P<message>.*)\]\Z")
+# "2026-11-24T11:30:32.123456+00:00 host sshd[4711]: ..." or "Nov 24 11:30:32 host sshd[4711]: ...", as rsyslog writes them.
+_ISO_TIME = r"(?P<iso>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)"
+_OLD_TIME = r"(?P<month>[A-Z][a-z]{2}) +(?P<day>\d{1,2}) (?P<clock>\d\d:\d\d:\d\d)"
+_LINE = re.compile(rf"(?:{_ISO_TIME}|{_OLD_TIME}) \S+ (?P<program>[^\s:\[]{{1,64}})(?:\[\d+\])?: (?P<message>.*)\Z")
+_MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if name}
+_SSH = ("sshd", "sshd-session", "sshd-auth")
+MAX_LINE = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """One thing that a line says of a login.
+
+    Attributes:
+        at: seconds since the epoch, None where the line has no time that can be read.
+        kind: failed, given_up or accepted.
+        port: of the client, which tells its connections apart; empty where the line has none.
+        times: how often, where the log says that a message was repeated.
+    """
+
+    at: t.Optional[float]
+    kind: str
+    address: str
+    user: str
+    port: str = ""
+    times: int = 1
+
+
+def parse_journal(lines: t.Iterable[str]) -> list[Event]:
+    """The events in lines of `journalctl -o json` (systemd.journal-fields(7)); lines that are none are left out."""
+    found = []
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if not isinstance(entry, dict):
+            continue
+        message = entry.get("MESSAGE")
+        if isinstance(message, list):  # bytes that are no UTF-8
+            message = bytes(one for one in message if isinstance(one, int) and 0 <= one < 256).decode("utf-8", "replace")
+        stamp = re.match(r"[0-9]{1,18}\Z", str(entry.get("__REALTIME_TIMESTAMP", "")))
+        found += parse_message(
+            str(message or ""), program=str(entry.get("SYSLOG_IDENTIFIER", "")), at=int(stamp[0]) / 1e6 if stamp else None,
+        )
+    return found
+
+
+def parse_log(lines: t.Iterable[str], *, now: float) -> list[Event]:
+    """The events in lines of auth.log or secure."""
+    found = []
+    for line in lines:
+        match = _LINE.match(line[:MAX_LINE].rstrip("\r\n"))
+        if match:
+            found += parse_message(match["message"], program=match["program"], at=_time_of(match, now))
+    return found
+
+
+def parse_message(message: str, *, program: str, at: float | None) -> list[Event]:
+    """The event that a message is, if any."""
+    message, times = message[:MAX_LINE].strip(), 1
+    repeated = _REPEATED.match(message)
+    if repeated:
+        message, times = repeated["message"].strip(), int(repeated["times"])
+    is_ssh = program in _SSH
+    patterns: list[tuple[str, re.Pattern[str]]] = [("failed", _FAILED), *(("given_up", one) for one in _GIVEN_UP), ("accepted", _ACCEPTED)]
+    for kind, pattern in patterns if is_ssh else (("failed", _PAM), ("failed", _DOVECOT)):
+        match = pattern.match(message) if is_ssh else pattern.search(message)
+        if match:
+            named = match.groupdict()
+            network = read_network(named["address"] or "")
+            if network is None or network.num_addresses != 1:
+                return []
+            return [Event(at, kind, canonical(network), _tidy(named.get("user") or ""), named.get("port") or "", times)]
+    return []
+
+
+@dataclasses.dataclass
+class Tally:
+    """What one address did."""
+
+    address: str
+    failed: int = 0
+    accepted: int = 0
+    first: t.Optional[float] = None
+    last: t.Optional[float] = None
+    users: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    def see(self, at: float | None) -> None:
+        """Take a time into account."""
+        if at is not None:
+            self.first = at if self.first is None else min(self.first, at)
+            self.last = at if self.last is None else max(self.last, at)
+
+
+def count(sources: t.Sequence[t.Sequence[Event]], *, since: float) -> dict[str, Tally]:
+    """The failed logins by address since a time. Sources that tell of the same events are not added up: the larger number counts.
+
+    Args:
+        since: seconds since the epoch; events without a time count.
+    """
+    found: dict[str, Tally] = {}
+    for events in sources:
+        recent = [event for event in events if event.at is None or event.at >= since]
+        one = _count_one(recent)
+        for address, tally in one.items():
+            known = found.get(address)
+            if known is None or (tally.failed, tally.accepted) > (known.failed, known.accepted):
+                found[address] = tally
+    return found
+
+
+def _count_one(events: t.Sequence[Event]) -> dict[str, Tally]:
+    found: dict[str, Tally] = {}
+    with_failure = {(event.address, event.port) for event in events if event.kind == "failed" and event.port}
+    given_up: set[tuple[str, str]] = set()
+    for event in events:
+        tally = found.setdefault(event.address, Tally(event.address))
+        times = event.times
+        if event.kind == "accepted":
+            tally.accepted += times
+            continue
+        if event.kind == "given_up":
+            connection = (event.address, event.port)
+            if connection in with_failure or (event.port and connection in given_up):
+                continue
+            given_up.add(connection)
+        tally.failed += times
+        tally.users[event.user] = tally.users.get(event.user, 0) + times
+        tally.see(event.at)
+    return found
+
+
+def judge_logins(
+    tallies: t.Mapping[str, Tally], *, warning: int, critical: int, max_addresses: int, since: float, skipped: t.Sequence[Skipped],
+) -> dict[str, t.Any]:
+    """The verdict: the address with most failures decides."""
+    worst = sorted((one for one in tallies.values() if one.failed), key=lambda one: (-one.failed, one.address))
+    total = sum(one.failed for one in worst)
+    users: dict[str, int] = {}
+    for one in worst:
+        for user, times in one.users.items():
+            users[user] = users.get(user, 0) + times
+    most = worst[0] if worst else None
+    findings: list[Finding] = [judge(
+        "failed_logins", most.failed if most else 0, warning=warning, critical=critical, unit="count",
+        subject=most.address if most else "", hint="Somebody tries passwords. fail2ban_ban keeps the worst out.",
+        detail={"total": total, "addresses": len(worst)},
+    )]
+    succeeded = [one for one in worst if one.accepted and one.failed >= critical]
+    if succeeded:
+        findings.append(Finding(
+            "login_after_failures", "critical", observed=succeeded[0].failed, threshold=critical, unit="count",
+            subject=succeeded[0].address, hint="It failed often and got in: find out whether a password was guessed.",
+            detail={"addresses": [one.address for one in succeeded[:max_addresses]]},
+        ))
+    return {
+        **verdict(findings, skipped), "total": total, "addresses": len(worst), "since": _iso(since),
+        "worst": [_describe(one) for one in worst[:max_addresses]], "left_out": max(len(worst) - max_addresses, 0),
+        "users": [{"user": user, "failed": times} for user, times in sorted(users.items(), key=lambda i: (-i[1], i[0]))[:max_addresses]],
+    }
+
+
+def _describe(one: Tally) -> dict[str, t.Any]:
+    users = sorted(one.users.items(), key=lambda item: (-item[1], item[0]))
+    return {"address": one.address, "failed": one.failed, "accepted": one.accepted, "first": _iso(one.first), "last": _iso(one.last),
+            "users": [user for user, _times in users[:10]], "user_count": len(users)}
+
+
+def _iso(at: float | None) -> str | None:
+    if at is None:
+        return None
+    return datetime.datetime.fromtimestamp(at, tz=datetime.timezone.utc).isoformat(timespec="seconds")
+
+
+def _time_of(match: re.Match[str], now: float) -> float | None:
+    try:
+        if match["iso"]:
+            text = match["iso"].replace(" ", "T").replace("Z", "+00:00")
+            # Python before 3.11 wants a colon in the zone, and three or six digits of a second.
+            text = re.sub(r"([+-]\d\d)(\d\d)\Z", r"\1:\2", re.sub(r"\.\d+", "", text))
+            return datetime.datetime.fromisoformat(text).astimezone().timestamp()
+        month, clock = _MONTHS.get(match["month"]), time.strptime(match["clock"], "%H:%M:%S")
+        if month is None:
+            return None
+        year = time.localtime(now).tm_year
+        # These lines have no year: one that would be in the future is last year's.
+        for candidate in (year, year - 1):
+            at = time.mktime((candidate, month, int(match["day"]), clock.tm_hour, clock.tm_min, clock.tm_sec, 0, 0, -1))
+            if at <= now + 86400:
+                return at
+    except (ValueError, OverflowError):
+        pass
+    return None
+
+
+def _tidy(user: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in user)[:64]

@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From an address's point of view: what keeps it out, and whose doing that is.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .findings import CRITICAL, OK, UNKNOWN, WARNING, Finding
+from .packet_filter import FAIL2BAN, PART, Block
+
+#: Causes, the one that is most precisely known first.
+CAUSES = (FAIL2BAN, "crowdsec", "route", "hosts_deny", "firewall", "service", "none", "unknown")
+#: Conditions that limit what is kept out, not whether: the address is kept out of that.
+_LIMITS = ("protocol ", "port ", "service", "zone ")
+
+
+def is_perhaps(block: Block) -> bool:
+    """Whether it cannot be told from the address that the block applies."""
+    return block.matched == PART or any(not condition.startswith(_LIMITS) for condition in block.conditions)
+
+
+def cause_of(blocks: t.Sequence[Block], *, bans: t.Sequence[t.Mapping[str, t.Any]], listening: bool | None, blind: bool) -> str:
+    """Whose doing it is that an address cannot get in.
+
+    Args:
+        blocks: of the address.
+        bans: of the daemon.
+        listening: whether anything listens at the port; None where no port was asked about.
+        blind: whether something could not be read.
+    """
+    sure = [block for block in blocks if not is_perhaps(block)] or list(blocks)
+    for block in sure:
+        if block.owner in (FAIL2BAN, "crowdsec"):
+            return block.owner
+    if bans and sure:
+        return str(bans[0].get("backend", FAIL2BAN))
+    for block in sure:
+        if block.where in ("route", "hosts_deny"):
+            return block.where
+    if sure:
+        return "firewall"
+    if listening is False:
+        return "service"
+    return "unknown" if blind else "none"
+
+
+def judge_trace(
+    address: str, blocks: t.Sequence[Block], *, bans: t.Sequence[t.Mapping[str, t.Any]], cause: str, blind: bool,
+) -> Finding:
+    """The finding on one address."""
+    sure = [block for block in blocks if not is_perhaps(block)]
+    if sure:
+        status, hint = CRITICAL, f"{sure[0].where_text} keeps it out: {sure[0].rule}"
+    elif blocks:
+        status, hint = WARNING, f"{blocks[0].where_text} may keep it out: {blocks[0].rule} ({'; '.join(blocks[0].conditions) or 'in part'})"
+    elif bans:
+        status, hint = WARNING, f"{bans[0]['jail']} bans it, and no rule of this host's packet filter drops it."
+    else:
+        status, hint = (UNKNOWN, "Not everything could be read.") if blind else (OK, "")
+    return Finding("blocked", status, observed=len(blocks), threshold=1, unit="count", subject=address, hint=hint, detail={"cause": cause})
+
+
+def judge_listening(port: int, protocol: str, at: t.Sequence[str]) -> Finding:
+    """Whether the service itself is there."""
+    return Finding(
+        "listening", OK if at else CRITICAL, observed=len(at), threshold=1, unit="count", subject=f"{protocol}/{port}",
+        hint="" if at else "Nothing listens there: it is the service, not the packet filter.",
+        detail={"addresses": list(at)},
+    )

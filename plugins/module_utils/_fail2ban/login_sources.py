@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read failed logins from the journal and from log files, bounded in bytes and time. It only reads.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+import typing as t
+
+from .._core.errors import Blind
+from .._core.excerpt import read_end
+from .._core.findings import Skipped
+from .._core.logins import Event, parse_journal, parse_log
+from .programs import find
+
+#: Where distributions keep them: Debian's, and Red Hat's.
+LOGS = ("/var/log/auth.log", "/var/log/secure")
+PROGRAMS = ("sshd", "sshd-session", "dovecot", "auth")
+_CHUNK = 65536
+
+
+def read_events(
+    *, journal: bool, logs: t.Sequence[str] | None, since: float, max_bytes: int, seconds: float,
+    command: t.Sequence[str] = ("journalctl",),
+) -> tuple[list[list[Event]], list[Skipped], list[str]]:
+    """The events by source, what could not be read, and what was.
+
+    Args:
+        logs: paths; None for those that this host has.
+        since: seconds since the epoch.
+        max_bytes: of each source.
+
+    Raises:
+        Blind: nothing could be read.
+    """
+    found: list[list[Event]] = []
+    skipped: list[Skipped] = []
+    read: list[str] = []
+    now = time.time()
+    if journal:
+        lines, problem = _journal(command, since=since, max_bytes=max_bytes, seconds=seconds)
+        if problem:
+            skipped.append(Skipped("journal", problem))
+        if lines is not None:
+            found.append(parse_journal(lines))
+            read.append("journal")
+    paths = [path for path in LOGS if os.path.exists(path)] if logs is None else list(logs)
+    if logs is None and not paths:
+        skipped.append(Skipped("log", f"none of {', '.join(LOGS)} is there"))
+    for path in paths:
+        try:
+            data = read_end(path, max_bytes=max_bytes)
+        except OSError as exc:
+            skipped.append(Skipped("log", f"{path}: {exc.strerror or exc}"))
+            continue
+        found.append(parse_log(data.decode("utf-8", "replace").splitlines(), now=now))
+        read.append(path)
+        if len(data) >= max_bytes - 4096:
+            skipped.append(Skipped("log", f"{path}: only its last {max_bytes} bytes were read", "Raise max_kib."))
+    if not read:
+        raise Blind(f"Neither the journal nor a log can be read ({'; '.join(one.reason for one in skipped)}).",
+                    hint="Use become, or name the logs.")
+    return found, skipped, read
+
+
+def _journal(command: t.Sequence[str], *, since: float, max_bytes: int, seconds: float) -> tuple[list[str] | None, str]:
+    """The newest entries, as many as the bytes allow; the oldest of them may be cut off, so newest first."""
+    if find(command[0]) is None:
+        return None, f"{command[0]} is not installed"
+    argv = [*command, "--no-pager", "-q", "-r", "-o", "json", f"--since=@{int(since)}",
+            "--output-fields=MESSAGE,SYSLOG_IDENTIFIER", *(f"--identifier={name}" for name in PROGRAMS)]
+    end = time.monotonic() + seconds
+    try:
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env={**os.environ, "LC_ALL": "C"})
+    except OSError as exc:
+        return None, f"{command[0]}: {exc.strerror or exc}"
+    assert process.stdout is not None and process.stderr is not None
+    data, problem = bytearray(), ""
+    os.set_blocking(process.stdout.fileno(), False)
+    try:
+        while True:
+            chunk = process.stdout.read(_CHUNK)
+            if chunk == b"":
+                break
+            if chunk is not None:
+                data += chunk
+            if len(data) > max_bytes:
+                problem = f"only the newest {max_bytes} bytes of the journal were read"
+                break
+            if time.monotonic() >= end:
+                problem = f"the journal was not read to its end within {seconds:g} s"
+                break
+            if chunk is None:
+                time.sleep(0.02)
+        if problem:
+            process.kill()
+        status = process.wait(timeout=10)
+        said = process.stderr.read().decode("utf-8", "replace").strip()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(timeout=10)
+        process.stdout.close()
+        process.stderr.close()
+    if status and not problem:
+        return None, f"journalctl: {said[:300] or status}"
+    if not data and "No journal files" in said:
+        return None, said[:300]
+    return data.decode("utf-8", "replace").splitlines(), problem

@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look at this host from an address's point of view. It only reads.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._core.addresses import Network, Span, canonical
+from .._core.errors import Blind, IncidentError
+from .._core.findings import Skipped, verdict
+from .._core.sockets_table import listeners
+from .._core.tracing import cause_of, judge_listening, judge_trace
+from .backends import Backend
+from .filters import Filters, read_filters
+from .operators import tcp_table
+from .programs import Run
+from .unban import iso
+
+
+def trace(
+    targets: t.Mapping[str, t.Sequence[Network]], *, open_daemon: t.Callable[[], Backend] | None, run: Run, verify: t.Sequence[str],
+    port: int | None, protocol: str | None,
+) -> dict[str, t.Any]:
+    """What keeps these addresses out.
+
+    Args:
+        open_daemon: connects to the daemon that bans; None to leave it out.
+        port, protocol: what they want to reach; None for anything.
+
+    Raises:
+        Blind: nothing at all can be read.
+    """
+    skipped: list[Skipped] = []
+    jails, bans = _bans(open_daemon, skipped)
+    try:
+        filters = read_filters(verify, run=run, jails=jails)
+    except Blind as exc:
+        if not bans:
+            raise
+        filters = Filters([], [], [Skipped("packet_filter", exc.message, exc.hint or "")])
+    skipped += filters.skipped
+    blind = not any(kind in filters.read for kind in ("nftables", "iptables"))
+    listening = listeners(tcp_table(), port) if port is not None and protocol in (None, "tcp") else None
+    findings, looked = [], []
+    for asked, networks in targets.items():
+        for network in networks:
+            span = Span.of(network)
+            blocks = filters.blocks(span, protocol=protocol, port=port)
+            own = [ban for ban_span, ban in bans if ban_span.covers(span)]
+            cause = cause_of(blocks, bans=own, listening=None if listening is None else bool(listening), blind=blind)
+            findings.append(judge_trace(canonical(network), blocks, bans=own, cause=cause, blind=blind))
+            looked.append({"address": canonical(network), "asked": asked, "cause": cause, "bans": own,
+                           "blocks": [block.as_dict() for block in blocks]})
+    if listening is not None and port is not None:
+        findings.append(judge_listening(port, protocol or "tcp", [canonical(one) for one in listening]))
+    return {
+        **verdict(findings, skipped), "addresses": looked, "filters": filters.read, "jails": jails,
+        "blocks": [{"address": one["address"], **block} for one in looked for block in t.cast("list[dict[str, t.Any]]", one["blocks"])],
+    }
+
+
+def _bans(
+    open_daemon: t.Callable[[], Backend] | None, skipped: list[Skipped],
+) -> tuple[list[str], list[tuple[Span, dict[str, t.Any]]]]:
+    if open_daemon is None:
+        return [], []
+    try:
+        backend = open_daemon()
+        try:
+            jails = backend.jails()
+            bans = backend.bans(jails)
+        finally:
+            backend.close()
+    except IncidentError as exc:
+        skipped.append(Skipped("bans", exc.message, exc.hint or ""))
+        return [], []
+    return jails, [
+        (ban.span, {"backend": backend.name, "jail": ban.jail, "entry": ban.entry, "banned_at": iso(ban.banned_at),
+                    "ends_at": iso(ban.ends_at), "permanent": ban.permanent})
+        for ban in bans if ban.span is not None
+    ]

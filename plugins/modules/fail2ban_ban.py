@@ -1,0 +1,191 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: fail2ban_ban
+short_description: Ban addresses with fail2ban or CrowdSec, never an operator's
+version_added: 0.1.0
+author:
+  - The oncall.incident contributors (@oncall-incident)
+description:
+  - Bans addresses and networks within a limit, and measures at the daemon and at the packet filter that they are kept out.
+  - Never bans whoever is logged in to the host by SSH, or came by SSH to do this (C(SSH_CONNECTION), also of the processes that led to the
+    module), what O(never_ban) names, the host's own addresses, its gateways and name servers, the loopback, and what the jail ignores.
+    Where neither a session nor O(never_ban) says who the operators are, nobody is banned and the module fails.
+  - A connection to sshd that has not logged in is no session, since those who try passwords hold such connections.
+extends_documentation_fragment:
+  - oncall.incident.fail2ban
+  - oncall.incident.attributes
+  - oncall.incident.attributes.mitigates
+options:
+  addresses:
+    description: Addresses and networks, in any spelling. Networks wider than /16 (IPv6 /32) are never banned.
+    type: list
+    elements: str
+    required: true
+  jail:
+    description: Jail of fail2ban that bans them. For V(crowdsec) it is the reason of the decision.
+    type: str
+    required: true
+  bantime:
+    description:
+      - For how long. fail2ban has no ban time for one address, so for V(fail2ban) another time than the jail's is refused.
+      - For V(crowdsec) the duration of the decision, V(4h) unless said.
+    type: str
+  max_victims:
+    description: How many may be banned. More, and nobody is and the module fails.
+    type: int
+    default: 10
+  spent:
+    description: How much of O(max_victims) this run has used already.
+    type: int
+    default: 0
+  never_ban:
+    description: Addresses and networks that are never banned. An address or network that shares one of theirs is spared.
+    type: list
+    elements: str
+    default: []
+  allow_private:
+    description: Whether private networks (RFC 1918 and the like) may be banned.
+    type: bool
+    default: false
+  verify:
+    description:
+      - Packet filters to measure. V(auto) is every one on this host; it fails before anybody is banned where none can be read.
+      - An empty list measures the daemon alone, for jails that filter elsewhere.
+    type: list
+    elements: str
+    choices: [auto, nftables, ipset, iptables, firewalld, hosts_deny, route]
+    default: [auto]
+  approved:
+    description:
+      - Action ids of an approved plan. Only these are carried out.
+      - Omitted means no restriction. An empty list allows nothing.
+    type: list
+    elements: str
+notes:
+  - Needs root on most hosts, for the socket as well as for the sessions of others.
+seealso:
+  - module: oncall.incident.fail2ban_unban
+  - module: oncall.incident.failed_logins
+"""
+
+EXAMPLES = r"""
+- name: Ban the worst of those who try passwords
+  oncall.incident.fail2ban_ban:
+    addresses: "{{ logins.worst | map(attribute='address') }}"
+    jail: sshd
+    max_victims: 5
+    never_ban: [203.0.113.0/28]
+"""
+
+RETURN = r"""
+contract:
+  description: The contract that the result follows, V(oncall.incident/actions/1).
+  returned: success
+  type: str
+changed:
+  description: Whether somebody was banned. In check mode, whether it is planned.
+  returned: always
+  type: bool
+actions:
+  description:
+    - One action per address. C(detail.state) is C(banned), C(already_banned), C(not_filtered) or C(not_banned); the last two fail the task.
+  returned: when the daemon answered
+  type: list
+  elements: dict
+limits:
+  description: The limits.
+  returned: when the daemon answered
+  type: dict
+protected:
+  description: >-
+    Who was spared, and why. Reasons are C(operator), C(never_ban), C(own_address), C(gateway), C(resolver), C(ignored_by_jail),
+    C(loopback), C(special), C(too_wide) and C(private).
+  returned: when the daemon answered
+  type: list
+  elements: dict
+operators:
+  description: The addresses of operators that were found or named.
+  returned: when the daemon answered
+  type: list
+  elements: str
+before:
+  description: The bans of these addresses before.
+  returned: when the daemon answered
+  type: list
+  elements: dict
+after:
+  description: The bans of these addresses afterwards.
+  returned: when the daemon answered
+  type: list
+  elements: dict
+backend:
+  description: The daemon, its version, and how it was reached.
+  returned: when the daemon answered
+  type: dict
+filters:
+  description: Which packet filters were read, and which could not be.
+  returned: when the daemon answered
+  type: dict
+error:
+  description: What kind of failure it is.
+  returned: failure
+  type: str
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
+from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.args import daemon_spec, open_backend, targets_of
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.ban import Order, ban
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.filters import KINDS
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.operators import named
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.programs import run
+from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **daemon_spec(),
+            "addresses": {"type": "list", "elements": "str", "required": True},
+            "jail": {"type": "str", "required": True},
+            "bantime": {"type": "str"},
+            "max_victims": {"type": "int", "default": 10},
+            "spent": {"type": "int", "default": 0},
+            "never_ban": {"type": "list", "elements": "str", "default": []},
+            "allow_private": {"type": "bool", "default": False},
+            "verify": {"type": "list", "elements": "str", "choices": list(KINDS), "default": ["auto"]},
+            "approved": {"type": "list", "elements": "str"},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+
+    def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
+        targets = targets_of(params["addresses"], resolve=False)
+        order = Order(
+            targets=tuple(network for found in targets.values() for network in found), jail=params["jail"],
+            seconds=None if params["bantime"] is None else parse_duration(params["bantime"], name="bantime"),
+            budget=Budget(max_count=params["max_victims"], spent=params["spent"]), never_ban=tuple(named(params["never_ban"])),
+            allow_private=params["allow_private"], verify=tuple(params["verify"]), approved=params["approved"],
+        )
+        backend = open_backend(params)
+        try:
+            return ban(backend, order, run=run, check_mode=module.check_mode)
+        finally:
+            backend.close()
+
+    leave(module, work)
+
+
+if __name__ == "__main__":
+    main()

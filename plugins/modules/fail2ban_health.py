@@ -1,0 +1,124 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: fail2ban_health
+short_description: Judge fail2ban or CrowdSec, and whether their bans reach the packet filter
+version_added: 0.1.0
+author:
+  - The oncall.incident contributors (@oncall-incident)
+description:
+  - Says whether the daemon answers, which jails it has and how many they ban, whether every ban has its rule in the packet filter, whether
+    rules are left of bans that are over, and whether the logs that the jails read are there. It only reads.
+  - A daemon that does not run or hangs is a critical finding. The module fails where it may not look.
+extends_documentation_fragment:
+  - oncall.incident.fail2ban
+  - oncall.incident.attributes
+  - oncall.incident.attributes.read_only
+options:
+  expected_jails:
+    description: Jails that must be there.
+    type: list
+    elements: str
+    default: []
+  warning_bans:
+    description: Number of bans that is a warning. No number is one unless said.
+    type: int
+  verify:
+    description: Packet filters to compare with. An empty list compares with none.
+    type: list
+    elements: str
+    choices: [auto, nftables, ipset, iptables, firewalld, hosts_deny, route]
+    default: [auto]
+seealso:
+  - module: oncall.incident.fail2ban_unban
+"""
+
+EXAMPLES = r"""
+- name: Look at fail2ban
+  oncall.incident.fail2ban_health:
+    expected_jails: [sshd]
+  register: fail2ban
+"""
+
+RETURN = r"""
+contract:
+  description: The contract that the result follows, V(oncall.incident/verdict/1).
+  returned: success
+  type: str
+status:
+  description: The worst status of RV(findings).
+  returned: success
+  type: str
+findings:
+  description: The checks C(server), C(jails), C(bans), C(jail_log), C(database), C(ban_rules) and C(leftover_rules).
+  returned: success
+  type: list
+  elements: dict
+skipped_checks:
+  description: What could not be judged, and why.
+  returned: success
+  type: list
+  elements: dict
+jails:
+  description: The jails with their bans, actions and logs; C(recidive) tells those for repeat offenders.
+  returned: success
+  type: list
+  elements: dict
+count:
+  description: How many bans there are in all jails.
+  returned: success
+  type: int
+backend:
+  description: The daemon, its version, and how it was reached.
+  returned: success
+  type: dict
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach, IncidentError
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.args import daemon_spec, open_backend
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.filters import KINDS
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.health import judge_daemon, unreachable
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.programs import run
+from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **daemon_spec(),
+            "expected_jails": {"type": "list", "elements": "str", "default": []},
+            "warning_bans": {"type": "int"},
+            "verify": {"type": "list", "elements": "str", "choices": list(KINDS), "default": ["auto"]},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+
+    def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
+        try:
+            backend = open_backend(params)
+        except CannotReach as exc:
+            return {"changed": False, **unreachable(exc)}, None
+        try:
+            said = judge_daemon(
+                backend, run=run, expected_jails=params["expected_jails"], verify=params["verify"], warning_bans=params["warning_bans"],
+            )
+        except CannotReach as exc:
+            said = unreachable(exc)
+        finally:
+            backend.close()
+        return {"changed": False, **said}, None
+
+    leave(module, work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: failed_logins
+short_description: Count failed logins by address and user
+version_added: 0.1.0
+author:
+  - The oncall.incident contributors (@oncall-incident)
+description:
+  - Reads what sshd, PAM and Dovecot wrote about logins to the journal and to the authentication log, and says who failed how often. It only
+    reads, at most O(max_kib) of each and for at most O(timeout).
+  - The journal and the log often tell of the same events. They are not added up; the larger number of an address counts.
+extends_documentation_fragment:
+  - oncall.incident.attributes
+  - oncall.incident.attributes.read_only
+options:
+  since:
+    description: How far back to look.
+    type: str
+    default: 1h
+  journal:
+    description: Whether to read the journal.
+    type: bool
+    default: true
+  logs:
+    description: Log files to read. Unless said, F(/var/log/auth.log) and F(/var/log/secure) where they are. An empty list reads none.
+    type: list
+    elements: path
+  max_kib:
+    description: How much of the end of each is read.
+    type: int
+    default: 8192
+  timeout:
+    description: How long reading the journal may take.
+    type: str
+    default: 30s
+  warning_count:
+    description: Failures from one address that are a warning.
+    type: int
+    default: 10
+  critical_count:
+    description: Failures from one address that are critical.
+    type: int
+    default: 100
+  max_addresses:
+    description: How many addresses and users are returned, the worst first.
+    type: int
+    default: 50
+seealso:
+  - module: oncall.incident.fail2ban_ban
+"""
+
+EXAMPLES = r"""
+- name: See who tries passwords
+  oncall.incident.failed_logins:
+    since: 30m
+  register: logins
+"""
+
+RETURN = r"""
+contract:
+  description: The contract that the result follows, V(oncall.incident/verdict/1).
+  returned: success
+  type: str
+status:
+  description: The worst status of RV(findings).
+  returned: success
+  type: str
+findings:
+  description:
+    - The check C(failed_logins), by the address with most failures, and C(login_after_failures) where such an address got in.
+  returned: success
+  type: list
+  elements: dict
+skipped_checks:
+  description: What could not be read, or not to its end.
+  returned: success
+  type: list
+  elements: dict
+worst:
+  description: The addresses with most failures, with their count, first and last, users, and how often they got in.
+  returned: success
+  type: list
+  elements: dict
+users:
+  description: The users tried most often.
+  returned: success
+  type: list
+  elements: dict
+total:
+  description: Failures from all addresses.
+  returned: success
+  type: int
+addresses:
+  description: How many addresses failed.
+  returned: success
+  type: int
+left_out:
+  description: How many addresses are not in RV(worst).
+  returned: success
+  type: int
+since:
+  description: From when on.
+  returned: success
+  type: str
+read:
+  description: What was read.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
+from ansible_collections.oncall.incident.plugins.module_utils._core.logins import count, judge_logins
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.login_sources import read_events
+from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "since": {"type": "str", "default": "1h"},
+            "journal": {"type": "bool", "default": True},
+            "logs": {"type": "list", "elements": "path"},
+            "max_kib": {"type": "int", "default": 8192},
+            "timeout": {"type": "str", "default": "30s"},
+            "warning_count": {"type": "int", "default": 10},
+            "critical_count": {"type": "int", "default": 100},
+            "max_addresses": {"type": "int", "default": 50},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+
+    def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
+        since = time.time() - parse_duration(params["since"], name="since")
+        events, skipped, read = read_events(
+            journal=params["journal"], logs=params["logs"], since=since, max_bytes=max(params["max_kib"], 1) * 1024,
+            seconds=parse_duration(params["timeout"], name="timeout"),
+        )
+        said = judge_logins(
+            count(events, since=since), warning=params["warning_count"], critical=params["critical_count"],
+            max_addresses=max(params["max_addresses"], 1), since=since, skipped=skipped,
+        )
+        return {"changed": False, "read": read, **said}, None
+
+    leave(module, work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: firewall_trace
+short_description: Say what keeps an address out of this host
+version_added: 0.1.0
+author:
+  - The oncall.incident contributors (@oncall-incident)
+description:
+  - Goes through the host's nftables, iptables and ip6tables rules (also the legacy ones), ipsets, C(hosts.deny), dead routes and the
+    bans of fail2ban or CrowdSec as a packet from the address would, and names each rule that drops it. It only reads, and sends nothing.
+  - What cannot be told from the address (an interface, a mark, a connection's state) is a condition of the rule, and such a rule is said to
+    block perhaps. Rules behind one that accepts the address are not reached.
+extends_documentation_fragment:
+  - oncall.incident.fail2ban
+  - oncall.incident.attributes
+  - oncall.incident.attributes.read_only
+options:
+  addresses:
+    description: Addresses and networks, in any spelling.
+    type: list
+    elements: str
+    required: true
+  resolve:
+    description: Look up host names in O(addresses). Without it a host name is an error.
+    type: bool
+    default: false
+  port:
+    description: The port that they want to reach. Rules about other ports are left out, and whether anything listens there is judged.
+    type: int
+  protocol:
+    description: The protocol of O(port).
+    type: str
+    choices: [tcp, udp]
+  bans:
+    description: Whether to ask the daemon that bans. Where it does not answer, that is in RV(skipped_checks).
+    type: bool
+    default: true
+  verify:
+    description: Packet filters to look at. V(auto) is every one on this host, and fails where none can be read.
+    type: list
+    elements: str
+    choices: [auto, nftables, ipset, iptables, firewalld, hosts_deny, route]
+    default: [auto]
+notes:
+  - Needs root. The packet filter is that of the network namespace in which the module runs; what is filtered before the host is not seen.
+seealso:
+  - module: oncall.incident.fail2ban_unban
+"""
+
+EXAMPLES = r"""
+- name: Ask why a customer cannot reach the web server
+  oncall.incident.firewall_trace:
+    addresses: [203.0.113.7]
+    port: 443
+    protocol: tcp
+  register: trace
+"""
+
+RETURN = r"""
+contract:
+  description: The contract that the result follows, V(oncall.incident/verdict/1).
+  returned: success
+  type: str
+status:
+  description: The worst status of RV(findings).
+  returned: success
+  type: str
+findings:
+  description:
+    - The check C(blocked) for each address, critical where a rule keeps it out, a warning where one may; and C(listening) for O(port).
+  returned: success
+  type: list
+  elements: dict
+skipped_checks:
+  description: What could not be read, and why.
+  returned: success
+  type: list
+  elements: dict
+addresses:
+  description: >-
+    Each address with its C(blocks), its C(bans), and the C(cause) (C(fail2ban), C(crowdsec), C(route), C(hosts_deny), C(firewall),
+    C(service), C(none), C(unknown)).
+  returned: success
+  type: list
+  elements: dict
+blocks:
+  description: >-
+    All blocks of all addresses in the order in which a packet meets them. Each has where, family, table, chain, handle or number, the rule,
+    how it matched, on which conditions, whose it is and of which jail.
+  returned: success
+  type: list
+  elements: dict
+filters:
+  description: The packet filters that were read.
+  returned: success
+  type: list
+  elements: str
+jails:
+  description: The jails that were asked.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, IncidentError
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.args import daemon_spec, open_backend, targets_of
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.filters import KINDS
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.programs import run
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.trace import trace
+from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **daemon_spec(),
+            "addresses": {"type": "list", "elements": "str", "required": True},
+            "resolve": {"type": "bool", "default": False},
+            "port": {"type": "int"},
+            "protocol": {"type": "str", "choices": ["tcp", "udp"]},
+            "bans": {"type": "bool", "default": True},
+            "verify": {"type": "list", "elements": "str", "choices": list(KINDS), "default": ["auto"]},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+
+    def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
+        if params["port"] is not None and not 0 < params["port"] < 65536:
+            raise BadInput(f"port: {params['port']} is no port.", hint="Give 1 to 65535.", argument="port")
+        targets = targets_of(params["addresses"], resolve=params["resolve"])
+        said = trace(
+            targets, open_daemon=(lambda: open_backend(params)) if params["bans"] else None, run=run, verify=params["verify"],
+            port=params["port"], protocol=params["protocol"],
+        )
+        return {"changed": False, **said}, None
+
+    leave(module, work)
+
+
+if __name__ == "__main__":
+    main()
