@@ -151,11 +151,11 @@ class Fail2ban:
         texts = [path.read_text()[-2000:] for path in (self.directory / "fail2ban.log", self.directory / "out") if path.is_file()]
         return "\n".join(texts)
 
-    def module(self, module: str, *, check: bool = False, env: Mapping[str, str] | None = None, timeout: float = 120, **args: Any,
+    def module(self, module: str, *, check: bool = False, env: Mapping[str, str] | None = None, wait: float = 120, **args: Any,
                ) -> dict[str, Any]:
         """Run one of our modules for this server, inside its namespace."""
         known = {"socket": str(self.socket), "client_command": self.client_command}
-        return self.net.module(module, check=check, env=env, timeout=timeout, **{**known, **args})
+        return self.net.module(module, check=check, env=env, wait=wait, **{**known, **args})
 
     def _ready(self) -> bool:
         assert self.process is not None

@@ -49,10 +49,10 @@ class Namespace:
         return start_module(module, check=check, prefix=self.prefix, env=env, **args)
 
     def module(
-        self, module: str, *, check: bool = False, env: Mapping[str, str] | None = None, timeout: float = 120, **args: Any,
+        self, module: str, *, check: bool = False, env: Mapping[str, str] | None = None, wait: float = 120, **args: Any,
     ) -> dict[str, Any]:
-        """Run one of our modules inside and give its result."""
-        return self.start_module(module, check=check, env=env, **args).result(timeout=timeout)
+        """Run one of our modules inside and give its result; `wait` is in seconds."""
+        return self.start_module(module, check=check, env=env, **args).result(timeout=wait)
 
     def playbook(self, argv: Sequence[str], *, timeout: float = 300, **kwargs: Any) -> subprocess.CompletedProcess[str]:
         """Run ansible-playbook inside, with connection local the host that it acts on is inside as well."""

@@ -17,7 +17,7 @@ from .._core.errors import Blind
 from .._core.excerpt import read_end
 from .._core.findings import Skipped
 from .._core.logins import Event, parse_journal, parse_log
-from .programs import find
+from .programs import find, run
 
 #: Where distributions keep them: Debian's, and Red Hat's.
 LOGS = ("/var/log/auth.log", "/var/log/secure")
@@ -73,7 +73,10 @@ def _journal(command: t.Sequence[str], *, since: float, max_bytes: int, seconds:
     """The newest entries, as many as the bytes allow; the oldest of them may be cut off, so newest first."""
     if find(command[0]) is None:
         return None, f"{command[0]} is not installed"
-    argv = [*command, "--no-pager", "-q", "-r", "-o", "json", f"--since=@{int(since)}",
+    newest = run([*command, "--no-pager", "-o", "json", "-n", "1", "--output-fields=MESSAGE"], seconds=seconds)
+    if newest.problem or not newest.out.strip():
+        return None, newest.problem or "it has no entries that this user may see"
+    argv = [*command, "--no-pager", "-r", "-o", "json", f"--since=@{int(since)}",
             "--output-fields=MESSAGE,SYSLOG_IDENTIFIER", *(f"--identifier={name}" for name in PROGRAMS)]
     end = time.monotonic() + seconds
     try:
@@ -111,6 +114,6 @@ def _journal(command: t.Sequence[str], *, since: float, max_bytes: int, seconds:
         process.stderr.close()
     if status and not problem:
         return None, f"journalctl: {said[:300] or status}"
-    if not data and "No journal files" in said:
-        return None, said[:300]
+    if "not seeing messages" in said:
+        return None, "it has entries of others that this user may not see"
     return data.decode("utf-8", "replace").splitlines(), problem

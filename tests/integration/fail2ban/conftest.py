@@ -1,0 +1,32 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real fail2ban in a network namespace of its own, one per file; each test uses addresses of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.fail2ban import Fail2ban, fail2ban
+
+JAILS = {
+    "sshd": {}, "ipt": {"banaction": "iptables-multiport"}, "recidive": {"banaction": "nftables-allports", "bantime": "-1"},
+    "bad": {"banaction": "oncall-broken"}, "set": {"banaction": "iptables-ipset-proto6"},
+}
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Fail2ban]:
+    """Jails with nftables, iptables, ipset; a permanent one; one whose unban fails while `broken` is there."""
+    with fail2ban(JAILS, peer=True) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def nothing_broken(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The unban action works again after a test that broke it."""
+    yield
+    if "daemon" in request.fixturenames:
+        request.getfixturevalue("daemon").broken.unlink(missing_ok=True)
