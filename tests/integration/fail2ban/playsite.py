@@ -122,9 +122,10 @@ class PlaySite:
         return self.server.net
 
     def rules(self) -> str:
-        """Everything the packet filter holds, without counters, and the routes."""
+        """Everything the packet filter holds, without counters, and the routes, without those that the kernel makes by itself."""
         filters = self.net.run("nft", "-s", "list", "ruleset")
-        return filters + self.net.run("ip", "route", "show", "table", "all") + self.net.run("ip", "-6", "route", "show", "table", "all")
+        routes = self.net.run("ip", "route", "show", "table", "all") + self.net.run("ip", "-6", "route", "show", "table", "all")
+        return filters + "\n".join(line for line in routes.splitlines() if "proto kernel" not in line)
 
     def state(self) -> tuple[str, str]:
         """The packet filter and the daemon's answer: what a check must leave alone."""

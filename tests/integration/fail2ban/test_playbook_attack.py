@@ -158,7 +158,7 @@ def ssh_session(site: PlaySite, place: Path) -> Iterator[None]:
         for process in (client, daemon):
             if process is not None:
                 process.terminate()
-                process.wait(timeout=20)
+                process.communicate(timeout=20)
 
 
 def test_the_wrapper(site: PlaySite) -> None:
