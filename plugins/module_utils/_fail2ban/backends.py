@@ -170,7 +170,7 @@ class CrowdSec:
     def describe(self) -> dict[str, t.Any]:
         """For results."""
         ran = run([*self._command, "version"], seconds=self.clock.left())
-        version = re.search(r"v?(\d+\.\d+\.\d+)", ran.out + ran.problem)
+        version = re.search(r"v?(\d+\.\d+\.\d+)", ran.out + ran.err)
         return {"name": self.name, "version": version[1] if version else "", "via": self._command[0], "notes": [],
                 "resource": self.resource}
 

@@ -188,7 +188,7 @@ class Server:
         self.path = path
         self.clock = clock
         self.commands = 0
-        self._dead_ends: list[str] = []
+        self.notes_taken: list[str] = []
 
     @property
     def via(self) -> str:
@@ -198,7 +198,7 @@ class Server:
     @property
     def notes(self) -> list[str]:
         """Why another way was taken."""
-        return list(self._dead_ends)
+        return list(self.notes_taken)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -234,7 +234,7 @@ class Server:
             if self._fallback is None or words[0] not in ("ping", "version", "status", "get"):
                 raise CannotReach(f"The answer of fail2ban to {' '.join(words[:3])} cannot be read: {exc}.",
                                   hint="Give client_command, so that fail2ban's own client is asked.", reason="protocol") from exc
-            self._dead_ends.append(f"socket: {exc}")
+            self.notes_taken.append(f"socket: {exc}")
             self._transport.close()
             self._transport, self._fallback = self._fallback(), None
             return self.ask(*words)
@@ -283,21 +283,25 @@ def connect(*, path: str, client_command: t.Sequence[str], clock: Clock) -> Serv
         return ClientTransport(client_command, path, clock)
 
     usable = bool(client_command) and shutil.which(client_command[0]) is not None
+    problem: t.Optional[CannotReach] = None
     try:
         transport: Transport = SocketTransport(path, clock)
     except CannotReach as exc:
         # A wrapped client (sudo, a container) may get in where we do not.
         if not usable or len(client_command) < 2:
             raise
-        transport, problem = by_client(), exc
-        server = Server(transport, path=path, clock=clock)
-        server._dead_ends.append(f"socket: {problem.message}")
+        problem = exc
+        server = Server(by_client(), path=path, clock=clock)
+        server.notes_taken.append(f"socket: {problem.message}")
     else:
         server = Server(transport, path=path, clock=clock, fallback=by_client if usable else None)
     try:
         server.ask("ping")
-    except IncidentError:
+    except IncidentError as exc:
         server.close()
+        if problem is not None:
+            # The socket's own answer says best what is wrong.
+            raise problem from exc
         raise
     return server
 

@@ -24,6 +24,7 @@ class Ran:
     """What a program said. `problem` is empty when it succeeded; `missing` when it is not there."""
 
     out: str = ""
+    err: str = ""
     problem: str = ""
     missing: bool = False
 
@@ -54,5 +55,5 @@ def run(argv: t.Sequence[str], *, seconds: float = MAX_SECONDS) -> Ran:
         return Ran(problem=f"{argv[0]}: {exc.strerror or exc}")
     if done.returncode:
         said = (done.stderr or done.stdout).strip()
-        return Ran(out=done.stdout, problem=f"{said[:300] or 'status ' + str(done.returncode)}")
-    return Ran(out=done.stdout)
+        return Ran(out=done.stdout, err=done.stderr, problem=f"{said[:300] or 'status ' + str(done.returncode)}")
+    return Ran(out=done.stdout, err=done.stderr)

@@ -1,0 +1,172 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""fail2ban_ban against a real fail2ban, with a real sshd in the same network namespace and its client in another."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.fail2ban import Fail2ban
+from tests.support.need import need
+from tests.support.netns import peer_of
+from tests.support.run_module import start_module
+from tests.support.until import until
+
+SSHD = "/usr/sbin/sshd"
+
+
+def ban(daemon: Fail2ban, *addresses: str, check: bool = False, **args: Any) -> dict[str, Any]:
+    return daemon.module("fail2ban_ban", check=check, addresses=list(addresses), **{"jail": "ipt", "never_ban": ["192.0.2.250"], **args})
+
+
+def states(result: dict[str, Any]) -> list[tuple[str, str, str | None]]:
+    return [(action["target"]["address"], action["outcome"], action["detail"].get("state")) for action in result["actions"]]
+
+
+def spared(result: dict[str, Any]) -> dict[str, list[str]]:
+    return {one["target"]["address"]: one["reasons"] for one in result["protected"]}
+
+
+@contextlib.contextmanager
+def sshd(daemon: Fail2ban, directory: Path) -> Iterator[list[str]]:
+    """A real sshd on port 2222 of the namespace, with a key; gives the argv of a client that stays, to be run in the other namespace."""
+    need(Path(SSHD).exists() and shutil.which("ssh") and shutil.which("ssh-keygen"), "openssh-server and openssh-client")
+    Path("/run/sshd").mkdir(exist_ok=True)
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / name], check=True)
+    shutil.copy(directory / "user.pub", directory / "authorized_keys")
+    (directory / "config").write_text(
+        f"Port 2222\nHostKey {directory}/host\nAuthorizedKeysFile {directory}/authorized_keys\nStrictModes no\nPermitRootLogin yes\n"
+        f"UsePAM no\nPidFile {directory}/pid\nLoginGraceTime 100\nMaxStartups 50\n")
+    server = daemon.net.start(SSHD, "-D", "-f", str(directory / "config"), "-E", str(directory / "log"))
+    try:
+        until(lambda: ":2222" in daemon.net.run("ss", "-tln"), what="sshd")
+        yield ["ssh", "-F", "none", "-i", str(directory / "user"), "-o", "StrictHostKeyChecking=no",
+               "-o", f"UserKnownHostsFile={directory}/known", "-o", "BatchMode=yes", "-p", "2222", "-b", "198.18.0.3", f"{getpass.getuser()}@198.18.0.1", "echo in; exec sleep 120"]
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+def test_whom_it_bans_and_whom_it_spares(daemon: Fail2ban) -> None:
+    result = ban(daemon, "192.0.2.1", "2001:DB8::1", "10.1.2.3", "127.0.0.1", "198.18.0.1", "192.0.2.250", allow_private=False)
+    assert states(result) == [("192.0.2.1", "done", "banned"), ("2001:db8::1", "done", "banned")], result.get("msg")
+    assert spared(result) == {
+        "10.1.2.3": ["private"], "127.0.0.1": ["own_address", "loopback"], "198.18.0.1": ["own_address"], "192.0.2.250": ["never_ban"]}
+    assert sorted(daemon.banned("ipt")) == ["192.0.2.1", "2001:db8::1"]
+    assert "-s 192.0.2.1/32 -j REJECT" in daemon.net.run("iptables-save")
+    again = ban(daemon, "192.0.2.1")
+    assert states(again) == [("192.0.2.1", "not_needed", "already_banned")] and not again["changed"]
+    daemon.client("unban", "--all")
+
+
+def test_check_mode_and_approval(daemon: Fail2ban) -> None:
+    before = daemon.net.run("iptables-save", "-t", "filter"), daemon.database.read_bytes()
+    plan = ban(daemon, "192.0.2.2", check=True)
+    assert states(plan) == [("192.0.2.2", "planned", None)] and plan["changed"]
+    assert daemon.database.read_bytes() == before[1] and not daemon.banned("ipt")
+    assert [action["outcome"] for action in ban(daemon, "192.0.2.2", approved=[])["actions"]] == ["refused"]
+    done = ban(daemon, "192.0.2.2", approved=[plan["actions"][0]["id"]])
+    assert states(done) == [("192.0.2.2", "done", "banned")]
+    daemon.client("unban", "--all")
+
+
+def test_over_the_limit_nobody_is_banned(daemon: Fail2ban) -> None:
+    result = ban(daemon, "192.0.2.3", "192.0.2.4", max_victims=3, spent=2)
+    assert result["failed"] and result["error"] == "limit_exceeded" and not daemon.banned("ipt")
+
+
+@pytest.mark.parametrize("wrong", [{"jail": "nix"}, {"never_ban": ["999.1.1.1"]}, {"bantime": "5m"}, {"addresses": ["www.example.org"]}])
+def test_wrong_input_bans_nobody(daemon: Fail2ban, wrong: dict[str, Any]) -> None:
+    result = daemon.module("fail2ban_ban", **{"addresses": ["192.0.2.5"], "jail": "ipt", "never_ban": ["192.0.2.250"], **wrong})
+    assert result["failed"] and result["error"] == "bad_input" and not daemon.banned("ipt")
+
+
+def test_the_jails_own_bantime_is_fine_and_its_ignore_list_counts(daemon: Fail2ban) -> None:
+    daemon.client("set", "ipt", "addignoreip", "192.0.2.64/28")
+    result = ban(daemon, "192.0.2.6", "192.0.2.66", bantime="1h")
+    assert states(result) == [("192.0.2.6", "done", "banned")] and spared(result) == {"192.0.2.66": ["ignored_by_jail"]}
+    daemon.client("set", "ipt", "delignoreip", "192.0.2.64/28")
+    daemon.client("unban", "--all")
+
+
+def test_a_ban_that_filters_nothing_fails(daemon: Fail2ban) -> None:
+    daemon.client("set", "sshd", "action", "nftables-multiport", "actionban", "true")
+    result = ban(daemon, "192.0.2.7", jail="sshd")
+    assert result["failed"] and states(result) == [("192.0.2.7", "failed", "not_filtered")]
+    alone = ban(daemon, "192.0.2.8", jail="sshd", verify=[])
+    assert states(alone) == [("192.0.2.8", "done", "banned")]
+    daemon.client("unban", "--all")
+
+
+def test_without_an_operator_nobody_is_banned(daemon: Fail2ban) -> None:
+    """In a process namespace of its own there is no sshd and no ancestor with SSH_CONNECTION, as behind AWX or a bastion."""
+    alone = ["unshare", "--pid", "--fork", "--mount-proc", "env", "-u", "SSH_CONNECTION", "-u", "SSH_CLIENT"]
+    known = {"socket": str(daemon.socket), "client_command": daemon.client_command, "addresses": ["192.0.2.9"], "jail": "ipt"}
+    for check in (True, False):
+        result = start_module("fail2ban_ban", prefix=[*daemon.net.prefix, *alone], check=check, **known).result(timeout=120)
+        assert result["failed"] and result["error"] == "blind" and "never_ban" in result["msg"], result
+    assert not daemon.banned("ipt")
+    named = start_module("fail2ban_ban", prefix=[*daemon.net.prefix, *alone], never_ban=["192.0.2.250"], **known).result(timeout=120)
+    assert states(named) == [("192.0.2.9", "done", "banned")]
+    variable = start_module(
+        "fail2ban_ban", prefix=[*daemon.net.prefix, *alone, "SSH_CONNECTION=203.0.113.50 1 198.18.0.1 22"],
+        **{**known, "addresses": ["203.0.113.50", "203.0.113.51"]}).result(timeout=120)
+    assert spared(variable) == {"203.0.113.50": ["operator"]} and states(variable) == [("203.0.113.51", "done", "banned")]
+    daemon.client("unban", "--all")
+
+
+def test_whoever_is_logged_in_by_ssh_is_never_banned(daemon: Fail2ban, tmp_path: Path) -> None:
+    """A real session from 198.18.0.3, and a connection from 198.18.0.2 that has not logged in, as a guesser holds it."""
+    other = peer_of(daemon.net)
+    with sshd(daemon, tmp_path) as client:
+        session = subprocess.Popen(
+            [*other.prefix, *client], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        knocking = other.start("python3", "-c", "import socket,time; s=socket.create_connection(('198.18.0.1', 2222), source_address="
+                               "('198.18.0.2', 0)); s.recv(100); time.sleep(120)")
+        try:
+            assert session.stdout is not None
+            assert session.stdout.readline() == "in\n", session.stderr and session.stderr.read()
+            until(lambda: "198.18.0.2" in daemon.net.run("ss", "-tn"), what="the other's connection")
+            result = ban(daemon, "198.18.0.3", "198.18.0.0/30", "198.18.0.2", never_ban=[])
+            assert "operator" in spared(result)["198.18.0.3"] and "operator" in spared(result)["198.18.0.0/30"]
+            assert states(result) == [("198.18.0.2", "done", "banned")], result.get("msg")
+            assert "198.18.0.3" in result["operators"]
+        finally:
+            for process in (session, knocking):
+                process.kill()
+                process.wait(timeout=10)
+            session.stdout.close()  # type: ignore[union-attr]
+            session.stderr.close()  # type: ignore[union-attr]
+    daemon.client("unban", "--all")
+
+
+def test_a_client_that_is_banned_is_kept_out_and_let_in_again(daemon: Fail2ban) -> None:
+    """What it is all for: packets from another namespace."""
+    other = peer_of(daemon.net)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    listener = daemon.net.start("python3", "-m", "http.server", "22", "--bind", "198.18.0.1", **quiet)
+
+    def reached() -> bool:
+        script = "import socket; socket.create_connection(('198.18.0.1', 22), 2, source_address=('198.18.0.2', 0)).close()"
+        return subprocess.run([*other.prefix, "python3", "-c", script], capture_output=True, check=False, timeout=30).returncode == 0
+
+    try:
+        until(reached, what="the server")
+        assert states(ban(daemon, "198.18.0.2")) == [("198.18.0.2", "done", "banned")]
+        assert not reached()
+        result = daemon.module("fail2ban_unban", addresses=["198.18.0.2"], observe="0.3s")
+        assert result["unbanned"] == [{"jail": "ipt", "address": "198.18.0.2"}]
+        assert reached()
+    finally:
+        listener.kill()
+        listener.wait(timeout=10)
