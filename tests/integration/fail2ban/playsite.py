@@ -24,7 +24,9 @@ from tests.support.netns import Namespace, peer_of
 
 ROOT = Path(__file__).resolve().parents[3]
 #: Seconds where a person would wait minutes.
-QUICK: Mapping[str, Any] = {"fail2ban_verify_hold": "500ms", "fail2ban_verify_timeout": "6s", "fail2ban_connect_timeout": "1s"}
+QUICK: Mapping[str, Any] = {"fail2ban_verify_hold": "500ms", "fail2ban_verify_timeout": "30s", "fail2ban_connect_timeout": "2s"}
+#: Where it is not to hold, nobody waits for it.
+IN_VAIN: Mapping[str, Any] = {"fail2ban_verify_timeout": "1s"}
 #: A service: says hello on every port of its arguments, until it is ended.
 SERVICE = """
 import selectors, socket, sys
@@ -143,12 +145,13 @@ class PlaySite:
         foreign = ("ANSIBLE_", "INCIDENT_", "ONCALL_", "SSH_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         self.runs += 1
-        return {
+        wanted = {
             **kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(self.place), "PYTHONPATH": str(ROOT / "src"),
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_CALLBACKS_ENABLED": "oncall.incident.evidence",
             "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(self.place / "ansible"),
             "TMPDIR": str(self.temporary), "ANSIBLE_PIPELINING": "true", "INCIDENT_HOME": str(self.place / f"home{self.runs}"), **more,
         }
+        return {name: value for name, value in wanted.items() if value}
 
     def call(self, *argv: str, **environ: str) -> Ended:
         """Run a program inside the namespace to its end."""

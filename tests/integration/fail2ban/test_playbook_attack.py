@@ -22,7 +22,7 @@ from tests.support.need import need
 from tests.support.netns import peer_of
 from tests.support.until import until
 
-from .playsite import ROOT, PlaySite
+from .playsite import IN_VAIN, ROOT, PlaySite
 
 #: The clients' addresses on the other end of the wire, and the server's. No other test has these: sessions of sshd are seen in
 #: whatever network namespace they are.
@@ -106,7 +106,7 @@ def test_only_the_approved_plan_is_carried_out(site: PlaySite) -> None:
 def test_nobody_is_banned_while_no_operator_is_known(site: PlaySite) -> None:
     """In a process namespace of its own, where no session of sshd of this machine is seen."""
     before = site.state()
-    done = site.play("brute-force", prefix=["unshare", "--pid", "--fork", "--mount-proc"], fail2ban_never_ban=[])
+    done = site.play("brute-force", prefix=["unshare", "--pid", "--fork", "--mount-proc"], fail2ban_never_ban=[], **IN_VAIN)
     assert done.status == 2, done.output
     assert "Nobody can tell where the operator of this host comes from" in done.said
     assert site.state() == before
@@ -174,7 +174,7 @@ def test_the_wrapper(site: PlaySite) -> None:
 
 def test_a_broken_daemon_is_no_success(site: PlaySite) -> None:
     site.server.stop()
-    done = site.play("brute-force")
+    done = site.play("brute-force", **IN_VAIN)
     assert done.status == 2, done.output
     assert done.findings("investigate")["server"] == done.findings("verify")["daemon"] == "critical"
     assert done.outcomes() == []

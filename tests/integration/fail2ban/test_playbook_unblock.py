@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.fail2ban import fail2ban
 
-from .playsite import PlaySite
+from .playsite import IN_VAIN, PlaySite
 
 #: The clients' addresses on the other end of the wire, and the server's.
 INNOCENT, ATTACKER, SERVER = "198.18.0.2", "198.18.0.3", "198.18.0.1"
@@ -77,7 +77,7 @@ def test_only_the_approved_plan_is_carried_out(site: PlaySite) -> None:
 
 def test_more_than_the_limit_frees_nobody(site: PlaySite) -> None:
     before = site.state()
-    done = site.play("firewall-unblock", fail2ban_addresses=[INNOCENT], fail2ban_max_addresses=1)
+    done = site.play("firewall-unblock", fail2ban_addresses=[INNOCENT], fail2ban_max_addresses=1, **IN_VAIN)
     assert done.status == 2
     assert site.state() == before
 
@@ -86,7 +86,7 @@ def test_an_unban_whose_action_fails_is_no_success_until_it_is_repaired(site: Pl
     site.server.client("unban", INNOCENT)
     site.server.ban("broken", INNOCENT)
     site.server.broken.touch()
-    done = site.play("firewall-unblock", fail2ban_addresses=[INNOCENT])
+    done = site.play("firewall-unblock", fail2ban_addresses=[INNOCENT], **IN_VAIN)
     assert done.status == 2, done.output
     assert "still drops it" in done.said
     assert INNOCENT not in site.server.banned("broken"), "the daemon has forgotten it"
@@ -103,7 +103,7 @@ def test_what_somebody_made_by_hand_is_named_and_removed_only_when_asked(site: P
     site.net.run("iptables", "-I", "INPUT", "-s", INNOCENT, "-j", "DROP")
     site.net.run("ip", "route", "add", "blackhole", INNOCENT)
     before = site.state()
-    done = site.play("firewall-unblock", fail2ban_addresses=[INNOCENT])
+    done = site.play("firewall-unblock", fail2ban_addresses=[INNOCENT], **IN_VAIN)
     assert done.status == 2, done.output
     assert site.state() == before
     assert "iptables -w 5 -t filter -D INPUT -s 198.18.0.2/32 -j DROP" in done.said, "the command that removes it"
@@ -121,7 +121,7 @@ def test_what_somebody_made_by_hand_is_named_and_removed_only_when_asked(site: P
 
 def test_a_service_that_is_down_is_no_ban(site: PlaySite) -> None:
     """The address is let in, and gets nowhere: that is said, and not called recovered."""
-    done = site.play("firewall-unblock", fail2ban_addresses=[ATTACKER], fail2ban_ports=[PORT + 1])
+    done = site.play("firewall-unblock", fail2ban_addresses=[ATTACKER], fail2ban_ports=[PORT + 1], **IN_VAIN)
     assert done.findings("investigate")["port"] == "critical"
     assert done.status == 2, done.output
     assert ATTACKER not in site.server.banned("sshd")
@@ -133,7 +133,7 @@ def test_seen_from_the_client(site: PlaySite) -> None:
         "ansible_connection": "local", "ansible_python_interpreter": str(site.client_python()),
     }
     wanted = {"fail2ban_addresses": [INNOCENT], "fail2ban_vantage": "client", "fail2ban_vantage_target": SERVER}
-    done = site.play("firewall-unblock", "--tags", "verify", **wanted)
+    done = site.play("firewall-unblock", "--tags", "verify", **wanted, **IN_VAIN)
     assert done.status == 2 and f"{SERVER} {PORT}/tcp" in done.said, done.output
     done = site.play("firewall-unblock", **wanted)
     assert done.status == 0, done.output
