@@ -51,7 +51,8 @@ def sshd(daemon: Fail2ban, directory: Path) -> Iterator[list[str]]:
     try:
         until(lambda: ":2222" in daemon.net.run("ss", "-tln"), what="sshd")
         yield ["ssh", "-F", "none", "-i", str(directory / "user"), "-o", "StrictHostKeyChecking=no",
-               "-o", f"UserKnownHostsFile={directory}/known", "-o", "BatchMode=yes", "-p", "2222", "-b", "198.18.0.3", f"{getpass.getuser()}@198.18.0.1", "echo in; exec sleep 120"]
+               "-o", f"UserKnownHostsFile={directory}/known", "-o", "BatchMode=yes", "-p", "2222",
+               "-b", "198.18.0.3", f"{getpass.getuser()}@198.18.0.1", "echo in; exec sleep 120"]
     finally:
         server.terminate()
         server.wait(timeout=10)
