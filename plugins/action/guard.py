@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from pathlib import Path
 
@@ -38,6 +39,8 @@ class ActionModule(ActionBase):
                 "hosts": {"type": "str", "required": True},
                 "role": {"type": "str", "required": True},
                 "required": {"type": "bool", "default": True},
+                "needs": {"type": "list", "elements": "str", "default": []},
+                "addresses": {"type": "list", "elements": "str", "default": []},
             }},
             "ignore": {"type": "list", "elements": "str", "default": []},
         })
@@ -62,6 +65,7 @@ class ActionModule(ActionBase):
             for host in hosts:
                 for role, options in (("incident", frame), (subject["role"], specs.load_options(ROLES, subject["role"]))):
                     problems += self._variables(host, role, options, seen, known["hostvars"])
+                problems += self._given(host, subject, known["hostvars"][host])
         if problems:
             unique = list(dict.fromkeys(problems))
             raise BadInput("Nothing was looked at or changed. " + " ".join(unique), problems=unique)
@@ -95,6 +99,21 @@ class ActionModule(ActionBase):
             f"No host matches {subject['variable']}={subject['hosts']}{limit}. "
             f"The inventory's groups are: {groups}. Name the hosts with -e {subject['variable']}=PATTERN."
         )
+
+    @staticmethod
+    def _given(host: str, subject: t.Mapping[str, t.Any], given: t.Mapping[str, t.Any]) -> list[str]:
+        """Variables that must be there and are not, and addresses that are none."""
+        values: dict[str, t.Any] = {}
+        for name in {*subject["needs"], *subject["addresses"]} & set(given):
+            with contextlib.suppress(AnsibleError):  # as in _variables()
+                values[name] = given[name]
+        problems = [
+            f"{name} ({host}) is not given: set it in the inventory or with -e {name}=VALUE."
+            for name in subject["needs"] if name not in given or values.get(name, True) in (None, "", [], {})
+        ]
+        for name in subject["addresses"]:
+            problems += [f"{error} ({host})." for error in specs.address_errors(name, values.get(name))]
+        return problems
 
     @staticmethod
     def _variables(

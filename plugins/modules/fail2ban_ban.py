@@ -37,9 +37,17 @@ options:
       - For V(crowdsec) the duration of the decision, V(4h) unless said.
     type: str
   max_victims:
-    description: How many may be banned. More, and nobody is and the module fails.
+    description: How many may be banned. More, and nobody is and the module fails, unless O(over_limit) says otherwise.
     type: int
     default: 10
+  over_limit:
+    description:
+      - What to do when more are to be banned than may be. V(fail) bans nobody. V(leave) bans the first ones in the order of
+        O(addresses) and names the rest in RV(protected).
+      - Who is protected or banned already takes no place from others.
+    type: str
+    choices: [fail, leave]
+    default: fail
   spent:
     description: How much of O(max_victims) this run has used already.
     type: int
@@ -160,6 +168,7 @@ def main() -> None:
             "jail": {"type": "str", "required": True},
             "bantime": {"type": "str"},
             "max_victims": {"type": "int", "default": 10},
+            "over_limit": {"type": "str", "choices": ["fail", "leave"], "default": "fail"},
             "spent": {"type": "int", "default": 0},
             "never_ban": {"type": "list", "elements": "str", "default": []},
             "allow_private": {"type": "bool", "default": False},
@@ -177,6 +186,7 @@ def main() -> None:
             seconds=None if params["bantime"] is None else parse_duration(params["bantime"], name="bantime"),
             budget=Budget(max_count=params["max_victims"], spent=params["spent"]), never_ban=tuple(named(params["never_ban"])),
             allow_private=params["allow_private"], verify=tuple(params["verify"]), approved=params["approved"],
+            leave_rest=params["over_limit"] == "leave",
         )
         backend = open_backend(params)
         try:

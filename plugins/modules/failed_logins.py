@@ -47,6 +47,9 @@ options:
     description: Failures from one address that are critical.
     type: int
     default: 100
+  suspicious_count:
+    description: Failures from one address after which a login that got in is critical. As many as O(critical_count) unless said.
+    type: int
   max_addresses:
     description: How many addresses and users are returned, the worst first.
     type: int
@@ -136,6 +139,7 @@ def main() -> None:
             "timeout": {"type": "str", "default": "30s"},
             "warning_count": {"type": "int", "default": 10},
             "critical_count": {"type": "int", "default": 100},
+            "suspicious_count": {"type": "int"},
             "max_addresses": {"type": "int", "default": 50},
         },
         supports_check_mode=True,
@@ -150,7 +154,7 @@ def main() -> None:
         )
         said = judge_logins(
             count(events, since=since), warning=params["warning_count"], critical=params["critical_count"],
-            max_addresses=max(params["max_addresses"], 1), since=since, skipped=skipped,
+            max_addresses=max(params["max_addresses"], 1), since=since, skipped=skipped, suspicious=params["suspicious_count"],
         )
         return {"changed": False, "read": read, **said}, None
 

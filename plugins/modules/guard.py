@@ -43,6 +43,16 @@ options:
         description: Whether no host is an error.
         type: bool
         default: true
+      needs:
+        description: Names of variables that every host of the pattern must have, and not empty.
+        type: list
+        elements: str
+        default: []
+      addresses:
+        description: Names of variables whose values must be IP addresses or networks, where they are set.
+        type: list
+        elements: str
+        default: []
   ignore:
     description: Names of variables that look misspelt and are not.
     type: list

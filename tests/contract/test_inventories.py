@@ -56,9 +56,10 @@ def test_groups(name: str) -> None:
 
 @pytest.mark.parametrize("name", REFERENCE)
 def test_variables_are_documented(name: str) -> None:
-    options = {key: spec for role in ("postgres", "service", "incident") for key, spec in load_options(ROOT / "roles", role).items()}
+    roles = ("postgres", "service", "fail2ban", "incident")
+    options = {key: spec for role in roles for key, spec in load_options(ROOT / "roles", role).items()}
     for host, values in inventory(name)["_meta"]["hostvars"].items():
-        ours = {key for key in values if key.startswith(("postgres_", "service_", "incident_"))}
+        ours = {key for key in values if key.startswith(tuple(f"{role}_" for role in roles))}
         assert ours <= set(options), host
         assert value_errors({key: values[key] for key in ours if "{{" not in str(values[key])}, options) == []
 

@@ -176,8 +176,10 @@ def _count_one(events: t.Sequence[Event]) -> dict[str, Tally]:
 
 def judge_logins(
     tallies: t.Mapping[str, Tally], *, warning: int, critical: int, max_addresses: int, since: float, skipped: t.Sequence[Skipped],
+    suspicious: int | None = None,
 ) -> dict[str, t.Any]:
-    """The verdict: the address with most failures decides."""
+    """The verdict: the address with most failures decides. From `suspicious` failures on (`critical`) a login that got in is critical."""
+    guessed = critical if suspicious is None else suspicious
     worst = sorted((one for one in tallies.values() if one.failed), key=lambda one: (-one.failed, one.address))
     total = sum(one.failed for one in worst)
     users: dict[str, int] = {}
@@ -190,10 +192,10 @@ def judge_logins(
         subject=most.address if most else "", hint="Somebody tries passwords. fail2ban_ban keeps the worst out.",
         detail={"total": total, "addresses": len(worst)},
     )]
-    succeeded = [one for one in worst if one.accepted and one.failed >= critical]
+    succeeded = [one for one in worst if one.accepted and one.failed >= guessed]
     if succeeded:
         findings.append(Finding(
-            "login_after_failures", "critical", observed=succeeded[0].failed, threshold=critical, unit="count",
+            "login_after_failures", "critical", observed=succeeded[0].failed, threshold=guessed, unit="count",
             subject=succeeded[0].address, hint="It failed often and got in: find out whether a password was guessed.",
             detail={"addresses": [one.address for one in succeeded[:max_addresses]]},
         ))

@@ -45,6 +45,7 @@ class Order:
         seconds: of the ban, None for the jail's own.
         never_ban: networks that are never banned.
         allow_private: whether private networks may be.
+        leave_rest: ban the first ones that the budget allows and leave the rest, instead of banning nobody.
     """
 
     targets: tuple[Network, ...]
@@ -55,6 +56,7 @@ class Order:
     allow_private: bool = False
     verify: tuple[str, ...] = ("auto",)
     approved: t.Optional[t.Sequence[str]] = None
+    leave_rest: bool = False
 
 
 def ban(backend: Backend, order: Order, *, run: Run, check_mode: bool) -> tuple[dict[str, t.Any], IncidentError | None]:
@@ -80,6 +82,8 @@ def ban(backend: Backend, order: Order, *, run: Run, check_mode: bool) -> tuple[
     work = _plan(order, before, protected, resource=backend.resource, seconds=seconds)
     limits = order.budget.as_dict()
     allowance = order.budget.allowance(len(work.todo))
+    if order.leave_rest:
+        work = _within(work, allowance)
     if len(work.todo) > allowance:
         raise LimitExceeded(
             f"{len(work.todo)} would be banned and {allowance} may be: max_victims {order.budget.max_count}, {order.budget.spent} spent "
@@ -91,6 +95,8 @@ def ban(backend: Backend, order: Order, *, run: Run, check_mode: bool) -> tuple[
         with acting_alone(backend.server.path if isinstance(backend, Fail2ban) else "/etc/crowdsec"):
             # Somebody may have logged in since: those who must not be banned are asked for again at the moment of acting.
             work = _plan(order, before, protected_now(backend, order, run=run), resource=backend.resource, seconds=seconds)
+            if order.leave_rest:
+                work = _within(work, allowance)
             done, after, filters = _carry_out(backend, work, order, seconds=seconds, run=run, jails=jails)
             work = dataclasses.replace(work, todo=tuple(zip((network for network, _action in work.todo), done)))
     found = [action for _network, action in work.todo] + list(work.others)
@@ -139,6 +145,12 @@ def _plan(order: Order, before: t.Sequence[Ban], protected: Protected, *, resour
         else:
             todo.append((network, action))
     return _Plan(tuple(todo), tuple(others), tuple(spared))
+
+
+def _within(work: _Plan, allowance: int) -> _Plan:
+    """The first ones, in the caller's order; who is left is spared by the limit."""
+    left = tuple(banning.spared_for(network, ("over_limit",)) for network, _action in work.todo[allowance:])
+    return dataclasses.replace(work, todo=work.todo[:allowance], spared=(*work.spared, *left))
 
 
 def _seconds_of(backend: Fail2ban, order: Order) -> float | None:

@@ -170,7 +170,7 @@ class ClientTransport:
                               reason="no_client") from exc
         if done.returncode:
             text = (done.stdout + done.stderr).strip()
-            if "socket" in text.lower() and ("unable to contact" in text.lower() or "permission" in text.lower()):
+            if "socket" in text.lower() and any(said in text.lower() for said in ("unable to contact", "failed to access", "permission")):
                 raise CannotReach(f"{self._argv[0]}: {text[:300]}", hint="See whether fail2ban runs, and use become.", reason="refused")
             raise ServerSaidNo(text[:500], kind="UnknownJailException" if "does not exist" in text else "")
         return from_client(words, done.stdout)

@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ...module_utils._core.addresses import read_network
 from ...module_utils._core.durations import parse_duration
 from ...module_utils._core.errors import BadInput
 
@@ -52,6 +53,17 @@ def value_errors(values: t.Mapping[str, t.Any], options: t.Mapping[str, t.Mappin
             except BadInput as exc:
                 errors.append(f"{exc.message} {exc.hint}")
     return errors
+
+
+def address_errors(name: str, value: t.Any) -> list[str]:
+    """What is wrong with a variable that holds IP addresses and networks: those that are neither.
+
+    Args:
+        name: of the variable.
+        value: a list, or text with commas as a command line gives it; None where it is not set.
+    """
+    given = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []
+    return [f"{name}: {one!s} is neither an IP address nor a network" for one in given if read_network(str(one)) is None]
 
 
 def is_duration(option: t.Mapping[str, t.Any]) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.plugin_utils._frame.specs import load_options, value_errors
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.specs import address_errors, load_options, value_errors
 
 ROLES = Path(__file__).resolve().parents[5] / "roles"
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -48,3 +48,16 @@ def test_a_secret_is_not_repeated() -> None:
 @pytest.mark.parametrize("role", ["incident", "postgres", "service"])
 def test_the_roles_can_be_read(role: str) -> None:
     assert any(name.startswith(f"{role}_") for name in load_options(ROLES, role))
+
+
+@pytest.mark.parametrize(("value", "wrong"), [
+    (["192.0.2.7", "2001:DB8::7", "192.0.2.0/24", "[2001:db8::7]"], []),
+    ("192.0.2.7, 2001:db8::7", []),
+    (["192.0.2.300", "192.0.2.7"], ["192.0.2.300"]),
+    (["www.example.org"], ["www.example.org"]),
+    ("192.0.2.7,", [""]),
+    ([7.5], ["7.5"]),
+    (None, []), ([], []),
+])
+def test_addresses(value: Any, wrong: list[str]) -> None:
+    assert address_errors("x_addresses", value) == [f"x_addresses: {one} is neither an IP address nor a network" for one in wrong]

@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Is an address let in, kept out, or at least not banned? Judged from the daemon's bans and the packet filter's rules.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .addresses import Span
+from .f2b_replies import Ban
+from .findings import CRITICAL, OK, WARNING, Finding
+from .packet_filter import COVERING, EVERYONE, EXACT, FAIL2BAN, PART, Block
+from .rule_removal import remedy
+from .tracing import cause_of
+
+LET_IN, KEPT_OUT, NOT_BANNED = "let_in", "kept_out", "not_banned"
+_MAX_SHOWN = 10
+_BANNING = (FAIL2BAN, "crowdsec")
+
+
+def judge_let_in(asked: str, span: Span, *, bans: t.Sequence[Ban], blocks: t.Sequence[Block]) -> Finding:
+    """Whether nothing keeps an address out: no ban that holds it, and no rule that drops it.
+
+    A rule about everybody that drops only perhaps (a rate limit, another interface) keeps nobody out by itself. Of a network it is a
+    warning when only some of its addresses are kept out.
+
+    Args:
+        asked: as the caller wrote it.
+        span: what it means.
+        bans: every ban of the daemon.
+        blocks: what the packet filter has against it, at any of the ports.
+    """
+    holding = [ban for ban in bans if ban.span is not None and ban.span.covers(span)]
+    inside = [ban for ban in bans if ban.span is not None and not ban.span.covers(span) and ban.span.touches(span)]
+    closed = [block for block in blocks if block.matched in (EXACT, COVERING) or (block.matched == EVERYONE and block.certain)]
+    partly = [block for block in blocks if block.matched == PART]
+    said = [f"banned by {ban.jail} as {ban.entry}" for ban in holding] + [_say(block) for block in closed]
+    some = [f"{ban.entry} banned by {ban.jail}" for ban in inside] + [_say(block) for block in partly]
+    causes = [{"backend": FAIL2BAN, "jail": ban.jail} for ban in holding]
+    detail = {
+        "cause": cause_of([*closed, *partly], bans=causes, listening=None, blind=False),
+        "blocks": [{**block.as_dict(), "remedy": remedy(block).advice} for block in (*closed, *partly)[:_MAX_SHOWN]],
+        "perhaps": [_say(block) for block in blocks if block not in closed and block not in partly][:_MAX_SHOWN],
+    }
+    if said:
+        cures = [remedy(block).advice for block in closed]
+        hint = "Lift the ban." if holding else f"It is no ban. What removes it: {cures[0]}"
+        return Finding(LET_IN, CRITICAL, observed="; ".join(said[:_MAX_SHOWN]), subject=asked, hint=hint, detail=detail)
+    if some:
+        return Finding(LET_IN, WARNING, observed=f"some of it is kept out: {'; '.join(some[:_MAX_SHOWN])}", subject=asked, detail=detail,
+                       hint="Name the single addresses, or their network as one whose members are let in.")
+    return Finding(LET_IN, OK, observed="nothing drops it", subject=asked, detail=detail)
+
+
+def judge_not_banned(asked: str, span: Span, *, bans: t.Sequence[Ban], blocks: t.Sequence[Block]) -> Finding:
+    """Whether no ban holds an address, and no rule of a daemon that bans. What else keeps it out is not asked."""
+    holding = [f"banned by {ban.jail} as {ban.entry}" for ban in bans if ban.span is not None and ban.span.touches(span)]
+    left = [_say(block) for block in blocks if block.owner in _BANNING]
+    if holding or left:
+        said = "; ".join([*holding, *left][:_MAX_SHOWN])
+        return Finding(NOT_BANNED, CRITICAL, observed=said, subject=asked, hint="Lift this ban at once.")
+    return Finding(NOT_BANNED, OK, observed="no ban holds it", subject=asked)
+
+
+def judge_kept_out(asked: str, *, blocks: t.Sequence[Block]) -> Finding:
+    """Whether the packet filter drops an address, by a rule that is about it."""
+    own = [block for block in blocks if block.matched in (EXACT, COVERING)]
+    if own:
+        detail = {"blocks": [block.as_dict() for block in own[:_MAX_SHOWN]]}
+        return Finding(KEPT_OUT, OK, observed=_say(own[0]), subject=asked, detail=detail)
+    return Finding(KEPT_OUT, CRITICAL, observed="nothing drops it", subject=asked,
+                   hint="No rule of the packet filter is about it, whatever the daemon says.")
+
+
+def _say(block: Block) -> str:
+    conditions = f" (where {', '.join(block.conditions)})" if block.conditions else ""
+    return f"{block.where_text}: {block.rule[:200]}{conditions}"

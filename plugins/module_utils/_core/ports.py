@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Does anybody listen on a port, and does it answer?
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import typing as t
+
+from .findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped
+
+CHECK = "port"
+#: The state of a listening TCP socket and of an unconnected UDP one in /proc/net (Linux, include/net/tcp_states.h).
+LISTEN, UNCONNECTED = "0A", "07"
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What came of one attempt to connect.
+
+    Attributes:
+        address: that was tried.
+        seconds: it took.
+        problem: why there is no connection; empty when there is one.
+        unknown: whether the attempt says nothing about the port (its name was not found, we may not connect).
+    """
+
+    address: str
+    seconds: float
+    problem: str = ""
+    unknown: bool = False
+
+
+def listeners(table: str, *, port: int, state: str = LISTEN) -> list[str]:
+    """The addresses on which a port is open, from the text of /proc/net/tcp, tcp6, udp or udp6 (proc(5)).
+
+    Args:
+        table: the file's text. Addresses are hexadecimal 32-bit words in the host's byte order; Linux hosts that matter are little-endian.
+        port: the port looked for.
+        state: of the sockets that count.
+    """
+    found = []
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) < 4 or fields[3] != state:
+            continue
+        address, _colon, number = fields[1].partition(":")
+        try:
+            if int(number, 16) == port:
+                found.append(_address(address))
+        except ValueError:
+            continue  # not a line we know
+    return sorted(set(found))
+
+
+def _address(text: str) -> str:
+    words = [bytes.fromhex(text[start:start + 8])[::-1] for start in range(0, len(text), 8)]
+    return str(ipaddress.ip_address(b"".join(words)))
+
+
+def only_loopback(addresses: t.Collection[str]) -> bool:
+    """Whether a port is open, and for this host alone."""
+    return bool(addresses) and all(ipaddress.ip_address(address).is_loopback for address in addresses)
+
+
+def to_try(addresses: t.Sequence[str]) -> list[str]:
+    """Where to connect to reach a local port: its own addresses; loopback for the wildcards, and where nothing is known to listen."""
+    wildcards = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    return list(dict.fromkeys(wildcards.get(address, address) for address in addresses)) or ["127.0.0.1", "::1"]
+
+
+def judge_port(port: int, answers: t.Sequence[Answer], *, host: str = "", listening: t.Optional[t.Sequence[str]] = None) -> Finding:
+    """Judge a TCP port by the attempts to connect to it: one that succeeded is enough.
+
+    Args:
+        port: the port.
+        answers: at least one attempt.
+        host: the name that was asked for; empty is this host.
+        listening: where it is open, when that was looked at; None when not.
+    """
+    good = [answer for answer in answers if not answer.problem]
+    detail: dict[str, t.Any] = {"tried": [dataclasses.asdict(answer) for answer in answers]}
+    if listening is not None:
+        detail["listening"] = list(listening)
+    subject = f"{host or 'this host'} {port}/tcp"
+    if good:
+        if listening is not None and only_loopback(listening):
+            return Finding(
+                CHECK, WARNING, observed="open for this host alone", subject=subject, detail=detail,
+                hint="The service listens on loopback addresses only: nobody else can reach it, whatever the firewall says.",
+            )
+        return Finding(CHECK, OK, observed=round(min(answer.seconds for answer in good), 4), unit="seconds", subject=subject, detail=detail)
+    status = UNKNOWN if all(answer.unknown for answer in answers) else CRITICAL
+    said = "; ".join(f"{answer.address}: {answer.problem}" for answer in answers)
+    where = " Nothing listens there." if listening is not None and not listening else ""
+    return Finding(
+        CHECK, status, observed=said, subject=subject, detail=detail,
+        hint=f"No connection to port {port}.{where} " + (
+            "Look at the service itself." if listening is not None else "Look for what drops packets on the way, and at the service."
+        ),
+    )
+
+
+def judge_udp(port: int, listening: t.Optional[t.Sequence[str]]) -> Finding:
+    """Judge a UDP port of this host by whether it is open, since UDP need not answer; None where the kernel does not say."""
+    subject, detail = f"this host {port}/udp", {"listening": listening}
+    if listening is None:
+        return Finding(CHECK, UNKNOWN, subject=subject, hint="The kernel's table of UDP sockets cannot be read.")
+    if only_loopback(listening):
+        return Finding(CHECK, WARNING, observed="open for this host alone", subject=subject, detail=detail,
+                       hint="The service listens on loopback addresses only.")
+    if listening:
+        return Finding(CHECK, OK, observed="open", subject=subject, detail=detail)
+    hint = "Nothing listens there. Look at the service itself."
+    return Finding(CHECK, CRITICAL, observed="closed", subject=subject, detail=detail, hint=hint)
+
+
+def skip_udp(port: int, host: str) -> Skipped:
+    """A UDP port of another host: it need not answer, so silence says nothing."""
+    return Skipped(CHECK, f"{host} {port}/udp cannot be judged from outside: UDP need not answer.")

@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look at ports: the sockets of this host, and connections to it or to another.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import os
+import socket
+import time
+import typing as t
+
+from .._core import ports as core
+from .._core.findings import Finding, Skipped
+
+#: Names resolve to more addresses than anybody wants to wait for.
+MAX_ADDRESSES = 8
+PROC = "/proc/net"
+
+
+def look(
+    *, host: str, ports: t.Sequence[int], protocol: str, timeout: float, proc: str = PROC,
+) -> tuple[list[Finding], list[Skipped]]:
+    """Judge the ports of a host, all at once.
+
+    Args:
+        host: name or address; empty is this host, of which it is known too where it listens.
+        ports: the ports.
+        protocol: tcp or udp.
+        timeout: of one attempt to connect, seconds.
+        proc: where the kernel's tables are.
+    """
+    if protocol == "udp" and host:
+        return [], [core.skip_udp(port, host) for port in ports]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=min(len(ports), 16)) as pool:
+        return list(pool.map(lambda port: _judge(host, port, protocol, timeout, proc), ports)), []
+
+
+def _judge(host: str, port: int, protocol: str, timeout: float, proc: str) -> Finding:
+    if protocol == "udp":
+        return core.judge_udp(port, _listening(proc, "udp", port, core.UNCONNECTED))
+    if host:
+        return core.judge_port(port, _connect(host, port, timeout), host=host)
+    listening = _listening(proc, "tcp", port, core.LISTEN)
+    answers: list[core.Answer] = []
+    for address in core.to_try(listening or []):
+        answers += _connect(address, port, timeout)
+    return core.judge_port(port, answers, listening=listening)
+
+
+def _listening(proc: str, table: str, port: int, state: str) -> t.Optional[list[str]]:
+    """Where a port is open; None where the kernel does not say."""
+    found: list[str] = []
+    seen = False
+    for name in (table, f"{table}6"):
+        with contextlib.suppress(OSError), open(os.path.join(proc, name), encoding="ascii") as file:
+            found += core.listeners(file.read(), port=port, state=state)
+            seen = True
+    return found if seen else None
+
+
+def _connect(host: str, port: int, timeout: float) -> list[core.Answer]:
+    """Try the addresses of a name in their order until one answers."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as exc:
+        return [core.Answer(address=host, seconds=0.0, problem=f"its address was not found: {exc.strerror or exc}", unknown=True)]
+    answers = []
+    for family, kind, number, _name, where in found[:MAX_ADDRESSES]:
+        started, problem = time.monotonic(), ""
+        with socket.socket(family, kind, number) as attempt:
+            attempt.settimeout(timeout)
+            try:
+                attempt.connect(where)
+            except socket.timeout:
+                problem = f"no answer within {timeout:g} s"
+            except OSError as exc:
+                problem = exc.strerror or str(exc)
+        answers.append(core.Answer(address=str(where[0]), seconds=round(time.monotonic() - started, 4), problem=problem))
+        if not problem:
+            break
+    return answers

@@ -1,0 +1,195 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: access_health
+short_description: Judge whether addresses are let in or kept out
+version_added: 0.1.0
+author:
+  - The oncall.incident contributors (@oncall-incident)
+description:
+  - Asks the daemon that bans and reads the packet filters, dead routes and hosts.deny, and says of each address whether what should be
+    so is so. It only reads, and sends no packet.
+  - What the daemon says is never taken for the packet filter's doing. Who should be kept out is so by a rule that is about this address.
+extends_documentation_fragment:
+  - oncall.incident.fail2ban
+  - oncall.incident.attributes
+  - oncall.incident.attributes.read_only
+options:
+  let_in:
+    description: Addresses and networks that nothing should keep out, in any spelling.
+    type: list
+    elements: str
+    default: []
+  not_banned:
+    description: Addresses and networks that no ban may hold, whatever else keeps them out.
+    type: list
+    elements: str
+    default: []
+  operators:
+    description: Whether no ban may hold anybody who is logged in over SSH, either.
+    type: bool
+    default: false
+  kept_out:
+    description: Addresses and networks that the packet filter should drop.
+    type: list
+    elements: str
+    default: []
+  resolve:
+    description: Look up host names among them.
+    type: bool
+    default: false
+  ports:
+    description: Destination ports that O(let_in) is about. Empty is every one.
+    type: list
+    elements: int
+    default: []
+  protocol:
+    description: Their protocol.
+    type: str
+    choices: [tcp, udp]
+    default: tcp
+  daemon:
+    description: Whether a daemon bans on this host. One that does not answer is critical.
+    type: bool
+    default: true
+  wait_for:
+    description: Look again until nothing is critical or unknown, and stays so.
+    type: dict
+    suboptions:
+      hold:
+        description: For how long without a break.
+        type: str
+        default: 10s
+      timeout:
+        description: How long it is waited for at most, the holding included.
+        type: str
+        default: 2m
+      interval:
+        description: Pause between two looks.
+        type: str
+        default: 1s
+notes:
+  - Needs root on most hosts.
+  - The packet filter is that of the network namespace in which the module runs.
+seealso:
+  - module: oncall.incident.firewall_trace
+  - module: oncall.incident.fail2ban_health
+"""
+
+EXAMPLES = r"""
+- name: Measure that a colleague is let in again, for ten seconds without a break
+  oncall.incident.access_health:
+    let_in: [192.0.2.7]
+    ports: [22, 443]
+    wait_for:
+      hold: 10s
+      timeout: 1m
+
+- name: Measure that an attacker is kept out, and nobody who is logged in
+  oncall.incident.access_health:
+    kept_out: [198.51.100.7]
+    operators: true
+"""
+
+RETURN = r"""
+contract:
+  description: The contract that the result follows, V(oncall.incident/verdict/1).
+  returned: success
+  type: str
+status:
+  description: The worst status of RV(findings).
+  returned: success
+  type: str
+findings:
+  description:
+    - C(daemon), and one C(let_in), C(not_banned) or C(kept_out) for each address.
+    - C(detail.cause) of one that is not let in is C(fail2ban), C(route), C(hosts_deny) or C(firewall); C(detail.blocks) has every rule that
+      keeps it out, with its C(remedy).
+  returned: success
+  type: list
+  elements: dict
+skipped_checks:
+  description: What could not be judged.
+  returned: success
+  type: list
+  elements: dict
+held:
+  description: Whether it stayed so for as long as it should.
+  returned: with O(wait_for)
+  type: bool
+waited:
+  description: How long it was waited, in seconds.
+  returned: with O(wait_for)
+  type: float
+polls:
+  description: How often it was looked.
+  returned: with O(wait_for)
+  type: int
+history:
+  description: The status whenever it changed.
+  returned: with O(wait_for)
+  type: list
+  elements: dict
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding, Skipped, verdict
+from ansible_collections.oncall.incident.plugins.module_utils._core.patience import await_ok, patience_from
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.access import Question, look
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.args import daemon_spec, open_backend, targets_of
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.programs import run
+from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **daemon_spec(),
+            "let_in": {"type": "list", "elements": "str", "default": []},
+            "not_banned": {"type": "list", "elements": "str", "default": []},
+            "operators": {"type": "bool", "default": False},
+            "kept_out": {"type": "list", "elements": "str", "default": []},
+            "resolve": {"type": "bool", "default": False},
+            "ports": {"type": "list", "elements": "int", "default": []},
+            "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
+            "daemon": {"type": "bool", "default": True},
+            "wait_for": {"type": "dict", "options": {
+                "hold": {"type": "str", "default": "10s"},
+                "timeout": {"type": "str", "default": "2m"},
+                "interval": {"type": "str", "default": "1s"},
+            }},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+
+    def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
+        question = Question(
+            let_in=targets_of(params["let_in"], resolve=params["resolve"], name="let_in"),
+            not_banned=targets_of(params["not_banned"], resolve=params["resolve"], name="not_banned"),
+            kept_out=targets_of(params["kept_out"], resolve=params["resolve"], name="kept_out"),
+            operators=params["operators"], ports=params["ports"], protocol=params["protocol"], daemon=params["daemon"],
+        )
+
+        def one_look() -> tuple[list[Finding], list[Skipped]]:
+            return look(question, open_daemon=lambda: open_backend(params), run=run)
+
+        if params["wait_for"] is None:
+            findings, skipped = one_look()
+            return {"changed": False, **verdict(findings, skipped)}, None
+        seen = await_ok(one_look, patience=patience_from(params["wait_for"]), minds_warnings=False)
+        return {"changed": False, **verdict(seen.findings, seen.skipped), **seen.as_dict()}, None
+
+    leave(module, work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: firewall_remove
+short_description: Remove rules that drop one address and nobody else
+version_added: 0.1.0
+author:
+  - The oncall.incident contributors (@oncall-incident)
+description:
+  - Removes the rules, set entries and dead routes that somebody made by hand for one of the named addresses, and measures in the packet
+    filter that they are gone.
+  - Only what names exactly this address is removed, by an identity that no other rule has. Rules of broader networks, policies, and
+    whatever fail2ban, ufw, firewalld, CrowdSec or Docker keep for themselves are left alone and named in RV(protected), with what a
+    person can do.
+  - A rule that a file brings back at the next boot is gone only until then.
+extends_documentation_fragment:
+  - oncall.incident.attributes
+  - oncall.incident.attributes.mitigates
+options:
+  addresses:
+    description: Addresses and networks, IPv4 and IPv6, in any spelling.
+    type: list
+    elements: str
+    required: true
+  ports:
+    description: Destination ports that matter. Empty is every one.
+    type: list
+    elements: int
+    default: []
+  protocol:
+    description: Their protocol.
+    type: str
+    choices: [tcp, udp]
+    default: tcp
+  max_rules:
+    description: How many rules may be removed. More, and nothing is done and the module fails.
+    type: int
+    default: 3
+  spent:
+    description: How much of O(max_rules) this run has used already.
+    type: int
+    default: 0
+  approved:
+    description:
+      - Action ids of an approved plan. Only these are carried out.
+      - Omitted means no restriction. An empty list allows nothing.
+    type: list
+    elements: str
+seealso:
+  - module: oncall.incident.firewall_trace
+  - module: oncall.incident.fail2ban_unban
+"""
+
+EXAMPLES = r"""
+- name: Take back what somebody dropped by hand last night
+  oncall.incident.firewall_remove:
+    addresses: [192.0.2.7]
+    ports: [443]
+"""
+
+RETURN = r"""
+contract:
+  description: The contract that the result follows, V(oncall.incident/actions/1).
+  returned: always
+  type: str
+changed:
+  description: Whether a rule was removed. In check mode, whether it is planned.
+  returned: always
+  type: bool
+actions:
+  description:
+    - One action per rule. C(done) when the packet filter no longer has it, C(moved_on) when it was gone before we came, C(failed)
+      otherwise, which fails the task.
+  returned: when the packet filter could be read
+  type: list
+  elements: dict
+limits:
+  description: The limit.
+  returned: success
+  type: dict
+protected:
+  description: What else keeps the addresses out, why it was left alone, and what a person can do.
+  returned: success
+  type: list
+  elements: dict
+blocks:
+  description: Everything that kept the addresses out before, each with its C(remedy).
+  returned: success
+  type: list
+  elements: dict
+error:
+  description: What kind of failure it is.
+  returned: failure
+  type: str
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, parse_network
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
+from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.filters import AUTO, read_filters
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.programs import run
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.rule_removal import Wish, remove_rules
+from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "addresses": {"type": "list", "elements": "str", "required": True},
+            "ports": {"type": "list", "elements": "int", "default": []},
+            "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
+            "max_rules": {"type": "int", "default": 3},
+            "spent": {"type": "int", "default": 0},
+            "approved": {"type": "list", "elements": "str"},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+
+    def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
+        wish = Wish(
+            targets={text: [Span.of(parse_network(text))] for text in params["addresses"]}, ports=params["ports"],
+            protocol=params["protocol"], budget=Budget(max_count=params["max_rules"], spent=params["spent"]), approved=params["approved"],
+        )
+        return remove_rules(wish, read=lambda: read_filters([AUTO], run=run), run=run, check_mode=module.check_mode)
+
+    leave(module, work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules that people made by hand, in a network namespace: what drops one address goes, everything else stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.netns import Namespace, namespace
+
+ADDRESS = "192.0.2.7"
+SIX = "2001:db8::7"
+
+
+@pytest.fixture
+def net() -> Iterator[Namespace]:
+    with namespace() as made:
+        yield made
+
+
+def rules(net: Namespace) -> str:
+    """What the packet filter and the routes are."""
+    return net.run("nft", "-s", "list", "ruleset") + net.run("ip", "route", "show", "table", "all") + net.run("ip", "-6", "route")
+
+
+def outcomes(result: dict[str, Any]) -> list[str]:
+    return [action["outcome"] for action in result["actions"]]
+
+
+MADE_BY_HAND = [
+    (["iptables -A INPUT -s 192.0.2.7 -j DROP"], ADDRESS),
+    (["iptables -I INPUT -s 192.0.2.7 -p tcp -m multiport --dports 22,443 -m comment --comment night -j REJECT"], ADDRESS),
+    (["iptables-legacy -A INPUT -s 192.0.2.7 -j DROP"], ADDRESS),
+    (["ip6tables -A INPUT -s 2001:db8::7 -j DROP"], SIX),
+    (["nft add table inet hand", "nft add chain inet hand in { type filter hook input priority 0 ; }",
+      "nft add rule inet hand in ip saddr 192.0.2.7 drop"], ADDRESS),
+    (["nft add table inet hand", "nft add set inet hand deny { type ipv4_addr ; }",
+      "nft add element inet hand deny { 192.0.2.7, 192.0.2.8 }",
+      "nft add chain inet hand in { type filter hook input priority 0 ; }", "nft add rule inet hand in ip saddr @deny drop"], ADDRESS),
+    (["ipset create deny hash:ip", "ipset add deny 192.0.2.7", "ipset add deny 192.0.2.8",
+      "iptables -A INPUT -m set --match-set deny src -j DROP"], ADDRESS),
+    (["ip route add blackhole 192.0.2.7"], ADDRESS),
+    (["ip -6 route add prohibit 2001:db8::7"], SIX),
+]
+
+
+@pytest.mark.parametrize(("commands", "address"), MADE_BY_HAND, ids=[commands[-1][:50] for commands, _address in MADE_BY_HAND])
+def test_what_was_made_by_hand_goes(commands: list[str], address: str, net: Namespace) -> None:
+    for command in commands:
+        net.run(*command.split())
+    before = rules(net)
+    planned = net.module("firewall_remove", check=True, addresses=[address], ports=[22])
+    assert outcomes(planned) == ["planned"] and planned["changed"], planned
+    assert rules(net) == before, "check mode touches nothing"
+    refused = net.module("firewall_remove", addresses=[address], ports=[22], approved=[])
+    assert outcomes(refused) == ["refused"] and rules(net) == before
+    done = net.module("firewall_remove", addresses=[address], ports=[22], approved=[planned["actions"][0]["id"]])
+    assert outcomes(done) == ["done"] and done["changed"], done
+    again = net.module("firewall_remove", addresses=[address], ports=[22])
+    assert (outcomes(again), again["changed"], again["blocks"]) == ([], False, [])
+
+
+@pytest.mark.parametrize(("command", "why"), [
+    ("iptables -A INPUT -s 192.0.2.0/24 -j DROP", "more than this address"),
+    ("iptables -P INPUT DROP", "more than this address"),
+    ("ip route add blackhole 192.0.2.0/24", "more than this address"),
+])
+def test_what_is_about_others_too_stays(command: str, why: str, net: Namespace) -> None:
+    net.run(*command.split())
+    before = rules(net)
+    found = net.module("firewall_remove", addresses=[ADDRESS])
+    assert outcomes(found) == [] and not found["changed"]
+    assert why in found["protected"][0]["reasons"][0]
+    assert rules(net) == before
+
+
+def test_the_same_rule_twice(net: Namespace) -> None:
+    for _unused in range(2):
+        net.run("iptables", "-A", "INPUT", "-s", ADDRESS, "-j", "DROP")
+    assert outcomes(net.module("firewall_remove", addresses=[ADDRESS])) == ["done"]
+
+
+def test_more_than_the_limit_removes_nothing(net: Namespace) -> None:
+    for address in (ADDRESS, "192.0.2.8"):
+        net.run("iptables", "-A", "INPUT", "-s", address, "-j", "DROP")
+    before = rules(net)
+    found = net.module("firewall_remove", addresses=[ADDRESS, "192.0.2.8"], max_rules=1)
+    assert found["failed"] and found["error"] == "limit_exceeded"
+    found = net.module("firewall_remove", addresses=[ADDRESS], max_rules=1, spent=1)
+    assert found["failed"] and rules(net) == before
+
+
+def test_wrong_input_is_an_error_before_anything_is_read(net: Namespace) -> None:
+    found = net.module("firewall_remove", addresses=[ADDRESS, "192.0.2.777"])
+    assert found["failed"] and "192.0.2.777" in found["msg"]
