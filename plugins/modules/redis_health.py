@@ -38,9 +38,9 @@ description:
     C(cluster) (state, slots, failed nodes), C(sentinel) (quorum, what it thinks of each primary, tilt) and C(nodes) (each node's own
     verdict)."
 notes:
-  - "An ACL user with the least that all checks need, on Redis 6.2 and later and on Valkey: C(ACL SETUSER monitor on >password ~* -@all +ping
-    +info +select +scan +ttl +client|setname +config|get +slowlog|get +latency|latest +cluster|info +cluster|nodes). It can read no value and
-    change nothing. On a sentinel C(+ping +info +client|setname +sentinel|masters +sentinel|replicas +sentinel|sentinels
+  - "An ACL user with the least that all checks need, on Redis 6.2 and later and on Valkey: C(ACL SETUSER monitor on >password ~* -@all
+    +ping +info +select +scan +ttl +client|setname +config|get +slowlog|get +latency|latest +cluster|info +cluster|nodes). It can read no
+    value and change nothing. On a sentinel C(+ping +info +client|setname +sentinel|masters +sentinel|replicas +sentinel|sentinels
     +sentinel|ckquorum)."
   - With C(+ping +info) alone most checks work. What an ACL or a managed service forbids is in RV(skipped_checks) with its reason and never
     counts as ok.

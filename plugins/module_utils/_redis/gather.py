@@ -106,10 +106,19 @@ def _ping(client: Client, facts: Facts, times: int, clock: t.Callable[[], float]
 def _info(client: Client, facts: Facts) -> dict[str, str]:
     # The default sections: `everything` would add commandstats, which is long and which nothing here reads.
     try:
-        return client.info()
+        fields = client.info()
+        if fields and "loading" not in fields and not _names_a_sentinel(fields):
+            # Dragonfly keeps these two out of the default sections.
+            fields.update(client.info("persistence"))
+            fields.update(client.info("errorstats"))
+        return fields
     except CommandRefused as exc:
         facts.denied["INFO"] = reason(exc)
         return {}
+
+
+def _names_a_sentinel(fields: t.Mapping[str, str]) -> bool:
+    return "sentinel" in (fields.get("redis_mode"), fields.get("server_mode"))
 
 
 def _config(client: Client, facts: Facts) -> t.Optional[dict[str, str]]:
