@@ -37,14 +37,16 @@ CHECKS = (
     redis_verdict_speed.latency_events, redis_verdict_speed.keys, redis_verdict_speed.host,
 )
 FIELDS = (
-    "role", "loading", "async_loading", "used_memory", "used_memory_rss", "maxmemory", "maxmemory_policy", "mem_fragmentation_ratio",
-    "mem_fragmentation_bytes", "mem_not_counted_for_evict", "evicted_keys", "connected_clients", "maxclients", "max_clients",
-    "rejected_connections", "blocked_clients", "total_error_replies", "errorstat_OOM", "rdb_last_bgsave_status", "rdb_last_save_time",
-    "rdb_changes_since_last_save", "rdb_bgsave_in_progress", "rdb_current_bgsave_time_sec", "aof_enabled", "aof_last_write_status",
-    "aof_last_bgrewrite_status", "aof_rewrite_in_progress", "aof_current_rewrite_time_sec", "aof_delayed_fsync", "master_link_status",
-    "master_link_down_since_seconds", "master_last_io_seconds_ago", "master_sync_in_progress", "slave_repl_offset", "slave_read_repl_offset",
-    "slave_read_only", "connected_slaves", "min_slaves_good_slaves", "slave0", "slave1", "master_repl_offset", "db0", "db15", "redis_version",
-    "keyspace_hits", "keyspace_misses", "last_success_save", "last_failed_save", "redis_mode", "cluster_enabled", "loading_eta_seconds",
+    "role", "loading", "async_loading", "used_memory", "used_memory_rss", "maxmemory", "maxmemory_policy",
+    "mem_fragmentation_ratio", "mem_fragmentation_bytes", "mem_not_counted_for_evict", "evicted_keys", "connected_clients",
+    "maxclients", "max_clients", "rejected_connections", "blocked_clients", "total_error_replies", "errorstat_OOM",
+    "rdb_last_bgsave_status", "rdb_last_save_time", "rdb_changes_since_last_save", "rdb_bgsave_in_progress",
+    "rdb_current_bgsave_time_sec", "aof_enabled", "aof_last_write_status", "aof_last_bgrewrite_status", "aof_rewrite_in_progress",
+    "aof_current_rewrite_time_sec", "aof_delayed_fsync", "master_link_status", "master_link_down_since_seconds",
+    "master_last_io_seconds_ago", "master_sync_in_progress", "slave_repl_offset", "slave_read_repl_offset", "slave_read_only",
+    "connected_slaves", "min_slaves_good_slaves", "slave0", "slave1", "master_repl_offset", "db0", "db15", "redis_version",
+    "keyspace_hits", "keyspace_misses", "last_success_save", "last_failed_save", "redis_mode", "cluster_enabled",
+    "loading_eta_seconds",
 )
 VALUES = st.one_of(
     st.integers().map(str), st.floats().map(str), st.text(max_size=30),
