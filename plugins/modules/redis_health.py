@@ -88,6 +88,14 @@ options:
     type: str
     choices: [auto, single]
     default: auto
+  node_login_user:
+    description: User at the primaries and replicas that a sentinel watches, where they have another login than the sentinels.
+    type: str
+    default: ""
+  node_login_password:
+    description: Password of O(node_login_user), or of the default user where that is empty. With neither, the main login is used.
+    type: str
+    default: ""
   workers:
     description: How many nodes are looked at beside each other, 1 to 200.
     type: int

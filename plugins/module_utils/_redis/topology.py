@@ -77,7 +77,8 @@ def look(way: Way, request: Request, deadline: Deadline, *, walk: bool, workers:
         CannotReach: the seed refused us in a way that says nothing of it (a wrong password, ...).
     """
     topology = Topology()
-    seed = look_at(way, way.login, request, deadline)
+    # Every node is judged by its availability at least: a sentinel may have nothing else that is wanted.
+    seed = look_at(way, way.login, dataclasses.replace(request, checks=("availability", *request.checks)), deadline)
     facts = seed.facts
     if walk and facts is not None and (facts.is_sentinel or facts.is_cluster):
         try:
@@ -86,13 +87,19 @@ def look(way: Way, request: Request, deadline: Deadline, *, walk: bool, workers:
         except CannotReach as exc:
             seed = refused(exc, way.login, request)
     if not topology.kind:
-        return alone(seed)
+        return alone(seed, request)
     looks = _walk(way, topology, seed, request, deadline, workers)
     return _together(seed, topology, looks, request)
 
 
-def alone(seed: NodeLook) -> Look:
+def alone(seed: NodeLook, request: Request) -> Look:
     """The look at a server that stands alone."""
+    # That it could not be used is told whatever was wanted.
+    if not seed.error:
+        seed = dataclasses.replace(
+            seed, findings=tuple(one for one in seed.findings if one.check in request.checks),
+            skipped=tuple(one for one in seed.skipped if one.check in request.checks),
+        )
     recoveries = ({"recovery": seed.recovery, "address": seed.address},) if seed.recovery else ()
     return Look(findings=seed.findings, skipped=seed.skipped, data=seed.data, state=seed.state, recovery=seed.recovery,
                 server=seed.server, seed=seed, recoveries=recoveries)
@@ -178,7 +185,8 @@ def _walk(
 ) -> list[tuple[Member, NodeLook]]:
     """Look at every member, `workers` at a time, in threads that nothing waits for beyond the deadline."""
     brief = dataclasses.replace(
-        request, pings=min(request.pings, 5), sample_keys=0, checks=tuple(name for name in request.checks if name in DATA_CHECKS),
+        request, pings=min(request.pings, 5), sample_keys=0,
+        checks=("availability", *(name for name in request.checks if name in DATA_CHECKS)),
     )
     found: dict[int, NodeLook] = {}
     waiting = list(enumerate(topology.members))
@@ -191,7 +199,7 @@ def _walk(
                 if not waiting:
                     return
                 index, member = waiting.pop(0)
-            login = way.login.at(member.host, member.port)
+            login = way.to_node(member.host, member.port, behind_sentinel=topology.kind == "sentinel" and member.role != "sentinel")
             if _is_seed(member, way, seed):
                 found[index] = seed
                 continue

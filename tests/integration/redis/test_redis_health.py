@@ -180,6 +180,34 @@ def test_misconf_ping_refuses_and_info_explains(server: RedisServer) -> None:
     assert found["persistence"]["unsaved_changes"] == 1
 
 
+def test_the_disk_is_full_for_the_snapshot(server: RedisServer) -> None:
+    server.execute("CONFIG", "SET", "save", "3600 1")
+    server.execute("CONFIG", "SET", "rdbcompression", "no")
+    server.execute("DEBUG", "POPULATE", "2000", "key", "1000")
+    server.execute("SET", "key", "value")
+    server.limit_files(64 * 1024)
+    with server.client() as client:
+        client.bgsave()
+        until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", what="the save to fail")
+        found = look(server)
+    assert found["recovery"] == "misconf_disk" and split(found) == (True, True, False, False)
+
+
+def test_the_disk_is_full_for_the_append_only_file(server: RedisServer) -> None:
+    server.execute("CONFIG", "SET", "appendonly", "yes")
+    server.execute("CONFIG", "SET", "appendfsync", "everysec")
+    with server.client() as client:
+        until(lambda: client.info("persistence")["aof_rewrite_in_progress"] == 0, what="the first rewrite")
+        server.limit_files(8 * 1024)
+        with contextlib.suppress(redis.exceptions.RedisError):
+            for index in range(100):
+                client.set(f"key:{index}", "x" * 1000)
+        until(lambda: client.info("persistence")["aof_last_write_status"] == "err", what="the write to fail")
+        found = look(server)
+    assert only(found, "aof", "last_write")["status"] == "critical"
+    assert found["recovery"] == "misconf_disk" and split(found) == (True, True, False, False)
+
+
 def test_the_append_only_file_cannot_be_rewritten(one_server: RedisServer) -> None:
     one_server.execute("CONFIG", "SET", "appendonly", "yes")
     with one_server.client() as client:

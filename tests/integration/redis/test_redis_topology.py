@@ -80,6 +80,16 @@ def test_sentinels_with_a_quorum(server: RedisServer) -> None:
     assert found["sentinel"]["primaries"][0]["quorum"] == "" and found["recovery"] == ""
 
 
+def test_nodes_behind_a_sentinel_have_a_login_of_their_own(one_server: RedisServer) -> None:
+    with start_sentinel(one_server, quorum=1) as sentinel:
+        one_server.execute("CONFIG", "SET", "requirepass", "node-secret")
+        told_nothing = look(sentinel, checks=["nodes", "memory"])
+        [node] = [node for node in told_nothing["nodes"] if node["role"] == "primary"]
+        assert (node["error"], node["status"], node["alive"]) == ("auth_required", "unknown", True), "neither well nor sick"
+        found = look(sentinel, checks=["nodes", "memory"], node_login_password="node-secret")
+    assert found["status"] == "ok" and "node-secret" not in str(found)
+
+
 def test_sentinels_without_a_quorum(server: RedisServer) -> None:
     with start_sentinel(server, quorum=2) as lonely:
         found = look(lonely, checks=WALK)
