@@ -164,7 +164,7 @@ def _ready(facts: Facts) -> t.Optional[bool]:
         return None
     if facts.cluster is not None and facts.cluster.get("cluster_state") == "fail":
         return False
-    if facts.is_replica and info.get("master_link_status") != "up":
+    if facts.is_replica and info.get("master_link_status", "up") != "up":
         # PONG, and stale or no data behind it.
         return False
     if facts.ping in (PONG, MISCONF):

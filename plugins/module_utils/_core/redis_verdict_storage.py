@@ -95,8 +95,18 @@ def replication(facts: Facts, request: Request) -> Answer:
         return not_read("replication", facts)
     if facts.is_replica:
         return _as_replica(facts, request)
+    if info.get("role") == "active-replica":
+        # KeyDB: a replica of another that takes writes and has replicas itself.
+        link, own = _as_replica(facts, request), _as_primary(facts, request)
+        data = {**own.data["replication"], **link.data["replication"]}
+        return Answer(findings=[*link.findings, *own.findings], data={"replication": data})
     if not facts.is_primary:
         return Answer(skipped=[Skipped("replication", f"not_told: the role is {info.get('role', 'not told')}")])
+    return _as_primary(facts, request)
+
+
+def _as_primary(facts: Facts, request: Request) -> Answer:
+    info = facts.after
     offset = integer(info, "master_repl_offset")
     attached = replicas(info)
     count = integer(info, "connected_slaves")

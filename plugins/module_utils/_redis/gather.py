@@ -123,7 +123,7 @@ def _names_a_sentinel(fields: t.Mapping[str, str]) -> bool:
 
 def _config(client: Client, facts: Facts) -> t.Optional[dict[str, str]]:
     try:
-        return {name: str(value) for name, value in client.config(*SETTINGS).items()}
+        return {name: shown(value) for name, value in client.config(*SETTINGS).items()}
     except CommandRefused as exc:
         facts.denied["CONFIG"] = reason(exc)
         return None

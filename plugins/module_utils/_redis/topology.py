@@ -24,7 +24,10 @@ from .args import Way
 from .connection import Client, CommandRefused, flat
 from .gather import reason
 from .health import DATA_CHECKS, NodeLook, look_at, refused
+from .resp import shown
 
+#: More of CLUSTER NODES than this is not read, characters.
+_NODES_TEXT = 4 * 1024 * 1024
 #: Refusals that may be of the way from here rather than of the node, where the node's own kind thinks it well.
 _MAYBE_THE_WAY = frozenset({"refused", "timeout", "no_route", "unknown_host", "connection_lost", "cannot_connect", "frozen"})
 
@@ -108,7 +111,8 @@ def alone(seed: NodeLook, request: Request) -> Look:
 def _ask_cluster(client: Client, way: Way, request: Request) -> Topology:
     try:
         info = parse_info(client.call("CLUSTER", "INFO") or b"")
-        members = parse_cluster_nodes(str(client.ask("CLUSTER", "NODES")), seed_host=way.login.host, seed_port=way.login.port)
+        nodes = shown(client.call("CLUSTER", "NODES"), length=_NODES_TEXT)
+        members = parse_cluster_nodes(nodes, seed_host=way.login.host, seed_port=way.login.port)
     except CommandRefused as exc:
         hint = "Allow +cluster|info and +cluster|nodes to this user."
         return Topology(kind="cluster", skipped=(Skipped("cluster", reason(exc), hint), Skipped("nodes", reason(exc), hint)))
@@ -138,12 +142,12 @@ def _ask_sentinel(client: Client, request: Request) -> Topology:
         sentinels = _others(client, "SENTINELS", name, "sentinel", skipped)
         quorum = _quorum(client, name)
         no_quorum = no_quorum or (isinstance(quorum, str) and bool(quorum))
-        found, left = judge_sentinel(name, primary, quorum, sentinels, request)
+        found, left = judge_sentinel(shown(name), primary, quorum, sentinels, request)
         findings.extend(found)
         skipped.extend(left)
         for member in [*([me] if me else []), *replicas, *sentinels]:
             members.setdefault((member.host, member.port), member)
-        watched.append({"name": name, "primary": me.address if me else "", "quorum": quorum if isinstance(quorum, str) else None,
+        watched.append({"name": shown(name), "primary": me.address if me else "", "quorum": quorum if isinstance(quorum, str) else None,
                         "replicas": [one.address for one in replicas], "sentinels": [one.address for one in sentinels]})
     info = client.info("sentinel")
     tilt = info.get("sentinel_tilt") == "1"
@@ -199,7 +203,9 @@ def _walk(
                 if not waiting:
                     return
                 index, member = waiting.pop(0)
-            login = way.to_node(member.host, member.port, behind_sentinel=topology.kind == "sentinel" and member.role != "sentinel")
+            # A certificate names hosts, rarely addresses.
+            host = member.hostname if way.login.tls and member.hostname else member.host
+            login = way.to_node(host, member.port, behind_sentinel=topology.kind == "sentinel" and member.role != "sentinel")
             if _is_seed(member, way, seed):
                 found[index] = seed
                 continue

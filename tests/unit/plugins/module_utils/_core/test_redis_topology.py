@@ -38,6 +38,10 @@ def test_nodes_by_address_role_and_slots() -> None:
     ]
 
 
+def test_announced_names_are_kept_for_tls() -> None:
+    assert [one.hostname for one in parse_cluster_nodes(NODES, seed_host="192.0.2.1", seed_port=6379)][:2] == ["", "node2.example.org"]
+
+
 def test_a_cluster_is_judged() -> None:
     members = parse_cluster_nodes(NODES, seed_host="192.0.2.1", seed_port=6379)
     info = {"cluster_state": "fail", "cluster_slots_ok": "10923", "cluster_slots_fail": "5461", "cluster_slots_pfail": "0"}

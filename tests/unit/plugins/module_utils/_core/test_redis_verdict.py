@@ -167,6 +167,13 @@ def test_a_primarys_replicas(slave0: str, worst: str) -> None:
     assert found and (worst in found if worst != "ok" else set(found) == {"ok"})
 
 
+def test_keydbs_active_replica_is_both() -> None:
+    info = {**REPLICA, "role": "active-replica", "master_link_status": "down", "connected_slaves": 1, "slave_read_only": 1}
+    one = facts(info)
+    assert statuses(storage.replication(one, REQUEST)) == {"link": "critical", "connected_replicas": "ok"}
+    assert state_of(one, REQUEST).writable is True
+
+
 def test_replicas_expected_and_needed_to_write() -> None:
     one = facts({"connected_slaves": 1, "min_slaves_good_slaves": 1}, config={"min-replicas-to-write": "2", "save": ""})
     answer = storage.replication(one, Request(checks=(), limits=DEFAULTS, expected_replicas=2))
