@@ -5,14 +5,24 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, CannotReach
+from ansible_collections.oncall.incident.plugins.module_utils._core.redis_availability import (
+    ALIVE_ALL_THE_SAME,
+    ASKED_WRONGLY,
+    SICK,
+    availability_hint,
+)
+from ansible_collections.oncall.incident.plugins.module_utils._core.redis_state import recovery_from_refusal
+from ansible_collections.oncall.incident.plugins.module_utils._redis import gather
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import client_name, connection_spec, way_from
 from ansible_collections.oncall.incident.plugins.module_utils._redis.dial import Login, dial
 from ansible_collections.oncall.incident.plugins.module_utils._redis.gather import is_local, prefix_of
@@ -37,6 +47,17 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -
         over.set()
     assert caught.value.facts["error"] == "timeout"
     assert time.monotonic() - began < 30
+
+
+def test_every_kind_of_refusal_is_known_and_has_a_hint() -> None:
+    source = Path(gather.__file__).parent
+    text = "".join((source / f"{name}.py").read_text() for name in ("dial", "connection"))
+    kinds = set(re.findall(r'cannot\("([a-z_]+)"', text)) | set(re.findall(r'return "([a-z_]+)"', text))
+    known = {*SICK, *ASKED_WRONGLY}
+    assert len(kinds) > 10 and kinds <= known
+    assert all(availability_hint(kind) for kind in known)
+    assert not set(SICK) & set(ASKED_WRONGLY) and known >= ALIVE_ALL_THE_SAME
+    assert all(recovery_from_refusal(kind) for kind in SICK)
 
 
 def test_a_deadline_bounds_its_parts() -> None:
