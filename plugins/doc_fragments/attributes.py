@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Attributes of modules, stated once: `oncall.incident.attributes`, `.read_only`, `.mitigates` and `.postgresql`."""
+"""Attributes of modules, stated once: `oncall.incident.attributes`, `.read_only`, `.mitigates`, `.postgresql` and `.redis`."""
 
 from __future__ import annotations
 
@@ -64,5 +64,16 @@ attributes:
     support: full
     membership:
       - oncall.incident.postgresql
+      - oncall.incident.all
+"""
+
+    REDIS = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/oncall.incident.redis) in C(module_defaults) to set the connection once for all modules.
+    support: full
+    membership:
+      - oncall.incident.redis
       - oncall.incident.all
 """

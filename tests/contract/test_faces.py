@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.oncall.incident.plugins.doc_fragments.postgresql import ModuleDocFragment
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec
+from ansible_collections.oncall.incident.plugins.doc_fragments import postgresql, redis
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql import args as postgresql_args
+from ansible_collections.oncall.incident.plugins.module_utils._redis import args as redis_args
 
 ROOT = Path(__file__).resolve().parents[2]
 GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
@@ -97,13 +98,15 @@ def test_action_groups_name_every_module() -> None:
     groups = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["action_groups"]
     assert groups["all"] == RUNNABLE
     fragments = {name: documentation(name).get("extends_documentation_fragment", []) for name in RUNNABLE}
-    postgresql = [name for name in RUNNABLE if "oncall.incident.postgresql" in fragments[name]]
-    assert groups["postgresql"] == postgresql
-    assert all(name in postgresql for name in MODULES if name.startswith("pg_"))
+    for subject, prefix in {"postgresql": "pg_", "redis": "redis_"}.items():
+        members = [name for name in RUNNABLE if f"oncall.incident.{subject}" in fragments[name]]
+        assert groups.get(subject, []) == members
+        assert all(name in members for name in MODULES if name.startswith(prefix))
 
 
-def test_connection_arguments_are_documented_as_they_are() -> None:
-    documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
+@pytest.mark.parametrize(("fragment", "args"), [(postgresql, postgresql_args), (redis, redis_args)])
+def test_connection_arguments_are_documented_as_they_are(fragment: Any, args: Any) -> None:
+    documented = yaml.safe_load(fragment.ModuleDocFragment.DOCUMENTATION)["options"]
 
     def essence(options: dict[str, Any]) -> dict[str, Any]:
         kept = ("type", "elements", "default", "choices", "required")
@@ -115,7 +118,7 @@ def test_connection_arguments_are_documented_as_they_are() -> None:
             for name, option in options.items()
         }
 
-    assert essence(documented) == essence(connection_spec())
+    assert essence(documented) == essence(args.connection_spec())
 
 
 @pytest.mark.parametrize("role", ROLES)

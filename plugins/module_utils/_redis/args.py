@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The connection arguments of every Redis module, stated once.
+
+The doc fragment `oncall.incident.redis` documents them; a contract test compares the two.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import typing as t
+
+from .._core.deadline import Deadline
+from .._core.durations import parse_duration
+from .._core.errors import BadInput
+from .connection import CLIENT_NAME, Client, connect
+from .dial import Login
+
+_SPEC: dict[str, t.Any] = {
+    "login_host": {"type": "str", "default": "127.0.0.1"},
+    "login_port": {"type": "int", "default": 6379},
+    "login_user": {"type": "str", "default": ""},
+    "login_password": {"type": "str", "default": "", "no_log": True},
+    "login_unix_socket": {"type": "path"},
+    "tls": {"type": "bool", "default": False},
+    "ca_cert": {"type": "path"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path"},
+    "validate_certs": {"type": "bool", "default": True},
+    "tls_check_hostname": {"type": "bool", "default": True},
+    "connect_timeout": {"type": "str", "default": "5s"},
+    "socket_timeout": {"type": "str", "default": "5s"},
+    "max_seconds": {"type": "str", "default": "60s"},
+    "run_id": {"type": "str"},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How to reach servers: the login, and the bounds of every connection by it."""
+
+    login: Login
+    connect_timeout: float
+    socket_timeout: float
+    max_seconds: float
+    name: str
+
+    def open(self, deadline: Deadline, *, login: t.Optional[Login] = None) -> Client:
+        """Open a connection, to another node's login where one is given.
+
+        Raises:
+            CannotReach: see connect().
+        """
+        return connect(
+            login or self.login, connect_timeout=self.connect_timeout, socket_timeout=self.socket_timeout,
+            deadline=deadline, name=self.name,
+        )
+
+
+def connection_spec() -> dict[str, t.Any]:
+    """The argument spec of the connection: a fresh copy."""
+    return copy.deepcopy(_SPEC)
+
+
+def way_from(params: t.Mapping[str, t.Any]) -> Way:
+    """The way in that the arguments describe; nothing is opened.
+
+    Raises:
+        BadInput: an argument is not usable.
+    """
+    times = {name: parse_duration(params[name], name=name) for name in ("connect_timeout", "socket_timeout", "max_seconds")}
+    for name, seconds in times.items():
+        if seconds <= 0:
+            raise BadInput(f"{name}: 0 would mean no limit.", hint="Give a time above zero, for example 5s.", argument=name)
+    if not 0 < params["login_port"] < 65536:
+        raise BadInput(f"login_port: {params['login_port']} is no port.", hint="Give one from 1 to 65535.", argument="login_port")
+    if params["client_key"] and not params["client_cert"]:
+        raise BadInput("client_key is given without client_cert.", hint="Give the certificate of this key too.", argument="client_cert")
+    if not params["tls"] and (params["client_cert"] or params["ca_cert"]):
+        raise BadInput("A certificate is given and tls is false.", hint="Set tls to true, or leave the certificate out.", argument="tls")
+    return Way(login=_login(params), name=client_name(params), **times)
+
+
+def client_name(params: t.Mapping[str, t.Any]) -> str:
+    """The name of our connections: the run's id in it, so that two runs can name each other."""
+    # CLIENT SETNAME takes printable ASCII without spaces.
+    run = "".join(sign for sign in params.get("run_id") or "" if "!" <= sign <= "~")
+    return f"{CLIENT_NAME}/{run}" if run else CLIENT_NAME
+
+
+def connection_from(params: t.Mapping[str, t.Any], *, deadline: t.Optional[Deadline] = None) -> Client:
+    """Open the connection the arguments describe.
+
+    Args:
+        params: the module's arguments.
+        deadline: no wait crosses it; one of `max_seconds` when None.
+
+    Raises:
+        BadInput: an argument is not usable.
+        CannotReach: the server could not be reached or refused us.
+    """
+    way = way_from(params)
+    return way.open(deadline or Deadline(way.max_seconds))
+
+
+def _login(params: t.Mapping[str, t.Any]) -> Login:
+    return Login(
+        host=params["login_host"] or "127.0.0.1", port=params["login_port"], unix_socket=params["login_unix_socket"] or "",
+        user=params["login_user"] or "", password=params["login_password"] or "", tls=params["tls"],
+        ca_cert=params["ca_cert"] or "", client_cert=params["client_cert"] or "", client_key=params["client_key"] or "",
+        validate_certs=params["validate_certs"], check_hostname=params["tls_check_hostname"],
+    )

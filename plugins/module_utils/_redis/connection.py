@@ -1,0 +1,280 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One connection to a Redis server, bounded in time, with errors an operator can act on.
+
+It speaks through the standard library alone: a host in an incident has no client library to install first, error codes arrive as
+the server said them, a LOADING or MISCONF answer does not end the connection, and every read knows the time that is left. Nothing
+is retried: what a refusal says is the result.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import typing as t
+
+from .._core.deadline import Deadline
+from .._core.errors import CannotReach, IncidentError
+from .dial import Login, cannot, dial, takes_tls
+from .info import parse_info
+from .resp import MAX_LINE, Argument, ErrorReply, NotRedis, Reply, pack, read_reply, text
+
+__all__ = ["CLIENT_NAME", "CannotReach", "Client", "CommandRefused", "Login", "connect", "farewell", "flat"]
+
+#: Begins the name of every connection of ours in CLIENT LIST.
+CLIENT_NAME = "oncall.incident"
+#: Bound of all work with one client when the caller gives none, seconds.
+DEFAULT_WALL = 60.0
+
+
+class CommandRefused(IncidentError):
+    """The server answered a command with an error; `code` is its first word (NOPERM, MISCONF, OOM, ...). The connection is usable."""
+
+    kind = "command_refused"
+
+    def __init__(self, command: str, reply: ErrorReply, *, where: str = "") -> None:
+        super().__init__(f"Redis at {where} refused {command}: {reply}", code=reply.code, server_message=reply.message)
+        self.command = command
+        self.code = reply.code
+        self.reply = reply
+
+    @property
+    def not_permitted(self) -> bool:
+        """Whether it is forbidden or hidden: by an ACL, a renamed command, or a managed service."""
+        return self.code in ("NOPERM", "NOAUTH") or "unknown command" in self.reply.message.lower() or self._managed()
+
+    def _managed(self) -> bool:
+        said = self.reply.message.lower()
+        words = ("unknown subcommand", "not allowed", "is disabled", "permission", "unsupported", "restricted")
+        return any(word in said for word in words)
+
+
+class Client:
+    """An open connection. Every call is bounded by `socket_timeout` and by the deadline."""
+
+    def __init__(self, sock: socket.socket, *, login: Login, socket_timeout: float, deadline: Deadline) -> None:
+        self._stream = _Stream(sock)
+        self._timeout = socket_timeout
+        self.login = login
+        self.deadline = deadline
+        self.calls = 0
+        self._heard = False
+
+    @property
+    def where(self) -> str:
+        """The address for people."""
+        return self.login.describe()
+
+    def replies(self, commands: t.Sequence[t.Sequence[Argument]], *, timeout: t.Optional[float] = None) -> list[Reply]:
+        """Send commands at once and read a reply to each; an error is an ErrorReply in its place.
+
+        Args:
+            commands: each with its arguments.
+            timeout: for all of them together, seconds; `socket_timeout` when None.
+
+        Raises:
+            CannotReach: silence (`frozen`), or the connection was lost (`connection_lost`) or refused late (`maxclients`, ...).
+        """
+        bound = self.deadline.part(self._timeout if timeout is None else timeout)
+        self.calls += len(commands)
+        try:
+            self._stream.send(b"".join(pack(*command) for command in commands), bound)
+            found = []
+            for _ in commands:
+                found.append(read_reply(self._stream.until(bound)))
+                self._refuse_farewell(found[-1])
+                self._heard = True
+            return found
+        except socket.timeout:
+            self.close()
+            raise cannot("frozen", self.login, f"no answer to {_names(commands)} for {bound.seconds:.1f} s") from None
+        except NotRedis as exc:
+            self.close()
+            raise cannot("not_redis", self.login, str(exc)) from None
+        except OSError as exc:
+            try:
+                self._stream.last_words(bound, self._refuse_farewell)
+            finally:
+                self.close()
+            kind = "tls_failed" if isinstance(exc, ssl.SSLError) and not self._heard else "connection_lost"
+            raise cannot(kind, self.login, str(exc) or type(exc).__name__) from None
+
+    def call(self, *args: Argument, timeout: t.Optional[float] = None) -> Reply:
+        """One command; its reply as it came: bytes, a number, a list, None.
+
+        Raises:
+            CommandRefused: the server answered with an error.
+            CannotReach: see replies().
+        """
+        reply = self.replies([args], timeout=timeout)[0]
+        if isinstance(reply, ErrorReply):
+            raise self.refused(args, reply)
+        return reply
+
+    def ask(self, *args: Argument, timeout: t.Optional[float] = None) -> t.Any:
+        """As call(), with text for bytes; bytes that are no UTF-8 survive (surrogateescape)."""
+        return text(self.call(*args, timeout=timeout))
+
+    def info(self, *sections: str) -> dict[str, str]:
+        """INFO by field name."""
+        reply = self.call("INFO", *sections)
+        return parse_info(reply if isinstance(reply, bytes) else b"")
+
+    def config(self, *patterns: str) -> dict[str, str]:
+        """CONFIG GET of several patterns, one call each, since servers before 7 take one only."""
+        found: dict[str, str] = {}
+        for pattern, reply in zip(patterns, self.replies([("CONFIG", "GET", pattern) for pattern in patterns])):
+            if isinstance(reply, ErrorReply):
+                raise self.refused(("CONFIG", "GET", pattern), reply)
+            found.update(flat(reply))
+        return found
+
+    def refused(self, command: t.Sequence[Argument], reply: ErrorReply) -> CommandRefused:
+        """The error that a reply is, naming the command without its arguments."""
+        return CommandRefused(_names([command]), reply, where=self.where)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._stream.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.close()
+
+    def _refuse_farewell(self, reply: Reply) -> None:
+        """Some refusals come as the reply to whatever is sent first, and the connection ends with them."""
+        if isinstance(reply, ErrorReply):
+            kind = farewell(reply)
+            if kind:
+                self.close()
+                raise cannot(kind, self.login, str(reply))
+
+
+def connect(
+    login: Login, *, connect_timeout: float = 5.0, socket_timeout: float = 5.0, deadline: t.Optional[Deadline] = None,
+    name: str = CLIENT_NAME,
+) -> Client:
+    """Open one connection, log in, and give it a name where that is allowed.
+
+    Args:
+        login: where and as whom.
+        connect_timeout: for finding the address, the connection and TLS together, seconds.
+        socket_timeout: for the answer to one command, seconds.
+        deadline: no wait crosses it.
+        name: shown in CLIENT LIST.
+
+    Raises:
+        CannotReach: facts: `error`, one of dial.KINDS, and `server_message`.
+    """
+    wall = deadline or Deadline(DEFAULT_WALL)
+    client = Client(dial(login, deadline=wall.part(connect_timeout)), login=login, socket_timeout=socket_timeout, deadline=wall)
+    try:
+        commands: list[t.Sequence[Argument]] = [("CLIENT", "SETNAME", name)]
+        if login.password or login.user:
+            commands.insert(0, ("AUTH", login.user, login.password) if login.user else ("AUTH", login.password))
+        replies = client.replies(commands)
+        if len(replies) == 2:
+            _require_login(client, replies[0])
+        elif isinstance(replies[0], ErrorReply) and replies[0].code == "NOAUTH":
+            raise cannot("auth_required", login, str(replies[0]))
+    except CannotReach as exc:
+        client.close()
+        if exc.facts["error"] == "connection_lost" and not login.tls and takes_tls(login, deadline=wall.part(connect_timeout)):
+            raise cannot("tls_required", login, "the server takes TLS there and closed the plain connection") from None
+        raise
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _require_login(client: Client, reply: Reply) -> None:
+    if isinstance(reply, ErrorReply):
+        if "without any password configured" in reply.message or "no password is set" in reply.message:
+            # The server asks for none. What else it says, and what it lets us do, is as good without.
+            return
+        raise cannot("wrong_password" if reply.code in ("WRONGPASS", "ERR") else "auth_refused", client.login, str(reply))
+
+
+def farewell(reply: ErrorReply) -> str:
+    """The kind of a refusal with which a server ends a connection it will not serve; empty for all other errors."""
+    if "max number of clients" in reply.message:
+        return "maxclients"
+    if reply.code == "DENIED" and "protected mode" in reply.message:
+        return "protected_mode"
+    return ""
+
+
+def flat(reply: Reply) -> dict[str, t.Any]:
+    """A reply of names and values in turn (CONFIG GET, SENTINEL MASTERS) as a dictionary of text."""
+    items = text(reply) if isinstance(reply, list) else []
+    return {str(name): value for name, value in zip(items[::2], items[1::2])}
+
+
+def _names(commands: t.Sequence[t.Sequence[Argument]]) -> str:
+    # Arguments are passwords, keys and values: never in a message. The second word is told where it is a subcommand.
+    families = ("CLIENT", "CONFIG", "SLOWLOG", "LATENCY", "CLUSTER", "SENTINEL", "ACL", "MEMORY", "SCRIPT")
+    return ", ".join(" ".join(str(word) for word in one[: 2 if str(one[0]).upper() in families else 1]) for one in commands)
+
+
+class _Stream:
+    """The bytes of one socket, each read bounded."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._buffer = bytearray()
+        self._bound: t.Optional[Deadline] = None
+
+    def send(self, data: bytes, bound: Deadline) -> None:
+        self._sock.settimeout(max(bound.remaining(), 0.001))
+        self._sock.sendall(data)
+
+    def until(self, bound: Deadline) -> _Stream:
+        self._bound = bound
+        return self
+
+    def line(self) -> bytes:
+        while True:
+            end = self._buffer.find(b"\r\n")
+            if end >= 0:
+                found = bytes(self._buffer[:end])
+                del self._buffer[: end + 2]
+                return found
+            if len(self._buffer) > MAX_LINE:
+                raise NotRedis("a line without an end came")
+            self._more()
+
+    def exactly(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            self._more()
+        found = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return found
+
+    def last_words(self, bound: Deadline, hear: t.Callable[[Reply], None]) -> None:
+        """A server that refuses says why and closes at once: our command may find the door shut with the reason still unread."""
+        with contextlib.suppress(OSError, NotRedis, ValueError):
+            hear(read_reply(self.until(bound)))
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.close()
+
+    def _more(self) -> None:
+        left = self._bound.remaining() if self._bound else 0.0
+        if left <= 0:
+            raise socket.timeout("timed out")
+        self._sock.settimeout(left)
+        try:
+            data = self._sock.recv(65536)
+        except ssl.SSLWantReadError:  # pragma: no cover - a blocking socket gives a timeout
+            raise socket.timeout("timed out") from None
+        if not data:
+            raise ConnectionResetError("the server closed the connection")
+        self._buffer += data
