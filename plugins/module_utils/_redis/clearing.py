@@ -16,8 +16,9 @@ import typing as t
 
 from .._core import actions
 from .._core.deadline import Deadline
-from .._core.errors import IncidentError, LimitExceeded
-from .._core.redis_cache import CacheEvidence, Pace, glob, not_a_cache, unexpected_count
+from .._core.durations import parse_duration
+from .._core.errors import BadInput, IncidentError, LimitExceeded
+from .._core.redis_cache import CacheEvidence, Pace, glob, not_a_cache, require_pattern, unexpected_count
 from .acting import Refused, acting_alone, failure, require_primary, resource
 from .connection import Client
 from .info import integer
@@ -28,6 +29,8 @@ CLEAR, FLUSH = "clear_pattern", "flush_database"
 STREAM_STEPS = 200
 #: How many groups of keys the result names.
 MAX_GROUPS = 20
+#: What one step may ask of a server that serves others too.
+MAX_BATCH, MAX_SAMPLE = 10_000, 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +75,37 @@ class Request:
         if not self.pattern:
             return {"expected_keys": self.expected_keys, "expected_keys_tolerance_percent": self.tolerance_percent}
         return {"max_keys": self.max_keys, "max_keys_per_second": self.per_second, "time_limit": self.time_limit}
+
+
+def request_from(params: t.Mapping[str, t.Any]) -> Request:
+    """The request the arguments describe; every argument is judged here, before anything is connected.
+
+    Raises:
+        BadInput: an argument is not usable.
+    """
+    pattern, flush = params["pattern"] or "", params["flush"]
+    if bool(pattern) == flush:
+        raise BadInput("Give either pattern or flush.", hint="A flush clears the whole database.", argument="pattern")
+    if pattern:
+        require_pattern(pattern)
+    elif params["expected_keys"] is None:
+        raise BadInput(
+            "flush wants expected_keys.", hint="Say how many keys the cache should have; DBSIZE tells how many it has.",
+            argument="expected_keys",
+        )
+    if "stream" in params["cache_types"]:
+        raise BadInput("cache_types: a stream is no cache.", hint="Leave it out.", argument="cache_types")
+    for name, least in (("database", 0), ("max_keys", 0), ("batch", 1), ("sample", 1), ("max_keys_per_second", 0)):
+        if params[name] < least:
+            raise BadInput(f"{name}: {params[name]} is less than {least}.", hint=f"Give {least} or more.", argument=name)
+    return Request(
+        database=params["database"], pattern=pattern, exclude=tuple(require_pattern(one, name="exclude") for one in params["exclude"]),
+        max_keys=params["max_keys"], spent=params["spent"], batch=min(params["batch"], MAX_BATCH), per_second=params["max_keys_per_second"],
+        time_limit=parse_duration(params["time_limit"], name="time_limit"), expected_keys=params["expected_keys"],
+        tolerance_percent=params["expected_keys_tolerance_percent"], sample=min(params["sample"], MAX_SAMPLE),
+        min_ttl_percent=params["min_ttl_percent"], cache_types=tuple(params["cache_types"]),
+        accept_no_cache=params["i_know_this_is_not_a_cache"], this_node_only=params["this_node_only"], approved=params["approved"],
+    )
 
 
 def clear(client: Client, request: Request, *, check_mode: bool) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:

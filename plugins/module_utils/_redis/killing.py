@@ -13,7 +13,8 @@ import time
 import typing as t
 
 from .._core import actions
-from .._core.errors import IncidentError
+from .._core.durations import parse_duration
+from .._core.errors import BadInput, IncidentError
 from .._core.limits import Budget
 from .._core.redis_clients import Choice, KillPolicy, KillRule, RedisClient, choose, parse_clients, spared
 from .acting import acting_alone, failure, resource
@@ -42,6 +43,28 @@ class Request:
     spare: t.Callable[[int], KillPolicy]
     verify_timeout: float = 5.0
     approved: t.Optional[t.Sequence[str]] = None
+
+
+def request_from(params: t.Mapping[str, t.Any]) -> Request:
+    """The request the arguments describe; every argument is judged here, before anything is connected.
+
+    Raises:
+        BadInput: an argument is not usable.
+    """
+    rule = KillRule(
+        min_idle=parse_duration(params["min_idle"], name="min_idle") if params["min_idle"] else None,
+        min_output=params["min_output_bytes"] if params["min_output_bytes"] > 0 else None,
+    )
+    if rule == KillRule():
+        raise BadInput("Nobody can be chosen.", hint="Give min_idle, min_output_bytes, or both.", argument="min_idle")
+    names, users, addresses = (tuple(params[f"protect_{what}"]) for what in ("names", "users", "addresses"))
+    return Request(
+        rule=rule, budget=Budget(max_count=params["max_victims"], max_percent=params["max_percent"], spent=params["spent"]),
+        spare=lambda own: KillPolicy(
+            own_id=own, protect_names=names, protect_users=users, protect_addresses=addresses, include_pubsub=params["include_pubsub"],
+        ),
+        verify_timeout=parse_duration(params["verify_timeout"], name="verify_timeout"), approved=params["approved"],
+    )
 
 
 def kill(client: Client, request: Request, *, check_mode: bool) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:

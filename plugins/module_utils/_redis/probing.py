@@ -13,9 +13,13 @@ import secrets
 import time
 import typing as t
 
-from .._core.errors import CannotReach
-from .._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped
-from .args import Way
+from .._core.deadline import Deadline
+from .._core.durations import parse_duration
+from .._core.errors import BadInput, CannotReach, IncidentError
+from .._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped, must_fail, verdict
+from .._core.recovery import status_by_check
+from .._core.redis_availability import is_sick
+from .args import Way, way_from
 from .connection import Client
 from .info import integer, replicas
 from .resp import ErrorReply
@@ -23,6 +27,8 @@ from .resp import ErrorReply
 PREFIX = "oncall.incident:probe:"
 CHECKS = ("probe_write", "probe_read", "probe_replication", "probe_delete")
 POLL = 0.05
+#: Between two probes, seconds.
+RETRY_PAUSE = 0.5
 #: In a cluster a node takes the keys of its slots only: names to try until one is its own.
 TRIES = 200
 
@@ -43,6 +49,59 @@ class Probe:
 
 
 Found = tuple[list[Finding], list[Skipped]]
+
+
+class ProbeFailed(IncidentError):
+    """A check is as bad as the caller's fail_on."""
+
+    kind = "status"
+
+
+def probed(params: t.Mapping[str, t.Any], *, check_mode: bool) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
+    """Do what the arguments say, again until all is ok or the time is up.
+
+    Returns:
+        The result by contract, and the error that the task must fail with, if any.
+
+    Raises:
+        BadInput: an argument is not usable.
+        CannotReach: the server refused us for a reason that says nothing about its health.
+    """
+    way = way_from(params)
+    times = {name: parse_duration(params[name], name=name) for name in ("ttl", "replication_timeout", "retry")}
+    if times["ttl"] < 1:
+        raise BadInput("ttl: it is under a second.", hint="Give 1s or more, above replication_timeout.", argument="ttl")
+    asked = Probe(
+        ttl=int(times["ttl"]), replication_timeout=times["replication_timeout"], expected_replicas=params["expected_replicas"],
+    )
+    if check_mode:
+        return _result([], [Skipped(name, "check mode writes nothing") for name in CHECKS], "never")
+    wall = Deadline(way.max_seconds)
+    patience = wall.part(times["retry"])
+    while True:
+        findings, skipped = _once(way, asked, wall)
+        if all(finding.status == OK for finding in findings) or patience.remaining() <= RETRY_PAUSE:
+            return _result(findings, skipped, params["fail_on"])
+        time.sleep(RETRY_PAUSE)
+
+
+def _once(way: Way, asked: Probe, wall: Deadline) -> Found:
+    try:
+        with way.open(wall) as client:
+            return probe(client, way, asked)
+    except CannotReach as exc:
+        kind = str(exc.facts.get("error", ""))
+        if not is_sick(kind):
+            raise
+        why = f"the server could not be used: {kind}"
+        return [Finding(CHECKS[0], CRITICAL, observed=kind, hint=exc.hint or "")], [Skipped(name, why) for name in CHECKS[1:]]
+
+
+def _result(findings: list[Finding], skipped: list[Skipped], fail_on: str) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
+    result = {**verdict(findings, skipped), "checks": status_by_check(findings, skipped), "changed": False}
+    bad = ", ".join(f"{one.check} {one.status} ({one.hint or one.observed})" for one in findings if one.status != OK)
+    failed = must_fail(result["status"], fail_on=fail_on)
+    return result, ProbeFailed(f"The probe key did not make its way: {bad or 'nothing was probed'}.") if failed else None
 
 
 def probe(client: Client, way: Way, asked: Probe) -> Found:

@@ -19,6 +19,7 @@ from .._core.errors import BadInput, CannotReach, IncidentError
 from .._core.redis_clients import SENTINEL_NAMES, parse_clients
 from .._core.redis_safety import Replication, descriptor_obstacle, repoint_obstacles
 from .acting import acting_alone, failure, resource
+from .args import Way
 from .connection import Client, CommandRefused
 from .info import integer, keyspace
 from .resp import ErrorReply, text
@@ -52,6 +53,27 @@ class Permission:
         if not actions.is_approved([action.id], self.approved):
             return action.with_outcome(actions.REFUSED, why="not approved")
         return action if self.check_mode else None
+
+
+def repair(client: Client, way: Way, params: t.Mapping[str, t.Any], *, timeout: float, check_mode: bool) -> Answer:
+    """Do the operation the arguments name.
+
+    Args:
+        way: how the named primary of repoint_replica is entered.
+        timeout: seconds.
+    """
+    permission = Permission(approved=params["approved"], check_mode=check_mode)
+    if params["operation"] == RAISE:
+        return raise_maxclients(client, wanted=params["maxclients"], permission=permission)
+    if params["operation"] == SAVE:
+        return save(client, timeout=timeout, permission=permission)
+    host, port = params["primary_host"], params["primary_port"]
+    try:
+        named = way.open(client.deadline, login=way.login.at(host, port))
+    except CannotReach as exc:
+        return repoint(client, host=host, port=port, named=exc, timeout=timeout, permission=permission)
+    with named:
+        return repoint(client, host=host, port=port, named=named, timeout=timeout, permission=permission)
 
 
 def raise_maxclients(client: Client, *, wanted: int, permission: Permission, proc: str = "/proc") -> Answer:
