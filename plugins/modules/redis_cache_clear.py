@@ -16,9 +16,10 @@ description:
     O(time_limit). When more than O(max_keys) keys match, none is touched. Keys that are written while it works are not hunted down.
   - O(flush) clears a whole database with C(FLUSHDB ASYNC). It is refused unless the number of keys is what O(expected_keys) says and
     the database shows itself to be a cache. C(FLUSHALL) is not offered.
-  - "A database shows itself to be a cache when a random sample has only keys of O(cache_types) and no stream was met by a bounded
-    scan; and when the server may lose any key by its own settings (C(maxmemory) with an C(allkeys-*) policy), or at least
-    O(min_ttl_percent) of the sample have a time to live. C(noeviction) with C(maxmemory) says that it is none."
+  - "A database shows itself to be a cache when only keys of O(cache_types) are met (all keys are looked at, of a large database the
+    first 50,000, a random sample, and whether a bounded scan meets a stream); and when the server may lose any key by its own
+    settings (C(maxmemory) with an C(allkeys-*) policy), or at least O(min_ttl_percent) of a random sample have a time to live.
+    C(noeviction) with C(maxmemory) says that it is none."
   - Works on a primary only. On a replica or a Sentinel it refuses and names where to go. A node of a cluster holds only a part of the
     keys, so it refuses there too unless O(this_node_only) says that every primary is called for itself.
   - In check mode the keys are counted.

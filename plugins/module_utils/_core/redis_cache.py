@@ -29,7 +29,8 @@ class CacheEvidence:
     Attributes:
         sampled: how many keys were looked at, at random.
         with_ttl: how many of them have a time to live.
-        types: how many of them are of which type.
+        types: how many keys of which type were met.
+        typed: of how many keys the type was looked at.
         policy: maxmemory-policy; None when it cannot be seen.
         maxmemory: bytes, 0 for no limit; None when it cannot be seen.
     """
@@ -39,6 +40,7 @@ class CacheEvidence:
     types: t.Mapping[str, int]
     policy: t.Optional[str]
     maxmemory: t.Optional[int]
+    typed: int = 0
 
     @property
     def ttl_percent(self) -> float:
@@ -64,7 +66,7 @@ def not_a_cache(
     if not seen.sampled:
         against.append("no key could be looked at")
     if unexpected:
-        counted = ", ".join(f"{kind} ({seen.types[kind]} of {seen.sampled} sampled)" for kind in unexpected)
+        counted = ", ".join(f"{kind} ({seen.types[kind]} of {seen.typed or seen.sampled} looked at)" for kind in unexpected)
         against.append(f"it holds keys of type {counted}")
     if seen.policy is None or seen.maxmemory is None:
         against.append("maxmemory and its policy cannot be seen")

@@ -27,6 +27,8 @@ from .resp import ErrorReply, text
 CLEAR, FLUSH = "clear_pattern", "flush_database"
 #: How many steps of SCAN may look for streams, the type whose loss hurts most: keys beyond are covered by the sample alone.
 STREAM_STEPS = 200
+#: Of how many keys the type is looked at.
+MAX_TYPED = 50_000
 #: How many groups of keys the result names.
 MAX_GROUPS = 20
 #: What one step may ask of a server that serves others too.
@@ -293,18 +295,28 @@ def _flush(
 def _evidence(client: Client, request: Request) -> CacheEvidence:
     names = [name for name in client.replies([("RANDOMKEY",)] * max(request.sample, 1)) if isinstance(name, bytes)]
     unique = list(dict.fromkeys(names))
-    replies = client.replies([(verb, name) for name in unique for verb in ("PTTL", "TYPE")]) if unique else []
-    lives, kinds = replies[::2], [text(kind) for kind in replies[1::2]]
-    # -2: expired since. An error (no permission) counts as no time to live and an unknown type.
-    present = [(life, kind if isinstance(kind, str) else "unknown") for life, kind in zip(lives, kinds) if life != -2]
-    types = collections.Counter(kind for _life, kind in present)
+    lives = client.replies([("PTTL", name) for name in unique]) if unique else []
+    # -2: expired since. An error (no permission) counts as no time to live.
+    present = [life for life in lives if life != -2]
+    types = _types(client, unique)
     if "stream" not in types and _has_stream(client):
         types["stream"] = 1
     info = client.info("memory")
     return CacheEvidence(
-        sampled=len(present), with_ttl=sum(isinstance(life, int) and life >= 0 for life, _kind in present), types=dict(types),
-        policy=info.get("maxmemory_policy"), maxmemory=integer(info, "maxmemory"),
+        sampled=len(present), with_ttl=sum(isinstance(life, int) and life >= 0 for life in present), types=dict(types),
+        typed=sum(types.values()), policy=info.get("maxmemory_policy"), maxmemory=integer(info, "maxmemory"),
     )
+
+
+def _types(client: Client, sampled: t.Sequence[bytes]) -> collections.Counter[str]:
+    """The types of every key of a database that is not large; of a large one, of its first keys and of the sample."""
+    types: collections.Counter[str] = collections.Counter()
+    steps = itertools.islice(_scan(client, "COUNT", 1000), MAX_TYPED // 1000)
+    for names in itertools.chain(steps, [sampled]):
+        kinds = [text(kind) for kind in client.replies([("TYPE", name) for name in names])] if names else []
+        types.update(kind if isinstance(kind, str) else "unknown" for kind in kinds)
+    types.pop("none", None)  # expired since
+    return types
 
 
 def _has_stream(client: Client) -> bool:

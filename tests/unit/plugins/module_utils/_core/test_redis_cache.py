@@ -33,7 +33,7 @@ def test_a_cache(evidence: CacheEvidence) -> None:
     (seen(with_ttl=89), "only 89 %"),
     (seen(with_ttl=0, policy="allkeys-lru", maxmemory=0), "only 0 %"),
     (seen(policy="noeviction"), "noeviction"),
-    (seen(types={"string": 99, "stream": 1}), "stream (1 of 100 sampled)"),
+    (seen(types={"string": 99, "stream": 1}), "stream (1 of 100 looked at)"),
     (seen(types={"string": 99, "list": 1}, policy="allkeys-lru"), "list"),
     (seen(types={"string": 99, "ReJSON-RL": 1}), "ReJSON-RL"),
     (seen(sampled=0, with_ttl=0, types={}), "no key could be looked at"),
@@ -56,11 +56,8 @@ def test_patterns_that_name_something(pattern: str) -> None:
     assert require_pattern(pattern) == pattern
 
 
-@pytest.mark.parametrize("pattern", ["", "*", "**", "?*", "[a-z]*", "[^a]*", "*?*", "[a"])
+@pytest.mark.parametrize("pattern", ["", "*", "**", "?*", "[a-z]*", "[^a]*", "*?*"])
 def test_patterns_that_could_be_everything(pattern: str) -> None:
-    if pattern == "[a":  # a set that never ends is a letter to us, and to the server a set of one
-        assert require_pattern(pattern)
-        return
     with pytest.raises(BadInput):
         require_pattern(pattern)
 
