@@ -20,7 +20,6 @@ from tests.support.redis_servers import SOURCES, RedisServer, any_binary, cluste
 from tests.support.run_module import run_module
 from tests.support.until import until
 
-
 CHECKS = ("probe_write", "probe_read", "probe_replication", "probe_delete")
 
 
