@@ -488,10 +488,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach, IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import must_fail, verdict
 from ansible_collections.oncall.incident.plugins.module_utils._core.recovery import compare, not_ok
+from ansible_collections.oncall.incident.plugins.module_utils._core.watch import wait_from
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import exit_with, fail_with
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health import Look, Request, look, unreachable
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_args import health_spec, open_session, request_from
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_watch import wait_from, watch
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_watch import watch
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import require_psycopg
 
 

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The thresholds of pg_health: their names, kinds and defaults, stated once.
 
-A threshold is text: `off` applies none, so that one with a default can be switched off (Ansible has no null for such an option).
-
 The defaults follow the teams' guides where these name a value (pool over 80 percent, queries over one and five minutes, answers
 over two and five seconds), else PostgreSQL's own limits (vacuum_failsafe_age is 1.6e9).
 
@@ -13,18 +11,13 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-import re
 import typing as t
 
-from .durations import parse_duration
-from .errors import BadInput
-from .pg_verdict import Limit
-
-DURATION, SIZE, NUMBER = "duration", "size", "number"
-OFF = "off"
+from . import thresholds
+from .thresholds import DURATION, NUMBER, OFF, SIZE
 
 #: By name: kind, default of `<name>_warning`, default of `<name>_critical`.
-THRESHOLDS: t.Mapping[str, tuple[str, str, str]] = {
+THRESHOLDS: thresholds.Thresholds = {
     "connections": (NUMBER, "80", "90"),
     "long_queries": (DURATION, "1m", "5m"),
     "long_transactions": (DURATION, "5m", "15m"),
@@ -42,44 +35,12 @@ THRESHOLDS: t.Mapping[str, tuple[str, str, str]] = {
     "probe": (DURATION, "2s", "5s"),
 }
 
-_LEVELS = ("warning", "critical")
-_BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\Z")
-
 
 def threshold_spec() -> dict[str, dict[str, t.Any]]:
     """The argument spec of all thresholds."""
-    spec: dict[str, dict[str, t.Any]] = {}
-    for name, (_kind, *defaults) in THRESHOLDS.items():
-        for level, default in zip(_LEVELS, defaults):
-            spec[f"{name}_{level}"] = {"type": "str", "default": default}
-    return spec
+    return thresholds.threshold_spec(THRESHOLDS)
 
 
-def limits_from(params: t.Mapping[str, t.Any]) -> dict[str, Limit]:
-    """The thresholds as numbers: seconds, bytes, percent, counts.
-
-    Raises:
-        BadInput: not a number of its kind, or a warning beyond its critical.
-    """
-    limits = {}
-    for name, (kind, *_defaults) in THRESHOLDS.items():
-        warning, critical = (_number(params.get(f"{name}_{level}"), kind=kind, name=f"{name}_{level}") for level in _LEVELS)
-        if warning is not None and critical is not None and warning > critical:
-            hint = "Give the lower value as the warning."
-            raise BadInput(f"{name}_warning is beyond {name}_critical.", hint=hint, argument=f"{name}_warning")
-        limits[name] = Limit(warning, critical)
-    return limits
-
-
-def _number(value: t.Any, *, kind: str, name: str) -> t.Optional[float]:
-    # YAML reads an unquoted off as false, which Ansible makes the text False.
-    if str(value).strip().lower() in (OFF, "false", "none", ""):
-        return None
-    if kind == DURATION:
-        return parse_duration(value, name=name)
-    match = _SIZE.match(str(value).strip().lower())
-    if match is None or (kind == NUMBER and match.group(2)):
-        wanted = "bytes, for example 500M or 2G" if kind == SIZE else "a number"
-        raise BadInput(f"{name}: {value!r} is not usable.", hint=f"Give {wanted}, or off.", argument=name)
-    return float(match.group(1)) * _BYTES[match.group(2)]
+def limits_from(params: t.Mapping[str, t.Any]) -> dict[str, thresholds.Limit]:
+    """The thresholds as numbers; see thresholds.limits_from()."""
+    return thresholds.limits_from(params, THRESHOLDS)

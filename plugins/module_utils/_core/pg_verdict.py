@@ -15,6 +15,7 @@ import typing as t
 
 from .durations import format_duration
 from .findings import CRITICAL, OK, UNKNOWN, Finding, judge
+from .thresholds import Limit
 
 Row = t.Mapping[str, t.Any]
 
@@ -23,15 +24,6 @@ _WHO = ("pid", "user", "database", "application_name", "client_address", "state"
 _MAX_SESSIONS = 5
 _MAX_QUERY = 200
 
-
-class Limit(t.NamedTuple):
-    """Two thresholds of one check; None applies none."""
-
-    warning: t.Optional[float] = None
-    critical: t.Optional[float] = None
-
-
-NO_LIMIT = Limit()
 
 
 def who(session: Row) -> dict[str, t.Any]:

@@ -12,7 +12,8 @@ import typing as t
 
 from .durations import format_duration
 from .findings import CRITICAL, OK, WARNING, Finding, judge, worst
-from .pg_verdict import Limit, Row
+from .pg_verdict import Row
+from .thresholds import Limit
 
 _MAX_ROWS = 5
 _SLOT_DETAIL = ("type", "active", "wal_status", "safe_wal_size", "inactive_seconds", "invalidation_reason", "database")

@@ -14,6 +14,7 @@ from .._core.durations import parse_duration
 from .._core.errors import BadInput, IncidentError
 from .._core.pg_limits import limits_from, threshold_spec
 from .._core.protection import BACKUP_TOOLS
+from .._core.watch import wait_spec
 from . import health_queries
 from .args import connection_spec, session_from
 from .connection import Session
@@ -41,12 +42,7 @@ def health_spec() -> dict[str, t.Any]:
         "statements_min_calls": {"type": "int", "default": 5},
         "protect_application_names": {"type": "list", "elements": "str", "default": list(BACKUP_TOOLS)},
         "spare_users": {"type": "list", "elements": "str", "default": []},
-        "wait_for": {"type": "dict", "options": {
-            "checks": {"type": "list", "elements": "str", "choices": names, "required": True},
-            "hold": {"type": "str", "default": "5s"},
-            "timeout": {"type": "str", "default": "60s"},
-            "interval": {"type": "str", "default": "1s"},
-        }},
+        "wait_for": wait_spec(names),
         "baseline": {"type": "dict"},
     }
 

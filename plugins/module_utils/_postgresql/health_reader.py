@@ -15,8 +15,8 @@ import typing as t
 from .._core.backends import Backend, PreparedTransaction
 from .._core.blocking import waits_of
 from .._core.findings import Finding, Skipped
-from .._core.pg_verdict import Limit
 from .._core.protection import BACKUP_TOOLS, Policy, auxiliary, protections
+from .._core.thresholds import Limit
 from . import activity, health_queries
 from .connection import Session
 

@@ -12,7 +12,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.backends imp
 from ansible_collections.oncall.incident.plugins.module_utils._core.blocking import waits_of
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.module_utils._core.pg_limits import THRESHOLDS, limits_from, threshold_spec
-from ansible_collections.oncall.incident.plugins.module_utils._core.pg_verdict import Limit
+from ansible_collections.oncall.incident.plugins.module_utils._core.thresholds import Limit
 
 
 @pytest.mark.parametrize(

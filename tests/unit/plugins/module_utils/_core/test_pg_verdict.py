@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core import pg_verdict as verdict
 from ansible_collections.oncall.incident.plugins.module_utils._core.pg_availability import availability_hint, is_sick
-from ansible_collections.oncall.incident.plugins.module_utils._core.pg_verdict import Limit
+from ansible_collections.oncall.incident.plugins.module_utils._core.thresholds import Limit
 
 PERCENT = Limit(80, 90)
 AGES = Limit(60, 300)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core import pg_verdict_storage as storage
-from ansible_collections.oncall.incident.plugins.module_utils._core.pg_verdict import NO_LIMIT, Limit
 from ansible_collections.oncall.incident.plugins.module_utils._core.settings import parse_setting
+from ansible_collections.oncall.incident.plugins.module_utils._core.thresholds import NO_LIMIT, Limit
 
 MIB = 2**20
 SECONDS, SIZE = Limit(30, 300), Limit(1024 * MIB, 10240 * MIB)
