@@ -73,6 +73,16 @@ def replicas(fields: t.Mapping[str, str]) -> list[dict[str, str]]:
     return [pairs(fields[name]) for name in sorted(fields, key=_replica_order) if _REPLICA.match(name) and pairs(fields[name])]
 
 
+def errors_by_code(fields: t.Mapping[str, str]) -> dict[str, int]:
+    """How often each error was answered since the start (Redis 6.2 and later): `errorstat_OOM:count=3`."""
+    found = {}
+    for name, value in fields.items():
+        count = pairs(value).get("count", "") if name.startswith("errorstat_") else ""
+        if _NUMBER.match(count):
+            found[name[len("errorstat_"):]] = int(count)
+    return found
+
+
 def flavor(fields: t.Mapping[str, str]) -> tuple[str, str]:
     """Which server this is and its version: redis, valkey, keydb or dragonfly; `unknown` without a version.
 

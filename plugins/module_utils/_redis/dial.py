@@ -39,9 +39,13 @@ class Login:
     check_hostname: bool = True
 
     def describe(self) -> str:
-        """The address for people, without its password."""
-        where = self.unix_socket or (f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}")
-        return f"{self.user}@{where}" if self.user else where
+        """The address and the user for people, without the password."""
+        return f"{self.user}@{self.place}" if self.user else self.place
+
+    @property
+    def place(self) -> str:
+        """The address alone."""
+        return self.unix_socket or (f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}")
 
     def at(self, host: str, port: int) -> Login:
         """The same way in at another node's address."""

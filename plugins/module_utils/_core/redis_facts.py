@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was read of one Redis server: the material of every judgement.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .findings import Finding, Skipped
+from .redis_info import integer, keyspace
+from .thresholds import NO_LIMIT, Limit
+
+#: What PING came to, by its class.
+PONG, LOADING, MASTERDOWN, MISCONF, BUSY, NOAUTH, NOPERM, OTHER = (
+    "PONG", "LOADING", "MASTERDOWN", "MISCONF", "BUSY", "NOAUTH", "NOPERM", "OTHER",
+)
+PING_CLASSES = (PONG, LOADING, MASTERDOWN, MISCONF, BUSY, NOAUTH, NOPERM, OTHER)
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What one check has to say."""
+
+    findings: t.Sequence[Finding] = ()
+    data: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    skipped: t.Sequence[Skipped] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What a look is about.
+
+    Attributes:
+        checks: names of redis_health's checks.
+        limits: thresholds by name of redis_limits.THRESHOLDS.
+        sample_seconds: between the two samples of INFO that deltas come from.
+        expected_replicas: how many replicas must be attached to a primary.
+        min_replicas_to_write: how many good ones a primary needs to take writes; None: what its own setting says.
+        fragmentation_bytes: less waste than this is no finding, whatever the ratio.
+        slow_entries: entries of the slow log that are told.
+        sample_keys: keys looked at for their TTL; 0 looks at none.
+        sample_budget: seconds for that.
+        pings: round trips measured.
+    """
+
+    checks: tuple[str, ...]
+    limits: t.Mapping[str, Limit] = dataclasses.field(default_factory=dict)
+    sample_seconds: float = 1.0
+    expected_replicas: int = 0
+    min_replicas_to_write: t.Optional[int] = None
+    fragmentation_bytes: int = 100 * 2**20
+    slow_entries: int = 5
+    sample_keys: int = 100
+    sample_budget: float = 0.5
+    pings: int = 20
+
+    def limit(self, name: str) -> Limit:
+        """The thresholds of a check."""
+        return self.limits.get(name, NO_LIMIT)
+
+
+@dataclasses.dataclass
+class Facts:
+    """What one server said.
+
+    Attributes:
+        address: of the server, for people.
+        ping: its class, of PING_CLASSES; what was said is in ping_message.
+        before, after: two samples of INFO by field name, `between` seconds apart; empty when INFO is refused.
+        config: CONFIG GET of what matters; None when it is refused.
+        slow_ids: the slow log's newest id at each sample, -1 for an empty log.
+        slow_entries: its entries, newest first: seconds, at, command, arguments (a number).
+        latency: LATENCY LATEST; None when refused.
+        round_trips: of PING, seconds.
+        ttl_sample: keys looked at, those without a TTL, their prefixes.
+        host: settings of the host; None when the server does not run on this one.
+        cluster: CLUSTER INFO where it is one.
+        denied: by command, why it could not be asked.
+        now: the server's clock, seconds since 1970.
+    """
+
+    address: str = ""
+    ping: str = ""
+    ping_message: str = ""
+    before: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    after: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    between: float = 0.0
+    config: t.Optional[t.Mapping[str, str]] = None
+    slow_ids: t.Optional[tuple[int, int]] = None
+    slow_entries: t.Sequence[t.Mapping[str, t.Any]] = ()
+    latency: t.Optional[t.Sequence[t.Mapping[str, t.Any]]] = None
+    round_trips: t.Sequence[float] = ()
+    ttl_sample: t.Optional[t.Mapping[str, t.Any]] = None
+    host: t.Optional[t.Mapping[str, t.Any]] = None
+    cluster: t.Optional[t.Mapping[str, str]] = None
+    denied: dict[str, str] = dataclasses.field(default_factory=dict)
+    now: float = 0.0
+
+    def delta(self, field: str) -> t.Optional[int]:
+        """How much a counter grew between the samples. After a restart or CONFIG RESETSTAT it is what has come since."""
+        first, last = integer(self.before, field), integer(self.after, field)
+        if first is None or last is None:
+            return None
+        return last - first if last >= first else last
+
+    def rate(self, field: str) -> t.Optional[float]:
+        """A counter's growth a second; None without two samples."""
+        grown = self.delta(field)
+        return None if grown is None or self.between <= 0 else grown / self.between
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether it is a primary."""
+        return self.after.get("role") == "master"
+
+    @property
+    def is_replica(self) -> bool:
+        """Whether it is a replica."""
+        return self.after.get("role") in ("slave", "replica")
+
+    @property
+    def is_sentinel(self) -> bool:
+        """Whether it is a sentinel and holds no data."""
+        return "sentinel" in (self.after.get("redis_mode"), self.after.get("server_mode"))
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether it is a node of a cluster."""
+        return self.after.get("cluster_enabled") == "1"
+
+    @property
+    def keys(self) -> int:
+        """How many keys all its databases hold."""
+        return sum(one["keys"] for one in keyspace(self.after).values())
+
+    @property
+    def expires(self) -> int:
+        """How many of them have a TTL."""
+        return sum(one["expires"] for one in keyspace(self.after).values())
+
+    def why_no_info(self) -> str:
+        """Why there is no INFO, in the words of a skipped check."""
+        return self.denied.get("INFO", "not_read: INFO was not read")

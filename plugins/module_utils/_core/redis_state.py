@@ -1,0 +1,198 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The split verdict: alive, ready, writable, durable; and the code of what would help.
+
+PING alone says none of them. It answers PONG on a replica whose link is down, MISCONF on a server that reads well, and nothing at
+all where a full maxclients is the only trouble.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .findings import CRITICAL, OK, Finding
+from .redis_facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOAUTH, PONG, Facts, Request
+from .redis_info import errors_by_code, integer
+
+MISCONF_DISK, OOM_NOEVICTION, REPLICA_ORPHAN, NO_QUORUM = "misconf_disk", "oom_noeviction", "replica_orphan", "no_quorum"
+MAXCLIENTS, IS_LOADING, DOWN, FROZEN, EVICTING = "maxclients", "loading", "down", "frozen", "evicting"
+
+#: What to recover from, the most pressing first: without a process nothing else helps, without a quorum nobody fails over.
+RECOVERIES = (DOWN, FROZEN, MAXCLIENTS, IS_LOADING, MISCONF_DISK, OOM_NOEVICTION, NO_QUORUM, REPLICA_ORPHAN, EVICTING)
+
+_FROM_REFUSAL = {
+    "refused": DOWN, "no_socket": DOWN, "no_route": DOWN, "timeout": DOWN, "connection_lost": DOWN, "cannot_connect": DOWN,
+    "frozen": FROZEN, "maxclients": MAXCLIENTS,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """What can be said of a server; None where nobody can say.
+
+    Attributes:
+        alive: the process answers, if only with a refusal.
+        ready: it answers reads with its data, and is not loading.
+        writable: it takes writes. False on a replica, which is no fault of its own.
+        durable: what is written survives a restart: persistence is on and its last run succeeded.
+        why_not_writable: a short reason, empty otherwise.
+    """
+
+    alive: t.Optional[bool] = None
+    ready: t.Optional[bool] = None
+    writable: t.Optional[bool] = None
+    durable: t.Optional[bool] = None
+    why_not_writable: str = ""
+
+    def as_dict(self) -> dict[str, t.Optional[bool]]:
+        """The four, as they appear in results."""
+        return {"alive": self.alive, "ready": self.ready, "writable": self.writable, "durable": self.durable}
+
+
+def state_of(facts: Facts, request: Request) -> State:
+    """The state of a server that answered."""
+    if facts.is_sentinel:
+        return State(alive=True, ready=facts.ping == PONG or None)
+    writable, why = _writable(facts, request)
+    return State(alive=True, ready=_ready(facts), writable=writable, durable=durable(facts), why_not_writable=why)
+
+
+def unreachable_state(kind: str, *, alive_all_the_same: t.Collection[str]) -> State:
+    """The state of a server that could not be used."""
+    alive = kind in alive_all_the_same
+    if alive and kind != "maxclients":
+        # It answers, and what it refuses is us: nothing is known of what it does for others.
+        return State(alive=True)
+    # New clients are refused at maxclients, and those that are in may well read and write.
+    return State(alive=alive, ready=False, writable=None if alive else False)
+
+
+def durable(facts: Facts) -> t.Optional[bool]:
+    """Whether what is written survives a restart, as far as the server says."""
+    info = facts.after
+    if not info:
+        return None
+    aof = info.get("aof_enabled") == "1"
+    if aof:
+        return info.get("aof_last_write_status", "ok") == "ok"
+    saves = snapshots_configured(facts)
+    if saves is None:
+        return None
+    return bool(saves) and info.get("rdb_last_bgsave_status", "ok") == "ok"
+
+
+def snapshots_configured(facts: Facts) -> t.Optional[bool]:
+    """Whether the server saves snapshots by itself; None when its settings can't be read."""
+    if facts.config is None or "save" not in facts.config:
+        return None
+    return bool(str(facts.config["save"]).strip())
+
+
+def noeviction(facts: Facts) -> bool:
+    """Whether a full memory refuses writes: the policy says so, or spares what has no TTL and nothing has one."""
+    policy = facts.after.get("maxmemory_policy") or (facts.config or {}).get("maxmemory-policy", "")
+    # Dragonfly has no policy, and refuses writes when full unless it runs as a cache.
+    return policy in ("noeviction", "") or (policy.startswith("volatile-") and facts.keys > 0 and facts.expires == 0)
+
+
+def memory_share(facts: Facts) -> t.Optional[float]:
+    """Used memory as a share of maxmemory; None where no maximum is set or known. Replicas' and AOF buffers are not counted,
+    as the server does not (`mem_not_counted_for_evict`)."""
+    used, most = integer(facts.after, "used_memory"), integer(facts.after, "maxmemory")
+    if used is None or not most or most <= 0:
+        return None
+    return max(used - (integer(facts.after, "mem_not_counted_for_evict") or 0), 0) / most
+
+
+def good_replicas_missing(facts: Facts, request: Request) -> t.Optional[int]:
+    """How many good replicas a primary lacks to take writes; None when it needs none or nobody can say."""
+    good = integer(facts.after, "min_slaves_good_slaves")
+    needed = request.min_replicas_to_write
+    if needed is None:
+        needed = integer(facts.config or {}, "min-replicas-to-write") or integer(facts.config or {}, "min-slaves-to-write")
+    if not facts.is_primary or not needed:
+        return None
+    # Without the setting the server does not count good ones; those online are the nearest.
+    have = good if good is not None else sum(1 for key, value in facts.after.items() if key.startswith("slave") and "state=online" in value)
+    return max(needed - have, 0)
+
+
+def recovery_from(findings: t.Sequence[Finding], facts: Facts, state: State) -> str:
+    """The code of what would help a server that answered; empty when nothing is known that would."""
+    worse = {(finding.check, finding.subject) for finding in findings if finding.status != OK}
+    critical = {(finding.check, finding.subject) for finding in findings if finding.status == CRITICAL}
+    found: set[str] = set()
+    if facts.ping == LOADING or facts.after.get("loading") == "1":
+        found.add(IS_LOADING)
+    if facts.ping == MISCONF or ("persistence", "last_save") in critical or ("aof", "last_write") in critical:
+        found.add(MISCONF_DISK)
+    if state.why_not_writable == "oom" or (("memory", "") in critical and noeviction(facts)):
+        found.add(OOM_NOEVICTION)
+    if facts.ping == MASTERDOWN or ("replication", "link") in critical:
+        found.add(REPLICA_ORPHAN)
+    if ("connections", "rejected") in critical or ("connections", "") in critical:
+        found.add(MAXCLIENTS)
+    if ("evictions", "") in worse:
+        found.add(EVICTING)
+    return most_pressing(found)
+
+
+def recovery_from_refusal(kind: str) -> str:
+    """The code for a server that could not be used."""
+    return _FROM_REFUSAL.get(kind, "")
+
+
+def most_pressing(codes: t.Iterable[str]) -> str:
+    """The first of RECOVERIES among the codes; empty without any."""
+    found = set(codes)
+    return next((code for code in RECOVERIES if code in found), "")
+
+
+def _ready(facts: Facts) -> t.Optional[bool]:
+    info = facts.after
+    if facts.ping in (LOADING, MASTERDOWN, BUSY) or info.get("loading") == "1" or info.get("async_loading") == "1":
+        return False
+    if facts.ping == NOAUTH:
+        return None
+    if facts.cluster is not None and facts.cluster.get("cluster_state") == "fail":
+        return False
+    if facts.is_replica and info.get("master_link_status") != "up":
+        # PONG, and stale or no data behind it.
+        return False
+    if facts.ping in (PONG, MISCONF):
+        return True
+    return True if info else None
+
+
+def _writable(facts: Facts, request: Request) -> tuple[t.Optional[bool], str]:
+    info = facts.after
+    if facts.ping == MISCONF:
+        return False, "misconf"
+    if facts.ping in (LOADING, MASTERDOWN, BUSY):
+        return False, facts.ping.lower()
+    if not info:
+        return None, ""
+    if facts.is_replica:
+        # KeyDB's active replicas and writable replicas take writes, which is not told by INFO everywhere.
+        return (None, "") if info.get("slave_read_only") == "0" else (False, "replica")
+    if facts.cluster is not None and facts.cluster.get("cluster_state") == "fail":
+        return False, "cluster_down"
+    share = memory_share(facts)
+    refused = errors_by_code(info).get("OOM", 0) > errors_by_code(facts.before).get("OOM", 0)
+    # A write that would not fit is refused before the maximum is reached.
+    if share is not None and noeviction(facts) and (share >= 1 or refused):
+        return False, "oom"
+    if good_replicas_missing(facts, request):
+        return False, "min_replicas"
+    stops = (facts.config or {}).get("stop-writes-on-bgsave-error")
+    if info.get("rdb_last_bgsave_status") == "err" and stops != "no" and snapshots_configured(facts):
+        return False, "misconf"
+    if info.get("aof_last_write_status") == "err" and info.get("aof_enabled") == "1":
+        return False, "misconf"
+    if facts.ping != PONG:
+        return None, ""
+    return True, ""

@@ -1,0 +1,192 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a Redis server's persistence and replication are judged: what INFO said in, findings out.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .findings import CRITICAL, OK, WARNING, Finding, Skipped, judge
+from .redis_facts import Answer, Facts, Request
+from .redis_info import integer, replicas
+from .redis_state import durable, good_replicas_missing, snapshots_configured
+from .redis_verdict import not_read
+
+_FREE_DISK = "Free disk, or mend the directory and its permissions, then BGSAVE; the server's log says what failed."
+
+
+def persistence(facts: Facts, request: Request) -> Answer:
+    """Snapshots: the last save, one that takes too long, and how old the unsaved changes are."""
+    info = facts.after
+    if not info:
+        return not_read("persistence", facts)
+    if "rdb_last_bgsave_status" not in info:
+        # Dragonfly tells of its snapshots in other words: when the last one was, not whether one failed.
+        reason = "not_told: INFO has no rdb_last_bgsave_status"
+        return Answer(skipped=[Skipped("persistence", reason)], data={"persistence": _storage(facts)})
+    saves = snapshots_configured(facts)
+    unsaved = integer(info, "rdb_changes_since_last_save") or 0
+    saved_at = integer(info, "rdb_last_save_time")
+    age = None if not saved_at or not facts.now else max(facts.now - saved_at, 0.0)
+    findings, skipped = [], []
+    failed = info["rdb_last_bgsave_status"] != "ok"
+    findings.append(Finding(
+        "persistence", CRITICAL if failed else OK, observed=info["rdb_last_bgsave_status"], threshold="ok", subject="last_save",
+        hint=f"The last save failed, and what came since is only in memory: no restart. {_FREE_DISK}" if failed else "",
+        detail={"unsaved_changes": unsaved, "age": age},
+    ))
+    running = integer(info, "rdb_current_bgsave_time_sec") if info.get("rdb_bgsave_in_progress") == "1" else None
+    if running is not None and running >= 0:
+        limit = request.limit("save_running")
+        findings.append(judge(
+            "persistence", running, warning=limit.warning, critical=limit.critical, unit="seconds", subject="save_running",
+            hint="A save takes long: look at the disk's load. While it runs, copied pages take memory.",
+        ))
+    limit = request.limit("unsaved")
+    if saves and info.get("aof_enabled") != "1" and unsaved > 0 and age is not None:
+        findings.append(judge(
+            "persistence", round(age, 1), warning=limit.warning, critical=limit.critical, unit="seconds", subject="unsaved",
+            detail={"unsaved_changes": unsaved}, hint="Changes are older than that and in no snapshot: look why none is made, or BGSAVE.",
+        ))
+    if saves is None:
+        skipped.append(Skipped(
+            "persistence", f"{facts.denied.get('CONFIG', 'not_told: no setting save')}; whether snapshots are made is not known",
+            "Allow +config|get to this user.",
+        ))
+    return Answer(findings=findings, skipped=skipped, data={"persistence": _storage(facts)})
+
+
+def aof(facts: Facts, request: Request) -> Answer:
+    """The append-only file: its last write, its last rewrite, one that takes too long, and delayed syncs."""
+    info = facts.after
+    if not info:
+        return not_read("aof", facts)
+    if "aof_enabled" not in info:
+        return Answer(skipped=[Skipped("aof", "not_told: INFO has no aof_enabled")])
+    if info["aof_enabled"] != "1":
+        return Answer(findings=[Finding("aof", OK, observed="off")])
+    written = info.get("aof_last_write_status", "ok")
+    rewritten = info.get("aof_last_bgrewrite_status", "ok")
+    findings = [
+        Finding("aof", OK if written == "ok" else CRITICAL, observed=written, threshold="ok", subject="last_write",
+                hint="" if written == "ok" else f"Writes are refused since the file can't be written. {_FREE_DISK}"),
+        Finding("aof", OK if rewritten == "ok" else WARNING, observed=rewritten, threshold="ok", subject="last_rewrite",
+                hint="" if rewritten == "ok" else "The file grows until a rewrite succeeds: free disk, then BGREWRITEAOF."),
+    ]
+    running = integer(info, "aof_current_rewrite_time_sec") if info.get("aof_rewrite_in_progress") == "1" else None
+    if running is not None and running >= 0:
+        limit = request.limit("save_running")
+        findings.append(judge("aof", running, warning=limit.warning, critical=limit.critical, unit="seconds", subject="rewrite_running",
+                              hint="A rewrite takes long: look at the disk's load."))
+    delayed = facts.delta("aof_delayed_fsync")
+    if delayed is not None:
+        findings.append(judge("aof", delayed, warning=1, unit="count", subject="delayed_fsync",
+                              hint="The disk is too slow for the file's syncs, and commands wait for it."))
+    return Answer(findings=findings)
+
+
+def replication(facts: Facts, request: Request) -> Answer:
+    """A replica's link to its primary; a primary's replicas, how many there are and how far each is behind."""
+    info = facts.after
+    if not info:
+        return not_read("replication", facts)
+    if facts.is_replica:
+        return _as_replica(facts, request)
+    if not facts.is_primary:
+        return Answer(skipped=[Skipped("replication", f"not_told: the role is {info.get('role', 'not told')}")])
+    offset = integer(info, "master_repl_offset")
+    attached = replicas(info)
+    count = integer(info, "connected_slaves")
+    findings = [_count(count if count is not None else len(attached), request)]
+    for one in attached:
+        findings.extend(_attached(one, offset, request))
+    missing = good_replicas_missing(facts, request)
+    if missing is not None:
+        findings.append(judge(
+            "replication", missing, critical=1, unit="replicas", subject="min_replicas_to_write",
+            hint="Too few good replicas: writes are refused until there are enough. Mend the replicas or their links.",
+        ))
+    data = {"role": "primary", "offset": offset, "connected_replicas": count, "replicas": attached[:50]}
+    return Answer(findings=findings, data={"replication": data})
+
+
+def _count(count: int, request: Request) -> Finding:
+    short = count < request.expected_replicas
+    return Finding(
+        "replication", CRITICAL if short else OK, observed=count, threshold=request.expected_replicas or None, unit="replicas",
+        subject="connected_replicas", hint="Replicas are missing: look whether they run and can reach this server." if short else "",
+    )
+
+
+def _attached(one: t.Mapping[str, str], offset: t.Optional[int], request: Request) -> list[Finding]:
+    who = f"{one.get('ip', '')}:{one.get('port', '')}"
+    state = one.get("state", "online")
+    if state != "online":
+        return [Finding("replication", WARNING, observed=state, threshold="online", subject=who,
+                        hint="This replica is being sent a full copy, or waits for one.")]
+    lag, behind = integer(one, "lag"), integer(one, "offset")
+    seconds, size = request.limit("replication_lag"), request.limit("replication_bytes")
+    if lag is not None and lag < 0:
+        return [Finding("replication", CRITICAL, observed=lag, threshold=0, unit="seconds", subject=who,
+                        hint="This replica has never acknowledged anything: look at its log.")]
+    hint = "This replica falls behind: look at its load and the network, and at client-output-buffer-limit."
+    found = [judge("replication", lag, warning=seconds.warning, critical=seconds.critical, unit="seconds", subject=who, hint=hint)] \
+        if lag is not None else []
+    if offset is not None and behind is not None:
+        found.append(judge("replication", max(offset - behind, 0), warning=size.warning, critical=size.critical, unit="bytes",
+                           subject=who, hint=hint))
+    return found or [Finding("replication", OK, observed=state, threshold="online", subject=who)]
+
+
+def _as_replica(facts: Facts, request: Request) -> Answer:
+    info = facts.after
+    link, down = info.get("master_link_status", ""), integer(info, "master_link_down_since_seconds")
+    syncing = info.get("master_sync_in_progress") == "1"
+    idle = integer(info, "master_last_io_seconds_ago")
+    primary = f"{info.get('master_host', '')}:{info.get('master_port', '')}"
+    data = {
+        "role": "replica", "primary": primary, "link": link, "down_for": down, "syncing": syncing, "last_io": idle,
+        "offset": integer(info, "slave_repl_offset"), "never_connected": link != "up" and down == -1,
+    }
+    answer = {"replication": data}
+    if link != "up":
+        # -1 seconds means that there never was a link: any test for "more than N seconds" would let it pass.
+        never = down is not None and down < 0
+        said = "This replica has never had a link to its primary" if never else "The link to the primary is down"
+        finding = Finding(
+            "replication", WARNING if syncing else CRITICAL, observed="syncing" if syncing else ("never_connected" if never else "down"),
+            threshold="up", subject="link", detail={"primary": primary, "down_for": down, "seconds": down},
+            hint="A full copy is on its way; wait for it." if syncing else
+            f"{said}, and it serves stale or no data: look whether {primary} runs, and at masterauth and the replica's log.",
+        )
+        return Answer(findings=[finding], data=answer)
+    findings = [Finding("replication", OK, observed="up", threshold="up", subject="link", detail={"primary": primary})]
+    seconds, size = request.limit("replication_lag"), request.limit("replication_bytes")
+    hint = "Nothing has come from the primary for that long: look at the network and at the primary."
+    # A primary pings its replicas every repl-ping-replica-period, 10 s: silence up to that is no lag.
+    quiet = None if idle is None else max(idle - 10, 0)
+    findings.append(judge(
+        "replication", quiet, warning=seconds.warning, critical=seconds.critical, unit="seconds", subject="last_io", hint=hint,
+    ))
+    read, applied = integer(info, "slave_read_repl_offset"), integer(info, "slave_repl_offset")
+    if read is not None and applied is not None:
+        findings.append(judge("replication", max(read - applied, 0), warning=size.warning, critical=size.critical, unit="bytes",
+                              subject="not_applied", hint="The replica has received more than it could apply: look at its load."))
+    return Answer(findings=findings, data=answer)
+
+
+def _storage(facts: Facts) -> dict[str, t.Any]:
+    info = facts.after
+    saved_at = integer(info, "rdb_last_save_time") or integer(info, "last_success_save")
+    return {
+        "durable": durable(facts), "snapshots": snapshots_configured(facts), "aof": info.get("aof_enabled") == "1",
+        "last_save_status": info.get("rdb_last_bgsave_status", ""), "last_save_at": saved_at,
+        "last_save_age": None if not saved_at or not facts.now else round(max(facts.now - saved_at, 0.0), 1),
+        "unsaved_changes": integer(info, "rdb_changes_since_last_save"), "saving": info.get("rdb_bgsave_in_progress") == "1",
+        "last_write_status": info.get("aof_last_write_status", ""), "last_rewrite_status": info.get("aof_last_bgrewrite_status", ""),
+        "directory": (facts.config or {}).get("dir", ""),
+    }

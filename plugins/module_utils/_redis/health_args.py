@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The arguments of redis_health, and the request they describe.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._core.durations import parse_duration
+from .._core.errors import BadInput
+from .._core.redis_facts import Request
+from .._core.redis_limits import THRESHOLDS
+from .._core.thresholds import SIZE, limits_from, threshold, threshold_spec
+from .._core.watch import wait_spec
+from .args import connection_spec
+from .health import CHECKS
+
+#: More threads than this gain nothing and cost the host.
+_MAX_WORKERS = 200
+
+
+def health_spec() -> dict[str, t.Any]:
+    """The argument spec of redis_health, the connection included."""
+    return {
+        **connection_spec(),
+        **threshold_spec(THRESHOLDS),
+        "checks": {"type": "list", "elements": "str", "choices": list(CHECKS)},
+        "fail_on": {"type": "str", "choices": ["never", "critical", "warning"], "default": "never"},
+        "topology": {"type": "str", "choices": ["auto", "single"], "default": "auto"},
+        "workers": {"type": "int", "default": 50},
+        "sample_seconds": {"type": "str", "default": "1s"},
+        "expected_replicas": {"type": "int", "default": 0},
+        "min_replicas_to_write": {"type": "int"},
+        "fragmentation_bytes": {"type": "str", "default": "100M"},
+        "slow_log_entries": {"type": "int", "default": 5},
+        "sample_keys": {"type": "int", "default": 100},
+        "sample_budget": {"type": "str", "default": "500ms"},
+        "pings": {"type": "int", "default": 20},
+        "wait_for": wait_spec(CHECKS),
+        "baseline": {"type": "dict"},
+    }
+
+
+def request_from(params: t.Mapping[str, t.Any]) -> Request:
+    """The look the arguments describe.
+
+    Raises:
+        BadInput: an argument is not usable.
+    """
+    for name, least, most in (("workers", 1, _MAX_WORKERS), ("expected_replicas", 0, 1000), ("slow_log_entries", 0, 32),
+                              ("sample_keys", 0, 10000), ("pings", 1, 1000), ("min_replicas_to_write", 0, 1000)):
+        if params[name] is not None and not least <= params[name] <= most:
+            raise BadInput(f"{name}: {params[name]} is out of bounds.", hint=f"Give {least} to {most}.", argument=name)
+    waited = list((params["wait_for"] or {}).get("checks") or ())
+    # An empty list is everything, as no list is: looking at nothing would be called unknown, which helps nobody.
+    chosen = [*params["checks"], *waited] if params["checks"] else list(CHECKS)
+    bytes_ = threshold(params["fragmentation_bytes"], kind=SIZE, name="fragmentation_bytes")
+    sample_seconds = parse_duration(params["sample_seconds"], name="sample_seconds")
+    if sample_seconds >= parse_duration(params["max_seconds"], name="max_seconds"):
+        raise BadInput("sample_seconds is not less than max_seconds.", hint="Give max_seconds more.", argument="sample_seconds")
+    return Request(
+        checks=tuple(dict.fromkeys(chosen)), limits=limits_from(params, THRESHOLDS), sample_seconds=sample_seconds,
+        expected_replicas=params["expected_replicas"], min_replicas_to_write=params["min_replicas_to_write"],
+        fragmentation_bytes=int(bytes_ or 0), slow_entries=params["slow_log_entries"], sample_keys=params["sample_keys"],
+        sample_budget=parse_duration(params["sample_budget"], name="sample_budget"), pings=params["pings"],
+    )

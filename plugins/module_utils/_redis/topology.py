@@ -1,0 +1,294 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From one seed to all nodes: a cluster's, or those that a sentinel watches, looked at beside each other.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import typing as t
+
+from .._core.deadline import Deadline
+from .._core.errors import CannotReach, IncidentError
+from .._core.findings import CRITICAL, OK, UNKNOWN, Finding, Skipped
+from .._core.recovery import status_by_check
+from .._core.redis_facts import Request
+from .._core.redis_info import integer, parse_info
+from .._core.redis_state import NO_QUORUM, State, most_pressing
+from .._core.redis_topology import Member, judge_cluster, judge_sentinel, member_from_sentinel, parse_cluster_nodes
+from .args import Way
+from .connection import Client, CommandRefused, flat
+from .gather import reason
+from .health import DATA_CHECKS, NodeLook, look_at, refused
+
+#: Refusals that may be of the way from here rather than of the node, where the node's own kind thinks it well.
+_MAYBE_THE_WAY = frozenset({"refused", "timeout", "no_route", "unknown_host", "connection_lost", "cannot_connect", "frozen"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Topology:
+    """What a seed says of its kind.
+
+    Attributes:
+        kind: cluster, sentinel, or empty for a server that stands alone.
+        members: the others and the seed itself, without those of no address.
+        findings, skipped: what the seed's own words come to.
+        data: the same as evidence.
+        no_quorum: whether nobody could fail over.
+    """
+
+    kind: str = ""
+    members: tuple[Member, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    data: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    no_quorum: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """What one look at a server, or at all of a topology, found."""
+
+    findings: tuple[Finding, ...]
+    skipped: tuple[Skipped, ...]
+    data: t.Mapping[str, t.Any]
+    state: State
+    recovery: str
+    server: t.Mapping[str, t.Any]
+    seed: NodeLook
+    nodes: tuple[t.Mapping[str, t.Any], ...] = ()
+    recoveries: tuple[t.Mapping[str, t.Any], ...] = ()
+    kind: str = ""
+
+    def statuses(self) -> dict[str, str]:
+        """The worst status of each check."""
+        return status_by_check(self.findings, self.skipped)
+
+
+def look(way: Way, request: Request, deadline: Deadline, *, walk: bool, workers: int) -> Look:
+    """Look at the seed, and with `walk` at all nodes of its cluster, or at all that it watches as a sentinel.
+
+    Raises:
+        BadInput: a certificate file is not usable.
+        CannotReach: the seed refused us in a way that says nothing of it (a wrong password, ...).
+    """
+    topology = Topology()
+    seed = look_at(way, way.login, request, deadline)
+    facts = seed.facts
+    if walk and facts is not None and (facts.is_sentinel or facts.is_cluster):
+        try:
+            with way.open(deadline) as client:
+                topology = _ask_sentinel(client, request) if facts.is_sentinel else _ask_cluster(client, way, request)
+        except CannotReach as exc:
+            seed = refused(exc, way.login, request)
+    if not topology.kind:
+        return alone(seed)
+    looks = _walk(way, topology, seed, request, deadline, workers)
+    return _together(seed, topology, looks, request)
+
+
+def alone(seed: NodeLook) -> Look:
+    """The look at a server that stands alone."""
+    recoveries = ({"recovery": seed.recovery, "address": seed.address},) if seed.recovery else ()
+    return Look(findings=seed.findings, skipped=seed.skipped, data=seed.data, state=seed.state, recovery=seed.recovery,
+                server=seed.server, seed=seed, recoveries=recoveries)
+
+
+def _ask_cluster(client: Client, way: Way, request: Request) -> Topology:
+    try:
+        info = parse_info(client.call("CLUSTER", "INFO") or b"")
+        members = parse_cluster_nodes(str(client.ask("CLUSTER", "NODES")), seed_host=way.login.host, seed_port=way.login.port)
+    except CommandRefused as exc:
+        hint = "Allow +cluster|info and +cluster|nodes to this user."
+        return Topology(kind="cluster", skipped=(Skipped("cluster", reason(exc), hint), Skipped("nodes", reason(exc), hint)))
+    findings = judge_cluster(info, members, request)
+    return Topology(
+        kind="cluster", members=tuple(members), findings=tuple(findings),
+        data={"cluster": {"state": info.get("cluster_state", ""), "slots_ok": integer(info, "cluster_slots_ok"),
+                          "slots_fail": integer(info, "cluster_slots_fail"), "known_nodes": integer(info, "cluster_known_nodes"),
+                          "size": integer(info, "cluster_size"), "epoch": integer(info, "cluster_current_epoch")}},
+    )
+
+
+def _ask_sentinel(client: Client, request: Request) -> Topology:
+    try:
+        primaries = [flat(one) for one in client.call("SENTINEL", "MASTERS") or []]
+    except CommandRefused as exc:
+        hint = "Allow +sentinel|masters, +sentinel|replicas, +sentinel|sentinels and +sentinel|ckquorum to this user."
+        return Topology(kind="sentinel", skipped=(Skipped("sentinel", reason(exc), hint), Skipped("nodes", reason(exc), hint)))
+    findings: list[Finding] = []
+    skipped: list[Skipped] = []
+    members: dict[tuple[str, int], Member] = {}
+    watched, no_quorum = [], False
+    for primary in primaries:
+        name = str(primary.get("name", ""))
+        me = member_from_sentinel(primary, role="primary")
+        replicas = _others(client, "REPLICAS", name, "replica", skipped)
+        sentinels = _others(client, "SENTINELS", name, "sentinel", skipped)
+        quorum = _quorum(client, name)
+        no_quorum = no_quorum or (isinstance(quorum, str) and bool(quorum))
+        found, left = judge_sentinel(name, primary, quorum, sentinels, request)
+        findings.extend(found)
+        skipped.extend(left)
+        for member in [*([me] if me else []), *replicas, *sentinels]:
+            members.setdefault((member.host, member.port), member)
+        watched.append({"name": name, "primary": me.address if me else "", "quorum": quorum if isinstance(quorum, str) else None,
+                        "replicas": [one.address for one in replicas], "sentinels": [one.address for one in sentinels]})
+    info = client.info("sentinel")
+    tilt = info.get("sentinel_tilt") == "1"
+    if "sentinel_tilt" in info:
+        findings.append(Finding(
+            "sentinel", CRITICAL if tilt else OK, observed="tilt" if tilt else "watching", threshold="watching", subject="tilt",
+            hint="Its clock jumped or it was stopped: it acts on nothing until that has passed for 30 seconds." if tilt else "",
+        ))
+    if not primaries:
+        findings.append(Finding("sentinel", CRITICAL, observed=0, threshold=1, unit="primaries", subject="watched",
+                                hint="It watches nothing: SENTINEL MONITOR names a primary."))
+    return Topology(kind="sentinel", members=tuple(members.values()), findings=tuple(findings), skipped=tuple(skipped),
+                    data={"sentinel": {"primaries": watched, "tilt": tilt}}, no_quorum=no_quorum)
+
+
+def _others(client: Client, what: str, name: str, role: str, skipped: list[Skipped]) -> list[Member]:
+    # REPLICAS is the name since 5; every flavour of today knows it.
+    try:
+        reply = client.call("SENTINEL", what, name)
+    except CommandRefused as exc:
+        skipped.append(Skipped("nodes", reason(exc)))
+        return []
+    found = (member_from_sentinel(flat(one), role=role, primary=name) for one in reply if isinstance(one, list))
+    return [one for one in found if one is not None]
+
+
+def _quorum(client: Client, name: str) -> t.Union[str, Skipped]:
+    try:
+        client.call("SENTINEL", "CKQUORUM", name)
+    except CommandRefused as exc:
+        if exc.code == "NOQUORUM":
+            return str(exc.reply)
+        return Skipped("sentinel", reason(exc), "Allow +sentinel|ckquorum to this user.")
+    return ""
+
+
+def _walk(
+    way: Way, topology: Topology, seed: NodeLook, request: Request, deadline: Deadline, workers: int,
+) -> list[tuple[Member, NodeLook]]:
+    """Look at every member, `workers` at a time, in threads that nothing waits for beyond the deadline."""
+    brief = dataclasses.replace(
+        request, pings=min(request.pings, 5), sample_keys=0, checks=tuple(name for name in request.checks if name in DATA_CHECKS),
+    )
+    found: dict[int, NodeLook] = {}
+    waiting = list(enumerate(topology.members))
+    problems: list[IncidentError] = []
+    lock = threading.Lock()
+
+    def work() -> None:
+        while True:
+            with lock:
+                if not waiting:
+                    return
+                index, member = waiting.pop(0)
+            login = way.login.at(member.host, member.port)
+            if _is_seed(member, way, seed):
+                found[index] = seed
+                continue
+            try:
+                found[index] = look_at(way, login, brief, deadline)
+            except IncidentError as exc:
+                problems.append(exc)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(max(workers, 1), len(waiting)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(deadline.remaining() + 0.1)
+    late = CannotReach("There was no time left to look at it.", error="timeout")
+    return [(member, found.get(index) or refused(late, way.login.at(member.host, member.port), brief))
+            for index, member in enumerate(topology.members)]
+
+
+def _is_seed(member: Member, way: Way, seed: NodeLook) -> bool:
+    return (member.host, member.port) == (way.login.host, way.login.port) or "myself" in member.flags
+
+
+def _together(seed: NodeLook, topology: Topology, looks: list[tuple[Member, NodeLook]], request: Request) -> Look:
+    findings, skipped = list(topology.findings), list(topology.skipped)
+    nodes, recoveries = [], []
+    everywhere: dict[str, list[tuple[str, Finding]]] = {}
+    for member, one in [*looks, *_missing_seed(seed, topology, looks)]:
+        maybe = _maybe_the_way(member, one)
+        told = {"flags": list(member.flags), "slots": member.slots, "member_role": member.role}
+        node = {**one.as_node(role=member.role, told=told), "address": member.address}
+        if maybe:
+            node.update(status=UNKNOWN, alive=None, ready=None, writable=None, recovery="")
+        elif one.recovery and member.role != "sentinel":
+            recoveries.append({"recovery": one.recovery, "address": member.address})
+        nodes.append(node)
+        findings.append(_node_finding(member, node, maybe))
+        for finding in [] if one.error else one.findings:
+            everywhere.setdefault(finding.check, []).append((member.address, finding))
+        skipped.extend(dataclasses.replace(item, reason=f"{member.address}: {item.reason}") for item in ([] if one.error else one.skipped))
+    for check, told_of in everywhere.items():
+        bad = [(address, finding) for address, finding in told_of if finding.status != OK]
+        findings.extend(dataclasses.replace(finding, subject=f"{address}: {finding.subject}" if finding.subject else address)
+                        for address, finding in bad)
+        if not bad:
+            findings.append(Finding(check, OK, observed="ok", detail={"nodes": len({address for address, _finding in told_of})}))
+    if topology.no_quorum:
+        recoveries.append({"recovery": NO_QUORUM, "address": seed.address})
+    wanted = [finding for finding in findings if finding.check in request.checks]
+    return Look(
+        findings=tuple(wanted), skipped=tuple(_merged([item for item in skipped if item.check in request.checks])),
+        data={**seed.data, **topology.data}, state=_state(nodes), seed=seed, server=seed.server, nodes=tuple(nodes),
+        recovery=most_pressing(entry["recovery"] for entry in recoveries), recoveries=tuple(recoveries), kind=topology.kind,
+    )
+
+
+def _missing_seed(seed: NodeLook, topology: Topology, looks: list[tuple[Member, NodeLook]]) -> list[tuple[Member, NodeLook]]:
+    """A sentinel does not name itself among the sentinels; a cluster's node that sees no others does."""
+    if any(one is seed for _member, one in looks):
+        return []
+    host, _colon, port = seed.address.rpartition(":")
+    role = "sentinel" if topology.kind == "sentinel" else "primary"
+    return [(Member(host=host.strip("[]") or seed.address, port=int(port) if port.isdigit() else 0, role=role, flags=("myself",)), seed)]
+
+
+def _maybe_the_way(member: Member, one: NodeLook) -> bool:
+    """Whether a node that we can't reach is well by the word of the others: then nobody knows, and it is not called down."""
+    return one.error in _MAYBE_THE_WAY and one.error != "frozen" and not member.failed and not member.suspected
+
+
+def _node_finding(member: Member, node: t.Mapping[str, t.Any], maybe: bool) -> Finding:
+    status = str(node["status"])
+    hint = ""
+    if maybe:
+        hint = "Not reachable from here at the address that the others use, and they find nothing wrong: look from a host of their network."
+    elif status != OK:
+        hint = f"See nodes for its own findings{': ' + node['error'] if node['error'] else ''}."
+    return Finding("nodes", status, observed=node["error"] or status, threshold=OK, subject=member.address, hint=hint,
+                   detail={"role": node["role"], "recovery": node["recovery"]})
+
+
+def _state(nodes: t.Sequence[t.Mapping[str, t.Any]]) -> State:
+    """Of the whole: what is true of all primaries; False where it is false of one, None where one is not known."""
+    primaries = [node for node in nodes if node["role"] == "primary" and "fail" not in node["flags"]] or \
+        [node for node in nodes if node["role"] != "sentinel"]
+
+    def of_all(name: str) -> t.Optional[bool]:
+        values = [node[name] for node in primaries]
+        return False if False in values else (None if None in values or not values else True)
+
+    return State(alive=of_all("alive"), ready=of_all("ready"), writable=of_all("writable"), durable=of_all("durable"))
+
+
+def _merged(skipped: t.Sequence[Skipped]) -> list[Skipped]:
+    """One entry per check and reason, whichever nodes it is of: a hundred nodes without CONFIG are one thing to say."""
+    by_what: dict[tuple[str, str], list[tuple[str, Skipped]]] = {}
+    for item in skipped:
+        address, _colon, why = item.reason.partition(": ")
+        by_what.setdefault((item.check, why), []).append((address, item))
+    return [found[0][1] if len(found) == 1 else dataclasses.replace(found[0][1], reason=f"{len(found)} nodes: {why}")
+            for (_check, why), found in by_what.items()]
