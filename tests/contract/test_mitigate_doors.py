@@ -18,16 +18,25 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
 #: Ours that return actions and obey `approved`, `act` among them.
-ACTING = {"oncall.incident.act", "oncall.incident.pg_terminate_long_queries", "oncall.incident.pg_maintain"}
+ACTING = {
+    "oncall.incident.act",
+    "oncall.incident.pg_maintain",
+    "oncall.incident.pg_terminate_long_queries",
+    "oncall.incident.redis_cache_clear",
+    "oncall.incident.redis_client_kill",
+    "oncall.incident.redis_repair",
+}
 #: Change nothing on a managed system.
 HARMLESS = {
     "ansible.builtin.assert", "ansible.builtin.debug", "ansible.builtin.fail", "ansible.builtin.set_fact", "ansible.builtin.meta",
     "ansible.builtin.include_tasks", "ansible.builtin.import_tasks", "ansible.builtin.include_role", "ansible.builtin.import_role",
     "oncall.incident.approved", "oncall.incident.conclude", "oncall.incident.disk_health", "oncall.incident.log_excerpt",
     "oncall.incident.pg_health", "oncall.incident.publish_plan", "oncall.incident.recording", "oncall.incident.tunnel",
+    "oncall.incident.redis_health", "oncall.incident.redis_restart_check",
+    "ansible.builtin.find",
 }
 #: Read only where the task says that it does.
-READING = {"ansible.builtin.command"}
+READING = {"ansible.builtin.command", "ansible.builtin.uri"}
 KEYWORDS = {
     "name", "when", "vars", "register", "become", "become_user", "delegate_to", "check_mode", "changed_when", "failed_when", "tags",
     "module_defaults", "block", "rescue", "always", "no_log", "loop", "loop_control", "run_once", "timeout", "until", "retries", "delay",
@@ -58,6 +67,8 @@ def problems(found: list[dict[str, Any]]) -> list[str]:
             said.append(f"{name}: handlers run after the plan, outside its limits")
         for module in (key for key in task if key not in KEYWORDS | {"notify", "listen", "block"}):
             if module in READING:
+                if module == "ansible.builtin.uri" and task[module].get("method", "GET") not in ("GET", "HEAD"):
+                    said.append(f"{name}: {module} must only read: GET or HEAD")
                 if task.get("changed_when") is not False or task.get("check_mode") is not False:
                     said.append(f"{name}: {module} must only read: changed_when: false and check_mode: false")
             elif module in ACTING and "approved" not in (task[module] or {}):
@@ -103,6 +114,8 @@ def test_a_mitigate_door_asks_first(role: Path) -> None:
     ({"block": [{"name": "A", "rescue": [], "ansible.builtin.file": {}}]}, "wrap it"),
     ({"block": [], "always": [{"name": "A", "ansible.builtin.file": {}}]}, "wrap it"),
     ({"name": "A", "service": {"name": "x"}}, "wrap it"),
+    ({"name": "A", "ansible.builtin.uri": {"method": "POST"}, "changed_when": False, "check_mode": False}, "GET or HEAD"),
+    ({"name": "A", "ansible.builtin.uri": {"url": "x"}, "changed_when": False}, "must only read"),
 ])
 def test_the_test_finds_them(task: dict[str, Any], said: str) -> None:
     assert any(said in problem for problem in problems([task]))
