@@ -75,3 +75,9 @@ def idle_ids(server: RedisServer, name: str = "idler-") -> list[int]:
     """The ids of connections by name."""
     with server.client() as client:
         return [int(one["id"]) for one in client.client_list() if str(one["name"]).startswith(name)]
+
+
+def idle_seconds(server: RedisServer, name: str = "idler-") -> list[int]:
+    """For how long connections have been idle, by name."""
+    with server.client() as client:
+        return [int(one["idle"]) for one in client.client_list() if str(one["name"]).startswith(name)]
