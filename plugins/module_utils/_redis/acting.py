@@ -96,14 +96,28 @@ def acting_alone(what: str) -> t.Iterator[None]:
     """
     name = hashlib.sha256(what.encode()).hexdigest()[:24]
     path = os.path.join(tempfile.gettempdir(), f".oncall-incident-{os.geteuid()}-{name}.lock")
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    handle = _locked(path)
     try:
+        yield
+    finally:
+        # While it is held, so that nobody removes another one's.
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        os.close(handle)
+
+
+def _locked(path: str) -> int:
+    """An open file that is locked and still is the one of that name: its last holder may have removed it meanwhile."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            os.close(handle)
             raise Locked("Another run acts on this server at this moment.", hint="Wait for it, then look again.") from None
-        yield
-    finally:
+        with contextlib.suppress(FileNotFoundError):
+            if os.fstat(handle).st_ino == os.stat(path).st_ino:
+                return handle
         os.close(handle)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._redis.acting import acting_alone
 
 from tests.support.need import need
 from tests.support.redis_acting import connections, fingerprint, ids, outcomes, why
@@ -74,6 +75,14 @@ def test_maxclients_is_raised_and_the_old_value_kept(server: RedisServer) -> Non
     for again in (80, 60):
         result = repair(server, "raise_maxclients", maxclients=again)
         assert (outcomes(result), result["changed"], setting(server, "maxclients")) == (["not_needed"], False, "80")
+
+
+def test_two_runs_never_act_on_one_server_at_once(server: RedisServer) -> None:
+    with acting_alone(f"redis:{server.execute('INFO', 'server')['run_id']}"):
+        result = repair(server, "raise_maxclients", maxclients=20000)
+        assert (result["failed"], result["error"]) == (True, "locked")
+        assert outcomes(repair(server, "raise_maxclients", maxclients=20000, check=True)) == ["planned"]
+    assert outcomes(repair(server, "raise_maxclients", maxclients=20000)) in (["done"], ["refused"])
 
 
 def test_maxclients_beyond_the_files_that_the_process_may_open(binary: str) -> None:
