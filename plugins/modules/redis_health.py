@@ -38,9 +38,9 @@ description:
     C(cluster) (state, slots, failed nodes), C(sentinel) (quorum, what it thinks of each primary, tilt) and C(nodes) (each node's own
     verdict)."
 notes:
-  - "An ACL user with the least that all checks need, on Redis 6.2 and later and on Valkey: C(ACL SETUSER monitor on >password ~* -@all +ping
-    +info +select +scan +ttl +client|setname +config|get +slowlog|get +latency|latest +cluster|info +cluster|nodes). It can read no value and
-    change nothing. On a sentinel C(+ping +info +client|setname +sentinel|masters +sentinel|replicas +sentinel|sentinels
+  - "An ACL user with the least that all checks need, on Redis 6.2 and later and on Valkey: C(ACL SETUSER monitor on >password ~* -@all
+    +ping +info +select +scan +ttl +client|setname +config|get +slowlog|get +latency|latest +cluster|info +cluster|nodes). It can read no
+    value and change nothing. On a sentinel C(+ping +info +client|setname +sentinel|masters +sentinel|replicas +sentinel|sentinels
     +sentinel|ckquorum)."
   - With C(+ping +info) alone most checks work. What an ACL or a managed service forbids is in RV(skipped_checks) with its reason and never
     counts as ok.
@@ -88,6 +88,14 @@ options:
     type: str
     choices: [auto, single]
     default: auto
+  node_login_user:
+    description: User at the primaries and replicas that a sentinel watches, where they have another login than the sentinels.
+    type: str
+    default: ""
+  node_login_password:
+    description: Password of O(node_login_user), or of the default user where that is empty. With neither, the main login is used.
+    type: str
+    default: ""
   workers:
     description: How many nodes are looked at beside each other, 1 to 200.
     type: int

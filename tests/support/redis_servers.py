@@ -14,6 +14,7 @@ import ctypes
 import importlib.util
 import os
 import platform
+import resource
 import shutil
 import signal
 import socket
@@ -181,6 +182,10 @@ class RedisServer:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGCONT)
 
+    def limit_files(self, size: int) -> None:
+        """From now on none of its files can grow beyond `size` bytes: a disk that is full for it alone, without root."""
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, size))
+
     def kill(self) -> None:
         """End the process as a crash would; `run` starts it again on the same data."""
         if self._process is not None:
@@ -281,6 +286,8 @@ def _openssl(*args: str) -> None:
 
 
 def _end_with_parent() -> None:
+    # A write beyond limit_files() is then refused, as on a full disk, instead of ending the process.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     # A killed test run leaves no server: the kernel ends it with us. Elsewhere than on Linux stop() alone does.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

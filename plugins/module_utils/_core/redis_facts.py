@@ -104,7 +104,8 @@ class Facts:
     def delta(self, field: str) -> t.Optional[int]:
         """How much a counter grew between the samples. After a restart or CONFIG RESETSTAT it is what has come since."""
         first, last = integer(self.before, field), integer(self.after, field)
-        if first is None or last is None:
+        if first is None or last is None or first < 0 or last < 0:
+            # Dragonfly says -1 for what it does not count, and nothing counted is not nothing happened.
             return None
         return last - first if last >= first else last
 

@@ -25,7 +25,7 @@ MAX_TEXT = 4 * 1024 * 1024
 
 def parse_info(text: t.Union[str, bytes]) -> dict[str, str]:
     """INFO's text as a dictionary by field name; sections are dropped, of a field that comes twice the last counts."""
-    said = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
+    said = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else text
     fields: dict[str, str] = {}
     for line in said[:MAX_TEXT].split("\n"):
         name, colon, value = line.strip("\r ").partition(":")

@@ -76,13 +76,17 @@ def durable(facts: Facts) -> t.Optional[bool]:
     info = facts.after
     if not info:
         return None
-    aof = info.get("aof_enabled") == "1"
-    if aof:
+    if info.get("aof_enabled") == "1":
         return info.get("aof_last_write_status", "ok") == "ok"
-    saves = snapshots_configured(facts)
-    if saves is None:
-        return None
-    return bool(saves) and info.get("rdb_last_bgsave_status", "ok") == "ok"
+    return False if snapshot_failed(info) else snapshots_configured(facts)
+
+
+def snapshot_failed(info: t.Mapping[str, str]) -> t.Optional[bool]:
+    """Whether the last snapshot failed; None where INFO does not tell. Dragonfly tells when it last did and did not."""
+    if "rdb_last_bgsave_status" in info:
+        return info["rdb_last_bgsave_status"] != "ok"
+    good, bad = integer(info, "last_success_save"), integer(info, "last_failed_save")
+    return None if good is None or bad is None else bad > good
 
 
 def snapshots_configured(facts: Facts) -> t.Optional[bool]:
@@ -160,7 +164,7 @@ def _ready(facts: Facts) -> t.Optional[bool]:
         return None
     if facts.cluster is not None and facts.cluster.get("cluster_state") == "fail":
         return False
-    if facts.is_replica and info.get("master_link_status") != "up":
+    if facts.is_replica and info.get("master_link_status", "up") != "up":
         # PONG, and stale or no data behind it.
         return False
     if facts.ping in (PONG, MISCONF):
@@ -183,6 +187,7 @@ def _writable(facts: Facts, request: Request) -> tuple[t.Optional[bool], str]:
         return False, "cluster_down"
     share = memory_share(facts)
     refused = errors_by_code(info).get("OOM", 0) > errors_by_code(facts.before).get("OOM", 0)
+    refused = refused or (facts.delta("oom_rejections") or 0) > 0
     # A write that would not fit is refused before the maximum is reached.
     if share is not None and noeviction(facts) and (share >= 1 or refused):
         return False, "oom"

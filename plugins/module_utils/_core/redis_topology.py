@@ -30,6 +30,7 @@ class Member:
         ident: the node's id.
         suspected, failed: what the others think of it.
         slots: how many slots it serves.
+        hostname: the name it announces beside its address.
     """
 
     host: str
@@ -41,6 +42,7 @@ class Member:
     suspected: bool = False
     failed: bool = False
     slots: int = 0
+    hostname: str = ""
 
     @property
     def address(self) -> str:
@@ -67,8 +69,9 @@ def parse_cluster_nodes(text: str, *, seed_host: str, seed_port: int) -> list[Me
         if not host or not port or "noaddr" in flags or "handshake" in flags:
             continue
         found.append(Member(
-            host=host, port=port, role="primary" if "master" in flags else "replica", flags=flags,
-            primary="" if words[3] == "-" else words[3], ident=words[0], suspected="fail?" in flags,
+            hostname=words[1].partition(",")[2].partition(",")[0], host=host, port=port, ident=words[0],
+            role="primary" if "master" in flags else "replica", flags=flags,
+            primary="" if words[3] == "-" else words[3], suspected="fail?" in flags,
             failed="fail" in flags, slots=sum(_slots(word) for word in words[8:]),
         ))
     return found

@@ -157,6 +157,8 @@ def connections(facts: Facts, request: Request) -> Answer:
     if rejected is not None:
         hint = "Clients are refused at this moment: raise maxclients at run time, or end idle connections."
         findings.append(judge("connections", rejected, critical=1, unit="count", subject="rejected", hint=hint))
+    else:
+        skipped.append(Skipped("connections", "not_told: no two samples of rejected_connections; whether any were refused is not known"))
     return Answer(findings=findings, skipped=skipped, data={"clients": data})
 
 

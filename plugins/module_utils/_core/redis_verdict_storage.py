@@ -13,7 +13,7 @@ import typing as t
 from .findings import CRITICAL, OK, WARNING, Finding, Skipped, judge
 from .redis_facts import Answer, Facts, Request
 from .redis_info import integer, replicas
-from .redis_state import durable, good_replicas_missing, snapshots_configured
+from .redis_state import durable, good_replicas_missing, snapshot_failed, snapshots_configured
 from .redis_verdict import not_read
 
 _FREE_DISK = "Free disk, or mend the directory and its permissions, then BGSAVE; the server's log says what failed."
@@ -24,18 +24,17 @@ def persistence(facts: Facts, request: Request) -> Answer:
     info = facts.after
     if not info:
         return not_read("persistence", facts)
-    if "rdb_last_bgsave_status" not in info:
-        # Dragonfly tells of its snapshots in other words: when the last one was, not whether one failed.
+    failed = snapshot_failed(info)
+    if failed is None:
         reason = "not_told: INFO has no rdb_last_bgsave_status"
         return Answer(skipped=[Skipped("persistence", reason)], data={"persistence": _storage(facts)})
     saves = snapshots_configured(facts)
-    unsaved = integer(info, "rdb_changes_since_last_save") or 0
-    saved_at = integer(info, "rdb_last_save_time")
+    unsaved = integer(info, "rdb_changes_since_last_save") or integer(info, "rdb_changes_since_last_success_save") or 0
+    saved_at = integer(info, "rdb_last_save_time") or integer(info, "last_success_save")
     age = None if not saved_at or not facts.now else max(facts.now - saved_at, 0.0)
     findings, skipped = [], []
-    failed = info["rdb_last_bgsave_status"] != "ok"
     findings.append(Finding(
-        "persistence", CRITICAL if failed else OK, observed=info["rdb_last_bgsave_status"], threshold="ok", subject="last_save",
+        "persistence", CRITICAL if failed else OK, observed="err" if failed else "ok", threshold="ok", subject="last_save",
         hint=f"The last save failed, and what came since is only in memory: no restart. {_FREE_DISK}" if failed else "",
         detail={"unsaved_changes": unsaved, "age": age},
     ))
@@ -96,8 +95,18 @@ def replication(facts: Facts, request: Request) -> Answer:
         return not_read("replication", facts)
     if facts.is_replica:
         return _as_replica(facts, request)
+    if info.get("role") == "active-replica":
+        # KeyDB: a replica of another that takes writes and has replicas itself.
+        link, own = _as_replica(facts, request), _as_primary(facts, request)
+        data = {**own.data["replication"], **link.data["replication"]}
+        return Answer(findings=[*link.findings, *own.findings], data={"replication": data})
     if not facts.is_primary:
         return Answer(skipped=[Skipped("replication", f"not_told: the role is {info.get('role', 'not told')}")])
+    return _as_primary(facts, request)
+
+
+def _as_primary(facts: Facts, request: Request) -> Answer:
+    info = facts.after
     offset = integer(info, "master_repl_offset")
     attached = replicas(info)
     count = integer(info, "connected_slaves")
@@ -125,6 +134,9 @@ def _count(count: int, request: Request) -> Finding:
 def _attached(one: t.Mapping[str, str], offset: t.Optional[int], request: Request) -> list[Finding]:
     who = f"{one.get('ip', '')}:{one.get('port', '')}"
     state = one.get("state", "online")
+    if state == "stable_sync":
+        # Dragonfly's word for online; its lag counts entries, not seconds.
+        return [Finding("replication", OK, observed=state, threshold="stable_sync", subject=who, detail={"entries_behind": one.get("lag")})]
     if state != "online":
         return [Finding("replication", WARNING, observed=state, threshold="online", subject=who,
                         hint="This replica is being sent a full copy, or waits for one.")]
@@ -182,9 +194,10 @@ def _as_replica(facts: Facts, request: Request) -> Answer:
 def _storage(facts: Facts) -> dict[str, t.Any]:
     info = facts.after
     saved_at = integer(info, "rdb_last_save_time") or integer(info, "last_success_save")
+    failed = "" if snapshot_failed(info) is None else ("err" if snapshot_failed(info) else "ok")
     return {
         "durable": durable(facts), "snapshots": snapshots_configured(facts), "aof": info.get("aof_enabled") == "1",
-        "last_save_status": info.get("rdb_last_bgsave_status", ""), "last_save_at": saved_at,
+        "last_save_status": failed, "last_save_at": saved_at,
         "last_save_age": None if not saved_at or not facts.now else round(max(facts.now - saved_at, 0.0), 1),
         "unsaved_changes": integer(info, "rdb_changes_since_last_save"), "saving": info.get("rdb_bgsave_in_progress") == "1",
         "last_write_status": info.get("aof_last_write_status", ""), "last_rewrite_status": info.get("aof_last_bgrewrite_status", ""),

@@ -48,6 +48,15 @@ class Way:
     socket_timeout: float
     max_seconds: float
     name: str
+    node_user: str = ""
+    node_password: str = dataclasses.field(default="", repr=False)
+
+    def to_node(self, host: str, port: int, *, behind_sentinel: bool) -> Login:
+        """The login at a node that the seed named; one that a sentinel watches may have a login of its own."""
+        login = self.login.at(host, port)
+        if behind_sentinel and (self.node_user or self.node_password):
+            return dataclasses.replace(login, user=self.node_user, password=self.node_password)
+        return login
 
     def open(self, deadline: Deadline, *, login: t.Optional[Login] = None) -> Client:
         """Open a connection, to another node's login where one is given.
@@ -82,7 +91,10 @@ def way_from(params: t.Mapping[str, t.Any]) -> Way:
         raise BadInput("client_key is given without client_cert.", hint="Give the certificate of this key too.", argument="client_cert")
     if not params["tls"] and (params["client_cert"] or params["ca_cert"]):
         raise BadInput("A certificate is given and tls is false.", hint="Set tls to true, or leave the certificate out.", argument="tls")
-    return Way(login=_login(params), name=client_name(params), **times)
+    return Way(
+        login=_login(params), name=client_name(params), node_user=params.get("node_login_user") or "",
+        node_password=params.get("node_login_password") or "", **times,
+    )
 
 
 def client_name(params: t.Mapping[str, t.Any]) -> str:

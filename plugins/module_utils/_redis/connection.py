@@ -13,6 +13,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import socket
 import ssl
 import typing as t
@@ -29,6 +30,8 @@ __all__ = ["CLIENT_NAME", "CannotReach", "Client", "CommandRefused", "Login", "c
 CLIENT_NAME = "oncall.incident"
 #: Bound of all work with one client when the caller gives none, seconds.
 DEFAULT_WALL = 60.0
+#: For finding out whether a server that does not agree on TLS speaks without, seconds.
+_PROBE = 2.0
 
 
 class CommandRefused(IncidentError):
@@ -173,7 +176,7 @@ def connect(
         CannotReach: facts: `error`, one of dial.KINDS, and `server_message`.
     """
     wall = deadline or Deadline(DEFAULT_WALL)
-    client = Client(dial(login, deadline=wall.part(connect_timeout)), login=login, socket_timeout=socket_timeout, deadline=wall)
+    client = Client(_dial(login, connect_timeout, wall), login=login, socket_timeout=socket_timeout, deadline=wall)
     try:
         commands: list[t.Sequence[Argument]] = [("CLIENT", "SETNAME", name)]
         if login.password or login.user:
@@ -192,6 +195,26 @@ def connect(
         client.close()
         raise
     return client
+
+
+def _dial(login: Login, connect_timeout: float, wall: Deadline) -> socket.socket:
+    try:
+        return dial(login, deadline=wall.part(connect_timeout))
+    except CannotReach as exc:
+        # A server without TLS may wait for the rest of what it takes for a line of text, as a frozen one would.
+        if login.tls and exc.facts["error"] == "frozen" and _speaks_plainly(login, wall.part(_PROBE)):
+            raise cannot("tls_not_offered", login, "the server answers there without TLS") from None
+        raise
+
+
+def _speaks_plainly(login: Login, deadline: Deadline) -> bool:
+    try:
+        plain = dataclasses.replace(login, tls=False)
+        with Client(dial(plain, deadline=deadline), login=plain, socket_timeout=_PROBE, deadline=deadline) as client:
+            client.replies([("PING",)])
+    except CannotReach:
+        return False
+    return True
 
 
 def _require_login(client: Client, reply: Reply) -> None:

@@ -74,6 +74,9 @@ def dial(login: Login, *, deadline: Deadline) -> socket.socket:
     try:
         plain.settimeout(max(deadline.remaining(), 0.001))
         return context.wrap_socket(plain, server_hostname=login.host or None)
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
+        plain.close()
+        raise cannot("connection_lost", login, f"the server ended the connection while TLS was agreed on: {exc}") from None
     except ssl.SSLError as exc:
         plain.close()
         if "WRONG_VERSION_NUMBER" in str(exc) or "UNKNOWN_PROTOCOL" in str(exc):
@@ -83,8 +86,9 @@ def dial(login: Login, *, deadline: Deadline) -> socket.socket:
         plain.close()
         raise cannot("frozen", login, "connected, and then nothing came to agree on TLS") from None
     except OSError as exc:
+        # As when it is being restarted: a wait must be able to go on.
         plain.close()
-        raise cannot("tls_failed", login, f"the server ended the connection while TLS was agreed on: {exc}") from None
+        raise cannot("connection_lost", login, f"the server ended the connection while TLS was agreed on: {exc}") from None
 
 
 def takes_tls(login: Login, *, deadline: Deadline) -> bool:

@@ -30,6 +30,8 @@ SETTINGS = ("save", "min-*-to-write", "latency-monitor-threshold", "stop-writes-
 #: Entries of the slow log that are read.
 _SLOW_READ = 32
 _SCAN_COUNT = 50
+#: Seconds for measuring round trips.
+_PING_BUDGET = 2.0
 _PREFIXES = 5
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}[:/]")
 
@@ -95,10 +97,8 @@ def _ping(client: Client, facts: Facts, times: int, clock: t.Callable[[], float]
         reply = client.replies([("PING",)])[0]
         trips.append(clock() - began)
         facts.ping, facts.ping_message = ping_class(reply)
-        if facts.ping == redis_facts.NOPERM:
-            # The round trip is one all the same.
-            break
-        if clock() - began > 1.0:
+        # Over a slow way many round trips would use up the time for everything else.
+        if facts.ping == redis_facts.NOPERM or sum(trips) > _PING_BUDGET:
             break
     facts.round_trips = trips
 
@@ -106,15 +106,24 @@ def _ping(client: Client, facts: Facts, times: int, clock: t.Callable[[], float]
 def _info(client: Client, facts: Facts) -> dict[str, str]:
     # The default sections: `everything` would add commandstats, which is long and which nothing here reads.
     try:
-        return client.info()
+        fields = client.info()
+        if fields and "loading" not in fields and not _names_a_sentinel(fields):
+            # Dragonfly keeps these two out of the default sections.
+            fields.update(client.info("persistence"))
+            fields.update(client.info("errorstats"))
+        return fields
     except CommandRefused as exc:
         facts.denied["INFO"] = reason(exc)
         return {}
 
 
+def _names_a_sentinel(fields: t.Mapping[str, str]) -> bool:
+    return "sentinel" in (fields.get("redis_mode"), fields.get("server_mode"))
+
+
 def _config(client: Client, facts: Facts) -> t.Optional[dict[str, str]]:
     try:
-        return {name: str(value) for name, value in client.config(*SETTINGS).items()}
+        return {name: shown(value) for name, value in client.config(*SETTINGS).items()}
     except CommandRefused as exc:
         facts.denied["CONFIG"] = reason(exc)
         return None

@@ -14,9 +14,9 @@ import typing as t
 from .._core import redis_verdict, redis_verdict_speed, redis_verdict_storage
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach
-from .._core.findings import CRITICAL, OK, Finding, Skipped, worst
+from .._core.findings import CRITICAL, OK, UNKNOWN, Finding, Skipped, worst
 from .._core.recovery import status_by_check
-from .._core.redis_availability import ALIVE_ALL_THE_SAME, availability_hint
+from .._core.redis_availability import ALIVE_ALL_THE_SAME, availability_hint, is_sick
 from .._core.redis_facts import Answer, Facts, Request
 from .._core.redis_info import flavor, integer
 from .._core.redis_state import State, recovery_from, recovery_from_refusal, state_of, unreachable_state
@@ -131,8 +131,9 @@ def judged(facts: Facts, request: Request) -> NodeLook:
 def refused(error: CannotReach, login: Login, request: Request) -> NodeLook:
     """What can be said of a server that could not be used: that, and that nothing else was judged."""
     kind = str(error.facts.get("error", error.kind))
+    # A wrong password says nothing of the server: that is no health, and no sickness either.
     finding = Finding(
-        "availability", CRITICAL, observed=kind, threshold="PONG", hint=availability_hint(kind),
+        "availability", CRITICAL if is_sick(kind) else UNKNOWN, observed=kind, threshold="PONG", hint=availability_hint(kind),
         detail={"message": str(error.facts.get("server_message", error.message))},
     )
     left = [name for name in DATA_CHECKS if name in request.checks and name != "availability"]

@@ -31,6 +31,8 @@ def health_spec() -> dict[str, t.Any]:
         "checks": {"type": "list", "elements": "str", "choices": list(CHECKS)},
         "fail_on": {"type": "str", "choices": ["never", "critical", "warning"], "default": "never"},
         "topology": {"type": "str", "choices": ["auto", "single"], "default": "auto"},
+        "node_login_user": {"type": "str", "default": ""},
+        "node_login_password": {"type": "str", "default": "", "no_log": True},
         "workers": {"type": "int", "default": 50},
         "sample_seconds": {"type": "str", "default": "1s"},
         "expected_replicas": {"type": "int", "default": 0},

@@ -122,7 +122,7 @@ def _behind_wall(work: t.Callable[[], Look], seconds: float, way: Way, request: 
     if done:
         return done[0]
     late = CannotReach("The look did not end in time.", error="timeout", server_message=f"no result within max_seconds ({seconds:.0f} s)")
-    return alone(refused(late, way.login, request))
+    return alone(refused(late, way.login, request), request)
 
 
 def _problem(

@@ -73,7 +73,7 @@ def read_reply(source: Source, *, depth: int = 0) -> Reply:
     if kind == b"+":
         return rest
     if kind == b"-":
-        return error_from(text(rest))
+        return error_from(shown(rest, length=1000))
     if kind == b":":
         return _number(rest)
     if kind == b"$":

@@ -24,7 +24,10 @@ from .args import Way
 from .connection import Client, CommandRefused, flat
 from .gather import reason
 from .health import DATA_CHECKS, NodeLook, look_at, refused
+from .resp import shown
 
+#: More of CLUSTER NODES than this is not read, characters.
+_NODES_TEXT = 4 * 1024 * 1024
 #: Refusals that may be of the way from here rather than of the node, where the node's own kind thinks it well.
 _MAYBE_THE_WAY = frozenset({"refused", "timeout", "no_route", "unknown_host", "connection_lost", "cannot_connect", "frozen"})
 
@@ -77,7 +80,8 @@ def look(way: Way, request: Request, deadline: Deadline, *, walk: bool, workers:
         CannotReach: the seed refused us in a way that says nothing of it (a wrong password, ...).
     """
     topology = Topology()
-    seed = look_at(way, way.login, request, deadline)
+    # Every node is judged by its availability at least: a sentinel may have nothing else that is wanted.
+    seed = look_at(way, way.login, dataclasses.replace(request, checks=("availability", *request.checks)), deadline)
     facts = seed.facts
     if walk and facts is not None and (facts.is_sentinel or facts.is_cluster):
         try:
@@ -86,13 +90,19 @@ def look(way: Way, request: Request, deadline: Deadline, *, walk: bool, workers:
         except CannotReach as exc:
             seed = refused(exc, way.login, request)
     if not topology.kind:
-        return alone(seed)
+        return alone(seed, request)
     looks = _walk(way, topology, seed, request, deadline, workers)
     return _together(seed, topology, looks, request)
 
 
-def alone(seed: NodeLook) -> Look:
+def alone(seed: NodeLook, request: Request) -> Look:
     """The look at a server that stands alone."""
+    # That it could not be used is told whatever was wanted.
+    if not seed.error:
+        seed = dataclasses.replace(
+            seed, findings=tuple(one for one in seed.findings if one.check in request.checks),
+            skipped=tuple(one for one in seed.skipped if one.check in request.checks),
+        )
     recoveries = ({"recovery": seed.recovery, "address": seed.address},) if seed.recovery else ()
     return Look(findings=seed.findings, skipped=seed.skipped, data=seed.data, state=seed.state, recovery=seed.recovery,
                 server=seed.server, seed=seed, recoveries=recoveries)
@@ -101,7 +111,8 @@ def alone(seed: NodeLook) -> Look:
 def _ask_cluster(client: Client, way: Way, request: Request) -> Topology:
     try:
         info = parse_info(client.call("CLUSTER", "INFO") or b"")
-        members = parse_cluster_nodes(str(client.ask("CLUSTER", "NODES")), seed_host=way.login.host, seed_port=way.login.port)
+        nodes = shown(client.call("CLUSTER", "NODES"), length=_NODES_TEXT)
+        members = parse_cluster_nodes(nodes, seed_host=way.login.host, seed_port=way.login.port)
     except CommandRefused as exc:
         hint = "Allow +cluster|info and +cluster|nodes to this user."
         return Topology(kind="cluster", skipped=(Skipped("cluster", reason(exc), hint), Skipped("nodes", reason(exc), hint)))
@@ -131,12 +142,12 @@ def _ask_sentinel(client: Client, request: Request) -> Topology:
         sentinels = _others(client, "SENTINELS", name, "sentinel", skipped)
         quorum = _quorum(client, name)
         no_quorum = no_quorum or (isinstance(quorum, str) and bool(quorum))
-        found, left = judge_sentinel(name, primary, quorum, sentinels, request)
+        found, left = judge_sentinel(shown(name), primary, quorum, sentinels, request)
         findings.extend(found)
         skipped.extend(left)
         for member in [*([me] if me else []), *replicas, *sentinels]:
             members.setdefault((member.host, member.port), member)
-        watched.append({"name": name, "primary": me.address if me else "", "quorum": quorum if isinstance(quorum, str) else None,
+        watched.append({"name": shown(name), "primary": me.address if me else "", "quorum": quorum if isinstance(quorum, str) else None,
                         "replicas": [one.address for one in replicas], "sentinels": [one.address for one in sentinels]})
     info = client.info("sentinel")
     tilt = info.get("sentinel_tilt") == "1"
@@ -178,7 +189,8 @@ def _walk(
 ) -> list[tuple[Member, NodeLook]]:
     """Look at every member, `workers` at a time, in threads that nothing waits for beyond the deadline."""
     brief = dataclasses.replace(
-        request, pings=min(request.pings, 5), sample_keys=0, checks=tuple(name for name in request.checks if name in DATA_CHECKS),
+        request, pings=min(request.pings, 5), sample_keys=0,
+        checks=("availability", *(name for name in request.checks if name in DATA_CHECKS)),
     )
     found: dict[int, NodeLook] = {}
     waiting = list(enumerate(topology.members))
@@ -191,7 +203,9 @@ def _walk(
                 if not waiting:
                     return
                 index, member = waiting.pop(0)
-            login = way.login.at(member.host, member.port)
+            # A certificate names hosts, rarely addresses.
+            host = member.hostname if way.login.tls and member.hostname else member.host
+            login = way.to_node(host, member.port, behind_sentinel=topology.kind == "sentinel" and member.role != "sentinel")
             if _is_seed(member, way, seed):
                 found[index] = seed
                 continue

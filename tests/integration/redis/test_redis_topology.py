@@ -1,0 +1,171 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""redis_health on replicas, sentinels and clusters: each node's verdict and the whole's."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from tests.integration.redis.redis_support import DATA, look, only
+from tests.support.redis_servers import RedisServer, cluster, free_port, start_replica, start_sentinel, wait_for_end
+from tests.support.until import until
+
+TOPOLOGY = ["cluster", "sentinel", "nodes"]
+WALK = [*DATA, *TOPOLOGY]
+
+
+def test_a_primary_and_its_replica(server: RedisServer) -> None:
+    with start_replica(server) as replica:
+        found = until(lambda: (one := look(server, expected_replicas=1)) and one["status"] == "ok" and one, what="the replica to be online")
+        assert found["replication"]["connected_replicas"] == 1
+        assert only(found, "replication", "connected_replicas")["threshold"] == 1
+        behind = [one for one in found["findings"] if one["check"] == "replication" and one["subject"] == f"127.0.0.1:{replica.port}"]
+        assert {one["unit"] for one in behind} == {"seconds", "bytes"}
+        assert only(look(server, expected_replicas=2), "replication", "connected_replicas")["status"] == "critical"
+        found = look(replica)
+        assert found["status"] == "ok" and found["replication"]["primary"] == f"127.0.0.1:{server.port}"
+        assert (found["alive"], found["ready"], found["writable"]) == (True, True, False)
+
+
+def test_a_replica_whose_primary_is_gone(server: RedisServer) -> None:
+    with start_replica(server) as replica:
+        server.kill()
+        wait_for_end(server)
+        found = until(lambda: (one := look(replica)) and one["recovery"] == "replica_orphan" and one, what="the link to be down")
+        assert only(found, "availability")["observed"] == "PONG", "PING is content with stale data"
+        assert only(found, "replication", "link")["observed"] == "down"
+        assert found["ready"] is False
+
+
+def test_a_replica_that_never_connected_reports_minus_one(server: RedisServer) -> None:
+    server.execute("REPLICAOF", "127.0.0.1", free_port())
+    found = until(lambda: (one := look(server)) and one["replication"].get("never_connected") and one, what="the role to change")
+    assert found["replication"]["down_for"] == -1
+    assert only(found, "replication", "link")["status"] == "critical"
+    assert only(found, "replication", "link")["observed"] == "never_connected"
+    assert found["recovery"] == "replica_orphan"
+
+
+def test_masterdown(server: RedisServer) -> None:
+    server.execute("CONFIG", "SET", "replica-serve-stale-data", "no")
+    server.execute("REPLICAOF", "127.0.0.1", free_port())
+    found = until(lambda: (one := look(server)) and only(one, "availability")["observed"] == "MASTERDOWN" and one, what="MASTERDOWN")
+    assert found["recovery"] == "replica_orphan" and found["ready"] is False and found["alive"] is True
+    assert found["checks"]["memory"] == "ok", "INFO is read although PING refuses"
+
+
+def test_too_few_replicas_to_write(one_server: RedisServer) -> None:
+    one_server.execute("CONFIG", "SET", "min-replicas-to-write", "1")
+    found = look(one_server)
+    assert only(found, "replication", "min_replicas_to_write")["status"] == "critical"
+    assert only(found, "writes")["observed"] == "min_replicas" and found["writable"] is False
+    one_server.execute("CONFIG", "SET", "min-replicas-to-write", "0")
+    assert look(one_server)["writable"] is True
+    assert look(one_server, min_replicas_to_write=2)["writable"] is False, "said by the caller where CONFIG can't be read"
+
+
+def test_sentinels_with_a_quorum(server: RedisServer) -> None:
+    with start_replica(server) as replica, start_sentinel(server, quorum=2) as first, start_sentinel(server, quorum=2):
+        found = until(
+            lambda: (one := look(first, checks=WALK, expected_replicas=1)) and len(one["nodes"]) == 4 and one["status"] == "ok" and one,
+            what="the sentinels to know each other and the replica", seconds=60,
+        )
+    assert found["topology"] == "sentinel"
+    assert sorted(node["role"] for node in found["nodes"]) == ["primary", "replica", "sentinel", "sentinel"]
+    assert {node["address"] for node in found["nodes"]} >= {f"127.0.0.1:{server.port}", f"127.0.0.1:{replica.port}"}
+    assert (found["alive"], found["ready"], found["writable"]) == (True, True, True), "of the primary, not of the replica"
+    assert found["sentinel"]["primaries"][0]["quorum"] == "" and found["recovery"] == ""
+
+
+def test_nodes_behind_a_sentinel_have_a_login_of_their_own(one_server: RedisServer) -> None:
+    with start_sentinel(one_server, quorum=1) as sentinel:
+        one_server.execute("CONFIG", "SET", "requirepass", "node-secret")
+        told_nothing = look(sentinel, checks=["nodes", "memory"])
+        [node] = [node for node in told_nothing["nodes"] if node["role"] == "primary"]
+        assert (node["error"], node["status"], node["alive"]) == ("auth_required", "unknown", True), "neither well nor sick"
+        found = look(sentinel, checks=["nodes", "memory"], node_login_password="node-secret")
+    assert found["status"] == "ok" and "node-secret" not in str(found)
+
+
+def test_sentinels_without_a_quorum(server: RedisServer) -> None:
+    with start_sentinel(server, quorum=2) as lonely:
+        found = look(lonely, checks=WALK)
+    assert only(found, "sentinel", "mymaster: quorum")["status"] == "critical"
+    assert found["recovery"] == "no_quorum"
+    assert found["writable"] is True, "its data nodes look well while nobody could fail over"
+
+
+def test_a_sentinel_whose_primary_died(one_server: RedisServer) -> None:
+    with start_sentinel(one_server, quorum=1, down_after=500) as sentinel:
+        one_server.kill()
+        found = until(
+            lambda: (one := look(sentinel, checks=WALK)) and only(one, "sentinel", "mymaster: primary")["status"] == "critical" and one,
+            what="the sentinel to see it", seconds=60,
+        )
+    assert found["recovery"] == "down"
+    assert {"recovery": "down", "address": f"127.0.0.1:{one_server.port}"} in found["recoveries"]
+    assert found["ready"] is False
+
+
+def told(result: dict[str, Any]) -> set[tuple[str, str, str]]:
+    """Check, subject and status of each finding."""
+    return {(finding["check"], finding["subject"], finding["status"]) for finding in result["findings"]}
+
+
+def test_a_cluster(binary: str) -> None:
+    with cluster(binary=binary) as servers:
+        found = until(lambda: (one := look(servers[1], checks=WALK)) and one["status"] == "ok" and one, what="the cluster to be well")
+        assert found["topology"] == "cluster" and found["cluster"]["slots_ok"] == 16384
+        assert {node["address"] for node in found["nodes"]} == {f"127.0.0.1:{server.port}" for server in servers}
+        assert sum(node["slots"] for node in found["nodes"]) == 16384
+        assert (found["alive"], found["ready"], found["writable"]) == (True, True, True)
+        alone = look(servers[1], checks=WALK, topology="single")
+        assert alone["topology"] == "single" and alone["nodes"] == [] and "cluster" not in alone["checks"]
+        missing = look(servers[1], checks=TOPOLOGY, expected_replicas=1)
+        assert [one["observed"] for one in missing["findings"] if one["subject"].endswith(": replicas")] == [0, 0, 0]
+        servers[2].kill()
+        gone = f"127.0.0.1:{servers[2].port}"
+        found = until(
+            lambda: (one := look(servers[1], checks=WALK)) and ("cluster", gone, "critical") in told(one) and one,
+            what="the others to call it failed", seconds=60,
+        )
+        assert only(found, "cluster", "state")["observed"] == "fail"
+        assert only(found, "cluster", "slots")["status"] == "critical"
+        assert found["recovery"] == "down" and {"recovery": "down", "address": gone} in found["recoveries"]
+        assert (found["ready"], found["writable"]) == (False, False)
+
+
+def test_a_frozen_node_holds_up_nobody(one_binary: str) -> None:
+    with cluster(binary=one_binary, settings={"cluster-node-timeout": "60000"}) as servers:
+        os.kill(servers[2].pid, signal.SIGSTOP)
+        try:
+            found = look(servers[0], checks=WALK, socket_timeout="2s", max_seconds="20s")
+        finally:
+            os.kill(servers[2].pid, signal.SIGCONT)
+    by_address = {node["address"]: node for node in found["nodes"]}
+    assert by_address[f"127.0.0.1:{servers[2].port}"]["recovery"] == "frozen"
+    assert by_address[f"127.0.0.1:{servers[1].port}"]["status"] == "ok"
+    assert found["recovery"] == "frozen" and found["status"] == "critical"
+
+
+def test_a_node_that_only_we_cannot_reach_is_unknown(one_binary: str) -> None:
+    """The others think well of it, so it may be the way from here: neither health nor a reason to restart it."""
+    with cluster(binary=one_binary, settings={"cluster-node-timeout": "60000"}) as servers:
+        servers[2].kill()
+        wait_for_end(servers[2])
+        found = look(servers[0], checks=["nodes", "availability"], fail_on="critical")
+    assert found["failed"] and found["error"] == "unhealthy" and found["status"] == "unknown"
+    [gone] = [node for node in found["nodes"] if node["address"] == f"127.0.0.1:{servers[2].port}"]
+    assert gone["status"] == "unknown" and gone["error"] == "refused" and found["recovery"] == ""
+
+
+def test_a_user_who_may_not_see_the_topology(one_binary: str) -> None:
+    with cluster(binary=one_binary) as servers:
+        servers[0].execute("ACL", "SETUSER", "poor", "on", ">secret", "-@all", "+ping", "+info")
+        found = look(servers[0], login_user="poor", login_password="secret", checks=["memory", *TOPOLOGY])
+    assert found["checks"]["cluster"] == found["checks"]["nodes"] == "unknown"
+    assert any(one["check"] == "nodes" and "not_permitted" in one["reason"] for one in found["skipped_checks"])
+    assert [node["address"] for node in found["nodes"]] == [f"127.0.0.1:{servers[0].port}"]
