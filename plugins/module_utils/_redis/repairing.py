@@ -9,7 +9,6 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import time
 import typing as t
@@ -27,6 +26,8 @@ from .resp import ErrorReply, text
 RAISE, SAVE, REPOINT = OPERATIONS = ("raise_maxclients", "save", "repoint_replica")
 POLL = 0.1
 _HELLO = "__sentinel__:hello"
+#: Whoever has it may go beyond the hard limit: capabilities(7).
+_CAP_SYS_RESOURCE = 24
 _SERVERS = ("redis-server", "valkey-server", "keydb-server", "dragonfly")
 
 Answer = tuple[dict[str, t.Any], t.Optional[IncidentError]]
@@ -206,7 +207,9 @@ def descriptors(pid: t.Optional[int], *, proc: str = "/proc") -> tuple[t.Optiona
                 return None, False
         with open(f"{proc}/{pid}/limits", encoding="utf-8") as file:
             found = re.search(r"(?m)^Max open files\s+\S+\s+(\d+)", file.read())
-        return (int(found.group(1)) if found else None), os.stat(f"{proc}/{pid}").st_uid == 0
+        with open(f"{proc}/{pid}/status", encoding="utf-8") as file:
+            able = re.search(r"(?m)^CapEff:\s+([0-9a-f]+)", file.read())
+        return (int(found.group(1)) if found else None), bool(able and int(able.group(1), 16) >> _CAP_SYS_RESOURCE & 1)
     except OSError:
         return None, False
 
