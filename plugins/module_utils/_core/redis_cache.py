@@ -113,7 +113,8 @@ def glob(pattern: str) -> t.Pattern[str]:
         sign = pattern[i]
         i += 1
         if sign == "*":
-            out.append(".*")
+            if out[-1:] != [".*"]:  # several in a row are one, and would cost time
+                out.append(".*")
         elif sign == "?":
             out.append(".")
         elif sign == "\\" and i < len(pattern):

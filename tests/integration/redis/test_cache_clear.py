@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 import redis
+from ansible_collections.oncall.incident.plugins.module_utils._core.redis_cache import glob
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.support.need import need
 from tests.support.redis_acting import fingerprint, ids, outcomes, why
@@ -207,3 +210,14 @@ def test_a_user_who_may_not(server: RedisServer) -> None:
     result = clear(server, pattern="bad:*", login_user="looker", login_password="pw")
     assert (result["failed"], outcomes(result)) == (True, ["not_permitted"]), result
     assert (result["changed"], keys(server)) == (False, 5)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pattern=st.text(alphabet="ab*?[]^-\\", min_size=1, max_size=8))
+def test_exclusions_match_as_the_server_does(pattern: str, server: RedisServer) -> None:
+    """What `exclude` keeps is decided here, and must be what the server would call a match."""
+    names = ["a", "b", "ab", "ba", "a*", "[a]", "a-b", "a]b", "^", "aab", "abb", "-", "\\", "a?", "bb", "]", "["]
+    with server.client() as client:
+        client.mset(dict.fromkeys(names, "x"))
+        theirs = set(client.keys(pattern))
+    assert {name for name in names if glob(pattern).fullmatch(name)} == theirs
