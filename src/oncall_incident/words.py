@@ -15,7 +15,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.durations im
 #: Keys of a target that say who it is, in the order people look for them.
 _IDENTITY = (
     "name", "service", "unit", "container", "pod", "deployment", "pid", "user", "usename", "database", "datname", "application",
-    "application_name", "client", "client_addr", "state", "address", "jail", "table", "index", "gid", "path",
+    "application_name", "client", "client_addr", "state", "address", "jail", "table", "index", "gid", "path", "pattern", "id",
 )
 _LABEL = {"usename": "user", "datname": "database", "application_name": "application", "client_addr": "client"}
 _SPACE = re.compile(r"\s+")

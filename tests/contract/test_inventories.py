@@ -22,6 +22,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._frame.specs impor
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ["chitlaq", "matrixon", "prism-dns", "reconciliation", "servio"]
+WITH_CACHE = ["chitlaq", "matrixon", "reconciliation", "servio"]
 EXAMPLES = [ipaddress.ip_network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")]
 BIN = Path(sys.executable).parent
 
@@ -56,7 +57,7 @@ def test_groups(name: str) -> None:
 
 @pytest.mark.parametrize("name", REFERENCE)
 def test_variables_are_documented(name: str) -> None:
-    roles = ("postgres", "service", "fail2ban", "incident")
+    roles = sorted(path.parents[1].name for path in (ROOT / "roles").glob("*/meta/argument_specs.yml"))
     options = {key: spec for role in roles for key, spec in load_options(ROOT / "roles", role).items()}
     for host, values in inventory(name)["_meta"]["hostvars"].items():
         ours = {key for key in values if key.startswith(tuple(f"{role}_" for role in roles))}
@@ -67,9 +68,11 @@ def test_variables_are_documented(name: str) -> None:
 @pytest.mark.parametrize("name", REFERENCE)
 def test_thresholds_and_rules_are_the_modules(name: str) -> None:
     from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_args import health_spec
+    from ansible_collections.oncall.incident.plugins.module_utils._redis.health_args import health_spec as redis_spec
 
     for values in inventory(name)["_meta"]["hostvars"].values():
         assert set(values.get("postgres_thresholds", {})) <= set(health_spec())
+        assert set(values.get("redis_thresholds", {})) <= set(redis_spec())
         try:
             parse_rules(values.get("postgres_rules"))
         except IncidentError as exc:
@@ -86,12 +89,20 @@ def test_addresses_are_examples_and_passwords_are_looked_up(name: str) -> None:
             assert "lookup('ansible.builtin.env'" in value or "vault" in value, f"{path}: {key}"
 
 
-@pytest.mark.parametrize("name", ["local", *REFERENCE])
-def test_the_guard_takes_them(name: str) -> None:
+@pytest.mark.parametrize("name", WITH_CACHE)
+def test_those_with_a_cache(name: str) -> None:
+    assert inventory(name)["cache"]["hosts"]
+
+
+@pytest.mark.parametrize(("name", "scenario"), [
+    *((name, "db-recovery") for name in ("local", *REFERENCE)),
+    *((name, "redis-recovery") for name in WITH_CACHE),
+])
+def test_the_guard_takes_them(name: str, scenario: str) -> None:
     """Every task that always runs, and no other: nothing is connected to."""
     done = subprocess.run(
         [
-            str(BIN / "ansible-playbook"), "-i", str(ROOT / "inventories" / name), str(ROOT / "incident" / "db-recovery.yml"),
+            str(BIN / "ansible-playbook"), "-i", str(ROOT / "inventories" / name), str(ROOT / "incident" / f"{scenario}.yml"),
             "--tags", "nothing",
         ],
         capture_output=True, text=True, check=False, env=environment(), timeout=60, cwd=ROOT / "tests",

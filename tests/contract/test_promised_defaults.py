@@ -14,12 +14,27 @@ from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args i
 from ansible_collections.oncall.incident.plugins.modules import pg_terminate_long_queries
 
 ROLE = Path(__file__).parents[2] / "roles" / "postgres" / "defaults" / "main.yml"
+REDIS_ROLE = Path(__file__).parents[2] / "roles" / "redis" / "defaults" / "main.yml"
 LIMITS = {
     "max_victims": 10, "max_percent": 25, "min_query_age": "5m", "min_idle_in_transaction_age": "5m", "min_transaction_age": "15m",
     "strategy": "escalate", "allow_superuser_roles": [], "protect_roles": [], "rollback_prepared": False,
 }
 OFF = {"postgres_restart_database": False, "postgres_maintain": [], "postgres_restart_despite_backup": False,
        "postgres_restart_despite_replica": False}
+
+
+REDIS = {
+    "redis_restart": "auto", "redis_accept_data_loss": False, "redis_clear": "auto", "redis_clear_pattern": "", "redis_clear_flush": False,
+    "redis_clear_not_a_cache": False, "redis_clear_max_keys": 10000, "redis_free_disk_command": [], "redis_remove_stale_rdb": False,
+    "redis_raise_maxclients": 0, "redis_kill_max_victims": 10, "redis_kill_max_percent": 25, "redis_kill_min_idle": "5m",
+    "redis_kill_pubsub": False, "redis_repoint_primary_host": "",
+}
+
+
+def test_what_loses_data_is_off() -> None:
+    defaults: dict[str, Any] = yaml.safe_load(REDIS_ROLE.read_text())
+    assert {name: defaults[name] for name in REDIS} == REDIS
+    assert "redis_clear_expected_keys" not in defaults, "only the caller knows"
 
 
 def test_limits_of_the_module() -> None:

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look at what a restart of a Redis server would lose.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._core.deadline import Deadline
+from .._core.errors import CannotReach, IncidentError
+from .._core.findings import CRITICAL, OK, Finding, verdict
+from .._core.redis_safety import UNSEEN, RestartView, restart_obstacles, view_from
+from .args import way_from
+from .connection import Client, CommandRefused
+
+CHECK = "restart_data_loss"
+
+
+def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
+    """The verdict, and no error: an obstacle is a result.
+
+    Raises:
+        BadInput: an argument is not usable.
+    """
+    way = way_from(params)
+    why = ""
+    try:
+        with way.open(Deadline(way.max_seconds)) as client:
+            seen = look(client)
+    except (CannotReach, CommandRefused) as exc:
+        # Also a wrong password: whoever may not look cannot say that nothing is there.
+        seen, why = UNSEEN, exc.message
+    obstacles = restart_obstacles(seen, accept_data_loss=params["accept_data_loss"])
+    finding = Finding(
+        CHECK, CRITICAL if obstacles else OK, observed="; ".join(obstacles) or "nothing is in the way",
+        hint="Save first, or accept the loss with accept_data_loss." if obstacles else "", detail={"cannot_see": why} if why else {},
+    )
+    return {**verdict([finding]), "obstacles": obstacles, "seen": seen.as_dict(), "changed": False}, None
+
+
+def look(client: Client) -> RestartView:
+    """What can be seen of the server.
+
+    Raises:
+        CannotReach: it stopped answering.
+        CommandRefused: INFO is not allowed.
+    """
+    info = client.info()
+    try:
+        save = client.config("save").get("save")
+    except CommandRefused:
+        save = None
+    return view_from(info, save=save)

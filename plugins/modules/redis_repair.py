@@ -1,0 +1,152 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: redis_repair
+short_description: Repair a Redis server at run time, measured
+version_added: 0.1.0
+author:
+  - The oncall.incident contributors (@oncall-incident)
+description:
+  - V(raise_maxclients) raises C(maxclients) at run time and keeps the old value in the result. Refused when the server's process may not
+    have so many open files, where that can be seen; the server tests it again. Never lowered.
+  - V(save) saves to disk in the background when the last save failed, and waits for its end. To be done after the disk was freed.
+  - V(repoint_replica) gives a replica without its primary another one. Refused when it has its primary, when Sentinel or Cluster manages
+    either server or that cannot be seen, when the named server cannot be reached, is a replica itself, or does not continue the history
+    that the replica has. A replica without keys may be given any primary.
+extends_documentation_fragment:
+  - oncall.incident.redis
+  - oncall.incident.attributes
+  - oncall.incident.attributes.mitigates
+  - oncall.incident.attributes.redis
+options:
+  operation:
+    description: What to do.
+    type: str
+    choices: [raise_maxclients, save, repoint_replica]
+    required: true
+  maxclients:
+    description: For V(raise_maxclients), the new value.
+    type: int
+  primary_host:
+    description: For V(repoint_replica), the host of the primary, as the replica and the module's host both reach it.
+    type: str
+  primary_port:
+    description: For V(repoint_replica), its port.
+    type: int
+    default: 6379
+  timeout:
+    description: How long the end of the save, or the replica's link, is waited for.
+    type: str
+    default: 50s
+  connect_retry:
+    description:
+      - How long to try again while the server takes no more connections, since clients come and go.
+      - V(0) tries once.
+    type: str
+    default: 15s
+  approved:
+    description:
+      - Action ids of an approved plan. Only these are carried out.
+      - Omitted means no restriction but the limits. An empty list allows nothing.
+    type: list
+    elements: str
+seealso:
+  - module: oncall.incident.redis_client_kill
+"""
+
+EXAMPLES = r"""
+- name: Let more clients in, until the next restart
+  oncall.incident.redis_repair:
+    login_host: cache1.example.org
+    operation: raise_maxclients
+    maxclients: 20000
+
+- name: Save, now that the disk has room again
+  oncall.incident.redis_repair:
+    login_host: cache1.example.org
+    operation: save
+    timeout: 10m
+    max_seconds: 11m
+
+- name: Give an orphan the server that took over
+  oncall.incident.redis_repair:
+    login_host: cache3.example.org
+    operation: repoint_replica
+    primary_host: cache2.example.org
+"""
+
+RETURN = r"""
+contract:
+  description: The contract that the result follows, V(oncall.incident/actions/1).
+  returned: always
+  type: str
+changed:
+  description: Whether it was really done. In check mode whether it would be.
+  returned: always
+  type: bool
+actions:
+  description:
+    - One action. C(detail.before) is what was there, C(done) what was measured afterwards. C(not_needed), or C(refused) with C(detail.why).
+      C(failed), C(unknown) and C(not_permitted) fail the task.
+  returned: success
+  type: list
+  elements: dict
+protected:
+  description: Always empty.
+  returned: success
+  type: list
+  elements: dict
+limits:
+  description: The limits that applied.
+  returned: success
+  type: dict
+error:
+  description: What kind of failure it is.
+  returned: failure
+  type: str
+hint:
+  description: On failure what to do about it.
+  returned: failure
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
+from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
+from ansible_collections.oncall.incident.plugins.module_utils._redis.acting import patient_connection
+from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec, way_from
+from ansible_collections.oncall.incident.plugins.module_utils._redis.repairing import OPERATIONS, repair
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **connection_spec(),
+            "operation": {"type": "str", "choices": list(OPERATIONS), "required": True},
+            "maxclients": {"type": "int"},
+            "primary_host": {"type": "str"},
+            "primary_port": {"type": "int", "default": 6379},
+            "timeout": {"type": "str", "default": "50s"},
+            "connect_retry": {"type": "str", "default": "15s"},
+            "approved": {"type": "list", "elements": "str"},
+        },
+        required_if=[("operation", "raise_maxclients", ["maxclients"]), ("operation", "repoint_replica", ["primary_host"])],
+        supports_check_mode=True,
+    )
+    params = module.params
+
+    def work():
+        timeout, way = parse_duration(params["timeout"], name="timeout"), way_from(params)
+        with patient_connection(params) as client:
+            return repair(client, way, params, timeout=timeout, check_mode=module.check_mode)
+
+    leave(module, work)
+
+
+if __name__ == "__main__":
+    main()

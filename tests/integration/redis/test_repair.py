@@ -1,0 +1,313 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""redis_repair, redis_probe and redis_restart_check against real servers."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import resource
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._redis.acting import acting_alone
+
+from tests.support.need import need
+from tests.support.redis_acting import connections, fingerprint, ids, outcomes, why
+from tests.support.redis_servers import SOURCES, RedisServer, any_binary, cluster, find_binary, start_replica, start_sentinel
+from tests.support.run_module import run_module
+from tests.support.until import until
+
+CHECKS = ("probe_write", "probe_read", "probe_replication", "probe_delete")
+
+
+@pytest.fixture(params=["valkey", "redis"])
+def binary(request: pytest.FixtureRequest) -> str:
+    """Each flavour's binary."""
+    found = find_binary(request.param)
+    need(found, SOURCES[request.param])
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def server(binary: str) -> Iterator[RedisServer]:
+    """A server of the test's own."""
+    with RedisServer.start(binary) as running:
+        yield running
+
+
+def repair(server: RedisServer, operation: str, *, check: bool = False, **args: Any) -> dict[str, Any]:
+    return run_module("redis_repair", check=check, operation=operation, **server.args(**{"timeout": "20s", **args}))
+
+
+def setting(server: RedisServer, name: str) -> str:
+    return str(server.execute("CONFIG", "GET", name)[name])
+
+
+def break_saving(server: RedisServer) -> None:
+    """A directory stands where the dump should go: saving fails, and the server refuses writes."""
+    (server.data / "dump.rdb").mkdir()
+    server.execute("CONFIG", "SET", "save", "3600 1")
+    server.execute("SET", "unsaved", "x")
+    server.execute("BGSAVE")
+    until(lambda: server.execute("INFO", "persistence")["rdb_last_bgsave_status"] == "err", what="the save to fail")
+
+
+# maxclients
+
+def test_maxclients_is_raised_and_the_old_value_kept(server: RedisServer) -> None:
+    server.execute("CONFIG", "SET", "maxclients", "50")
+    before = fingerprint(server)
+    plan = repair(server, "raise_maxclients", maxclients=80, check=True)
+    assert (outcomes(plan), plan["changed"]) == (["planned"], True)
+    assert fingerprint(server) == before
+    assert outcomes(repair(server, "raise_maxclients", maxclients=80, approved=[])) == ["refused"]
+    assert outcomes(repair(server, "raise_maxclients", maxclients=70, approved=ids(plan))) == ["refused"]
+    assert setting(server, "maxclients") == "50"
+    result = repair(server, "raise_maxclients", maxclients=80, approved=ids(plan))
+    assert (outcomes(result), result["changed"]) == (["done"], True), result
+    detail = result["actions"][0]["detail"]
+    assert (detail["before"], detail["after"], setting(server, "maxclients")) == (50, 80, "80")
+    for again in (80, 60):
+        result = repair(server, "raise_maxclients", maxclients=again)
+        assert (outcomes(result), result["changed"], setting(server, "maxclients")) == (["not_needed"], False, "80")
+
+
+def test_two_runs_never_act_on_one_server_at_once(server: RedisServer) -> None:
+    server.execute("CONFIG", "SET", "maxclients", "50")
+    with acting_alone(f"redis:{server.execute('INFO', 'server')['run_id']}"):
+        result = repair(server, "raise_maxclients", maxclients=60)
+        assert (result["failed"], result["error"]) == (True, "locked")
+        assert outcomes(repair(server, "raise_maxclients", maxclients=60, check=True)) == ["planned"]
+    assert outcomes(repair(server, "raise_maxclients", maxclients=60)) == ["done"]
+
+
+def test_maxclients_beyond_the_files_that_the_process_may_open(binary: str) -> None:
+    server = RedisServer(binary, settings={"maxclients": "50"})
+    try:
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            for path in (server.base, server.data):
+                os.chown(path, nobody.pw_uid, nobody.pw_gid)
+            become: dict[str, Any] = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        else:
+            become = {}
+        argv = [binary, "--port", str(server.port), "--bind", "127.0.0.1", "--dir", str(server.data), "--save", "", "--maxclients", "50"]
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200)), **become,
+        )
+        try:
+            until(server.answers, what="the server")
+            result = repair(server, "raise_maxclients", maxclients=5000)
+            assert (outcomes(result), result["changed"]) == (["refused"], False), result
+            assert "5032 open files" in why(result)
+            assert setting(server, "maxclients") == "50"
+            assert outcomes(repair(server, "raise_maxclients", maxclients=100)) == ["done"]
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+    finally:
+        server.stop()
+
+
+def test_maxclients_with_a_single_place_left(server: RedisServer) -> None:
+    server.execute("CONFIG", "SET", "maxclients", "6")
+    with connections(server, 5):
+        assert outcomes(repair(server, "raise_maxclients", maxclients=20)) == ["done"]
+        assert setting(server, "maxclients") == "20"
+
+
+# The save
+
+def test_a_save_after_the_disk_was_freed(server: RedisServer) -> None:
+    assert outcomes(repair(server, "save")) == ["not_needed"]
+    break_saving(server)
+    before = fingerprint(server)
+    plan = repair(server, "save", check=True)
+    assert (outcomes(plan), fingerprint(server)) == (["planned"], before)
+    still = repair(server, "save")
+    assert (still["failed"], outcomes(still), still["changed"]) == (True, ["failed"], False)
+    assert "still full" in still["msg"]
+    (server.data / "dump.rdb").rmdir()
+    result = repair(server, "save", approved=ids(plan))
+    assert (outcomes(result), result["changed"]) == (["done"], True), result
+    assert (server.data / "dump.rdb").is_file()
+    server.execute("SET", "works", "again")
+    assert outcomes(repair(server, "save")) == ["not_needed"]
+
+
+# The orphan
+
+@pytest.fixture
+def orphan(binary: str) -> Iterator[tuple[RedisServer, RedisServer]]:
+    """A replica whose primary died, and the sibling that took over."""
+    primary = RedisServer.start(binary)
+    replica, heir = start_replica(primary), start_replica(primary)
+    try:
+        primary.execute("SET", "kept", "yes")
+        until(lambda: replica.execute("GET", "kept") == heir.execute("GET", "kept") == "yes", what="the data everywhere")
+        primary.stop()
+        heir.execute("REPLICAOF", "NO", "ONE")
+        until(lambda: replica.execute("INFO", "replication")["master_link_status"] == "down", what="the link to be down")
+        yield replica, heir
+    finally:
+        for one in (primary, replica, heir):
+            one.stop()
+
+
+def repoint(replica: RedisServer, target: RedisServer, **args: Any) -> dict[str, Any]:
+    return repair(replica, "repoint_replica", primary_host="127.0.0.1", primary_port=target.port, **args)
+
+
+def test_an_orphan_gets_the_one_that_took_over(orphan: tuple[RedisServer, RedisServer]) -> None:
+    replica, heir = orphan
+    before = fingerprint(replica), fingerprint(heir)
+    plan = repoint(replica, heir, check=True)
+    assert (outcomes(plan), plan["changed"]) == (["planned"], True), plan
+    assert (fingerprint(replica), fingerprint(heir)) == before
+    assert outcomes(repoint(replica, heir, approved=[])) == ["refused"]
+    assert fingerprint(replica) == before[0]
+    result = repoint(replica, heir, approved=ids(plan))
+    assert (outcomes(result), result["changed"]) == (["done"], True), result
+    assert replica.execute("GET", "kept") == "yes"
+    heir.execute("SET", "new", "1")
+    until(lambda: replica.execute("GET", "new") == "1", what="replication")
+    assert outcomes(repoint(replica, heir)) == ["not_needed"]
+
+
+def test_an_orphan_keeps_its_data_from_a_stranger(orphan: tuple[RedisServer, RedisServer]) -> None:
+    replica, heir = orphan
+    with RedisServer.start(replica.binary) as stranger:
+        before = fingerprint(replica)
+        result = repoint(replica, stranger)
+        assert (outcomes(result), result["changed"]) == (["refused"], False)
+        assert "another history" in why(result)
+        dead = stranger.port
+    assert outcomes(result := repair(replica, "repoint_replica", primary_host="127.0.0.1", primary_port=dead)) == ["refused"]
+    assert "cannot be reached (refused)" in why(result)
+    assert fingerprint(replica) == before
+    assert "no replica" in why(repoint(heir, replica)), "a primary is never demoted"
+
+
+def test_a_linked_replica_is_left_alone(server: RedisServer) -> None:
+    with start_replica(server) as replica, RedisServer.start(server.binary) as other:
+        assert outcomes(repoint(replica, server)) == ["not_needed"]
+        result = repoint(replica, other)
+        assert outcomes(result) == ["refused"]
+        assert "it has its primary" in why(result)
+
+
+def test_not_under_sentinel(orphan: tuple[RedisServer, RedisServer]) -> None:
+    replica, heir = orphan
+    with start_sentinel(heir, quorum=1):
+        until(lambda: "Sentinel" in why(repoint(replica, heir, check=True)), what="the sentinel to be seen")
+        result = repoint(replica, heir)
+        assert outcomes(result) == ["refused"]
+        assert "Sentinel manages the named server" in why(result)
+
+
+def test_not_in_a_cluster(orphan: tuple[RedisServer, RedisServer]) -> None:
+    replica, _heir = orphan
+    with cluster(nodes=3, binary=replica.binary) as nodes:
+        result = repoint(replica, nodes[0])
+        assert outcomes(result) == ["refused"]
+        assert "Cluster manages the named server" in why(result)
+
+
+def test_not_when_sentinel_cannot_be_seen(orphan: tuple[RedisServer, RedisServer]) -> None:
+    replica, heir = orphan
+    for one in orphan:
+        one.execute("ACL", "SETUSER", "narrow", "on", ">pw", "+@all", "-client|list")
+    result = repoint(replica, heir, login_user="narrow", login_password="pw")
+    assert outcomes(result) == ["refused"]
+    assert "cannot be seen" in why(result)
+
+
+# The probe
+
+def test_a_healthy_server_takes_reads_replicates_and_forgets(server: RedisServer) -> None:
+    with start_replica(server) as replica:
+        result = run_module("redis_probe", **server.args(expected_replicas=1, retry="10s", fail_on="warning"))
+        assert (result["status"], result["checks"]) == ("ok", dict.fromkeys(CHECKS, "ok")), result
+        assert server.execute("DBSIZE") == 0
+        result = run_module("redis_probe", **replica.args(fail_on="warning"))
+        assert result["checks"]["probe_replication"] == "ok", "written to the primary, read here"
+        assert server.execute("DBSIZE") == 0
+        more = run_module("redis_probe", **server.args(expected_replicas=2, replication_timeout="500ms"))
+        assert more["checks"]["probe_replication"] == "warning"
+
+
+def test_no_replica_is_no_success_of_replication(server: RedisServer) -> None:
+    result = run_module("redis_probe", **server.args())
+    assert [skipped["check"] for skipped in result["skipped_checks"]] == ["probe_replication"]
+    assert result["status"] == "ok"
+    missing = run_module("redis_probe", **server.args(expected_replicas=1, replication_timeout="300ms", fail_on="critical"))
+    assert (missing["failed"], missing["error"], missing["checks"]["probe_replication"]) == (True, "status", "critical")
+    assert server.execute("DBSIZE") == 0, "the key goes all the same"
+
+
+def test_check_mode_writes_nothing(server: RedisServer) -> None:
+    before = fingerprint(server)
+    result = run_module("redis_probe", check=True, **server.args(fail_on="critical"))
+    assert len(result["skipped_checks"]) == 4 and result["status"] == "unknown"
+    assert fingerprint(server) == before
+
+
+def test_a_server_that_refuses_writes(server: RedisServer) -> None:
+    break_saving(server)
+    result = run_module("redis_probe", **server.args())
+    assert (result["status"], result["checks"]["probe_write"]) == ("critical", "critical")
+    assert "MISCONF" in str(result["findings"])
+
+
+def test_nobody_there_and_frozen(server: RedisServer) -> None:
+    with server.frozen():
+        result = run_module("redis_probe", **server.args(socket_timeout="1s", max_seconds="5s", fail_on="critical"))
+        assert (result["failed"], result["findings"][0]["observed"]) == (True, "frozen")
+    server.kill()
+    assert run_module("redis_probe", **server.args())["findings"][0]["observed"] == "refused"
+
+
+def test_a_node_of_a_cluster_is_probed_with_a_key_of_its_own() -> None:
+    need(any_binary(), "a Redis or Valkey server")
+    with cluster(nodes=3) as nodes:
+        for node in nodes:
+            result = run_module("redis_probe", **node.args())
+            assert result["checks"]["probe_write"] == result["checks"]["probe_delete"] == "ok", result
+
+
+# The restart
+
+def obstacles(server: RedisServer, **args: Any) -> str:
+    result = run_module("redis_restart_check", **server.args(socket_timeout="1s", max_seconds="5s", **args))
+    assert (result["status"] == "critical") is bool(result["obstacles"])
+    return "; ".join(result["obstacles"])
+
+
+def test_what_a_restart_would_lose(server: RedisServer) -> None:
+    assert obstacles(server) == ""
+    with start_replica(server):
+        assert "persistence is off and 1 replicas are attached" in obstacles(server)
+        assert obstacles(server, accept_data_loss=True) == ""
+        server.execute("CONFIG", "SET", "save", "3600 1")
+        assert obstacles(server) == ""
+    server.execute("CONFIG", "SET", "save", "")
+    break_saving(server)
+    assert "changes are unsaved and the last save failed" in obstacles(server)
+
+
+def test_what_cannot_be_seen_counts_as_there(server: RedisServer) -> None:
+    server.execute("ACL", "SETUSER", "narrow", "on", ">pw", "+ping", "+info", "+client|setname")
+    with start_replica(server):
+        assert "cannot be seen" in obstacles(server, login_user="narrow", login_password="pw")
+        assert "does not answer" in obstacles(server, login_user="narrow", login_password="wrong")
+    with server.frozen():
+        assert "does not answer" in obstacles(server)
+        assert obstacles(server, accept_data_loss=True) == ""
+    server.kill()
+    assert "does not answer" in obstacles(server)

@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.redis_safety import (
+    UNSEEN,
+    Replication,
+    RestartView,
+    descriptor_obstacle,
+    repoint_obstacles,
+    restart_obstacles,
+    view_from,
+)
+
+SAFE = RestartView(role="master", changes=0, save_ok=True, saves=True, aof=False, aof_ok=True, replicas=0, keys=10)
+
+
+def but(**changes: object) -> RestartView:
+    return dataclasses.replace(SAFE, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("view", [
+    SAFE, but(changes=5), but(changes=5, save_ok=False, aof=True), but(replicas=2), but(saves=False),
+    but(saves=False, replicas=2, aof=True), but(save_ok=False), but(role="slave", link_up=True, changes=5, save_ok=False),
+    but(changes=None, aof=True), but(saves=False, changes=5),
+])
+def test_a_restart_that_loses_nothing(view: RestartView) -> None:
+    assert restart_obstacles(view) == []
+
+
+@pytest.mark.parametrize(("view", "said"), [
+    (but(changes=5, save_ok=False), "5 changes are unsaved and the last save failed"),
+    (but(changes=5, save_ok=False, aof=True, aof_ok=False), "unsaved"),
+    (but(changes=5, aof=True, aof_ok=False, saves=False), "append-only file cannot be written"),
+    (but(role="slave", link_up=False, changes=5, save_ok=False), "unsaved"),
+    (but(changes=None), "whether changes are unsaved cannot be seen"),
+    (but(changes=5, save_ok=None), "whether the last save worked cannot be seen"),
+    (but(saves=False, replicas=2), "persistence is off and 2 replicas are attached"),
+    (but(saves=None, replicas=1), "keeps anything on disk cannot be seen"),
+    (but(saves=False, aof=None, replicas=1), "cannot be seen"),
+    (but(replicas=None), "whether replicas are attached cannot be seen"),
+    (UNSEEN, "the server does not answer"),
+])
+def test_a_restart_that_would(view: RestartView, said: str) -> None:
+    assert said in " ".join(restart_obstacles(view))
+    assert restart_obstacles(view, accept_data_loss=True) == []
+
+
+def test_the_view_by_field_name() -> None:
+    info = {
+        "role": "master", "rdb_changes_since_last_save": "7", "rdb_last_bgsave_status": "err", "aof_enabled": "0",
+        "aof_last_write_status": "ok", "connected_slaves": "1", "db0": "keys=3,expires=0,avg_ttl=0", "db7": "keys=4,expires=1",
+    }
+    assert view_from(info, save="3600 1 300 100") == RestartView(
+        role="master", changes=7, save_ok=False, saves=True, aof=False, aof_ok=True, replicas=1, keys=7,
+    )
+    assert view_from(info, save="").saves is False
+    assert view_from(info, save=None).saves is None
+    assert view_from({"role": "slave", "master_link_status": "down"}, save="").link_up is False
+    assert view_from({}, save=None) == UNSEEN
+
+
+ORPHAN = Replication(server="r", role="slave", primary="a:1", replid="A", offset=100, keys=5, cluster=False, sentinel=False)
+HEIR = Replication(server="p", role="master", replid="B", replid2="A", second_offset=150, offset=900, keys=5, cluster=False, sentinel=False)
+
+
+def test_the_one_that_took_over() -> None:
+    assert repoint_obstacles(ORPHAN, HEIR) == []
+    assert repoint_obstacles(ORPHAN, dataclasses.replace(HEIR, replid="A", replid2="", second_offset=-1)) == []
+    assert repoint_obstacles(dataclasses.replace(ORPHAN, replid="Z", keys=0), HEIR) == [], "it has nothing to lose"
+
+
+@pytest.mark.parametrize(("mine", "theirs", "said"), [
+    ({"offset": 151}, {}, "further (151) than where the named server took over (150)"),
+    ({"offset": 901}, {"replid": "A"}, "further (901)"),
+    ({"replid": "Z"}, {}, "another history"),
+    ({"replid": ""}, {"replid": ""}, "another history"),
+    ({"role": "master"}, {}, "no replica"),
+    ({"link_up": True}, {}, "it has its primary a:1"),
+    ({}, {"role": "slave"}, "a replica itself"),
+    ({}, {"server": "r"}, "itself"),
+    ({"sentinel": True}, {}, "Sentinel manages it"),
+    ({}, {"sentinel": True}, "Sentinel manages the named server"),
+    ({"cluster": True}, {}, "Cluster manages it"),
+    ({"sentinel": None}, {}, "cannot be seen"),
+    ({}, {"cluster": None}, "cannot be seen"),
+    ({"keys": None, "replid": "Z"}, {}, "another history"),
+])
+def test_those_that_did_not(mine: dict[str, object], theirs: dict[str, object], said: str) -> None:
+    found = repoint_obstacles(dataclasses.replace(ORPHAN, **mine), dataclasses.replace(HEIR, **theirs))  # type: ignore[arg-type]
+    assert said in " ".join(found)
+
+
+@pytest.mark.parametrize(("wanted", "hard", "privileged", "fits"), [
+    (1000, 1032, False, True), (1001, 1032, False, False), (1001, 1032, True, True), (99999, None, False, True),
+])
+def test_descriptors(wanted: int, hard: int | None, privileged: bool, fits: bool) -> None:
+    assert (descriptor_obstacle(wanted, hard_limit=hard, privileged=privileged) == "") is fits
