@@ -15,7 +15,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 DAY = datetime.timedelta(days=1)
@@ -132,7 +132,7 @@ def make(
     Args:
         issuer: None signs it with its own key.
         starts, ends: from now on; negative is in the past. `lasts` from the start, in place of one of them.
-        hash_name: a name in cryptography's hashes, sha1 for a weak one.
+        hash_name: a name in cryptography's hashes; sha1 for a weak one, if the issuer's key is RSA.
         ocsp, crl, ca_issuers: URLs.
     """
     key = key or new_key()
@@ -170,9 +170,21 @@ def make(
         builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
     if must_staple:
         builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
-    algorithm = None if isinstance(signer, ed25519.Ed25519PrivateKey) else getattr(hashes, hash_name.upper())()
     above = issuer.above if issuer else ()
+    if hash_name == "sha1":
+        return Issued(_with_sha1(builder, signer), key, above)
+    algorithm = None if isinstance(signer, ed25519.Ed25519PrivateKey) else getattr(hashes, hash_name.upper())()
     return Issued(builder.sign(signer, algorithm), key, above)
+
+
+def _with_sha1(builder: x509.CertificateBuilder, signer: rsa.RSAPrivateKey) -> x509.Certificate:
+    """Signed with SHA-1 and RSA: the library no longer does that, but both algorithms' names are of one length."""
+    good = builder.sign(signer, hashes.SHA256())
+    sha256, sha1 = bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d010105")
+    signed = good.tbs_certificate_bytes.replace(sha256, sha1)
+    signature = signer.sign(signed, padding.PKCS1v15(), hashes.SHA1())
+    der = to_der(good).replace(good.tbs_certificate_bytes, signed).replace(good.signature, signature).replace(sha256, sha1)
+    return x509.load_der_x509_certificate(der)
 
 
 def _name(text: str) -> x509.GeneralName:

@@ -37,6 +37,7 @@ class Cert:
         signature_hash: lower-case name of the hash; empty for signatures without one.
         policies: certificate policies, as dotted numbers.
         has_scts: it carries signed certificate timestamps, so it was logged publicly.
+        der: its bytes, for those that need them again.
     """
 
     subject: str
@@ -65,6 +66,7 @@ class Cert:
     ocsp_urls: tuple[str, ...] = ()
     crl_urls: tuple[str, ...] = ()
     ca_issuer_urls: tuple[str, ...] = ()
+    der: bytes = dataclasses.field(default=b"", repr=False, compare=False)
 
     @property
     def lifetime(self) -> float:

@@ -155,6 +155,8 @@ class _Probe:
         if not shaken.served:
             raise ValueError("it serves no certificate")
         chain, notes = self._read(shaken)
+        if self._endpoint.http and skew is None:
+            notes = (*notes, ("clock_skew", "it does not tell its time", "Set http to false for servers that do not speak HTTP."))
         if not shaken.finished and trust.verified is None:
             trust = Trust(reason="the server ended the handshake: it wants a certificate from its clients, or has no cipher in common")
         return Seen(
