@@ -83,6 +83,7 @@ class Fetcher:
                     if time.monotonic() > until:
                         raise NotFetched(f"{request.full_url}: not there in full within {self._timeout:g} s")
         except urllib.error.HTTPError as exc:
+            exc.close()
             raise NotFetched(f"{request.full_url}: status {exc.code}") from exc
         except (OSError, ValueError, http.client.HTTPException) as exc:
             raise NotFetched(f"{request.full_url}: {str(getattr(exc, 'reason', exc))[:150]}") from exc
