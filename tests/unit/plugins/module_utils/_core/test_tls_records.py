@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Certificates in the plain beginning of a handshake."""
+
+from __future__ import annotations
+
+from ansible_collections.oncall.incident.plugins.module_utils._core.tls_records import served_chain
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def record(kind: int, data: bytes) -> bytes:
+    return bytes([kind, 3, 3]) + len(data).to_bytes(2, "big") + data
+
+
+def message(kind: int, data: bytes) -> bytes:
+    return bytes([kind]) + len(data).to_bytes(3, "big") + data
+
+
+def certificates(*chain: bytes) -> bytes:
+    listed = b"".join(len(one).to_bytes(3, "big") + one for one in chain)
+    return message(11, len(listed).to_bytes(3, "big") + listed)
+
+
+def test_a_chain_over_several_records() -> None:
+    said = message(2, b"hello" * 9) + certificates(b"leaf" * 50, b"middle" * 50) + message(14, b"")
+    sent = b"".join(record(22, said[start:start + 100]) for start in range(0, len(said), 100)) + record(20, b"\x01") + record(22, b"secret")
+    assert served_chain(sent) == (b"leaf" * 50, b"middle" * 50)
+
+
+def test_what_is_not_whole_is_not_there() -> None:
+    sent = record(22, message(2, b"hello") + certificates(b"leaf" * 50))
+    assert served_chain(sent[:-1]) == () and served_chain(b"") == () and served_chain(record(23, b"x" * 50)) == ()
+    assert served_chain(record(22, message(11, b"\x00\x00\x05\x00\x00\x09a"))) == ()
+
+
+@given(st.binary(max_size=300))
+def test_whatever_is_sent(sent: bytes) -> None:
+    assert isinstance(served_chain(sent), tuple)
+
+
+@given(st.binary(max_size=200))
+def test_whatever_is_in_the_message(data: bytes) -> None:
+    assert len(served_chain(record(22, message(11, data)))) <= 100
