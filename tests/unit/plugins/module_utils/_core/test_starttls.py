@@ -13,6 +13,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.starttls imp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+MYSQL = b"\x0a5.5.5-10.11\x00" + bytes(13) + b"\xfe\xff" + bytes(30)
 GOOD: dict[str, list[bytes]] = {
     "smtp": [b"220-mx\r\n220 ready\r\n", b"250-mx\r\n250-STARTTLS\r\n250 OK\r\n", b"220 go\r\n"],
     "lmtp": [b"220 x\r\n", b"250 x\r\n", b"220 go\r\n"],
