@@ -34,7 +34,7 @@ def test_known_cas() -> None:
 def test_windows() -> None:
     window = {"start": "2026-01-02T04:00:00Z", "end": "2026-01-03T04:00:00.123456789+02:00"}
     found = read_renewal({"suggestedWindow": window, "explanationURL": 5})
-    assert found.start == datetime.datetime(2026, 1, 2, 4, tzinfo=datetime.UTC) and found.end.hour == 2 and found.explanation == ""
+    assert found.start == datetime.datetime(2026, 1, 2, 4, tzinfo=datetime.timezone.utc) and found.end.hour == 2 and found.explanation == ""  # noqa: UP017
 
 
 @pytest.mark.parametrize("said", [

@@ -21,7 +21,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.errors impor
 
 from tests.support.plain_certs import cert
 
-UTC = datetime.UTC
+UTC = datetime.timezone.utc  # noqa: UP017
 
 
 @pytest.mark.parametrize(("renewal", "lifetime", "left", "status"), [

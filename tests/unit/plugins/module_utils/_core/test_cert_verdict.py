@@ -35,7 +35,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.cert_verdict
 
 from tests.support.plain_certs import cert
 
-NOW = datetime.datetime(2026, 2, 1, tzinfo=datetime.UTC)
+NOW = datetime.datetime(2026, 2, 1, tzinfo=datetime.timezone.utc)  # noqa: UP017
 LEAF = cert(subject="CN=leaf", subject_id="leaf", issuer_id="middle", fingerprint="1", dns_names=("a.example.org",))
 MIDDLE = cert(subject="CN=middle", subject_id="middle", issuer_id="root", fingerprint="2", days=3000, is_ca=True)
 ROOT = cert(
