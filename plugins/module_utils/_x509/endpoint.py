@@ -71,7 +71,8 @@ def addresses(endpoint: Endpoint, *, resolver: Resolver, timeout: float) -> list
     name = endpoint.address or endpoint.host
     if endpoint.proxy[0] and endpoint.resolve != "all" and not endpoint.address:
         return [Address(0, (endpoint.host, endpoint.port), f"{endpoint.host}:{endpoint.port}", via_name=True)]
-    found = bounded(lambda: resolver(name, endpoint.port), seconds=timeout) if not _literal(name) else resolver(name, endpoint.port)
+    # What is an address already needs no resolver, and no thread to wait for one.
+    found = resolve(name, endpoint.port) if _literal(name) else bounded(lambda: resolver(name, endpoint.port), seconds=timeout)
     unique: dict[t.Any, Address] = {}
     for family, _type, _proto, _canonical, sockaddr in found:
         unique.setdefault(sockaddr[0], Address(family, sockaddr, _shown(sockaddr)))
@@ -202,7 +203,7 @@ class _Probe:
             raise
         with secured:
             skew = self._skew(secured) if self._endpoint.http else None
-        if strict and not shaken.whole:
+        if not shaken.whole:
             shaken = self._whole(shaken)
         return shaken, skew
 

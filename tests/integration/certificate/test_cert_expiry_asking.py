@@ -92,7 +92,7 @@ def test_a_responder_that_is_down_holds_nothing_up(root: Authority, middle: Auth
     with TlsServer(None) as silent, TlsServer(None) as gone:
         gone.close()
         issued = middle.issue(HERE, ocsp=f"http://{silent.at}/", crl=f"http://{gone.at}/ca.crl")
-        result = look(issued, root, tmp_path, check_revocation=True, timeout="2s")
+        result = look(issued, root, tmp_path, check_revocation=True, timeout="6s")
     assert problems(result) == {} and result["checks"]["revoked"] == "unknown"
 
 

@@ -235,18 +235,18 @@ def test_unreachable_in_all_its_forms_and_the_good_one_is_there(look: Callable[.
         TlsServer(context, talk=speaks_ssh) as ssh, TlsServer(context) as gone,
     ):
         gone.close()
-        result = look(good.at, silent.at, closing.at, ssh.at, gone.at, "nowhere.invalid:443", timeout="2s")
+        result = look(good.at, silent.at, closing.at, ssh.at, gone.at, "nowhere.invalid:443", timeout="8s")
     dead = {silent.at, closing.at, ssh.at, gone.at, "nowhere.invalid:443"}
     assert {one["subject"] for one in result["findings"] if one["check"] == "unreachable"} == dead
     assert {one["target"]: one["status"] for one in result["certificates"]}[good.at] == "ok"
     reasons = {one["target"]: one["reason"] for one in result["certificates"]}
-    assert reasons[silent.at] == "no answer within 2 s" and reasons[gone.at] == "connection refused"
+    assert reasons[silent.at] == "no answer within 8 s" and reasons[gone.at] == "connection refused"
     assert result["checks"]["expired"] == "unknown", "what was not seen is not ok"
 
 
 def test_max_seconds_is_a_wall(look: Callable[..., dict[str, Any]], middle: Authority) -> None:
     with TlsServer(context_for(middle.issue(HERE))) as good, TlsServer(None) as silent:
-        result = look(good.at, *[{"host": silent.at, "label": f"silent {n}"} for n in range(30)], workers=2, timeout="1s", max_seconds="3s")
+        result = look(good.at, *[{"host": silent.at, "label": f"silent {n}"} for n in range(30)], workers=2, timeout="4s", max_seconds="9s")
     assert {one["target"]: one["status"] for one in result["certificates"]}[good.at] == "ok"
     late = [one for one in result["certificates"] if "not looked at" in one["reason"]]
     assert late and all(one["status"] == "unknown" for one in late) and result["checks"]["unreachable"] == "critical"
@@ -264,7 +264,7 @@ def test_clock_skew(look: Callable[..., dict[str, Any]], middle: Authority, ahea
 
 def test_a_server_that_does_not_tell_its_clock_is_not_healthy_in_that(look: Callable[..., dict[str, Any]], middle: Authority) -> None:
     with TlsServer(context_for(middle.issue(HERE))) as server:
-        result = look({"host": server.at, "http": True}, timeout="3s")
+        result = look({"host": server.at, "http": True}, timeout="15s")
     assert problems(result) == {} and result["checks"]["clock_skew"] == "unknown"
 
 

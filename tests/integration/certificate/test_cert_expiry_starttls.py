@@ -144,7 +144,7 @@ def mute(sock: socket.socket) -> bool:
 ])
 def test_a_server_that_refuses_is_a_finding(issued: Issued, protocol: str, talk: Any, said: str) -> None:
     with TlsServer(context_for(issued), talk=talk) as server:
-        result = run_module("cert_expiry", endpoints=[{"host": server.at, "starttls": protocol}], timeout="3s")
+        result = run_module("cert_expiry", endpoints=[{"host": server.at, "starttls": protocol}], timeout="8s")
     (found,) = result["certificates"]
     assert found["problems"] == ["unreachable"] and said in found["reason"]
 
