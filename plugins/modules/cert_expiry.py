@@ -127,7 +127,8 @@ options:
     default: false
   check_revocation:
     description:
-      - Ask whether certificates are revoked, where they name a CRL or an OCSP responder. Who does not answer is in RV(skipped_checks).
+      - Ask whether certificates are revoked, by the OCSP answer that the server staples (seen in TLS 1.2), the OCSP responder, or the CRL
+        that they name. What is not signed by the CA counts for nothing, and who does not answer is in RV(skipped_checks).
     type: bool
     default: false
   fetch_issuers:

@@ -152,6 +152,7 @@ class Seen:
         address: where it was found: an address with its port, a path.
         chain: as served or stored, the leaf first; empty with trouble.
         whole: all that was served could be seen; False means only the leaf.
+        staple: the OCSP answer that came with it, DER; empty when there was none or nobody asked.
         skew: the target's clock minus ours in seconds; None where it was not asked.
         notes: further (check, reason, hint) that could not be judged.
     """
@@ -166,6 +167,7 @@ class Seen:
     skew: t.Optional[float] = None
     renewal: t.Optional[Renewal] = None
     revocations: tuple[Revocation, ...] = ()
+    staple: bytes = b""
     protocol: str = ""
     seconds: float = 0.0
     notes: tuple[tuple[str, str, str], ...] = ()

@@ -14,7 +14,7 @@ import json
 import typing as t
 
 from .._core.acme_renewal import certificate_id, known_directory, read_renewal
-from .._core.cert_model import Cert, Renewal, Seen, path_up
+from .._core.cert_model import ENDPOINT, Cert, Renewal, Seen, path_up
 from .._core.cert_targets import Terms
 from .._core.cert_verdict import NO_ISSUER
 from . import revocation, verify
@@ -62,7 +62,9 @@ def after(seen: Seen, terms: Terms, asking: Asking, *, now: datetime.datetime, j
     if judge_file:
         seen = dataclasses.replace(seen, trust=verify.verify(seen.chain, ca_path=terms.ca_path, timeout=asking.timeout))
     if asking.revocation and not leaf.self_issued:
-        told, problems = revocation.ask(leaf, issuer_of(seen), fetcher=asking.fetcher, now=now)
+        told, problems = revocation.ask(leaf, issuer_of(seen), fetcher=asking.fetcher, now=now, staple=seen.staple)
+        if leaf.must_staple and seen.kind == ENDPOINT and not seen.staple:
+            problems.append("the certificate asks for a stapled OCSP answer, and none came with TLS 1.2")
         seen = dataclasses.replace(seen, revocations=tuple(told))
         notes.extend(("revoked", problem, "") for problem in problems)
     if asking.ari and terms.renewal == "acme" and not leaf.self_issued:

@@ -19,6 +19,8 @@ import typing as t
 from .._core.cert_model import ENDPOINT, UNREACHABLE, Cert, Seen, Trouble, Trust
 from .._core.cert_targets import Endpoint
 from .._core.starttls import Refused, connect_through, start_tls, talk
+from .._core.tls_hello import client_hello
+from .._core.tls_records import flight_ended, staple
 from .handshake import Contexts, Shaken, can_see_chains, remaining, shake, shake_plainly, trust_store_is_empty
 from .parse import BadCertificate, parse
 from .pool import bounded
@@ -26,6 +28,7 @@ from .pool import bounded
 #: A resolver: addresses by name, port and nothing else, as socket.getaddrinfo gives them.
 Resolver = t.Callable[[str, int], t.Sequence[tuple[t.Any, ...]]]
 _HEAD = 16 * 1024
+_FLIGHT = 256 * 1024
 _UNSEEN = "only the leaf could be seen: this Python shows no served chain and the server speaks TLS 1.3 only"
 
 
@@ -46,6 +49,7 @@ class Means:
     Attributes:
         timeout: for one target, seconds.
         proxy_login: name and password for the proxy.
+        staples: ask for stapled OCSP answers, which takes a connection more.
         sees_chains: whether the Python shows served chains; else they are read off the wire.
         clock: seconds since the epoch.
     """
@@ -53,6 +57,7 @@ class Means:
     contexts: Contexts
     timeout: float = 10.0
     proxy_login: tuple[str, str] = ("", "")
+    staples: bool = False
     sees_chains: bool = dataclasses.field(default_factory=can_see_chains)
     clock: t.Callable[[], float] = time.time
 
@@ -162,8 +167,25 @@ class _Probe:
             trust = Trust(reason="the server ended the handshake: it wants a certificate from its clients, or has no cipher in common")
         return Seen(
             target=target, kind=ENDPOINT, address=self.shown, chain=chain, whole=shaken.whole, trust=trust, skew=skew,
-            protocol=shaken.protocol, notes=notes,
+            protocol=shaken.protocol, notes=notes, staple=self._staple() if self._means.staples else b"",
         )
+
+    def _staple(self) -> bytes:
+        """The OCSP answer that the server staples in TLS 1.2; empty where it sends none."""
+        received = bytearray()
+        try:
+            with self._connect() as sock:
+                sock.settimeout(remaining(self._until))
+                sock.sendall(client_hello(self._endpoint.server_name))
+                while not flight_ended(bytes(received)) and len(received) < _FLIGHT:
+                    sock.settimeout(remaining(self._until))
+                    got = sock.recv(16384)
+                    if not got:
+                        break
+                    received += got
+        except (OSError, Refused):
+            return b""
+        return staple(bytes(received))
 
     def _read(self, shaken: Shaken) -> tuple[tuple[Cert, ...], tuple[tuple[str, str, str], ...]]:
         chain = [parse(shaken.served[0])]

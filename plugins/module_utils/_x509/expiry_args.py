@@ -83,6 +83,7 @@ def request_from(params: t.Mapping[str, t.Any]) -> Request:
         targets=targets, workers=workers, max_seconds=wall,
         means=Means(
             contexts=contexts, timeout=timeout, proxy_login=(params["proxy_username"] or "", params["proxy_password"] or ""),
+            staples=params["check_revocation"],
         ),
         asking=Asking(
             fetcher=Fetcher(timeout=timeout), acme=_acme_fetcher(params, timeout), revocation=params["check_revocation"],

@@ -29,9 +29,16 @@ except ImportError:
     pass
 
 
-def ask(cert: Cert, issuer: t.Optional[Cert], *, fetcher: Fetcher, now: datetime.datetime) -> tuple[list[Revocation], list[str]]:
-    """What OCSP and CRL say of a certificate, and why those that say nothing do not; both empty where it names neither."""
-    urls = [("OCSP", url) for url in cert.ocsp_urls[:2]] + [("CRL", url) for url in cert.crl_urls[:2]]
+def ask(
+    cert: Cert, issuer: t.Optional[Cert], *, fetcher: Fetcher, now: datetime.datetime, staple: bytes = b"",
+) -> tuple[list[Revocation], list[str]]:
+    """What OCSP and CRL say of a certificate, and why those that say nothing do not; both empty where it names neither.
+
+    Args:
+        staple: the answer that the server sent along; one of use spares asking the responder.
+    """
+    urls = [("OCSP", "staple")] if staple else []
+    urls += [("OCSP", url) for url in cert.ocsp_urls[:2]] + [("CRL", url) for url in cert.crl_urls[:2]]
     if not urls:
         return [], []
     if issuer is None:
@@ -41,7 +48,10 @@ def ask(cert: Cert, issuer: t.Optional[Cert], *, fetcher: Fetcher, now: datetime
         if any(one.source.startswith(kind) for one in found):
             continue
         try:
-            told = _ocsp(cert, issuer, url, fetcher, now) if kind == "OCSP" else _crl(cert, issuer, url, fetcher, now)
+            if url == "staple":
+                told = read_ocsp(ocsp.load_der_ocsp_response(staple), cert, issuer, source=url, now=now)
+            else:
+                told = _ocsp(cert, issuer, url, fetcher, now) if kind == "OCSP" else _crl(cert, issuer, url, fetcher, now)
             found.append(told)
         except NotFetched as exc:
             problems.append(exc.message)

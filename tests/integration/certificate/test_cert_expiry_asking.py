@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from cryptography.x509 import ocsp
 from tests.support import pki
 from tests.support.pki import DAY, Authority, Issued
 from tests.support.run_module import run_module
+from tests.support.starttls_servers import free_port
 from tests.support.tls_servers import HttpServer, TlsServer, context_for
+from tests.support.until import until
 
 HERE = "127.0.0.1"
 
@@ -134,6 +137,38 @@ def test_ocsp_signed_by_somebody_else_says_nothing(root: Authority, middle: Auth
         answers["/ocsp"] = responder(issued, middle, status=ocsp.OCSPCertStatus.REVOKED, signer=middle.issue("other.example.org"))
         result = look(issued, root, tmp_path, check_revocation=True)
     assert problems(result) == {} and "not signed by the CA" in reasons(result, "revoked")
+
+
+@pytest.mark.parametrize(("status", "found"), [
+    (ocsp.OCSPCertStatus.GOOD, {}), (ocsp.OCSPCertStatus.REVOKED, {"revoked": "critical"}),
+])
+def test_a_stapled_answer(
+    root: Authority, middle: Authority, tmp_path: Path, status: ocsp.OCSPCertStatus, found: dict[str, str],
+) -> None:
+    """From a real server: openssl s_server. The responder that the certificate names does not exist."""
+    issued = middle.issue(HERE, ocsp="http://127.0.0.1:1/", must_staple=True)
+    answer = ocsp.OCSPResponseBuilder().add_response(
+        cert=issued.cert, issuer=middle.cert, algorithm=hashes.SHA256(), cert_status=status, this_update=pki.now() - DAY,
+        next_update=pki.now() + DAY, revocation_time=pki.now() - DAY if found else None, revocation_reason=None,
+    ).responder_id(ocsp.OCSPResponderEncoding.HASH, middle.cert).sign(middle.key, hashes.SHA256())
+    (tmp_path / "staple.der").write_bytes(answer.public_bytes(serialization.Encoding.DER))
+    cert_file, key_file = issued.write(tmp_path)
+    (tmp_path / "above.pem").write_bytes(pki.to_pem(*issued.above))
+    port = free_port()
+    argv = ["openssl", "s_server", "-accept", f"{HERE}:{port}", "-cert", cert_file, "-cert_chain", "above.pem", "-key", key_file]
+    ca_path = str(root.write(tmp_path / "root.pem"))
+    stated = {"endpoints": [f"{HERE}:{port}"], "ca_path": ca_path, "check_revocation": True, "timeout": "20s"}
+    for more, expected in ((["-status_file", "staple.der"], found), ([], {})):
+        quiet = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen([*argv, *more, "-quiet"], cwd=tmp_path, **quiet) as process:  # type: ignore[call-overload]
+            try:
+                until(lambda: problems(run_module("cert_expiry", **stated)).get("unreachable") is None, what="openssl s_server")
+                result = run_module("cert_expiry", **stated)
+            finally:
+                process.kill()
+        assert problems(result) == expected
+        assert result["checks"]["revoked"] == ("unknown" if not more else expected.get("revoked") or "ok")
+    assert "asks for a stapled" in reasons(result, "revoked")
 
 
 def window(start: datetime.timedelta, end: datetime.timedelta) -> bytes:

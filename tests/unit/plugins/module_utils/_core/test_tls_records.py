@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.oncall.incident.plugins.module_utils._core.tls_records import served_chain
+from ansible_collections.oncall.incident.plugins.module_utils._core.tls_hello import client_hello
+from ansible_collections.oncall.incident.plugins.module_utils._core.tls_records import flight_ended, served_chain, staple
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,9 +36,22 @@ def test_what_is_not_whole_is_not_there() -> None:
     assert served_chain(record(22, message(11, b"\x00\x00\x05\x00\x00\x09a"))) == ()
 
 
+def test_a_staple() -> None:
+    sent = record(22, message(2, b"hello") + certificates(b"leaf") + message(22, b"\x01\x00\x00\x03abc"))
+    assert staple(sent) == b"abc" and not flight_ended(sent) and flight_ended(sent + record(22, message(14, b"")))
+    assert staple(record(22, message(22, b"\x01\x00\x00\x09abc"))) == b"" and staple(record(22, message(22, b"\x02\x00\x00\x03abc"))) == b""
+    assert flight_ended(record(21, b"\x02\x28")) and flight_ended(b"HTTP/1.1 400") and not flight_ended(b"")
+
+
+def test_the_first_message() -> None:
+    sent = client_hello("a.example.org", random=bytes(32))
+    assert sent[:3] == b"\x16\x03\x01" and int.from_bytes(sent[3:5], "big") == len(sent) - 5 and b"a.example.org" in sent
+    assert len(client_hello("")) < len(sent)
+
+
 @given(st.binary(max_size=300))
 def test_whatever_is_sent(sent: bytes) -> None:
-    assert isinstance(served_chain(sent), tuple)
+    assert isinstance(served_chain(sent), tuple) and isinstance(staple(sent), bytes) and flight_ended(sent) in (True, False)
 
 
 @given(st.binary(max_size=200))
