@@ -65,9 +65,14 @@ class _Job:
     again: t.Optional[t.Callable[[Seen, tuple[bytes, ...]], Seen]] = None
 
 
-def look(request: Request) -> dict[str, t.Any]:
-    """One look at all targets; the module's result without what Ansible adds."""
-    until = time.monotonic() + request.max_seconds
+def look(request: Request, *, seconds: t.Optional[float] = None) -> dict[str, t.Any]:
+    """One look at all targets; the module's result without what Ansible adds.
+
+    Args:
+        seconds: for it, where that is less than the request's max_seconds; never less than one target may take.
+    """
+    wall = request.max_seconds if seconds is None else min(request.max_seconds, max(seconds, request.means.timeout))
+    until = time.monotonic() + wall
     jobs, pairs = _jobs(request)
     seen = run_all(jobs, lambda job: job.work(), workers=request.workers, until=until, late=lambda job: [_late(job, request)])
     learnt = _ask(request, jobs, seen, until)
@@ -117,8 +122,11 @@ def _ask(request: Request, jobs: t.Sequence[_Job], seen: t.Sequence[t.Sequence[S
         return after.after(one, job.terms, asking, now=request.now(), judge_file=_judges_file(job))
 
     def late(item: tuple[int, _Job, Seen]) -> Seen:
-        one = item[2]
-        return dataclasses.replace(one, notes=(*one.notes, ("revoked", "the time of the whole call was up", "Raise max_seconds.")))
+        _number, job, one = item
+        advised = asking.ari and job.terms.renewal == ACME
+        lost = [("revoked", asking.revocation), ("renew_advised", advised), ("untrusted", _judges_file(job))]
+        notes = [(check, "the time of the whole call was up", "Raise max_seconds.") for check, asked in lost if asked]
+        return dataclasses.replace(one, notes=(*one.notes, *notes))
 
     items = [item for item in flat if wanted(*item[1:])]
     learnt = dict(zip(((item[0], item[2].target) for item in items), run_all(

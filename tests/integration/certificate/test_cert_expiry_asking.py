@@ -160,7 +160,7 @@ def test_a_stapled_answer(
     stated = {"endpoints": [f"{HERE}:{port}"], "ca_path": ca_path, "check_revocation": True, "timeout": "20s"}
     for more, expected in ((["-status_file", "staple.der"], found), ([], {})):
         quiet = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen([*argv, *more, "-quiet"], cwd=tmp_path, **quiet) as process:  # type: ignore[call-overload]
+        with subprocess.Popen([*argv, *more, "-quiet"], cwd=tmp_path, **quiet) as process:
             try:
                 until(lambda: problems(run_module("cert_expiry", **stated)).get("unreachable") is None, what="openssl s_server")
                 result = run_module("cert_expiry", **stated)
