@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [fail2ban]."""
 """Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [redis]."""
+"""Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [cert]."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import sys
 
 NAMES = ("mitigate", "scale", "recording", "fail2ban")
 NAMES = ("mitigate", "scale", "recording", "redis")
+NAMES = ("mitigate", "scale", "recording", "cert")
 
 
 def main() -> None:
