@@ -86,8 +86,12 @@ def hide_secrets(value: t.Any, secrets: t.Collection[str]) -> t.Any:
 def without_secrets(params: t.Any) -> t.Any:
     """A module's arguments without the values of its secret options, for the invocation in its result."""
     if isinstance(params, t.Mapping):
-        return {key: _HIDDEN if "password" in str(key) and item else without_secrets(item) for key, item in params.items()}
+        return {key: _HIDDEN if _names_secret(str(key)) and item else without_secrets(item) for key, item in params.items()}
     return [without_secrets(item) for item in params] if isinstance(params, (list, tuple)) else params
+
+
+def _names_secret(option: str) -> bool:
+    return any(word in option for word in ("password", "passphrase"))
 
 
 def _outgoing(module: t.Any, result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -1,0 +1,318 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at one address of an endpoint: connects, starts TLS, shakes hands, and says what was seen.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import email.utils
+import os
+import socket
+import ssl
+import time
+import typing as t
+
+from .._core.cert_model import ENDPOINT, UNREACHABLE, Cert, Seen, Trouble, Trust
+from .._core.cert_targets import Endpoint
+from .._core.starttls import Refused, connect_through, start_tls, talk
+from .handshake import Contexts, Shaken, can_see_chains, remaining, shake, shake_plainly, trust_store_is_empty
+from .parse import BadCertificate, parse
+from .pool import bounded
+
+#: A resolver: addresses by name, port and nothing else, as socket.getaddrinfo gives them.
+Resolver = t.Callable[[str, int], t.Sequence[tuple[t.Any, ...]]]
+_HEAD = 16 * 1024
+_UNSEEN = "only the leaf could be seen: this Python shows no served chain and the server speaks TLS 1.3 only"
+
+
+@dataclasses.dataclass(frozen=True)
+class Address:
+    """Where to connect to: socket family, address, and how it is shown. `via_name`: the proxy resolves the name."""
+
+    family: int
+    sockaddr: t.Any
+    shown: str
+    via_name: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Means:
+    """What a look needs.
+
+    Attributes:
+        timeout: for one target, seconds.
+        proxy_login: name and password for the proxy.
+        sees_chains: whether the Python shows served chains; else they are read off the wire.
+        clock: seconds since the epoch.
+    """
+
+    contexts: Contexts
+    timeout: float = 10.0
+    proxy_login: tuple[str, str] = ("", "")
+    sees_chains: bool = dataclasses.field(default_factory=can_see_chains)
+    clock: t.Callable[[], float] = time.time
+
+
+def resolve(name: str, port: int) -> t.Sequence[tuple[t.Any, ...]]:
+    """The system's resolver."""
+    return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+
+
+def addresses(endpoint: Endpoint, *, resolver: Resolver, timeout: float) -> list[Address]:
+    """Every address of an endpoint, in the resolver's order, each once.
+
+    Raises:
+        OSError: the name has none, or the resolver did not answer in time.
+    """
+    name = endpoint.address or endpoint.host
+    if endpoint.proxy[0] and endpoint.resolve != "all" and not endpoint.address:
+        return [Address(0, (endpoint.host, endpoint.port), f"{endpoint.host}:{endpoint.port}", via_name=True)]
+    found = bounded(lambda: resolver(name, endpoint.port), seconds=timeout) if not _literal(name) else resolver(name, endpoint.port)
+    unique: dict[t.Any, Address] = {}
+    for family, _type, _proto, _canonical, sockaddr in found:
+        unique.setdefault(sockaddr[0], Address(family, sockaddr, _shown(sockaddr)))
+    if not unique:
+        raise OSError("the name has no address")
+    return list(unique.values())
+
+
+def look(endpoint: Endpoint, where: t.Sequence[Address], *, target: str, means: Means, helpers: tuple[bytes, ...] = ()) -> Seen:
+    """What the first of the addresses that answers serves. Never raises for what the other side does."""
+    began = time.monotonic()
+    until = began + means.timeout
+    probe = _Probe(endpoint, where, means, until)
+    try:
+        seen = probe.look(target, helpers)
+    except BadCertificate as exc:
+        seen = _trouble(target, f"It serves {exc.message}", address=probe.shown)
+    except Refused as exc:
+        seen = _trouble(target, exc.message, hint=exc.hint or "", address=probe.shown)
+    except (OSError, ValueError) as exc:
+        seen = _trouble(target, explain(exc, means.timeout), address=probe.shown)
+    return dataclasses.replace(seen, seconds=round(time.monotonic() - began, 4))
+
+
+def unresolved(target: str, problem: Exception, *, timeout: float) -> Seen:
+    """A name without an address."""
+    return _trouble(target, f"its name could not be resolved: {explain(problem, timeout)}", hint="See DNS, and the spelling.")
+
+
+def too_late(target: str, *, seconds: float) -> Seen:
+    """A target that was not looked at."""
+    reason = f"not looked at: the time of the whole call ({seconds:g} s) was up"
+    return Seen(target=target, kind=ENDPOINT, trouble=Trouble(
+        UNREACHABLE, reason, blind=True, hint="Raise max_seconds or workers, or lower timeout.",
+    ))
+
+
+def explain(problem: Exception, timeout: float) -> str:
+    """What went wrong on the way, in few words."""
+    if isinstance(problem, (socket.timeout, TimeoutError)) and getattr(problem, "errno", None) is None:
+        return f"no answer within {timeout:g} s"
+    if isinstance(problem, ssl.SSLEOFError):
+        return "it closed the connection during the TLS handshake"
+    if isinstance(problem, ssl.SSLError):
+        words = (getattr(problem, "reason", None) or str(problem)).replace("_", " ").lower()
+        return f"TLS handshake failed: {words[:200]}"
+    if isinstance(problem, socket.gaierror):
+        return str(problem.strerror or problem)
+    if isinstance(problem, OSError) and problem.errno:
+        return os.strerror(problem.errno).lower()
+    return (str(problem) or type(problem).__name__)[:200]
+
+
+class _Probe:
+    """One target's connections, within its time."""
+
+    def __init__(self, endpoint: Endpoint, where: t.Sequence[Address], means: Means, until: float) -> None:
+        self._endpoint, self._where, self._means, self._until = endpoint, list(where), means, until
+        self.shown = where[0].shown if where else ""
+
+    def look(self, target: str, helpers: tuple[bytes, ...]) -> Seen:
+        terms = self._endpoint.terms
+        blind = trust_store_is_empty(terms.ca_path)
+        trust = Trust(reason="there is no trust store on this host: install ca-certificates or give ca_path" if blind else "")
+        shaken: t.Optional[Shaken] = None
+        skew: t.Optional[float] = None
+        if not blind:
+            try:
+                shaken, skew = self._shake(self._means.contexts.verifying(terms.ca_path, helpers=helpers), strict=True)
+                trust = Trust(verified=True, chain=tuple(parse(der) for der in shaken.verified))
+            except ssl.SSLCertVerificationError as exc:
+                trust = Trust(verified=False, reason=exc.verify_message, code=exc.verify_code)
+            except ssl.SSLError as exc:
+                trust = Trust(reason=f"a client with default settings cannot connect: {explain(exc, self._means.timeout)}")
+            except OSError as exc:
+                if not isinstance(exc, ConnectionError) or isinstance(exc, ConnectionRefusedError):
+                    raise
+                trust = Trust(reason=f"a client with default settings cannot connect: {explain(exc, self._means.timeout)}")
+        if shaken is None:
+            shaken, skew = self._look_only()
+        if not shaken.served:
+            raise ValueError("it serves no certificate")
+        chain, notes = self._read(shaken)
+        if not shaken.finished and trust.verified is None:
+            trust = Trust(reason="the server ended the handshake: it wants a certificate from its clients, or has no cipher in common")
+        return Seen(
+            target=target, kind=ENDPOINT, address=self.shown, chain=chain, whole=shaken.whole, trust=trust, skew=skew,
+            protocol=shaken.protocol, notes=notes,
+        )
+
+    def _read(self, shaken: Shaken) -> tuple[tuple[Cert, ...], tuple[tuple[str, str, str], ...]]:
+        chain = [parse(shaken.served[0])]
+        notes = [] if shaken.whole else [("incomplete_chain", _UNSEEN, "Use Python 3.10 or newer on this host.")]
+        for der in shaken.served[1:]:
+            try:
+                chain.append(parse(der))
+            except BadCertificate as exc:
+                notes.append(("expiring", f"an element of the served chain is {exc.message}", ""))
+        return tuple(chain), tuple(notes)
+
+    def _look_only(self) -> tuple[Shaken, t.Optional[float]]:
+        """A handshake that takes everything."""
+        try:
+            return self._shake(self._means.contexts.looking(plain=not self._means.sees_chains), strict=False)
+        except (ssl.SSLError, ConnectionResetError, BrokenPipeError):
+            # It may want a certificate from us, or only TLS 1.3: what it sends before it gives up is enough, or the other way round.
+            with self._connect() as sock:
+                try:
+                    context = self._means.contexts.looking(plain=self._means.sees_chains)
+                    return shake_plainly(sock, context, name=self._endpoint.server_name, until=self._until), None
+                except (ssl.SSLError, OSError) as exc:
+                    problem = exc
+            raise problem from None
+
+    def _shake(self, context: ssl.SSLContext, *, strict: bool) -> tuple[Shaken, t.Optional[float]]:
+        name = self._endpoint.server_name
+        if not self._means.sees_chains and not strict:
+            with self._connect() as sock:
+                return shake_plainly(sock, context, name=name, until=self._until), None
+        sock = self._connect()
+        try:
+            sock.settimeout(remaining(self._until))
+            secured, shaken = shake(sock, context, name=name)
+        except BaseException:
+            sock.close()
+            raise
+        with secured:
+            skew = self._skew(secured) if self._endpoint.http else None
+        if strict and not shaken.whole:
+            shaken = self._whole(shaken)
+        return shaken, skew
+
+    def _whole(self, shaken: Shaken) -> Shaken:
+        """The same with the whole chain, where another handshake shows it."""
+        try:
+            with self._connect() as sock:
+                context = self._means.contexts.looking(plain=True)
+                plain = shake_plainly(sock, context, name=self._endpoint.server_name, until=self._until)
+        except (ssl.SSLError, OSError, Refused):
+            return shaken
+        same = plain.whole and plain.served[:1] == shaken.served[:1]
+        return dataclasses.replace(shaken, served=plain.served, whole=True) if same else shaken
+
+    def _connect(self) -> socket.socket:
+        """A connection on which TLS may begin."""
+        problem: t.Optional[Exception] = None
+        for number, address in enumerate(self._where):
+            try:
+                sock = self._open(address)
+            except Refused:
+                raise
+            except OSError as exc:
+                problem = exc
+                continue
+            # Whoever answered is asked again for all that follows: one verdict is about one server.
+            self._where, self.shown = self._where[number:number + 1], address.shown
+            return sock
+        raise problem or OSError("there is no address to connect to")
+
+    def _open(self, address: Address) -> socket.socket:
+        endpoint = self._endpoint
+        proxy, port = endpoint.proxy
+        if proxy:
+            sock = socket.create_connection((proxy, port), timeout=remaining(self._until))
+        else:
+            sock = socket.socket(address.family, socket.SOCK_STREAM)
+        try:
+            if not proxy:
+                sock.settimeout(remaining(self._until))
+                sock.connect(address.sockaddr)
+            else:
+                host = endpoint.host if address.via_name else address.sockaddr[0]
+                user, password = self._means.proxy_login
+                self._talk(sock, connect_through(host, endpoint.port, username=user, password=password))
+            if endpoint.starttls:
+                self._talk(sock, start_tls(endpoint.starttls, name=endpoint.server_name or endpoint.host))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _talk(self, sock: socket.socket, dialogue: t.Any) -> None:
+        def receive() -> bytes:
+            sock.settimeout(remaining(self._until))
+            return sock.recv(4096)
+
+        def send(data: bytes) -> None:
+            sock.settimeout(remaining(self._until))
+            sock.sendall(data)
+
+        talk(dialogue, receive=receive, send=send)
+
+    def _skew(self, secured: ssl.SSLSocket) -> t.Optional[float]:
+        """How far the server's clock is ahead of ours, by its header Date; None where it says nothing of use."""
+        host = self._endpoint.server_name or self._endpoint.host
+        head = b""
+        try:
+            secured.settimeout(min(remaining(self._until), 3.0))
+            before = self._means.clock()
+            secured.sendall(f"HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: oncall.incident\r\nConnection: close\r\n\r\n".encode("ascii"))
+            while b"\r\n\r\n" not in head and len(head) < _HEAD:
+                got = secured.recv(4096)
+                if not got:
+                    break
+                head += got
+            after = self._means.clock()
+        except (OSError, ValueError):
+            return None
+        return skew_of(head, before=before, after=after)
+
+
+def skew_of(head: bytes, *, before: float, after: float) -> t.Optional[float]:
+    """The difference of clocks by an answer's header: RFC 9110 section 6.6.1."""
+    if not head.startswith(b"HTTP/"):
+        return None
+    for line in head.split(b"\r\n"):
+        if line[:5].lower() == b"date:":
+            try:
+                said = email.utils.parsedate_to_datetime(line[5:].decode("ascii").strip()).timestamp()
+            except (ValueError, TypeError, IndexError, OverflowError):
+                return None
+            # Its second began up to a second before; between our two looks at the clock it is no difference.
+            return said - before if said < before - 1 else said - after if said > after else 0.0
+    return None
+
+
+def _trouble(target: str, reason: str, *, hint: str = "", address: str = "") -> Seen:
+    return Seen(target=target, kind=ENDPOINT, address=address, trouble=Trouble(UNREACHABLE, reason, hint=hint))
+
+
+def _literal(name: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, name.partition("%")[0])
+            return True
+        except OSError:
+            continue
+    return False
+
+
+def _shown(sockaddr: t.Sequence[t.Any]) -> str:
+    host, port = str(sockaddr[0]), sockaddr[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+

@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The arguments of cert_expiry, and the request they describe.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._core.cert_targets import Targets, targets_from
+from .._core.cert_time import THRESHOLD_OPTIONS
+from .._core.cert_verdict import CHECKS, Skew
+from .._core.durations import parse_duration
+from .._core.errors import BadInput
+from .endpoint import Means
+from .handshake import Contexts
+from .look import Request
+
+
+def expiry_spec() -> dict[str, t.Any]:
+    """The argument spec of cert_expiry."""
+    names = list(CHECKS)
+    return {
+        "endpoints": {"type": "list", "elements": "raw", "default": []},
+        "files": {"type": "list", "elements": "raw", "default": []},
+        "contents": {"type": "list", "elements": "raw", "default": []},
+        "kubeconfigs": {"type": "list", "elements": "raw", "default": []},
+        "pairs": {"type": "list", "elements": "dict", "default": [], "options": {
+            "endpoint": {"type": "raw", "required": True},
+            "file": {"type": "raw", "required": True},
+            "reload": {"type": "str"},
+        }},
+        "renewal": {"type": "str", "choices": ["manual", "acme", "cert-manager"], "default": "manual"},
+        **{name: {"type": "float"} for name in THRESHOLD_OPTIONS},
+        "ca_path": {"type": "path"},
+        "allow_self_signed": {"type": "bool", "default": False},
+        "check_revocation": {"type": "bool", "default": False},
+        "fetch_issuers": {"type": "bool", "default": False},
+        "ari": {"type": "bool", "default": True},
+        "acme_directory": {"type": "str"},
+        "acme_ca_path": {"type": "path"},
+        "proxy": {"type": "str"},
+        "proxy_username": {"type": "str"},
+        "proxy_password": {"type": "str", "no_log": True},
+        "passphrases": {"type": "dict", "default": {}, "no_log": True},
+        "clock_skew_warning": {"type": "str", "default": "1m"},
+        "clock_skew_critical": {"type": "str", "default": "10m"},
+        "workers": {"type": "int", "default": 64},
+        "timeout": {"type": "str", "default": "10s"},
+        "max_seconds": {"type": "str", "default": "5m"},
+        "fail_on": {"type": "str", "choices": ["never", "critical", "warning"], "default": "never"},
+        "wait_for": {"type": "dict", "options": {
+            "checks": {"type": "list", "elements": "str", "choices": names, "required": True},
+            "hold": {"type": "str", "default": "5s"},
+            "timeout": {"type": "str", "default": "60s"},
+            "interval": {"type": "str", "default": "1s"},
+        }},
+        "baseline": {"type": "dict"},
+    }
+
+
+def request_from(params: t.Mapping[str, t.Any]) -> Request:
+    """The look the arguments describe.
+
+    Raises:
+        BadInput: one of them is not usable; nothing was touched.
+    """
+    targets = targets_from(params)
+    workers = params["workers"]
+    if not 1 <= workers <= 512:
+        raise BadInput(f"workers: {workers} is not from 1 to 512.", argument="workers")
+    timeout, wall = (_positive(params, name) for name in ("timeout", "max_seconds"))
+    contexts = Contexts()
+    for path in sorted(_ca_paths(targets)):
+        if path:
+            contexts.verifying(path)
+    return Request(
+        targets=targets, workers=workers, max_seconds=wall,
+        means=Means(
+            contexts=contexts, timeout=timeout, proxy_login=(params["proxy_username"] or "", params["proxy_password"] or ""),
+        ),
+        passphrases={str(path): str(secret) for path, secret in params["passphrases"].items()},
+        skew=Skew(
+            parse_duration(params["clock_skew_warning"], name="clock_skew_warning"),
+            parse_duration(params["clock_skew_critical"], name="clock_skew_critical"),
+        ),
+    )
+
+
+def _positive(params: t.Mapping[str, t.Any], name: str) -> float:
+    seconds = parse_duration(params[name], name=name)
+    if seconds <= 0:
+        raise BadInput(f"{name}: nothing can be seen in no time.", hint="Give a duration above zero.", argument=name)
+    return seconds
+
+
+def _ca_paths(targets: Targets) -> set[str]:
+    return {one.terms.ca_path for one in (*targets.endpoints, *(pair.endpoint for pair in targets.pairs))}
