@@ -29,7 +29,7 @@ attributes:
     details:
       - A certificate that is not due is left alone, unless O(force) names it.
 requirements:
-  - cryptography 3.3 or newer on the host that runs the module
+  - cryptography 38 or newer on the host that runs the module
 options:
   lineages:
     description: The certificates.
@@ -213,8 +213,9 @@ from ansible_collections.oncall.incident.plugins.module_utils._module.results im
 from ansible_collections.oncall.incident.plugins.module_utils._renewal.commands import find, run
 from ansible_collections.oncall.incident.plugins.module_utils._renewal.journal import Journal
 from ansible_collections.oncall.incident.plugins.module_utils._renewal.keys import key_problem
-from ansible_collections.oncall.incident.plugins.module_utils._renewal.reading import read, require_cryptography
+from ansible_collections.oncall.incident.plugins.module_utils._renewal.reading import read
 from ansible_collections.oncall.incident.plugins.module_utils._renewal.renew import Bounds, Effects, renew
+from ansible_collections.oncall.incident.plugins.module_utils._x509.library import require_cryptography
 
 
 def argument_spec() -> dict[str, t.Any]:

@@ -18,9 +18,15 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
 #: Ours that return actions and obey `approved`, `act` among them.
-ACTING = {"oncall.incident.act", "oncall.incident.pg_terminate_long_queries", "oncall.incident.pg_maintain"}
+ACTING = {
+    "oncall.incident.act",
+    "oncall.incident.cert_renew",
+    "oncall.incident.pg_maintain",
+    "oncall.incident.pg_terminate_long_queries",
+}
 #: Change nothing on a managed system.
 HARMLESS = {
+    "oncall.incident.cert_expiry",
     "ansible.builtin.assert", "ansible.builtin.debug", "ansible.builtin.fail", "ansible.builtin.set_fact", "ansible.builtin.meta",
     "ansible.builtin.include_tasks", "ansible.builtin.import_tasks", "ansible.builtin.include_role", "ansible.builtin.import_role",
     "oncall.incident.approved", "oncall.incident.conclude", "oncall.incident.disk_health", "oncall.incident.log_excerpt",

@@ -10,23 +10,13 @@ from __future__ import annotations
 
 import re
 import ssl
-import typing as t
 
 from .._core.cert_model import Cert
 from .._core.errors import CannotReach
-from .._module.results import require_library
-from .._x509.parse import CRYPTOGRAPHY_TRACEBACK, CRYPTOGRAPHY_VERSION, BadCertificate, parse
+from .._x509.parse import BadCertificate, parse
 
 _BLOCK = re.compile(r"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]+-----END (?:X509 |TRUSTED )?CERTIFICATE-----")
 _MAX_BYTES = 1024 * 1024
-
-
-def require_cryptography(module: t.Any) -> None:
-    """End the module with a helpful failure when cryptography is missing or too old."""
-    require_library(
-        module, name="cryptography >= 3.3 (Debian and Ubuntu: python3-cryptography; Fedora and RHEL: python3-cryptography)",
-        url="https://cryptography.io/en/latest/installation/", found=CRYPTOGRAPHY_VERSION, minimum=(3, 3), traceback=CRYPTOGRAPHY_TRACEBACK,
-    )
 
 
 def read(path: str) -> list[Cert]:
