@@ -205,10 +205,9 @@ import platform
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_renewal import due_thresholds, lineages_from
+from ansible_collections.oncall.incident.plugins.module_utils._core.cert_renewal import due_thresholds, lineages_from, renewals
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._renewal.commands import find, run
 from ansible_collections.oncall.incident.plugins.module_utils._renewal.journal import Journal
@@ -266,7 +265,7 @@ def main() -> None:
                 read=read, key_problem=key_problem, run=run, find=find, now=lambda: datetime.datetime.now(tz=datetime.timezone.utc),
             ),
             bounds=Bounds(
-                budget=Budget(max_count=params["max_renewals"], spent=params["spent"]),
+                budget=renewals(params["max_renewals"], spent=params["spent"]),
                 timeout=parse_duration(params["timeout"], name="timeout"),
                 validate_timeout=parse_duration(params["validate_timeout"], name="validate_timeout"),
                 max_failures=params["max_failures"], failure_window=parse_duration(params["failure_window"], name="failure_window"),

@@ -141,7 +141,8 @@ class Certbot:
     @property
     def args(self) -> list[str]:
         """What a test adds to every call so that it stays in its directory."""
-        return ["--work-dir", str(self.config.parent / "work"), "--logs-dir", str(self.config.parent / "logs"), "--server", self.acme.directory]
+        beside = self.config.parent
+        return ["--work-dir", str(beside / "work"), "--logs-dir", str(beside / "logs"), "--server", self.acme.directory]
 
     def obtain(self, name: str, *more: str) -> None:
         """Get the first certificate."""

@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-NOW = datetime.timedelta(0)
 DAY = datetime.timedelta(days=1)
 
 
@@ -86,7 +85,7 @@ def _make(
     subject: str, public: Any, issuer: str, signer: Any, *, since: datetime.timedelta, until: datetime.timedelta, ca: bool = False,
     names: Sequence[str] = (),
 ) -> x509.Certificate:
-    now = datetime.datetime.now(tz=datetime.timezone.utc)
+    now = datetime.datetime.now(tz=datetime.UTC)
     builder = (
         x509.CertificateBuilder().subject_name(_name(subject)).issuer_name(_name(issuer)).public_key(public)
         .serial_number(x509.random_serial_number()).not_valid_before(now + since).not_valid_after(now + until)

@@ -119,7 +119,7 @@ class Nginx:
         self.systemctl("start", self.unit)
         until(
             lambda: all(answers(self.tls_port, address) for address in self.addresses) and answers(self.http_port, self.addresses[0]),
-            what=f"NGINX: {(self.place / 'error.log').read_text() if (self.place / 'error.log').exists() else ''}",
+            what=f"NGINX; see {self.place / 'error.log'}",
         )
 
     def stop(self) -> None:

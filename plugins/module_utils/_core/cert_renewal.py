@@ -20,6 +20,7 @@ from .cert_time import ACME, BY_RENEWAL, Thresholds
 from .durations import format_duration
 from .errors import BadInput
 from .findings import OK
+from .limits import Budget
 
 RENEW, SETTLE = "renew_certificate", "settle_renewal"
 
@@ -59,6 +60,17 @@ class Lineage:
         if self.names or not present:
             return self.names
         return (*present[0].dns_names, *present[0].ip_addresses)
+
+
+def renewals(count: int, *, spent: int) -> Budget:
+    """How many certificates a run may renew.
+
+    Raises:
+        BadInput: below zero.
+    """
+    if count < 0 or spent < 0:
+        raise BadInput(f"max_renewals: {count}, spent: {spent}: one is negative.", hint="Give 0 or more.", argument="max_renewals")
+    return Budget(max_count=count, spent=spent)
 
 
 def due_thresholds(*, days: float, percent: float) -> Thresholds:

@@ -91,7 +91,7 @@ class Journal:
             CannotReach: the directory cannot be made or written to.
         """
         try:
-            os.makedirs(self.root, mode=0o700, exist_ok=True)
+            snapshot.make_private(self.root)
             descriptor = os.open(os.path.join(self.root, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as exc:
             raise CannotReach(
@@ -131,9 +131,11 @@ class Journal:
         Raises:
             CannotReach: it could not be written.
         """
-        directory = os.path.join(self.root, lineage, f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{os.getpid()}")
+        moment = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}.{int(now % 1 * 1e6):06d}Z"
+        directory = os.path.join(self.root, lineage, f"{moment}-{os.getpid()}")
         try:
-            os.makedirs(directory, mode=0o700)
+            snapshot.make_private(os.path.dirname(directory))
+            os.mkdir(directory, 0o700)
             attempt = Attempt(directory=directory, lineage=lineage, began=now, paths=list(paths), entries=snapshot.take(paths))
             snapshot.store(attempt.entries, attempt.copies)
             attempt.save()

@@ -62,6 +62,11 @@ class Bounds:
     max_failures: int
     failure_window: float
 
+    def __post_init__(self) -> None:
+        for name, value in (("timeout", self.timeout), ("validate_timeout", self.validate_timeout), ("max_failures", self.max_failures)):
+            if value <= 0:
+                raise BadInput(f"{name}: {value:g} allows nothing.", hint="Give more than 0.", argument=name)
+
     def as_dict(self) -> dict[str, t.Any]:
         """As they enter results and the plan's hash."""
         return {"max_renewals": self.budget.max_count, "max_failures": self.max_failures}
@@ -107,8 +112,16 @@ class _Renewer:
         self._check_tools(jobs)
         if check_mode or not jobs:
             return self._result([self._unless_refused(job) for job in jobs], check_mode=check_mode)
+        done: list[Action] = []
         with self._journal.lock():
-            return self._result([self._carry_out(job, unfinished.get(job.lineage.name)) for job in jobs], check_mode=False)
+            for job in jobs:
+                name = job.lineage.name
+                unsettled = any(one.verb == SETTLE and one.target["name"] == name and one.outcome != actions.DONE for one in done)
+                done.append(
+                    job.action.with_outcome(actions.REFUSED, why="what an earlier renewal left is not settled") if unsettled
+                    else self._carry_out(job, unfinished.get(name))
+                )
+        return self._result(done, check_mode=False)
 
     # What is to be done.
 
@@ -120,6 +133,8 @@ class _Renewer:
                 f"A renewal that began {iso(_moment(unfinished.began))} was never finished: "
                 + ("it still runs." if unfinished.at_work else f"what it left is {'usable and kept' if keeps else 'put back'}.")
             ))
+            if unfinished.at_work:
+                return
             if not keeps:
                 present = self._do.read(snapshot.stored(unfinished.copies, self._real(lineage, unfinished)))
         reason = why_due(lineage, present, now=self._do.now())

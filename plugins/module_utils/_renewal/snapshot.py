@@ -8,6 +8,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -79,14 +80,23 @@ def store(entries: t.Sequence[Entry], directory: str) -> None:
     """Copy the entries below a directory, at their own paths, with their modes and owners."""
     for entry in entries:
         place = stored(directory, entry.path)
-        os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+        make_private(os.path.dirname(place))
         if entry.kind == DIRECTORY:
-            os.makedirs(place, mode=0o700, exist_ok=True)
+            make_private(place)
         elif entry.kind == LINK:
             os.symlink(entry.target, place)
         elif entry.kind == FILE:
             with open(entry.path, "rb") as source:
                 _write(place, source.read(), mode=entry.mode, uid=entry.uid, gid=entry.gid)
+
+
+def make_private(directory: str) -> None:
+    """Make a directory, and those above it that are missing, for their owner alone."""
+    if os.path.isdir(directory):
+        return
+    make_private(os.path.dirname(directory))
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(directory, 0o700)
 
 
 def stored(directory: str, path: str) -> str:
@@ -197,7 +207,7 @@ def _relink(path: str, target: str) -> None:
 
 
 def _move(path: str, place: str) -> None:
-    os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+    make_private(os.path.dirname(place))
     if os.path.lexists(place):
         place = tempfile.mkdtemp(dir=os.path.dirname(place))
     if os.path.lexists(path):
@@ -205,7 +215,7 @@ def _move(path: str, place: str) -> None:
 
 
 def _copy_aside(path: str, place: str) -> None:
-    os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+    make_private(os.path.dirname(place))
     if not os.path.lexists(place):
         shutil.copy2(path, place)
 

@@ -133,7 +133,8 @@ class Web:
     def lineage(self, name: str = WWW, **more: Any) -> dict[str, Any]:
         """A lineage that is served on every address."""
         endpoints = [
-            {"host": name, "address": address, "port": self.nginx.tls_port, "label": f"{name}@{address}"} for address in self.nginx.addresses
+            {"host": name, "address": address, "port": self.nginx.tls_port, "label": f"{name}@{address}"}
+            for address in self.nginx.addresses
         ]
         return {"name": name, "names": [name], "endpoints": endpoints, **more}
 
@@ -145,7 +146,8 @@ class Web:
     def incident(self, *arguments: str, **variables: Any) -> tuple[int, dict[str, Any], str]:
         """Run the scenario by the command incident: status, JSON, what was shown."""
         self._hosts(variables)
-        argv = [self.site.python, "-m", "oncall_incident", "run", "certificate-renewal", "-i", str(self.site.inventory()), *arguments, "--json"]
+        inventory = str(self.site.inventory())
+        argv = [self.site.python, "-m", "oncall_incident", "run", "certificate-renewal", "-i", inventory, *arguments, "--json"]
         env = {**self.site.environment(**self.environ), "PYTHONPATH": str(ROOT / "src")}
         done = subprocess.run(
             argv, cwd=self.site.place, env=env, text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=250, check=False,
