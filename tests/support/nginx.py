@@ -85,6 +85,7 @@ class Nginx:
         (self.place / "webroot").mkdir(exist_ok=True)
         self.configure()
         (self.place / "command").write_text(json.dumps([self.binary, *self.arguments]))
+        (self.place / "inside").write_text(json.dumps({"nginx": [self.binary, *self.arguments]}))
         (self.place / "reload").write_text(json.dumps([self.binary, *self.arguments, "-s", "reload"]))
 
     @property
@@ -110,8 +111,9 @@ class Nginx:
             SERVER.format(listens=listens, name=host.name, certificate=host.certificate, key=host.key) for host in self.hosts
         )
         # Its workers must get into the test's directory, which belongs to whoever runs the test.
+        user = "user root;" if os.geteuid() == 0 else ""
         self.configuration.write_text(CONFIGURATION.format(
-            user="user root;" if os.geteuid() == 0 else "", place=self.place, address=self.addresses[0], http_port=self.http_port, servers=servers,
+            user=user, place=self.place, address=self.addresses[0], http_port=self.http_port, servers=servers,
         ))
 
     def start(self) -> None:

@@ -24,10 +24,11 @@ from typing import Any
 import pytest
 
 from tests.integration.playbooks.conftest import ROOT, Ended, Site
-from tests.support.acme import TRUST, Acme, Certbot, free_ports, pebble
+from tests.support.acme import TRUST, Acme, Certbot, answers, free_ports, pebble
 from tests.support.certs import Authority, Issued
 from tests.support.nginx import DOUBLES, Host, Nginx
 from tests.support.run_module import run_module
+from tests.support.until import until
 
 PLAYBOOK = ROOT / "incident" / "certificate-renewal.yml"
 WWW, API = "www.example.org", "api.example.org"
@@ -63,6 +64,7 @@ def base() -> Iterator[Base]:
             nginx = Nginx(place=place / "nginx", hosts=[], tls_port=tls_port, http_port=http_port)
             nginx.systemctl("start", "nginx")
             try:
+                until(lambda: answers(http_port), what="NGINX")
                 for name in (WWW, API):
                     certbot.obtain(name)
             finally:
@@ -157,7 +159,7 @@ class Web:
     @property
     def environ(self) -> dict[str, str]:
         """Where the stand-in for systemctl is, and which server it means."""
-        return {"PATH": f"{DOUBLES}:{self.site.bin}:/usr/bin:/bin", "SYSTEMCTL_DOUBLE": str(self.nginx.place)}
+        return {"PATH": f"{DOUBLES}/compose:{DOUBLES}:{self.site.bin}:/usr/bin:/bin", "SYSTEMCTL_DOUBLE": str(self.nginx.place)}
 
     @property
     def module_args(self) -> dict[str, Any]:
