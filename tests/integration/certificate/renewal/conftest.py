@@ -130,6 +130,17 @@ class Web:
         """One that has expired."""
         return self.base.authority.issue([name], since=-timedelta(days=90), until=-ago)
 
+    def renewed_by_others(self, name: str = WWW) -> None:
+        """A newer one is on the disk, and nobody told the server."""
+        self.put(self.base.authority.issue([name], since=timedelta(0)), name)
+
+    @property
+    def trusted(self) -> dict[str, str]:
+        """The ACME server's root, as a private CA would be stated."""
+        path = self.site.place / "root.pem"
+        path.write_text(self.base.acme.issuer())
+        return {"ca_path": str(path)}
+
     # The run.
 
     def lineage(self, name: str = WWW, **more: Any) -> dict[str, Any]:
@@ -192,11 +203,23 @@ class Web:
     def _hosts(self, variables: Mapping[str, Any]) -> None:
         ours = {
             "lineages": [self.lineage(name) for name in self.names], "config_dir": str(self.base.certbot.config),
-            "certbot_args": self.base.certbot.args, "environment": {TRUST: str(self.base.acme.ca)}, "backup_dir": str(self.backups),
+            "certbot_args": self.base.certbot.args, "environment": {TRUST: str(self.base.acme.ca), "SYSTEMCTL_DOUBLE": str(self.nginx.place)}, "backup_dir": str(self.backups),
             "validate": self.nginx.validate, "service_timeout": "20s", "verify_hold": "500ms", "verify_timeout": "20s", "timeout": "10s",
             **self.variables, **variables,
         }
         self.site.group("web", web1={f"certificate_{name}": value for name, value in ours.items()})
+
+
+def contents(web: Web) -> dict[str, str]:
+    """What is in the lineages' files, with mode and owner, and where their links lead; not when they were written.
+
+    What certbot keeps elsewhere, each new key and request, is nobody's concern.
+    """
+    config = web.base.certbot.config
+    return {
+        path: " ".join(part for number, part in enumerate(what.split(" ")) if number != 2)
+        for place in ("live", "archive", "renewal") for path, what in tree(config / place).items() if not what.startswith("d")
+    }
 
 
 def tree(place: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ from tests.support.certs import DAY, Issued, weak_key
 from tests.support.run_module import start_module
 from tests.support.until import until
 
-from .conftest import API, WWW, Web, tree
+from .conftest import API, WWW, Web, contents
 
 
 def only(result: dict[str, Any]) -> dict[str, Any]:
@@ -41,19 +41,6 @@ def installs(web: Web, issued: Issued, *, key: str = "", before: str = "", after
         "name": WWW, "names": [WWW], "certificate": str(live / "fullchain.pem"), "key": str(live / "privkey.pem"),
         "command": ["sh", "-c", script],
     }
-
-
-def certificates(web: Web) -> dict[str, str]:
-    """The lineages' files and links. What certbot keeps elsewhere, each new key and request, is nobody's concern."""
-    config = web.base.certbot.config
-    return {
-        path: what for place in ("live", "archive", "renewal") for path, what in tree(config / place).items() if not what.startswith("d")
-    }
-
-
-def contents(web: Web) -> dict[str, str]:
-    """What is in certbot's files, with mode and owner, and where its links lead; not when they were written."""
-    return {path: " ".join(part for number, part in enumerate(what.split(" ")) if number != 2) for path, what in certificates(web).items()}
 
 
 def test_not_due_is_not_renewed(web: Web) -> None:
