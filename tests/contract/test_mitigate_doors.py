@@ -32,9 +32,13 @@ ACTING = {
     "oncall.incident.redis_cache_clear",
     "oncall.incident.redis_client_kill",
     "oncall.incident.redis_repair",
+    "oncall.incident.cert_renew",
+    "oncall.incident.pg_maintain",
+    "oncall.incident.pg_terminate_long_queries",
 }
 #: Change nothing on a managed system.
 HARMLESS = {
+    "oncall.incident.cert_expiry",
     "ansible.builtin.assert", "ansible.builtin.debug", "ansible.builtin.fail", "ansible.builtin.set_fact", "ansible.builtin.meta",
     "ansible.builtin.include_tasks", "ansible.builtin.import_tasks", "ansible.builtin.include_role", "ansible.builtin.import_role",
     "oncall.incident.approved", "oncall.incident.conclude", "oncall.incident.disk_health", "oncall.incident.disk_survey", "oncall.incident.log_excerpt",

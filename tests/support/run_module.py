@@ -70,6 +70,9 @@ class Running:
         """End it at once, if it still runs."""
         self._process.kill()
         self._process.wait(timeout=10)
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 def start_module(

@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The scenario certificate-renewal when something goes wrong on the way: what is served then, and what is said."""
+
+from __future__ import annotations
+
+from tests.support.nginx import Nginx
+
+from .conftest import ADDRESSES, API, WWW, Web, contents
+
+
+def test_a_configuration_that_breaks_meanwhile_the_old_one_is_served(expired: Web) -> None:
+    conf = expired.base.certbot.config / "renewal" / f"{WWW}.conf"
+    conf.write_text(conf.read_text().replace(
+        "[renewalparams]", f"[renewalparams]\npre_hook = echo 'rubbish;' >> {expired.nginx.configuration}",
+    ))
+    before, files = expired.serial(), contents(expired)
+    done = expired.play()
+    assert done.status == 2
+    assert [(action["verb"], action["outcome"], action["detail"]["files"]) for action in done.actions()] == [
+        ("renew_certificate", "failed", "restored"),
+    ]
+    said = " ".join(done.output.split())
+    assert "mitigate: 1 of 1 failed." in said and "configuration is not valid" in said
+    assert "verify: Not recovered" in said, "and it is measured that it is not"
+    assert {expired.serial(address=address) for address in ADDRESSES} == {before}
+    assert contents(expired) == files
+    assert expired.nginx.calls("reload") == 0
+
+
+def test_stale_and_a_broken_configuration_nothing_is_reloaded(web: Web) -> None:
+    """NGINX would say nothing and go on with the old certificate."""
+    old = web.serial()
+    web.renewed_by_others()
+    web.nginx.configuration.write_text(web.nginx.configuration.read_text() + "rubbish;")
+    done = web.play()
+    assert done.status == 2
+    assert "is not valid" in done.output and "so it is not reloaded" in " ".join(done.output.split())
+    assert web.nginx.calls("reload") == 0
+    assert web.serial() == old
+
+
+def test_a_new_one_for_other_names_is_put_back(expired: Web) -> None:
+    before, files = expired.serial(), contents(expired)
+    done = expired.play(lineages=[expired.lineage(names=[WWW, "shop.example.org"])])
+    assert done.status == 2
+    assert "it is not for shop.example.org" in " ".join(done.output.split())
+    assert done.outcomes() == ["failed"]
+    assert (expired.serial(), contents(expired)) == (before, files)
+
+
+def test_one_of_two_fails_and_the_other_is_served(two: Web) -> None:
+    for name in two.names:
+        two.put(two.expired(name), name)
+    two.nginx.reload()
+    conf = two.base.certbot.config / "renewal" / f"{WWW}.conf"
+    conf.write_text(conf.read_text().replace(str(two.base.certbot.webroot), "/nowhere"))
+    done = two.play()
+    assert done.status == 2
+    assert {(action["verb"], action["target"].get("name"), action["outcome"]) for action in done.actions()} == {
+        ("renew_certificate", WWW, "failed"), ("renew_certificate", API, "done"), ("reload_service", None, "done"),
+    }
+    assert two.serial(API) == two.on_disk(API)
+    assert f"expired {WWW}@127.0.0.1" in " ".join(done.output.split()), "verify says which"
+
+
+def test_an_address_that_goes_on_with_the_old_one_fails(expired: Web) -> None:
+    """Half of a pool is not reloaded: another NGINX with the same files, which nobody told."""
+    other = Nginx(
+        place=expired.site.place / "other", hosts=expired.nginx.hosts, tls_port=expired.nginx.tls_port, http_port=expired.nginx.http_port,
+        addresses=["127.0.0.3"],
+    )
+    other.start()
+    try:
+        lineage = expired.lineage()
+        lineage["endpoints"].append({"host": WWW, "address": "127.0.0.3", "port": other.tls_port, "label": "the third"})
+        done = expired.play(lineages=[lineage], verify_timeout="3s")
+        assert done.status == 2
+        assert done.outcomes() == ["done", "done"]
+        said = " ".join(done.output.split())
+        assert "stale_in_memory the third" in said and "@127.0.0.1" not in said.rpartition("verify: ")[2]
+        assert expired.serial() == expired.on_disk() != other.serial(WWW)
+    finally:
+        other.stop()
+
+
+def test_a_reload_that_does_not_happen_is_a_failure(expired: Web) -> None:
+    (expired.nginx.place / "broken").touch()
+    done = expired.play(service_timeout="4s", verify_timeout="3s")
+    assert done.status == 2
+    assert [(action["verb"], action["outcome"]) for action in done.actions()] == [
+        ("renew_certificate", "done"), ("reload_service", "failed"),
+    ]
+    (expired.nginx.place / "broken").unlink()
+    again = expired.play()
+    assert again.status == 0, again.output
+    assert [(action["verb"], action["outcome"]) for action in again.actions()] == [("reload_service", "done")], "not renewed again"
+
+
+def test_a_server_that_does_not_run_is_not_started(web: Web) -> None:
+    web.put(web.expired())
+    web.nginx.stop()
+    done = web.play(lineages=[web.lineage(command=["true"])], verify_timeout="2s", force=[WWW])
+    assert done.status == 2
+    assert web.nginx.calls("start") == 1, "the test's own"

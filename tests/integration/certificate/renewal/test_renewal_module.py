@@ -1,0 +1,358 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""cert_renew alone: what it renews, what it refuses, what it puts back."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.certs import DAY, Issued, weak_key
+from tests.support.run_module import start_module
+from tests.support.until import until
+
+from .conftest import API, WWW, Web, contents
+
+
+def only(result: dict[str, Any]) -> dict[str, Any]:
+    """The one action of a result."""
+    (action,) = result["actions"]
+    found: dict[str, Any] = action
+    return found
+
+
+def installs(web: Web, issued: Issued, *, key: str = "", before: str = "", after: str = "") -> dict[str, Any]:
+    """A lineage whose command puts a certificate in place, as a client other than certbot would."""
+    source = web.site.place / "new"
+    source.mkdir(exist_ok=True)
+    (source / "fullchain.pem").write_text(issued.chain_pem)
+    (source / "privkey.pem").write_text(key or issued.key_pem)
+    live = web.live()
+    copies = "; ".join(f"cat {source}/{name}.pem > {live}/{name}.pem" for name in ("fullchain", "privkey"))
+    script = f"set -e; {before or ':'}; {copies}; {after}"
+    return {
+        "name": WWW, "names": [WWW], "certificate": str(live / "fullchain.pem"), "key": str(live / "privkey.pem"),
+        "command": ["sh", "-c", script],
+    }
+
+
+def test_not_due_is_not_renewed(web: Web) -> None:
+    orders, before = web.base.acme.orders, web.tree()
+    result = web.renew()
+    assert (result["changed"], result["actions"]) == (False, [])
+    assert web.base.acme.orders == orders
+    assert web.tree() == before
+
+
+def test_not_due_and_told_to(web: Web) -> None:
+    before = web.on_disk()
+    result = web.renew(force=[WWW])
+    assert (only(result)["outcome"], result["changed"]) == ("done", True), result
+    assert web.on_disk() != before
+    assert only(result)["detail"]["after"]["serial"] == web.on_disk()
+
+
+def test_check_mode_touches_nothing_and_plans_the_same(expired: Web) -> None:
+    before = expired.tree()
+    planned = expired.renew(check=True)
+    assert only(planned)["outcome"] == "planned"
+    assert expired.tree() == before
+    again = expired.renew(check=True)
+    assert only(again)["id"] == only(planned)["id"]
+    done = expired.renew(approved=[only(planned)["id"]])
+    assert only(done)["outcome"] == "done"
+    assert only(done)["id"] == only(planned)["id"]
+
+
+def test_what_was_not_approved_is_not_renewed(expired: Web) -> None:
+    orders, before = expired.base.acme.orders, contents(expired)
+    assert only(expired.renew(approved=[]))["outcome"] == "refused"
+    assert only(expired.renew(approved=["renew_certificate|host:elsewhere|name=x"]))["outcome"] == "refused"
+    assert (expired.base.acme.orders, contents(expired)) == (orders, before)
+
+
+def test_the_backup_has_everything_with_its_modes(expired: Web) -> None:
+    wanted = {
+        path: what for path, what in contents(expired).items() if WWW in path
+    }
+    action = only(expired.renew())
+    backup = Path(action["detail"]["backup"])
+    copied = {
+        str(path).removeprefix(str(backup / "files")): path for path in (backup / "files").rglob("*") if path.is_symlink() or path.is_file()
+    }
+    assert set(copied) == set(wanted)
+    key = copied[str(expired.base.certbot.config / "archive" / WWW / "privkey1.pem")]
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    for place in (backup, backup.parent, expired.backups):
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700
+    manifest = json.loads((backup / "manifest.json").read_text())
+    assert manifest["state"] == "accepted"
+    assert stat.S_IMODE((backup / "manifest.json").stat().st_mode) == 0o600
+
+
+def test_the_authority_is_not_there(expired: Web) -> None:
+    before = contents(expired)
+    expired.base.acme.stop()
+    try:
+        result = expired.renew()
+        after = contents(expired)
+    finally:
+        expired.base.acme.start()
+        renewed_accounts(expired)
+    assert result["failed"] and only(result)["outcome"] == "failed"
+    assert "certbot ended with status 1" in result["msg"]
+    assert "localhost" in result["msg"], "certbot's own words"
+    assert only(result)["detail"]["files"] == "unchanged"
+    assert after == before
+
+
+def renewed_accounts(web: Web) -> None:
+    """A pebble that was started again has forgotten everybody: the tests that follow get new certificates."""
+    shutil.rmtree(web.base.certbot.config, ignore_errors=True)
+    for name in (WWW, API):
+        web.base.certbot.obtain(name)
+    shutil.rmtree(web.base.saved)
+    shutil.copytree(web.base.certbot.config, web.base.saved, symlinks=True)
+
+
+def test_one_that_is_not_for_its_names_is_put_back(expired: Web) -> None:
+    """certbot renews for the names that it knows; the inventory wants one more."""
+    before = contents(expired)
+    result = expired.renew(lineages=[{"name": WWW, "names": [WWW, "shop.example.org"]}])
+    assert result["failed"], result
+    action = only(result)
+    assert (action["outcome"], action["detail"]["files"]) == ("failed", "restored")
+    assert "it is not for shop.example.org" in result["msg"]
+    assert contents(expired) == before
+    rejected = Path(action["detail"]["backup"]) / "rejected"
+    assert list(rejected.rglob("privkey2.pem")), "what was rejected is kept beside"
+
+
+@pytest.mark.parametrize(("what", "said"), [
+    ("names", "it is not for www.example.org"), ("key", "is not the certificate's"), ("expired", "it expired"),
+    ("early", "it is not valid yet"), ("shorter", "does not live longer"), ("chain", "between it and the root are missing"),
+    ("rubbish", "no readable certificate"),
+])
+def test_what_may_not_be_served_is_put_back(web: Web, what: str, said: str) -> None:
+    authority = web.base.authority
+    present = authority.issue([WWW], since=-80 * DAY, until=(-1 if what not in ("expired", "shorter") else 3) * DAY)
+    web.put(present)
+    before = contents(web)
+    issued = {
+        "names": lambda: authority.issue([API]), "expired": lambda: authority.issue([WWW], since=-9 * DAY, until=-DAY / 24),
+        "early": lambda: authority.issue([WWW], since=DAY), "shorter": lambda: authority.issue([WWW], until=DAY),
+        "chain": lambda: authority.issue([WWW], chain=False),
+    }.get(what, lambda: authority.issue([WWW]))()
+    lineage = installs(web, issued, key=present.key_pem if what == "key" else "")
+    if what == "rubbish":
+        lineage["command"] = ["sh", "-c", f"echo nonsense > {web.live()}/fullchain.pem"]
+    result = web.renew(lineages=[lineage])
+    assert said in result["msg"]
+    assert only(result)["detail"]["files"] == "restored"
+    assert contents(web) == before
+
+
+def test_a_command_that_does_nothing_is_no_success(expired: Web) -> None:
+    before = contents(expired)
+    result = expired.renew(lineages=[{"name": WWW, "command": ["true"]}])
+    assert result["failed"]
+    assert "the certificate is the one from before" in result["msg"]
+    assert contents(expired) == before
+
+
+def test_certbot_that_does_not_think_it_due_is_said(web: Web) -> None:
+    result = web.renew(due_days=36500, due_percent=100)
+    assert result["failed"]
+    assert "must be forced" in result["msg"]
+    assert "not yet due" in result["msg"], "certbot's own words"
+
+
+def test_another_client_and_the_server_takes_it(web: Web) -> None:
+    web.put(web.expired())
+    new = web.base.authority.issue([WWW])
+    result = web.renew(lineages=[installs(web, new)])
+    assert only(result)["outcome"] == "done", result
+    assert web.on_disk() == new.serial
+    assert only(result)["detail"]["validated"] is True
+
+
+def test_a_server_that_refuses_the_new_one_keeps_the_old(expired: Web) -> None:
+    """A key of 1024 bits belongs to its certificate and its names, and NGINX will not have it."""
+    before = contents(expired)
+    served = expired.serial()
+    result = expired.renew(lineages=[installs(expired, expired.base.authority.issue([WWW], key=weak_key()))])
+    assert result["failed"]
+    assert "configuration is not valid" in result["msg"] and "key too small" in result["msg"]
+    assert only(result)["detail"]["files"] == "restored"
+    assert contents(expired) == before
+    expired.nginx.reload()
+    assert expired.serial() == served
+
+
+def test_a_configuration_that_is_broken_already_costs_no_order(expired: Web) -> None:
+    before, orders = contents(expired), expired.base.acme.orders
+    expired.nginx.configuration.write_text(expired.nginx.configuration.read_text() + "rubbish;")
+    result = expired.renew()
+    assert result["failed"]
+    assert "nothing was renewed, since the server could not be reloaded" in result["msg"]
+    assert (contents(expired), expired.base.acme.orders) == (before, orders)
+
+
+def test_a_configuration_that_breaks_meanwhile(expired: Web) -> None:
+    """A hook of certbot's breaks it: everything that certbot did is put back, how it renews as well."""
+    conf = expired.base.certbot.config / "renewal" / f"{WWW}.conf"
+    text = conf.read_text()
+    conf.write_text(text.replace("[renewalparams]", f"[renewalparams]\npre_hook = echo 'rubbish;' >> {expired.nginx.configuration}"))
+    before, served = contents(expired), expired.serial()
+    result = expired.renew()
+    assert result["failed"]
+    assert "configuration is not valid" in result["msg"]
+    assert only(result)["detail"]["files"] == "restored"
+    changed = {path for path in before if contents(expired)[path] != before[path]}
+    assert changed == set()
+    assert expired.serial() == served
+
+
+def test_of_two_one_fails(two: Web) -> None:
+    for name in two.names:
+        two.put(two.expired(name), name)
+    conf = two.base.certbot.config / "renewal" / f"{WWW}.conf"
+    conf.write_text(conf.read_text().replace(str(two.base.certbot.webroot), "/nowhere"))
+    api, www = two.on_disk(API), two.on_disk(WWW)
+    result = two.renew()
+    outcomes = {action["target"]["name"]: action["outcome"] for action in result["actions"]}
+    assert outcomes == {WWW: "failed", API: "done"}
+    assert result["failed"] and result["changed"]
+    assert "1 of 2 failed" in result["msg"] and WWW in result["msg"]
+    assert two.on_disk(WWW) == www
+    assert two.on_disk(API) != api
+
+
+def test_more_than_the_limit_renews_none(two: Web) -> None:
+    for name in two.names:
+        two.put(two.expired(name), name)
+    before, orders = contents(two), two.base.acme.orders
+    result = two.renew(max_renewals=1)
+    assert (result["failed"], result["error"]) == (True, "limit_exceeded")
+    assert [action["outcome"] for action in result["actions"]] == ["refused", "refused"]
+    assert two.renew(max_renewals=3, spent=2)["error"] == "limit_exceeded"
+    assert (contents(two), two.base.acme.orders) == (before, orders)
+
+
+def test_failures_are_not_repeated_for_ever(expired: Web) -> None:
+    lineage = {"name": WWW, "command": ["sh", "-c", f"echo x >> {expired.site.place}/tries; exit 1"]}
+    outcomes = [only(expired.renew(lineages=[lineage], max_failures=2))["outcome"] for _time in range(4)]
+    assert outcomes == ["failed", "failed", "refused", "refused"]
+    assert (expired.site.place / "tries").read_text().count("x") == 2
+    result = expired.renew(lineages=[lineage], max_failures=2, failure_window="0s")
+    assert only(result)["outcome"] == "failed", "what failed long ago does not count"
+
+
+def test_a_command_that_hangs_is_ended(expired: Web) -> None:
+    before = contents(expired)
+    pids = expired.site.place / "pids"
+    lineage = {"name": WWW, "command": ["sh", "-c", f"echo $$ > {pids}; sleep 600 & echo $! >> {pids}; wait"]}
+    result = expired.renew(lineages=[lineage], timeout="2s")
+    assert "did not end in time" in result["msg"]
+    assert contents(expired) == before
+    for pid in pids.read_text().split():
+        until(lambda pid=pid: not running(int(pid)), what="the end of the command and of its children")  # type: ignore[misc]
+
+
+def running(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("left", ["nothing", "half", "whole"])
+def test_killed_while_it_renewed(web: Web, left: str) -> None:
+    """The next run finds it: waits for the command, then keeps what may be served and puts the rest back."""
+    web.put(web.expired())
+    before = contents(web)
+    new = web.base.authority.issue([WWW])
+    lineage = installs(web, new)
+    reached, go_on = web.site.place / "reached", web.site.place / "go"
+    hold = f"touch {reached}; while [ ! -e {go_on} ]; do sleep 0.1; done"
+    if left == "whole":
+        lineage = installs(web, new, after=hold)
+    elif left == "half":
+        lineage["command"][2] = lineage["command"][2].replace(f"cat {web.site.place}/new/privkey.pem", f"{hold}; exit 0; cat x")
+    else:
+        lineage = installs(web, new, before=f"{hold}; exit 0")
+    running_module = start_module("cert_renew", **{**web.module_args, "lineages": [lineage]})
+    try:
+        until(reached.exists, what="the command to be in the middle")
+    finally:
+        running_module.kill()
+    early = web.renew(lineages=[lineage])
+    assert "still renews it" in early["msg"]
+    assert [action["verb"] for action in early["actions"]] == ["settle_renewal"]
+
+    go_on.touch()
+    until(lambda: "it still runs" not in str(web.renew(check=True, lineages=[lineage])["actions"]), what="the command to end")
+    untouched = web.tree()
+    planned = web.renew(check=True, lineages=[lineage])
+    assert web.tree() == untouched
+    quick = installs(web, new)
+    settled = web.renew(lineages=[quick], approved=[action["id"] for action in planned["actions"] if action["verb"] == "settle_renewal"])
+    action = next(action for action in settled["actions"] if action["verb"] == "settle_renewal")
+    assert action["outcome"] == "done", settled
+    if left == "whole":
+        assert action["detail"]["kept"] and web.on_disk() == new.serial
+        assert settled["actions"] == [action], "and it is not renewed a second time"
+    else:
+        assert action["detail"]["files"] == "restored"
+        assert contents(web) == before
+        assert only(web.renew(lineages=[quick]))["outcome"] == "done"
+    assert web.renew(lineages=[quick])["actions"] == []
+
+
+def test_two_at_the_same_time(expired: Web) -> None:
+    reached, go_on = expired.site.place / "reached", expired.site.place / "go"
+    lineage = {"name": WWW, "command": ["sh", "-c", f"touch {reached}; while [ ! -e {go_on} ]; do sleep 0.1; done; exit 1"]}
+    first = start_module("cert_renew", **{**expired.module_args, "lineages": [lineage]})
+    try:
+        until(reached.exists, what="the first one to be at work")
+        second = expired.renew(lineages=[lineage])
+        assert second["failed"] and second["error"] == "locked", second
+        go_on.touch()
+        assert first.result()["actions"][0]["outcome"] == "failed"
+    finally:
+        first.kill()
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ({"certbot": ["/nowhere/certbot"]}, "/nowhere/certbot is not on this host"),
+    ({"validate": ["/nowhere/nginx", "-t"]}, "/nowhere/nginx is not on this host"),
+    ({"lineages": [{"name": "../etc"}]}, "is no name of a certificate"),
+    ({"lineages": [{"name": "-x"}]}, "is no name of a certificate"),
+    ({"lineages": [{"name": WWW}, {"name": WWW}]}, "is there twice"),
+    ({"lineages": [{"name": WWW, "certificate": "a.pem"}]}, "is not an absolute path"),
+    ({"force": ["other"]}, "other is not among the lineages"),
+    ({"due_percent": 101}, "are not usable"),
+    ({"timeout": "soon"}, "timeout: 'soon' is not a duration"),
+    ({"max_renewals": -1}, "max_renewals"),
+])
+def test_bad_input_is_said_before_anything_is_touched(expired: Web, given: dict[str, Any], said: str) -> None:
+    before = expired.tree()
+    result = expired.renew(**given)
+    assert (result["failed"], result["error"]) == (True, "bad_input")
+    assert said in result["msg"]
+    assert expired.tree() == before
+
+
+def test_old_backups_go_and_the_last_ten_stay(web: Web) -> None:
+    new = [web.base.authority.issue([WWW], until=(90 + number) * DAY) for number in range(12)]
+    for issued in new:
+        assert only(web.renew(lineages=[installs(web, issued)], force=[WWW]))["outcome"] == "done"
+    assert len(os.listdir(web.backups / WWW)) == 10
