@@ -47,7 +47,7 @@ def push(
         raise Stop(f"{incident.id} is not sealed yet.", hint=f"incident seal {incident.id} does it.")
     number, seal = found[-1]
     if (seal / bag.TAG_MANIFEST).read_bytes() != (incident.bundle / bag.TAG_MANIFEST).read_bytes():
-        raise Stop(f"The bag of {incident.id} is not the one of its last seal.", hint="incident verify says more; incident seal seals anew.")
+        raise Stop(f"The bag of {incident.id} is not the one of its last seal.", hint="incident seal seals it anew.")
     seconds = retain if retain is not None else configured.retain
     until = times.now() + datetime.timedelta(seconds=seconds) if seconds else None
     target = f"{url.rstrip('/')}/{incident.id}/{number:04d}"
@@ -78,7 +78,7 @@ def _copy(bundle: Path, target: str, *, until: datetime.datetime | None, lock_mo
         raise Stop(f"{_public(target)} has no retention.", hint="Object Lock is S3's: leave retain out, or push to an s3:// URL.")
     more: dict[str, Any] = {"ObjectLockMode": lock_mode, "ObjectLockRetainUntilDate": until} if until is not None else {}
     total, already, size = 0, 0, 0
-    for path in _in_order(bundle):
+    for path in sealed_files(bundle):
         local, remote = bundle / path, f"{root}/{path}"
         expected, length = bag.digest(local), local.stat().st_size
         total, size = total + 1, size + length
@@ -98,8 +98,8 @@ def _copy(bundle: Path, target: str, *, until: datetime.datetime | None, lock_mo
     return Pushed(_public(target), total, size, already, times.text(until) if until else "")
 
 
-def _in_order(bundle: Path) -> list[str]:
-    """The tag manifest comes last: a copy without it is visibly not finished."""
+def sealed_files(bundle: Path) -> list[str]:
+    """What a copy consists of. The tag manifest comes last: a copy without it is visibly not finished."""
     files = [
         *bag.walk(bundle, "data").files, *bag.walk(bundle, "custody").files, *bag.walk(bundle, "seal").files,
         "bagit.txt", bag.BAG_INFO, bag.VERIFY, bag.MANIFEST,

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
-from .. import outcome, who
+from .. import outcome
 from ..errors import Stop
 from ..outcome import Outcome
 from . import checkpoints, closing, collecting, model, policy, settings, sources, times
@@ -108,7 +108,7 @@ class Membership:
             incident.append_all(events)
             checkpoints.of_run(incident, self._run, self._run_dir, self._signer)
             collecting.collect(incident, self._run, self._run_dir)
-            incident.custody("collected", {"run": self._run, "from": who.user()})
+            incident.custody("collected", {"record": self._run})
             checkpoints.of_events(incident, self._signer)
             if self.own and ended.name in _DONE:
                 return closing.close(incident, configured=self._settings, resolution=ended.sentence, make_key=False, seconds=5.0).notes

@@ -29,6 +29,8 @@ DERIVED = ("data/incident.json", "data/timeline.jsonl", "data/redactions.jsonl")
 COPIES = (bag.MANIFEST, bag.TAG_MANIFEST, bag.BAG_INFO)
 #: The names of files in the making, ours and those of spilled values.
 _LEFT = re.compile(r"\.(?:.+\.\d+|[0-9a-f]{16}\.[0-9a-f]{8})\Z")
+UNSIGNED = "sealed by hashes alone: nobody's key vouches for it"
+NO_AUTHORITY = "no time-stamping authority is configured: its times are this machine's"
 SOFTWARE = "oncall.incident (https://galaxy.ansible.com/oncall/incident)"
 
 
@@ -253,7 +255,7 @@ def _make_seal(
         except Stop as stop:
             notes.append(f"not signed by {signer.identity}: {stop.message}")
     if not signed:
-        notes.append("sealed by hashes alone: nobody's key vouches for it")
+        notes.append(UNSIGNED)
     stamped, missing = _stamp([part / signer.file_name for signer in signed] or [part / bag.TAG_MANIFEST], authority, seconds)
     notes += missing
     digest = bag.digest(part / bag.TAG_MANIFEST)
@@ -273,7 +275,7 @@ def _allow(path: Path, signer: signing.Signer) -> None:
 
 def _stamp(targets: Sequence[Path], authority: str | None, seconds: float) -> tuple[list[str], list[str]]:
     if authority is None:
-        return [], ["no time-stamping authority is configured: its times are this machine's"]
+        return [], [NO_AUTHORITY]
     stamped, notes = [], []
     for target in targets:
         try:
