@@ -73,7 +73,7 @@ def test_a_byte_changed(case: Case) -> None:
 
 @pytest.mark.parametrize(("attack", "change"), [
     ("removed", lambda lines: lines[:4] + lines[5:]),
-    ("added", lambda lines: lines[:5] + [lines[4]] + lines[5:]),
+    ("added", lambda lines: [*lines[:5], lines[4], *lines[5:]]),
     ("reordered", lambda lines: [*lines[:4], lines[5], lines[4], *lines[6:]]),
 ])
 def test_an_event_removed_added_or_reordered(case: Case, attack: str, change: Callable[[list[bytes]], list[bytes]]) -> None:

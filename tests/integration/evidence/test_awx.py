@@ -184,7 +184,8 @@ def test_an_answer_that_leads_elsewhere_is_not_followed(awx: Awx, tmp_path: Path
 
 def test_the_command_puts_it_into_an_incident(awx: Awx, tmp_path: Path) -> None:
     case = Case(tmp_path / "home", seal=False)
-    done = command(case.home, "import", "awx", "4", "--url", awx.url, "--incident", case.incident.id, "--json", INCIDENT_AWX_TOKEN="t0ken-t0ken")
+    asked = ["import", "awx", "4", "--url", awx.url, "--incident", case.incident.id, "--json"]
+    done = command(case.home, *asked, INCIDENT_AWX_TOKEN="t0ken-t0ken")
     assert done.returncode == 0, done.stderr
     data = json.loads(done.stdout)
     assert data["incident"] == case.incident.id and data["events"] == 36

@@ -117,7 +117,8 @@ def test_the_instructions_say_what_is_missing(tmp_path: Path) -> None:
 
 def test_looking_changes_nothing(case: Case) -> None:
     before = tree(case.bundle)
-    for arguments in (["verify", case.incident.id], ["status", case.incident.id, "--json"], ["list", "--all"], ["report", "latest", "-o", "-"]):
+    mine = case.incident.id
+    for arguments in (["verify", mine], ["status", mine, "--json"], ["list", "--all"], ["report", "latest", "-o", "-"]):
         assert command(case.home, *arguments).returncode == 0, arguments
     assert command(case.home, "export", case.incident.id, "--tar", str(case.home / "x.tar")).returncode == 0
     assert tree(case.bundle) == before

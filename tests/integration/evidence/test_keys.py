@@ -28,7 +28,7 @@ def agent(tmp_path: Path) -> Iterator[dict[str, str]]:
     need(shutil.which("ssh-agent"), "ssh-agent")
     key = make_key(tmp_path / "agent-key", "ann@laptop")
     started = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True, timeout=60).stdout
-    found = {name: value for name, value in re.findall(r"(SSH_\w+)=([^;]+);", started)}
+    found: dict[str, str] = dict(re.findall(r"(SSH_\w+)=([^;]+);", started))
     environ = {**os.environ, **found}
     try:
         subprocess.run(["ssh-add", "-q", key], check=True, env=environ, timeout=60, capture_output=True)
