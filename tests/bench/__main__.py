@@ -4,6 +4,7 @@
 """Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [fail2ban]."""
 """Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [redis]."""
 """Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [cert]."""
+"""Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [evidence]."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ import sys
 NAMES = ("mitigate", "scale", "recording", "fail2ban")
 NAMES = ("mitigate", "scale", "recording", "redis")
 NAMES = ("mitigate", "scale", "recording", "cert")
+NAMES = ("mitigate", "scale", "recording", "evidence")
 
 
 def main() -> None:

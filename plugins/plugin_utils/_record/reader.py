@@ -8,7 +8,6 @@ This plugin util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import typing as t
@@ -24,8 +23,10 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 Event = dict[str, t.Any]
 
 
-@dataclasses.dataclass(frozen=True)
-class Line:
+_decode = json.JSONDecoder().decode
+
+
+class Line(t.NamedTuple):
     """One line of a segment as it lies on disk.
 
     Attributes:
@@ -51,7 +52,8 @@ class Line:
 def parse(raw: bytes) -> Event | None:
     """The JSON object of a line, or None."""
     try:
-        value = json.loads(raw)
+        # What json.loads() does, without guessing the encoding.
+        value = _decode(raw.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -68,21 +70,22 @@ def segment_lines(path: Path, number: int) -> t.Iterator[Line]:
             yield Line(segment=number, number=count, raw=body, ended=ended, event=parse(body))
 
 
-def lines(run_dir: Path) -> t.Iterator[Line]:
+def lines(run_dir: Path, name: str = layout.RECORD) -> t.Iterator[Line]:
     """The lines of all segments of a run, in order."""
-    for number, path in layout.segments(run_dir):
+    for number, path in layout.segments(run_dir, name):
         yield from segment_lines(path, number)
 
 
-def read(run_dir: Path) -> t.Iterator[Event]:
+def read(run_dir: Path, name: str = layout.RECORD) -> t.Iterator[Event]:
     """The events of a run in order, with bounded memory.
 
     A torn last line and lines that are not events are passed over: verify.check() names them.
 
     Args:
         run_dir: the run's directory, the one that contains `record/`.
+        name: of the directory of segments, where it is not `record`.
     """
-    for line in lines(run_dir):
+    for line in lines(run_dir, name):
         if line.event is not None and line.ended:
             yield line.event
 

@@ -109,6 +109,8 @@ class Fold:
         self._intents: dict[tuple[int, str, str], Dict] = {}
         self._hosts: dict[str, None] = {}
         self._check_mode = False
+        # A writer's later files -> its first one.
+        self._continued: dict[int, int] = {}
         self._handlers: dict[str, t.Callable[[Dict], None]] = {
             "segment.open": self._segment_open, "segment.close": self._segment_close, "play.start": self._timeline,
             "intent": self._intent, "result": self._result, "finding": self._finding, "skipped_check": self._skipped_check,
@@ -124,7 +126,7 @@ class Fold:
         result.started = result.started or str(event.get("ts", ""))
         result.ended = str(event.get("ts", result.ended))
         result.counts[kind] = result.counts.get(kind, 0) + 1
-        result.complete = kind == "segment.close"
+        result.complete = kind == "segment.close" and event.get("ended") != "continued"
         if handler := self._handlers.get(kind):
             handler(event)
 
@@ -142,13 +144,16 @@ class Fold:
     # One method per type
 
     def _segment_open(self, event: Dict) -> None:
+        if event.get("continues"):
+            self._continued[int(event.get("segment", 0))] = int(event["continues"])
+            return
         self._check_mode = bool(event.get("check_mode"))
         self._summary.executions.append({
             **_body(event), "segment": event.get("segment"), "started": event.get("ts"), "ended": None, "ended_how": None,
         })
 
     def _segment_close(self, event: Dict) -> None:
-        if self._summary.executions:
+        if self._summary.executions and event.get("ended") != "continued":
             self._summary.executions[-1].update(ended=event.get("ts"), ended_how=event.get("ended"))
 
     def _stats(self, event: Dict) -> None:
@@ -156,7 +161,7 @@ class Fold:
             self._summary.executions[-1]["stats"] = event.get("hosts", {})
 
     def _intent(self, event: Dict) -> None:
-        self._keep_limited(self._intents, _intent_key(event), {
+        self._keep_limited(self._intents, self._intent_key(event), {
             **_select(event, "host", "task", "action", "phase", "seq", "ts", "args", "delegate_to", "segment"),
             "check_mode": bool(event.get("check_mode", self._check_mode)),
         })
@@ -164,7 +169,7 @@ class Fold:
     def _result(self, event: Dict) -> None:
         if "item_index" in event:  # the task of that host is still running
             return
-        self._intents.pop(_intent_key(event), None)
+        self._intents.pop(self._intent_key(event), None)
         host, status = str(event.get("host", "")), event.get("status")
         if status == "unreachable":
             self._append_limited(self._summary.unreachable, {**_select(event, "host", "task", "seq", "ts"), "msg": message(event)})
@@ -247,6 +252,10 @@ class Fold:
             return []
         return [action for (host, _id), action in self._actions.items() if host == intent.get("host") and action.get("outcome") == PLANNED]
 
+    def _intent_key(self, event: Dict) -> tuple[int, str, str]:
+        segment = int(event.get("segment", 0))
+        return self._continued.get(segment, segment), str(event.get("host", "")), str(event.get("task_id", event.get("task", "")))
+
     def _timeline(self, event: Dict) -> None:
         kept = {key: value for key, value in event.items() if key not in ("prev", "run", "mono", "args", "result", "plan")}
         self._append_limited(self._summary.timeline, kept)
@@ -265,10 +274,6 @@ class Fold:
 
     def _dropped(self) -> None:
         self._summary.counts["dropped"] = self._summary.counts.get("dropped", 0) + 1
-
-
-def _intent_key(event: Dict) -> tuple[int, str, str]:
-    return int(event.get("segment", 0)), str(event.get("host", "")), str(event.get("task_id", event.get("task", "")))
 
 
 def _body(event: Dict) -> Dict:
