@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report of a run or an incident in every format, from one content."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..private import write_private
+from . import files, postmortem, render
+from .content import Source, of_run
+
+MARKDOWN = "markdown"
+HTML = "html"
+FORMATS: Mapping[str, str] = {MARKDOWN: "report.md", HTML: "report.html"}
+
+
+def run_content(run_dir: Path) -> dict[str, Any]:
+    """The whole content of a run's report."""
+    content = {**of_run(Source.read(run_dir)), "evidence": files.of_run(run_dir)}
+    return {**content, "postmortem": postmortem.draft(content)}
+
+
+def text(content: Mapping[str, Any], form: str) -> str:
+    """The content in one format."""
+    return render.as_html(content) if form == HTML else render.as_markdown(content)
+
+
+def write(content: Mapping[str, Any], directory: Path, forms: Iterable[str] = FORMATS) -> list[Path]:
+    """Write the report into a directory, in place of an older one; readable for the owner only."""
+    written = []
+    for form in forms:
+        target = directory / FORMATS[form]
+        part = write_private(directory / f".{target.name}.{os.getpid()}", text(content, form))
+        part.replace(target)
+        written.append(target)
+    return written
