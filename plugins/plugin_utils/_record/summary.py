@@ -152,18 +152,20 @@ class Fold:
     # One method per type
 
     def _play_start(self, event: Dict) -> None:
-        """A play of a phase begins it, the next play ends it; plays of the same phase in a row are one."""
         self._timeline(event)
-        phases = event.get("phases") or []
-        name = str(phases[0]) if len(phases) == 1 else ""
-        if self._phase is not None and self._phase["phase"] == name:
-            return
         self._phase = None
-        if name:
-            begun = {"phase": name, "started": event.get("ts"), "ended": event.get("ts"), "segment": event.get("segment"),
-                     "check_mode": self._check_mode}
-            self._append_limited(self._summary.phases, begun)
-            self._phase = begun
+
+    def _in_phase(self, name: str, event: Dict) -> None:
+        """A task of a phase begins it, the next play ends it; plays of the same phase in a row are one."""
+        if not name or (self._phase is not None and self._phase["phase"] == name):
+            return
+        last = self._summary.phases[-1] if self._summary.phases else {}
+        if last.get("phase") == name and last.get("segment") == event.get("segment"):
+            self._phase = last
+            return
+        self._phase = {"phase": name, "started": event.get("ts"), "ended": event.get("ts"), "segment": event.get("segment"),
+                       "check_mode": self._check_mode}
+        self._append_limited(self._summary.phases, self._phase)
 
     def _segment_open(self, event: Dict) -> None:
         self._phase = None
@@ -182,6 +184,7 @@ class Fold:
             self._summary.executions[-1]["stats"] = event.get("hosts", {})
 
     def _intent(self, event: Dict) -> None:
+        self._in_phase(str(event.get("phase") or ""), event)
         self._keep_limited(self._intents, _intent_key(event), {
             **_select(event, "host", "task", "action", "phase", "seq", "ts", "args", "delegate_to", "segment"),
             "check_mode": bool(event.get("check_mode", self._check_mode)),
