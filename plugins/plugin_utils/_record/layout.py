@@ -28,6 +28,9 @@ RUN_ID_VARIABLE = "INCIDENT_RUN_ID"
 #: The recorder's marker for the guard in the first play: "<pid>:<run>:<segment path>".
 MARKER_VARIABLE = "ONCALL_INCIDENT_RECORDER"
 
+#: The directory of a run's segments; an incident has `events` and `custody` of the same form.
+RECORD = "record"
+
 _SEGMENT_NAME = re.compile(r"(\d{6})\.jsonl\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9]+")
@@ -59,14 +62,14 @@ def runs_dir(home: Path) -> Path:
     return home / "runs"
 
 
-def record_dir(run_dir: Path) -> Path:
+def record_dir(run_dir: Path, name: str = RECORD) -> Path:
     """The directory of a run's segments."""
-    return run_dir / "record"
+    return run_dir / name
 
 
-def segment_path(run_dir: Path, number: int) -> Path:
+def segment_path(run_dir: Path, number: int, name: str = RECORD) -> Path:
     """The file of a segment, numbered from 1."""
-    return record_dir(run_dir) / f"{number:06d}.jsonl"
+    return record_dir(run_dir, name) / f"{number:06d}.jsonl"
 
 
 def segment_number(path: Path) -> int | None:
@@ -75,10 +78,10 @@ def segment_number(path: Path) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def segments(run_dir: Path) -> list[tuple[int, Path]]:
+def segments(run_dir: Path, name: str = RECORD) -> list[tuple[int, Path]]:
     """The segments of a run in order of their numbers; empty when there is no record."""
     try:
-        entries = list(record_dir(run_dir).iterdir())
+        entries = list(record_dir(run_dir, name).iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted((number, path) for path in entries if (number := segment_number(path)) is not None)

@@ -68,21 +68,22 @@ def segment_lines(path: Path, number: int) -> t.Iterator[Line]:
             yield Line(segment=number, number=count, raw=body, ended=ended, event=parse(body))
 
 
-def lines(run_dir: Path) -> t.Iterator[Line]:
+def lines(run_dir: Path, name: str = layout.RECORD) -> t.Iterator[Line]:
     """The lines of all segments of a run, in order."""
-    for number, path in layout.segments(run_dir):
+    for number, path in layout.segments(run_dir, name):
         yield from segment_lines(path, number)
 
 
-def read(run_dir: Path) -> t.Iterator[Event]:
+def read(run_dir: Path, name: str = layout.RECORD) -> t.Iterator[Event]:
     """The events of a run in order, with bounded memory.
 
     A torn last line and lines that are not events are passed over: verify.check() names them.
 
     Args:
         run_dir: the run's directory, the one that contains `record/`.
+        name: of the directory of segments, where it is not `record`.
     """
-    for line in lines(run_dir):
+    for line in lines(run_dir, name):
         if line.event is not None and line.ended:
             yield line.event
 

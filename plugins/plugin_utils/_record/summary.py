@@ -116,6 +116,8 @@ class Fold:
         self._timeline_head: list[Dict] = []
         self._timeline_tail: collections.deque[Dict] = collections.deque(maxlen=MOST_KEPT // 2)
         self._phase: Dict | None = None
+        # A writer's later files -> its first one.
+        self._continued: dict[int, int] = {}
         self._handlers: dict[str, t.Callable[[Dict], None]] = {
             "segment.open": self._segment_open, "segment.close": self._segment_close, "play.start": self._play_start,
             "intent": self._intent, "result": self._result, "finding": self._finding, "skipped_check": self._skipped_check,
@@ -131,7 +133,7 @@ class Fold:
         result.started = result.started or str(event.get("ts", ""))
         result.ended = str(event.get("ts", result.ended))
         result.counts[kind] = result.counts.get(kind, 0) + 1
-        result.complete = kind == "segment.close"
+        result.complete = kind == "segment.close" and event.get("ended") != "continued"
         if self._phase is not None:
             self._phase["ended"] = result.ended
         if handler := self._handlers.get(kind):
@@ -160,14 +162,18 @@ class Fold:
         if not name or (self._phase is not None and self._phase["phase"] == name):
             return
         last = self._summary.phases[-1] if self._summary.phases else {}
-        if last.get("phase") == name and last.get("segment") == event.get("segment"):
+        segment = self._continued.get(int(event.get("segment", 0)), event.get("segment"))
+        if last.get("phase") == name and last.get("segment") == segment:
             self._phase = last
             return
-        self._phase = {"phase": name, "started": event.get("ts"), "ended": event.get("ts"), "segment": event.get("segment"),
+        self._phase = {"phase": name, "started": event.get("ts"), "ended": event.get("ts"), "segment": segment,
                        "check_mode": self._check_mode}
         self._append_limited(self._summary.phases, self._phase)
 
     def _segment_open(self, event: Dict) -> None:
+        if event.get("continues"):
+            self._continued[int(event.get("segment", 0))] = int(event["continues"])
+            return
         self._phase = None
         self._check_mode = bool(event.get("check_mode"))
         self._summary.executions.append({
@@ -175,6 +181,8 @@ class Fold:
         })
 
     def _segment_close(self, event: Dict) -> None:
+        if event.get("ended") == "continued":
+            return
         self._phase = None
         if self._summary.executions:
             self._summary.executions[-1].update(ended=event.get("ts"), ended_how=event.get("ended"))
@@ -185,7 +193,7 @@ class Fold:
 
     def _intent(self, event: Dict) -> None:
         self._in_phase(str(event.get("phase") or ""), event)
-        self._keep_limited(self._intents, _intent_key(event), {
+        self._keep_limited(self._intents, self._intent_key(event), {
             **_select(event, "host", "task", "action", "phase", "seq", "ts", "args", "delegate_to", "segment"),
             "check_mode": bool(event.get("check_mode", self._check_mode)),
         })
@@ -193,7 +201,7 @@ class Fold:
     def _result(self, event: Dict) -> None:
         if "item_index" in event:  # the task of that host is still running
             return
-        self._intents.pop(_intent_key(event), None)
+        self._intents.pop(self._intent_key(event), None)
         host, status = str(event.get("host", "")), event.get("status")
         if status == "unreachable":
             self._append_limited(self._summary.unreachable, {**_select(event, "host", "task", "seq", "ts"), "msg": message(event)})
@@ -276,6 +284,10 @@ class Fold:
             return []
         return [action for (host, _id), action in self._actions.items() if host == intent.get("host") and action.get("outcome") == PLANNED]
 
+    def _intent_key(self, event: Dict) -> tuple[int, str, str]:
+        segment = int(event.get("segment", 0))
+        return self._continued.get(segment, segment), str(event.get("host", "")), str(event.get("task_id", event.get("task", "")))
+
     def _timeline(self, event: Dict) -> None:
         kept = {key: value for key, value in event.items() if key not in ("prev", "run", "mono", "args", "result", "plan")}
         if len(self._timeline_head) < MOST_KEPT - MOST_KEPT // 2:
@@ -299,10 +311,6 @@ class Fold:
 
     def _dropped(self) -> None:
         self._summary.counts["dropped"] = self._summary.counts.get("dropped", 0) + 1
-
-
-def _intent_key(event: Dict) -> tuple[int, str, str]:
-    return int(event.get("segment", 0)), str(event.get("host", "")), str(event.get("task_id", event.get("task", "")))
 
 
 def _body(event: Dict) -> Dict:

@@ -78,7 +78,7 @@ class Report:
                 "recovered": list(self.recovered)}
 
 
-def check(run_dir: Path) -> Report:
+def check(run_dir: Path, name: str = layout.RECORD) -> Report:
     """Recheck the chain, the numbering and the blobs of a run's record, with bounded memory.
 
     A record of which whole segments were cut off at its end, or that was rewritten from its first line, shows no
@@ -86,9 +86,10 @@ def check(run_dir: Path) -> Report:
 
     Args:
         run_dir: the run's directory, the one that contains `record/`.
+        name: of the directory of segments, where it is not `record`.
     """
     walk = _Walk(run_dir)
-    found = layout.segments(run_dir)
+    found = layout.segments(run_dir, name)
     if not found:
         walk.add("no_record", 0, 0, f"There is no record under {run_dir}.")
     for position, (number, path) in enumerate(found, start=1):
@@ -135,7 +136,8 @@ class _Walk:
             if closed_at == line.number - 1 and closed_at:
                 self.add("after_close", number, line.number, "A line follows segment.close.")
             kind = self._line(line) or kind
-            if kind == "segment.close":
+            # "continued" promises a next file.
+            if kind == "segment.close" and not (is_last and (line.event or {}).get("ended") == "continued"):
                 closed_at = line.number
         if closed_at and not torn:
             return

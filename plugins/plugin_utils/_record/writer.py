@@ -30,6 +30,9 @@ from .redact import Redactor
 
 _RESERVED = frozenset(ENVELOPE)
 
+#: A segment that reaches this goes on in the next file: bytes.
+SEGMENT_BYTES = 16 * 1024 * 1024
+
 # macOS has no fdatasync in Python.
 _sync: t.Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
@@ -41,7 +44,7 @@ class Segment:
     """One segment of a run's record, open for writing by this process alone.
 
     Signatures (fixed):
-        Segment.open(run_dir, *, run, redactor, opening=None) -> Segment
+        Segment.open(run_dir, *, run, redactor, opening=None, name="record", resume=False, lock=None) -> Segment
         segment.append(kind, payload, *, sync=True) -> int      the event's seq
         segment.close(payload=None) -> None                      writes segment.close; also at the end of `with`
 
@@ -50,14 +53,20 @@ class Segment:
         redactor: the one choke point; callers teach it secrets at any time.
     """
 
-    def __init__(self, *, run_dir: Path, run: str, number: int, redactor: Redactor, fd: int, lock_fd: int, seq: int, head: str) -> None:
+    def __init__(
+        self, *, run_dir: Path, run: str, name: str, number: int, redactor: Redactor, fd: int, lock: Path, lock_fd: int, seq: int,
+        head: str,
+    ) -> None:
         self.run_dir = run_dir
-        self.path = layout.segment_path(run_dir, number)
+        self.path = layout.segment_path(run_dir, number, name)
         self.run = run
         self.number = number
         self.redactor = redactor
+        self._name = name
+        self._first = number
         self._path = str(self.path)
         self._fd = fd
+        self._lock = lock
         self._lock_fd = lock_fd
         self._pid = os.getpid()
         self._inode = os.fstat(fd).st_ino
@@ -66,7 +75,10 @@ class Segment:
         self._head = head
 
     @classmethod
-    def open(cls, run_dir: Path, *, run: str, redactor: Redactor, opening: t.Mapping[str, t.Any] | None = None) -> Segment:
+    def open(
+        cls, run_dir: Path, *, run: str, redactor: Redactor, opening: t.Mapping[str, t.Any] | None = None, name: str = layout.RECORD,
+        resume: bool = False, lock: Path | None = None,
+    ) -> Segment:
         """Begin the next segment of a run, making the run's directory if needed.
 
         The first line is `segment.open` with `opening` and, from the second segment on, `previous`: number, head
@@ -77,34 +89,37 @@ class Segment:
             run: the run's id.
             redactor: removes secrets from everything that is written.
             opening: what `segment.open` says: who, where, which versions, argv.
+            name: the directory of segments, where it is not `record`.
+            resume: go on in the last segment when it is whole and not closed, instead of beginning the next.
+            lock: the lock file, where it is not the run's.
 
         Raises:
             RecordInUse: another writer has this record open.
             CannotRecord: a directory or file cannot be written.
         """
-        layout.make_private(layout.record_dir(run_dir))
-        lock_fd = _lock(run_dir)
+        layout.make_private(layout.record_dir(run_dir, name))
+        lock = lock or layout.lock_path(run_dir)
+        lock_fd = _lock(lock)
         fd = -1
         try:
-            previous = _last_state(run_dir)
-            number = previous.number + 1
-            path = layout.segment_path(run_dir, number)
-            try:
-                fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-                _sync_directory(path.parent)
-            except OSError as exc:
-                raise cannot_record(path, exc, doing="create") from exc
+            previous = _last_state(run_dir, name)
+            again = resume and previous.number > 0 and previous.lines > 0 and not previous.closed and not previous.torn_bytes
+            number = previous.number if again else previous.number + 1
+            fd = _reopen(layout.segment_path(run_dir, number, name)) if again else _create(layout.segment_path(run_dir, number, name))
             segment = cls(
-                run_dir=run_dir, run=run, number=number, redactor=redactor, fd=fd, lock_fd=lock_fd,
-                seq=previous.seq, head=previous.head,
+                run_dir=run_dir, run=run, number=number, redactor=redactor, fd=fd, lock=lock, lock_fd=lock_fd,
+                seq=previous.seq, head=previous.head, name=name,
             )
+            if again:
+                segment._size = os.fstat(fd).st_size
+                return segment
             segment.append("segment.open", {**(opening or {}), **previous.as_payload()})
             if not previous.closed:
                 segment.append("recovered", previous.as_recovery())
         except BaseException:
             if fd >= 0:
                 os.close(fd)
-            _unlock(run_dir, lock_fd)
+            _unlock(lock, lock_fd)
             raise
         return segment
 
@@ -118,6 +133,11 @@ class Segment:
     def head(self) -> str:
         """SHA-256 of the last line written."""
         return self._head
+
+    @property
+    def seq(self) -> int:
+        """The number of the last line written."""
+        return self._seq
 
     @property
     def is_open(self) -> bool:
@@ -170,9 +190,25 @@ class Segment:
             if sync:
                 doing = "sync"
                 _sync(self._fd)
+            if self._size >= SEGMENT_BYTES and kind != "segment.close":
+                doing = "continue"
+                self._continue()
         except OSError as exc:
             raise cannot_record(exc.filename or self.path, exc, doing=doing) from exc
         return seq
+
+    def _continue(self) -> None:
+        """Close this file and go on in the next: the same writer, the same chain."""
+        self.append("segment.close", {"ended": "continued"})
+        previous = _State(number=self.number, seq=self._seq, head=self._head, lines=1)
+        path = layout.segment_path(self.run_dir, self.number + 1, self._name)
+        fd = _create(path)
+        os.close(self._fd)
+        self.number, self.path, self._path = self.number + 1, path, str(path)
+        self._fd, self._inode, self._size = fd, os.fstat(fd).st_ino, 0
+        self.append("segment.open", {
+            "continues": self._first, "previous": {"segment": previous.number, "head": previous.head, "closed": True},
+        })
 
     def close(self, payload: t.Mapping[str, t.Any] | None = None) -> None:
         """Write `segment.close`, let others write, and forget the file. A second call does nothing.
@@ -192,7 +228,7 @@ class Segment:
         if self.is_open:
             os.close(self._fd)
             self._fd = -1
-            _unlock(self.run_dir, self._lock_fd)
+            _unlock(self._lock, self._lock_fd)
 
     def _write(self, data: bytes) -> None:
         """All of data or nothing."""
@@ -256,9 +292,25 @@ class _State(t.NamedTuple):
         return {"of": self.number, "last_seq": self.seq, "head": self.head, "lines": self.lines, **torn}
 
 
-def _last_state(run_dir: Path) -> _State:
+def _create(path: Path) -> int:
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        _sync_directory(path.parent)
+    except OSError as exc:
+        raise cannot_record(path, exc, doing="create") from exc
+    return fd
+
+
+def _reopen(path: Path) -> int:
+    try:
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
+    except OSError as exc:
+        raise cannot_record(path, exc, doing="open") from exc
+
+
+def _last_state(run_dir: Path, name: str) -> _State:
     """Where the record ends. A segment whose writer died before its first line leaves the head to the one before."""
-    found = layout.segments(run_dir)
+    found = layout.segments(run_dir, name)
     if not found:
         return _State()
     last = _end_of(*found[-1])
@@ -285,15 +337,14 @@ def _end_of(number: int, path: Path) -> _State:
     event = reader.parse(last) or {}
     return _State(
         number=number, seq=int(event.get("seq", 0)), head=hashlib.sha256(last).hexdigest() if count else reader.GENESIS,
-        lines=count, closed=event.get("type") == "segment.close",
+        lines=count, closed=event.get("type") == "segment.close" and event.get("ended") != "continued",
         torn_bytes=len(torn), torn_sha256=hashlib.sha256(torn).hexdigest() if torn else "",
     )
 
 
-def _lock(run_dir: Path) -> int:
+def _lock(path: Path) -> int:
     """Take the run's lock. POSIX locks, since flock's would live on in Ansible's forked workers."""
-    path = layout.lock_path(run_dir)
-    key = (os.getpid(), os.path.realpath(run_dir))
+    key = (os.getpid(), os.path.realpath(path))
     try:
         if key in _open_here:
             raise BlockingIOError(errno.EAGAIN, "held by this process")
@@ -324,8 +375,8 @@ def _in_use(path: Path, owner: str) -> RecordInUse:
     )
 
 
-def _unlock(run_dir: Path, fd: int) -> None:
-    _open_here.discard((os.getpid(), os.path.realpath(run_dir)))
+def _unlock(path: Path, fd: int) -> None:
+    _open_here.discard((os.getpid(), os.path.realpath(path)))
     os.close(fd)
 
 

@@ -1,0 +1,228 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An incident as its events tell it: a fold, nothing stored twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from . import times
+from .policy import Level, Policy, parse_recorded
+
+SCHEMA = "oncall.incident/incident/1"
+
+#: The milestones that metrics know, in the order an incident passes them; a name of one's own is allowed as well.
+MILESTONES = (
+    "impact_start", "detected", "alerted", "acknowledged", "awareness", "mitigation_start", "contained", "mitigated", "verified",
+    "resolved", "reviewed",
+)
+#: The types of an incident's own events.
+OPENED, MILESTONE, NOTE, ATTACHMENT = "opened", "milestone", "note", "attachment"
+RUN_STARTED, RUN_ENDED = "run.started", "run.ended"
+UPDATE, ESCALATED, SEVERITY, CLOSED, REOPENED, SEALED = "update.sent", "escalated", "severity", "closed", "reopened", "sealed"
+
+OPEN, MITIGATED, RESOLVED, IS_CLOSED = "open", "mitigated", "resolved", "closed"
+
+Event = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Milestone:
+    """When something was reached: `at` as somebody says (`source`: manual, alert, auto), `seq` of the event that says so."""
+
+    name: str
+    at: datetime.datetime
+    by: str
+    source: str
+    seq: int
+
+
+@dataclasses.dataclass
+class Run:
+    """A run of a scenario that belongs to the incident. `outcome` is "" while it goes on or when nobody saw its end."""
+
+    run: str
+    scenario: str
+    started: datetime.datetime
+    ended: datetime.datetime | None = None
+    outcome: str = ""
+    exit_status: int | None = None
+    source: str = "wrapper"
+    by: str = ""
+
+
+@dataclasses.dataclass
+class State:
+    """The incident now.
+
+    Attributes:
+        milestones: by name; the last event that names one counts (a correction is a later event).
+        updates, escalations, notes, attachments, seals: events of these types, in order.
+        runs: by run id, in the order they began.
+    """
+
+    id: str = ""
+    title: str = ""
+    severity: str = ""
+    services: Sequence[str] = ()
+    channel: str = ""
+    opened: datetime.datetime | None = None
+    opened_by: str = ""
+    closed: datetime.datetime | None = None
+    resolution: str = ""
+    alert: Mapping[str, Any] | None = None
+    policy: Policy | None = None
+    milestones: dict[str, Milestone] = dataclasses.field(default_factory=dict)
+    runs: dict[str, Run] = dataclasses.field(default_factory=dict)
+    notes: list[Event] = dataclasses.field(default_factory=list)
+    attachments: list[Event] = dataclasses.field(default_factory=list)
+    updates: list[Event] = dataclasses.field(default_factory=list)
+    escalations: list[Event] = dataclasses.field(default_factory=list)
+    seals: list[Event] = dataclasses.field(default_factory=list)
+    events: int = 0
+    last: str = ""
+
+    @property
+    def status(self) -> str:
+        """open, mitigated, resolved or closed."""
+        if self.closed:
+            return IS_CLOSED
+        return RESOLVED if "resolved" in self.milestones else MITIGATED if "mitigated" in self.milestones else OPEN
+
+    @property
+    def began(self) -> datetime.datetime | None:
+        """What targets count from: the alert, else the detection, else the opening."""
+        for name in ("alerted", "detected"):
+            if name in self.milestones:
+                return self.milestones[name].at
+        return self.opened
+
+    @property
+    def level(self) -> Level | None:
+        """The severity's level in the policy."""
+        return self.policy.level(self.severity) if self.policy else None
+
+    def reached(self, name: str) -> datetime.datetime | None:
+        """When a milestone was reached; None when it was not."""
+        found = self.milestones.get(name)
+        return found.at if found else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For incident.json and --json."""
+        return {
+            "schema": SCHEMA, "id": self.id, "title": self.title, "status": self.status, "severity": self.severity,
+            "services": list(self.services), "channel": self.channel, "opened": _text(self.opened), "opened_by": self.opened_by,
+            "closed": _text(self.closed), "resolution": self.resolution,
+            "milestones": [
+                {"name": item.name, "at": times.text(item.at), "by": item.by, "source": item.source, "event": item.seq}
+                for item in sorted(self.milestones.values(), key=lambda item: (item.at, item.seq))
+            ],
+            "runs": [
+                {
+                    "run": run.run, "scenario": run.scenario, "started": _text(run.started), "ended": _text(run.ended),
+                    "outcome": run.outcome, "exit_status": run.exit_status, "source": run.source, "by": run.by,
+                }
+                for run in self.runs.values()
+            ],
+            "notes": len(self.notes), "attachments": len(self.attachments), "updates": len(self.updates),
+            "escalations": len(self.escalations), "seals": len(self.seals),
+            "alert": self.alert, "policy": self.policy.data if self.policy else None,
+        }
+
+
+def fold(events: Iterable[Event]) -> State:
+    """The incident after these events."""
+    state = State()
+    for event in events:
+        add(state, event)
+    return state
+
+
+def add(state: State, event: Event) -> None:
+    """Take in one event. Types that are not known here are only counted."""
+    state.events += 1
+    state.last = str(event.get("ts", ""))
+    handler = _HANDLERS.get(str(event.get("type")))
+    if handler is not None:
+        handler(state, event)
+
+
+def when(event: Event) -> datetime.datetime:
+    """When it happened: `at` where somebody said so, else when it was written."""
+    try:
+        return times.parse(str(event.get("at") or event.get("ts")))
+    except ValueError:
+        return datetime.datetime.fromtimestamp(0, tz=datetime.UTC)
+
+
+def _opened(state: State, event: Event) -> None:
+    state.id = str(event.get("run", ""))
+    state.title = str(event.get("title", ""))
+    state.severity = str(event.get("severity", ""))
+    state.services = [str(item) for item in event.get("services") or ()]
+    state.channel = str(event.get("channel", ""))
+    state.opened, state.opened_by = when(event), str(event.get("by", ""))
+    state.alert = event.get("alert")
+    if event.get("policy"):
+        state.policy = parse_recorded(json.dumps(event["policy"], sort_keys=True))
+
+
+def _milestone(state: State, event: Event) -> None:
+    name = str(event.get("name", ""))
+    if event.get("withdrawn"):
+        state.milestones.pop(name, None)
+        return
+    state.milestones[name] = Milestone(
+        name=name, at=when(event), by=str(event.get("by", "")), source=str(event.get("source", "manual")), seq=int(event.get("seq", 0)),
+    )
+
+
+def _run_started(state: State, event: Event) -> None:
+    run = str(event.get("record", ""))
+    state.runs[run] = Run(
+        run=run, scenario=str(event.get("scenario", "")), started=when(event), source=str(event.get("source", "wrapper")),
+        by=str(event.get("by", "")),
+    )
+
+
+def _run_ended(state: State, event: Event) -> None:
+    run = state.runs.get(str(event.get("record", "")))
+    if run is not None:
+        status = event.get("exit_status")
+        run.ended, run.outcome = when(event), str(event.get("outcome", ""))
+        run.exit_status = status if isinstance(status, int) else None
+
+
+def _severity(state: State, event: Event) -> None:
+    state.severity = str(event.get("severity", state.severity))
+
+
+def _closed(state: State, event: Event) -> None:
+    state.closed, state.resolution = when(event), str(event.get("resolution", ""))
+
+
+def _reopened(state: State, event: Event) -> None:
+    state.closed = None
+
+
+def _append(field: str) -> Callable[[State, Event], None]:
+    def append(state: State, event: Event) -> None:
+        getattr(state, field).append(event)
+
+    return append
+
+
+_HANDLERS: Mapping[str, Callable[[State, Event], None]] = {
+    OPENED: _opened, MILESTONE: _milestone, RUN_STARTED: _run_started, RUN_ENDED: _run_ended, SEVERITY: _severity, CLOSED: _closed,
+    REOPENED: _reopened, NOTE: _append("notes"), ATTACHMENT: _append("attachments"), UPDATE: _append("updates"),
+    ESCALATED: _append("escalations"), SEALED: _append("seals"),
+}
+
+
+def _text(moment: datetime.datetime | None) -> str | None:
+    return times.text(moment) if moment else None
