@@ -83,7 +83,7 @@ class Drawing:
 
 def draw(
     *, bands: Sequence[Band], happenings: Sequence[Happening], milestones: Sequence[Mapping[str, Any]] = (), lanes: Sequence[str] = (),
-    started: Any = None, ended: Any = None,
+    started: Any = None, ended: Any = None, unnamed: str = "run",
 ) -> Drawing | None:
     """The geometry, or None when there is no time to draw on.
 
@@ -93,6 +93,7 @@ def draw(
         milestones: name and at.
         lanes: names of lanes in the order in which they are wanted; what happened elsewhere comes after them.
         started, ended: the least that the axis covers.
+        unnamed: what to call the lane of what happened nowhere in particular.
     """
     times = [at for at in map(seconds, _times(bands, happenings, milestones, started, ended)) if at is not None]
     if not times:
@@ -106,7 +107,7 @@ def draw(
     busy = [name for name in names if any(item.lane == name for item in happenings)]
     drawn = []
     for name in busy[:MOST_LANES]:
-        drawn.append({"y": y + LANE / 2, "name": _short(name), "full": name or "run", "marks": _marks(happenings, name, scale)})
+        drawn.append({"y": y + LANE / 2, "name": _short(name or unnamed), "full": name or unnamed, "marks": _marks(happenings, name, scale)})
         y += LANE
     axis = y + 4
     return Drawing(
@@ -133,14 +134,16 @@ def _times(
 
 def _bands(bands: Iterable[Band], scale: Scale, top: float) -> list[dict[str, Any]]:
     found = []
-    for band in bands:
-        first, last = seconds(band.started), seconds(band.ended)
-        if first is None or last is None:
-            continue
+    timed = [(band, first, last) for band in bands
+             if (first := seconds(band.started)) is not None and (last := seconds(band.ended)) is not None]
+    for number, (band, first, last) in enumerate(timed):
         x, width = scale.x(first), max(scale.x(last) - scale.x(first), 2.0)
-        fits = len(band.label) * LETTER + 8 <= width
+        wide = len(band.label) * LETTER + 8
+        after = scale.x(timed[number + 1][1]) if number + 1 < len(timed) else WIDTH - ROOM
+        beside = wide > width and x + width + wide <= after
         title = f"{band.label}: {time_of_day(band.started)} to {time_of_day(band.ended)}{', ' + band.note if band.note else ''}"
-        found.append({"x": x, "y": top, "width": round(width, 1), "height": BAND, "label": band.label if fits else "", "kind": band.kind,
+        found.append({"x": x, "y": top, "width": round(width, 1), "height": BAND, "label": band.label if beside or wide <= width else "",
+                      "label_x": round(x + (width if beside else 0) + 5, 1), "beside": beside, "kind": band.kind,
                       "title": title})
     return found
 
@@ -192,4 +195,4 @@ def _flags(milestones: Iterable[Mapping[str, Any]], scale: Scale) -> tuple[list[
 
 
 def _short(name: str) -> str:
-    return "run" if not name else name if len(name) <= NAME_LETTERS else name[: NAME_LETTERS - 1] + "…"
+    return name if len(name) <= NAME_LETTERS else name[: NAME_LETTERS - 1] + "…"
