@@ -125,8 +125,7 @@ def of_sources(sources: Sequence[Source]) -> dict[str, Any]:
                          for host in outcome.not_measured(source.summary)],
         "unreachable": _cited(sources, "unreachable"), "unanswered": _cited(sources, "unanswered"), "failures": _cited(sources, "failures"),
         "lost": sum(source.summary.lost_events for source in sources),
-        "entries": [entry for source in sources for entry in map(lambda event, source=source: _entry(source, event), source.summary.timeline)
-                    if entry["what"]],
+        "entries": [entry for source in sources for event in source.summary.timeline if (entry := _entry(source, event))["what"]],
         "dropped": sum(source.summary.counts.get("dropped", 0) for source in sources),
         "tiles": [
             ("found", words.count(len(findings), "problem"), "warn" if worst == 1 else "bad" if worst > 1 else "good"),

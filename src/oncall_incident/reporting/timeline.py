@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..words import one_line
 from .clock import said, seconds, time_of_day
 from .scale import Scale
 
@@ -26,6 +27,8 @@ NEAR = 13
 #: Letters of a lane's name, and pixels of a letter.
 NAME_LETTERS = 18
 LETTER = 6.4
+#: Letters of a milestone that is a sentence of somebody's.
+FLAG_LETTERS = 32
 #: From what a reader must see to what can stand behind it.
 TONES = ("bad", "unknown", "warn", "act", "good", "info")
 
@@ -178,7 +181,7 @@ def _flags(milestones: Iterable[Mapping[str, Any]], scale: Scale) -> tuple[list[
         at = seconds(milestone.get("at"))
         if at is None:
             continue
-        x, label = scale.x(at), str(milestone.get("name", "")).replace("_", " ")
+        x, label = scale.x(at), one_line(str(milestone.get("name", "")).replace("_", " "), limit=FLAG_LETTERS)
         wide = len(label) * LETTER + 10
         left = x - wide if x + wide > WIDTH - ROOM else x
         row = next((number for number, right in enumerate(rows) if left > right), len(rows))
