@@ -25,7 +25,6 @@ from ..module_utils._core.snapshot import COLLECTED, DEFERRED, FAILED, TIMED_OUT
 from ..plugin_utils._frame import fetching, marker
 from ..plugin_utils._record import keeping, redact, summary
 
-MODULE = "oncall.incident.snapshot"
 #: Of one reading of the host, through a connection's standard output: bytes.
 PIECE = 4 * 1024 * 1024
 _SPOOL = re.compile(r"/[\w./-]*/oncall-snapshot-\w+\Z")
@@ -37,6 +36,9 @@ class ActionModule(ActionBase):
     """Takes a snapshot of a host, and never fails the run over it."""
 
     _supports_check_mode = True
+    #: What runs on the host, and the part that it takes when none is named.
+    MODULE: t.ClassVar[str] = "oncall.incident.snapshot"
+    PART: t.ClassVar[str] = "first"
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Take it.
@@ -50,7 +52,7 @@ class ActionModule(ActionBase):
         started = time.monotonic()
         try:
             args = dict(self._task.args)
-            part, budget = str(args.get("part", "first")), parse_duration(args.get("budget", "20s"), name="budget")
+            part, budget = str(args.get("part", self.PART)), parse_duration(args.get("budget", "20s"), name="budget")
             run_dir = self._run_dir(args.pop("dest", None))
             if run_dir is None:
                 return {**result, "reason": "This run is not recorded, so there is no place to keep a snapshot; dest names one."}
@@ -58,7 +60,7 @@ class ActionModule(ActionBase):
             keeper = keeping.Keeper(keeping.host_dir(run_dir, host), redact.current() or redact.Redactor.for_run(None, host))
             wanted = self._wanted(args, part, keeper)
             if wanted is None:
-                return {**result, "reason": "It was taken before in this run." if part == "first" else "Nothing was left to take."}
+                return {**result, "reason": "It was taken before in this run." if part != "rest" else "Nothing was left to take."}
             return {**result, **self._take({**args, **wanted}, keeper, part=part, host=host, deadline=started + budget * 1.5),
                     "seconds": round(time.monotonic() - started, 3)}
         except BadInput as exc:
@@ -79,6 +81,8 @@ class ActionModule(ActionBase):
         """Arguments that choose the items; None when there is nothing to take."""
         once = fetching.is_true(args.get("once", True))
         taken, deferred = fetching.state(keeper.noted())
+        if part not in ("first", "rest"):
+            return None if once and part in taken else {}
         if part == "first":
             return None if once and "first" in taken else {"files": []}
         if once and "rest" in taken:
@@ -92,7 +96,7 @@ class ActionModule(ActionBase):
     def _take(self, args: dict[str, t.Any], keeper: keeping.Keeper, *, part: str, host: str, deadline: float) -> dict[str, t.Any]:
         offset, uncertainty = self._clock_offset()
         spool = str(self._make_tmp_path())
-        answer = self._execute_module(module_name=MODULE, module_args={**args, "spool": spool}, task_vars=self._vars)
+        answer = self._execute_module(module_name=self.MODULE, module_args={**args, "spool": spool}, task_vars=self._vars)
         if answer.get("failed") or not isinstance(answer.get("entries"), list):
             said = summary.message({"result": answer}) or "The host gave no answer."
             keeper.note({"kind": "failure", "part": part, "host": host, "reason": said, "at": time.time()})

@@ -49,6 +49,26 @@ options:
     type: list
     elements: str
     default: []
+  redis:
+    description: Redis servers of the host whose INFO, clients and slow log are taken, by C(redis-cli).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      host:
+        description: Where it listens.
+        type: str
+        default: 127.0.0.1
+      port:
+        description: Its port.
+        type: int
+        default: 6379
+      user:
+        description: User to log in as.
+        type: str
+      password:
+        description: Password; it is not on the command line.
+        type: str
   only:
     description: Names of items to take, and no others.
     type: list
@@ -169,7 +189,15 @@ import tempfile
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._core.snapshot import catalogue, chosen, logs, since_from
+from ansible_collections.oncall.incident.plugins.module_utils._core.snapshot import (
+    catalogue,
+    chosen,
+    in_order,
+    logs,
+    redis,
+    since_from,
+)
+from ansible_collections.oncall.incident.plugins.module_utils._module.results import exit_with
 from ansible_collections.oncall.incident.plugins.module_utils._snapshot.collect import Bounds, hand_over, take
 
 
@@ -181,6 +209,10 @@ def main() -> None:
             "units": {"type": "list", "elements": "str", "default": []},
             "since": {"type": "str"},
             "files": {"type": "list", "elements": "str", "default": []},
+            "redis": {"type": "list", "elements": "dict", "default": [], "options": {
+                "host": {"type": "str", "default": "127.0.0.1"}, "port": {"type": "int", "default": 6379}, "user": {"type": "str"},
+                "password": {"type": "str", "no_log": True},
+            }},
             "only": {"type": "list", "elements": "str"},
             "skip": {"type": "list", "elements": "str", "default": []},
             "budget": {"type": "str", "default": "20s"},
@@ -195,9 +227,8 @@ def main() -> None:
     )
     args = module.params
     try:
-        items = chosen(
-            [*catalogue(units=args["units"], since=since_from(args["since"])), *logs(args["files"])], only=args["only"], skip=args["skip"],
-        )
+        known = [*catalogue(units=args["units"], since=since_from(args["since"])), *redis(args["redis"]), *logs(args["files"])]
+        items = chosen(in_order(known), only=args["only"], skip=args["skip"])
         bounds = Bounds(
             seconds=parse_duration(args["budget"], name="budget"),
             command_seconds=parse_duration(args["command_timeout"], name="command_timeout"), command_bytes=max(args["max_kib"], 1) * 1024,
@@ -215,7 +246,7 @@ def main() -> None:
         module.fail_json(**exc.as_result())
     except OSError as exc:
         module.fail_json(error="cannot_spool", msg=f"{exc.filename or 'The temporary directory'}: {exc.strerror}. Free some space there.")
-    module.exit_json(changed=False, entries=entries, spool=spool)
+    exit_with(module, changed=False, entries=entries, spool=spool)
 
 
 if __name__ == "__main__":

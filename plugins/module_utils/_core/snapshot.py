@@ -42,12 +42,14 @@ class Item:
         folder: the number is its place in the order of volatility.
         commands: alternatives; the first whose program is there is run.
         file: instead of a command: this log's end is taken.
+        environment: variables of the command that its line must not show.
     """
 
     name: str
     folder: str
     commands: t.Tuple[Argv, ...] = ()
     file: str = ""
+    environment: t.Tuple[t.Tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
 
 
 def catalogue(*, units: t.Sequence[str] = (), since: t.Optional[float] = None) -> t.List[Item]:
@@ -121,6 +123,32 @@ def logs(paths: t.Sequence[str]) -> t.List[Item]:
         safe = _FILE_NAME.sub("_", path.strip("/"))[-80:].lstrip("._-") or "log"
         found.append(Item(f"log{number:02d}_{safe}", "50-disk", file=path))
     return found
+
+
+def redis(servers: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[Item]:
+    """Items of Redis servers, by redis-cli: INFO, the clients, the slow log, and what waits in memory.
+
+    Args:
+        servers: host, port, user, password of each.
+    """
+    found: t.List[Item] = []
+    for server in servers:
+        port = int(server.get("port") or 6379)
+        base: Argv = ("redis-cli", "-h", str(server.get("host") or "127.0.0.1"), "-p", str(port), "--no-auth-warning")
+        base += ("--user", str(server["user"])) if server.get("user") else ()
+        secret = (("REDISCLI_AUTH", str(server["password"])),) if server.get("password") else ()
+        for name, command in (
+            ("info", ("INFO", "everything")), ("clients", ("CLIENT", "LIST")), ("slow_log", ("SLOWLOG", "GET", "256")),
+            ("latency", ("LATENCY", "LATEST")), ("memory", ("MEMORY", "STATS")),
+        ):
+            number = f"_{len(found) // 5 + 1}" if len(servers) > 1 else ""
+            found.append(Item(f"redis{number}_{name}", "25-database", ((*base, *command),), environment=secret))
+    return found
+
+
+def in_order(items: t.Iterable[Item]) -> t.List[Item]:
+    """The items by how soon what they take is gone; within a folder as they are given."""
+    return sorted(items, key=lambda item: item.folder)
 
 
 def chosen(items: t.Sequence[Item], *, only: t.Optional[t.Sequence[str]], skip: t.Sequence[str] = ()) -> t.List[Item]:

@@ -105,7 +105,8 @@ def _command(item: Item, path: str, *, most: int, seconds: float, clock: t.Calla
     try:
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-            env={"PATH": _PATH, "LC_ALL": "C", "TERM": "dumb", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "", "HOME": "/"}, cwd="/",
+            env={"PATH": _PATH, "LC_ALL": "C", "TERM": "dumb", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "", "HOME": "/",
+                 **dict(item.environment)}, cwd="/",
         )
     except OSError as exc:
         return {**entry, "ended": time.time(), "status": FAILED, "reason": exc.strerror or str(exc)}

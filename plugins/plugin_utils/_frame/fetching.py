@@ -39,7 +39,8 @@ def state(noted: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[set[str], list[str]
     for line in noted:
         if line.get("kind") == "end":
             taken.add(str(line.get("part")))
-            deferred = [str(name) for name in line.get("deferred") or ()]
+            if line.get("part") in ("first", "rest"):
+                deferred = [str(name) for name in line.get("deferred") or ()]
     return taken, deferred
 
 
