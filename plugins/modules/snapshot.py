@@ -40,7 +40,8 @@ options:
     elements: str
     default: []
   since:
-    description: When the incident began, in ISO 8601 or as seconds since the epoch. The journal is taken from then on; by default of an hour.
+    description:
+      - When the incident began, in ISO 8601 or as seconds since the epoch. The journal is taken from then on; by default of an hour.
     type: str
   files:
     description:

@@ -130,14 +130,19 @@ def verify(record: Record, as_json: Json = False) -> None:
 @app.command(help=texts.REPORT, short_help="Write the report of a run or an incident.")
 def report(
     record: Annotated[
-        str | None, typer.Argument(metavar="[RECORD]", help="A run or an incident: its directory, its id (or how it begins), or latest.", show_default=False),
+        str | None,
+        typer.Argument(
+            metavar="[RECORD]", help="A run or an incident: its directory, its id (or how it begins), or latest.", show_default=False
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="An index of all incidents with their metrics.")] = False,
     form: Annotated[
-        str | None, typer.Option("--format", metavar="FORMAT", help="html or markdown. Default: both files; Markdown on standard output."),
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="html or markdown. Default: both files; Markdown on standard output."),
     ] = None,
     output: Annotated[
-        str | None, typer.Option("-o", "--output", metavar="FILE", help="Write it here as well; - is standard output."),
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write it here as well; - is standard output."),
     ] = None,
 ) -> None:
     """See texts.REPORT."""
@@ -150,10 +155,12 @@ def report(
 @app.command(help=texts.METRICS, short_help="How long incidents took.")
 def metrics(
     by: Annotated[
-        str, typer.Option("--by", metavar="WHAT", help="severity, scenario, month, service, or incident for each of them."),
+        str,
+        typer.Option("--by", metavar="WHAT", help="severity, scenario, month, service, or incident for each of them."),
     ] = "severity",
     since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="Only those that began since then: 2026-01-01, or 30d for the last 30 days."),
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Only those that began since then: 2026-01-01, or 30d for the last 30 days."),
     ] = None,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json, csv or prometheus.")] = "table",
 ) -> None:

@@ -21,10 +21,24 @@ ROLES = ROOT / "roles"
 ACTING = {"oncall.incident.act", "oncall.incident.pg_terminate_long_queries", "oncall.incident.pg_maintain"}
 #: Change nothing on a managed system.
 HARMLESS = {
-    "ansible.builtin.assert", "ansible.builtin.debug", "ansible.builtin.fail", "ansible.builtin.set_fact", "ansible.builtin.meta",
-    "ansible.builtin.include_tasks", "ansible.builtin.import_tasks", "ansible.builtin.include_role", "ansible.builtin.import_role",
-    "oncall.incident.approved", "oncall.incident.conclude", "oncall.incident.disk_health", "oncall.incident.log_excerpt",
-    "oncall.incident.pg_health", "oncall.incident.pg_snapshot", "oncall.incident.publish_plan", "oncall.incident.recording", "oncall.incident.tunnel",
+    "ansible.builtin.assert",
+    "ansible.builtin.debug",
+    "ansible.builtin.fail",
+    "ansible.builtin.set_fact",
+    "ansible.builtin.meta",
+    "ansible.builtin.include_tasks",
+    "ansible.builtin.import_tasks",
+    "ansible.builtin.include_role",
+    "ansible.builtin.import_role",
+    "oncall.incident.approved",
+    "oncall.incident.conclude",
+    "oncall.incident.disk_health",
+    "oncall.incident.log_excerpt",
+    "oncall.incident.pg_health",
+    "oncall.incident.pg_snapshot",
+    "oncall.incident.publish_plan",
+    "oncall.incident.recording",
+    "oncall.incident.tunnel",
 }
 #: Read only where the task says that it does.
 READING = {"ansible.builtin.command"}

@@ -30,7 +30,7 @@ _FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 _MOST_LINES = "200000"
 _PS = "pid,ppid,user,lstart,etimes,stat,pcpu,pmem,rss,wchan:20,cgroup,args"
 
-Argv = t.Tuple[str, ...]
+Argv = tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,12 +47,12 @@ class Item:
 
     name: str
     folder: str
-    commands: t.Tuple[Argv, ...] = ()
+    commands: tuple[Argv, ...] = ()
     file: str = ""
-    environment: t.Tuple[t.Tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
+    environment: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
 
 
-def catalogue(*, units: t.Sequence[str] = (), since: t.Optional[float] = None) -> t.List[Item]:
+def catalogue(*, units: t.Sequence[str] = (), since: t.Optional[float] = None) -> list[Item]:
     """The items of every host, in the order in which they are taken.
 
     Args:
@@ -68,7 +68,7 @@ def catalogue(*, units: t.Sequence[str] = (), since: t.Optional[float] = None) -
     began = "-1h" if since is None else f"@{int(since)}"
     journal: Argv = ("journalctl", "--no-pager", "--output=short-iso-precise", f"--since={began}", f"--lines={_MOST_LINES}")
     journal += tuple(f"--unit={unit}" for unit in units) or ("--priority=warning",)
-    state: t.Tuple[Argv, ...] = (("systemctl", "show", "--no-pager", *units),) if units else ()
+    state: tuple[Argv, ...] = (("systemctl", "show", "--no-pager", *units),) if units else ()
     return [
         Item("sockets", "10-net", (("ss", "-tunapoie"), ("netstat", "-tunape"))),
         Item("listening", "10-net", (("ss", "-tulnp"), ("netstat", "-tulnp"))),
@@ -87,7 +87,11 @@ def catalogue(*, units: t.Sequence[str] = (), since: t.Optional[float] = None) -
         Item("containers_cri", "20-proc", (("crictl", "ps", "--all"),)),
         Item("units", "20-proc", (("systemctl", "list-units", "--all", "--no-pager", "--plain", "--full"),)),
         Item("unit_state", "20-proc", state),
-        Item("open_files", "20-proc", (("lsof", "-nPw"), ("find", "/proc", "-maxdepth", "3", "-path", "/proc/[0-9]*/fd/*", "-printf", "%p %l\\n"))),
+        Item(
+            "open_files",
+            "20-proc",
+            (("lsof", "-nPw"), ("find", "/proc", "-maxdepth", "3", "-path", "/proc/[0-9]*/fd/*", "-printf", "%p %l\\n")),
+        ),
         Item("memory", "30-mem", (("cat", "/proc/meminfo"),)),
         Item("pressure", "30-mem", (("cat", "/proc/pressure/cpu", "/proc/pressure/io", "/proc/pressure/memory"),)),
         Item("kernel_messages", "30-mem", (("dmesg", "--time-format", "iso"), ("dmesg",))),
@@ -99,24 +103,44 @@ def catalogue(*, units: t.Sequence[str] = (), since: t.Optional[float] = None) -
         Item("logins", "50-disk", (("last", "-F", "-w", "-n", "500"), ("last", "-n", "500"))),
         Item("failed_logins", "50-disk", (("lastb", "-F", "-w", "-n", "500"), ("lastb", "-n", "500"))),
         Item("timers", "70-config", (("systemctl", "list-timers", "--all", "--no-pager", "--full"),)),
-        Item("cron", "70-config", (
-            ("find", "/etc/crontab", "/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/var/spool/cron", "-type", "f", "-printf",
-             "%p %TY-%Tm-%TdT%TT %s %u\\n"),
-        )),
-        Item("package_changes", "70-config", (
-            ("tail", "-n", "3000", "/var/log/dpkg.log"), ("rpm", "-qa", "--last"), ("tail", "-n", "1000", "/var/log/apk.log"),
-        )),
+        Item(
+            "cron",
+            "70-config",
+            (
+                (
+                    "find",
+                    "/etc/crontab",
+                    "/etc/cron.d",
+                    "/etc/cron.hourly",
+                    "/etc/cron.daily",
+                    "/var/spool/cron",
+                    "-type",
+                    "f",
+                    "-printf",
+                    "%p %TY-%Tm-%TdT%TT %s %u\\n",
+                ),
+            ),
+        ),
+        Item(
+            "package_changes",
+            "70-config",
+            (
+                ("tail", "-n", "3000", "/var/log/dpkg.log"),
+                ("rpm", "-qa", "--last"),
+                ("tail", "-n", "1000", "/var/log/apk.log"),
+            ),
+        ),
         Item("system", "70-config", (("uname", "-a"),)),
     ]
 
 
-def logs(paths: t.Sequence[str]) -> t.List[Item]:
+def logs(paths: t.Sequence[str]) -> list[Item]:
     """Items for the ends of logs, with safe names that stay different.
 
     Raises:
         BadInput: a path is not absolute.
     """
-    found: t.List[Item] = []
+    found: list[Item] = []
     for number, path in enumerate(paths, start=1):
         if not path.startswith("/") or chr(0) in path:
             raise BadInput(f"files: {path!r} is not an absolute path.", hint="Give the log's whole path.", argument="files")
@@ -125,13 +149,13 @@ def logs(paths: t.Sequence[str]) -> t.List[Item]:
     return found
 
 
-def redis(servers: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[Item]:
+def redis(servers: t.Sequence[t.Mapping[str, t.Any]]) -> list[Item]:
     """Items of Redis servers, by redis-cli: INFO, the clients, the slow log, and what waits in memory.
 
     Args:
         servers: host, port, user, password of each.
     """
-    found: t.List[Item] = []
+    found: list[Item] = []
     for server in servers:
         port = int(server.get("port") or 6379)
         base: Argv = ("redis-cli", "-h", str(server.get("host") or "127.0.0.1"), "-p", str(port), "--no-auth-warning")
@@ -146,12 +170,12 @@ def redis(servers: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[Item]:
     return found
 
 
-def in_order(items: t.Iterable[Item]) -> t.List[Item]:
+def in_order(items: t.Iterable[Item]) -> list[Item]:
     """The items by how soon what they take is gone; within a folder as they are given."""
     return sorted(items, key=lambda item: item.folder)
 
 
-def chosen(items: t.Sequence[Item], *, only: t.Optional[t.Sequence[str]], skip: t.Sequence[str] = ()) -> t.List[Item]:
+def chosen(items: t.Sequence[Item], *, only: t.Optional[t.Sequence[str]], skip: t.Sequence[str] = ()) -> list[Item]:
     """The items that are wanted, in their order.
 
     Raises:

@@ -22,9 +22,12 @@ FOLDER = "25-database"
 #: More rows than these say nothing more, and would not fit: the first ones by the statement's order.
 MOST_ROWS = 20000
 
-_STATEMENTS: t.Tuple[t.Tuple[str, str], ...] = (
+_STATEMENTS: tuple[tuple[str, str], ...] = (
     ("activity", "SELECT * FROM pg_catalog.pg_stat_activity ORDER BY backend_start"),
-    ("blocking", "SELECT pid, pg_catalog.pg_blocking_pids(pid) AS blocked_by FROM pg_catalog.pg_stat_activity WHERE wait_event_type = 'Lock'"),
+    (
+        "blocking",
+        "SELECT pid, pg_catalog.pg_blocking_pids(pid) AS blocked_by FROM pg_catalog.pg_stat_activity WHERE wait_event_type = 'Lock'",
+    ),
     ("locks", "SELECT l.*, l.relation::regclass::text AS relation_name FROM pg_catalog.pg_locks AS l ORDER BY granted, pid"),
     ("prepared_transactions", "SELECT * FROM pg_catalog.pg_prepared_xacts ORDER BY prepared"),
     ("replication", "SELECT * FROM pg_catalog.pg_stat_replication"),
@@ -38,13 +41,15 @@ _STATEMENTS: t.Tuple[t.Tuple[str, str], ...] = (
 
 def take(
     session: Session, *, spool: str, seconds: float, clock: t.Callable[[], float] = time.monotonic,
-) -> t.List[t.Dict[str, t.Any]]:
+) -> list[dict[str, t.Any]]:
     """Read everything that there is time for; entries as a snapshot of a host gives them."""
     deadline = clock() + seconds
     found = []
     for number, (name, sql) in enumerate(_STATEMENTS, start=1):
-        statement = sql.format(total="total_exec_time" if session.server_version >= 130000 else "total_time") if name == "statements" else sql
-        entry: t.Dict[str, t.Any] = {"name": f"postgresql_{name}", "folder": FOLDER, "argv": [statement]}
+        statement = (
+            sql.format(total="total_exec_time" if session.server_version >= 130000 else "total_time") if name == "statements" else sql
+        )
+        entry: dict[str, t.Any] = {"name": f"postgresql_{name}", "folder": FOLDER, "argv": [statement]}
         if clock() >= deadline:
             found.append({**entry, "status": DEFERRED, "reason": "no time was left"})
             continue
@@ -52,7 +57,7 @@ def take(
     return found
 
 
-def _read(session: Session, statement: str, path: str, *, name: str) -> t.Dict[str, t.Any]:
+def _read(session: Session, statement: str, path: str, *, name: str) -> dict[str, t.Any]:
     started = time.time()
     try:
         rows = session.rows(f"SELECT * FROM ({statement}) AS snapshot LIMIT {MOST_ROWS + 1}")

@@ -53,7 +53,7 @@ class Bounds:
     total_bytes: int
 
 
-def take(items: t.Sequence[Item], *, spool: str, bounds: Bounds, clock: t.Callable[[], float] = time.monotonic) -> t.List[t.Dict[str, t.Any]]:
+def take(items: t.Sequence[Item], *, spool: str, bounds: Bounds, clock: t.Callable[[], float] = time.monotonic) -> list[dict[str, t.Any]]:
     """Take the items in their order; what no time or space is left for is deferred, and says so.
 
     Args:
@@ -91,11 +91,11 @@ def hand_over(path: str, spool: str) -> bool:
     return True
 
 
-def _about(item: Item) -> t.Dict[str, t.Any]:
+def _about(item: Item) -> dict[str, t.Any]:
     return {"name": item.name, "folder": item.folder, "argv": [], "path": item.file}
 
 
-def _command(item: Item, path: str, *, most: int, seconds: float, clock: t.Callable[[], float]) -> t.Dict[str, t.Any]:
+def _command(item: Item, path: str, *, most: int, seconds: float, clock: t.Callable[[], float]) -> dict[str, t.Any]:
     entry = _about(item)
     argv = next((list(argv) for argv in item.commands if shutil.which(argv[0], path=_PATH) and _readable(argv)), None)
     if argv is None:
@@ -122,7 +122,7 @@ def _readable(argv: t.Sequence[str]) -> bool:
     return argv[0] not in ("cat", "tail") or os.path.exists(argv[-1])
 
 
-def _drain(process: subprocess.Popen[bytes], path: str, *, most: int, deadline: float, clock: t.Callable[[], float]) -> t.Dict[str, t.Any]:
+def _drain(process: subprocess.Popen[bytes], path: str, *, most: int, deadline: float, clock: t.Callable[[], float]) -> dict[str, t.Any]:
     """Read both outputs until they end, the time is up, or enough was said."""
     digest, kept, late, truncated = hashlib.sha256(), 0, False, False
     heard = b""
@@ -173,7 +173,7 @@ def _end(process: subprocess.Popen[bytes], *, clock: t.Callable[[], float]) -> t
     return None
 
 
-def _file(item: Item, *, most: int, deadline: float, clock: t.Callable[[], float]) -> t.Dict[str, t.Any]:
+def _file(item: Item, *, most: int, deadline: float, clock: t.Callable[[], float]) -> dict[str, t.Any]:
     """Where the end of a log begins, and the hash of that part as it is now; it is fetched from where it is."""
     entry = _about(item)
     entry["started"] = time.time()

@@ -56,13 +56,22 @@ def plain(given: t.Any, *, number: int) -> dict[str, t.Any]:
     status = str(entry.get("status"))
     digest = str(entry.get("sha256") or "")
     found: dict[str, t.Any] = {
-        "name": name if _NAME.match(name) else f"item{number:02d}", "folder": folder if _FOLDER.match(folder) else "90-other",
-        "status": status if status in _STATUSES else FAILED, "argv": [str(word)[:_LONGEST_WORD] for word in _list(entry.get("argv"))[:100]],
-        "rc": entry.get("rc") if isinstance(entry.get("rc"), int) else None, "stderr": str(entry.get("stderr") or "")[:_LONGEST_WORD],
-        "reason": str(entry.get("reason") or "")[:_LONGEST_WORD], "bytes": _count(entry.get("bytes")), "offset": _count(entry.get("offset")),
-        "truncated": bool(entry.get("truncated")), "host_sha256": digest if _SHA256.match(digest) else "",
-        "host_started": _time(entry.get("started")), "host_ended": _time(entry.get("ended")),
-        "file": file if _SPOOLED.match(file) else "", "direct": bool(entry.get("direct")), "remote": str(entry.get("path") or "")[:_LONGEST_WORD],
+        "name": name if _NAME.match(name) else f"item{number:02d}",
+        "folder": folder if _FOLDER.match(folder) else "90-other",
+        "status": status if status in _STATUSES else FAILED,
+        "argv": [str(word)[:_LONGEST_WORD] for word in _list(entry.get("argv"))[:100]],
+        "rc": entry.get("rc") if isinstance(entry.get("rc"), int) else None,
+        "stderr": str(entry.get("stderr") or "")[:_LONGEST_WORD],
+        "reason": str(entry.get("reason") or "")[:_LONGEST_WORD],
+        "bytes": _count(entry.get("bytes")),
+        "offset": _count(entry.get("offset")),
+        "truncated": bool(entry.get("truncated")),
+        "host_sha256": digest if _SHA256.match(digest) else "",
+        "host_started": _time(entry.get("started")),
+        "host_ended": _time(entry.get("ended")),
+        "file": file if _SPOOLED.match(file) else "",
+        "direct": bool(entry.get("direct")),
+        "remote": str(entry.get("path") or "")[:_LONGEST_WORD],
         "file_item": not file and str(entry.get("path") or "").startswith("/"),
     }
     for key in ("size", "inode", "modified"):

@@ -73,11 +73,25 @@ def of_run(source: Source) -> dict[str, Any]:
     said = of_sources([source])
     name = source.ended_how
     return {
-        **said, "kind": "run", "title": run["scenario"] or "a run without the wrapper", "id": summary.run, "run": run, "runs": [run],
-        "headline": {"label": name.replace("_", " "), "tone": TONES.get(name, "unknown"),
-                     "sentence": end.get("sentence") or _without_wrapper(summary), "reasons": [str(item) for item in end.get("reasons") or []]},
-        "started": summary.started, "ended": summary.ended, "took": clock.between(summary.started, summary.ended),
-        "targets": [], "milestones": [], "verification": [chain(source), UNSEALED], "verify_with": f"incident verify {summary.run}",
+        **said,
+        "kind": "run",
+        "title": run["scenario"] or "a run without the wrapper",
+        "id": summary.run,
+        "run": run,
+        "runs": [run],
+        "headline": {
+            "label": name.replace("_", " "),
+            "tone": TONES.get(name, "unknown"),
+            "sentence": end.get("sentence") or _without_wrapper(summary),
+            "reasons": [str(item) for item in end.get("reasons") or []],
+        },
+        "started": summary.started,
+        "ended": summary.ended,
+        "took": clock.between(summary.started, summary.ended),
+        "targets": [],
+        "milestones": [],
+        "verification": [chain(source), UNSEALED],
+        "verify_with": f"incident verify {summary.run}",
         "tiles": [("took", clock.between(summary.started, summary.ended), ""), *said["tiles"]],
         "drawing": drawing(source),
     }
@@ -91,16 +105,34 @@ def about(source: Source) -> dict[str, Any]:
     ansible = outcome.ansible_segments(summary)
     approval = summary.approval or {}
     return {
-        "number": source.number, "id": summary.run, "scenario": opened.get("scenario") or "", "playbook": opened.get("playbook") or "",
-        "outcome": source.ended_how.replace("_", " "), "tone": TONES.get(source.ended_how, "unknown"),
+        "number": source.number,
+        "id": summary.run,
+        "scenario": opened.get("scenario") or "",
+        "playbook": opened.get("playbook") or "",
+        "outcome": source.ended_how.replace("_", " "),
+        "tone": TONES.get(source.ended_how, "unknown"),
         "sentence": (summary.outcome or {}).get("sentence") or _without_wrapper(summary),
-        "started": summary.started, "ended": summary.ended, "took": clock.between(summary.started, summary.ended),
+        "started": summary.started,
+        "ended": summary.ended,
+        "took": clock.between(summary.started, summary.ended),
         "by": opened.get("by") or first.get("user") or (ansible[0].get("user") if ansible else "") or "",
-        "controller": first.get("controller") or "", "inventories": list(opened.get("inventories") or []), "limit": opened.get("limit") or "",
-        "approval": {"granted": approval.get("type") == "plan.approved", "by": approval.get("by") or "", "how": approval.get("how") or "",
-                     "hash": approval.get("hash") or "", "at": approval.get("ts") or "", "count": approval.get("count"),
-                     "ref": source.at(approval.get("seq"))} if approval else None,
-        "versions": _versions(summary), "sources": _sources(opened), "checked": source.checked,
+        "controller": first.get("controller") or "",
+        "inventories": list(opened.get("inventories") or []),
+        "limit": opened.get("limit") or "",
+        "approval": {
+            "granted": approval.get("type") == "plan.approved",
+            "by": approval.get("by") or "",
+            "how": approval.get("how") or "",
+            "hash": approval.get("hash") or "",
+            "at": approval.get("ts") or "",
+            "count": approval.get("count"),
+            "ref": source.at(approval.get("seq")),
+        }
+        if approval
+        else None,
+        "versions": _versions(summary),
+        "sources": _sources(opened),
+        "checked": source.checked,
     }
 
 
@@ -143,9 +175,10 @@ def chain(source: Source) -> dict[str, str]:
     state = {verify.OK: "whole", verify.INCOMPLETE: "not finished", verify.BROKEN: "broken"}.get(checked.status, checked.status)
     recovered = [f"Segment {number} was left open by its writer and closed by the next one." for number in checked.recovered]
     return {
-        "state": state, "tone": {verify.OK: "good", verify.INCOMPLETE: "warn"}.get(checked.status, "bad"),
-        "what": f"{where}{words.count(checked.events, 'event')} in {words.count(checked.segments, 'segment')}, {words.count(checked.blobs, 'blob')}, "
-                f"checked as this report was written; head {checked.head}",
+        "state": state,
+        "tone": {verify.OK: "good", verify.INCOMPLETE: "warn"}.get(checked.status, "bad"),
+        "what": f"{where}{words.count(checked.events, 'event')} in {words.count(checked.segments, 'segment')}, "
+                f"{words.count(checked.blobs, 'blob')}, checked as this report was written; head {checked.head}",
         "detail": " ".join([*recovered, *(problem.message for problem in checked.problems[:3])]),
     }
 

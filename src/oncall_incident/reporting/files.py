@@ -33,7 +33,13 @@ def of_run(run_dir: Path) -> dict[str, Any]:
         total += size
         if len(listed) < MOST_LISTED:
             listed.append({"path": name, "size": words.size(size), "sha256": digest(path)})
-    return {"files": listed, "count": count, "size": words.size(total), "left_out": count - len(listed), "hashed": "as this report was written"}
+    return {
+        "files": listed,
+        "count": count,
+        "size": words.size(total),
+        "left_out": count - len(listed),
+        "hashed": "as this report was written",
+    }
 
 
 def of_manifest(manifest: Path) -> dict[str, Any]:

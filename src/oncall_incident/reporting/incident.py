@@ -37,25 +37,51 @@ def of_incident(incident: Incident, *, now: datetime | None = None) -> dict[str,
     said = of_sources(sources)
     runs = [about(source) for source in sources]
     row = measures.measure(state, now=moment)
-    marks = [Happening(at=entry["ts"], lane="", tone=entry["tone"], shape=entry["shape"], label=entry["what"]) for entry in own if entry["shape"]]
+    marks = [
+        Happening(at=entry["ts"], lane="", tone=entry["tone"], shape=entry["shape"], label=entry["what"]) for entry in own if entry["shape"]
+    ]
     milestones = [{"name": item.name, "at": times.text(item.at), "ref": f"i#{item.seq}"} for item in state.milestones.values()]
     ended = times.text(state.closed) if state.closed else None
     entries = sorted([*own, *(entry for entry in said["entries"] if entry["kind"] != "play.start")],
                      key=lambda entry: clock.seconds(entry["ts"]) or 0.0)
     return {
-        **said, "kind": "incident", "title": state.title or state.id, "id": state.id, "severity": _severity(state), "services": list(state.services),
-        "headline": {"label": state.status, "tone": _TONES.get(state.status, "unknown"), "sentence": _sentence(state, moment),
-                     "reasons": [*_overdue(state, moment), *(f"The record of run {name} is not here." for name in missing)]},
-        "started": times.text(state.began) if state.began else "", "ended": ended, "took": _took(state, moment), "people": people,
-        "runs": runs, "run": {}, "milestones": sorted(milestones, key=lambda item: item["at"]),
-        "targets": _targets(row, state, moment), "entries": _bounded(entries),
+        **said,
+        "kind": "incident",
+        "title": state.title or state.id,
+        "id": state.id,
+        "severity": _severity(state),
+        "services": list(state.services),
+        "headline": {
+            "label": state.status,
+            "tone": _TONES.get(state.status, "unknown"),
+            "sentence": _sentence(state, moment),
+            "reasons": [*_overdue(state, moment), *(f"The record of run {name} is not here." for name in missing)],
+        },
+        "started": times.text(state.began) if state.began else "",
+        "ended": ended,
+        "took": _took(state, moment),
+        "people": people,
+        "runs": runs,
+        "run": {},
+        "milestones": sorted(milestones, key=lambda item: item["at"]),
+        "targets": _targets(row, state, moment),
+        "entries": _bounded(entries),
         "dropped": said["dropped"] + max(len(entries) - MOST_ENTRIES, 0),
         "tiles": [("lasted", _took(state, moment), ""), ("runs", str(len(state.runs)), ""), *said["tiles"]],
-        "drawing": draw(bands=_bands(state), happenings=marks, milestones=milestones, started=times.text(state.began) if state.began else None,
-                        ended=ended, unnamed="people"),
-        "drawings_of_runs": [{**run, "title": run["scenario"] or "playbook", "drawing": drawing(source)} for run, source in zip(runs, sources, strict=True)],
+        "drawing": draw(
+            bands=_bands(state),
+            happenings=marks,
+            milestones=milestones,
+            started=times.text(state.began) if state.began else None,
+            ended=ended,
+            unnamed="people",
+        ),
+        "drawings_of_runs": [
+            {**run, "title": run["scenario"] or "playbook", "drawing": drawing(source)} for run, source in zip(runs, sources, strict=True)
+        ],
         "verification": [_own_chain(incident), *(chain(source) for source in sources), *_seals(state)],
-        "verify_with": f"incident verify {state.id}", "resolution": state.resolution,
+        "verify_with": f"incident verify {state.id}",
+        "resolution": state.resolution,
     }
 
 
@@ -150,16 +176,25 @@ def _targets(row: measures.Row | None, state: State, now: datetime) -> list[dict
         if other.what in ("communication", "review") and began is not None:
             since = began if other.what == "communication" else state.reached("resolved") or state.closed or began
             took = None if other.done is None else (other.done - since).total_seconds()
-            found.append(_target({"communication": "first update"}.get(other.what, other.what), took, (other.at - since).total_seconds(), other.status))
+            found.append(
+                _target(
+                    {"communication": "first update"}.get(other.what, other.what), took, (other.at - since).total_seconds(), other.status
+                )
+            )
     return found
 
 
 def _target(name: str, seconds: float | None, target: float | None, state: str) -> dict[str, Any]:
     share = seconds / target if seconds is not None and target else None
     return {
-        "name": name, "actual": "not yet" if seconds is None else format_duration(seconds), "target": "none" if target is None else format_duration(target),
-        "state": state or "no target", "tone": _STATE_TONES.get(state, "unknown"), "share": share,
-        "percent": "" if share is None else f"{share:.0%}", "width": 0 if share is None else round(min(max(share, 0.02), 1.0) * _METER, 1),
+        "name": name,
+        "actual": "not yet" if seconds is None else format_duration(seconds),
+        "target": "none" if target is None else format_duration(target),
+        "state": state or "no target",
+        "tone": _STATE_TONES.get(state, "unknown"),
+        "share": share,
+        "percent": "" if share is None else f"{share:.0%}",
+        "width": 0 if share is None else round(min(max(share, 0.02), 1.0) * _METER, 1),
     }
 
 
@@ -194,10 +229,14 @@ def _seals(state: State) -> list[Mapping[str, str]]:
         return [UNSEALED]
     last = state.seals[-1]
     signers = ", ".join(str(item) for item in last.get("signers") or ())
-    return [{
-        "state": "sealed", "tone": "good" if signers else "unknown",
-        "what": f"{words.count(len(state.seals), 'seal')}; the last one " + (f"signed by {signers}" if signers else "by hashes alone, without a signature"),
-        "detail": "Whether it holds, this page cannot prove: incident verify checks it against your own allowed signers.",
-    }]
+    return [
+        {
+            "state": "sealed",
+            "tone": "good" if signers else "unknown",
+            "what": f"{words.count(len(state.seals), 'seal')}; the last one "
+            + (f"signed by {signers}" if signers else "by hashes alone, without a signature"),
+            "detail": "Whether it holds, this page cannot prove: incident verify checks it against your own allowed signers.",
+        }
+    ]
 
 

@@ -52,10 +52,18 @@ def _line(row: Row, store: Store) -> dict[str, Any]:
     written = [form for form, name in FORMATS.items() if (folder / "report" / name).is_file()]
     link = f"../{places.incidents_dir(Path()).as_posix()}/{quote(row.id)}/report/{FORMATS[HTML]}" if HTML in written else ""
     return {
-        "id": row.id, "title": row.title, "severity": row.severity, "status": row.status, "began": times.text(row.began),
-        "scenarios": ", ".join(row.scenarios), "link": link,
+        "id": row.id,
+        "title": row.title,
+        "severity": row.severity,
+        "status": row.status,
+        "began": times.text(row.began),
+        "scenarios": ", ".join(row.scenarios),
+        "link": link,
         "tone": {"open": "bad", "mitigated": "warn"}.get(row.status, "good"),
-        "times": [{"text": metrics_text.said(row.measures[name]), "tone": "bad" if row.measures[name].state in NOT_KEPT else ""} for name in METRICS],
+        "times": [
+            {"text": metrics_text.said(row.measures[name]), "tone": "bad" if row.measures[name].state in NOT_KEPT else ""}
+            for name in METRICS
+        ],
     }
 
 

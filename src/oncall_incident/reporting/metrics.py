@@ -14,7 +14,7 @@ from typing import Any
 
 from ..evidence import times
 from ..evidence.store import Store
-from .measures import METRICS, MET, NOT_KEPT, Row, measure
+from .measures import MET, METRICS, NOT_KEPT, Row, measure
 
 #: What incidents can be put together by.
 BY = ("severity", "scenario", "month", "service", "incident")

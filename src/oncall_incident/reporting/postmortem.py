@@ -27,16 +27,24 @@ def draft(content: Json) -> list[dict[str, Any]]:
     return [
         _section("Summary", _summary(content), ["In two or three sentences: what happened, and what did users notice?"]),
         _section("Timeline (all times in UTC)", _timeline(content), _untimed(content)),
-        _section("Impact", _impact(content), [
-            "Users affected: number or share", "Services affected, as users would name them", "Data lost or changed wrongly: yes or no, and which",
-            "Financial impact: an estimate, or none",
-        ]),
+        _section(
+            "Impact",
+            _impact(content),
+            [
+                "Users affected: number or share",
+                "Services affected, as users would name them",
+                "Data lost or changed wrongly: yes or no, and which",
+                "Financial impact: an estimate, or none",
+            ],
+        ),
         _section("Root cause", _causes(content), ["Why did it happen? The findings above are symptoms until somebody has said so."]),
         _section("Contributing factors", _factors(content), ["What made it possible, likelier, or worse?"]),
         _section("Resolution: actions taken", _done(content), ["Steps taken outside of these runs"]),
         _section("What went well", _well(content), ["What else went well?"]),
         _section("What could be improved", _improve(content), ["What was slow, missing, or luck?"]),
-        _section("Lessons learned", [], ["What do we know now that we did not know before?", "Process: detection, response, communication"]),
+        _section(
+            "Lessons learned", [], ["What do we know now that we did not know before?", "Process: detection, response, communication"]
+        ),
         _section("Action items", _items(content), ["[ ] ............ owner: ............ due: ............"] * 3),
     ]
 
@@ -67,11 +75,19 @@ def _summary(content: Json) -> list[tuple[str, str]]:
 
 
 def _timeline(content: Json) -> list[tuple[str, str]]:
-    moments = [(clock.seconds(item["at"]) or 0.0, f"{clock.date_and_time(item['at'])} {str(item['name']).replace('_', ' ')}", item.get("ref", ""))
-               for item in content["milestones"]]
+    moments = [
+        (clock.seconds(item["at"]) or 0.0, f"{clock.date_and_time(item['at'])} {str(item['name']).replace('_', ' ')}", item.get("ref", ""))
+        for item in content["milestones"]
+    ]
     for run in content["runs"]:
         label = f"run {run['number']}" if run["number"] else "the run"
-        moments.append((clock.seconds(run["started"]) or 0.0, f"{clock.date_and_time(run['started'])} {label} started: {run['scenario'] or 'playbook'}", ""))
+        moments.append(
+            (
+                clock.seconds(run["started"]) or 0.0,
+                f"{clock.date_and_time(run['started'])} {label} started: {run['scenario'] or 'playbook'}",
+                "",
+            )
+        )
         if run["approval"]:
             word = "approved" if run["approval"]["granted"] else "refused"
             moments.append((clock.seconds(run["approval"]["at"]) or 0.0,
@@ -99,13 +115,29 @@ def _impact(content: Json) -> list[tuple[str, str]]:
 
 
 def _causes(content: Json) -> list[tuple[str, str]]:
-    return _more([(f"{item['host']}: {item['check']} {item.get('subject') or ''} was {item['status']}: {item['value']}".replace("  ", " "), item["ref"])
-                  for item in content["findings"] if item["status"] == "critical"])
+    return _more(
+        [
+            (
+                f"{item['host']}: {item['check']} {item.get('subject') or ''} was {item['status']}: {item['value']}".replace("  ", " "),
+                item["ref"],
+            )
+            for item in content["findings"]
+            if item["status"] == "critical"
+        ]
+    )
 
 
 def _factors(content: Json) -> list[tuple[str, str]]:
-    return _more([(f"{item['host']}: {item['check']} {item.get('subject') or ''} was {item['status']}: {item['value']}".replace("  ", " "), item["ref"])
-                  for item in content["findings"] if item["status"] != "critical"])
+    return _more(
+        [
+            (
+                f"{item['host']}: {item['check']} {item.get('subject') or ''} was {item['status']}: {item['value']}".replace("  ", " "),
+                item["ref"],
+            )
+            for item in content["findings"]
+            if item["status"] != "critical"
+        ]
+    )
 
 
 def _done(content: Json) -> list[tuple[str, str]]:

@@ -58,5 +58,13 @@ def shape(event: Json) -> str:
     kind = event.get("type")
     if kind == "action":
         return "diamond" if (event.get("action") or {}).get("outcome") != "planned" else ""
-    return {"finding": "circle", "result": "cross", "interrupted": "cross", "record.degraded": "cross", "plan": "square", "plan.approved": "square",
-            "plan.refused": "square", "outcome": "flag"}.get(str(kind), "")
+    return {
+        "finding": "circle",
+        "result": "cross",
+        "interrupted": "cross",
+        "record.degraded": "cross",
+        "plan": "square",
+        "plan.approved": "square",
+        "plan.refused": "square",
+        "outcome": "flag",
+    }.get(str(kind), "")

@@ -110,12 +110,23 @@ def draw(
     busy = [name for name in names if any(item.lane == name for item in happenings)]
     drawn = []
     for name in busy[:MOST_LANES]:
-        drawn.append({"y": y + LANE / 2, "name": _short(name or unnamed), "full": name or unnamed, "marks": _marks(happenings, name, scale)})
+        drawn.append(
+            {"y": y + LANE / 2, "name": _short(name or unnamed), "full": name or unnamed, "marks": _marks(happenings, name, scale)}
+        )
         y += LANE
     axis = y + 4
     return Drawing(
-        width=WIDTH, height=int(axis + AXIS), left=GUTTER, right=WIDTH - ROOM, top=top - 4, axis=axis, ticks=scale.ticks(), bands=drawn_bands,
-        lanes=drawn, flags=flags, left_out=busy[MOST_LANES:],
+        width=WIDTH,
+        height=int(axis + AXIS),
+        left=GUTTER,
+        right=WIDTH - ROOM,
+        top=top - 4,
+        axis=axis,
+        ticks=scale.ticks(),
+        bands=drawn_bands,
+        lanes=drawn,
+        flags=flags,
+        left_out=busy[MOST_LANES:],
         spoken=f"{len(drawn_bands)} stretches and {len(happenings)} events "
         f"from {said(min(times), '%H:%M:%S')} to {said(max(times), '%H:%M:%S')} UTC",
     )

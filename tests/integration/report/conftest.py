@@ -127,7 +127,9 @@ def tell_run(told: Story) -> None:
     with told.segment(check_mode=True, versions={"ansible_core": "2.21.5"}):
         told.tell("play.start", play="Investigate", hosts="db", phases=["investigate"])
         told.intent("db1", "Look", phase="investigate", task_id="t0")
-        told.finding("investigate", "db1", "warning", check="replication", subject="slot_1", observed=5 << 30, threshold=1 << 30, unit="bytes")
+        told.finding(
+            "investigate", "db1", "warning", check="replication", subject="slot_1", observed=5 << 30, threshold=1 << 30, unit="bytes"
+        )
         told.finding("investigate", "db1", "critical", hint="Nearly all slots are taken.")
         for number in range(12):
             told.finding("investigate", "db1", "ok", check=f"check_{number}", observed=number, threshold=20, unit="count")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 from pathlib import Path
@@ -127,8 +128,10 @@ def test_headings_have_an_order_and_links_a_target(browser: Browser, pages: dict
     for name in HONEST:
         browser.open(pages[name])
         levels = browser.script("return [...document.querySelectorAll('h1,h2,h3')].map(h => Number(h.tagName[1]))")
-        assert levels[0] == 1 and levels.count(1) == 1 and all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
-        lost = browser.script("return [...document.querySelectorAll('a[href^=\"#\"]')].filter(a => !document.querySelector(a.hash)).map(a => a.hash)")
+        assert levels[0] == 1 and levels.count(1) == 1 and all(after - before <= 1 for before, after in itertools.pairwise(levels))
+        lost = browser.script(
+            "return [...document.querySelectorAll('a[href^=\"#\"]')].filter(a => !document.querySelector(a.hash)).map(a => a.hash)"
+        )
         assert lost == []
 
 

@@ -17,7 +17,9 @@ def at(second: float) -> str:
 
 
 def test_it_is_to_scale() -> None:
-    drawing = draw(bands=[Band("a", at(0), at(10), "run"), Band("b", at(10), at(40), "run"), Band("c", at(100), at(200), "run")], happenings=[])
+    drawing = draw(
+        bands=[Band("a", at(0), at(10), "run"), Band("b", at(10), at(40), "run"), Band("c", at(100), at(200), "run")], happenings=[]
+    )
     assert drawing is not None
     first, second, third = drawing.bands
     assert second["width"] == pytest.approx(3 * first["width"], abs=0.3) and third["width"] == pytest.approx(10 * first["width"], abs=0.3)
@@ -26,7 +28,9 @@ def test_it_is_to_scale() -> None:
 
 
 def test_marks_that_would_cover_each_other_are_one_with_the_worst_tone() -> None:
-    found = [Happening(at(1.0 + number / 1000), "db1", tone, "circle", f"thing {number}") for number, tone in enumerate(["good", "bad", "warn"])]
+    found = [
+        Happening(at(1.0 + number / 1000), "db1", tone, "circle", f"thing {number}") for number, tone in enumerate(["good", "bad", "warn"])
+    ]
     drawing = draw(bands=[], happenings=[*found, Happening(at(500), "db1", "good", "flag", "end")])
     assert drawing is not None
     (crowd, alone) = drawing.lanes[0]["marks"]
@@ -40,7 +44,9 @@ def test_lanes_without_room_are_named() -> None:
 
 
 def test_milestones_do_not_cover_each_other() -> None:
-    drawing = draw(bands=[], happenings=[], milestones=[{"name": f"milestone {number}", "at": at(number)} for number in range(4)], ended=at(3000))
+    drawing = draw(
+        bands=[], happenings=[], milestones=[{"name": f"milestone {number}", "at": at(number)} for number in range(4)], ended=at(3000)
+    )
     assert drawing is not None
     assert len({flag["row"] for flag in drawing.flags}) == 4
     assert draw(bands=[], happenings=[], milestones=[{"name": "late", "at": at(3000)}], started=at(0)).flags[0]["anchor"] == "end"  # type: ignore[union-attr]

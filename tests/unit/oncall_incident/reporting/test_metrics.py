@@ -78,7 +78,9 @@ def test_an_incident_without_a_beginning_has_no_row() -> None:
     assert measure(model.State(), now=NOW) is None
 
 
-@pytest.mark.parametrize(("values", "p90"), [([1.0], 1.0), ([1.0, 2.0], 2.0), (list(map(float, range(1, 11))), 9.0), (list(map(float, range(1, 12))), 10.0)])
+@pytest.mark.parametrize(
+    ("values", "p90"), [([1.0], 1.0), ([1.0, 2.0], 2.0), (list(map(float, range(1, 11))), 9.0), (list(map(float, range(1, 12))), 10.0)]
+)
 def test_nine_of_ten_is_a_time_that_was_measured(values: list[float], p90: float) -> None:
     assert metrics.nearest_rank(values, 0.9) == p90
 

@@ -10,7 +10,23 @@ from ansible_collections.oncall.incident.plugins.module_utils._core import snaps
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 
 #: Programs that only read whatever their arguments are, and the arguments that make the others read only.
-READ_ONLY = {"ss", "netstat", "cat", "ps", "who", "lsof", "ls", "df", "last", "lastb", "uname", "tail", "iptables-save", "ip6tables-save", "dmesg"}
+READ_ONLY = {
+    "ss",
+    "netstat",
+    "cat",
+    "ps",
+    "who",
+    "lsof",
+    "ls",
+    "df",
+    "last",
+    "lastb",
+    "uname",
+    "tail",
+    "iptables-save",
+    "ip6tables-save",
+    "dmesg",
+}
 READING = {
     "ip": {"neighbour", "route", "address"}, "nft": {"list"}, "docker": {"ps"}, "podman": {"ps"}, "crictl": {"ps"},
     "systemctl": {"list-units", "list-timers", "show"}, "journalctl": {"--no-pager"}, "find": {"-printf"}, "rpm": {"-qa"},
@@ -26,7 +42,10 @@ def test_every_command_only_reads() -> None:
     for item in everything():
         for argv in item.commands:
             assert argv[0] in READ_ONLY or READING[argv[0]] & set(argv), argv
-            assert not {"-exec", "-delete", "-F", "flush", "--vacuum-size", "-C", "--clear", "-D"} & set(argv) or argv[0] in ("last", "lastb"), argv
+            assert not {"-exec", "-delete", "-F", "flush", "--vacuum-size", "-C", "--clear", "-D"} & set(argv) or argv[0] in (
+                "last",
+                "lastb",
+            ), argv
 
 
 def test_what_is_gone_soonest_comes_first() -> None:
@@ -83,9 +102,18 @@ def test_choosing() -> None:
         snapshot.chosen(items, only=["memry"])
 
 
-@pytest.mark.parametrize(("value", "wanted"), [
-    (None, None), ("", None), (12, 12.0), ("12.5", 12.5), ("1970-01-01T00:01:00Z", 60.0), ("1970-01-01T01:00:00+01:00", 0.0), ("1970-01-01", 0.0),
-])
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (None, None),
+        ("", None),
+        (12, 12.0),
+        ("12.5", 12.5),
+        ("1970-01-01T00:01:00Z", 60.0),
+        ("1970-01-01T01:00:00+01:00", 0.0),
+        ("1970-01-01", 0.0),
+    ],
+)
 def test_since(value: object, wanted: float | None) -> None:
     assert snapshot.since_from(value) == wanted
 

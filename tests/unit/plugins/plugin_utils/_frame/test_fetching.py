@@ -16,11 +16,23 @@ import pytest
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import fetching
 
 
-@pytest.mark.parametrize("given", [
-    None, [], "x", 3, {}, {"name": None}, {"status": ["collected"]}, {"status": "collected"}, {"status": "collected", "file": "../../etc/passwd"},
-    {"status": "collected", "file": "/etc/passwd"}, {"name": "../x", "folder": "/etc", "argv": "rm", "rc": "0", "bytes": -5, "sha256": "zz"},
-    {"argv": [{"a": 1}] * 5000, "stderr": "x" * 10**6, "bytes": True, "started": float("nan"), "ended": 1e300, "offset": "7"},
-])
+@pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        [],
+        "x",
+        3,
+        {},
+        {"name": None},
+        {"status": ["collected"]},
+        {"status": "collected"},
+        {"status": "collected", "file": "../../etc/passwd"},
+        {"status": "collected", "file": "/etc/passwd"},
+        {"name": "../x", "folder": "/etc", "argv": "rm", "rc": "0", "bytes": -5, "sha256": "zz"},
+        {"argv": [{"a": 1}] * 5000, "stderr": "x" * 10**6, "bytes": True, "started": float("nan"), "ended": 1e300, "offset": "7"},
+    ],
+)
 def test_nothing_it_says_has_a_surprise(given: Any) -> None:
     entry = fetching.with_clocks(fetching.plain(given, number=3), offset=1.0)
     assert entry["status"] in ("failed", "deferred", "not_available") and "/" not in entry["name"] + entry["folder"] + entry["file"]
@@ -42,7 +54,11 @@ def test_a_log_is_named_by_its_path() -> None:
 
 
 def test_state() -> None:
-    lines = [{"kind": "begin", "part": "first"}, {"kind": "end", "part": "first", "deferred": ["journal"]}, {"kind": "end", "part": "postgresql"}]
+    lines = [
+        {"kind": "begin", "part": "first"},
+        {"kind": "end", "part": "first", "deferred": ["journal"]},
+        {"kind": "end", "part": "postgresql"},
+    ]
     assert fetching.state(lines) == ({"first", "postgresql"}, ["journal"])
     assert fetching.state([{"kind": "begin", "part": "first"}]) == (set(), [])
 

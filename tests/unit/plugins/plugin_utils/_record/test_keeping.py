@@ -22,7 +22,25 @@ def keeper(tmp_path: Path) -> keeping.Keeper:
     return keeping.Keeper(keeping.host_dir(tmp_path, "db1"), redactor)
 
 
-EVIL = ["..", ".", "", "/etc/passwd", "../../x", "a/b", "a\\b", "-rf", "a\nb", "a\0b", ".hidden", "~root", "$(id)", "x" * 500, "ä", "\udc80", "=2E"]
+EVIL = [
+    "..",
+    ".",
+    "",
+    "/etc/passwd",
+    "../../x",
+    "a/b",
+    "a\\b",
+    "-rf",
+    "a\nb",
+    "a\0b",
+    ".hidden",
+    "~root",
+    "$(id)",
+    "x" * 500,
+    "ä",
+    "\udc80",
+    "=2E",
+]
 
 
 def test_every_name_is_one_harmless_component() -> None:
