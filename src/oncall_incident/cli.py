@@ -15,6 +15,7 @@ import typer
 
 from . import ansible_cfg, collection, texts
 from .collection import Collection
+from .commands import evidence, incidents
 from .errors import Stop
 from .exits import Exit
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else there.")]
 Record = Annotated[str, typer.Argument(metavar="RECORD", help="A run's directory, its id (or how it begins), or latest.")]
+Evidence = Annotated[str, typer.Argument(metavar="BUNDLE|RECORD", help="An incident's id, bundle or tar; a run's id or directory; latest.")]
 Many = list[str] | None
 
 
@@ -42,6 +44,22 @@ def main() -> None:
         # The reader of our output went away; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(int(Exit.FAILED))
+    except Exception as exc:
+        stop = _foreseen(exc)
+        if stop is None:
+            raise
+        _complain(stop)
+        if "--json" in sys.argv:
+            typer.echo(json.dumps(_as_data(stop)))
+        sys.exit(int(stop.status))
+
+
+def _foreseen(exc: Exception) -> Stop | None:
+    """What the collection's own errors mean for a command: nothing could be written, or an input is not usable."""
+    errors = sys.modules.get("ansible_collections.oncall.incident.plugins.module_utils._core.errors")
+    if errors is None or not isinstance(exc, errors.IncidentError):
+        return None
+    return Stop(exc.message, hint=exc.hint or "", status=Exit.NOT_RECORDED if "record" in exc.kind else Exit.USAGE)
 
 
 @app.callback(invoke_without_command=True)
@@ -90,6 +108,9 @@ def run(
             help="Show ansible-playbook's own output too, with whatever secrets it shows; -vvv: more.",
         ),
     ] = 0,
+    incident: Annotated[
+        str | None, typer.Option("--incident", metavar="INCIDENT", envvar="INCIDENT_ID", help="The incident it is for; its own otherwise."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """See texts.RUN."""
@@ -104,7 +125,7 @@ def run(
         scenario=scenario, inventories=inventory or [], limit=limit, extra_vars=extra_vars or [], yes=yes, check=check,
         timeout=seconds(timeout), tags=_list(tags), skip_tags=_list(skip_tags), vault_password_files=vault_password_file or [],
         vault_ids=vault_id or [], private_key=private_key, user=user, become=become, ask=options, secrets=answers, forks=forks,
-        verbosity=verbose, passed=passed or [], pass_env=pass_env or [],
+        verbosity=verbose, passed=passed or [], pass_env=pass_env or [], incident=incident,
     )
     raise typer.Exit(int(run_and_show(asked, found=found, as_json=as_json)))
 
@@ -118,13 +139,20 @@ def scenarios(as_json: Json = False) -> None:
     show_scenarios(found.path, as_json=as_json)
 
 
-@app.command(help=texts.VERIFY, short_help="Recheck a record.")
-def verify(record: Record, as_json: Json = False) -> None:
+@app.command(help=texts.VERIFY, short_help="Recheck a bundle or a record.")
+def verify(
+    record: Evidence,
+    allowed_signers: Annotated[
+        str | None, typer.Option("--allowed-signers", metavar="FILE", help="Whom you trust to sign; ssh-keygen(1) has the form."),
+    ] = None,
+    tsa_ca: Annotated[str | None, typer.Option("--tsa-ca", metavar="FILE", help="The time-stamping authority's certificates, PEM.")] = None,
+    as_json: Json = False,
+) -> None:
     """See texts.VERIFY."""
     _bind()
     from .verify_command import verify_and_show
 
-    raise typer.Exit(int(verify_and_show(record, as_json=as_json)))
+    raise typer.Exit(int(verify_and_show(record, allowed_signers=allowed_signers, tsa_ca=tsa_ca, as_json=as_json)))
 
 
 @app.command(help=texts.REPORT, short_help="Write the report of a run or an incident.")
@@ -180,6 +208,10 @@ def _bind() -> Collection:
     found = _find()
     collection.bind(found)
     return found
+
+
+incidents.register(app, _bind)
+evidence.register(app, _bind)
 
 
 def _list(value: str | None) -> list[str]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class Executor:
         self._cwd = cwd
         self._view = view
         self._stopper = stopper
+        #: Called with every look at the progress; must not raise.
+        self.also: Callable[[], None] = lambda: None
 
     def run(
         self, directory: Path, *, tags: Sequence[str], check: bool, variables: Sequence[str], own: Mapping[str, Any], doing: str,
@@ -77,6 +79,7 @@ class Executor:
             if self._stopper.reason:
                 view.stopping()
             view.show_from(record)
+            self.also()
 
         view.begin(doing)
         try:

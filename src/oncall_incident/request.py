@@ -26,6 +26,7 @@ class Request:
         secrets: prompt pattern -> answer, for ansible's password questions; never on a command line.
         tags: what --tags named: phases, and further tags.
         passed: what follows `--`.
+        incident: the incident it is for; None for one of its own.
     """
 
     scenario: str
@@ -48,6 +49,7 @@ class Request:
     verbosity: int = 0
     passed: Sequence[str] = ()
     pass_env: Sequence[str] = ()
+    incident: str | None = None
 
     @property
     def phases(self) -> tuple[str, ...]:

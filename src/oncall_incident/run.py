@@ -23,6 +23,8 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary im
 from . import ansible_cfg, approval, collection, endings, extravars, outcome, request, scenarios, who
 from .collection import Collection
 from .errors import Stop
+from .evidence import sources
+from .evidence.running import Membership, existing
 from .execution import Executor
 from .exits import Exit
 from .outcome import Outcome
@@ -48,6 +50,8 @@ class Finished:
     summary: Summary
     run_dir: Path
     report: Path | None
+    incident: str = ""
+    incident_notes: Sequence[str] = ()
 
 
 class Run:
@@ -67,6 +71,10 @@ class Run:
         request.check_files(asked, cwd=cwd)
         program = ansible_playbook()
         home = layout.default_home(os.environ).absolute()
+        if asked.incident:
+            existing(home, asked.incident)
+        self._home, self._settings = home, settings
+        self._membership: Membership | None = None
         self.record = Recording(home=home, run=layout.new_run_id(self.scenario.name, now=time.time()), versions=collection.versions(found))
         self._asked = asked
         self._collection = found
@@ -95,7 +103,7 @@ class Run:
                 end = self._phases(private, variables)
             except CannotRecord as exc:
                 end = _not_recorded(exc)
-            return self._close(end)
+            return self._leave(self._close(end))
 
     # The wrapper's own side of the record
 
@@ -122,7 +130,14 @@ class Run:
                     "timeout": asked.timeout, "phases": list(asked.phases), "tags": list(asked.further_tags),
                     "skip_tags": list(asked.skip_tags), "variables": [_names(value) for value in asked.extra_vars],
                     "passed": self.record.redactor.argv(list(asked.passed)),
+                    "inventory_sha256": sources.inventories(asked.inventories, cwd=self._cwd), "configuration": dict(self._settings),
                 })
+            about = ", ".join(part for part in (asked.limit or "", "check only" if asked.check else "") if part)
+            self._membership = Membership.begin(
+                home=self._home, given=asked.incident, scenario=self.scenario.name, playbook=self.scenario.playbook, run=self.record.run,
+                run_dir=self.record.run_dir, about=about, collection=found.path, versions=collection.versions(found), cwd=self._cwd,
+            )
+            self._executor.also = self._membership.tick
         except CannotRecord as exc:
             raise Stop(exc.message, hint=exc.hint or "", status=Exit.NOT_RECORDED) from exc
 
@@ -142,6 +157,17 @@ class Run:
         except OSError as exc:
             end = dataclasses.replace(end, reasons=[*end.reasons, f"the report could not be written: {exc.filename}: {exc.strerror}"])
         return Finished(end, record.summary, record.run_dir, report)
+
+    def _leave(self, finished: Finished) -> Finished:
+        """Tell the incident how the run ended, and give it the record."""
+        member = self._membership
+        if member is None:
+            return finished
+        try:
+            notes = member.end(finished.outcome, finished.summary)
+        except (CannotRecord, Stop, OSError) as exc:
+            notes = [f"the incident {member.incident.id} does not have all of it: {getattr(exc, 'message', exc)}"]
+        return dataclasses.replace(finished, incident=member.incident.id, incident_notes=notes)
 
     # The phases
 

@@ -18,12 +18,15 @@ from rich.text import Text
 from . import outcome
 from .collection import Collection
 from .consoles import PatientConsole
+from .evidence import sealing
 from .exits import Exit
 from .request import Request
 from .run import Finished, Run, outcome_event
 from .stopping import Stopper
 from .view import STYLES, View
 
+#: Every run that closes its own incident without a key or an authority would say so.
+_EXPECTED = frozenset({sealing.UNSIGNED, sealing.NO_AUTHORITY})
 _STYLE = {Exit.RECOVERED: "bold green", Exit.NOTHING_TO_DO: "bold green", Exit.REFUSED: "bold yellow", Exit.INTERRUPTED: "bold yellow"}
 
 
@@ -47,7 +50,8 @@ def _as_data(finished: Finished, took: float) -> dict[str, object]:
     summary = finished.summary
     return {
         **outcome_event(finished.outcome, summary), "ansible_said": list(finished.outcome.quoted),
-        "run": summary.run, "record": str(finished.run_dir),
+        "run": summary.run, "record": str(finished.run_dir), "incident": finished.incident or None,
+        "incident_notes": list(finished.incident_notes),
         "report": str(finished.report) if finished.report else None, "seconds": round(took, 1),
         "plan_hash": (summary.plan or {}).get("hash"),
         "approval": _pick(summary.approval, "type", "by", "how") if summary.approval else None,
@@ -84,6 +88,11 @@ def _show_end(view: View, finished: Finished, took: float) -> None:
     console.print(Text(f"  record  {_short(finished.run_dir)}", style="dim"), soft_wrap=True)
     if finished.report is not None:
         console.print(Text(f"  report  {_short(finished.report)}", style="dim"), soft_wrap=True)
+    if finished.incident:
+        console.print(Text(f"  incident  {finished.incident}", style="dim"), soft_wrap=True)
+    for note in finished.incident_notes:
+        if note not in _EXPECTED:
+            console.print(Text(f"  {note}", style="yellow"), soft_wrap=True)
 
 
 def _short(path: Path) -> str:

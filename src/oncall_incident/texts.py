@@ -18,6 +18,8 @@ Examples:
       the plan; touches nothing
   incident run db-recovery -i inventories/prod
       plan, your approval, action, measurement, report
+  incident open "Logins hang" -s P1; incident status; incident close latest
+      an incident over several runs and people, sealed at its end
   incident verify latest
       is the record whole and unchanged?
   incident report latest --output -
@@ -51,14 +53,20 @@ your environment only what Ansible, SSH and clients need is passed on, and
 what your inventory reads with lookup('env', ...); --pass-env NAME adds to it.
 """
 
-VERIFY = """Recheck a record: is every line there, unchanged and in its place?
+VERIFY = """Recheck an incident's bundle (its id, directory or tar) or a run's record:
+is all of it there, unchanged, and who vouches for it?
+
+Signatures are checked against --allowed-signers, else
+INCIDENT_ALLOWED_SIGNERS, else the store's own list; time tokens against
+--tsa-ca, else INCIDENT_TSA_CA. Nothing in a bundle is changed by looking.
 
 \b
 Exit statuses:
-    0  ok          every line is there and unchanged
+    0  proven, ok  unchanged; of a bundle: a signer whom you trust sealed it
     1  broken      something was changed; it says where
-    2  bad input   there is no such record
-    3  incomplete  its last writer did not finish
+    2  bad input   there is no such bundle or record
+    3  not proven  unchanged, but no signer you trust vouches for all of it;
+       incomplete  of a record: its last writer did not finish
 """
 
 REPORT = """Write the report of a run or an incident, as one HTML file and as Markdown.

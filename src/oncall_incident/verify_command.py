@@ -1,22 +1,28 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`incident verify`."""
+"""`incident verify`: of a bundle, or of a run's record."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import typer
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import verify
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 from rich.console import Console
 from rich.text import Text
 
 from .errors import Stop
+from .evidence import checks, exporting, places, settings, signing
+from .evidence.incident import Incident
+from .evidence.store import Store
 from .exits import Exit
-from .records import run_directory
+from .records import LATEST, run_directory
 from .words import count
 
 _STATUS = {verify.OK: Exit.RECOVERED, verify.BROKEN: Exit.FAILED, verify.INCOMPLETE: Exit.NOT_RECOVERED}
@@ -27,10 +33,66 @@ _MEANING = {
     verify.INCOMPLETE: "what is there is unchanged, but its last writer did not finish",
 }
 _MOST = 20
+_PROOF = {checks.PROVEN: Exit.RECOVERED, checks.BROKEN: Exit.FAILED, checks.UNPROVEN: Exit.NOT_RECOVERED}
+_LOOKS = {checks.PROVEN: "bold green", checks.BROKEN: "bold red", checks.UNPROVEN: "bold yellow"}
+_SAID = {
+    checks.PROVEN: "it is as it was when a signer whom you trust sealed it",
+    checks.BROKEN: "it was changed after it was made, or is not what it says",
+    checks.UNPROVEN: "nothing is wrong with what is there, but no signer whom you trust vouches for all of it",
+}
 
 
-def verify_and_show(record: str, *, as_json: bool) -> Exit:
-    """Check a record, say what was found, give the exit status."""
+def verify_and_show(given: str, *, allowed_signers: str | None, tsa_ca: str | None, as_json: bool) -> Exit:
+    """Check a bundle or a record, say what was found, give the exit status."""
+    configured = settings.load()
+    bundle, own = _bundle(given, configured.home)
+    if bundle is None:
+        return _record(given, as_json=as_json)
+    allowed = signing.allowed_signers(allowed_signers, home=configured.home, environ=configured.environ)
+    authority = configured.authority_certificates(tsa_ca)
+    with contextlib.ExitStack() as stack:
+        if exporting.is_archive(bundle):
+            bundle = exporting.unpack(bundle, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="incident-verify-"))))
+        verdict = checks.check(bundle, allowed=allowed, authority=authority, own=own)
+    if own is not None:
+        with contextlib.suppress(CannotRecord, Stop):  # a store that cannot be written can still be read
+            Incident(own).custody("verified", {"found": verdict.status})
+    if as_json:
+        typer.echo(json.dumps({"exit_status": int(_PROOF[verdict.status]), **verdict.as_dict()}))
+    else:
+        _show(verdict)
+    return _PROOF[verdict.status]
+
+
+def _bundle(given: str, home: Path) -> tuple[Path | None, Path | None]:
+    """The bundle or archive that is meant, and the incident's folder when it lies in a store; (None, None): it is a run."""
+    path = Path(given).expanduser().absolute()
+    if exporting.is_archive(path):
+        return path, None
+    folder = places.folder_of(path)
+    if folder is not None:
+        return places.bundle(folder), folder
+    if places.is_bundle(path) or (path / "bagit.txt").is_file():
+        return path, None
+    store = Store(home)
+    if given != LATEST and (given in store.names() or (given.startswith("INC-") and any(name.startswith(given) for name in store.names()))):
+        folder = store.find(given).folder
+        return places.bundle(folder), folder
+    return None, None
+
+
+def _show(verdict: checks.Verdict) -> None:
+    out = Console(highlight=False, soft_wrap=True)
+    said = _SAID[verdict.status]
+    out.print(Text.assemble((verdict.status, _LOOKS[verdict.status]), f"  {verdict.incident or verdict.bundle.name}: {said}"))
+    for statement in verdict.statements:
+        out.print(Text.assemble(("  " + f"{statement.status:<11}", _LOOKS[statement.status]), f"  {statement.what}: {statement.text}"))
+        for problem in statement.problems:
+            out.print(Text(f"               {problem}", style="red"))
+    out.print(Text(f"  {verdict.bundle}", style="dim"))
+
+
+def _record(record: str, *, as_json: bool) -> Exit:
     path = run_directory(record, environ=os.environ, cwd=Path.cwd())
     try:
         report = verify.check(path)

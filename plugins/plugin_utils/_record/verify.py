@@ -31,7 +31,7 @@ class Problem:
     """One thing that is wrong.
 
     Attributes:
-        kind: a stable word: chain, not_json, torn, sequence, identity, missing_segment, empty_segment, unclosed,
+        kind: a stable word: chain, checkpoint, cut, not_json, torn, sequence, identity, missing_segment, empty_segment, unclosed,
             after_close, missing_blob, changed_blob, no_record.
         segment: number of the segment, 0 when it is about the whole record.
         line: line number in the segment, 0 when it is about the whole segment.
@@ -78,7 +78,7 @@ class Report:
                 "recovered": list(self.recovered)}
 
 
-def check(run_dir: Path, name: str = layout.RECORD) -> Report:
+def check(run_dir: Path, name: str = layout.RECORD, *, heads: t.Mapping[int, str] | None = None) -> Report:
     """Recheck the chain, the numbering and the blobs of a run's record, with bounded memory.
 
     A record of which whole segments were cut off at its end, or that was rewritten from its first line, shows no
@@ -87,8 +87,9 @@ def check(run_dir: Path, name: str = layout.RECORD) -> Report:
     Args:
         run_dir: the run's directory, the one that contains `record/`.
         name: of the directory of segments, where it is not `record`.
+        heads: SHA-256 that lines must have by their seq: what checkpoints elsewhere say.
     """
-    walk = _Walk(run_dir)
+    walk = _Walk(run_dir, heads or {})
     found = layout.segments(run_dir, name)
     if not found:
         walk.add("no_record", 0, 0, f"There is no record under {run_dir}.")
@@ -96,14 +97,16 @@ def check(run_dir: Path, name: str = layout.RECORD) -> Report:
         if number != walk.expected_segment:
             walk.add("missing_segment", walk.expected_segment, 0, f"Segment {walk.expected_segment:06d} is missing; {number:06d} follows.")
         walk.segment(number, path, is_last=position == len(found))
+    walk.after_all()
     return walk.report(len(found))
 
 
 class _Walk:
     """The state that goes from line to line."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, heads: t.Mapping[int, str]) -> None:
         self._run_dir = run_dir
+        self._heads = dict(heads)
         self._problems: list[Problem] = []
         self._run = ""
         self._head = reader.GENESIS
@@ -124,6 +127,11 @@ class _Walk:
             status=status, problems=tuple(self._problems), run=self._run, segments=segments, events=self._events,
             blobs=len(self._blobs), head=self._head, recovered=tuple(self._recovered),
         )
+
+    def after_all(self) -> None:
+        """A checkpoint saw more lines than there are."""
+        if self._heads:
+            self.add("cut", self.expected_segment - 1, 0, f"A checkpoint saw line {max(self._heads)}; the record ends at {self._seq}.")
 
     def segment(self, number: int, path: Path, *, is_last: bool) -> None:
         self.expected_segment = number + 1
@@ -176,6 +184,8 @@ class _Walk:
         seq = event.get("seq")
         self._seq = seq if isinstance(seq, int) else self._seq + 1
         self._head = line.digest
+        if self._heads and self._heads.pop(self._seq, self._head) != self._head:
+            self.add("checkpoint", *where, "The line is not the one that a checkpoint saw: it, or one before it, was written anew.")
         if kind == "segment.close" and not closing_line_is_whole(line.raw):
             self.add("chain", *where, "The closing line was changed: it does not give the hash that it carries of itself.")
         if b'"$blob"' in line.raw:

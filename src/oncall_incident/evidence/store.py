@@ -35,7 +35,7 @@ class Store:
 
     def incidents(self) -> Iterator[Incident]:
         """All of them, the oldest first by name."""
-        for name in self._names():
+        for name in self.names():
             yield Incident(self.directory / name)
 
     def find(self, given: str) -> Incident:
@@ -47,7 +47,7 @@ class Store:
         folder = places.folder_of(Path(given).expanduser().absolute())
         if folder is not None:
             return Incident(folder)
-        known = self._names()
+        known = self.names()
         if given == LATEST and known:
             return Incident(max((self.directory / name for name in known), key=_opened))
         if given in known:
@@ -118,7 +118,8 @@ class Store:
             return []
         return sorted(name for name in found if name.startswith(prefix) and not name.startswith("."))
 
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
+        """The ids of all of them, sorted."""
         return [name for name in self._folders() if places.is_bundle(places.bundle(self.directory / name))]
 
 

@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files into the bag: streamed, hashed on the way, named by their hash, never held in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import cannot_record
+
+from ..errors import Stop
+from . import collecting, model, times
+from .incident import Incident
+
+_CHUNK = 1 << 20
+
+
+def attach(incident: Incident, path: Path, *, name: str | None = None, redact: bool = False, note: str = "") -> str:
+    """Take a copy of a file into the bag; its SHA-256.
+
+    Args:
+        name: what it is called, where that is not the file's name.
+        redact: it is text: take secrets out line by line, as out of everything that is recorded. Without, it stays byte for byte.
+
+    Raises:
+        Stop: it cannot be read, or is no plain file.
+        CannotRecord: it cannot be written.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as exc:
+        raise Stop(f"{path}: {exc.strerror}.", hint="Give a file that you can read.") from exc
+    with os.fdopen(fd, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise Stop(f"{path} is no plain file.", hint="Attach files one by one, or a tar of the directory.")
+        with incident.locked():
+            digest, size = _keep(incident, stream.readline if redact else lambda: stream.read(_CHUNK), redact=redact)
+            incident.append(model.ATTACHMENT, {
+                "name": name or path.name, "sha256": digest, "bytes": size, "redacted": redact, "note": note,
+                "path": str(layout.blob_path(incident.data, digest).relative_to(incident.bundle)), "at": times.text(times.now()),
+            })
+            incident.custody("collected", {"name": name or path.name, "sha256": digest, "bytes": size})
+    return digest
+
+
+def attach_run(incident: Incident, run: str, run_dir: Path) -> None:
+    """Take the record of a run that was started without this incident into it.
+
+    Raises:
+        Stop: it is still being written, or belongs to the incident already.
+    """
+    state = incident.state()
+    if run in state.runs and state.runs[run].ended:
+        raise Stop(f"{incident.id} has the run {run} already.", hint="incident status shows an incident's runs.")
+    described = collecting.describe(run_dir)
+    with incident.locked():
+        collecting.collect(incident, run, run_dir)
+        began, ended = str(described["started"]), str(described["ended"])
+        scenario = str(described["opened"].get("scenario") or _playbook(described))
+        incident.append_all([
+            (model.RUN_STARTED, {"record": run, "scenario": scenario, "at": began, "source": "attached"}),
+            (model.RUN_ENDED, {
+                "record": run, "outcome": described["outcome"] or "not judged", "exit_status": described["exit_status"], "at": ended,
+            }),
+        ])
+        incident.custody("collected", {"record": run})
+
+
+def _playbook(described: dict[str, object]) -> str:
+    executions = described["executions"]
+    names = [str(item.get("playbook")) for item in executions if item.get("playbook")] if isinstance(executions, list) else []
+    return Path(names[0]).stem if names else "playbook"
+
+
+def _keep(incident: Incident, read: Callable[[], bytes], *, redact: bool) -> tuple[str, int]:
+    """Write a blob under its hash; the hash and the size."""
+    where = incident.data / "blobs"
+    layout.make_private(where)
+    part = where / f".attachment.{os.getpid()}"
+    total, size = hashlib.sha256(), 0
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
+            while chunk := read():
+                if redact:
+                    chunk = incident.redactor.text(chunk.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+                total.update(chunk)
+                size += len(chunk)
+                target.write(chunk)
+            target.flush()
+            os.fsync(target.fileno())
+        path = layout.blob_path(incident.data, total.hexdigest())
+        layout.make_private(path.parent)
+        part.replace(path)
+    except OSError as exc:
+        part.unlink(missing_ok=True)
+        raise cannot_record(exc.filename or part, exc) from exc
+    return total.hexdigest(), size

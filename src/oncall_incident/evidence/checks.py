@@ -1,0 +1,313 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`incident verify` of a bundle: what is proven, what is not, and what is wrong, in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, verify
+
+from .. import words
+from . import bag, checkpoints, model, places, sealing, signing, times, timestamp
+
+PROVEN, UNPROVEN, BROKEN = "proven", "not proven", "broken"
+_MOST = 20
+_BLOB = re.compile(r"data/(?:runs/[^/]+/)?blobs/sha256/([0-9a-f]{2})/([0-9a-f]{64})\Z")
+
+
+@dataclasses.dataclass(frozen=True)
+class Statement:
+    """One thing that was looked at: what, how it stands, in words, and what is wrong with it, file by file."""
+
+    what: str
+    status: str
+    text: str
+    problems: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What check() found.
+
+    Attributes:
+        status: BROKEN when anything is; PROVEN when an allowed signer vouches for all of it; else UNPROVEN.
+        times: until when the seals' signatures existed, as a trusted authority says.
+    """
+
+    incident: str
+    bundle: Path
+    status: str
+    statements: tuple[Statement, ...]
+    seals: int
+    files: int
+    events: int
+    signers: tuple[str, ...]
+    times: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As data."""
+        return {**dataclasses.asdict(self), "bundle": str(self.bundle)}
+
+
+def check(bundle: Path, *, allowed: Path | None, authority: Path | None, own: Path | None = None) -> Verdict:
+    """Check a bundle. Nothing in it is changed, no link in it is followed.
+
+    Args:
+        allowed: the verifier's allowed_signers.
+        authority: the certificates of the time-stamping authority he trusts.
+        own: the incident's folder when it lies in a store: what was added since the last seal, by the incident going on, is then
+            not yet covered instead of foreign.
+    """
+    return _Check(bundle, allowed, authority, own).all()
+
+
+class _Check:
+    def __init__(self, bundle: Path, allowed: Path | None, authority: Path | None, own: Path | None) -> None:
+        self._bundle = bundle
+        self._allowed = allowed
+        self._authority = authority
+        self._own = own
+        self._statements: list[Statement] = []
+        self._events = 0
+        self._signers: list[str] = []
+        self._times: list[str] = []
+
+    def all(self) -> Verdict:
+        bundle = self._bundle
+        walked = bag.walk(bundle, "data")
+        seals = sealing.seals(bundle)
+        listed, wrong = bag.read_manifest(bundle / bag.MANIFEST) if seals else ({}, [])
+        digests = bag.digests(bundle, walked.files)
+        covered = self._files(walked, listed, wrong, digests, sealed=bool(seals))
+        if seals:
+            self._tags(seals)
+        self._chains(walked)
+        vouched = self._seals(seals, listed, digests)
+        statuses = {statement.status for statement in self._statements}
+        status = BROKEN if BROKEN in statuses else PROVEN if vouched and covered else UNPROVEN
+        return Verdict(
+            incident=_incident_id(bundle), bundle=bundle, status=status, statements=tuple(self._statements), seals=len(seals),
+            files=len(walked.files), events=self._events, signers=tuple(dict.fromkeys(self._signers)), times=tuple(self._times),
+        )
+
+    def _say(self, what: str, status: str, text: str, problems: Iterable[str] = ()) -> None:
+        found = list(problems)
+        shown = found[:_MOST] + ([f"and {len(found) - _MOST} more"] if len(found) > _MOST else [])
+        self._statements.append(Statement(what, BROKEN if found else status, text, tuple(shown)))
+
+    def _files(
+        self, walked: bag.Walked, listed: Mapping[str, str], wrong: Sequence[str], digests: Mapping[str, str], *, sealed: bool,
+    ) -> bool:
+        """Every file as the manifest says, none missing, none added. Whether the manifest covers all of them."""
+        problems = [*wrong, *walked.strange]
+        if not sealed:
+            self._say("files", UNPROVEN, "There is no seal: nothing says which files belong here and how they were.", problems)
+            return False
+        problems += [f"{path} is missing" for path in sorted(set(listed) - set(walked.files))]
+        problems += [f"{path} was changed" for path, digest in sorted(listed.items()) if path in digests and digests[path] != digest]
+        problems += [f"the manifest names {path}, outside data" for path in sorted(listed) if not path.startswith("data/")]
+        added = sorted(set(walked.files) - set(listed))
+        since = [path for path in added if self._own is not None and self._goes_on(path, digests)]
+        problems += [f"{path} was added" for path in added if path not in since]
+        if since and not problems:
+            files = words.count(len(since), "file")
+            self._say("files", UNPROVEN, f"What the last seal covers is unchanged; {files} came since and is not covered yet: seal again.")
+            return False
+        self._say("files", PROVEN, f"{words.count(len(listed), 'file')} as the manifest says, none missing, none added.", problems)
+        return not problems
+
+    def _goes_on(self, path: str, digests: Mapping[str, str]) -> bool:
+        """Whether a file is what an open incident writes: its chains and checkpoints are checked, its blobs are their own hash."""
+        blob = _BLOB.match(path)
+        if blob:
+            return digests[path] == blob.group(2)
+        return path.startswith(("data/events/", "data/checkpoints/", "data/runs/", "data/hosts/", "data/source/", "data/report/"))
+
+    def _tags(self, seals: Sequence[tuple[int, Path]]) -> None:
+        bundle = self._bundle
+        listed, problems = bag.read_manifest(bundle / bag.TAG_MANIFEST)
+        problems = [*problems, *(
+            f"{path} {'was changed' if digest else 'is missing'}" for path, digest in bag.digests(bundle, sorted(listed)).items()
+            if digest != listed[path]
+        )]
+        for name in ("bagit.txt", bag.BAG_INFO, bag.MANIFEST):
+            if name not in listed:
+                problems.append(f"{bag.TAG_MANIFEST} does not name {name}")
+        if not (bundle / "bagit.txt").is_file() or (bundle / "bagit.txt").read_text(encoding="utf-8", errors="replace") != bag.BAGIT:
+            problems.append("bagit.txt does not declare BagIt 1.0")
+        number = seals[-1][0]
+        top = {"bagit.txt", bag.BAG_INFO, bag.MANIFEST, bag.TAG_MANIFEST, bag.VERIFY, "data", "seal", places.CUSTODY}
+        problems += [f"{entry.name!r} was added beside data" for entry in sorted(bundle.iterdir()) if entry.name not in top]
+        for part in (places.CUSTODY, "seal"):
+            walked = bag.walk(bundle, part) if (bundle / part).is_dir() else bag.Walked((), ())
+            problems += walked.strange
+            problems += [f"{path} was added" for path in walked.files if path not in listed and not _of_last(path, number)]
+        self._say("bag", PROVEN, f"The bag's own files are as the tag manifest of seal {number:04d} says.", problems)
+
+    def _chains(self, walked: bag.Walked) -> None:
+        """The chains of the incident, its runs and the custody, and every checkpoint against them."""
+        data = self._bundle / "data"
+        if any("symbolic link" in text for text in walked.strange):
+            self._say("events", UNPROVEN, "The chains were not read: there are links.")
+            return
+        seen: dict[str, dict[int, str]] = {}
+        odd = []
+        taken = list(checkpoints.read(data))
+        for item in taken:
+            if item.count < 0:
+                odd.append(f"{item.path.name} is no checkpoint")
+            seen.setdefault(item.origin, {})[item.count] = item.head
+        name = f"{checkpoints.PREFIX}/{_incident_id(self._bundle)}"
+        self._chain("events", "the incident's events", data, places.EVENTS, seen.pop(f"{name}/events", {}))
+        runs = data / "runs"
+        for path in sorted(runs.iterdir()) if runs.is_dir() else ():
+            self._chain(f"run {path.name}", "the run's record", path, layout.RECORD, seen.pop(f"{name}/runs/{path.name}", {}))
+        if layout.segments(self._bundle, places.CUSTODY):
+            self._chain("custody", "the custody chain", self._bundle, places.CUSTODY, {})
+        if self._own is not None:
+            # Of a run that is not collected yet the record is elsewhere.
+            seen = {origin: heads for origin, heads in seen.items() if not origin.startswith(f"{name}/runs/")}
+        odd += [f"a checkpoint of {words.one_line(origin, limit=200)} belongs to nothing here" for origin in seen if origin]
+        self._checkpoints(taken, odd)
+
+    def _chain(self, what: str, label: str, root: Path, name: str, heads: Mapping[int, str]) -> None:
+        try:
+            report = verify.check(root, name, heads=heads)
+        except OSError as exc:
+            self._say(what, BROKEN, f"{label} cannot be read", [f"{exc.filename}: {exc.strerror}"])
+            return
+        self._events += report.events
+        problems = [
+            f"{name}/{problem.segment:06d}.jsonl{f', line {problem.line}' if problem.line else ''}: {problem.message}"
+            for problem in report.problems if problem.status == verify.BROKEN
+        ]
+        strange = report.run not in ("", root.name) if name == layout.RECORD else report.run != _incident_id(self._bundle)
+        if strange:
+            problems.append(f"they say that they belong to {words.one_line(report.run, limit=100)}")
+        whole = f"{words.count(report.events, 'event')}, every line in its place and unchanged"
+        unfinished = " Its last writer has not closed it." if report.status == verify.INCOMPLETE else ""
+        self._say(what, PROVEN, f"{label}: {whole}.{unfinished}", problems)
+
+    def _checkpoints(self, taken: Sequence[checkpoints.Checkpoint], odd: Sequence[str]) -> None:
+        signed, problems, unknown = 0, list(odd), 0
+        for item in taken:
+            signature = item.path.with_name(item.path.name + ".sig")
+            if not signature.is_file():
+                continue
+            found = signing.check(item.path, signature, allowed=self._allowed)
+            if not found.good:
+                problems.append(f"the signature of {item.path.name} is not good: {found.why}")
+            signed += bool(found.principal)
+            unknown += not found.principal
+        said = f"{words.count(len(taken), 'checkpoint')} taken while the incident ran, {signed} signed by an allowed signer"
+        self._say("checkpoints", PROVEN if taken and signed == len(taken) else UNPROVEN, f"{said}.", problems)
+
+    def _seals(self, seals: Sequence[tuple[int, Path]], listed: Mapping[str, str], digests: Mapping[str, str]) -> bool:
+        """Every seal against its own copies, and that later ones only add. Whether the last one is by an allowed signer."""
+        vouched = False
+        for position, (number, path) in enumerate(seals):
+            last = position == len(seals) - 1
+            problems = [f"seal {position + 1:04d} is missing"] if number != position + 1 else []
+            problems += self._copies(path, last=last)
+            mine, wrong = bag.read_manifest(path / bag.MANIFEST)
+            problems += [f"{path.name}: {text}" for text in wrong]
+            if not last:
+                problems += [
+                    f"{name} of seal {number:04d} is neither as it was nor kept as a version" for name, digest in sorted(mine.items())
+                    if listed.get(name) != digest and not _kept(name, digest, listed, number)
+                ]
+            vouched = self._seal(number, path, problems)
+        return vouched
+
+    def _copies(self, path: Path, *, last: bool) -> list[str]:
+        """The seal's copy of the manifests: of the last seal, the bag's own; of an earlier one, what its tag manifest says."""
+        problems = []
+        tags, _wrong = bag.read_manifest(path / bag.TAG_MANIFEST)
+        copies = bag.digests(path, list(sealing.COPIES))
+        for name in (bag.MANIFEST, bag.BAG_INFO):
+            if tags.get(name) != copies[name]:
+                problems.append(f"{path.name}/{name} is not the one that the seal's tag manifest names")
+        if last:
+            there = bag.digests(self._bundle, list(sealing.COPIES))
+            problems += [f"{name} is not the one that seal {path.name} is over" for name in sealing.COPIES if there[name] != copies[name]]
+        return problems
+
+    def _seal(self, number: int, path: Path, problems: list[str]) -> bool:
+        data = path / bag.TAG_MANIFEST
+        signatures = sorted(entry for entry in path.iterdir() if entry.name.endswith(".sig") and entry.is_file())
+        said, vouched, strangers = [], False, []
+        token_of = {entry: self._token(entry, entry.with_name(entry.name + ".tsr"), problems) for entry in signatures or [data]}
+        for signature in signatures:
+            token = token_of[signature]
+            at = token.at.strftime("%Y%m%d%H%M%SZ") if token and token.good and token.at else ""
+            found = signing.check(data, signature, allowed=self._allowed, at=at)
+            if not found.good:
+                problems.append(f"{signature.name} is not a good signature over seal {number:04d}: {found.why}")
+            elif found.principal:
+                vouched = True
+                self._signers.append(found.principal)
+                said.append(f"signed by {found.principal} ({found.key})")
+            elif self._allowed is None:
+                said.append(f"signed with {found.key}, and nothing here says whose that is: {found.why}")
+            else:
+                strangers.append(found.why)
+        if strangers and not vouched:
+            problems += strangers
+        said += [f"also {text}" for text in strangers if vouched]
+        if not signatures:
+            said.append("sealed by hashes alone: nobody's key vouches for it, and whoever can write here can make them again")
+        proven = [token for token in token_of.values() if token and token.good and token.at]
+        if proven:
+            at_text = times.text(min(token.at for token in proven if token.at))
+            self._times.append(at_text)
+            said.append(f"it existed at {at_text}, says the authority you trust")
+        elif any(token_of.values()):
+            said.append(f"a time token is there but proves nothing yet: {next(token.why for token in token_of.values() if token)}")
+        else:
+            said.append("no time token: its times are what its maker said")
+        self._say(f"seal {number:04d}", PROVEN if vouched else UNPROVEN, "; ".join(said) + ".", problems)
+        return vouched and not problems
+
+    def _token(self, data: Path, token: Path, problems: list[str]) -> timestamp.Token | None:
+        if not token.is_file():
+            return None
+        found = timestamp.check(data, token, authority=self._authority)
+        if not found.good and (self._authority is not None or found.at is None):
+            problems.append(f"{token.name} proves no time: {found.why}")
+        return found
+
+
+def _kept(name: str, digest: str, listed: Mapping[str, str], number: int) -> bool:
+    """Whether an earlier version of a file made from the events is kept."""
+    if name not in sealing.DERIVED:
+        return False
+    file_name = name.rpartition("/")[2]
+    return any(
+        value == digest and path.startswith("data/versions/") and path.endswith(f"/{file_name}") and int(path.split("/")[2]) >= number
+        for path, value in listed.items()
+    )
+
+
+def _of_last(path: str, number: int) -> bool:
+    """Whether a file is of the last seal: it cannot be in the tag manifest that it signs."""
+    directory, _slash, name = path.rpartition("/")
+    known = {*sealing.COPIES, "seal.json", "allowed_signers"}
+    return directory == f"seal/{number:04d}" and (name in known or name.endswith((".sig", ".tsr")))
+
+
+def _incident_id(bundle: Path) -> str:
+    """The incident's id, as its first event says it."""
+    for event in reader.read(bundle / "data", places.EVENTS):
+        return str(event.get("run", ""))
+    return ""
+
+
+def state(bundle: Path) -> model.State:
+    """The incident that a bundle is of."""
+    return model.fold(reader.read(bundle / "data", places.EVENTS))

@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Closing an incident: resolved, closed, sealed, and copied away when that is configured."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import Stop
+from . import model, sealing, signing, times
+from .incident import Incident
+from .settings import Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Closed:
+    """How closing went. `pushed` is where the copy is; `failed` says why there is none although one was wanted."""
+
+    sealed: sealing.Sealed
+    signers: Sequence[signing.Signer]
+    pushed: str
+    failed: str
+
+    @property
+    def notes(self) -> list[str]:
+        """What could not be done, in words."""
+        return [*self.sealed.notes, *([self.failed] if self.failed else [])]
+
+
+def close(
+    incident: Incident, *, configured: Settings, resolution: str, make_key: bool, sign_keys: Sequence[str] = (), seconds: float = 30.0,
+    at: str = "",
+) -> Closed:
+    """Write that it is over, seal it, and push it where that is configured. A push that fails costs nothing but the copy.
+
+    Args:
+        make_key: make a key when there is none.
+        at: when it was closed, when that is not now.
+
+    Raises:
+        Stop: a run still goes on, or something that an earlier seal covers was changed.
+    """
+    with incident.locked():
+        when = at or times.text(times.now())
+        events: list[tuple[str, Mapping[str, Any]]] = []
+        state = incident.state()
+        if "resolved" not in state.milestones:
+            events.append((model.MILESTONE, {"name": "resolved", "at": when, "source": "auto"}))
+        if not state.closed:
+            events.append((model.CLOSED, {"resolution": resolution, "at": when}))
+        incident.append_all(events or [(model.NOTE, {"text": resolution})])
+        sealed, signers = seal(incident, configured=configured, sign_keys=sign_keys, make_key=make_key, seconds=seconds)
+    pushed, failed = "", ""
+    if configured.push_url:
+        from . import pushing
+
+        try:
+            pushed = pushing.push(incident, configured.push_url, configured=configured).url
+        except Stop as stop:
+            failed = f"not copied to {configured.push_url}: {stop.message}"
+    return Closed(sealed, signers, pushed, failed)
+
+
+def seal(
+    incident: Incident, *, configured: Settings, sign_keys: Sequence[str] = (), make_key: bool = True, seconds: float = 30.0,
+) -> tuple[sealing.Sealed, Sequence[signing.Signer]]:
+    """Seal with what is configured; who signed. This store learns its own signers' keys."""
+    signers = configured.signers(sign_keys, make=make_key)
+    sealed = sealing.seal(incident, signers=signers, authority=configured.authority, seconds=seconds)
+    for signer in signers:
+        if signer.identity in sealed.signed:
+            signing.remember(configured.home, signer)
+    return sealed, signers

@@ -1,0 +1,291 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sealing: manifests over everything, a copy of them in seal/NNNN, signatures over that copy, and a time token over those."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
+
+from .. import who
+from ..errors import Stop
+from ..exits import Exit
+from ..private import write_private
+from . import bag, checkpoints, collecting, instructions, model, places, signing, timeline, times, timestamp
+from .incident import Incident
+
+#: Made from the rest at every seal; an earlier version is kept. Everything else never changes once sealed.
+DERIVED = ("data/incident.json", "data/timeline.jsonl", "data/redactions.jsonl")
+COPIES = (bag.MANIFEST, bag.TAG_MANIFEST, bag.BAG_INFO)
+#: The names of files in the making, ours and those of spilled values.
+_LEFT = re.compile(r"\.(?:.+\.\d+|[0-9a-f]{16}\.[0-9a-f]{8})\Z")
+UNSIGNED = "sealed by hashes alone: nobody's key vouches for it"
+NO_AUTHORITY = "no time-stamping authority is configured: its times are this machine's"
+SOFTWARE = "oncall.incident (https://galaxy.ansible.com/oncall/incident)"
+
+
+@dataclasses.dataclass(frozen=True)
+class Sealed:
+    """A seal that was made.
+
+    Attributes:
+        digest: SHA-256 of the tag manifest: what was signed.
+        signed: identities whose signature is there.
+        stamped: times that an authority vouches for.
+        notes: what could not be done, in words.
+    """
+
+    number: int
+    path: Path
+    digest: str
+    files: int
+    signed: tuple[str, ...]
+    stamped: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As data."""
+        return {**dataclasses.asdict(self), "path": str(self.path)}
+
+
+def seals(bundle: Path) -> list[tuple[int, Path]]:
+    """The seals of a bundle, in order."""
+    where = bundle / "seal"
+    found = [entry for entry in where.iterdir() if entry.name.isdigit() and len(entry.name) == 4] if where.is_dir() else []
+    return sorted((int(entry.name), entry) for entry in found)
+
+
+def seal(incident: Incident, *, signers: Sequence[signing.Signer], authority: str | None, seconds: float = 30.0) -> Sealed:
+    """Seal an incident as it is now.
+
+    Args:
+        authority: URL of the time-stamping authority; None asks nobody.
+        seconds: how long to wait for it.
+
+    Raises:
+        Stop: a run goes on, or something that an earlier seal covers was changed.
+        CannotRecord: it cannot be written.
+    """
+    with incident.locked():
+        _sweep(incident)
+        _collect_runs(incident)
+        before = seals(incident.bundle)
+        number = before[-1][0] + 1 if before else 1
+        known = _checked(incident, before)
+        incident.append(model.SEALED, {"number": number, "signers": [signer.identity for signer in signers]})
+        incident.close_segment(places.EVENTS)
+        checkpoints.of_events(incident, signers[0] if signers else None)
+        changed = _derive(incident, before)
+        incident.custody("sealing", {"number": number})
+        incident.close_segment(places.CUSTODY)
+        _copy_custody(incident)
+        files = bag.walk(incident.bundle, "data").files
+        fresh = [path for path in files if path not in known or path in changed]
+        entries = {**{path: value for path, value in known.items() if path in files}, **bag.digests(incident.bundle, fresh)}
+        _write_tags(incident, number, entries)
+        made = _make_seal(incident, number, len(entries), signers, authority, seconds)
+        incident.custody("sealed", {
+            "number": number, "tagmanifest_sha256": made.digest, "signed": list(made.signed), "time": list(made.stamped),
+            "notes": list(made.notes),
+        })
+    return made
+
+
+def add_signature(incident: Incident, signer: signing.Signer, *, authority: str | None, seconds: float = 30.0) -> Sealed:
+    """Another person signs the last seal.
+
+    Raises:
+        Stop: there is no seal, it is no longer the bag's, he signed already, or ssh-keygen refuses.
+    """
+    with incident.locked():
+        found = seals(incident.bundle)
+        if not found:
+            raise Stop(f"{incident.id} is not sealed yet.", hint=f"incident seal {incident.id} does it.")
+        number, path = found[-1]
+        if (path / bag.TAG_MANIFEST).read_bytes() != (incident.bundle / bag.TAG_MANIFEST).read_bytes():
+            raise Stop(f"Seal {number:04d} of {incident.id} is not over the bag as it is.", hint="incident verify says more.")
+        if (path / signer.file_name).exists():
+            raise Stop(f"{signer.identity} signed seal {number:04d} already.", hint="Name another key, or set INCIDENT_SIGNER.")
+        signing.sign(path / bag.TAG_MANIFEST, signer, to=path / signer.file_name)
+        _allow(path, signer)
+        stamped, notes = _stamp([path / signer.file_name], authority, seconds)
+        digest = bag.digest(path / bag.TAG_MANIFEST)
+        incident.custody("signed", {"number": number, "signer": signer.identity, "tagmanifest_sha256": digest, "time": stamped})
+    return Sealed(number, path, digest, 0, (signer.identity,), tuple(stamped), tuple(notes))
+
+
+def _collect_runs(incident: Incident) -> None:
+    for run in incident.state().runs.values():
+        run_dir = layout.runs_dir(incident.home) / run.run
+        if run.ended is None and _alive(incident, run.run):
+            raise Stop(
+                f"The run {run.run} of {incident.id} still goes on.", hint="Wait until it ends, then try again.", status=Exit.NOT_RECORDED,
+            )
+        if layout.segments(run_dir):
+            collecting.collect(incident, run.run, run_dir)
+
+
+def _sweep(incident: Incident) -> None:
+    """Remove half-written files of commands that were killed: nobody else writes now. What goes is said in the custody chain."""
+    gone = []
+    for directory, _folders, files in os.walk(incident.data):
+        for name in files:
+            path = Path(directory, name)
+            if _LEFT.match(name) and not path.is_symlink():
+                gone.append(str(path.relative_to(incident.data)))
+                path.unlink()
+    if gone:
+        incident.custody("removed_unfinished", {"files": gone})
+
+
+def _alive(incident: Incident, run: str) -> bool:
+    """Whether the process that began a run is there; another machine's is taken for it when its record was not closed."""
+    for event in incident.events():
+        if event.get("type") == model.RUN_STARTED and event.get("record") == run and event.get("pid"):
+            if event.get("controller") != os.uname().nodename:
+                return False
+            try:
+                os.kill(int(event["pid"]), 0)
+            except ProcessLookupError:
+                return False
+            except PermissionError:
+                return True
+            return int(event["pid"]) != os.getpid()
+    return False
+
+
+def _checked(incident: Incident, before: Sequence[tuple[int, Path]]) -> dict[str, str]:
+    """The digests of what is there now; a re-seal must not cover up a change."""
+    walked = bag.walk(incident.bundle, "data")
+    if walked.strange:
+        raise Stop(f"{incident.id}: {walked.strange[0]}.", hint="Find out who put it there, and remove it.", status=Exit.FAILED)
+    live = {path for path in walked.files if path.startswith("data/events/")}
+    sealed: dict[str, str] = {}
+    if before:
+        sealed, _wrong = bag.read_manifest(before[-1][1] / bag.MANIFEST)
+    known = bag.digests(incident.bundle, [path for path in walked.files if path in sealed or path not in live])
+    for path, value in sealed.items():
+        if known.get(path) != value:
+            what = "changed" if path in known else "removed"
+            raise Stop(
+                f"{path} was {what} since seal {before[-1][0]:04d}.", status=Exit.FAILED,
+                hint=f"incident verify {incident.id} says more; a new seal must not hide it.",
+            )
+    return known
+
+
+def _derive(incident: Incident, before: Sequence[tuple[int, Path]]) -> set[str]:
+    """Write anew what is made from the events, keep what an earlier seal covers, and say what changed."""
+    if before:
+        old = incident.data / "versions" / before[-1][0].__format__("04d")
+        for path in DERIVED:
+            there = incident.bundle / path
+            if there.is_file():
+                layout.make_private(old)
+                with contextlib.suppress(FileExistsError):
+                    os.link(there, old / Path(path).name)
+    _write(incident.data / "incident.json", [json.dumps(incident.state().as_dict(), indent=1, sort_keys=True)])
+    _write(incident.data / "timeline.jsonl", timeline.lines(incident.data))
+    _write(incident.data / "redactions.jsonl", (json.dumps(entry, sort_keys=True) for entry in collecting.redactions(incident.data)))
+    return set(DERIVED)
+
+
+def _write(path: Path, lines: Any) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", errors="backslashreplace") as stream:
+        for line in lines:
+            stream.write(line + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(path)
+
+
+def _copy_custody(incident: Incident) -> None:
+    """The closed part of the chain beside the bag goes into it; a later seal adds a file and changes none."""
+    where = incident.bundle / places.CUSTODY
+    layout.make_private(where)
+    for _number, path in layout.segments(incident.folder, places.CUSTODY):
+        if not (where / path.name).exists():
+            shutil.copyfile(path, where / path.name)
+
+
+def _write_tags(incident: Incident, number: int, entries: Mapping[str, str]) -> None:
+    bundle = incident.bundle
+    count, head = checkpoints.end(incident.data, places.EVENTS)
+    state = incident.state()
+    _text(bundle / "bagit.txt", bag.BAGIT)
+    _text(bundle / bag.VERIFY, instructions.text())
+    _text(bundle / bag.MANIFEST, bag.manifest(entries))
+    _text(bundle / bag.BAG_INFO, bag.bag_info([
+        ("External-Identifier", incident.id), ("External-Description", state.title), ("Bagging-Date", times.text(times.now())[:10]),
+        ("Payload-Oxum", bag.oxum(bundle, list(entries))), ("Bag-Software-Agent", SOFTWARE), ("Seal-Number", str(number)),
+        ("Events-Count", str(count)), ("Events-Head-SHA256", head), ("Clock-Source", "the controller's clock, UTC"),
+    ]))
+    tags = ["bagit.txt", bag.BAG_INFO, bag.MANIFEST, bag.VERIFY, *bag.walk(bundle, places.CUSTODY).files]
+    if number > 1:
+        tags += bag.walk(bundle, "seal").files
+    _text(bundle / bag.TAG_MANIFEST, bag.manifest(bag.digests(bundle, tags)))
+
+
+def _make_seal(
+    incident: Incident, number: int, files: int, signers: Sequence[signing.Signer], authority: str | None, seconds: float,
+) -> Sealed:
+    path = incident.bundle / "seal" / f"{number:04d}"
+    part = path.with_name(f".{path.name}")
+    shutil.rmtree(part, ignore_errors=True)
+    layout.make_private(part)
+    for name in COPIES:
+        shutil.copyfile(incident.bundle / name, part / name)
+    signed, notes = [], []
+    for signer in signers:
+        try:
+            signing.sign(part / bag.TAG_MANIFEST, signer, to=part / signer.file_name)
+            _allow(part, signer)
+            signed.append(signer)
+        except Stop as stop:
+            notes.append(f"not signed by {signer.identity}: {stop.message}")
+    if not signed:
+        notes.append(UNSIGNED)
+    stamped, missing = _stamp([part / signer.file_name for signer in signed] or [part / bag.TAG_MANIFEST], authority, seconds)
+    notes += missing
+    digest = bag.digest(part / bag.TAG_MANIFEST)
+    write_private(part / "seal.json", json.dumps({
+        "number": number, "at": times.text(times.now()), "by": who.user(), "namespace": signing.NAMESPACE, "tagmanifest_sha256": digest,
+        "signers": [signer.identity for signer in signed], "time": stamped, "authority": authority, "notes": notes,
+    }, indent=1, sort_keys=True) + "\n")
+    os.rename(part, path)
+    return Sealed(number, path, digest, files, tuple(signer.identity for signer in signed), tuple(stamped), tuple(notes))
+
+
+def _allow(path: Path, signer: signing.Signer) -> None:
+    """A copy for convenience: the verifier must bring his own."""
+    with (path / "allowed_signers").open("a", encoding="utf-8") as stream:
+        stream.write(signing.allowed_line(signer) + "\n")
+
+
+def _stamp(targets: Sequence[Path], authority: str | None, seconds: float) -> tuple[list[str], list[str]]:
+    if authority is None:
+        return [], [NO_AUTHORITY]
+    stamped, notes = [], []
+    for target in targets:
+        try:
+            at = timestamp.stamp(target, url=authority, to=target.with_name(target.name + ".tsr"), seconds=seconds)
+            stamped.append(times.text(at))
+        except timestamp.NoToken as exc:
+            notes.append(f"no time token: {exc}")
+    return stamped, notes
+
+
+def _text(path: Path, text: str) -> None:
+    part = write_private(path.with_name(f".{path.name}.{os.getpid()}"), text)
+    part.replace(path)

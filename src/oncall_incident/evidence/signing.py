@@ -1,0 +1,258 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SSH signatures (PROTOCOL.sshsig) by ssh-keygen: whose key, signing, checking. Any machine with OpenSSH can check one."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import socket
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
+
+from ..errors import Stop
+from ..private import write_private
+from ..who import user
+from . import names
+
+#: What our signatures are for; one made for something else is refused.
+NAMESPACE = "evidence@oncall.incident"
+KEY_VARIABLE, IDENTITY_VARIABLE, ALLOWED_VARIABLE = "INCIDENT_SIGN_KEY", "INCIDENT_SIGNER", "INCIDENT_ALLOWED_SIGNERS"
+AGENT, NONE = "agent", "none"
+#: Seconds for a signature: somebody may have to type a passphrase or touch a key.
+_SIGN_SECONDS = 120.0
+_CHECK_SECONDS = 30.0
+_KEY = re.compile(r" key (SHA256:\S+)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Signer:
+    """Who signs with what.
+
+    Attributes:
+        identity: the principal, as allowed_signers names it.
+        key: a private key's file, or a public key whose private half an agent or a FIDO token has.
+        source: file, agent or made (just now, for want of one).
+    """
+
+    identity: str
+    key: Path
+    source: str
+
+    @property
+    def file_name(self) -> str:
+        """The signature's file."""
+        return f"{names.safe(self.identity)}.sig"
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """What a signature proves.
+
+    Attributes:
+        good: it is over these bytes, in our namespace.
+        principal: who, by the verifier's allowed_signers; "" when no such list was given or it does not know the key.
+        key: the key's fingerprint.
+        why: ssh-keygen's words when it is not good.
+    """
+
+    good: bool
+    principal: str
+    key: str
+    why: str
+
+
+def choose(given: Sequence[str], *, home: Path, environ: Mapping[str, str], make: bool) -> list[Signer]:
+    """The signers.
+
+    Args:
+        given: key files, `agent`, or `none`; nothing stands for INCIDENT_SIGN_KEY, else the store's key, else the agent's first.
+        make: make the store's key when there is no key at all.
+
+    Raises:
+        Stop: a key that was named is not there.
+    """
+    identity = environ.get(IDENTITY_VARIABLE) or f"{names.safe(user().split()[0])}@{names.safe(socket.gethostname())}"
+    wanted = list(given) or [part for part in environ.get(KEY_VARIABLE, "").split(os.pathsep) if part]
+    if wanted:
+        if NONE in wanted:
+            return []
+        return [_named(name, identity if number == 0 else "", home=home, environ=environ) for number, name in enumerate(wanted)]
+    own = home / "signing" / "id_ed25519"
+    if own.is_file():
+        return [Signer(identity, own, "file")]
+    in_agent = _agent_keys(environ)
+    if in_agent:
+        return [Signer(identity, _public_file(home, in_agent[0]), AGENT)]
+    return [_make(own, identity)] if make else []
+
+
+def sign(data: Path, signer: Signer, *, to: Path, ask: bool = True) -> None:
+    """Sign a file.
+
+    Args:
+        ask: ssh-keygen may ask for a passphrase or a touch; without, it fails instead.
+
+    Raises:
+        Stop: ssh-keygen did not sign; its words say why.
+    """
+    with data.open("rb") as stream:
+        try:
+            done = subprocess.run(
+                ["ssh-keygen", "-Y", "sign", "-f", signer.key, "-n", NAMESPACE], stdin=stream, capture_output=True,
+                timeout=_SIGN_SECONDS if ask else _CHECK_SECONDS, check=False, start_new_session=not ask,
+            )
+        except FileNotFoundError as exc:
+            raise Stop("ssh-keygen was not found.", hint="Install OpenSSH's client, or use --sign-key none.") from exc
+        except subprocess.TimeoutExpired as exc:
+            raise Stop(f"Signing with {signer.key} took too long.", hint="Was a passphrase or a touch awaited? Try again.") from exc
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise Stop(
+            f"ssh-keygen could not sign with {signer.key}: {said[-1] if said else done.returncode}.",
+            hint="Check the key and the agent (ssh-add -L), or seal with --sign-key none: by hashes alone.",
+        )
+    to.write_bytes(done.stdout)
+
+
+def allowed_line(signer: Signer) -> str:
+    """The signer's line for an allowed_signers file.
+
+    Raises:
+        Stop: the public key cannot be read.
+    """
+    return f'{signer.identity} namespaces="{NAMESPACE}" {_public(signer)}'
+
+
+def remember(home: Path, signer: Signer) -> Path:
+    """Have this store know its own signer's key; the list's path."""
+    path, line = home / "allowed_signers", allowed_line(signer)
+    known = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if line not in known.splitlines():
+        write_private(path, f"{known.rstrip()}\n{line}\n".lstrip())
+    return path
+
+
+def allowed_signers(given: str | None, *, home: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The verifier's list of whom he trusts: named, INCIDENT_ALLOWED_SIGNERS, or the store's own.
+
+    Raises:
+        Stop: the one that was named is not there.
+    """
+    named = given or environ.get(ALLOWED_VARIABLE)
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise Stop(f"--allowed-signers {named}: there is no such file.", hint="See ALLOWED SIGNERS in ssh-keygen(1) for its form.")
+        return path
+    own = home / "allowed_signers" if home else None
+    return own if own is not None and own.is_file() else None
+
+
+def check(data: Path, signature: Path, *, allowed: Path | None, at: str = "") -> Checked:
+    """Check a signature over a file.
+
+    Args:
+        allowed: the verifier's own list; without it only the bytes are checked, not who signed.
+        at: the proven time of the signature as YYYYMMDDHHMMSSZ, for keys that are no longer valid.
+    """
+    intact = _keygen(["check-novalidate", "-n", NAMESPACE, "-s", signature], data)
+    found = _KEY.search(intact.stdout + intact.stderr)
+    key = found.group(1) if found else ""
+    if intact.returncode:
+        return Checked(False, "", key, _words(intact))
+    if allowed is None:
+        return Checked(True, "", key, "no list of allowed signers was given")
+    when = ["-O", f"verify-time={at}"] if at else []
+    principals = _keygen(["find-principals", "-s", signature, "-f", allowed, *when], None)
+    for principal in principals.stdout.split("\n") if principals.returncode == 0 else ():
+        name = principal.strip()
+        if name and _keygen(["verify", "-f", allowed, "-I", name, "-n", NAMESPACE, "-s", signature, *when], data).returncode == 0:
+            return Checked(True, name, key, "")
+    return Checked(True, "", key, f"the key {key} is not among the allowed signers of {allowed}")
+
+
+def _keygen(arguments: Sequence[str | Path], data: Path | None) -> subprocess.CompletedProcess[str]:
+    with open(data or os.devnull, "rb") as stream:
+        try:
+            return subprocess.run(
+                ["ssh-keygen", "-Y", *arguments], stdin=stream, capture_output=True, text=True, errors="replace", timeout=_CHECK_SECONDS,
+                check=False,
+            )
+        except FileNotFoundError as exc:
+            raise Stop("ssh-keygen was not found.", hint="Install OpenSSH's client: signatures cannot be checked without it.") from exc
+
+
+def _words(done: subprocess.CompletedProcess[str]) -> str:
+    said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+    return said[0] if said else f"ssh-keygen ended with {done.returncode}"
+
+
+def _named(name: str, identity: str, *, home: Path, environ: Mapping[str, str]) -> Signer:
+    if name == AGENT:
+        keys = _agent_keys(environ)
+        if not keys:
+            raise Stop("--sign-key agent: no agent answers, or it has no key.", hint="ssh-add -L lists an agent's keys.")
+        return Signer(identity or _comment(keys[0]), _public_file(home, keys[0]), AGENT)
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise Stop(f"--sign-key {name}: there is no such file.", hint="Give a private key, a .pub that the agent knows, or agent.")
+    signer = Signer(identity, path, AGENT if path.suffix == ".pub" else "file")
+    return signer if identity else dataclasses.replace(signer, identity=_comment(_public(signer)))
+
+
+def _comment(public: str) -> str:
+    """Who a further key belongs to, as its comment says; the name must be usable as a principal and a file."""
+    parts = public.split(None, 2)
+    return names.safe(parts[2].strip()) if len(parts) > 2 and parts[2].strip() else "second-signer"
+
+
+def _public(signer: Signer) -> str:
+    beside = signer.key if signer.key.suffix == ".pub" else signer.key.with_name(signer.key.name + ".pub")
+    if beside.is_file():
+        return beside.read_text(encoding="utf-8").strip()
+    done = subprocess.run(["ssh-keygen", "-y", "-f", signer.key], capture_output=True, text=True, timeout=_SIGN_SECONDS, check=False)
+    if done.returncode:
+        hint = f"Put it beside it: ssh-keygen -y -f {signer.key} > {signer.key}.pub"
+        raise Stop(f"The public key of {signer.key} cannot be read.", hint=hint)
+    return done.stdout.strip()
+
+
+def _agent_keys(environ: Mapping[str, str]) -> list[str]:
+    if not environ.get("SSH_AUTH_SOCK"):
+        return []
+    try:
+        done = subprocess.run(["ssh-add", "-L"], capture_output=True, text=True, timeout=_CHECK_SECONDS, check=False, env=dict(environ))
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    # A certificate is no key of its own here: its key comes with it.
+    keys = [line for line in done.stdout.splitlines() if line.startswith(("ssh-", "sk-", "ecdsa-"))]
+    return [line for line in keys if "-cert-" not in line.split(" ")[0]] if done.returncode == 0 else []
+
+
+def _public_file(home: Path, line: str) -> Path:
+    """ssh-keygen wants a file to know which of the agent's keys is meant."""
+    directory = home / "signing"
+    layout.make_private(directory)
+    return write_private(directory / "agent.pub", line + "\n")
+
+
+def _make(path: Path, identity: str) -> Signer:
+    layout.make_private(path.parent)
+    with tempfile.TemporaryDirectory(dir=path.parent) as work:
+        try:
+            subprocess.run(
+                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", identity, "-f", f"{work}/key"], capture_output=True,
+                timeout=_SIGN_SECONDS, check=True,
+            )
+        except (OSError, subprocess.SubprocessError) as exc:
+            raise Stop("No key could be made: ssh-keygen failed.", hint="Give one with --sign-key, or seal with --sign-key none.") from exc
+        os.replace(f"{work}/key.pub", path.with_name(path.name + ".pub"))
+        os.replace(f"{work}/key", path)
+    return Signer(identity, path, "made")
