@@ -21,7 +21,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._core.durations import parse_duration
 from ..module_utils._core.errors import BadInput, IncidentError
-from ..module_utils._core.snapshot import COLLECTED, DEFERRED, FAILED, TIMED_OUT, logs
+from ..module_utils._core.snapshot import COLLECTED, DEFERRED, FAILED, TIMED_OUT
 from ..plugin_utils._frame import fetching, marker
 from ..plugin_utils._record import keeping, redact, summary
 
@@ -90,8 +90,7 @@ class ActionModule(ActionBase):
         files = [str(path) for path in args.get("files") or []]
         if "first" not in taken:
             return {"files": files}
-        only = [*deferred, *(item.name for item in logs(files))]
-        return {"files": files, "only": only} if only else None
+        return {"files": files, "only": deferred} if deferred or files else None
 
     def _take(self, args: dict[str, t.Any], keeper: keeping.Keeper, *, part: str, host: str, deadline: float) -> dict[str, t.Any]:
         offset, uncertainty = self._clock_offset()

@@ -71,7 +71,7 @@ options:
         description: Password; it is not on the command line.
         type: str
   only:
-    description: Names of items to take, and no others.
+    description: Names of items to take, and no others but the logs of O(files).
     type: list
     elements: str
   skip:
@@ -228,8 +228,8 @@ def main() -> None:
     )
     args = module.params
     try:
-        known = [*catalogue(units=args["units"], since=since_from(args["since"])), *redis(args["redis"]), *logs(args["files"])]
-        items = chosen(in_order(known), only=args["only"], skip=args["skip"])
+        known = [*catalogue(units=args["units"], since=since_from(args["since"])), *redis(args["redis"])]
+        items = in_order([*chosen(known, only=args["only"], skip=args["skip"]), *logs(args["files"])])
         bounds = Bounds(
             seconds=parse_duration(args["budget"], name="budget"),
             command_seconds=parse_duration(args["command_timeout"], name="command_timeout"), command_bytes=max(args["max_kib"], 1) * 1024,

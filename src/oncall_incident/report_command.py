@@ -15,6 +15,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import lay
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 
 from .errors import Stop
+from .evidence import checks, settings, signing
 from .evidence.incident import Incident
 from .evidence.store import Store
 from .private import write_private
@@ -41,7 +42,7 @@ def report_and_show(record: str | None, *, everything: bool = False, form: str |
             content, directory = index.of_store(store), place
         elif (incident := _incident(store, record)) is not None:
             _note_view(incident)
-            content, directory = document.incident_content(incident), incident.folder / "report"
+            content, directory = document.incident_content(incident, verdict=_verdict(incident)), incident.folder / "report"
         else:
             run_dir = run_directory(record, environ=os.environ, cwd=Path.cwd())
             if output != "-":
@@ -88,6 +89,13 @@ def _incident(store: Store, record: str) -> Incident | None:
         if record.startswith("INC-"):
             raise
         return None
+
+
+def _verdict(incident: Incident) -> checks.Verdict:
+    """What verifying the incident's bundle says, with the signers and the authority that are trusted here."""
+    configured = settings.load()
+    allowed = signing.allowed_signers(None, home=configured.home, environ=configured.environ)
+    return checks.check(incident.bundle, allowed=allowed, authority=configured.authority_certificates(None), own=incident.folder)
 
 
 def _note_view(incident: Incident) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..evidence import checks
 from ..evidence.incident import Incident
 from ..private import write_private
 from . import files, postmortem, render
@@ -28,13 +29,13 @@ def run_content(run_dir: Path) -> dict[str, Any]:
     return {**content, "postmortem": postmortem.draft(content)}
 
 
-def incident_content(incident: Incident, *, now: datetime | None = None) -> dict[str, Any]:
+def incident_content(incident: Incident, *, now: datetime | None = None, verdict: checks.Verdict | None = None) -> dict[str, Any]:
     """The whole content of an incident's report. The files are those of its last manifest, else of its folder."""
     from .incident import of_incident
 
     manifest = incident.bundle / "manifest-sha256.txt"
     found = files.of_manifest(manifest) if manifest.is_file() else files.of_run(incident.data)
-    content = {**of_incident(incident, now=now), "evidence": found}
+    content = {**of_incident(incident, now=now, verdict=verdict), "evidence": found}
     return {**content, "postmortem": postmortem.draft(content)}
 
 

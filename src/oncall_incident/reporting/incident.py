@@ -14,7 +14,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.durations im
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, verify
 
 from .. import words
-from ..evidence import due, model, places, times
+from ..evidence import checks, due, model, places, times
 from ..evidence.incident import Incident
 from ..evidence.model import State
 from . import clock, measures
@@ -25,11 +25,16 @@ from .timeline import Band, Happening, draw
 MOST_ENTRIES = 1000
 _TONES = {"open": "bad", "mitigated": "warn", "resolved": "good", "closed": "good"}
 _STATE_TONES = {"met": "good", "missed": "bad", "overdue": "bad", "pending": "warn", "": "info"}
+_PROOF_TONES = {checks.PROVEN: "good", checks.UNPROVEN: "unknown", checks.BROKEN: "bad"}
 _METER = 144
 
 
-def of_incident(incident: Incident, *, now: datetime | None = None) -> dict[str, Any]:
-    """The content of an incident's report."""
+def of_incident(incident: Incident, *, now: datetime | None = None, verdict: checks.Verdict | None = None) -> dict[str, Any]:
+    """The content of an incident's report.
+
+    Args:
+        verdict: what `incident verify` says about the bundle; without one only the chains are checked.
+    """
     moment = now or times.now()
     state, own, people = _read(incident)
     state.id = state.id or incident.id
@@ -79,7 +84,9 @@ def of_incident(incident: Incident, *, now: datetime | None = None) -> dict[str,
         "drawings_of_runs": [
             {**run, "title": run["scenario"] or "playbook", "drawing": drawing(source)} for run, source in zip(runs, sources, strict=True)
         ],
-        "verification": [_own_chain(incident), *(chain(source) for source in sources), *_seals(state)],
+        "verification": _verified(verdict) if verdict is not None else [
+            _own_chain(incident), *(chain(source) for source in sources), *_seals(state),
+        ],
         "verify_with": f"incident verify {state.id}",
         "resolution": state.resolution,
     }
@@ -210,6 +217,29 @@ def _bounded(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     if len(entries) <= MOST_ENTRIES:
         return list(entries)
     return [*entries[:MOST_ENTRIES // 2], *entries[-(MOST_ENTRIES // 2):]]
+
+
+def _verified(verdict: checks.Verdict) -> list[dict[str, str]]:
+    """What verifying the bundle came to: what is proven and what not."""
+    said = {
+        checks.PROVEN: "All of it is as it was when a signer whom the reader trusts sealed it.",
+        checks.BROKEN: "It was changed after it was made, or is not what it says.",
+        checks.UNPROVEN: "Nothing is wrong with what is here, but no signer whom the reader trusts vouches for all of it.",
+    }
+    whole = {"state": verdict.status, "tone": _PROOF_TONES[verdict.status], "what": said[verdict.status],
+             "detail": f"As this report was written: {words.count(verdict.files, 'file')}, {words.count(verdict.events, 'event')}."}
+    return [
+        whole,
+        *(
+            {
+                "state": item.status,
+                "tone": _PROOF_TONES[item.status],
+                "what": f"{item.what}: {item.text}",
+                "detail": " ".join(item.problems[:3]),
+            }
+            for item in verdict.statements
+        ),
+    ]
 
 
 def _own_chain(incident: Incident) -> dict[str, str]:
