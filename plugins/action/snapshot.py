@@ -22,6 +22,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._core.durations import parse_duration
 from ..module_utils._core.errors import BadInput, IncidentError
 from ..module_utils._core.snapshot import COLLECTED, DEFERRED, FAILED, TIMED_OUT
+from ..module_utils._snapshot.collect import OUTPUTS
 from ..plugin_utils._frame import fetching, marker
 from ..plugin_utils._record import keeping, redact, summary
 
@@ -107,18 +108,21 @@ class ActionModule(ActionBase):
             "kind": "begin", "part": part, "host": host, "at": time.time(), "clock_offset": offset, "clock_uncertainty": uncertainty,
             "check_mode": bool(self._task.check_mode), "become": bool(self._connection.become),
         })
+        entries = [fetching.plain(given, number=number) for number, given in enumerate(answer["entries"], start=1)]
         limits = fetching.limits(args)
         kept = []
-        for number, given in enumerate(answer["entries"], start=1):
-            entry = fetching.plain(given, number=number)
-            if entry["status"] in (COLLECTED, TIMED_OUT):
-                late = time.monotonic() > deadline
-                entry = {**entry, "status": DEFERRED, "reason": "no time was left to fetch it"} if late else self._fetch(
-                    entry, keeper, spool=spool_used, most=limits["file" if entry["file_item"] else "command"],
-                )
-            entry = fetching.with_clocks(entry, offset=offset)
-            keeper.note({"kind": "item", "part": part, "host": host, **{key: value for key, value in entry.items() if key != "file"}})
-            kept.append(entry)
+        with self._outputs(entries, spool=spool_used, direct=bool(answer.get("direct")), most=limits["total"]) as outputs:
+            for entry in entries:
+                if entry["status"] in (COLLECTED, TIMED_OUT):
+                    if entry["spooled"]:
+                        entry = self._keep_output(entry, keeper, outputs, most=limits["command"])
+                    elif time.monotonic() > deadline:
+                        entry = {**entry, "status": DEFERRED, "reason": "no time was left to fetch it"}
+                    else:
+                        entry = self._keep_log(entry, keeper, most=limits["file"])
+                entry = fetching.with_clocks(entry, offset=offset)
+                keeper.note({"kind": "item", "part": part, "host": host, **fetching.told(entry)})
+                kept.append(entry)
         self._remove(spool_used, ours=spool)
         deferred = [entry["name"] for entry in kept if entry["status"] == DEFERRED]
         keeper.note({"kind": "end", "part": part, "host": host, "at": time.time(), "deferred": deferred})
@@ -141,31 +145,66 @@ class ActionModule(ActionBase):
 
     # Fetching
 
-    def _fetch(self, entry: dict[str, t.Any], keeper: keeping.Keeper, *, spool: str, most: int) -> dict[str, t.Any]:
-        """Bring one output here, redacted, and say whether it is what the host hashed."""
-        remote = entry["remote"] if entry["file_item"] else os.path.join(spool, entry["file"])
+    @contextlib.contextmanager
+    def _outputs(self, entries: t.Sequence[t.Mapping[str, t.Any]], *, spool: str, direct: bool, most: int) -> t.Iterator[t.IO[bytes] | str]:
+        """The outputs of all commands, brought here as one file; or why they could not be."""
+        size = min(max((entry["position"] + entry["bytes"] for entry in entries if entry["spooled"]), default=0), most)
+        with tempfile.NamedTemporaryFile(dir=constants.DEFAULT_LOCAL_TMP, prefix="snapshot-") as part:
+            why = ""
+            try:
+                if size:
+                    self._bring(os.path.join(spool, OUTPUTS), part.name, offset=0, size=size, direct=direct)
+            except (IncidentError, AnsibleError, OSError) as exc:
+                why = f"not fetched: {exc}"
+            with open(part.name, "rb") as stream:
+                yield why or stream
+
+    def _keep_output(
+        self, entry: dict[str, t.Any], keeper: keeping.Keeper, outputs: t.IO[bytes] | str, *, most: int,
+    ) -> dict[str, t.Any]:
+        """One command's output out of all of them."""
+        if isinstance(outputs, str):
+            return {**entry, "status": FAILED, "reason": outputs}
+        outputs.seek(entry["position"])
+        return self._kept(entry, keeper, outputs, min(entry["bytes"], most))
+
+    def _keep_log(self, entry: dict[str, t.Any], keeper: keeping.Keeper, *, most: int) -> dict[str, t.Any]:
+        """The end of a log, from where it is."""
         size = min(entry["bytes"], most)
         with tempfile.NamedTemporaryFile(dir=constants.DEFAULT_LOCAL_TMP, prefix="snapshot-") as part:
             try:
-                if not self._copied(entry, remote, part.name, size):
-                    self._read_in_pieces(remote, part.name, offset=entry["offset"], size=size)
+                self._bring(entry["remote"], part.name, offset=entry["offset"], size=size, direct=not self._connection.become)
                 with open(part.name, "rb") as stream:
-                    found = keeper.keep(fetching.Limited(stream, size), folder=entry["folder"], name=f"{entry['name']}.txt")
+                    return self._kept(entry, keeper, stream, size)
             except (IncidentError, AnsibleError, OSError) as exc:
                 return {**entry, "status": FAILED, "reason": f"not fetched: {exc}"}
+
+    @staticmethod
+    def _kept(entry: dict[str, t.Any], keeper: keeping.Keeper, stream: t.IO[bytes], size: int) -> dict[str, t.Any]:
+        """Keep it redacted, and say whether it is what the host hashed."""
+        try:
+            found = keeper.keep(fetching.Limited(stream, size), folder=entry["folder"], name=f"{entry['name']}.txt")
+        except (IncidentError, OSError) as exc:
+            return {**entry, "status": FAILED, "reason": f"not kept: {exc}"}
         intact = found.pop("received_sha256") == entry["host_sha256"]
         return {**entry, **found, "intact": intact, **({} if intact else {"reason": "it changed while it was copied"})}
 
-    def _copied(self, entry: t.Mapping[str, t.Any], remote: str, local: str, size: int) -> bool:
-        """Copy the file as the connection copies files; False where the connection's user may not read it, or only its end is wanted."""
-        if entry["offset"] or not (entry["direct"] or (entry["file_item"] and not self._connection.become)):
-            return False
+    def _bring(self, remote: str, local: str, *, offset: int, size: int, direct: bool) -> None:
+        """Copy a file here as the connection copies files; or in pieces, where its user may not read it or only the end is wanted."""
+        if direct and not offset and self._copied(remote, local, size):
+            return
+        self._read_in_pieces(remote, local, offset=offset, size=size)
+
+    def _copied(self, remote: str, local: str, size: int) -> bool:
+        with contextlib.suppress(AnsibleError, KeyError):
+            # Its other ways hold a whole file in memory, or are gone from new servers.
+            self._connection.set_option("ssh_transfer_method", "sftp")
         try:
             with fetching.file_size_limit(size + fetching.GROWTH):
                 self._connection.fetch_file(remote, local)
         except (AnsibleError, OSError):
             return os.path.getsize(local) >= size > 0  # a log that grew beyond the limit: what is wanted is here
-        return True
+        return os.path.getsize(local) >= size
 
     def _read_in_pieces(self, remote: str, local: str, *, offset: int, size: int) -> None:
         """Read the file as the user that the task became, a few mebibytes at a time."""

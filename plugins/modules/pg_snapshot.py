@@ -112,13 +112,12 @@ def main() -> None:
         # A full server is tried for as long as a snapshot may take, not for as long as a mitigation would.
         with session_from({**module.params, "connect_retry": "0s"}) as session:
             entries = take(session, spool=spool, seconds=seconds)
-        for entry in entries:
-            entry["direct"] = bool(entry.get("file")) and hand_over(os.path.join(spool, entry["file"]), spool)
+        direct = hand_over(spool)
     except IncidentError as exc:
         fail_with(module, **exc.as_result())
     except OSError as exc:
         fail_with(module, error="cannot_spool", msg=f"{exc.filename or 'The temporary directory'}: {exc.strerror}. Free some space there.")
-    exit_with(module, changed=False, entries=entries, spool=spool)
+    exit_with(module, changed=False, entries=entries, spool=spool, direct=direct)
 
 
 if __name__ == "__main__":

@@ -241,13 +241,12 @@ def main() -> None:
         with contextlib.suppress(OSError):
             os.nice(10)
         entries = take(items, spool=spool, bounds=bounds)
-        for entry in entries:
-            entry["direct"] = bool(entry.get("file")) and hand_over(os.path.join(spool, entry["file"]), spool)
+        direct = hand_over(spool)
     except IncidentError as exc:
         module.fail_json(**exc.as_result())
     except OSError as exc:
         module.fail_json(error="cannot_spool", msg=f"{exc.filename or 'The temporary directory'}: {exc.strerror}. Free some space there.")
-    exit_with(module, changed=False, entries=entries, spool=spool)
+    exit_with(module, changed=False, entries=entries, spool=spool, direct=direct)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import typing as t
 
 from .._core.errors import IncidentError
 from .._core.snapshot import COLLECTED, DEFERRED, FAILED, NOT_AVAILABLE
+from .._snapshot.collect import OUTPUTS, append_to
 from .connection import Session
 
 FOLDER = "25-database"
@@ -45,7 +46,7 @@ def take(
     """Read everything that there is time for; entries as a snapshot of a host gives them."""
     deadline = clock() + seconds
     found = []
-    for number, (name, sql) in enumerate(_STATEMENTS, start=1):
+    for name, sql in _STATEMENTS:
         statement = (
             sql.format(total="total_exec_time" if session.server_version >= 130000 else "total_time") if name == "statements" else sql
         )
@@ -53,7 +54,7 @@ def take(
         if clock() >= deadline:
             found.append({**entry, "status": DEFERRED, "reason": "no time was left"})
             continue
-        found.append({**entry, **_read(session, statement, os.path.join(spool, f"{number:04d}.out"), name=name)})
+        found.append({**entry, **_read(session, statement, os.path.join(spool, OUTPUTS), name=name)})
     return found
 
 
@@ -66,14 +67,14 @@ def _read(session: Session, statement: str, path: str, *, name: str) -> dict[str
         reason = "the extension pg_stat_statements is not there" if missing else exc.message
         return {"started": started, "ended": time.time(), "status": NOT_AVAILABLE if missing else FAILED, "reason": reason}
     digest, size = hashlib.sha256(), 0
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
+    with append_to(path) as file:
+        position = os.fstat(file.fileno()).st_size
         for row in rows[:MOST_ROWS]:
             line = json.dumps(row, sort_keys=True, default=str).encode("utf-8", "replace") + b"\n"
             file.write(line)
             digest.update(line)
             size += len(line)
     return {
-        "started": started, "ended": time.time(), "status": COLLECTED, "file": os.path.basename(path), "bytes": size,
+        "started": started, "ended": time.time(), "status": COLLECTED, "spooled": True, "position": position, "bytes": size,
         "sha256": digest.hexdigest(), "truncated": len(rows) > MOST_ROWS,
     }

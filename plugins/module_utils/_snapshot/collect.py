@@ -24,6 +24,8 @@ import typing as t
 from .._core.excerpt import newest
 from .._core.snapshot import COLLECTED, DEFERRED, FAILED, NOT_AVAILABLE, TIMED_OUT, Item
 
+#: The file in the spool.
+OUTPUTS = "outputs"
 CHUNK = 64 * 1024
 MOST_STDERR = 2000
 #: A command that was told to end gets this long before it is killed: seconds.
@@ -58,13 +60,13 @@ def take(items: t.Sequence[Item], *, spool: str, bounds: Bounds, clock: t.Callab
 
     Args:
         items: from the catalogue.
-        spool: directory for the outputs; each is the file that its entry names.
+        spool: directory for the outputs. They are one file, so that one transfer brings them all; an entry says where its own begins.
         bounds: see Bounds.
     """
     deadline = clock() + bounds.seconds
     room = min(bounds.total_bytes, _spare(spool))
     found = []
-    for number, item in enumerate(items, start=1):
+    for item in items:
         left = deadline - clock()
         if left <= 0 or (room <= 0 and not item.file):
             found.append({**_about(item), "status": DEFERRED, "reason": "no time was left" if left <= 0 else "no space was left"})
@@ -72,15 +74,23 @@ def take(items: t.Sequence[Item], *, spool: str, bounds: Bounds, clock: t.Callab
         if item.file:
             entry = _file(item, most=bounds.file_bytes, deadline=deadline, clock=clock)
         else:
-            path = os.path.join(spool, f"{number:04d}.out")
+            path = os.path.join(spool, OUTPUTS)
             entry = _command(item, path, most=min(bounds.command_bytes, room), seconds=min(bounds.command_seconds, left), clock=clock)
             room -= int(entry.get("bytes", 0))
         found.append(entry)
     return found
 
 
-def hand_over(path: str, spool: str) -> bool:
-    """Give a file to the owner of the spool directory, who fetches it; whether that user can read it now."""
+def append_to(path: str) -> t.IO[bytes]:
+    """The spool's file, for the owner only."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600), "ab", buffering=0)
+
+
+def hand_over(spool: str) -> bool:
+    """Give the outputs to the owner of the spool directory, who fetches them; whether that user can read them now."""
+    path = os.path.join(spool, OUTPUTS)
+    if not os.path.exists(path):
+        return False
     owner = os.stat(spool)
     if owner.st_uid == os.geteuid():
         return True
@@ -127,8 +137,8 @@ def _drain(process: subprocess.Popen[bytes], path: str, *, most: int, deadline: 
     digest, kept, late, truncated = hashlib.sha256(), 0, False, False
     heard = b""
     assert process.stdout is not None and process.stderr is not None
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    with os.fdopen(handle, "wb", buffering=0) as file, selectors.DefaultSelector() as selector:
+    with append_to(path) as file, selectors.DefaultSelector() as selector:
+        position = os.fstat(file.fileno()).st_size
         for stream in (process.stdout, process.stderr):
             selector.register(stream, selectors.EVENT_READ)
         while selector.get_map() and not truncated:
@@ -150,7 +160,7 @@ def _drain(process: subprocess.Popen[bytes], path: str, *, most: int, deadline: 
                     truncated = truncated or len(part) < len(data)
     return {
         "bytes": kept, "sha256": digest.hexdigest(), "truncated": truncated, "late": late, "stderr": heard.decode("utf-8", "replace"),
-        "file": os.path.basename(path),
+        "spooled": True, "position": position,
     }
 
 

@@ -19,7 +19,6 @@ from ...module_utils._core.snapshot import COLLECTED, DEFERRED, FAILED, NOT_AVAI
 #: A log grows while it is copied; what is beyond the size that was announced is cut off. Bytes.
 GROWTH = 64 << 20
 _STATUSES = (COLLECTED, TIMED_OUT, NOT_AVAILABLE, DEFERRED, FAILED)
-_SPOOLED = re.compile(r"\d{4}\.out\Z")
 _FOLDER = re.compile(r"\d\d-[a-z]{1,20}\Z")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
@@ -45,14 +44,23 @@ def state(noted: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[set[str], list[str]
 
 
 def limits(args: t.Mapping[str, t.Any]) -> dict[str, int]:
-    """The most that is taken of a command's output and of a log, in bytes: the host's word does not count."""
-    return {"command": int(args.get("max_kib", 8192)) << 10, "file": int(args.get("max_file_mib", 256)) << 20}
+    """The most that is taken of a command's output, of all of them, and of a log, in bytes: the host's word does not count."""
+    return {
+        "command": int(args.get("max_kib", 8192)) << 10, "total": int(args.get("max_total_mib", 64)) << 20,
+        "file": int(args.get("max_file_mib", 256)) << 20,
+    }
+
+
+def told(entry: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What of an entry the index says."""
+    return {key: value for key, value in entry.items() if key not in ("spooled", "position", "file_item")}
 
 
 def plain(given: t.Any, *, number: int) -> dict[str, t.Any]:
     """An entry of the module's answer with the right types and no surprise in it: a host may say anything."""
     entry = given if isinstance(given, dict) else {}
-    name, folder, file = (str(entry.get(key) or "") for key in ("name", "folder", "file"))
+    name, folder = (str(entry.get(key) or "") for key in ("name", "folder"))
+    spooled = entry.get("spooled") is True
     status = str(entry.get("status"))
     digest = str(entry.get("sha256") or "")
     found: dict[str, t.Any] = {
@@ -69,15 +77,15 @@ def plain(given: t.Any, *, number: int) -> dict[str, t.Any]:
         "host_sha256": digest if _SHA256.match(digest) else "",
         "host_started": _time(entry.get("started")),
         "host_ended": _time(entry.get("ended")),
-        "file": file if _SPOOLED.match(file) else "",
-        "direct": bool(entry.get("direct")),
+        "spooled": spooled,
+        "position": _count(entry.get("position")),
         "remote": str(entry.get("path") or "")[:_LONGEST_WORD],
-        "file_item": not file and str(entry.get("path") or "").startswith("/"),
+        "file_item": not spooled and str(entry.get("path") or "").startswith("/"),
     }
     for key in ("size", "inode", "modified"):
         if isinstance(entry.get(key), (int, float)):
             found[key] = entry[key]
-    if found["status"] in (COLLECTED, TIMED_OUT) and not found["file"] and not found["file_item"]:
+    if found["status"] in (COLLECTED, TIMED_OUT) and not spooled and not found["file_item"]:
         found.update(status=FAILED, reason="the host named no output")
     return found
 

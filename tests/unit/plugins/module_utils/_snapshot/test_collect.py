@@ -35,9 +35,9 @@ def test_a_command_with_everything_about_it(tmp_path: Path) -> None:
     before = time.time()
     entry = take(command("sh", "-c", "echo out; echo err >&2; exit 3"), tmp_path)
     assert (entry["status"], entry["rc"], entry["stderr"], entry["bytes"]) == ("collected", 3, "err\n", 4)
-    assert entry["sha256"] == hashlib.sha256(b"out\n").hexdigest() and (tmp_path / entry["file"]).read_bytes() == b"out\n"
+    assert entry["sha256"] == hashlib.sha256(b"out\n").hexdigest() and (tmp_path / collect.OUTPUTS).read_bytes() == b"out\n"
     assert entry["argv"] == ["sh", "-c", "echo out; echo err >&2; exit 3"] and before <= entry["started"] <= entry["ended"] <= time.time()
-    assert (tmp_path / entry["file"]).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / collect.OUTPUTS).stat().st_mode & 0o777 == 0o600
 
 
 def test_the_first_program_that_is_there_is_taken(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_the_first_program_that_is_there_is_taken(tmp_path: Path) -> None:
 def test_endless_output_is_cut_and_the_command_ended(tmp_path: Path) -> None:
     entry = take(command("yes"), tmp_path, command_bytes=100_000)
     assert (entry["status"], entry["bytes"], entry["truncated"]) == ("collected", 100_000, True)
-    assert (tmp_path / entry["file"]).stat().st_size == 100_000
+    assert (tmp_path / collect.OUTPUTS).stat().st_size == 100_000
 
 
 def test_a_command_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_the_end_of_a_log_where_it_is(tmp_path: Path) -> None:
     log.write_bytes(b"old\n" * 1000 + b"new\n" * 10)
     entry = take(Item("log", "50-disk", file=str(log)), tmp_path, file_bytes=40)
     assert (entry["offset"], entry["bytes"], entry["size"], entry["truncated"]) == (4000, 40, 4040, True)
-    assert entry["sha256"] == hashlib.sha256(b"new\n" * 10).hexdigest() and "file" not in entry
+    assert entry["sha256"] == hashlib.sha256(b"new\n" * 10).hexdigest() and "spooled" not in entry
     assert list(tmp_path.iterdir()) == [log]
 
 
@@ -111,6 +111,6 @@ def test_what_is_no_log_is_refused_and_does_not_block(tmp_path: Path, kind: str)
 
 def test_the_environment_has_no_secrets_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_TOKEN", "abc")
-    entry = take(Item("it", "10-net", (("env",),), environment=(("REDISCLI_AUTH", "pw"),)), tmp_path)
-    text = (tmp_path / entry["file"]).read_text()
+    take(Item("it", "10-net", (("env",),), environment=(("REDISCLI_AUTH", "pw"),)), tmp_path)
+    text = (tmp_path / collect.OUTPUTS).read_text()
     assert "SOME_TOKEN" not in text and "REDISCLI_AUTH=pw" in text and "LC_ALL=C" in text

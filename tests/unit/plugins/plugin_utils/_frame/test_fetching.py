@@ -35,17 +35,17 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._frame import fetc
 )
 def test_nothing_it_says_has_a_surprise(given: Any) -> None:
     entry = fetching.with_clocks(fetching.plain(given, number=3), offset=1.0)
-    assert entry["status"] in ("failed", "deferred", "not_available") and "/" not in entry["name"] + entry["folder"] + entry["file"]
+    assert entry["status"] in ("failed", "deferred", "not_available") and "/" not in entry["name"] + entry["folder"]
     assert entry["bytes"] == 0 and entry["offset"] == 0 and len(entry["stderr"]) <= 4000 and len(entry["argv"]) <= 100
     assert all(isinstance(word, str) for word in entry["argv"])
 
 
 def test_a_good_entry_is_taken_as_it_is() -> None:
     given = {"name": "memory", "folder": "30-mem", "status": "collected", "argv": ["cat"], "rc": 0, "bytes": 5, "sha256": "a" * 64,
-             "file": "0001.out", "started": 60.0, "ended": 61.5, "direct": True}
+             "spooled": True, "position": 7, "started": 60.0, "ended": 61.5, "direct": True}
     entry = fetching.with_clocks(fetching.plain(given, number=1), offset=10.0)
     assert entry["started"] == {"host_clock": "1970-01-01T00:01:00.000Z", "our_clock": "1970-01-01T00:00:50.000Z"}
-    assert (entry["file"], entry["direct"], entry["file_item"], entry["host_sha256"]) == ("0001.out", True, False, "a" * 64)
+    assert (entry["spooled"], entry["position"], entry["file_item"], entry["host_sha256"]) == (True, 7, False, "a" * 64)
 
 
 def test_a_log_is_named_by_its_path() -> None:
