@@ -35,7 +35,9 @@ def safe(name: str) -> str:
     data = name.encode("utf-8", "surrogateescape")
     text = _UNSAFE.sub(lambda found: b"=%02X" % found.group()[0], data).decode("ascii")
     if not text or text[0] in ".-+@":
-        text = f"={ord(text[0]):02X}{text[1:]}" if text else "=00"
+        text = f"={ord(text[0]):02X}{text[1:]}" if text else "="
+    elif text.startswith("_="):
+        text = f"=5F{text[1:]}"
     if text[0] == "=":
         text = "_" + text
     if len(text) > _LONGEST:

@@ -18,6 +18,8 @@ from .incident import Incident
 from .settings import Settings
 
 _CHUNK = 1 << 20
+#: Making a directory there would make the bucket, without the locks that its owner would have set.
+_WITHOUT_DIRECTORIES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +75,8 @@ def push(
 
 def _copy(bundle: Path, target: str, *, until: datetime.datetime | None, lock_mode: str) -> Pushed:
     system, root = _open(target)
-    is_s3 = "s3" in ((system.protocol,) if isinstance(system.protocol, str) else system.protocol)
+    protocols = {system.protocol} if isinstance(system.protocol, str) else set(system.protocol)
+    is_s3 = "s3" in protocols
     if until is not None and not is_s3:
         raise Stop(f"{_public(target)} has no retention.", hint="Object Lock is S3's: leave retain out, or push to an s3:// URL.")
     more: dict[str, Any] = {"ObjectLockMode": lock_mode, "ObjectLockRetainUntilDate": until} if until is not None else {}
@@ -90,7 +93,8 @@ def _copy(bundle: Path, target: str, *, until: datetime.datetime | None, lock_mo
                 )
             already += 1
             continue
-        system.makedirs(remote.rpartition("/")[0], exist_ok=True)
+        if not protocols & _WITHOUT_DIRECTORIES:
+            system.makedirs(remote.rpartition("/")[0], exist_ok=True)
         system.put_file(str(local), remote, **more)
         if _digest(system, remote) != expected:
             hint = "Push again, or elsewhere."

@@ -175,6 +175,9 @@ def _checked(incident: Incident, before: Sequence[tuple[int, Path]]) -> dict[str
         sealed, _wrong = bag.read_manifest(before[-1][1] / bag.MANIFEST)
     known = bag.digests(incident.bundle, [path for path in walked.files if path in sealed or path not in live])
     for path, value in sealed.items():
+        if path in DERIVED:
+            # A seal that was killed may have made it anew already: then the version that was sealed is kept.
+            path = _version(path, before[-1][0]) if _version(path, before[-1][0]) in known else path
         if known.get(path) != value:
             what = "changed" if path in known else "removed"
             raise Stop(
@@ -184,16 +187,20 @@ def _checked(incident: Incident, before: Sequence[tuple[int, Path]]) -> dict[str
     return known
 
 
+def _version(path: str, number: int) -> str:
+    """Where the version of a derived file that a seal covers is kept."""
+    return f"data/versions/{number:04d}/{path.rpartition('/')[2]}"
+
+
 def _derive(incident: Incident, before: Sequence[tuple[int, Path]]) -> set[str]:
     """Write anew what is made from the events, keep what an earlier seal covers, and say what changed."""
     if before:
-        old = incident.data / "versions" / before[-1][0].__format__("04d")
         for path in DERIVED:
-            there = incident.bundle / path
+            there, kept = incident.bundle / path, incident.bundle / _version(path, before[-1][0])
             if there.is_file():
-                layout.make_private(old)
+                layout.make_private(kept.parent)
                 with contextlib.suppress(FileExistsError):
-                    os.link(there, old / Path(path).name)
+                    os.link(there, kept)
     _write(incident.data / "incident.json", [json.dumps(incident.state().as_dict(), indent=1, sort_keys=True)])
     _write(incident.data / "timeline.jsonl", timeline.lines(incident.data))
     _write(incident.data / "redactions.jsonl", (json.dumps(entry, sort_keys=True) for entry in collecting.redactions(incident.data)))
