@@ -120,7 +120,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import lay
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import EXIT_NO_HOSTS
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.lift import Lifted, lift
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.recorder import Recorder, say, stop_process
-from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor, token_key
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor, token_key, use
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.writer import Segment
 from ansible_collections.oncall.incident.plugins.plugin_utils._secret_sources import SecretSources
 
@@ -205,6 +205,7 @@ class CallbackModule(CallbackBase):
         redactor = Redactor(key=key, names=names, extra_patterns=self.get_option("redact_patterns"))
         redactor.leave([run])
         redactor.learn_environment(os.environ)
+        use(redactor)
         self._sources = SecretSources(redactor, extra_names=names)
         self._sources.from_playbook(playbook)
         opening = {

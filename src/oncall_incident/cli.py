@@ -195,18 +195,48 @@ def verify(
     raise typer.Exit(int(verify_and_show(record, allowed_signers=allowed_signers, tsa_ca=tsa_ca, as_json=as_json)))
 
 
-@app.command(help=texts.REPORT, short_help="Write a run's report again.")
+@app.command(help=texts.REPORT, short_help="Write the report of a run or an incident.")
 def report(
-    record: Record,
+    record: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RECORD]", help="A run or an incident: its directory, its id (or how it begins), or latest.", show_default=False
+        ),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="An index of all incidents with their metrics.")] = False,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="html or markdown. Default: both files; Markdown on standard output."),
+    ] = None,
     output: Annotated[
-        str | None, typer.Option("-o", "--output", metavar="FILE", help="Write it here as well; - is standard output."),
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write it here as well; - is standard output."),
     ] = None,
 ) -> None:
     """See texts.REPORT."""
     _bind()
     from .report_command import report_and_show
 
-    report_and_show(record, output=output)
+    report_and_show(record, everything=everything, form=form, output=output)
+
+
+@app.command(help=texts.METRICS, short_help="How long incidents took.")
+def metrics(
+    by: Annotated[
+        str,
+        typer.Option("--by", metavar="WHAT", help="severity, scenario, month, service, or incident for each of them."),
+    ] = "severity",
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Only those that began since then: 2026-01-01, or 30d for the last 30 days."),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json, csv or prometheus.")] = "table",
+) -> None:
+    """See texts.METRICS."""
+    _bind()
+    from .metrics_command import metrics_and_show
+
+    metrics_and_show(by=by, since=since, form=form)
 
 
 def _find() -> Collection:

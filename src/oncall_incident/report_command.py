@@ -6,35 +6,101 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 
 from .errors import Stop
+from .evidence import checks, settings, signing
+from .evidence.incident import Incident
+from .evidence.store import Store
 from .private import write_private
 from .recording import close_unfinished
 from .records import run_directory
-from .report import render, write_report
+from .reporting import document, index
+
+_SUFFIXES = {".html": document.HTML, ".htm": document.HTML, ".md": document.MARKDOWN}
 
 
-def report_and_show(record: str, *, output: str | None) -> None:
-    """Write the report into the run's directory, and where else it is wanted.
+def report_and_show(record: str | None, *, everything: bool = False, form: str | None = None, output: str | None) -> None:
+    """Write the report beside its record, and where else it is wanted.
 
     Raises:
-        Stop: a place cannot be written.
+        Stop: there is no such record, or a place cannot be written.
     """
-    path = run_directory(record, environ=os.environ, cwd=Path.cwd())
+    forms = _forms(form)
+    if everything == (record is not None):
+        raise Stop("incident report needs a run or an incident, or --all.", hint="For example: incident report latest")
+    store = Store(layout.default_home(os.environ))
+    place = store.home / index.DIRECTORY
     try:
-        if output == "-":
-            typer.echo(render(path), nl=False)
-            return
-        close_unfinished(path)
-        written = write_report(path)
-        if output is not None:
-            written = write_private(Path(output).expanduser(), render(path))
+        if everything or record is None:
+            content, directory = index.of_store(store), place
+        elif (incident := _incident(store, record)) is not None:
+            _note_view(incident)
+            content, directory = document.incident_content(incident, verdict=_verdict(incident)), incident.folder / "report"
+        else:
+            run_dir = run_directory(record, environ=os.environ, cwd=Path.cwd())
+            if output != "-":
+                close_unfinished(run_dir)
+            content, directory, place = document.run_content(run_dir), run_dir, run_dir
+        _deliver(content, directory, forms=forms, output=output)
     except BrokenPipeError:  # nobody reads our output any more; main() knows what to do
         raise
-    except OSError as exc:
-        hint = "Check who may read and write there, or choose another place with --output."
-        raise Stop(f"{exc.filename or path}: {exc.strerror}.", hint=hint) from exc
-    typer.echo(str(written))
+    except (CannotRecord, OSError) as exc:
+        said = exc.message if isinstance(exc, CannotRecord) else f"{exc.filename or place}: {exc.strerror}."
+        raise Stop(said, hint="Check who may read and write there, or choose another place with --output.") from exc
+
+
+def _deliver(content: Mapping[str, Any], directory: Path, *, forms: Sequence[str], output: str | None) -> None:
+    if output == "-":
+        typer.echo(document.text(content, forms[0]), nl=False)
+        return
+    layout.make_private(directory)
+    written = document.write(content, directory, forms)
+    if output is not None:
+        target = Path(output).expanduser()
+        wanted = forms[0] if len(forms) == 1 else _SUFFIXES.get(target.suffix.lower(), document.MARKDOWN)
+        written = [write_private(target, document.text(content, wanted))]
+    for path in written:
+        typer.echo(str(path))
+
+
+def _forms(form: str | None) -> list[str]:
+    if form is None:
+        return list(document.FORMATS)
+    if form not in document.FORMATS:
+        raise Stop(f"--format {form}: there is no such format.", hint=f"There are {' and '.join(document.FORMATS)}.")
+    return [form]
+
+
+def _incident(store: Store, record: str) -> Incident | None:
+    """The incident that is meant; None when a run is, which `latest` always is."""
+    path = Path(record).expanduser()
+    if record == "latest" or layout.segments(path) or (layout.runs_dir(store.home) / record).is_dir():
+        return None
+    try:
+        return store.find(record)
+    except Stop:
+        if record.startswith("INC-"):
+            raise
+        return None
+
+
+def _verdict(incident: Incident) -> checks.Verdict:
+    """What verifying the incident's bundle says, with the signers and the authority that are trusted here."""
+    configured = settings.load()
+    allowed = signing.allowed_signers(None, home=configured.home, environ=configured.environ)
+    return checks.check(incident.bundle, allowed=allowed, authority=configured.authority_certificates(None), own=incident.folder)
+
+
+def _note_view(incident: Incident) -> None:
+    """Looking at evidence is a line of its custody. Where that cannot be written, a copy to read is looked at."""
+    try:
+        incident.custody("viewed", {"how": "report"})
+    except (CannotRecord, OSError, Stop) as exc:
+        typer.echo(f"incident: this look is not in the custody log: {exc}", err=True)

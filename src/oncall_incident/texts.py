@@ -69,9 +69,19 @@ Exit statuses:
        incomplete  of a record: its last writer did not finish
 """
 
-REPORT = """Write the report of a run in Markdown: into its directory, and to --output.
+REPORT = """Write the report of a run or an incident, as one HTML file and as Markdown.
 
-It is made from the record alone: the same record gives the same report.
+A run's is written into its directory, an incident's beside its sealed bundle. --output writes it elsewhere as well, in the format that
+--format or the file's name says.
+
+It is made from the records alone: the same records give the same report. The HTML needs no network and no script, and can be mailed and
+printed.
+"""
+
+METRICS = """How long incidents took to be acknowledged, mitigated, verified and resolved, against their targets.
+
+Derived from the incidents' events each time. Of a group the median and what nine of ten stayed within are given, since a mean
+says little about times that are skewed.
 """
 
 DRILL = """Break hosts on purpose, recover them with a scenario's playbook, and keep

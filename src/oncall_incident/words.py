@@ -24,9 +24,13 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u206
 
 def one_line(value: Any, *, limit: int = 0) -> str:
     """Text on one line: what a database hands us must not move the cursor or end a table row."""
-    text = value if isinstance(value, str) else plain(value)
-    text = _CONTROL.sub("", _SPACE.sub(" ", text)).strip()
+    text = harmless(value if isinstance(value, str) else plain(value)).strip()
     return text if not limit or len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def harmless(text: str) -> str:
+    """Text without characters that move the cursor, end a line, or turn the direction of writing."""
+    return _CONTROL.sub("", _SPACE.sub(" ", text))
 
 
 def plain(value: Any) -> str:

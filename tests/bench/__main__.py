@@ -5,6 +5,7 @@
 """Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [redis]."""
 """Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [cert]."""
 """Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [evidence]."""
+"""Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [report]."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ NAMES = ("mitigate", "scale", "recording", "fail2ban")
 NAMES = ("mitigate", "scale", "recording", "redis")
 NAMES = ("mitigate", "scale", "recording", "cert")
 NAMES = ("mitigate", "scale", "recording", "evidence")
+NAMES = ("mitigate", "scale", "recording", "report")
 
 
 def main() -> None:

@@ -92,6 +92,20 @@ def _kept_key(home: Path) -> bytes | None:
     return key if len(key) == 32 else None
 
 
+_in_use: Redactor | None = None
+
+
+def use(redactor: Redactor) -> None:
+    """Make this the redactor of the process: workers that are forked from it have all that it has learned."""
+    global _in_use
+    _in_use = redactor
+
+
+def current() -> Redactor | None:
+    """The recorder's redactor; None where nobody records."""
+    return _in_use
+
+
 class Redactor:
     """Removes secrets: known ones in every form, named ones by their key, others by their shape.
 

@@ -8,6 +8,7 @@ This plugin util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import typing as t
 from pathlib import Path
@@ -51,7 +52,9 @@ class Summary:
         interrupted: the last interrupted event, or None.
         outcome: the wrapper's outcome event, or None.
         recovered: the recovered events.
-        timeline: what a reader wants to see in order: play.start, finding (not ok), plan, approval, action, failures, ...
+        timeline: what a reader wants to see in order: play.start, finding (not ok), plan, approval, action, failures, ...; of very
+            many the first and the last.
+        phases: when each phase ran: phase, started, ended, segment, check_mode.
         counts: events by type, and `dropped`: entries beyond MOST_KEPT.
     """
 
@@ -78,6 +81,7 @@ class Summary:
     outcome: Dict | None = None
     recovered: list[Dict] = dataclasses.field(default_factory=list)
     timeline: list[Dict] = dataclasses.field(default_factory=list)
+    phases: list[Dict] = dataclasses.field(default_factory=list)
     counts: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def as_dict(self) -> Dict:
@@ -109,10 +113,13 @@ class Fold:
         self._intents: dict[tuple[int, str, str], Dict] = {}
         self._hosts: dict[str, None] = {}
         self._check_mode = False
+        self._timeline_head: list[Dict] = []
+        self._timeline_tail: collections.deque[Dict] = collections.deque(maxlen=MOST_KEPT // 2)
+        self._phase: Dict | None = None
         # A writer's later files -> its first one.
         self._continued: dict[int, int] = {}
         self._handlers: dict[str, t.Callable[[Dict], None]] = {
-            "segment.open": self._segment_open, "segment.close": self._segment_close, "play.start": self._timeline,
+            "segment.open": self._segment_open, "segment.close": self._segment_close, "play.start": self._play_start,
             "intent": self._intent, "result": self._result, "finding": self._finding, "skipped_check": self._skipped_check,
             "action": self._action, "protected": self._protect, "plan": self._plan, "plan.approved": self._approval,
             "plan.refused": self._approval, "no_hosts": self._no_hosts, "stats": self._stats, "interrupted": self._interrupted,
@@ -127,6 +134,8 @@ class Fold:
         result.ended = str(event.get("ts", result.ended))
         result.counts[kind] = result.counts.get(kind, 0) + 1
         result.complete = kind == "segment.close" and event.get("ended") != "continued"
+        if self._phase is not None:
+            self._phase["ended"] = result.ended
         if handler := self._handlers.get(kind):
             handler(event)
 
@@ -138,22 +147,44 @@ class Fold:
         result.protected = list(self._protected.values())
         result.skipped_checks = list(self._skipped.values())
         result.hosts = list(self._hosts)
+        result.timeline = [*self._timeline_head, *self._timeline_tail]
         result.unanswered = [{**intent, "actions": self._unknown_actions(intent)} for intent in self._intents.values()]
         return result
 
     # One method per type
 
+    def _play_start(self, event: Dict) -> None:
+        self._timeline(event)
+        self._phase = None
+
+    def _in_phase(self, name: str, event: Dict) -> None:
+        """A task of a phase begins it, the next play ends it; plays of the same phase in a row are one."""
+        if not name or (self._phase is not None and self._phase["phase"] == name):
+            return
+        last = self._summary.phases[-1] if self._summary.phases else {}
+        segment = self._continued.get(int(event.get("segment", 0)), event.get("segment"))
+        if last.get("phase") == name and last.get("segment") == segment:
+            self._phase = last
+            return
+        self._phase = {"phase": name, "started": event.get("ts"), "ended": event.get("ts"), "segment": segment,
+                       "check_mode": self._check_mode}
+        self._append_limited(self._summary.phases, self._phase)
+
     def _segment_open(self, event: Dict) -> None:
         if event.get("continues"):
             self._continued[int(event.get("segment", 0))] = int(event["continues"])
             return
+        self._phase = None
         self._check_mode = bool(event.get("check_mode"))
         self._summary.executions.append({
             **_body(event), "segment": event.get("segment"), "started": event.get("ts"), "ended": None, "ended_how": None,
         })
 
     def _segment_close(self, event: Dict) -> None:
-        if self._summary.executions and event.get("ended") != "continued":
+        if event.get("ended") == "continued":
+            return
+        self._phase = None
+        if self._summary.executions:
             self._summary.executions[-1].update(ended=event.get("ts"), ended_how=event.get("ended"))
 
     def _stats(self, event: Dict) -> None:
@@ -161,6 +192,7 @@ class Fold:
             self._summary.executions[-1]["stats"] = event.get("hosts", {})
 
     def _intent(self, event: Dict) -> None:
+        self._in_phase(str(event.get("phase") or ""), event)
         self._keep_limited(self._intents, self._intent_key(event), {
             **_select(event, "host", "task", "action", "phase", "seq", "ts", "args", "delegate_to", "segment"),
             "check_mode": bool(event.get("check_mode", self._check_mode)),
@@ -258,7 +290,12 @@ class Fold:
 
     def _timeline(self, event: Dict) -> None:
         kept = {key: value for key, value in event.items() if key not in ("prev", "run", "mono", "args", "result", "plan")}
-        self._append_limited(self._summary.timeline, kept)
+        if len(self._timeline_head) < MOST_KEPT - MOST_KEPT // 2:
+            self._timeline_head.append(kept)
+            return
+        if len(self._timeline_tail) == self._timeline_tail.maxlen:
+            self._dropped()
+        self._timeline_tail.append(kept)
 
     def _append_limited(self, target: list[Dict], value: Dict) -> None:
         if len(target) < MOST_KEPT:

@@ -53,7 +53,7 @@ def test_it_says_everything(story: Story) -> None:
         "| db1 | connections | critical: 97 % | ok: 12 % |", "not measured: db2", "unreachable: db2: no route",
         "outcome unknown: db1: Restart it",
         "plan approved by ann (typed): 1 action", f"incident verify {RUN}", "ansible core 2.21.5", "approved by ann (typed), plan `abc`",
-        "the chain was ok", "1 further check was ok",
+        "**whole**: ", "Post-mortem: a draft", "**TO JUDGE** ", "1 further check was ok",
     ):
         assert wanted in text, wanted
 

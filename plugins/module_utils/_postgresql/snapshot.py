@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a server knows about an incident and forgets: sessions, locks, statements; each as JSON lines in a file.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import typing as t
+
+from .._core.errors import IncidentError
+from .._core.snapshot import COLLECTED, DEFERRED, FAILED, NOT_AVAILABLE
+from .._snapshot.collect import OUTPUTS, append_to
+from .connection import Session
+
+FOLDER = "25-database"
+#: More rows than these say nothing more, and would not fit: the first ones by the statement's order.
+MOST_ROWS = 20000
+
+_STATEMENTS: tuple[tuple[str, str], ...] = (
+    ("activity", "SELECT * FROM pg_catalog.pg_stat_activity ORDER BY backend_start"),
+    (
+        "blocking",
+        "SELECT pid, pg_catalog.pg_blocking_pids(pid) AS blocked_by FROM pg_catalog.pg_stat_activity WHERE wait_event_type = 'Lock'",
+    ),
+    ("locks", "SELECT l.*, l.relation::regclass::text AS relation_name FROM pg_catalog.pg_locks AS l ORDER BY granted, pid"),
+    ("prepared_transactions", "SELECT * FROM pg_catalog.pg_prepared_xacts ORDER BY prepared"),
+    ("replication", "SELECT * FROM pg_catalog.pg_stat_replication"),
+    ("replication_slots", "SELECT * FROM pg_catalog.pg_replication_slots"),
+    ("databases", "SELECT * FROM pg_catalog.pg_stat_database"),
+    ("statements", "SELECT * FROM pg_stat_statements ORDER BY {total} DESC LIMIT 200"),
+    ("settings", "SELECT name, setting, unit, source, sourcefile, pending_restart FROM pg_catalog.pg_settings WHERE source <> 'default'"),
+    ("tables", "SELECT * FROM pg_catalog.pg_stat_user_tables ORDER BY n_dead_tup DESC NULLS LAST LIMIT 200"),
+)
+
+
+def take(
+    session: Session, *, spool: str, seconds: float, clock: t.Callable[[], float] = time.monotonic,
+) -> list[dict[str, t.Any]]:
+    """Read everything that there is time for; entries as a snapshot of a host gives them."""
+    deadline = clock() + seconds
+    found = []
+    for name, sql in _STATEMENTS:
+        statement = (
+            sql.format(total="total_exec_time" if session.server_version >= 130000 else "total_time") if name == "statements" else sql
+        )
+        entry: dict[str, t.Any] = {"name": f"postgresql_{name}", "folder": FOLDER, "argv": [statement]}
+        if clock() >= deadline:
+            found.append({**entry, "status": DEFERRED, "reason": "no time was left"})
+            continue
+        found.append({**entry, **_read(session, statement, os.path.join(spool, OUTPUTS), name=name)})
+    return found
+
+
+def _read(session: Session, statement: str, path: str, *, name: str) -> dict[str, t.Any]:
+    started = time.time()
+    try:
+        rows = session.rows(f"SELECT * FROM ({statement}) AS snapshot LIMIT {MOST_ROWS + 1}")
+    except IncidentError as exc:
+        missing = name == "statements" and getattr(exc, "sqlstate", "") in ("42P01", "55000")
+        reason = "the extension pg_stat_statements is not there" if missing else exc.message
+        return {"started": started, "ended": time.time(), "status": NOT_AVAILABLE if missing else FAILED, "reason": reason}
+    digest, size = hashlib.sha256(), 0
+    with append_to(path) as file:
+        position = os.fstat(file.fileno()).st_size
+        for row in rows[:MOST_ROWS]:
+            line = json.dumps(row, sort_keys=True, default=str).encode("utf-8", "replace") + b"\n"
+            file.write(line)
+            digest.update(line)
+            size += len(line)
+    return {
+        "started": started, "ended": time.time(), "status": COLLECTED, "spooled": True, "position": position, "bytes": size,
+        "sha256": digest.hexdigest(), "truncated": len(rows) > MOST_ROWS,
+    }

@@ -1,0 +1,219 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the items of a snapshot on the host: bounded in time, in bytes and in memory.
+
+This module util is PRIVATE to the collection: it may change at any time.
+
+What a command says goes through a buffer of 64 KiB into a file and into a hash; nothing is held.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import selectors
+import shutil
+import signal
+import stat
+import subprocess
+import time
+import typing as t
+
+from .._core.excerpt import newest
+from .._core.snapshot import COLLECTED, DEFERRED, FAILED, NOT_AVAILABLE, TIMED_OUT, Item
+
+#: The file in the spool.
+OUTPUTS = "outputs"
+CHUNK = 64 * 1024
+MOST_STDERR = 2000
+#: A command that was told to end gets this long before it is killed: seconds.
+GRACE = 0.5
+#: Free space that a snapshot leaves alone on the host's disk: it may be what is short.
+KEEP_FREE = 0.5
+#: Administrators' programs are not in every user's path.
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """What a snapshot may cost.
+
+    Attributes:
+        seconds: for everything.
+        command_seconds: for one command.
+        command_bytes: kept of one command's output.
+        file_bytes: kept of one log, its end.
+        total_bytes: kept of all of it.
+    """
+
+    seconds: float
+    command_seconds: float
+    command_bytes: int
+    file_bytes: int
+    total_bytes: int
+
+
+def take(items: t.Sequence[Item], *, spool: str, bounds: Bounds, clock: t.Callable[[], float] = time.monotonic) -> list[dict[str, t.Any]]:
+    """Take the items in their order; what no time or space is left for is deferred, and says so.
+
+    Args:
+        items: from the catalogue.
+        spool: directory for the outputs. They are one file, so that one transfer brings them all; an entry says where its own begins.
+        bounds: see Bounds.
+    """
+    deadline = clock() + bounds.seconds
+    room = min(bounds.total_bytes, _spare(spool))
+    found = []
+    for item in items:
+        left = deadline - clock()
+        if left <= 0 or (room <= 0 and not item.file):
+            found.append({**_about(item), "status": DEFERRED, "reason": "no time was left" if left <= 0 else "no space was left"})
+            continue
+        if item.file:
+            entry = _file(item, most=bounds.file_bytes, deadline=deadline, clock=clock)
+        else:
+            path = os.path.join(spool, OUTPUTS)
+            entry = _command(item, path, most=min(bounds.command_bytes, room), seconds=min(bounds.command_seconds, left), clock=clock)
+            room -= int(entry.get("bytes", 0))
+        found.append(entry)
+    return found
+
+
+def append_to(path: str) -> t.IO[bytes]:
+    """The spool's file, for the owner only."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600), "ab", buffering=0)
+
+
+def hand_over(spool: str) -> bool:
+    """Give the outputs to the owner of the spool directory, who fetches them; whether that user can read them now."""
+    path = os.path.join(spool, OUTPUTS)
+    if not os.path.exists(path):
+        return False
+    owner = os.stat(spool)
+    if owner.st_uid == os.geteuid():
+        return True
+    try:
+        os.chown(path, owner.st_uid, owner.st_gid)
+    except OSError:
+        return False
+    return True
+
+
+def _about(item: Item) -> dict[str, t.Any]:
+    return {"name": item.name, "folder": item.folder, "argv": [], "path": item.file}
+
+
+def _command(item: Item, path: str, *, most: int, seconds: float, clock: t.Callable[[], float]) -> dict[str, t.Any]:
+    entry = _about(item)
+    argv = next((list(argv) for argv in item.commands if shutil.which(argv[0], path=_PATH) and _readable(argv)), None)
+    if argv is None:
+        wanted = ", ".join(dict.fromkeys(argv[0] for argv in item.commands))
+        return {**entry, "argv": list(item.commands[-1]), "status": NOT_AVAILABLE, "reason": f"{wanted}: not on this host"}
+    entry.update(argv=argv, started=time.time())
+    try:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            env={"PATH": _PATH, "LC_ALL": "C", "TERM": "dumb", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "", "HOME": "/",
+                 **dict(item.environment)}, cwd="/",
+        )
+    except OSError as exc:
+        return {**entry, "ended": time.time(), "status": FAILED, "reason": exc.strerror or str(exc)}
+    with process:
+        entry.update(_drain(process, path, most=most, deadline=clock() + seconds, clock=clock))
+        entry.update(rc=_end(process, clock=clock), ended=time.time())
+    entry["status"] = TIMED_OUT if entry.pop("late") else COLLECTED
+    return entry
+
+
+def _readable(argv: t.Sequence[str]) -> bool:
+    """Whether the files that a command only reads are there: cat and tail are alternatives to programs."""
+    return argv[0] not in ("cat", "tail") or os.path.exists(argv[-1])
+
+
+def _drain(process: subprocess.Popen[bytes], path: str, *, most: int, deadline: float, clock: t.Callable[[], float]) -> dict[str, t.Any]:
+    """Read both outputs until they end, the time is up, or enough was said."""
+    digest, kept, late, truncated = hashlib.sha256(), 0, False, False
+    heard = b""
+    assert process.stdout is not None and process.stderr is not None
+    with append_to(path) as file, selectors.DefaultSelector() as selector:
+        position = os.fstat(file.fileno()).st_size
+        for stream in (process.stdout, process.stderr):
+            selector.register(stream, selectors.EVENT_READ)
+        while selector.get_map() and not truncated:
+            left = deadline - clock()
+            if left <= 0:
+                late = True
+                break
+            for key, _events in selector.select(min(left, 1.0)):
+                data = os.read(key.fd, CHUNK)
+                if not data:
+                    selector.unregister(key.fileobj)
+                elif key.fileobj is process.stderr:
+                    heard = (heard + data)[:MOST_STDERR]
+                else:
+                    part = data[: most - kept]
+                    file.write(part)
+                    digest.update(part)
+                    kept += len(part)
+                    truncated = truncated or len(part) < len(data)
+    return {
+        "bytes": kept, "sha256": digest.hexdigest(), "truncated": truncated, "late": late, "stderr": heard.decode("utf-8", "replace"),
+        "spooled": True, "position": position,
+    }
+
+
+def _end(process: subprocess.Popen[bytes], *, clock: t.Callable[[], float]) -> t.Optional[int]:
+    """The exit status; a command that still runs is ended with all of its group. None: it cannot be ended (it waits for a disk)."""
+    for number in (0, signal.SIGTERM, signal.SIGKILL):
+        if number:
+            try:
+                os.killpg(process.pid, number)
+            except OSError:
+                pass
+        until = clock() + (GRACE if number else 0.2)
+        while clock() < until:
+            status = process.poll()
+            if status is not None:
+                return status
+            time.sleep(0.01)
+    # Popen's own end would wait for it for ever.
+    process.returncode = process.poll() if process.poll() is not None else -signal.SIGKILL
+    return None
+
+
+def _file(item: Item, *, most: int, deadline: float, clock: t.Callable[[], float]) -> dict[str, t.Any]:
+    """Where the end of a log begins, and the hash of that part as it is now; it is fetched from where it is."""
+    entry = _about(item)
+    entry["started"] = time.time()
+    try:
+        path = newest(item.file) if os.path.isdir(item.file) else os.path.realpath(item.file)
+        with open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                return {**entry, "ended": time.time(), "status": FAILED, "reason": "not a regular file"}
+            size = min(about.st_size, most)
+            offset = about.st_size - size
+            file.seek(offset)
+            digest, left = hashlib.sha256(), size
+            while left > 0:
+                if clock() >= deadline:
+                    return {**entry, "ended": time.time(), "status": DEFERRED, "reason": "no time was left"}
+                data = file.read(min(left, CHUNK * 16))
+                if not data:
+                    break
+                digest.update(data)
+                left -= len(data)
+    except OSError as exc:
+        return {**entry, "ended": time.time(), "status": FAILED, "reason": exc.strerror or str(exc)}
+    return {
+        **entry, "path": path, "ended": time.time(), "status": COLLECTED, "bytes": size - left, "offset": offset, "size": about.st_size,
+        "modified": about.st_mtime, "inode": about.st_ino, "sha256": digest.hexdigest(), "truncated": offset > 0,
+    }
+
+
+def _spare(directory: str) -> int:
+    """How many bytes may be written there: at most the half of what is free."""
+    about = os.statvfs(directory)
+    return int(about.f_bavail * about.f_frsize * KEEP_FREE)

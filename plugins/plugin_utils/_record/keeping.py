@@ -1,0 +1,151 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Large outputs of hosts beside a run's record: streamed, redacted and hashed on the way, never held.
+
+This plugin util is PRIVATE to the collection: it may change at any time.
+
+    <run>/hosts/<host>/index.jsonl            one line for each item: command, exit status, times, hashes
+    <run>/hosts/<host>/10-net/sockets.txt     what it said, without secrets
+
+Every name that comes from a host or an inventory is made one safe path component, and every file is made new: nothing can
+be overwritten, and nothing can leave the directory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import typing as t
+from pathlib import Path
+
+from . import layout
+from .redact import Redactor
+
+HOSTS = "hosts"
+INDEX = "index.jsonl"
+CHUNK = 1024 * 1024
+#: A private key is redacted as one: a block that begins at the end of a chunk is held back up to this length, in bytes.
+_MOST_HELD = 64 * 1024
+_BEGIN, _END = b"-----BEGIN ", b"-----END "
+_UNSAFE = re.compile(rb"[^A-Za-z0-9._+@-]")
+_LONGEST = 120
+
+
+def safe_name(name: str) -> str:
+    """Any text as one path component: other bytes become `=` and two hex digits, so different names stay different."""
+    data = name.encode("utf-8", "surrogateescape")
+    text = _UNSAFE.sub(lambda found: b"=%02X" % found.group()[0], data).decode("ascii")
+    if not text or text[0] in ".-+@":
+        text = f"={ord(text[0]):02X}{text[1:]}" if text else "=00"
+    if text[0] == "=":
+        text = "_" + text
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST - 17]}-{hashlib.sha256(data).hexdigest()[:16]}"
+    return text
+
+
+def host_dir(run_dir: Path, host: str) -> Path:
+    """Where a host's outputs are kept."""
+    return run_dir / HOSTS / safe_name(host)
+
+
+class Keeper:
+    """Keeps one host's outputs.
+
+    Args:
+        directory: from host_dir().
+        redactor: the run's, which knows its secrets.
+    """
+
+    def __init__(self, directory: Path, redactor: Redactor) -> None:
+        self.directory = directory
+        self._redactor = redactor
+
+    def keep(self, stream: t.IO[bytes], *, folder: str, name: str) -> dict[str, t.Any]:
+        """Stream an output into its file.
+
+        Args:
+            stream: what the host said.
+            folder, name: where to; made safe here.
+
+        Returns:
+            path (below the run), bytes and sha256 of what is kept, and received_bytes and received_sha256 of what came.
+
+        Raises:
+            OSError: it cannot be written; CannotRecord: its directory cannot be made.
+        """
+        target_dir = self.directory / safe_name(folder)
+        layout.make_private(target_dir)
+        kept, received = hashlib.sha256(), hashlib.sha256()
+        sizes = [0, 0]
+        target, handle = _create(target_dir, safe_name(name))
+        with os.fdopen(handle, "wb") as file:
+            for block in self._blocks(stream, received, sizes):
+                clean = self._redactor.text(block.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+                file.write(clean)
+                kept.update(clean)
+                sizes[1] += len(clean)
+        return {
+            "path": target.relative_to(self.directory.parent.parent).as_posix(), "bytes": sizes[1], "sha256": kept.hexdigest(),
+            "received_bytes": sizes[0], "received_sha256": received.hexdigest(),
+        }
+
+    def note(self, entry: t.Mapping[str, t.Any]) -> None:
+        """Add a line to the host's index, on disk when this returns."""
+        layout.make_private(self.directory)
+        clean, _removed = self._redactor.clean(entry)
+        line = json.dumps(clean, sort_keys=True, ensure_ascii=False, separators=(",", ":")) + "\n"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        handle = os.open(self.directory / INDEX, flags, 0o600)
+        try:
+            os.write(handle, line.encode("utf-8", "backslashreplace"))
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def noted(self) -> t.Iterator[dict[str, t.Any]]:
+        """The lines of the host's index."""
+        try:
+            with (self.directory / INDEX).open(encoding="utf-8", errors="replace") as stream:
+                for line in stream:
+                    try:
+                        entry = json.loads(line)
+                    except ValueError:
+                        continue
+                    if isinstance(entry, dict):
+                        yield entry
+        except FileNotFoundError:
+            return
+
+    @staticmethod
+    def _blocks(stream: t.IO[bytes], digest: t.Any, sizes: list[int]) -> t.Iterator[bytes]:
+        """The stream in blocks of whole lines, as a secret is on one line; a private key is on several and stays in one block."""
+        rest = b""
+        while data := stream.read(CHUNK):
+            digest.update(data)
+            sizes[0] += len(data)
+            block = rest + data
+            cut = block.rfind(b"\n") + 1 or len(block)
+            begin = block.rfind(_BEGIN, 0, cut)
+            if begin >= 0 and block.find(_END, begin, cut) < 0 and 0 < len(block) - begin < _MOST_HELD:
+                cut = begin
+            rest = block[cut:]
+            if cut:
+                yield block[:cut]
+        if rest:
+            yield rest
+
+
+def _create(directory: Path, name: str) -> tuple[Path, int]:
+    """A new file; of a name that is there already, the next number. Names are safe: none of them is a link of ours."""
+    stem, dot, suffix = name.rpartition(".")
+    for number in range(1, 10000):
+        target = directory / (name if number == 1 else f"{stem}.{number}{dot}{suffix}" if dot else f"{name}.{number}")
+        try:
+            return target, os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except FileExistsError:
+            continue
+    raise FileExistsError(17, "Too many outputs of this name", str(directory / name))

@@ -1,0 +1,313 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a report says, as data: from the records of one run or of several, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import CHANGED_OUTCOMES
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import STATUSES
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import verify
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
+
+from .. import outcome, words
+from ..recording import summarise
+from . import clock, plots, story
+from .timeline import Band, Happening, draw
+
+Json = Mapping[str, Any]
+
+#: How the end of a run is meant: good, bad, unknown, or neither.
+TONES = {"recovered": "good", "nothing_to_do": "good", "planned": "info", "refused": "info", "not_recovered": "bad", "failed": "bad",
+         "timed_out": "bad", "interrupted": "bad", "not_recorded": "bad"}
+STATUS_TONES = {"ok": "good", "warning": "warn", "critical": "bad"}
+
+
+UNSEALED: Json = {
+    "state": "not sealed", "tone": "unknown", "what": "Nobody has signed this record.",
+    "detail": "The chain shows that nothing inside was changed, removed or added; not that its end was not cut off, nor that all of it was "
+              "not written anew.",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One run's record, folded.
+
+    Attributes:
+        number: from 1 where there are several, 0 for the only one.
+        summary, checked: its record's content and state.
+        path: its directory.
+    """
+
+    number: int
+    summary: Summary
+    checked: verify.Report
+    path: Path
+
+    @classmethod
+    def read(cls, run_dir: Path, *, number: int = 0) -> Source:
+        """Fold and check the record of a run."""
+        return cls(number=number, summary=summarise(run_dir), checked=verify.check(run_dir), path=run_dir)
+
+    def at(self, seq: Any) -> str:
+        """How the report cites an event: `#12`, of several runs `2#12`."""
+        return f"{self.number or ''}#{seq}" if seq is not None else ""
+
+    @property
+    def ended_how(self) -> str:
+        """The outcome's name, `unknown` when nobody judged it."""
+        return str((self.summary.outcome or {}).get("outcome") or "unknown")
+
+
+def of_run(source: Source) -> dict[str, Any]:
+    """The content of one run's report."""
+    summary = source.summary
+    end = summary.outcome or {}
+    run = about(source)
+    said = of_sources([source])
+    name = source.ended_how
+    return {
+        **said,
+        "kind": "run",
+        "title": run["scenario"] or "a run without the wrapper",
+        "id": summary.run,
+        "run": run,
+        "runs": [run],
+        "headline": {
+            "label": name.replace("_", " "),
+            "tone": TONES.get(name, "unknown"),
+            "sentence": end.get("sentence") or _without_wrapper(summary),
+            "reasons": [str(item) for item in end.get("reasons") or []],
+        },
+        "started": summary.started,
+        "ended": summary.ended,
+        "took": clock.between(summary.started, summary.ended),
+        "targets": [],
+        "milestones": [],
+        "verification": [chain(source), UNSEALED],
+        "verify_with": f"incident verify {summary.run}",
+        "tiles": [("took", clock.between(summary.started, summary.ended), ""), *said["tiles"]],
+        "drawing": drawing(source),
+    }
+
+
+def about(source: Source) -> dict[str, Any]:
+    """Who, where, when and with what: the facts about a run."""
+    summary = source.summary
+    opened = next((entry for entry in summary.timeline if entry.get("type") == "run.open"), {})
+    first = summary.executions[0] if summary.executions else {}
+    ansible = outcome.ansible_segments(summary)
+    approval = summary.approval or {}
+    return {
+        "number": source.number,
+        "id": summary.run,
+        "scenario": opened.get("scenario") or "",
+        "playbook": opened.get("playbook") or "",
+        "outcome": source.ended_how.replace("_", " "),
+        "tone": TONES.get(source.ended_how, "unknown"),
+        "sentence": (summary.outcome or {}).get("sentence") or _without_wrapper(summary),
+        "started": summary.started,
+        "ended": summary.ended,
+        "took": clock.between(summary.started, summary.ended),
+        "by": opened.get("by") or first.get("user") or (ansible[0].get("user") if ansible else "") or "",
+        "controller": first.get("controller") or "",
+        "inventories": list(opened.get("inventories") or []),
+        "limit": opened.get("limit") or "",
+        "approval": {
+            "granted": approval.get("type") == "plan.approved",
+            "by": approval.get("by") or "",
+            "how": approval.get("how") or "",
+            "hash": approval.get("hash") or "",
+            "at": approval.get("ts") or "",
+            "count": approval.get("count"),
+            "ref": source.at(approval.get("seq")),
+        }
+        if approval
+        else None,
+        "versions": _versions(summary),
+        "sources": _sources(opened),
+        "checked": source.checked,
+    }
+
+
+def of_sources(sources: Sequence[Source]) -> dict[str, Any]:
+    """What the runs found, did, spared and left open, in one."""
+    findings = [item for source in sources for item in _findings(source)]
+    actions = [item for source in sources for item in _actions(source)]
+    spared = [item for source in sources for item in _spared(source)]
+    comparison = compare(sources)
+    fine = sum(1 for source in sources for item in source.summary.before.values() if item.get("status") == "ok")
+    measured = {str(item["host"]) for source in sources for item in source.summary.findings}
+    changed = sum(1 for item in actions if item["changed"])
+    worst = max((_rank(item) for item in findings), default=0)
+    return {
+        "findings": sorted(findings, key=lambda item: -_rank(item)), "fine": fine,
+        "skipped": [{**item, "ref": source.at(item.get("seq"))} for source in sources for item in source.summary.skipped_checks],
+        "actions": actions, "spared": spared,
+        "approvals": [run["approval"] | {"run": run["number"]} for run in map(about, sources) if run["approval"]],
+        "comparison": comparison, "changed_checks": [row for row in comparison if not row["fine"]],
+        "steady_checks": [row for row in comparison if row["fine"]],
+        "not_measured": [{"host": host, "ref": source.number or ""} for source in sources if outcome.ansible_segments(source.summary)
+                         for host in outcome.not_measured(source.summary)],
+        "unreachable": _cited(sources, "unreachable"), "unanswered": _cited(sources, "unanswered"), "failures": _cited(sources, "failures"),
+        "lost": sum(source.summary.lost_events for source in sources),
+        "entries": [entry for source in sources for event in source.summary.timeline if (entry := _entry(source, event))["what"]],
+        "dropped": sum(source.summary.counts.get("dropped", 0) for source in sources),
+        "tiles": [
+            ("found", words.count(len(findings), "problem"), "warn" if worst == 1 else "bad" if worst > 1 else "good"),
+            ("changed", words.count(changed, "action"), "act" if changed else ""),
+            ("spared", str(len(spared)), ""),
+            ("measured", words.count(len(measured), "host"), "" if measured else "unknown"),
+        ],
+    }
+
+
+def chain(source: Source) -> dict[str, str]:
+    """What checking the record of a run came to, in words."""
+    checked = source.checked
+    where = f"Run {source.number}: " if source.number else ""
+    state = {verify.OK: "whole", verify.INCOMPLETE: "not finished", verify.BROKEN: "broken"}.get(checked.status, checked.status)
+    recovered = [f"Segment {number} was left open by its writer and closed by the next one." for number in checked.recovered]
+    return {
+        "state": state,
+        "tone": {verify.OK: "good", verify.INCOMPLETE: "warn"}.get(checked.status, "bad"),
+        "what": f"{where}{words.count(checked.events, 'event')} in {words.count(checked.segments, 'segment')}, "
+                f"{words.count(checked.blobs, 'blob')}, checked as this report was written; head {checked.head}",
+        "detail": " ".join([*recovered, *(problem.message for problem in checked.problems[:3])]),
+    }
+
+
+def compare(sources: Sequence[Source]) -> list[dict[str, Any]]:
+    """Every check that was measured twice or was not ok: all its measurements in order, what is or was wrong first."""
+    seen: dict[str, list[Json]] = {}
+    verified: set[str] = set()
+    for source in sources:
+        for key in dict.fromkeys([*source.summary.before, *source.summary.after]):
+            found = [item for item in (source.summary.before.get(key), source.summary.after.get(key)) if item is not None]
+            seen.setdefault(key, []).extend(found)
+            if key in source.summary.after:
+                verified.add(key)
+    rows = []
+    for key, items in seen.items():
+        if key not in verified and all(item.get("status") == "ok" for item in items):
+            continue
+        after = items[-1] if key in verified else None
+        before = items[0] if len(items) > 1 or after is None else None
+        known = items[-1]
+        unit = str(known.get("unit") or "")
+        limit = known.get("threshold")
+        rows.append({
+            "host": known.get("host"), "check": known.get("check"), "subject": known.get("subject") or "",
+            "before": _state(before), "after": _state(after), "limit": "" if limit is None else words.measured(limit, unit),
+            "fine": all(item.get("status") == "ok" for item in items), "plot": plots.plot(items),
+        })
+    return sorted(rows, key=lambda row: (row["fine"], str(row["host"]), str(row["check"]), str(row["subject"])))
+
+
+def drawing(source: Source, *, milestones: Sequence[Json] = ()) -> Any:
+    """The run's timeline as geometry."""
+    summary = source.summary
+    bands = [
+        Band(label="plan" if entry["phase"] == "mitigate" and entry["check_mode"] else str(entry["phase"]), started=entry["started"],
+             ended=entry["ended"], kind="plan" if entry["phase"] == "mitigate" and entry["check_mode"] else str(entry["phase"]))
+        for entry in summary.phases
+    ]
+    marks = [mark for event in summary.timeline if (mark := _mark(event)) is not None]
+    troubled = outcome.troubled(summary)
+    hosts = ["", *sorted(troubled), *sorted(set(summary.hosts) - troubled)]
+    return draw(bands=bands, happenings=marks, milestones=milestones, lanes=hosts, started=summary.started, ended=summary.ended)
+
+
+def _findings(source: Source) -> list[dict[str, Any]]:
+    bad = [item for item in source.summary.before.values() if item.get("status") != "ok"]
+    found = []
+    for item in sorted(bad, key=lambda item: (-_rank(item), int(item["seq"]))):
+        unit = str(item.get("unit") or "")
+        limit = item.get("threshold")
+        found.append({
+            **item, "value": words.measured(item.get("observed"), unit), "limit": "" if limit is None else words.measured(limit, unit),
+            "tone": STATUS_TONES.get(str(item.get("status")), "unknown"), "ref": source.at(item.get("seq")),
+        })
+    return found
+
+
+def _rank(item: Json) -> int:
+    status = item.get("status")
+    return STATUSES.index(str(status)) if status in STATUSES else len(STATUSES)
+
+
+def _actions(source: Source) -> list[dict[str, Any]]:
+    done = outcome.carried_out(source.summary)
+    seen = {(str(item["host"]), str(item.get("id"))) for item in done}
+    rest = [{**action, "host": host} for host, action in outcome.planned(source.summary) if (host, str(action.get("id"))) not in seen]
+    return [_action(source, item) for item in [*done, *rest]]
+
+
+def _action(source: Source, item: Json) -> dict[str, Any]:
+    target = item.get("target") or {}
+    detail = item.get("detail") or {}
+    ended = str(item.get("outcome", ""))
+    changed = ended in CHANGED_OUTCOMES
+    return {
+        **item, "whom": words.target(target), "query": words.query(target), "since": words.ages(target, said=str(item.get("reason", ""))),
+        "verb": str(item.get("verb", "")).replace("_", " "), "outcome": ended.replace("_", " "), "changed": changed,
+        "error": detail.get("error") or "", "ref": source.at(item.get("seq")),
+        "tone": "act" if changed else "info" if ended in ("planned", "not_needed", "moved_on", "pid_reused") else "bad",
+    }
+
+
+def _spared(source: Source) -> list[dict[str, Any]]:
+    return [
+        {**item, "whom": words.target(item.get("target") or {}), "query": words.query(item.get("target") or {}),
+         "why": words.reasons(item.get("reasons") or []), "ref": source.at(item.get("seq"))}
+        for item in outcome.spared(source.summary)
+    ]
+
+
+def _cited(sources: Iterable[Source], name: str) -> list[dict[str, Any]]:
+    return [{**item, "ref": source.at(item.get("seq"))} for source in sources for item in getattr(source.summary, name)]
+
+
+def _state(item: Json | None) -> dict[str, str]:
+    if item is None:
+        return {"status": "", "value": "not measured", "tone": "unknown"}
+    status = str(item.get("status"))
+    return {"status": status, "value": words.measured(item.get("observed"), str(item.get("unit") or "")),
+            "tone": STATUS_TONES.get(status, "unknown")}
+
+
+def _versions(summary: Summary) -> list[tuple[str, str]]:
+    found: dict[str, str] = {}
+    for execution in summary.executions:
+        for name, version in (execution.get("versions") or {}).items():
+            found.setdefault(str(name), str(version))
+    return sorted(found.items())
+
+
+def _sources(opened: Json) -> list[tuple[str, str]]:
+    named = (("collection", (opened.get("collection") or {}).get("source")), ("project", opened.get("project")))
+    return [(name, str(source["git"])) for name, source in named if isinstance(source, Mapping) and source.get("git")]
+
+
+def _entry(source: Source, event: Json) -> dict[str, Any]:
+    return {"ref": source.at(event.get("seq")), "ts": event.get("ts"), "host": event.get("host") or "", "what": story.what(event),
+            "tone": story.tone(event), "kind": event.get("type")}
+
+
+def _mark(event: Json) -> Happening | None:
+    shape = story.shape(event)
+    if not shape:
+        return None
+    return Happening(at=event.get("ts"), lane=str(event.get("host") or ""), tone=story.tone(event), shape=shape, label=story.what(event))
+
+
+def _without_wrapper(summary: Summary) -> str:
+    """The sentence for a run that no wrapper judged."""
+    done = len(outcome.carried_out(summary))
+    return f"No `incident run` judged this run. Its record has {words.count(done, 'action')} carried out; see below what was measured."

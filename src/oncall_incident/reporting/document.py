@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report of a run or an incident in every format, from one content."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..evidence import checks
+from ..evidence.incident import Incident
+from ..private import write_private
+from . import files, postmortem, render
+from .content import Source, of_run
+
+MARKDOWN = "markdown"
+HTML = "html"
+FORMATS: Mapping[str, str] = {MARKDOWN: "report.md", HTML: "report.html"}
+INDEX: Mapping[str, str] = {MARKDOWN: "index.md", HTML: "index.html"}
+
+
+def run_content(run_dir: Path) -> dict[str, Any]:
+    """The whole content of a run's report."""
+    content = {**of_run(Source.read(run_dir)), "evidence": files.of_run(run_dir)}
+    return {**content, "postmortem": postmortem.draft(content)}
+
+
+def incident_content(incident: Incident, *, now: datetime | None = None, verdict: checks.Verdict | None = None) -> dict[str, Any]:
+    """The whole content of an incident's report. The files are those of its last manifest, else of its folder."""
+    from .incident import of_incident
+
+    manifest = incident.bundle / "manifest-sha256.txt"
+    found = files.of_manifest(manifest) if manifest.is_file() else files.of_run(incident.data)
+    content = {**of_incident(incident, now=now, verdict=verdict), "evidence": found}
+    return {**content, "postmortem": postmortem.draft(content)}
+
+
+def text(content: Mapping[str, Any], form: str) -> str:
+    """The content in one format."""
+    name = "index" if content["kind"] == "index" else "report"
+    return render.as_html(content, f"{name}.html.j2") if form == HTML else render.as_markdown(content, f"{name}.md.j2")
+
+
+def write(content: Mapping[str, Any], directory: Path, forms: Iterable[str] = FORMATS) -> list[Path]:
+    """Write the report (or the index) into a directory, in place of an older one; readable for the owner only."""
+    names = INDEX if content["kind"] == "index" else FORMATS
+    written = []
+    for form in forms:
+        target = directory / names[form]
+        part = write_private(directory / f".{target.name}.{os.getpid()}", text(content, form))
+        part.replace(target)
+        written.append(target)
+    return written

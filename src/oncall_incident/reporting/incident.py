@@ -1,0 +1,272 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the report of an incident says: its own events, and the records of its runs."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, verify
+
+from .. import words
+from ..evidence import checks, due, model, places, times
+from ..evidence.incident import Incident
+from ..evidence.model import State
+from . import clock, measures
+from .content import UNSEALED, Source, about, chain, drawing, of_sources
+from .timeline import Band, Happening, draw
+
+#: More events of the incident itself, or more entries in all, are in the record only: the first and the last are shown.
+MOST_ENTRIES = 1000
+_TONES = {"open": "bad", "mitigated": "warn", "resolved": "good", "closed": "good"}
+_STATE_TONES = {"met": "good", "missed": "bad", "overdue": "bad", "pending": "warn", "": "info"}
+_PROOF_TONES = {checks.PROVEN: "good", checks.UNPROVEN: "unknown", checks.BROKEN: "bad"}
+_METER = 144
+
+
+def of_incident(incident: Incident, *, now: datetime | None = None, verdict: checks.Verdict | None = None) -> dict[str, Any]:
+    """The content of an incident's report.
+
+    Args:
+        verdict: what `incident verify` says about the bundle; without one only the chains are checked.
+    """
+    moment = now or times.now()
+    state, own, people = _read(incident)
+    state.id = state.id or incident.id
+    sources, missing = _sources(incident, state)
+    said = of_sources(sources)
+    runs = [about(source) for source in sources]
+    row = measures.measure(state, now=moment)
+    marks = [
+        Happening(at=entry["ts"], lane="", tone=entry["tone"], shape=entry["shape"], label=entry["what"]) for entry in own if entry["shape"]
+    ]
+    milestones = [{"name": item.name, "at": times.text(item.at), "ref": f"i#{item.seq}"} for item in state.milestones.values()]
+    ended = times.text(state.closed) if state.closed else None
+    entries = sorted([*own, *(entry for entry in said["entries"] if entry["kind"] != "play.start")],
+                     key=lambda entry: clock.seconds(entry["ts"]) or 0.0)
+    return {
+        **said,
+        "kind": "incident",
+        "title": state.title or state.id,
+        "id": state.id,
+        "severity": _severity(state),
+        "services": list(state.services),
+        "headline": {
+            "label": state.status,
+            "tone": _TONES.get(state.status, "unknown"),
+            "sentence": _sentence(state, moment),
+            "reasons": [*_overdue(state, moment), *(f"The record of run {name} is not here." for name in missing)],
+        },
+        "started": times.text(state.began) if state.began else "",
+        "ended": ended,
+        "took": _took(state, moment),
+        "people": people,
+        "runs": runs,
+        "run": {},
+        "milestones": sorted(milestones, key=lambda item: item["at"]),
+        "targets": _targets(row, state, moment),
+        "entries": _bounded(entries),
+        "dropped": said["dropped"] + max(len(entries) - MOST_ENTRIES, 0),
+        "tiles": [("lasted", _took(state, moment), ""), ("runs", str(len(state.runs)), ""), *said["tiles"]],
+        "drawing": draw(
+            bands=_bands(state),
+            happenings=marks,
+            milestones=milestones,
+            started=times.text(state.began) if state.began else None,
+            ended=ended,
+            unnamed="people",
+        ),
+        "drawings_of_runs": [
+            {**run, "title": run["scenario"] or "playbook", "drawing": drawing(source)} for run, source in zip(runs, sources, strict=True)
+        ],
+        "verification": _verified(verdict) if verdict is not None else [
+            _own_chain(incident), *(chain(source) for source in sources), *_seals(state),
+        ],
+        "verify_with": f"incident verify {state.id}",
+        "resolution": state.resolution,
+    }
+
+
+def _read(incident: Incident) -> tuple[State, list[dict[str, Any]], list[str]]:
+    """The incident, the first and the last of its events in words, and who took part: in one pass."""
+    state = State()
+    head: list[dict[str, Any]] = []
+    tail: collections.deque[dict[str, Any]] = collections.deque(maxlen=MOST_ENTRIES // 2)
+    people: dict[str, None] = {}
+    for event in incident.events():
+        model.add(state, event)
+        if event.get("by") not in (None, "", "alert") and len(people) < MOST_ENTRIES:
+            people[str(event["by"])] = None
+        if what := _what(event):
+            entry = {"ref": f"i#{event.get('seq')}", "ts": str(event.get("at") or event.get("ts")), "host": "", "what": what,
+                     "kind": event.get("type"), "tone": _tone(event), "shape": _SHAPES.get(str(event.get("type")), "")}
+            (head if len(head) < MOST_ENTRIES // 2 else tail).append(entry)
+    return state, [*head, *tail], list(people)
+
+
+_SHAPES = {model.NOTE: "circle", model.ATTACHMENT: "circle", model.UPDATE: "square", model.ESCALATED: "square", model.SEVERITY: "square",
+           model.CLOSED: "flag"}
+
+
+def _tone(event: Mapping[str, Any]) -> str:
+    return {model.ESCALATED: "warn", model.SEVERITY: "warn", model.UPDATE: "act", model.CLOSED: "good"}.get(str(event.get("type")), "info")
+
+
+def _what(event: Mapping[str, Any]) -> str:
+    """An event of the incident's own in words; empty for what a reader need not see."""
+    by = f" by {event['by']}" if event.get("by") else ""
+    said = {
+        model.OPENED: f"opened{by}: {event.get('title')} ({event.get('severity')})",
+        model.MILESTONE: f"{str(event.get('name')).replace('_', ' ')}{' withdrawn' if event.get('withdrawn') else ''}{by}",
+        model.NOTE: f"note{by}: {event.get('text')}", model.ATTACHMENT: f"attached{by}: {event.get('name')}",
+        model.RUN_STARTED: f"run started{by}: {event.get('scenario')}", model.RUN_ENDED: f"run ended: {event.get('outcome')}",
+        model.UPDATE: f"update sent{by} to {event.get('to')}: {event.get('text')}",
+        model.ESCALATED: f"escalated{by} to {event.get('to')}{' by ' + str(event['how']) if event.get('how') else ''}",
+        model.SEVERITY: f"severity {event.get('before')} is now {event.get('severity')}{by}: {event.get('why') or ''}",
+        model.CLOSED: f"closed{by}: {event.get('resolution')}", model.REOPENED: f"reopened{by}: {event.get('why') or ''}",
+        model.SEALED: f"sealed{by}: seal {event.get('number')}",
+    }
+    return said.get(str(event.get("type")), "")
+
+
+def _sources(incident: Incident, state: State) -> tuple[list[Source], list[str]]:
+    """The records of its runs that are here, and the names of those that are not."""
+    found, missing = [], []
+    for number, run in enumerate(state.runs, start=1):
+        path = incident.run_dir(run)
+        if layout.segments(path):
+            found.append(Source.read(path, number=number))
+        else:
+            missing.append(run)
+    return found, missing
+
+
+def _severity(state: State) -> str:
+    level = state.level
+    return f"{level.name} ({level.title})" if level is not None and level.title else state.severity
+
+
+def _took(state: State, now: datetime) -> str:
+    began, ended = state.began, state.reached("resolved") or state.closed
+    return "unknown" if began is None else format_duration(max(((ended or now) - began).total_seconds(), 0.0))
+
+
+def _sentence(state: State, now: datetime) -> str:
+    if state.status == model.IS_CLOSED:
+        return state.resolution or "Closed without a word on how."
+    if state.status == model.RESOLVED:
+        return "Resolved; not closed yet."
+    since = f"since {clock.date_and_time(times.text(state.began))} UTC, as of {clock.date_and_time(times.text(now))}" if state.began else ""
+    return f"{'Mitigated, not resolved' if state.status == model.MITIGATED else 'Not resolved'}; going on {since}."
+
+
+def _overdue(state: State, now: datetime) -> list[str]:
+    """What an open incident's policy asks for and did not get."""
+    if state.closed:
+        return []
+    return [f"{item.what} overdue since {clock.date_and_time(times.text(item.at))}{f': {item.who}' if item.who else ''}"
+            for item in due.due(state, now=now) if item.status == due.OVERDUE]
+
+
+def _targets(row: measures.Row | None, state: State, now: datetime) -> list[dict[str, Any]]:
+    """Each metric against its target, and the policy's other targets."""
+    found = []
+    for name, item in row.measures.items() if row is not None else ():
+        found.append(_target(name, item.seconds, item.target, item.state))
+    began = state.began
+    for other in due.due(state, now=now) if began is not None else ():
+        if other.what in ("communication", "review") and began is not None:
+            since = began if other.what == "communication" else state.reached("resolved") or state.closed or began
+            took = None if other.done is None else (other.done - since).total_seconds()
+            found.append(
+                _target(
+                    {"communication": "first update"}.get(other.what, other.what), took, (other.at - since).total_seconds(), other.status
+                )
+            )
+    return found
+
+
+def _target(name: str, seconds: float | None, target: float | None, state: str) -> dict[str, Any]:
+    share = seconds / target if seconds is not None and target else None
+    return {
+        "name": name,
+        "actual": "not yet" if seconds is None else format_duration(seconds),
+        "target": "none" if target is None else format_duration(target),
+        "state": state or "no target",
+        "tone": _STATE_TONES.get(state, "unknown"),
+        "share": share,
+        "percent": "" if share is None else f"{share:.0%}",
+        "width": 0 if share is None else round(min(max(share, 0.02), 1.0) * _METER, 1),
+    }
+
+
+def _bands(state: State) -> list[Band]:
+    return [
+        Band(label=run.scenario or "run", started=times.text(run.started), ended=times.text(run.ended or run.started), kind="run",
+             note=run.outcome.replace("_", " "))
+        for run in state.runs.values()
+    ]
+
+
+def _bounded(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    if len(entries) <= MOST_ENTRIES:
+        return list(entries)
+    return [*entries[:MOST_ENTRIES // 2], *entries[-(MOST_ENTRIES // 2):]]
+
+
+def _verified(verdict: checks.Verdict) -> list[dict[str, str]]:
+    """What verifying the bundle came to: what is proven and what not."""
+    said = {
+        checks.PROVEN: "All of it is as it was when a signer whom the reader trusts sealed it.",
+        checks.BROKEN: "It was changed after it was made, or is not what it says.",
+        checks.UNPROVEN: "Nothing is wrong with what is here, but no signer whom the reader trusts vouches for all of it.",
+    }
+    whole = {"state": verdict.status, "tone": _PROOF_TONES[verdict.status], "what": said[verdict.status],
+             "detail": f"As this report was written: {words.count(verdict.files, 'file')}, {words.count(verdict.events, 'event')}."}
+    return [
+        whole,
+        *(
+            {
+                "state": item.status,
+                "tone": _PROOF_TONES[item.status],
+                "what": f"{item.what}: {item.text}",
+                "detail": " ".join(item.problems[:3]),
+            }
+            for item in verdict.statements
+        ),
+    ]
+
+
+def _own_chain(incident: Incident) -> dict[str, str]:
+    """What checking the incident's own events came to. Its last segment stays open until a seal closes it."""
+    checked = verify.check(incident.data, places.EVENTS)
+    broken = [problem.message for problem in checked.problems if problem.status == verify.BROKEN]
+    return {
+        "state": "broken" if broken else "whole", "tone": "bad" if broken else "good",
+        "what": f"The incident's own {words.count(checked.events, 'event')}, checked as this report was written; head {checked.head}",
+        "detail": " ".join(broken[:3]),
+    }
+
+
+def _seals(state: State) -> list[Mapping[str, str]]:
+    """Who sealed it. Whether the seals hold is not for a page to say that lies beside the bag."""
+    if not state.seals:
+        return [UNSEALED]
+    last = state.seals[-1]
+    signers = ", ".join(str(item) for item in last.get("signers") or ())
+    return [
+        {
+            "state": "sealed",
+            "tone": "good" if signers else "unknown",
+            "what": f"{words.count(len(state.seals), 'seal')}; the last one "
+            + (f"signed by {signers}" if signers else "by hashes alone, without a signature"),
+            "detail": "Whether it holds, this page cannot prove: incident verify checks it against your own allowed signers.",
+        }
+    ]
+
+

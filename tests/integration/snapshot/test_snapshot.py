@@ -1,0 +1,253 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots as Ansible takes them: of this machine, by every way an output can come, and when something is in the way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, verify
+
+from tests.support.need import need
+
+ROOT = Path(__file__).resolve().parents[3]
+SECRET = "zeppelin-quartz-91"
+EXPENSIVE = ("open_files",)  # of a busy machine
+MEBIBYTE = 1 << 20
+
+
+@dataclass
+class Site:
+    """A directory, its host and the runs that were made there."""
+
+    place: Path
+    host: str = "db1.example.org"
+    variables: dict[str, Any] = field(default_factory=dict)
+    temporary: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.temporary = Path(tempfile.mkdtemp(prefix="oncall-"))
+        weakref.finalize(self, shutil.rmtree, self.temporary, ignore_errors=True)
+
+    def play(self, *tasks: Mapping[str, Any], check: bool = True, recorded: bool = True) -> tuple[int, str]:
+        """Run tasks; status and output."""
+        here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **self.variables}
+        (self.place / "hosts.json").write_text(json.dumps({"all": {"hosts": {self.host: here}}}))
+        (self.place / "play.json").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": list(tasks)}]))
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "INCIDENT_", "ONCALL_"))}
+        env = {
+            **kept,
+            "HOME": str(self.place),
+            "ANSIBLE_HOME": str(self.temporary / "ansible"),
+            "TMPDIR": str(self.temporary),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
+            "INCIDENT_HOME": str(self.place / "home"),
+            **({"ANSIBLE_CALLBACKS_ENABLED": "oncall.incident.evidence"} if recorded else {}),
+        }
+        argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "hosts.json", "play.json", *(["--check"] if check else [])]
+        done = subprocess.run(argv, cwd=self.place, env=env, capture_output=True, text=True, timeout=200, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    @property
+    def run_dir(self) -> Path:
+        (run,) = layout.runs_dir(self.place / "home").iterdir()
+        return run
+
+    def index(self, kind: str = "item") -> list[dict[str, Any]]:
+        """Lines of the host's index."""
+        (path,) = (self.run_dir / "hosts").glob("*/index.jsonl")
+        return [line for line in map(json.loads, path.read_text().splitlines()) if line["kind"] == kind]
+
+    def results(self) -> list[dict[str, Any]]:
+        """What the tasks returned, as it was recorded."""
+        return [event["result"] for event in reader.read(self.run_dir) if event["type"] == "result"]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def snapshot(**args: Any) -> dict[str, Any]:
+    return {"name": "Take it", "oncall.incident.snapshot": {"skip": list(EXPENSIVE), **args}}
+
+
+def test_everything_about_a_host_in_check_mode(site: Site) -> None:
+    secret = subprocess.Popen(["sh", "-c", f"sleep 300; : --password={SECRET}"])
+    try:
+        status, output = site.play(snapshot(budget="60s", since="2026-01-02T03:04:05Z"))
+    finally:
+        secret.kill()
+        secret.wait()
+    assert status == 0, output
+    items = site.index()
+    taken = [item for item in items if item["status"] == "collected"]
+    assert {"processes", "memory", "mounts", "disk_space", "load", "system"} <= {item["name"] for item in taken}
+    assert [item["folder"] for item in items] == sorted(item["folder"] for item in items)
+    for item in taken:
+        data = (site.run_dir / item["path"]).read_bytes()
+        assert (hashlib.sha256(data).hexdigest(), len(data)) == (item["sha256"], item["bytes"]) and item["intact"]
+        assert item["argv"] and isinstance(item["rc"], int) and "stderr" in item
+        assert item["started"]["host_clock"] <= item["ended"]["host_clock"] and item["started"]["our_clock"] <= item["ended"]["our_clock"]
+    assert all(item["reason"] for item in items if item["status"] != "collected")
+    (begin,) = site.index("begin")
+    assert abs(begin["clock_offset"]) <= begin["clock_uncertainty"] + 1 and begin["check_mode"] is True
+    processes = next(site.run_dir / item["path"] for item in taken if item["name"] == "processes").read_text(errors="replace")
+    assert "sleep 300" in processes and SECRET not in processes and "[redacted:" in processes
+    (result,) = site.results()
+    assert len(json.dumps(result)) < 64 << 10 and {item["sha256"] for item in result["items"] if "sha256" in item} == {
+        item["sha256"] for item in taken
+    }
+    assert verify.check(site.run_dir).status == verify.OK
+    assert not list(site.temporary.glob("oncall-snapshot-*")) and not list(site.temporary.rglob("snapshot-*"))
+
+
+def test_a_second_one_is_not_taken_and_the_rest_is_what_was_deferred(site: Site) -> None:
+    log = site.place / "big.log"
+    log.write_text("".join(f"line {number} password={SECRET}\n" for number in range(1000)))
+    status, output = site.play(
+        snapshot(budget="0s"),
+        snapshot(),
+        snapshot(part="rest", budget="60s", only=None, files=[str(log)]),
+        snapshot(part="rest", files=[str(log)]),
+    )
+    assert status == 0, output
+    first, second, rest, again = site.results()
+    assert len(first["deferred"]) > 20 and not first["collected"]
+    assert second["reason"] == "It was taken before in this run." and again["reason"] == "Nothing was left to take."
+    assert rest["collected"] and rest["deferred"] == [] and {item["name"] for item in rest["items"]} >= set(first["deferred"])
+    (kept,) = [site.run_dir / item["path"] for item in site.index() if item["name"].startswith("log01_")]
+    text = kept.read_text()
+    assert text.count("\n") == 1000 and SECRET not in text and "line 999" in text
+
+
+def test_only_the_end_of_a_big_log_is_taken(site: Site) -> None:
+    log = site.place / "big.log"
+    log.write_text("old old old\n" * 300_000 + "the last line\n")
+    status, output = site.play(snapshot(part="rest", files=[str(log)], only=["memory"], max_file_mib=1))
+    assert status == 0, output
+    (item,) = [item for item in site.index() if item["name"].startswith("log01_")]
+    assert item["truncated"] and item["intact"] and item["bytes"] == MEBIBYTE and item["offset"] == log.stat().st_size - MEBIBYTE
+    assert (site.run_dir / item["path"]).read_text().endswith("the last line\n")
+
+
+def test_as_another_user_the_output_comes_in_pieces(site: Site) -> None:
+    need(os.geteuid() == 0 and shutil.which("su"), "root, to become somebody else")
+    site.variables = {
+        "ansible_become": True,
+        "ansible_become_user": "nobody",
+        "ansible_become_method": "su",
+        "ansible_become_flags": "-s /bin/sh",
+    }
+    readable = Path(tempfile.mkdtemp(prefix="oncall-log-", dir="/tmp"))
+    weakref.finalize(site, shutil.rmtree, readable, ignore_errors=True)
+    readable.chmod(0o755)
+    (readable / "a.log").write_bytes(os.urandom(5 * MEBIBYTE))
+    (readable / "a.log").chmod(0o644)
+    site.variables["ansible_remote_tmp"] = str(readable / "tmp")
+    site.variables["ansible_shell_allow_world_readable_temp"] = True
+    os.makedirs(readable / "tmp", mode=0o777)
+    site.variables["ansible_python_interpreter"] = "/usr/bin/python3"
+    need(Path("/usr/bin/python3").exists(), "a Python that everybody may run")
+    status, output = site.play(snapshot(part="rest", files=[str(readable / "a.log")]))
+    assert status == 0, output
+    items = {item["name"].partition("_")[0]: item for item in site.index()}
+    assert items["log01"]["status"] == "collected", items["log01"]
+    assert items["log01"]["intact"] and items["log01"]["received_bytes"] == 5 * MEBIBYTE
+    assert items["memory"]["intact"], items["memory"]
+    assert not list(Path(tempfile.gettempdir()).glob("oncall-snapshot-*"))
+
+
+@pytest.mark.parametrize("host", ["../../../escaped", "/etc/x", "a b$(touch x)", "-rf"])
+def test_no_host_name_leaves_the_run(site: Site, host: str) -> None:
+    site.host = host
+    status, output = site.play(snapshot(only=["memory"]))
+    assert status == 0, output
+    (item,) = site.index()
+    assert (site.run_dir / item["path"]).resolve().is_relative_to(site.run_dir.resolve() / "hosts")
+    assert (
+        sorted(path.name for path in site.place.iterdir()) == [".ansible", "home", "hosts.json", "play.json"]
+        or not (site.place / "x").exists()
+    )
+
+
+@pytest.mark.parametrize("trouble", ["unreachable", "no_python", "full"])
+def test_trouble_is_written_down_and_stops_nothing(site: Site, trouble: str) -> None:
+    if trouble == "unreachable":
+        # Nobody listens on the discard port of this machine's own loopback network.
+        site.variables = {
+            "ansible_connection": "ssh",
+            "ansible_host": "127.7.7.7",
+            "ansible_port": 9,
+            "ansible_ssh_common_args": "-o BatchMode=yes",
+        }
+    elif trouble == "no_python":
+        site.variables = {"ansible_python_interpreter": "/no/such/python"}
+    else:
+        site.variables = {"ansible_remote_tmp": "/proc/no-place"}
+    status, output = site.play(snapshot(only=["memory"]), {"name": "Go on", "ansible.builtin.debug": {"msg": "went on"}})
+    assert status == 0, output
+    result = site.results()[0]
+    assert not result["collected"] and result["reason"] and "went on" in output
+
+
+def test_bad_input_is_named(site: Site) -> None:
+    status, output = site.play(snapshot(units=["--vacuum-size=1"]))
+    assert status != 0 and "is not the name of a systemd unit" in output
+
+
+def test_without_a_record_there_is_no_place(site: Site) -> None:
+    status, output = site.play(snapshot(only=["memory"]), {"name": "Go on", "ansible.builtin.debug": {"msg": "went on"}}, recorded=False)
+    assert status == 0 and "went on" in output and not (site.place / "home").exists()
+
+
+def test_a_place_can_be_named(site: Site) -> None:
+    dest = site.place / "elsewhere"
+    status, output = site.play(snapshot(only=["memory"], dest=str(dest)), recorded=False)
+    assert status == 0, output
+    assert (dest / "hosts" / site.host / "30-mem" / "memory.txt").stat().st_size > 100
+
+
+def peak(site: Site, log: Path) -> int:
+    """Bytes that the largest process of taking a log needed at most."""
+    task = json.dumps(
+        {"name": "Take it", "oncall.incident.snapshot": {"part": "rest", "files": [str(log)], "only": ["memory"], "max_file_mib": 4096}}
+    )
+    program = (
+        "import json, resource, sys; from pathlib import Path\n"
+        f"sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]\n"
+        "import test_snapshot as t\n"
+        f"status, output = t.Site(Path({str(site.place)!r})).play(json.loads({task!r}))\n"
+        "assert status == 0, output\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=280, env=env, check=False)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout.split()[-1])
+
+
+def test_memory_does_not_grow_with_a_log(tmp_path: Path) -> None:
+    sizes = {}
+    for name, mebibytes in (("small", 1), ("large", 192)):
+        place = tmp_path / name
+        place.mkdir()
+        with (place / "a.log").open("wb") as file:
+            for _number in range(mebibytes):
+                file.write(b"2026-01-02T03:04:05Z api a line of an ordinary log, 64 bytes....\n" * (MEBIBYTE // 65))
+        sizes[name] = peak(Site(place), place / "a.log")
+    assert sizes["large"] < sizes["small"] + 64 * MEBIBYTE, sizes
