@@ -1,22 +1,14 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [fail2ban]."""
-"""Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [redis]."""
-"""Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [cert]."""
-"""Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [evidence]."""
-"""Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [report]."""
+"""Run the benchmarks, all or those named: python -m tests.bench [NAME...], see NAMES."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-NAMES = ("mitigate", "scale", "recording", "fail2ban")
-NAMES = ("mitigate", "scale", "recording", "redis")
-NAMES = ("mitigate", "scale", "recording", "cert")
-NAMES = ("mitigate", "scale", "recording", "evidence")
-NAMES = ("mitigate", "scale", "recording", "report")
+NAMES = ("mitigate", "scale", "recording", "fail2ban", "redis", "cert", "evidence", "report")
 
 
 def main() -> None:
