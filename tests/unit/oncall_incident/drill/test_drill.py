@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a drill says, who may be broken, and how it is scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from oncall_incident.drill import cards, definition, hosts, score
+from oncall_incident.drill.definition import Expected, Round
+from oncall_incident.errors import Stop
+
+ROOT = Path(__file__).resolve().parents[4]
+PART = Round(
+    name="blocked", faults=[{"fault": "pg_sessions", "hosts": "app"}], findings=["blocking"],
+    actions=[Expected(verb="terminate", target={"application_name": "drill-*"})],
+)
+
+
+def written(tmp_path: Path, **changes: Any) -> Path:
+    data: dict[str, Any] = {
+        "description": "d", "scenario": "db-recovery",
+        "rounds": [{"name": "r", "faults": [{"fault": "f", "hosts": "app"}], "findings": ["blocking"], "actions": [{"verb": "terminate"}]}],
+        **changes,
+    }
+    path = tmp_path / "mine.yml"
+    path.write_text(yaml.safe_dump({key: value for key, value in data.items() if value is not None}))
+    return path
+
+
+def test_the_drills_that_are_shipped_can_be_read_and_their_faults_are_there() -> None:
+    drills = definition.listed(ROOT)
+    assert "db-recovery" in [one.name for one in drills]
+    for one in drills:
+        assert (ROOT / "playbooks" / f"{one.scenario.replace('-', '_')}.yml").is_file(), one.name
+        for part in one.rounds:
+            for fault in part.faults:
+                assert (ROOT / "roles" / "drill" / "templates" / "faults" / f"{fault['fault']}.j2").is_file(), fault
+    for scenario in (ROOT / "molecule").glob("*/converge.yml"):
+        assert scenario.parent.name in [one.name for one in drills]
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"scenario": None}, "scenario is missing"), ({"rounds": []}, "rounds is empty"), ({"rouds": []}, "unknown keys: rouds"),
+    ({"targets": {"detect": "soon"}}, "targets.detect"), ({"targets": {"defect": "1m"}}, "unknown keys: defect"),
+    ({"rounds": [{"name": "r"}]}, "faults is missing"), ({"rounds": "x"}, "is not a drill"),
+    ({"rounds": [{"name": "r", "faults": [{"fault": "f"}], "findings": [], "actions": []}]}, "hosts is missing"),
+    ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "interrupt": "earthquake"}]}, "earthquake"),
+])
+def test_a_file_that_is_no_drill_names_what_is_wrong(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(Stop) as raised:
+        definition.load(written(tmp_path, **changes))
+    assert said in raised.value.message
+
+
+def test_a_drill_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(Stop) as raised:
+        definition.choose("db-recovry", collection=ROOT, cwd=tmp_path)
+    assert "Did you mean db-recovery?" in raised.value.hint
+    with pytest.raises(Stop, match=r"mine\.yml: there is no such file"):
+        definition.choose("mine.yml", collection=ROOT, cwd=tmp_path)
+    assert definition.choose(str(written(tmp_path)), collection=ROOT, cwd=tmp_path).rounds[0].name == "r"
+
+
+INVENTORY: dict[str, Any] = {
+    "drillable": {"hosts": ["db1"], "children": ["apps"]}, "apps": {"hosts": ["app1"]}, "app": {"hosts": ["app1", "app9"]},
+    "_meta": {"hostvars": {"db1": {}, "app1": {}}},
+}
+
+
+def test_hosts_that_may_be_broken() -> None:
+    assert hosts.allowed(INVENTORY) == ["app1", "db1"]
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"drillable": {}}, "No host of this inventory may be broken"),
+    ({"production": {"hosts": ["db1"]}}, "production: db1"),
+    ({"production": {"children": ["apps"]}}, "production: app1"),
+    ({"_meta": {"hostvars": {"app1": {"drill_production": True}}}}, "production: app1"),
+    ({"_meta": {"hostvars": {"app1": {"drill_production": "yes"}}}}, "production: app1"),
+])
+def test_hosts_that_must_not_be_broken(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(Stop) as raised:
+        hosts.allowed({**INVENTORY, **changes})
+    assert said in raised.value.message
+
+
+def test_faults_that_would_reach_nobody() -> None:
+    faults = [{"fault": "f", "hosts": name} for name in ("app", "db1", "cache", "app9")]
+    assert hosts.missing(INVENTORY, faults) == ["app9", "cache"]
+
+
+@pytest.mark.parametrize(("host", "action", "fits"), [
+    ("db1", {"verb": "terminate", "target": {"application_name": "drill-holder"}}, True),
+    ("db1", {"verb": "terminate", "target": {"application_name": "checkout"}}, False),
+    ("db1", {"verb": "terminate", "target": {}}, False),
+    ("db1", {"verb": "restart_service", "target": {"application_name": "drill-holder"}}, False),
+])
+def test_what_nothing_expected(host: str, action: dict[str, Any], fits: bool) -> None:
+    assert (score.unexpected(PART, [(host, action)]) == []) is fits
+    elsewhere = Expected(verb="terminate", target={}, host="db2")
+    assert not score.matches(elsewhere, host=host, action=action)
+
+
+def test_only_what_is_wrong_is_seen_as_the_fault() -> None:
+    found = [{"check": "blocking", "status": "ok"}, {"check": "timeouts", "status": "critical"}, {"check": "blocking", "status": "unknown"}]
+    assert score.detected(PART, found) == []
+    assert score.detected(PART, [*found, {"check": "blocking", "status": "warning"}]) == ["blocking"]
+
+
+def test_differences_name_what_changed_and_are_bounded() -> None:
+    assert score.differences(["a", "b"], ["b", "c"]) == ["- a", "+ c"]
+    assert score.differences(["a"], ["a"]) == []
+    assert score.differences([str(n) for n in range(30)], [])[-1] == "and 20 more"
+
+
+def test_nothing_measured_is_no_pass() -> None:
+    assert not score.Scored(name="x", steps=[], times={}).passed
+    assert not score.timing("detect", None, 60).ok
+    assert not score.timing("detect", 61, 60).ok and score.timing("detect", 59, 60).ok
+    part = score.Scored(name="x", steps=[score.Step("a", True)], times={})
+    common: dict[str, Any] = {
+        "drill": "d", "scenario": "s", "started": "2026-01-02T03:04:05Z", "ended": "2026-01-02T03:05:05Z", "by": "x", "hosts": ["db1"],
+        "targets": {"detect": 60.0, "mitigate": 60.0, "recover": 60.0}, "versions": {},
+    }
+    assert score.card(**common, rounds=[part], complete=True)["passed"]
+    assert not score.card(**common, rounds=[part], complete=False)["passed"]
+    assert not score.card(**common, rounds=[], complete=True)["passed"]
+
+
+def test_cards_are_kept_and_a_trend_shows(tmp_path: Path) -> None:
+    for number, seconds in enumerate((5.0, 7.0), start=1):
+        part = score.Scored(name="blocked", steps=[score.Step("a | b", True, "<x>")], times={"detect": seconds, "mitigate": None})
+        made = score.card(
+            drill="d", scenario="s", started=f"2026-01-0{number}T03:04:05Z", ended="", by="x", hosts=["db1"], rounds=[part], complete=True,
+            targets={"detect": 60.0, "mitigate": 60.0, "recover": 60.0}, versions={},
+        )
+        data, page = cards.keep(tmp_path, made)
+    (data.parent / "broken.json").write_text("{")
+    assert len(cards.history(tmp_path, "d")) == 2
+    text = page.read_text()
+    assert "## Trend" in text and "median of 2 drills" in text and "6.0s" in text
+    assert "a \\| b" in text and "<x>" not in text
