@@ -104,10 +104,10 @@ def main() -> None:
 
 {harness.table(samples, against="oncall.incident.fail2ban_unban")}
 
-One call of the client each was measured on {CALLS}: {call:.2f} s for each, so {call * COUNT:,.0f} s for {COUNT:,},
-{call * COUNT / mine:,.1f} times ours. One `ansible.builtin.command` task each was measured on {TASKS} addresses and on 1: {each:.2f} s for each task, so {each * COUNT:,.0f} s for
-{COUNT:,}, {each * COUNT / mine:,.0f} times ours. The server's own work for each address (a shell and `nft`) is in every case. Ours reads
-bans, database and packet filter before and after as well; the other cases print a number for each address and measure nothing. CPU seconds
+One call of the client each was measured on {CALLS}: {call:.2f} s for each, so {call * COUNT:,.0f} s for {COUNT:,}, which is
+{call * COUNT / mine:,.1f} times ours. One `ansible.builtin.command` task each was measured on {TASKS} addresses and on 1: {each:.2f} s for
+each task, so {each * COUNT:,.0f} s for {COUNT:,}, {each * COUNT / mine:,.0f} times ours. The server's own work for each address (a shell
+and `nft`) is in every case. Ours reads bans, database and packet filter before and after as well; the others measure nothing. CPU seconds
 are without the server's.""")
 
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
@@ -42,7 +44,7 @@ class Namespace:
 
     def start(self, *argv: str, **kwargs: Any) -> subprocess.Popen[bytes]:
         """Start a program inside. `ip netns exec` becomes it, so the process id is the program's."""
-        return subprocess.Popen([*self.prefix, *argv], stdin=subprocess.DEVNULL, **kwargs)
+        return subprocess.Popen([*self.prefix, *argv], stdin=subprocess.DEVNULL, preexec_fn=end_with_us, **kwargs)
 
     def start_module(self, module: str, *, check: bool = False, env: Mapping[str, str] | None = None, **args: Any) -> Running:
         """Start one of our modules inside."""
@@ -61,6 +63,11 @@ class Namespace:
             [*self.prefix, program, *argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False,
             **kwargs,
         )
+
+
+def end_with_us() -> None:
+    """In a child before it becomes the program: a killed test leaves no server (PR_SET_PDEATHSIG, prctl(2))."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 @contextmanager

@@ -185,8 +185,11 @@ def _add_members(wish: Wish, bans: t.Sequence[Ban], chosen: dict[tuple[str, str,
         chosen.setdefault(key, one)
 
 
-def check_limit(wish: Wish, count: int) -> None:
+def check_limit(wish: Wish, count: int, **facts: t.Any) -> None:
     """Refuse more than may be lifted; confirm_all, which names its number, is its own limit.
+
+    Args:
+        facts: go into the result beside the message.
 
     Raises:
         LimitExceeded: it is more.
@@ -196,7 +199,7 @@ def check_limit(wish: Wish, count: int) -> None:
         raise LimitExceeded(
             f"{count} bans would be lifted and {allowance} may be: max_victims {wish.max_victims}, {wish.spent} spent already. "
             "Nothing was changed.",
-            hint="Name fewer, or raise max_victims.", count=count, allowance=allowance,
+            hint="Name fewer, or raise max_victims.", count=count, allowance=allowance, **facts,
         )
 
 

@@ -89,6 +89,8 @@ def ban(backend: Backend, order: Order, *, run: Run, check_mode: bool) -> tuple[
             f"{len(work.todo)} would be banned and {allowance} may be: max_victims {order.budget.max_count}, {order.budget.spent} spent "
             "already. Nobody was banned.",
             hint="Look at the list, name fewer, or raise max_victims.", count=len(work.todo), allowance=allowance, limits=limits,
+            contract=actions.ACTIONS_CONTRACT, protected=[spared.as_dict() for spared in work.spared],
+            actions=[action.with_outcome(actions.REFUSED, why="limit_exceeded").as_dict() for _network, action in work.todo],
         )
     after = before
     if not check_mode and work.todo:

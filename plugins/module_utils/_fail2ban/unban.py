@@ -102,7 +102,13 @@ class _Work:
         self.before = self.backend.bans(self.all_jails)
         mine = [ban for ban in self.before if ban.jail in self.jails]
         self.selection = unbanning.select(self.wish, mine)
-        unbanning.check_limit(self.wish, len(self.selection.chosen))
+        refused = [
+            unbanning.action_for(one, resource=self.backend.resource).with_outcome(actions.REFUSED, why="limit_exceeded").as_dict()
+            for one in self.selection.chosen
+        ]
+        unbanning.check_limit(
+            self.wish, len(refused), contract=actions.ACTIONS_CONTRACT, actions=refused, limits=self.wish.limits(), protected=[],
+        )
         if self.order.verify:
             self.filters = self._read_filters()
         bans = [one.ban for one in self.selection.chosen] + [one.ban for one in self.selection.covered]

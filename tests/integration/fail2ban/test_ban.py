@@ -84,6 +84,7 @@ def test_check_mode_and_approval(daemon: Fail2ban) -> None:
 def test_over_the_limit_nobody_is_banned(daemon: Fail2ban) -> None:
     result = ban(daemon, "192.0.2.3", "192.0.2.4", max_victims=3, spent=2)
     assert result["failed"] and result["error"] == "limit_exceeded" and not daemon.banned("ipt")
+    assert [action["outcome"] for action in result["actions"]] == ["refused", "refused"]
 
 
 @pytest.mark.parametrize("wrong", [{"jail": "nix"}, {"never_ban": ["999.1.1.1"]}, {"bantime": "5m"}, {"addresses": ["www.example.org"]}])
