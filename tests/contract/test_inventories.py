@@ -110,3 +110,19 @@ def test_the_guard_takes_them(name: str, scenario: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Check hosts and variables" in done.stdout
     assert "WARNING" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("name", "scenario", "arguments"), [
+    ("matrixon", "firewall-unblock", ["-e", "fail2ban_addresses=192.0.2.7,2001:db8::7"]),
+    ("matrixon", "brute-force", []),
+    ("prism-dns", "firewall-unblock", ["-e", "fail2ban_addresses=192.0.2.7"]),
+])
+def test_the_guard_of_the_firewall_scenarios_takes_them(name: str, scenario: str, arguments: list[str]) -> None:
+    argv = [
+        str(BIN / "ansible-playbook"), "-i", str(ROOT / "inventories" / name), str(ROOT / "incident" / f"{scenario}.yml"), "--tags", "nothing",
+    ]
+    done = subprocess.run(
+        [*argv, *arguments], capture_output=True, text=True, check=False, env=environment(), timeout=120, cwd=ROOT / "tests",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stdout + done.stderr

@@ -75,3 +75,13 @@ def test_limits_of_letting_in_and_keeping_out() -> None:
     assert {name: ban[name]["default"] for name in ("max_victims", "allow_private", "never_ban", "verify")} == {
         "max_victims": 10, "allow_private": False, "never_ban": [], "verify": ["auto"],
     }
+
+
+def test_whom_the_firewall_scenarios_may_touch() -> None:
+    defaults: dict[str, Any] = yaml.safe_load((ROLE.parents[2] / "fail2ban" / "defaults" / "main.yml").read_text())
+    promised = {
+        "fail2ban_max_addresses": 20, "fail2ban_max_victims": 10, "fail2ban_max_rules": 3, "fail2ban_attack_min_failures": 20,
+        "fail2ban_covering": "report", "fail2ban_repair": False, "fail2ban_hold": "", "fail2ban_remove_rules": False,
+        "fail2ban_allow_private": False, "fail2ban_service_action": "none",
+    }
+    assert {name: defaults[name] for name in promised} == promised
