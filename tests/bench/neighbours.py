@@ -33,15 +33,6 @@ def community_crypto() -> Path:
     return _community("crypto")
 
 
-def community_general() -> Path:
-    """A collections path that holds community.general.
-
-    Raises:
-        RuntimeError: the package could not be downloaded.
-    """
-    return _community("general")
-
-
 def _community(name: str) -> Path:
     """A collections path that holds community.NAME; downloaded once, only that collection is unpacked."""
     tree = TOOLS / "collections"
@@ -59,3 +50,12 @@ def _community(name: str) -> Path:
         archive.extractall(tree, [path for path in archive.namelist() if path.startswith(f"ansible_collections/community/{name}/")])
     wheels[-1].unlink()
     return tree
+
+
+def community_general() -> Path:
+    """A collections path that holds community.general.
+
+    Raises:
+        RuntimeError: the package could not be downloaded.
+    """
+    return _community("general")

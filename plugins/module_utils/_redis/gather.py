@@ -35,7 +35,6 @@ _PING_BUDGET = 2.0
 _PREFIXES = 5
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}[:/]")
 
-_NEEDS_CONFIG = frozenset({"writes", "persistence", "replication", "connections", "latency_events", "host", "memory"})
 _NEEDS_TWO = frozenset({"writes", "evictions", "connections", "errors", "aof", "keyspace", "slow_log"})
 
 
@@ -63,7 +62,8 @@ def gather(client: Client, request: Request, *, local: bool, clock: t.Callable[[
             facts.cluster = _cluster_info(client, facts)
     sentinel = facts.is_sentinel
     newest = -1 if sentinel or "slow_log" not in wanted else _newest_slow(client, facts)
-    if wanted & _NEEDS_CONFIG and not sentinel:
+    if facts.before and not sentinel:
+        # Whatever is wanted: the split verdict needs it.
         facts.config = _config(client, facts)
     if "latency_events" in wanted and not sentinel:
         facts.latency = _latency(client, facts)

@@ -29,7 +29,7 @@ from .resp import shown
 #: More of CLUSTER NODES than this is not read, characters.
 _NODES_TEXT = 4 * 1024 * 1024
 #: Refusals that may be of the way from here rather than of the node, where the node's own kind thinks it well.
-_MAYBE_THE_WAY = frozenset({"refused", "timeout", "no_route", "unknown_host", "connection_lost", "cannot_connect", "frozen"})
+_MAYBE_THE_WAY = frozenset({"refused", "timeout", "no_route", "unknown_host", "connection_lost", "cannot_connect"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,7 +194,6 @@ def _walk(
     )
     found: dict[int, NodeLook] = {}
     waiting = list(enumerate(topology.members))
-    problems: list[IncidentError] = []
     lock = threading.Lock()
 
     def work() -> None:
@@ -212,13 +211,15 @@ def _walk(
             try:
                 found[index] = look_at(way, login, brief, deadline)
             except IncidentError as exc:
-                problems.append(exc)
+                found[index] = refused(CannotReach(exc.message, error="cannot_connect"), login, brief)
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(max(workers, 1), len(waiting)))]
     for thread in threads:
         thread.start()
+    # Each of them ends with the deadline by itself; the little more is for all together.
+    end = Deadline(deadline.remaining() + 0.2)
     for thread in threads:
-        thread.join(deadline.remaining() + 0.1)
+        thread.join(end.remaining())
     late = CannotReach("There was no time left to look at it.", error="timeout")
     return [(member, found.get(index) or refused(late, way.login.at(member.host, member.port), brief))
             for index, member in enumerate(topology.members)]
@@ -272,7 +273,7 @@ def _missing_seed(seed: NodeLook, topology: Topology, looks: list[tuple[Member, 
 
 def _maybe_the_way(member: Member, one: NodeLook) -> bool:
     """Whether a node that we can't reach is well by the word of the others: then nobody knows, and it is not called down."""
-    return one.error in _MAYBE_THE_WAY and one.error != "frozen" and not member.failed and not member.suspected
+    return one.error in _MAYBE_THE_WAY and not member.failed and not member.suspected
 
 
 def _node_finding(member: Member, node: t.Mapping[str, t.Any], maybe: bool) -> Finding:

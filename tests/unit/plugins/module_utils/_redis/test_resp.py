@@ -19,6 +19,8 @@ from ansible_collections.oncall.incident.plugins.module_utils._redis.resp import
 
 hypothesis = pytest.importorskip("hypothesis")
 given, st = hypothesis.given, pytest.importorskip("hypothesis.strategies")
+# A busy machine is no finding: neither a slow example nor slow making of examples.
+patient = hypothesis.settings(deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 
 
 class Bytes:
@@ -73,12 +75,14 @@ def test_a_command_is_a_list_of_strings() -> None:
     assert pack("SET", b"\xff", 1) == b"*3\r\n$3\r\nSET\r\n$1\r\n\xff\r\n$1\r\n1\r\n"
 
 
+@patient
 @given(st.binary(max_size=200))
 def test_bytes_survive_being_text(data: bytes) -> None:
     assert pack(text(data)) == pack(data)
     shown(data).encode("utf-8")
 
 
+@patient
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_reply_or_a_refusal(data: bytes) -> None:
     try:
@@ -87,6 +91,7 @@ def test_any_bytes_are_a_reply_or_a_refusal(data: bytes) -> None:
         pass
 
 
+@patient
 @given(st.text(max_size=100))
 def test_any_error_has_a_code(said: str) -> None:
     assert error_from(said).code
