@@ -203,7 +203,9 @@ class Web:
     def _hosts(self, variables: Mapping[str, Any]) -> None:
         ours = {
             "lineages": [self.lineage(name) for name in self.names], "config_dir": str(self.base.certbot.config),
-            "certbot_args": self.base.certbot.args, "environment": {TRUST: str(self.base.acme.ca), "SYSTEMCTL_DOUBLE": str(self.nginx.place)}, "backup_dir": str(self.backups),
+            "certbot_args": self.base.certbot.args, "backup_dir": str(self.backups),
+            # The command incident passes on no variable that it does not know.
+            "environment": {TRUST: str(self.base.acme.ca), "SYSTEMCTL_DOUBLE": str(self.nginx.place)},
             "validate": self.nginx.validate, "service_timeout": "20s", "verify_hold": "500ms", "verify_timeout": "20s", "timeout": "10s",
             **self.variables, **variables,
         }
