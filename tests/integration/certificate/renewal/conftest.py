@@ -32,6 +32,8 @@ from tests.support.until import until
 
 PLAYBOOK = ROOT / "incident" / "certificate-renewal.yml"
 WWW, API = "www.example.org", "api.example.org"
+#: How an action ends that did not work: without an answer in time, on a busy machine, nobody knows what became of it.
+NOT_DONE = {"failed", "unknown"}
 #: On which NGINX listens: a renewed certificate must be served on each.
 ADDRESSES = ("127.0.0.1", "127.0.0.2")
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from tests.integration.playbooks.conftest import Ended
 
-from .conftest import Web
+from .conftest import NOT_DONE, Web
 
-COMPOSE = {"service_runtime": "compose", "service_compose_directory": "/opt/example", "service_name": "nginx", "service_timeout": "5s"}
+COMPOSE = {"service_runtime": "compose", "service_compose_directory": "/opt/example", "service_name": "nginx"}
 
 
 def play(web: Web, *doors: str, check: bool = False, **variables: Any) -> Ended:
@@ -27,7 +27,7 @@ def play(web: Web, *doors: str, check: bool = False, **variables: Any) -> Ended:
     ]
     playbook = web.site.place / "doors.yml"
     playbook.write_text(json.dumps([{"name": "Doors", "hosts": "web", "gather_facts": False, "tags": ["mitigate"], "tasks": tasks}]))
-    web.site.group("web", web1={"service_timeout": "5s", "service_name": "nginx", **variables})
+    web.site.group("web", web1={"service_timeout": "30s", "service_name": "nginx", **variables})
     return web.site.play(*(["--check"] if check else []), playbook=playbook, **web.environ)
 
 
@@ -42,8 +42,9 @@ def test_restarted_in_docker_compose(web: Web) -> None:
 
 def test_a_restarted_container_that_does_not_become_healthy(web: Web) -> None:
     (web.nginx.place / "health").write_text("starting")
-    done = play(web, "mitigate", service_restart="always", **COMPOSE)
-    assert (done.status, done.outcomes()) == (2, ["failed"]), done.output
+    done = play(web, "mitigate", service_restart="always", service_timeout="8s", **COMPOSE)
+    assert done.status == 2
+    assert len(done.outcomes()) == 1 and set(done.outcomes()) <= NOT_DONE, done.output
 
 
 def test_reloaded_by_systemds_word(web: Web) -> None:
@@ -52,8 +53,8 @@ def test_reloaded_by_systemds_word(web: Web) -> None:
     assert (done.status, done.outcomes()) == (0, ["done"]), done.output
     assert web.nginx.pid == pid
     (web.nginx.place / "broken").touch()
-    done = play(web, "reload")
-    assert done.outcomes() == ["failed"]
+    done = play(web, "reload", service_timeout="8s")
+    assert len(done.outcomes()) == 1 and set(done.outcomes()) <= NOT_DONE, done.output
     assert done.status == 2
 
 
