@@ -127,7 +127,8 @@ options:
     default: false
   check_revocation:
     description:
-      - Ask whether certificates are revoked, where they name a CRL or an OCSP responder. Who does not answer is in RV(skipped_checks).
+      - Ask whether certificates are revoked, by the OCSP answer that the server staples (seen in TLS 1.2), the OCSP responder, or the CRL
+        that they name. What is not signed by the CA counts for nothing, and who does not answer is in RV(skipped_checks).
     type: bool
     default: false
   fetch_issuers:
@@ -507,7 +508,7 @@ def main() -> None:
 def work(params: dict[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
     """The result, and what must fail the task all the same."""
     request, wait_for, fail_on = request_from(params), params["wait_for"], params["fail_on"]
-    result = {"changed": False, **run(lambda: look(request), wait_for=wait_for, baseline=params["baseline"])}
+    result = {"changed": False, **run(lambda seconds: look(request, seconds=seconds), wait_for=wait_for, baseline=params["baseline"])}
     if wait_for is not None:
         if result["held"] or fail_on == "never":
             return result, None

@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording]."""
+"""Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [cert]."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-NAMES = ("mitigate", "scale", "recording")
+NAMES = ("mitigate", "scale", "recording", "cert")
 
 
 def main() -> None:

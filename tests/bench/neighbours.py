@@ -16,13 +16,27 @@ ANSIBLE_PACKAGE = "ansible==12.3.0"
 
 
 def community_postgresql() -> Path:
-    """A collections path that holds community.postgresql; downloaded once, only that collection is unpacked.
+    """A collections path that holds community.postgresql.
 
     Raises:
         RuntimeError: the package could not be downloaded.
     """
+    return _community("postgresql")
+
+
+def community_crypto() -> Path:
+    """A collections path that holds community.crypto.
+
+    Raises:
+        RuntimeError: the package could not be downloaded.
+    """
+    return _community("crypto")
+
+
+def _community(name: str) -> Path:
+    """A collections path that holds community.NAME; downloaded once, only that collection is unpacked."""
     tree = TOOLS / "collections"
-    if (tree / "ansible_collections" / "community" / "postgresql").is_dir():
+    if (tree / "ansible_collections" / "community" / name).is_dir():
         return tree
     TOOLS.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
@@ -33,6 +47,6 @@ def community_postgresql() -> Path:
     if done.returncode or not wheels:
         raise RuntimeError(f"{ANSIBLE_PACKAGE} could not be downloaded: {done.stderr.strip()[-500:]}")
     with zipfile.ZipFile(wheels[-1]) as archive:
-        archive.extractall(tree, [name for name in archive.namelist() if name.startswith("ansible_collections/community/postgresql/")])
+        archive.extractall(tree, [path for path in archive.namelist() if path.startswith(f"ansible_collections/community/{name}/")])
     wheels[-1].unlink()
     return tree

@@ -37,6 +37,7 @@ class Cert:
         signature_hash: lower-case name of the hash; empty for signatures without one.
         policies: certificate policies, as dotted numbers.
         has_scts: it carries signed certificate timestamps, so it was logged publicly.
+        der: its bytes, for those that need them again.
     """
 
     subject: str
@@ -65,6 +66,7 @@ class Cert:
     ocsp_urls: tuple[str, ...] = ()
     crl_urls: tuple[str, ...] = ()
     ca_issuer_urls: tuple[str, ...] = ()
+    der: bytes = dataclasses.field(default=b"", repr=False, compare=False)
 
     @property
     def lifetime(self) -> float:
@@ -150,6 +152,7 @@ class Seen:
         address: where it was found: an address with its port, a path.
         chain: as served or stored, the leaf first; empty with trouble.
         whole: all that was served could be seen; False means only the leaf.
+        staple: the OCSP answer that came with it, DER; empty when there was none or nobody asked.
         skew: the target's clock minus ours in seconds; None where it was not asked.
         notes: further (check, reason, hint) that could not be judged.
     """
@@ -164,6 +167,7 @@ class Seen:
     skew: t.Optional[float] = None
     renewal: t.Optional[Renewal] = None
     revocations: tuple[Revocation, ...] = ()
+    staple: bytes = b""
     protocol: str = ""
     seconds: float = 0.0
     notes: tuple[tuple[str, str, str], ...] = ()

@@ -187,8 +187,9 @@ def _judge_trust(found: Judged, leaf: Cert) -> None:
             found.add("self_signed", CRITICAL, observed=leaf.subject, detail=about,
                       hint="Put a certificate of a CA there, give it as ca_path, or set allow_self_signed where it is meant to be so.")
     elif trust.code in NO_ISSUER and (trust.completed or _looks_incomplete(found, leaf)):
+        unless = "" if trust.completed else ", unless that is a CA that is not trusted here: then give it as ca_path"
         found.add("incomplete_chain", CRITICAL, observed=trust.reason, detail={**about, "proven": trust.completed},
-                  hint=f"Serve the intermediate certificates as well: {seen.chain[-1].issuer} is missing.")
+                  hint=f"Serve the intermediate certificates as well: {seen.chain[-1].issuer} is missing{unless}.")
     else:
         found.add("untrusted", CRITICAL, observed=trust.reason, detail=about,
                   hint="No trusted CA issued it: give a private CA as ca_path, or replace the certificate.")

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import typing as t
 
-_HANDSHAKE, _CERTIFICATE = 22, 11
+_HANDSHAKE = 22
+_CERTIFICATE, _HELLO_DONE, _CERTIFICATE_STATUS = 11, 14, 22
 _MAX_CERTIFICATES = 100
 
 
@@ -31,6 +32,23 @@ def served_chain(received: bytes) -> tuple[bytes, ...]:
         chain.append(rest[3:3 + size])
         rest = rest[3 + size:]
     return tuple(chain)
+
+
+def staple(received: bytes) -> bytes:
+    """The stapled OCSP answer (DER) in what a server has sent; empty when there is none: RFC 6066 section 8."""
+    message = _message(_handshake(received), _CERTIFICATE_STATUS)
+    if message is None or message[:1] != b"\x01" or len(message) < 4:
+        return b""
+    answer = message[4:4 + int.from_bytes(message[1:4], "big")]
+    return answer if len(answer) == int.from_bytes(message[1:4], "big") else b""
+
+
+def flight_ended(received: bytes) -> bool:
+    """Whether a server has said all that it says in the clear: ServerHelloDone, an alert, or another protocol."""
+    rest = received
+    while len(rest) >= 5 and rest[0] == _HANDSHAKE:
+        rest = rest[5 + int.from_bytes(rest[3:5], "big"):]
+    return rest[:1] not in (b"", bytes([_HANDSHAKE])) or _message(_handshake(received), _HELLO_DONE) is not None
 
 
 def _handshake(received: bytes) -> bytes:

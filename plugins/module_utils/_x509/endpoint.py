@@ -19,6 +19,8 @@ import typing as t
 from .._core.cert_model import ENDPOINT, UNREACHABLE, Cert, Seen, Trouble, Trust
 from .._core.cert_targets import Endpoint
 from .._core.starttls import Refused, connect_through, start_tls, talk
+from .._core.tls_hello import client_hello
+from .._core.tls_records import flight_ended, staple
 from .handshake import Contexts, Shaken, can_see_chains, remaining, shake, shake_plainly, trust_store_is_empty
 from .parse import BadCertificate, parse
 from .pool import bounded
@@ -26,6 +28,7 @@ from .pool import bounded
 #: A resolver: addresses by name, port and nothing else, as socket.getaddrinfo gives them.
 Resolver = t.Callable[[str, int], t.Sequence[tuple[t.Any, ...]]]
 _HEAD = 16 * 1024
+_FLIGHT = 256 * 1024
 _UNSEEN = "only the leaf could be seen: this Python shows no served chain and the server speaks TLS 1.3 only"
 
 
@@ -46,6 +49,7 @@ class Means:
     Attributes:
         timeout: for one target, seconds.
         proxy_login: name and password for the proxy.
+        staples: ask for stapled OCSP answers, which takes a connection more.
         sees_chains: whether the Python shows served chains; else they are read off the wire.
         clock: seconds since the epoch.
     """
@@ -53,6 +57,7 @@ class Means:
     contexts: Contexts
     timeout: float = 10.0
     proxy_login: tuple[str, str] = ("", "")
+    staples: bool = False
     sees_chains: bool = dataclasses.field(default_factory=can_see_chains)
     clock: t.Callable[[], float] = time.time
 
@@ -71,7 +76,8 @@ def addresses(endpoint: Endpoint, *, resolver: Resolver, timeout: float) -> list
     name = endpoint.address or endpoint.host
     if endpoint.proxy[0] and endpoint.resolve != "all" and not endpoint.address:
         return [Address(0, (endpoint.host, endpoint.port), f"{endpoint.host}:{endpoint.port}", via_name=True)]
-    found = bounded(lambda: resolver(name, endpoint.port), seconds=timeout) if not _literal(name) else resolver(name, endpoint.port)
+    # What is an address already needs no resolver, and no thread to wait for one.
+    found = resolve(name, endpoint.port) if _literal(name) else bounded(lambda: resolver(name, endpoint.port), seconds=timeout)
     unique: dict[t.Any, Address] = {}
     for family, _type, _proto, _canonical, sockaddr in found:
         unique.setdefault(sockaddr[0], Address(family, sockaddr, _shown(sockaddr)))
@@ -155,12 +161,31 @@ class _Probe:
         if not shaken.served:
             raise ValueError("it serves no certificate")
         chain, notes = self._read(shaken)
+        if self._endpoint.http and skew is None:
+            notes = (*notes, ("clock_skew", "it does not tell its time", "Set http to false for servers that do not speak HTTP."))
         if not shaken.finished and trust.verified is None:
             trust = Trust(reason="the server ended the handshake: it wants a certificate from its clients, or has no cipher in common")
         return Seen(
             target=target, kind=ENDPOINT, address=self.shown, chain=chain, whole=shaken.whole, trust=trust, skew=skew,
-            protocol=shaken.protocol, notes=notes,
+            protocol=shaken.protocol, notes=notes, staple=self._staple() if self._means.staples else b"",
         )
+
+    def _staple(self) -> bytes:
+        """The OCSP answer that the server staples in TLS 1.2; empty where it sends none."""
+        received = bytearray()
+        try:
+            with self._connect() as sock:
+                sock.settimeout(remaining(self._until))
+                sock.sendall(client_hello(self._endpoint.server_name))
+                while not flight_ended(bytes(received)) and len(received) < _FLIGHT:
+                    sock.settimeout(remaining(self._until))
+                    got = sock.recv(16384)
+                    if not got:
+                        break
+                    received += got
+        except (OSError, Refused):
+            return b""
+        return staple(bytes(received))
 
     def _read(self, shaken: Shaken) -> tuple[tuple[Cert, ...], tuple[tuple[str, str, str], ...]]:
         chain = [parse(shaken.served[0])]
@@ -200,7 +225,7 @@ class _Probe:
             raise
         with secured:
             skew = self._skew(secured) if self._endpoint.http else None
-        if strict and not shaken.whole:
+        if not shaken.whole:
             shaken = self._whole(shaken)
         return shaken, skew
 

@@ -15,7 +15,9 @@ from .._core.cert_time import THRESHOLD_OPTIONS
 from .._core.cert_verdict import CHECKS, Skew
 from .._core.durations import parse_duration
 from .._core.errors import BadInput
+from .asking import Asking
 from .endpoint import Means
+from .fetch import Fetcher
 from .handshake import Contexts
 from .look import Request
 
@@ -81,6 +83,11 @@ def request_from(params: t.Mapping[str, t.Any]) -> Request:
         targets=targets, workers=workers, max_seconds=wall,
         means=Means(
             contexts=contexts, timeout=timeout, proxy_login=(params["proxy_username"] or "", params["proxy_password"] or ""),
+            staples=params["check_revocation"],
+        ),
+        asking=Asking(
+            fetcher=Fetcher(timeout=timeout), acme=_acme_fetcher(params, timeout), revocation=params["check_revocation"],
+            issuers=params["fetch_issuers"], ari=params["ari"], timeout=timeout,
         ),
         passphrases={str(path): str(secret) for path, secret in params["passphrases"].items()},
         skew=Skew(
@@ -88,6 +95,15 @@ def request_from(params: t.Mapping[str, t.Any]) -> Request:
             parse_duration(params["clock_skew_critical"], name="clock_skew_critical"),
         ),
     )
+
+
+def _acme_fetcher(params: t.Mapping[str, t.Any], timeout: float) -> Fetcher:
+    path = params["acme_ca_path"]
+    if not path:
+        return Fetcher(timeout=timeout)
+    context = Contexts().verifying(path)
+    context.check_hostname = True
+    return Fetcher(timeout=timeout, context=context)
 
 
 def _positive(params: t.Mapping[str, t.Any], name: str) -> float:
@@ -98,4 +114,5 @@ def _positive(params: t.Mapping[str, t.Any], name: str) -> float:
 
 
 def _ca_paths(targets: Targets) -> set[str]:
-    return {one.terms.ca_path for one in (*targets.endpoints, *(pair.endpoint for pair in targets.pairs))}
+    pairs = [one for pair in targets.pairs for one in (pair.endpoint, pair.file)]
+    return {one.terms.ca_path for one in (*targets.endpoints, *targets.files, *targets.contents, *pairs)}

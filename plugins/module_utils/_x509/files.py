@@ -40,9 +40,10 @@ def expand(place: Place) -> list[str]:
 
     A path without a match is returned as it is: that nothing is there will be told.
     """
-    if not glob.has_magic(place.path):
-        return [place.path]
-    found = sorted(path for path in glob.glob(place.path, recursive=True) if not os.path.isdir(path))
+    pattern = os.path.expanduser(place.path)
+    if not glob.has_magic(pattern):
+        return [pattern]
+    found = sorted(path for path in glob.glob(pattern, recursive=True) if not os.path.isdir(path))
     return [path for path in found if not any(fnmatch.fnmatch(path, pattern) for pattern in place.exclude)][:_MAX_FILES]
 
 

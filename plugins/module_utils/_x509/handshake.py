@@ -226,5 +226,5 @@ def _looking(*, plain: bool) -> ssl.SSLContext:
             context.maximum_version = ssl.TLSVersion.TLSv1_2
     # OP_LEGACY_SERVER_CONNECT has a name since Python 3.12 only.
     context.options |= 0x4
-    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.set_ciphers("ALL:!aNULL:@SECLEVEL=0")
     return context

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import fnmatch
 import time
 import typing as t
 
-from .._core.cert_model import ENDPOINT, FILE, KUBECONFIG, Seen
+from .._core.cert_model import CONTENT, ENDPOINT, FILE, KUBECONFIG, Seen
 from .._core.cert_report import report
 from .._core.cert_targets import Endpoint, Pair, Place, Targets, Terms
-from .._core.cert_verdict import Judged, Skew, compare_pair, expect, judge
+from .._core.cert_time import ACME
+from .._core.cert_verdict import Skew, compare_pair, expect, judge
+from . import asking as after
 from . import endpoint as endpoints
 from . import files
+from .asking import Asking
 from .endpoint import Address, Means, Resolver
 from .pool import run_all
 
@@ -34,6 +38,7 @@ class Request:
 
     targets: Targets
     means: Means
+    asking: Asking
     workers: int = 64
     max_seconds: float = 300.0
     passphrases: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -44,80 +49,135 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class _Job:
-    """A thing to look at: `work` gives what was seen, by whose terms it is judged, and whether the names count."""
+    """A thing to look at.
+
+    Attributes:
+        names: that its certificate must be for.
+        work: gives what was seen: several targets where an address, a file or a pattern is more than one.
+        again: looks at one of them again, as if these intermediates were served as well; None where that makes no sense.
+    """
 
     label: str
     terms: Terms
     names: tuple[str, ...]
     work: t.Callable[[], list[Seen]]
     kind: str
+    again: t.Optional[t.Callable[[Seen, tuple[bytes, ...]], Seen]] = None
 
 
-def look(request: Request) -> dict[str, t.Any]:
-    """One look at all targets; the module's result without what Ansible adds."""
-    until = time.monotonic() + request.max_seconds
-    judged, pairs = _look(request, until)
+def look(request: Request, *, seconds: t.Optional[float] = None) -> dict[str, t.Any]:
+    """One look at all targets; the module's result without what Ansible adds.
+
+    Args:
+        seconds: for it, where that is less than the request's max_seconds; never less than one target may take.
+    """
+    wall = request.max_seconds if seconds is None else min(request.max_seconds, max(seconds, request.means.timeout))
+    until = time.monotonic() + wall
+    jobs, pairs = _jobs(request)
+    seen = run_all(jobs, lambda job: job.work(), workers=request.workers, until=until, late=lambda job: [_late(job, request)])
+    learnt = _ask(request, jobs, seen, until)
     now = request.now()
-    for endpoint, file, reload in pairs:
-        for one in endpoint:
-            compare_pair(one, file[0], reload=reload, now=now)
-    for one in judged:
+    judged = [[judge(one, job.terms, names=job.names, now=now, skew=request.skew) for one in found] for job, found in zip(jobs, learnt)]
+    for index, pair in pairs:
+        for one in judged[index]:
+            compare_pair(one, judged[index + 1][0], reload=pair.reload, now=now)
+    everything = [one for found in judged for one in found]
+    for one in everything:
         expect(one)
-    return report(judged, now=now)
+    return report(everything, now=now)
 
 
-def _look(request: Request, until: float) -> tuple[list[Judged], list[tuple[list[Judged], list[Judged], str]]]:
+def _jobs(request: Request) -> tuple[list[_Job], list[tuple[int, Pair]]]:
+    """What is to be done, and where in it the pairs are: the endpoint there, its file after it."""
     targets = request.targets
     jobs = [_endpoint_job(one, request) for one in targets.endpoints]
     jobs += [job for place in targets.files for job in _file_jobs(place, request)]
-    jobs += [_Job(one.label, one.terms, one.terms.names, _bind(files.look_at_content, one), "content") for one in targets.contents]
+    jobs += [_Job(one.label, one.terms, one.terms.names, _bind(files.look_at_content, one), CONTENT) for one in targets.contents]
     jobs += [job for place in targets.kubeconfigs for job in _kubeconfig_jobs(place)]
-    paired = [(len(jobs) + 2 * index, pair) for index, pair in enumerate(targets.pairs)]
-    for _index, pair in paired:
-        jobs += [_endpoint_job(pair.endpoint, request), *_pair_file_jobs(pair, request)]
+    pairs = [(len(jobs) + 2 * index, pair) for index, pair in enumerate(targets.pairs)]
+    for pair in targets.pairs:
+        jobs += [_endpoint_job(pair.endpoint, request), _pair_file_job(pair, request)]
+    return jobs, pairs
 
-    def late(job: _Job) -> list[Seen]:
-        return [dataclasses.replace(endpoints.too_late(job.label, seconds=request.max_seconds), kind=job.kind)]
 
-    seen = run_all(jobs, lambda job: job.work(), workers=request.workers, until=until, late=late)
-    now = request.now()
-    judged = [
-        [judge(one, job.terms, names=job.names, now=now, skew=request.skew) for one in found] for job, found in zip(jobs, seen)
-    ]
-    pairs = [(judged[index], judged[index + 1], pair.reload) for index, pair in paired]
-    return [one for found in judged for one in found], pairs
+def _ask(request: Request, jobs: t.Sequence[_Job], seen: t.Sequence[t.Sequence[Seen]], until: float) -> list[list[Seen]]:
+    """What was seen, with what others say about it where they were to be asked."""
+    asking = request.asking
+    flat = [(number, job, one) for number, (job, found) in enumerate(zip(jobs, seen)) for one in found]
+    known = {cert.fingerprint: cert for _number, _job, one in flat for cert in one.chain[1:]}
+
+    def wanted(job: _Job, one: Seen) -> bool:
+        if one.leaf is None:
+            return False
+        return asking.revocation or _judges_file(job) or (asking.ari and job.terms.renewal == ACME) or (
+            job.again is not None and after.lacks_issuer(one)
+        )
+
+    def work(item: tuple[int, _Job, Seen]) -> Seen:
+        _number, job, one = item
+        if job.again is not None and after.lacks_issuer(one):
+            helpers = after.helpers_for(one, known.values(), asking)
+            if helpers and job.again(one, helpers).trust.verified:
+                one = dataclasses.replace(one, trust=dataclasses.replace(one.trust, completed=True))
+        return after.after(one, job.terms, asking, now=request.now(), judge_file=_judges_file(job))
+
+    def late(item: tuple[int, _Job, Seen]) -> Seen:
+        _number, job, one = item
+        advised = asking.ari and job.terms.renewal == ACME
+        lost = [("revoked", asking.revocation), ("renew_advised", advised), ("untrusted", _judges_file(job))]
+        notes = [(check, "the time of the whole call was up", "Raise max_seconds.") for check, asked in lost if asked]
+        return dataclasses.replace(one, notes=(*one.notes, *notes))
+
+    items = [item for item in flat if wanted(*item[1:])]
+    learnt = dict(zip(((item[0], item[2].target) for item in items), run_all(
+        items, work, workers=request.workers, until=until, late=late,
+    )))
+    found: list[list[Seen]] = [[] for _ in jobs]
+    for number, _job, one in flat:
+        found[number].append(learnt.get((number, one.target), one))
+    return found
+
+
+def _judges_file(job: _Job) -> bool:
+    """Files are verified where somebody says against what."""
+    return job.kind in (FILE, CONTENT) and bool(job.terms.ca_path)
+
+
+def _late(job: _Job, request: Request) -> Seen:
+    seen = endpoints.too_late(job.label, seconds=request.max_seconds)
+    return seen if job.kind == ENDPOINT else dataclasses.replace(seen, kind=job.kind)
 
 
 def _endpoint_job(endpoint: Endpoint, request: Request) -> _Job:
+    found: dict[str, list[Address]] = {}
+
     def work() -> list[Seen]:
         try:
             where = endpoints.addresses(endpoint, resolver=request.resolver, timeout=request.means.timeout)
         except (OSError, UnicodeError) as exc:
             return [endpoints.unresolved(endpoint.label, exc, timeout=request.means.timeout)]
         if endpoint.resolve != "all" or len(where) == 1:
-            return [endpoints.look(endpoint, where, target=endpoint.label, means=request.means)]
-        return [_look_at(endpoint, address, request) for address in where]
+            found[endpoint.label] = where
+        else:
+            found.update({f"{endpoint.label} at {address.shown}": [address] for address in where})
+        return [endpoints.look(endpoint, there, target=target, means=request.means) for target, there in found.items()]
 
-    return _Job(endpoint.label, endpoint.terms, endpoint.names, work, ENDPOINT)
+    def again(seen: Seen, helpers: tuple[bytes, ...]) -> Seen:
+        return endpoints.look(endpoint, found[seen.target], target=seen.target, means=request.means, helpers=helpers)
 
-
-def _look_at(endpoint: Endpoint, address: Address, request: Request) -> Seen:
-    """One address of several behind a name."""
-    return endpoints.look(endpoint, [address], target=f"{endpoint.label} at {address.shown}", means=request.means)
+    return _Job(endpoint.label, endpoint.terms, endpoint.names, work, ENDPOINT, again)
 
 
 def _file_jobs(place: Place, request: Request) -> list[_Job]:
     paths = files.expand(place)
     if not paths:
         return [_Job(place.path, place.terms, place.terms.names, lambda: [files.no_match(place, FILE)], FILE)]
-    return [
-        _Job(path, place.terms, place.terms.names, _bind(_look_at_file, path, place, request), FILE) for path in paths
-    ]
+    return [_Job(path, place.terms, place.terms.names, _bind(_look_at_file, path, place, request), FILE) for path in paths]
 
 
-def _pair_file_jobs(pair: Pair, request: Request) -> list[_Job]:
-    names = pair.file.terms.names or pair.endpoint.names
-    return [_Job(pair.file.path, pair.file.terms, names, _bind(_look_at_file, pair.file.path, pair.file, request), FILE)]
+def _pair_file_job(pair: Pair, request: Request) -> _Job:
+    path, terms = pair.file.path, pair.file.terms
+    return _Job(path, terms, terms.names or pair.endpoint.names, _bind(_look_at_file, path, pair.file, request), FILE)
 
 
 def _look_at_file(path: str, place: Place, request: Request) -> list[Seen]:
@@ -126,8 +186,6 @@ def _look_at_file(path: str, place: Place, request: Request) -> list[Seen]:
 
 def passphrase_for(path: str, passphrases: t.Mapping[str, str]) -> str:
     """The passphrase of a file, by its path or the first pattern that it matches; "" for none."""
-    import fnmatch
-
     if path in passphrases:
         return passphrases[path]
     return next((secret for pattern, secret in passphrases.items() if fnmatch.fnmatch(path, pattern)), "")

@@ -85,7 +85,8 @@ def _parse(der: bytes) -> Cert:
         common_name=_clean(str(names[-1].value)) if names else "", serial=_serial(cert.serial_number),
         fingerprint=hashlib.sha256(der).hexdigest(), not_before=_moment(cert, "not_valid_before"),
         not_after=_moment(cert, "not_valid_after"), self_issued=subject_id == issuer_id,
-        self_signed=subject_id == issuer_id and signed_by(cert, cert), key_type=kind, key_bits=bits, signature_hash=_hash(cert), **found,
+        self_signed=subject_id == issuer_id and signed_by(cert, cert), key_type=kind, key_bits=bits, signature_hash=_hash(cert), der=der,
+        **found,
     )
 
 

@@ -15,7 +15,8 @@ from .._core.durations import parse_duration
 from .._core.errors import BadInput
 from .._core.recovery import Hold, compare, not_ok
 
-Look = t.Callable[[], dict[str, t.Any]]
+#: A look; what it is given is the time it has, seconds, None for all that it wants.
+Look = t.Callable[[t.Optional[float]], dict[str, t.Any]]
 
 
 def run(
@@ -28,7 +29,7 @@ def run(
         BadInput: what is waited for is not usable.
     """
     judged = list((wait_for or {}).get("checks") or ())
-    result = look() if wait_for is None else _watch(look, judged, wait_for, clock, sleep)
+    result = look(None) if wait_for is None else _watch(look, judged, wait_for, clock, sleep)
     if baseline is not None:
         compared = compare(result["checks"], baseline=baseline, judged=judged)
         result.update(remaining=dict(compared.remaining), new=dict(compared.new))
@@ -46,7 +47,7 @@ def _watch(
         raise BadInput("wait_for.hold is longer than wait_for.timeout.", hint="Give more time than what must hold.", argument="wait_for")
     hold, started = Hold(checks=checks, seconds=seconds), clock()
     while True:
-        result = look()
+        result = look(timeout - (clock() - started))
         held = hold.see(result["checks"], at=clock() - started)
         left = timeout - (clock() - started)
         if held or left <= 0:
