@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tests.support.nginx import Nginx
 
-from .conftest import ADDRESSES, API, WWW, Web, contents
+from .conftest import ADDRESSES, API, NOT_DONE, WWW, Web, contents
 
 
 def test_a_configuration_that_breaks_meanwhile_the_old_one_is_served(expired: Web) -> None:
@@ -87,11 +87,10 @@ def test_an_address_that_goes_on_with_the_old_one_fails(expired: Web) -> None:
 
 def test_a_reload_that_does_not_happen_is_a_failure(expired: Web) -> None:
     (expired.nginx.place / "broken").touch()
-    done = expired.play(service_timeout="4s", verify_timeout="3s")
+    done = expired.play(service_timeout="8s", verify_timeout="3s")
     assert done.status == 2
-    assert [(action["verb"], action["outcome"]) for action in done.actions()] == [
-        ("renew_certificate", "done"), ("reload_service", "failed"),
-    ]
+    assert [action["verb"] for action in done.actions()] == ["renew_certificate", "reload_service"]
+    assert done.outcomes()[0] == "done" and done.outcomes()[1] in NOT_DONE
     (expired.nginx.place / "broken").unlink()
     again = expired.play()
     assert again.status == 0, again.output

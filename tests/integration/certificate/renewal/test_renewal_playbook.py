@@ -10,7 +10,7 @@ import time
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.plan import make_plan
 
-from .conftest import ADDRESSES, Web, contents
+from .conftest import ADDRESSES, NOT_DONE, Web, contents
 
 
 def test_expired_renewed_and_served_on_every_address(expired: Web) -> None:
@@ -101,8 +101,9 @@ def test_in_docker_compose(expired: Web) -> None:
 
     (expired.nginx.place / "broken").touch()
     expired.renewed_by_others()
-    done = expired.play(**compose, service_timeout="4s", verify_timeout="3s")
-    assert [(action["verb"], action["outcome"]) for action in done.actions()] == [("reload_service", "failed")]
+    done = expired.play(**compose, service_timeout="8s", verify_timeout="3s")
+    assert [action["verb"] for action in done.actions()] == ["reload_service"]
+    assert set(done.outcomes()) <= NOT_DONE
     assert done.status == 2
 
 
