@@ -76,7 +76,8 @@ def _run(run_dir: Path) -> Iterator[Entry]:
 def _entry(event: Mapping[str, Any], said: str, described: str, at: str, **more: Any) -> Entry:
     return {
         # Most are one plain line already, and there may be very many.
-        "message": said if _is_plain(said) else words.one_line(said, limit=_LONGEST), "datetime": at, "timestamp_desc": described, "seq": event.get("seq"),
+        "message": said if _is_plain(said) else words.one_line(said, limit=_LONGEST),
+        "datetime": at, "timestamp_desc": described, "seq": event.get("seq"),
         **{key: value for key, value in more.items() if value},
     }
 
