@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from . import places, signing
 from .incident import Incident
 
 PREFIX = "oncall.incident"
+#: While people write notes, one checkpoint in so many seconds is enough.
+FRESH_SECONDS = 60.0
 _NAME = re.compile(r"(\d{6})\.txt\Z")
 
 
@@ -50,6 +53,13 @@ def of_run(incident: Incident, run: str, run_dir: Path, signer: signing.Signer |
     count, head = end(run_dir, layout.RECORD)
     with incident.locked():
         return take(incident, origin=f"{incident.id}/runs/{run}", count=count, head=head, signer=signer)
+
+
+def when_due(incident: Incident, signers: Sequence[signing.Signer]) -> None:
+    """Take one of the incident's events, unless there is a fresh one."""
+    taken = [item.path.stat().st_mtime for item in read(incident.data)]
+    if not taken or time.time() - max(taken) > FRESH_SECONDS:
+        of_events(incident, signers[0] if signers else None)
 
 
 def take(incident: Incident, *, origin: str, count: int, head: str, signer: signing.Signer | None) -> Path | None:

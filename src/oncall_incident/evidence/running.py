@@ -84,7 +84,9 @@ class Membership:
             return
         self._next = time.monotonic() + EVERY
         try:
-            checkpoints.of_run(self.incident, self._run, self._run_dir, self._signer)
+            taken = checkpoints.of_run(self.incident, self._run, self._run_dir, self._signer)
+            if taken is not None and not taken.with_name(taken.name + ".sig").exists():
+                self._signer = None  # a key that has to ask would hold up the run every time
         except Exception:
             # The record itself is what counts; without this checkpoint a cut is noticed at the next one.
             return
@@ -113,6 +115,19 @@ class Membership:
             if self.own and ended.name in _DONE:
                 return closing.close(incident, configured=self._settings, resolution=ended.sentence, make_key=False, seconds=5.0).notes
         return []
+
+
+def check(home: Path, given: str | None) -> None:
+    """What a run's incident needs, before anything begins.
+
+    Raises:
+        Stop: the incident is not there or closed, or the store's configuration or policy is not usable.
+    """
+    configured = settings.load(home)
+    if given:
+        existing(home, given)
+    else:
+        policy.load(configured.policy)
 
 
 def existing(home: Path, given: str) -> Incident:

@@ -187,6 +187,20 @@ def test_names_from_hosts_cannot_leave_the_bundle(tmp_path: Path) -> None:
     by_hand(case.bundle, case.allowed).check_returncode()
 
 
+def test_a_hosts_output_that_was_made_safe_already_keeps_its_name_and_its_redactions_are_listed(tmp_path: Path) -> None:
+    case = Case(tmp_path / "home", seal=False)
+    run_dir = incidents.write_record(case.home, run="20260101T000000Z-x-abcdef")
+    place = run_dir / "hosts" / names.safe("größe web") / "20-proc"
+    place.mkdir(parents=True)
+    (place / "ps.txt").write_text("mysqld --password=[redacted:0123456789ab]\n")
+    collecting.collect(case.incident, run_dir.name, run_dir)
+    case.seal()
+    kept = case.incident.data / "hosts" / names.safe("größe web") / run_dir.name / "20-proc" / "ps.txt"
+    assert os.path.samefile(kept, place / "ps.txt")
+    found = [json.loads(line) for line in (case.incident.data / "redactions.jsonl").read_text().splitlines()]
+    assert {"origin": str(kept.relative_to(case.incident.data)), "offset": 18, "rule": "text", "token": "0123456789ab"} in found
+
+
 def test_a_link_in_a_run_is_refused(tmp_path: Path) -> None:
     case = Case(tmp_path / "home", seal=False)
     run_dir = incidents.write_record(case.home, run="20260101T000000Z-x-abcdef")

@@ -114,6 +114,6 @@ def test_without_a_list_of_its_own_nobody_vouches(case: Case) -> None:
     assert any("nothing here says whose that is" in statement.text for statement in verdict.statements)
 
 
-def test_a_store_that_cannot_be_written_is_said(case: Case) -> None:
+def test_a_list_that_is_not_there_is_said(case: Case) -> None:
     done = command(case.home, "verify", str(case.bundle), "--allowed-signers", str(case.home / "nobody"))
     assert done.returncode == 2 and "--allowed-signers" in done.stderr
