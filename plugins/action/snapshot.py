@@ -98,7 +98,9 @@ class ActionModule(ActionBase):
         spool = str(self._make_tmp_path())
         answer = self._execute_module(module_name=self.MODULE, module_args={**args, "spool": spool}, task_vars=self._vars)
         if answer.get("failed") or not isinstance(answer.get("entries"), list):
-            said = summary.message({"result": answer}) or "The host gave no answer."
+            # A module that could not even start has its error only there.
+            event = getattr(answer.get("exception"), "event", None)
+            said = summary.message({"result": answer}) or str(getattr(event, "msg", "")) or "The host gave no answer."
             keeper.note({"kind": "failure", "part": part, "host": host, "reason": said, "at": time.time()})
             if answer.get("error") == BadInput.kind:
                 return {"failed": True, "error": BadInput.kind, "msg": said}

@@ -17,7 +17,8 @@ from .conftest import Ended, Sick, Site
 WITH: dict[str, Any] = {
     "evidence_snapshot": True,
     "evidence_skip": ["open_files"],
-    "evidence_budget": "60s",
+    "evidence_budget": "120s",
+    "evidence_command_timeout": "60s",
     "postgres_snapshot_budget": "60s",
 }
 
