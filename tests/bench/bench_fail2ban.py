@@ -22,13 +22,14 @@ from tests.bench import harness
 from tests.support.fail2ban import Fail2ban, fail2ban
 
 COUNT, CALLS, TASKS = 1000, 50, 20
-ADDRESSES = [f"203.0.{113 + number // 250}.{number % 250 + 1}" for number in range(COUNT)]
+#: RFC 2544: for benchmarks.
+ADDRESSES = [f"198.18.{number // 250}.{number % 250 + 1}" for number in range(COUNT)]
 
 
 def ban(server: Fail2ban, addresses: t.Sequence[str]) -> None:
     """Have them banned; not measured."""
     for start in range(0, len(addresses), 100):
-        server.client("set", "sshd", "banip", *addresses[start:start + 100])
+        server.client("set", "sshd", "banip", *addresses[start:start + 100], seconds=600)
     if len(server.banned("sshd")) != len(addresses):
         raise RuntimeError("not every address was banned")
 
@@ -63,8 +64,8 @@ def client_each(server: Fail2ban) -> int:
 
 
 def client_once(server: Fail2ban) -> int:
-    """Every address in one call of the client: what nobody writes by hand, and the floor for all of them."""
-    server.client("set", "sshd", "unbanip", *ADDRESSES)
+    """Some addresses in one call of the client: what nobody writes by hand, and the server's own part of every case."""
+    server.client("set", "sshd", "unbanip", *ADDRESSES[:CALLS], seconds=600)
     return 1
 
 
@@ -90,7 +91,7 @@ def main() -> None:
     with fail2ban({"sshd": {}}) as server:
         samples = harness.alternate({
             "oncall.incident.fail2ban_unban": lambda: case(server, ours),
-            "all in one fail2ban-client call": lambda: case(server, client_once),
+            f"{CALLS} in one fail2ban-client call": lambda: case(server, client_once, ADDRESSES[:CALLS]),
             f"one fail2ban-client call each, {CALLS} of them": lambda: case(server, client_each, ADDRESSES[:CALLS]),
             f"one command task each, {TASKS} of them": lambda: case(server, lambda s: task_each(s, TASKS), ADDRESSES[:TASKS]),
             "one command task, 1 of them": lambda: case(server, lambda s: task_each(s, 1), ADDRESSES[:1]),

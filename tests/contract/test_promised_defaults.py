@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from ansible_collections.oncall.incident.plugins.module_utils._core.rules import default_rules
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec
-from ansible_collections.oncall.incident.plugins.modules import pg_terminate_long_queries
+from ansible_collections.oncall.incident.plugins.modules import fail2ban_ban, fail2ban_unban, pg_terminate_long_queries
 
 ROLE = Path(__file__).parents[2] / "roles" / "postgres" / "defaults" / "main.yml"
 LIMITS = {
@@ -46,6 +46,20 @@ def test_rules_without_any() -> None:
 
 def test_full_servers_are_tried_for_half_a_minute() -> None:
     assert connection_spec()["connect_retry"]["default"] == "30s"
+
+
+def test_limits_of_letting_in_and_keeping_out() -> None:
+    """Read from the documentation, which ansible-test compares with the arguments."""
+    unban, ban = (yaml.safe_load(module.DOCUMENTATION)["options"] for module in (fail2ban_unban, fail2ban_ban))
+    promised = {
+        "covering": "report", "max_entries": 20, "max_victims": 1000, "repair": False, "resolve": False, "verify": ["auto"],
+        "observe": "3s",
+    }
+    assert {name: unban[name]["default"] for name in promised} == promised
+    assert not [name for name in ("confirm_all", "hold", "approved") if "default" in unban[name]]
+    assert {name: ban[name]["default"] for name in ("max_victims", "allow_private", "never_ban", "verify")} == {
+        "max_victims": 10, "allow_private": False, "never_ban": [], "verify": ["auto"],
+    }
 
 
 def test_whom_the_firewall_scenarios_may_touch() -> None:

@@ -127,9 +127,9 @@ class Fail2ban:
             self.process.wait(timeout=10)
         self.process = None
 
-    def client(self, *words: str, check: bool = True) -> str:
+    def client(self, *words: str, check: bool = True, seconds: float = 60) -> str:
         """Ask it with its own client."""
-        return self.net.run(*self.client_command, *words, check=check)
+        return self.net.run(*self.client_command, *words, check=check, timeout=seconds)
 
     def banned(self, jail: str) -> list[str]:
         """What a jail bans, by its own client."""
