@@ -118,9 +118,8 @@ def test_the_guard_takes_them(name: str, scenario: str) -> None:
     ("prism-dns", "firewall-unblock", ["-e", "fail2ban_addresses=192.0.2.7"]),
 ])
 def test_the_guard_of_the_firewall_scenarios_takes_them(name: str, scenario: str, arguments: list[str]) -> None:
-    argv = [
-        str(BIN / "ansible-playbook"), "-i", str(ROOT / "inventories" / name), str(ROOT / "incident" / f"{scenario}.yml"), "--tags", "nothing",
-    ]
+    playbook = str(ROOT / "incident" / f"{scenario}.yml")
+    argv = [str(BIN / "ansible-playbook"), "-i", str(ROOT / "inventories" / name), playbook, "--tags", "nothing"]
     done = subprocess.run(
         [*argv, *arguments], capture_output=True, text=True, check=False, env=environment(), timeout=120, cwd=ROOT / "tests",
     )

@@ -28,6 +28,8 @@ from .playsite import IN_VAIN, ROOT, PlaySite
 #: whatever network namespace they are.
 OPERATOR, ATTACKER, SERVER = "198.18.0.42", "198.18.0.66", "198.18.0.1"
 PORT = 2222
+#: Several plays each, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(900)
 #: Failed logins by address, the worst first; the operator has mistyped a lot.
 FAILURES = {OPERATOR: 90, ATTACKER: 80, "203.0.113.5": 60, "2001:db8:f2b::bad": 40, "203.0.113.6": 30, "203.0.113.7": 3}
 WORST = [ATTACKER, "203.0.113.5", "2001:db8:f2b::bad", "203.0.113.6"]

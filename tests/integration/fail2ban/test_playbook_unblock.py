@@ -18,6 +18,8 @@ from .playsite import IN_VAIN, PlaySite
 INNOCENT, ATTACKER, SERVER = "198.18.0.2", "198.18.0.3", "198.18.0.1"
 INNOCENT6, SERVER6 = "2001:db8:f2b::2", "2001:db8:f2b::1"
 PORT = 2222
+#: Several plays each, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture
