@@ -342,4 +342,3 @@ def _literal(name: str) -> bool:
 def _shown(sockaddr: t.Sequence[t.Any]) -> str:
     host, port = str(sockaddr[0]), sockaddr[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-

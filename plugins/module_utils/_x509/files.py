@@ -182,7 +182,7 @@ def certificates(data: bytes, *, form: str = "auto") -> list[Cert]:
             found.append(parse(der))
         except BadCertificate as exc:
             which = f"certificate {number} of {len(blocks)} is " if len(blocks) > 1 else "it is "
-            raise Unreadable(which + exc.message) from exc
+            raise Unreadable(which + exc.message) from None
     return found
 
 
@@ -301,4 +301,4 @@ def _parsed(der: bytes) -> Cert:
     try:
         return parse(der)
     except BadCertificate as exc:
-        raise Unreadable(f"it holds {exc.message}") from exc
+        raise Unreadable(f"it holds {exc.message}") from None

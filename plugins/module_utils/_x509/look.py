@@ -132,7 +132,7 @@ def _ask(request: Request, jobs: t.Sequence[_Job], seen: t.Sequence[t.Sequence[S
     learnt = dict(zip(((item[0], item[2].target) for item in items), run_all(
         items, work, workers=request.workers, until=until, late=late,
     )))
-    found: list[list[Seen]] = [[] for _ in jobs]
+    found: list[list[Seen]] = [[] for _job in jobs]
     for number, _job, one in flat:
         found[number].append(learnt.get((number, one.target), one))
     return found

@@ -45,7 +45,7 @@ def run_all(
             except BaseException as exc:
                 ended.put((index, None, exc))
 
-    for _ in range(min(workers, len(jobs))):
+    for _number in range(min(workers, len(jobs))):
         threading.Thread(target=serve, daemon=True).start()
     while len(found) < len(jobs):
         try:

@@ -10,10 +10,13 @@ import typing as t
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.acme_renewal import certificate_id, known_directory, read_renewal
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.plain_certs import cert
+
+#: On a busy machine an example takes as long as it takes.
+BUSY: t.Any = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
 
 def test_the_example_of_the_rfc() -> None:
@@ -47,6 +50,7 @@ def test_windows_of_no_use(said: t.Any) -> None:
         read_renewal(said)
 
 
+@settings(**BUSY)
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_whatever_a_ca_answers(start: str, end: str) -> None:
     try:

@@ -10,8 +10,11 @@ import typing as t
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.cert_targets import STARTTLS
 from ansible_collections.oncall.incident.plugins.module_utils._core.starttls import MAX_BYTES, Refused, connect_through, start_tls, talk
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+#: On a busy machine an example takes as long as it takes.
+BUSY: t.Any = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
 MYSQL = b"\x0a5.5.5-10.11\x00" + bytes(13) + b"\xfe\xff" + bytes(30)
 GOOD: dict[str, list[bytes]] = {
@@ -84,7 +87,7 @@ def test_a_server_that_hangs_up(protocol: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", [*STARTTLS, "gopher"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, **BUSY)
 @given(pieces=st.lists(st.binary(max_size=60), max_size=8))
 def test_whatever_a_server_says(protocol: str, pieces: list[bytes]) -> None:
     server = Server([piece for piece in pieces if piece])
@@ -95,7 +98,7 @@ def test_whatever_a_server_says(protocol: str, pieces: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("protocol", STARTTLS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, **BUSY)
 @given(at=st.integers(0, 400), byte=st.integers(0, 255))
 def test_a_good_talk_with_one_wrong_byte(protocol: str, at: int, byte: int) -> None:
     said = bytearray(b"".join(GOOD[protocol]))
@@ -145,7 +148,7 @@ def test_no_tunnel(said: bytes) -> None:
         proxy(said)
 
 
-@settings(deadline=None)
+@settings(**BUSY)
 @given(st.binary(max_size=200))
 def test_whatever_a_proxy_says(said: bytes) -> None:
     try:

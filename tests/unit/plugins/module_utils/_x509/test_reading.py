@@ -18,8 +18,11 @@ from ansible_collections.oncall.incident.plugins.module_utils._x509 import files
 from ansible_collections.oncall.incident.plugins.module_utils._x509.endpoint import skew_of
 from ansible_collections.oncall.incident.plugins.module_utils._x509.parse import BadCertificate, parse
 from ansible_collections.oncall.incident.plugins.module_utils._x509.verify import read_verdict
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+#: On a busy machine an example takes as long as it takes.
+BUSY: t.Any = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
 #: A certificate for localhost, made once with openssl req -x509 -newkey ed25519.
 DER = bytes.fromhex(
@@ -38,7 +41,7 @@ def test_a_certificate() -> None:
     assert found.serial and len(found.fingerprint) == 64 and found.not_after.tzinfo is not None and found.der == DER
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, **BUSY)
 @given(at=st.integers(0, len(DER) - 1), byte=st.integers(0, 255), cut=st.integers(0, 3))
 def test_a_certificate_with_one_wrong_byte(at: int, byte: int, cut: int) -> None:
     data = bytearray(DER)
@@ -51,14 +54,14 @@ def test_a_certificate_with_one_wrong_byte(at: int, byte: int, cut: int) -> None
         assert found.subject.isprintable() and all(name.isprintable() for name in found.dns_names)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, **BUSY)
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_certificate(data: bytes) -> None:
     with pytest.raises(BadCertificate):
         parse(data)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, **BUSY)
 @given(st.one_of(st.binary(max_size=120), st.binary(max_size=60).map(
     lambda data: b"-----BEGIN CERTIFICATE-----" + data + b"-----END CERTIFICATE-----",
 )))
@@ -67,7 +70,7 @@ def test_whatever_a_file_holds(data: bytes) -> None:
         files.certificates(data)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, **BUSY)
 @given(st.one_of(
     st.binary(max_size=80), st.binary(max_size=80).map(lambda data: b"\xfe\xed\xfe\xed" + data),
     st.binary(max_size=80).map(lambda data: b"\x30\x82\x01\x00\x02\x01\x03" + data),
@@ -83,7 +86,7 @@ def test_whatever_a_store_holds(data: bytes) -> None:
     assert found.trouble is not None and found.trouble.kind == "unreadable"
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, **BUSY)
 @given(st.one_of(st.binary(max_size=200), st.recursive(
     st.one_of(st.none(), st.booleans(), st.text(max_size=8)),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(
@@ -138,7 +141,7 @@ def test_clocks(date: bytes, skew: float | None) -> None:
     assert skew_of(b"HTTP/1.1 200 OK\r\nServer: x\r\nDATE: " + date + b"\r\n\r\n", before=1000.0, after=1001.0) == skew
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, **BUSY)
 @given(st.one_of(st.binary(max_size=100), st.text(max_size=40).map(
     lambda text: b"HTTP/1.1 200 OK\r\nDate: " + text.encode() + b"\r\n\r\n",
 )))
