@@ -108,7 +108,8 @@ def require_pattern(pattern: str, *, name: str = "pattern") -> str:
 
 def glob(pattern: str) -> t.Pattern[str]:
     """A pattern of Redis (https://redis.io/docs/latest/commands/keys/) as a regular expression over the whole key."""
-    out, i = [], 0
+    out: list[str] = []
+    i = 0
     while i < len(pattern):
         sign = pattern[i]
         i += 1
