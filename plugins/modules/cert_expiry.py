@@ -444,6 +444,9 @@ certificates:
     protocol:
       description: Version of TLS that was spoken.
       type: str
+    seconds:
+      description: How long an endpoint took.
+      type: float
 table:
   description: The same as a table in Markdown, sorted by expiry.
   type: str

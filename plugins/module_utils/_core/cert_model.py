@@ -154,6 +154,7 @@ class Seen:
         whole: all that was served could be seen; False means only the leaf.
         staple: the OCSP answer that came with it, DER; empty when there was none or nobody asked.
         skew: the target's clock minus ours in seconds; None where it was not asked.
+        seconds: how long an endpoint took.
         notes: further (check, reason, hint) that could not be judged.
     """
 

@@ -59,6 +59,7 @@ def describe(one: Judged, *, now: datetime.datetime) -> dict[str, t.Any]:
         "target": seen.target, "kind": seen.kind, "address": seen.address, "status": one.status, "recovery": recovery_of(one),
         "problems": [finding.check for finding in one.findings], "reason": problem, "renewal": one.terms.renewal,
         "verified": trust.verified, "verify_reason": trust.reason, "chain_complete_view": seen.whole, "protocol": seen.protocol,
+        "seconds": seen.seconds,
         "earliest_not_after": _earliest(seen.chain), "verified_not_after": _earliest(trust.chain) if trust.verified else None,
         "chain": [_element(cert, index, now) for index, cert in enumerate(seen.chain)],
     }

@@ -18,6 +18,7 @@ import typing as t
 
 from .._core.cert_model import ENDPOINT, UNREACHABLE, Cert, Seen, Trouble, Trust
 from .._core.cert_targets import Endpoint
+from .._core.errors import IncidentError
 from .._core.starttls import Refused, connect_through, start_tls, talk
 from .._core.tls_hello import client_hello
 from .._core.tls_records import flight_ended, staple
@@ -94,8 +95,8 @@ def look(endpoint: Endpoint, where: t.Sequence[Address], *, target: str, means: 
     try:
         seen = probe.look(target, helpers)
     except BadCertificate as exc:
-        seen = _trouble(target, f"It serves {exc.message}", address=probe.shown)
-    except Refused as exc:
+        seen = _trouble(target, f"it serves {exc.message}", address=probe.shown)
+    except IncidentError as exc:
         seen = _trouble(target, exc.message, hint=exc.hint or "", address=probe.shown)
     except (OSError, ValueError) as exc:
         seen = _trouble(target, explain(exc, means.timeout), address=probe.shown)
@@ -245,7 +246,8 @@ class _Probe:
         problem: t.Optional[Exception] = None
         for number, address in enumerate(self._where):
             try:
-                sock = self._open(address)
+                # One that swallows everything must leave time for the others.
+                sock = self._open(address, seconds=remaining(self._until) / (len(self._where) - number))
             except Refused:
                 raise
             except OSError as exc:
@@ -256,16 +258,16 @@ class _Probe:
             return sock
         raise problem or OSError("there is no address to connect to")
 
-    def _open(self, address: Address) -> socket.socket:
+    def _open(self, address: Address, *, seconds: float) -> socket.socket:
         endpoint = self._endpoint
         proxy, port = endpoint.proxy
         if proxy:
-            sock = socket.create_connection((proxy, port), timeout=remaining(self._until))
+            sock = socket.create_connection((proxy, port), timeout=seconds)
         else:
             sock = socket.socket(address.family, socket.SOCK_STREAM)
         try:
             if not proxy:
-                sock.settimeout(remaining(self._until))
+                sock.settimeout(seconds)
                 sock.connect(address.sockaddr)
             else:
                 host = endpoint.host if address.via_name else address.sockaddr[0]

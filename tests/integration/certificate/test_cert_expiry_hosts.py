@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
+import socket
 import ssl
 import subprocess
 import threading
@@ -156,6 +158,25 @@ def test_a_resolver_that_hangs_holds_nobody_up(root: Authority, tmp_path: Path) 
         finally:
             release.set()
     assert {one["target"]: one["problems"] for one in result["certificates"]} == {server.at: [], "slow.example.org:443": ["unreachable"]}
+
+
+def test_an_address_that_swallows_everything_leaves_time_for_the_next(root: Authority, tmp_path: Path) -> None:
+    """A full queue drops what comes, as a firewall does."""
+    with TlsServer(context_for(root.issue("a.example.org"))) as server, contextlib.ExitStack() as held:
+        full = held.enter_context(socket.create_server(("127.0.0.2", server.port), backlog=0))
+        for _ in range(4):
+            sock = held.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(full.getsockname())
+
+        def resolver(_name: str, port: int) -> Any:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.2", HERE)]
+
+        request = expiry_args.request_from(params(
+            endpoints=[f"a.example.org:{server.port}"], ca_path=str(root.write(tmp_path / "ca.pem")), timeout="20s",
+        ))
+        (found,) = look(dataclasses.replace(request, resolver=resolver))["certificates"]
+    assert found["problems"] == [] and found["address"] == server.at
 
 
 def test_what_a_certificate_says_cannot_disturb_the_report(root: Authority, tmp_path: Path) -> None:

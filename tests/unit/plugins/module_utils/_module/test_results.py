@@ -27,9 +27,9 @@ def test_secrets_leave_texts_and_not_our_own_words(value: Any, expected: Any) ->
 def test_secret_options_leave_the_invocation() -> None:
     params = {
         "login_user": "x", "login_password": "x", "alternate_logins": [{"login_password": "y", "login_port": 1}],
-        "connect_params": {"sslpassword": "z"},
+        "connect_params": {"sslpassword": "z"}, "passphrases": {"a.p12": "w"},
     }
     assert without_secrets(params) == {
         "login_user": "x", "login_password": "********", "alternate_logins": [{"login_password": "********", "login_port": 1}],
-        "connect_params": {"sslpassword": "********"},
+        "connect_params": {"sslpassword": "********"}, "passphrases": "********",
     }
