@@ -36,22 +36,23 @@ def main() -> None:
     try:
         app(prog_name="incident")
     except Stop as stop:
-        _complain(stop)
-        if "--json" in sys.argv:
-            typer.echo(json.dumps(_as_data(stop)))
-        sys.exit(int(stop.status))
+        _end(stop)
     except BrokenPipeError:
         # The reader of our output went away; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(int(Exit.FAILED))
     except Exception as exc:
-        stop = _foreseen(exc)
-        if stop is None:
+        meant = _foreseen(exc)
+        if meant is None:
             raise
-        _complain(stop)
-        if "--json" in sys.argv:
-            typer.echo(json.dumps(_as_data(stop)))
-        sys.exit(int(stop.status))
+        _end(meant)
+
+
+def _end(stop: Stop) -> None:
+    _complain(stop)
+    if "--json" in sys.argv:
+        typer.echo(json.dumps(_as_data(stop)))
+    sys.exit(int(stop.status))
 
 
 def _foreseen(exc: Exception) -> Stop | None:

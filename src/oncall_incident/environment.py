@@ -22,7 +22,7 @@ ALLOWED = frozenset({
 })
 ALLOWED_PREFIXES = ("LC_", "ANSIBLE_", "INCIDENT_", "ONCALL_", "SSH_", "KRB5", "XDG_", "PG")
 #: Would match a prefix, and holds a secret: only with --pass-env.
-NOT_ALLOWED = frozenset({"PGPASSWORD"})
+NOT_ALLOWED = frozenset({"PGPASSWORD", "INCIDENT_AWX_PASSWORD", "INCIDENT_AWX_TOKEN", "INCIDENT_PUSH_URL"})
 
 
 def allowed(environ: Mapping[str, str], *, also: Iterable[str] = ()) -> dict[str, str]:

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.oncall.incident.plugins.module_utils._core.actions import CHANGED_OUTCOMES, PLANNED
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import CHANGED_OUTCOMES, NOT_NEEDED, PLANNED
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
 from . import words
@@ -89,7 +89,26 @@ def measured(summary: Summary) -> set[str]:
 def not_measured(summary: Summary) -> list[str]:
     """Hosts of which nobody knows how they are: not reached at all, or in trouble and never verified."""
     unreached = {str(entry["host"]) for entry in summary.unreachable}
-    return sorted((unreached | troubled(summary)) - measured(summary))
+    return sorted((unreached | (troubled(summary) - helped(summary))) - measured(summary))
+
+
+def helped(summary: Summary) -> set[str]:
+    """Hosts that have no health check of their own and on which every planned action was measured to be done.
+
+    An application's host, for example: that its service came up again is measured with the restart itself.
+    """
+    examined = {str(finding["host"]) for finding in (*summary.before.values(), *summary.after.values())}
+    carried: dict[str, dict[str, str]] = {}
+    for action in carried_out(summary):
+        carried.setdefault(str(action["host"]), {})[str(action.get("id"))] = str(action.get("outcome"))
+    wanted: dict[str, set[str]] = {}
+    for host, action in planned(summary):
+        wanted.setdefault(host, set()).add(str(action.get("id")))
+    good = CHANGED_OUTCOMES | {NOT_NEEDED}
+    return {
+        host for host, found in carried.items()
+        if host not in examined and set(found.values()) <= good and wanted.get(host, set()) <= set(found)
+    }
 
 
 def not_ok(summary: Summary) -> list[Json]:

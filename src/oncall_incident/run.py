@@ -23,8 +23,8 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary im
 from . import ansible_cfg, approval, collection, endings, extravars, outcome, request, scenarios, who
 from .collection import Collection
 from .errors import Stop
-from .evidence import sources, times
-from .evidence.running import Membership, existing
+from .evidence import running, sources, times
+from .evidence.running import Membership
 from .execution import Executor
 from .exits import Exit
 from .outcome import Outcome
@@ -71,8 +71,7 @@ class Run:
         request.check_files(asked, cwd=cwd)
         program = ansible_playbook()
         home = layout.default_home(os.environ).absolute()
-        if asked.incident:
-            existing(home, asked.incident)
+        running.check(home, asked.incident)
         self._home, self._settings = home, settings
         self._membership: Membership | None = None
         self.record = Recording(home=home, run=layout.new_run_id(self.scenario.name, now=time.time()), versions=collection.versions(found))

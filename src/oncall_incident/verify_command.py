@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import typer
-from ansible_collections.oncall.incident.plugins.plugin_utils._record import verify
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, verify
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 from rich.console import Console
 from rich.text import Text
@@ -75,7 +75,10 @@ def _bundle(given: str, home: Path) -> tuple[Path | None, Path | None]:
     if places.is_bundle(path) or (path / "bagit.txt").is_file():
         return path, None
     store = Store(home)
-    if given != LATEST and (given in store.names() or (given.startswith("INC-") and any(name.startswith(given) for name in store.names()))):
+    known = store.names()
+    # "latest" and a beginning stay a run's where there is one.
+    meant = given in known or (given.startswith("INC-") and any(name.startswith(given) for name in known))
+    if meant or (given == LATEST and known and not layout.runs_dir(home).is_dir()):
         folder = store.find(given).folder
         return places.bundle(folder), folder
     return None, None

@@ -20,6 +20,7 @@ import typing as t
 
 from .._core.errors import CannotReach, IncidentError
 from .._core.plain import plain
+from . import sqlstate
 
 try:
     import psycopg
@@ -238,7 +239,7 @@ def _open(login: Login, application_name: str, connect_timeout: float, statement
     try:
         connection = psycopg.connect(autocommit=True, prepare_threshold=None, **keywords)
     except psycopg.Error as exc:
-        raise _cannot_open(login, exc) from exc
+        raise _cannot_open(login, exc, keywords, connect_timeout) from exc
     session = Session(connection, login=login, statement_timeout=statement_timeout, application_name=application_name)
     try:
         _refuse_pooler(session, connection)
@@ -344,7 +345,8 @@ _HINTS = {
 def classify(message: str, *, ssl_mode: str = "prefer") -> str:
     """What kind of refusal a connection error is, from its text.
 
-    A server whose messages are translated is understood where the client library wrote the text; otherwise the kind is `cannot_connect`.
+    A server whose messages are translated is understood where the client library wrote the text; otherwise the kind is
+    `cannot_connect`, and the SQLSTATE has to tell.
     """
     if "no pg_hba.conf entry" in message and ssl_mode in ("disable", "allow") and re.search(r"no encryption|SSL off", message):
         return "tls_required"
@@ -354,9 +356,12 @@ def classify(message: str, *, ssl_mode: str = "prefer") -> str:
     return "cannot_connect"
 
 
-def _cannot_open(login: Login, exc: BaseException) -> CannotReach:
+def _cannot_open(login: Login, exc: BaseException, keywords: t.Mapping[str, t.Any], timeout: float) -> CannotReach:
     text = " ".join(str(exc).split()).rstrip(".") + "."
     kind = "timeout" if isinstance(exc, getattr(psycopg.errors, "ConnectionTimeout", ())) else classify(text, ssl_mode=login.ssl_mode)
+    if kind == "cannot_connect":
+        # A text that is not understood, as with servers whose lc_messages is not English.
+        kind = sqlstate.KINDS.get(sqlstate.ask(keywords, timeout=timeout), kind)
     return CannotReach(f"No connection as {login.describe()}: {text}", hint=_HINTS.get(kind), error=kind, server_message=text)
 
 

@@ -8,12 +8,19 @@ This plugin util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import re
 import typing as t
 from pathlib import Path
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ...module_utils._core.durations import parse_duration
+from ...module_utils._core.errors import BadInput
+
+_TIME = re.compile(r"\d+(ms|s|m|h|d)\Z")
+#: The parser in C where PyYAML has it: a responder waits for this.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: What decides whether a value is right. The rest of an option's documentation is for people, and whether a variable is
 #: required is the door's own business, when it is entered.
 _DECIDING = ("type", "elements", "choices", "options", "no_log")
@@ -27,16 +34,26 @@ def load_options(roles: Path, role: str) -> dict[str, dict[str, t.Any]]:
         role: short name of the role.
     """
     text = (roles / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
-    doors = yaml.safe_load(text)["argument_specs"].values()
+    doors = yaml.load(text, Loader=_LOADER)["argument_specs"].values()
     return {name: spec for door in doors for name, spec in (door.get("options") or {}).items()}
 
 
 def value_errors(values: t.Mapping[str, t.Any], options: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[str]:
-    """What is wrong with the values of documented variables: type, choice, sub-option; never the value of a secret."""
+    """What is wrong with the values of documented variables: type, choice, sub-option, time; never the value of a secret."""
     errors: list[str] = []
     for name in sorted(set(values) & set(options)):
         spec = {key: options[name][key] for key in _DECIDING if key in options[name]}
         result = ArgumentSpecValidator({name: spec}).validate({name: values[name]})
         if result.error_messages:
             errors += [f"{name} has a wrong type or value."] if spec.get("no_log") else result.error_messages
+        elif is_duration(options[name]):
+            try:
+                parse_duration(values[name], name=name)
+            except BadInput as exc:
+                errors.append(f"{exc.message} {exc.hint}")
     return errors
+
+
+def is_duration(option: t.Mapping[str, t.Any]) -> bool:
+    """Whether an option is a time: a text whose default is a number with a unit, such as `5m`."""
+    return option.get("type", "str") == "str" and bool(_TIME.match(str(option.get("default", ""))))

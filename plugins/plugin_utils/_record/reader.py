@@ -8,7 +8,6 @@ This plugin util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import typing as t
@@ -24,8 +23,10 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 Event = dict[str, t.Any]
 
 
-@dataclasses.dataclass(frozen=True)
-class Line:
+_decode = json.JSONDecoder().decode
+
+
+class Line(t.NamedTuple):
     """One line of a segment as it lies on disk.
 
     Attributes:
@@ -51,7 +52,8 @@ class Line:
 def parse(raw: bytes) -> Event | None:
     """The JSON object of a line, or None."""
     try:
-        value = json.loads(raw)
+        # What json.loads() does, without guessing the encoding.
+        value = _decode(raw.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

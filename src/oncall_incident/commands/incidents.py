@@ -210,11 +210,12 @@ def _find(bind: Callable[[], Any], given: str) -> Incident:
 
 def _event(bind: Callable[[], Any], given: str, kind: str, payload: dict[str, Any], *, at: str | None, as_json: bool, said: str) -> None:
     found = _find(bind, given)
-    from ..evidence import times
+    from ..evidence import checkpoints, settings, times
 
     now = times.now()
     moment = times.text(times.typed(at, at=now) if at else now)
     seq = found.append(kind, {**payload, "at": moment})
+    checkpoints.when_due(found, settings.load(found.home).signers([], make=False))
     if as_json:
         typer.echo(json.dumps({"incident": found.id, "event": seq, "type": kind, "at": moment}))
     else:

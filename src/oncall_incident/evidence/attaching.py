@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -39,8 +40,10 @@ def attach(incident: Incident, path: Path, *, name: str | None = None, redact: b
     with os.fdopen(fd, "rb") as stream:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise Stop(f"{path} is no plain file.", hint="Attach files one by one, or a tar of the directory.")
+        # A large file takes its time: nobody waits for the copy.
+        part, digest, size = _copy(incident, stream.readline if redact else lambda: stream.read(_CHUNK), redact=redact)
         with incident.locked():
-            digest, size = _keep(incident, stream.readline if redact else lambda: stream.read(_CHUNK), redact=redact)
+            _put(incident, part, digest)
             incident.append(model.ATTACHMENT, {
                 "name": name or path.name, "sha256": digest, "bytes": size, "redacted": redact, "note": note,
                 "path": str(layout.blob_path(incident.data, digest).relative_to(incident.bundle)), "at": times.text(times.now()),
@@ -78,14 +81,13 @@ def _playbook(described: dict[str, object]) -> str:
     return Path(names[0]).stem if names else "playbook"
 
 
-def _keep(incident: Incident, read: Callable[[], bytes], *, redact: bool) -> tuple[str, int]:
-    """Write a blob under its hash; the hash and the size."""
-    where = incident.data / "blobs"
-    layout.make_private(where)
-    part = where / f".attachment.{os.getpid()}"
+def _copy(incident: Incident, read: Callable[[], bytes], *, redact: bool) -> tuple[Path, str, int]:
+    """Copy beside the bag; the copy, its SHA-256 and its size."""
+    part = incident.folder / "incoming" / f"{os.getpid()}-{secrets.token_hex(4)}"
+    layout.make_private(part.parent)
     total, size = hashlib.sha256(), 0
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
             while chunk := read():
                 if redact:
                     chunk = incident.redactor.text(chunk.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
@@ -94,10 +96,21 @@ def _keep(incident: Incident, read: Callable[[], bytes], *, redact: bool) -> tup
                 target.write(chunk)
             target.flush()
             os.fsync(target.fileno())
-        path = layout.blob_path(incident.data, total.hexdigest())
-        layout.make_private(path.parent)
-        part.replace(path)
     except OSError as exc:
         part.unlink(missing_ok=True)
         raise cannot_record(exc.filename or part, exc) from exc
-    return total.hexdigest(), size
+    return part, total.hexdigest(), size
+
+
+def _put(incident: Incident, part: Path, digest: str) -> None:
+    """Move a copy into the bag under its hash; the same bytes are there once."""
+    path = layout.blob_path(incident.data, digest)
+    try:
+        layout.make_private(path.parent)
+        if path.exists():
+            part.unlink()
+        else:
+            part.replace(path)
+    except OSError as exc:
+        part.unlink(missing_ok=True)
+        raise cannot_record(exc.filename or path, exc) from exc

@@ -57,6 +57,15 @@ class Imported:
         return {**dataclasses.asdict(self), "run_dir": str(self.run_dir)}
 
 
+class _StayThere(urllib.request.HTTPRedirectHandler):
+    """A redirection to another host would take the token there."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if urllib.parse.urlsplit(newurl)[:2] != urllib.parse.urlsplit(req.full_url)[:2]:
+            raise urllib.error.URLError(f"it redirects to another host, {newurl}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 class Client:
     """AWX's API, read only."""
 
@@ -65,6 +74,7 @@ class Client:
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise Stop(f"--url {url} is no address of AWX.", hint="Write it as https://awx.example.org")
         self._base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        self._opener = urllib.request.build_opener(_StayThere())
         self._headers = {"Accept": "application/json", **_authorization(environ)}
 
     def get(self, path: str) -> dict[str, Any]:
@@ -77,7 +87,7 @@ class Client:
         if not address.startswith(f"{self._base}/"):
             raise Stop(f"AWX's answer leads to another host: {address}.", hint="Find out what answers there.", status=Exit.FAILED)
         try:
-            with urllib.request.urlopen(urllib.request.Request(address, headers=self._headers), timeout=_SECONDS) as answer:
+            with self._opener.open(urllib.request.Request(address, headers=self._headers), timeout=_SECONDS) as answer:
                 text = answer.read(_MOST_BYTES + 1)
         except urllib.error.HTTPError as exc:
             hint = "Set INCIDENT_AWX_TOKEN." if exc.code in (401, 403) else "Check the job's number and the address."
@@ -107,7 +117,10 @@ def run(job: int, *, url: str, home: Path, page_size: int = 200) -> Imported:
     facts = client.get(f"/api/v2/jobs/{job}/")
     if facts.get("status") not in _OVER:
         raise Stop(f"Job {job} is {facts.get('status')}.", hint="Import it when it is over.")
-    run_id = _run_id(facts, url, job)
+    try:
+        run_id = _run_id(facts, url, job)
+    except ValueError as exc:
+        raise _strange(f"job {job} has no time when it started") from exc
     run_dir = layout.runs_dir(home) / run_id
     done, following, counters, dropped = _so_far(run_dir)
     if not done:
@@ -128,13 +141,19 @@ def run(job: int, *, url: str, home: Path, page_size: int = 200) -> Imported:
 
 def _pages(client: Client, path: str, segment: Segment, counters: set[int]) -> int:
     mapper, dropped = Mapper(), 0
+    seen: set[str] = set()
     while path:
+        if path in seen:
+            raise _strange(f"{path} comes after itself")
+        seen.add(path)
         page = client.get(path)
         results = page.get("results")
         if not isinstance(results, list):
             raise Stop(f"{path}: AWX's answer has no results.", hint="Is that AWX?", status=Exit.FAILED)
-        for event in sorted((item for item in results if isinstance(item, dict)), key=lambda item: int(item.get("counter") or 0)):
-            number = int(event.get("counter") or 0)
+        if not all(isinstance(item, dict) and isinstance(item.get("counter"), int) for item in results):
+            raise _strange(f"{path} has an event without a number")
+        for event in sorted(results, key=lambda item: int(item["counter"])):
+            number = int(event["counter"])
             mapped = mapper.map(event)
             if number in counters:
                 continue
@@ -161,6 +180,10 @@ def _so_far(run_dir: Path) -> tuple[bool, str | None, set[int], int]:
             counters.add(number)
     done = bool(layout.segments(run_dir)) and verify.check(run_dir).status == verify.OK
     return done, following, counters, dropped
+
+
+def _strange(what: str) -> Stop:
+    return Stop(f"AWX's answer is not understood: {what}.", hint="Is that AWX 23 or newer?", status=Exit.FAILED)
 
 
 def _finish(segment: Segment, facts: Json, missing: list[int], events: int, dropped: int) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +18,12 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import lay
 from ..errors import Stop
 from ..private import write_private
 from . import places, signing
-from .incident import Incident
+from .incident import LOCK_SECONDS, Incident
 
+_LONGEST = 1000
 PREFIX = "oncall.incident"
+#: While people write notes, one checkpoint in so many seconds is enough.
+FRESH_SECONDS = 60.0
 _NAME = re.compile(r"(\d{6})\.txt\Z")
 
 
@@ -45,11 +49,20 @@ def of_events(incident: Incident, signer: signing.Signer | None) -> Path | None:
         return take(incident, origin=f"{incident.id}/events", count=count, head=head, signer=signer)
 
 
-def of_run(incident: Incident, run: str, run_dir: Path, signer: signing.Signer | None) -> Path | None:
-    """Take one of a run's record, also while it is being written."""
+def of_run(
+    incident: Incident, run: str, run_dir: Path, signer: signing.Signer | None, *, seconds: float = LOCK_SECONDS,
+) -> Path | None:
+    """Take one of a run's record, also while it is being written; `seconds` is how long to wait for others."""
     count, head = end(run_dir, layout.RECORD)
-    with incident.locked():
+    with incident.locked(seconds=seconds):
         return take(incident, origin=f"{incident.id}/runs/{run}", count=count, head=head, signer=signer)
+
+
+def when_due(incident: Incident, signers: Sequence[signing.Signer]) -> None:
+    """Take one of the incident's events, unless there is a fresh one."""
+    taken = [item.path.stat().st_mtime for item in read(incident.data)]
+    if not taken or time.time() - max(taken) > FRESH_SECONDS:
+        of_events(incident, signers[0] if signers else None)
 
 
 def take(incident: Incident, *, origin: str, count: int, head: str, signer: signing.Signer | None) -> Path | None:
@@ -76,7 +89,8 @@ def read(data: Path) -> Iterator[Checkpoint]:
     found = sorted(path for path in where.iterdir() if _NAME.match(path.name)) if where.is_dir() else []
     for path in found:
         try:
-            origin, count, head = path.read_text(encoding="ascii").splitlines()
+            with path.open(encoding="ascii") as stream:
+                origin, count, head = stream.read(_LONGEST).splitlines()
             yield Checkpoint(path, origin, int(count), head)
         except (OSError, ValueError):
             yield Checkpoint(path, "", -1, "")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import mmap
 import os
 import re
 import shutil
@@ -24,6 +25,7 @@ from . import names
 from .incident import Incident
 
 REDACTIONS = "redactions.jsonl"
+_TOKEN_BYTES = re.compile(rb"\[redacted:([0-9a-f]{12})\]")
 _TOKEN = re.compile(r"\[redacted:([0-9a-f]{12})\]")
 #: What of a run's directory is not the record: its lock, the report (which is rendered again).
 _OURS = ("record", "blobs", "hosts")
@@ -79,6 +81,17 @@ def redactions(data: Path) -> Iterator[dict[str, Any]]:
                     if b"[redacted:" in raw:
                         where = {"origin": origin, "segment": number, "line": line}
                         yield from ({**where, **found} for found in _in(reader.parse(raw.rstrip(b"\n")) or {}, ""))
+    for path in sorted([*(data / "hosts").rglob("*"), *runs.glob("*/blobs/sha256/*/*")]):
+        if path.is_file() and not path.is_symlink() and path.stat().st_size:
+            origin = str(path.relative_to(data))
+            yield from ({"origin": origin, "offset": offset, "rule": "text", "token": token} for offset, token in _in_file(path))
+
+
+def _in_file(path: Path) -> Iterator[tuple[int, str]]:
+    """The tokens in a host's output or a spilled value, with their offsets in bytes; mapped, not read into memory."""
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        for found in _TOKEN_BYTES.finditer(mapped):
+            yield found.start(), found.group(1).decode("ascii")
 
 
 def _in(value: Any, pointer: str, key: str = "") -> Iterator[dict[str, Any]]:
@@ -99,8 +112,13 @@ def _place(run: str, relative: Path) -> Path:
     """Where a file of a run's directory lies in the bag: a host's snapshots under its own directory."""
     first, *rest = relative.parts
     if first == "hosts" and len(rest) > 1:
-        return Path("hosts", names.safe(rest[0]), run, *(names.safe(part) for part in rest[1:]))
-    return Path("runs", run, *(names.safe(part) for part in relative.parts))
+        return Path("hosts", _safe(rest[0]), run, *(_safe(part) for part in rest[1:]))
+    return Path("runs", run, *(_safe(part) for part in relative.parts))
+
+
+def _safe(name: str) -> str:
+    """Who wrote the record made names safe already; what was not written by it is made so here."""
+    return name if names.is_safe(name) else names.safe(name)
 
 
 def _files(run_dir: Path) -> Iterator[Path]:

@@ -22,6 +22,8 @@ from .store import Store
 
 #: Seconds between two checkpoints while a run goes on.
 EVERY = 30.0
+#: Seconds that the end of a run waits for others: sealing much takes a while, and the end must not be lost.
+_PATIENCE = 600.0
 #: After these nothing is left to do, so that an incident that a run opened for itself is closed with it.
 _DONE = frozenset({"recovered", "nothing_to_do", "planned", "bad_input"})
 
@@ -84,7 +86,10 @@ class Membership:
             return
         self._next = time.monotonic() + EVERY
         try:
-            checkpoints.of_run(self.incident, self._run, self._run_dir, self._signer)
+            # Whoever holds the incident now: the next one will do; a Ctrl-C must not wait.
+            taken = checkpoints.of_run(self.incident, self._run, self._run_dir, self._signer, seconds=0.2)
+            if taken is not None and not taken.with_name(taken.name + ".sig").exists():
+                self._signer = None  # a key that has to ask would hold up the run every time
         except Exception:
             # The record itself is what counts; without this checkpoint a cut is noticed at the next one.
             return
@@ -104,7 +109,7 @@ class Membership:
         events.append((model.RUN_ENDED, {
             "record": self._run, "outcome": ended.name, "exit_status": int(ended.status), "at": now, "sentence": ended.sentence,
         }))
-        with incident.locked():
+        with incident.locked(seconds=_PATIENCE):
             incident.append_all(events)
             checkpoints.of_run(incident, self._run, self._run_dir, self._signer)
             collecting.collect(incident, self._run, self._run_dir)
@@ -113,6 +118,19 @@ class Membership:
             if self.own and ended.name in _DONE:
                 return closing.close(incident, configured=self._settings, resolution=ended.sentence, make_key=False, seconds=5.0).notes
         return []
+
+
+def check(home: Path, given: str | None) -> None:
+    """What a run's incident needs, before anything begins.
+
+    Raises:
+        Stop: the incident is not there or closed, or the store's configuration or policy is not usable.
+    """
+    configured = settings.load(home)
+    if given:
+        existing(home, given)
+    else:
+        policy.load(configured.policy)
 
 
 def existing(home: Path, given: str) -> Incident:

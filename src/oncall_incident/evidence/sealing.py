@@ -78,21 +78,24 @@ def seal(incident: Incident, *, signers: Sequence[signing.Signer], authority: st
     """
     with incident.locked():
         _sweep(incident)
-        _collect_runs(incident)
+        state = incident.state()
+        _collect_runs(incident, state)
         before = seals(incident.bundle)
         number = before[-1][0] + 1 if before else 1
         known = _checked(incident, before)
-        incident.append(model.SEALED, {"number": number, "signers": [signer.identity for signer in signers]})
+        event = {"number": number, "signers": [signer.identity for signer in signers]}
+        seq = incident.append(model.SEALED, event)
+        model.add(state, {"type": model.SEALED, "seq": seq, **event})
         incident.close_segment(places.EVENTS)
         checkpoints.of_events(incident, signers[0] if signers else None)
-        changed = _derive(incident, before)
+        changed = _derive(incident, before, state)
         incident.custody("sealing", {"number": number})
         incident.close_segment(places.CUSTODY)
         _copy_custody(incident)
         files = bag.walk(incident.bundle, "data").files
         fresh = [path for path in files if path not in known or path in changed]
         entries = {**{path: value for path, value in known.items() if path in files}, **bag.digests(incident.bundle, fresh)}
-        _write_tags(incident, number, entries)
+        _write_tags(incident, number, entries, state.title)
         made = _make_seal(incident, number, len(entries), signers, authority, seconds)
         incident.custody("sealed", {
             "number": number, "tagmanifest_sha256": made.digest, "signed": list(made.signed), "time": list(made.stamped),
@@ -124,8 +127,8 @@ def add_signature(incident: Incident, signer: signing.Signer, *, authority: str 
     return Sealed(number, path, digest, 0, (signer.identity,), tuple(stamped), tuple(notes))
 
 
-def _collect_runs(incident: Incident) -> None:
-    for run in incident.state().runs.values():
+def _collect_runs(incident: Incident, state: model.State) -> None:
+    for run in state.runs.values():
         run_dir = layout.runs_dir(incident.home) / run.run
         if run.ended is None and _alive(incident, run.run):
             raise Stop(
@@ -192,7 +195,7 @@ def _version(path: str, number: int) -> str:
     return f"data/versions/{number:04d}/{path.rpartition('/')[2]}"
 
 
-def _derive(incident: Incident, before: Sequence[tuple[int, Path]]) -> set[str]:
+def _derive(incident: Incident, before: Sequence[tuple[int, Path]], state: model.State) -> set[str]:
     """Write anew what is made from the events, keep what an earlier seal covers, and say what changed."""
     if before:
         for path in DERIVED:
@@ -201,7 +204,7 @@ def _derive(incident: Incident, before: Sequence[tuple[int, Path]]) -> set[str]:
                 layout.make_private(kept.parent)
                 with contextlib.suppress(FileExistsError):
                     os.link(there, kept)
-    _write(incident.data / "incident.json", [json.dumps(incident.state().as_dict(), indent=1, sort_keys=True)])
+    _write(incident.data / "incident.json", [json.dumps(state.as_dict(), indent=1, sort_keys=True)])
     _write(incident.data / "timeline.jsonl", timeline.lines(incident.data))
     _write(incident.data / "redactions.jsonl", (json.dumps(entry, sort_keys=True) for entry in collecting.redactions(incident.data)))
     return set(DERIVED)
@@ -226,15 +229,14 @@ def _copy_custody(incident: Incident) -> None:
             shutil.copyfile(path, where / path.name)
 
 
-def _write_tags(incident: Incident, number: int, entries: Mapping[str, str]) -> None:
+def _write_tags(incident: Incident, number: int, entries: Mapping[str, str], title: str) -> None:
     bundle = incident.bundle
     count, head = checkpoints.end(incident.data, places.EVENTS)
-    state = incident.state()
     _text(bundle / "bagit.txt", bag.BAGIT)
     _text(bundle / bag.VERIFY, instructions.text())
     _text(bundle / bag.MANIFEST, bag.manifest(entries))
     _text(bundle / bag.BAG_INFO, bag.bag_info([
-        ("External-Identifier", incident.id), ("External-Description", state.title), ("Bagging-Date", times.text(times.now())[:10]),
+        ("External-Identifier", incident.id), ("External-Description", title), ("Bagging-Date", times.text(times.now())[:10]),
         ("Payload-Oxum", bag.oxum(bundle, list(entries))), ("Bag-Software-Agent", SOFTWARE), ("Seal-Number", str(number)),
         ("Events-Count", str(count)), ("Events-Head-SHA256", head), ("Clock-Source", "the controller's clock, UTC"),
     ]))

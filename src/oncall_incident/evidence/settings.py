@@ -92,7 +92,7 @@ def load(home: Path | None = None) -> Settings:
     data: Any = {}
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as exc:
         raise Stop(f"{path} cannot be read: {str(exc).splitlines()[0]}.", hint="It is YAML: key: value.") from exc

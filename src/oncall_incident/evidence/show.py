@@ -54,8 +54,9 @@ def show_status(incident: Incident, *, as_json: bool) -> None:
     if began:
         long = format_duration(((state.closed or now) - began).total_seconds())
         out.print(Text(f"  began {times.text(began)}, {'took' if state.closed else 'for'} {long}"))
+    services = words.one_line(", ".join(state.services))
     for text in (
-        f"  services {', '.join(state.services)}" if state.services else "", f"  channel #{state.channel}" if state.channel else "",
+        f"  services {services}" if services else "", f"  channel #{state.channel}" if state.channel else "",
         f"  policy {state.policy.name}" if state.policy else "",
     ):
         if text:

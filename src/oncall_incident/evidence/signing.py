@@ -27,7 +27,9 @@ KEY_VARIABLE, IDENTITY_VARIABLE, ALLOWED_VARIABLE = "INCIDENT_SIGN_KEY", "INCIDE
 AGENT, NONE = "agent", "none"
 #: Seconds for a signature: somebody may have to type a passphrase or touch a key.
 _SIGN_SECONDS = 120.0
-_CHECK_SECONDS = 30.0
+_CHECK_SECONDS = 60.0
+#: Seconds for one that nobody may be asked about: a run waits for it.
+_QUIET_SECONDS = 15.0
 _KEY = re.compile(r" key (SHA256:\S+)")
 
 
@@ -106,7 +108,7 @@ def sign(data: Path, signer: Signer, *, to: Path, ask: bool = True) -> None:
         try:
             done = subprocess.run(
                 ["ssh-keygen", "-Y", "sign", "-f", signer.key, "-n", NAMESPACE], stdin=stream, capture_output=True,
-                timeout=_SIGN_SECONDS if ask else _CHECK_SECONDS, check=False, start_new_session=not ask,
+                timeout=_SIGN_SECONDS if ask else _QUIET_SECONDS, check=False, start_new_session=not ask,
             )
         except FileNotFoundError as exc:
             raise Stop("ssh-keygen was not found.", hint="Install OpenSSH's client, or use --sign-key none.") from exc

@@ -18,6 +18,7 @@ from . import model, places, times
 
 Entry = dict[str, Any]
 _LONGEST = 2000
+_dumps = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 _OWN = {
     "opened": "incident opened: {title} ({severity})", "note": "note: {text}", "attachment": "attached: {name} ({bytes} bytes)",
     "run.started": "run of {scenario} begun: {record}", "run.ended": "run ended: {outcome}", "update.sent": "update: {text}",
@@ -42,7 +43,7 @@ def entries(data: Path) -> Iterator[Entry]:
 
 def lines(data: Path) -> Iterator[str]:
     """The same as JSON lines."""
-    return (json.dumps(entry, ensure_ascii=False, sort_keys=True) for entry in entries(data))
+    return map(_dumps, entries(data))
 
 
 def _when(entry: Entry) -> str:
@@ -58,8 +59,9 @@ def _own(data: Path) -> Iterator[Entry]:
             said = _OWN[kind].format_map(_Fields(event))
         else:
             continue
+        at = times.text(model.when(event)) if "at" in event else str(event.get("ts"))
         described = f"milestone {event.get('name')}" if kind == model.MILESTONE else kind
-        yield _entry(event, said, described, times.text(model.when(event)), origin="events", by=event.get("by"))
+        yield _entry(event, said, described, at, origin="events", by=event.get("by"))
 
 
 def _run(run_dir: Path) -> Iterator[Entry]:
@@ -73,7 +75,9 @@ def _run(run_dir: Path) -> Iterator[Entry]:
 
 def _entry(event: Mapping[str, Any], said: str, described: str, at: str, **more: Any) -> Entry:
     return {
-        "message": words.one_line(said, limit=_LONGEST), "datetime": at, "timestamp_desc": described, "seq": event.get("seq"),
+        # Most are one plain line already, and there may be very many.
+        "message": said if _is_plain(said) else words.one_line(said, limit=_LONGEST),
+        "datetime": at, "timestamp_desc": described, "seq": event.get("seq"),
         **{key: value for key, value in more.items() if value},
     }
 
@@ -95,6 +99,10 @@ def _said(kind: str, event: Mapping[str, Any]) -> str:
         "record.degraded": f"{event.get('lost')} events were not recorded", "awx.event": f"{event.get('event')} {event.get('task') or ''}",
     }
     return said.get(kind, "")
+
+
+def _is_plain(said: str) -> bool:
+    return said.isprintable() and said.isascii() and "  " not in said and said[-1:] != " " and len(said) <= _LONGEST
 
 
 class _Fields(dict[str, Any]):

@@ -69,8 +69,10 @@ class Authority:
         config = place / "openssl.cnf"
         config.write_text(TSA_CONFIG.format(place=place))
         (place / "serial").write_text("01\n")
-        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-config", config]
-        openssl("req", "-x509", *key, "-days", "2", "-subj", "/CN=test ca", "-keyout", place / "ca.key", "-out", self.ca, "-extensions", "ca")
+        key: list[str | Path] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-config", config]
+        openssl(
+            "req", "-x509", *key, "-days", "2", "-subj", "/CN=test ca", "-keyout", place / "ca.key", "-out", self.ca, "-extensions", "ca",
+        )
         openssl("req", *key, "-subj", "/CN=test tsa", "-keyout", place / "tsa.key", "-out", place / "tsa.csr")
         openssl(
             "x509", "-req", "-in", place / "tsa.csr", "-CA", self.ca, "-CAkey", place / "ca.key", "-CAcreateserial", "-days", "2",
@@ -80,7 +82,8 @@ class Authority:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = authority.answer if authority.answer is not None else authority.reply(self.rfile.read(int(self.headers["Content-Length"])))
+                query = self.rfile.read(int(self.headers["Content-Length"]))
+                body = authority.reply(query) if authority.answer is None else authority.answer
                 self.send_response(200)
                 self.send_header("Content-Type", "application/timestamp-reply")
                 self.send_header("Content-Length", str(len(body)))
@@ -175,6 +178,6 @@ def command(home: Path, *arguments: str, stdin: str = "", **environ: str) -> sub
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     env = {**kept, "HOME": str(home.parent), "PYTHONPATH": str(ROOT / "src"), "INCIDENT_HOME": str(home), "COLUMNS": "100", **environ}
     return subprocess.run(
-        [sys.executable, "-m", "oncall_incident", *arguments], env=env, input=stdin, capture_output=True, text=True, timeout=120, check=False,
-        cwd=home.parent,
+        [sys.executable, "-m", "oncall_incident", *arguments], env=env, input=stdin, capture_output=True, text=True, timeout=240,
+        check=False, cwd=home.parent,
     )

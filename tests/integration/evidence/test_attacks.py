@@ -73,7 +73,7 @@ def test_a_byte_changed(case: Case) -> None:
 
 @pytest.mark.parametrize(("attack", "change"), [
     ("removed", lambda lines: lines[:4] + lines[5:]),
-    ("added", lambda lines: lines[:5] + [lines[4]] + lines[5:]),
+    ("added", lambda lines: [*lines[:5], lines[4], *lines[5:]]),
     ("reordered", lambda lines: [*lines[:4], lines[5], lines[4], *lines[6:]]),
 ])
 def test_an_event_removed_added_or_reordered(case: Case, attack: str, change: Callable[[list[bytes]], list[bytes]]) -> None:
@@ -261,6 +261,14 @@ def test_a_gigantic_or_deeply_nested_event(case: Case, line: bytes) -> None:
     verdict = case.check()
     assert verdict.status == checks.BROKEN
     assert "events: events/000001.jsonl, line" in said(verdict)
+
+
+def test_words_of_a_bundle_do_not_move_the_cursor(case: Case) -> None:
+    path = case.bundle / EVENTS
+    path.write_bytes(path.read_bytes() + b'{"seq":99,"run":"\\u001b[2J\\u001b[31mall is well","prev":"\\u001b[H"}\n')
+    (case.bundle / "data" / "\x1b[2Jx").write_text("x")
+    done = command(case.home, "verify", case.incident.id)
+    assert done.returncode == 1 and "\x1b" not in done.stdout
 
 
 def test_a_device_and_a_name_that_is_not_allowed(case: Case) -> None:

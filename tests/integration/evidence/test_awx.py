@@ -39,6 +39,7 @@ class Awx:
         self.headers: list[str | None] = []
         self.fail_after: int | None = None
         self.change: Any = None
+        self.redirect = ""
         awx = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -46,6 +47,11 @@ class Awx:
                 parts = urllib.parse.urlsplit(self.path)
                 awx.asked.append(self.path)
                 awx.headers.append(self.headers.get("Authorization"))
+                if awx.redirect:
+                    self.send_response(302)
+                    self.send_header("Location", awx.redirect)
+                    self.end_headers()
+                    return
                 body: bytes | None = None
                 if parts.path == "/api/v2/jobs/4/":
                     body = (ANSWERS / "job.json").read_bytes()
@@ -182,9 +188,34 @@ def test_an_answer_that_leads_elsewhere_is_not_followed(awx: Awx, tmp_path: Path
         awx_import.run(4, url=awx.url, home=tmp_path)
 
 
+@pytest.mark.parametrize("change", [
+    lambda _path, answer: {**answer, "next": "/api/v2/jobs/4/job_events/?page=1"} if "results" in answer else answer,
+    lambda _path, answer: {**answer, "results": ["x"]} if "results" in answer else answer,
+    lambda _path, answer: {**answer, "results": "x"} if "results" in answer else answer,
+    lambda _path, answer: {**answer, "started": "soon"} if "job_type" in answer else answer,
+], ids=["a loop", "no events", "no list", "no time"])
+def test_an_answer_that_is_not_awxs_is_said(change: Any, awx: Awx, tmp_path: Path) -> None:
+    awx.change = change
+    with pytest.raises(Stop, match="AWX's answer"):
+        awx_import.run(4, url=awx.url, home=tmp_path)
+
+
+def test_a_redirection_does_not_take_the_token_elsewhere(awx: Awx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Awx()
+    try:
+        monkeypatch.setenv("INCIDENT_AWX_TOKEN", "t0ken-t0ken")
+        awx.redirect = f"{other.url}/api/v2/jobs/4/"
+        with pytest.raises(Stop, match="redirects to another host"):
+            awx_import.run(4, url=awx.url, home=tmp_path)
+        assert other.asked == []
+    finally:
+        other.end()
+
+
 def test_the_command_puts_it_into_an_incident(awx: Awx, tmp_path: Path) -> None:
     case = Case(tmp_path / "home", seal=False)
-    done = command(case.home, "import", "awx", "4", "--url", awx.url, "--incident", case.incident.id, "--json", INCIDENT_AWX_TOKEN="t0ken-t0ken")
+    asked = ["import", "awx", "4", "--url", awx.url, "--incident", case.incident.id, "--json"]
+    done = command(case.home, *asked, INCIDENT_AWX_TOKEN="t0ken-t0ken")
     assert done.returncode == 0, done.stderr
     data = json.loads(done.stdout)
     assert data["incident"] == case.incident.id and data["events"] == 36

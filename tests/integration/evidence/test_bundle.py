@@ -117,7 +117,8 @@ def test_the_instructions_say_what_is_missing(tmp_path: Path) -> None:
 
 def test_looking_changes_nothing(case: Case) -> None:
     before = tree(case.bundle)
-    for arguments in (["verify", case.incident.id], ["status", case.incident.id, "--json"], ["list", "--all"], ["report", "latest", "-o", "-"]):
+    mine = case.incident.id
+    for arguments in (["verify", mine], ["status", mine, "--json"], ["list", "--all"], ["report", "latest", "-o", "-"]):
         assert command(case.home, *arguments).returncode == 0, arguments
     assert command(case.home, "export", case.incident.id, "--tar", str(case.home / "x.tar")).returncode == 0
     assert tree(case.bundle) == before
@@ -184,6 +185,20 @@ def test_names_from_hosts_cannot_leave_the_bundle(tmp_path: Path) -> None:
     hosts = sorted(path.name for path in (case.incident.data / "hosts").iterdir())
     assert len(hosts) == 5 and all(names.is_safe(name) for name in hosts)
     by_hand(case.bundle, case.allowed).check_returncode()
+
+
+def test_a_hosts_output_that_was_made_safe_already_keeps_its_name_and_its_redactions_are_listed(tmp_path: Path) -> None:
+    case = Case(tmp_path / "home", seal=False)
+    run_dir = incidents.write_record(case.home, run="20260101T000000Z-x-abcdef")
+    place = run_dir / "hosts" / names.safe("größe web") / "20-proc"
+    place.mkdir(parents=True)
+    (place / "ps.txt").write_text("mysqld --password=[redacted:0123456789ab]\n")
+    collecting.collect(case.incident, run_dir.name, run_dir)
+    case.seal()
+    kept = case.incident.data / "hosts" / names.safe("größe web") / run_dir.name / "20-proc" / "ps.txt"
+    assert os.path.samefile(kept, place / "ps.txt")
+    found = [json.loads(line) for line in (case.incident.data / "redactions.jsonl").read_text().splitlines()]
+    assert {"origin": str(kept.relative_to(case.incident.data)), "offset": 18, "rule": "text", "token": "0123456789ab"} in found
 
 
 def test_a_link_in_a_run_is_refused(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def agent(tmp_path: Path) -> Iterator[dict[str, str]]:
     need(shutil.which("ssh-agent"), "ssh-agent")
     key = make_key(tmp_path / "agent-key", "ann@laptop")
     started = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True, timeout=60).stdout
-    found = {name: value for name, value in re.findall(r"(SSH_\w+)=([^;]+);", started)}
+    found: dict[str, str] = dict(re.findall(r"(SSH_\w+)=([^;]+);", started))
     environ = {**os.environ, **found}
     try:
         subprocess.run(["ssh-add", "-q", key], check=True, env=environ, timeout=60, capture_output=True)
@@ -114,6 +114,6 @@ def test_without_a_list_of_its_own_nobody_vouches(case: Case) -> None:
     assert any("nothing here says whose that is" in statement.text for statement in verdict.statements)
 
 
-def test_a_store_that_cannot_be_written_is_said(case: Case) -> None:
+def test_a_list_that_is_not_there_is_said(case: Case) -> None:
     done = command(case.home, "verify", str(case.bundle), "--allowed-signers", str(case.home / "nobody"))
     assert done.returncode == 2 and "--allowed-signers" in done.stderr

@@ -50,7 +50,8 @@ def test_a_day_of_an_incident(tmp_path: Path) -> None:
     who = opened["id"]
     for arguments in (
         ["milestone", who, "acknowledged", "--at", "2026-01-05T11:10:00Z"], ["update", who, "We look at it.", "--to", "status page"],
-        ["escalate", who, "CTO", "--how", "phone", "--at", "2026-01-05T11:30:00Z"], ["note", who, "-"], ["severity", who, "P1", "--why", "partly up"],
+        ["escalate", who, "CTO", "--how", "phone", "--at", "2026-01-05T11:30:00Z"], ["note", who, "-"],
+        ["severity", who, "P1", "--why", "partly up"],
         ["milestone", who, "mitigated"], ["milestone", who, "contained"], ["milestone", who, "contained", "--withdraw"],
     ):
         done = command(home, *arguments, stdin="it was the backup")
@@ -72,7 +73,8 @@ def test_a_day_of_an_incident(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (["open"], "An incident needs a title"), (["open", "x", "-s", "P9"], "has no such level"), (["open", "x", "--id", "../x"], "cannot be an incident's id"),
+    (["open"], "An incident needs a title"), (["open", "x", "-s", "P9"], "has no such level"),
+    (["open", "x", "--id", "../x"], "cannot be an incident's id"),
     (["open", "x", "--policy", "nobody"], "Policy nobody"), (["note", "INC-1", "x"], "no such incident"),
     (["open", "--alert", "/dev/null"], "is not JSON"), (["status"], "no such incident"), (["push", "latest"], "no such incident"),
 ])
@@ -84,10 +86,12 @@ def test_bad_input_is_named_before_anything_is_made(arguments: list[str], words:
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (["milestone", "latest", "mitigatd"], "Did you mean mitigated"), (["milestone", "latest", "mitigated", "--at", "yesterday"], "is not a time"),
+    (["milestone", "latest", "mitigatd"], "Did you mean mitigated"),
+    (["milestone", "latest", "mitigated", "--at", "yesterday"], "is not a time"),
     (["milestone", "latest", "mitigated", "--at", "2199-01-01T00:00:00Z"], "in the future"), (["attach", "latest"], "Nothing to attach"),
     (["attach", "latest", "/nowhere/file"], "No such file"), (["attach", "latest", "/dev/zero"], "no plain file"),
-    (["severity", "latest", "P9"], "has no such level"), (["export", "latest"], "Nothing to export"), (["sign", "latest"], "no key to sign with"),
+    (["severity", "latest", "P9"], "has no such level"), (["export", "latest"], "Nothing to export"),
+    (["sign", "latest"], "no key to sign with"),
     (["attach", "latest", "--run", "nothing"], "no such record"),
 ])
 def test_bad_input_leaves_an_incident_as_it_is(arguments: list[str], words: str, tmp_path: Path) -> None:
@@ -106,27 +110,33 @@ def test_two_operators_at_once_lose_no_line(tmp_path: Path) -> None:
         for name in ("ann", "bob", "eve")
     ]
     # And one in this very process, in two threads.
-    threads = [
-        threading.Thread(target=lambda name=name: [Incident(case.incident.folder).append("note", {"text": f"{name} {n}"}) for n in range(20)])
-        for name in ("tom", "tim")
-    ]
+    def write(name: str) -> None:
+        for number in range(20):
+            Incident(case.incident.folder).append("note", {"text": f"{name} {number}"})
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in ("tom", "tim")]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(120)
-    assert [writer.wait(120) for writer in writers] == [0, 0, 0], [writer.communicate()[1] for writer in writers]
+    errors = [writer.communicate(timeout=200)[1] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0, 0], errors
     texts = [str(event.get("text")) for event in case.incident.events()]
-    expected = [f"{name} {n}" for name in ("ann", "bob", "eve") for n in range(40)] + [f"{name} {n}" for name in ("tom", "tim") for n in range(20)]
+    expected = [f"{name} {number}" for name in ("ann", "bob", "eve") for number in range(40)]
+    expected += [f"{name} {number}" for name in ("tom", "tim") for number in range(20)]
     assert sorted(set(texts) & set(expected)) == sorted(expected)
     case.seal()
     assert case.check().status == "proven", said(case.check())
 
 
 def test_two_incidents_opened_at_once_are_two(tmp_path: Path) -> None:
-    rules, made, store = policy.load("default"), [], Store(tmp_path)
-    threads = [
-        threading.Thread(target=lambda n=n: made.append(store.open(title=f"t{n}", severity="SEV1", policy=rules).id)) for n in range(8)
-    ]
+    rules, store = policy.load("default"), Store(tmp_path)
+    made: list[str] = []
+
+    def write(number: int) -> None:
+        made.append(store.open(title=f"number {number}", severity="SEV1", policy=rules).id)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

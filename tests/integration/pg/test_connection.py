@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -25,7 +26,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._postgresql.activi
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.connection import Login, StatementFailed, connect
 
 from demo import faults
-from demo.postgres import Server
+from demo.postgres import Server, find_bin_dir
 from tests.support.need import need
 from tests.support.run_module import run_module
 from tests.support.terminating import MODULE, login, open_session, terminate
@@ -48,6 +49,30 @@ def test_all_slots_taken_is_an_error_of_its_own_in_bounded_time(fresh_server: Se
         assert "alternate" in result["hint"]
     finally:
         faults.close_all(fillers)
+
+
+@pytest.mark.parametrize("reserved", [True, False], ids=["all slots", "all but the reserved"])
+def test_a_server_that_speaks_german_is_understood(monkeypatch: pytest.MonkeyPatch, reserved: bool) -> None:
+    """The text is no help then; the SQLSTATE is. Debian's PostgreSQL has the translations."""
+    bin_dir = find_bin_dir(15)
+    need(bin_dir, "Debian's postgresql-15")
+    need(Path("/usr/share/locale/de/LC_MESSAGES/postgres-15.mo").is_file(), "PostgreSQL's German messages")
+    monkeypatch.setenv("LANGUAGE", "de")
+    with Server.start(bin_dir=bin_dir, settings={"max_connections": "10", "lc_messages": "C.UTF-8"}) as server:
+        assert failure(**login(server, login_user="nobody_there"))["error"] in ("auth_failed", "no_such_role")
+        assert failure(**login(server, login_db="no_such_db"))["error"] == "no_such_database"
+        fillers: list[faults.Held] = []
+        try:
+            for user in ["app"] + [server.superuser] * reserved:
+                with contextlib.suppress(psycopg.OperationalError):  # the last one, who does not get in
+                    while len(fillers) < 20:
+                        fillers.append(faults.session(server, user=user, application="leaky-pool", label="filler"))
+            assert len(fillers) < 20
+            result = failure(**login(server, login_user="app"))
+        finally:
+            faults.close_all(fillers)
+        assert "FATAL" in result["msg"] and "too many" not in result["msg"] and "remaining" not in result["msg"]
+        assert result["error"] == "slots_exhausted"
 
 
 def test_a_slot_that_comes_free_is_taken(fresh_server: Server) -> None:

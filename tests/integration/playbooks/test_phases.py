@@ -106,6 +106,7 @@ def test_a_mark_of_another_process_does_not_count(site: Site, sick: Sick) -> Non
 
 @pytest.mark.parametrize(("arguments", "said"), [
     (["-e", "postgres_max_victim=3"], "postgres_max_victim is unknown; did you mean postgres_max_victims?"),
+    (["-e", "postgres_verify_hold=soon"], "postgres_verify_hold: 'soon' is not a duration"),
     (["-e", "service_nam=x"], "did you mean service_name?"),
     (["-e", "incident_aproved_plan=/x"], "did you mean incident_approved_plan?"),
     (["-e", "postgres_strategy=kill"], "must be one of: cancel, terminate, escalate, got: kill"),

@@ -71,6 +71,34 @@ def another_host_unreachable(story: Story) -> None:
     recovered(story)
 
 
+def the_application_restarted(story: Story, *, outcome: str = "done") -> None:
+    """No slot is left on db1; app1 has no health check of its own, its restart is measured with the act."""
+    with story.segment(check_mode=True):
+        story.finding("investigate", "db1", "critical")
+        story.action("app1", "planned")
+        story.plan("app1")
+        story.stats(db1=0, app1=0)
+    with story.segment(check_mode=False):
+        story.action("app1", outcome)
+        story.finding("verify", "db1", "ok")
+        story.stats(db1=0, app1=0)
+
+
+def the_application_not_known_to_be_restarted(story: Story) -> None:
+    the_application_restarted(story, outcome="unknown")
+
+
+def one_of_two_applications_restarted(story: Story) -> None:
+    with story.segment(check_mode=True):
+        story.finding("investigate", "db1", "critical")
+        story.plan("app1", "app2")
+        story.stats(db1=0, app1=0, app2=0)
+    with story.segment(check_mode=False):
+        story.action("app1", "done")
+        story.finding("verify", "db1", "ok")
+        story.stats(db1=0, app1=0, app2=0)
+
+
 def no_statistics(story: Story) -> None:
     looked(story)
     with story.segment(check_mode=False):
@@ -92,6 +120,9 @@ def still_running(story: Story) -> None:
     (unreachable_in_verify, Exit.NOT_RECOVERED, ["db1"]),
     (verify_said_nothing, Exit.NOT_RECOVERED, ["db1"]),
     (another_host_unreachable, Exit.NOT_RECOVERED, ["db2"]),
+    (the_application_restarted, Exit.RECOVERED, []),
+    (the_application_not_known_to_be_restarted, Exit.NOT_RECOVERED, ["app1"]),
+    (one_of_two_applications_restarted, Exit.NOT_RECOVERED, ["app2"]),
     (no_statistics, Exit.FAILED, ["db1"]),
     (still_running, Exit.NOT_RECOVERED, []),
 ])

@@ -16,8 +16,9 @@ NOW = datetime.datetime(2026, 11, 24, 12, 0, tzinfo=datetime.UTC)
 
 
 @pytest.mark.parametrize("given", [
-    "", ".", "..", "../x", "/etc/passwd", "-rf", "web 1", "a\nb", "a\0b", "größe", "x" * 500, "=41", "A", "%2e%2e", "~root", "a\\b", "\udcff", "CON",
-    ".hidden", "+x", "@x",
+    "", ".", "..", "../x", "/etc/passwd", "-rf", "web 1", "a\nb", "a\0b", "größe",
+    "x" * 500, "=41", "A", "%2e%2e", "~root", "a\\b", "\udcff",
+    "CON", ".hidden", "+x", "@x",
 ])
 def test_any_name_becomes_safe(given: str) -> None:
     made = names.safe(given)

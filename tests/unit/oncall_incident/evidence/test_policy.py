@@ -92,18 +92,22 @@ def test_the_next_business_day_is_the_teams() -> None:
 @pytest.mark.parametrize(("data", "words"), [
     ([], "is not a mapping"), ({"levels": [LEVEL]}, "name is missing"), ({"name": "x"}, "levels is missing"),
     ({"name": "x", "levels": {}}, "levels is missing|levels is not a list"), ({"name": "x", "levels": "P1"}, "levels is not a list"),
-    ({"name": "x", "levels": [LEVEL], "lvels": 1}, "'lvels' is not known"), ({"name": "x", "levels": [LEVEL], "schema": "other/2"}, "schema is"),
+    ({"name": "x", "levels": [LEVEL], "lvels": 1}, "'lvels' is not known"),
+    ({"name": "x", "levels": [LEVEL], "schema": "other/2"}, "schema is"),
     ({"name": "x", "levels": [{"name": "P1", "respnse": "5m"}]}, r"levels\[0\]: 'respnse' is not known"),
     ({"name": "x", "levels": [{"name": "P1", "response": "soon"}]}, r"levels\[0\].response: 'soon' is not a duration"),
-    ({"name": "x", "levels": [{"name": "P1", "response": 0}]}, "no time at all"), ({"name": "x", "levels": [LEVEL, {"name": "p1"}]}, "is there twice"),
+    ({"name": "x", "levels": [{"name": "P1", "response": 0}]}, "no time at all"),
+    ({"name": "x", "levels": [LEVEL, {"name": "p1"}]}, "is there twice"),
     ({"name": "x", "levels": [{"name": "P1", "escalation": [{"to": "ann"}]}]}, "after is missing"),
     ({"name": "x", "levels": [{"name": "P1", "escalation": [{"after": "1h", "to": "a"}, {"after": "5m", "to": "b"}]}]}, "not in order"),
     ({"name": "x", "levels": [{"name": "P1", "escalation": [{"after": 0, "to": "a", "unless": "asleep"}]}]}, "unless: 'asleep'"),
     ({"name": "x", "levels": [LEVEL], "default": "P7"}, "default: there is no level 'P7'"),
     ({"name": "x", "levels": [LEVEL], "alerts": {"critical": "P7"}}, "alerts.critical"),
-    ({"name": "x", "levels": [LEVEL], "channel": "inc-{nope}"}, "{nope} is not known"), ({"name": "x", "levels": [LEVEL], "channel": "inc-{day"}, "brace"),
+    ({"name": "x", "levels": [LEVEL], "channel": "inc-{nope}"}, "{nope} is not known"),
+    ({"name": "x", "levels": [LEVEL], "channel": "inc-{day"}, "brace"),
     ({"name": "x", "levels": [LEVEL], "business": {"timezone": "Mars/Base"}}, "business.timezone"),
-    ({"name": "x", "levels": [LEVEL], "business": {"days": []}}, "business.days"), ({"name": "x", "levels": [LEVEL], "business": {"end": "late"}}, "business.end"),
+    ({"name": "x", "levels": [LEVEL], "business": {"days": []}}, "business.days"),
+    ({"name": "x", "levels": [LEVEL], "business": {"end": "late"}}, "business.end"),
 ])
 def test_a_policy_that_does_not_fit_is_refused_by_name(data: Any, words: str) -> None:
     with pytest.raises(Stop, match=words) as stopped:
