@@ -1,16 +1,14 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [report]."""
-"""Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [evidence]."""
+"""Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [evidence] [report]."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-NAMES = ("mitigate", "scale", "recording", "report")
-NAMES = ("mitigate", "scale", "recording", "evidence")
+NAMES = ("mitigate", "scale", "recording", "evidence", "report")
 
 
 def main() -> None:

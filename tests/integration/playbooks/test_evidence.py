@@ -79,7 +79,7 @@ def test_the_wrapper_takes_one_snapshot_in_its_two_executions(snapped: Site, sic
 
 
 def test_a_snapshot_that_fails_stops_nothing(snapped: Site, sick: Sick) -> None:
-    snapped.hosts["db"]["db1"].update(evidence_units=["--vacuum-size=1"], postgres_snapshot_budget="soon")
+    snapped.hosts["db"]["db1"].update(evidence_units=["--vacuum-size=1"])
     done = snapped.play()
     assert done.status == 0, done.output
     assert not sick.root.alive()
