@@ -49,6 +49,7 @@ class Executor:
         self._stopper = stopper
         #: Called with every look at the progress; must not raise.
         self.also: Callable[[], None] = lambda: None
+        self.began = ""  # when the incident began, in ISO 8601
 
     def run(
         self, directory: Path, *, tags: Sequence[str], check: bool, variables: Sequence[str], own: Mapping[str, Any], doing: str,
@@ -94,6 +95,8 @@ class Executor:
         env = environment.allowed(os.environ, also=[*asked.pass_env, *environment.looked_up(inventories, cwd=self._cwd)])
         linked = _link(self._collection, directory) if self._collection.root is None else None
         enabled = [name.strip() for name in settings.get("callbacks_enabled", "").split(",") if name.strip()]
+        if self.began:
+            env["INCIDENT_BEGAN"] = self.began  # role evidence: from when on logs matter
         env.update({
             "ANSIBLE_COLLECTIONS_PATH": collection.search_path(
                 self._collection, linked_root=linked, configured=settings.get("collections_path"),

@@ -23,7 +23,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary im
 from . import ansible_cfg, approval, collection, endings, extravars, outcome, request, scenarios, who
 from .collection import Collection
 from .errors import Stop
-from .evidence import running, sources
+from .evidence import running, sources, times
 from .evidence.running import Membership
 from .execution import Executor
 from .exits import Exit
@@ -137,6 +137,8 @@ class Run:
                 run_dir=self.record.run_dir, about=about, collection=found.path, versions=collection.versions(found), cwd=self._cwd,
             )
             self._executor.also = self._membership.tick
+            began = self._membership.incident.state().began
+            self._executor.began = times.text(began) if began is not None else ""
         except CannotRecord as exc:
             raise Stop(exc.message, hint=exc.hint or "", status=Exit.NOT_RECORDED) from exc
 

@@ -72,12 +72,14 @@ def test_the_wrapper_takes_one_snapshot_in_its_two_executions(snapped: Site, sic
     done = snapped.call([str(snapped.bin / "incident"), "run", "db-recovery", "-i", str(snapped.inventory()), "--yes"])
     assert done.status == 0, done.output
     assert [line["part"] for line in index(done, "begin")] == ["first", "postgresql"]
+    (units,) = [item for item in index(done, "item") if item["name"] == "journal"]
+    assert any(word.startswith("--since=@") for word in units["argv"]), "from when on, the incident says"
     html = (done.run_dir / "report.html").read_text()
     assert "hosts/db1/25-database/postgresql_activity.txt" in html and str(sick.root.pid) in html
 
 
 def test_a_snapshot_that_fails_stops_nothing(snapped: Site, sick: Sick) -> None:
-    snapped.hosts["db"]["db1"].update(evidence_units=["--vacuum-size=1"], postgres_snapshot_budget="soon")
+    snapped.hosts["db"]["db1"].update(evidence_units=["--vacuum-size=1"])
     done = snapped.play()
     assert done.status == 0, done.output
     assert not sick.root.alive()
