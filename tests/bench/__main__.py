@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the benchmarks, all or those named: python -m tests.bench [NAME...], see NAMES."""
-"""Run the benchmarks, all or those named: python -m tests.bench [mitigate] [scale] [recording] [evidence] [report]."""
 
 from __future__ import annotations
 
@@ -10,7 +9,6 @@ import importlib
 import sys
 
 NAMES = ("mitigate", "scale", "recording", "fail2ban", "redis", "cert", "evidence", "report")
-NAMES = ("mitigate", "scale", "recording", "evidence", "report")
 
 
 def main() -> None:
