@@ -227,7 +227,7 @@ def _dict_from_mark(machine: _Machine) -> None:
 
 
 def _tuple(machine: _Machine, count: int) -> None:
-    items = [machine.pop_value() for _ in range(count)]
+    items = [machine.pop_value() for _item in range(count)]
     machine.push(items[::-1])
 
 

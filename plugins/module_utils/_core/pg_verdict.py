@@ -25,7 +25,6 @@ _MAX_SESSIONS = 5
 _MAX_QUERY = 200
 
 
-
 def who(session: Row) -> dict[str, t.Any]:
     """Who a session is and what it does, short enough for a finding."""
     line = {key: session[key] for key in _WHO if session.get(key) not in (None, "")}

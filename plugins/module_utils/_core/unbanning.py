@@ -229,11 +229,11 @@ def report_for(one: Covered | Absent, *, resource: str) -> actions.Action:
             detail={"state": COVERED_BY, "by": one.ban.entry, "asked": one.asked, "why": "covering",
                     "hint": "Set covering to remove to lift the ban of the whole network."},
         )
+    inside = {"members": one.members, "hint": "Use members_of for bans inside it."} if one.members else {}
     return actions.Action(
         id=actions.action_id(verb=VERB, resource=resource, identity=identity), verb=VERB, target={"address": str(one.span)},
         reason=f"{one.asked} was named.", outcome=actions.NOT_NEEDED,
-        detail={"state": NOT_BANNED, "asked": one.asked, **({"members": one.members, "hint": "Use members_of for bans inside it."}
-                                                           if one.members else {})},
+        detail={"state": NOT_BANNED, "asked": one.asked, **inside},
     )
 
 

@@ -62,7 +62,7 @@ def read_bans(path: str, bans: t.Iterable[Ban]) -> dict[tuple[str, str], Stored]
         try:
             for start in range(0, len(wanted), _CHUNK):
                 part = wanted[start:start + _CHUNK]
-                marks = ",".join("?" for _ in part)
+                marks = ",".join("?" for _entry in part)
                 rows = base.execute(
                     f"SELECT jail, ip, timeofban, bantime, bancount, data FROM bips WHERE ip IN ({marks})",
                     [entry for _jail, entry in part],

@@ -84,7 +84,8 @@ def _journal(command: t.Sequence[str], *, since: float, max_bytes: int, seconds:
                                    env={**os.environ, "LC_ALL": "C"})
     except OSError as exc:
         return None, f"{command[0]}: {exc.strerror or exc}"
-    assert process.stdout is not None and process.stderr is not None
+    if process.stdout is None or process.stderr is None:
+        raise TypeError("both outputs are pipes")
     data, problem = bytearray(), ""
     os.set_blocking(process.stdout.fileno(), False)
     try:

@@ -298,7 +298,8 @@ class _Work:
 
     def _ban_and_unban(self, jail: str, entry: str) -> str:
         """Give the daemon the ban back, so that its own action takes the rule out."""
-        assert isinstance(self.backend, Fail2ban)
+        if not isinstance(self.backend, Fail2ban):
+            raise TypeError("only fail2ban's bans are repaired")
         server = self.backend.server
         try:
             server.ask("set", jail, "banip", entry)

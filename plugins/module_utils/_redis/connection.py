@@ -87,7 +87,7 @@ class Client:
         try:
             self._stream.send(b"".join(pack(*command) for command in commands), bound)
             found = []
-            for _ in commands:
+            for _command in commands:
                 found.append(read_reply(self._stream.until(bound)))
                 self._refuse_farewell(found[-1])
                 self._heard = True

@@ -92,7 +92,7 @@ def ping_class(reply: Reply) -> tuple[str, str]:
 
 def _ping(client: Client, facts: Facts, times: int, clock: t.Callable[[], float]) -> None:
     trips = []
-    for _ in range(max(times, 1)):
+    for _time in range(max(times, 1)):
         began = clock()
         reply = client.replies([("PING",)])[0]
         trips.append(clock() - began)
@@ -286,4 +286,3 @@ def _read(path: str) -> str:
         return pathlib.Path(path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
-

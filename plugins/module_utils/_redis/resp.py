@@ -85,7 +85,7 @@ def read_reply(source: Source, *, depth: int = 0) -> Reply:
         size = _number(rest)
         if size > MAX_ELEMENTS or depth >= MAX_DEPTH:
             raise NotRedis(f"a list of {size} elements at depth {depth} was announced")
-        return None if size < 0 else [read_reply(source, depth=depth + 1) for _ in range(size)]
+        return None if size < 0 else [read_reply(source, depth=depth + 1) for _member in range(size)]
     raise NotRedis(f"a reply began with {line[:40]!r}")
 
 

@@ -213,7 +213,7 @@ def _walk(
             except IncidentError as exc:
                 found[index] = refused(CannotReach(exc.message, error="cannot_connect"), login, brief)
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(max(workers, 1), len(waiting)))]
+    threads = [threading.Thread(target=work, daemon=True) for _number in range(min(max(workers, 1), len(waiting)))]
     for thread in threads:
         thread.start()
     # Each of them ends with the deadline by itself; the little more is for all together.

@@ -136,7 +136,8 @@ def _drain(process: subprocess.Popen[bytes], path: str, *, most: int, deadline: 
     """Read both outputs until they end, the time is up, or enough was said."""
     digest, kept, late, truncated = hashlib.sha256(), 0, False, False
     heard = b""
-    assert process.stdout is not None and process.stderr is not None
+    if process.stdout is None or process.stderr is None:
+        raise TypeError("both outputs are pipes")
     with append_to(path) as file, selectors.DefaultSelector() as selector:
         position = os.fstat(file.fileno()).st_size
         for stream in (process.stdout, process.stderr):
