@@ -18,7 +18,7 @@ Examples:
       the plan; touches nothing
   incident run db-recovery -i inventories/prod
       plan, your approval, action, measurement, report
-  incident open "Logins hang" -s P1; incident status; incident close latest
+  incident open "Logins hang" -s SEV1; incident status; incident close latest
       an incident over several runs and people, sealed at its end
   incident verify latest
       is the record whole and unchanged?

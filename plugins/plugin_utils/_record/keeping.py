@@ -17,12 +17,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import typing as t
 from pathlib import Path
 
 from . import layout
 from .redact import Redactor
+from .safe import safe_name
 
 HOSTS = "hosts"
 INDEX = "index.jsonl"
@@ -30,21 +30,6 @@ CHUNK = 1024 * 1024
 #: A private key is redacted as one: a block that begins at the end of a chunk is held back up to this length, in bytes.
 _MOST_HELD = 64 * 1024
 _BEGIN, _END = b"-----BEGIN ", b"-----END "
-_UNSAFE = re.compile(rb"[^A-Za-z0-9._+@-]")
-_LONGEST = 120
-
-
-def safe_name(name: str) -> str:
-    """Any text as one path component: other bytes become `=` and two hex digits, so different names stay different."""
-    data = name.encode("utf-8", "surrogateescape")
-    text = _UNSAFE.sub(lambda found: b"=%02X" % found.group()[0], data).decode("ascii")
-    if not text or text[0] in ".-+@":
-        text = f"={ord(text[0]):02X}{text[1:]}" if text else "=00"
-    if text[0] == "=":
-        text = "_" + text
-    if len(text) > _LONGEST:
-        text = f"{text[:_LONGEST - 17]}-{hashlib.sha256(data).hexdigest()[:16]}"
-    return text
 
 
 def host_dir(run_dir: Path, host: str) -> Path:

@@ -31,8 +31,9 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
         found = _find(bind, incident)
         from ..evidence import closing, settings, show
         from ..exits import Exit
+        from ..reporting import document
 
-        sealed, signers = closing.seal(found, configured=settings.load(found.home), sign_keys=sign_key or [])
+        sealed, signers = closing.seal(found, configured=settings.load(found.home), sign_keys=sign_key or [], report=document.for_the_bag)
         show.show_sealed(found, sealed, signers, as_json=as_json)
         if len(sealed.signed) < len(signers):
             raise typer.Exit(int(Exit.FAILED))

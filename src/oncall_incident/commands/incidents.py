@@ -53,7 +53,7 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
         rules = policies.load(policy or configured.policy)
         found = alerts.read(_read(alert, "--alert"), policy=rules, source=alert) if alert else None
         if not title and found is None:
-            raise Stop("An incident needs a title.", hint='incident open "Logins hang" --severity P1, or --alert FILE.')
+            raise Stop("An incident needs a title.", hint='incident open "Logins hang" --severity SEV1, or --alert FILE.')
         level = rules.require(severity or (found.severity if found else "") or rules.default)
         incident = Store(configured.home).open(
             title=title or (found.title if found else ""), severity=level.name, policy=rules,
@@ -183,9 +183,11 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
         found = _find(bind, incident)
         from ..evidence import closing, settings, show, times
         from ..exits import Exit
+        from ..reporting import document
 
         closed = closing.close(
             found, configured=settings.load(found.home), resolution=resolution, make_key=True, sign_keys=sign_key or [],
+            report=document.for_the_bag,
             at=times.text(times.typed(at, at=times.now())) if at else "",
         )
         show.show_closed(found, closed, as_json=as_json)

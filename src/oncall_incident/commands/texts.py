@@ -9,7 +9,7 @@ OPEN = """Open an incident: what happens from now on is kept with it.
 
 \b
 Examples:
-  incident open "Logins hang" --severity P1 --service auth
+  incident open "Logins hang" --severity SEV1 --service auth
   incident open --alert alert.json
       title, services, start time and severity of an Alertmanager alert
   incident run db-recovery -i prod --incident latest

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import Stop
+from ..private import write_private
 from . import model, sealing, signing, times
 from .incident import Incident
 from .settings import Settings
@@ -32,13 +33,14 @@ class Closed:
 
 def close(
     incident: Incident, *, configured: Settings, resolution: str, make_key: bool, sign_keys: Sequence[str] = (), seconds: float = 30.0,
-    at: str = "",
+    at: str = "", report: Callable[[Incident], str] | None = None,
 ) -> Closed:
     """Write that it is over, seal it, and push it where that is configured. A push that fails costs nothing but the copy.
 
     Args:
         make_key: make a key when there is none.
         at: when it was closed, when that is not now.
+        report: makes the report that is sealed with it, in Markdown.
 
     Raises:
         Stop: a run still goes on, or something that an earlier seal covers was changed.
@@ -52,7 +54,7 @@ def close(
         if not state.closed:
             events.append((model.CLOSED, {"resolution": resolution, "at": when}))
         incident.append_all(events or [(model.NOTE, {"text": resolution})])
-        sealed, signers = seal(incident, configured=configured, sign_keys=sign_keys, make_key=make_key, seconds=seconds)
+        sealed, signers = seal(incident, configured=configured, sign_keys=sign_keys, make_key=make_key, seconds=seconds, report=report)
     pushed, failed = "", ""
     if configured.push_url:
         from . import pushing
@@ -66,9 +68,19 @@ def close(
 
 def seal(
     incident: Incident, *, configured: Settings, sign_keys: Sequence[str] = (), make_key: bool = True, seconds: float = 30.0,
+    report: Callable[[Incident], str] | None = None,
 ) -> tuple[sealing.Sealed, Sequence[signing.Signer]]:
-    """Seal with what is configured; who signed. This store learns its own signers' keys."""
+    """Seal with what is configured; who signed. This store learns its own signers' keys.
+
+    Args:
+        report: makes the report as the incident is now; each seal has its own, `data/report/incident-NNNN.md`.
+    """
     signers = configured.signers(sign_keys, make=make_key)
+    if report is not None:
+        with incident.locked():
+            number = len(sealing.seals(incident.bundle)) + 1
+            (incident.data / "report").mkdir(mode=0o700, exist_ok=True)
+            write_private(incident.data / "report" / f"incident-{number:04d}.md", report(incident))
     sealed = sealing.seal(incident, signers=signers, authority=configured.authority, seconds=seconds)
     for signer in signers:
         if signer.identity in sealed.signed:

@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, verify
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.names import is_secret_name
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.safe import safe_name
 
 from ..errors import Stop
 from ..private import write_private
@@ -118,7 +119,7 @@ def _place(run: str, relative: Path) -> Path:
 
 def _safe(name: str) -> str:
     """Who wrote the record made names safe already; what was not written by it is made so here."""
-    return name if names.is_safe(name) else names.safe(name)
+    return name if names.is_safe(name) else safe_name(name)
 
 
 def _files(run_dir: Path) -> Iterator[Path]:

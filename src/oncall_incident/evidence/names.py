@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 from ..errors import Stop
 
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]*\Z")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
-_UNSAFE = re.compile(rb"[^A-Za-z0-9._+@-]")
-_LONGEST = 120
 
 
 def is_safe(name: str) -> bool:
@@ -24,25 +21,6 @@ def is_safe(name: str) -> bool:
 def is_safe_path(path: str) -> bool:
     """Whether a relative path with slashes may be in a bundle."""
     return all(is_safe(part) for part in path.split("/"))
-
-
-def safe(name: str) -> str:
-    """Any name, of a host or of its file, as one safe path component.
-
-    Other bytes become `=` and two hex digits, so different names stay different; a long one ends with a part of its SHA-256.
-    Nothing that comes out is empty, begins with a dot or a dash, or has a slash: it cannot leave its directory.
-    """
-    data = name.encode("utf-8", "surrogateescape")
-    text = _UNSAFE.sub(lambda found: b"=%02X" % found.group()[0], data).decode("ascii")
-    if not text or text[0] in ".-+@":
-        text = f"={ord(text[0]):02X}{text[1:]}" if text else "="
-    elif text.startswith("_="):
-        text = f"=5F{text[1:]}"
-    if text[0] == "=":
-        text = "_" + text
-    if len(text) > _LONGEST:
-        text = f"{text[:_LONGEST - 17]}-{hashlib.sha256(data).hexdigest()[:16]}"
-    return text
 
 
 def check_id(given: str) -> str:

@@ -15,11 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.safe import safe_name
 
 from ..errors import Stop
 from ..private import write_private
 from ..who import user
-from . import names
 
 #: What our signatures are for; one made for something else is refused.
 NAMESPACE = "evidence@oncall.incident"
@@ -50,7 +50,7 @@ class Signer:
     @property
     def file_name(self) -> str:
         """The signature's file."""
-        return f"{names.safe(self.identity)}.sig"
+        return f"{safe_name(self.identity)}.sig"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +80,7 @@ def choose(given: Sequence[str], *, home: Path, environ: Mapping[str, str], make
     Raises:
         Stop: a key that was named is not there.
     """
-    identity = environ.get(IDENTITY_VARIABLE) or f"{names.safe(user().split()[0])}@{names.safe(socket.gethostname())}"
+    identity = environ.get(IDENTITY_VARIABLE) or f"{safe_name(user().split()[0])}@{safe_name(socket.gethostname())}"
     wanted = list(given) or [part for part in environ.get(KEY_VARIABLE, "").split(os.pathsep) if part]
     if wanted:
         if NONE in wanted:
@@ -212,7 +212,7 @@ def _named(name: str, identity: str, *, home: Path, environ: Mapping[str, str]) 
 def _comment(public: str) -> str:
     """Who a further key belongs to, as its comment says; the name must be usable as a principal and a file."""
     parts = public.split(None, 2)
-    return names.safe(parts[2].strip()) if len(parts) > 2 and parts[2].strip() else "second-signer"
+    return safe_name(parts[2].strip()) if len(parts) > 2 and parts[2].strip() else "second-signer"
 
 
 def _public(signer: Signer) -> str:

@@ -39,6 +39,11 @@ def incident_content(incident: Incident, *, now: datetime | None = None, verdict
     return {**content, "postmortem": postmortem.draft(content)}
 
 
+def for_the_bag(incident: Incident) -> str:
+    """The report that is sealed with an incident: Markdown, as it is now."""
+    return text(incident_content(incident), MARKDOWN)
+
+
 def text(content: Mapping[str, Any], form: str) -> str:
     """The content in one format."""
     name = "index" if content["kind"] == "index" else "report"

@@ -16,6 +16,7 @@ from pathlib import Path
 import bagit
 import pytest
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.safe import safe_name
 
 from oncall_incident.errors import Stop
 from oncall_incident.evidence import attaching, checks, collecting, names, sealing, signing
@@ -190,12 +191,12 @@ def test_names_from_hosts_cannot_leave_the_bundle(tmp_path: Path) -> None:
 def test_a_hosts_output_that_was_made_safe_already_keeps_its_name_and_its_redactions_are_listed(tmp_path: Path) -> None:
     case = Case(tmp_path / "home", seal=False)
     run_dir = incidents.write_record(case.home, run="20260101T000000Z-x-abcdef")
-    place = run_dir / "hosts" / names.safe("größe web") / "20-proc"
+    place = run_dir / "hosts" / safe_name("größe web") / "20-proc"
     place.mkdir(parents=True)
     (place / "ps.txt").write_text("mysqld --password=[redacted:0123456789ab]\n")
     collecting.collect(case.incident, run_dir.name, run_dir)
     case.seal()
-    kept = case.incident.data / "hosts" / names.safe("größe web") / run_dir.name / "20-proc" / "ps.txt"
+    kept = case.incident.data / "hosts" / safe_name("größe web") / run_dir.name / "20-proc" / "ps.txt"
     assert os.path.samefile(kept, place / "ps.txt")
     found = [json.loads(line) for line in (case.incident.data / "redactions.jsonl").read_text().splitlines()]
     assert {"origin": str(kept.relative_to(case.incident.data)), "offset": 18, "rule": "text", "token": "0123456789ab"} in found

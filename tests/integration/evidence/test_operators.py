@@ -68,6 +68,9 @@ def test_a_day_of_an_incident(tmp_path: Path) -> None:
     assert closed.returncode == 0, closed.stderr
     assert who not in command(home, "list").stdout and who in command(home, "list", "--all").stdout
     assert command(home, "verify", who).returncode == 0
+    bundle = home / "incidents" / who / "bundle"
+    sealed = bundle / "data" / "report" / "incident-0001.md"
+    assert "a backup held a lock" in sealed.read_text() and "data/report/incident-0001.md" in (bundle / "manifest-sha256.txt").read_text()
     reopened = command(home, "reopen", who, "--why", "it came back")
     assert reopened.returncode == 0 and who in command(home, "list").stdout
 

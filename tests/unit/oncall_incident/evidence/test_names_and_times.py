@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.safe import safe_name
 
 from oncall_incident.errors import Stop
 from oncall_incident.evidence import names, times
@@ -21,17 +22,17 @@ NOW = datetime.datetime(2026, 11, 24, 12, 0, tzinfo=datetime.UTC)
     "CON", ".hidden", "+x", "@x",
 ])
 def test_any_name_becomes_safe(given: str) -> None:
-    made = names.safe(given)
+    made = safe_name(given)
     assert names.is_safe(made) and len(made) <= 120 and made not in (".", "..")
 
 
 def test_different_names_stay_different() -> None:
     given = ["a b", "a=20b", "a_b", "A B", "a  b", "x" * 200, "x" * 201, "", "=00", ".", "=2E", "_=2E", "_", "=", "_=3D"]
-    assert len({names.safe(name) for name in given}) == len(given)
+    assert len({safe_name(name) for name in given}) == len(given)
 
 
 def test_a_safe_name_stays_as_it_is() -> None:
-    assert names.safe("db1.example.org") == "db1.example.org"
+    assert safe_name("db1.example.org") == "db1.example.org"
 
 
 @pytest.mark.parametrize("path", ["../x", "/x", "a//b", "a/../b", "a b", "", "a/", "a/.b"])
