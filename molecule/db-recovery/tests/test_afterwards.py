@@ -12,11 +12,11 @@ INVENTORY = "molecule/inventory"
 
 def host(name: str) -> testinfra.host.Host:
     """A host of the drill."""
-    return testinfra.get_host(f"ansible://{name}?ansible_inventory={INVENTORY}")
+    return testinfra.get_host(f"ansible://{name}?ansible_inventory={INVENTORY}&force_ansible=True")
 
 
 def test_the_application_answers() -> None:
-    page = host("app1").run("curl --silent --max-time 5 --output /dev/null --write-out '%%{http_code}' http://localhost:8080/")
+    page = host("app1").run("curl --silent --max-time 5 --output /dev/null --write-out '%{http_code}' http://localhost:8080/")
     assert page.stdout == "200"
 
 
