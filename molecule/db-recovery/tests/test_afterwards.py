@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import testinfra
 
-INVENTORY = "molecule/inventory"
+INVENTORY = Path(__file__).resolve().parents[2] / "inventory"
 
 
 def host(name: str) -> testinfra.host.Host:
