@@ -30,6 +30,8 @@ from .score import Scored, Step, detected, differences, timing, unexpected
 PATIENCE = 3
 #: How often an interrupted recovery is begun anew: the first run's module may still hold its lock on the host.
 MOST_TRIES = 6
+#: Seconds that a killed Ansible's last worker may go on.
+LAST_WORKER = 90.0
 _HEALTHY = (Exit.RECOVERED, Exit.NOTHING_TO_DO)
 
 
@@ -220,7 +222,10 @@ class _Course:
                 run_dir, summary = self._executions.killed(self._scenario, extra_vars=self.part.extra_vars)
             except Stop as exc:
                 raise Broken(exc.message) from exc
-            close_unfinished(run_dir)
+            # A worker of the killed Ansible may still hold the record's lock while its module ends on the host.
+            patience = time.monotonic() + LAST_WORKER
+            while not close_unfinished(run_dir) and verify.check(run_dir).status != verify.OK and time.monotonic() < patience:
+                time.sleep(0.5)
             self._runs.append(run_dir.name)
         else:
             finished = self._run()
