@@ -97,7 +97,7 @@ def request_from(params: t.Mapping[str, t.Any]) -> Request:
         )
     if "stream" in params["cache_types"]:
         raise BadInput("cache_types: a stream is no cache.", hint="Leave it out.", argument="cache_types")
-    for name, least in (("database", 0), ("max_keys", 0), ("batch", 1), ("sample", 1), ("max_keys_per_second", 0)):
+    for name, least in (("database", 0), ("max_keys", 0), ("spent", 0), ("batch", 1), ("sample", 1), ("max_keys_per_second", 0)):
         if params[name] < least:
             raise BadInput(f"{name}: {params[name]} is less than {least}.", hint=f"Give {least} or more.", argument=name)
     return Request(
@@ -217,8 +217,8 @@ class _Unlinked:
     why: str = ""
 
     def detail(self, planned: int) -> dict[str, t.Any]:
-        found: dict[str, t.Any] = {"removed": self.removed, "gone_before": self.gone_before, "written_again": self.there_again, "steps": self.steps,
-                 "left": planned - self.removed - self.gone_before}
+        found: dict[str, t.Any] = {"removed": self.removed, "gone_before": self.gone_before, "written_again": self.there_again,
+                                   "steps": self.steps, "left": planned - self.removed - self.gone_before}
         if self.unanswered:  # some of those that are left may be gone
             found["unanswered"] = self.unanswered
         return {**found, "why": self.why} if self.why else found

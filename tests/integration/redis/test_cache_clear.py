@@ -123,6 +123,7 @@ def test_another_database_and_strange_names(server: RedisServer) -> None:
 @pytest.mark.parametrize(("args", "said"), [
     ({}, "either pattern or flush"), ({"pattern": "a*", "flush": True}, "either pattern or flush"), ({"flush": True}, "expected_keys"),
     ({"pattern": "*"}, "names no part of a key"), ({"pattern": "a*", "exclude": ["*"]}, "exclude"), ({"pattern": "a", "batch": 0}, "batch"),
+    ({"pattern": "a", "spent": -1}, "spent"),
     ({"pattern": "a", "time_limit": "soon"}, "time_limit"), ({"pattern": "a", "cache_types": ["stream"]}, "cache_types"),
 ])
 def test_bad_input(args: dict[str, Any], said: str) -> None:
