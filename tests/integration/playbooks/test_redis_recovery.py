@@ -220,6 +220,23 @@ def test_a_server_that_is_down_is_started_again(site: RedisSite) -> None:
     assert verbs(done) == [("restart_cache", "done")]
 
 
+def test_a_service_that_is_not_the_server_is_never_restarted(site: RedisSite) -> None:
+    """The variables of the server point to one, the name of the service to another."""
+    with RedisServer.start(binary()) as other:
+        (site.services / "pid").write_text(str(other.pid))
+        for state in ("well", "frozen", "down", "elsewhere"):
+            if state == "frozen":
+                os.kill(site.cache.pid, signal.SIGSTOP)
+            if state == "down":
+                site.cache.kill()
+            more = {"redis_via": "controller"} if state == "elsewhere" else {}
+            done = site.recover("--tags", "mitigate", redis_restart="always", redis_accept_data_loss=True, **more)
+            assert verbs(done) == [("restart_cache", "refused")], (state, done.output)
+            assert f"the unit's is {other.pid}" in done.actions()[0]["detail"]["why"]
+        assert site.restarts == 0
+        assert other.execute("PING")
+
+
 def test_no_restart_where_replicas_would_copy_an_empty_server(site: RedisSite) -> None:
     with start_replica(site.cache) as replica:
         done = site.recover("--tags", "mitigate", redis_restart="always")

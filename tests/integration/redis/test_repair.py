@@ -350,3 +350,20 @@ def test_what_cannot_be_seen_counts_as_there(server: RedisServer) -> None:
         assert obstacles(server, accept_data_loss=True) == ""
     server.kill()
     assert "does not answer" in obstacles(server)
+
+
+def process_of(args: dict[str, Any]) -> tuple[Any, Any]:
+    result = run_module("redis_restart_check", socket_timeout="1s", max_seconds="5s", **args)
+    return result["listening"], result["process_id"]
+
+
+def test_which_process_would_be_restarted(server: RedisServer) -> None:
+    ways = [server.args(), {"login_host": "localhost", "login_port": server.port}, {"login_unix_socket": str(server.unix_socket)}]
+    for args in ways:
+        assert process_of(args) == (True, server.pid), args
+    with server.frozen():
+        for args in ways:
+            assert process_of(args) == (True, server.pid), args
+    server.kill()
+    assert [process_of(args) for args in ways[:2]] == [(False, None)] * 2
+    assert process_of({"login_host": "192.0.2.1", "login_port": server.port, "connect_timeout": "1s"}) == (None, None), "not this host"
