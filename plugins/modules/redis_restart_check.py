@@ -65,6 +65,17 @@ seen:
   description: What was seen of role, changes, saves and replicas. Null where it could not be seen.
   returned: when it was judged
   type: dict
+listening:
+  description: Whether anybody on this host listens where the server should be. Null when that is not this host, or cannot be told.
+  returned: when it was judged
+  type: bool
+process_id:
+  description:
+    - The process of this host that is the server, that is who listens there, or, where we may not see that, who the server says it is.
+    - Null when nobody listens, or the server is not on this host, or it cannot be told.
+    - What is restarted must be this one.
+  returned: when it was judged
+  type: int
 error:
   description: What kind of failure it is.
   returned: failure

@@ -20,6 +20,7 @@ import typing as t
 from .actions import Action, Spared, action_id
 from .durations import format_duration
 from .errors import BadInput, LimitExceeded
+from .limits import require_spent
 
 REMOVE, TRUNCATE = "remove", "truncate"
 OPERATIONS = (REMOVE, TRUNCATE)
@@ -214,7 +215,9 @@ def within_limits(taken: t.Sequence[Candidate], *, max_files: int, max_bytes: in
 
     Raises:
         LimitExceeded: more files, or more bytes.
+        BadInput: spent is negative.
     """
+    require_spent(spent)
     total = sum(one.file.allocated for one in taken)
     if len(taken) + spent > max_files:
         raise LimitExceeded(

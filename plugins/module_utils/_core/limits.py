@@ -14,6 +14,16 @@ import typing as t
 from .errors import BadInput
 
 
+def require_spent(spent: int) -> None:
+    """Refuse what would make a limit larger than it was given.
+
+    Raises:
+        BadInput: spent is negative.
+    """
+    if spent < 0:
+        raise BadInput(f"spent: {spent} is negative.", hint="Give 0 or more: how much the run has used already.", argument="spent")
+
+
 @dataclasses.dataclass(frozen=True)
 class Budget:
     """How many targets a run may change.
@@ -32,6 +42,7 @@ class Budget:
     def __post_init__(self) -> None:
         if self.max_count < 0:
             raise BadInput(f"max_victims: {self.max_count} is negative.", hint="Give 0 or more.")
+        require_spent(self.spent)
         if self.max_percent is not None and not 0 <= self.max_percent <= 100:
             raise BadInput(f"max_percent: {self.max_percent} is not a share in percent.", hint="Give 0 to 100.")
 

@@ -15,6 +15,7 @@ from . import actions
 from .addresses import Network, Span, canonical
 from .errors import BadInput, IncidentError, LimitExceeded
 from .f2b_replies import Ban
+from .limits import require_spent
 from .packet_filter import EXACT, FAIL2BAN, AddressSet, Block
 
 VERB = "unban"
@@ -55,6 +56,9 @@ class Wish:
     spent: int = 0
     confirm_all: t.Optional[int] = None
     approved: t.Optional[t.Sequence[str]] = None
+
+    def __post_init__(self) -> None:
+        require_spent(self.spent)
 
     def limits(self) -> dict[str, t.Any]:
         """The limits as they enter results and the plan's hash."""

@@ -17,7 +17,7 @@ import typing as t
 from .._core import actions
 from .._core.deadline import Deadline
 from .._core.durations import parse_duration
-from .._core.errors import BadInput, IncidentError, LimitExceeded
+from .._core.errors import BadInput, CannotReach, IncidentError, LimitExceeded
 from .._core.redis_cache import CacheEvidence, Pace, glob, not_a_cache, require_pattern, unexpected_count
 from .._core.redis_info import integer
 from .acting import Refused, acting_alone, failure, require_primary, resource
@@ -97,7 +97,7 @@ def request_from(params: t.Mapping[str, t.Any]) -> Request:
         )
     if "stream" in params["cache_types"]:
         raise BadInput("cache_types: a stream is no cache.", hint="Leave it out.", argument="cache_types")
-    for name, least in (("database", 0), ("max_keys", 0), ("batch", 1), ("sample", 1), ("max_keys_per_second", 0)):
+    for name, least in (("database", 0), ("max_keys", 0), ("spent", 0), ("batch", 1), ("sample", 1), ("max_keys_per_second", 0)):
         if params[name] < least:
             raise BadInput(f"{name}: {params[name]} is less than {least}.", hint=f"Give {least} or more.", argument=name)
     return Request(
@@ -136,8 +136,16 @@ def clear(client: Client, request: Request, *, check_mode: bool) -> tuple[dict[s
     result = actions.result([action], check_mode=check_mode, limits=request.limits, protected=more.pop("protected", ()))
     result.update(more, keys_removed=removed, changed=result["changed"] or removed > 0)
     if removed:
-        result["used_memory"] = {"before": before, "after": integer(client.info("memory"), "used_memory")}
+        result["used_memory"] = {"before": before, "after": _used_memory(client)}
     return result, failure([action])
+
+
+def _used_memory(client: Client) -> t.Optional[int]:
+    """None when the server does not tell any more: what went is told all the same."""
+    try:
+        return integer(client.info("memory"), "used_memory")
+    except IncidentError:
+        return None
 
 
 # A pattern.
@@ -203,13 +211,16 @@ class _Unlinked:
     removed: int = 0
     gone_before: int = 0
     there_again: int = 0
+    unanswered: int = 0
     steps: int = 0
     outcome: str = actions.DONE
     why: str = ""
 
     def detail(self, planned: int) -> dict[str, t.Any]:
-        found = {"removed": self.removed, "gone_before": self.gone_before, "written_again": self.there_again, "steps": self.steps,
-                 "left": planned - self.removed - self.gone_before}
+        found: dict[str, t.Any] = {"removed": self.removed, "gone_before": self.gone_before, "written_again": self.there_again,
+                                   "steps": self.steps, "left": planned - self.removed - self.gone_before}
+        if self.unanswered:  # some of those that are left may be gone
+            found["unanswered"] = self.unanswered
         return {**found, "why": self.why} if self.why else found
 
 
@@ -225,7 +236,12 @@ def _unlink(client: Client, keys: t.Sequence[bytes], request: Request, *, one_by
         time.sleep(pause)
         batch = keys[index:index + request.batch]
         units = [[key] for key in batch] if one_by_one else [list(batch)]
-        replies = client.replies([(verb, *unit) for unit in units for verb in ("UNLINK", "EXISTS")])
+        try:
+            replies = client.replies([(verb, *unit) for unit in units for verb in ("UNLINK", "EXISTS")])
+        except CannotReach as exc:
+            # What went before is gone, and of this step nobody knows: the result must say both.
+            done.outcome, done.why, done.unanswered = actions.UNKNOWN, exc.message, len(batch)
+            return done
         for unit, removed, there in zip(units, replies[::2], replies[1::2]):
             if isinstance(removed, ErrorReply):
                 refused = client.refused(("UNLINK",), removed)
@@ -280,16 +296,44 @@ def _flush(
     if check_mode:
         return action, 0, more
     with acting_alone(where):
-        # In one transaction, so that the count after it is not of keys that were written since.
-        replies = client.replies([("MULTI",), ("DBSIZE",), ("FLUSHDB", "ASYNC"), ("DBSIZE",), ("EXEC",)])
-    answer = replies[-1]
-    problem = next((one for one in (*replies, *(answer if isinstance(answer, list) else ())) if isinstance(one, ErrorReply)), None)
-    if problem is not None:
-        outcome = actions.NOT_PERMITTED if client.refused(("FLUSHDB",), problem).not_permitted else actions.FAILED
-        return action.with_outcome(outcome, why=f"{problem.code} {problem.message}"), 0, more
-    there, _ok, left = answer
-    outcome, why = (actions.DONE, {}) if left == 0 else (actions.FAILED, {"why": f"{left} keys are still there"})
-    return action.with_outcome(outcome, removed=there - left, left=left, **why), there - left, more
+        action, removed = _flush_now(client, action)
+    return action, removed, more
+
+
+def _flush_now(client: Client, action: actions.Action) -> tuple[actions.Action, int]:
+    """Flush in one transaction, so that the count after it is not of keys that were written since; the outcome, and how many went."""
+    before = int(client.call("DBSIZE"))
+    # Alone: where it is refused, what follows would be done at once and outside of any transaction.
+    refused = _first_error(client.replies([("MULTI",)]))
+    if refused is not None:
+        return _flush_refused(client, action, ("MULTI",), refused), 0
+    try:
+        replies = client.replies([("DBSIZE",), ("FLUSHDB", "ASYNC"), ("DBSIZE",), ("EXEC",)])
+        answer = replies[-1]
+        problem = _first_error([*replies, *(answer if isinstance(answer, list) else ())])
+        if problem is None and isinstance(answer, list) and len(answer) == 3:
+            there, _ok, left = answer
+            why = {"why": f"{left} keys are still there"} if left else {}
+            return action.with_outcome(actions.FAILED if left else actions.DONE, removed=there - left, left=left, **why), there - left
+        # Whatever the errors say, what is there now tells what went. DISCARD: a transaction that is still open would only queue it.
+        left = client.replies([("DISCARD",), ("DBSIZE",)])[1]
+    except CannotReach as exc:
+        return action.with_outcome(actions.UNKNOWN, why=f"{exc.message} Whether the keys are gone is not known."), 0
+    if not isinstance(left, int):
+        return action.with_outcome(actions.UNKNOWN, why=f"{problem or 'no result'}; how many keys are left cannot be seen"), 0
+    removed = max(before - left, 0)
+    if problem is None:
+        return action.with_outcome(actions.FAILED, why="the transaction was not carried out", removed=removed, left=left), removed
+    return _flush_refused(client, action, ("FLUSHDB",), problem, removed=removed, left=left), removed
+
+
+def _first_error(replies: t.Iterable[t.Any]) -> t.Optional[ErrorReply]:
+    return next((one for one in replies if isinstance(one, ErrorReply)), None)
+
+
+def _flush_refused(client: Client, action: actions.Action, command: tuple[str], reply: ErrorReply, **detail: t.Any) -> actions.Action:
+    outcome = actions.NOT_PERMITTED if client.refused(command, reply).not_permitted and not detail.get("removed") else actions.FAILED
+    return action.with_outcome(outcome, why=f"{command[0]}: {reply.code} {reply.message}", **detail)
 
 
 def _evidence(client: Client, request: Request) -> CacheEvidence:

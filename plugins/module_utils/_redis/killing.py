@@ -14,11 +14,11 @@ import typing as t
 
 from .._core import actions
 from .._core.durations import parse_duration
-from .._core.errors import BadInput, IncidentError
+from .._core.errors import BadInput, CannotReach, IncidentError
 from .._core.limits import Budget
 from .._core.redis_clients import Choice, KillPolicy, KillRule, RedisClient, choose, parse_clients, spared
 from .acting import acting_alone, failure, resource
-from .connection import Client
+from .connection import Client, CommandRefused
 from .resp import ErrorReply, text
 
 VERB = "kill_client"
@@ -83,7 +83,7 @@ def kill(client: Client, request: Request, *, check_mode: bool) -> tuple[dict[st
         done = [_settled(_action(one, why, where), request) for one, why in choice.victims]
     elif choice.victims:
         with acting_alone(where):
-            done = [_carry_out(client, one, _action(one, why, where), request, policy) for one, why in choice.victims]
+            done = _end_all(client, [(one, _action(one, why, where)) for one, why in choice.victims], request, policy)
     done += _moved_on(everybody, choice, request, where)
     result = actions.result(done, check_mode=check_mode, limits=request.budget.as_dict(), protected=_protected(choice))
     result.update(population=choice.population, left_alone=len(choice.beyond))
@@ -103,6 +103,20 @@ def _moved_on(everybody: t.Sequence[RedisClient], choice: Choice, request: Reque
 
 def _settled(action: actions.Action, request: Request) -> actions.Action:
     return action if actions.is_approved([action.id], request.approved) else action.with_outcome(actions.REFUSED, why="not approved")
+
+
+def _end_all(
+    client: Client, victims: t.Sequence[tuple[RedisClient, actions.Action]], request: Request, policy: KillPolicy,
+) -> list[actions.Action]:
+    """End one after the other; when the server falls silent, those that were ended are still told, or a retry would end as many again."""
+    done: list[actions.Action] = []
+    for one, action in victims:
+        try:
+            done.append(_carry_out(client, one, action, request, policy))
+        except (CannotReach, CommandRefused) as exc:
+            done.append(action.with_outcome(actions.UNKNOWN, why=exc.message))
+            break
+    return done
 
 
 def _carry_out(client: Client, one: RedisClient, action: actions.Action, request: Request, policy: KillPolicy) -> actions.Action:

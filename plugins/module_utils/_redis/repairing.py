@@ -56,6 +56,13 @@ class Permission:
         return action if self.check_mode else None
 
 
+@dataclasses.dataclass
+class _Progress:
+    """What is known of a change while it is made. changed: the server took it, and it is not measured to be undone."""
+
+    changed: bool = False
+
+
 def repair(client: Client, way: Way, params: t.Mapping[str, t.Any], *, timeout: float, check_mode: bool) -> Answer:
     """Do the operation the arguments name.
 
@@ -95,9 +102,11 @@ def raise_maxclients(client: Client, *, wanted: int, permission: Permission, pro
         "before": old, "descriptor_limit": hard, "note": "At run time only: the next start takes the value of the configuration file.",
     })
 
-    def work() -> actions.Action:
+    def work(progress: _Progress) -> actions.Action:
         refused = _try(client, "CONFIG", "SET", "maxclients", wanted)
+        progress.changed = refused is None
         now = int(client.config("maxclients").get("maxclients", 0))
+        progress.changed = now != old
         if now == wanted:
             return action.with_outcome(actions.DONE, after=now)
         return _not_done(action, refused, why=f"maxclients is {now}", after=now)
@@ -113,7 +122,7 @@ def save(client: Client, *, timeout: float, permission: Permission) -> Answer:
     before = {"status": status, "changes": integer(info, "rdb_changes_since_last_save"), "last_save": integer(info, "rdb_last_save_time")}
     action = _action(SAVE, info, {"file": "rdb"}, reason, {"before": before})
 
-    def work() -> actions.Action:
+    def work(_progress: _Progress) -> actions.Action:
         started = int(client.call("TIME")[0])
         refused = None
         if info.get("rdb_bgsave_in_progress") != "1":
@@ -158,17 +167,30 @@ def repoint(
         action = dataclasses.replace(action, detail={**action.detail, "named": theirs.as_dict()})
     settled_already = mine.link_up and mine.primary == target
 
-    def work() -> actions.Action:
+    def work(progress: _Progress) -> actions.Action:
         refused = _try(client, "REPLICAOF", host, port)
+        if refused is not None:
+            return _not_done(action, refused, why="")
+        progress.changed = True
         bound = client.deadline.part(timeout)
-        while refused is None:
+        while True:
             now = client.info("replication")
             if now.get("master_link_status") == "up" and f"{now.get('master_host')}:{now.get('master_port')}" == target:
                 return action.with_outcome(actions.DONE, after={"primary": target, "offset": integer(now, "slave_repl_offset")})
             if bound.passed():
-                return action.with_outcome(actions.FAILED, why=f"the link to {target} is not up after {timeout:g} s")
+                break
             time.sleep(POLL)
-        return _not_done(action, refused, why="the server did not take it")
+        why = f"the link to {target} is not up after {timeout:g} s"
+        refused = _try(client, "REPLICAOF", info["master_host"], info["master_port"])
+        back = replication(client, client.info())
+        # Undone is: the old primary, and still the data of before. A synchronisation may have begun to replace them.
+        progress.changed = (back.primary, back.replid, back.keys) != (mine.primary, mine.replid, mine.keys)
+        if progress.changed:
+            said = f" ({refused.code} {refused.reply.message})" if refused else ""
+            why += f", and what was there before could not be put back{said}: it has {back.primary} as its primary and {back.keys} keys"
+        else:
+            why += f"; {mine.primary} is its primary again, as before"
+        return action.with_outcome(actions.FAILED, why=why, after={"primary": back.primary, "offset": back.offset})
 
     return _finish(client, action, permission, work, needed=not settled_already, against=against, limits={"primary": target})
 
@@ -221,14 +243,20 @@ def _action(verb: str, info: t.Mapping[str, str], target: dict[str, t.Any], reas
 
 
 def _finish(
-    client: Client, action: actions.Action, permission: Permission, work: t.Callable[[], actions.Action], *, needed: bool,
+    client: Client, action: actions.Action, permission: Permission, work: t.Callable[[_Progress], actions.Action], *, needed: bool,
     limits: t.Mapping[str, t.Any], against: t.Sequence[str] = (),
 ) -> Answer:
-    done = permission.settle(action, needed=needed, against=against)
+    done, progress = permission.settle(action, needed=needed, against=against), _Progress()
     if done is None:
         with acting_alone(action.id.split("|")[1]):
-            done = work()
-    return actions.result([done], check_mode=permission.check_mode, limits=limits), failure([done])
+            try:
+                done = work(progress)
+            except (CannotReach, CommandRefused) as exc:
+                # Something may have been done already: the record must say so.
+                done = action.with_outcome(actions.UNKNOWN, why=exc.message)
+    result = actions.result([done], check_mode=permission.check_mode, limits=limits)
+    result["changed"] = result["changed"] or progress.changed
+    return result, failure([done])
 
 
 def _try(client: Client, *command: t.Union[str, int]) -> t.Optional[CommandRefused]:

@@ -13,9 +13,11 @@ import typing as t
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
 from .._core.findings import CRITICAL, OK, Finding, verdict
+from .._core.redis_info import integer
 from .._core.redis_safety import UNSEEN, RestartView, restart_obstacles, view_from
 from .args import way_from
 from .connection import Client, CommandRefused
+from .process import listening
 
 CHECK = "restart_data_loss"
 
@@ -27,10 +29,10 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
         BadInput: an argument is not usable.
     """
     way = way_from(params)
-    why = ""
+    why, pid = "", None
     try:
         with way.open(Deadline(way.max_seconds)) as client:
-            seen = look(client)
+            seen, pid = look(client)
     except (CannotReach, CommandRefused) as exc:
         # Also a wrong password: whoever may not look cannot say that nothing is there.
         seen, why = UNSEEN, exc.message
@@ -39,11 +41,18 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
         CHECK, CRITICAL if obstacles else OK, observed="; ".join(obstacles) or "nothing is in the way",
         hint="Save first, or accept the loss with accept_data_loss." if obstacles else "", detail={"cannot_see": why} if why else {},
     )
-    return {**verdict([finding]), "obstacles": obstacles, "seen": seen.as_dict(), "changed": False}, None
+    # Not from INFO alone: a server on another machine has a process of some number too.
+    anybody, process = listening(host=way.login.host, port=way.login.port, path=way.login.unix_socket or None)
+    if process is None and anybody:
+        process = pid
+    return {
+        **verdict([finding]), "obstacles": obstacles, "seen": seen.as_dict(), "listening": anybody, "process_id": process,
+        "changed": False,
+    }, None
 
 
-def look(client: Client) -> RestartView:
-    """What can be seen of the server.
+def look(client: Client) -> tuple[RestartView, t.Optional[int]]:
+    """What can be seen of the server, and the process that it says it is.
 
     Raises:
         CannotReach: it stopped answering.
@@ -54,4 +63,4 @@ def look(client: Client) -> RestartView:
         save = client.config("save").get("save")
     except CommandRefused:
         save = None
-    return view_from(info, save=save)
+    return view_from(info, save=save), integer(info, "process_id")

@@ -220,6 +220,37 @@ def test_a_server_that_is_down_is_started_again(site: RedisSite) -> None:
     assert verbs(done) == [("restart_cache", "done")]
 
 
+def test_a_service_that_is_not_the_server_is_never_restarted(site: RedisSite) -> None:
+    """The variables of the server point to one, the name of the service to another."""
+    with RedisServer.start(binary()) as other:
+        (site.services / "pid").write_text(str(other.pid))
+        for state in ("well", "frozen", "down", "elsewhere"):
+            if state == "frozen":
+                os.kill(site.cache.pid, signal.SIGSTOP)
+            if state == "down":
+                site.cache.kill()
+            more = {"redis_via": "controller"} if state == "elsewhere" else {}
+            done = site.recover("--tags", "mitigate", redis_restart="always", redis_accept_data_loss=True, **more)
+            assert verbs(done) == [("restart_cache", "refused")], (state, done.output)
+            assert f"the unit's is {other.pid}" in done.actions()[0]["detail"]["why"]
+        assert site.restarts == 0
+        assert other.execute("PING")
+
+
+def test_a_server_of_compose_is_restarted_when_its_container_is_the_service(site: RedisSite) -> None:
+    """The stand-in for Compose has one service, called nginx, in the container shop-redis."""
+    wanted = {
+        "redis_restart": "always", "redis_service_runtime": "compose", "redis_service_name": "nginx", "redis_via": "container",
+        "redis_container_network": "shop_default",
+    }
+    other = site.recover("--tags", "mitigate", redis_container_name="shop-postgres", **wanted)
+    assert verbs(other) == [("restart_cache", "refused")], other.output
+    assert "redis_container_name is the service's only container" in other.actions()[0]["detail"]["why"]
+    assert site.restarts == 0
+    done = site.recover("--tags", "mitigate", redis_container_name="shop-redis", **wanted)
+    assert verbs(done) == [("restart_cache", "done")], done.output
+
+
 def test_no_restart_where_replicas_would_copy_an_empty_server(site: RedisSite) -> None:
     with start_replica(site.cache) as replica:
         done = site.recover("--tags", "mitigate", redis_restart="always")
@@ -330,6 +361,19 @@ def test_a_poisoned_pattern_is_cleared_when_asked_and_no_more_than_approved(site
     assert (count(site.cache, "bad:*"), count(site.cache, "good:*")) == (0, 20)
     again = site.recover("--tags", "mitigate", **wanted)
     assert (verbs(again), "changed=0" in again.output) == ([("clear_pattern", "not_needed")], True)
+
+
+def test_what_earlier_tries_cleared_counts(site: RedisSite) -> None:
+    fill(site.cache, "bad:", 100)
+    site.hosts["cache"]["cache1"]["incident_actions"] = [
+        {"verb": "clear_pattern", "outcome": "unknown", "detail": {"removed": 60, "keys": 160}},
+        {"verb": "clear_pattern", "outcome": "refused", "detail": {"why": "limit"}}, {"verb": "save", "outcome": "done", "detail": {}},
+    ]
+    wanted = {"redis_clear": "always", "redis_clear_pattern": "bad:*"}
+    over = site.recover("--tags", "mitigate", redis_clear_max_keys=159, **wanted)
+    assert (verbs(over), count(site.cache, "bad:*")) == ([("clear_pattern", "refused")], 100), over.output
+    done = site.recover("--tags", "mitigate", redis_clear_max_keys=160, **wanted)
+    assert (verbs(done), count(site.cache, "bad:*")) == ([("clear_pattern", "done")], 0), done.output
 
 
 def test_a_full_memory_is_cleared_by_the_pattern_of_the_inventory(site: RedisSite) -> None:

@@ -15,10 +15,12 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.redis_cache 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.cutting import cutting
 from tests.support.need import need
 from tests.support.redis_acting import fingerprint, ids, outcomes, why
 from tests.support.redis_servers import SOURCES, RedisServer, any_binary, cluster, find_binary, start_replica
 from tests.support.run_module import run_module
+from tests.support.until import until
 
 
 @pytest.fixture(scope="module", params=["valkey", "redis"])
@@ -40,7 +42,7 @@ def server(running: RedisServer) -> RedisServer:
 
 
 def clear(server: RedisServer, *, check: bool = False, **args: Any) -> dict[str, Any]:
-    return run_module("redis_cache_clear", check=check, **server.args(max_keys_per_second=0, **args))
+    return run_module("redis_cache_clear", check=check, **{**server.args(max_keys_per_second=0), **args})
 
 
 def fill(server: RedisServer, prefix: str, count: int, *, ttl: int | None = 600, database: int = 0) -> None:
@@ -121,6 +123,7 @@ def test_another_database_and_strange_names(server: RedisServer) -> None:
 @pytest.mark.parametrize(("args", "said"), [
     ({}, "either pattern or flush"), ({"pattern": "a*", "flush": True}, "either pattern or flush"), ({"flush": True}, "expected_keys"),
     ({"pattern": "*"}, "names no part of a key"), ({"pattern": "a*", "exclude": ["*"]}, "exclude"), ({"pattern": "a", "batch": 0}, "batch"),
+    ({"pattern": "a", "spent": -1}, "spent"),
     ({"pattern": "a", "time_limit": "soon"}, "time_limit"), ({"pattern": "a", "cache_types": ["stream"]}, "cache_types"),
 ])
 def test_bad_input(args: dict[str, Any], said: str) -> None:
@@ -210,6 +213,43 @@ def test_a_user_who_may_not(server: RedisServer) -> None:
     result = clear(server, pattern="bad:*", login_user="looker", login_password="pw")
     assert (result["failed"], outcomes(result)) == (True, ["not_permitted"]), result
     assert (result["changed"], keys(server)) == (False, 5)
+
+
+def test_no_flush_outside_a_transaction(server: RedisServer) -> None:
+    """MULTI is refused and FLUSHDB is not: nothing may go."""
+    fill(server, "page:", 50)
+    server.execute("ACL", "SETUSER", "single", "on", ">pw", "~*", "+@all", "-multi", "-exec")
+    result = clear(server, flush=True, expected_keys=50, login_user="single", login_password="pw")
+    assert (result["failed"], outcomes(result), result["keys_removed"]) == (True, ["not_permitted"], 0), result
+    assert (result["changed"], keys(server)) == (False, 50)
+
+
+@pytest.mark.parametrize("without", ["-exec", "-flushdb"])
+def test_a_flush_that_is_refused_later_is_counted(without: str, server: RedisServer) -> None:
+    fill(server, "page:", 50)
+    server.execute("ACL", "SETUSER", "half", "on", ">pw", "~*", "+@all", without)
+    result = clear(server, flush=True, expected_keys=50, login_user="half", login_password="pw")
+    assert (result["failed"], outcomes(result), result["changed"]) == (True, ["not_permitted"], False), result
+    assert (result["actions"][0]["detail"]["left"], result["keys_removed"], keys(server)) == (50, 0, 50)
+    server.execute("ACL", "DELUSER", "half")
+
+
+def test_keys_that_went_before_the_connection_was_lost_are_told(server: RedisServer) -> None:
+    fill(server, "bad:", 100)
+    with cutting(server.port, word=b"UNLINK", after=3) as port:
+        result = clear(server, pattern="bad:*", batch=10, login_port=port)
+    assert (result["failed"], outcomes(result), result["changed"]) == (True, ["unknown"], True), result
+    assert (result["keys_removed"], result["actions"][0]["detail"]["unanswered"]) == (30, 10)
+    until(lambda: keys(server) == 60, what="the server to do what it was told last")
+
+
+def test_a_flush_whose_answer_was_lost_is_told(server: RedisServer) -> None:
+    fill(server, "page:", 50)
+    with cutting(server.port, word=b"FLUSHDB") as port:
+        result = clear(server, flush=True, expected_keys=50, login_port=port)
+    assert (result["failed"], outcomes(result)) == (True, ["unknown"]), result
+    assert "not known" in why(result)
+    until(lambda: keys(server) == 0, what="the server to do what it was told last")
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

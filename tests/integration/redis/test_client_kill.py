@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import redis
 
+from tests.support.cutting import cutting
 from tests.support.need import need
 from tests.support.redis_acting import connections, fingerprint, idle_ids, ids, outcomes
 from tests.support.redis_servers import SOURCES, RedisServer, find_binary, start_replica, start_sentinel
@@ -30,7 +31,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
 
 
 def kill(server: RedisServer, *, check: bool = False, **args: Any) -> dict[str, Any]:
-    return run_module("redis_client_kill", check=check, **server.args(**{"min_idle": "1s", "max_percent": 100, **args}))
+    return run_module("redis_client_kill", check=check, **{**server.args(), "min_idle": "1s", "max_percent": 100, **args})
 
 
 def idle(server: RedisServer, *, count: int, seconds: int = 1) -> None:
@@ -73,6 +74,15 @@ def test_no_more_than_the_limits(server: RedisServer) -> None:
         assert outcomes(kill(server, max_victims=3, spent=3)) == []
         assert outcomes(kill(server, max_victims=0)) == []
         assert len(idle_ids(server)) == 2
+
+
+def test_who_was_ended_before_the_connection_was_lost_is_told(server: RedisServer) -> None:
+    with connections(server, 3):
+        idle(server, count=3)
+        with cutting(server.port, word=b"KILL", after=1) as port:
+            result = kill(server, login_port=port)
+        assert (result["failed"], outcomes(result), result["changed"]) == (True, ["gone", "unknown"], True), result
+        until(lambda: len(idle_ids(server)) == 1, what="the second to be gone too")
 
 
 def test_only_approved_ones_and_only_while_they_are_what_they_were(server: RedisServer) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._redis.acting import acting_alone
 
+from tests.support.cutting import cutting
 from tests.support.need import need
 from tests.support.redis_acting import connections, fingerprint, ids, outcomes, why
 from tests.support.redis_servers import SOURCES, RedisServer, any_binary, cluster, find_binary, start_replica, start_sentinel
@@ -41,7 +42,7 @@ def server(binary: str) -> Iterator[RedisServer]:
 
 
 def repair(server: RedisServer, operation: str, *, check: bool = False, **args: Any) -> dict[str, Any]:
-    return run_module("redis_repair", check=check, operation=operation, **server.args(**{"timeout": "20s", **args}))
+    return run_module("redis_repair", check=check, operation=operation, **{**server.args(timeout="20s"), **args})
 
 
 def setting(server: RedisServer, name: str) -> str:
@@ -180,6 +181,44 @@ def test_an_orphan_gets_the_one_that_took_over(orphan: tuple[RedisServer, RedisS
     assert outcomes(repoint(replica, heir)) == ["not_needed"]
 
 
+def test_a_link_that_does_not_come_up_is_undone(orphan: tuple[RedisServer, RedisServer]) -> None:
+    """The named primary lets us in and not the replica, which knows no password."""
+    replica, heir = orphan
+    for one in orphan:
+        one.execute("CONFIG", "SET", "requirepass", "pw")
+    old = replica.execute("INFO", "replication", password="pw")["master_port"]
+    result = repoint(replica, heir, timeout="1s", login_password="pw")
+    assert (result["failed"], outcomes(result), result["changed"]) == (True, ["failed"], False), result
+    assert "again, as before" in why(result)
+    assert replica.execute("INFO", "replication", password="pw")["master_port"] == old
+    assert replica.execute("GET", "kept", password="pw") == "yes"
+
+
+def test_a_link_that_cannot_be_undone_is_a_change(orphan: tuple[RedisServer, RedisServer]) -> None:
+    replica, heir = orphan
+    for one in orphan:
+        one.execute("CONFIG", "SET", "requirepass", "pw")
+    with cutting(replica.port, word=b"REPLICAOF", after=1) as port:
+        result = repoint(replica, heir, timeout="1s", login_password="pw", login_port=port)
+    assert (result["failed"], outcomes(result), result["changed"]) == (True, ["unknown"], True), result
+
+
+def test_silence_after_the_orphan_took_it_is_told(orphan: tuple[RedisServer, RedisServer]) -> None:
+    replica, heir = orphan
+    with cutting(replica.port, word=b"$11\r\nreplication\r\n") as port:
+        result = repoint(replica, heir, login_port=port)
+    assert (result["failed"], outcomes(result), result["changed"]) == (True, ["unknown"], True), result
+    assert replica.execute("INFO", "replication")["master_port"] == heir.port
+
+
+def test_silence_instead_of_an_answer_is_told(server: RedisServer) -> None:
+    server.execute("CONFIG", "SET", "maxclients", "50")
+    with cutting(server.port, word=b"$3\r\nSET\r\n") as port:
+        result = repair(server, "raise_maxclients", maxclients=60, login_port=port)
+    assert (result["failed"], outcomes(result)) == (True, ["unknown"]), result
+    until(lambda: setting(server, "maxclients") == "60", what="the server to do what it was told last")
+
+
 def test_an_orphan_keeps_its_data_from_a_stranger(orphan: tuple[RedisServer, RedisServer]) -> None:
     replica, heir = orphan
     with RedisServer.start(replica.binary) as stranger:
@@ -311,3 +350,20 @@ def test_what_cannot_be_seen_counts_as_there(server: RedisServer) -> None:
         assert obstacles(server, accept_data_loss=True) == ""
     server.kill()
     assert "does not answer" in obstacles(server)
+
+
+def process_of(args: dict[str, Any]) -> tuple[Any, Any]:
+    result = run_module("redis_restart_check", socket_timeout="1s", max_seconds="5s", **args)
+    return result["listening"], result["process_id"]
+
+
+def test_which_process_would_be_restarted(server: RedisServer) -> None:
+    ways = [server.args(), {"login_host": "localhost", "login_port": server.port}, {"login_unix_socket": str(server.unix_socket)}]
+    for args in ways:
+        assert process_of(args) == (True, server.pid), args
+    with server.frozen():
+        for args in ways:
+            assert process_of(args) == (True, server.pid), args
+    server.kill()
+    assert [process_of(args) for args in ways[:2]] == [(False, None)] * 2
+    assert process_of({"login_host": "192.0.2.1", "login_port": server.port, "connect_timeout": "1s"}) == (None, None), "not this host"

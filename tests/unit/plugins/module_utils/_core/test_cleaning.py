@@ -103,6 +103,8 @@ def test_more_than_the_limit_and_nothing_is_touched() -> None:
         with pytest.raises(LimitExceeded, match="Nothing was touched") as raised:
             within_limits(taken, max_files=max_files, max_bytes=max_bytes, spent=spent)
         assert len(raised.value.facts["candidates"]) == 3
+    with pytest.raises(BadInput, match="spent"):
+        within_limits(taken, max_files=3, max_bytes=3 * 4096, spent=-1)
 
 
 def test_an_action_is_the_file_and_not_its_size_or_age() -> None:

@@ -19,7 +19,9 @@ def test_allowance(count: int, percent: float | None, spent: int, population: in
     assert Budget(max_count=count, max_percent=percent, spent=spent).allowance(population) == allowed
 
 
-@pytest.mark.parametrize("kwargs", [{"max_count": -1}, {"max_count": 1, "max_percent": 101}, {"max_count": 1, "max_percent": -0.1}])
+@pytest.mark.parametrize("kwargs", [
+    {"max_count": -1}, {"max_count": 1, "spent": -1}, {"max_count": 1, "max_percent": 101}, {"max_count": 1, "max_percent": -0.1},
+])
 def test_senseless_limits_are_refused(kwargs: dict[str, float]) -> None:
     with pytest.raises(BadInput):
         Budget(**kwargs)  # type: ignore[arg-type]

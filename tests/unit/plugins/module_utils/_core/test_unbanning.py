@@ -73,6 +73,8 @@ def test_the_run_has_one_limit() -> None:
     with pytest.raises(LimitExceeded):
         unbanning.check_limit(wish(max_victims=3, spent=2), 2)
     unbanning.check_limit(wish(confirm_all=6, max_victims=1), 6)
+    with pytest.raises(BadInput, match="spent"):
+        wish(max_victims=3, spent=-1)
 
 
 def test_an_unknown_jail_lists_those_there_are() -> None:

@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which process of this host the server is that was looked at, so that a restart meets no other.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import typing as t
+
+from .._core.sockets_table import LISTEN, parse_tcp
+
+#: Flags of a listening local socket in /proc/net/unix (__SO_ACCEPTCON in Linux' net.h).
+_ACCEPTING = 0x10000
+
+
+def listening(*, host: str, port: int, path: t.Optional[str], proc: str = "/proc") -> tuple[t.Optional[bool], t.Optional[int]]:
+    """Whether anybody on this host listens where the server should be, and which process that is.
+
+    Args:
+        host, port: of the server.
+        path: its local socket; stands in for host and port.
+
+    Returns:
+        None for the first when that cannot be told, above all when the host is not this one; None for the second when it is not exactly
+        one process, or we may not see it.
+    """
+    try:
+        inodes = _unix_inodes(path, proc) if path else _tcp_inodes(host, port, proc)
+    except OSError:
+        return None, None
+    if inodes is None:
+        return None, None
+    return bool(inodes), (_only_holder(inodes, proc) if inodes else None)
+
+
+def own_addresses(host: str) -> list[str]:
+    """The addresses of a host name; empty when one of them is not this host's.
+
+    An address can be bound to just where it is.
+    """
+    found = []
+    try:
+        for family, kind, number, _name, where in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind, number) as probe:
+                probe.bind((where[0], 0, *where[2:]))
+            found.append(str(where[0]).partition("%")[0])
+    except OSError:
+        return []
+    return found
+
+
+def _tcp_inodes(host: str, port: int, proc: str) -> t.Optional[set[str]]:
+    ours = own_addresses(host)
+    if not ours:
+        return None
+    tables = ""
+    found = set()
+    for name in ("tcp", "tcp6"):
+        with contextlib.suppress(FileNotFoundError), open(f"{proc}/self/net/{name}", encoding="ascii") as file:
+            tables = file.read()
+            for one in parse_tcp(tables):
+                local = one.local.network_address
+                if one.state == LISTEN and one.local_port == port and (local.is_unspecified or _plain(str(local)) in ours):
+                    found.add(one.inode)
+    return found if tables else None
+
+
+def _plain(address: str) -> str:
+    return address[7:] if address.startswith("::ffff:") and "." in address else address
+
+
+def _unix_inodes(path: str, proc: str) -> set[str]:
+    found = set()
+    with open(f"{proc}/self/net/unix", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file.read().splitlines()[1:]:
+            words = line.split(None, 7)
+            if len(words) == 8 and words[7] == path and int(words[3], 16) & _ACCEPTING:
+                found.add(words[6])
+    return found
+
+
+def _only_holder(inodes: t.Collection[str], proc: str) -> t.Optional[int]:
+    wanted = {f"socket:[{inode}]" for inode in inodes}
+    holders = {int(name) for name in os.listdir(proc) if name.isdigit() and _holds(f"{proc}/{name}/fd", wanted)}
+    # A child that saves has what its parent had.
+    oldest = [pid for pid in holders if _parent(pid, proc) not in holders]
+    return oldest[0] if len(oldest) == 1 else None
+
+
+def _holds(directory: str, wanted: t.Collection[str]) -> bool:
+    with contextlib.suppress(OSError):  # it ended, or is not ours to see
+        for name in os.listdir(directory):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"{directory}/{name}") in wanted:
+                    return True
+    return False
+
+
+def _parent(pid: int, proc: str) -> int:
+    try:
+        with open(f"{proc}/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return int(file.read().rpartition(")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
