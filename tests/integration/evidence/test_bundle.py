@@ -250,11 +250,17 @@ def test_long_records_are_in_files_of_at_most_16_mib(tmp_path: Path) -> None:
     assert len(sizes) > 1 and max(sizes) < (16 << 20) + 4096
 
 
-def test_a_killed_seal_is_made_again(case: Case) -> None:
+def test_a_killed_seal_is_made_again(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed after the manifests and before the seal: the next one finds all in order."""
     case.incident.append("note", {"text": "more"})
-    case.seal()
-    shutil.rmtree(case.bundle / "seal/0002")
+
+    def killed(*_paths: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(sealing.os, "rename", killed)
+        case.seal()
+    assert not (case.bundle / "seal/0002").exists()
     (case.incident.data / ".timeline.jsonl.4242").write_text("half a li")
     made = case.seal()
     assert made.number == 2
