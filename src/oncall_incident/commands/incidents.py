@@ -71,7 +71,7 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
         at: At = None, as_json: Json = False,
     ) -> None:
         """Write a note: what somebody saw, thought or did."""
-        _event(bind, incident, "note", {"text": _read(text, "TEXT") if text == "-" else text}, at=at, as_json=as_json, said="noted")
+        _event(bind, incident, "note", {"text": _said(text, "note")}, at=at, as_json=as_json, said="noted")
 
     @app.command(help=texts.ATTACH, short_help="Take a file, or the record of a run, into an incident.")
     def attach(
@@ -128,8 +128,7 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
         at: At = None, as_json: Json = False,
     ) -> None:
         """Write down an update that was sent: the next one is due from then on. Nothing is sent."""
-        told = _read(text, "TEXT") if text == "-" else text
-        _event(bind, incident, "update.sent", {"text": told, "to": to}, at=at, as_json=as_json, said="update written down")
+        _event(bind, incident, "update.sent", {"text": _said(text, "update"), "to": to}, at=at, as_json=as_json, said="update written down")
 
     @app.command(short_help="Say that somebody else was called in.")
     def escalate(
@@ -222,6 +221,16 @@ def _event(bind: Callable[[], Any], given: str, kind: str, payload: dict[str, An
         typer.echo(json.dumps({"incident": found.id, "event": seq, "type": kind, "at": moment}))
     else:
         typer.echo(f"{found.id}: {said} ({moment[:19]}Z)")
+
+
+def _said(given: str, what: str) -> str:
+    """The text of a note or an update, which says something."""
+    from ..errors import Stop
+
+    text = _read(given, "TEXT") if given == "-" else given
+    if not text.strip():
+        raise Stop(f"The {what} is empty.", hint=f'Say something: incident {what} latest "..."; - reads it from standard input.')
+    return text
 
 
 def _read(given: str | None, option: str) -> str:
