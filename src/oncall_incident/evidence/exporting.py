@@ -88,7 +88,7 @@ def _add(archive: tarfile.TarFile, incident: Incident, path: str, sealed: str, a
     member.size, member.mtime, member.mode = local.stat().st_size, at, 0o644
     with local.open("rb") as source:
         hashed = _Hashed(source)
-        archive.addfile(member, hashed)  # type: ignore[arg-type]
+        archive.addfile(member, hashed)
     digest = hashed.total.hexdigest()
     if sealed and digest != sealed:
         raise pushing.not_as_sealed(path, digest)
