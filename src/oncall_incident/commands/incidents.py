@@ -115,6 +115,8 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
     ) -> None:
         """See texts.MILESTONE."""
         _milestone_name(name)
+        if at is not None and not withdraw:
+            _not_before_it_began(_find(bind, incident), name, at)
         more = {"withdrawn": True} if withdraw else {}
         _event(
             bind, incident, "milestone", {"name": name, "source": "manual", **more}, at=at, as_json=as_json,
@@ -241,6 +243,24 @@ def _read(given: str | None, option: str) -> str:
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not text in UTF-8"
         raise Stop(f"{option} {given}: {reason}.", hint="Give a file that you can read, or -.") from exc
+
+
+def _not_before_it_began(incident: Incident, name: str, at: str) -> None:
+    """A milestone before the beginning is a wrong date, or the beginning is not written down yet."""
+    import datetime
+
+    from ..errors import Stop
+    from ..evidence import times
+
+    state, moment = incident.state(), times.typed(at, at=times.now())
+    begins = ("impact_start", "detected", "alerted")
+    known = [found for found in (state.opened, *(state.reached(begin) for begin in begins)) if found is not None]
+    # People type minutes.
+    if name not in begins and known and moment < min(known) - datetime.timedelta(seconds=60):
+        raise Stop(
+            f"--at {at!r}: {times.text(moment)[:19]}Z is before {incident.id} began, {times.text(min(known))[:19]}Z.",
+            hint="Check the date. If it began earlier, say so first: incident milestone ... detected --at TIME.",
+        )
 
 
 def _milestone_name(name: str) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import shutil
@@ -164,3 +165,16 @@ def test_a_check_that_cannot_go_on_is_a_verdict(case: Case, monkeypatch: pytest.
     monkeypatch.setattr(bag, "read_info", fails)
     verdict = case.check()
     assert verdict.status == checks.BROKEN and "/evidence: Input/output error" in said(verdict)
+
+
+def test_a_milestone_before_the_beginning_is_refused(case: Case) -> None:
+    began = case.incident.state().began
+    assert began is not None
+    at = (began - datetime.timedelta(days=365)).isoformat()
+    done = command(case.home, "milestone", case.incident.id, "mitigated", "--at", at)
+    assert done.returncode != 0 and f"is before {case.incident.id} began" in done.stderr
+    # Where it did begin earlier, that is said first.
+    assert command(case.home, "milestone", case.incident.id, "detected", "--at", at).returncode == 0
+    assert command(case.home, "milestone", case.incident.id, "mitigated", "--at", at).returncode == 0
+    rows = json.loads(command(case.home, "metrics", "--format", "json").stdout)
+    assert "-" not in json.dumps([row["time_to"] for row in rows["incidents"]])
