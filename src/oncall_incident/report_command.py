@@ -15,9 +15,9 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import lay
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 
 from .errors import Stop
-from .evidence import checks, settings, signing
+from .evidence import checks, places, settings, signing
 from .evidence.incident import Incident
-from .evidence.store import Store
+from .evidence.store import LATEST, Store
 from .private import write_private
 from .recording import close_unfinished
 from .records import run_directory
@@ -41,8 +41,9 @@ def report_and_show(record: str | None, *, everything: bool = False, form: str |
         if everything or record is None:
             content, directory = index.of_store(store), place
         elif (incident := _incident(store, record)) is not None:
-            _note_view(incident)
-            content, directory = document.incident_content(incident, verdict=_verdict(incident)), incident.folder / "report"
+            if store.notes_looks(incident.folder):
+                _note_view(incident)
+            content, directory = document.incident_content(incident, verdict=_verdict(incident, store)), incident.folder / "report"
         else:
             run_dir = run_directory(record, environ=os.environ, cwd=Path.cwd())
             if output != "-":
@@ -79,9 +80,13 @@ def _forms(form: str | None) -> list[str]:
 
 
 def _incident(store: Store, record: str) -> Incident | None:
-    """The incident that is meant; None when a run is, which `latest` always is."""
+    """The incident that is meant; None when a run is, which `latest` is wherever there are runs."""
     path = Path(record).expanduser()
-    if record == "latest" or layout.segments(path) or (layout.runs_dir(store.home) / record).is_dir():
+    if places.folder_of(path.absolute()) is not None:
+        return store.find(record)
+    if record == LATEST and not layout.runs_dir(store.home).is_dir() and store.names():
+        return store.find(LATEST)
+    if record == LATEST or layout.segments(path) or (layout.runs_dir(store.home) / record).is_dir():
         return None
     try:
         return store.find(record)
@@ -91,11 +96,14 @@ def _incident(store: Store, record: str) -> Incident | None:
         return None
 
 
-def _verdict(incident: Incident) -> checks.Verdict:
+def _verdict(incident: Incident, store: Store) -> checks.Verdict:
     """What verifying the incident's bundle says, with the signers and the authority that are trusted here."""
     configured = settings.load()
     allowed = signing.allowed_signers(None, home=configured.home, environ=configured.environ)
-    return checks.check(incident.bundle, allowed=allowed, authority=configured.authority_certificates(None), own=incident.folder)
+    return checks.check(
+        incident.bundle, allowed=allowed, authority=configured.authority_certificates(None), own=incident.folder,
+        asked=incident.id if store.has(incident.folder) else None,
+    )
 
 
 def _note_view(incident: Incident) -> None:

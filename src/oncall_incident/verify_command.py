@@ -50,11 +50,15 @@ def verify_and_show(given: str, *, allowed_signers: str | None, tsa_ca: str | No
         return _record(given, as_json=as_json)
     allowed = signing.allowed_signers(allowed_signers, home=configured.home, environ=configured.environ)
     authority = configured.authority_certificates(tsa_ca)
+    store = Store(configured.home)
+    asked = own.name if own is not None and store.has(own) else None
     with contextlib.ExitStack() as stack:
         if exporting.is_archive(bundle):
             bundle = exporting.unpack(bundle, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="incident-verify-"))))
-        verdict = checks.check(bundle, allowed=allowed, authority=authority, own=own)
-    if own is not None:
+            # Ours is named by the incident; "bundle" is what somebody's own tar of one is called.
+            asked = bundle.name if bundle.name != "bundle" else None
+        verdict = checks.check(bundle, allowed=allowed, authority=authority, own=own, asked=asked)
+    if own is not None and store.notes_looks(own):
         with contextlib.suppress(CannotRecord, Stop):  # a store that cannot be written can still be read
             Incident(own).custody("verified", {"found": verdict.status})
     if as_json:

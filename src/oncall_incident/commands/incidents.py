@@ -71,7 +71,7 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
         at: At = None, as_json: Json = False,
     ) -> None:
         """Write a note: what somebody saw, thought or did."""
-        _event(bind, incident, "note", {"text": _read(text, "TEXT") if text == "-" else text}, at=at, as_json=as_json, said="noted")
+        _event(bind, incident, "note", {"text": _said(text, "note")}, at=at, as_json=as_json, said="noted")
 
     @app.command(help=texts.ATTACH, short_help="Take a file, or the record of a run, into an incident.")
     def attach(
@@ -115,6 +115,8 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
     ) -> None:
         """See texts.MILESTONE."""
         _milestone_name(name)
+        if at is not None and not withdraw:
+            _not_before_it_began(_find(bind, incident), name, at)
         more = {"withdrawn": True} if withdraw else {}
         _event(
             bind, incident, "milestone", {"name": name, "source": "manual", **more}, at=at, as_json=as_json,
@@ -128,8 +130,7 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
         at: At = None, as_json: Json = False,
     ) -> None:
         """Write down an update that was sent: the next one is due from then on. Nothing is sent."""
-        told = _read(text, "TEXT") if text == "-" else text
-        _event(bind, incident, "update.sent", {"text": told, "to": to}, at=at, as_json=as_json, said="update written down")
+        _event(bind, incident, "update.sent", {"text": _said(text, "update"), "to": to}, at=at, as_json=as_json, said="update written down")
 
     @app.command(short_help="Say that somebody else was called in.")
     def escalate(
@@ -224,6 +225,16 @@ def _event(bind: Callable[[], Any], given: str, kind: str, payload: dict[str, An
         typer.echo(f"{found.id}: {said} ({moment[:19]}Z)")
 
 
+def _said(given: str, what: str) -> str:
+    """The text of a note or an update, which says something."""
+    from ..errors import Stop
+
+    text = _read(given, "TEXT") if given == "-" else given
+    if not text.strip():
+        raise Stop(f"The {what} is empty.", hint=f'Say something: incident {what} latest "..."; - reads it from standard input.')
+    return text
+
+
 def _read(given: str | None, option: str) -> str:
     from ..errors import Stop
 
@@ -232,6 +243,24 @@ def _read(given: str | None, option: str) -> str:
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not text in UTF-8"
         raise Stop(f"{option} {given}: {reason}.", hint="Give a file that you can read, or -.") from exc
+
+
+def _not_before_it_began(incident: Incident, name: str, at: str) -> None:
+    """A milestone before the beginning is a wrong date, or the beginning is not written down yet."""
+    import datetime
+
+    from ..errors import Stop
+    from ..evidence import times
+
+    state, moment = incident.state(), times.typed(at, at=times.now())
+    begins = ("impact_start", "detected", "alerted")
+    known = [found for found in (state.opened, *(state.reached(begin) for begin in begins)) if found is not None]
+    # People type minutes.
+    if name not in begins and known and moment < min(known) - datetime.timedelta(seconds=60):
+        raise Stop(
+            f"--at {at!r}: {times.text(moment)[:19]}Z is before {incident.id} began, {times.text(min(known))[:19]}Z.",
+            hint="Check the date. If it began earlier, say so first: incident milestone ... detected --at TIME.",
+        )
 
 
 def _milestone_name(name: str) -> None:

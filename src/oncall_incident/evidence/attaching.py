@@ -37,9 +37,10 @@ def attach(incident: Incident, path: Path, *, name: str | None = None, redact: b
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as exc:
         raise Stop(f"{path}: {exc.strerror}.", hint="Give a file that you can read.") from exc
+    if not stat.S_ISREG(os.fstat(fd).st_mode):  # fdopen() refuses a directory in its own way, and leaves it open
+        os.close(fd)
+        raise Stop(f"{path} is no plain file.", hint="Attach files one by one, or a tar of the directory.")
     with os.fdopen(fd, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise Stop(f"{path} is no plain file.", hint="Attach files one by one, or a tar of the directory.")
         # A large file takes its time: nobody waits for the copy.
         part, digest, size = _copy(incident, stream.readline if redact else lambda: stream.read(_CHUNK), redact=redact)
         with incident.locked():

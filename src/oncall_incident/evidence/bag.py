@@ -114,15 +114,24 @@ def read_manifest(path: Path) -> tuple[dict[str, str], list[str]]:
     return entries, wrong
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _lines(path: Path, encoding: str = "ascii") -> Iterator[str]:
     if path.is_symlink():
         raise OSError(0, "a link", str(path))
-    return iter(path.read_text(encoding="ascii").splitlines())
+    return iter(path.read_text(encoding=encoding).splitlines())
 
 
 def bag_info(entries: Iterable[tuple[str, str]]) -> str:
     """The text of bag-info.txt; a value stays on its line."""
     return "".join(f"{label}: {' '.join(value.split())}\n" for label, value in entries)
+
+
+def read_info(path: Path) -> dict[str, str]:
+    """What bag-info.txt says, by label; {} when it cannot be read."""
+    try:
+        lines = _lines(path, encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    return {label: value.strip() for label, mark, value in (line.partition(":") for line in lines) if mark}
 
 
 def oxum(root: Path, files: Sequence[str]) -> str:

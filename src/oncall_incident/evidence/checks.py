@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import re
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, verify
 
 from .. import words
-from . import bag, checkpoints, model, places, sealing, signing, times, timestamp
+from . import attested, bag, checkpoints, model, places, sealing, signing, times, timestamp
 
 PROVEN, UNPROVEN, BROKEN = "proven", "not proven", "broken"
 _MOST = 20
@@ -56,24 +58,34 @@ class Verdict:
         return {**dataclasses.asdict(self), "bundle": str(self.bundle)}
 
 
-def check(bundle: Path, *, allowed: Path | None, authority: Path | None, own: Path | None = None) -> Verdict:
-    """Check a bundle. Nothing in it is changed, no link in it is followed.
+def check(
+    bundle: Path, *, allowed: Path | None, authority: Path | None, own: Path | None = None, asked: str | None = None,
+) -> Verdict:
+    """Check a bundle. Nothing in it is changed, no link in it is followed, and nothing in it raises.
 
     Args:
         allowed: the verifier's allowed_signers.
         authority: the certificates of the time-stamping authority he trusts.
         own: the incident's folder when it lies in a store: what was added since the last seal, by the incident going on, is then
-            not yet covered instead of foreign.
+            not yet covered instead of foreign. Its custody chain, beside the bag, is checked as well.
+        asked: the id of the incident that it should be of.
     """
-    return _Check(bundle, allowed, authority, own).all()
+    found = _Check(bundle, allowed, authority, own, asked)
+    try:
+        return found.all()
+    except (OSError, ValueError, TypeError, RecursionError) as exc:
+        return found.given_up(exc)
 
 
 class _Check:
-    def __init__(self, bundle: Path, allowed: Path | None, authority: Path | None, own: Path | None) -> None:
+    def __init__(self, bundle: Path, allowed: Path | None, authority: Path | None, own: Path | None, asked: str | None) -> None:
         self._bundle = bundle
         self._allowed = allowed
         self._authority = authority
         self._own = own
+        self._asked = asked
+        self._incident = ""
+        self._seen = (0, 0)
         self._statements: list[Statement] = []
         self._events = 0
         self._signers: list[str] = []
@@ -81,21 +93,67 @@ class _Check:
 
     def all(self) -> Verdict:
         bundle = self._bundle
+        strange = self._strange()
+        if strange:
+            # Opening a pipe would wait for ever, and a link to a device never ends: nothing is opened.
+            self._say("files", BROKEN, "A bundle has nothing but plain files: none of it was opened.", strange)
+            return self._verdict(BROKEN)
+        self._incident = _incident_id(bundle)
         walked = bag.walk(bundle, "data")
         seals = sealing.seals(bundle)
+        self._seen = (len(seals), len(walked.files))
         listed, wrong = bag.read_manifest(bundle / bag.MANIFEST) if seals else ({}, [])
         digests = bag.digests(bundle, walked.files)
+        self._identity(sealed=bool(seals))
         covered = self._files(walked, listed, wrong, digests, sealed=bool(seals))
         if seals:
             self._tags(seals)
-        self._chains(walked)
-        vouched = self._seals(seals, listed, digests)
+        self._chains()
+        self._custody()
+        vouched = self._seals(seals, listed)
         statuses = {statement.status for statement in self._statements}
-        status = BROKEN if BROKEN in statuses else PROVEN if vouched and covered else UNPROVEN
+        return self._verdict(BROKEN if BROKEN in statuses else PROVEN if vouched and covered else UNPROVEN)
+
+    def given_up(self, exc: Exception) -> Verdict:
+        """The verdict on a bundle that is made so that checking it fails."""
+        why = f"{exc.filename}: {exc.strerror}" if isinstance(exc, OSError) and exc.filename else f"{type(exc).__name__}: {exc}"
+        self._say("check", BROKEN, "It could not be checked to its end.", [why])
+        return self._verdict(BROKEN)
+
+    def _verdict(self, status: str) -> Verdict:
+        seals, files = self._seen
         return Verdict(
-            incident=_incident_id(bundle), bundle=bundle, status=status, statements=tuple(self._statements), seals=len(seals),
-            files=len(walked.files), events=self._events, signers=tuple(dict.fromkeys(self._signers)), times=tuple(self._times),
+            incident=self._incident or self._asked or "", bundle=self._bundle, status=status, statements=tuple(self._statements),
+            seals=seals, files=files, events=self._events, signers=tuple(dict.fromkeys(self._signers)), times=tuple(self._times),
         )
+
+    def _strange(self) -> list[str]:
+        """Whatever is no plain file or directory with a name of ours, anywhere; names beside data may be anything."""
+        bundle = self._bundle
+        found = [f"{bundle.name} is a symbolic link"] if self._own is not None and bundle.is_symlink() else []
+        for entry in sorted(bundle.iterdir()):
+            mode = entry.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                found += bag.walk(bundle, entry.name).strange if entry.name in ("data", "seal", places.CUSTODY) else []
+            elif stat.S_ISLNK(mode):
+                found.append(f"{entry.name} is a symbolic link to {os.readlink(entry)}")
+            elif not stat.S_ISREG(mode):
+                found.append(f"{entry.name} is no plain file")
+            elif entry.name in ("data", "seal", places.CUSTODY):
+                found.append(f"{entry.name} is no directory")
+        return found
+
+    def _identity(self, *, sealed: bool) -> None:
+        """The bag calls itself by its events' incident, and that is the one that was asked for."""
+        problems = []
+        if self._asked and self._incident != self._asked:
+            problems.append(f"{self._asked} was asked for, and the events are those of {self._incident or 'none'}")
+        if sealed:
+            said = bag.read_info(self._bundle / bag.BAG_INFO).get("External-Identifier", "")
+            if said != self._incident:
+                problems.append(f"{bag.BAG_INFO} says {said or 'nothing'}, and the events are those of {self._incident or 'none'}")
+        if problems:
+            self._say("incident", BROKEN, "It is not what it is called.", problems)
 
     def _say(self, what: str, status: str, text: str, problems: Iterable[str] = ()) -> None:
         # Names and values of a bundle are somebody else's words: they must not move the cursor of who reads this.
@@ -107,7 +165,7 @@ class _Check:
         self, walked: bag.Walked, listed: Mapping[str, str], wrong: Sequence[str], digests: Mapping[str, str], *, sealed: bool,
     ) -> bool:
         """Every file as the manifest says, none missing, none added. Whether the manifest covers all of them."""
-        problems = [*wrong, *walked.strange]
+        problems = [*wrong]
         if not sealed:
             self._say("files", UNPROVEN, "There is no seal: nothing says which files belong here and how they were.", problems)
             return False
@@ -148,16 +206,12 @@ class _Check:
         problems += [f"{entry.name!r} was added beside data" for entry in sorted(bundle.iterdir()) if entry.name not in top]
         for part in (places.CUSTODY, "seal"):
             walked = bag.walk(bundle, part) if (bundle / part).is_dir() else bag.Walked((), ())
-            problems += walked.strange
-            problems += [f"{path} was added" for path in walked.files if path not in listed and not _of_last(path, number)]
+            problems += [f"{path} was added" for path in walked.files if path not in listed and not sealing.of_last(path, number)]
         self._say("bag", PROVEN, f"The bag's own files are as the tag manifest of seal {number:04d} says.", problems)
 
-    def _chains(self, walked: bag.Walked) -> None:
+    def _chains(self) -> None:
         """The chains of the incident, its runs and the custody, and every checkpoint against them."""
         data = self._bundle / "data"
-        if any("symbolic link" in text for text in walked.strange):
-            self._say("events", UNPROVEN, "The chains were not read: there are links.")
-            return
         seen: dict[str, dict[int, str]] = {}
         odd = []
         taken = list(checkpoints.read(data))
@@ -165,20 +219,31 @@ class _Check:
             if item.count < 0:
                 odd.append(f"{item.path.name} is no checkpoint")
             seen.setdefault(item.origin, {})[item.count] = item.head
-        name = f"{checkpoints.PREFIX}/{_incident_id(self._bundle)}"
+        name = f"{checkpoints.PREFIX}/{self._incident}"
         self._chain("events", "the incident's events", data, places.EVENTS, seen.pop(f"{name}/events", {}))
         runs = data / "runs"
         for path in sorted(runs.iterdir()) if runs.is_dir() else ():
             self._chain(f"run {path.name}", "the run's record", path, layout.RECORD, seen.pop(f"{name}/runs/{path.name}", {}))
-        if layout.segments(self._bundle, places.CUSTODY):
-            self._chain("custody", "the custody chain", self._bundle, places.CUSTODY, {})
         if self._own is not None:
             # Of a run that is not collected yet the record is elsewhere.
             seen = {origin: heads for origin, heads in seen.items() if not origin.startswith(f"{name}/runs/")}
         odd += [f"a checkpoint of {words.one_line(origin, limit=200)} belongs to nothing here" for origin in seen if origin]
         self._checkpoints(taken, odd)
 
-    def _chain(self, what: str, label: str, root: Path, name: str, heads: Mapping[int, str]) -> None:
+    def _custody(self) -> None:
+        """The custody chain in the bag, and the one beside it that goes on; the seals are those that they saw made."""
+        if layout.segments(self._bundle, places.CUSTODY):
+            self._chain("custody", "the custody chain", self._bundle, places.CUSTODY, {}, self._unlike(self._bundle, "the custody chain"))
+        if self._own is not None:
+            name = "the custody chain beside the bag"
+            problems = attested.beside(self._own, self._bundle, self._incident)
+            problems += [] if problems else self._unlike(self._own, name)
+            self._say("custody beside the bag", PROVEN, f"{name}: every line in its place, and the seals are those that it saw.", problems)
+
+    def _unlike(self, root: Path, name: str) -> list[str]:
+        return attested.problems(self._bundle, attested.read(root), name)
+
+    def _chain(self, what: str, label: str, root: Path, name: str, heads: Mapping[int, str], more: Sequence[str] = ()) -> None:
         try:
             report = verify.check(root, name, heads=heads)
         except OSError as exc:
@@ -189,9 +254,10 @@ class _Check:
             f"{name}/{problem.segment:06d}.jsonl{f', line {problem.line}' if problem.line else ''}: {problem.message}"
             for problem in report.problems if problem.status == verify.BROKEN
         ]
-        strange = report.run not in ("", root.name) if name == layout.RECORD else report.run != _incident_id(self._bundle)
+        strange = report.run not in ("", root.name) if name == layout.RECORD else report.run != self._incident
         if strange:
             problems.append(f"they say that they belong to {words.one_line(report.run, limit=100)}")
+        problems += more
         whole = f"{words.count(report.events, 'event')}, every line in its place and unchanged"
         unfinished = " Its last writer has not closed it." if report.status == verify.INCOMPLETE else ""
         self._say(what, PROVEN, f"{label}: {whole}.{unfinished}", problems)
@@ -210,9 +276,10 @@ class _Check:
         said = f"{words.count(len(taken), 'checkpoint')} taken while the incident ran, {signed} signed by an allowed signer"
         self._say("checkpoints", PROVEN if taken and signed == len(taken) else UNPROVEN, f"{said}.", problems)
 
-    def _seals(self, seals: Sequence[tuple[int, Path]], listed: Mapping[str, str], digests: Mapping[str, str]) -> bool:
+    def _seals(self, seals: Sequence[tuple[int, Path]], listed: Mapping[str, str]) -> bool:
         """Every seal against its own copies, and that later ones only add. Whether the last one is by an allowed signer."""
         vouched = False
+        tags, _wrong = bag.read_manifest(self._bundle / bag.TAG_MANIFEST) if seals else ({}, [])
         for position, (number, path) in enumerate(seals):
             last = position == len(seals) - 1
             problems = [f"seal {position + 1:04d} is missing"] if number != position + 1 else []
@@ -224,6 +291,7 @@ class _Check:
                     f"{name} of seal {number:04d} is neither as it was nor kept as a version" for name, digest in sorted(mine.items())
                     if listed.get(name) != digest and not _kept(name, digest, listed, number)
                 ]
+                problems += attested.changed_since([(number, path)], tags)
             vouched = self._seal(number, path, problems)
         return vouched
 
@@ -291,16 +359,13 @@ def _kept(name: str, digest: str, listed: Mapping[str, str], number: int) -> boo
         return False
     file_name = name.rpartition("/")[2]
     return any(
-        value == digest and path.startswith("data/versions/") and path.endswith(f"/{file_name}") and int(path.split("/")[2]) >= number
+        value == digest and path.startswith("data/versions/") and path.endswith(f"/{file_name}") and _at_least(path.split("/")[2], number)
         for path, value in listed.items()
     )
 
 
-def _of_last(path: str, number: int) -> bool:
-    """Whether a file is of the last seal: it cannot be in the tag manifest that it signs."""
-    directory, _slash, name = path.rpartition("/")
-    known = {*sealing.COPIES, "seal.json", "allowed_signers"}
-    return directory == f"seal/{number:04d}" and (name in known or name.endswith((".sig", ".tsr")))
+def _at_least(name: str, number: int) -> bool:
+    return bool(re.fullmatch(r"[0-9]{4}", name)) and int(name) >= number
 
 
 def _incident_id(bundle: Path) -> str:

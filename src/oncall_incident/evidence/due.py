@@ -55,8 +55,9 @@ def due(state: State, *, now: datetime.datetime) -> list[Due]:
         ("resolution", level.resolution, resolved),
     ):
         at = state.policy.due(target, since=began)
-        if at is not None:
-            found.append(Due(what, at, done, _status(at, done, now)))
+        if at is None or (done is None and resolved is not None and resolved <= at):
+            continue  # not asked for, or over before it was due: nobody has to do it any more
+        found.append(Due(what, at, done, MISSED if done is None and resolved is not None else _status(at, done, now)))
     if resolved is not None:
         at = state.policy.due(level.review, since=resolved)
         if at is not None:

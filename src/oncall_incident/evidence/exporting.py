@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ import typer
 
 from ..errors import Stop
 from ..exits import Exit
-from . import bag, names, pushing, sealing, timeline, times
+from . import bag, names, places, pushing, sealing, timeline, times
 from .incident import Incident
 
 _COMPRESSED = (".gz", ".tgz")
@@ -36,31 +37,61 @@ def tar(incident: Incident, to: Path) -> str:
     """Write the sealed bag as one tar; its SHA-256. The same bag gives the same bytes: order, times, owners and modes are fixed.
 
     Raises:
-        Stop: it is not sealed, or cannot be written.
+        Stop: it is not sealed, is not as it was sealed, or cannot be written.
     """
     found = sealing.seals(incident.bundle)
     if not found:
         raise Stop(f"{incident.id} is not sealed yet.", hint=f"incident seal {incident.id} does it.")
-    at = _sealed_at(found[-1][1])
+    number, seal = found[-1]
+    if (seal / bag.TAG_MANIFEST).read_bytes() != (incident.bundle / bag.TAG_MANIFEST).read_bytes():
+        raise Stop(f"The bag of {incident.id} is not the one of its last seal.", hint="incident seal seals it anew.")
+    sealing.require_intact(incident)
+    at = _sealed_at(seal)
     part = to.with_name(f".{to.name}.{os.getpid()}")
     try:
         with (
             part.open("wb") as raw, _compressed(raw, to) as stream,
             tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive,
         ):
-            for path in sorted(pushing.sealed_files(incident.bundle)):
-                local = incident.bundle / path
-                member = tarfile.TarInfo(f"{incident.id}/{path}")
-                member.size, member.mtime, member.mode = local.stat().st_size, at, 0o644
-                with local.open("rb") as source:
-                    archive.addfile(member, source)
+            for path, sealed in sorted(pushing.sealed_files(incident.bundle).items()):
+                _add(archive, incident, path, sealed, at)
         part.replace(to)
+    except Stop:
+        part.unlink(missing_ok=True)
+        raise
     except OSError as exc:
         part.unlink(missing_ok=True)
         raise Stop(f"{exc.filename or to}: {exc.strerror}.", hint="Choose a place that you can write.") from exc
     digest = bag.digest(to)
-    incident.custody("exported", {"to": str(to), "sha256": digest, "seal": found[-1][0]})
+    incident.custody("exported", {"to": str(to), "sha256": digest, "seal": number})
     return digest
+
+
+class _Hashed:
+    """A file that is hashed while it is read: it is read once, and what was hashed is what was written."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.total = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self.total.update(data)
+        return data
+
+
+def _add(archive: tarfile.TarFile, incident: Incident, path: str, sealed: str, at: int) -> None:
+    local = incident.bundle / path
+    if local.is_symlink() or not local.is_file():
+        raise pushing.not_as_sealed(path, "")
+    member = tarfile.TarInfo(f"{incident.id}/{path}")
+    member.size, member.mtime, member.mode = local.stat().st_size, at, 0o644
+    with local.open("rb") as source:
+        hashed = _Hashed(source)
+        archive.addfile(member, hashed)
+    digest = hashed.total.hexdigest()
+    if sealed and digest != sealed:
+        raise pushing.not_as_sealed(path, digest)
 
 
 def timesketch(incident: Incident, to: str) -> None:
@@ -90,7 +121,7 @@ def unpack(path: Path, to: Path) -> Path:
     """Take a bundle's tar apart; the bundle's directory. Only plain files with safe names are written, all below `to`.
 
     Raises:
-        Stop: it is no tar, or a member would go elsewhere, is no plain file, or does not fit.
+        Stop: it is no tar, there is no bundle in it, or a member would go elsewhere, is no plain file, or does not fit.
     """
     seen: set[str] = set()
     room = shutil.disk_usage(to).free - _SPARE_BYTES
@@ -126,7 +157,13 @@ def unpack(path: Path, to: Path) -> Path:
     except OSError as exc:
         hint = "See what lies in it with tar -tvf."
         raise Stop(f"{path} cannot be unpacked: {exc.strerror or exc}.", hint=hint, status=Exit.FAILED) from exc
-    return to / (top or "empty")
+    bundle = to / top if top else to
+    if not places.is_bundle(bundle) and not (bundle / "bagit.txt").is_file():
+        raise Stop(
+            f"{path} is no bundle: {f'{top} in it is none' if top else 'it is empty'}.",
+            hint="incident export --tar makes one; its only directory is named by the incident.", status=Exit.FAILED,
+        )
+    return bundle
 
 
 def _escapes(path: Path, why: str) -> Stop:

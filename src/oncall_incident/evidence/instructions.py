@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .bag import MANIFEST, TAG_MANIFEST
+from .bag import BAG_INFO, MANIFEST, TAG_MANIFEST
 from .signing import NAMESPACE
 
 _TEXT = """\
@@ -22,7 +22,8 @@ The indented lines are one shell script. Run it here, in the directory of bagit.
 
     ALLOWED_SIGNERS=~/allowed_signers TSA_CA=~/tsa-ca.pem sh -eu
 
-with these lines as its input. It says what it found and ends with 0 only if nothing is wrong.
+with these lines as its input. It says what it found and ends with 0 only if nothing is wrong
+and the last seal is signed by somebody on your list.
 
 1. Nothing but plain files: a link could lead out of the bundle.
 
@@ -37,27 +38,47 @@ with these lines as its input. It says what it found and ends with 0 only if not
     diff /tmp/listed.$$ /tmp/found.$$
     rm -f /tmp/listed.$$ /tmp/found.$$
 
-3. The last seal is over these very manifests.
+3. The last seal is over these very manifests. Then, that no file was added outside data either.
 
     last=$(ls seal | LC_ALL=C sort | tail -n 1)
     diff "seal/$last/{tag}" {tag}
     diff "seal/$last/{manifest}" {manifest}
+    find . -type f ! -path "./data/*" ! -path "./seal/$last/*" ! -path ./{tag} | cut -c3- | LC_ALL=C sort > /tmp/found.$$
+    cut -c67- {tag} | LC_ALL=C sort > /tmp/listed.$$
+    diff /tmp/listed.$$ /tmp/found.$$
+    rm -f /tmp/listed.$$ /tmp/found.$$
+    (cd "seal/$last" && find . ! -name . ! -name "*.sig" ! -name "*.tsr") | LC_ALL=C sort > /tmp/found.$$
+    printf './%s\\n' allowed_signers {info} {manifest} seal.json {tag} | LC_ALL=C sort > /tmp/known.$$
+    test -z "$(LC_ALL=C comm -13 /tmp/known.$$ /tmp/found.$$)"
+    rm -f /tmp/known.$$ /tmp/found.$$
 
-4. The signatures of every seal, by signers on your list. A seal without one is a sum anybody can make again.
+4. The signatures of every seal, by signers on your list. The last seal needs one: without, it is a sum anybody can make again,
+   and an earlier seal's signature says nothing about what is here now.
 
+    signed=yes
+    for sig in "seal/$last"/*.sig; do
+      test -e "$sig" || {{ echo "NOT SIGNED: nobody vouches for seal $last"; signed=no; }}
+    done
     for sig in seal/*/*.sig; do
-      if ! test -e "$sig"; then echo "NOT SIGNED: nothing here says who made this bundle"; continue; fi
+      test -e "$sig" || continue
       who=$(basename "$sig" .sig)
       ssh-keygen -Y verify -f "$ALLOWED_SIGNERS" -I "$who" -n {namespace} -s "$sig" < "${{sig%/*}}/{tag}"
     done
 
 5. The time tokens, by the authority you trust. Without one the times in the bundle are what its maker said.
 
+    for token in "seal/$last"/*.tsr; do
+      test -e "$token" || echo "NO TIME TOKEN: nothing here proves when seal $last was made"
+    done
     for token in seal/*/*.tsr; do
-      if ! test -e "$token"; then echo "NO TIME TOKEN: nothing here proves when this bundle was made"; continue; fi
+      test -e "$token" || continue
       openssl ts -verify -data "${{token%.tsr}}" -in "$token" -CAfile "$TSA_CA"
       openssl ts -reply -in "$token" -text | grep '^Time stamp:'
     done
+
+6. The end: 3 when nothing is wrong with what is there, and nobody vouches for it.
+
+    test "$signed" = yes || exit 3
 
 A signer whose key was valid then and is no longer: add `-O verify-time=YYYYMMDDHHMMSSZ` with the token's time to the
 line of ssh-keygen. A later seal covers the earlier ones; a file that changed between two seals has its earlier version
@@ -67,4 +88,4 @@ under data/versions/. `incident verify` checks all of this and the chains of eve
 
 def text() -> str:
     """The text; it is the same in every bundle."""
-    return _TEXT.format(tag=TAG_MANIFEST, manifest=MANIFEST, namespace=NAMESPACE)
+    return _TEXT.format(tag=TAG_MANIFEST, manifest=MANIFEST, info=BAG_INFO, namespace=NAMESPACE)

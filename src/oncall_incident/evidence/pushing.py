@@ -50,6 +50,7 @@ def push(
     number, seal = found[-1]
     if (seal / bag.TAG_MANIFEST).read_bytes() != (incident.bundle / bag.TAG_MANIFEST).read_bytes():
         raise Stop(f"The bag of {incident.id} is not the one of its last seal.", hint="incident seal seals it anew.")
+    sealing.require_intact(incident)
     seconds = retain if retain is not None else configured.retain
     until = times.now() + datetime.timedelta(seconds=seconds) if seconds else None
     target = f"{url.rstrip('/')}/{incident.id}/{number:04d}"
@@ -81,9 +82,11 @@ def _copy(bundle: Path, target: str, *, until: datetime.datetime | None, lock_mo
         raise Stop(f"{_public(target)} has no retention.", hint="Object Lock is S3's: leave retain out, or push to an s3:// URL.")
     more: dict[str, Any] = {"ObjectLockMode": lock_mode, "ObjectLockRetainUntilDate": until} if until is not None else {}
     total, already, size = 0, 0, 0
-    for path in sealed_files(bundle):
+    for path, sealed in sealed_files(bundle).items():
         local, remote = bundle / path, f"{root}/{path}"
-        expected, length = bag.digest(local), local.stat().st_size
+        expected, length = _local(local), local.stat().st_size if local.is_file() else 0
+        if expected != (sealed or expected) or not expected:
+            raise not_as_sealed(path, expected)
         total, size = total + 1, size + length
         if system.exists(remote):
             if _digest(system, remote) != expected:
@@ -102,14 +105,33 @@ def _copy(bundle: Path, target: str, *, until: datetime.datetime | None, lock_mo
     return Pushed(_public(target), total, size, already, times.text(until) if until else "")
 
 
-def sealed_files(bundle: Path) -> list[str]:
-    """What a copy consists of. The tag manifest comes last: a copy without it is visibly not finished."""
-    files = [
-        *bag.walk(bundle, "data").files, *bag.walk(bundle, "custody").files, *bag.walk(bundle, "seal").files,
-        "bagit.txt", bag.BAG_INFO, bag.VERIFY, bag.MANIFEST,
-    ]
-    sealed, _wrong = bag.read_manifest(bundle / bag.MANIFEST)
-    return [path for path in files if not path.startswith("data/") or path in sealed] + [bag.TAG_MANIFEST]
+def sealed_files(bundle: Path) -> dict[str, str]:
+    """What a copy consists of, with the SHA-256 that the manifests say; "" for what no manifest can: the last seal's own files.
+
+    The tag manifest comes last: a copy without it is visibly not finished.
+    """
+    payload, _wrong = bag.read_manifest(bundle / bag.MANIFEST)
+    tags, _wrong = bag.read_manifest(bundle / bag.TAG_MANIFEST)
+    number, last = sealing.seals(bundle)[-1]
+    own = {path: "" for path in bag.walk(bundle, f"seal/{last.name}").files if sealing.of_last(path, number)}
+    own.update({f"seal/{last.name}/{name}": tags[name] for name in (bag.MANIFEST, bag.BAG_INFO) if name in tags})
+    return {**payload, **own, **tags, bag.TAG_MANIFEST: ""}
+
+
+def not_as_sealed(path: str, digest: str) -> Stop:
+    """A copy of evidence that was tampered with would look like evidence."""
+    return Stop(
+        f"{path} {'was changed' if digest else 'is missing or no plain file'}: the seal covers something else.", status=Exit.FAILED,
+        hint="incident verify says more. Nothing more was copied.",
+    )
+
+
+def _local(path: Path) -> str:
+    """A file's SHA-256; "" when it cannot be read."""
+    try:
+        return bag.digest(path)
+    except OSError:
+        return ""
 
 
 def _open(target: str) -> tuple[Any, str]:

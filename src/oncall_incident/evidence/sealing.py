@@ -21,7 +21,7 @@ from .. import who
 from ..errors import Stop
 from ..exits import Exit
 from ..private import write_private
-from . import bag, checkpoints, collecting, instructions, model, places, signing, timeline, times, timestamp
+from . import attested, bag, checkpoints, collecting, instructions, model, places, signing, timeline, times, timestamp
 from .incident import Incident
 
 #: Made from the rest at every seal; an earlier version is kept. Everything else never changes once sealed.
@@ -29,6 +29,8 @@ DERIVED = ("data/incident.json", "data/timeline.jsonl", "data/redactions.jsonl")
 COPIES = (bag.MANIFEST, bag.TAG_MANIFEST, bag.BAG_INFO)
 #: The names of files in the making, ours and those of spilled values.
 _LEFT = re.compile(r"\.(?:.+\.\d+|[0-9a-f]{16}\.[0-9a-f]{8})\Z")
+_UNFINISHED = re.compile(r"seal/\.[0-9]{4} has a name")
+_NUMBER = re.compile(r"[0-9]{4}\Z")
 UNSIGNED = "sealed by hashes alone: nobody's key vouches for it"
 NO_AUTHORITY = "no time-stamping authority is configured: its times are this machine's"
 SOFTWARE = "oncall.incident (https://galaxy.ansible.com/oncall/incident)"
@@ -61,8 +63,16 @@ class Sealed:
 def seals(bundle: Path) -> list[tuple[int, Path]]:
     """The seals of a bundle, in order."""
     where = bundle / "seal"
-    found = [entry for entry in where.iterdir() if entry.name.isdigit() and len(entry.name) == 4] if where.is_dir() else []
-    return sorted((int(entry.name), entry) for entry in found)
+    # Names of a bundle from elsewhere: a file may be called so, and other digits than ours are digits to isdigit() as well.
+    found = list(where.iterdir()) if where.is_dir() and not where.is_symlink() else []
+    return sorted((int(entry.name), entry) for entry in found if _NUMBER.match(entry.name) and entry.is_dir() and not entry.is_symlink())
+
+
+def of_last(path: str, number: int) -> bool:
+    """Whether a file is of the last seal: it cannot be in the tag manifest that it signs."""
+    directory, _slash, name = path.rpartition("/")
+    known = {*COPIES, "seal.json", "allowed_signers"}
+    return directory == f"seal/{number:04d}" and (name in known or name.endswith((".sig", ".tsr")))
 
 
 def seal(incident: Incident, *, signers: Sequence[signing.Signer], authority: str | None, seconds: float = 30.0) -> Sealed:
@@ -73,10 +83,11 @@ def seal(incident: Incident, *, signers: Sequence[signing.Signer], authority: st
         seconds: how long to wait for it.
 
     Raises:
-        Stop: a run goes on, or something that an earlier seal covers was changed.
+        Stop: a run goes on, or something that an earlier seal or the custody chain covers was changed.
         CannotRecord: it cannot be written.
     """
     with incident.locked():
+        require_intact(incident)
         _sweep(incident)
         state = incident.state()
         _collect_runs(incident, state)
@@ -104,6 +115,37 @@ def seal(incident: Incident, *, signers: Sequence[signing.Signer], authority: st
     return made
 
 
+def require_intact(incident: Incident) -> None:
+    """The custody chain is whole, and the seals are those that it saw made, over the custody and the seals that they cover.
+
+    Raises:
+        Stop: they are not; nothing that follows must cover that up.
+    """
+    before = seals(incident.bundle)
+    strange = [text for part in (places.CUSTODY, "seal") if (incident.bundle / part).exists() for text in _strange(incident.bundle, part)]
+    wrong = strange or [f"the custody chain: {text}" for text in attested.beside(incident.folder, incident.bundle, incident.id)]
+    if not wrong:
+        wrong = attested.problems(incident.bundle, attested.read(incident.folder), "the custody chain")
+    if not wrong and before:
+        now = bag.digests(incident.bundle, [path for part in (places.CUSTODY, "seal") for path in bag.walk(incident.bundle, part).files])
+        wrong = attested.changed_since(before, now)
+        last = before[-1][1]
+        tags, _wrong = bag.read_manifest(last / bag.TAG_MANIFEST)
+        copies = bag.digests(last, [bag.MANIFEST, bag.BAG_INFO])
+        wrong += [f"seal/{last.name}/{name} was changed" for name, digest in copies.items() if tags.get(name) != digest]
+    if wrong:
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise Stop(
+            f"{incident.id}: {wrong[0]}{more}.", status=Exit.FAILED,
+            hint=f"incident verify {incident.id} says more; nothing is sealed or copied on top of it.",
+        )
+
+
+def _strange(bundle: Path, part: str) -> list[str]:
+    """What must not be there; the directory of a seal that was not finished begins with a dot and is ours."""
+    return [text for text in bag.walk(bundle, part).strange if not _UNFINISHED.match(text)]
+
+
 def add_signature(incident: Incident, signer: signing.Signer, *, authority: str | None, seconds: float = 30.0) -> Sealed:
     """Another person signs the last seal.
 
@@ -111,6 +153,7 @@ def add_signature(incident: Incident, signer: signing.Signer, *, authority: str 
         Stop: there is no seal, it is no longer the bag's, he signed already, or ssh-keygen refuses.
     """
     with incident.locked():
+        require_intact(incident)
         found = seals(incident.bundle)
         if not found:
             raise Stop(f"{incident.id} is not sealed yet.", hint=f"incident seal {incident.id} does it.")
@@ -226,7 +269,9 @@ def _copy_custody(incident: Incident) -> None:
     layout.make_private(where)
     for _number, path in layout.segments(incident.folder, places.CUSTODY):
         if not (where / path.name).exists():
-            shutil.copyfile(path, where / path.name)
+            part = incident.folder / f".{path.name}.{os.getpid()}"
+            shutil.copyfile(path, part)
+            part.replace(where / path.name)
 
 
 def _write_tags(incident: Incident, number: int, entries: Mapping[str, str], title: str) -> None:

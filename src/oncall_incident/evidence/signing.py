@@ -78,9 +78,9 @@ def choose(given: Sequence[str], *, home: Path, environ: Mapping[str, str], make
         make: make the store's key when there is no key at all.
 
     Raises:
-        Stop: a key that was named is not there.
+        Stop: a key that was named is not there, or INCIDENT_SIGNER cannot be a name.
     """
-    identity = environ.get(IDENTITY_VARIABLE) or f"{safe_name(user().split()[0])}@{safe_name(socket.gethostname())}"
+    identity = _own_identity(environ) or f"{safe_name(user().split()[0])}@{safe_name(socket.gethostname())}"
     wanted = list(given) or [part for part in environ.get(KEY_VARIABLE, "").split(os.pathsep) if part]
     if wanted:
         if NONE in wanted:
@@ -93,6 +93,21 @@ def choose(given: Sequence[str], *, home: Path, environ: Mapping[str, str], make
     if in_agent:
         return [Signer(identity, _public_file(home, in_agent[0]), AGENT)]
     return [_make(own, identity)] if make else []
+
+
+def _own_identity(environ: Mapping[str, str]) -> str:
+    """What the signer calls himself; "" when he does not say.
+
+    Raises:
+        Stop: it could not be a file's name, or would mean more than one person in a list of allowed signers.
+    """
+    given = environ.get(IDENTITY_VARIABLE) or ""
+    if given and safe_name(given) != given:
+        raise Stop(
+            f"{IDENTITY_VARIABLE} {given!r} cannot be a signer's name.",
+            hint="Use letters, digits and . _ + @ -, beginning with a letter or digit, as in ann@example.org.",
+        )
+    return given
 
 
 def sign(data: Path, signer: Signer, *, to: Path, ask: bool = True) -> None:

@@ -17,7 +17,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import lay
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import cannot_record
 
 from ..errors import Stop
-from . import model, names, places, times
+from . import bag, model, names, places, times
 from .incident import Incident
 from .policy import Policy
 
@@ -37,6 +37,14 @@ class Store:
         """All of them, the oldest first by name."""
         for name in self.names():
             yield Incident(self.directory / name)
+
+    def has(self, folder: Path) -> bool:
+        """Whether an incident's folder is one of this store, not a copy elsewhere."""
+        return folder.resolve().parent == self.directory.resolve()
+
+    def notes_looks(self, folder: Path) -> bool:
+        """Whether looking at an incident is written into its custody: not of a copy elsewhere, nor where a pipe or a link was planted."""
+        return self.has(folder) and not bag.walk(folder, places.CUSTODY).strange
 
     def find(self, given: str) -> Incident:
         """The incident of that id, of which that is the beginning, that lies there, or `latest`.

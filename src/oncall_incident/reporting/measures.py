@@ -93,7 +93,8 @@ def measure(state: State, *, now: datetime) -> Row | None:
         since = alerted if name == ACKNOWLEDGE else detected
         limit = state.policy.due(allowed.get(name), since=began) if state.policy is not None else None
         found[name] = Measure(
-            seconds=None if done is None else round((done - since).total_seconds(), 3),
+            # Reached before it began, by a clock or a minute typed: no time at all, never less.
+            seconds=None if done is None else max(round((done - since).total_seconds(), 3), 0.0),
             target=None if limit is None else (limit - began).total_seconds(), state=_state(done, limit, now),
         )
     return Row(

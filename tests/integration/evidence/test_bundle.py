@@ -19,7 +19,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import lay
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.safe import safe_name
 
 from oncall_incident.errors import Stop
-from oncall_incident.evidence import attaching, checks, collecting, names, sealing, signing
+from oncall_incident.evidence import attaching, bag, checks, collecting, names, sealing, signing
 from tests.support import incidents
 
 from .conftest import Authority, Case, command, make_key, said
@@ -113,7 +113,29 @@ def test_the_instructions_say_what_is_missing(tmp_path: Path) -> None:
     case = Case(tmp_path / "home", seal=False)
     sealing.seal(case.incident, signers=[], authority=None)
     done = by_hand(case.bundle, case.allowed)
-    assert done.returncode == 0 and "NOT SIGNED" in done.stdout and "NO TIME TOKEN" in done.stdout
+    assert done.returncode == 3 and "NOT SIGNED: nobody vouches for seal 0001" in done.stdout and "NO TIME TOKEN" in done.stdout
+
+
+def test_the_instructions_do_not_take_an_earlier_seals_signature_for_the_last_ones(case: Case) -> None:
+    """The forgery that needs no key: change a file, make the sums anew, and put them into a further seal without a signature."""
+    with (case.bundle / "data/timeline.jsonl").open("a") as stream:
+        stream.write('{"message": "all was well"}\n')
+    (case.bundle / bag.MANIFEST).write_text(bag.manifest(bag.digests(case.bundle, bag.walk(case.bundle, "data").files)))
+    tags = ["bagit.txt", bag.BAG_INFO, bag.MANIFEST, bag.VERIFY, *bag.walk(case.bundle, "custody").files]
+    tags += bag.walk(case.bundle, "seal").files
+    (case.bundle / bag.TAG_MANIFEST).write_text(bag.manifest(bag.digests(case.bundle, tags)))
+    (case.bundle / "seal/0002").mkdir()
+    for name in sealing.COPIES:
+        shutil.copyfile(case.bundle / name, case.bundle / "seal/0002" / name)
+    done = by_hand(case.bundle, case.allowed)
+    assert done.returncode == 3 and "NOT SIGNED: nobody vouches for seal 0002" in done.stdout, done.stdout + done.stderr
+    assert case.check().status != checks.PROVEN
+
+
+@pytest.mark.parametrize("place", ["README", "custody/000009.jsonl", "seal/planted", "seal/0001/planted", ".hidden"])
+def test_the_instructions_see_a_file_added_outside_data(place: str, case: Case) -> None:
+    (case.bundle / place).write_text("x")
+    assert by_hand(case.bundle, case.allowed).returncode not in (0, 3)
 
 
 def test_looking_changes_nothing(case: Case) -> None:
@@ -228,11 +250,17 @@ def test_long_records_are_in_files_of_at_most_16_mib(tmp_path: Path) -> None:
     assert len(sizes) > 1 and max(sizes) < (16 << 20) + 4096
 
 
-def test_a_killed_seal_is_made_again(case: Case) -> None:
+def test_a_killed_seal_is_made_again(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed after the manifests and before the seal: the next one finds all in order."""
     case.incident.append("note", {"text": "more"})
-    case.seal()
-    shutil.rmtree(case.bundle / "seal/0002")
+
+    def killed(*_paths: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(sealing.os, "rename", killed)
+        case.seal()
+    assert not (case.bundle / "seal/0002").exists()
     (case.incident.data / ".timeline.jsonl.4242").write_text("half a li")
     made = case.seal()
     assert made.number == 2

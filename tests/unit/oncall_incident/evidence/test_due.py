@@ -68,6 +68,16 @@ def test_the_first_update_is_the_communication_target() -> None:
     assert found(due.due(state(severity="P1", name="prism-dns"), now=at(50)), "communication") == [("", 30, "overdue")]
 
 
+def test_when_it_is_over_nothing_is_due_any_more() -> None:
+    """But what was not done in time stays said."""
+    early = due.due(state(event("milestone", 5, name="resolved")), now=at(1000))
+    late = due.due(state(event("closed", 90)), now=at(1000))
+    assert not [item for item in early if item.what != "review" and item.status in (due.PENDING, due.OVERDUE)]
+    assert found(early, "response") == []
+    assert found(late, "response") == [("", 15, "missed")]
+    assert not [item for item in late if item.what != "review" and item.status in (due.PENDING, due.OVERDUE)]
+
+
 def test_steps_that_are_no_longer_needed_are_not_asked_for() -> None:
     items = due.due(state(event("milestone", 20, name="resolved")), now=at(100))
     # Those before it was resolved were due and not taken; those after it are not needed.
