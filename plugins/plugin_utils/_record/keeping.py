@@ -152,8 +152,9 @@ def _seam(block: bytes, redact: t.Callable[[bytes], bytes]) -> int:
     last = len(block) - _OVERLAP
     if last <= _OVERLAP:
         return 0
-    spaces = [found.end() for found in _SPACE.finditer(block, last - _OVERLAP, last)][-_TRIES:]
-    for cut in [*reversed(spaces), *range(last, last - _OVERLAP, -_OVERLAP // _TRIES)]:
+    spaces: list[int] = [found.end() for found in _SPACE.finditer(block, last - _OVERLAP, last)][-_TRIES:]
+    places: list[int] = [*reversed(spaces), *range(last, last - _OVERLAP, -_OVERLAP // _TRIES)]
+    for cut in places:
         before, after = block[max(0, cut - _OVERLAP):cut], block[cut:cut + _OVERLAP]
         if redact(before + after) == redact(before) + redact(after):
             return cut
