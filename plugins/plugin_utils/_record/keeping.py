@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import typing as t
 from pathlib import Path
 
@@ -30,6 +31,9 @@ CHUNK = 1024 * 1024
 #: A private key is redacted as one: a block that begins at the end of a chunk is held back up to this length, in bytes.
 _MOST_HELD = 64 * 1024
 _BEGIN, _END = b"-----BEGIN ", b"-----END "
+#: Of a block without lines this much is held back, in bytes, and so many places are tried for the cut.
+_OVERLAP, _TRIES = 4096, 32
+_SPACE = re.compile(rb"\s")
 
 
 def host_dir(run_dir: Path, host: str) -> Path:
@@ -66,10 +70,14 @@ class Keeper:
         layout.make_private(target_dir)
         kept, received = hashlib.sha256(), hashlib.sha256()
         sizes = [0, 0]
+
+        def saw(data: bytes) -> None:
+            received.update(data)
+            sizes[0] += len(data)
+
         target, handle = _create(target_dir, safe_name(name))
         with os.fdopen(handle, "wb") as file:
-            for block in self._blocks(stream, received, sizes):
-                clean = self._redactor.text(block.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+            for clean in blocks(stream, self._redactor.data, saw):
                 file.write(clean)
                 kept.update(clean)
                 sizes[1] += len(clean)
@@ -105,23 +113,52 @@ class Keeper:
         except FileNotFoundError:
             return
 
-    @staticmethod
-    def _blocks(stream: t.IO[bytes], digest: t.Any, sizes: list[int]) -> t.Iterator[bytes]:
-        """The stream in blocks of whole lines, as a secret is on one line; a private key is on several and stays in one block."""
-        rest = b""
-        while data := stream.read(CHUNK):
-            digest.update(data)
-            sizes[0] += len(data)
-            block = rest + data
-            cut = block.rfind(b"\n") + 1 or len(block)
-            begin = block.rfind(_BEGIN, 0, cut)
-            if begin >= 0 and block.find(_END, begin, cut) < 0 and 0 < len(block) - begin < _MOST_HELD:
-                cut = begin
-            rest = block[cut:]
-            if cut:
-                yield block[:cut]
-        if rest:
-            yield rest
+
+def blocks(
+    stream: t.IO[bytes], redact: t.Callable[[bytes], bytes], saw: t.Callable[[bytes], t.Any] | None = None,
+) -> t.Iterator[bytes]:
+    """A stream redacted block by block, with at most a few mebibytes in memory.
+
+    A block ends at the end of a line, as a secret is on one; a private key is on several and stays in one block. Where there is
+    no end of a line, it ends where cutting makes no difference to what is removed.
+
+    Args:
+        stream: any bytes.
+        redact: takes secrets out of a text.
+        saw: gets what was read, as it was.
+    """
+    rest = b""
+    while data := stream.read(CHUNK):
+        if saw is not None:
+            saw(data)
+        block = rest + data
+        cut = block.rfind(b"\n") + 1 or _seam(block, redact)
+        begin = block.rfind(_BEGIN, 0, cut)
+        if begin >= 0 and block.find(_END, begin, cut) < 0 and 0 < len(block) - begin < _MOST_HELD:
+            cut = begin
+        rest = block[cut:]
+        if cut:
+            yield redact(block[:cut])
+    if rest:
+        yield redact(rest)
+
+
+def _seam(block: bytes, redact: t.Callable[[bytes], bytes]) -> int:
+    """Where a block without lines can be cut: no secret is across it, as both sides say the same alone as together.
+
+    The last white space before what is held back, or else any byte; what comes after the seam is at least that long, so that a
+    secret that begins before the block's end is seen whole there. 0 keeps all of a short block for later.
+    """
+    last = len(block) - _OVERLAP
+    if last <= _OVERLAP:
+        return 0
+    spaces: list[int] = [found.end() for found in _SPACE.finditer(block, last - _OVERLAP, last)][-_TRIES:]
+    places: list[int] = [*reversed(spaces), *range(last, last - _OVERLAP, -_OVERLAP // _TRIES)]
+    for cut in places:
+        before, after = block[max(0, cut - _OVERLAP):cut], block[cut:cut + _OVERLAP]
+        if redact(before + after) == redact(before) + redact(after):
+            return cut
+    return last
 
 
 def _create(directory: Path, name: str) -> tuple[Path, int]:

@@ -62,6 +62,14 @@ _VALUE = (
 _KEY_BEGIN = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
 _KEY_END = r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
 _QUOTE = r"""\\?["']?"""
+# A word of a command line, quoted with blanks inside or bare; an empty one is none.
+_WORD = r"""(?:(?P<q>\\?["'])(?P<quoted>(?:(?!(?P=q))(?:\\.|[^\\\n]))+)(?P=q)|(?P<secret>(?!(?:''|"")(?!\S))[^\s-]\S*))"""
+# After AUTH, what mail servers and logs say there and no password is.
+_NO_PASSWORD = (
+    r"(?!(?:plain|login|external|anonymous|gssapi|ntlm|xoauth2?|oauthbearer|(?:cram|digest|scram)-\S+|failed|failure|fail|ok|error|errors|"
+    r"required|success\w*|succeeded|denied|timeout|timed|method|methods|type|tls|ssl|no|none|not|is|was|on|off|to|by|for|from|log|command|"
+    r"called|without|with|wrong|invalid|bad|and|or|user|service|server|module|db|database|backend|policy|start\w*|ended|done)\b)"
+)
 
 RULES: tuple[Rule, ...] = (
     _rule("private key", "private key", rf"{_KEY_BEGIN}(?P<secret>.*?){_KEY_END}", flags=re.DOTALL),
@@ -75,6 +83,7 @@ RULES: tuple[Rule, ...] = (
     _rule("SQL password", "password identified",
           r"""\b(?:password|identified\s+by)\s+(?:E?'(?P<secret>(?:[^']|'')+)'|\$\$(?P<secret2>.+?)\$\$)"""),
     _rule("Redis password", "requirepass masterauth", rf"""\b(?:requirepass|masterauth){_QUOTE}\s+{_QUOTE}(?P<secret>[^\s"'\\]+)"""),
+    _rule("openssl pass:", "pass:", r"""(?P<q>["'])pass:(?P<quoted>(?:(?!(?P=q))[^\n])+)(?P=q)|\bpass:(?P<secret>[^\s'"]+)"""),
     # A word of its own, as env prints it: up to the next blank, since a password may have any other character.
     _rule("variable", "pass pwd secret token key credential dsn conninfo",
           rf"""(?<![^\s])(?P<name>[\w.\-]{{0,80}}(?:{_WORDS}|pass)[\w\-]{{0,80}})=(?P<secret>[^\s"'<{{$\\][^\s"'\\]*)"""),
@@ -82,12 +91,20 @@ RULES: tuple[Rule, ...] = (
     _rule("assignment", "pass pwd secret token key credential dsn conninfo",
           rf"""(?<![?&\w])(?=\w)(?P<name>[\w.\-]{{0,80}}(?:{_WORDS}|pass)[\w\-]{{0,80}}){_QUOTE}[ \t]*(?:=>|=|:)[ \t]*{_VALUE}"""),
     _rule("option", "--", rf"""(?<!\S)--(?P<name>[\w-]{{0,80}}(?:{_WORDS})[\w-]{{0,80}})[ \t]+(?!-){_VALUE}"""),
-    _rule("mysql -p", "mysql mariadb mongo", r"\b(?:mysql\w*|mariadb[\w-]*|mongo\w*)\b[^\n|;&]*?\s-p\s?(?P<secret>[^\s'\"-][^\s]*)"),
-    _rule("redis-cli -a", "redis-cli", r"\bredis-cli\b[^\n|;]*?\s-a\s+(?P<secret>\S+)"),
-    _rule("sshpass -p", "sshpass", r"\bsshpass\s+-p\s*(?P<secret>\S+)"),
-    _rule("curl -u", "curl", r"""\bcurl\b[^\n|;]*?\s(?:-u|--user)\s*["']?[^\s:"']+:(?P<secret>[^\s"']+)"""),
-    _rule("ldap -w", "ldap", r"\bldap\w+\b[^\n|;]*?\s-w\s+(?P<secret>\S+)"),
-    _rule("openssl pass:", "pass:", r"\bpass:(?P<secret>[^\s'\"]+)"),
+    _rule("mysql -p", "mysql mariadb mongo", rf"\b(?:mysql\w*|mariadb[\w-]*|mongo\w*)\b[^\n|;&]*?\s(?-i:-p)\s?{_WORD}"),
+    _rule("redis-cli -a", "redis-cli", rf"\bredis-cli\b[^\n|;]*?\s-a\s+{_WORD}"),
+    # Typed at a prompt, a line of its own or of a program's input; in upper case, as "auth" begins many a sentence.
+    _rule("AUTH", "auth",
+          rf"""(?:(?:^|[|;"'])[ \t]*(?:\d\d?\)[ \t]*)?AUTH|(?i:\d>[ \t]*AUTH|\bredis-cli\b[^\n|;]*?\sAUTH|\bHELLO[ \t]+[23][ \t]+AUTH))"""
+          rf"""{_QUOTE}[ \t]+(?i:{_NO_PASSWORD})(?:[\w.@-]{{1,80}}[ \t]+(?=\S+[ \t]*(?:$|[|;"'])))?{_QUOTE}(?P<secret>[^\s"'|;\\]+)"""
+          rf"""{_QUOTE}[ \t]*(?=$|[|;"'])""", flags=re.MULTILINE),
+    _rule("sshpass -p", "sshpass", rf"\bsshpass\s+-p\s*{_WORD}"),
+    _rule("curl -u", "curl",
+          r"""\bcurl\b[^\n|;]*?\s(?:-u|--user)\s*(?:(?P<q>["'])[^\s:"']+:(?P<quoted>(?:(?!(?P=q))[^\n])+)(?P=q)|["']?[^\s:"']+:(?P<secret>[^\s"']+))"""),
+    _rule("ldap -w", "ldap", rf"\bldap\w+\b[^\n|;]*?\s-w\s+{_WORD}"),
+    # Its -k is a passphrase and its -K a key, with ciphers only.
+    _rule("openssl -k", "openssl",
+          rf"\bopenssl\s+(?:enc|aes|aria|base64|bf|camellia|cast|chacha|des|idea|rc\d|seed|sm4)[\w-]*\b[^\n|;]*?\s-k\s+{_WORD}"),
     _rule("AWS key", "akia asia", r"\b(?P<secret>(?:AKIA|ASIA)[A-Z0-9]{16})\b", flags=0),
     _rule("GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", r"\b(?P<secret>gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{22,})", flags=0),
     _rule("GitLab token", "glpat-", r"\b(?P<secret>glpat-[\w-]{16,})", flags=0),

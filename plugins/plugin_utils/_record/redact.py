@@ -267,6 +267,10 @@ class Redactor:
             self._cache[text] = result
         return result
 
+    def data(self, data: bytes) -> bytes:
+        """Bytes that are text, without secrets."""
+        return self.text(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
     def argv(self, arguments: t.Sequence[str]) -> list[str]:
         """A command line without the secrets in extra vars and password options."""
         result: list[str] = []

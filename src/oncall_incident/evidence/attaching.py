@@ -9,10 +9,10 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 
-from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import keeping, layout
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import cannot_record
 
 from ..errors import Stop
@@ -27,7 +27,7 @@ def attach(incident: Incident, path: Path, *, name: str | None = None, redact: b
 
     Args:
         name: what it is called, where that is not the file's name.
-        redact: it is text: take secrets out line by line, as out of everything that is recorded. Without, it stays byte for byte.
+        redact: it is text: take secrets out, as out of everything that is recorded. Without, it stays byte for byte.
 
     Raises:
         Stop: it cannot be read, or is no plain file.
@@ -42,7 +42,8 @@ def attach(incident: Incident, path: Path, *, name: str | None = None, redact: b
         raise Stop(f"{path} is no plain file.", hint="Attach files one by one, or a tar of the directory.")
     with os.fdopen(fd, "rb") as stream:
         # A large file takes its time: nobody waits for the copy.
-        part, digest, size = _copy(incident, stream.readline if redact else lambda: stream.read(_CHUNK), redact=redact)
+        plain = iter(lambda: stream.read(_CHUNK), b"")
+        part, digest, size = _copy(incident, keeping.blocks(stream, incident.redactor.data) if redact else plain)
         with incident.locked():
             _put(incident, part, digest)
             incident.append(model.ATTACHMENT, {
@@ -82,16 +83,14 @@ def _playbook(described: dict[str, object]) -> str:
     return Path(names[0]).stem if names else "playbook"
 
 
-def _copy(incident: Incident, read: Callable[[], bytes], *, redact: bool) -> tuple[Path, str, int]:
+def _copy(incident: Incident, chunks: Iterable[bytes]) -> tuple[Path, str, int]:
     """Copy beside the bag; the copy, its SHA-256 and its size."""
     part = incident.folder / "incoming" / f"{os.getpid()}-{secrets.token_hex(4)}"
     layout.make_private(part.parent)
     total, size = hashlib.sha256(), 0
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
-            while chunk := read():
-                if redact:
-                    chunk = incident.redactor.text(chunk.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+            for chunk in chunks:
                 total.update(chunk)
                 size += len(chunk)
                 target.write(chunk)

@@ -14,6 +14,7 @@ from ..private import write_private
 from . import model, sealing, signing, times
 from .incident import Incident
 from .settings import Settings
+from .urls import public
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +63,7 @@ def close(
         try:
             pushed = pushing.push(incident, configured.push_url, configured=configured).url
         except Stop as stop:
-            failed = f"not copied to {configured.push_url}: {stop.message}"
+            failed = f"not copied to {public(configured.push_url)}: {stop.message}"
     return Closed(sealed, signers, pushed, failed)
 
 

@@ -16,6 +16,7 @@ from ..exits import Exit
 from . import bag, sealing, times
 from .incident import Incident
 from .settings import Settings
+from .urls import public
 
 _CHUNK = 1 << 20
 #: Making a directory there would make the bucket, without the locks that its owner would have set.
@@ -57,18 +58,19 @@ def push(
     try:
         made = _copy(incident.bundle, target, until=until, lock_mode=lock_mode or configured.lock_mode)
     except Stop as stop:
-        incident.custody("push_failed", {"to": _public(target), "seal": number, "why": stop.message})
+        incident.custody("push_failed", {"to": public(target), "seal": number, "why": stop.message})
         raise
     except Exception as exc:
         # fsspec's file systems raise what their clients raise.
         why = f"{type(exc).__name__}: {' '.join(str(exc).split())[:300]}"
-        incident.custody("push_failed", {"to": _public(target), "seal": number, "why": why})
+        why = why.replace(target, public(target)).replace(url, public(url))
+        incident.custody("push_failed", {"to": public(target), "seal": number, "why": why})
         raise Stop(
-            f"{_public(target)} could not be written: {why}.", hint="The bag here is whole; push again when the place can be reached.",
+            f"{public(target)} could not be written: {why}.", hint="The bag here is whole; push again when the place can be reached.",
             status=Exit.FAILED,
         ) from exc
     incident.custody("pushed", {
-        "to": _public(target), "seal": number, "tagmanifest_sha256": bag.digest(seal / bag.TAG_MANIFEST), "files": made.files,
+        "to": public(target), "seal": number, "tagmanifest_sha256": bag.digest(seal / bag.TAG_MANIFEST), "files": made.files,
         "locked_until": made.locked_until,
     })
     return made
@@ -79,7 +81,7 @@ def _copy(bundle: Path, target: str, *, until: datetime.datetime | None, lock_mo
     protocols = {system.protocol} if isinstance(system.protocol, str) else set(system.protocol)
     is_s3 = "s3" in protocols
     if until is not None and not is_s3:
-        raise Stop(f"{_public(target)} has no retention.", hint="Object Lock is S3's: leave retain out, or push to an s3:// URL.")
+        raise Stop(f"{public(target)} has no retention.", hint="Object Lock is S3's: leave retain out, or push to an s3:// URL.")
     more: dict[str, Any] = {"ObjectLockMode": lock_mode, "ObjectLockRetainUntilDate": until} if until is not None else {}
     total, already, size = 0, 0, 0
     for path, sealed in sealed_files(bundle).items():
@@ -91,7 +93,7 @@ def _copy(bundle: Path, target: str, *, until: datetime.datetime | None, lock_mo
         if system.exists(remote):
             if _digest(system, remote) != expected:
                 raise Stop(
-                    f"{_public(target)}/{path} is there already and is something else.", status=Exit.FAILED,
+                    f"{public(target)}/{path} is there already and is something else.", status=Exit.FAILED,
                     hint="A copy is written once: find out who wrote it, or push elsewhere.",
                 )
             already += 1
@@ -101,8 +103,8 @@ def _copy(bundle: Path, target: str, *, until: datetime.datetime | None, lock_mo
         system.put_file(str(local), remote, **more)
         if _digest(system, remote) != expected:
             hint = "Push again, or elsewhere."
-            raise Stop(f"{_public(target)}/{path} does not read back as it was written.", status=Exit.FAILED, hint=hint)
-    return Pushed(_public(target), total, size, already, times.text(until) if until else "")
+            raise Stop(f"{public(target)}/{path} does not read back as it was written.", status=Exit.FAILED, hint=hint)
+    return Pushed(public(target), total, size, already, times.text(until) if until else "")
 
 
 def sealed_files(bundle: Path) -> dict[str, str]:
@@ -144,10 +146,10 @@ def _open(target: str) -> tuple[Any, str]:
         system, root = url_to_fs(target, use_listings_cache=False) if protocol == "s3" else url_to_fs(target)
     except ImportError as exc:
         extra = "pip install 'oncall-incident[s3]'" if protocol == "s3" else f"pip install the package that serves {protocol}://"
-        raise Stop(f"{_public(target)}: {protocol}:// needs another package.", hint=extra) from exc
+        raise Stop(f"{public(target)}: {protocol}:// needs another package.", hint=extra) from exc
     except ValueError as exc:
         hint = "Write file:///path, s3://bucket/prefix or a directory."
-        raise Stop(f"{_public(target)} is no place that fsspec knows: {exc}.", hint=hint) from exc
+        raise Stop(f"{public(target)} is no place that fsspec knows: {str(exc).replace(target, public(target))}.", hint=hint) from exc
     return system, str(root)
 
 
@@ -157,10 +159,3 @@ def _digest(system: Any, path: str) -> str:
         while chunk := stream.read(_CHUNK):
             total.update(chunk)
     return total.hexdigest()
-
-
-def _public(url: str) -> str:
-    """The URL without a password."""
-    scheme, mark, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" if mark else url

@@ -23,6 +23,7 @@ from ..exits import Exit
 from ..private import write_private
 from . import attested, bag, checkpoints, collecting, instructions, model, places, signing, timeline, times, timestamp
 from .incident import Incident
+from .urls import public
 
 #: Made from the rest at every seal; an earlier version is kept. Everything else never changes once sealed.
 DERIVED = ("data/incident.json", "data/timeline.jsonl", "data/redactions.jsonl")
@@ -313,10 +314,12 @@ def _make_seal(
     stamped, missing = _stamp([part / signer.file_name for signer in signed] or [part / bag.TAG_MANIFEST], authority, seconds)
     notes += missing
     digest = bag.digest(part / bag.TAG_MANIFEST)
-    write_private(part / "seal.json", json.dumps({
+    facts, _removed = incident.redactor.clean({
         "number": number, "at": times.text(times.now()), "by": who.user(), "namespace": signing.NAMESPACE, "tagmanifest_sha256": digest,
-        "signers": [signer.identity for signer in signed], "time": stamped, "authority": authority, "notes": notes,
-    }, indent=1, sort_keys=True) + "\n")
+        "signers": [signer.identity for signer in signed], "time": stamped, "notes": notes,
+        "authority": public(authority) if authority is not None else None,
+    })
+    write_private(part / "seal.json", json.dumps(facts, indent=1, sort_keys=True) + "\n")
     os.rename(part, path)
     return Sealed(number, path, digest, files, tuple(signer.identity for signer in signed), tuple(stamped), tuple(notes))
 

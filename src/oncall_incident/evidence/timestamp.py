@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import http.client
 import re
 import subprocess
 import tempfile
@@ -14,6 +15,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+
+from .urls import public, split_login
 
 URL_VARIABLE, CA_VARIABLE = "INCIDENT_TSA_URL", "INCIDENT_TSA_CA"
 _SECONDS = 30.0
@@ -41,23 +44,27 @@ def stamp(data: Path, *, url: str, to: Path, seconds: float = _SECONDS) -> datet
     Raises:
         NoToken: the authority cannot be reached, refuses, or answers with something else.
     """
+    shown = public(url)
     with tempfile.TemporaryDirectory() as work:
         query, reply = Path(work) / "query.tsq", Path(work) / "reply.tsr"
         _openssl(["-query", "-data", data, "-sha256", "-cert", "-out", query])
-        request = urllib.request.Request(url, data=query.read_bytes(), headers={"Content-Type": "application/timestamp-query"})
+        plain, login = split_login(url)
+        headers = {"Content-Type": "application/timestamp-query", **({"Authorization": f"Basic {login}"} if login else {})}
         try:
+            request = urllib.request.Request(plain, data=query.read_bytes(), headers=headers)
             with urllib.request.urlopen(request, timeout=seconds) as answer:
                 reply.write_bytes(answer.read(_MOST_BYTES))
-        except (OSError, urllib.error.URLError, ValueError) as exc:
-            raise NoToken(f"{url} cannot be reached: {getattr(exc, 'reason', exc)}") from exc
+        except (OSError, urllib.error.URLError, http.client.HTTPException, ValueError) as exc:
+            why = str(getattr(exc, "reason", exc)).replace(plain, shown)
+            raise NoToken(f"{shown} cannot be reached: {why}") from exc
         said = _openssl(["-reply", "-in", reply, "-text"])
         if "Status: Granted" not in said:
-            raise NoToken(f"{url} did not grant a token")
+            raise NoToken(f"{shown} did not grant a token")
         if _imprint(said) != _imprint(_openssl(["-query", "-in", query, "-text"])):
-            raise NoToken(f"{url} stamped something else")
+            raise NoToken(f"{shown} stamped something else")
         at = _time(said)
         if at is None:
-            raise NoToken(f"{url} did not say a time")
+            raise NoToken(f"{shown} did not say a time")
         to.write_bytes(reply.read_bytes())
         return at
 

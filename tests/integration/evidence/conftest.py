@@ -60,12 +60,14 @@ class Authority:
     Attributes:
         url: where it answers; ca: its certificate, for those who trust it.
         answer: replaces what it says, to play a broken one.
+        authorization: the header of the last question.
     """
 
     def __init__(self, place: Path) -> None:
         self.place = place
         self.ca = place / "ca.pem"
         self.answer: bytes | None = None
+        self.authorization = ""
         config = place / "openssl.cnf"
         config.write_text(TSA_CONFIG.format(place=place))
         (place / "serial").write_text("01\n")
@@ -82,6 +84,7 @@ class Authority:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                authority.authorization = self.headers.get("Authorization", "")
                 query = self.rfile.read(int(self.headers["Content-Length"]))
                 body = authority.reply(query) if authority.answer is None else authority.answer
                 self.send_response(200)

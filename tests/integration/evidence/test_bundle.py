@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import bagit
@@ -283,3 +284,27 @@ def test_an_attachment_can_be_redacted(case: Case, tmp_path: Path) -> None:
     digest = attaching.attach(case.incident, path, redact=True)
     text = layout.blob_path(case.incident.data, digest).read_text()
     assert "hunter2" not in text and text.startswith("started\nlogin with password=[redacted:")
+
+
+def test_a_private_key_in_a_redacted_attachment_goes_as_a_whole(case: Case, tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    made = subprocess.run(["openssl", "genrsa", "4096"], check=True, capture_output=True, text=True, timeout=120).stdout
+    path.write_text(f"started\n{made}ended\n")
+    digest = attaching.attach(case.incident, path, redact=True)
+    text = layout.blob_path(case.incident.data, digest).read_text()
+    assert not any(line in text for line in made.splitlines()[1:-1])
+    assert text.startswith("started\n") and text.endswith("ended\n")
+
+
+def test_a_redacted_attachment_of_one_line_is_never_held_whole(case: Case, tmp_path: Path) -> None:
+    path = tmp_path / "one-line.json"
+    with path.open("wb") as stream:
+        for _number in range(48):
+            stream.write(b"word " * ((1 << 20) // 5))
+    tracemalloc.start()
+    try:
+        attaching.attach(case.incident, path, redact=True)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 24 << 20, peak

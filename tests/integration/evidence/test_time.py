@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from oncall_incident.evidence import checks, sealing, times, timestamp
+from tests.support.until import until
 
 from .conftest import Authority, Case, command, openssl, said
 
@@ -47,13 +49,41 @@ def test_the_token_of_an_authority_that_is_not_trusted(tmp_path: Path, authority
 
 def test_a_key_that_expired_since_is_good_at_the_tokens_time(tmp_path: Path, authority: Authority) -> None:
     case = Case(tmp_path / "home", url=authority.url)
-    # Valid until a minute after the seal: expired for nobody yet, so an end before now but after the token is what is tested.
     (at,) = case.check(ca=authority.ca).times
-    start = (times.parse(at) - datetime.timedelta(days=1)).strftime("%Y%m%d")
-    case.allowed.write_text(case.allowed.read_text().replace("namespaces=", f'valid-after="{start}Z",namespaces='))
+    # Whole seconds; with a Z, as without one ssh-keygen takes them for local ones.
+    expiry = times.parse(at) + datetime.timedelta(seconds=2)
+    allowed = case.allowed.read_text()
+    case.allowed.write_text(allowed.replace("namespaces=", f'valid-before="{expiry:%Y%m%d%H%M%S}Z",namespaces='))
+    until(lambda: times.now() > expiry + datetime.timedelta(seconds=2), what="the key to expire", seconds=60)
     assert case.check(ca=authority.ca).status == checks.PROVEN
-    case.allowed.write_text(case.allowed.read_text().replace(f'valid-after="{start}Z"', 'valid-after="20990101Z"'))
+    assert case.check().status == checks.BROKEN, "without a time that is proven it has expired"
+    early = times.parse(at) - datetime.timedelta(days=1)
+    case.allowed.write_text(allowed.replace("namespaces=", f'valid-before="{early:%Y%m%d%H%M%S}Z",namespaces='))
     assert case.check(ca=authority.ca).status == checks.BROKEN
+    case.allowed.write_text(allowed.replace("namespaces=", 'valid-after="20990101Z",namespaces='))
+    assert case.check(ca=authority.ca).status == checks.BROKEN
+
+
+def test_the_authoritys_password_is_sent_and_kept_nowhere(tmp_path: Path, authority: Authority) -> None:
+    case = Case(tmp_path / "home", seal=False)
+    scheme, _mark, host = authority.url.partition("://")
+    done = command(case.home, "seal", case.incident.id, "--json", INCIDENT_TSA_URL=f"{scheme}://oncall:hunter2-hunter2@{host}")
+    assert done.returncode == 0 and authority.authorization == "Basic " + base64.b64encode(b"oncall:hunter2-hunter2").decode()
+    (seal,) = [path for _number, path in sealing.seals(case.incident.bundle)]
+    facts = json.loads((seal / "seal.json").read_text())
+    assert facts["authority"] == authority.url and len(facts["time"]) == 1
+    gone = command(case.home, "close", case.incident.id, INCIDENT_TSA_URL="http://oncall:hunter2-hunter2@tsa.example.invalid/x")
+    assert "cannot be reached" in gone.stdout + gone.stderr
+    assert not any("hunter2" in text for text in (done.stdout, done.stderr, gone.stdout, gone.stderr))
+    assert not [path for path in case.home.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+
+
+@pytest.mark.parametrize("push", ["webdav://oncall:hunter2-hunter2@127.0.0.1:9/x", "sftp://oncall:hunter2-hunter2@127.0.0.1:9/x"])
+def test_the_copys_password_is_shown_and_kept_nowhere(push: str, tmp_path: Path) -> None:
+    case = Case(tmp_path / "home", seal=False)
+    done = command(case.home, "close", case.incident.id, INCIDENT_PUSH_URL=push)
+    assert "not copied to" in done.stdout + done.stderr and "hunter2" not in done.stdout + done.stderr
+    assert not [path for path in case.home.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
 
 
 def test_hashes_alone_can_be_stamped_too(tmp_path: Path, authority: Authority) -> None:

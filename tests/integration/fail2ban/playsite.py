@@ -24,7 +24,11 @@ from tests.support.netns import Namespace, peer_of
 
 ROOT = Path(__file__).resolve().parents[3]
 #: Seconds where a person would wait minutes.
-QUICK: Mapping[str, Any] = {"fail2ban_verify_hold": "500ms", "fail2ban_verify_timeout": "30s", "fail2ban_connect_timeout": "2s"}
+QUICK: Mapping[str, Any] = {
+    "fail2ban_verify_hold": "500ms", "fail2ban_verify_timeout": "30s", "fail2ban_connect_timeout": "2s",
+    # tests/integration/snapshot takes them: they cost seconds on a busy machine.
+    "evidence_snapshot": False,
+}
 #: Where it is not to hold, nobody waits for it.
 IN_VAIN: Mapping[str, Any] = {"fail2ban_verify_timeout": "1s"}
 #: A service: says hello on every port of its arguments, until it is ended.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ from .test_via import FAR, sshd
 # Several plays each, on a machine that may be busy.
 pytestmark = pytest.mark.timeout(900)
 PLAYBOOK = ROOT / "incident" / "redis-recovery.yml"
+PASSWORD = "zeppelin-quartz-91"
 DOUBLES = ROOT / "tests" / "support" / "doubles"
 __all__ = ["sshd"]  # a fixture
 QUICK: dict[str, Any] = {
@@ -175,6 +177,26 @@ def test_a_healthy_cache_is_left_alone(site: RedisSite) -> None:
     assert done.status == 0, done.output
     assert (verbs(done), site.restarts, count(site.cache, "*")) == ([], 0, 20)
     assert "Write, read, replicate and delete a probe key" in done.tasks()
+    done.assert_record_verifies()
+
+
+# Evidence.
+
+def test_what_the_cache_knows_is_kept_before_it_is_cleared_and_its_password_is_not(site: RedisSite) -> None:
+    need(shutil.which("redis-cli"), "redis-cli")
+    site.cache.execute("CONFIG", "SET", "requirepass", PASSWORD)
+    site.hosts["cache"]["cache1"].update(
+        redis_login_password=PASSWORD, evidence_snapshot=True, evidence_budget="120s", evidence_command_timeout="60s",
+        evidence_skip=["open_files"],
+    )
+    done = site.recover(redis_clear="always", redis_clear_pattern="good:*")
+    assert done.status == 0, done.output
+    assert verbs(done) == [("clear_pattern", "done")]
+    kept = done.run_dir / "hosts" / "cache1"
+    items = {item["name"]: item for item in map(json.loads, (kept / "index.jsonl").read_text().splitlines()) if item["kind"] == "item"}
+    assert {items[f"redis_{name}"]["status"] for name in ("info", "clients", "slow_log", "memory")} == {"collected"}
+    assert "db0:keys=20," in (done.run_dir / items["redis_info"]["path"]).read_text(), "as it was before"
+    assert not [path for path in done.run_dir.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]
     done.assert_record_verifies()
 
 

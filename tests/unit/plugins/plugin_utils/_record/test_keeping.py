@@ -85,6 +85,30 @@ def test_a_file_without_lines_is_kept_in_bounded_pieces(keeper: keeping.Keeper, 
     assert found["bytes"] == 3 * keeping.CHUNK + 7
 
 
+@pytest.mark.parametrize("filler", [b"word ", b"x", b'"a":1,'], ids=["words", "one word", "JSON"])
+@pytest.mark.parametrize("short", [5, 18, 30, 4090, 4100, 4120])
+@pytest.mark.parametrize("secret", [
+    b"login with correct-horse-battery ok", b" PGPASSWORD=correct-horse-battery ", b'"password": "correct horse-battery and more"',
+    b" --password correct-horse-battery ",
+], ids=["known", "variable", "quoted", "option"])
+def test_a_secret_across_two_pieces_of_one_line_is_found(
+    keeper: keeping.Keeper, tmp_path: Path, filler: bytes, short: int, secret: bytes,
+) -> None:
+    before = (filler * (keeping.CHUNK // len(filler) + 1))[:keeping.CHUNK - short]
+    after = filler * (keeping.CHUNK // len(filler) // 2)
+    found = keeper.keep(io.BytesIO(before + secret + after), folder="10-net", name="x.txt")
+    kept = (tmp_path / found["path"]).read_bytes()
+    assert b"correct" not in kept and b"battery" not in kept and kept.count(b"[redacted:") == 1
+    assert kept.endswith(after) and kept.startswith(before[:-len(filler)])
+
+
+def test_a_private_key_in_one_line_of_many_is_found(keeper: keeping.Keeper, tmp_path: Path) -> None:
+    key = b'{"key": "-----BEGIN PRIVATE KEY-----' + b"\\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC" * 300 + b'\\n-----END PRIVATE KEY-----"}'
+    found = keeper.keep(io.BytesIO(b"word " * (keeping.CHUNK // 5 - 100) + key + b" end" * 20_000), folder="10-net", name="x.txt")
+    kept = (tmp_path / found["path"]).read_bytes()
+    assert b"MIIEvQ" not in kept and kept.endswith(b" end" * 20_000)
+
+
 def test_nothing_is_overwritten_and_links_are_not_followed(keeper: keeping.Keeper, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("mine")

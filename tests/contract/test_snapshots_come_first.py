@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every scenario keeps what its hosts know before it changes any of them, and the rest when it is over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+EVIDENCE = "oncall.incident.evidence"
+SCENARIOS = sorted(path for path in (ROOT / "playbooks").glob("*.yml") if not path.name.startswith("_"))
+
+
+def doors(play: dict[str, Any]) -> list[tuple[str, str]]:
+    """The doors that a play opens: role and tasks_from."""
+    return [(given["name"], given["tasks_from"]) for task in play["tasks"] if (given := task.get("ansible.builtin.import_role"))]
+
+
+def hosts(play: dict[str, Any]) -> set[str]:
+    """The patterns of a play's hosts."""
+    parts = play["hosts"].replace("}}:{{", "}}\n{{").splitlines()
+    return {part.strip() for part in parts}
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_hosts_are_kept_before_they_are_changed_and_the_rest_after_they_were_measured(path: Path) -> None:
+    plays = yaml.safe_load(path.read_text(encoding="utf-8"))
+    numbered = [(number, play, door) for number, play in enumerate(plays) for door in doors(play)]
+    changing = [(number, play) for number, play, (_role, door) in numbered if door.startswith("mitigate")]
+    measuring = [number for number, _play, (_role, door) in numbered if door.startswith("verify")]
+    first = [(number, play) for number, play, door in numbered if door == (EVIDENCE, "snapshot")]
+    rest = [(number, play) for number, play, door in numbered if door == (EVIDENCE, "rest")]
+    (last,) = [number for number, _play, door in numbered if door == ("oncall.incident.incident", "conclude")]
+    assert changing and measuring and first and rest
+    assert max(number for number, _play in first) < min(number for number, _play in changing)
+    assert max(measuring) < min(number for number, _play in rest) and max(number for number, _play in rest) < last
+    changed = set().union(*(hosts(play) for _number, play in changing))
+    for kept, tag in ((first, "mitigate"), (rest, "verify")):
+        assert set().union(*(hosts(play) for _number, play in kept)) == changed
+        assert all(play["tags"] == [tag] for _number, play in kept)
+        # Without a condition: evidence_snapshot alone decides.
+        assert not any("when" in task for _number, play in kept for task in play["tasks"])

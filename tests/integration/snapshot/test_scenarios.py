@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A scenario keeps what a host knows before it changes it: disk-full on a file system that is really full."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import reader
+
+from tests.integration.host.test_disks import old, small
+from tests.integration.playbooks.conftest import ROOT, Ended, Site
+
+# Two plays each, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(600)
+PLAYBOOK = ROOT / "incident" / "disk-full.yml"
+__all__ = ["small"]  # a fixture
+
+
+class FullSite(Site):
+    """A host whose only file system that matters is a full one of 16 MiB."""
+
+    def __init__(self, place: Path, full: Path, **more: Any) -> None:
+        self.full, self.more = full, more
+        super().__init__(place=place, server=None)  # type: ignore[arg-type]
+
+    def __post_init__(self) -> None:
+        self.hosts = {}
+        self.temporary = self.place / "tmp"
+        self.temporary.mkdir()
+        self.group("servers", web1={
+            "host_become": False, "host_file_systems": [str(self.full)], "host_look_below": [str(self.full)], "host_disk_sample": "0s",
+            "host_verify_hold": "0s", "host_verify_timeout": "20s",
+            "host_clean": [{"directory": str(self.full), "pattern": "*.log.*", "min_age": "1h"}],
+            "evidence_snapshot": True, "evidence_budget": "120s", "evidence_command_timeout": "60s", "evidence_skip": ["open_files"],
+            **self.more,
+        })
+
+
+def index(done: Ended, kind: str) -> list[dict[str, Any]]:
+    """Lines of the host's index."""
+    lines = (done.run_dir / "hosts" / "web1" / "index.jsonl").read_text().splitlines()
+    return [line for line in map(json.loads, lines) if line["kind"] == kind]
+
+
+def test_a_full_disk_is_kept_as_it_was_before_it_is_cleaned(tmp_path: Path, small: Path) -> None:
+    full = old(small / "app.log.1", size=15 << 20)
+    site = FullSite(tmp_path, small, evidence_files=[str(tmp_path / "service.log")])
+    (tmp_path / "service.log").write_text("No space left on device\n")
+    checked = site.play("--check", playbook=PLAYBOOK)
+    assert checked.status == 0, checked.output
+    assert full.exists() and [line["part"] for line in index(checked, "begin")] == ["first"]
+
+    done = site.play(playbook=PLAYBOOK)
+    assert done.status == 0, done.output
+    assert not full.exists() and done.outcomes() == ["done"]
+    assert [line["part"] for line in index(done, "begin")] == ["first", "rest"]
+    kept = {item["name"]: item for item in index(done, "item") if item["status"] == "collected"}
+    (space,) = [line for line in (done.run_dir / kept["disk_space"]["path"]).read_text().splitlines() if str(small) in line]
+    assert " 94% " in space, "as it was before"
+    assert any(name.startswith("log01_") for name in kept)
+    events = list(reader.read(done.run_dir))
+    (cleaned,) = [event["seq"] for event in events if event["type"] == "action"]
+    first, rest = [event["seq"] for event in events if event["type"] == "result" and "snapshot" in event["action"]]
+    assert first < cleaned < rest
+    done.assert_record_verifies()
+
+
+def test_a_snapshot_that_cannot_be_taken_and_one_without_time_stop_nothing(tmp_path: Path, small: Path) -> None:
+    full = old(small / "app.log.1", size=15 << 20)
+    site = FullSite(tmp_path, small, evidence_units=["--vacuum-size=1"])
+    done = site.play("--tags", "mitigate", playbook=PLAYBOOK)
+    assert done.status == 0, done.output
+    assert not full.exists() and done.outcomes() == ["done"]
+
+    old(full, size=15 << 20)
+    site.hosts["servers"]["web1"].update(evidence_units=[], evidence_budget="0s", evidence_skip=[])
+    done = site.play("--tags", "mitigate", playbook=PLAYBOOK)
+    assert done.status == 0, done.output
+    assert not full.exists() and {item["status"] for item in index(done, "item")} == {"deferred"}
