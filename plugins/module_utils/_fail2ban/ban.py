@@ -89,7 +89,7 @@ def ban(backend: Backend, order: Order, *, run: Run, check_mode: bool) -> tuple[
             # nobody of ours changes the bans any more, so all that was decided is decided again.
             protected = protected.union(protected_now(backend, order, run=run))
             protected.require_operator()
-            before = after = backend.bans(backend.jails())
+            before = after = backend.bans_again(backend.jails())
             work = _limited(_plan(order, before, protected, resource=backend.resource, seconds=seconds), order)
             if work.todo:
                 done, after, filters = _carry_out(backend, work, order, seconds=seconds, run=run, jails=jails)
@@ -182,7 +182,7 @@ def _carry_out(
     try:
         if trouble is not None:
             backend.reopen()
-        after = backend.bans(backend.jails())
+        after = backend.bans_again(backend.jails())
         filters = _settled(backend, work, order, run=run, jails=jails)
     except IncidentError as exc:
         said = (trouble or exc).message

@@ -153,7 +153,23 @@ def test_banned_again_while_its_log_says_so(daemon: Fail2ban) -> None:
     result = running.result(timeout=90)
     assert states(result) == [("192.0.2.24", "failed", "banned_again")] and result["failed"]
     assert result["changed"] and "hold" in result["hint"]
+    assert [(one["jail"], one["address"]) for one in result["after"]] == [("sshd", "192.0.2.24")] and result["unbanned"] == []
+    assert daemon.banned("sshd") == ["192.0.2.24"] and filtered(daemon, "192.0.2.24"), "and that is so: the new ban was left alone"
     unban(daemon, "192.0.2.24")
+
+
+def test_banned_again_is_left_alone_by_repair(daemon: Fail2ban) -> None:
+    """The row of the new ban is in the database, its element in the set: neither is a leftover of the old one."""
+    daemon.ban("sshd", "192.0.2.25")
+    running = daemon.net.start_module(
+        "fail2ban_unban", addresses=["192.0.2.25"], observe="20s", repair=True, socket=str(daemon.socket),
+        client_command=daemon.client_command)
+    until(lambda: "192.0.2.25" not in daemon.banned("sshd"), what="the unban")
+    daemon.fail("sshd", "192.0.2.25")
+    result = running.result(timeout=90)
+    assert states(result) == [("192.0.2.25", "failed", "banned_again")] and "repaired" not in result["actions"][0]["detail"]
+    assert daemon.banned("sshd") == ["192.0.2.25"] == [one["address"] for one in result["after"]] and filtered(daemon, "192.0.2.25")
+    unban(daemon, "192.0.2.25")
 
 
 def test_covering_networks(daemon: Fail2ban) -> None:
