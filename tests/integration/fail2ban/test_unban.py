@@ -285,6 +285,41 @@ def test_hold_without_an_active_timer_makes_no_entry(daemon: Fail2ban, tmp_path:
     unban(daemon, "192.0.2.42")
 
 
+def test_a_set_that_cannot_be_read_is_no_proof(daemon: Fail2ban, tmp_path: Path) -> None:
+    """The jail's rule asks an ipset, and ipset says no: whether the set still holds the address is not known."""
+    (tmp_path / "bin").mkdir()
+    double = tmp_path / "bin" / "ipset"
+    double.write_text("#!/bin/sh\necho 'ipset v7.17: Kernel error received: Operation not permitted' >&2; exit 1\n")
+    double.chmod(0o755)
+    env = {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    daemon.ban("set", "192.0.2.44")
+    seen = daemon.module("access_health", let_in=["192.0.2.44"], daemon=False)
+    assert seen["findings"][0]["status"] == "critical"
+    blind = daemon.module("access_health", let_in=["192.0.2.44", "2001:db8::44"], kept_out=["192.0.2.44"], daemon=False, env=env)
+    assert {one["subject"]: one["status"] for one in blind["findings"]}["192.0.2.44"] == "unknown" == blind["status"], blind
+    assert "f2b-set" in blind["findings"][0]["observed"] and [one["check"] for one in blind["skipped_checks"]].count("ipset") == 1
+    result = unban(daemon, "192.0.2.44", env=env)
+    assert states(result) == [("192.0.2.44", "unknown", "not_measured")] and result["failed"], result
+    assert not filtered(daemon, "192.0.2.44")
+    assert not unban(daemon, "192.0.2.44").get("failed")
+
+
+def test_what_cannot_be_read_lets_nobody_in(daemon: Fail2ban, tmp_path: Path) -> None:
+    """iptables is there and denied, nft is readable: that nothing was seen is no proof, of IPv4 alone."""
+    (tmp_path / "bin").mkdir()
+    for program in ("iptables-save", "iptables-nft-save", "iptables-legacy-save"):
+        double = tmp_path / "bin" / program
+        double.write_text("#!/bin/sh\necho 'Permission denied (you must be root)' >&2; exit 4\n")
+        double.chmod(0o755)
+    env = {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    found = daemon.module("access_health", let_in=["192.0.2.45", "2001:db8::45"], daemon=False, env=env)
+    assert {one["subject"]: one["status"] for one in found["findings"]} == {"192.0.2.45": "unknown", "2001:db8::45": "ok"}, found
+    assert "Permission denied" in found["findings"][0]["observed"]
+    assert "iptables" in [one["check"] for one in found["skipped_checks"]]
+    there = daemon.module("access_health", let_in=["192.0.2.45"], daemon=False)
+    assert there["status"] == "ok" and "iptables" not in [one["check"] for one in there["skipped_checks"]]
+
+
 def test_what_was_ignored_before_is_not_ours_to_end(daemon: Fail2ban, tmp_path: Path) -> None:
     daemon.ban("sshd", "192.0.2.43")
     daemon.client("set", "sshd", "addignoreip", "192.0.2.43")
