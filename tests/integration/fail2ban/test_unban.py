@@ -254,7 +254,8 @@ def systemd(directory: Path, *, active: bool = True, state: str = "running") -> 
         f'#!/bin/sh\necho timer >> {directory}/order\nfor one; do printf "%s\\0" "$one"; done > {directory}/argv\n')
     (programs / "systemctl").write_text(
         f'#!/bin/sh\ncase "$1" in is-system-running) echo {state};; '
-        f'is-active) {"echo active" if active else "echo failed; exit 3"};; esac\n')
+        f'is-active) {"echo active" if active else "echo failed; exit 3"};; show) cat {directory}/shown 2>/dev/null;; '
+        f'stop) echo "stop $2" >> {directory}/order;; esac\n')
     for program in programs.iterdir():
         program.chmod(0o755)
     return {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
@@ -274,6 +275,32 @@ def test_hold_keeps_the_log_from_banning_again_and_its_timer_ends_it(daemon: Fai
     assert "--on-active=900s" in argv and f"--unit={result['hold']['unit']}" in argv
     daemon.net.run(*argv[argv.index("--") + 1:])
     assert "192.0.2.41" not in daemon.client("get", "sshd", "ignoreip"), "the timer's command takes the entry out"
+
+
+def shown(directory: Path) -> str:
+    """What `systemctl show` says of the timer that was made last."""
+    argv = (directory / "argv").read_text().split("\0")[:-1]
+    told = dict(one[2:].split("=", 1) for one in argv if one.startswith("--") and "=" in one)
+    return f"Id={told['unit']}.timer\nDescription={told['description']}\nActiveState=active\n"
+
+
+def test_a_second_hold_takes_over_from_the_first(daemon: Fail2ban, tmp_path: Path) -> None:
+    """The first one's timer would take the entry out before the second one's time is over."""
+    env = systemd(tmp_path)
+    daemon.ban("sshd", "192.0.2.46", "192.0.2.47")
+    first = unban(daemon, "192.0.2.46", "192.0.2.47", hold="15m", env=env)["hold"]
+    (tmp_path / "shown").write_text(shown(tmp_path))
+    daemon.ban("sshd", "192.0.2.46")
+    alone = unban(daemon, "192.0.2.46", hold="1h", env=env)["hold"]
+    assert alone["entries"] == [] and alone["already_ignored"] == [
+        {"jail": "sshd", "address": "192.0.2.46", "ends_with": first["unit"]}], "its timer holds another too: it is left, and named"
+    daemon.ban("sshd", "192.0.2.46", "192.0.2.47")
+    both = unban(daemon, "192.0.2.46", "192.0.2.47", hold="1h", env=env)["hold"]
+    assert len(both["entries"]) == 2 and both["replaced"] == [first["unit"]] and both["unit"] != first["unit"]
+    assert (tmp_path / "order").read_text() == f"timer\ntimer\nstop {first['unit']}.timer\n", "the new timer comes first"
+    argv = (tmp_path / "argv").read_text().split("\0")[:-1]
+    daemon.net.run(*argv[argv.index("--") + 1:])
+    assert "192.0.2.46" not in daemon.client("get", "sshd", "ignoreip")
 
 
 def test_hold_without_an_active_timer_makes_no_entry(daemon: Fail2ban, tmp_path: Path) -> None:
