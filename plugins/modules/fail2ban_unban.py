@@ -177,7 +177,9 @@ count:
   returned: when the daemon answered
   type: int
 hold:
-  description: The hold that was made, its timer's unit, its end, and what wipes it.
+  description: >-
+    The hold that was made, its timer's unit, its end, and what wipes it. C(replaced) are the timers of earlier holds that it has taken
+    over; C(ends_with) of an address that was ignored already is the earlier timer that ends that.
   returned: when the daemon answered
   type: dict
 backend:
