@@ -135,7 +135,8 @@ changed:
 actions:
   description:
     - One action per ban, and one per address that nothing bans. C(detail.state) is C(unbanned), C(not_banned), C(covered_by),
-      C(still_filtered), C(banned_again), C(still_banned) or C(still_in_database); the last four fail the task.
+      C(still_filtered), C(banned_again), C(still_banned), C(still_in_database) or C(not_measured), where the jail's set could not be
+      read; the last five fail the task.
     - C(detail.ban) is the evidence of why. C(detail.also_blocked_by) lists rules of others that keep the address out.
   returned: when the daemon answered
   type: list
@@ -176,7 +177,9 @@ count:
   returned: when the daemon answered
   type: int
 hold:
-  description: The hold that was made, its timer's unit, its end, and what wipes it.
+  description: >-
+    The hold that was made, its timer's unit, its end, and what wipes it. C(replaced) are the timers of earlier holds that it has taken
+    over; C(ends_with) of an address that was ignored already is the earlier timer that ends that.
   returned: when the daemon answered
   type: dict
 backend:

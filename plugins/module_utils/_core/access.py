@@ -12,17 +12,18 @@ import typing as t
 
 from .addresses import Span
 from .f2b_replies import Ban
-from .findings import CRITICAL, OK, WARNING, Finding
-from .packet_filter import COVERING, EVERYONE, EXACT, FAIL2BAN, PART, Block
+from .findings import CRITICAL, OK, UNKNOWN, WARNING, Finding
+from .packet_filter import COVERING, EVERYONE, EXACT, FAIL2BAN, PART, UNSEEN, Block
 from .rule_removal import remedy
 from .tracing import cause_of
 
 LET_IN, KEPT_OUT, NOT_BANNED = "let_in", "kept_out", "not_banned"
 _MAX_SHOWN = 10
 _BANNING = (FAIL2BAN, "crowdsec")
+_SEE = "Use become, and see to it that the packet filter can be read."
 
 
-def judge_let_in(asked: str, span: Span, *, bans: t.Sequence[Ban], blocks: t.Sequence[Block]) -> Finding:
+def judge_let_in(asked: str, span: Span, *, bans: t.Sequence[Ban], blocks: t.Sequence[Block], blind: str = "") -> Finding:
     """Whether nothing keeps an address out: no ban that holds it, and no rule that drops it.
 
     A rule about everybody that drops only perhaps (a rate limit, another interface) keeps nobody out by itself. Of a network it is a
@@ -33,6 +34,7 @@ def judge_let_in(asked: str, span: Span, *, bans: t.Sequence[Ban], blocks: t.Seq
         span: what it means.
         bans: every ban of the daemon.
         blocks: what the packet filter has against it, at any of the ports.
+        blind: what of the packet filter could not be read; then nothing that was seen makes it let in.
     """
     holding = [ban for ban in bans if ban.span is not None and ban.span.covers(span)]
     inside = [ban for ban in bans if ban.span is not None and not ban.span.covers(span) and ban.span.touches(span)]
@@ -53,16 +55,24 @@ def judge_let_in(asked: str, span: Span, *, bans: t.Sequence[Ban], blocks: t.Seq
     if some:
         return Finding(LET_IN, WARNING, observed=f"some of it is kept out: {'; '.join(some[:_MAX_SHOWN])}", subject=asked, detail=detail,
                        hint="Name the single addresses, or their network as one whose members are let in.")
+    unseen = _unseen(blocks, blind)
+    if unseen:
+        return Finding(LET_IN, UNKNOWN, observed=unseen, subject=asked, hint=_SEE, detail={**detail, "cause": "unknown"})
     return Finding(LET_IN, OK, observed="nothing drops it", subject=asked, detail=detail)
 
 
-def judge_not_banned(asked: str, span: Span, *, bans: t.Sequence[Ban], blocks: t.Sequence[Block]) -> Finding:
+def judge_not_banned(
+    asked: str, span: Span, *, bans: t.Sequence[Ban], blocks: t.Sequence[Block], blind: str = "",
+) -> Finding:
     """Whether no ban holds an address, and no rule of a daemon that bans. What else keeps it out is not asked."""
     holding = [f"banned by {ban.jail} as {ban.entry}" for ban in bans if ban.span is not None and ban.span.touches(span)]
-    left = [_say(block) for block in blocks if block.owner in _BANNING]
+    left = [_say(block) for block in blocks if block.owner in _BANNING and block.matched != UNSEEN]
     if holding or left:
         said = "; ".join([*holding, *left][:_MAX_SHOWN])
         return Finding(NOT_BANNED, CRITICAL, observed=said, subject=asked, hint="Lift this ban at once.")
+    unseen = _unseen([block for block in blocks if block.owner in _BANNING], blind)
+    if unseen:
+        return Finding(NOT_BANNED, UNKNOWN, observed=unseen, subject=asked, hint=_SEE)
     return Finding(NOT_BANNED, OK, observed="no ban holds it", subject=asked)
 
 
@@ -72,8 +82,18 @@ def judge_kept_out(asked: str, *, blocks: t.Sequence[Block]) -> Finding:
     if own:
         detail = {"blocks": [block.as_dict() for block in own[:_MAX_SHOWN]]}
         return Finding(KEPT_OUT, OK, observed=_say(own[0]), subject=asked, detail=detail)
+    unseen = _unseen(blocks, "")
+    if unseen:
+        return Finding(KEPT_OUT, UNKNOWN, observed=unseen, subject=asked, hint=_SEE)
     return Finding(KEPT_OUT, CRITICAL, observed="nothing drops it", subject=asked,
                    hint="No rule of the packet filter is about it, whatever the daemon says.")
+
+
+def _unseen(blocks: t.Sequence[Block], blind: str) -> str:
+    """Why nothing can be said: what could not be read, and rules about sets that nobody could read."""
+    said = [blind] if blind else []
+    said += [f"whom {block.set} holds is not known: {_say(block)}" for block in blocks if block.matched == UNSEEN]
+    return "; ".join(said[:_MAX_SHOWN])
 
 
 def _say(block: Block) -> str:

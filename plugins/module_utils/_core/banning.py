@@ -46,6 +46,12 @@ class Protected:
     resolvers: tuple[Network, ...] = ()
     ignored: tuple[Network, ...] = ()
 
+    def union(self, later: Protected) -> Protected:
+        """Whom either of two looks protects."""
+        return Protected(*(
+            tuple(dict.fromkeys((*getattr(self, field.name), *getattr(later, field.name)))) for field in dataclasses.fields(self)
+        ))
+
     def require_operator(self) -> None:
         """Refuse to ban anybody when nobody can tell who must not be.
 

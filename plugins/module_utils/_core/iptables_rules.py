@@ -105,8 +105,9 @@ def _rule(line: str, rules: t.Mapping[str, t.Sequence[Rule]], policies: t.Mappin
             sources.append(Source(AddressSet(_spans(first.split(","))), negated=negated))
         elif word == "--src-range":
             sources.append(Source(AddressSet(_range(first)), negated=negated))
-        elif word == "--match-set" and len(values) == 2 and values[1].split(",")[0] == "src" and first in sets:
-            sources.append(Source(sets[first], name=first, negated=negated))
+        elif word == "--match-set" and len(values) == 2 and values[1].split(",")[0] == "src":
+            seen = sets.get(first)
+            sources.append(Source(AddressSet(()) if seen is None else seen, name=first, negated=negated, unseen=seen is None))
             if "," in values[1]:
                 conditions.append(f"match-set {first} {values[1]}")
         elif word in ("-p", "--protocol") and not negated and first:

@@ -23,6 +23,8 @@ DROP, ACCEPT, RETURN, JUMP, GOTO, GO_ON = "drop", "accept", "return", "jump", "g
 #: Hooks that a packet to this host, or through it, passes.
 HOOKS = ("ingress", "prerouting", "input", "forward")
 EXACT, COVERING, PART, EVERYONE = "exact", "covering", "part", "everyone"
+#: A set that nobody could read decides: whom it holds is not known.
+UNSEEN = "unseen"
 FAIL2BAN = "fail2ban"
 _MAX_DEPTH = 32
 #: Names that fail2ban's own actions give: chains and ipsets f2b-JAIL (fail2ban-JAIL before 0.9.5), nftables sets addr-set-JAIL.
@@ -86,11 +88,13 @@ class Source:
     Attributes:
         name: of the set, empty for addresses that stand in the rule.
         negated: it must not be from there.
+        unseen: the set of this name could not be read.
     """
 
     addresses: AddressSet
     name: str = ""
     negated: bool = False
+    unseen: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,7 +161,7 @@ class Block:
 
     Attributes:
         where: nftables, iptables, ip6tables, iptables-legacy, ip6tables-legacy, hosts_deny, route, firewalld.
-        matched: EXACT, COVERING, PART, or EVERYONE.
+        matched: EXACT, COVERING, PART, EVERYONE, or UNSEEN where a set that could not be read decides.
         source: the address or network that matched, as the filter knows it.
         set: the set or ipset that holds it.
         conditions: it blocks only where these hold too.
@@ -257,15 +261,16 @@ class Walker:
 
     def block(
         self, table: Table, base: Chain, chain: Chain, rule: Rule | None, conditions: tuple[str, ...], matched: str,
-        source: tuple[Source, Span] | None,
+        source: tuple[Source, Span | None] | None,
     ) -> Block:
         """What to say of a rule that blocks, or of a chain's policy."""
         name = source[0].name if source else ""
+        where = source[1] if source else None
         owner, jail = owner_of(name, chain.name, table.name, jails=self._jails)
         return Block(
             where=table.where, family=table.family, table=table.name, chain=chain.name, hook=base.hook, set=name, matched=matched,
             rule=rule.text if rule else f"policy {chain.policy}", handle=rule.handle if rule else None,
-            number=rule.number if rule else None, source=str(source[1]) if source else "", conditions=conditions, owner=owner, jail=jail,
+            number=rule.number if rule else None, source=str(where or ""), conditions=conditions, owner=owner, jail=jail,
             sole=rule is not None and len(rule.sources) == 1 and not name and len(rule.sources[0].addresses) == 1,
         )
 
@@ -300,14 +305,20 @@ class _Walk:
         self.ended = False
         self.perhaps_accepted = False
 
-    def enter(self, chain: Chain, outer: tuple[str, ...], *, depth: int) -> None:
-        """Go through a chain; `outer` are the conditions of the jumps that led here."""
+    def enter(self, chain: Chain, outer: tuple[str, ...], *, depth: int, unseen: tuple[Source, None] | None = None) -> None:
+        """Go through a chain; `outer` are the conditions of the jumps that led here, `unseen` a set on the way that nobody read."""
         for rule in self.walker.index(chain).candidates(self.probe.span):
             match = _match(rule, self.probe)
             if match is None:
                 continue
             matched, source, own = match
             conditions = (*outer, *own)
+            if matched == UNSEEN and source is not None:
+                unseen_here: tuple[Source, None] | None = (source[0], None)
+            else:
+                unseen_here = unseen
+                if unseen is not None:
+                    matched, source = UNSEEN, unseen
             if rule.verdict == DROP:
                 self.found.append(self.walker.block(self.table, self.base, chain, rule, conditions, matched, source))
                 self.ended = self.ended or (not conditions and matched != PART)
@@ -315,7 +326,7 @@ class _Walk:
                 self.perhaps_accepted = True
                 self.ended = self.ended or (not conditions and matched != PART)
             elif rule.verdict in (JUMP, GOTO) and rule.target in self.walker_chains() and depth < _MAX_DEPTH:
-                self.enter(self.walker_chains()[rule.target], conditions, depth=depth + 1)
+                self.enter(self.walker_chains()[rule.target], conditions, depth=depth + 1, unseen=unseen_here)
             if self.ended or (rule.verdict in (RETURN, GOTO) and not own):
                 return
 
@@ -323,12 +334,17 @@ class _Walk:
         return self.table.chains
 
 
-def _match(rule: Rule, probe: Probe) -> tuple[str, tuple[Source, Span] | None, tuple[str, ...]] | None:
+def _match(rule: Rule, probe: Probe) -> tuple[str, tuple[Source, Span | None] | None, tuple[str, ...]] | None:
     """How a rule matches: what of it, by which source, and under which further conditions; None where it does not."""
     if rule.family is not None and rule.family != probe.span.version:
         return None
-    matched, by = EVERYONE, None
+    matched: str = EVERYONE
+    by: tuple[Source, Span | None] | None = None
+    unseen: Source | None = None
     for source in rule.sources:
+        if source.unseen:
+            unseen = source
+            continue
         found = source.addresses.find(probe.span)
         if source.negated:
             if found is not None and found[0] != PART:
@@ -338,6 +354,9 @@ def _match(rule: Rule, probe: Probe) -> tuple[str, tuple[Source, Span] | None, t
             return None
         matched, by = found[0], (source, found[1])
     conditions = list(rule.conditions)
+    if unseen is not None:
+        matched, by = UNSEEN, (unseen, None)
+        conditions.append(f"set {unseen.name}, which could not be read")
     if rule.protocols is not None:
         if probe.protocol is None:
             conditions.append(f"protocol {', '.join(sorted(rule.protocols))}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from .findings import CRITICAL, OK, UNKNOWN, WARNING, Finding
-from .packet_filter import FAIL2BAN, PART, Block
+from .packet_filter import FAIL2BAN, PART, UNSEEN, Block
 
 #: Causes, the one that is most precisely known first.
 CAUSES = (FAIL2BAN, "crowdsec", "route", "hosts_deny", "firewall", "service", "none", "unknown")
@@ -21,7 +21,7 @@ _LIMITS = ("protocol ", "port ", "service", "zone ")
 
 def is_perhaps(block: Block) -> bool:
     """Whether it cannot be told from the address that the block applies."""
-    return block.matched == PART or any(not condition.startswith(_LIMITS) for condition in block.conditions)
+    return block.matched in (PART, UNSEEN) or any(not condition.startswith(_LIMITS) for condition in block.conditions)
 
 
 def cause_of(blocks: t.Sequence[Block], *, bans: t.Sequence[t.Mapping[str, t.Any]], listening: bool | None, blind: bool) -> str:

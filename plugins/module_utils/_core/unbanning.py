@@ -16,15 +16,15 @@ from .addresses import Network, Span, canonical
 from .errors import BadInput, IncidentError, LimitExceeded
 from .f2b_replies import Ban
 from .limits import require_spent
-from .packet_filter import EXACT, FAIL2BAN, AddressSet, Block
+from .packet_filter import EXACT, FAIL2BAN, UNSEEN, AddressSet, Block
 
 VERB = "unban"
 REPORT, REMOVE, FAIL = COVERINGS = ("report", "remove", "fail")
 #: How a ban came to be chosen.
 BY_EXACT, BY_COVERING, BY_MEMBER, BY_ALL = "exact", "covering", "member", "all"
 #: detail.state of an action, finer than its outcome.
-UNBANNED, NOT_BANNED, COVERED_BY, STILL_FILTERED, BANNED_AGAIN, STILL_BANNED, STILL_STORED = (
-    "unbanned", "not_banned", "covered_by", "still_filtered", "banned_again", "still_banned", "still_in_database",
+UNBANNED, NOT_BANNED, COVERED_BY, STILL_FILTERED, BANNED_AGAIN, STILL_BANNED, STILL_STORED, NOT_MEASURED = (
+    "unbanned", "not_banned", "covered_by", "still_filtered", "banned_again", "still_banned", "still_in_database", "not_measured",
 )
 
 
@@ -287,6 +287,13 @@ def measured(
             actions.FAILED, state=STILL_FILTERED, blocks=[block.as_dict() for block in left],
             error=f"The daemon has let it go, and {left[0].where_text} still drops it: {left[0].rule}",
             hint="Set repair, or remove the rule by hand: the daemon has forgotten it and never will.", **detail,
+        )
+    unseen = [block for block in also if block.matched == UNSEEN and block.jail == chosen.ban.jail]
+    if unseen:
+        return action.with_outcome(
+            actions.UNKNOWN, state=NOT_MEASURED, blocks=[block.as_dict() for block in unseen],
+            error=f"The daemon has let it go, and whether {unseen[0].set} still holds it is not known: the set cannot be read.",
+            hint="Make ipset save work for this user, and run it again: it measures first.", **detail,
         )
     if stored:
         return action.with_outcome(

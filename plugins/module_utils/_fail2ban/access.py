@@ -71,14 +71,15 @@ def look(
     filters = read_filters([AUTO], run=run, jails=jails)
     for asked, network in _pairs(question.let_in):
         span = Span.of(network)
-        findings.append(access.judge_let_in(asked, span, bans=bans, blocks=_blocks(filters, question, span)))
+        findings.append(access.judge_let_in(asked, span, bans=bans, blocks=_blocks(filters, question, span),
+                                            blind=filters.blind_for(span)))
     for asked, network in _pairs(_with_operators(question, proc)):
         span = Span.of(network)
-        findings.append(access.judge_not_banned(asked, span, bans=bans, blocks=filters.blocks(span)))
+        findings.append(access.judge_not_banned(asked, span, bans=bans, blocks=filters.blocks(span), blind=filters.blind_for(span)))
     for asked, network in _pairs(question.kept_out):
         # The ports that its ban is about are the jail's to choose.
         findings.append(access.judge_kept_out(asked, blocks=filters.blocks(Span.of(network))))
-    return findings, []
+    return findings, filters.not_read()
 
 
 def _with_operators(question: Question, proc: str) -> dict[str, t.Sequence[Network]]:

@@ -53,6 +53,9 @@ class Backend(t.Protocol):
     def bans(self, jails: t.Sequence[str]) -> list[Ban]:
         """What these jails ban now."""
 
+    def bans_again(self, jails: t.Sequence[str]) -> list[Ban]:
+        """What there is now of bans that concern these jails, read afresh: CrowdSec's new decision may have any scenario."""
+
     def unban(self, bans: t.Sequence[Ban]) -> set[tuple[str, str, str]]:
         """Tell it to lift bans; the keys of those that it was told of before the time was up."""
 
@@ -97,6 +100,10 @@ class Fail2ban:
     def bans(self, jails: t.Sequence[str]) -> list[Ban]:
         """What they ban now."""
         return [ban for jail in jails for ban in self.server.bans(jail)]
+
+    def bans_again(self, jails: t.Sequence[str]) -> list[Ban]:
+        """The same: it keeps nothing."""
+        return self.bans(jails)
 
     def unban(self, bans: t.Sequence[Ban]) -> set[tuple[str, str, str]]:
         """Lift bans jail by jail, in groups, in the server's own spelling."""
@@ -181,6 +188,11 @@ class CrowdSec:
     def bans(self, jails: t.Sequence[str]) -> list[Ban]:
         """The decisions of these scenarios."""
         return [ban for ban in self._decisions() if ban.jail in jails]
+
+    def bans_again(self, jails: t.Sequence[str]) -> list[Ban]:
+        """Every decision there is now."""
+        self._seen = None
+        return list(self._decisions())
 
     def unban(self, bans: t.Sequence[Ban]) -> set[tuple[str, str, str]]:
         """Delete decisions one by one, by their ids: by address cscli would take covering ones too."""

@@ -81,26 +81,19 @@ def ban(backend: Backend, order: Order, *, run: Run, check_mode: bool) -> tuple[
     filters = read_filters(order.verify, run=run, jails=jails) if order.verify else None
     work = _plan(order, before, protected, resource=backend.resource, seconds=seconds)
     limits = order.budget.as_dict()
-    allowance = order.budget.allowance(len(work.todo))
-    if order.leave_rest:
-        work = _within(work, allowance)
-    if len(work.todo) > allowance:
-        raise LimitExceeded(
-            f"{len(work.todo)} would be banned and {allowance} may be: max_victims {order.budget.max_count}, {order.budget.spent} spent "
-            "already. Nobody was banned.",
-            hint="Look at the list, name fewer, or raise max_victims.", count=len(work.todo), allowance=allowance, limits=limits,
-            contract=actions.ACTIONS_CONTRACT, protected=[spared.as_dict() for spared in work.spared],
-            actions=[action.with_outcome(actions.REFUSED, why="limit_exceeded").as_dict() for _network, action in work.todo],
-        )
+    work = _limited(work, order)
     after = before
     if not check_mode and work.todo:
         with acting_alone(backend.server.path if isinstance(backend, Fail2ban) else "/etc/crowdsec"):
-            # Somebody may have logged in since: those who must not be banned are asked for again at the moment of acting.
-            work = _plan(order, before, protected_now(backend, order, run=run), resource=backend.resource, seconds=seconds)
-            if order.leave_rest:
-                work = _within(work, allowance)
-            done, after, filters = _carry_out(backend, work, order, seconds=seconds, run=run, jails=jails)
-            work = dataclasses.replace(work, todo=tuple(zip((network for network, _action in work.todo), done)))
+            # Somebody may have logged in since, and whoever has left is an operator still: both looks count. With the lock held
+            # nobody of ours changes the bans any more, so all that was decided is decided again.
+            protected = protected.union(protected_now(backend, order, run=run))
+            protected.require_operator()
+            before = after = backend.bans_again(backend.jails())
+            work = _limited(_plan(order, before, protected, resource=backend.resource, seconds=seconds), order)
+            if work.todo:
+                done, after, filters = _carry_out(backend, work, order, seconds=seconds, run=run, jails=jails)
+                work = dataclasses.replace(work, todo=tuple(zip((network for network, _action in work.todo), done)))
     found = [action for _network, action in work.todo] + list(work.others)
     result = {
         **actions.result(found, check_mode=check_mode, limits=limits, protected=work.spared),
@@ -149,10 +142,25 @@ def _plan(order: Order, before: t.Sequence[Ban], protected: Protected, *, resour
     return _Plan(tuple(todo), tuple(others), tuple(spared))
 
 
-def _within(work: _Plan, allowance: int) -> _Plan:
-    """The first ones, in the caller's order; who is left is spared by the limit."""
-    left = tuple(banning.spared_for(network, ("over_limit",)) for network, _action in work.todo[allowance:])
-    return dataclasses.replace(work, todo=work.todo[:allowance], spared=(*work.spared, *left))
+def _limited(work: _Plan, order: Order) -> _Plan:
+    """What the budget allows: the first ones, in the caller's order, where the rest may be left; who is left is spared by the limit.
+
+    Raises:
+        LimitExceeded: it is more, and leave_rest is off.
+    """
+    allowance = order.budget.allowance(len(work.todo))
+    if len(work.todo) <= allowance:
+        return work
+    if order.leave_rest:
+        left = tuple(banning.spared_for(network, ("over_limit",)) for network, _action in work.todo[allowance:])
+        return dataclasses.replace(work, todo=work.todo[:allowance], spared=(*work.spared, *left))
+    raise LimitExceeded(
+        f"{len(work.todo)} would be banned and {allowance} may be: max_victims {order.budget.max_count}, {order.budget.spent} spent "
+        "already. Nobody was banned.",
+        hint="Look at the list, name fewer, or raise max_victims.", count=len(work.todo), allowance=allowance,
+        limits=order.budget.as_dict(), contract=actions.ACTIONS_CONTRACT, protected=[spared.as_dict() for spared in work.spared],
+        actions=[action.with_outcome(actions.REFUSED, why="limit_exceeded").as_dict() for _network, action in work.todo],
+    )
 
 
 def _seconds_of(backend: Fail2ban, order: Order) -> float | None:
@@ -174,7 +182,7 @@ def _carry_out(
     try:
         if trouble is not None:
             backend.reopen()
-        after = backend.bans(backend.jails())
+        after = backend.bans_again(backend.jails())
         filters = _settled(backend, work, order, run=run, jails=jails)
     except IncidentError as exc:
         said = (trouble or exc).message

@@ -26,6 +26,7 @@ AUTO, NFTABLES, IPSET, IPTABLES, FIREWALLD, HOSTS_DENY, ROUTE = KINDS = (
 #: Those that drop packets by themselves; hosts.deny and routes are always readable and prove nothing about these.
 _PACKET_FILTERS = (NFTABLES, IPTABLES)
 _FAMILIES = {"iptables": "ip", "ip6tables": "ip6"}
+_VERSIONS = {"ip": (4,), "ip6": (6,)}
 _MAX_FILE = 1024 * 1024
 
 
@@ -36,6 +37,8 @@ class Filters:
     Attributes:
         read: the kinds that could be read.
         skipped: the kinds that could not, and why.
+        absent: those of them that are not on this host, which is no blindness.
+        blind: what could not be read of what drops packets here, with the IP version that it is about.
     """
 
     tables: list[Table]
@@ -47,7 +50,17 @@ class Filters:
     rich_rules: str = ""
     route_get: t.Optional[Run] = None
     jails: tuple[str, ...] = ()
+    absent: set[str] = dataclasses.field(default_factory=set)
+    blind: list[tuple[tuple[int, ...], str]] = dataclasses.field(default_factory=list)
     _walker: t.Optional[Walker] = None
+
+    def blind_for(self, span: Span) -> str:
+        """What could not be read of what may drop an address; empty when all was."""
+        return "; ".join(said for versions, said in self.blind if span.version in versions)
+
+    def not_read(self) -> list[Skipped]:
+        """What is on this host and could not be read."""
+        return [one for one in self.skipped if one.check not in self.absent]
 
     @property
     def walker(self) -> Walker:
@@ -111,11 +124,16 @@ def _read_nft(filters: Filters, run: Run, skip: t.Collection[tuple[str, str]]) -
     ran = run(["nft", "-j", "list", "ruleset"])
     if ran.problem:
         filters.skipped.append(Skipped(NFTABLES, ran.problem))
+        if ran.missing:
+            filters.absent.add(NFTABLES)
+        else:
+            filters.blind.append(((4, 6), f"nftables cannot be read: {ran.problem}"))
         return
     try:
         filters.tables += parse_nft(ran.out or '{"nftables": []}', skip=skip)
     except Unreadable as exc:
         filters.skipped.append(Skipped(NFTABLES, str(exc)))
+        filters.blind.append(((4, 6), f"nftables cannot be read: {exc}"))
         return
     filters.read.append(NFTABLES)
 
@@ -125,14 +143,16 @@ def _read_iptables(filters: Filters, run: Run) -> tuple[list[Table], set[tuple[s
     sets = _read_ipsets(filters, run)
     tables: list[Table] = []
     ours: set[tuple[str, str]] = set()
-    problems, seen, complete = [], set(), True
+    problems, seen, complete, missing = [], set(), True, True
     for name, family in _FAMILIES.items():
         for program in (f"{name}-save", f"{name}-legacy-save", f"{name}-nft-save"):
             ran = run([program])
             if ran.problem:
                 if program == f"{name}-save":
-                    complete = False
+                    complete, missing = False, missing and ran.missing
                     problems.append(ran.problem)
+                    if not ran.missing:
+                        filters.blind.append((_VERSIONS[family], f"{name} cannot be read: {ran.problem}"))
                 continue
             variant = variant_of(ran.out) if ran.out.strip() else program
             if (family, variant) in seen:
@@ -142,12 +162,16 @@ def _read_iptables(filters: Filters, run: Run) -> tuple[list[Table], set[tuple[s
             tables += found
             if unread:
                 filters.skipped.append(Skipped(IPTABLES, f"{len(unread)} lines of {program} could not be read, such as: {unread[0]}"))
+                filters.blind.append((_VERSIONS[family], f"{len(unread)} lines of {program} could not be read"))
+                missing = False
             if variant == "nf_tables":
                 ours |= {(family, table.name) for table in found}
     if complete:
         filters.read.append(IPTABLES)
     else:
         filters.skipped.append(Skipped(IPTABLES, "; ".join(problems)))
+        if missing:
+            filters.absent.add(IPTABLES)
     return tables, ours
 
 
@@ -155,7 +179,9 @@ def _read_ipsets(filters: Filters, run: Run) -> dict[str, AddressSet]:
     ran = run(["ipset", "save"])
     if ran.problem:
         filters.skipped.append(Skipped(IPSET, ran.problem))
-        return {}
+        if ran.missing:
+            filters.absent.add(IPSET)
+        return {}  # a rule with a set that is not here is UNSEEN
     filters.read.append(IPSET)
     return parse_ipsets(ran.out)
 
@@ -170,6 +196,8 @@ def _read_routes(filters: Filters, run: Run) -> None:
                 filters.routes += parse_routes(ran.out.strip() or "[]")
             except ValueError as exc:
                 filters.skipped.append(Skipped(ROUTE, str(exc)))
+                if ran.missing:
+                    filters.absent.add(ROUTE)
                 return
     filters.route_get = run
     filters.read.append(ROUTE)
@@ -179,6 +207,8 @@ def _read_firewalld(filters: Filters, run: Run) -> None:
     ran = run(["firewall-cmd", "--list-all-zones"])
     if ran.problem:
         filters.skipped.append(Skipped(FIREWALLD, ran.problem))
+        if ran.missing:
+            filters.absent.add(FIREWALLD)
         return
     filters.rich_rules = ran.out
     filters.read.append(FIREWALLD)

@@ -31,6 +31,10 @@ RELOAD_WARNING = (
 _ALIVE = ("running", "degraded", "starting", "initializing", "maintenance")
 
 
+UNIT = "oncall-incident-hold-"
+_SAYS = "Lift the hold of oncall.incident at "
+
+
 class HoldRefused(IncidentError):
     """Nothing could be made that would lift the hold; nothing was changed."""
 
@@ -44,6 +48,8 @@ class Hold:
     Attributes:
         entries: jail and address, of those that were put in.
         already: those that the jail ignored before; the timer leaves them.
+        ends_with: the unit of an earlier hold of ours that takes one of them out, whenever it was to, by jail and address.
+        replaced: units of earlier holds whose entries this one has taken over.
     """
 
     seconds: float
@@ -51,13 +57,20 @@ class Hold:
     entries: tuple[tuple[str, str], ...]
     already: tuple[tuple[str, str], ...] = ()
     until: float = 0.0
+    ends_with: t.Mapping[tuple[str, str], str] = dataclasses.field(default_factory=dict)
+    replaced: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, t.Any]:
         """The hold as it appears in results."""
         return {
             "seconds": self.seconds, "unit": self.unit, "until": self.until, "warning": RELOAD_WARNING,
             "entries": [{"jail": jail, "address": address} for jail, address in self.entries],
-            "already_ignored": [{"jail": jail, "address": address} for jail, address in self.already],
+            "already_ignored": [
+                {"jail": jail, "address": address,
+                 **({"ends_with": self.ends_with[jail, address]} if (jail, address) in self.ends_with else {})}
+                for jail, address in self.already
+            ],
+            "replaced": list(self.replaced),
         }
 
 
@@ -103,12 +116,24 @@ def begin(
         HoldRefused: the timer could not be made, or an entry is not there afterwards; what was put in was taken out again.
     """
     ignored = {jail: _spans(server.texts(jail, "ignoreip")) for jail in {jail for jail, _address in wanted}}
-    already = tuple((jail, address) for jail, address in wanted if _is_in(address, ignored[jail]))
+    earlier = _earlier(server.path, run) if any(_is_in(address, ignored[jail]) for jail, address in wanted) else {}
+    # What an earlier hold of ours put in is ours to take over: its timer would take it out before this one's time is over. One that
+    # holds others too is left alone, and said to be what ends them.
+    replaced = tuple(unit for unit, held in earlier.items() if held and held <= set(wanted))
+    ours = {one for unit in replaced for one in earlier[unit]}
+    already = tuple((jail, address) for jail, address in wanted if _is_in(address, ignored[jail]) and (jail, address) not in ours)
+    ends_with = {one: unit for unit, held in earlier.items() for one in held if one in already}
     entries = tuple(one for one in wanted if one not in already)
-    unit = f"oncall-incident-hold-{uuid.uuid4().hex[:8]}"
+    unit = f"{UNIT}{uuid.uuid4().hex[:8]}"
     if not entries:
-        return Hold(seconds, "", (), already)
-    _make_timer(unit, seconds, lifting_command(entries, client_command=client_command, path=server.path), run=run)
+        return Hold(seconds, "", (), already, ends_with=ends_with)
+    _make_timer(unit, seconds, lifting_command(entries, client_command=client_command, path=server.path), run=run,
+                description=_description(server.path, entries))
+    for old in replaced:
+        stopped = run(["systemctl", "stop", f"{old}.timer"])
+        if stopped.problem:
+            raise HoldRefused(f"hold: the earlier timer {old} cannot be stopped, and would end this hold: {stopped.problem}.",
+                              hint="Stop it, or unban without hold.")
     until = time.time() + seconds
     try:
         for jail, address in entries:
@@ -120,7 +145,7 @@ def begin(
     except IncidentError:
         end(server, entries)
         raise
-    return Hold(seconds, unit, entries, already, until)
+    return Hold(seconds, unit, entries, already, until, ends_with, replaced)
 
 
 def end(server: Server, entries: t.Iterable[tuple[str, str]]) -> None:
@@ -132,10 +157,28 @@ def end(server: Server, entries: t.Iterable[tuple[str, str]]) -> None:
             continue
 
 
-def _make_timer(unit: str, seconds: float, command: t.Sequence[str], *, run: Run) -> None:
+def _description(path: str, entries: t.Iterable[tuple[str, str]]) -> str:
+    """What a timer says of itself, so that a later hold knows whose entries it ends. Jails' names have neither spaces nor commas."""
+    return f"{_SAYS}{path}: {', '.join(f'{jail} {address}' for jail, address in entries)}"
+
+
+def _earlier(path: str, run: Run) -> dict[str, set[tuple[str, str]]]:
+    """The active timers of earlier holds at this server, and what each of them takes out (systemctl(1), show)."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    shown = run(["systemctl", "show", f"{UNIT}*.timer", "--property=Id,Description,ActiveState"])
+    for block in shown.out.split("\n\n"):
+        facts = dict(line.partition("=")[::2] for line in block.splitlines())
+        says = facts.get("Description", "")
+        if facts.get("ActiveState") == "active" and says.startswith(f"{_SAYS}{path}: "):
+            pairs = (one.split(" ") for one in says[len(f"{_SAYS}{path}: "):].split(", "))
+            found[facts.get("Id", "").rpartition(".timer")[0]] = {(pair[0], pair[1]) for pair in pairs if len(pair) == 2}
+    return found
+
+
+def _make_timer(unit: str, seconds: float, command: t.Sequence[str], *, run: Run, description: str) -> None:
     made = run([
         "systemd-run", f"--unit={unit}", f"--on-active={int(seconds)}s", "--timer-property=AccuracySec=1s",
-        "--description=Lift the hold of oncall.incident", "--", *command,
+        f"--description={description}", "--", *command,
     ])
     if made.problem:
         raise HoldRefused(f"hold: the timer could not be made: {made.problem}.", hint="Unban without hold.")

@@ -11,12 +11,15 @@ the environment of each process that led to this one.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
+import sys
 import typing as t
 
 from .._core.addresses import Network, parse_network, read_network
+from .._core.errors import Blind
 from .._core.sockets_table import ESTABLISHED, TcpSocket, parse_tcp
 from .programs import Run
 
@@ -27,6 +30,7 @@ _MAX_FILE = 16 * 1024 * 1024
 #: How sshd names the halves of a connection before login; a session's process is "sshd: user@pts/0" (sshd.c, setproctitle).
 _BEFORE_LOGIN = re.compile(r"\[(?:net|accepted|preauth)\]\s*\Z")
 _BRACKET = re.compile(r"\[(?:net|accepted|preauth|priv)\]\s*\Z")
+_HEX6 = re.compile(r"[0-9a-f]{32}\Z")
 _SOCKET = re.compile(r"socket:\[(\d+)\]\Z")
 
 
@@ -75,25 +79,76 @@ def tcp_table(process: str = "/proc/self") -> list[TcpSocket]:
     return [one for name in ("tcp", "tcp6") for one in parse_tcp(_text(f"{process}/net/{name}"))]
 
 
-def own_addresses(run: Run) -> list[Network]:
-    """This host's addresses."""
+def own_addresses(run: Run, proc: str = "/proc") -> list[Network]:
+    """This host's addresses, by ip, or where that is not here or too old by the kernel's own tables.
+
+    Raises:
+        Blind: neither tells.
+    """
     found = []
-    for device in _json(run(["ip", "-j", "address", "show"]).out):
+    devices = _json(run, ["ip", "-j", "address", "show"])
+    if devices is None:
+        return _kernels_addresses(proc)
+    for device in devices:
         for info in device.get("addr_info", []) if isinstance(device, dict) else ():
             network = read_network(str(info.get("local", ""))) if isinstance(info, dict) else None
             found += [network] if network is not None else []
     return found
 
 
-def gateways(run: Run) -> list[Network]:
-    """The next hops of its routes."""
+def gateways(run: Run, proc: str = "/proc") -> list[Network]:
+    """The next hops of its routes, from the same places.
+
+    Raises:
+        Blind: neither tells.
+    """
     found = []
     for family in ("-4", "-6"):
-        for route in _json(run(["ip", family, "-j", "route", "show"]).out):
+        routes = _json(run, ["ip", family, "-j", "route", "show"])
+        if routes is None:
+            return _kernels_gateways(proc)
+        for route in routes:
             hops = [route, *route.get("nexthops", [])] if isinstance(route, dict) else []
             networks = (read_network(str(hop.get("gateway", ""))) for hop in hops if isinstance(hop, dict))
             found += [network for network in networks if network is not None]
     return found
+
+
+def _kernels_addresses(proc: str) -> list[Network]:
+    """A local address of IPv4 is followed by its line "/32 host LOCAL"; of IPv6 the first word of its line."""
+    found, last = [], ""
+    for words in _table(f"{proc}/net/fib_trie"):
+        if len(words) > 1 and words[0] == "|--":
+            last = words[1]
+        elif words == ["/32", "host", "LOCAL"]:
+            found.append(read_network(last))
+    found += [_of_bytes(bytes.fromhex(words[0])) for words in _table(f"{proc}/net/if_inet6", needed=False) if _HEX6.match(words[0])]
+    return [network for network in found if network is not None]
+
+
+def _kernels_gateways(proc: str) -> list[Network]:
+    """The columns Gateway of /proc/net/route, in the host's byte order, and next hop of /proc/net/ipv6_route; all zeros is none."""
+    found = []
+    for words in _table(f"{proc}/net/route")[1:]:
+        if len(words) > 2 and int(words[2], 16):
+            found.append(_of_bytes(int(words[2], 16).to_bytes(4, sys.byteorder)))
+    for words in _table(f"{proc}/net/ipv6_route", needed=False):
+        if len(words) > 4 and _HEX6.match(words[4]) and int(words[4], 16):
+            found.append(_of_bytes(bytes.fromhex(words[4])))
+    return [network for network in found if network is not None]
+
+
+def _table(path: str, *, needed: bool = True) -> list[list[str]]:
+    """The words of a table's lines. Without IPv6 its tables are not there; those of IPv4 always are."""
+    rows = [line.split() for line in _text(path).splitlines() if line.strip()]
+    if needed and not rows:
+        raise Blind(f"This host's own addresses and gateways cannot be told: ip gives no answer, and {path} cannot be read. "
+                    "Nobody was banned.", hint="Install iproute2, or use become.")
+    return rows
+
+
+def _of_bytes(packed: bytes) -> Network | None:
+    return read_network(str(ipaddress.ip_address(packed)))
 
 
 def resolvers(path: str = "/etc/resolv.conf") -> list[Network]:
@@ -108,12 +163,14 @@ def named(texts: t.Iterable[t.Any]) -> list[Network]:
     return [parse_network(text, name="never_ban") for text in texts]
 
 
-def _json(text: str) -> list[t.Any]:
+def _json(run: Run, argv: t.Sequence[str]) -> list[t.Any] | None:
+    """The list that a program prints; None where it gives none."""
+    ran = run(argv)
     try:
-        said = json.loads(text or "[]")
+        said = json.loads(ran.out or "[]")
     except (ValueError, RecursionError):
-        return []
-    return said if isinstance(said, list) else []
+        return None
+    return said if isinstance(said, list) and not ran.problem else None
 
 
 def _pids(proc: str) -> list[str]:

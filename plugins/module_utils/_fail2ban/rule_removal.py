@@ -8,13 +8,16 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
+import os
 import platform
 import typing as t
 
 from .._core import actions
 from .._core.addresses import Span
-from .._core.errors import IncidentError, LimitExceeded
+from .._core.errors import IncidentError, LimitExceeded, Locked
 from .._core.limits import Budget
 from .._core.packet_filter import Block
 from .._core.rule_removal import Remedy, remedy
@@ -22,8 +25,8 @@ from .filters import Filters
 from .programs import Run
 
 VERB = "remove_rule"
-#: How many copies of one rule are removed.
-MAX_COPIES = 10
+#: flock(2) on it tells runs apart that act on the same packet filter: each network namespace has its own (namespaces(7)).
+_LOCK = "/proc/self/ns/net"
 
 
 class RulesRemain(IncidentError):
@@ -59,6 +62,24 @@ class _Found:
     asked: str
     block: Block
     cure: Remedy
+    copies: int = 1
+
+
+@contextlib.contextmanager
+def _alone(check_mode: bool) -> t.Iterator[None]:
+    """Nobody else of ours removes rules of this packet filter meanwhile; check mode only reads."""
+    if check_mode:
+        yield
+        return
+    handle = os.open(_LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise Locked("Another run is removing rules on this host.", hint="Wait for it, and look again.") from exc
+        yield
+    finally:
+        os.close(handle)
 
 
 def remove_rules(wish: Wish, *, read: t.Callable[[], Filters], run: Run, check_mode: bool) -> tuple[dict[str, t.Any], IncidentError | None]:
@@ -69,9 +90,15 @@ def remove_rules(wish: Wish, *, read: t.Callable[[], Filters], run: Run, check_m
         run: runs a program.
 
     Raises:
-        LimitExceeded: more rules than the budget allows; none was removed.
+        LimitExceeded: more rules than the budget allows, each copy of one counted; none was removed.
         Blind: the packet filters cannot be read.
+        Locked: another run removes rules here.
     """
+    with _alone(check_mode):
+        return _remove(wish, read=read, run=run, check_mode=check_mode)
+
+
+def _remove(wish: Wish, *, read: t.Callable[[], Filters], run: Run, check_mode: bool) -> tuple[dict[str, t.Any], IncidentError | None]:
     filters = read()
     found = _blocks(wish, filters)
     spared = [
@@ -82,21 +109,22 @@ def remove_rules(wish: Wish, *, read: t.Callable[[], Filters], run: Run, check_m
         for one in found.values() if not one.cure.argv
     ]
     wanted = {key: one for key, one in found.items() if one.cure.argv}
-    allowance = wish.budget.allowance(len(wanted))
-    if len(wanted) > allowance:
+    count = sum(one.copies for key, one in wanted.items() if actions.is_approved([_action(key, one).id], wish.approved))
+    allowance = wish.budget.allowance(count)
+    if count > allowance:
         raise LimitExceeded(
-            f"{len(wanted)} rules would be removed and {allowance} may be: max_rules {wish.budget.max_count}, {wish.budget.spent} spent "
+            f"{count} rules would be removed and {allowance} may be: max_rules {wish.budget.max_count}, {wish.budget.spent} spent "
             "already. Nothing was changed.",
-            hint="Name fewer addresses, or raise max_rules.", count=len(wanted), allowance=allowance,
+            hint="Name fewer addresses, or raise max_rules.", count=count, allowance=allowance,
         )
     done = [_settle(key, one, wish, run=run, check_mode=check_mode) for key, one in wanted.items()]
     if not check_mode and any(action.outcome == actions.UNKNOWN for action in done):
         left = _blocks(wish, read())
-        for _round in range(MAX_COPIES):
-            # Somebody may have added it more than once: the first one of them hides the others.
+        for number in range(1, max((one.copies for one in wanted.values()), default=1)):
+            # Somebody may have added it more than once: the first one of them hides the others. Those that were counted go, no more.
             copies = [
                 key for key, action in zip(wanted, done)
-                if action.outcome == actions.UNKNOWN and "error" not in action.detail and key in left
+                if action.outcome == actions.UNKNOWN and "error" not in action.detail and key in left and number < wanted[key].copies
             ]
             if not copies:
                 break
@@ -123,7 +151,7 @@ def _blocks(wish: Wish, filters: Filters) -> dict[_Key, _Found]:
         for span in spans:
             for port in wish.ports or (None,):
                 for block in filters.blocks(span, protocol=wish.protocol if port is not None else None, port=port):
-                    found.setdefault(_key(block), _Found(asked, block, remedy(block)))
+                    found.setdefault(_key(block), _Found(asked, block, remedy(block), _copies(filters, block)))
     return found
 
 
@@ -132,13 +160,29 @@ def _key(block: Block) -> _Key:
     return block.where, block.family, block.table, block.chain or block.set, handle, block.rule, block.source
 
 
-def _settle(key: _Key, one: _Found, wish: Wish, *, run: Run, check_mode: bool) -> actions.Action:
+def _copies(filters: Filters, block: Block) -> int:
+    """How often the chain has this very rule. An entry of a set is there once."""
+    if block.set:
+        return 1
+    chains = (
+        table.chains[block.chain] for table in filters.tables
+        if (table.where, table.family, table.name) == (block.where, block.family, block.table) and block.chain in table.chains
+    )
+    return max(sum(rule.text == block.rule and rule.handle == block.handle for chain in chains for rule in chain.rules), 1)
+
+
+def _action(key: _Key, one: _Found) -> actions.Action:
     identity = dict(zip(("where", "family", "table", "chain", "handle", "rule", "source"), key))
-    action = actions.Action(
+    return actions.Action(
         id=actions.action_id(verb=VERB, resource=f"packet_filter:{platform.node()}", identity={k: v for k, v in identity.items() if v}),
         verb=VERB, target={"address": one.asked, "where": one.block.where_text, "rule": one.block.rule},
-        reason=f"It drops {one.asked} and nobody else.", detail={"command": one.cure.advice, "hook": one.block.hook},
+        reason=f"It drops {one.asked} and nobody else.",
+        detail={"command": one.cure.advice, "hook": one.block.hook, "copies": one.copies},
     )
+
+
+def _settle(key: _Key, one: _Found, wish: Wish, *, run: Run, check_mode: bool) -> actions.Action:
+    action = _action(key, one)
     if not actions.is_approved([action.id], wish.approved):
         return action.with_outcome(actions.REFUSED, why="not approved")
     if check_mode:

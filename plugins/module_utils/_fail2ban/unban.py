@@ -173,42 +173,62 @@ class _Work:
     def _watch(self, chosen: t.Sequence[Chosen]) -> None:
         """Look at the daemon until it bans one again, or the window is over."""
         keys = {one.ban.key for one in chosen}
-        pairs = {key[:2] for key in keys}
         jails = sorted({key[0] for key in keys})
         end = time.monotonic() + (min(self.order.observe, self.backend.clock.left() / 2) if chosen else 0)
         while True:
-            now = self.backend.bans(jails) if jails else []
-            self.gone |= pairs_gone(keys, now)
-            again = any((ban.jail, ban.entry) in pairs and (ban.key not in keys or ban.key in self.gone) for ban in now)
-            if again or time.monotonic() >= end:
+            now = self.backend.bans_again(jails) if jails else []
+            self.gone |= keys - {ban.key for ban in now}
+            instead = self._instead([one.ban for one in chosen], now)
+            if any(key in self.gone or one.key != key for key, one in instead.items()) or time.monotonic() >= end:
                 break
             time.sleep(POLL)
-        self.after = list(self.backend.bans(self.all_jails)) if chosen else self.before
+        self.after = self._everything() if chosen else self.before
+
+    def _everything(self) -> list[Ban]:
+        return list(self.backend.bans_again(self.all_jails))
+
+    def _instead(self, bans: t.Iterable[Ban], now: t.Sequence[Ban]) -> dict[tuple[str, str, str], Ban]:
+        """By the key of each ban: the ban itself where it is there still, or the one that was made in its place.
+
+        fail2ban's has the same entry in the same jail. CrowdSec's is another decision about the same addresses, whatever its
+        scenario; those that were there before are no new ones.
+        """
+        there = {one.key: one for one in now}
+        known = {one.key for one in self.before}
+        new = {one.span: one for one in now if one.id and one.span is not None and one.key not in known}
+        found = {ban.key: there.get(ban.key) or (new.get(ban.span) if ban.id else None) for ban in bans}
+        return {key: one for key, one in found.items() if one is not None}
 
     def _measure(
         self, allowed: t.Sequence[tuple[Chosen, actions.Action]], told: t.Collection[tuple[str, str, str]], trouble: IncidentError | None,
     ) -> list[actions.Action]:
         stored = self._stored([c.ban for c, _a in allowed])
         self._settle([c for c, _a in allowed])
+        # Who is banned again, or still, is left alone: what would be taken out is the new ban's.
+        bans = [c.ban for c, _a in allowed]
+        shut = self._instead(bans, self.after)
         repairs: dict[tuple[str, str, str], list[str]] = {}
         if self.order.repair:
             for chosen, _action in allowed:
-                steps = self._repair(chosen.ban.span, chosen.ban.jail, chosen.ban.entry)
+                steps = self._repair(chosen.ban.span, chosen.ban.jail, chosen.ban.entry) if chosen.ban.key not in shut else []
                 if steps:
                     repairs[chosen.ban.key] = steps
-        leftover_rows = [c.ban for c, _a in allowed if (c.ban.jail, c.ban.entry) in stored or c.ban.key in repairs]
+        if repairs:
+            self.after = self._everything()
+            shut = self._instead(bans, self.after)
+        leftover_rows = [ban for ban in bans if ((ban.jail, ban.entry) in stored or ban.key in repairs) and ban.key not in shut]
         if leftover_rows and isinstance(self.backend, Fail2ban):
             self._tell(leftover_rows)  # a row is deleted whether or not the server still knows the ban
-            stored = self._stored([c.ban for c, _a in allowed])
+            self.after = self._everything()
+            shut = self._instead(bans, self.after)
+            stored = self._stored(bans)
         if repairs:
-            self.after = self.backend.bans(self.all_jails)
             self.filters = self._read_filters() if self.order.verify else None
-        now = {(ban.jail, ban.entry): ban for ban in self.after}
         by_span = _jails_by_span(self.after)
         found = []
         for chosen, action in allowed:
             ban = chosen.ban
-            ban_now = now.get((ban.jail, ban.entry))
+            ban_now = shut.get(ban.key)
             if ban_now is not None and ban.key not in told and ban.key not in self.gone:
                 said = trouble.message if trouble is not None else f"Not tried: the {self.backend.clock.seconds:g} s of timeout were over."
                 found.append(action.with_outcome(
@@ -366,9 +386,9 @@ class _Work:
         """The module's result."""
         concerned = {one.ban.key: one.matched_by for one in self.selection.chosen}
         concerned.update({one.ban.key: unbanning.BY_COVERING for one in self.selection.covered if one.ban.key not in concerned})
-        pairs = {key[:2] for key in concerned}
-        now = {(ban.jail, ban.entry) for ban in self.after}
-        gone = [] if check_mode else [key for key in (one.ban.key for one in self.selection.chosen) if key[:2] not in now]
+        instead = self._instead([ban for ban in self.before if ban.key in concerned], self.after)
+        there = {ban.key for ban in instead.values()}
+        gone = [] if check_mode else [one.ban.key for one in self.selection.chosen if one.ban.key not in instead]
         said = actions.result(self.done, check_mode=check_mode, limits=self.wish.limits())
         if not check_mode:
             said["changed"] = said["changed"] or bool(gone) or self.touched or bool(self.gone)
@@ -376,7 +396,7 @@ class _Work:
             **said,
             "before": [self._describe(ban, concerned[ban.key]) for ban in self.before if ban.key in concerned],
             "after": [
-                self._describe(ban, concerned.get(ban.key, unbanning.BY_EXACT)) for ban in self.after if (ban.jail, ban.entry) in pairs
+                self._describe(ban, concerned.get(ban.key, unbanning.BY_EXACT)) for ban in self.after if ban.key in there
             ],
             "unbanned": [{"jail": jail, "address": entry} for jail, entry, _id in gone],
             "jails": [self._jail(name) for name in self.jails],
@@ -405,12 +425,6 @@ class _Work:
         )
         more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
         return StillShut(f"Not let in: {said}{more}. {first.detail.get('error', '')}".strip(), hint=first.detail.get("hint"))
-
-
-def pairs_gone(keys: t.Collection[tuple[str, str, str]], now: t.Sequence[Ban]) -> set[tuple[str, str, str]]:
-    """The keys that no ban has any more."""
-    there = {(ban.jail, ban.entry) for ban in now}
-    return {key for key in keys if key[:2] not in there}
 
 
 def _jails_by_span(bans: t.Iterable[Ban]) -> dict[Span, set[str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -149,6 +150,34 @@ def test_whoever_is_logged_in_by_ssh_is_never_banned(daemon: Fail2ban, tmp_path:
                 process.wait(timeout=10)
             session.stdout.close()  # type: ignore[union-attr]
             session.stderr.close()  # type: ignore[union-attr]
+    daemon.client("unban", "--all")
+
+
+def test_a_session_that_ends_before_the_ban_is_an_operators_still(daemon: Fail2ban, tmp_path: Path) -> None:
+    """The operator's connection breaks between the plan and the act: the first reading of the packet filter, which lies between,
+    ends it. Neither is the operator banned then, nor does its place in the list make one more than the limit."""
+    (tmp_path / "ssh").mkdir()
+    (tmp_path / "bin").mkdir()
+    with sshd(daemon, tmp_path / "ssh") as client:
+        session = subprocess.Popen(
+            [*peer_of(daemon.net).prefix, *client], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            assert session.stdout is not None and session.stdout.readline() == "in\n"
+            double = tmp_path / "bin" / "nft"
+            double.write_text(
+                f"#!/bin/sh\nkill -9 {session.pid} 2>/dev/null\n"
+                f"for _try in $(seq 100); do ss -tnH state established dst 198.18.0.3 | grep -q . || break; sleep 0.1; done\n"
+                f'exec {shutil.which("nft")} "$@"\n')
+            double.chmod(0o755)
+            result = ban(daemon, "198.18.0.3", "192.0.2.90", never_ban=[], max_victims=1,
+                         env={"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"})
+            assert session.wait(timeout=10) == -9
+            assert "operator" in spared(result)["198.18.0.3"], result
+            assert states(result) == [("192.0.2.90", "done", "banned")] and daemon.banned("ipt") == ["192.0.2.90"]
+            assert "198.18.0.3" in result["operators"]
+        finally:
+            session.kill()
+            session.communicate(timeout=10)
     daemon.client("unban", "--all")
 
 

@@ -102,6 +102,20 @@ def test_bans_and_unbans(crowdsec: CrowdSec) -> None:
     assert everything["changed"] and not everything.get("failed")
 
 
+def test_banned_again_by_another_scenario(crowdsec: CrowdSec) -> None:
+    """The new decision has another id and another reason: it is the address that tells."""
+    crowdsec.cscli("decisions", "add", "--ip", "192.0.2.30", "--reason", "by hand", "--duration", "10m")
+    running = crowdsec.net.start_module("fail2ban_unban", backend="crowdsec", client_command=crowdsec.command, addresses=["192.0.2.30"],
+                                        observe="20s", verify=[])
+    until(lambda: "192.0.2.30" not in crowdsec.cscli("decisions", "list", "-o", "json"), what="the unban", seconds=60)
+    crowdsec.cscli("decisions", "add", "--ip", "192.0.2.30", "--reason", "ssh-bf", "--duration", "10m")
+    result = running.result(timeout=120)
+    assert [action["detail"]["state"] for action in result["actions"]] == ["banned_again"] and result["failed"]
+    assert [(one["jail"], one["address"]) for one in result["after"]] == [("ssh-bf", "192.0.2.30")] and result["unbanned"] == []
+    lifted = crowdsec.module("fail2ban_unban", addresses=["192.0.2.30"], observe="0.3s", verify=[])
+    assert [one["jail"] for one in lifted["unbanned"]] == ["ssh-bf"]
+
+
 def test_hold_is_refused(crowdsec: CrowdSec) -> None:
     result = crowdsec.module("fail2ban_unban", addresses=["192.0.2.7"], hold="15m", verify=[])
     assert result["failed"] and result["error"] == "hold_refused"

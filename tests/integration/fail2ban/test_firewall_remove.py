@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from typing import Any
 
@@ -81,6 +82,26 @@ def test_what_is_about_others_too_stays(command: str, why: str, net: Namespace) 
 def test_the_same_rule_twice(net: Namespace) -> None:
     for _unused in range(2):
         net.run("iptables", "-A", "INPUT", "-s", ADDRESS, "-j", "DROP")
+    assert outcomes(net.module("firewall_remove", addresses=[ADDRESS])) == ["done"]
+
+
+def test_every_copy_counts(net: Namespace) -> None:
+    for _unused in range(4):
+        net.run("iptables", "-A", "INPUT", "-s", ADDRESS, "-j", "DROP")
+    before = rules(net)
+    found = net.module("firewall_remove", addresses=[ADDRESS], max_rules=3)
+    assert found["failed"] and found["error"] == "limit_exceeded" and found["count"] == 4 and rules(net) == before
+    done = net.module("firewall_remove", addresses=[ADDRESS], max_rules=4)
+    assert outcomes(done) == ["done"] and done["actions"][0]["detail"]["copies"] == 4 and ADDRESS not in rules(net)
+
+
+def test_one_run_at_a_time(net: Namespace) -> None:
+    net.run("iptables", "-A", "INPUT", "-s", ADDRESS, "-j", "DROP")
+    before = rules(net)
+    with open(f"/run/netns/{net.name}", "rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        found = net.module("firewall_remove", addresses=[ADDRESS])
+        assert found["failed"] and found["error"] == "locked" and rules(net) == before, found
     assert outcomes(net.module("firewall_remove", addresses=[ADDRESS])) == ["done"]
 
 

@@ -90,12 +90,22 @@ def test_the_worst_are_kept_out_and_the_operator_is_not(site: PlaySite) -> None:
 
 
 def test_more_attackers_than_the_limit(site: PlaySite) -> None:
-    """The worst are banned, as many as the limit allows; those left over are named."""
+    """The worst are banned, as many as the limit allows; those left over are named, and while they go on it is not over."""
     done = site.play("brute-force", fail2ban_max_victims=2)
-    assert done.status == 0, done.output
+    assert done.status == 2, done.output
+    assert f"2 attackers remain over the limit of fail2ban_max_victims and are not banned: {', '.join(WORST[2:])}." in done.said
     assert banned(site) == sorted(WORST[:2])
     left = [event["protected"] for event in done.events("protected")]
     assert {one["target"]["address"] for one in left} >= set(WORST[2:])
+
+
+def test_attackers_of_whom_none_is_kept_out(site: PlaySite) -> None:
+    """Nobody to keep out is no proof where there was somebody to ban; the operator who mistypes is nobody to ban."""
+    write_log(site.place / "auth.log", {"10.1.2.3": 70, OPERATOR: 60})
+    done = site.play("brute-force")
+    assert done.status == 2 and "attackers were found and none is kept out" in done.said, done.output
+    write_log(site.place / "auth.log", {OPERATOR: 60})
+    assert site.play("brute-force").status == 0
 
 
 def test_only_the_approved_plan_is_carried_out(site: PlaySite) -> None:

@@ -121,6 +121,13 @@ def test_what_somebody_made_by_hand_is_named_and_removed_only_when_asked(site: P
     assert site.reaches(INNOCENT, SERVER, PORT)
 
 
+def test_a_hold_that_the_restart_would_wipe_is_refused(site: PlaySite) -> None:
+    before = site.state()
+    done = site.play("firewall-unblock", fail2ban_addresses=[INNOCENT], fail2ban_hold="15m", fail2ban_service_action="reload", **IN_VAIN)
+    assert done.status == 2 and "a reload wipes the hold" in done.said, done.output
+    assert site.state() == before
+
+
 def test_a_service_that_is_down_is_no_ban(site: PlaySite) -> None:
     """The address is let in, and gets nowhere: that is said, and not called recovered."""
     done = site.play("firewall-unblock", fail2ban_addresses=[ATTACKER], fail2ban_ports=[PORT + 1], **IN_VAIN)

@@ -153,7 +153,23 @@ def test_banned_again_while_its_log_says_so(daemon: Fail2ban) -> None:
     result = running.result(timeout=90)
     assert states(result) == [("192.0.2.24", "failed", "banned_again")] and result["failed"]
     assert result["changed"] and "hold" in result["hint"]
+    assert [(one["jail"], one["address"]) for one in result["after"]] == [("sshd", "192.0.2.24")] and result["unbanned"] == []
+    assert daemon.banned("sshd") == ["192.0.2.24"] and filtered(daemon, "192.0.2.24"), "and that is so: the new ban was left alone"
     unban(daemon, "192.0.2.24")
+
+
+def test_banned_again_is_left_alone_by_repair(daemon: Fail2ban) -> None:
+    """The row of the new ban is in the database, its element in the set: neither is a leftover of the old one."""
+    daemon.ban("sshd", "192.0.2.25")
+    running = daemon.net.start_module(
+        "fail2ban_unban", addresses=["192.0.2.25"], observe="20s", repair=True, socket=str(daemon.socket),
+        client_command=daemon.client_command)
+    until(lambda: "192.0.2.25" not in daemon.banned("sshd"), what="the unban")
+    daemon.fail("sshd", "192.0.2.25")
+    result = running.result(timeout=90)
+    assert states(result) == [("192.0.2.25", "failed", "banned_again")] and "repaired" not in result["actions"][0]["detail"]
+    assert daemon.banned("sshd") == ["192.0.2.25"] == [one["address"] for one in result["after"]] and filtered(daemon, "192.0.2.25")
+    unban(daemon, "192.0.2.25")
 
 
 def test_covering_networks(daemon: Fail2ban) -> None:
@@ -238,7 +254,8 @@ def systemd(directory: Path, *, active: bool = True, state: str = "running") -> 
         f'#!/bin/sh\necho timer >> {directory}/order\nfor one; do printf "%s\\0" "$one"; done > {directory}/argv\n')
     (programs / "systemctl").write_text(
         f'#!/bin/sh\ncase "$1" in is-system-running) echo {state};; '
-        f'is-active) {"echo active" if active else "echo failed; exit 3"};; esac\n')
+        f'is-active) {"echo active" if active else "echo failed; exit 3"};; show) cat {directory}/shown 2>/dev/null;; '
+        f'stop) echo "stop $2" >> {directory}/order;; esac\n')
     for program in programs.iterdir():
         program.chmod(0o755)
     return {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
@@ -260,6 +277,32 @@ def test_hold_keeps_the_log_from_banning_again_and_its_timer_ends_it(daemon: Fai
     assert "192.0.2.41" not in daemon.client("get", "sshd", "ignoreip"), "the timer's command takes the entry out"
 
 
+def shown(directory: Path) -> str:
+    """What `systemctl show` says of the timer that was made last."""
+    argv = (directory / "argv").read_text().split("\0")[:-1]
+    told = dict(one[2:].split("=", 1) for one in argv if one.startswith("--") and "=" in one)
+    return f"Id={told['unit']}.timer\nDescription={told['description']}\nActiveState=active\n"
+
+
+def test_a_second_hold_takes_over_from_the_first(daemon: Fail2ban, tmp_path: Path) -> None:
+    """The first one's timer would take the entry out before the second one's time is over."""
+    env = systemd(tmp_path)
+    daemon.ban("sshd", "192.0.2.46", "192.0.2.47")
+    first = unban(daemon, "192.0.2.46", "192.0.2.47", hold="15m", env=env)["hold"]
+    (tmp_path / "shown").write_text(shown(tmp_path))
+    daemon.ban("sshd", "192.0.2.46")
+    alone = unban(daemon, "192.0.2.46", hold="1h", env=env)["hold"]
+    assert alone["entries"] == [] and alone["already_ignored"] == [
+        {"jail": "sshd", "address": "192.0.2.46", "ends_with": first["unit"]}], "its timer holds another too: it is left, and named"
+    daemon.ban("sshd", "192.0.2.46", "192.0.2.47")
+    both = unban(daemon, "192.0.2.46", "192.0.2.47", hold="1h", env=env)["hold"]
+    assert len(both["entries"]) == 2 and both["replaced"] == [first["unit"]] and both["unit"] != first["unit"]
+    assert (tmp_path / "order").read_text() == f"timer\ntimer\nstop {first['unit']}.timer\n", "the new timer comes first"
+    argv = (tmp_path / "argv").read_text().split("\0")[:-1]
+    daemon.net.run(*argv[argv.index("--") + 1:])
+    assert "192.0.2.46" not in daemon.client("get", "sshd", "ignoreip")
+
+
 def test_hold_without_an_active_timer_makes_no_entry(daemon: Fail2ban, tmp_path: Path) -> None:
     daemon.ban("sshd", "192.0.2.42")
     result = unban(daemon, "192.0.2.42", hold="15m", env=systemd(tmp_path, active=False))
@@ -267,6 +310,41 @@ def test_hold_without_an_active_timer_makes_no_entry(daemon: Fail2ban, tmp_path:
     assert (tmp_path / "order").read_text() == "timer\n", "the timer was tried first"
     assert "192.0.2.42" not in daemon.client("get", "sshd", "ignoreip") and "192.0.2.42" in daemon.banned("sshd")
     unban(daemon, "192.0.2.42")
+
+
+def test_a_set_that_cannot_be_read_is_no_proof(daemon: Fail2ban, tmp_path: Path) -> None:
+    """The jail's rule asks an ipset, and ipset says no: whether the set still holds the address is not known."""
+    (tmp_path / "bin").mkdir()
+    double = tmp_path / "bin" / "ipset"
+    double.write_text("#!/bin/sh\necho 'ipset v7.17: Kernel error received: Operation not permitted' >&2; exit 1\n")
+    double.chmod(0o755)
+    env = {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    daemon.ban("set", "192.0.2.44")
+    seen = daemon.module("access_health", let_in=["192.0.2.44"], daemon=False)
+    assert seen["findings"][0]["status"] == "critical"
+    blind = daemon.module("access_health", let_in=["192.0.2.44", "2001:db8::44"], kept_out=["192.0.2.44"], daemon=False, env=env)
+    assert {one["subject"]: one["status"] for one in blind["findings"]}["192.0.2.44"] == "unknown" == blind["status"], blind
+    assert "f2b-set" in blind["findings"][0]["observed"] and [one["check"] for one in blind["skipped_checks"]].count("ipset") == 1
+    result = unban(daemon, "192.0.2.44", env=env)
+    assert states(result) == [("192.0.2.44", "unknown", "not_measured")] and result["failed"], result
+    assert not filtered(daemon, "192.0.2.44")
+    assert not unban(daemon, "192.0.2.44").get("failed")
+
+
+def test_what_cannot_be_read_lets_nobody_in(daemon: Fail2ban, tmp_path: Path) -> None:
+    """iptables is there and denied, nft is readable: that nothing was seen is no proof, of IPv4 alone."""
+    (tmp_path / "bin").mkdir()
+    for program in ("iptables-save", "iptables-nft-save", "iptables-legacy-save"):
+        double = tmp_path / "bin" / program
+        double.write_text("#!/bin/sh\necho 'Permission denied (you must be root)' >&2; exit 4\n")
+        double.chmod(0o755)
+    env = {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    found = daemon.module("access_health", let_in=["192.0.2.45", "2001:db8::45"], daemon=False, env=env)
+    assert {one["subject"]: one["status"] for one in found["findings"]} == {"192.0.2.45": "unknown", "2001:db8::45": "ok"}, found
+    assert "Permission denied" in found["findings"][0]["observed"]
+    assert "iptables" in [one["check"] for one in found["skipped_checks"]]
+    there = daemon.module("access_health", let_in=["192.0.2.45"], daemon=False)
+    assert there["status"] == "ok" and "iptables" not in [one["check"] for one in there["skipped_checks"]]
 
 
 def test_what_was_ignored_before_is_not_ours_to_end(daemon: Fail2ban, tmp_path: Path) -> None:

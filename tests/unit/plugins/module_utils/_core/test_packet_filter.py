@@ -224,8 +224,14 @@ def test_an_ipset_and_a_range() -> None:
     assert hits("192.0.2.70") == ["blocklist"]
     assert hits("192.0.2.77") == [], "an exception of the set"
     assert hits("192.0.2.105") == ["192.0.2.100-192.0.2.110"]
-    unknown = [block for block in ipt(SAVE, "192.0.2.1") if "match-set" in " ".join(block.conditions)]
+    unknown = [block for block in ipt(SAVE, "192.0.2.1") if block.matched == "unseen"]
     assert unknown and is_perhaps(unknown[0]), "a set that could not be read blocks perhaps"
+
+
+def test_a_set_that_nobody_read_in_front_of_a_chain() -> None:
+    text = "*filter\n:INPUT ACCEPT [0:0]\n:LOG - [0:0]\n-A INPUT -m set --match-set bad src -j LOG\n-A LOG -j DROP\nCOMMIT\n"
+    (block,) = ipt(text, "192.0.2.1")
+    assert (block.matched, block.set, block.certain) == ("unseen", "bad", False)
 
 
 def test_ipsets() -> None:
