@@ -18,8 +18,11 @@ description:
     and how it is renewed, runs the command, compares the new certificate with its key, with the names it is for and with the one before,
     and asks the server again. When any of that fails, the old files are put back, and it is measured that they are there.
   - It reloads nothing. A server goes on with what it has in memory until somebody does; the role C(oncall.incident.certificate) does.
+  - The files decide, not the command's status. When the command fails and left a certificate that passes all of that, as when only a
+    hook failed, or when certbot's timer renewed it at the same moment, it is kept. Another certbot is waited for, within O(timeout), and
+    nothing is put back while it is at work.
   - A run that was killed in between is noticed by the next one, which keeps what was left when it may be served and puts the old
-    files back otherwise.
+    files back otherwise. Where the certificate is still the one from before and its key belongs to it, no file is touched.
 extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.mitigates
@@ -173,8 +176,9 @@ changed:
 actions:
   description:
     - C(renew_certificate) is C(done) when another certificate is in the file, it passed every check, and the server would take it. It is
-      C(failed) otherwise, with C(why) and whether C(files) are C(unchanged), C(restored) or C(not restored) in its C(detail), and
-      fails the task.
+      C(failed) otherwise, with C(why) and whether C(files) are C(unchanged), C(restored), C(not restored) or C(in use) in its C(detail),
+      and fails the task.
+    - C(command_failed) in the C(detail) of one that is C(done) is what the command said that failed all the same.
     - C(settle_renewal) finishes what a killed run left.
     - RV(actions[].detail) names the C(backup).
   returned: when the certificates could be read
@@ -212,6 +216,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._module.results im
 from ansible_collections.oncall.incident.plugins.module_utils._renewal.commands import find, run
 from ansible_collections.oncall.incident.plugins.module_utils._renewal.journal import Journal
 from ansible_collections.oncall.incident.plugins.module_utils._renewal.keys import key_problem
+from ansible_collections.oncall.incident.plugins.module_utils._renewal.locks import released
 from ansible_collections.oncall.incident.plugins.module_utils._renewal.reading import read
 from ansible_collections.oncall.incident.plugins.module_utils._renewal.renew import Bounds, Effects, renew
 from ansible_collections.oncall.incident.plugins.module_utils._x509.library import require_cryptography
@@ -262,7 +267,8 @@ def main() -> None:
         return renew(
             lineages, host=platform.node(), journal=Journal(params["backup_dir"]),
             effects=Effects(
-                read=read, key_problem=key_problem, run=run, find=find, now=lambda: datetime.datetime.now(tz=datetime.timezone.utc),
+                read=read, key_problem=key_problem, run=run, find=find, released=released,
+                now=lambda: datetime.datetime.now(tz=datetime.timezone.utc),
             ),
             bounds=Bounds(
                 budget=renewals(params["max_renewals"], spent=params["spent"]),

@@ -41,6 +41,7 @@ class Lineage:
         command: what renews it, complete.
         keep: files, links and directories that the command may change. They are backed up and restored.
         validate: what asks the server whether its configuration is usable; empty when there is nothing to ask.
+        lock: file that whoever else renews it holds a lock on meanwhile; empty when none is known.
         force: renewed even when it is not due, since the caller said so.
         thresholds: when it counts as due: at the warning.
     """
@@ -52,6 +53,7 @@ class Lineage:
     command: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     validate: tuple[str, ...] = ()
+    lock: str = ""
     force: bool = False
     thresholds: Thresholds = BY_RENEWAL[ACME]
 
@@ -138,6 +140,8 @@ def _lineage(
     return Lineage(
         name=name, certificate=certificate, key=key, names=tuple(one.get("names") or ()), keep=keep, force=force, thresholds=thresholds,
         command=tuple(own_command or certbot_command(name, certbot=certbot, args=certbot_args, config_dir=config_dir, force=force)),
+        # certbot's own, so that its timer and a person do not meet (certbot documentation, "Lock Files").
+        lock="" if own_command else posixpath.join(config_dir, ".certbot.lock"),
         validate=tuple(str(word) for word in (validate if one.get("validate") is None else one["validate"])),
     )
 

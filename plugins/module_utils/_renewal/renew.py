@@ -16,7 +16,7 @@ from .._core import actions
 from .._core.actions import Action
 from .._core.cert_model import Cert, iso
 from .._core.cert_renewal import RENEW, SETTLE, Lineage, problems, why_due
-from .._core.errors import BadInput, IncidentError, LimitExceeded
+from .._core.errors import BadInput, CannotReach, IncidentError, LimitExceeded
 from .._core.limits import Budget
 from . import snapshot
 from .commands import Ran
@@ -24,6 +24,8 @@ from .journal import ACCEPTED, FAILED, ROLLED_BACK, Attempt, Journal
 
 Read = t.Callable[[str], t.Sequence[Cert]]
 Run = t.Callable[..., Ran]
+
+_NOTHING_NEW = "no new certificate was there yet"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Effects:
         key_problem: why a key does not belong to a certificate; empty when it does.
         run: runs a command, with timeout in seconds.
         find: where a program is, None when it is not there.
+        released: whether nobody else holds a lock on a file, or lets go of it within timeout in seconds.
         now: the time, UTC.
     """
 
@@ -42,6 +45,7 @@ class Effects:
     key_problem: t.Callable[[str, str], str]
     run: Run
     find: t.Callable[[str], t.Optional[str]]
+    released: t.Callable[..., bool]
     now: t.Callable[[], datetime.datetime]
 
 
@@ -128,12 +132,16 @@ class _Renewer:
     def _jobs(self, lineage: Lineage, unfinished: t.Optional[Attempt]) -> t.Iterator[_Job]:
         present = self._do.read(lineage.certificate)
         if unfinished is not None:
-            keeps = not unfinished.at_work and not self._rejected(lineage, unfinished, present)
+            at_work = bool(self._at_work(lineage, unfinished))
+            as_before = not at_work and self._as_before(lineage, unfinished, present)
+            keeps = as_before or (not at_work and not self._rejected(lineage, unfinished, present))
             yield self._job(SETTLE, lineage, present, attempt=unfinished.directory, reason=(
-                f"A renewal that began {iso(_moment(unfinished.began))} was never finished: "
-                + ("it still runs." if unfinished.at_work else f"what it left is {'usable and kept' if keeps else 'put back'}.")
+                f"A renewal that began {iso(_moment(unfinished.began))} was never finished: " + (
+                    "it still runs." if at_work else "it left the certificate as it was." if as_before
+                    else f"what it left is {'usable and kept' if keeps else 'put back'}."
+                )
             ))
-            if unfinished.at_work:
+            if at_work:
                 return
             if not keeps:
                 present = self._do.read(snapshot.stored(unfinished.copies, self._real(lineage, unfinished)))
@@ -207,9 +215,15 @@ class _Renewer:
 
     def _settle(self, job: _Job, attempt: Attempt) -> Action:
         """Finish what a killed run began: keep what it left if that may be served, put the old files back otherwise."""
-        if attempt.at_work:
-            return job.action.with_outcome(actions.FAILED, why=f"process {attempt.pid} still renews it: wait for its end")
-        found = self._rejected(job.lineage, attempt, self._do.read(job.lineage.certificate))
+        at_work = self._at_work(job.lineage, attempt)
+        if at_work:
+            return job.action.with_outcome(actions.FAILED, why=f"{at_work} still renews it: wait for its end")
+        present = self._do.read(job.lineage.certificate)
+        if self._as_before(job.lineage, attempt, present):
+            # What else differs somebody has repaired since, for all that is known here.
+            attempt.close(FAILED, now=self._do.now().timestamp(), why=_NOTHING_NEW)
+            return job.action.with_outcome(actions.DONE, why=_NOTHING_NEW, files="kept", backup=attempt.directory)
+        found = self._rejected(job.lineage, attempt, present)
         if found:
             return self._roll_back(job.action, attempt, "; ".join(found), wanted=actions.DONE)
         refused = self._validate(job.lineage)
@@ -218,11 +232,32 @@ class _Renewer:
         attempt.close(ACCEPTED, now=self._do.now().timestamp(), why="settled by a later run")
         return job.action.with_outcome(actions.DONE, kept=True, backup=attempt.directory)
 
+    def _at_work(self, lineage: Lineage, attempt: Attempt) -> str:
+        """Who may be writing the files at this moment; empty when nobody is known to."""
+        if attempt.at_work:
+            return f"process {attempt.pid}"
+        return "" if self._released(lineage) else f"whoever holds {lineage.lock}"
+
+    def _released(self, lineage: Lineage, *, timeout: float = 0.0) -> bool:
+        try:
+            return self._do.released(lineage.lock, timeout=timeout)
+        except OSError as exc:
+            raise CannotReach(f"{lineage.lock} cannot be read: {exc.strerror}.", hint="Run it as the user who renews, often root.") from exc
+
+    def _before(self, lineage: Lineage, attempt: Attempt) -> t.Sequence[Cert]:
+        return self._do.read(snapshot.stored(attempt.copies, self._real(lineage, attempt)))
+
+    def _as_before(self, lineage: Lineage, attempt: Attempt, present: t.Sequence[Cert]) -> bool:
+        """Whether the certificate is the one that was backed up, and the key that is there belongs to it."""
+        before = self._before(lineage, attempt)
+        same = bool(before and present) and before[0].fingerprint == present[0].fingerprint
+        return same and not self._do.key_problem(lineage.certificate, lineage.key)
+
     def _rejected(self, lineage: Lineage, attempt: Attempt, present: t.Sequence[Cert]) -> list[str]:
-        before = self._do.read(snapshot.stored(attempt.copies, self._real(lineage, attempt)))
+        before = self._before(lineage, attempt)
         if before and present and before[0].fingerprint == present[0].fingerprint:
             # Nothing new, or something half done: what was there is the better half.
-            return ["no new certificate was there yet"]
+            return [_NOTHING_NEW]
         key_problem = self._do.key_problem(lineage.certificate, lineage.key) if present else ""
         return problems(lineage, before=before, after=present, key_problem=key_problem, now=self._do.now())
 
@@ -240,21 +275,37 @@ class _Renewer:
         ran = self._do.run(lineage.command, timeout=self._bounds.timeout, started=attempt.started)
         action = job.action.with_outcome(actions.UNKNOWN, backup=attempt.directory, command=list(lineage.command[:1]),
                                          seconds=round(ran.seconds, 3), before=_facts(before[0]) if before else {})
-        why = self._why_not(lineage, before, ran)
-        if not why:
-            why = self._validate(lineage)
+        failure = _failure(lineage, ran)
+        if failure:
+            why = self._why_not_in_spite(lineage, attempt, failure, patience=max(self._bounds.timeout - ran.seconds, 0.0))
+        else:
+            why = self._why_not(lineage, before, ran) or self._validate(lineage)
         if why:
-            return self._undo(action, attempt, why)
+            return self._undo(action, lineage, attempt, why)
         after = self._do.read(lineage.certificate)
-        attempt.close(ACCEPTED, now=self._do.now().timestamp())
+        attempt.close(ACCEPTED, now=self._do.now().timestamp(), why=failure)
         self._journal.prune(lineage.name)
-        return action.with_outcome(actions.DONE, after=_facts(after[0]), validated=bool(lineage.validate))
+        said = {"command_failed": failure} if failure else {}
+        return action.with_outcome(actions.DONE, after=_facts(after[0]), validated=bool(lineage.validate), **said)
+
+    def _why_not_in_spite(self, lineage: Lineage, attempt: Attempt, failure: str, *, patience: float) -> str:
+        """Why what is there after a command that failed may not be served; empty when it may.
+
+        A hook of certbot's that fails makes it end with 1 when everything is in place, and certbot's timer may have renewed it
+        at the same moment: the files are what counts.
+
+        Args:
+            patience: how long somebody else who is at work is waited for, seconds.
+        """
+        self._released(lineage, timeout=patience)
+        if not snapshot.differences(attempt.entries, attempt.paths):
+            return failure
+        found = self._rejected(lineage, attempt, self._do.read(lineage.certificate))
+        why = "; ".join(found) or self._validate(lineage)
+        return f"{failure.rstrip('.')}; {why}" if why else ""
 
     def _why_not(self, lineage: Lineage, before: t.Sequence[Cert], ran: Ran) -> str:
         """Why what the command left may not be served; empty when it may."""
-        if not ran.ok:
-            how = "did not end in time and was ended" if ran.timed_out else f"ended with status {ran.status}"
-            return f"{lineage.command[0]} {how}: {ran.last_words()}"
         after = self._do.read(lineage.certificate)
         if before and after and before[0].fingerprint == after[0].fingerprint:
             return (
@@ -265,11 +316,15 @@ class _Renewer:
         found = problems(lineage, before=before, after=after, key_problem=key_problem, now=self._do.now())
         return f"the new certificate may not be served: {'; '.join(found)}" if found else ""
 
-    def _undo(self, action: Action, attempt: Attempt, why: str) -> Action:
+    def _undo(self, action: Action, lineage: Lineage, attempt: Attempt, why: str) -> Action:
         if not snapshot.differences(attempt.entries, attempt.paths):
             attempt.close(FAILED, now=self._do.now().timestamp(), why=why)
             self._journal.prune(attempt.lineage)
             return action.with_outcome(actions.FAILED, why=why, files="unchanged")
+        at_work = self._at_work(lineage, attempt)
+        if at_work:
+            # The attempt stays open: the next run judges what is there then.
+            return action.with_outcome(actions.FAILED, why=f"{why}; nothing is put back while {at_work} is at work", files="in use")
         return self._roll_back(action, attempt, why, wanted=actions.FAILED)
 
     def _roll_back(self, action: Action, attempt: Attempt, why: str, *, wanted: str) -> Action:
@@ -307,6 +362,14 @@ class _Renewer:
             return result, None
         said = [f"{action.target['name']}: {action.detail.get('why', action.outcome)}" for action in failed]
         return result, IncidentError(f"{len(failed)} of {len(done)} failed. " + " ".join(f"{one.rstrip('.')}." for one in said))
+
+
+def _failure(lineage: Lineage, ran: Ran) -> str:
+    """What a command said that failed; empty when it did not."""
+    if ran.ok:
+        return ""
+    how = "did not end in time and was ended" if ran.timed_out else f"ended with status {ran.status}"
+    return f"{lineage.command[0]} {how}: {ran.last_words()}"
 
 
 def _facts(cert: Cert) -> dict[str, t.Any]:

@@ -5,7 +5,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.support.certs import DAY
 from tests.support.nginx import Nginx
+from tests.support.until import until
 
 from .conftest import ADDRESSES, API, NOT_DONE, WWW, Web, contents
 
@@ -39,6 +45,65 @@ def test_stale_and_a_broken_configuration_nothing_is_reloaded(web: Web) -> None:
     assert "is not valid" in done.output and "so it is not reloaded" in " ".join(done.output.split())
     assert web.nginx.calls("reload") == 0
     assert web.serial() == old
+
+
+@pytest.mark.parametrize(("wrong", "check"), [("name", "name_mismatch"), ("expired", "expired"), ("early", "not_yet_valid")])
+def test_a_newer_file_that_is_wrong_is_not_loaded(web: Web, wrong: str, check: str) -> None:
+    """What is served is good: a reload would break it."""
+    old, authority = web.serial(), web.base.authority
+    issued = {
+        "name": lambda: authority.issue([API], since=timedelta(0)),
+        "expired": lambda: authority.issue([WWW], since=timedelta(0), until=timedelta(seconds=1)),
+        "early": lambda: authority.issue([WWW], since=DAY),
+    }[wrong]()
+    web.put(issued)
+    if wrong == "expired":
+        until(lambda: issued.certificate.not_valid_after_utc < datetime.now(tz=UTC), what="its end")
+    # Renewing is what would put it right: not now, and not by us.
+    done = web.play(lineages=[], pairs=[
+        {"endpoint": endpoint, "file": str(web.live() / "fullchain.pem")} for endpoint in web.lineage()["endpoints"]
+    ], verify_timeout="2s", verify_hold="0s")
+    assert done.status == 2
+    said = " ".join(done.output.split())
+    assert f"nginx is not reloaded: {web.live()}/fullchain.pem is newer than what {WWW}@127.0.0.1 serves, and wrong: {check}" in said
+    assert (done.actions(), web.nginx.calls("reload")) == ([], 0)
+    assert {web.serial(address=address) for address in ADDRESSES} == {old}
+
+
+def test_an_expired_file_that_is_newer_is_renewed_and_loaded(web: Web) -> None:
+    """What the renewal replaces says nothing about what it put there."""
+    old = web.serial()
+    issued = web.base.authority.issue([WWW], since=timedelta(0), until=timedelta(seconds=1))
+    web.put(issued)
+    until(lambda: issued.certificate.not_valid_after_utc < datetime.now(tz=UTC), what="its end")
+    done = web.play()
+    assert done.status == 0, done.output
+    assert [(action["verb"], action["outcome"]) for action in done.actions()] == [("renew_certificate", "done"), ("reload_service", "done")]
+    assert web.serial() == web.on_disk() != old
+
+
+def test_one_server_that_cannot_be_reloaded_and_another_that_is_in_its_own_words(two: Web) -> None:
+    """Not with nginx -t: the lineage's service is asked and reloaded by the lineage's own commands."""
+    for name in two.names:
+        two.renewed_by_others(name)
+    mark = two.site.place / "asked"
+    first = two.lineage(WWW, service="other", validate=["sh", "-c", f"echo asked >> {mark}"], reload_command=["false"])
+    done = two.play(lineages=[first, two.lineage(API)], verify_timeout="2s", service_timeout="8s")
+    assert done.status == 2
+    assert [(action["target"]["service"], action["outcome"]) for action in done.actions()] == [("other", "failed"), ("nginx", "done")]
+    assert mark.read_text().splitlines() == ["asked"]
+    assert two.nginx.calls("reload") == 1
+    assert {two.serial(API, address=address) for address in ADDRESSES} == {two.on_disk(API)}
+
+
+def test_a_lineage_of_another_service_is_not_validated_as_the_first_one(expired: Web) -> None:
+    """A broken NGINX is nothing to a mail server: its certificate is renewed, and it is reloaded in its own words."""
+    expired.nginx.configuration.write_text(expired.nginx.configuration.read_text() + "rubbish;")
+    lineage = expired.lineage(service="other", reload_command=["sh", "-c", f"kill -0 {expired.nginx.pid}; touch {expired.site.place}/told"])
+    done = expired.play(lineages=[lineage], verify_timeout="2s", service_timeout="3s")
+    assert (done.actions()[0]["verb"], done.actions()[0]["outcome"]) == ("renew_certificate", "done"), done.output
+    assert (expired.site.place / "told").exists()
+    assert "is not valid" not in done.output
 
 
 def test_a_new_one_for_other_names_is_put_back(expired: Web) -> None:

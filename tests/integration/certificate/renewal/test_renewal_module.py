@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.acme import TRUST
 from tests.support.certs import DAY, Issued, weak_key
 from tests.support.run_module import start_module
 from tests.support.until import until
@@ -311,10 +314,112 @@ def test_killed_while_it_renewed(web: Web, left: str) -> None:
         assert action["detail"]["kept"] and web.on_disk() == new.serial
         assert settled["actions"] == [action], "and it is not renewed a second time"
     else:
-        assert action["detail"]["files"] == "restored"
+        assert action["detail"]["files"] == ("restored" if left == "half" else "kept")
         assert contents(web) == before
         assert only(web.renew(lineages=[quick]))["outcome"] == "done"
     assert web.renew(lineages=[quick])["actions"] == []
+
+
+def test_a_repair_by_hand_outlives_a_killed_run(web: Web) -> None:
+    """The certificate is the one from before and its key fits: what else differs is somebody's work."""
+    present = web.expired()
+    web.put(present)
+    fullchain = web.live() / "fullchain.pem"
+    fullchain.write_text(present.pem)
+    reached = web.site.place / "reached"
+    lineage = {"name": WWW, "command": ["sh", "-c", f"touch {reached}; exec sleep 600"]}
+    module = start_module("cert_renew", **{**web.module_args, "lineages": [lineage]})
+    try:
+        until(reached.exists, what="the command to be in the middle")
+    finally:
+        module.kill()
+    (manifest,) = web.backups.glob(f"{WWW}/*/manifest.json")
+    os.kill(json.loads(manifest.read_text())["pid"], signal.SIGKILL)
+    fullchain.write_text(present.chain_pem)
+    repaired = contents(web)
+    result = web.renew(lineages=[{"name": WWW, "command": ["true"]}])
+    settled = result["actions"][0]
+    assert (settled["verb"], settled["outcome"], settled["detail"]["files"]) == ("settle_renewal", "done", "kept"), result
+    assert contents(web) == repaired
+    assert json.loads(manifest.read_text())["state"] == "failed"
+
+
+def test_a_good_one_is_kept_though_the_command_failed(expired: Web) -> None:
+    """As when a hook of certbot's fails: a status is no look at the files."""
+    before, orders = expired.on_disk(), expired.base.acme.orders
+    certbot = ["sh", "-c", 'certbot "$@"; echo the hook failed; exit 3', "sh"]
+    action = only(expired.renew(certbot=certbot))
+    assert action["outcome"] == "done", action
+    assert "status 3" in action["detail"]["command_failed"] and "the hook failed" in action["detail"]["command_failed"]
+    assert action["detail"]["after"]["serial"] == expired.on_disk() != before
+    assert json.loads((Path(action["detail"]["backup"]) / "manifest.json").read_text())["state"] == "accepted", "no failure is counted"
+    assert (expired.renew()["actions"], expired.base.acme.orders) == ([], orders + 1)
+
+
+@pytest.mark.parametrize("broken", ["names", "configuration"])
+def test_what_a_failed_command_left_and_may_not_be_served_is_put_back(expired: Web, broken: str) -> None:
+    before = contents(expired)
+    rubbish = f"echo 'rubbish;' >> {expired.nginx.configuration}; " if broken == "configuration" else ""
+    issued = expired.base.authority.issue([API if broken == "names" else WWW])
+    result = expired.renew(lineages=[installs(expired, issued, after=f"{rubbish}echo sorry; exit 4")])
+    assert "ended with status 4: sorry" in result["msg"]
+    assert {"names": "it is not for www.example.org", "configuration": "configuration is not valid"}[broken] in result["msg"]
+    assert only(result)["detail"]["files"] == "restored"
+    assert contents(expired) == before
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_certbots_timer_at_the_same_moment(expired: Web, good: bool) -> None:
+    """Ours is told that another instance runs. What the other one leaves is judged when it has ended, and never put back before."""
+    place, old = expired.site.place, expired.on_disk()
+    hold = "sh -c 'touch {0}.reached; while [ ! -e {0}.go ]; do sleep 0.1; done'"
+    timer = subprocess.Popen(
+        ["certbot", "renew", "--cert-name", WWW, "--non-interactive", "--no-random-sleep-on-renew", "--config-dir",
+         str(expired.base.certbot.config), *expired.base.certbot.args, "--pre-hook", hold.format(place / "pre"),
+         "--deploy-hook", hold.format(place / "deploy")],
+        env={**os.environ, TRUST: str(expired.base.acme.ca)}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until((place / "pre.reached").exists, what="the other certbot to be at work")
+        lineage = {"name": WWW, "names": [WWW] if good else [WWW, "shop.example.org"]}
+        args = {**expired.module_args, "lineages": [lineage], "timeout": "60s" if good else "20s"}
+        module = start_module("cert_renew", env={TRUST: str(expired.base.acme.ca)}, **args)
+        try:
+            until(lambda: refused_by_the_other(expired), what="the module's certbot to be told that another one runs")
+            (place / "pre.go").touch()
+            until((place / "deploy.reached").exists, what="the other one's certificate")
+            new = expired.on_disk()
+            assert new != old
+            if good:
+                (place / "deploy.go").touch()
+            action = only(module.result(timeout=120))
+        finally:
+            module.kill()
+        if good:
+            assert action["outcome"] == "done", action
+            assert "Another instance of Certbot is already running" in action["detail"]["command_failed"]
+        else:
+            assert (action["outcome"], action["detail"]["files"]) == ("failed", "in use"), action
+            early = expired.renew(lineages=[lineage])
+            assert ".certbot.lock still renews it" in early["msg"]
+        assert expired.on_disk() == new
+        (place / "deploy.go").touch()
+        timer.wait(timeout=60)
+        if not good:
+            assert expired.renew(lineages=[lineage])["actions"][0]["detail"]["files"] == "restored"
+            assert expired.on_disk() == old
+    finally:
+        timer.kill()
+        timer.wait(timeout=10)
+
+
+def refused_by_the_other(web: Web) -> bool:
+    """Whether the module's own certbot has come and gone."""
+    for manifest in web.backups.glob(f"{WWW}/*/manifest.json"):
+        pid = json.loads(manifest.read_text())["pid"]
+        return bool(pid) and not running(pid)
+    return False
 
 
 def test_two_at_the_same_time(expired: Web) -> None:
