@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +33,15 @@ def nothing_broken(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "daemon" in request.fixturenames:
         request.getfixturevalue("daemon").broken.unlink(missing_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def nobody_elses_sessions(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Sessions of sshd are seen machine-wide, whatever their network namespace, and protect their peers: one at a time of the tests that
+    log in or ban, whichever process of pytest they are in."""
+    if request.path.name not in ("test_ban.py", "test_playbook_attack.py"):
+        yield
+        return
+    with (Path(tempfile.gettempdir()) / "oncall-test-sessions.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -62,7 +62,8 @@ def sshd(daemon: Fail2ban, directory: Path) -> Iterator[list[str]]:
 def test_whom_it_bans_and_whom_it_spares(daemon: Fail2ban) -> None:
     result = ban(daemon, "192.0.2.1", "2001:DB8::1", "10.1.2.3", "127.0.0.1", "198.18.0.1", "192.0.2.250", allow_private=False)
     assert states(result) == [("192.0.2.1", "done", "banned"), ("2001:db8::1", "done", "banned")], result.get("msg")
-    assert spared(result) == {
+    # A session of another test, over the loopback, may be there too.
+    assert {address: [why for why in found if why != "operator"] for address, found in spared(result).items()} == {
         "10.1.2.3": ["private"], "127.0.0.1": ["own_address", "loopback"], "198.18.0.1": ["own_address"], "192.0.2.250": ["never_ban"]}
     assert sorted(daemon.banned("ipt")) == ["192.0.2.1", "2001:db8::1"]
     assert "-s 192.0.2.1/32 -j REJECT" in daemon.net.run("iptables-save")
