@@ -49,7 +49,6 @@ class Drilling:
 
     def __init__(
         self, drill: Drill, *, executions: Executions, view: View, stopper: Stopper, home: Path, name: str, lifetime: str,
-        extra_vars: Sequence[str] = (),
     ) -> None:
         self._drill = drill
         self._executions = executions
@@ -58,7 +57,6 @@ class Drilling:
         self._home = home
         self._name = name
         self._lifetime = lifetime
-        self._extra_vars = extra_vars
 
     def steady(self) -> Step:
         """Measure that the system is well before anybody breaks it."""
