@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Drill the lab: hosts up, prepared, broken, recovered, looked at from outside.
+"""Drill the lab: hosts up, prepared, broken, recovered, looked at from outside, hosts away.
 
-Usage: python tools/drill.py [--keep] [SCENARIO...]     all of molecule/ without names
+Usage: python tools/drill.py [--keep] [--jobs N] [SCENARIO...]     all of molecule/ without names
 
 The same as `molecule test -s SCENARIO`, but what happens is seen while it happens.
 """
@@ -11,23 +11,25 @@ The same as `molecule test -s SCENARIO`, but what happens is seen while it happe
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 HOME = ROOT / ".cache" / "drill" / "home"
-INVENTORY = "molecule/inventory"
-#: Seconds for one drill, preparation and all.
-TIMEOUT = 1200
+RIG = (sys.executable, "tools/drill_rig.py")
+#: Seconds for one step.
+TIMEOUT = 1500
 
 
 def scenarios() -> list[str]:
     """The drills of the lab."""
-    return sorted(path.parent.name for path in (ROOT / "molecule").glob("*/converge.yml"))
+    return sorted(path.parent.parent.name for path in (ROOT / "molecule").glob("*/inventory/hosts.yml"))
 
 
 def environment() -> dict[str, str]:
@@ -39,50 +41,67 @@ def environment() -> dict[str, str]:
     }
 
 
-def step(title: str, argv: list[str]) -> bool:
-    """One step; whether it succeeded."""
-    print(f"==> {title}", flush=True)
+def step(title: str, argv: list[str], *, prefix: str = "") -> bool:
+    """One step; whether it succeeded. What it prints comes line by line, so that two at once can be told apart."""
+    print(f"{prefix}==> {title}", flush=True)
     began = time.monotonic()
-    done = subprocess.run(argv, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, timeout=TIMEOUT, check=False)
-    print(f"==> {title}: {'ok' if done.returncode == 0 else f'FAILED ({done.returncode})'} ({time.monotonic() - began:.0f} s)", flush=True)
-    return done.returncode == 0
+    with subprocess.Popen(
+        argv, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace",
+    ) as process:
+        wall = threading.Timer(TIMEOUT, process.kill)
+        wall.start()
+        try:
+            for line in process.stdout or ():
+                print(prefix + line, end="", flush=True)
+            status = process.wait()
+        finally:
+            wall.cancel()
+    spent = time.monotonic() - began
+    ending = "ok" if status == 0 else f"FAILED ({f'killed after {TIMEOUT} s' if spent >= TIMEOUT else status})"
+    print(f"{prefix}==> {title}: {ending} ({spent:.0f} s)", flush=True)
+    return status == 0
 
 
-def drill(name: str) -> bool:
-    """Prepare, drill, look from outside."""
+def drill(name: str, *, prefix: str, keep: bool) -> bool:
+    """Hosts, preparation, drill, a look from outside."""
     place = ROOT / "molecule" / name
-    steps = [(f"{name}: drill", [str(BIN / "incident"), "drill", name, "-i", INVENTORY, "--yes"])]
+    inventory = f"molecule/{name}/inventory"
+    steps = [("hosts", [*RIG, "up", name])]
     if (place / "prepare.yml").is_file():
-        # Quiet: what is prepared interests only when it fails.
-        steps.insert(0, (f"{name}: prepare", [str(BIN / "ansible-playbook"), "-i", INVENTORY, str(place / "prepare.yml")]))
+        steps.append(("prepare", [str(BIN / "ansible-playbook"), "-i", inventory, str(place / "prepare.yml")]))
+    steps.append(("drill", [str(BIN / "incident"), "drill", name, "-i", inventory, "--yes"]))
     if (place / "tests").is_dir():
-        steps.append((f"{name}: look from outside", [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(place / "tests")]))
-    return all(step(title, argv) for title, argv in steps)
+        steps.append(("look from outside", [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(place / "tests")]))
+    try:
+        return all(step(title, argv, prefix=prefix) for title, argv in steps)
+    finally:
+        if not keep:
+            step("remove the hosts", [*RIG, "down", name], prefix=prefix)
 
 
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", action="store_true", help="leave the hosts running")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="scenarios at a time; each has hosts of its own (default 1)")
     parser.add_argument("names", nargs="*", metavar="SCENARIO")
     arguments = parser.parse_args()
     known = scenarios()
     unknown = [name for name in arguments.names if name not in known]
     if unknown:
         parser.error(f"no drill named {', '.join(unknown)}; there are {', '.join(known)}")
-    rig = [sys.executable, "tools/drill_rig.py"]
-    if not step("hosts", [*rig, "up"]):
+    names = arguments.names or known
+    if not (step("check", [*RIG, "check"]) and step("image", [*RIG, "image"])):
         return 1
-    began, failed = time.monotonic(), []
-    try:
-        for name in arguments.names or known:
-            if not drill(name):
-                failed.append(name)
-    finally:
-        if not arguments.keep:
-            step("remove the hosts", [*rig, "down"])
-    print(f"==> {len(arguments.names or known)} drills, {len(failed)} failed, {time.monotonic() - began:.0f} s"
-          + (f": {', '.join(failed)}" if failed else ""))
+    began = time.monotonic()
+    width = max(len(name) for name in names)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, arguments.jobs)) as pool:
+        outcomes = pool.map(
+            lambda name: drill(name, prefix=f"{name:{width}} | " if len(names) > 1 else "", keep=arguments.keep), names,
+        )
+        failed = [name for name, passed in zip(names, outcomes, strict=True) if not passed]
+    print(f"==> {len(names)} drills, {len(failed)} failed, {time.monotonic() - began:.0f} s" + (f": {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
 
 

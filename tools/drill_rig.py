@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The hosts of the drills: containers that boot systemd, on one network, reached over SSH.
+"""The hosts of the drills: containers that boot systemd, a network for each scenario, reached over SSH.
 
-Usage: python tools/drill_rig.py check | image | up [HOST...] | down | clean
+Usage: python tools/drill_rig.py check | image | up [SCENARIO...] | down [SCENARIO...] | clean
 
 check   say what is missing on this machine, and the one command that gets it
 image   build the host image unless it is there
-up      start the hosts of molecule/inventory/hosts.yml (or those named) and wait until they answer
-down    stop and remove hosts and network; the image stays
+up      start the hosts of these scenarios (of all) and wait until they answer
+down    stop and remove hosts and networks of these scenarios (of all); the image stays
 clean   remove the image too
 
 Podman, else Docker; DRILL_ENGINE chooses. The image is made from docker.io/library/debian:bookworm where that can be pulled, else with
@@ -20,7 +20,9 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import contextlib
+import dataclasses
 import hashlib
+import ipaddress
 import os
 import re
 import shutil
@@ -38,12 +40,10 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "drill"
 KEY = CACHE / "id_ed25519"
 PACKAGES = ROOT / "molecule" / "image" / "packages"
-INVENTORY = ROOT / "molecule" / "inventory" / "hosts.yml"
-NETWORK = "oncall-drill"
-LABEL = "oncall.incident=drill"
+#: Before the name of a scenario: its network; its label.
+NETWORK = "oncall-drill-"
+LABEL = "oncall.incident.drill"
 BASE = "docker.io/library/debian:bookworm"
-#: The hosts have fixed addresses, so that the inventory is a plain file. The last number is a host's own.
-SUBNETS = ("10.213.47.0/24", "fd42:213:47::/64")
 #: Seconds until a container has booted and its sshd answers.
 BOOT_TIMEOUT = 120.0
 BUILD_TIMEOUT = 1800
@@ -122,14 +122,15 @@ class Engine:
         """Whether an image is there already."""
         return bool(self.call("images", "--quiet", name, check=False))
 
-    def containers(self) -> list[str]:
-        """The names of the drill's containers."""
-        return self.call("ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}}").split()
+    def containers(self, scenario: str) -> list[str]:
+        """The names of a scenario's containers."""
+        return self.call("ps", "--all", "--filter", f"label={LABEL}={scenario}", "--format", "{{.Names}}").split()
 
-    def run_host(self, name: str, *, image: str, address: str, address6: str, size: dict[str, str]) -> None:
+    def run_host(self, host: Host, *, image: str) -> None:
         """Start one host."""
         options = [
-            "--hostname", name, "--name", name, "--label", LABEL, "--network", NETWORK, "--ip", address, "--ip6", address6,
+            "--hostname", host.name, "--name", host.container, "--label", f"{LABEL}={host.scenario}",
+            "--network", NETWORK + host.scenario, "--network-alias", host.name, "--ip", host.address, "--ip6", host.address6,
             "--cap-add", "NET_ADMIN,NET_RAW,SYS_ADMIN,AUDIT_WRITE" if self.podman else "NET_ADMIN",
         ]
         if self.podman:
@@ -139,7 +140,7 @@ class Engine:
             options += ["--env", "container=docker", "--stop-signal", "SIGRTMIN+3", "--tmpfs", "/run", "--tmpfs", "/run/lock"]
         if self.hybrid:
             options += ["--volume", "/sys/fs/cgroup/systemd:/sys/fs/cgroup/systemd:rw"]
-        for directory, limit in size.items():
+        for directory, limit in host.file_systems.items():
             options += ["--tmpfs", f"{directory}:rw,size={limit},mode=0755"]
         self.call("run", "--detach", *options, image, "/lib/systemd/systemd")
 
@@ -191,7 +192,7 @@ def check() -> None:
 
 def image_name() -> str:
     """The tag is the hash of what the image is made of: a change makes another image, and nothing else does."""
-    digest = hashlib.sha256(PACKAGES.read_bytes() + Path(__file__).read_bytes())
+    digest = hashlib.sha256(_setup().encode())
     return f"localhost/oncall-drill:{digest.hexdigest()[:12]}"
 
 
@@ -286,36 +287,70 @@ def _mounts_below(root: Path) -> list[str]:
 # The hosts
 
 
-def hosts() -> dict[str, dict[str, Any]]:
-    """The hosts of the inventory with their variables."""
-    found: dict[str, dict[str, Any]] = yaml.safe_load(INVENTORY.read_text())["all"]["children"]["drillable"]["hosts"]
-    return found
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """A host of a scenario's inventory.
+
+    Attributes:
+        address: IPv4; fixed, so that the inventory is a plain file.
+        address6: IPv6 likewise.
+        file_systems: size by directory, for those that are to be small.
+    """
+
+    scenario: str
+    name: str
+    address: str
+    address6: str
+    file_systems: dict[str, str]
+
+    @property
+    def container(self) -> str:
+        """The engine's name of it: two scenarios may each have a db1."""
+        return f"{self.scenario}.{self.name}"
+
+
+def scenarios() -> list[str]:
+    """The scenarios that have hosts."""
+    return sorted(path.parent.parent.name for path in (ROOT / "molecule").glob("*/inventory/hosts.yml"))
+
+
+def hosts(scenario: str) -> list[Host]:
+    """The hosts of a scenario's inventory."""
+    inventory = ROOT / "molecule" / scenario / "inventory" / "hosts.yml"
+    found = yaml.safe_load(inventory.read_text())["all"]["children"]["drillable"]["hosts"]
+    return [
+        Host(
+            scenario=scenario, name=name, address=variables["ansible_host"], address6=variables["drill_address6"],
+            file_systems=variables.get("drill_file_systems", {}),
+        )
+        for name, variables in found.items()
+    ]
 
 
 def up(engine: Engine, names: Sequence[str]) -> None:
-    """Start the hosts that do not run yet, and wait until all answer."""
-    known = hosts()
-    unknown = sorted(set(names) - set(known))
-    if unknown:
-        raise RigFailed(f"{', '.join(unknown)}: no such host in {INVENTORY.relative_to(ROOT)}; there are {', '.join(known)}")
+    """Start the scenarios' hosts that do not run yet, and wait until all answer."""
     image = build_image(engine)
     _make_key()
-    if NETWORK not in engine.call("network", "ls", "--format", "{{.Name}}").split():
-        subnets = [part for subnet in SUBNETS for part in ("--subnet", subnet)]
-        # No way out: what a drill does stays among its hosts.
-        engine.call("network", "create", "--ipv6", "--internal", *subnets, "--label", LABEL, NETWORK)
-    wanted = list(names) or list(known)
-    running = engine.containers()
-    for name in wanted:
-        if name not in running:
-            variables = known[name] or {}
-            engine.run_host(
-                name, image=image, address=variables["ansible_host"], address6=variables["drill_address6"],
-                size=variables.get("drill_file_systems", {}),
-            )
+    wanted = [host for name in names for host in hosts(name)]
+    for name in names:
+        _make_network(engine, name)
+        running = engine.containers(name)
+        for host in hosts(name):
+            if host.container not in running:
+                engine.run_host(host, image=image)
     with concurrent.futures.ThreadPoolExecutor(max_workers=8) as pool:
-        list(pool.map(lambda name: _await(engine, name, str(known[name]["ansible_host"])), wanted))
-    say(f"{len(wanted)} hosts answer: {', '.join(wanted)}")
+        list(pool.map(lambda host: _await(engine, host), wanted))
+    say(f"{len(wanted)} hosts answer: {', '.join(host.container for host in wanted)}")
+
+
+def _make_network(engine: Engine, scenario: str) -> None:
+    network = NETWORK + scenario
+    if network not in engine.call("network", "ls", "--format", "{{.Name}}").split():
+        first = hosts(scenario)[0]
+        subnets = (ipaddress.ip_interface(f"{first.address}/24").network, ipaddress.ip_interface(f"{first.address6}/64").network)
+        options = [part for subnet in subnets for part in ("--subnet", str(subnet))]
+        # No way out: what a drill does stays among its hosts.
+        engine.call("network", "create", "--ipv6", "--internal", *options, "--label", f"{LABEL}={scenario}", network)
 
 
 def _make_key() -> None:
@@ -327,35 +362,36 @@ def _make_key() -> None:
     (CACHE / "known_hosts").unlink(missing_ok=True)
 
 
-def _await(engine: Engine, name: str, address: str) -> None:
+def _await(engine: Engine, host: Host) -> None:
     """Let our key in, and wait until systemd has booted and sshd answers."""
     deadline = time.monotonic() + BOOT_TIMEOUT
     last = ""
     allow = "install -d -m 0700 /root/.ssh && cat > /root/.ssh/authorized_keys && chmod 600 /root/.ssh/authorized_keys"
     with KEY.with_suffix(".pub").open() as key:
-        engine.call("exec", "--interactive", name, "sh", "-c", allow, given=key)
+        engine.call("exec", "--interactive", host.container, "sh", "-c", allow, given=key)
     argv = ["ssh", "-i", str(KEY), "-o", "BatchMode=yes", "-o", "ConnectTimeout=3", "-o", "StrictHostKeyChecking=no",
-            "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", f"root@{address}", "systemctl is-system-running"]
+            "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", f"root@{host.address}", "systemctl is-system-running"]
     while time.monotonic() < deadline:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
         last = (done.stdout + done.stderr).strip()
         if done.stdout.strip() in ("running", "degraded"):
             return
         time.sleep(0.3)
-    raise RigFailed(f"{name} ({address}) did not boot within {BOOT_TIMEOUT:.0f} s: {last}")
+    raise RigFailed(f"{host.container} ({host.address}) did not boot within {BOOT_TIMEOUT:.0f} s: {last}")
 
 
-def down(engine: Engine) -> None:
-    """Remove hosts and network."""
-    found = engine.containers()
-    if found:
-        engine.call("rm", "--force", "--time", "2", *found) if engine.podman else engine.call("rm", "--force", *found)
-    engine.call("network", "rm", NETWORK, check=False)
+def down(engine: Engine, names: Sequence[str]) -> None:
+    """Remove the scenarios' hosts and networks."""
+    for name in names:
+        found = engine.containers(name)
+        if found:
+            engine.call("rm", "--force", *(("--time", "2") if engine.podman else ()), *found)
+        engine.call("network", "rm", NETWORK + name, check=False)
 
 
 @contextlib.contextmanager
 def _locked() -> Iterator[None]:
-    """One at a time: scenarios that run side by side share image, network and key."""
+    """One at a time: scenarios that run side by side share image and key."""
     import fcntl
 
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -368,8 +404,13 @@ def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["check", "image", "up", "down", "clean"])
-    parser.add_argument("hosts", nargs="*", help="hosts of the inventory; all when none is named")
+    parser.add_argument("scenarios", nargs="*", help="directories of molecule/; all that have hosts when none is named")
     arguments = parser.parse_args()
+    known = scenarios()
+    unknown = sorted(set(arguments.scenarios) - set(known))
+    if unknown:
+        parser.error(f"{', '.join(unknown)}: no such scenario; there are {', '.join(known)}")
+    names = arguments.scenarios or known
     try:
         check()
         if arguments.what == "check":
@@ -380,9 +421,9 @@ def main() -> int:
             if arguments.what == "image":
                 say(build_image(engine))
             elif arguments.what == "up":
-                up(engine, arguments.hosts)
+                up(engine, names)
             else:
-                down(engine)
+                down(engine, names)
                 if arguments.what == "clean":
                     engine.call("rmi", "--force", image_name(), check=False)
     except (RigFailed, subprocess.TimeoutExpired) as error:

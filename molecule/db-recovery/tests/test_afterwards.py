@@ -9,7 +9,7 @@ from pathlib import Path
 
 import testinfra
 
-INVENTORY = Path(__file__).resolve().parents[2] / "inventory"
+INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
 
 
 def host(name: str) -> testinfra.host.Host:
