@@ -24,7 +24,7 @@ from ..stopping import Stopper
 from ..view import View
 from .definition import Drill, Round
 from .executions import Executions
-from .score import Scored, Step, detected, differences, timing, unexpected
+from .score import Scored, Step, detected, differences, timing, unexpected, unsteady
 
 #: A fault that is not seen within so many times its target never will be.
 PATIENCE = 3
@@ -63,11 +63,7 @@ class Drilling:
         began = time.monotonic()
         finished = self._executions.recover(self._drill.scenario, tags=["investigate"])
         checks = {*self._drill.steady, *(check for part in self._drill.rounds for check in part.findings)}
-        bad = sorted({
-            f"{item['host']}: {item.get('check')} is {item.get('status')}" for item in finished.summary.findings
-            if item.get("check") in checks and item.get("status") != "ok"
-        })
-        seen = {str(item.get("check")) for item in finished.summary.findings} & checks
+        seen, bad = unsteady(finished.summary.findings, checks=checks, demanded=self._drill.steady)
         if not seen:
             bad.append(f"none of {', '.join(sorted(checks))} was measured: {finished.outcome.sentence}")
         return Step("steady state", not bad, "; ".join(bad) or f"ok: {', '.join(sorted(seen))}", round(time.monotonic() - began, 2))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .definition import Expected, Round
@@ -91,6 +91,21 @@ def detected(part: Round, findings: Sequence[Json]) -> list[str]:
     return sorted({
         str(item.get("check")) for item in findings if item.get("check") in part.findings and item.get("status") in ("warning", "critical")
     })
+
+
+def unsteady(findings: Sequence[Json], *, checks: Collection[str], demanded: Collection[str]) -> tuple[list[str], list[str]]:
+    """Which of the checks were measured, and what speaks against a steady state.
+
+    Args:
+        checks: what must be ok where it is measured.
+        demanded: what must be measured, too.
+    """
+    seen = {str(item.get("check")) for item in findings} & set(checks)
+    bad = {
+        f"{item['host']}: {item.get('check')} is {item.get('status')}" for item in findings
+        if item.get("check") in checks and item.get("status") != "ok"
+    }
+    return sorted(seen), [*sorted(bad), *(f"{check} was not measured" for check in sorted(set(demanded) - seen))]
 
 
 def differences(before: Sequence[str], after: Sequence[str], *, most: int = 10) -> list[str]:

@@ -113,6 +113,15 @@ def test_only_what_is_wrong_is_seen_as_the_fault() -> None:
     assert score.detected(PART, [*found, {"check": "blocking", "status": "warning"}]) == ["blocking"]
 
 
+def test_a_demanded_check_that_was_not_measured_is_no_steady_state() -> None:
+    found = [{"host": "db1", "check": "blocking", "status": "ok"}, {"host": "db1", "check": "replication", "status": "ok"}]
+    checks = ["blocking", "replication", "connections"]
+    assert score.unsteady(found, checks=checks, demanded=["replication"]) == (["blocking", "replication"], [])
+    assert score.unsteady(found[:1], checks=checks, demanded=["replication"]) == (["blocking"], ["replication was not measured"])
+    lagging = [*found, {"host": "db1", "check": "replication", "status": "warning"}]
+    assert score.unsteady(lagging, checks=checks, demanded=["replication"])[1] == ["db1: replication is warning"]
+
+
 def test_differences_name_what_changed_and_are_bounded() -> None:
     assert score.differences(["a", "b"], ["b", "c"]) == ["- a", "+ c"]
     assert score.differences(["a"], ["a"]) == []
