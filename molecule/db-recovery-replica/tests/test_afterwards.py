@@ -5,20 +5,27 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from pathlib import Path
 
 import pytest
 import testinfra
+import yaml
 
-INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
+ROOT = Path(__file__).resolve().parents[3]
+HOSTS = yaml.safe_load((ROOT / "molecule/db-recovery-replica/inventory/hosts.yml").read_text())["all"]["children"]["drillable"]["hosts"]
+SSH = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
 #: Seconds for what takes a moment: a change's way to the replica and to the consumer.
 PATIENCE = 30
 
 
+@functools.cache
 def host(name: str) -> testinfra.host.Host:
-    """A host of the drill."""
-    return testinfra.get_host(f"ansible://{name}?ansible_inventory={INVENTORY}&force_ansible=True")
+    """A host of the drill, over one SSH connection."""
+    return testinfra.get_host(
+        f"ssh://root@{HOSTS[name]['ansible_host']}", ssh_identity_file=str(ROOT / ".cache/drill/id_ed25519"), ssh_extra_args=SSH,
+    )
 
 
 def asked(name: str, sql: str) -> str:
