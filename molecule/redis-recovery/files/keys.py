@@ -13,12 +13,12 @@ import redis
 
 SERVER = redis.Redis.from_url(os.environ["KEYS_SERVER"])
 READERS = {
-    b"string": lambda key: SERVER.get(key),
+    b"string": SERVER.get,
     b"hash": lambda key: sorted(SERVER.hgetall(key).items()),
     b"list": lambda key: SERVER.lrange(key, 0, -1),
     b"set": lambda key: sorted(SERVER.smembers(key)),
     b"zset": lambda key: SERVER.zrange(key, 0, -1, withscores=True),
-    b"stream": lambda key: SERVER.xrange(key),
+    b"stream": SERVER.xrange,
 }
 #: Made by the application while the drill goes on, or by the drill.
 OTHERS = (b"cache:front", b"order:last", b"cache:product:")
@@ -44,7 +44,8 @@ def show():
     for key in sorted(SERVER.scan_iter(count=1000)):
         if not key.startswith(OTHERS):
             value = repr(READERS[SERVER.type(key)](key)).encode()
-            print(key.decode(), "lives" if SERVER.ttl(key) > 0 else "stays", hashlib.sha256(value).hexdigest())
+            life = "lives" if SERVER.ttl(key) > 0 else "stays"
+            sys.stdout.write(f"{key.decode()} {life} {hashlib.sha256(value).hexdigest()}\n")
 
 
 if __name__ == "__main__":
