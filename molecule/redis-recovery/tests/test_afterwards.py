@@ -86,6 +86,12 @@ def test_the_application_never_stopped() -> None:
     assert "ActiveState=active" in shown and "NRestarts=0" in shown
 
 
+def test_the_server_never_ended_by_itself() -> None:
+    # A restart by the recovery is none that systemd counts.
+    shown = host("redis1").run("systemctl show --property=ActiveState,NRestarts redis-server").stdout
+    assert "ActiveState=active" in shown and "NRestarts=0" in shown
+
+
 def test_nothing_of_a_fault_is_left() -> None:
     for name in ("redis1", "app1"):
         assert host(name).run("ls -A /var/lib/oncall-drill").stdout == ""
