@@ -87,19 +87,50 @@ def _unix_inodes(path: str, proc: str) -> set[str]:
 
 def _only_holder(inodes: t.Collection[str], proc: str) -> t.Optional[int]:
     wanted = {f"socket:[{inode}]" for inode in inodes}
-    holders = {int(name) for name in os.listdir(proc) if name.isdigit() and _holds(f"{proc}/{name}/fd", wanted)}
+    holders = {int(name) for name in os.listdir(proc) if name.isdigit() and _holds(f"{proc}/{name}", wanted)}
     # A child that saves has what its parent had.
     oldest = [pid for pid in holders if _parent(pid, proc) not in holders]
     return oldest[0] if len(oldest) == 1 else None
 
 
-def _holds(directory: str, wanted: t.Collection[str]) -> bool:
+def _holds(process: str, wanted: t.Collection[str]) -> bool:
     with contextlib.suppress(OSError):  # it ended, or is not ours to see
-        for name in os.listdir(directory):
-            with contextlib.suppress(OSError):
-                if os.readlink(f"{directory}/{name}") in wanted:
-                    return True
+        try:
+            return _points_at(f"{process}/fd", wanted)
+        except PermissionError:
+            with _as_owner(process):
+                return _points_at(f"{process}/fd", wanted)
     return False
+
+
+def _points_at(directory: str, wanted: t.Collection[str]) -> bool:
+    for name in os.listdir(directory):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            if os.readlink(f"{directory}/{name}") in wanted:
+                return True
+    return False
+
+
+@contextlib.contextmanager
+def _as_owner(process: str) -> t.Iterator[None]:
+    """Look as the process's own user, whom the kernel lets see its descriptors: root of a container may not, without CAP_SYS_PTRACE.
+
+    It takes both ids, see ptrace(2), "Ptrace access mode checking".
+
+    Raises:
+        PermissionError: we are not root, or it is root's.
+    """
+    owner = os.stat(process)
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        raise PermissionError
+    group = os.getegid()
+    try:
+        os.setegid(owner.st_gid)
+        os.seteuid(owner.st_uid)
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
 
 
 def _parent(pid: int, proc: str) -> int:

@@ -218,7 +218,9 @@ class _Course:
         if self.part.interrupt == "controller":
             self._drilling.say("killing the controller while it acts")
             try:
-                run_dir, summary = self._executions.killed(self._scenario, extra_vars=self.part.extra_vars)
+                run_dir, summary = self._executions.killed(
+                    self._scenario, at=self.part.interrupt_at, extra_vars=self.part.extra_vars,
+                )
             except Stop as exc:
                 raise Broken(exc.message) from exc
             # A worker of the killed Ansible may still hold the record's lock while its module ends on the host.

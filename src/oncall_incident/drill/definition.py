@@ -47,6 +47,8 @@ class Round:
         actions: what may be planned.
         at_least: how many actions must be planned.
         interrupt: what goes wrong in the middle of the recovery; empty for nothing.
+        interrupt_at: the module whose start is that middle when the controller is killed; empty for the first that may act. A task that
+            will be skipped begins like any other.
         extra_vars: variables of this round alone.
         again: whether a second run must find nothing to do.
     """
@@ -57,6 +59,7 @@ class Round:
     actions: Sequence[Expected]
     at_least: int = 1
     interrupt: str = ""
+    interrupt_at: str = ""
     extra_vars: Sequence[str] = ()
     again: bool = True
 
@@ -146,10 +149,13 @@ def _drill(name: str, data: Json) -> Drill:
 
 
 def _round(data: Json) -> Round:
-    _only(data, "a round", {"name", "faults", "findings", "actions", "at_least", "interrupt", "extra_vars", "again"})
+    _only(data, "a round", {"name", "faults", "findings", "actions", "at_least", "interrupt", "interrupt_at", "extra_vars", "again"})
     interrupt = str(data.get("interrupt", ""))
     if interrupt and interrupt not in INTERRUPTS:
         raise ValueError(f"interrupt: {interrupt} is none of {', '.join(INTERRUPTS)}")
+    interrupt_at = str(data.get("interrupt_at", ""))
+    if interrupt_at and interrupt != "controller":
+        raise ValueError("interrupt_at wants interrupt: controller")
     for fault in data["faults"]:
         _only(fault, "a fault", {"fault", "hosts", "user", "params"})
         _ = fault["fault"], fault["hosts"]
@@ -160,7 +166,8 @@ def _round(data: Json) -> Round:
                      host=str(entry.get("host", "*")))
             for entry in data["actions"]
         ],
-        at_least=int(data.get("at_least", 1)), interrupt=interrupt, extra_vars=[str(value) for value in data.get("extra_vars", ())],
+        at_least=int(data.get("at_least", 1)), interrupt=interrupt, interrupt_at=interrupt_at,
+        extra_vars=[str(value) for value in data.get("extra_vars", ())],
         again=bool(data.get("again", True)),
     )
 

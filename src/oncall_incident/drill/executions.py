@@ -100,8 +100,11 @@ class Executions:
         """Run the scenario as an operator would, approved in advance: what may be planned was checked by the drill."""
         return Run(self._request(scenario, tags, check, extra_vars), found=self._found, view=self._view, stopper=self._stopper).go()
 
-    def killed(self, scenario: str, *, extra_vars: Sequence[str] = ()) -> tuple[Path, Summary]:
+    def killed(self, scenario: str, *, at: str = "", extra_vars: Sequence[str] = ()) -> tuple[Path, Summary]:
         """Run the scenario in a process of its own, and kill that process and its Ansible while it acts.
+
+        Args:
+            at: the module at whose start it is killed; empty for the first that may act.
 
         Raises:
             Stop: it ended, or did not come to act, before it could be killed.
@@ -112,18 +115,18 @@ class Executions:
         argv += [part for value in request.extra_vars for part in ("-e", value)]
         null = subprocess.DEVNULL
         with subprocess.Popen(argv, stdin=null, stdout=null, stderr=null, start_new_session=True) as child:
-            run_dir = self._await_act(child, known)
+            run_dir = self._await_act(child, known, at)
             for group in _groups(child.pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(group, signal.SIGKILL)
         return run_dir, summarise(run_dir)
 
-    def _await_act(self, child: subprocess.Popen[bytes], known: set[str]) -> Path:
+    def _await_act(self, child: subprocess.Popen[bytes], known: set[str], at: str) -> Path:
         deadline = time.monotonic() + ACT_TIMEOUT
         while time.monotonic() < deadline and child.poll() is None:
             for name in set(_runs(self._home)) - known:
                 run_dir = layout.runs_dir(self._home) / name
-                if any(_acts(event) for event in reader.read(run_dir)):
+                if any(acts(event, at=at) for event in reader.read(run_dir)):
                     return run_dir
             time.sleep(_POLL)
         child.kill()
@@ -147,11 +150,17 @@ def _runs(home: Path) -> list[str]:
         return []
 
 
-def _acts(event: Mapping[str, Any]) -> bool:
-    """Whether a real execution is about to change something: an intent of one of the modules that return actions."""
+def acts(event: Mapping[str, Any], *, at: str = "") -> bool:
+    """Whether a real execution is about to change something: an intent of one of the modules that return actions.
+
+    Args:
+        at: the module; empty for any.
+    """
     if event.get("type") != "intent" or event.get("phase") != "mitigate" or event.get("check_mode"):
         return False
     action = str(event.get("action", ""))
+    if at:
+        return action == at
     return bool(event.get("args", {}) and "approved" in event["args"]) and action not in ("oncall.incident.approved",)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import pwd
 import resource
+import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +21,7 @@ from tests.support.cutting import cutting
 from tests.support.need import need
 from tests.support.redis_acting import connections, fingerprint, ids, outcomes, why
 from tests.support.redis_servers import SOURCES, RedisServer, any_binary, cluster, find_binary, start_replica, start_sentinel
-from tests.support.run_module import run_module
+from tests.support.run_module import run_module, start_module
 from tests.support.until import until
 
 CHECKS = ("probe_write", "probe_read", "probe_replication", "probe_delete")
@@ -367,3 +369,29 @@ def test_which_process_would_be_restarted(server: RedisServer) -> None:
     server.kill()
     assert [process_of(args) for args in ways[:2]] == [(False, None)] * 2
     assert process_of({"login_host": "192.0.2.1", "login_port": server.port, "connect_timeout": "1s"}) == (None, None), "not this host"
+
+
+def test_which_process_it_is_where_root_may_not_trace(binary: str) -> None:
+    """Root of most containers lacks CAP_SYS_PTRACE, and sees no descriptor of a process that is another user's."""
+    need(os.geteuid() == 0 and shutil.which("setpriv"), "root, to run a server as somebody else")
+    server = RedisServer(binary, settings={})
+    nobody = pwd.getpwnam("nobody")
+    for path in (server.base, server.data):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    argv = [binary, "--port", str(server.port), "--bind", "127.0.0.1", "--dir", str(server.data), "--save", ""]
+    process = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[],
+    )
+    try:
+        until(server.answers, what="the server")
+        os.kill(process.pid, signal.SIGSTOP)
+        result = start_module(
+            "redis_restart_check", prefix=["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"], login_port=server.port,
+            socket_timeout="1s", max_seconds="5s",
+        ).result(timeout=60)
+        assert (result["listening"], result["process_id"]) == (True, process.pid)
+    finally:
+        process.kill()
+        process.wait()
+        server.stop()

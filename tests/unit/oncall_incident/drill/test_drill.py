@@ -13,6 +13,7 @@ import yaml
 
 from oncall_incident.drill import cards, definition, hosts, score
 from oncall_incident.drill.definition import Expected, Round
+from oncall_incident.drill.executions import acts
 from oncall_incident.drill.severity import Severity
 from oncall_incident.errors import Stop
 from oncall_incident.evidence import policy
@@ -56,6 +57,7 @@ def test_the_drills_that_are_shipped_can_be_read_and_their_faults_are_there() ->
     ({"rounds": [{"name": "r"}]}, "faults is missing"), ({"rounds": "x"}, "is not a drill"),
     ({"rounds": [{"name": "r", "faults": [{"fault": "f"}], "findings": [], "actions": []}]}, "hosts is missing"),
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "interrupt": "earthquake"}]}, "earthquake"),
+    ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "interrupt_at": "x"}]}, "interrupt_at wants interrupt"),
 ])
 def test_a_file_that_is_no_drill_names_what_is_wrong(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(Stop) as raised:
@@ -70,6 +72,16 @@ def test_a_drill_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(Stop, match=r"mine\.yml: there is no such file"):
         definition.choose("mine.yml", collection=ROOT, cwd=tmp_path)
     assert definition.choose(str(written(tmp_path)), collection=ROOT, cwd=tmp_path).rounds[0].name == "r"
+
+
+def test_a_controller_is_killed_at_the_act_that_the_round_names() -> None:
+    # A task that its condition will skip begins like any other, and nothing would be interrupted there.
+    skipped = {"type": "intent", "phase": "mitigate", "action": "oncall.incident.redis_repair", "args": {"approved": "omit"}}
+    clears = {**skipped, "action": "oncall.incident.redis_cache_clear"}
+    assert acts(skipped) and acts(clears)
+    assert not acts(skipped, at="oncall.incident.redis_cache_clear") and acts(clears, at="oncall.incident.redis_cache_clear")
+    for other in ({"type": "result"}, {"phase": "investigate"}, {"check_mode": True}):
+        assert not acts({**clears, **other}, at="oncall.incident.redis_cache_clear")
 
 
 INVENTORY: dict[str, Any] = {

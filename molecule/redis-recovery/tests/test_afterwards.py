@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""After the drill, seen from outside: writes are accepted, the poisoned keys are gone, and every other key is as it was."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import testinfra
+
+INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
+CLI = "REDISCLI_AUTH=drill-redis redis-cli"
+
+
+def host(name: str) -> testinfra.host.Host:
+    """A host of the drill."""
+    return testinfra.get_host(f"ansible://{name}?ansible_inventory={INVENTORY}&force_ansible=True")
+
+
+def listed(command: str) -> dict[str, str]:
+    """The keys that the drill must leave alone, each with the rest of its line: whether it has a time to live, and its hash."""
+    done = host("redis1").run(command)
+    assert done.rc == 0, done.stderr
+    return dict(line.split(" ", 1) for line in done.stdout.splitlines())
+
+
+def now() -> dict[str, str]:
+    """They as they are."""
+    return listed("KEYS_SERVER=redis://:drill-redis@localhost:6379 keys list")
+
+
+def test_the_application_can_write() -> None:
+    ask = "curl --silent --max-time 5 --output /dev/null --write-out '%{http_code}'"
+    assert host("app1").run(f"{ask} --request POST http://localhost:8080/orders").stdout == "201"
+    assert host("app1").run(f"{ask} http://localhost:8080/").stdout == "200"
+
+
+def test_the_server_says_so_too() -> None:
+    said = host("redis1").run(f"{CLI} PING").stdout
+    assert said.strip() == "PONG"
+    info = host("redis1").run(f"{CLI} INFO persistence").stdout
+    assert "rdb_last_bgsave_status:ok" in info
+    saved = host("redis1").run(f"{CLI} SAVE")
+    assert saved.stdout.strip() == "OK", "the snapshot can be written"
+
+
+def test_the_poisoned_keys_are_gone() -> None:
+    assert host("redis1").run(f"{CLI} --scan --pattern 'cache:product:*'").stdout == ""
+
+
+def test_every_other_key_is_as_it_was() -> None:
+    before, after = listed("cat /root/keys.before"), now()
+    assert len(before) == 400 + 100 + 6 + 4
+    assert after == before
+
+
+def test_the_list_tells_the_truth() -> None:
+    # Against values known here, so that a list that reads nothing, or the same everywhere, would be noticed.
+    found = now()
+    assert found["session:0123"] == f"lives {hashlib.sha256(repr(b'user 123').encode()).hexdigest()}"
+    assert found["cache:productline:1"] == f"stays {hashlib.sha256(repr(b'stays').encode()).hexdigest()}"
+    assert found["jobs"].endswith(hashlib.sha256(repr([str(number).encode() for number in range(50)]).encode()).hexdigest())
+
+
+def test_the_settings_are_those_of_its_file() -> None:
+    shown = host("redis1").run(f"{CLI} CONFIG GET maxmemory maxmemory-policy dir save stop-writes-on-bgsave-error").stdout.split("\n")
+    settings = dict(zip(shown[::2], shown[1::2], strict=False))
+    assert settings["maxmemory"] == str(40 * 1024 * 1024)
+    assert settings["maxmemory-policy"] == "noeviction"
+    assert settings["dir"] == "/srv/redis"
+    assert settings["save"] == "3600 1 300 100 60 10000"
+    assert settings["stop-writes-on-bgsave-error"] == "yes"
+
+
+def test_there_is_room_and_its_files_are_there() -> None:
+    used = host("redis1").run("df --output=pcent /srv/redis | tail -n 1").stdout
+    assert int(used.strip().rstrip("%")) < 80
+    files = host("redis1").run("find /srv/redis -type f -printf '%P\n'").stdout.split()
+    assert files == ["dump.rdb"]
+
+
+def test_the_application_never_stopped() -> None:
+    shown = host("app1").run("systemctl show --property=ActiveState,NRestarts shop").stdout
+    assert "ActiveState=active" in shown and "NRestarts=0" in shown
+
+
+def test_the_server_never_ended_by_itself() -> None:
+    # A restart by the recovery is none that systemd counts.
+    shown = host("redis1").run("systemctl show --property=ActiveState,NRestarts redis-server").stdout
+    assert "ActiveState=active" in shown and "NRestarts=0" in shown
+
+
+def test_nothing_of_a_fault_is_left() -> None:
+    for name in ("redis1", "app1"):
+        assert host(name).run("ls -A /var/lib/oncall-drill").stdout == ""
+        assert host(name).run("systemctl list-units --all --no-legend 'oncall-drill-*'").stdout == ""
+    state = host("redis1").run("grep State: /proc/$(systemctl show --property=MainPID --value redis-server)/status").stdout
+    assert "stopped" not in state
+    assert "drill-" not in host("redis1").run(f"{CLI} CLIENT LIST").stdout
