@@ -126,7 +126,7 @@ class Executions:
         while time.monotonic() < deadline and child.poll() is None:
             for name in set(_runs(self._home)) - known:
                 run_dir = layout.runs_dir(self._home) / name
-                if any(acts(event, at=at) for event in reader.read(run_dir)):
+                if begun_by(child.pid, events := list(reader.read(run_dir))) and any(acts(event, at=at) for event in events):
                     return run_dir
             time.sleep(_POLL)
         child.kill()
@@ -148,6 +148,11 @@ def _runs(home: Path) -> list[str]:
         return [entry.name for entry in layout.runs_dir(home).iterdir()]
     except OSError:
         return []
+
+
+def begun_by(pid: int, events: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a record is that of this process: others may run at the same time, another drill too."""
+    return bool(events) and events[0].get("pid") == pid
 
 
 def acts(event: Mapping[str, Any], *, at: str = "") -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from oncall_incident.drill import cards, definition, hosts, score
+from oncall_incident.drill import cards, definition, executions, hosts, score
 from oncall_incident.drill.definition import Expected, Round
 from oncall_incident.drill.executions import acts
 from oncall_incident.drill.severity import Severity
@@ -182,3 +182,9 @@ def test_cards_are_kept_and_a_trend_shows(tmp_path: Path) -> None:
     assert "## Trend" in text and "median of 2 drills" in text and "6.0s" in text
     assert "| from the fault to | measured | target | default SEV1 |" in text and "| detect | 7.0s | 1m | 15m |" in text
     assert "a \\| b" in text and "<x>" not in text
+
+
+def test_the_run_to_kill_is_ones_own() -> None:
+    events = [{"type": "segment.open", "pid": 7}, {"type": "run.open"}]
+    assert executions.begun_by(7, events)
+    assert not executions.begun_by(8, events) and not executions.begun_by(7, [])
