@@ -231,7 +231,7 @@ class _Course:
             self._demand(finished.outcome.status not in _HEALTHY, "a recovery cut off is not called one", finished.outcome.sentence)
         named = _known(summary)
         self._note_touched(summary)
-        self._demand(bool(named), "what was begun is named", "; ".join(named) or "neither done nor unknown: nothing is named")
+        self._demand(bool(named), "what was begun is named", "; ".join([*named, *_unreached(summary)]) or "neither done nor unknown")
 
     def _recover(self) -> None:
         finished = self._run()
@@ -300,5 +300,9 @@ def _known(summary: Summary) -> list[str]:
     """What an interrupted run's record says: what was done, and whose outcome is unknown."""
     done = [f"{item.get('verb')} {item.get('outcome')}" for item in outcome.carried_out(summary)]
     unknown = [f"unknown: {entry['task']} on {entry['host']}" for entry in summary.unanswered]
-    unreached = [f"not reached: {entry['host']}" for entry in summary.unreachable]
-    return [*dict.fromkeys(done), *unknown, *unreached]
+    return [*dict.fromkeys(done), *unknown]
+
+
+def _unreached(summary: Summary) -> list[str]:
+    """Who was not reached: that alone does not say what was begun there."""
+    return [f"not reached: {entry['host']}" for entry in summary.unreachable]
