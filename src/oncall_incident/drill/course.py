@@ -24,7 +24,7 @@ from ..stopping import Stopper
 from ..view import View
 from .definition import Drill, Round
 from .executions import Executions
-from .score import Scored, Step, detected, differences, timing, unexpected
+from .score import Scored, Step, begun, detected, differences, timing, unexpected
 
 #: A fault that is not seen within so many times its target never will be.
 PATIENCE = 3
@@ -229,7 +229,7 @@ class _Course:
             finished = self._run()
             run_dir, summary = finished.run_dir, finished.summary
             self._demand(finished.outcome.status not in _HEALTHY, "a recovery cut off is not called one", finished.outcome.sentence)
-        named = _known(summary)
+        named = begun(outcome.carried_out(summary), summary.unanswered)
         self._note_touched(summary)
         self._demand(bool(named), "what was begun is named", "; ".join([*named, *_unreached(summary)]) or "neither done nor unknown")
 
@@ -294,13 +294,6 @@ class _Course:
         self.steps.append(Step(name, holds, detail))
         if not holds:
             raise Broken(f"{name}: no")
-
-
-def _known(summary: Summary) -> list[str]:
-    """What an interrupted run's record says: what was done, and whose outcome is unknown."""
-    done = [f"{item.get('verb')} {item.get('outcome')}" for item in outcome.carried_out(summary)]
-    unknown = [f"unknown: {entry['task']} on {entry['host']}" for entry in summary.unanswered]
-    return [*dict.fromkeys(done), *unknown]
 
 
 def _unreached(summary: Summary) -> list[str]:
