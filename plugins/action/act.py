@@ -16,7 +16,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._core import actions
 from ..module_utils._core.durations import parse_duration
 from ..module_utils._core.errors import BadInput, IncidentError
-from ..plugin_utils._frame import acting
+from ..plugin_utils._frame import acting, leftovers
 
 #: After its limit the job's own supervisor needs this long to kill it and say so: seconds.
 ASYNC_SLACK = 10.0
@@ -142,9 +142,12 @@ class ActionModule(ActionBase):
         try:
             try:
                 with acting.deadline(seconds + ASYNC_SLACK):
-                    answer = self._handler(module, args, async_seconds=math.ceil(seconds)).run(task_vars=self._vars)
+                    mark = leftovers.new_mark()
+                    answer = self._handler(module, args, async_seconds=math.ceil(seconds), mark=mark).run(task_vars=self._vars)
                     if answer.get("ansible_job_id") and not answer.get("finished"):
                         answer = self._await_job(str(answer["ansible_job_id"]), os.path.dirname(str(answer["results_file"])))
+                    if answer.get("timed_out"):
+                        self._low_level_execute_command(leftovers.end_command(mark))
             except AnsibleActionFail as exc:
                 # Only known by trying: some handlers declare it on the class, others when they run. Refused before anything is done.
                 if NO_ASYNC not in str(exc):
@@ -181,11 +184,13 @@ class ActionModule(ActionBase):
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return answer
 
-    def _handler(self, module: str, args: t.Mapping[str, t.Any], *, async_seconds: int) -> ActionBase:
+    def _handler(self, module: str, args: t.Mapping[str, t.Any], *, async_seconds: int, mark: str = "") -> ActionBase:
         """The action plugin that runs a module, as Ansible itself would choose it; never in check mode."""
         task = self._task.copy()
         task.action, task.args, task.check_mode = module, dict(args), False
         task.async_val, task.poll = async_seconds, 0
+        if mark:
+            task.environment = [*(task.environment or ()), {leftovers.VARIABLE: mark}]
         loader = self._shared_loader_obj.action_loader
         found = self._shared_loader_obj.module_loader.find_plugin_with_context(module)
         if not found.resolved and not loader.has_plugin(module):

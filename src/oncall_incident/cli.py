@@ -142,6 +142,10 @@ def drill(
     lifetime: Annotated[
         str, typer.Option("--lifetime", metavar="TIME", help="The hosts take faults back after this by themselves."),
     ] = "15m",
+    severity: Annotated[
+        str, typer.Option("-s", "--severity", metavar="LEVEL", help="Whose targets the times are held against.", show_default=False),
+    ] = "",
+    policy: Annotated[str, typer.Option("--policy", metavar="NAME|FILE", help="The severity policy.", show_default=False)] = "",
     extra_vars: Annotated[Many, typer.Option("-e", "--extra-vars", metavar="VARS", help="key=value, inline YAML, or @file.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Break the hosts without being asked.")] = False,
     timeout: Annotated[
@@ -167,7 +171,9 @@ def drill(
         scenario=name, inventories=inventory or [], limit=limit, extra_vars=extra_vars or [], yes=yes, timeout=seconds(timeout),
         vault_password_files=vault_password_file or [], private_key=private_key, user=user, become=become, verbosity=verbose,
     )
-    raise typer.Exit(int(drill_and_show(asked, found=found, lifetime=lifetime, rounds=rounds or [], as_json=as_json)))
+    raise typer.Exit(int(drill_and_show(
+        asked, found=found, lifetime=lifetime, rounds=rounds or [], severity=severity, policy=policy, as_json=as_json,
+    )))
 
 
 @app.command()

@@ -62,16 +62,20 @@ def render(card: Json, *, earlier: Sequence[Json] = ()) -> str:
         + ("" if card["complete"] else " It was broken off."), "",
     ]
     for part in card["rounds"]:
-        lines += _round(part, card["targets"])
+        lines += _round(part, card["targets"], card["severity"])
     lines += _trend([*earlier, card])
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _round(part: Json, targets: Json) -> list[str]:
+def _round(part: Json, targets: Json, severity: Json) -> list[str]:
     lines = [f"## {markdown.text(part['name'])}: {'passed' if part['passed'] else 'FAILED'}", ""]
     if part["times"]:
-        lines += ["| from the fault to | measured | target |", "|---|---|---|"]
-        lines += [f"| {name} | {_seconds(part['times'].get(name))} | {_seconds(targets.get(name))} |" for name in _TIMES] + [""]
+        promised = markdown.text(f"{severity['policy']} {severity['level']}")
+        lines += [f"| from the fault to | measured | target | {promised} |", "|---|---|---|---|"]
+        lines += [
+            f"| {name} | {_seconds(part['times'].get(name))} | {_seconds(targets.get(name))} | {_seconds(severity['limits'].get(name))} |"
+            for name in _TIMES
+        ] + [""]
     lines += ["| step | | seen |", "|---|---|---|"]
     for step in part["steps"]:
         took = f" ({_seconds(step['seconds'])})" if step["seconds"] is not None else ""

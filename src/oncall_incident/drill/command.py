@@ -26,6 +26,8 @@ from .. import collection, request, who
 from ..collection import Collection
 from ..consoles import PatientConsole
 from ..errors import Stop
+from ..evidence import policy as policies
+from ..evidence import settings
 from ..exits import Exit
 from ..programs import ansible_playbook
 from ..request import Request
@@ -36,16 +38,20 @@ from .course import Drilling
 from .definition import Drill
 from .executions import Executions
 from .score import Scored, card
+from .severity import Severity
 
 _APPROVING = "yes"
 
 
-def drill_and_show(asked: Request, *, found: Collection, lifetime: str, rounds: Sequence[str], as_json: bool) -> Exit:
+def drill_and_show(
+    asked: Request, *, found: Collection, lifetime: str, rounds: Sequence[str], severity: str, policy: str, as_json: bool,
+) -> Exit:
     """Drill, show the score card, give the exit status."""
     cwd = Path.cwd()
     drill = definition.choose(asked.scenario, collection=found.path, cwd=cwd)
     chosen = _chosen(drill, rounds)
     _check_lifetime(lifetime)
+    promised = _severity(severity or drill.severity, policy)
     request.check_inventory(asked, configured=None, cwd=cwd)
     request.check_files(asked, cwd=cwd)
     program = ansible_playbook()
@@ -69,6 +75,7 @@ def drill_and_show(asked: Request, *, found: Collection, lifetime: str, rounds: 
     executions = Executions(asked, found=found, view=view, stopper=stopper, home=home)
     drilling = Drilling(
         drill, executions=executions, view=view, stopper=stopper, home=home, lifetime=lifetime, name=f"{drill.name}-{secrets.token_hex(2)}",
+        severity=promised,
     )
     began = time.monotonic()
     with signals(stopper):
@@ -77,6 +84,7 @@ def drill_and_show(asked: Request, *, found: Collection, lifetime: str, rounds: 
         drill=drill.name, scenario=drill.scenario, started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
         ended=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), by=who.user(), hosts=allowed, targets=drill.targets, rounds=scored,
         complete=len(scored) == len(chosen) + 1 and not stopper.reason, versions=collection.versions(found),
+        severity=promised.as_dict(),
     )
     data, page = cards.keep(home, made)
     if as_json:
@@ -122,6 +130,11 @@ def _chosen(drill: Drill, names: Sequence[str]) -> list[definition.Round]:
     if unknown:
         raise Stop(f"--round {unknown[0]}: {drill.name} has no such round.", hint=f"It has: {', '.join(known)}.")
     return [known[name] for name in names] or list(drill.rounds)
+
+
+def _severity(level: str, policy: str) -> Severity:
+    rules = policies.load(policy or settings.load().policy)
+    return Severity(rules, rules.require(level or rules.default))
 
 
 def _check_lifetime(lifetime: str) -> None:

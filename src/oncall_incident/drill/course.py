@@ -25,6 +25,7 @@ from ..view import View
 from .definition import Drill, Round
 from .executions import Executions
 from .score import Scored, Step, begun, detected, differences, timing, unexpected
+from .severity import Severity
 
 #: A fault that is not seen within so many times its target never will be.
 PATIENCE = 3
@@ -45,10 +46,12 @@ class Drilling:
     Args:
         name: of this drill, part of unit names on the hosts.
         lifetime: after which the hosts take the faults back by themselves; as typed.
+        severity: whose promises are held against the times.
     """
 
     def __init__(
         self, drill: Drill, *, executions: Executions, view: View, stopper: Stopper, home: Path, name: str, lifetime: str,
+        severity: Severity,
     ) -> None:
         self._drill = drill
         self._executions = executions
@@ -57,6 +60,7 @@ class Drilling:
         self._home = home
         self._name = name
         self._lifetime = lifetime
+        self.severity = severity
 
     def steady(self) -> Step:
         """Measure that the system is well before anybody breaks it."""
@@ -161,6 +165,7 @@ class _Course:
         self.steps.append(Step("every record verifies", not broken, ", ".join(broken) or f"{len(self._runs)} records"))
         targets = self._drilling.drill.targets
         self.steps += [timing(name, self._times[name], targets[name]) for name in ("detect", "mitigate", "recover")]
+        self.steps += self._drilling.severity.steps(self._times)
         return Scored(
             name=self.part.name, steps=self.steps, times=self._times, touched=self._touched, unexpected=self._unexpected, runs=self._runs,
         )

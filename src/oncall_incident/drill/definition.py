@@ -68,6 +68,7 @@ class Drill:
     Attributes:
         scenario: the scenario that recovers.
         targets: seconds by time: detect, mitigate, recover.
+        severity: level of the severity policy that such an incident has; empty for the policy's default.
         steady: further checks that must be ok before the drill and after each round, beside those the rounds are about.
         state: variables of role drill's door `state`: what must not differ after --check.
     """
@@ -79,6 +80,7 @@ class Drill:
     rounds: Sequence[Round]
     state: Json
     steady: Sequence[str] = ()
+    severity: str = ""
 
 
 def directory(collection: Path) -> Path:
@@ -129,7 +131,7 @@ def load(path: Path) -> Drill:
 
 
 def _drill(name: str, data: Json) -> Drill:
-    _only(data, "the drill", {"description", "scenario", "targets", "rounds", "state", "steady"})
+    _only(data, "the drill", {"description", "scenario", "targets", "rounds", "severity", "state", "steady"})
     targets = {**DEFAULT_TARGETS, **data.get("targets", {})}
     _only(targets, "targets", set(DEFAULT_TARGETS))
     rounds = [_round(entry) for entry in data["rounds"]]
@@ -137,7 +139,7 @@ def _drill(name: str, data: Json) -> Drill:
         raise ValueError("rounds is empty")
     return Drill(
         name=name, description=" ".join(str(data["description"]).split()), scenario=str(data["scenario"]), rounds=rounds,
-        state=dict(data.get("state", {})),
+        state=dict(data.get("state", {})), severity=str(data.get("severity", "")),
         steady=[str(check) for check in data.get("steady", ())],
         targets={key: parse_duration(value, name=f"targets.{key}") for key, value in targets.items()},
     )

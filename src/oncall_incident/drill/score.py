@@ -117,11 +117,12 @@ def timing(name: str, seconds: float | None, target: float) -> Step:
 
 def card(
     *, drill: str, scenario: str, started: str, ended: str, by: str, hosts: Sequence[str], targets: Mapping[str, float],
-    rounds: Sequence[Scored], complete: bool, versions: Mapping[str, str],
+    rounds: Sequence[Scored], complete: bool, versions: Mapping[str, str], severity: Json,
 ) -> dict[str, Any]:
     """The score card as data; `complete` is false when the drill was broken off."""
     return {
         "contract": CARD_CONTRACT, "drill": drill, "scenario": scenario, "started": started, "ended": ended, "by": by,
-        "hosts": list(hosts), "targets": dict(targets), "rounds": [part.as_dict() for part in rounds], "versions": dict(versions),
+        "hosts": list(hosts), "targets": dict(targets), "severity": dict(severity), "versions": dict(versions),
+        "rounds": [part.as_dict() for part in rounds],
         "complete": complete, "passed": complete and bool(rounds) and all(part.passed for part in rounds),
     }

@@ -13,13 +13,18 @@ import yaml
 
 from oncall_incident.drill import cards, definition, hosts, score
 from oncall_incident.drill.definition import Expected, Round
+from oncall_incident.drill.severity import Severity
 from oncall_incident.errors import Stop
+from oncall_incident.evidence import policy
 
 ROOT = Path(__file__).resolve().parents[4]
 PART = Round(
     name="blocked", faults=[{"fault": "pg_sessions", "hosts": "app"}], findings=["blocking"],
     actions=[Expected(verb="terminate", target={"application_name": "drill-*"})],
 )
+
+
+SEVERITY = Severity((POLICY := policy.load("default")), POLICY.require("SEV1"))
 
 
 def written(tmp_path: Path, **changes: Any) -> Path:
@@ -41,8 +46,8 @@ def test_the_drills_that_are_shipped_can_be_read_and_their_faults_are_there() ->
         for part in one.rounds:
             for fault in part.faults:
                 assert (ROOT / "roles" / "drill" / "templates" / "faults" / f"{fault['fault']}.j2").is_file(), fault
-    for scenario in (ROOT / "molecule").glob("*/converge.yml"):
-        assert scenario.parent.name in [one.name for one in drills]
+    for scenario in (ROOT / "molecule").glob("*/inventory/hosts.yml"):
+        assert scenario.parent.parent.name in [one.name for one in drills]
 
 
 @pytest.mark.parametrize(("changes", "said"), [
@@ -133,11 +138,20 @@ def test_nothing_measured_is_no_pass() -> None:
     part = score.Scored(name="x", steps=[score.Step("a", True)], times={})
     common: dict[str, Any] = {
         "drill": "d", "scenario": "s", "started": "2026-01-02T03:04:05Z", "ended": "2026-01-02T03:05:05Z", "by": "x", "hosts": ["db1"],
-        "targets": {"detect": 60.0, "mitigate": 60.0, "recover": 60.0}, "versions": {},
+        "targets": {"detect": 60.0, "mitigate": 60.0, "recover": 60.0}, "versions": {}, "severity": SEVERITY.as_dict(),
     }
     assert score.card(**common, rounds=[part], complete=True)["passed"]
     assert not score.card(**common, rounds=[part], complete=False)["passed"]
     assert not score.card(**common, rounds=[], complete=True)["passed"]
+
+
+def test_times_are_held_against_what_the_policy_promises() -> None:
+    quick, slow = SEVERITY.steps({"detect": 60.0, "mitigate": None, "recover": 5 * 3600.0})
+    assert quick.ok and quick.name == "response of default SEV1"
+    assert not slow.ok and slow.name == "resolution of default SEV1" and "target 14400 s" in slow.detail
+    assert not SEVERITY.steps({"detect": None, "mitigate": None, "recover": None})[0].ok
+    # A level whose response is the next working day has no hours to be held to.
+    assert "detect" not in Severity(POLICY, POLICY.require("SEV4")).limits()
 
 
 def test_cards_are_kept_and_a_trend_shows(tmp_path: Path) -> None:
@@ -145,11 +159,12 @@ def test_cards_are_kept_and_a_trend_shows(tmp_path: Path) -> None:
         part = score.Scored(name="blocked", steps=[score.Step("a | b", True, "<x>")], times={"detect": seconds, "mitigate": None})
         made = score.card(
             drill="d", scenario="s", started=f"2026-01-0{number}T03:04:05Z", ended="", by="x", hosts=["db1"], rounds=[part], complete=True,
-            targets={"detect": 60.0, "mitigate": 60.0, "recover": 60.0}, versions={},
+            targets={"detect": 60.0, "mitigate": 60.0, "recover": 60.0}, versions={}, severity=SEVERITY.as_dict(),
         )
         data, page = cards.keep(tmp_path, made)
     (data.parent / "broken.json").write_text("{")
     assert len(cards.history(tmp_path, "d")) == 2
     text = page.read_text()
     assert "## Trend" in text and "median of 2 drills" in text and "6.0s" in text
+    assert "| from the fault to | measured | target | default SEV1 |" in text and "| detect | 7.0s | 1m | 15m |" in text
     assert "a \\| b" in text and "<x>" not in text

@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""disk-full where container images fill the disk: a real engine, with its store on a real small file system."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.need import need
+from tests.support.until import until
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass
+class Store:
+    """The store of an engine, on a file system of its own."""
+
+    place: Path
+    command: list[str]
+
+    def call(self, *arguments: str, given: bytes | None = None) -> str:
+        done = subprocess.run([*self.command, *arguments], input=given, capture_output=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode()
+
+    def image(self, name: str, *, size: int) -> None:
+        """An image of nothing but a file."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            entry = tarfile.TarInfo("file")
+            entry.size = size
+            tar.addfile(entry, io.BytesIO(os.urandom(size)))
+        self.call("import", "--change", f"LABEL name={name}", "-", f"localhost/{name}:1", given=archive.getvalue())
+
+    def images(self) -> set[str]:
+        return set(self.call("images", "--format", "{{.Repository}}").split())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    need(os.geteuid() == 0, "root, to mount a small file system")
+    need(shutil.which("podman"), "podman")
+    place = tmp_path / "images"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "oncall-test", str(place)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    need(done.returncode == 0, f"a tmpfs of its own ({done.stderr.strip()})")
+    try:
+        # Podman takes no longer path than 50 characters for what it keeps while it runs.
+        with tempfile.TemporaryDirectory(prefix="oncall-") as short:
+            engine = ["podman", "--root", str(place / "root"), "--runroot", short, "--storage-driver", "vfs"]
+            yield Store(place, [*engine, "--cgroup-manager", "cgroupfs", "--events-backend", "file"])
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True, capture_output=True)
+
+
+def run(store: Store, tmp_path: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
+    """The scenario, as an operator runs it."""
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(yaml.safe_dump({"servers": {"hosts": {"disk1": {
+        "ansible_connection": "local", "ansible_python_interpreter": sys.executable, "host_become": False,
+        "host_file_systems": [str(store.place)], "host_look_below": [str(store.place)], "host_look_for": "1s", "host_disk_sample": "0s",
+        "host_image_command": store.command, "host_image_min_age": "1s", "host_verify_hold": "1s", "host_verify_timeout": "20s",
+    }}}}))
+    done = subprocess.run(
+        [sys.executable, "-m", "oncall_incident", "run", "disk-full", "-i", str(inventory), "--yes", "--json", *arguments],
+        cwd=ROOT, env={**os.environ, "INCIDENT_HOME": str(tmp_path / "home")}, capture_output=True, text=True, check=False, timeout=300,
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_images_that_nothing_uses_go(store: Store, tmp_path: Path) -> None:
+    store.image("used", size=1 << 20)
+    store.call("create", "--name", "keeper", "localhost/used:1", "/file")
+    store.image("unused", size=13 << 20)
+    free = os.statvfs(store.place).f_bavail * os.statvfs(store.place).f_frsize
+    with (store.place / "filler").open("wb") as filler:
+        filler.write(os.urandom(max(free - (1 << 20), 0)))
+    until(lambda: len(store.images()) == 2, what="both images")
+
+    status, told = run(store, tmp_path, "--check")
+    assert status == 0, told
+    assert store.images() == {"localhost/used", "localhost/unused"}, "--check touches nothing"
+
+    status, told = run(store, tmp_path)
+    assert status == 0, told
+    assert store.images() == {"localhost/used"}
+    assert "keeper" in store.call("ps", "--all", "--format", "{{.Names}}")
