@@ -31,6 +31,8 @@ from .severity import Severity
 PATIENCE = 3
 #: How often an interrupted recovery is begun anew: the first run's module may still hold its lock on the host.
 MOST_TRIES = 6
+#: Seconds for which a host that was cut off may be away: a run that did not reach it is no try.
+LONGEST_ABSENCE = 120.0
 #: Seconds that a killed Ansible's last worker may go on.
 LAST_WORKER = 90.0
 _HEALTHY = (Exit.RECOVERED, Exit.NOTHING_TO_DO)
@@ -155,8 +157,12 @@ class _Course:
         """Take the faults back, and see that nothing of them is left."""
         if not self._injected:
             return
-        played = self._executions.play("remove", self._variables, doing="taking the faults back", whatever=True)
-        self._runs.append(played.run)
+        back = time.monotonic() + LONGEST_ABSENCE
+        while True:
+            played = self._executions.play("remove", self._variables, doing="taking the faults back", whatever=True)
+            self._runs.append(played.run)
+            if not played.lost or time.monotonic() > back:
+                break
         self.steps.append(Step("nothing of the fault is left", not played.problems, "; ".join(played.problems)))
 
     def scored(self) -> Scored:
@@ -240,10 +246,12 @@ class _Course:
 
     def _recover(self) -> None:
         finished = self._run()
-        tries = 1
-        while self.part.interrupt and finished.outcome.status not in _HEALTHY and tries < MOST_TRIES:
+        tries, counted, back = 1, 1, time.monotonic() + LONGEST_ABSENCE
+        while self.part.interrupt and finished.outcome.status not in _HEALTHY and counted < MOST_TRIES:
             self._drilling.check_stopped()
             tries += 1
+            if not finished.summary.unreachable or time.monotonic() > back:
+                counted += 1
             finished = self._run()
         summary = finished.summary
         self._note_touched(summary)
