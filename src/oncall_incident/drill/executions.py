@@ -48,12 +48,14 @@ class Played:
         ended: seconds since the epoch.
         problems: what failed, by host.
         output: standard output of role drill's door `state` by host.
+        lost: whether a host was not reached.
     """
 
     run: str
     ended: float
     problems: Sequence[str]
     output: Mapping[str, Sequence[str]]
+    lost: bool = False
 
 
 class Executions:
@@ -94,7 +96,8 @@ class Executions:
         problems = [f"{entry['host']}: {entry['msg'] or entry['task']}" for entry in [*summary.failures, *summary.unreachable]]
         if ended.status != 0 and not problems:
             problems = [f"ansible-playbook ended with {ended.status}: {' '.join(ended.output[-3:])}"]
-        return Played(run=record.run, ended=time.time(), problems=problems, output=_outputs(record.run_dir))
+        return Played(run=record.run, ended=time.time(), problems=problems, output=_outputs(record.run_dir),
+                      lost=bool(summary.unreachable))
 
     def recover(self, scenario: str, *, tags: Sequence[str] = (), check: bool = False, extra_vars: Sequence[str] = ()) -> Finished:
         """Run the scenario as an operator would, approved in advance: what may be planned was checked by the drill."""

@@ -108,6 +108,14 @@ def unsteady(findings: Sequence[Json], *, checks: Collection[str], demanded: Col
     return sorted(seen), [*sorted(bad), *(f"{check} was not measured" for check in sorted(set(demanded) - seen))]
 
 
+def begun(carried_out: Sequence[Json], unanswered: Sequence[Json]) -> list[str]:
+    """What the record of an interrupted run says of its acts: what came of them, and of which nobody knows it."""
+    return [
+        *dict.fromkeys(f"{item.get('verb')} {item.get('outcome')}" for item in carried_out),
+        *(f"unknown: {entry['task']} on {entry['host']}" for entry in unanswered),
+    ]
+
+
 def differences(before: Sequence[str], after: Sequence[str], *, most: int = 10) -> list[str]:
     """Lines that are in one state and not in the other, the first `most` of them."""
     old, new = set(before), set(after)

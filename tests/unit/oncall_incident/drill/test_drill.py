@@ -139,6 +139,13 @@ def test_a_demanded_check_that_was_not_measured_is_no_steady_state() -> None:
     assert score.unsteady(lagging, checks=checks, demanded=["replication"])[1] == ["db1: replication is warning"]
 
 
+def test_what_was_begun_is_what_was_done_and_what_never_answered() -> None:
+    done = [{"verb": "terminate", "outcome": "gone"}, {"verb": "terminate", "outcome": "gone"}]
+    assert score.begun(done, [{"task": "Act", "host": "db1"}]) == ["terminate gone", "unknown: Act on db1"]
+    # Who was not reached may never have been told anything.
+    assert score.begun([], []) == []
+
+
 def test_differences_name_what_changed_and_are_bounded() -> None:
     assert score.differences(["a", "b"], ["b", "c"]) == ["- a", "+ c"]
     assert score.differences(["a"], ["a"]) == []
