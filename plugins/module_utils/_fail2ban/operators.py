@@ -16,6 +16,7 @@ import json
 import os
 import re
 import sys
+import time
 import typing as t
 
 from .._core.addresses import Network, parse_network, read_network
@@ -28,8 +29,11 @@ SSH_PROGRAMS = frozenset({"sshd", "sshd-session", "sshd-auth", "dropbear"})
 _VARIABLES = ("SSH_CONNECTION", "SSH_CLIENT")
 _MAX_FILE = 16 * 1024 * 1024
 #: How sshd names the halves of a connection before login; a session's process is "sshd: user@pts/0" (sshd.c, setproctitle).
-_BEFORE_LOGIN = re.compile(r"\[(?:net|accepted|preauth)\]\s*\Z")
-_BRACKET = re.compile(r"\[(?:net|accepted|preauth|priv)\]\s*\Z")
+#: Started anew for a connection it has the option -R, and no other name for a moment.
+_BEFORE_LOGIN = re.compile(r"(?:\[(?:net|accepted|rexeced|preauth)\]| -R)\s*\Z")
+_BRACKET = re.compile(r"(?:\[(?:net|accepted|rexeced|preauth|priv)\]| -R)\s*\Z")
+#: A connection whose half has just gone, or comes just now, shows within a moment which of both it was: looks, and seconds between.
+_LOOKS, _MOMENT = 10, 0.05
 _HEX6 = re.compile(r"[0-9a-f]{32}\Z")
 _SOCKET = re.compile(r"socket:\[(\d+)\]\Z")
 
@@ -39,18 +43,42 @@ def ssh_peers(proc: str = "/proc") -> list[Network]:
 
     A connection that has not logged in yet is no session: those who try passwords hold such connections all the time.
     """
+    sessions, doubtful = _sessions(proc)
+    for _look in range(_LOOKS):
+        if not doubtful:
+            break
+        time.sleep(_MOMENT)
+        again, still = _sessions(proc)
+        sessions.update({inode: remote for inode, remote in again.items() if inode in doubtful})
+        doubtful = {inode: remote for inode, remote in still.items() if inode in doubtful}
+    return sorted({*sessions.values(), *doubtful.values()}, key=str)
+
+
+def _sessions(proc: str) -> tuple[dict[str, Network], dict[str, Network]]:
+    """The far ends by the connection's inode: of sessions, and of what may be one."""
     titles: dict[str, list[str]] = {}
     connections: dict[str, Network] = {}
+    held: dict[str, set[str]] = {}
+    strays: list[tuple[str, str]] = []
     for pid in _pids(proc):
         if _text(f"{proc}/{pid}/comm").strip() not in SSH_PROGRAMS:
             continue
         title = _text(f"{proc}/{pid}/cmdline").replace("\0", " ").strip()
         inodes = _socket_inodes(f"{proc}/{pid}/fd")
-        for one in tcp_table(f"{proc}/{pid}"):
-            if one.state == ESTABLISHED and one.inode in inodes:
-                connections[one.inode] = one.remote
-                titles.setdefault(one.inode, []).append(title)
-    return sorted({remote for inode, remote in connections.items() if not only_knocks(titles[inode])}, key=str)
+        mine = {one.inode: one.remote for one in tcp_table(f"{proc}/{pid}") if one.state == ESTABLISHED and one.inode in inodes}
+        connections.update(mine)
+        held[pid] = set(mine)
+        for inode in mine:
+            titles.setdefault(inode, []).append(title)
+        if not mine:
+            strays.append((title, _parent(f"{proc}/{pid}/stat")))
+    # The half that talks to the other side is another user's, whose files root may not see in a container. It is a child of the one seen.
+    for title, parent in strays:
+        for inode in held.get(parent, ()):
+            titles[inode].append(title)
+    open_ones = {inode: remote for inode, remote in connections.items() if not only_knocks(titles[inode])}
+    doubtful = {inode: remote for inode, remote in open_ones.items() if all(_BRACKET.search(title) for title in titles[inode])}
+    return {inode: remote for inode, remote in open_ones.items() if inode not in doubtful}, doubtful
 
 
 def only_knocks(titles: t.Sequence[str]) -> bool:
