@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
+import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._fail2ban import operators
 
 #: Local and remote address, state 01 (established), inode: 192.0.2.7 and 192.0.2.8 on a little-endian machine (proc(5), net/tcp).
@@ -37,6 +39,7 @@ def test_the_half_whose_files_root_may_not_see_tells_by_its_parent(tmp_path: Pat
     process(tmp_path, 10, "sshd: /usr/sbin/sshd -D [listener] 1 of 10-100 startups")
     process(tmp_path, 20, "sshd: root [priv]", parent=10, sockets=(501,))
     process(tmp_path, 21, "sshd: root [net]", parent=20)
+    process(tmp_path, 22, "", parent=20)
     process(tmp_path, 30, "sshd: jo [priv]", parent=10, sockets=(502,))
     process(tmp_path, 31, "sshd: jo@pts/0", parent=30)
     assert peers(tmp_path) == ["192.0.2.8"]
@@ -45,7 +48,29 @@ def test_the_half_whose_files_root_may_not_see_tells_by_its_parent(tmp_path: Pat
 def test_a_process_that_has_just_been_started_for_a_connection_has_not_logged_in(tmp_path: Path) -> None:
     process(tmp_path, 20, "/usr/sbin/sshd\0-D\0-R\0", sockets=(501,))
     process(tmp_path, 30, "sshd: [rexeced]", sockets=(502,))
+    process(tmp_path, 40, "sshd: /usr/sbin/sshd -D [listener] 1 of 10-100 startups", sockets=(502,))
     assert peers(tmp_path) == []
+
+
+def test_a_session_that_is_hidden_whole_makes_every_connection_that_nobody_is_known_to_hold_an_operators(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process(tmp_path, 10, "sshd: /usr/sbin/sshd -D [listener] 1 of 10-100 startups", sockets=(500,))
+    process(tmp_path, 20, "sshd: root [priv]", parent=10, sockets=(501,))
+    process(tmp_path, 21, "sshd: root [net]", parent=20)
+    process(tmp_path, 30, "sshd: jo [priv]", parent=10)
+    process(tmp_path, 31, "sshd: jo@pts/0", parent=30)
+    assert peers(tmp_path) == []
+    listed = os.listdir
+
+    def may_not_see(path: str) -> list[str]:
+        if path in (str(tmp_path / "30" / "fd"), str(tmp_path / "31" / "fd")):
+            raise PermissionError(path)
+        return listed(path)
+
+    # The tests run as root, whom the rights of a file do not stop.
+    monkeypatch.setattr("os.listdir", may_not_see)
+    assert peers(tmp_path) == ["192.0.2.8"]
 
 
 def test_in_doubt_it_looks_again_and_what_stays_in_doubt_is_an_operator(tmp_path: Path) -> None:
