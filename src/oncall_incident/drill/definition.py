@@ -49,6 +49,8 @@ class Round:
         interrupt: what goes wrong in the middle of the recovery; empty for nothing.
         extra_vars: variables of this round alone.
         again: whether a second run must find nothing to do.
+        in_vain: variables of a run before the recovery that must not be called one; empty for no such run.
+        afterwards: what must be true after the recovery, while the faults are there still: name, hosts, command.
     """
 
     name: str
@@ -59,6 +61,8 @@ class Round:
     interrupt: str = ""
     extra_vars: Sequence[str] = ()
     again: bool = True
+    in_vain: Sequence[str] = ()
+    afterwards: Sequence[Json] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,13 +148,16 @@ def _drill(name: str, data: Json) -> Drill:
 
 
 def _round(data: Json) -> Round:
-    _only(data, "a round", {"name", "faults", "findings", "actions", "at_least", "interrupt", "extra_vars", "again"})
+    _only(data, "a round", {"name", "faults", "findings", "actions", "at_least", "interrupt", "extra_vars", "again", "in_vain", "afterwards"})
     interrupt = str(data.get("interrupt", ""))
     if interrupt and interrupt not in INTERRUPTS:
         raise ValueError(f"interrupt: {interrupt} is none of {', '.join(INTERRUPTS)}")
     for fault in data["faults"]:
         _only(fault, "a fault", {"fault", "hosts", "user", "params"})
         _ = fault["fault"], fault["hosts"]
+    for probe in data.get("afterwards", ()):
+        _only(probe, "what must be true afterwards", {"name", "hosts", "command"})
+        _ = probe["name"], probe["hosts"], probe["command"]
     return Round(
         name=str(data["name"]), faults=[dict(fault) for fault in data["faults"]], findings=[str(check) for check in data["findings"]],
         actions=[
@@ -159,7 +166,8 @@ def _round(data: Json) -> Round:
             for entry in data["actions"]
         ],
         at_least=int(data.get("at_least", 1)), interrupt=interrupt, extra_vars=[str(value) for value in data.get("extra_vars", ())],
-        again=bool(data.get("again", True)),
+        again=bool(data.get("again", True)), in_vain=[str(value) for value in data.get("in_vain", ())],
+        afterwards=[dict(probe) for probe in data.get("afterwards", ())],
     )
 
 
