@@ -148,7 +148,8 @@ def _drill(name: str, data: Json) -> Drill:
 
 
 def _round(data: Json) -> Round:
-    _only(data, "a round", {"name", "faults", "findings", "actions", "at_least", "interrupt", "extra_vars", "again", "in_vain", "afterwards"})
+    known = {"name", "faults", "findings", "actions", "at_least", "interrupt", "extra_vars", "again", "in_vain", "afterwards"}
+    _only(data, "a round", known)
     interrupt = str(data.get("interrupt", ""))
     if interrupt and interrupt not in INTERRUPTS:
         raise ValueError(f"interrupt: {interrupt} is none of {', '.join(INTERRUPTS)}")
