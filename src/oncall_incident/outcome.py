@@ -168,6 +168,9 @@ def after_acting(summary: Summary) -> Outcome:
     unmeasured = not_measured(summary)
     done = [action for action in carried_out(summary) if action.get("outcome") in CHANGED_OUTCOMES]
     did = f"{words.count(len(done), 'action')} done" if done else "nothing was changed"
+    if summary.unreachable and not done:
+        # What a host that went away was doing may have been done: its answer is lost.
+        did = "no action is known to be done"
     if not execution.get("stats"):
         unknown = _unknown(summary)
         if unknown:
