@@ -383,9 +383,12 @@ def _await(engine: Engine, host: Host) -> None:
 def down(engine: Engine, names: Sequence[str]) -> None:
     """Remove the scenarios' hosts and networks."""
     for name in names:
-        found = engine.containers(name)
-        if found:
-            engine.call("rm", "--force", *(("--time", "2") if engine.podman else ()), *found)
+        # A container that ends by itself while it is being ended makes podman fail: it is gone at the next try.
+        for attempt in range(3):
+            found = engine.containers(name)
+            if not found:
+                break
+            engine.call("rm", "--force", *(("--time", "2") if engine.podman else ()), *found, check=attempt == 2)
         engine.call("network", "rm", NETWORK + name, check=False)
 
 

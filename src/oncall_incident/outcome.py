@@ -171,6 +171,9 @@ def after_acting(summary: Summary) -> Outcome:
     unknown = _unknown(summary)
     if unknown:
         did = f"{did if done else 'no action is known to be done'}, the outcome of {words.count(len(unknown), 'step')} is unknown"
+    elif summary.unreachable and not done:
+        # What a host that went away was doing may have been done: its answer is lost.
+        did = "no action is known to be done"
     if not execution.get("stats"):
         return Outcome("failed", Exit.FAILED, f"Ansible did not get to its end; {did}.", [*_no_end(execution), *unknown], unmeasured)
     reasons = [*unknown, *_failure_reasons(summary, failed)]

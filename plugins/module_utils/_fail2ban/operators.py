@@ -11,11 +11,13 @@ the environment of each process that led to this one.
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import json
 import os
 import re
 import sys
+import time
 import typing as t
 
 from .._core.addresses import Network, parse_network, read_network
@@ -28,8 +30,13 @@ SSH_PROGRAMS = frozenset({"sshd", "sshd-session", "sshd-auth", "dropbear"})
 _VARIABLES = ("SSH_CONNECTION", "SSH_CLIENT")
 _MAX_FILE = 16 * 1024 * 1024
 #: How sshd names the halves of a connection before login; a session's process is "sshd: user@pts/0" (sshd.c, setproctitle).
-_BEFORE_LOGIN = re.compile(r"\[(?:net|accepted|preauth)\]\s*\Z")
-_BRACKET = re.compile(r"\[(?:net|accepted|preauth|priv)\]\s*\Z")
+#: Who has just been started for a connection is named as the listener is, then for a moment has the option -R.
+_LISTENER = re.compile(r"\[listener\]")
+_FIRST = r"\[(?:net|accepted|rexeced|preauth{more})\]|\[listener\] \d+ of \S+ startups| -R"
+_BEFORE_LOGIN = re.compile(rf"(?:{_FIRST.format(more='')})\s*\Z")
+_BRACKET = re.compile(rf"(?:{_FIRST.format(more='|priv')})\s*\Z")
+#: A connection whose half has just gone, or comes just now, shows within a moment which of both it was: looks, and seconds between.
+_LOOKS, _MOMENT = 5, 0.1
 _HEX6 = re.compile(r"[0-9a-f]{32}\Z")
 _SOCKET = re.compile(r"socket:\[(\d+)\]\Z")
 
@@ -37,20 +44,87 @@ _SOCKET = re.compile(r"socket:\[(\d+)\]\Z")
 def ssh_peers(proc: str = "/proc") -> list[Network]:
     """The far ends of all established sessions of sshd on this host, in whatever network namespace.
 
-    A connection that has not logged in yet is no session: those who try passwords hold such connections all the time.
+    A connection that has not logged in yet is no session: those who try passwords hold such connections all the time. What stays in
+    doubt is one.
     """
+    sessions, doubtful = _sessions(proc)
+    for _look in range(_LOOKS):
+        if not doubtful:
+            break
+        time.sleep(_MOMENT)
+        again, still = _sessions(proc)
+        sessions.update({inode: remote for inode, remote in again.items() if inode in doubtful})
+        doubtful = {inode: remote for inode, remote in still.items() if inode in doubtful}
+    return sorted({*sessions.values(), *doubtful.values()}, key=str)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Process:
+    """One process of sshd.
+
+    Attributes:
+        hidden: whether its files cannot be seen: another user's, or sshd's own of a session, where root has no CAP_SYS_PTRACE.
+        table: the sockets of its network namespace.
+        mine: those of them that it holds.
+    """
+
+    title: str
+    parent: str
+    hidden: bool
+    table: t.Sequence[TcpSocket]
+    mine: t.Sequence[TcpSocket]
+
+    @property
+    def connections(self) -> dict[str, Network]:
+        """The far ends of its established connections by inode."""
+        return {one.inode: one.remote for one in self.mine if one.state == ESTABLISHED}
+
+
+def _sessions(proc: str) -> tuple[dict[str, Network], dict[str, Network]]:
+    """The far ends by the connection's inode: of sessions, and of what may be one."""
+    listed = {pid: _process(f"{proc}/{pid}") for pid in _pids(proc) if _text(f"{proc}/{pid}/comm").strip() in SSH_PROGRAMS}
+    # A process that has ended and is not yet waited for has no command line, and holds nothing.
+    seen = {pid: one for pid, one in listed.items() if one.title or one.mine}
     titles: dict[str, list[str]] = {}
     connections: dict[str, Network] = {}
-    for pid in _pids(proc):
-        if _text(f"{proc}/{pid}/comm").strip() not in SSH_PROGRAMS:
-            continue
-        title = _text(f"{proc}/{pid}/cmdline").replace("\0", " ").strip()
-        inodes = _socket_inodes(f"{proc}/{pid}/fd")
-        for one in tcp_table(f"{proc}/{pid}"):
-            if one.state == ESTABLISHED and one.inode in inodes:
-                connections[one.inode] = one.remote
-                titles.setdefault(one.inode, []).append(title)
-    return sorted({remote for inode, remote in connections.items() if not only_knocks(titles[inode])}, key=str)
+    for one in seen.values():
+        connections.update(one.connections)
+        # The half that talks to the other side is another user's process, and a child of the one whose files are seen.
+        above = seen.get(one.parent)
+        for inode in one.connections or (above.connections if above else ()):
+            titles.setdefault(inode, []).append(one.title)
+    open_ones = {inode: remote for inode, remote in connections.items() if not only_knocks(titles[inode])}
+    doubtful = {inode: remote for inode, remote in open_ones.items() if all(_BRACKET.search(title) for title in titles[inode])}
+    sure = {inode: remote for inode, remote in open_ones.items() if inode not in doubtful}
+    doubtful.update({inode: remote for inode, remote in _hidden(seen).items() if inode not in connections})
+    return sure, doubtful
+
+
+def _hidden(seen: t.Mapping[str, _Process]) -> dict[str, Network]:
+    """Where there are sessions whose connections cannot be told: every connection to sshd's ports."""
+    below: dict[str, list[str]] = {}
+    for one in seen.values():
+        below.setdefault(one.parent, []).append(one.title)
+    ports = {one.local_port for process in seen.values() for one in process.mine}
+    found = {}
+    for pid, process in seen.items():
+        above = seen.get(process.parent)
+        known = process.connections or (above and above.connections) or _LISTENER.search(process.title)
+        if process.hidden and not known and not only_knocks([process.title, *below.get(pid, [])]):
+            found.update({
+                one.inode: one.remote for one in process.table
+                if one.state == ESTABLISHED and one.inode != "0" and (not ports or one.local_port in ports)
+            })
+    return found
+
+
+def _process(place: str) -> _Process:
+    inodes, hidden = _socket_inodes(f"{place}/fd")
+    table = tcp_table(place)
+    return _Process(
+        title=_text(f"{place}/cmdline").replace("\0", " ").strip(), parent=_parent(f"{place}/stat"), hidden=hidden, table=table,
+        mine=[one for one in table if one.inode in inodes],
+    )
 
 
 def only_knocks(titles: t.Sequence[str]) -> bool:
@@ -180,20 +254,22 @@ def _pids(proc: str) -> list[str]:
         return []
 
 
-def _socket_inodes(directory: str) -> set[str]:
-    found = set()
+def _socket_inodes(directory: str) -> tuple[set[str], bool]:
+    """The inodes of a process's sockets, and whether some of its files may not be seen."""
+    found, hidden = set(), False
     try:
         names = os.listdir(directory)
-    except OSError:
-        return set()
+    except OSError as exc:
+        return set(), isinstance(exc, PermissionError)
     for name in names:
         try:
             match = _SOCKET.match(os.readlink(f"{directory}/{name}"))
-        except OSError:
+        except OSError as exc:
+            hidden = hidden or isinstance(exc, PermissionError)
             continue
         if match:
             found.add(match[1])
-    return found
+    return found, hidden
 
 
 def _parent(path: str) -> str:

@@ -14,6 +14,13 @@ done
 for tool in iptables-legacy-save ip6tables-legacy-save; do
     { "$tool" 2>/dev/null || true; } | grep -v '^#' | sed "s/\[[0-9:]*\]//; s/^/$tool /"
 done
+# The rest of an entry's time changes by itself.
+{ ipset save 2>/dev/null || true; } | sed 's/ timeout [0-9]*//; s/^/ipset /'
+# One line a jail, in an order of its own.
+{ fail2ban-client banned 2>/dev/null || true; } | tr -d '[]' | sed "s/}, *{/}\n{/g" | while IFS= read -r jail; do
+    printf 'fail2ban %s: %s\n' "$(printf '%s' "$jail" | cut -d: -f1 | tr -d "{' ")" \
+        "$(printf '%s' "$jail" | cut -d: -f2- | tr -d "}' " | tr ',' '\n' | sort | tr '\n' ' ')"
+done
 printf '%s\n' "$3" | while IFS= read -r command; do
     [ -n "$command" ] || continue
     sh -c "$command" 2>&1 | sed 's/^/output /'

@@ -57,10 +57,10 @@ def drill_and_show(
     program = ansible_playbook()
     inventory = hosts.read_inventory(asked, program=program, cwd=cwd)
     allowed = hosts.allowed(inventory)
-    nowhere = hosts.missing(inventory, [fault for part in chosen for fault in part.faults])
+    nowhere = hosts.missing(inventory, [entry for part in chosen for entry in (*part.faults, *part.afterwards)])
     if nowhere:
         raise Stop(
-            f"The faults of this drill go to {', '.join(nowhere)}, where no host in the group {hosts.DRILLABLE} is.",
+            f"This drill's faults and probes go to {', '.join(nowhere)}, where no host in the group {hosts.DRILLABLE} is.",
             hint="Name the groups as the drill does, or write a drill of your own: incident drill my-drill.yml",
         )
     console = PatientConsole(stderr=as_json, highlight=False)
@@ -114,7 +114,7 @@ def _rounds(drilling: Drilling, chosen: Sequence[definition.Round], stopper: Sto
         if (not scored[-1].steps[-1].ok and number == 1) or stopper.reason:
             break
         result = drilling.round(part, number)
-        after = drilling.steady() if not stopper.reason else None
+        after = drilling.steady(patience=drilling.drill.targets["detect"]) if not stopper.reason else None
         scored.append(Scored(
             name=result.name, steps=[*result.steps, *([after] if after else [])], times=result.times, touched=result.touched,
             unexpected=result.unexpected, runs=result.runs,

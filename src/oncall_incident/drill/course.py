@@ -35,6 +35,8 @@ MOST_TRIES = 6
 LONGEST_ABSENCE = 120.0
 #: Seconds that a killed Ansible's last worker may go on.
 LAST_WORKER = 90.0
+#: Outcomes of actions that touched nothing.
+_NOTHING = ("not_needed", "refused", "moved_on", "pid_reused")
 _HEALTHY = (Exit.RECOVERED, Exit.NOTHING_TO_DO)
 
 
@@ -64,9 +66,19 @@ class Drilling:
         self._lifetime = lifetime
         self.severity = severity
 
-    def steady(self) -> Step:
-        """Measure that the system is well before anybody breaks it."""
+    def steady(self, *, patience: float = 0.0) -> Step:
+        """Measure that the system is well before anybody breaks it.
+
+        Args:
+            patience: seconds in which it may become so: what was counted while the fault was there is counted for a while.
+        """
         began = time.monotonic()
+        while True:
+            step = self._steady(began)
+            if step.ok or time.monotonic() - began >= patience or self._stopper.reason:
+                return step
+
+    def _steady(self, began: float) -> Step:
         finished = self._executions.recover(self._drill.scenario, tags=["investigate"])
         checks = {*self._drill.steady, *(check for part in self._drill.rounds for check in part.findings)}
         seen, bad = unsteady(finished.summary.findings, checks=checks, demanded=self._drill.steady)
@@ -91,7 +103,8 @@ class Drilling:
         """The variables of role drill for a round."""
         return {
             "drill_id": f"{self._name}-{number}", "drill_faults": [dict(fault) for fault in part.faults],
-            "drill_lifetime": self._lifetime, **{f"drill_state_{key}": value for key, value in self._drill.state.items()},
+            "drill_lifetime": self._lifetime, "drill_probes": [dict(probe) for probe in part.afterwards],
+            **{f"drill_state_{key}": value for key, value in self._drill.state.items()},
         }
 
     @property
@@ -145,9 +158,13 @@ class _Course:
         self._plan()
         if self.part.interrupt:
             self._interrupted()
+        if self.part.in_vain:
+            self._in_vain()
         self._recover()
         if self.part.again:
             self._again()
+        if self.part.afterwards:
+            self._afterwards()
 
     def heal(self) -> None:
         """Take the faults back, and see that nothing of them is left."""
@@ -242,6 +259,13 @@ class _Course:
         self._note_touched(summary)
         self._demand(bool(named), "what was begun is named", "; ".join([*named, *_unreached(summary)]) or "neither done nor unknown")
 
+    def _in_vain(self) -> None:
+        """A run that cannot succeed says so: it measures, and does not believe what it was told."""
+        finished = self._run(extra_vars=self.part.in_vain)
+        self._note_touched(finished.summary)
+        said = f"{finished.outcome.sentence} {'; '.join(finished.outcome.reasons)}".strip()
+        self._demand(finished.outcome.status not in _HEALTHY, "what did not help is not called a recovery", said)
+
     def _recover(self) -> None:
         finished = self._run()
         tries, counted, back = 1, 1, time.monotonic() + LONGEST_ABSENCE
@@ -270,16 +294,24 @@ class _Course:
 
     def _again(self) -> None:
         finished = self._run()
-        done = outcome.carried_out(finished.summary)
+        done = [item for item in outcome.carried_out(finished.summary) if item.get("outcome") not in _NOTHING]
         self.steps.append(Step(
             "a second run finds nothing to do", finished.outcome.status == Exit.NOTHING_TO_DO and not done,
             f"{finished.outcome.sentence} {len(done)} actions",
         ))
 
+    def _afterwards(self) -> None:
+        """What must be true, tried from the hosts where it matters, before the faults go: later it would prove nothing."""
+        played = self._executions.play("probe", self._variables, doing="measuring what must be true")
+        self._runs.append(played.run)
+        said = "; ".join(str(probe["name"]) for probe in self.part.afterwards)
+        self.steps.append(Step("what must be true is", not played.problems, "; ".join(played.problems) or said))
+
     # Helpers
 
-    def _run(self, *, tags: Sequence[str] = (), check: bool = False) -> Finished:
-        finished = self._executions.recover(self._scenario, tags=tags, check=check, extra_vars=self.part.extra_vars)
+    def _run(self, *, tags: Sequence[str] = (), check: bool = False, extra_vars: Sequence[str] = ()) -> Finished:
+        variables = [*self.part.extra_vars, *extra_vars]
+        finished = self._executions.recover(self._scenario, tags=tags, check=check, extra_vars=variables)
         self._runs.append(finished.summary.run)
         if finished.outcome.status == Exit.USAGE:
             raise Broken(f"{finished.outcome.sentence} {'; '.join(finished.outcome.reasons)}")
@@ -297,7 +329,7 @@ class _Course:
         self._touched += [
             {"host": item["host"], "verb": item.get("verb"), "target": item.get("target"), "outcome": item.get("outcome"),
              "at": datetime.fromisoformat(str(item["ts"])).timestamp()}
-            for item in outcome.carried_out(summary) if item.get("outcome") not in ("not_needed", "refused", "moved_on", "pid_reused")
+            for item in outcome.carried_out(summary) if item.get("outcome") not in _NOTHING
         ]
 
     def _demand(self, holds: bool, name: str, detail: str) -> None:

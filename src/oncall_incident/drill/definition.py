@@ -51,6 +51,8 @@ class Round:
             will be skipped begins like any other.
         extra_vars: variables of this round alone.
         again: whether a second run must find nothing to do.
+        in_vain: variables of a run before the recovery that must not be called one; empty for no such run.
+        afterwards: what must be true after the recovery, while the faults are there still: name, hosts, command.
     """
 
     name: str
@@ -62,6 +64,8 @@ class Round:
     interrupt_at: str = ""
     extra_vars: Sequence[str] = ()
     again: bool = True
+    in_vain: Sequence[str] = ()
+    afterwards: Sequence[Json] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +153,7 @@ def _drill(name: str, data: Json) -> Drill:
 
 
 def _round(data: Json) -> Round:
-    _only(data, "a round", {"name", "faults", "findings", "actions", "at_least", "interrupt", "interrupt_at", "extra_vars", "again"})
+    _only(data, "a round", {field.name for field in dataclasses.fields(Round)})
     interrupt = str(data.get("interrupt", ""))
     if interrupt and interrupt not in INTERRUPTS:
         raise ValueError(f"interrupt: {interrupt} is none of {', '.join(INTERRUPTS)}")
@@ -159,6 +163,9 @@ def _round(data: Json) -> Round:
     for fault in data["faults"]:
         _only(fault, "a fault", {"fault", "hosts", "user", "params"})
         _ = fault["fault"], fault["hosts"]
+    for probe in data.get("afterwards", ()):
+        _only(probe, "what must be true afterwards", {"name", "hosts", "command"})
+        _ = probe["name"], probe["hosts"], probe["command"]
     return Round(
         name=str(data["name"]), faults=[dict(fault) for fault in data["faults"]], findings=[str(check) for check in data["findings"]],
         actions=[
@@ -168,7 +175,8 @@ def _round(data: Json) -> Round:
         ],
         at_least=int(data.get("at_least", 1)), interrupt=interrupt, interrupt_at=interrupt_at,
         extra_vars=[str(value) for value in data.get("extra_vars", ())],
-        again=bool(data.get("again", True)),
+        again=bool(data.get("again", True)), in_vain=[str(value) for value in data.get("in_vain", ())],
+        afterwards=[dict(probe) for probe in data.get("afterwards", ())],
     )
 
 

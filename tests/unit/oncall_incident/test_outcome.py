@@ -150,6 +150,20 @@ def test_what_was_under_way_when_the_host_went_away_is_not_called_nothing(tmp_pa
     assert end.reasons == ["unknown outcome on db1: Act", "db1: unreachable: connection reset"]
 
 
+def lost_while_it_acts(story: Story) -> None:
+    looked(story)
+    with story.segment(extra_vars={"incident_approved_plan": {"ids": ["a"]}}):
+        story.result("db1", "Ban the worst", "unreachable", phase="mitigate", msg="no route")
+        story.stats(db1=0)
+
+
+def test_a_host_that_went_away_may_have_been_changed(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    lost_while_it_acts(story)
+    end = outcome.after_acting(summarise(story.run_dir))
+    assert "nothing was changed" not in end.sentence and "no action is known to be done" in end.sentence
+
+
 def healthy(story: Story) -> None:
     with story.segment(check_mode=True):
         story.finding("investigate", "db1", "ok")

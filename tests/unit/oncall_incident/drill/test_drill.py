@@ -58,6 +58,8 @@ def test_the_drills_that_are_shipped_can_be_read_and_their_faults_are_there() ->
     ({"rounds": [{"name": "r", "faults": [{"fault": "f"}], "findings": [], "actions": []}]}, "hosts is missing"),
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "interrupt": "earthquake"}]}, "earthquake"),
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "interrupt_at": "x"}]}, "interrupt_at wants interrupt"),
+    ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "afterwards": [{"name": "x", "hosts": "app"}]}]},
+     "command is missing"),
 ])
 def test_a_file_that_is_no_drill_names_what_is_wrong(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(Stop) as raised:
