@@ -420,7 +420,7 @@ replication:
   type: dict
   returned: when replication is looked at
 replication_slots:
-  description: Slots with the WAL each keeps.
+  description: Slots with the WAL each keeps, and what a logical one's consumer has not confirmed of it.
   type: list
   elements: dict
   returned: when replication_slots is looked at

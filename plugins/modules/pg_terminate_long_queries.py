@@ -205,6 +205,7 @@ options:
     description:
       - Also roll back prepared transactions that are older than O(min_transaction_age) or that sessions wait for.
       - They have no session that could be ended. Without this they are only reported.
+      - Those of a subscription are never rolled back, since that would stop its replication.
     type: bool
     default: false
   verify_timeout:
@@ -346,7 +347,7 @@ waiters_unblocked:
   returned: always
   type: int
 prepared_transactions:
-  description: All prepared transactions, with age, owner and whom they block.
+  description: All prepared transactions, with age, owner, whom they block, and the subscription that one belongs to.
   returned: always
   type: list
   elements: dict

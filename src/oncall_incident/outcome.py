@@ -168,12 +168,12 @@ def after_acting(summary: Summary) -> Outcome:
     unmeasured = not_measured(summary)
     done = [action for action in carried_out(summary) if action.get("outcome") in CHANGED_OUTCOMES]
     did = f"{words.count(len(done), 'action')} done" if done else "nothing was changed"
+    unknown = _unknown(summary)
+    if unknown:
+        did = f"{did if done else 'no action is known to be done'}, the outcome of {words.count(len(unknown), 'step')} is unknown"
     if not execution.get("stats"):
-        unknown = _unknown(summary)
-        if unknown:
-            did = f"{did if done else 'no action is known to be done'}, the outcome of {words.count(len(unknown), 'step')} is unknown"
         return Outcome("failed", Exit.FAILED, f"Ansible did not get to its end; {did}.", [*_no_end(execution), *unknown], unmeasured)
-    reasons = _failure_reasons(summary, failed)
+    reasons = [*unknown, *_failure_reasons(summary, failed)]
     blind = [host for host in failed if host not in measured(summary)]
     if blind:
         return Outcome("failed", Exit.FAILED, f"Failed on {', '.join(blind)} before it was measured; {did}.", reasons, unmeasured)

@@ -60,9 +60,9 @@ class Story:
         """Ansible's counters: failures by host."""
         self.tell("stats", hosts={host: {"ok": 1, "failures": failures, "unreachable": 0} for host, failures in hosts.items()})
 
-    def intent(self, host: str, task: str, *, phase: str = "mitigate", task_id: str = "t1") -> None:
+    def intent(self, host: str, task: str, *, phase: str = "mitigate", task_id: str = "t1", **args: Any) -> None:
         """A task that starts."""
-        self.tell("intent", host=host, task=task, task_id=task_id, phase=phase, action="oncall.incident.x", args={})
+        self.tell("intent", host=host, task=task, task_id=task_id, phase=phase, action="oncall.incident.x", args=args)
 
     def result(self, host: str, task: str, status: str, *, phase: str = "mitigate", task_id: str = "t1", msg: str = "") -> None:
         """A task that ends."""

@@ -107,6 +107,7 @@ class PreparedTransaction:
         transaction: its transaction id, as text.
         age: seconds since it was prepared, by the server's clock.
         blocks: pids that wait for a lock it holds.
+        subscription: whose it is when logical replication has prepared it here, as its publisher did; else empty.
     """
 
     gid: str
@@ -116,7 +117,9 @@ class PreparedTransaction:
     database: str
     age: float
     blocks: tuple[int, ...] = ()
+    subscription: str = ""
 
     def describe(self) -> dict[str, t.Any]:
         """The prepared transaction as it appears in results."""
-        return {**dataclasses.asdict(self), "blocks": list(self.blocks)}
+        found = {**dataclasses.asdict(self), "blocks": list(self.blocks)}
+        return {key: value for key, value in found.items() if key != "subscription" or value}

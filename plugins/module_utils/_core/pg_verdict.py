@@ -177,7 +177,11 @@ def judge_prepared(*, transactions: t.Sequence[Row], limit: Limit) -> Finding:
         first = oldest_first[0]
         hint = (
             f"Transaction {first['gid']!r} of {first['owner']} in {first['database']} was prepared {format_duration(first['age'])} ago "
-            "and keeps its locks over restarts: ask its transaction manager, then COMMIT PREPARED or ROLLBACK PREPARED."
+            "and keeps its locks over restarts: " + (
+                f"it belongs to the subscription {first['subscription']} and ends when it is finished on the publisher; "
+                "rolled back here, it would stop replication." if first.get("subscription")
+                else "ask its transaction manager, then COMMIT PREPARED or ROLLBACK PREPARED."
+            )
         )
     return _judge_oldest(
         "prepared_transactions", transactions, limit=limit, hint=hint,

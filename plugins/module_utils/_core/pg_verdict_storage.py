@@ -16,7 +16,8 @@ from .pg_verdict import Row
 from .thresholds import Limit
 
 _MAX_ROWS = 5
-_SLOT_DETAIL = ("type", "active", "wal_status", "safe_wal_size", "inactive_seconds", "invalidation_reason", "database")
+_SLOT_DETAIL = ("type", "active", "wal_status", "safe_wal_size", "inactive_seconds", "invalidation_reason", "database",
+                "unconfirmed_bytes")
 _MAX_QUERY = 200
 
 
@@ -112,7 +113,7 @@ def judge_slots(*, slots: t.Sequence[Row], limit: Limit) -> list[Finding]:
 
     Args:
         slots: mappings with name, type, active, retained_bytes, wal_status (reserved, extended, unreserved, lost), temporary,
-            inactive_seconds (server 17 and later).
+            inactive_seconds (server 17 and later), unconfirmed_bytes (of a logical slot: what its consumer has not confirmed).
         limit: bytes retained.
     """
     found = [_slot(row, limit=limit) for row in slots]
@@ -131,12 +132,26 @@ def _slot(row: Row, *, limit: Limit) -> Finding:
     elif not row.get("active"):
         status = worst((status, WARNING))
         hint = f"Slot {name} is inactive and keeps {format_bytes(retained or 0)} of WAL, which fills the disk: " + drop
+    elif status != OK and _held_back(row, limit=limit):
+        hint = (
+            f"Slot {name} keeps {format_bytes(retained or 0)} of WAL though its consumer has confirmed all but "
+            f"{format_bytes(row['unconfirmed_bytes'])}: not the consumer but a transaction that has written and is still open holds it "
+            "back; see idle_in_transaction, long_transactions and prepared_transactions."
+        )
     elif status != OK:
         hint = f"Slot {name} keeps {format_bytes(retained or 0)} of WAL: its consumer lags."
     return Finding(
         check="replication_slots", status=status, observed=retained, threshold=finding.threshold, unit="bytes", subject=name, hint=hint,
         detail={key: row[key] for key in _SLOT_DETAIL if row.get(key) is not None},
     )
+
+
+def _held_back(row: Row, *, limit: Limit) -> bool:
+    """Whether a logical slot keeps WAL for an open transaction, whose beginning it must be able to read again, not for its consumer."""
+    unconfirmed = row.get("unconfirmed_bytes")
+    if unconfirmed is None:
+        return False
+    return judge("replication_slots", unconfirmed, warning=limit.warning, critical=limit.critical, unit="bytes").status == OK
 
 
 def judge_wraparound(*, databases: t.Sequence[Row], holders: t.Sequence[Row], limit: Limit) -> Finding:

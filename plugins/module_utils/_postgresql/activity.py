@@ -91,11 +91,16 @@ def read_activity(session: Session, *, roles: t.Sequence[str] = ()) -> list[Back
 def read_prepared(session: Session) -> list[PreparedTransaction]:
     """Prepared transactions and whom they block, oldest first.
 
-    A prepared transaction's locks have no pid; they share the virtual transaction of the lock on its transaction id.
+    A prepared transaction's locks have no pid; they share the virtual transaction of the lock on its transaction id. Those that a
+    subscription with two_phase (server 15) has made are named after it: TwoPhaseTransactionGid() of the server's source.
     """
-    rows = session.rows("""
+    subscription = """(
+        SELECT s.subname::text FROM pg_catalog.pg_subscription AS s WHERE x.gid ~ ('^pg_gid_' || s.oid::text || '_[0-9]+$') LIMIT 1
+    )""" if session.server_version >= 150000 else "NULL"
+    rows = session.rows(f"""
         SELECT x.gid, x.transaction::text AS transaction, x.prepared, x.owner::text AS owner, x.database::text AS database,
             EXTRACT(epoch FROM pg_catalog.clock_timestamp() - x.prepared)::float8 AS age,
+            COALESCE({subscription}, '') AS subscription,
             ARRAY(
                 SELECT DISTINCT w.pid FROM pg_catalog.pg_locks AS own
                 JOIN pg_catalog.pg_locks AS h ON h.pid IS NULL AND h.granted AND h.virtualtransaction = own.virtualtransaction

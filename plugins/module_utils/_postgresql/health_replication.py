@@ -54,13 +54,17 @@ def read_standby(session: Session) -> dict[str, t.Any]:
 
 
 def read_slots(session: Session) -> Rows:
-    """Replication slots and the WAL each keeps. `inactive_seconds` and `invalidation_reason` need server 17."""
+    """Replication slots, the WAL each keeps, and how much of it a logical one's consumer has not confirmed.
+
+    `inactive_seconds` and `invalidation_reason` need server 17.
+    """
     since17 = session.server_version >= 170000
     inactive = "EXTRACT(epoch FROM pg_catalog.clock_timestamp() - inactive_since)::float8" if since17 else "NULL::float8"
     return session.rows(f"""
         SELECT slot_name::text AS name, slot_type AS type, plugin::text AS plugin, database::text AS database,
             temporary, active, active_pid,
-            GREATEST(pg_catalog.pg_wal_lsn_diff({_END}, restart_lsn), 0)::bigint AS retained_bytes, wal_status, safe_wal_size,
+            GREATEST(pg_catalog.pg_wal_lsn_diff({_END}, restart_lsn), 0)::bigint AS retained_bytes,
+            GREATEST(pg_catalog.pg_wal_lsn_diff({_END}, confirmed_flush_lsn), 0)::bigint AS unconfirmed_bytes, wal_status, safe_wal_size,
             {inactive} AS inactive_seconds, {"invalidation_reason" if since17 else "NULL::text"} AS invalidation_reason
         FROM pg_catalog.pg_replication_slots ORDER BY 8 DESC NULLS LAST LIMIT {MAX_ROWS}
     """)

@@ -28,8 +28,12 @@ Open = t.Callable[[str], Session]
 def plan_rollbacks(
     found: t.Sequence[PreparedTransaction], *, resource: str, min_age: float, min_blocked: int = 1,
 ) -> list[tuple[PreparedTransaction, Action]]:
-    """Those that are older than `min_age` seconds or block at least `min_blocked` sessions, with the action for each."""
-    return [(one, _action(one, resource)) for one in found if one.age >= min_age or len(one.blocks) >= max(1, min_blocked)]
+    """Those that are older than `min_age` seconds or block at least `min_blocked` sessions, with the action for each.
+
+    Never those of logical replication: the subscription stops for good at a COMMIT PREPARED of what is not there any more.
+    """
+    old = [one for one in found if one.age >= min_age or len(one.blocks) >= max(1, min_blocked)]
+    return [(one, _action(one, resource)) for one in old if not one.subscription]
 
 
 def _action(one: PreparedTransaction, resource: str) -> Action:

@@ -305,8 +305,10 @@ def _findings(
         findings.Finding(
             check="prepared_transaction", status=findings.CRITICAL, observed=len(one.blocks), threshold=1, unit="sessions",
             subject=one.gid, detail=one.describe(),
-            hint="A prepared transaction blocks sessions and has no process to end. Its transaction manager must finish it, "
-                 "or set rollback_prepared.",
+            hint="A prepared transaction blocks sessions and has no process to end. " + (
+                f"It belongs to the subscription {one.subscription} and is never rolled back: finish it on the publisher."
+                if one.subscription else "Its transaction manager must finish it, or set rollback_prepared."
+            ),
         )
         for one in prepared if one.blocks and one.gid not in handled
     ]

@@ -42,8 +42,8 @@ class Summary:
         protected: target, reasons, would_match, host.
         plan: the last plan, or None.
         approval: the last plan.approved or plan.refused event, or None.
-        unanswered: intents without a result: host, task, action, phase, seq, ts, args, check_mode, and `actions`: the approved
-            actions of that host whose outcome is unknown.
+        unanswered: intents without a result, and those that were to change something and lost their host: host, task, action, phase,
+            seq, ts, args, check_mode, and `actions`: the approved actions of that host whose outcome is unknown.
         failures: failed results that were not ignored: host, task, action, phase, msg, seq, ts.
         unreachable: hosts that were not measured: host, task, msg, seq, ts.
         no_hosts: plays that matched no host.
@@ -201,9 +201,11 @@ class Fold:
     def _result(self, event: Dict) -> None:
         if "item_index" in event:  # the task of that host is still running
             return
-        self._intents.pop(self._intent_key(event), None)
+        intent = self._intents.pop(self._intent_key(event), None)
         host, status = str(event.get("host", "")), event.get("status")
         if status == "unreachable":
+            if intent is not None and _acts(intent):  # it may have been cut off in the middle: nobody knows what came of it
+                self._intents[self._intent_key(event)] = intent
             self._append_limited(self._summary.unreachable, {**_select(event, "host", "task", "seq", "ts"), "msg": message(event)})
             self._timeline(event)
             return
@@ -311,6 +313,12 @@ class Fold:
 
     def _dropped(self) -> None:
         self._summary.counts["dropped"] = self._summary.counts.get("dropped", 0) + 1
+
+
+def _acts(intent: Dict) -> bool:
+    """Whether a task is one that changes something for real: those, and no others, are told what is approved."""
+    args = intent.get("args")
+    return not intent["check_mode"] and intent.get("phase") in ("mitigate", "") and isinstance(args, dict) and "approved" in args
 
 
 def _body(event: Dict) -> Dict:

@@ -24,13 +24,15 @@ from ..stopping import Stopper
 from ..view import View
 from .definition import Drill, Round
 from .executions import Executions
-from .score import Scored, Step, detected, differences, timing, unexpected
+from .score import Scored, Step, begun, detected, differences, timing, unexpected, unsteady
 from .severity import Severity
 
 #: A fault that is not seen within so many times its target never will be.
 PATIENCE = 3
 #: How often an interrupted recovery is begun anew: the first run's module may still hold its lock on the host.
 MOST_TRIES = 6
+#: Seconds for which a host that was cut off may be away: a run that did not reach it is no try.
+LONGEST_ABSENCE = 120.0
 #: Seconds that a killed Ansible's last worker may go on.
 LAST_WORKER = 90.0
 _HEALTHY = (Exit.RECOVERED, Exit.NOTHING_TO_DO)
@@ -67,11 +69,7 @@ class Drilling:
         began = time.monotonic()
         finished = self._executions.recover(self._drill.scenario, tags=["investigate"])
         checks = {*self._drill.steady, *(check for part in self._drill.rounds for check in part.findings)}
-        bad = sorted({
-            f"{item['host']}: {item.get('check')} is {item.get('status')}" for item in finished.summary.findings
-            if item.get("check") in checks and item.get("status") != "ok"
-        })
-        seen = {str(item.get("check")) for item in finished.summary.findings} & checks
+        seen, bad = unsteady(finished.summary.findings, checks=checks, demanded=self._drill.steady)
         if not seen:
             bad.append(f"none of {', '.join(sorted(checks))} was measured: {finished.outcome.sentence}")
         return Step("steady state", not bad, "; ".join(bad) or f"ok: {', '.join(sorted(seen))}", round(time.monotonic() - began, 2))
@@ -155,8 +153,12 @@ class _Course:
         """Take the faults back, and see that nothing of them is left."""
         if not self._injected:
             return
-        played = self._executions.play("remove", self._variables, doing="taking the faults back", whatever=True)
-        self._runs.append(played.run)
+        back = time.monotonic() + LONGEST_ABSENCE
+        while True:
+            played = self._executions.play("remove", self._variables, doing="taking the faults back", whatever=True)
+            self._runs.append(played.run)
+            if not played.lost or time.monotonic() > back:
+                break
         self.steps.append(Step("nothing of the fault is left", not played.problems, "; ".join(played.problems)))
 
     def scored(self) -> Scored:
@@ -236,16 +238,18 @@ class _Course:
             finished = self._run()
             run_dir, summary = finished.run_dir, finished.summary
             self._demand(finished.outcome.status not in _HEALTHY, "a recovery cut off is not called one", finished.outcome.sentence)
-        named = _known(summary)
+        named = begun(outcome.carried_out(summary), summary.unanswered)
         self._note_touched(summary)
-        self._demand(bool(named), "what was begun is named", "; ".join(named) or "neither done nor unknown: nothing is named")
+        self._demand(bool(named), "what was begun is named", "; ".join([*named, *_unreached(summary)]) or "neither done nor unknown")
 
     def _recover(self) -> None:
         finished = self._run()
-        tries = 1
-        while self.part.interrupt and finished.outcome.status not in _HEALTHY and tries < MOST_TRIES:
+        tries, counted, back = 1, 1, time.monotonic() + LONGEST_ABSENCE
+        while self.part.interrupt and finished.outcome.status not in _HEALTHY and counted < MOST_TRIES:
             self._drilling.check_stopped()
             tries += 1
+            if not finished.summary.unreachable or time.monotonic() > back:
+                counted += 1
             finished = self._run()
         summary = finished.summary
         self._note_touched(summary)
@@ -303,9 +307,6 @@ class _Course:
             raise Broken(f"{name}: no")
 
 
-def _known(summary: Summary) -> list[str]:
-    """What an interrupted run's record says: what was done, and whose outcome is unknown."""
-    done = [f"{item.get('verb')} {item.get('outcome')}" for item in outcome.carried_out(summary)]
-    unknown = [f"unknown: {entry['task']} on {entry['host']}" for entry in summary.unanswered]
-    unreached = [f"not reached: {entry['host']}" for entry in summary.unreachable]
-    return [*dict.fromkeys(done), *unknown, *unreached]
+def _unreached(summary: Summary) -> list[str]:
+    """Who was not reached: that alone does not say what was begun there."""
+    return [f"not reached: {entry['host']}" for entry in summary.unreachable]

@@ -48,12 +48,14 @@ class Played:
         ended: seconds since the epoch.
         problems: what failed, by host.
         output: standard output of role drill's door `state` by host.
+        lost: whether a host was not reached.
     """
 
     run: str
     ended: float
     problems: Sequence[str]
     output: Mapping[str, Sequence[str]]
+    lost: bool = False
 
 
 class Executions:
@@ -94,7 +96,8 @@ class Executions:
         problems = [f"{entry['host']}: {entry['msg'] or entry['task']}" for entry in [*summary.failures, *summary.unreachable]]
         if ended.status != 0 and not problems:
             problems = [f"ansible-playbook ended with {ended.status}: {' '.join(ended.output[-3:])}"]
-        return Played(run=record.run, ended=time.time(), problems=problems, output=_outputs(record.run_dir))
+        return Played(run=record.run, ended=time.time(), problems=problems, output=_outputs(record.run_dir),
+                      lost=bool(summary.unreachable))
 
     def recover(self, scenario: str, *, tags: Sequence[str] = (), check: bool = False, extra_vars: Sequence[str] = ()) -> Finished:
         """Run the scenario as an operator would, approved in advance: what may be planned was checked by the drill."""
@@ -126,7 +129,7 @@ class Executions:
         while time.monotonic() < deadline and child.poll() is None:
             for name in set(_runs(self._home)) - known:
                 run_dir = layout.runs_dir(self._home) / name
-                if any(acts(event, at=at) for event in reader.read(run_dir)):
+                if begun_by(child.pid, events := list(reader.read(run_dir))) and any(acts(event, at=at) for event in events):
                     return run_dir
             time.sleep(_POLL)
         child.kill()
@@ -148,6 +151,11 @@ def _runs(home: Path) -> list[str]:
         return [entry.name for entry in layout.runs_dir(home).iterdir()]
     except OSError:
         return []
+
+
+def begun_by(pid: int, events: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a record is that of this process: others may run at the same time, another drill too."""
+    return bool(events) and events[0].get("pid") == pid
 
 
 def acts(event: Mapping[str, Any], *, at: str = "") -> bool:

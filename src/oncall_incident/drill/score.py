@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .definition import Expected, Round
@@ -91,6 +91,29 @@ def detected(part: Round, findings: Sequence[Json]) -> list[str]:
     return sorted({
         str(item.get("check")) for item in findings if item.get("check") in part.findings and item.get("status") in ("warning", "critical")
     })
+
+
+def unsteady(findings: Sequence[Json], *, checks: Collection[str], demanded: Collection[str]) -> tuple[list[str], list[str]]:
+    """Which of the checks were measured, and what speaks against a steady state.
+
+    Args:
+        checks: what must be ok where it is measured.
+        demanded: what must be measured, too.
+    """
+    seen = {str(item.get("check")) for item in findings} & set(checks)
+    bad = {
+        f"{item['host']}: {item.get('check')} is {item.get('status')}" for item in findings
+        if item.get("check") in checks and item.get("status") != "ok"
+    }
+    return sorted(seen), [*sorted(bad), *(f"{check} was not measured" for check in sorted(set(demanded) - seen))]
+
+
+def begun(carried_out: Sequence[Json], unanswered: Sequence[Json]) -> list[str]:
+    """What the record of an interrupted run says of its acts: what came of them, and of which nobody knows it."""
+    return [
+        *dict.fromkeys(f"{item.get('verb')} {item.get('outcome')}" for item in carried_out),
+        *(f"unknown: {entry['task']} on {entry['host']}" for entry in unanswered),
+    ]
 
 
 def differences(before: Sequence[str], after: Sequence[str], *, most: int = 10) -> list[str]:

@@ -173,6 +173,24 @@ def test_a_prepared_transaction_at_the_root(server: Server) -> None:
     assert (root["pid"], root["gid"], root["blocks"], root["protected"]) == (0, gid, 1, ["prepared_transaction"])
 
 
+def test_a_logical_slot_that_a_prepared_transaction_holds_back(server18: Server) -> None:
+    """Its consumer is up to date: to look at that one, or to drop the slot, would be the wrong thing at the wrong time."""
+    limits = {"replication_slots_warning": "256K", "replication_slots_critical": "1G"}
+    with faults.pg_recvlogical(server18, slot="held_back"):
+        gid = faults.prepared_transaction(server18, row=42, name="held-back")
+        try:
+            server18.execute("CREATE TABLE IF NOT EXISTS wal_maker AS SELECT generate_series(1, 5000) AS n")
+            server18.execute("INSERT INTO wal_maker SELECT generate_series(1, 20000)")
+            # The consumer says every ten seconds how far it is.
+            caught_up = "SELECT confirmed_flush_lsn > restart_lsn + 1000000 FROM pg_replication_slots WHERE slot_name = 'held_back'"
+            faults.await_sql(server18, caught_up, what="the consumer to confirm", timeout=60)
+            finding = only(look(server18, checks=["replication_slots"], **limits), "replication_slots", subject="held_back")
+        finally:
+            server18.execute(f"ROLLBACK PREPARED '{gid}'")
+    assert finding["status"] == "warning" and finding["detail"]["unconfirmed_bytes"] < 256 * 1024 < finding["observed"]
+    assert "is still open holds it back" in finding["hint"]
+
+
 def test_an_inactive_slot_and_the_wal_it_keeps(server: Server) -> None:
     server.execute("SELECT pg_create_physical_replication_slot('left_behind', true)")
     try:

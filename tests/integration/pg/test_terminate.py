@@ -451,6 +451,37 @@ def test_a_prepared_transaction_is_reported_and_rolled_back_only_on_request(serv
     assert server.execute("SELECT count(*) FROM pg_prepared_xacts") == [(0,)]
 
 
+def test_a_prepared_transaction_of_a_subscription_is_never_rolled_back(server15: Server) -> None:
+    """Replication would stop at the COMMIT PREPARED that follows. Both ends are on one server, in two databases."""
+    server15.execute("CREATE DATABASE subscriber")
+    table = "CREATE TABLE replicated (id int PRIMARY KEY)"
+    server15.execute(table)
+    server15.execute(table, dbname="subscriber")
+    server15.execute("CREATE PUBLICATION two_phased FOR TABLE replicated")
+    server15.execute("SELECT pg_create_logical_replication_slot('two_phased', 'pgoutput', false, true)")
+    conninfo = f"host={server15.socket_dir} port={server15.port} user={server15.superuser} dbname=postgres"
+    server15.execute(
+        f"CREATE SUBSCRIPTION two_phased CONNECTION '{conninfo}' PUBLICATION two_phased"
+        " WITH (create_slot = false, copy_data = false, two_phase = true)", dbname="subscriber",
+    )
+    try:
+        faults.await_sql(server15, "SELECT subtwophasestate = 'e' FROM pg_subscription", what="two_phase to be enabled")
+        with server15.connect() as connection:
+            connection.execute("BEGIN")
+            connection.execute("INSERT INTO replicated VALUES (1)")
+            connection.execute("PREPARE TRANSACTION 'published'")
+        faults.await_sql(server15, "SELECT count(*) = 2 FROM pg_prepared_xacts", what="the subscription to prepare it as well")
+        result = terminate(server15, rules=ROOTS, rollback_prepared=True, min_transaction_age="0s", check=True)
+        assert [action["target"]["gid"] for action in result["actions"]] == ["published"]
+        assert [one.get("subscription") for one in result["prepared_transactions"]] == [None, "two_phased"]
+    finally:
+        server15.execute("ROLLBACK PREPARED 'published'")
+        faults.await_sql(server15, "SELECT count(*) = 0 FROM pg_prepared_xacts", what="the subscription to roll it back as well")
+        server15.execute("DROP SUBSCRIPTION two_phased", dbname="subscriber")
+        server15.execute("DROP PUBLICATION two_phased; DROP TABLE replicated")
+        server15.execute("DROP DATABASE subscriber")
+
+
 def test_sessions_of_two_databases_are_found_from_either(server18: Server, hold: Hold) -> None:
     server18.execute("DROP DATABASE IF EXISTS t_second WITH (FORCE)")
     server18.execute("CREATE DATABASE t_second")

@@ -200,6 +200,21 @@ def test_the_artifact_of_awx_is_the_plan(site: Site, sick: Sick) -> None:
     assert again.outcomes() == ["gone"]
 
 
+def test_the_dead_rows_of_what_was_ended_are_left_to_autovacuum(site: Site, sick: Sick, server18: Server) -> None:
+    """What an ended transaction had written is dead at once: no sign that the recovery made the server worse."""
+    server18.execute("CREATE TABLE written_in_vain (id int); GRANT INSERT ON written_in_vain TO PUBLIC")
+    try:
+        sick.root.execute("INSERT INTO written_in_vain SELECT generate_series(1, 20000)")
+        age = "SELECT clock_timestamp() - state_change > interval '1.1 s' FROM pg_stat_activity WHERE pid = %s"
+        faults.await_sql(server18, age, (sick.root.pid,), what="the root to be old enough again")
+        done = site.play()
+        assert done.status == 0, done.output
+        assert done.outcomes() == ["gone"]
+    finally:
+        faults.close_all([sick.root])
+        server18.execute("DROP TABLE written_in_vain")
+
+
 def test_a_failed_mitigation_is_measured_and_fails_the_host(site: Site, sick: Sick) -> None:
     done = site.play("-e", "postgres_max_victims=0")
     assert done.status == 2

@@ -58,6 +58,14 @@ def unreachable_in_verify(story: Story) -> None:
         story.stats(db1=0)
 
 
+def cut_off_while_it_acted(story: Story) -> None:
+    looked(story)
+    with story.segment(check_mode=False):
+        story.intent("db1", "Act", approved=["a"])
+        story.result("db1", "Act", "unreachable", msg="connection reset")
+        story.stats(db1=0)
+
+
 def verify_said_nothing(story: Story) -> None:
     looked(story)
     with story.segment(check_mode=False):
@@ -118,6 +126,7 @@ def still_running(story: Story) -> None:
     (failed_in_verify, Exit.NOT_RECOVERED, []),
     (failed_before_verify, Exit.FAILED, ["db1"]),
     (unreachable_in_verify, Exit.NOT_RECOVERED, ["db1"]),
+    (cut_off_while_it_acted, Exit.NOT_RECOVERED, ["db1"]),
     (verify_said_nothing, Exit.NOT_RECOVERED, ["db1"]),
     (another_host_unreachable, Exit.NOT_RECOVERED, ["db2"]),
     (the_application_restarted, Exit.RECOVERED, []),
@@ -131,6 +140,14 @@ def test_after_acting(tell: Tell, status: Exit, not_measured: list[str], tmp_pat
     tell(story)
     end = outcome.after_acting(summarise(story.run_dir))
     assert (end.status, list(end.not_measured)) == (status, not_measured)
+
+
+def test_what_was_under_way_when_the_host_went_away_is_not_called_nothing(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    cut_off_while_it_acted(story)
+    end = outcome.after_acting(summarise(story.run_dir))
+    assert end.sentence == "Not measured: db1; no action is known to be done, the outcome of 1 step is unknown."
+    assert end.reasons == ["unknown outcome on db1: Act", "db1: unreachable: connection reset"]
 
 
 def healthy(story: Story) -> None:

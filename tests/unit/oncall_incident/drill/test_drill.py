@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from oncall_incident.drill import cards, definition, hosts, score
+from oncall_incident.drill import cards, definition, executions, hosts, score
 from oncall_incident.drill.definition import Expected, Round
 from oncall_incident.drill.executions import acts
 from oncall_incident.drill.severity import Severity
@@ -130,6 +130,22 @@ def test_only_what_is_wrong_is_seen_as_the_fault() -> None:
     assert score.detected(PART, [*found, {"check": "blocking", "status": "warning"}]) == ["blocking"]
 
 
+def test_a_demanded_check_that_was_not_measured_is_no_steady_state() -> None:
+    found = [{"host": "db1", "check": "blocking", "status": "ok"}, {"host": "db1", "check": "replication", "status": "ok"}]
+    checks = ["blocking", "replication", "connections"]
+    assert score.unsteady(found, checks=checks, demanded=["replication"]) == (["blocking", "replication"], [])
+    assert score.unsteady(found[:1], checks=checks, demanded=["replication"]) == (["blocking"], ["replication was not measured"])
+    lagging = [*found, {"host": "db1", "check": "replication", "status": "warning"}]
+    assert score.unsteady(lagging, checks=checks, demanded=["replication"])[1] == ["db1: replication is warning"]
+
+
+def test_what_was_begun_is_what_was_done_and_what_never_answered() -> None:
+    done = [{"verb": "terminate", "outcome": "gone"}, {"verb": "terminate", "outcome": "gone"}]
+    assert score.begun(done, [{"task": "Act", "host": "db1"}]) == ["terminate gone", "unknown: Act on db1"]
+    # Who was not reached may never have been told anything.
+    assert score.begun([], []) == []
+
+
 def test_differences_name_what_changed_and_are_bounded() -> None:
     assert score.differences(["a", "b"], ["b", "c"]) == ["- a", "+ c"]
     assert score.differences(["a"], ["a"]) == []
@@ -173,3 +189,9 @@ def test_cards_are_kept_and_a_trend_shows(tmp_path: Path) -> None:
     assert "## Trend" in text and "median of 2 drills" in text and "6.0s" in text
     assert "| from the fault to | measured | target | default SEV1 |" in text and "| detect | 7.0s | 1m | 15m |" in text
     assert "a \\| b" in text and "<x>" not in text
+
+
+def test_the_run_to_kill_is_ones_own() -> None:
+    events = [{"type": "segment.open", "pid": 7}, {"type": "run.open"}]
+    assert executions.begun_by(7, events)
+    assert not executions.begun_by(8, events) and not executions.begun_by(7, [])

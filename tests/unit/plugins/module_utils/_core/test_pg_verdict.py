@@ -135,6 +135,8 @@ def test_prepared_transactions_name_the_oldest() -> None:
     assert (found.status, found.observed, found.detail["count"]) == ("critical", 1000.0, 2)
     assert "'old' of app in shop" in found.hint and "16m40s" in found.hint
     assert verdict.judge_prepared(transactions=[], limit=Limit(300, 900)).status == "ok"
+    replicated = verdict.judge_prepared(transactions=[{**rows[1], "subscription": "orders"}], limit=Limit(300, 900))
+    assert "the subscription orders" in replicated.hint and "ROLLBACK PREPARED" not in replicated.hint
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,15 @@ def test_slots(slot: dict[str, Any], status: str) -> None:
     assert ("pg_drop_replication_slot('s1')" in found.hint) == (status != "ok" and not (slot["active"] and "wal_status" not in slot))
 
 
+@pytest.mark.parametrize(("unconfirmed", "said"), [
+    (MIB, "confirmed all but 1.0 MiB: not the consumer but a transaction"), (2048 * MIB, "its consumer lags"), (None, "its consumer lags"),
+])
+def test_who_holds_a_slot_back(unconfirmed: int | None, said: str) -> None:
+    row = {"name": "s1", "type": "logical", "active": True, "wal_status": "extended", "retained_bytes": 2048 * MIB}
+    [found] = storage.judge_slots(slots=[{**row, "unconfirmed_bytes": unconfirmed}], limit=SIZE)
+    assert found.status == "warning" and said in found.hint
+
+
 def test_no_slots_is_ok() -> None:
     assert [one.status for one in storage.judge_slots(slots=[], limit=SIZE)] == ["ok"]
 

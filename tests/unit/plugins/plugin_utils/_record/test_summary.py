@@ -66,6 +66,17 @@ def test_an_intent_without_a_result_is_unanswered_with_the_actions_it_was_to_tak
         ("db1", "task 2", ["a1"]), ("db2", "task 3", [])]
 
 
+def test_a_task_that_acts_and_loses_its_host_is_unanswered() -> None:
+    acts: dict[str, Any] = {"args": {"approved": ["a1"]}}
+    found = _fold(
+        _action("planned"), _intent("1", **acts), _result("1", "unreachable"),
+        _intent("2"), _result("2", "unreachable"),  # it was to look
+        _intent("3", **acts, check_mode=True), _result("3", "unreachable"), _intent("4", args="censored"), _result("4", "unreachable"),
+    )
+    assert [(entry["task"], [action["id"] for action in entry["actions"]]) for entry in found.unanswered] == [("task 1", ["a1"])]
+    assert len(found.unreachable) == 4
+
+
 def test_the_same_task_in_another_execution_is_another_intent() -> None:
     assert len(_fold(_intent("1"), {**_intent("1"), "segment": 2}, {**_result("1"), "segment": 2}).unanswered) == 1
 

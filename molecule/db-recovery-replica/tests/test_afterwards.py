@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""After the drill, seen from outside: the application answers, nobody's replication was interrupted, and what lagged has caught up."""
+
+from __future__ import annotations
+
+import functools
+import time
+from pathlib import Path
+
+import pytest
+import testinfra
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+HOSTS = yaml.safe_load((ROOT / "molecule/db-recovery-replica/inventory/hosts.yml").read_text())["all"]["children"]["drillable"]["hosts"]
+SSH = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+#: Seconds for what takes a moment: a change's way to the replica and to the consumer.
+PATIENCE = 30
+
+
+@functools.cache
+def host(name: str) -> testinfra.host.Host:
+    """A host of the drill, over one SSH connection."""
+    return testinfra.get_host(
+        f"ssh://root@{HOSTS[name]['ansible_host']}", ssh_identity_file=str(ROOT / ".cache/drill/id_ed25519"), ssh_extra_args=SSH,
+    )
+
+
+def asked(name: str, sql: str) -> str:
+    """The server's answer."""
+    done = host(name).run("echo %s | su postgres -c 'psql --no-psqlrc -AtXq -v ON_ERROR_STOP=1 shop'", sql)
+    assert done.rc == 0, done.stderr
+    return str(done.stdout.strip())
+
+
+def awaited(name: str, command: str, wanted: str) -> bool:
+    """Whether a command prints a text within a while."""
+    until = time.monotonic() + PATIENCE
+    while wanted not in host(name).run(command).stdout:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+def test_the_application_answers() -> None:
+    page = host("app1").run("curl --silent --max-time 5 --output /dev/null --write-out '%{http_code}' http://localhost:8080/")
+    assert page.stdout == "200"
+
+
+@pytest.mark.parametrize(("name", "lines"), [("db1", 6), ("db2", 2)])
+def test_senders_receivers_slots_and_readers_are_those_of_before(name: str, lines: int) -> None:
+    """Each with its process and its start: nobody reconnected."""
+    before = host(name).file("/root/who-replicates.before").content_string
+    assert len(before.splitlines()) == lines
+    assert host(name).run("who-replicates").stdout.strip() == before.strip()
+
+
+@pytest.mark.parametrize(("name", "unit"), [
+    ("db1", "bystander-backup"), ("db1", "bystander-archive"), ("db1", "bystander-consumer"), ("db2", "bystander-report"),
+])
+def test_the_bystanders_never_stopped(name: str, unit: str) -> None:
+    shown = host(name).run(f"systemctl show --property=ActiveState,NRestarts {unit}").stdout
+    assert "ActiveState=active" in shown and "NRestarts=0" in shown
+
+
+def test_no_slot_is_lost_or_keeps_more_than_it_may() -> None:
+    """The lag is under the threshold: 48 MiB, of which the prepared transaction alone had written more."""
+    rows = asked("db1", """
+        SELECT slot_name, wal_status, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) < 48 * 1024 * 1024
+        FROM pg_replication_slots ORDER BY 1""")
+    assert rows.splitlines() == [f"{slot}|reserved|t" for slot in ("drill_archive", "drill_consumer", "drill_replica")]
+
+
+def test_no_prepared_transaction_holds_the_horizon() -> None:
+    assert asked("db1", "SELECT count(*) FROM pg_prepared_xacts") == "0"
+    assert asked("db1", "SELECT count(*) FROM pg_locks WHERE pid IS NULL") == "0"
+    assert asked("db2", "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'") == "0"
+
+
+def test_a_change_reaches_the_replica_and_the_consumer() -> None:
+    mark = f"after {time.time_ns()}"
+    assert asked("db1", f"UPDATE orders SET note = '{mark}' WHERE id = 1 RETURNING id") == "1"
+    assert awaited("db2", "su postgres -c 'psql -AtXc \"SELECT note FROM orders WHERE id = 1\" shop'", mark)
+    assert awaited("db1", "tail -n 20 /tmp/consumed", mark)
+
+
+def test_no_server_was_restarted() -> None:
+    for name in ("db1", "db2"):
+        assert host(name).run("systemctl show --property=NRestarts postgresql@15-main").stdout.strip() == "NRestarts=0"
+    assert asked("db2", "SELECT pg_is_in_recovery()") == "t"
+
+
+def test_nothing_of_a_fault_is_left() -> None:
+    for name in ("db1", "db2", "app1"):
+        assert host(name).run("ls -A /var/lib/oncall-drill").stdout == ""
+        assert host(name).run("systemctl list-units --all --no-legend 'oncall-drill-*'").stdout == ""
+    assert asked("db1", "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'drill-%'") == "0"
+    assert asked("db2", "SELECT to_regclass('oncall_drill') IS NULL") == "t"
