@@ -153,7 +153,7 @@ def after_planning(summary: Summary) -> Outcome:
     bad = still_bad(summary)
     if bad:
         return Outcome(
-            "not_recovered", Exit.NOT_RECOVERED, "Not healthy, and nothing was planned.", _finding_reasons(bad),
+            "not_recovered", Exit.NOT_RECOVERED, "Not healthy, and nothing was planned.", [*_refused(summary), *_finding_reasons(bad)],
         )
     judged = {str(item["host"]) for item in summary.findings}
     if not judged:
@@ -201,6 +201,15 @@ def _unknown(summary: Summary) -> list[str]:
 
 def _no_end(execution: Json) -> list[str]:
     return [f"the process ended without its statistics ({execution.get('ended_how') or 'killed'})"]
+
+
+def _refused(summary: Summary) -> list[str]:
+    """What would help and is refused: without it an operator would only read that nothing was planned."""
+    return [
+        f"{item['host']}: {str(item.get('verb')).replace('_', ' ')} {words.target(item.get('target') or {})} is refused: "
+        + words.one_line(str((item.get("detail") or {}).get("why") or "no reason given"), limit=300)
+        for item in carried_out(summary) if item.get("outcome") == "refused"
+    ][:10]
 
 
 def _failure_reasons(summary: Summary, hosts: Sequence[str]) -> list[str]:

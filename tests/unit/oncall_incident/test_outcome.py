@@ -142,6 +142,17 @@ def test_after_acting(tell: Tell, status: Exit, not_measured: list[str], tmp_pat
     assert (end.status, list(end.not_measured)) == (status, not_measured)
 
 
+def test_what_is_refused_is_why_nothing_was_planned(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    with story.segment(check_mode=True):
+        story.finding("investigate", "db1", "critical")
+        story.action("db1", "refused", why="three failures within the hour")
+        story.stats(db1=0)
+    end = outcome.after_planning(summarise(story.run_dir))
+    assert end.status == Exit.NOT_RECOVERED and end.sentence == "Not healthy, and nothing was planned."
+    assert end.reasons[0].startswith("db1: terminate ") and end.reasons[0].endswith(" is refused: three failures within the hour")
+
+
 def test_what_was_under_way_when_the_host_went_away_is_not_called_nothing(tmp_path: Path) -> None:
     story = Story(tmp_path)
     cut_off_while_it_acted(story)
