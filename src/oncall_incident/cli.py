@@ -141,7 +141,7 @@ def drill(
     rounds: Annotated[Many, typer.Option("-r", "--round", metavar="ROUND", help="Only this round; may be repeated.")] = None,
     lifetime: Annotated[
         str, typer.Option("--lifetime", metavar="TIME", help="The hosts take faults back after this by themselves."),
-    ] = "15m",
+    ] = "30m",
     severity: Annotated[
         str, typer.Option("-s", "--severity", metavar="LEVEL", help="Whose targets the times are held against.", show_default=False),
     ] = "",

@@ -50,21 +50,24 @@ def drill_and_show(
     cwd = Path.cwd()
     drill = definition.choose(asked.scenario, collection=found.path, cwd=cwd)
     chosen = _chosen(drill, rounds)
-    _check_lifetime(lifetime)
+    _check_lifetime(lifetime, drill)
     promised = _severity(severity or drill.severity, policy)
     request.check_inventory(asked, configured=None, cwd=cwd)
     request.check_files(asked, cwd=cwd)
     program = ansible_playbook()
     inventory = hosts.read_inventory(asked, program=program, cwd=cwd)
     allowed = hosts.allowed(inventory)
-    nowhere = hosts.missing(inventory, [entry for part in chosen for entry in (*part.faults, *part.afterwards)])
+    if asked.limit:
+        allowed = hosts.chosen(allowed, hosts.read_inventory(asked, program=program, cwd=cwd, limit=asked.limit))
+    nowhere = hosts.missing(inventory, [entry for part in chosen for entry in (*part.faults, *part.afterwards)], allowed)
     if nowhere:
         raise Stop(
-            f"This drill's faults and probes go to {', '.join(nowhere)}, where no host in the group {hosts.DRILLABLE} is.",
+            f"This drill's faults and probes go to {', '.join(nowhere)}; none of the hosts that may be broken is there: "
+            f"{', '.join(allowed)}.",
             hint="Name the groups as the drill does, or write a drill of your own: incident drill my-drill.yml",
         )
     console = PatientConsole(stderr=as_json, highlight=False)
-    _show_plan(console, drill, chosen, allowed, lifetime)
+    _show_plan(console, drill, chosen, inventory, allowed, lifetime)
     if not asked.yes and not _approved(console):
         console.print(Text("REFUSED  Nothing was touched.", style="bold yellow"))
         return Exit.REFUSED
@@ -72,7 +75,7 @@ def drill_and_show(
     stopper = Stopper(timeout=asked.timeout)
     view = View(console, verbose=asked.verbosity > 0)
     started = datetime.now(UTC)
-    executions = Executions(asked, found=found, view=view, stopper=stopper, home=home)
+    executions = Executions(asked, hosts=allowed, found=found, view=view, stopper=stopper, home=home)
     drilling = Drilling(
         drill, executions=executions, view=view, stopper=stopper, home=home, lifetime=lifetime, name=f"{drill.name}-{secrets.token_hex(2)}",
         severity=promised,
@@ -137,20 +140,28 @@ def _severity(level: str, policy: str) -> Severity:
     return Severity(rules, rules.require(level or rules.default))
 
 
-def _check_lifetime(lifetime: str) -> None:
+def _check_lifetime(lifetime: str, drill: Drill) -> None:
     try:
         seconds = parse_duration(lifetime, name="--lifetime")
     except BadInput as exc:
         raise Stop(exc.message, hint=exc.hint or "") from exc
-    if not 60 <= seconds <= 86400:
-        raise Stop(f"--lifetime {lifetime}: between 1m and 1d.", hint="A fault outlives its drill by this time at most.")
+    least = drill.targets["detect"] + drill.targets["recover"]
+    if not least < seconds <= 86400:
+        raise Stop(
+            f"--lifetime {lifetime}: more than {format_duration(least)}, at most 1d.",
+            hint="A fault must outlast the times that the drill allows for detection and recovery, else its end looks like a recovery.",
+        )
 
 
-def _show_plan(console: Console, drill: Drill, chosen: Sequence[definition.Round], allowed: Sequence[str], lifetime: str) -> None:
+def _show_plan(
+    console: Console, drill: Drill, chosen: Sequence[definition.Round], inventory: Mapping[str, Any], allowed: Sequence[str], lifetime: str,
+) -> None:
     console.print(Text.assemble((f"drill {drill.name}", "bold"), f"  {drill.description}"))
     console.print(Text(f"hosts that may be broken: {', '.join(allowed)}", style="yellow"))
     for part in chosen:
-        faults = ", ".join(f"{fault['fault']} on {fault['hosts']}" for fault in part.faults)
+        faults = ", ".join(
+            f"{fault['fault']} on {', '.join(hosts.reached(inventory, str(fault['hosts']), allowed))}" for fault in part.faults
+        )
         note = f"; the {part.interrupt} fails meanwhile" if part.interrupt else ""
         console.print(Text.assemble((f"  {part.name}: ", "bold"), f"{faults}; recovered by {drill.scenario}{note}"))
     note = f"Each fault is taken back at its round's end, and by its host after {lifetime} whatever happens here."

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
+from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration, parse_duration
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, verify
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
@@ -64,6 +64,7 @@ class Drilling:
         self._home = home
         self._name = name
         self._lifetime = lifetime
+        self.lifetime = parse_duration(lifetime, name="--lifetime")
         self.severity = severity
 
     def steady(self, *, patience: float = 0.0) -> Step:
@@ -177,6 +178,12 @@ class _Course:
             if not played.lost or time.monotonic() > back:
                 break
         self.steps.append(Step("nothing of the fault is left", not played.problems, "; ".join(played.problems)))
+        # A fault that goes by itself makes any recovery look good.
+        lasted = time.time() - (self._began or time.time())
+        given = self._drilling.lifetime
+        self.steps.append(Step(
+            "the hosts did not take it back by themselves", lasted < given, f"after {format_duration(lasted)} of {format_duration(given)}",
+        ))
 
     def scored(self) -> Scored:
         """The result."""
@@ -255,7 +262,8 @@ class _Course:
             finished = self._run()
             run_dir, summary = finished.run_dir, finished.summary
             self._demand(finished.outcome.status not in _HEALTHY, "a recovery cut off is not called one", finished.outcome.sentence)
-        named = begun(outcome.carried_out(summary), summary.unanswered)
+        acted = [item for item in outcome.carried_out(summary) if item.get("outcome") not in _NOTHING]
+        named = begun(acted, summary.unanswered)
         self._note_touched(summary)
         self._demand(bool(named), "what was begun is named", "; ".join([*named, *_unreached(summary)]) or "neither done nor unknown")
 

@@ -32,7 +32,6 @@ from ..run import Finished, Run
 from ..scenarios import Scenario
 from ..stopping import Stopper
 from ..view import View
-from .hosts import DRILLABLE
 
 PLAYBOOK = Scenario("drill", "A part of incident drill", "oncall.incident._drill")
 #: Seconds within which a killed run's first act must be seen.
@@ -63,11 +62,14 @@ class Executions:
 
     Args:
         asked: the arguments that all have in common: inventory, keys, passwords.
+        hosts: by name; everything is limited to them, recovery included.
         home: the recorder's home.
     """
 
-    def __init__(self, asked: Request, *, found: Collection, view: View, stopper: Stopper, home: Path) -> None:
-        self._asked = asked
+    def __init__(
+        self, asked: Request, *, hosts: Sequence[str], found: Collection, view: View, stopper: Stopper, home: Path,
+    ) -> None:
+        self._asked = dataclasses.replace(asked, limit=",".join(hosts))
         self._found = found
         self._view = view
         self._stopper = stopper
@@ -81,12 +83,11 @@ class Executions:
         Args:
             whatever: not to be stopped by an operator who lost patience: a fault is taken back whole.
         """
-        asked = dataclasses.replace(self._asked, limit=self._limit())
         record = Recording(
             home=self._home, run=layout.new_run_id(f"drill-{door}", now=time.time()), versions=collection.versions(self._found),
         )
         executor = Executor(
-            asked, scenario=PLAYBOOK, found=self._found, settings=self._settings, record=record, home=self._home,
+            self._asked, scenario=PLAYBOOK, found=self._found, settings=self._settings, record=record, home=self._home,
             program=ansible_playbook(), cwd=self._cwd, view=self._view, stopper=Stopper() if whatever else self._stopper,
         )
         with private_dir() as private:
@@ -94,6 +95,7 @@ class Executions:
             ended = executor.run(private / door, tags=[door], check=False, variables=files, own=dict(variables), doing=doing)
         summary = record.summary
         problems = [f"{entry['host']}: {entry['msg'] or entry['task']}" for entry in [*summary.failures, *summary.unreachable]]
+        problems += [f"no host was there for: {entry.get('play')}" for entry in summary.no_hosts]
         if ended.status != 0 and not problems:
             problems = [f"ansible-playbook ended with {ended.status}: {' '.join(ended.output[-3:])}"]
         return Played(run=record.run, ended=time.time(), problems=problems, output=_outputs(record.run_dir),
@@ -118,32 +120,30 @@ class Executions:
         argv += [part for value in request.extra_vars for part in ("-e", value)]
         null = subprocess.DEVNULL
         with subprocess.Popen(argv, stdin=null, stdout=null, stderr=null, start_new_session=True) as child:
-            run_dir = self._await_act(child, known, at)
-            for group in _groups(child.pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(group, signal.SIGKILL)
+            try:
+                run_dir = self._await_act(child, known, at)
+            finally:
+                # In any case: what goes on acting while the drill takes its faults back is nobody's recovery.
+                for group in _groups(child.pid):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(group, signal.SIGKILL)
         return run_dir, summarise(run_dir)
 
     def _await_act(self, child: subprocess.Popen[bytes], known: set[str], at: str) -> Path:
         deadline = time.monotonic() + ACT_TIMEOUT
-        while time.monotonic() < deadline and child.poll() is None:
+        while time.monotonic() < deadline and child.poll() is None and not self._stopper.reason:
             for name in set(_runs(self._home)) - known:
                 run_dir = layout.runs_dir(self._home) / name
                 if begun_by(child.pid, events := list(reader.read(run_dir))) and any(acts(event, at=at) for event in events):
                     return run_dir
             time.sleep(_POLL)
-        child.kill()
         raise Stop("The run ended, or did not come to act, before it could be killed.", status=Exit.FAILED)
 
     def _request(self, scenario: str, tags: Sequence[str], check: bool, extra_vars: Sequence[str]) -> Request:
         return dataclasses.replace(
-            self._asked, scenario=scenario, limit=self._limit(), yes=True, check=check, tags=list(tags),
+            self._asked, scenario=scenario, yes=True, check=check, tags=list(tags),
             extra_vars=[*self._asked.extra_vars, *extra_vars],
         )
-
-    def _limit(self) -> str:
-        """What every execution of a drill is limited to, recovery included: nothing else is touched."""
-        return f"{DRILLABLE}:&{self._asked.limit}" if self._asked.limit else DRILLABLE
 
 
 def _runs(home: Path) -> list[str]:

@@ -21,15 +21,19 @@ _TIMEOUT = 120
 Json = Mapping[str, Any]
 
 
-def read_inventory(asked: Request, *, program: str, cwd: Path) -> dict[str, Any]:
+def read_inventory(asked: Request, *, program: str, cwd: Path, limit: str = "") -> dict[str, Any]:
     """The inventory as Ansible sees it.
 
+    Args:
+        limit: a pattern, to read of these hosts only.
+
     Raises:
-        Stop: Ansible cannot read it.
+        Stop: Ansible cannot read it, or the pattern fits no host.
     """
     argv = [str(Path(program).with_name("ansible-inventory")), "--list"]
     argv += [part for inventory in asked.inventories for part in ("-i", inventory)]
     argv += [part for file in asked.vault_password_files for part in ("--vault-password-file", file)]
+    argv += ["--limit", limit] if limit else []
     env = {**os.environ, "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true", "ANSIBLE_NOCOLOR": "1"}
     try:
         done = subprocess.run(
@@ -59,6 +63,7 @@ def allowed(inventory: Json) -> list[str]:
         Stop: none is marked, or one is marked both ways; nothing is touched then.
     """
     hosts = members(inventory, DRILLABLE)
+    production = members(inventory, PRODUCTION)
     if not hosts:
         raise Stop(
             f"No host of this inventory may be broken: it has no group {DRILLABLE} with hosts in it.",
@@ -66,7 +71,10 @@ def allowed(inventory: Json) -> list[str]:
         )
     variables = (inventory.get("_meta") or {}).get("hostvars") or {}
     marked = {host for host in hosts if str((variables.get(host) or {}).get("drill_production", "")).lower() in ("true", "yes", "1", "on")}
-    wrong = sorted((hosts & members(inventory, PRODUCTION)) | marked)
+    # One machine may have two names.
+    kept = {_address(variables, host) for host in production}
+    marked |= {host for host in hosts if _address(variables, host) in kept}
+    wrong = sorted((hosts & production) | marked)
     if wrong:
         raise Stop(
             f"Marked as {DRILLABLE} and as production: {', '.join(wrong)}. Nothing was touched.",
@@ -75,10 +83,38 @@ def allowed(inventory: Json) -> list[str]:
     return sorted(hosts)
 
 
-def missing(inventory: Json, faults: Sequence[Json]) -> list[str]:
-    """The groups (or hosts) of faults that would reach no drillable host."""
-    hosts = members(inventory, DRILLABLE)
-    return sorted({
-        str(fault["hosts"]) for fault in faults
-        if not (members(inventory, str(fault["hosts"])) & hosts or str(fault["hosts"]) in hosts)
-    })
+def chosen(allowed_hosts: Sequence[str], limited: Json) -> list[str]:
+    """Those of the hosts that may be broken that a limit leaves.
+
+    The limit is never handed on as text: `drillable:&web1,db9` would be db9 too.
+
+    Args:
+        limited: the inventory, read with the limit.
+
+    Raises:
+        Stop: none is left.
+    """
+    named = set((limited.get("_meta") or {}).get("hostvars") or {}).union(
+        *((entry or {}).get("hosts", ()) for group, entry in limited.items() if group != "_meta"),
+    )
+    left = [host for host in allowed_hosts if host in named]
+    if not left:
+        raise Stop(
+            f"--limit leaves none of the hosts that may be broken: {', '.join(allowed_hosts)}.",
+            hint=f"Only hosts in {DRILLABLE} are drilled.",
+        )
+    return left
+
+
+def reached(inventory: Json, where: str, hosts: Sequence[str]) -> list[str]:
+    """Which of these hosts a fault or a probe goes to; `where` is a group or a host."""
+    return sorted((members(inventory, where) | {where}) & set(hosts))
+
+
+def missing(inventory: Json, entries: Sequence[Json], hosts: Sequence[str]) -> list[str]:
+    """The groups (or hosts) of faults and probes that would reach none of these hosts."""
+    return sorted({str(entry["hosts"]) for entry in entries if not reached(inventory, str(entry["hosts"]), hosts)})
+
+
+def _address(variables: Json, host: str) -> str:
+    return str((variables.get(host) or {}).get("ansible_host") or host)

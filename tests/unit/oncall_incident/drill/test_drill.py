@@ -111,7 +111,25 @@ def test_hosts_that_must_not_be_broken(changes: dict[str, Any], said: str) -> No
 
 def test_faults_that_would_reach_nobody() -> None:
     faults = [{"fault": "f", "hosts": name} for name in ("app", "db1", "cache", "app9")]
-    assert hosts.missing(INVENTORY, faults) == ["app9", "cache"]
+    assert hosts.missing(INVENTORY, faults, ["db1", "app1"]) == ["app9", "cache"]
+    assert hosts.missing(INVENTORY, faults, ["db1"]) == ["app", "app9", "cache"]
+
+
+def test_a_limit_only_takes_hosts_away() -> None:
+    """As ansible-inventory --limit 'web1,db9' says it: db9 is no host to break."""
+    assert hosts.chosen(["app1", "db1"], {"_meta": {"hostvars": {"db9": {}}}, "db": {"hosts": ["db1", "db9"]}}) == ["db1"]
+    with pytest.raises(Stop, match="leaves none of the hosts"):
+        hosts.chosen(["app1", "db1"], {"_meta": {"hostvars": {"db9": {}}}})
+
+
+def test_a_production_host_under_another_name_is_found() -> None:
+    twin = {
+        "_meta": {"hostvars": {"db1": {"ansible_host": "192.0.2.1"}, "pay1": {"ansible_host": "192.0.2.1"}}},
+        "production": {"hosts": ["pay1"]},
+    }
+    with pytest.raises(Stop) as raised:
+        hosts.allowed({**INVENTORY, **twin})
+    assert "production: db1" in raised.value.message
 
 
 @pytest.mark.parametrize(("host", "action", "fits"), [
