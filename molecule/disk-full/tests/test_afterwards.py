@@ -38,4 +38,7 @@ def test_it_was_never_restarted_and_its_files_are_whole() -> None:
 
 
 def test_nothing_of_a_fault_is_left() -> None:
-    assert host().run("ls -A /srv/small/log /var/lib/oncall-drill").stdout.replace("\n", "").count("shop.log") == 0
+    logs, faults = host().run("ls -A /srv/small/log"), host().run("ls -A /var/lib/oncall-drill")
+    assert logs.rc == 0 and not [name for name in logs.stdout.split() if name.startswith(("shop.log", "app.log"))]
+    assert faults.rc == 0 and "oncall-drill-" not in faults.stdout
+    assert host().run("systemctl list-units --all --no-legend 'oncall-drill-*'").stdout == ""
