@@ -97,7 +97,10 @@ class Site:
     def __post_init__(self) -> None:
         self.group("db", db1={"postgres_login_unix_socket": str(self.server.socket_dir), "postgres_login_port": self.server.port})
         self.group("app")
-        # A short path: Ansible keeps a socket there, and pytest's own directories are too deep for one.
+        self.make_temporary()
+
+    def make_temporary(self) -> None:
+        """A short path: Ansible keeps a socket there since 2.21, and pytest's own directories are too deep for one."""
         self.temporary = Path(tempfile.mkdtemp(prefix="oncall-"))
         weakref.finalize(self, shutil.rmtree, self.temporary, ignore_errors=True)
 

@@ -59,8 +59,7 @@ class RedisSite(Site):
 
     def __post_init__(self) -> None:
         self.hosts = {}
-        self.temporary = self.place / "tmp"
-        self.temporary.mkdir(exist_ok=True)
+        self.make_temporary()
         self.group("cache", cache1=self.login(self.cache))
         self.group("app")
         self.services.mkdir(exist_ok=True)

@@ -30,8 +30,7 @@ class FullSite(Site):
 
     def __post_init__(self) -> None:
         self.hosts = {}
-        self.temporary = self.place / "tmp"
-        self.temporary.mkdir()
+        self.make_temporary()
         self.group("servers", web1={
             "host_become": False, "host_file_systems": [str(self.full)], "host_look_below": [str(self.full)], "host_disk_sample": "0s",
             "host_verify_hold": "0s", "host_verify_timeout": "20s",
