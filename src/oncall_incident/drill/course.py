@@ -262,8 +262,7 @@ class _Course:
             finished = self._run()
             run_dir, summary = finished.run_dir, finished.summary
             self._demand(finished.outcome.status not in _HEALTHY, "a recovery cut off is not called one", finished.outcome.sentence)
-        acted = [item for item in outcome.carried_out(summary) if item.get("outcome") not in _NOTHING]
-        named = begun(acted, summary.unanswered)
+        named = begun(_acted(summary), summary.unanswered)
         self._note_touched(summary)
         self._demand(bool(named), "what was begun is named", "; ".join([*named, *_unreached(summary)]) or "neither done nor unknown")
 
@@ -302,7 +301,7 @@ class _Course:
 
     def _again(self) -> None:
         finished = self._run()
-        done = [item for item in outcome.carried_out(finished.summary) if item.get("outcome") not in _NOTHING]
+        done = _acted(finished.summary)
         self.steps.append(Step(
             "a second run finds nothing to do", finished.outcome.status == Exit.NOTHING_TO_DO and not done,
             f"{finished.outcome.sentence} {len(done)} actions",
@@ -337,7 +336,7 @@ class _Course:
         self._touched += [
             {"host": item["host"], "verb": item.get("verb"), "target": item.get("target"), "outcome": item.get("outcome"),
              "at": datetime.fromisoformat(str(item["ts"])).timestamp()}
-            for item in outcome.carried_out(summary) if item.get("outcome") not in _NOTHING
+            for item in _acted(summary)
         ]
 
     def _demand(self, holds: bool, name: str, detail: str) -> None:
@@ -345,6 +344,11 @@ class _Course:
         self.steps.append(Step(name, holds, detail))
         if not holds:
             raise Broken(f"{name}: no")
+
+
+def _acted(summary: Summary) -> list[Mapping[str, Any]]:
+    """The actions that touched something."""
+    return [item for item in outcome.carried_out(summary) if item.get("outcome") not in _NOTHING]
 
 
 def _unreached(summary: Summary) -> list[str]:
