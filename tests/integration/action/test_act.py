@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.processes import alive
 from tests.support.until import until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,13 +37,6 @@ pid.write_text(str(process.pid))
 MEASURE: dict[str, Any] = {
     "module": "ansible.builtin.slurp", "until": "measured.content != before.content", "timeout": "3s", "interval": "100ms",
 }
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def _commands() -> list[bytes]:
@@ -127,7 +121,7 @@ def test_a_check_plans_and_touches_nothing(service: Service) -> None:
     assert (outcome(planned), planned["changed"], planned["contract"]) == ("planned", True, "oncall.incident/actions/1")
     assert planned["limits"] == {"restart_service": 1}
     assert service.pid == before
-    assert _alive(before)
+    assert alive(before)
 
 
 def test_it_is_done_when_it_is_measured(service: Service) -> None:
@@ -136,7 +130,7 @@ def test_it_is_done_when_it_is_measured(service: Service) -> None:
     done = service.act(approved=[identity])
     assert (outcome(done), done["changed"]) == ("done", True)
     assert service.pid != before
-    assert not _alive(before)
+    assert not alive(before)
     assert done["actions"][0]["id"] == identity
 
 

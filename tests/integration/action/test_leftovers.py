@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import leftovers
 
+from tests.support.processes import alive
 from tests.support.until import until
 
 # A module, as its supervisor starts it: a child that it waits for, and a daemon.
@@ -26,14 +27,6 @@ daemon = subprocess.Popen(["sleep", "600"], start_new_session=True)
 (place / "pids.new").rename(place / "pids")
 child.wait()
 """
-
-
-def alive(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 class Job:

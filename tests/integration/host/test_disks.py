@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.need import need
 from tests.support.run_module import run_module
+from tests.support.tmpfs import mounted
 
 OLD = 7200
 
@@ -163,16 +164,8 @@ def test_without_sight_of_open_files_nothing_is_judged(logs: Path) -> None:
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 16 MiB."""
-    need(os.geteuid() == 0, "root, to mount a small file system")
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "oncall-test", str(place)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    need(done.returncode == 0, f"a tmpfs of its own ({done.stderr.strip()})")
-    try:
+    with mounted(tmp_path / "small", size="16m") as place:
         yield place
-    finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=True, capture_output=True)
 
 
 def test_a_full_file_system_is_critical_until_it_is_cleaned(small: Path) -> None:

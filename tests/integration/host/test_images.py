@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from tests.support.need import need
+from tests.support.tmpfs import mounted
 from tests.support.until import until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,20 +55,11 @@ class Store:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    need(os.geteuid() == 0, "root, to mount a small file system")
     need(shutil.which("podman"), "podman")
-    place = tmp_path / "images"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "oncall-test", str(place)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    need(done.returncode == 0, f"a tmpfs of its own ({done.stderr.strip()})")
-    try:
-        # Podman takes no longer path than 50 characters for what it keeps while it runs.
-        with tempfile.TemporaryDirectory(prefix="oncall-") as short:
-            engine = ["podman", "--root", str(place / "root"), "--runroot", short, "--storage-driver", "vfs"]
-            yield Store(place, [*engine, "--cgroup-manager", "cgroupfs", "--events-backend", "file"])
-    finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=True, capture_output=True)
+    # Podman takes no longer path than 50 characters for what it keeps while it runs.
+    with mounted(tmp_path / "images", size="40m") as place, tempfile.TemporaryDirectory(prefix="oncall-") as short:
+        engine = ["podman", "--root", str(place / "root"), "--runroot", short, "--storage-driver", "vfs"]
+        yield Store(place, [*engine, "--cgroup-manager", "cgroupfs", "--events-backend", "file"])
 
 
 def run(store: Store, tmp_path: Path, *arguments: str) -> tuple[int, dict[str, Any]]:

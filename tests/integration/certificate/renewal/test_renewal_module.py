@@ -18,6 +18,7 @@ import pytest
 
 from tests.support.acme import TRUST
 from tests.support.certs import DAY, Issued, weak_key
+from tests.support.processes import alive
 from tests.support.run_module import start_module
 from tests.support.until import until
 
@@ -266,15 +267,7 @@ def test_a_command_that_hangs_is_ended(expired: Web) -> None:
     assert "did not end in time" in result["msg"]
     assert contents(expired) == before
     for pid in pids.read_text().split():
-        until(lambda pid=pid: not running(int(pid)), what="the end of the command and of its children")  # type: ignore[misc]
-
-
-def running(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except OSError:
-        return False
+        until(lambda pid=pid: not alive(int(pid)), what="the end of the command and of its children")  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("left", ["nothing", "half", "whole"])
@@ -336,7 +329,7 @@ def test_a_repair_by_hand_outlives_a_killed_run(web: Web) -> None:
     (manifest,) = web.backups.glob(f"{WWW}/*/manifest.json")
     command = json.loads(manifest.read_text())["pid"]
     os.kill(command, signal.SIGKILL)
-    until(lambda: not running(command), what="the end of the command")
+    until(lambda: not alive(command), what="the end of the command")
     fullchain.write_text(present.chain_pem)
     repaired = contents(web)
     result = web.renew(lineages=[{"name": WWW, "command": ["true"]}])
@@ -421,7 +414,7 @@ def refused_by_the_other(web: Web) -> bool:
     """Whether the module's own certbot has come and gone."""
     for manifest in web.backups.glob(f"{WWW}/*/manifest.json"):
         pid = json.loads(manifest.read_text())["pid"]
-        return bool(pid) and not running(pid)
+        return bool(pid) and not alive(pid)
     return False
 
 
