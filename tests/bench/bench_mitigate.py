@@ -4,7 +4,9 @@
 """Time to mitigate: from the start of the command to the last guilty session gone.
 
 Ours (`incident/db-recovery.yml --tags mitigate`) also protects, limits, locks and measures; the same selection with
-community.postgresql.postgresql_query, and with bare psql, only signals. An empty play is the floor of any playbook.
+community.postgresql.postgresql_query, and with bare psql, only signals. An empty play is the floor of any playbook. By default
+the evidence of the host and of the database is taken before anything is changed, and that counts here too; without it
+(`evidence_snapshot` and `postgres_snapshot` off) is what compares with the others, which keep nothing.
 """
 
 from __future__ import annotations
@@ -123,6 +125,10 @@ def main() -> None:
             {
                 "empty play": lambda: floor([playbook, *inventory, str(work / "empty.yml")], work=work),
                 "community.postgresql": lambda: timed(server, neighbour, collections=theirs, work=work),
+                "db-recovery --tags mitigate, no snapshots": lambda: timed(
+                    server, [*ours, "-e", "evidence_snapshot=false", "-e", "postgres_snapshot=false"], collections=ROOT / ".collections",
+                    work=work,
+                ),
                 "db-recovery --tags mitigate": lambda: timed(server, ours, collections=ROOT / ".collections", work=work),
                 "psql": lambda: timed(server, [str(server.bin_dir / "psql"), "-qc", SELECTION], collections=theirs, work=work),
             },

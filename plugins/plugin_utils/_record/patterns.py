@@ -19,6 +19,8 @@ from .names import is_secret_name
 
 Mask = t.Callable[[str], str]
 
+#: From this length on, in characters, finding the lines first pays.
+_LONG = 4096
 # Bounded, or a line of a hundred thousand dots would take minutes.
 _NAME = r"[\w.\-\[\]]{0,80}"
 _WORDS = (
@@ -36,20 +38,46 @@ class Rule:
         hints: lower-case literals; without any of them in the lower-case text the expression is not tried.
         pattern: its group `secret` is what is masked; a group `name`, if any, must be a secret's name.
         learn: whether the found value is a secret wherever else it appears.
+        within_line: a match never has an end of a line in it, and a hint is always in it: of a long text only the lines with a
+            hint are looked at.
     """
 
     name: str
     hints: tuple[str, ...]
     pattern: re.Pattern[str]
     learn: bool = False
+    within_line: bool = False
 
     def replace(self, text: str, mask: Mask) -> str:
         """The text with every match's secret masked."""
-        return self.pattern.sub(_Replace(mask), text)
+        swap = _Replace(mask)
+        if not self.within_line or len(text) < _LONG:
+            return self.pattern.sub(swap, text)
+        parts, done = [], 0
+        for begin, end in _lines_with(self.hints, text):
+            parts += [text[done:begin], self.pattern.sub(swap, text[begin:end])]
+            done = end
+        return "".join([*parts, text[done:]])
 
 
-def _rule(name: str, hints: str, pattern: str, *, flags: int = re.IGNORECASE, learn: bool = False) -> Rule:
-    return Rule(name=name, hints=tuple(hints.split(" ")), pattern=re.compile(pattern, flags), learn=learn)
+def _lines_with(hints: tuple[str, ...], text: str) -> t.Iterator[tuple[int, int]]:
+    """Where the lines begin and end that contain a hint."""
+    lower = text.lower()
+    if len(lower) != len(text):  # a letter that has two in lower case: positions are others
+        yield 0, len(text)
+        return
+    searched = re.compile("|".join(map(re.escape, hints)))
+    end = 0
+    while (found := searched.search(lower, end)) is not None:
+        begin = text.rfind("\n", end, found.start()) + 1 or end
+        end = text.find("\n", found.end()) + 1 or len(text)
+        yield begin, end
+
+
+def _rule(
+    name: str, hints: str, pattern: str, *, flags: int = re.IGNORECASE, learn: bool = False, within_line: bool = False,
+) -> Rule:
+    return Rule(name=name, hints=tuple(hints.split(" ")), pattern=re.compile(pattern, flags), learn=learn, within_line=within_line)
 
 
 # Quoted, with quotes escaped inside; quoted without such; cut off before its end, as a shortened log has it; or bare.
@@ -86,10 +114,12 @@ RULES: tuple[Rule, ...] = (
     _rule("openssl pass:", "pass:", r"""(?P<q>["'])pass:(?P<quoted>(?:(?!(?P=q))[^\n])+)(?P=q)|\bpass:(?P<secret>[^\s'"]+)"""),
     # A word of its own, as env prints it: up to the next blank, since a password may have any other character.
     _rule("variable", "pass pwd secret token key credential dsn conninfo",
-          rf"""(?<![^\s])(?P<name>[\w.\-]{{0,80}}(?:{_WORDS}|pass)[\w\-]{{0,80}})=(?P<secret>[^\s"'<{{$\\][^\s"'\\]*)"""),
+          rf"""(?<![^\s])(?P<name>[\w.\-]{{0,80}}(?:{_WORDS}|pass)[\w\-]{{0,80}})=(?P<secret>[^\s"'<{{$\\][^\s"'\\]*)""",
+          within_line=True),
     _rule("element", "</", rf"""<(?P<name>[\w.\-:]{{0,80}}(?:{_WORDS})[\w\-]{{0,80}})>(?P<secret>[^<>]+)</"""),
     _rule("assignment", "pass pwd secret token key credential dsn conninfo",
-          rf"""(?<![?&\w])(?=\w)(?P<name>[\w.\-]{{0,80}}(?:{_WORDS}|pass)[\w\-]{{0,80}}){_QUOTE}[ \t]*(?:=>|=|:)[ \t]*{_VALUE}"""),
+          rf"""(?<![?&\w])(?=\w)(?P<name>[\w.\-]{{0,80}}(?:{_WORDS}|pass)[\w\-]{{0,80}}){_QUOTE}[ \t]*(?:=>|=|:)[ \t]*{_VALUE}""",
+          within_line=True),
     _rule("option", "--", rf"""(?<!\S)--(?P<name>[\w-]{{0,80}}(?:{_WORDS})[\w-]{{0,80}})[ \t]+(?!-){_VALUE}"""),
     _rule("mysql -p", "mysql mariadb mongo", rf"\b(?:mysql\w*|mariadb[\w-]*|mongo\w*)\b[^\n|;&]*?\s(?-i:-p)\s?{_WORD}"),
     _rule("redis-cli -a", "redis-cli", rf"\bredis-cli\b[^\n|;]*?\s-a\s+{_WORD}"),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import random
 import re
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
-from ansible_collections.oncall.incident.plugins.plugin_utils._record import forms
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import forms, patterns
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import KEY_FILE, Redactor, token_key
 
 SECRET = 'pä/ss "w0rd\\ +&\n2nd-line-of-it'
@@ -352,3 +353,27 @@ def test_thousands_of_secrets_stay_fast(redactor: Redactor) -> None:
     text = textwrap.fill(" ".join("".join(rng.choice(string.ascii_lowercase) for _ in range(7)) for _ in range(20_000)))
     assert "[redacted:" not in redactor.text(text)
     assert redactor.text(text + secrets[500]).endswith(redactor.token(secrets[500]))
+
+
+_FRAGMENTS = ("pass", "PASSWORD", "db_token", "Api-Key", "=", ": ", " => ", '"', "'", "\\", "\n", "\r\n", " ", "&", "?", "x7", "İ",
+              "plain words ", "secret", "{", "}", "[", ",", ";", "PGDSN",
+              " DB_PASSWORD=hunter2", "api_key: \"a b\"")
+
+
+@pytest.mark.parametrize("rule", [rule for rule in patterns.RULES if rule.within_line], ids=lambda rule: rule.name)
+@pytest.mark.parametrize("seed", range(20))
+def test_of_a_long_text_only_the_lines_with_a_hint_change_nothing_about_what_is_found(rule: patterns.Rule, seed: int) -> None:
+    chosen = random.Random(seed)
+    fragments = _FRAGMENTS if seed % 4 else [fragment for fragment in _FRAGMENTS if fragment != "İ"]
+    text = "".join(chosen.choice(fragments) if chosen.random() < 0.4 else "nothing to see\n" for _ in range(2000))
+    found: list[str] = []
+
+    def note(secret: str) -> str:
+        found.append(secret)
+        return "[redacted:000000000000]"
+
+    # Without within_line the same expression sees the whole text at once.
+    whole = dataclasses.replace(rule, within_line=False).replace(text, note)
+    expected, found[:] = list(found), []
+    assert rule.replace(text, note) == whole
+    assert found == expected and len(expected) > 3
