@@ -58,9 +58,10 @@ def parse(raw: bytes) -> Event | None:
         text = raw.decode("utf-8", "surrogatepass")
         if text.startswith("{"):
             # As the writer writes it, without blanks around it: then there is no need to look for some, which costs as much again.
-            value, end = _raw_decode(text)
+            event: Event
+            event, end = _raw_decode(text)
             if end == len(text):
-                return t.cast("Event", value)
+                return event
         value = _decode(text)
     except (ValueError, RecursionError):
         return None
