@@ -69,6 +69,13 @@ def summarise(run_dir: Path) -> Summary:
     return fold.summary()
 
 
+def summarise_and_check(run_dir: Path) -> tuple[Summary, verify.Report]:
+    """The same, and whether the record is whole: in one pass, so that what is told is what was checked."""
+    fold = Fold()
+    checked = verify.check(run_dir, seen=lambda event: fold.add(put_back(run_dir, event)))
+    return fold.summary(), checked
+
+
 def close_unfinished(run_dir: Path) -> bool:
     """Close a record whose writer died: a segment of ours recovers the torn one and names what is unknown.
 

@@ -14,11 +14,9 @@ from pathlib import Path
 import typer
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, verify
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
-from rich.console import Console
-from rich.text import Text
 
 from .errors import Stop
-from .evidence import checks, exporting, places, settings, signing
+from .evidence import checks, places, settings, signing
 from .evidence.incident import Incident
 from .evidence.store import Store
 from .exits import Exit
@@ -53,7 +51,9 @@ def verify_and_show(given: str, *, allowed_signers: str | None, tsa_ca: str | No
     store = Store(configured.home)
     asked = own.name if own is not None and store.has(own) else None
     with contextlib.ExitStack() as stack:
-        if exporting.is_archive(bundle):
+        if bundle.is_file():
+            from .evidence import exporting
+
             bundle = exporting.unpack(bundle, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="incident-verify-"))))
             # Ours is named by the incident; "bundle" is what somebody's own tar of one is called.
             asked = bundle.name if bundle.name != "bundle" else None
@@ -71,8 +71,11 @@ def verify_and_show(given: str, *, allowed_signers: str | None, tsa_ca: str | No
 def _bundle(given: str, home: Path) -> tuple[Path | None, Path | None]:
     """The bundle or archive that is meant, and the incident's folder when it lies in a store; (None, None): it is a run."""
     path = Path(given).expanduser().absolute()
-    if exporting.is_archive(path):
-        return path, None
+    if path.is_file():
+        from .evidence import exporting
+
+        if exporting.is_archive(path):
+            return path, None
     folder = places.folder_of(path)
     if folder is not None:
         return places.bundle(folder), folder
@@ -89,6 +92,9 @@ def _bundle(given: str, home: Path) -> tuple[Path | None, Path | None]:
 
 
 def _show(verdict: checks.Verdict) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
     out = Console(highlight=False, soft_wrap=True)
     said = _SAID[verdict.status]
     out.print(Text.assemble((verdict.status, _LOOKS[verdict.status]), f"  {verdict.incident or verdict.bundle.name}: {said}"))
@@ -108,6 +114,9 @@ def _record(record: str, *, as_json: bool) -> Exit:
     if as_json:
         typer.echo(json.dumps({"record": str(path), **report.as_dict()}))
         return _STATUS[report.status]
+    from rich.console import Console
+    from rich.text import Text
+
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text.assemble((report.status, _STYLE[report.status]), f"  {report.run or path.name}: {_MEANING[report.status]}"))
     for problem in report.problems[:_MOST]:

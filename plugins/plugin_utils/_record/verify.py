@@ -24,6 +24,8 @@ INCOMPLETE = "incomplete"
 BROKEN = "broken"
 
 _CHUNK = 1024 * 1024
+#: Types of lines that end a file or are asked for by one that did not end.
+_MORE_THAN_PLAIN = ("segment.close", "recovered")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +80,10 @@ class Report:
                 "recovered": list(self.recovered)}
 
 
-def check(run_dir: Path, name: str = layout.RECORD, *, heads: t.Mapping[int, str] | None = None) -> Report:
+def check(
+    run_dir: Path, name: str = layout.RECORD, *, heads: t.Mapping[int, str] | None = None,
+    seen: t.Callable[[reader.Event], object] | None = None, digest: t.Callable[[Path], str] | None = None,
+) -> Report:
     """Recheck the chain, the numbering and the blobs of a run's record, with bounded memory.
 
     A record of which whole segments were cut off at its end, or that was rewritten from its first line, shows no
@@ -88,8 +93,10 @@ def check(run_dir: Path, name: str = layout.RECORD, *, heads: t.Mapping[int, str
         run_dir: the run's directory, the one that contains `record/`.
         name: of the directory of segments, where it is not `record`.
         heads: SHA-256 that lines must have by their seq: what checkpoints elsewhere say.
+        seen: is given every event that reader.read() would give: whoever wants them as well need not read all of it twice.
+        digest: the SHA-256 in hex of a blob's file, where somebody has it already; raises OSError when it cannot be read.
     """
-    walk = _Walk(run_dir, heads or {})
+    walk = _Walk(run_dir, heads or {}, seen, digest or _digest)
     found = layout.segments(run_dir, name)
     if not found:
         walk.add("no_record", 0, 0, f"There is no record under {run_dir}.")
@@ -104,9 +111,14 @@ def check(run_dir: Path, name: str = layout.RECORD, *, heads: t.Mapping[int, str
 class _Walk:
     """The state that goes from line to line."""
 
-    def __init__(self, run_dir: Path, heads: t.Mapping[int, str]) -> None:
+    def __init__(
+        self, run_dir: Path, heads: t.Mapping[int, str], seen: t.Callable[[reader.Event], object] | None,
+        digest: t.Callable[[Path], str],
+    ) -> None:
         self._run_dir = run_dir
         self._heads = dict(heads)
+        self._seen = seen
+        self._digest = digest
         self._problems: list[Problem] = []
         self._run = ""
         self._head = reader.GENESIS
@@ -135,18 +147,34 @@ class _Walk:
 
     def segment(self, number: int, path: Path, *, is_last: bool) -> None:
         self.expected_segment = number + 1
-        kind, last_line, torn, closed_at = "", 0, 0, 0
-        for line in reader.segment_lines(path, number):
-            last_line = line.number
-            if not line.ended and not closed_at:
-                torn = line.number
-                break
-            if closed_at == line.number - 1 and closed_at:
-                self.add("after_close", number, line.number, "A line follows segment.close.")
-            kind = self._line(line) or kind
-            # "continued" promises a next file.
-            if kind == "segment.close" and not (is_last and (line.event or {}).get("ended") == "continued"):
-                closed_at = line.number
+        last_line, torn, closed_at = 0, 0, 0
+        kind = ""
+        with path.open("rb") as stream:
+            lines = reader.raw_lines(stream)
+            while True:
+                plain, raw, event = self._plain(lines, number) if not closed_at else (0, next(lines, b""), None)
+                last_line += plain
+                kind = "" if plain else kind
+                if not raw:
+                    break
+                last_line += 1
+                ended = raw.endswith(b"\n")
+                body = raw[:-1] if ended else raw
+                line = reader.Line(segment=number, number=last_line, raw=body, ended=ended, event=event or reader.parse(body))
+                if not ended and not closed_at:
+                    torn = last_line
+                    break
+                if closed_at == last_line - 1 and closed_at:
+                    self.add("after_close", number, last_line, "A line follows segment.close.")
+                kind = self._line(line) or kind
+                # "continued" promises a next file.
+                if kind == "segment.close" and not (is_last and (line.event or {}).get("ended") == "continued"):
+                    closed_at = last_line
+                self._show(line)
+            # What follows a line without end is not checked any more, but it is there for whoever reads.
+            for raw in lines:
+                if raw.endswith(b"\n"):
+                    self._show(reader.Line(segment=number, number=0, raw=raw, ended=True, event=reader.parse(raw[:-1])))
         if closed_at and not torn:
             return
         if torn:
@@ -159,6 +187,42 @@ class _Walk:
             self.add("torn" if torn else "unclosed" if last_line else "empty_segment", number, torn or last_line, message, INCOMPLETE)
         else:
             self._unclosed.append(number)
+
+    def _show(self, line: reader.Line) -> None:
+        if self._seen is not None and line.ended and line.event is not None:
+            self._seen(line.event)
+
+    def _plain(self, lines: t.Iterator[bytes], segment: int) -> tuple[int, bytes, reader.Event | None]:
+        """Take in lines as long as each is as it must be and asks for nothing else.
+
+        Nearly all are, and there may be very many: this asks in one go what _line() asks, and leaves every other line to it.
+
+        Returns:
+            How many were taken in, the line after them (b"" at the end), and its event where it was parsed already.
+        """
+        if self._unclosed or not self._run:
+            return 0, next(lines, b""), None
+        run, head, seq, heads, seen, parse, sha256 = self._run, self._head, self._seq, self._heads, self._seen, reader.parse, hashlib.sha256
+        first = seq
+        raw, event = b"", None
+        for raw in lines:
+            body = raw[:-1]
+            event = parse(body)
+            if (
+                event is None or not raw.endswith(b"\n") or event.get("prev") != head or event.get("seq") != seq + 1
+                or event.get("segment") != segment or event.get("run") != run or event.get("type") in _MORE_THAN_PLAIN
+                or seq + 1 in heads or b'"$blob"' in body
+            ):
+                break
+            seq += 1
+            head = sha256(body).hexdigest()
+            if seen is not None:
+                seen(event)
+        else:
+            raw, event = b"", None
+        self._head, self._seq = head, seq
+        self._events += seq - first
+        return seq - first, raw, event if raw.endswith(b"\n") else None
 
     def _line(self, line: reader.Line) -> str:
         """Check one whole line; its type."""
@@ -209,7 +273,7 @@ class _Walk:
             return
         self._blobs.add(digest)
         try:
-            actual = _digest(layout.blob_path(self._run_dir, digest))
+            actual = self._digest(layout.blob_path(self._run_dir, digest))
         except (OSError, ValueError):
             self.add("missing_blob", segment, line, f"Blob {digest[:12]} of this line is missing.")
             return

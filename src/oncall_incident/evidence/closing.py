@@ -16,6 +16,9 @@ from .incident import Incident
 from .settings import Settings
 from .urls import public
 
+#: Makes the report that is sealed with an incident, in Markdown, and says how the incident is.
+Report = Callable[[Incident], tuple[str, model.State]]
+
 
 @dataclasses.dataclass(frozen=True)
 class Closed:
@@ -34,7 +37,7 @@ class Closed:
 
 def close(
     incident: Incident, *, configured: Settings, resolution: str, make_key: bool, sign_keys: Sequence[str] = (), seconds: float = 30.0,
-    at: str = "", report: Callable[[Incident], str] | None = None,
+    at: str = "", report: Report | None = None,
 ) -> Closed:
     """Write that it is over, seal it, and push it where that is configured. A push that fails costs nothing but the copy.
 
@@ -69,7 +72,7 @@ def close(
 
 def seal(
     incident: Incident, *, configured: Settings, sign_keys: Sequence[str] = (), make_key: bool = True, seconds: float = 30.0,
-    report: Callable[[Incident], str] | None = None,
+    report: Report | None = None,
 ) -> tuple[sealing.Sealed, Sequence[signing.Signer]]:
     """Seal with what is configured; who signed. This store learns its own signers' keys.
 
@@ -77,12 +80,15 @@ def seal(
         report: makes the report as the incident is now; each seal has its own, `data/report/incident-NNNN.md`.
     """
     signers = configured.signers(sign_keys, make=make_key)
-    if report is not None:
-        with incident.locked():
+    state = None
+    # Held all the time: what the report read is what is sealed.
+    with incident.locked():
+        if report is not None:
             number = len(sealing.seals(incident.bundle)) + 1
             (incident.data / "report").mkdir(mode=0o700, exist_ok=True)
-            write_private(incident.data / "report" / f"incident-{number:04d}.md", report(incident))
-    sealed = sealing.seal(incident, signers=signers, authority=configured.authority, seconds=seconds)
+            text, state = report(incident)
+            write_private(incident.data / "report" / f"incident-{number:04d}.md", text)
+        sealed = sealing.seal(incident, signers=signers, authority=configured.authority, seconds=seconds, state=state)
     for signer in signers:
         if signer.identity in sealed.signed:
             signing.remember(configured.home, signer)

@@ -62,7 +62,8 @@ class State:
 
     Attributes:
         milestones: by name; the last event that names one counts (a correction is a later event).
-        updates, escalations, notes, attachments, seals: events of these types, in order.
+        updates, escalations, attachments, seals: events of these types, in order.
+        notes: how many; there may be very many, and nobody needs them all at once.
         runs: by run id, in the order they began.
     """
 
@@ -79,7 +80,7 @@ class State:
     policy: Policy | None = None
     milestones: dict[str, Milestone] = dataclasses.field(default_factory=dict)
     runs: dict[str, Run] = dataclasses.field(default_factory=dict)
-    notes: list[Event] = dataclasses.field(default_factory=list)
+    notes: int = 0
     attachments: list[Event] = dataclasses.field(default_factory=list)
     updates: list[Event] = dataclasses.field(default_factory=list)
     escalations: list[Event] = dataclasses.field(default_factory=list)
@@ -129,7 +130,7 @@ class State:
                 }
                 for run in self.runs.values()
             ],
-            "notes": len(self.notes), "attachments": len(self.attachments), "updates": len(self.updates),
+            "notes": self.notes, "attachments": len(self.attachments), "updates": len(self.updates),
             "escalations": len(self.escalations), "seals": len(self.seals),
             "alert": self.alert, "policy": self.policy.data if self.policy else None,
         }
@@ -198,6 +199,10 @@ def _run_ended(state: State, event: Event) -> None:
         run.exit_status = status if isinstance(status, int) else None
 
 
+def _note(state: State, event: Event) -> None:
+    state.notes += 1
+
+
 def _severity(state: State, event: Event) -> None:
     state.severity = str(event.get("severity", state.severity))
 
@@ -219,7 +224,7 @@ def _append(field: str) -> Callable[[State, Event], None]:
 
 _HANDLERS: Mapping[str, Callable[[State, Event], None]] = {
     OPENED: _opened, MILESTONE: _milestone, RUN_STARTED: _run_started, RUN_ENDED: _run_ended, SEVERITY: _severity, CLOSED: _closed,
-    REOPENED: _reopened, NOTE: _append("notes"), ATTACHMENT: _append("attachments"), UPDATE: _append("updates"),
+    REOPENED: _reopened, NOTE: _note, ATTACHMENT: _append("attachments"), UPDATE: _append("updates"),
     ESCALATED: _append("escalations"), SEALED: _append("seals"),
 }
 

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import difflib
 import functools
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import yaml
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 
@@ -96,6 +94,8 @@ class Policy:
         found = self.level(name)
         if found is None:
             known = [level.name for level in self.levels]
+            import difflib
+
             near = difflib.get_close_matches(name, known, n=1)
             meant = f"Did you mean {near[0]}? " if near else ""
             raise Stop(f"--severity {name}: policy {self.name} has no such level.", hint=f"{meant}It has {', '.join(known)}.")
@@ -107,6 +107,8 @@ class Policy:
             return None
         if not isinstance(target, str):
             return since + datetime.timedelta(seconds=target)
+        from zoneinfo import ZoneInfo
+
         day = since.astimezone(ZoneInfo(self.timezone))
         while True:
             day += datetime.timedelta(days=1)
@@ -128,6 +130,8 @@ def load(name: str) -> Policy:
     Raises:
         Stop: there is none, or it does not fit the schema; the message says where.
     """
+    import yaml
+
     known = sorted(path.stem for path in POLICIES.glob("*.yml"))
     path = POLICIES / f"{name}.yml" if name in known else Path(name).expanduser()
     try:
@@ -154,10 +158,12 @@ def parse(data: Any, *, source: str) -> Policy:
 @functools.lru_cache(maxsize=64)
 def parse_recorded(text: str) -> Policy:
     """The policy as an `opened` event carries it, as JSON; many incidents share one."""
-    return parse(yaml.safe_load(text), source="in the incident's record")
+    return parse(json.loads(text), source="in the incident's record")
 
 
 def _policy(data: Any) -> Policy:
+    from zoneinfo import ZoneInfo
+
     top = _mapping(data, "the file", _TOP, required=("name", "levels"))
     if top.get("schema", SCHEMA) != SCHEMA:
         raise BadInput(f"schema is {top['schema']!r}.", hint=f"This version reads {SCHEMA}.")
@@ -229,6 +235,8 @@ def _mapping(value: Any, where: str, known: set[str] | None, *, required: Sequen
     if not isinstance(value, Mapping):
         raise BadInput(f"{where} is not a mapping.", hint="See docs/evidence.md for a policy's form.")
     if known is not None and (unknown := sorted(str(key) for key in value if key not in known)):
+        import difflib
+
         near = difflib.get_close_matches(unknown[0], sorted(known), n=1)
         meant = f"Did you mean {near[0]}? " if near else ""
         raise BadInput(f"{where}: {unknown[0]!r} is not known.", hint=f"{meant}Known are {', '.join(sorted(known))}.")

@@ -76,12 +76,16 @@ def of_last(path: str, number: int) -> bool:
     return directory == f"seal/{number:04d}" and (name in known or name.endswith((".sig", ".tsr")))
 
 
-def seal(incident: Incident, *, signers: Sequence[signing.Signer], authority: str | None, seconds: float = 30.0) -> Sealed:
+def seal(
+    incident: Incident, *, signers: Sequence[signing.Signer], authority: str | None, seconds: float = 30.0,
+    state: model.State | None = None,
+) -> Sealed:
     """Seal an incident as it is now.
 
     Args:
         authority: URL of the time-stamping authority; None asks nobody.
         seconds: how long to wait for it.
+        state: the incident as it is now, from somebody who read it while he held its lock, and still holds it.
 
     Raises:
         Stop: a run goes on, or something that an earlier seal or the custody chain covers was changed.
@@ -90,7 +94,7 @@ def seal(incident: Incident, *, signers: Sequence[signing.Signer], authority: st
     with incident.locked():
         require_intact(incident)
         _sweep(incident)
-        state = incident.state()
+        state = state or incident.state()
         _collect_runs(incident, state)
         before = seals(incident.bundle)
         number = before[-1][0] + 1 if before else 1

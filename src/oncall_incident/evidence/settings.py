@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
@@ -89,13 +88,7 @@ def load(home: Path | None = None) -> Settings:
     """
     home = (home or layout.default_home(os.environ)).absolute()
     path = home / FILE
-    data: Any = {}
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as exc:
-        raise Stop(f"{path} cannot be read: {str(exc).splitlines()[0]}.", hint="It is YAML: key: value.") from exc
+    data = _read(path)
     if not isinstance(data, dict) or (unknown := sorted(str(key) for key in data if key not in _KEYS)):
         what = f"{unknown[0]!r} is not known" if isinstance(data, dict) else "it is no mapping"
         raise Stop(f"{path}: {what}.", hint=f"Known are {', '.join(sorted(_KEYS))}.")
@@ -124,3 +117,23 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return os.pathsep.join(str(item) for item in value)
     return "" if value is None else str(value)
+
+
+def _read(path: Path) -> Any:
+    """What the file says; {} when there is none, and then nobody needs YAML."""
+    try:
+        text = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as exc:
+        raise _unreadable(path, exc) from exc
+    import yaml
+
+    try:
+        return yaml.safe_load(text.decode("utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        raise _unreadable(path, exc) from exc
+
+
+def _unreadable(path: Path, exc: Exception) -> Stop:
+    return Stop(f"{path} cannot be read: {str(exc).splitlines()[0]}.", hint="It is YAML: key: value.")

@@ -68,9 +68,9 @@ def show_status(incident: Incident, *, as_json: bool) -> None:
         how = run.outcome.replace("_", " ") or "goes on, or nobody saw its end"
         out.print(Text.assemble("  run ", (run.run, "bold"), f"  {how}"))
     numbers = [
-        words.count(len(found), name) for found, name in (
-            (state.notes, "note"), (state.attachments, "attachment"), (state.updates, "update"), (state.escalations, "escalation"),
-            (state.seals, "seal"),
+        words.count(found, name) for found, name in (
+            (state.notes, "note"), (len(state.attachments), "attachment"), (len(state.updates), "update"),
+            (len(state.escalations), "escalation"), (len(state.seals), "seal"),
         ) if found
     ]
     out.print(Text(f"  {', '.join(numbers) or 'nothing else yet'}; bundle {incident.bundle}", style="dim"))

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,6 +64,8 @@ class Store:
             return Incident(self.directory / beginning[0])
         if beginning:
             raise Stop(f"{given}: {len(beginning)} incidents begin with that.", hint="They are: " + ", ".join(beginning[-5:]))
+        import difflib
+
         near = difflib.get_close_matches(given, known, n=1, cutoff=0.6)
         meant = f"Did you mean {near[0]}? " if near else ""
         last = f"the last one is {known[-1]}." if known else "there are none yet; incident open makes one."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import operator
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,12 @@ from .. import words
 from . import model, places, times
 
 Entry = dict[str, Any]
+#: When, and the line.
+Line = tuple[str, str]
+_when = operator.itemgetter(0)
 _LONGEST = 2000
 _dumps = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+_quoted = json.encoder.encode_basestring
 _OWN = {
     "opened": "incident opened: {title} ({severity})", "note": "note: {text}", "attachment": "attached: {name} ({bytes} bytes)",
     "run.started": "run of {scenario} begun: {record}", "run.ended": "run ended: {outcome}", "update.sent": "update: {text}",
@@ -27,27 +32,26 @@ _OWN = {
 }
 
 
-def entries(data: Path) -> Iterator[Entry]:
-    """Every event that says something to a reader, from the incident and its runs, the earliest first.
+def lines(data: Path) -> Iterator[str]:
+    """Every event that says something to a reader, from the incident and its runs, the earliest first, as JSON lines.
 
     Timesketch wants `message`, `datetime` (ISO 8601) and `timestamp_desc`; the rest helps to search.
     """
-    sources = [_own(data)]
     runs = data / "runs"
-    for path in sorted(runs.iterdir()) if runs.is_dir() else ():
-        if layout.segments(path):
-            sources.append(_run(path))
-    # A milestone may be told later than it happened, so the incident's own are sorted; they are few.
-    return heapq.merge(sorted(sources[0], key=_when), *sources[1:], key=_when)
+    found = [path for path in sorted(runs.iterdir()) if layout.segments(path)] if runs.is_dir() else []
+    # A milestone may be told later than it happened, so the incident's own are sorted: as lines, which take the least room.
+    own = sorted(map(_line, _own(data)), key=_when)
+    sources = [map(_line, _run(path)) for path in found]
+    return (text for _at, text in (heapq.merge(own, *sources, key=_when) if sources else own))
 
 
-def lines(data: Path) -> Iterator[str]:
-    """The same as JSON lines."""
-    return map(_dumps, entries(data))
-
-
-def _when(entry: Entry) -> str:
-    return str(entry["datetime"])
+def _line(entry: Entry) -> Line:
+    # Written by hand, as the encoder would: it is asked for each entry, and takes longer than all the rest.
+    texts = [
+        f'"{key}": {_quoted(value) if type(value) is str else value if type(value) is int else _dumps(value)}'
+        for key, value in sorted(entry.items())
+    ]
+    return entry["datetime"], f"{{{', '.join(texts)}}}"
 
 
 def _own(data: Path) -> Iterator[Entry]:

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import http.client
 import re
 import subprocess
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,6 +41,11 @@ def stamp(data: Path, *, url: str, to: Path, seconds: float = _SECONDS) -> datet
     Raises:
         NoToken: the authority cannot be reached, refuses, or answers with something else.
     """
+    # Only whoever asks an authority needs what asks over HTTP.
+    import http.client
+    import urllib.error
+    import urllib.request
+
     shown = public(url)
     with tempfile.TemporaryDirectory() as work:
         query, reply = Path(work) / "query.tsq", Path(work) / "reply.tsr"

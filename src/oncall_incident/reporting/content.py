@@ -16,7 +16,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import ver
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
 from .. import outcome, words
-from ..recording import summarise
+from ..recording import summarise_and_check
 from . import clock, plots, story
 from .timeline import Band, Happening, draw
 
@@ -53,7 +53,8 @@ class Source:
     @classmethod
     def read(cls, run_dir: Path, *, number: int = 0) -> Source:
         """Fold and check the record of a run."""
-        return cls(number=number, summary=summarise(run_dir), checked=verify.check(run_dir), path=run_dir)
+        summary, checked = summarise_and_check(run_dir)
+        return cls(number=number, summary=summary, checked=checked, path=run_dir)
 
     def at(self, seq: Any) -> str:
         """How the report cites an event: `#12`, of several runs `2#12`."""

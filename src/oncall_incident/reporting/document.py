@@ -9,13 +9,17 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..evidence import checks
 from ..evidence.incident import Incident
+from ..evidence.model import State
 from ..private import write_private
 from . import files, postmortem, render
 from .content import Source, of_run
+
+if TYPE_CHECKING:
+    from .incident import Read
 
 MARKDOWN = "markdown"
 HTML = "html"
@@ -29,19 +33,29 @@ def run_content(run_dir: Path) -> dict[str, Any]:
     return {**content, "postmortem": postmortem.draft(content)}
 
 
-def incident_content(incident: Incident, *, now: datetime | None = None, verdict: checks.Verdict | None = None) -> dict[str, Any]:
-    """The whole content of an incident's report. The files are those of its last manifest, else of its folder."""
-    from .incident import of_incident
+def incident_content(
+    incident: Incident, *, now: datetime | None = None, verdict: checks.Verdict | None = None, own: Read | None = None,
+) -> dict[str, Any]:
+    """The whole content of an incident's report. The files are those of its last manifest, else of its folder.
 
+    Args:
+        own: its own events, where they were read already.
+    """
+    from .incident import of_incident, read
+
+    own = own or read(incident, check=verdict is None)
     manifest = incident.bundle / "manifest-sha256.txt"
     found = files.of_manifest(manifest) if manifest.is_file() else files.of_run(incident.data)
-    content = {**of_incident(incident, now=now, verdict=verdict), "evidence": found}
+    content = {**of_incident(incident, own, now=now, verdict=verdict), "evidence": found}
     return {**content, "postmortem": postmortem.draft(content)}
 
 
-def for_the_bag(incident: Incident) -> str:
-    """The report that is sealed with an incident: Markdown, as it is now."""
-    return text(incident_content(incident), MARKDOWN)
+def for_the_bag(incident: Incident) -> tuple[str, State]:
+    """The report that is sealed with an incident, Markdown, and the incident as it is now."""
+    from .incident import read
+
+    own = read(incident)
+    return text(incident_content(incident, own=own), MARKDOWN), own.state
 
 
 def text(content: Mapping[str, Any], form: str) -> str:

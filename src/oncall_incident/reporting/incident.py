@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,15 +30,31 @@ _PROOF_TONES = {checks.PROVEN: "good", checks.UNPROVEN: "unknown", checks.BROKEN
 _METER = 144
 
 
-def of_incident(incident: Incident, *, now: datetime | None = None, verdict: checks.Verdict | None = None) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class Read:
+    """An incident's own events, read once.
+
+    Attributes:
+        entries: the first and the last of them in words.
+        people: who took part.
+        checked: whether their chain is whole, of what was read; None when nobody asked.
+    """
+
+    state: State
+    entries: Sequence[dict[str, Any]]
+    people: Sequence[str]
+    checked: verify.Report | None
+
+
+def of_incident(incident: Incident, read: Read, *, now: datetime | None = None, verdict: checks.Verdict | None = None) -> dict[str, Any]:
     """The content of an incident's report.
 
     Args:
+        read: what its own events say.
         verdict: what `incident verify` says about the bundle; without one only the chains are checked.
     """
     moment = now or times.now()
-    state, own, people = _read(incident)
-    state.id = state.id or incident.id
+    state, own = read.state, read.entries
     sources, missing = _sources(incident, state)
     said = of_sources(sources)
     runs = [about(source) for source in sources]
@@ -65,7 +82,7 @@ def of_incident(incident: Incident, *, now: datetime | None = None, verdict: che
         "started": times.text(state.began) if state.began else "",
         "ended": ended,
         "took": _took(state, moment),
-        "people": people,
+        "people": list(read.people),
         "runs": runs,
         "run": {},
         "milestones": sorted(milestones, key=lambda item: item["at"]),
@@ -85,28 +102,43 @@ def of_incident(incident: Incident, *, now: datetime | None = None, verdict: che
             {**run, "title": run["scenario"] or "playbook", "drawing": drawing(source)} for run, source in zip(runs, sources, strict=True)
         ],
         "verification": _verified(verdict) if verdict is not None else [
-            _own_chain(incident), *(chain(source) for source in sources), *_seals(state),
+            *([_own_chain(read.checked)] if read.checked is not None else []), *(chain(source) for source in sources), *_seals(state),
         ],
         "verify_with": f"incident verify {state.id}",
         "resolution": state.resolution,
     }
 
 
-def _read(incident: Incident) -> tuple[State, list[dict[str, Any]], list[str]]:
-    """The incident, the first and the last of its events in words, and who took part: in one pass."""
+def read(incident: Incident, *, check: bool = True) -> Read:
+    """Read an incident's own events in one pass.
+
+    Args:
+        check: whether the chain is checked as well.
+    """
     state = State()
-    head: list[dict[str, Any]] = []
-    tail: collections.deque[dict[str, Any]] = collections.deque(maxlen=MOST_ENTRIES // 2)
+    head: list[model.Event] = []
+    tail: collections.deque[model.Event] = collections.deque(maxlen=MOST_ENTRIES // 2)
     people: dict[str, None] = {}
-    for event in incident.events():
+
+    def take(event: model.Event) -> None:
         model.add(state, event)
-        if event.get("by") not in (None, "", "alert") and len(people) < MOST_ENTRIES:
-            people[str(event["by"])] = None
-        if what := _what(event):
-            entry = {"ref": f"i#{event.get('seq')}", "ts": str(event.get("at") or event.get("ts")), "host": "", "what": what,
-                     "kind": event.get("type"), "tone": _tone(event), "shape": _SHAPES.get(str(event.get("type")), "")}
-            (head if len(head) < MOST_ENTRIES // 2 else tail).append(entry)
-    return state, [*head, *tail], list(people)
+        by = event.get("by")
+        if by not in (None, "", "alert") and len(people) < MOST_ENTRIES:
+            people[str(by)] = None
+        if str(event.get("type")) in _SAID:
+            (head if len(head) < MOST_ENTRIES // 2 else tail).append(event)
+
+    checked = verify.check(incident.data, places.EVENTS, seen=take) if check else None
+    if not check:
+        for event in incident.events():
+            take(event)
+    state.id = state.id or incident.id
+    return Read(state, [_entry(event) for event in (*head, *tail)], list(people), checked)
+
+
+def _entry(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {"ref": f"i#{event.get('seq')}", "ts": str(event.get("at") or event.get("ts")), "host": "", "what": _what(event),
+            "kind": event.get("type"), "tone": _tone(event), "shape": _SHAPES.get(str(event.get("type")), "")}
 
 
 _SHAPES = {model.NOTE: "circle", model.ATTACHMENT: "circle", model.UPDATE: "square", model.ESCALATED: "square", model.SEVERITY: "square",
@@ -118,20 +150,25 @@ def _tone(event: Mapping[str, Any]) -> str:
 
 
 def _what(event: Mapping[str, Any]) -> str:
-    """An event of the incident's own in words; empty for what a reader need not see."""
-    by = f" by {event['by']}" if event.get("by") else ""
-    said = {
-        model.OPENED: f"opened{by}: {event.get('title')} ({event.get('severity')})",
-        model.MILESTONE: f"{str(event.get('name')).replace('_', ' ')}{' withdrawn' if event.get('withdrawn') else ''}{by}",
-        model.NOTE: f"note{by}: {event.get('text')}", model.ATTACHMENT: f"attached{by}: {event.get('name')}",
-        model.RUN_STARTED: f"run started{by}: {event.get('scenario')}", model.RUN_ENDED: f"run ended: {event.get('outcome')}",
-        model.UPDATE: f"update sent{by} to {event.get('to')}: {event.get('text')}",
-        model.ESCALATED: f"escalated{by} to {event.get('to')}{' by ' + str(event['how']) if event.get('how') else ''}",
-        model.SEVERITY: f"severity {event.get('before')} is now {event.get('severity')}{by}: {event.get('why') or ''}",
-        model.CLOSED: f"closed{by}: {event.get('resolution')}", model.REOPENED: f"reopened{by}: {event.get('why') or ''}",
-        model.SEALED: f"sealed{by}: seal {event.get('number')}",
-    }
-    return said.get(str(event.get("type")), "")
+    """An event of the incident's own in words."""
+    return _SAID[str(event.get("type"))](event, f" by {event['by']}" if event.get("by") else "")
+
+
+#: By type; a reader need not see the others.
+_SAID: Mapping[str, Callable[[Mapping[str, Any], str], str]] = {
+    model.OPENED: lambda event, by: f"opened{by}: {event.get('title')} ({event.get('severity')})",
+    model.MILESTONE: lambda event, by: f"{str(event.get('name')).replace('_', ' ')}{' withdrawn' if event.get('withdrawn') else ''}{by}",
+    model.NOTE: lambda event, by: f"note{by}: {event.get('text')}",
+    model.ATTACHMENT: lambda event, by: f"attached{by}: {event.get('name')}",
+    model.RUN_STARTED: lambda event, by: f"run started{by}: {event.get('scenario')}",
+    model.RUN_ENDED: lambda event, _by: f"run ended: {event.get('outcome')}",
+    model.UPDATE: lambda event, by: f"update sent{by} to {event.get('to')}: {event.get('text')}",
+    model.ESCALATED: lambda event, by: f"escalated{by} to {event.get('to')}{' by ' + str(event['how']) if event.get('how') else ''}",
+    model.SEVERITY: lambda event, by: f"severity {event.get('before')} is now {event.get('severity')}{by}: {event.get('why') or ''}",
+    model.CLOSED: lambda event, by: f"closed{by}: {event.get('resolution')}",
+    model.REOPENED: lambda event, by: f"reopened{by}: {event.get('why') or ''}",
+    model.SEALED: lambda event, by: f"sealed{by}: seal {event.get('number')}",
+}
 
 
 def _sources(incident: Incident, state: State) -> tuple[list[Source], list[str]]:
@@ -242,9 +279,8 @@ def _verified(verdict: checks.Verdict) -> list[dict[str, str]]:
     ]
 
 
-def _own_chain(incident: Incident) -> dict[str, str]:
+def _own_chain(checked: verify.Report) -> dict[str, str]:
     """What checking the incident's own events came to. Its last segment stays open until a seal closes it."""
-    checked = verify.check(incident.data, places.EVENTS)
     broken = [problem.message for problem in checked.problems if problem.status == verify.BROKEN]
     return {
         "state": "broken" if broken else "whole", "tone": "bad" if broken else "good",
