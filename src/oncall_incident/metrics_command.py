@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from . import words
 from .errors import Stop
 from .evidence import times
 from .evidence.store import Store
@@ -41,13 +42,15 @@ def metrics_and_show(*, by: str, since: str | None, form: str) -> None:
     elif form == "prometheus":
         typer.echo(metrics_text.as_prometheus(found, by=by), nl=False)
     else:
-        _show(metrics_text.table(found, by=by), by=by, count=len(found))
+        _show(metrics_text.table(found, by=by), by=by, looked=len(found) - len(metrics.counted(found)))
 
 
-def _show(rows: list[list[str]], *, by: str, count: int) -> None:
+def _show(rows: list[list[str]], *, by: str, looked: int) -> None:
+    """looked: how many incidents are not counted."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-    if not count:
-        console.print("There are no incidents.")
+    left_out = f"{words.count(looked, 'incident')} not counted: only looked (a check, or input that was refused)."
+    if not rows[1:] or (by != "incident" and len(rows) == 2):  # the last row is of all, of whom there are none
+        console.print(f"There are no incidents.{f' {left_out}' if looked else ''}")
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in rows[0]:
@@ -57,6 +60,8 @@ def _show(rows: list[list[str]], *, by: str, count: int) -> None:
     console.print(table)
     if by != "incident":
         console.print(Text("median / nine of ten (incidents)", style="dim"))
+        if looked:
+            console.print(Text(left_out, style="dim"))
 
 
 def _since(value: str | None, *, now: datetime) -> datetime | None:

@@ -171,7 +171,8 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
         from ..evidence.store import Store
 
         found = list(Store(settings.load().home).incidents())
-        show_list([incident for incident in found if everything or not incident.state().closed], as_json=as_json)
+        shown = [incident for incident in found if everything or not incident.state().closed]
+        show_list(shown, closed=len(found) - len(shown), as_json=as_json)
 
     @app.command(help=texts.CLOSE, short_help="Close an incident and seal it.")
     def close(

@@ -37,11 +37,12 @@ class Closed:
 
 def close(
     incident: Incident, *, configured: Settings, resolution: str, make_key: bool, sign_keys: Sequence[str] = (), seconds: float = 30.0,
-    at: str = "", report: Report | None = None,
+    at: str = "", report: Report | None = None, resolved: bool = True,
 ) -> Closed:
     """Write that it is over, seal it, and push it where that is configured. A push that fails costs nothing but the copy.
 
     Args:
+        resolved: whether what it was about is over; not when nobody did more than look.
         make_key: make a key when there is none.
         at: when it was closed, when that is not now.
         report: makes the report that is sealed with it, in Markdown.
@@ -53,7 +54,7 @@ def close(
         when = at or times.text(times.now())
         events: list[tuple[str, Mapping[str, Any]]] = []
         state = incident.state()
-        if "resolved" not in state.milestones:
+        if resolved and "resolved" not in state.milestones:
             events.append((model.MILESTONE, {"name": "resolved", "at": when, "source": "auto"}))
         if not state.closed:
             events.append((model.CLOSED, {"resolution": resolution, "at": when}))

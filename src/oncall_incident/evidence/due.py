@@ -43,9 +43,10 @@ class Due:
 
 
 def due(state: State, *, now: datetime.datetime) -> list[Due]:
-    """Everything the severity's level asks for, in the order of time. Nothing when the policy does not know the severity."""
+    """Everything the severity's level asks for, in the order of time. Nothing when the policy does not know the severity, and
+    nothing of an incident in which only was looked."""
     level, began = state.level, state.began
-    if level is None or began is None or state.policy is None:
+    if level is None or began is None or state.policy is None or state.only_looked:
         return []
     resolved = state.reached("resolved") or state.closed
     first_word = when(state.updates[0]) if state.updates else None

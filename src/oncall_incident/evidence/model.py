@@ -27,6 +27,8 @@ RUN_STARTED, RUN_ENDED = "run.started", "run.ended"
 UPDATE, ESCALATED, SEVERITY, CLOSED, REOPENED, SEALED = "update.sent", "escalated", "severity", "closed", "reopened", "sealed"
 
 OPEN, MITIGATED, RESOLVED, IS_CLOSED = "open", "mitigated", "resolved", "closed"
+#: Outcomes of runs that could not have ended an incident: only a plan was made, or not even that.
+ONLY_LOOKED = frozenset({"planned", "bad_input"})
 
 Event = Mapping[str, Any]
 
@@ -94,6 +96,12 @@ class State:
         if self.closed:
             return IS_CLOSED
         return RESOLVED if "resolved" in self.milestones else MITIGATED if "mitigated" in self.milestones else OPEN
+
+    @property
+    def only_looked(self) -> bool:
+        """Whether it was a rehearsal: nothing was resolved, and no run of it could have done so. It has no times and no targets."""
+        outcomes = {run.outcome for run in self.runs.values()}
+        return self.closed is not None and "resolved" not in self.milestones and bool(outcomes) and outcomes <= ONLY_LOOKED
 
     @property
     def began(self) -> datetime.datetime | None:

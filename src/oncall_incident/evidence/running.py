@@ -25,7 +25,7 @@ EVERY = 30.0
 #: Seconds that the end of a run waits for others: sealing much takes a while, and the end must not be lost.
 _PATIENCE = 600.0
 #: After these nothing is left to do, so that an incident that a run opened for itself is closed with it.
-_DONE = frozenset({"recovered", "nothing_to_do", "planned", "bad_input"})
+_DONE = frozenset({"recovered", "nothing_to_do"}) | model.ONLY_LOOKED
 
 
 class Membership:
@@ -116,7 +116,10 @@ class Membership:
             incident.custody("collected", {"record": self._run})
             checkpoints.of_events(incident, self._signer)
             if self.own and ended.name in _DONE:
-                return closing.close(incident, configured=self._settings, resolution=ended.sentence, make_key=False, seconds=5.0).notes
+                return closing.close(
+                    incident, configured=self._settings, resolution=ended.sentence, make_key=False, seconds=5.0,
+                    resolved=ended.name not in model.ONLY_LOOKED,
+                ).notes
         return []
 
 

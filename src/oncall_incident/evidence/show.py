@@ -87,26 +87,32 @@ def _show_due(out: Console, items: Sequence[Due], now: datetime.datetime) -> Non
         out.print(Text.assemble("  ", (f"{said:<20}", _STYLE[item.status]), f"  {name}"))
 
 
-def show_list(incidents: Sequence[Incident], *, as_json: bool) -> None:
-    """All of them, one a line."""
+def show_list(incidents: Sequence[Incident], *, closed: int, as_json: bool) -> None:
+    """All of them, one a line.
+
+    Args:
+        closed: how many more there are that are closed and not asked for.
+    """
     rows = [(incident, incident.state()) for incident in incidents]
     if as_json:
         typer.echo(json.dumps([_row(state) for _incident, state in rows]))
         return
     out = Console(highlight=False)
     if not rows:
-        out.print("No incidents.", style="dim")
+        others = words.count(closed, "closed one")
+        out.print(f"No open incidents; {others}: incident list --all" if closed else "No incidents.", style="dim")
         return
-    table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
-    for name in ("incident", "status", "severity", "opened", "runs", "overdue"):
+    # On a screen of 80 columns the title still gets a third.
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for name in ("incident", "status", "sev", "opened", "late"):
         table.add_column(name, no_wrap=True)
     table.add_column("title", overflow="fold")
     now = times.now()
     for incident, state in rows:
         late = [item for item in due(state, now=now) if item.status == OVERDUE]
-        opened = times.text(state.opened)[:16] + "Z" if state.opened else ""
+        opened = times.text(state.opened)[:16].replace("T", " ") if state.opened else ""
         table.add_row(
-            incident.id, Text(state.status, style=_STATUS[state.status]), state.severity, opened, str(len(state.runs)),
+            incident.id, Text(state.status, style=_STATUS[state.status]), state.severity, opened,
             Text(str(len(late)) if late else "", style="bold red"), Text(words.one_line(state.title)),
         )
     out.print(table)

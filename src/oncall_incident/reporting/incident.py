@@ -213,7 +213,7 @@ def _overdue(state: State, now: datetime) -> list[str]:
 def _targets(row: measures.Row | None, state: State, now: datetime) -> list[dict[str, Any]]:
     """Each metric against its target, and the policy's other targets."""
     found = []
-    for name, item in row.measures.items() if row is not None else ():
+    for name, item in row.measures.items() if row is not None and row.counts else ():
         found.append(_target(name, item.seconds, item.target, item.state))
     began = state.began
     for other in due.due(state, now=now) if began is not None else ():

@@ -50,6 +50,7 @@ class Row:
         began: what its targets count from.
         scenarios: of its runs, each once, in their order.
         measures: by metric.
+        counts: not of an incident in which only was looked: a rehearsal has no time to resolve.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Row:
     scenarios: tuple[str, ...]
     services: tuple[str, ...]
     measures: Mapping[str, Measure]
+    counts: bool = True
 
     @property
     def month(self) -> str:
@@ -70,7 +72,7 @@ class Row:
         """As data."""
         return {
             "id": self.id, "title": self.title, "severity": self.severity, "status": self.status, "began": times.text(self.began),
-            "month": self.month, "scenarios": list(self.scenarios), "services": list(self.services),
+            "month": self.month, "scenarios": list(self.scenarios), "services": list(self.services), "counts": self.counts,
             "time_to": {name: {"seconds": item.seconds, "target": item.target, "state": item.state or None}
                         for name, item in self.measures.items()},
         }
@@ -83,12 +85,12 @@ def measure(state: State, *, now: datetime) -> Row | None:
     began = state.began
     if alerted is None or detected is None or began is None:
         return None
-    level = state.level
+    level = None if state.only_looked else state.level
     allowed = {ACKNOWLEDGE: level.response, RESOLVE: level.resolution} if level is not None else {}
     found = {}
     for name in METRICS:
-        done = state.reached(_REACHED[name])
-        if name == RESOLVE and done is None:
+        done = None if state.only_looked else state.reached(_REACHED[name])
+        if name == RESOLVE and not state.only_looked and done is None:
             done = state.closed
         since = alerted if name == ACKNOWLEDGE else detected
         limit = state.policy.due(allowed.get(name), since=began) if state.policy is not None else None
@@ -101,6 +103,7 @@ def measure(state: State, *, now: datetime) -> Row | None:
         id=state.id, title=state.title, severity=state.severity, status=state.status, began=began,
         scenarios=tuple(dict.fromkeys(run.scenario for run in state.runs.values() if run.scenario)),
         services=tuple(dict.fromkeys(str(item) for item in state.services)), measures=found,
+        counts=not state.only_looked,
     )
 
 

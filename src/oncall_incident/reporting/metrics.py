@@ -75,9 +75,9 @@ def rows(store: Store, *, since: datetime | None = None, now: datetime | None = 
 
 
 def groups(found: Sequence[Row], *, by: str) -> list[Group]:
-    """The incidents put together by one of BY. One with several scenarios or services is in each of their groups."""
+    """The incidents that count, put together by one of BY. One with several scenarios or services is in each of their groups."""
     members: dict[str, list[Row]] = {}
-    for row in found:
+    for row in counted(found):
         for name in _names(row, by):
             members.setdefault(name, []).append(row)
     order = sorted(members) if by != "incident" else list(members)
@@ -85,8 +85,14 @@ def groups(found: Sequence[Row], *, by: str) -> list[Group]:
 
 
 def overall(found: Sequence[Row]) -> Group:
-    """All of them."""
-    return Group(by=ALL, name=ALL, incidents=len(found), spreads=spreads(found))
+    """All that count."""
+    kept = counted(found)
+    return Group(by=ALL, name=ALL, incidents=len(kept), spreads=spreads(kept))
+
+
+def counted(found: Iterable[Row]) -> list[Row]:
+    """Those that count: without the ones in which only was looked."""
+    return [row for row in found if row.counts]
 
 
 def spreads(found: Sequence[Row]) -> dict[str, Spread]:

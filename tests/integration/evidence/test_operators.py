@@ -219,6 +219,20 @@ def test_a_run_without_an_incident_opens_its_own_and_closes_it(world) -> None:  
     assert world.incident("report", "latest").returncode == 0
 
 
+def test_a_run_that_only_looked_closes_its_own_incident_and_resolves_nothing(world) -> None:  # type: ignore[no-untyped-def]
+    looked = world.run("--check", "--json")
+    assert looked.returncode == 0, looked.stderr
+    state = Incident(world.home / "incidents" / json.loads(looked.stdout)["incident"]).state()
+    assert state.status == "closed" and state.only_looked and "resolved" not in state.milestones
+    listed = world.incident("list")
+    assert listed.stdout == "No open incidents; 1 closed one: incident list --all\n"
+    counted = json.loads(world.incident("metrics", "--format", "json").stdout)
+    assert counted["all"]["incidents"] == 0 and [row["counts"] for row in counted["incidents"]] == [False]
+    said = world.incident("metrics").stdout
+    assert said.startswith("There are no incidents.") and "1 incident not counted" in said
+    assert world.incident("report", state.id).returncode == 0
+
+
 def test_a_run_belongs_to_the_incident_it_is_given(world) -> None:  # type: ignore[no-untyped-def]
     opened = json.loads(world.incident("open", "It is sick", "--json").stdout)["id"]
     looked = world.run("--check", "--json", "--incident", opened)

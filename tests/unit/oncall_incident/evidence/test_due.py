@@ -42,6 +42,13 @@ def test_nothing_done_yet() -> None:
     assert [item.at for item in items] == sorted(item.at for item in items)
 
 
+def test_nothing_is_due_where_only_was_looked() -> None:
+    run = {"record": "r", "scenario": "db-recovery"}
+    looked = [event("run.started", 0, **run), event("run.ended", 1, **run, outcome="planned", exit_status=0)]
+    assert due.due(state(*looked), now=at(100))
+    assert due.due(state(*looked, event("closed", 1, resolution="planned")), now=at(100)) == []
+
+
 def test_in_time_and_too_late() -> None:
     acknowledged = event("milestone", 10, name="acknowledged")
     resolved = event("milestone", 90, name="resolved")

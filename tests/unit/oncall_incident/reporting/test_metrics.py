@@ -56,6 +56,35 @@ def test_without_an_alert_the_opening_counts() -> None:
     assert seconds(state(("acknowledged", 5), alerted=None))["acknowledge"] == 180
 
 
+def run_of(outcome: str) -> list[dict[str, object]]:
+    about = {"record": "r1", "scenario": "db-recovery", "at": times.text(BEGIN)}
+    return [{"type": "run.started", **about}, {"type": "run.ended", **about, "outcome": outcome, "exit_status": 0}]
+
+
+@pytest.mark.parametrize(("outcomes", "resolved", "counts"), [
+    (["planned"], False, False), (["bad_input"], False, False), (["planned", "bad_input"], False, False), (["planned"], True, True),
+    (["planned", "recovered"], False, True), (["nothing_to_do"], False, True), ([], False, True),
+])
+def test_an_incident_in_which_only_was_looked_has_no_times_and_does_not_count(outcomes: list[str], resolved: bool, counts: bool) -> None:
+    found = state(("acknowledged", 5), *([("resolved", 30.0)] if resolved else []))
+    for number, outcome in enumerate(outcomes):
+        for event in run_of(outcome):
+            model.add(found, {**event, "record": f"r{number}"})
+    model.add(found, {"type": "closed", "at": times.text(BEGIN + timedelta(minutes=40)), "resolution": "r"})
+    row = measure(found, now=NOW)
+    assert row is not None and row.counts is counts
+    assert any(item.seconds is not None or item.state for item in row.measures.values()) is counts
+    assert metrics.overall([row]).incidents == len(metrics.groups([row], by="severity")) == int(counts)
+
+
+def test_while_it_goes_on_an_incident_counts_whatever_its_runs_did() -> None:
+    found = state(("acknowledged", 5))
+    for event in run_of("planned"):
+        model.add(found, event)
+    row = measure(found, now=NOW)
+    assert row is not None and row.counts and row.measures["resolve"].state == "overdue"
+
+
 def test_what_was_not_reached_has_no_time_and_closing_resolves() -> None:
     assert seconds(state()) == {"acknowledge": None, "mitigate": None, "verify": None, "resolve": None}
     assert seconds(state(closed=30))["resolve"] == 1800
