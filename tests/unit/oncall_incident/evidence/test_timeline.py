@@ -9,7 +9,6 @@ import json
 from pathlib import Path
 
 from oncall_incident.evidence import timeline
-
 from tests.support import incidents
 
 ODD = 'quotes " and \\, a tab \t, an e with an accent é, a snowman ☃, NUL \0, a lone surrogate \ud800, line separator \u2028'
