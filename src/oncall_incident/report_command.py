@@ -19,7 +19,6 @@ from .evidence import checks, places, settings, signing
 from .evidence.incident import Incident
 from .evidence.store import LATEST, Store
 from .private import write_private
-from .recording import close_unfinished
 from .records import run_directory
 from .reporting import document, index
 
@@ -46,9 +45,7 @@ def report_and_show(record: str | None, *, everything: bool = False, form: str |
             content, directory = document.incident_content(incident, verdict=_verdict(incident, store)), incident.folder / "report"
         else:
             run_dir = run_directory(record, environ=os.environ, cwd=Path.cwd())
-            if output != "-":
-                close_unfinished(run_dir)
-            content, directory, place = document.run_content(run_dir), run_dir, run_dir
+            content, directory, place = document.run_content(run_dir, close=output != "-"), run_dir, run_dir
         _deliver(content, directory, forms=forms, output=output)
     except BrokenPipeError:  # nobody reads our output any more; main() knows what to do
         raise

@@ -4,7 +4,10 @@
 """What sealing and checking a bundle cost: one of 1 GiB in one file, and one of 100,000 small events, against sha256sum.
 
 Each case is a process of its own, from its start to its end: `incident seal`, `incident verify`, and `sha256sum` of the same payload.
-A seal reads every file once; a check reads every file once, and every line of a chain again.
+A check hashes every file, and reads every line of a chain again: it parses it and hashes it. A seal makes the report (whose list has every
+file's hash where no seal has them yet), reads the events twice, for report and timeline, and hashes every file. The floor: `incident
+--version` is the start of Python and of the command line; "bare Python" does to every line of the events what no check can leave out,
+one SHA-256 and one parsing of JSON, and nothing else.
 """
 
 from __future__ import annotations
@@ -27,6 +30,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / ".cache" / "bench-evidence"
 GIB = 1 << 30
 EVENTS = 100_000
+BARE = """
+import hashlib, json, sys
+parse = json.JSONDecoder().raw_decode
+for name in sys.argv[1:]:
+    with open(name, "rb") as stream:
+        for line in stream:
+            parse(line[:-1].decode())
+            hashlib.sha256(line[:-1]).hexdigest()
+"""
 
 
 def main() -> None:
@@ -54,6 +66,8 @@ def main() -> None:
 def _cases(incident: Incident) -> dict[str, t.Callable[[], harness.Sample]]:
     return {
         "sha256sum": lambda: harness.measured(lambda: _sha256sum(incident)),
+        "incident --version": lambda: harness.measured(lambda: _command(incident, "--version")),
+        "bare Python, lines of events": lambda: harness.measured(lambda: _bare(incident)),
         "incident seal": lambda: harness.measured(lambda: _command(incident, "seal")),
         "incident verify": lambda: harness.measured(lambda: _command(incident, "verify")),
     }
@@ -87,9 +101,15 @@ def _sha256sum(incident: Incident) -> t.Mapping[str, float]:
     return {"bytes": sum(Path(path).stat().st_size for path in files)}
 
 
+def _bare(incident: Incident) -> t.Mapping[str, float]:
+    subprocess.run([sys.executable, "-c", BARE, *map(str, sorted((incident.data / "events").iterdir()))], check=True)
+    return {}
+
+
 def _command(incident: Incident, name: str) -> t.Mapping[str, float]:
     environ = {**os.environ, "INCIDENT_HOME": str(incident.home), "PYTHONPATH": str(ROOT / "src")}
-    subprocess.run([sys.executable, "-m", "oncall_incident", name, incident.id], env=environ, check=True, stdout=subprocess.DEVNULL)
+    argv = [sys.executable, "-m", "oncall_incident", name, *([] if name.startswith("-") else [incident.id])]
+    subprocess.run(argv, env=environ, check=True, stdout=subprocess.DEVNULL)
     return {}
 
 

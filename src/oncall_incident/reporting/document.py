@@ -11,10 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import verify
+
 from ..evidence import checks
 from ..evidence.incident import Incident
 from ..evidence.model import State
 from ..private import write_private
+from ..recording import close_unfinished
 from . import files, postmortem, render
 from .content import Source, of_run
 
@@ -27,9 +30,16 @@ FORMATS: Mapping[str, str] = {MARKDOWN: "report.md", HTML: "report.html"}
 INDEX: Mapping[str, str] = {MARKDOWN: "index.md", HTML: "index.html"}
 
 
-def run_content(run_dir: Path) -> dict[str, Any]:
-    """The whole content of a run's report."""
-    content = {**of_run(Source.read(run_dir)), "evidence": files.of_run(run_dir)}
+def run_content(run_dir: Path, *, close: bool = False) -> dict[str, Any]:
+    """The whole content of a run's report.
+
+    Args:
+        close: first close its record where its writer died.
+    """
+    source = Source.read(run_dir)
+    if close and source.checked.status == verify.INCOMPLETE and close_unfinished(run_dir):
+        source = Source.read(run_dir)
+    content = {**of_run(source), "evidence": files.of_run(run_dir)}
     return {**content, "postmortem": postmortem.draft(content)}
 
 

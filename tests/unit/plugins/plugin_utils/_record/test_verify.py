@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -181,3 +182,60 @@ def test_the_documented_check_without_our_tools(three_segments: Path) -> None:
     _edit(layout.segment_path(three_segments, 2), lambda old: [old[0], *old[2:]])
     broken = check()
     assert broken.returncode == 1 and "000002.jsonl: broken before: {\"seq\":8" in broken.stdout
+
+
+def _chained(path: Path, change: Callable[[int, bytes], bytes]) -> None:
+    """Change lines and write the chain after them anew, as somebody would who knows how."""
+    head, made = reader.GENESIS, []
+    for number, line in enumerate(path.read_bytes().splitlines()):
+        event = json.loads(line)
+        body = change(number, json.dumps({**event, "prev": head}).encode())
+        made.append(body + b"\n")
+        head = hashlib.sha256(body).hexdigest()
+    path.write_bytes(b"".join(made))
+
+
+_FORGED: dict[str, Callable[[bytes], bytes]] = {
+    "a key that is there twice": lambda line: line[:-1] + b', "seq": 99}',
+    "no JSON": lambda line: line[:-1],
+    "two objects": lambda line: line + b" {}",
+    "a list": lambda line: b"[" + line + b"]",
+    "blanks around": lambda line: b"  " + line + b" ",
+    "another run": lambda line: line[:-1] + b', "run": "another"}',
+    "another segment": lambda line: line[:-1] + b', "segment": 7}',
+    "a number with a fraction": lambda line: line[:-1] + b', "seq": 3.0}',
+    "no UTF-8": lambda line: line[:-1] + b', "x": "\xff"}',
+    "nested too deeply": lambda line: line[:-1] + b', "x": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+    "a close in the middle": lambda line: line[:-1] + b', "type": "segment.close"}',
+    "a blob that is not there": lambda line: line[:-1] + b', "x": {"$blob": {"sha256": "' + b"0" * 64 + b'", "bytes": 1}}}',
+}
+
+
+@pytest.mark.parametrize("name", ["nothing", *_FORGED])
+def test_a_plain_line_is_judged_as_any_other(three_segments: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Lines are taken in fast as long as they are plain: line by line nothing else is found, and whoever looks on sees the same."""
+    forge = _FORGED.get(name, lambda line: line)
+    _chained(layout.segment_path(three_segments, 1), lambda number, line: forge(line) if number == 2 else line)
+    shown: list[object] = []
+    fast = verify.check(three_segments, heads={2: "0" * 64, 4: "1" * 64}, seen=shown.append)
+    assert shown == list(reader.read(three_segments))
+    monkeypatch.setattr(verify._Walk, "_plain", lambda self, lines, segment: (0, next(lines, b""), None))
+    assert fast == verify.check(three_segments, heads={2: "0" * 64, 4: "1" * 64})
+    assert [problem.line for problem in fast.problems if problem.kind == "checkpoint"][:1] == [2]
+    if name not in ("nothing", "blanks around", "a number with a fraction"):
+        assert any((problem.segment, problem.line) in ((1, 3), (1, 4)) and problem.kind != "checkpoint" for problem in fast.problems), fast
+
+
+def test_who_looks_on_sees_what_follows_a_torn_line(three_segments: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MAX_LINE_BYTES", 4096)
+    _edit(layout.segment_path(three_segments, 2), lambda old: [*old[:2], b"x" * 4096 + b"y", *old[2:]])
+    shown: list[object] = []
+    report = verify.check(three_segments, seen=shown.append)
+    assert shown == list(reader.read(three_segments)) and len(shown) == 15
+    assert report.status == verify.BROKEN
+
+
+def test_a_blob_is_not_read_where_its_hash_is_known(three_segments: Path) -> None:
+    asked: list[Path] = []
+    report = verify.check(three_segments, digest=lambda path: asked.append(path) or "0" * 64)  # type: ignore[func-returns-value]
+    assert len(asked) == 1 and [problem.kind for problem in report.problems] == ["changed_blob"]
