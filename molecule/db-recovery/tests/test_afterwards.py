@@ -46,4 +46,5 @@ def test_the_database_takes_writes() -> None:
 def test_no_session_table_or_transaction_of_a_fault_is_left() -> None:
     sql = """SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'drill-%'
         UNION ALL SELECT count(*) FROM pg_class WHERE relname LIKE 'oncall_drill%' UNION ALL SELECT count(*) FROM pg_prepared_xacts"""
-    assert host("db1").run("echo %s | su postgres -c 'psql --no-psqlrc -AtXq -v ON_ERROR_STOP=1 shop'", sql).stdout.split() == ["0", "0", "0"]
+    found = host("db1").run("echo %s | su postgres -c 'psql --no-psqlrc -AtXq -v ON_ERROR_STOP=1 shop'", sql)
+    assert found.stdout.split() == ["0", "0", "0"], found.stderr

@@ -50,12 +50,13 @@ def test_what_the_application_writes_is_there() -> None:
 def test_it_survives_a_start_of_the_server() -> None:
     """What a server in the state of this one would load: its own snapshot, taken now, by a second server that nobody else knows."""
     script = f"""set -e
-        {CLI} SAVE > /dev/null
+        exec 3>&1 > /dev/null
+        {CLI} SAVE
         rm -rf /tmp/second && mkdir -p /tmp/second && cp /srv/redis/dump.rdb /tmp/second/
-        redis-server --port 0 --unixsocket /tmp/second/socket --dir /tmp/second --save '' --daemonize yes --pidfile /tmp/second/pid > /dev/null
+        redis-server --port 0 --unixsocket /tmp/second/socket --dir /tmp/second --save '' --daemonize yes --pidfile /tmp/second/pid
         trap 'redis-cli -s /tmp/second/socket SHUTDOWN NOSAVE; rm -rf /tmp/second' EXIT
         until redis-cli -s /tmp/second/socket PING 2> /dev/null | grep -q PONG; do sleep 0.1; done
-        KEYS_SERVER=unix:///tmp/second/socket timeout 20 keys list"""
+        KEYS_SERVER=unix:///tmp/second/socket timeout 20 keys list >&3"""
     assert listed(f"timeout 40 sh -c {shlex.quote(script)}") == now()
 
 

@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,8 +175,8 @@ def rendered(host: Host, fault: str, names: Sequence[str] = ("here",), **params:
                 "src": f"faults/{fault}.j2", "dest": f"{host.place}/{{{{ inventory_hostname }}}}.{fault}", "mode": "0750",
             }},
         ],
-        names=names, drill_id="test", drill_directory=str(host.place / "drill"), drill_faults=[{"fault": fault, "hosts": "app", "params": params}],
-        __drill_number=1,
+        names=names, drill_id="test", drill_directory=str(host.place / "drill"), __drill_number=1,
+        drill_faults=[{"fault": fault, "hosts": "app", "params": params}],
     )
     assert done.returncode == 0, done.stdout
     return [host.place / f"{name}.{fault}" for name in names]
