@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What molecule/shared/unharmed.yml noted on a host before the drill, for the looks from outside."""
+"""What molecule/shared/tasks/unharmed.yml noted on a host before the drill, for the looks from outside."""
 
 from __future__ import annotations
 
