@@ -13,6 +13,8 @@ import pytest
 import testinfra
 import yaml
 
+from tests.support.unharmed import check_unharmed
+
 ROOT = Path(__file__).resolve().parents[3]
 HOSTS = yaml.safe_load((ROOT / "molecule/db-recovery-replica/inventory/hosts.yml").read_text())["all"]["children"]["drillable"]["hosts"]
 SSH = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
@@ -50,20 +52,17 @@ def test_the_application_answers() -> None:
     assert page.stdout == "200"
 
 
-@pytest.mark.parametrize(("name", "lines"), [("db1", 6), ("db2", 2)])
-def test_senders_receivers_slots_and_readers_are_those_of_before(name: str, lines: int) -> None:
-    """Each with its process and its start: nobody reconnected."""
-    before = host(name).file("/root/who-replicates.before").content_string
-    assert len(before.splitlines()) == lines
-    assert host(name).run("who-replicates").stdout.strip() == before.strip()
-
-
-@pytest.mark.parametrize(("name", "unit"), [
-    ("db1", "bystander-backup"), ("db1", "bystander-archive"), ("db1", "bystander-consumer"), ("db2", "bystander-report"),
+@pytest.mark.parametrize(("name", "expected"), [
+    ("db1", [
+        "unit postgresql@15-main", "unit bystander-backup", "unit bystander-archive", "unit bystander-consumer",
+        "server postmaster", "works pg_dump", "sends db2", "sends pg_receivewal", "sends pg_recvlogical",
+        "slot drill_archive", "slot drill_consumer", "slot drill_replica",
+    ]),
+    ("db2", ["unit postgresql@15-main", "unit bystander-report", "server postmaster", "works report", "receives walreceiver"]),
 ])
-def test_the_bystanders_never_stopped(name: str, unit: str) -> None:
-    shown = host(name).run(f"systemctl show --property=ActiveState,NRestarts {unit}").stdout
-    assert "ActiveState=active" in shown and "NRestarts=0" in shown
+def test_servers_senders_receivers_slots_and_bystanders_are_those_of_before(name: str, expected: list[str]) -> None:
+    """Nobody was ended, restarted, or reconnected."""
+    check_unharmed(host(name), expected)
 
 
 def test_no_slot_is_lost_or_keeps_more_than_it_may() -> None:
@@ -87,9 +86,7 @@ def test_a_change_reaches_the_replica_and_the_consumer() -> None:
     assert awaited("db1", "tail -n 20 /tmp/consumed", mark)
 
 
-def test_no_server_was_restarted() -> None:
-    for name in ("db1", "db2"):
-        assert host(name).run("systemctl show --property=NRestarts postgresql@15-main").stdout.strip() == "NRestarts=0"
+def test_the_replica_is_one_still() -> None:
     assert asked("db2", "SELECT pg_is_in_recovery()") == "t"
 
 
@@ -98,4 +95,4 @@ def test_nothing_of_a_fault_is_left() -> None:
         assert host(name).run("ls -A /var/lib/oncall-drill").stdout == ""
         assert host(name).run("systemctl list-units --all --no-legend 'oncall-drill-*'").stdout == ""
     assert asked("db1", "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'drill-%'") == "0"
-    assert asked("db2", "SELECT to_regclass('oncall_drill') IS NULL") == "t"
+    assert asked("db2", "SELECT count(*) FROM pg_class WHERE relname LIKE 'oncall_drill%'") == "0"

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The keys that every drill must leave alone: `seed` writes them where they are not, `list` prints each with a hash of its value.
+"""The keys that every drill must leave alone: `seed` writes them where they are not, `list` prints each with when it
+ends and a hash of its value.
 
 The hash is of the value, not of how the server keeps it, so that it is the same after a restart.
 """
@@ -20,8 +21,8 @@ READERS = {
     b"zset": lambda key: SERVER.zrange(key, 0, -1, withscores=True),
     b"stream": SERVER.xrange,
 }
-#: Made by the application while the drill goes on, or by the drill.
-OTHERS = (b"cache:front", b"order:last", b"cache:product:")
+#: Made by the application while the drill goes on.
+OTHERS = (b"cache:front", b"order:last")
 
 
 def seed():
@@ -42,10 +43,10 @@ def seed():
 
 def show():
     for key in sorted(SERVER.scan_iter(count=1000)):
-        if not key.startswith(OTHERS):
+        if key not in OTHERS:
             value = repr(READERS[SERVER.type(key)](key)).encode()
-            life = "lives" if SERVER.ttl(key) > 0 else "stays"
-            sys.stdout.write(f"{key.decode()} {life} {hashlib.sha256(value).hexdigest()}\n")
+            # In milliseconds of the epoch; -1 for ever.
+            sys.stdout.write(f"{key.decode()} {SERVER.pexpiretime(key)} {hashlib.sha256(value).hexdigest()}\n")
 
 
 if __name__ == "__main__":
