@@ -95,7 +95,7 @@ class ActionModule(ActionBase):
         answer, answered = self._run_bounded(params["module"], params["args"], times["timeout"])
         action = action.with_outcome(actions.UNKNOWN, acted_for=round(time.monotonic() - start, 3), module=acting.brief(answer))
         measurement = acting.await_condition(
-            lambda: self._measure_once(measure), lambda measured: self._holds("until", before=before, measured=measured),
+            lambda: self._measure_once(measure), lambda measured: self._holds("until", before=before, measured=measured, answer=answer),
             timeout=times["measure"], interval=times["interval"],
         )
         return acting.judge(action, measurement, answered=answered)

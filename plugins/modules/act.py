@@ -102,7 +102,8 @@ options:
         default: {}
       until:
         description:
-          - Expression that is true when the change is there, over C(measured), the measurement, and C(before), the one before acting.
+          - Expression that is true when the change is there, over C(measured), the measurement, C(before), the one before acting, and
+            C(answer), what O(module) returned, which says what was done where only the module knows it.
         type: str
         required: true
       timeout:

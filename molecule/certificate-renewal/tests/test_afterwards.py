@@ -9,42 +9,34 @@ import re
 from pathlib import Path
 
 import pytest
-import testinfra
-import yaml
 
-PLACE = Path(__file__).resolve().parents[1]
-KEY = PLACE.parents[1] / ".cache" / "drill" / "id_ed25519"
-HOSTS = yaml.safe_load((PLACE / "inventory" / "hosts.yml").read_text())["all"]["children"]["drillable"]["hosts"]
+from tests.support.drilled import Lab
+
+LAB = Lab(__file__)
 NAME = "www.example.org"
 #: Two of IPv4, one of IPv6.
-ADDRESSES = HOSTS["web1"]["site_addresses"]
+ADDRESSES = LAB.hosts["web1"]["site_addresses"]
 LIVE = f"/etc/letsencrypt/live/{NAME}"
-
-
-def host(name: str) -> testinfra.host.Host:
-    """A host of the drill; by SSH alone, since Ansible takes seconds for each command."""
-    options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
-    return testinfra.get_host(f"ssh://root@{HOSTS[name]['ansible_host']}", ssh_identity_file=str(KEY), ssh_extra_args=options)
 
 
 def served(address: str) -> str:
     """What one address serves, seen from the other host, and verified by it: serial number as the authority writes it."""
     at = f"[{address}]:443" if ":" in address else f"{address}:443"
-    shown = host("acme1").run(
+    shown = LAB.host("acme1").run(
         f"openssl s_client -connect {at} -servername {NAME} -verify_hostname {NAME} -verify_return_error -CAfile /etc/pebble/root.pem"
         " </dev/null",
     )
     assert shown.rc == 0 and "Verify return code: 0 (ok)" in shown.stdout, shown.stdout + shown.stderr
     leaf = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", shown.stdout, re.DOTALL)
     assert leaf is not None
-    looked = host("acme1").run(f"echo '{leaf.group()}' | openssl x509 -noout -serial -checkend 6000000")
+    looked = LAB.host("acme1").run(f"echo '{leaf.group()}' | openssl x509 -noout -serial -checkend 6000000")
     assert looked.rc == 0, f"{address} serves a certificate that ends soon: {looked.stdout}"
     return looked.stdout.splitlines()[0].partition("=")[2].lower().lstrip("0")
 
 
 def journal() -> list[str]:
     """What the authority wrote down."""
-    lines: list[str] = host("acme1").run("journalctl --unit pebble --output cat --no-pager").stdout.splitlines()
+    lines: list[str] = LAB.host("acme1").run("journalctl --unit pebble --output cat --no-pager").stdout.splitlines()
     return lines
 
 
@@ -56,13 +48,13 @@ def test_the_site_serves_what_the_authority_issued_last(address: str) -> None:
 
 def test_the_site_has_all_of_its_addresses() -> None:
     for name in ("web1", "acme1"):
-        found = host(name).run(f"getent ahosts {NAME} | cut -d' ' -f1 | sort -u").stdout.split()
+        found = LAB.host(name).run(f"getent ahosts {NAME} | cut -d' ' -f1 | sort -u").stdout.split()
         assert sorted(found) == sorted(ADDRESSES)
 
 
 def test_what_was_renewed_and_not_loaded_was_not_ordered_again() -> None:
     """The last round of the drill: certbot's own log ends with what the fault had it do, and the authority's with that order."""
-    last = host("web1").run("grep -h 'Arguments: ' /var/log/letsencrypt/letsencrypt.log").stdout
+    last = LAB.host("web1").run("grep -h 'Arguments: ' /var/log/letsencrypt/letsencrypt.log").stdout
     assert "--force-renewal" in last
     lines = journal()
     ordered = max(number for number, line in enumerate(lines) if "POST /order-plz" in line)
@@ -70,20 +62,26 @@ def test_what_was_renewed_and_not_loaded_was_not_ordered_again() -> None:
 
 
 def test_the_configuration_is_as_it_was() -> None:
-    web = host("web1")
+    web = LAB.host("web1")
     assert web.run("sha256sum --check --quiet /root/nginx.sha256").rc == 0
     assert web.run("find /etc/nginx -type f | wc -l").stdout == web.run("wc -l < /root/nginx.sha256").stdout
     assert web.run("nginx -t").rc == 0
 
 
 def test_the_server_was_reloaded_and_never_restarted() -> None:
-    shown = host("web1").run("systemctl show --property=MainPID,InvocationID nginx | diff - /root/nginx.process")
-    assert shown.rc == 0, shown.stdout
-    assert host("web1").run("systemctl show --property=NRestarts,ActiveState nginx").stdout.split() == ["NRestarts=0", "ActiveState=active"]
+    """The same start, and other workers than those that were there before the drill."""
+    LAB.check_never_restarted("web1", "nginx")
+    workers = LAB.said("web1", "pgrep --parent $(systemctl show --property=MainPID --value nginx)").split()
+    before = LAB.said("web1", "cat /root/nginx.workers").split()
+    assert workers and before and not set(workers) & set(before)
+
+
+def test_the_authority_was_never_restarted() -> None:
+    LAB.check_never_restarted("acme1", "pebble")
 
 
 def test_every_key_is_readable_for_whom_it_was_and_fits() -> None:
-    web = host("web1")
+    web = LAB.host("web1")
     keys = web.run(f"stat --format='%a %U:%G' /etc/letsencrypt/archive/{NAME}/privkey*.pem").stdout.splitlines()
     assert len(keys) > 1 and set(keys) == {"640 root:www-data"}
     of_key = web.run(f"openssl pkey -in {LIVE}/privkey.pem -pubout").stdout
@@ -93,15 +91,13 @@ def test_every_key_is_readable_for_whom_it_was_and_fits() -> None:
 
 
 def test_certbot_can_still_renew() -> None:
-    assert host("web1").run("certbot certificates").stdout.count(f"Certificate Name: {NAME}") == 1
-    assert host("web1").run(f"ls /etc/letsencrypt/renewal/{NAME}.conf /etc/letsencrypt/archive").stdout.split()[-1] == NAME
+    assert LAB.host("web1").run("certbot certificates").stdout.count(f"Certificate Name: {NAME}") == 1
+    assert LAB.host("web1").run(f"ls /etc/letsencrypt/renewal/{NAME}.conf /etc/letsencrypt/archive").stdout.split()[-1] == NAME
 
 
 def test_nothing_of_a_fault_is_left() -> None:
-    for name in ("web1", "acme1"):
-        assert host(name).run("ls -A /var/lib/oncall-drill").stdout == ""
-        assert host(name).run("systemctl list-units --all --no-legend 'oncall-drill-*'").stdout == ""
-    web = host("web1")
+    LAB.check_nothing_left()
+    web = LAB.host("web1")
     # Of every certificate that certbot ever kept, none is of another issuer, and none has expired.
     issuers = web.run(
         f"for one in /etc/letsencrypt/archive/{NAME}/cert*.pem; do openssl x509 -noout -issuer -checkend 0 -in $one; done",

@@ -21,7 +21,19 @@ done
     printf 'fail2ban %s: %s\n' "$(printf '%s' "$jail" | cut -d: -f1 | tr -d "{' ")" \
         "$(printf '%s' "$jail" | cut -d: -f2- | tr -d "}' " | tr ',' '\n' | sort | tr '\n' ' ')"
 done
+# A look that fails or sees nothing cannot be compared with another that does: the drill has to hear of it. By number: a command may
+# hold a password.
+number=0
 printf '%s\n' "$3" | while IFS= read -r command; do
+    number=$((number + 1))
     [ -n "$command" ] || continue
-    sh -c "$command" 2>&1 | sed 's/^/output /'
+    said=$(sh -c "$command" 2>&1 < /dev/null)
+    ended=$?
+    if [ "$ended" -ne 0 ]; then
+        printf 'incomparable command %s ended with %s: %.200s\n' "$number" "$ended" "$(printf '%s' "$said" | tail -n 1)"
+    elif [ -z "$said" ]; then
+        printf 'incomparable command %s printed nothing\n' "$number"
+    else
+        printf '%s\n' "$said" | sed 's/^/output /'
+    fi
 done

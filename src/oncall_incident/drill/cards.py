@@ -61,9 +61,15 @@ def render(card: Json, *, earlier: Sequence[Json] = ()) -> str:
         f"{card['started']} to {card['ended']}, by {markdown.text(card['by'])}, on {markdown.text(', '.join(card['hosts']))}."
         + ("" if card["complete"] else " It was broken off."), "",
     ]
+    if card.get("stopped"):
+        lines += [f"**Stopped**: {markdown.text(card['stopped'])}", ""]
+    if card.get("partial"):
+        names = ", ".join(markdown.text(part["name"]) for part in card["rounds"])
+        lines += [f"Not the whole drill, only: {names}. It does not enter the trend.", ""]
     for part in card["rounds"]:
         lines += _round(part, card["targets"], card["severity"])
-    lines += _trend([*earlier, card])
+    if not card.get("partial"):
+        lines += _trend([*(one for one in earlier if not one.get("partial")), card])
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -99,12 +105,15 @@ def _trend(cards: Sequence[Json]) -> list[str]:
     lines = ["## Trend", "", "| drill of | | detect | mitigate | recover |", "|---|---|---|---|---|"]
     for card in cards[-SHOWN:]:
         times = " | ".join(_seconds(worst_time(card, name)) for name in _TIMES)
-        lines.append(f"| {card['started']} | {'passed' if card['passed'] else 'FAILED'} | {times} |")
+        word = "stopped" if card.get("stopped") else "passed" if card["passed"] else "FAILED"
+        lines.append(f"| {card['started']} | {word} | {times} |")
+    # Of one that was broken off the rounds that count may be missing.
+    whole = [card for card in cards if card["complete"]]
     medians = []
     for name in _TIMES:
-        known = [seconds for card in cards if (seconds := worst_time(card, name)) is not None]
+        known = [seconds for card in whole if (seconds := worst_time(card, name)) is not None]
         medians.append(_seconds(statistics.median(known)) if known else "")
-    lines += [f"| median of {words.count(len(cards), 'drill')} | | {' | '.join(medians)} |", ""]
+    lines += [f"| median of {words.count(len(whole), 'drill')} | | {' | '.join(medians)} |", ""]
     return lines
 
 

@@ -19,6 +19,7 @@ import typer
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration, parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 from rich.console import Console
 from rich.text import Text
 
@@ -37,7 +38,7 @@ from . import cards, definition, hosts
 from .course import Drilling
 from .definition import Drill
 from .executions import Executions
-from .score import Scored, card
+from .score import Scored, Step, card
 from .severity import Severity
 
 _APPROVING = "yes"
@@ -87,12 +88,17 @@ def drill_and_show(
         drill=drill.name, scenario=drill.scenario, started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
         ended=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), by=who.user(), hosts=allowed, targets=drill.targets, rounds=scored,
         complete=len(scored) == len(chosen) + 1 and not stopper.reason, versions=collection.versions(found),
-        severity=promised.as_dict(),
+        severity=promised.as_dict(), partial=len(chosen) < len(drill.rounds),
+        stopped=drilling.stopped.message if drilling.stopped else "",
     )
     data, page = cards.keep(home, made)
     if as_json:
         typer.echo(json.dumps({**made, "card": str(data)}))
     _show_card(console, made, page, time.monotonic() - began)
+    if isinstance(drilling.stopped, Stop):
+        raise drilling.stopped
+    if drilling.stopped:
+        raise Stop(drilling.stopped.message, hint=drilling.stopped.hint or "", status=Exit.NOT_RECORDED)
     if stopper.reason:
         return Exit.TIMED_OUT if stopper.reason == "timeout" else Exit.INTERRUPTED
     return Exit.RECOVERED if made["passed"] else Exit.FAILED
@@ -111,13 +117,13 @@ def show_drills(found: Collection, *, as_json: bool) -> None:
 
 def _rounds(drilling: Drilling, chosen: Sequence[definition.Round], stopper: Stopper) -> list[Scored]:
     """The steady state, then every round; broken off at the first that does not begin on a healthy system."""
-    steady = drilling.steady()
-    scored = [Scored(name="before", steps=[steady], times={})]
+    scored = [Scored(name="before", steps=[_steady(drilling)], times={})]
     for number, part in enumerate(chosen, start=1):
         if (not scored[-1].steps[-1].ok and number == 1) or stopper.reason:
             break
         result = drilling.round(part, number)
-        after = drilling.steady(patience=drilling.drill.targets["detect"]) if not stopper.reason else None
+        going_on = not stopper.reason and drilling.stopped is None
+        after = _steady(drilling, patience=drilling.drill.targets["detect"]) if going_on else None
         scored.append(Scored(
             name=result.name, steps=[*result.steps, *([after] if after else [])], times=result.times, touched=result.touched,
             unexpected=result.unexpected, runs=result.runs,
@@ -125,6 +131,15 @@ def _rounds(drilling: Drilling, chosen: Sequence[definition.Round], stopper: Sto
         if after is None or not after.ok:
             break
     return scored
+
+
+def _steady(drilling: Drilling, *, patience: float = 0.0) -> Step:
+    """The steady state; what stops the drill there is part of its card, too."""
+    try:
+        return drilling.steady(patience=patience)
+    except (Stop, CannotRecord) as exc:
+        drilling.stopped = exc
+        return Step("steady state", False, exc.message)
 
 
 def _chosen(drill: Drill, names: Sequence[str]) -> list[definition.Round]:
@@ -186,5 +201,9 @@ def _show_card(console: Console, made: Mapping[str, Any], page: Path, took: floa
             if not step["ok"]:
                 console.print(Text.assemble(("    FAILED  ", "bold red"), f"{step['name']}: {step['detail']}"), soft_wrap=True)
     word, style = ("PASSED", "bold green") if made["passed"] else ("FAILED", "bold red")
+    if made["stopped"]:
+        word = "STOPPED"
     console.print(Text.assemble((word, style), f"  drill {made['drill']}", (f"  ({format_duration(took)})", "dim")))
+    if made["partial"]:
+        console.print(Text("  not the whole drill: it does not enter the trend", style="dim"))
     console.print(Text(f"  score card  {page}"), soft_wrap=True)

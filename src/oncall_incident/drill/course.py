@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration, parse_duration
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, verify
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
 from .. import outcome
@@ -22,10 +23,11 @@ from ..recording import close_unfinished
 from ..run import Finished
 from ..stopping import Stopper
 from ..view import View
-from .definition import Drill, Round
+from .definition import Drill, Round, probes
 from .executions import Executions
-from .score import Scored, Step, begun, detected, differences, timing, unexpected, unsteady
+from .score import Scored, Step, begun, detected, differences, incomparable, timing, unexpected, unsteady
 from .severity import Severity
+from .unanswered import begun_and_unanswered, problems
 
 #: A fault that is not seen within so many times its target never will be.
 PATIENCE = 3
@@ -66,6 +68,8 @@ class Drilling:
         self._lifetime = lifetime
         self.lifetime = parse_duration(lifetime, name="--lifetime")
         self.severity = severity
+        #: What the drill cannot go on after, such as a record that cannot be written; None while it can.
+        self.stopped: Stop | CannotRecord | None = None
 
     def steady(self, *, patience: float = 0.0) -> Step:
         """Measure that the system is well before anybody breaks it.
@@ -94,9 +98,19 @@ class Drilling:
             course.go()
         except Broken as exc:
             course.steps.append(Step("the round", False, str(exc)))
+        except (Stop, CannotRecord) as exc:
+            self.stopped = exc
+            course.steps.append(Step("the round", False, exc.message))
         finally:
-            course.heal()
+            self._heal(course)
         return course.scored()
+
+    def _heal(self, course: _Course) -> None:
+        try:
+            course.heal()
+        except (Stop, CannotRecord) as exc:
+            self.stopped = self.stopped or exc
+            course.steps.append(Step("nothing of the fault is left", False, exc.message))
 
     # What a course needs of the drill
 
@@ -104,7 +118,8 @@ class Drilling:
         """The variables of role drill for a round."""
         return {
             "drill_id": f"{self._name}-{number}", "drill_faults": [dict(fault) for fault in part.faults],
-            "drill_lifetime": self._lifetime, "drill_probes": [dict(probe) for probe in part.afterwards],
+            "drill_lifetime": self._lifetime, "drill_probes": probes(part, "says"),
+            "drill_state_commands": [look.asked(part.name) for look in self._drill.looks],
             **{f"drill_state_{key}": value for key, value in self._drill.state.items()},
         }
 
@@ -154,6 +169,7 @@ class _Course:
     def go(self) -> None:
         """Everything up to the healing."""
         self._drilling.say(f"Round {self.part.name}")
+        self._beforehand()
         self._inject()
         self._detect()
         self._plan()
@@ -198,6 +214,16 @@ class _Course:
 
     # The steps
 
+    def _beforehand(self) -> None:
+        """The probes that say what they must see before the faults: one that cannot see anything else proves nothing afterwards."""
+        before = probes(self.part, "before")
+        if not before:
+            return
+        played = self._executions.play("probe", {**self._variables, "drill_probes": before}, doing="trying the probes before the fault")
+        self._runs.append(played.run)
+        said = "; ".join(probe["name"] for probe in before)
+        self._demand(not played.problems, "before the fault the probes see that it is not there", "; ".join(played.problems) or said)
+
     def _inject(self) -> None:
         self._injected = True
         played = self._executions.play("inject", self._variables, doing="injecting the fault")
@@ -232,8 +258,10 @@ class _Course:
         changed = {host: differences(lines, after.get(host, ())) for host, lines in before.items()}
         said = [f"{host}: {line}" for host, lines in changed.items() for line in lines]
         compared = sum(len(lines) for lines in before.values())
+        blind = [f"cannot compare: {why}" for why in incomparable(before, after)]
         self.steps.append(Step(
-            "--check touches nothing", not said and compared > 0, "; ".join(said[:10]) or f"{compared} lines compared, none differs",
+            "--check touches nothing", not said and not blind and compared > 0,
+            "; ".join([*blind, *said][:10]) or f"{compared} lines compared, none differs",
         ))
         extra = unexpected(self.part, actions)
         self._unexpected += extra
@@ -258,13 +286,20 @@ class _Course:
             while not close_unfinished(run_dir) and verify.check(run_dir).status != verify.OK and time.monotonic() < patience:
                 time.sleep(0.5)
             self._runs.append(run_dir.name)
+            printed = None
         else:
             finished = self._run()
             run_dir, summary = finished.run_dir, finished.summary
+            printed = [finished.outcome.sentence, *finished.outcome.reasons]
             self._demand(finished.outcome.status not in _HEALTHY, "a recovery cut off is not called one", finished.outcome.sentence)
-        named = begun(_acted(summary), summary.unanswered)
         self._note_touched(summary)
-        self._demand(bool(named), "what was begun is named", "; ".join([*named, *_unreached(summary)]) or "neither done nor unknown")
+        events, report = self._executions.record(run_dir)
+        acting, _others = begun_and_unanswered(events)
+        said = begun(_acted(summary), acting)
+        wrong = problems(events, report=report, printed=printed)
+        self._demand(bool(said) and not wrong, "what was begun is named, and what is known to be done is recorded", "; ".join(
+            wrong or [*said, *_unreached(summary)] or ["neither done nor unknown"],
+        ))
 
     def _in_vain(self) -> None:
         """A run that cannot succeed says so: it measures, and does not believe what it was told."""

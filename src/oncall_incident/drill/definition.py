@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,29 @@ class Expected:
 
 
 @dataclasses.dataclass(frozen=True)
+class Look:
+    """A command that says what a host is like. One that fails or prints nothing cannot be compared, and fails the drill.
+
+    Attributes:
+        command: of the shell; it only reads.
+        hosts: groups or hosts where it is asked; none for everywhere.
+        unanswered_in: the rounds whose fault may leave it without an answer, such as one that takes every connection.
+    """
+
+    command: str
+    hosts: Sequence[str] = ()
+    unanswered_in: Sequence[str] = ()
+
+    def asked(self, part: str) -> str:
+        """The command as the role's door `state` takes it, in a round."""
+        command = self.command
+        if part in self.unanswered_in:
+            command = f"said=$( ( {command} ) 2>/dev/null ) && [ -n \"$said\" ] && echo \"$said\" || echo 'no answer, as may be here'"
+        here = " or ".join(f"{json.dumps(name)} in group_names + [inventory_hostname]" for name in self.hosts)
+        return f"{{% if {here} %}}{command}{{% endif %}}" if here else command
+
+
+@dataclasses.dataclass(frozen=True)
 class Round:
     """One fault and its recovery.
 
@@ -52,7 +77,8 @@ class Round:
         extra_vars: variables of this round alone.
         again: whether a second run must find nothing to do.
         in_vain: variables of a run before the recovery that must not be called one; empty for no such run.
-        afterwards: what must be true after the recovery, while the faults are there still: name, hosts, command.
+        afterwards: what must be true after the recovery, while the faults are there still: name, hosts, command; says, what the command
+            has to print; and before, what it has to print before the faults are there, so that one that cannot say anything else is seen.
     """
 
     name: str
@@ -77,7 +103,8 @@ class Drill:
         targets: seconds by time: detect, mitigate, recover.
         severity: level of the severity policy that such an incident has; empty for the policy's default.
         steady: further checks that must be ok before the drill and after each round, beside those the rounds are about.
-        state: variables of role drill's door `state`: what must not differ after --check.
+        state: variables of role drill's door `state`: what must not differ after --check; without its commands.
+        looks: those.
     """
 
     name: str
@@ -88,6 +115,7 @@ class Drill:
     state: Json
     steady: Sequence[str] = ()
     severity: str = ""
+    looks: Sequence[Look] = ()
 
 
 def directory(collection: Path) -> Path:
@@ -144,12 +172,47 @@ def _drill(name: str, data: Json) -> Drill:
     rounds = [_round(entry) for entry in data["rounds"]]
     if not rounds:
         raise ValueError("rounds is empty")
+    state = dict(data.get("state", {}))
+    _only(state, "state", {"paths", "units", "commands"})
+    looks = [_look(entry, [part.name for part in rounds]) for entry in state.pop("commands", ())]
     return Drill(
         name=name, description=" ".join(str(data["description"]).split()), scenario=str(data["scenario"]), rounds=rounds,
-        state=dict(data.get("state", {})), severity=str(data.get("severity", "")),
+        state=state, looks=looks, severity=str(data.get("severity", "")),
         steady=[str(check) for check in data.get("steady", ())],
         targets={key: parse_duration(value, name=f"targets.{key}") for key, value in targets.items()},
     )
+
+
+def _look(data: Any, rounds: Sequence[str]) -> Look:
+    if isinstance(data, str):
+        return Look(data)
+    _only(data, "a command of the state", {field.name for field in dataclasses.fields(Look)})
+    missing = sorted(set(data.get("unanswered_in", ())) - set(rounds))
+    if missing:
+        raise ValueError(f"unanswered_in: there is no round {', '.join(missing)}")
+    hosts = data.get("hosts", ())
+    return Look(
+        str(data["command"]), hosts=(hosts,) if isinstance(hosts, str) else tuple(map(str, hosts)),
+        unanswered_in=tuple(data.get("unanswered_in", ())),
+    )
+
+
+def probes(part: Round, when: str) -> list[dict[str, str]]:
+    """The round's probes as the role's door `probe` takes them.
+
+    Args:
+        when: `before` the faults are there, those that say what they must print then; or with the key `says`, all, afterwards.
+    """
+    found = []
+    for entry in part.afterwards:
+        wanted, command = entry.get(when), str(entry["command"])
+        if wanted is None and when == "before":
+            continue
+        if wanted is not None:
+            heard = f"said=$( ( {command} ) 2>&1 | tr -s '[:space:]' ' ' | sed 's/^ //; s/ $//' )"
+            command = f"{heard}; [ \"$said\" = \"{wanted}\" ] || {{ echo \"it said: $said\"; exit 1; }}"
+        found.append({"name": str(entry["name"]), "hosts": str(entry["hosts"]), "command": command})
+    return found
 
 
 def _round(data: Json) -> Round:
@@ -164,8 +227,10 @@ def _round(data: Json) -> Round:
         _only(fault, "a fault", {"fault", "hosts", "user", "params"})
         _ = fault["fault"], fault["hosts"]
     for probe in data.get("afterwards", ()):
-        _only(probe, "what must be true afterwards", {"name", "hosts", "command"})
+        _only(probe, "what must be true afterwards", {"name", "hosts", "command", "says", "before"})
         _ = probe["name"], probe["hosts"], probe["command"]
+        if re.search(r"[\"`$\\]", f"{probe.get('says', '')}{probe.get('before', '')}"):
+            raise ValueError(f"{probe['name']}: what it has to print is plain words")
     return Round(
         name=str(data["name"]), faults=[dict(fault) for fault in data["faults"]], findings=[str(check) for check in data["findings"]],
         actions=[

@@ -19,7 +19,7 @@ from typing import Any
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
-from .. import ansible_cfg, collection, extravars
+from .. import ansible_cfg, collection, extravars, report
 from ..collection import Collection
 from ..errors import Stop
 from ..execution import Executor
@@ -128,6 +128,10 @@ class Executions:
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(group, signal.SIGKILL)
         return run_dir, summarise(run_dir)
+
+    def record(self, run_dir: Path) -> tuple[list[dict[str, Any]], str]:
+        """What a run's record says, event by event, and its report."""
+        return list(reader.read(run_dir)), report.render(run_dir)
 
     def _await_act(self, child: subprocess.Popen[bytes], known: set[str], at: str) -> Path:
         deadline = time.monotonic() + ACT_TIMEOUT

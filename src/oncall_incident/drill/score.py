@@ -13,6 +13,8 @@ from typing import Any
 from .definition import Expected, Round
 
 CARD_CONTRACT = "oncall.incident/scorecard/1"
+#: How state.sh begins the line of a look that failed.
+_INCOMPARABLE = "incomparable "
 
 Json = Mapping[str, Any]
 
@@ -108,12 +110,32 @@ def unsteady(findings: Sequence[Json], *, checks: Collection[str], demanded: Col
     return sorted(seen), [*sorted(bad), *(f"{check} was not measured" for check in sorted(set(demanded) - seen))]
 
 
-def begun(carried_out: Sequence[Json], unanswered: Sequence[Json]) -> list[str]:
-    """What the record of an interrupted run says of its acts: what came of them, and of which nobody knows it."""
+def begun(carried_out: Sequence[Json], unanswered: Sequence[tuple[str, str]]) -> list[str]:
+    """What the record of an interrupted run says of its acts: what came of them, and of which nobody knows it.
+
+    Args:
+        unanswered: host and task.
+    """
     return [
         *dict.fromkeys(f"{item.get('verb')} {item.get('outcome')}" for item in carried_out),
-        *(f"unknown: {entry['task']} on {entry['host']}" for entry in unanswered),
+        *(f"unknown: {task} on {host}" for host, task in unanswered),
     ]
+
+
+def incomparable(before: Mapping[str, Sequence[str]], after: Mapping[str, Sequence[str]]) -> list[str]:
+    """Why two states cannot be compared: a look that failed or saw nothing, twice, is no sign that nothing has changed.
+
+    Args:
+        before, after: lines by host, as the role's state.sh prints them.
+    """
+    found = {f"{host}: was written down once only": None for host in sorted(set(before) ^ set(after))}
+    for state in (before, after):
+        found.update({f"{host}: nothing was written down": None for host, lines in state.items() if not lines})
+        found.update({
+            f"{host}: {line.removeprefix(_INCOMPARABLE)}": None
+            for host, lines in state.items() for line in lines if line.startswith(_INCOMPARABLE)
+        })
+    return list(found)
 
 
 def differences(before: Sequence[str], after: Sequence[str], *, most: int = 10) -> list[str]:
@@ -132,12 +154,20 @@ def timing(name: str, seconds: float | None, target: float) -> Step:
 
 def card(
     *, drill: str, scenario: str, started: str, ended: str, by: str, hosts: Sequence[str], targets: Mapping[str, float],
-    rounds: Sequence[Scored], complete: bool, versions: Mapping[str, str], severity: Json,
+    rounds: Sequence[Scored], complete: bool, versions: Mapping[str, str], severity: Json, partial: bool = False, stopped: str = "",
 ) -> dict[str, Any]:
-    """The score card as data; `complete` is false when the drill was broken off."""
+    """The score card as data.
+
+    Args:
+        complete: false when the drill was broken off.
+        partial: whether only some of the drill's rounds were asked for: its times say nothing beside those of a whole one.
+        stopped: why it could not go on; empty when it went on.
+    """
+    complete = complete and not stopped
     return {
         "contract": CARD_CONTRACT, "drill": drill, "scenario": scenario, "started": started, "ended": ended, "by": by,
         "hosts": list(hosts), "targets": dict(targets), "severity": dict(severity), "versions": dict(versions),
         "rounds": [part.as_dict() for part in rounds],
-        "complete": complete, "passed": complete and bool(rounds) and all(part.passed for part in rounds),
+        "complete": complete, "partial": partial, "stopped": stopped,
+        "passed": complete and bool(rounds) and all(part.passed for part in rounds),
     }

@@ -95,3 +95,18 @@ def test_images_that_nothing_uses_go(store: Store, tmp_path: Path) -> None:
     assert status == 0, told
     assert store.images() == {"localhost/used"}
     assert "keeper" in store.call("ps", "--all", "--format", "{{.Names}}")
+
+
+def test_an_engine_that_only_says_that_it_removed_an_image_is_not_believed(store: Store, tmp_path: Path) -> None:
+    store.image("unused", size=13 << 20)
+    free = os.statvfs(store.place).f_bavail * os.statvfs(store.place).f_frsize
+    with (store.place / "filler").open("wb") as filler:
+        filler.write(os.urandom(max(free - (1 << 20), 0)))
+    image = store.call("image", "ls", "--quiet", "--no-trunc").strip().removeprefix("sha256:")
+    liar = tmp_path / "podman"
+    liar.write_text(f'#!/bin/sh\ncase " $* " in *" image prune "*) echo {image}; exit 0 ;; esac\nexec podman "$@"\n')
+    liar.chmod(0o755)
+    status, told = run(Store(store.place, [str(liar), *store.command[1:]]), tmp_path, "-e", "host_act_timeout=10s")
+    assert status != 0
+    assert {one["verb"]: one["outcome"] for one in told["actions"]} == {"prune_images": "failed"}
+    assert store.images() == {"localhost/unused"}

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from oncall_incident.drill.course import Drilling
 from oncall_incident.drill.definition import Drill, Expected, Round
 from oncall_incident.drill.executions import Played
 from oncall_incident.drill.severity import Severity
+from oncall_incident.errors import Stop
 from oncall_incident.evidence import policy
 from oncall_incident.exits import Exit
 from oncall_incident.outcome import Outcome
@@ -23,6 +26,7 @@ from oncall_incident.stopping import Stopper
 from oncall_incident.view import View
 
 FINDING = {"host": "web1", "check": "expired", "status": "critical"}
+UNKNOWN: dict[str, Any] = {"type": "outcome", "reasons": ["unknown outcome on web1: Act"]}
 PLAN = {"actions": {"web1": [{"verb": "renew", "target": {}}]}}
 
 
@@ -42,6 +46,11 @@ class AwayForAWhile:
         self.removed = self.removed or door == "remove"
         return Played(run="r", ended=0.0, problems=[], output={"web1": ["line"]})
 
+    def record(self, _run_dir: Path) -> tuple[list[dict[str, Any]], str]:
+        """What the run that was cut off has left."""
+        intent = {"type": "intent", "host": "web1", "task": "Act", "task_id": "1", "phase": "mitigate", "args": {"approved": []}}
+        return [intent, {**intent, "type": "result", "status": "unreachable"}, UNKNOWN], "- outcome unknown: web1: Act (#1)"
+
     def recover(self, scenario: str, *, tags: Any = (), check: bool = False, **_how: Any) -> Finished:
         """One run of the scenario."""
         if tags or check:
@@ -49,27 +58,100 @@ class AwayForAWhile:
         if not self._acted:
             self._acted = True
             lost = {"host": "web1", "task": "Act", "msg": "", "seq": 1, "ts": ""}
-            return finished(Exit.NOT_RECOVERED, unanswered=[lost], unreachable=[lost])
+            return finished(Exit.NOT_RECOVERED, UNKNOWN["reasons"], unanswered=[lost], unreachable=[lost])
         if self._away:
             self._away -= 1
             return finished(Exit.NOT_RECOVERED, unreachable=[{"host": "web1"}])
         return finished(Exit.NOTHING_TO_DO)
 
 
-def finished(status: Exit, **said: Any) -> Finished:
+def finished(status: Exit, reasons: Sequence[str] = (), **said: Any) -> Finished:
     """The end of a run."""
-    return Finished(outcome=Outcome("x", status, "So it ended."), summary=Summary(run="r", **said), run_dir=Path("r"), report=None)
+    return Finished(outcome=Outcome("x", status, "So it ended.", reasons), summary=Summary(run="r", **said), run_dir=Path("r"), report=None)
+
+
+def drilling(executions: Any, part: Round, home: Path) -> Drilling:
+    """A drill of this one round."""
+    drill = Drill("d", "", "s", targets={"detect": 9.0, "mitigate": 9.0, "recover": 9.0}, rounds=[part], state={})
+    rules = policy.load("default")
+    return Drilling(
+        drill, executions=executions, view=View(Console(quiet=True)), stopper=Stopper(), home=home, name="n", lifetime="1m",
+        severity=Severity(rules, rules.require(rules.default)),
+    )
+
+
+CUT = Round("cut", faults=[], findings=["expired"], actions=[Expected("renew", {})], interrupt="host", again=False)
 
 
 def test_a_host_that_is_away_uses_up_no_try_and_its_fault_is_taken_back_when_it_is_there_again(tmp_path: Path) -> None:
-    part = Round("cut", faults=[], findings=["expired"], actions=[Expected("renew", {})], interrupt="host", again=False)
-    drill = Drill("d", "", "s", targets={"detect": 9.0, "mitigate": 9.0, "recover": 9.0}, rounds=[part], state={})
     executions = AwayForAWhile(runs=20, removals=3)
-    rules = policy.load("default")
-    drilling = Drilling(
-        drill, executions=executions, view=View(Console(quiet=True)), stopper=Stopper(), home=tmp_path, name="n",  # type: ignore[arg-type]
-        lifetime="1m", severity=Severity(rules, rules.require(rules.default)),
-    )
-    steps = {step.name: step for step in drilling.round(part, 1).steps}
+    steps = {step.name: step for step in drilling(executions, CUT, tmp_path).round(CUT, 1).steps}
+    assert steps[NAMED].ok and steps[NAMED].detail == "unknown: Act on web1; not reached: web1"
     assert steps["recovered, by measurement"].ok and "at the 21. try" in steps["recovered, by measurement"].detail
     assert steps["nothing of the fault is left"].ok and executions.removed
+
+
+NAMED = "what was begun is named, and what is known to be done is recorded"
+
+
+def test_a_run_that_does_not_name_what_it_had_begun_fails_the_round(tmp_path: Path) -> None:
+    class Silent(AwayForAWhile):
+        """Something else is unknown."""
+
+        def record(self, run_dir: Path) -> tuple[list[dict[str, Any]], str]:
+            events, report = super().record(run_dir)
+            return [*events[:-1], {"type": "outcome", "reasons": ["unknown outcome on web1: Look"]}], report
+
+    executions = Silent(runs=0, removals=0)
+    steps = {step.name: step for step in drilling(executions, CUT, tmp_path).round(CUT, 1).steps}
+    assert not steps[NAMED].ok and "not named in the record: Act on web1" in steps[NAMED].detail and executions.removed
+
+
+def test_what_stops_the_drill_in_a_round_is_part_of_its_score(tmp_path: Path) -> None:
+    class Stopped(AwayForAWhile):
+        """The disk of the controller is full, say."""
+
+        def recover(self, scenario: str, *, check: bool = False, **how: Any) -> Finished:
+            if check:
+                raise Stop("no room for a record")
+            return super().recover(scenario, check=check, **how)
+
+    executions = Stopped(runs=0, removals=0)
+    made = drilling(executions, CUT, tmp_path)
+    scored = made.round(CUT, 1)
+    assert made.stopped is not None and made.stopped.message == "no room for a record"
+    assert not scored.passed and scored.times["detect"] is not None and executions.removed
+    assert [step.detail for step in scored.steps if step.name == "the round"] == ["no room for a record"]
+    # What stops the way back, too, is said of it.
+    executions.play = lambda door, *_a, **_k: (_ for _ in ()).throw(Stop(f"cannot {door}"))  # type: ignore[method-assign,assignment]
+    steps = {step.name: step for step in made.round(CUT, 2).steps}
+    assert steps["nothing of the fault is left"].detail == "cannot remove" and steps["the round"].detail == "cannot inject"
+
+
+def test_states_that_cannot_be_compared_are_not_equal(tmp_path: Path) -> None:
+    class Blind(AwayForAWhile):
+        """The database answers nothing, before and after."""
+
+        def play(self, door: str, variables: Any, **how: Any) -> Played:
+            output = {"web1": ["line", "incomparable command 1 printed nothing"]}
+            return dataclasses.replace(super().play(door, variables, **how), output=output)
+
+    steps = {step.name: step for step in drilling(Blind(runs=0, removals=0), CUT, tmp_path).round(CUT, 1).steps}
+    assert not steps["--check touches nothing"].ok
+    assert steps["--check touches nothing"].detail == "cannot compare: web1: command 1 printed nothing"
+
+
+def test_a_probe_that_cannot_see_anything_else_ends_the_round_before_anything_is_broken(tmp_path: Path) -> None:
+    class Broken(AwayForAWhile):
+        """Its probe says the same with and without the fault."""
+
+        def play(self, door: str, variables: Any, **how: Any) -> Played:
+            doors.append((door, [probe["name"] for probe in variables["drill_probes"]]))
+            problems = ["web1: it said: dropped"] if door == "probe" else []
+            return dataclasses.replace(super().play(door, variables, **how), problems=problems)
+
+    doors: list[tuple[str, list[str]]] = []
+    probe = {"name": "kept out", "hosts": "web1", "command": "knock", "says": "dropped", "before": "open"}
+    part = dataclasses.replace(CUT, afterwards=[{"name": "other", "hosts": "web1", "command": "true"}, probe])
+    scored = drilling(Broken(runs=0, removals=0), part, tmp_path).round(part, 1)
+    assert doors == [("probe", ["kept out"])] and not scored.passed

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 
@@ -60,6 +62,10 @@ def test_the_drills_that_are_shipped_can_be_read_and_their_faults_are_there() ->
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "interrupt_at": "x"}]}, "interrupt_at wants interrupt"),
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "afterwards": [{"name": "x", "hosts": "app"}]}]},
      "command is missing"),
+    ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [],
+                  "afterwards": [{"name": "x", "hosts": "app", "command": "y", "says": "$(id)"}]}]}, "x: what it has to print is plain"),
+    ({"state": {"files": []}}, "unknown keys: files"), ({"state": {"commands": [{"hosts": "db"}]}}, "command is missing"),
+    ({"state": {"commands": [{"command": "x", "unanswered_in": ["s"]}]}}, "unanswered_in: there is no round s"),
 ])
 def test_a_file_that_is_no_drill_names_what_is_wrong(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(Stop) as raised:
@@ -161,7 +167,7 @@ def test_a_demanded_check_that_was_not_measured_is_no_steady_state() -> None:
 
 def test_what_was_begun_is_what_was_done_and_what_never_answered() -> None:
     done = [{"verb": "terminate", "outcome": "gone"}, {"verb": "terminate", "outcome": "gone"}]
-    assert score.begun(done, [{"task": "Act", "host": "db1"}]) == ["terminate gone", "unknown: Act on db1"]
+    assert score.begun(done, [("db1", "Act")]) == ["terminate gone", "unknown: Act on db1"]
     # Who was not reached may never have been told anything.
     assert score.begun([], []) == []
 
@@ -170,6 +176,60 @@ def test_differences_name_what_changed_and_are_bounded() -> None:
     assert score.differences(["a", "b"], ["b", "c"]) == ["- a", "+ c"]
     assert score.differences(["a"], ["a"]) == []
     assert score.differences([str(n) for n in range(30)], [])[-1] == "and 20 more"
+
+
+def states(tmp_path: Path, part: str, *commands: Any) -> list[str]:
+    """What the role's script prints of these looks in a round."""
+    drill = definition.load(written(tmp_path, state={"commands": list(commands)}))
+    asked = "\n".join(look.asked(part) for look in drill.looks)
+    done = subprocess.run(
+        ["sh", str(ROOT / "roles" / "drill" / "files" / "state.sh"), str(tmp_path / "nothing"), "", asked],
+        capture_output=True, text=True, check=True, timeout=60,
+    )
+    return [line for line in done.stdout.splitlines() if line.startswith(("output ", "incomparable "))]
+
+
+def test_a_look_that_fails_or_sees_nothing_cannot_be_compared(tmp_path: Path) -> None:
+    said = states(tmp_path, "r", "echo seen", "true", "echo psql: no slot >&2; exit 2")
+    assert said == ["output seen", "incomparable command 2 printed nothing", "incomparable command 3 ended with 2: psql: no slot"]
+    # Twice the same is no sign of anything.
+    assert score.incomparable({"db1": said}, {"db1": said}) == [
+        "db1: command 2 printed nothing", "db1: command 3 ended with 2: psql: no slot",
+    ]
+    assert score.incomparable({"db1": said[:1]}, {"db1": said[:1]}) == []
+    assert score.incomparable({"db1": ["a"], "db2": ["a"]}, {"db1": []}) == [
+        "db2: was written down once only", "db1: nothing was written down",
+    ]
+
+
+def test_only_where_a_drill_says_so_may_a_look_have_no_answer(tmp_path: Path) -> None:
+    for command in ("exit 2", "true"):
+        look = {"command": command, "unanswered_in": ["r"]}
+        assert states(tmp_path, "r", look) == ["output no answer, as may be here"]
+        assert states(tmp_path, "another", look)[0].startswith("incomparable")
+    assert states(tmp_path, "r", {"command": "echo a; echo b", "unanswered_in": ["r"]}) == ["output a", "output b"]
+
+
+def test_a_look_is_asked_where_the_drill_says(tmp_path: Path) -> None:
+    path = written(tmp_path, state={"commands": ["true", {"command": "id", "hosts": "db"}, {"command": "id", "hosts": ["db", "replica"]}]})
+    everywhere, one, two = definition.load(path).looks
+    for look, groups, host, asked in (
+        (everywhere, ["app"], "app1", "true"), (one, ["db"], "db1", "id"), (one, ["app"], "db", "id"), (one, ["app"], "app1", ""),
+        (two, ["replica"], "db2", "id"), (two, ["app"], "app1", ""),
+    ):
+        template = jinja2.Environment().from_string(look.asked("r"))
+        assert template.render(group_names=groups, inventory_hostname=host) == asked
+
+
+def test_a_probe_has_to_print_what_the_round_says() -> None:
+    probe = {"name": "x", "hosts": "a", "command": "echo open; echo shut", "before": "open shut", "says": "shut shut"}
+    part = definition.Round("r", faults=[], findings=[], actions=[], afterwards=[probe, {"name": "y", "hosts": "a", "command": "true"}])
+    (before,) = definition.probes(part, "before")
+    assert subprocess.run(["sh", "-c", before["command"]], check=False).returncode == 0
+    after, other = definition.probes(part, "says")
+    done = subprocess.run(["sh", "-c", after["command"]], check=False, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == "it said: open shut\n"
+    assert other["command"] == "true"
 
 
 def test_nothing_measured_is_no_pass() -> None:
@@ -209,6 +269,26 @@ def test_cards_are_kept_and_a_trend_shows(tmp_path: Path) -> None:
     assert "## Trend" in text and "median of 2 drills" in text and "6.0s" in text
     assert "| from the fault to | measured | target | default SEV1 |" in text and "| detect | 7.0s | 1m | 15m |" in text
     assert "a \\| b" in text and "<x>" not in text
+
+
+def test_a_drill_of_some_rounds_stays_out_of_the_trend_and_one_that_was_stopped_says_why(tmp_path: Path) -> None:
+    common: dict[str, Any] = {
+        "drill": "d", "scenario": "s", "ended": "", "by": "x", "hosts": ["db1"], "complete": True, "versions": {},
+        "targets": {"detect": 60.0, "mitigate": 60.0, "recover": 60.0}, "severity": SEVERITY.as_dict(),
+    }
+
+    def kept(day: int, seconds: float, **more: Any) -> tuple[dict[str, Any], str]:
+        part = score.Scored(name="blocked", steps=[score.Step("a", True)], times={"detect": seconds})
+        made = score.card(**common, started=f"2026-01-0{day}T03:04:05Z", rounds=[part], **more)
+        return made, cards.keep(tmp_path, made)[1].read_text()
+
+    kept(1, 5.0)
+    made, page = kept(2, 50.0, partial=True)
+    assert made["passed"] and "Not the whole drill, only: blocked." in page and "## Trend" not in page
+    made, page = kept(3, 40.0, stopped="no room for a record")
+    assert not made["passed"] and not made["complete"] and "**Stopped**: no room for a record" in page
+    _made, page = kept(4, 7.0)
+    assert "median of 2 drills | | 6.0s" in page and "| stopped | 40s" in page and "2026-01-02" not in page
 
 
 def test_the_run_to_kill_is_ones_own() -> None:
