@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # What a host is like, as lines that can be compared. Reads only.
-# Arguments: paths, units, and commands (one a line).
+# Arguments: paths, units, and then every command by itself; `:` is none.
 export LC_ALL=C
 for path in $1; do
     find "$path" -xdev \( -type f -o -type l \) -printf 'file %p %s %u:%g %m %T@ %l\n' 2>/dev/null
@@ -23,10 +23,11 @@ done
 done
 # A look that fails or sees nothing cannot be compared with another that does: the drill has to hear of it. By number: a command may
 # hold a password.
+shift 2
 number=0
-printf '%s\n' "$3" | while IFS= read -r command; do
+for command in "$@"; do
     number=$((number + 1))
-    [ -n "$command" ] || continue
+    [ "$command" != : ] || continue
     said=$(sh -c "$command" 2>&1 < /dev/null)
     ended=$?
     if [ "$ended" -ne 0 ]; then

@@ -59,7 +59,7 @@ class Look:
         if part in self.unanswered_in:
             command = f"said=$( ( {command} ) 2>/dev/null ) && [ -n \"$said\" ] && echo \"$said\" || echo 'no answer, as may be here'"
         here = " or ".join(f"{json.dumps(name)} in group_names + [inventory_hostname]" for name in self.hosts)
-        return f"{{% if {here} %}}{command}{{% endif %}}" if here else command
+        return f"{{% if {here} %}}{command}{{% else %}}:{{% endif %}}" if here else command
 
 
 @dataclasses.dataclass(frozen=True)

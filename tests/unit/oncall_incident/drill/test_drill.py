@@ -181,15 +181,16 @@ def test_differences_name_what_changed_and_are_bounded() -> None:
 def states(tmp_path: Path, part: str, *commands: Any) -> list[str]:
     """What the role's script prints of these looks in a round."""
     drill = definition.load(written(tmp_path, state={"commands": list(commands)}))
-    asked = "\n".join(look.asked(part) for look in drill.looks)
+    asked = [look.asked(part) for look in drill.looks]
     done = subprocess.run(
-        ["sh", str(ROOT / "roles" / "drill" / "files" / "state.sh"), str(tmp_path / "nothing"), "", asked],
+        ["sh", str(ROOT / "roles" / "drill" / "files" / "state.sh"), str(tmp_path / "nothing"), "", *asked],
         capture_output=True, text=True, check=True, timeout=60,
     )
     return [line for line in done.stdout.splitlines() if line.startswith(("output ", "incomparable "))]
 
 
 def test_a_look_that_fails_or_sees_nothing_cannot_be_compared(tmp_path: Path) -> None:
+    assert states(tmp_path, "r", ":", "echo seen") == ["output seen"]
     said = states(tmp_path, "r", "echo seen", "true", "echo psql: no slot >&2; exit 2")
     assert said == ["output seen", "incomparable command 2 printed nothing", "incomparable command 3 ended with 2: psql: no slot"]
     # Twice the same is no sign of anything.
@@ -214,8 +215,8 @@ def test_a_look_is_asked_where_the_drill_says(tmp_path: Path) -> None:
     path = written(tmp_path, state={"commands": ["true", {"command": "id", "hosts": "db"}, {"command": "id", "hosts": ["db", "replica"]}]})
     everywhere, one, two = definition.load(path).looks
     for look, groups, host, asked in (
-        (everywhere, ["app"], "app1", "true"), (one, ["db"], "db1", "id"), (one, ["app"], "db", "id"), (one, ["app"], "app1", ""),
-        (two, ["replica"], "db2", "id"), (two, ["app"], "app1", ""),
+        (everywhere, ["app"], "app1", "true"), (one, ["db"], "db1", "id"), (one, ["app"], "db", "id"), (one, ["app"], "app1", ":"),
+        (two, ["replica"], "db2", "id"), (two, ["app"], "app1", ":"),
     ):
         template = jinja2.Environment().from_string(look.asked("r"))
         assert template.render(group_names=groups, inventory_hostname=host) == asked
