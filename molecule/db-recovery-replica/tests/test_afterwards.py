@@ -5,34 +5,21 @@
 
 from __future__ import annotations
 
-import functools
 import time
-from pathlib import Path
 
 import pytest
-import testinfra
-import yaml
 
+from tests.support.drilled import Lab
 from tests.support.unharmed import check_unharmed
 
-ROOT = Path(__file__).resolve().parents[3]
-HOSTS = yaml.safe_load((ROOT / "molecule/db-recovery-replica/inventory/hosts.yml").read_text())["all"]["children"]["drillable"]["hosts"]
-SSH = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+LAB = Lab(__file__)
 #: Seconds for what takes a moment: a change's way to the replica and to the consumer.
 PATIENCE = 30
 
 
-@functools.cache
-def host(name: str) -> testinfra.host.Host:
-    """A host of the drill, over one SSH connection."""
-    return testinfra.get_host(
-        f"ssh://root@{HOSTS[name]['ansible_host']}", ssh_identity_file=str(ROOT / ".cache/drill/id_ed25519"), ssh_extra_args=SSH,
-    )
-
-
 def asked(name: str, sql: str) -> str:
     """The server's answer."""
-    done = host(name).run("echo %s | su postgres -c 'psql --no-psqlrc -AtXq -v ON_ERROR_STOP=1 shop'", sql)
+    done = LAB.host(name).run("echo %s | su postgres -c 'psql --no-psqlrc -AtXq -v ON_ERROR_STOP=1 shop'", sql)
     assert done.rc == 0, done.stderr
     return str(done.stdout.strip())
 
@@ -40,7 +27,7 @@ def asked(name: str, sql: str) -> str:
 def awaited(name: str, command: str, wanted: str) -> bool:
     """Whether a command prints a text within a while."""
     until = time.monotonic() + PATIENCE
-    while wanted not in host(name).run(command).stdout:
+    while wanted not in LAB.host(name).run(command).stdout:
         if time.monotonic() > until:
             return False
         time.sleep(0.5)
@@ -48,7 +35,7 @@ def awaited(name: str, command: str, wanted: str) -> bool:
 
 
 def test_the_application_answers() -> None:
-    page = host("app1").run("curl --silent --max-time 5 --output /dev/null --write-out '%{http_code}' http://localhost:8080/")
+    page = LAB.host("app1").run("curl --silent --max-time 5 --output /dev/null --write-out '%{http_code}' http://localhost:8080/")
     assert page.stdout == "200"
 
 
@@ -62,7 +49,7 @@ def test_the_application_answers() -> None:
 ])
 def test_servers_senders_receivers_slots_and_bystanders_are_those_of_before(name: str, expected: list[str]) -> None:
     """Nobody was ended, restarted, or reconnected."""
-    check_unharmed(host(name), expected)
+    check_unharmed(LAB.host(name), expected)
 
 
 def test_no_slot_is_lost_or_keeps_more_than_it_may() -> None:
@@ -91,8 +78,6 @@ def test_the_replica_is_one_still() -> None:
 
 
 def test_nothing_of_a_fault_is_left() -> None:
-    for name in ("db1", "db2", "app1"):
-        assert host(name).run("ls -A /var/lib/oncall-drill").stdout == ""
-        assert host(name).run("systemctl list-units --all --no-legend 'oncall-drill-*'").stdout == ""
+    LAB.check_nothing_left()
     assert asked("db1", "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'drill-%'") == "0"
     assert asked("db2", "SELECT count(*) FROM pg_class WHERE relname LIKE 'oncall_drill%'") == "0"

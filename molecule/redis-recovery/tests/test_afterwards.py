@@ -8,24 +8,17 @@ from __future__ import annotations
 import hashlib
 import shlex
 import time
-from pathlib import Path
 
-import testinfra
-
+from tests.support.drilled import Lab
 from tests.support.unharmed import check_unharmed
 
-INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
+LAB = Lab(__file__)
 CLI = "REDISCLI_AUTH=drill-redis redis-cli"
-
-
-def host(name: str) -> testinfra.host.Host:
-    """A host of the drill."""
-    return testinfra.get_host(f"ansible://{name}?ansible_inventory={INVENTORY}&force_ansible=True")
 
 
 def listed(command: str) -> dict[str, str]:
     """The keys that the drill must leave alone, each with the rest of its line: when it ends, and its hash."""
-    done = host("redis1").run(command)
+    done = LAB.host("redis1").run(command)
     assert done.rc == 0, done.stderr
     return dict(line.split(" ", 1) for line in done.stdout.splitlines())
 
@@ -37,13 +30,13 @@ def now() -> dict[str, str]:
 
 def test_what_the_application_writes_is_there() -> None:
     ask = "curl --silent --max-time 5 --write-out ' %{http_code}'"
-    before = int(host("redis1").run(f"{CLI} GET order:last").stdout or 0)
-    number, status = host("app1").run(f"{ask} --request POST http://localhost:8080/orders").stdout.split()
+    before = int(LAB.host("redis1").run(f"{CLI} GET order:last").stdout or 0)
+    number, status = LAB.host("app1").run(f"{ask} --request POST http://localhost:8080/orders").stdout.split()
     assert (int(number), status) == (before + 1, "201")
-    assert host("redis1").run(f"{CLI} GET order:last").stdout.strip() == number
+    assert LAB.host("redis1").run(f"{CLI} GET order:last").stdout.strip() == number
     # The cache serves again: the second time at the latest.
-    host("app1").run("curl --silent --max-time 5 http://localhost:8080/")
-    page = host("app1").run("curl --silent --include --max-time 5 http://localhost:8080/").stdout
+    LAB.host("app1").run("curl --silent --max-time 5 http://localhost:8080/")
+    page = LAB.host("app1").run("curl --silent --include --max-time 5 http://localhost:8080/").stdout
     assert " 200 " in page.splitlines()[0] and "X-Page-From: cache" in page and page.endswith("Welcome")
 
 
@@ -61,16 +54,16 @@ def test_it_survives_a_start_of_the_server() -> None:
 
 
 def test_the_server_says_so_too() -> None:
-    said = host("redis1").run(f"{CLI} PING").stdout
+    said = LAB.host("redis1").run(f"{CLI} PING").stdout
     assert said.strip() == "PONG"
-    info = host("redis1").run(f"{CLI} INFO persistence").stdout
+    info = LAB.host("redis1").run(f"{CLI} INFO persistence").stdout
     assert "rdb_last_bgsave_status:ok" in info
-    saved = host("redis1").run(f"{CLI} SAVE")
+    saved = LAB.host("redis1").run(f"{CLI} SAVE")
     assert saved.stdout.strip() == "OK", "the snapshot can be written"
 
 
 def test_the_poisoned_keys_are_gone() -> None:
-    assert host("redis1").run(f"{CLI} --scan --pattern 'cache:product:*'").stdout == ""
+    assert LAB.host("redis1").run(f"{CLI} --scan --pattern 'cache:product:*'").stdout == ""
 
 
 def test_every_other_key_is_as_it_was() -> None:
@@ -78,7 +71,7 @@ def test_every_other_key_is_as_it_was() -> None:
     before, after = listed("cat /root/keys.before"), now()
     assert len(before) == 400 + 100 + 6 + 4
     assert after == before
-    there = set(host("redis1").run(f"{CLI} KEYS '*'").stdout.split())
+    there = set(LAB.host("redis1").run(f"{CLI} KEYS '*'").stdout.split())
     assert there - {"cache:front", "order:last"} == set(before)
 
 
@@ -92,7 +85,7 @@ def test_the_list_tells_the_truth() -> None:
 
 
 def test_the_settings_are_those_of_its_file() -> None:
-    shown = host("redis1").run(f"{CLI} CONFIG GET maxmemory maxmemory-policy dir save stop-writes-on-bgsave-error").stdout.split("\n")
+    shown = LAB.host("redis1").run(f"{CLI} CONFIG GET maxmemory maxmemory-policy dir save stop-writes-on-bgsave-error").stdout.split("\n")
     settings = dict(zip(shown[::2], shown[1::2], strict=False))
     assert settings["maxmemory"] == str(40 * 1024 * 1024)
     assert settings["maxmemory-policy"] == "noeviction"
@@ -102,28 +95,26 @@ def test_the_settings_are_those_of_its_file() -> None:
 
 
 def test_there_is_room_and_its_files_are_there() -> None:
-    used = host("redis1").run("df --output=pcent /srv/redis | tail -n 1").stdout
+    used = LAB.host("redis1").run("df --output=pcent /srv/redis | tail -n 1").stdout
     assert int(used.strip().rstrip("%")) < 80
-    files = host("redis1").run("find /srv/redis -type f -printf '%P\n'").stdout.split()
+    files = LAB.host("redis1").run("find /srv/redis -type f -printf '%P\n'").stdout.split()
     assert files == ["dump.rdb"]
 
 
 def test_the_application_never_stopped() -> None:
-    check_unharmed(host("app1"), ["unit shop"])
+    check_unharmed(LAB.host("app1"), ["unit shop"])
 
 
 def test_the_server_never_ended_by_itself() -> None:
     """A restart by the recovery is none that systemd schedules; NRestarts would forget the others with it."""
-    assert host("redis1").run("systemctl is-active redis-server").stdout.strip() == "active"
-    said = host("redis1").run("journalctl --no-pager --output=cat --unit=redis-server --since=$(cat /root/drill.began)").stdout
+    assert LAB.host("redis1").run("systemctl is-active redis-server").stdout.strip() == "active"
+    said = LAB.host("redis1").run("journalctl --no-pager --output=cat --unit=redis-server --since=$(cat /root/drill.began)").stdout
     assert "Started redis-server.service" in said, "the frozen server was started anew, so a journal without that tells nothing"
     assert "Scheduled restart job" not in said
 
 
 def test_nothing_of_a_fault_is_left() -> None:
-    for name in ("redis1", "app1"):
-        assert host(name).run("ls -A /var/lib/oncall-drill").stdout == ""
-        assert host(name).run("systemctl list-units --all --no-legend 'oncall-drill-*'").stdout == ""
-    state = host("redis1").run("grep State: /proc/$(systemctl show --property=MainPID --value redis-server)/status").stdout
+    LAB.check_nothing_left()
+    state = LAB.host("redis1").run("grep State: /proc/$(systemctl show --property=MainPID --value redis-server)/status").stdout
     assert "stopped" not in state
-    assert "drill-" not in host("redis1").run(f"{CLI} CLIENT LIST").stdout
+    assert "drill-" not in LAB.host("redis1").run(f"{CLI} CLIENT LIST").stdout
