@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +29,12 @@ class Lab:
 
     def __init__(self, test_file: str) -> None:
         """With the file of the tests, which is in the scenario's directory `tests`."""
-        scenario = Path(test_file).resolve().parents[1]
+        self._scenario = scenario = Path(test_file).resolve().parents[1]
+        self._root = scenario.parents[1]
         self.hosts: dict[str, dict[str, Any]] = yaml.safe_load(
             (scenario / "inventory" / "hosts.yml").read_text(),
         )["all"]["children"]["drillable"]["hosts"]
-        self._key = scenario.parents[1] / ".cache" / "drill" / "id_ed25519"
+        self._key = self._root / ".cache" / "drill" / "id_ed25519"
 
     def host(self, name: str) -> testinfra.host.Host:
         """A host, by SSH alone: Ansible takes seconds for each command."""
@@ -42,6 +47,16 @@ class Lab:
         done = self.host(name).run(command)
         assert done.rc == 0, f"{name}: {command}: {done.rc}: {done.stdout}{done.stderr}"
         return str(done.stdout)
+
+    def play(self, door: str, variables: dict[str, Any]) -> None:
+        """One door of role drill, as `incident drill` calls it; one that fails fails the test."""
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self._scenario / "inventory"), "--tags", door,
+             "-e", json.dumps(variables), str(self._root / "playbooks" / "_drill.yml")],
+            cwd=self._root, env={**os.environ, "ANSIBLE_CONFIG": str(self._root / "ansible.cfg")}, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=120, check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def check_nothing_left(self) -> None:
         """No host has anything of a fault."""

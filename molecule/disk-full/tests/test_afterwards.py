@@ -8,6 +8,7 @@ The order matters: what was noted is compared before anything here writes to the
 from __future__ import annotations
 
 from tests.support.drilled import Lab
+from tests.support.until import until
 
 LAB = Lab(__file__)
 SMALL, PG = "/srv/small", "/srv/small/pg"
@@ -99,4 +100,22 @@ def test_its_pages_are_whole() -> None:
 def test_nothing_of_a_fault_is_left() -> None:
     logs = LAB.said("disk1", f"ls -A {SMALL}/log").split()
     assert sorted(logs) == ["held.log.1", "linked.log.1"]
+    LAB.check_nothing_left()
+
+
+def test_faults_that_nobody_takes_back_go_by_themselves_the_last_one_first() -> None:
+    """On systemd itself: the controller injects two and is never seen again."""
+    faults = [
+        {"fault": "touch_file", "hosts": "servers", "params": {
+            # It ends with a word, in place of what it has broken.
+            "path": f"/run/{name}", "seen": "/run/systemd/system", "undo": f"echo {name} >> /run/drill-went"}}
+        for name in ("first", "second")
+    ]
+    LAB.said("disk1", "rm -f /run/drill-went")
+    LAB.play("inject", {"drill_id": "alone", "drill_lifetime": "5s", "drill_faults": faults})
+    for name in ("first", "second"):
+        LAB.said("disk1", f"test -e /run/{name} || grep {name} /run/drill-went")
+    until(lambda: LAB.host("disk1").run("cat /run/drill-went").stdout.split() == ["second", "first"], seconds=60, what="the ways back")
+    until(lambda: LAB.host("disk1").run("systemctl list-units --all --no-legend 'oncall-drill-*'").stdout == "", seconds=30, what="the end")
+    LAB.said("disk1", "! ls /run/first && ! ls /run/second")
     LAB.check_nothing_left()

@@ -7,7 +7,7 @@ for path in $1; do
     find "$path" -xdev \( -type f -o -type l \) -printf 'file %p %s %u:%g %m %T@ %l\n' 2>/dev/null
 done | sort
 for unit in $2; do
-    printf 'unit %s %s\n' "$unit" "$(systemctl show --property=ActiveState,MainPID,InvocationID "$unit" | tr '\n' ' ')"
+    printf 'unit %s %s\n' "$unit" "$(systemctl show --property=LoadState,ActiveState,MainPID,InvocationID "$unit" | tr '\n' ' ')"
 done
 # Counters change by themselves.
 { nft --stateless list ruleset 2>/dev/null || true; } | sed 's/^/nft /'

@@ -67,6 +67,13 @@ def drill_and_show(
             f"{', '.join(allowed)}.",
             hint="Name the groups as the drill does, or write a drill of your own: incident drill my-drill.yml",
         )
+    unseen = hosts.unseen(inventory, drill.looks, allowed)
+    if unseen:
+        raise Stop(
+            f"This drill compares what it sees on {'; on '.join(unseen)}; none of the hosts that may be broken is there: "
+            f"{', '.join(allowed)}.",
+            hint="What is looked at nowhere would never differ. Name the groups as the drill does, or write a drill of your own.",
+        )
     console = PatientConsole(stderr=as_json, highlight=False)
     _show_plan(console, drill, chosen, inventory, allowed, lifetime)
     if not asked.yes and not _approved(console):
@@ -88,7 +95,7 @@ def drill_and_show(
         drill=drill.name, scenario=drill.scenario, started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
         ended=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), by=who.user(), hosts=allowed, targets=drill.targets, rounds=scored,
         complete=len(scored) == len(chosen) + 1 and not stopper.reason, versions=collection.versions(found),
-        severity=promised.as_dict(), partial=len(chosen) < len(drill.rounds),
+        severity=promised.as_dict(), partial=len({part.name for part in chosen}) < len(drill.rounds),
         stopped=drilling.stopped.message if drilling.stopped else "",
     )
     data, page = cards.keep(home, made)

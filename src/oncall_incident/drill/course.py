@@ -222,7 +222,7 @@ class _Course:
         played = self._executions.play("probe", {**self._variables, "drill_probes": before}, doing="trying the probes before the fault")
         self._runs.append(played.run)
         said = "; ".join(probe["name"] for probe in before)
-        self._demand(not played.problems, "before the fault the probes see that it is not there", "; ".join(played.problems) or said)
+        self._demand(not played.problems, "before the fault the probes see what they should", "; ".join(played.problems) or said)
 
     def _inject(self) -> None:
         self._injected = True

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import Stop
 from ..request import Request
+from .definition import Look
 
 DRILLABLE, PRODUCTION = "drillable", "production"
 _TIMEOUT = 120
@@ -114,6 +115,13 @@ def reached(inventory: Json, where: str, hosts: Sequence[str]) -> list[str]:
 def missing(inventory: Json, entries: Sequence[Json], hosts: Sequence[str]) -> list[str]:
     """The groups (or hosts) of faults and probes that would reach none of these hosts."""
     return sorted({str(entry["hosts"]) for entry in entries if not reached(inventory, str(entry["hosts"]), hosts)})
+
+
+def unseen(inventory: Json, looks: Sequence[Look], hosts: Sequence[str]) -> list[str]:
+    """The groups (or hosts) of looks that would be asked on none of these hosts, together for each look."""
+    return sorted({
+        ", ".join(look.hosts) for look in looks if look.hosts and not any(reached(inventory, name, hosts) for name in look.hosts)
+    })
 
 
 def _address(variables: Json, host: str) -> str:

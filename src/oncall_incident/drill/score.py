@@ -15,6 +15,7 @@ from .definition import Expected, Round
 CARD_CONTRACT = "oncall.incident/scorecard/1"
 #: How state.sh begins the line of a look that failed.
 _INCOMPARABLE = "incomparable "
+_NOT_FOUND = "LoadState=not-found"
 
 Json = Mapping[str, Any]
 
@@ -135,6 +136,9 @@ def incomparable(before: Mapping[str, Sequence[str]], after: Mapping[str, Sequen
             f"{host}: {line.removeprefix(_INCOMPARABLE)}": None
             for host, lines in state.items() for line in lines if line.startswith(_INCOMPARABLE)
         })
+    known = {line.split()[1]: False for lines in before.values() for line in lines if line.startswith("unit ")}
+    known |= {line.split()[1]: True for lines in before.values() for line in lines if line.startswith("unit ") and _NOT_FOUND not in line}
+    found.update({f"no host has a unit {unit}": None for unit, there in known.items() if not there})
     return list(found)
 
 
