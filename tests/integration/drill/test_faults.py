@@ -165,7 +165,7 @@ def test_a_fault_that_is_roots_alone_is_refused_as_somebody_else(host: Host) -> 
     assert not path.exists() and not host.scripts.exists() and not (host.units / "calls").exists()
 
 
-def rendered(host: Host, fault: str, names: Sequence[str] = ("here",), **params: Any) -> list[Path]:
+def rendered(host: Host, fault: str, names: Sequence[str] = ("here",), *, user: str = "root", **params: Any) -> list[Path]:
     """The fault's program, one for each host, as the role would write it."""
     (host.place / "templates").symlink_to(ROOT / "roles/drill/templates")
     done = host.play(
@@ -176,7 +176,7 @@ def rendered(host: Host, fault: str, names: Sequence[str] = ("here",), **params:
             }},
         ],
         names=names, drill_id="test", drill_directory=str(host.place / "drill"), __drill_number=1,
-        drill_faults=[{"fault": fault, "hosts": "app", "params": params}],
+        drill_faults=[{"fault": fault, "hosts": "app", "user": user, "params": params}],
     )
     assert done.returncode == 0, done.stdout
     return [host.place / f"{name}.{fault}" for name in names]
@@ -265,3 +265,25 @@ def test_two_hosts_hold_locks_in_one_database_and_each_takes_back_its_own(host: 
             called(host, "systemctl", "stop", f"{name}.service")
     until(lambda: not sessions(), what="the sessions to end")
     assert (tables(), prepared()) == ([], [])
+
+
+def test_who_takes_back_a_user_s_sessions_comes_to_the_server_as_that_user(host: Host, server18: Server) -> None:
+    server18.execute(f"CREATE ROLE {USER} LOGIN PASSWORD 'drill'")
+    server18.execute(f"GRANT CREATE ON SCHEMA public TO {USER}")
+    # No user is named: the server is told the one who asks.
+    conninfo = f"host=127.0.0.1 port={server18.port} dbname=postgres password=drill"
+    (program,) = rendered(host, "pg_sessions", user=USER, conninfo=conninfo, holders=1, prepared=1)
+    asks = "SELECT DISTINCT usename::text FROM pg_stat_activity WHERE application_name LIKE 'drill-%'"
+    try:
+        done = called(host, "systemd-run", "--unit=one", "--uid=root", "--", sys.executable, str(program), "inject")
+        assert done.returncode == 0, (host.units / "one.out").read_text()
+        assert [row[0] for row in server18.execute(asks)] == [USER]
+        done = called(host, sys.executable, str(program), "remove")
+        assert done.returncode == 0, done.stderr
+        assert called(host, sys.executable, str(program), "left").stdout == ""
+    finally:
+        called(host, "systemctl", "stop", "one.service")
+    until(lambda: not list(server18.execute(asks)), what="the session to end")
+    assert list(server18.execute("SELECT gid FROM pg_prepared_xacts WHERE gid LIKE 'oncall-drill-%'")) == []
+    server18.execute(f"DROP OWNED BY {USER}")
+    server18.execute(f"DROP ROLE {USER}")

@@ -296,3 +296,18 @@ def test_the_run_to_kill_is_ones_own() -> None:
     events = [{"type": "segment.open", "pid": 7}, {"type": "run.open"}]
     assert executions.begun_by(7, events)
     assert not executions.begun_by(8, events) and not executions.begun_by(7, [])
+
+
+def test_a_look_that_nobody_is_asked_for_is_named() -> None:
+    looks = [definition.Look("id"), definition.Look("id", hosts=("app",)), definition.Look("id", hosts=("cache", "db1"))]
+    assert hosts.unseen(INVENTORY, looks, ["db1", "app1"]) == []
+    assert hosts.unseen(INVENTORY, looks, ["db1"]) == ["app"]
+    assert hosts.unseen(INVENTORY, looks, ["app1"]) == ["cache, db1"]
+
+
+def test_a_unit_that_is_nowhere_cannot_be_compared() -> None:
+    def unit(name: str, load: str) -> str:
+        return f"unit {name} LoadState={load} ActiveState=inactive MainPID=0 "
+
+    there = {"db1": [unit("shop", "not-found"), unit("ngnix", "not-found")], "app1": [unit("shop", "loaded"), unit("ngnix", "not-found")]}
+    assert score.incomparable(there, there) == ["no host has a unit ngnix"]
