@@ -30,7 +30,7 @@ def now() -> dict[str, str]:
 
 def test_what_the_application_writes_is_there() -> None:
     ask = "curl --silent --max-time 5 --write-out ' %{http_code}'"
-    before = int(LAB.host("redis1").run(f"{CLI} GET order:last").stdout or 0)
+    before = int(LAB.host("redis1").run(f"{CLI} GET order:last").stdout.strip() or 0)
     number, status = LAB.host("app1").run(f"{ask} --request POST http://localhost:8080/orders").stdout.split()
     assert (int(number), status) == (before + 1, "201")
     assert LAB.host("redis1").run(f"{CLI} GET order:last").stdout.strip() == number
