@@ -20,16 +20,15 @@ def psql(sql: str, *, database: str = "postgres") -> str:
     return LAB.said("disk1", f"su postgres -c \"psql -AtXqp 5433 --set ON_ERROR_STOP=1 -c \\\"{sql}\\\" {database}\"").strip()
 
 
-def noted(name: str) -> dict[str, str]:
-    """What prepare.yml noted: a value (a hash, an inode) by path."""
-    lines = [line.split(maxsplit=1) for line in LAB.said("disk1", f"cat /root/{name}").splitlines()]
-    return {path: value for value, path in lines}
-
-
 def now(command: str) -> dict[str, str]:
-    """The same, as it is."""
+    """What a command lists: a value (a hash, an inode) by path."""
     lines = [line.split(maxsplit=1) for line in LAB.said("disk1", command).splitlines()]
     return {path: value for value, path in lines}
+
+
+def noted(name: str) -> dict[str, str]:
+    """The same, as prepare.yml noted it."""
+    return now(f"cat /root/{name}")
 
 
 def test_every_file_of_the_database_is_the_one_that_it_was() -> None:

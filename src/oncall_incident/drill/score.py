@@ -136,9 +136,9 @@ def incomparable(before: Mapping[str, Sequence[str]], after: Mapping[str, Sequen
             f"{host}: {line.removeprefix(_INCOMPARABLE)}": None
             for host, lines in state.items() for line in lines if line.startswith(_INCOMPARABLE)
         })
-    known = {line.split()[1]: False for lines in before.values() for line in lines if line.startswith("unit ")}
-    known |= {line.split()[1]: True for lines in before.values() for line in lines if line.startswith("unit ") and _NOT_FOUND not in line}
-    found.update({f"no host has a unit {unit}": None for unit, there in known.items() if not there})
+    units = [line for lines in before.values() for line in lines if line.startswith("unit ")]
+    there = {line.split()[1] for line in units if _NOT_FOUND not in line}
+    found.update({f"no host has a unit {unit}": None for line in units if (unit := line.split()[1]) not in there})
     return list(found)
 
 
