@@ -131,7 +131,7 @@ class ActionModule(ActionBase):
         return {
             "collected": any(entry.get("sha256") for entry in kept), "directory": str(keeper.directory), "deferred": deferred,
             "clock_offset": offset, "clock_uncertainty": uncertainty,
-            "items": [{key: entry[key] for key in _BRIEF if entry.get(key) not in (None, "", [])} for entry in kept],
+            "entries": [{key: entry[key] for key in _BRIEF if entry.get(key) not in (None, "", [])} for entry in kept],
         }
 
     def _clock_offset(self) -> tuple[float | None, float | None]:

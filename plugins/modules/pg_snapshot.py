@@ -58,7 +58,7 @@ directory:
   description: Where the outputs are, on the controller.
   returned: when a snapshot was taken
   type: str
-items:
+entries:
   description: What was taken, as the module M(oncall.incident.snapshot) returns it.
   returned: when a snapshot was taken
   type: list

@@ -133,7 +133,7 @@ directory:
   description: Where the outputs are, on the controller.
   returned: when a snapshot was taken
   type: str
-items:
+entries:
   description: What was taken, in its order. All that is known about each is in C(index.jsonl) of the directory.
   returned: when a snapshot was taken
   type: list

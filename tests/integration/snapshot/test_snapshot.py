@@ -111,7 +111,7 @@ def test_everything_about_a_host_in_check_mode(site: Site) -> None:
     processes = next(site.run_dir / item["path"] for item in taken if item["name"] == "processes").read_text(errors="replace")
     assert "sleep 300" in processes and SECRET not in processes and "[redacted:" in processes
     (result,) = site.results()
-    assert len(json.dumps(result)) < 64 << 10 and {item["sha256"] for item in result["items"] if "sha256" in item} == {
+    assert len(json.dumps(result)) < 64 << 10 and {item["sha256"] for item in result["entries"] if "sha256" in item} == {
         item["sha256"] for item in taken
     }
     assert verify.check(site.run_dir).status == verify.OK
@@ -131,7 +131,7 @@ def test_a_second_one_is_not_taken_and_the_rest_is_what_was_deferred(site: Site)
     first, second, rest, again = site.results()
     assert len(first["deferred"]) > 20 and not first["collected"]
     assert second["reason"] == "It was taken before in this run." and again["reason"] == "Nothing was left to take."
-    assert rest["collected"] and rest["deferred"] == [] and {item["name"] for item in rest["items"]} >= set(first["deferred"])
+    assert rest["collected"] and rest["deferred"] == [] and {item["name"] for item in rest["entries"]} >= set(first["deferred"])
     (kept,) = [site.run_dir / item["path"] for item in site.index() if item["name"].startswith("log01_")]
     text = kept.read_text()
     assert text.count("\n") == 1000 and SECRET not in text and "line 999" in text
