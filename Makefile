@@ -34,34 +34,42 @@ setup: ## Set up the virtual environment with everything that demo, test and lin
 	$(call setup,run test lint)
 
 .PHONY: test
-test: setup ## Lint, then run every test (ARGS="-k name" for pytest's own arguments)
-	@$(BIN)/python tools/lint.py
-	@$(PYTEST) -n $(JOBS) --dist loadfile $(ARGS)
+test: setup ## Lint beside every test of this Python (ARGS="-k name" for pytest's own arguments)
+	@$(BIN)/python -m tools.suite test $(ARGS)
 
 .PHONY: lint
 lint: setup ## Run the linters alone (ARGS="ruff mypy" for some of them)
 	@$(BIN)/python tools/lint.py $(ARGS)
 
 .PHONY: unit
-unit: setup ## Run the unit and contract tests alone: seconds
-	@$(PYTEST) tests/unit tests/contract $(ARGS)
+unit: setup ## Run the unit and contract tests, which start no Ansible: under two minutes
+	@$(BIN)/python -m tools.suite unit $(ARGS)
 
 .PHONY: unit39
 unit39: setup ## Run the tests of plugins/module_utils on Python 3.9, the oldest of a managed host
 	@$(BIN)/python tools/matrix.py unit39 $(ARGS)
 
 .PHONY: matrix
-matrix: ## Run every test on each supported Python and ansible-core that is on this machine
-	$(call setup,run)
-	@$(BIN)/python tools/matrix.py all $(ARGS)
+matrix: setup ## Run every test on each other supported Python here, and sanity on each other ansible-core
+	@$(BIN)/python -m tools.suite matrix $(if $(RECORD),--record)
+
+.PHONY: all
+all: ## Everything: tests, drills, matrix, demo, build (RECORD=1 writes the costs into tests/costs.yml)
+	$(call setup,run test lint drill)
+	@$(BIN)/python -m tools.suite all $(if $(RECORD),--record)
+
+.PHONY: ci
+ci: ## CI's part of it: the fixed part, then what fits until minute 45 (SPENT=seconds that are gone already)
+	$(call setup,run test lint drill)
+	@$(BIN)/python -m tools.suite ci --spent $(or $(SPENT),0)
 
 .PHONY: drills
-drills: ## Break real systemd hosts in containers and recover them, every scenario (root, podman)
+drills: ## Break real systemd hosts in containers and recover them, every scenario, one at a time (root, podman)
 	$(call setup,run drill)
-	@$(BIN)/python tools/drill.py $(ARGS)
+	@$(BIN)/python -m tools.suite drills $(if $(RECORD),--record)
 
 .PHONY: drill
-drill: ## One of the drills: make drill SCENARIO=db-recovery (ARGS=--keep leaves the hosts running)
+drill: ## Some of the drills, seen while they happen: make drill SCENARIO=db-recovery (ARGS=--keep leaves the hosts running)
 	$(call setup,run drill)
 	@$(BIN)/python tools/drill.py $(ARGS) $(SCENARIO)
 

@@ -9,8 +9,11 @@ pure parts are tested on target Pythons that have no ansible-core at all.
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,3 +30,33 @@ def _link_checkout() -> Path:
 for entry in (str(_link_checkout()), str(ROOT), str(ROOT / "src")):
     if entry not in sys.path:
         sys.path.insert(0, entry)
+
+
+def starts_ansible(argv: Sequence[object]) -> bool:
+    """Whether a command starts Ansible: ansible-playbook and its siblings, or `incident` with a verb that plays something."""
+    words = [os.fsdecode(word) for word in argv if isinstance(word, (str, bytes, os.PathLike))]
+    names = [os.path.basename(word) for word in words]
+    if any(name == "ansible" or name.startswith(("ansible-playbook", "ansible-runner")) for name in names[:4]):
+        return True
+    return "incident" in names[:4] and bool({"run", "drill"} & set(words))
+
+
+class Starts:
+    """How often this process started Ansible: most of what the suite costs (tests/costs.yml)."""
+
+    count = 0
+
+    @classmethod
+    def hear(cls, event: str, arguments: tuple[Any, ...]) -> None:
+        """An audit hook: it can only count."""
+        if event == "subprocess.Popen" and not isinstance(arguments[1], (str, bytes)) and starts_ansible(arguments[1]):
+            cls.count += 1
+
+
+sys.addaudithook(Starts.hear)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say it where tools/suite reads it."""
+    if Starts.count:
+        terminalreporter.write_line(f"Ansible was started {Starts.count} times")

@@ -25,8 +25,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
 BIN = Path(sys.executable).parent
-SHIPPED = CACHE / "sanity" / "ansible_collections" / "oncall" / "incident"
-SANITY_HOME = CACHE / "sanity" / "home"
+#: One for each environment that lints: several may at a time.
+SANITY = CACHE / "sanity" / BIN.parent.name.lstrip(".")
+SHIPPED = SANITY / "ansible_collections" / "oncall" / "incident"
+SANITY_HOME = SANITY / "home"
 # Cold, ansible-test makes half a dozen virtual environments.
 TIMEOUT = 1500
 
@@ -76,9 +78,9 @@ def ruff() -> tuple[bool, str]:
 
 
 def mypy() -> tuple[bool, str]:
-    """Types, strictly, of the contracts, the recorder, the wrapper and the rig."""
+    """Types, strictly, of the contracts, the recorder, the wrapper, the demo and the suite."""
     collection = "ansible_collections.oncall.incident.plugins"
-    packages = [f"{collection}.module_utils._core", f"{collection}.plugin_utils._record", "oncall_incident", "demo"]
+    packages = [f"{collection}.module_utils._core", f"{collection}.plugin_utils._record", "oncall_incident", "demo", "tools.suite"]
     return call([sys.executable, "-m", "mypy", "--no-error-summary", *(part for name in packages for part in ("-p", name))])
 
 
@@ -117,14 +119,14 @@ def sanity() -> tuple[bool, str]:
 
 
 def _temporary() -> Path:
-    path = CACHE / "sanity" / "tmp"
+    path = SANITY / "tmp"
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def _unpack_shipped() -> None:
     """Build the collection and unpack it where ansible-test wants it: below ansible_collections/<namespace>/<name>."""
-    out = CACHE / "sanity" / "dist"
+    out = SANITY / "dist"
     ok, output = call([tool("ansible-galaxy"), "collection", "build", "--force", "--output-path", str(out), str(ROOT)])
     if not ok:
         raise RuntimeError(f"ansible-galaxy collection build failed:\n{output}")

@@ -1,13 +1,14 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the tests on other Pythons: all of them on every supported controller, module_utils' on the oldest target.
+"""Other Pythons than that of `make test`: pytest on one of the controllers', ansible-test sanity on one ansible-core, module_utils' tests
+on the oldest target.
 
-Usage: python tools/matrix.py all [PYTEST ARGUMENTS]
+Usage: python tools/matrix.py on 3.13 [PYTEST ARGUMENTS]
+       python tools/matrix.py sanity 2.21
        python tools/matrix.py unit39 [PYTEST ARGUMENTS]
 
-Interpreters are not downloaded; which were found and which were not is said. MATRIX_SKIP names a version that was
-tested already.
+Interpreters are not downloaded. `make matrix` runs everything on all of them.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import sys
 
 from bootstrap import CACHE, ROOT, SetupFailed, pip_environment, pip_wheel, say
 
-# ansible-core 2.19 is the last one for 3.11; requirements/run.txt pairs them.
-CONTROLLERS = ("3.11", "3.12", "3.13")
 OLDEST_TARGET = "3.9"
+#: Where ansible-test of each supported ansible-core runs: a Python, and the file of requirements/ that pins the core.
+SANITY = {"2.19": ("3.11", "run"), "2.20": ("3.12", "core-2.20"), "2.21": ("3.13", "run")}
 
 
 def find(version: str) -> str | None:
@@ -29,25 +30,35 @@ def find(version: str) -> str | None:
     return done.stdout.strip() or None
 
 
-def on_controllers(arguments: list[str]) -> int:
-    """Every test, once per controller Python; the number of Pythons on which some failed."""
-    skipped = os.environ.get("MATRIX_SKIP", "").split()
-    found = {version: python for version in CONTROLLERS if version not in skipped and (python := find(version))}
-    for version in CONTROLLERS:
-        say(f"Python {version}: {'tested already' if version in skipped else found.get(version, 'not on this machine, skipped')}")
-    failed = []
-    for version, python in found.items():
-        environment = CACHE / f"venv-{version}"
-        made = subprocess.run([python, "tools/bootstrap.py", "--venv", str(environment), "run", "test"], cwd=ROOT, check=False)
-        tested = made.returncode or subprocess.run(
-            [str(environment / "bin" / "python"), "-m", "pytest", "-n", os.environ.get("JOBS", "2"), "--dist", "loadfile", *arguments],
-            cwd=ROOT,
-            check=False,
-        ).returncode
-        say(f"Python {version}: {'FAILED' if tested else 'ok'}")
-        if tested:
-            failed.append(version)
-    return len(failed)
+def environment(version: str, *names: str, directory: str = "", bare: bool = False) -> str:
+    """Make the environment of a Python with these files of requirements/; its interpreter.
+
+    Raises:
+        SetupFailed: there is no such Python here, or pip could not fill the environment.
+    """
+    python = find(version)
+    if python is None:
+        raise SetupFailed(f"Python {version} is not on this machine")
+    place = CACHE / (directory or f"venv-{version}")
+    argv = [python, "tools/bootstrap.py", "--venv", str(place), *(["--bare"] if bare else []), *names]
+    if subprocess.run(argv, cwd=ROOT, check=False).returncode:
+        raise SetupFailed(f"the environment of Python {version} could not be made")
+    return str(place / "bin" / "python")
+
+
+def on_controller(arguments: list[str]) -> int:
+    """pytest on one of the controllers' Pythons."""
+    version, *rest = arguments
+    argv = [environment(version, "run", "test"), "-m", "pytest", "-p", "no:cacheprovider", "--dist", "loadfile", *rest]
+    return subprocess.run(argv, cwd=ROOT, check=False).returncode
+
+
+def sanity(arguments: list[str]) -> int:
+    """ansible-test sanity of one ansible-core."""
+    (core,) = arguments
+    version, names = SANITY[core]
+    python = environment(version, names) if names == "run" else environment(version, names, directory=f"venv-{names}", bare=True)
+    return subprocess.run([python, "tools/lint.py", "sanity"], cwd=ROOT, check=False).returncode
 
 
 def on_oldest_target(arguments: list[str]) -> int:
@@ -76,8 +87,8 @@ def on_oldest_target(arguments: list[str]) -> int:
 
 def main() -> int:
     """Command line."""
-    runs = {"all": on_controllers, "unit39": on_oldest_target}
-    if len(sys.argv) < 2 or sys.argv[1] not in runs:
+    runs = {"on": on_controller, "sanity": sanity, "unit39": on_oldest_target}
+    if len(sys.argv) < 2 or sys.argv[1] not in runs or (sys.argv[1] != "unit39" and len(sys.argv) < 3):
         print(__doc__, file=sys.stderr)
         return 2
     CACHE.mkdir(exist_ok=True)

@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The suite stays affordable: what CI's fixed part and each scenario may cost, from what was measured (tests/costs.yml)."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tools.suite import units
+from tools.suite.plan import DRILLS, TESTS
+
+ROOT = Path(__file__).resolve().parents[2]
+#: CI's fixed part: minutes on two cores.
+FIXED_MINUTES = 25
+#: Of one scenario: seconds of its drill alone, starts of Ansible in its integration tests.
+DRILL_SECONDS, PLAYS = 180, 8
+
+
+def scenarios() -> set[str]:
+    return {path.stem.replace("_", "-") for path in (ROOT / "playbooks").glob("[a-z]*.yml")}
+
+
+def test_every_unit_was_measured() -> None:
+    found, costs = units.Catalogue(), units.costs()
+    unmeasured = [unit.name for unit in (*found.fixed(), *found.tests(), *found.drills()) if unit.name not in costs]
+    assert unmeasured == [], "measure them: make all RECORD=1, or put the seconds that the unit took into tests/costs.yml"
+
+
+def test_the_fixed_part_fits() -> None:
+    fixed = units.Catalogue().fixed()
+    drills = sum(unit.seconds for unit in fixed if unit.lane == DRILLS)
+    tests = [unit.seconds for unit in fixed if unit.lane == TESTS]
+    assert max(drills, sum(tests) / 2, *tests) <= FIXED_MINUTES * 60
+
+
+def test_every_subject_names_paths_and_units_that_exist() -> None:
+    found = units.Catalogue()
+    names = [unit.name for unit in (*found.fixed(), *found.tests(), *found.drills(), *found.matrix())]
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    stale = [
+        f"{subject.name}: {prefix}"
+        for subject in found.definitions.subjects
+        for prefixes, known in ((subject.paths, files), (subject.units, names))
+        for prefix in prefixes
+        if not any(name.startswith(prefix) for name in known)
+    ]
+    assert stale == []
+
+
+def test_every_scenario_keeps_its_budget() -> None:
+    definitions, costs = units.definitions(), units.costs()
+    assert set(definitions.scenarios) == scenarios()
+    over = []
+    for name, scenario in definitions.scenarios.items():
+        for drill in scenario["drills"]:
+            if costs[f"drill {drill}"]["alone"] > DRILL_SECONDS:
+                over.append(f"{name}: drill {drill} takes {costs[f'drill {drill}']['alone']} s alone, {DRILL_SECONDS} are allowed")
+        plays = sum(costs[test].get("plays", 0) for test in scenario["tests"])
+        allowed = scenario.get("plays", PLAYS)
+        if plays > allowed:
+            over.append(f"{name}: its tests start Ansible {plays:.0f} times, {allowed} are allowed")
+    assert over == []
