@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +16,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.cert_targets
 from ansible_collections.oncall.incident.plugins.modules import cert_renew
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.specs import load_options, value_errors
 
-from .test_inventories import environment
-
 ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(sys.executable).parent
 RENEWING = ["chitlaq", "matrixon"]
 
 
@@ -50,19 +45,6 @@ def test_the_modules_take_them(name: str) -> None:
         found, config_dir="/etc/letsencrypt", certbot=["certbot"], certbot_args=[], validate=[], force=[],
         thresholds=due_thresholds(days=21, percent=25),
     )
-
-
-@pytest.mark.parametrize("name", RENEWING)
-def test_the_guard_takes_them(name: str) -> None:
-    done = subprocess.run(
-        [
-            str(BIN / "ansible-playbook"), "-i", str(ROOT / "inventories" / name), str(ROOT / "incident" / "certificate-renewal.yml"),
-            "--tags", "nothing",
-        ],
-        capture_output=True, text=True, check=False, env=environment(), timeout=120, cwd=ROOT / "tests",
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "WARNING" not in done.stdout + done.stderr
 
 
 def test_the_role_and_the_module_promise_the_same() -> None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -171,8 +169,8 @@ def _name(requirement: str) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_examples_of_a_page_are_real(page: str, tmp_path: Path) -> None:
-    """They parse, their variables exist, and what is a playbook passes Ansible's syntax check."""
+def test_examples_of_a_page_are_real(page: str) -> None:
+    """They parse and their variables exist; tests/integration/guards has Ansible's own syntax check of those that are playbooks."""
     blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
     assert blocks
     playbooks = "".join((ROOT / "playbooks" / f"{scenario}.yml").read_text() for scenario in SCENARIOS)
@@ -181,12 +179,5 @@ def test_examples_of_a_page_are_real(page: str, tmp_path: Path) -> None:
         doors = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
         known |= {name for door in doors.values() for name in door.get("options", {})}
     for block in blocks:
-        content = yaml.safe_load(block)
+        yaml.safe_load(block)
         assert set(re.findall(rf"\b((?:{'|'.join(ROLES)})_\w+):", block)) <= known
-        if isinstance(content, list):
-            (tmp_path / "example.yml").write_text(block)
-            argv = [Path(sys.executable).parent / "ansible-playbook", "-i", "db,", "--syntax-check", tmp_path / "example.yml"]
-            done = subprocess.run(
-                argv, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
-            )
-            assert done.returncode == 0, done.stdout + done.stderr

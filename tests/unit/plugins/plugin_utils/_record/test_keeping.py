@@ -14,6 +14,8 @@ import pytest
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import keeping
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor
 
+from tests.support.exhaustive import EXHAUSTIVE
+
 
 @pytest.fixture
 def keeper(tmp_path: Path) -> keeping.Keeper:
@@ -85,12 +87,23 @@ def test_a_file_without_lines_is_kept_in_bounded_pieces(keeper: keeping.Keeper, 
     assert found["bytes"] == 3 * keeping.CHUNK + 7
 
 
-@pytest.mark.parametrize("filler", [b"word ", b"x", b'"a":1,'], ids=["words", "one word", "JSON"])
-@pytest.mark.parametrize("short", [5, 18, 30, 4090, 4100, 4120])
-@pytest.mark.parametrize("secret", [
-    b"login with correct-horse-battery ok", b" PGPASSWORD=correct-horse-battery ", b'"password": "correct horse-battery and more"',
-    b" --password correct-horse-battery ",
-], ids=["known", "variable", "quoted", "option"])
+FILLERS = {"words": b"word ", "one word": b"x", "JSON": b'"a":1,'}
+SHORT = [5, 18, 30, 4090, 4100, 4120]
+SECRETS = {
+    "known": b"login with correct-horse-battery ok", "variable": b" PGPASSWORD=correct-horse-battery ",
+    "quoted": b'"password": "correct horse-battery and more"', "option": b" --password correct-horse-battery ",
+}
+#: Every two of the three meet; all three of them when exhaustive.
+ACROSS = [
+    pytest.param(filler, short, secret, id=f"{name}-{short}-{kind}")
+    for row, short in enumerate(SHORT)
+    for column, (kind, secret) in enumerate(SECRETS.items())
+    for place, (name, filler) in enumerate(FILLERS.items())
+    if EXHAUSTIVE or (row + column) % len(FILLERS) == place
+]
+
+
+@pytest.mark.parametrize(("filler", "short", "secret"), ACROSS)
 def test_a_secret_across_two_pieces_of_one_line_is_found(
     keeper: keeping.Keeper, tmp_path: Path, filler: bytes, short: int, secret: bytes,
 ) -> None:

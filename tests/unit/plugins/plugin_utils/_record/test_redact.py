@@ -345,6 +345,7 @@ def test_no_text_makes_a_pattern_search_without_end(redactor: Redactor, text: st
     assert time.process_time() - began < 2
 
 
+@pytest.mark.slow
 def test_thousands_of_secrets_stay_fast(redactor: Redactor) -> None:
     """Not a time limit to be proud of: an alternation tried member by member takes minutes here."""
     rng = random.Random(1)

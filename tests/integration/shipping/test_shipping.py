@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent
 INSIDE = "ansible_collections/oncall/incident/"
 # Nothing callable lives elsewhere: the collection must work with these alone.
