@@ -17,11 +17,13 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._frame import spec
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
 TABLES = sorted(path.parents[1].name for path in ROLES.glob("*/meta/other_names.yml"))
-DOCUMENTED = {role: set(specs.load_options(ROLES, role)) for role in (path.parents[1].name for path in ROLES.glob("*/meta/argument_specs.yml"))}
+ROLE_NAMES = sorted(path.parents[1].name for path in ROLES.glob("*/meta/argument_specs.yml"))
+DOCUMENTED = {role: set(specs.load_options(ROLES, role)) for role in ROLE_NAMES}
+PLAYBOOKS = sorted((ROOT / "playbooks").glob("[!_]*.yml"))
 INVESTIGATE = sorted(ROLES.glob("*/tasks/investigate*.yml"))
 #: Roles that a guard checks: those of the scenarios' subjects, and what every scenario has.
 GUARDED = {
-    subject for path in (ROOT / "playbooks").glob("*.yml") for subject in re.findall(r"^ +role: (\w+)$", path.read_text(), flags=re.MULTILINE)
+    role for path in PLAYBOOKS for role in re.findall(r"^ +role: (\w+)$", path.read_text(), flags=re.MULTILINE)
 } | {"incident", "evidence"}
 
 
@@ -77,7 +79,7 @@ def test_investigate_says_first_where_it_looks(path: Path) -> None:
 
 def test_every_scenario_that_investigates_uses_such_an_entry_point() -> None:
     known = {(path.parents[1].name, path.stem) for path in INVESTIGATE}
-    for path in (ROOT / "playbooks").glob("[!_]*.yml"):
+    for path in PLAYBOOKS:
         plays = [play for play in yaml.safe_load(path.read_text()) if play.get("tags") == ["investigate"]]
         doors = [task["ansible.builtin.import_role"] for play in plays for task in play["tasks"]]
         assert doors and {(door["name"].rpartition(".")[2], door["tasks_from"]) for door in doors} <= known
