@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import typing as t
 from pathlib import Path
 
@@ -18,10 +19,48 @@ from ..module_utils._core.errors import BadInput, IncidentError
 from ..plugin_utils._frame import names, specs
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
+#: Roles whose variables every host of a scenario carries.
+FRAME = ("incident", "evidence")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Role:
+    """The names of a role's variables: its own, and those that others use for the same."""
+
+    name: str
+    options: t.Mapping[str, t.Any]
+    others: t.Mapping[str, str]
+    ignore: t.Collection[str]
+
+    @classmethod
+    def load(cls, name: str, *, ignore: t.Collection[str]) -> _Role:
+        """Read them from the role's files."""
+        return cls(name=name, options=specs.load_options(ROLES, name), others=specs.load_other_names(ROLES, name), ignore=ignore)
+
+    def misspelt(self, given: t.Iterable[str], *, host: str = "") -> list[str]:
+        """Names that are almost ours. Those that others use are not_read()'s, which knows better what they mean."""
+        looked_at = [name for name in given if name not in self.ignore and name not in self.others]
+        slips = names.near_misses(looked_at, known=self.options, prefix=f"{self.name}_")
+        where = f" ({host})" if host else ""
+        return [f"{name}{where} is unknown; did you mean {meant}?" for name, meant in slips.items()]
+
+    def not_read(self, everybodys: t.Collection[str], given: t.Mapping[str, t.Collection[str]]) -> list[str]:
+        """Names that others use for what we call differently, each told once.
+
+        Args:
+            everybodys: extra variables and those of the play, which no inventory has.
+            given: all names by host. Without a host those of everybody are looked at.
+        """
+        hosts: dict[tuple[str, str], list[str]] = {}
+        for host, of_host in (given or {"": everybodys}).items():
+            for name, ours in names.not_read(of_host, others=self.others).items():
+                hosts.setdefault((name, ours), []).append(host)
+        return [names.say_not_read(name, ours, () if name in everybodys else who)
+                for (name, ours), who in hosts.items() if name not in self.ignore]
 
 
 class ActionModule(ActionBase):
-    """Finds host patterns without hosts, misspelt variable names and wrong values."""
+    """Finds host patterns without hosts, variables that nobody reads and wrong values."""
 
     _requires_connection = False
 
@@ -51,10 +90,12 @@ class ActionModule(ActionBase):
         return {**result, "changed": False, "hosts": found}
 
     def _check(self, params: t.Mapping[str, t.Any], known: t.Mapping[str, t.Any]) -> dict[str, list[str]]:
-        frame = specs.load_options(ROLES, "incident")
-        problems = self._extra_vars(params)
+        everybodys = {*load_extra_vars(self._loader), *self._task.get_play().vars}
+        roles = {role: _Role.load(role, ignore=params["ignore"])
+                 for role in dict.fromkeys([*FRAME, *(subject["role"] for subject in params["subjects"])])}
+        problems = [problem for role in roles.values() for problem in role.misspelt(everybodys)]
         found: dict[str, list[str]] = {}
-        seen = {*params["ignore"], *load_extra_vars(self._loader)}
+        carriers: dict[str, dict[str, set[str]]] = {role: {} for role in roles}
         for subject in params["subjects"]:
             hosts = self._hosts(subject["hosts"], known)
             found[subject["variable"]] = hosts
@@ -63,9 +104,15 @@ class ActionModule(ActionBase):
             if subject["variable"] in known and not self._seen_by_plays(subject["variable"]):
                 problems.append(f"{subject['variable']} is set in the inventory, where plays cannot see it: give it with -e.")
             for host in hosts:
-                for role, options in (("incident", frame), (subject["role"], specs.load_options(ROLES, subject["role"]))):
-                    problems += self._variables(host, role, options, seen, known["hostvars"])
-                problems += self._given(host, subject, known["hostvars"][host])
+                given = known["hostvars"][host]
+                names_given = {str(name) for name in given}
+                for role in (*FRAME, subject["role"]):
+                    carriers[role][host] = names_given | everybodys
+                    problems += roles[role].misspelt(names_given - everybodys, host=host)
+                    problems += self._values(host, roles[role].options, given)
+                problems += self._given(host, subject, given)
+        for role, hosts_given in carriers.items():
+            problems += roles[role].not_read(everybodys, hosts_given)
         if problems:
             unique = list(dict.fromkeys(problems))
             raise BadInput("Nothing was looked at or changed. " + " ".join(unique), problems=unique)
@@ -81,16 +128,6 @@ class ActionModule(ActionBase):
         # A play's `hosts` is resolved before there is a host, so inventory variables are not known there.
         return variable in load_extra_vars(self._loader) or variable in self._task.get_play().vars
 
-    def _extra_vars(self, params: t.Mapping[str, t.Any]) -> list[str]:
-        """Misspelt extra variables, whatever the hosts: a role without hosts in this run has misspelt ones too."""
-        given = load_extra_vars(self._loader)
-        problems = []
-        for role in dict.fromkeys(["incident", *(subject["role"] for subject in params["subjects"])]):
-            slips = names.near_misses(given, known=specs.load_options(ROLES, role), prefix=f"{role}_")
-            asked = sorted((name, meant) for name, meant in slips.items() if name not in params["ignore"])
-            problems += [f"{name} is unknown; did you mean {meant}?" for name, meant in asked]
-        return problems
-
     @staticmethod
     def _nobody(subject: t.Mapping[str, t.Any], known: t.Mapping[str, t.Any]) -> str:
         groups = ", ".join(sorted(name for name in known.get("groups", {}) if name not in ("all", "ungrouped"))) or "none"
@@ -105,7 +142,7 @@ class ActionModule(ActionBase):
         """Variables that must be there and are not, and addresses that are none."""
         values: dict[str, t.Any] = {}
         for name in {*subject["needs"], *subject["addresses"]} & set(given):
-            with contextlib.suppress(AnsibleError):  # as in _variables()
+            with contextlib.suppress(AnsibleError):  # as in _values()
                 values[name] = given[name]
         problems = [
             f"{name} ({host}) is not given: set it in the inventory or with -e {name}=VALUE."
@@ -116,16 +153,11 @@ class ActionModule(ActionBase):
         return problems
 
     @staticmethod
-    def _variables(
-        host: str, role: str, options: t.Mapping[str, t.Any], seen: t.Collection[str], hostvars: t.Mapping[str, t.Any],
-    ) -> list[str]:
-        given = hostvars[host]
-        slips = names.near_misses((str(name) for name in given), known=options, prefix=f"{role}_")
-        problems = [f"{name} ({host}) is unknown; did you mean {meant}?" for name, meant in slips.items() if name not in seen]
+    def _values(host: str, options: t.Mapping[str, t.Any], given: t.Mapping[str, t.Any]) -> list[str]:
         values: dict[str, t.Any] = {}
         for name in sorted(set(given) & set(options)):
             try:
                 values[name] = given[name]
             except AnsibleError:
                 continue  # it needs something that is known only later; the door it belongs to validates it again
-        return problems + [f"{error.rstrip('.')} ({host})." for error in specs.value_errors(values, options)]
+        return [f"{error.rstrip('.')} ({host})." for error in specs.value_errors(values, options)]

@@ -131,7 +131,7 @@ _HARMLESS_ACTIONS = frozenset({
     "ansible.builtin.include_role", "ansible.builtin.include_tasks", "ansible.builtin.include_vars", "ansible.builtin.set_fact",
     "ansible.builtin.set_stats", "ansible.builtin.setup", "ansible.builtin.slurp", "ansible.builtin.stat",
     "ansible.builtin.validate_argument_spec", "ansible.builtin.wait_for", "oncall.incident.recording", "oncall.incident.publish_plan",
-    "oncall.incident.approved",
+    "oncall.incident.approved", "oncall.incident.place",
 })
 _CENSORED = "censored"
 

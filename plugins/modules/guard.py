@@ -16,7 +16,10 @@ author:
 description:
   - Fails when a host pattern matches no host of this run, when a variable's name is almost one of the roles' documented ones, and when
     a documented variable has a wrong type or value. Ansible itself calls a play without hosts a success, and ignores unknown variables.
-  - Names that resemble none of ours are left alone.
+  - Fails as well for names that others use for what the roles call differently, for example C(postgres_host), which is
+    C(postgres_login_host) here. Where that one is set too, the other belongs to another role and nothing is said.
+  - Looked at are the variables of the subjects' roles and of the roles C(incident) and C(evidence), from the inventory, from facts, extra
+    variables and those of the play. Other names are left alone.
 extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only
@@ -54,7 +57,7 @@ options:
         elements: str
         default: []
   ignore:
-    description: Names of variables that look misspelt and are not.
+    description: Names of variables that look misspelt, or like ours by another name, and are not.
     type: list
     elements: str
     default: []

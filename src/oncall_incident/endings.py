@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import EXIT_CANNOT_RECORD, EXIT_NO_HOSTS
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
@@ -49,11 +50,18 @@ def after_execution(
     if status != 0 and not looked_at_something(summary):
         if summary.failures:
             # A task that checks the input refused it: its message is in the record, redacted.
-            said_so = (f"{entry['host']}: {words.one_line(entry['msg'] or entry['task'], limit=400)}" for entry in summary.failures)
-            return _bad_input("The input was refused.", list(dict.fromkeys(said_so))[:_MOST_LINES])
+            said_so = list(dict.fromkeys(line for entry in summary.failures for line in _refusals(entry)))
+            more = [f"and {len(said_so) - _MOST_LINES} more"] if len(said_so) > _MOST_LINES else []
+            return _bad_input("The input was refused.", [*said_so[:_MOST_LINES], *more])
         silent = [f"ansible-playbook ended with exit status {status} and said nothing."]
         return _bad_input("Ansible could not begin.", quoted=errors(said) or silent)
     return None
+
+
+def _refusals(entry: Mapping[str, Any]) -> list[str]:
+    """What a failed check of the input said: its problems one by one, which name their hosts, else its message."""
+    listed = [words.one_line(problem, limit=400) for problem in entry.get("problems") or ()]
+    return listed or [f"{entry['host']}: {words.one_line(entry['msg'] or entry['task'], limit=400)}"]
 
 
 def looked_at_something(summary: Summary) -> bool:

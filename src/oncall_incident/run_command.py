@@ -59,6 +59,7 @@ def _as_data(finished: Finished, took: float) -> dict[str, object]:
         "findings": [
             _pick(item, "host", "phase", "check", "subject", "status", "observed", "threshold", "unit") for item in summary.findings
         ],
+        "places": [_pick(item, "host", "phase", "place") for item in summary.places],
         "planned_actions": [{"host": host, **_pick(action, "id", "verb", "target", "reason")} for host, action in outcome.planned(summary)],
     }
 

@@ -156,6 +156,10 @@ class View:
         where = f"{event['host']}: " if event.get("host") else ""
         self._doing = f"{where}{words.one_line(event.get('task', ''))}"
 
+    def _on_place(self, event: Mapping[str, Any]) -> None:
+        self._enter(event)
+        self._judged("looks at", "dim", event, Text(words.one_line(event.get("place") or "", limit=400)))
+
     def _on_result(self, event: Mapping[str, Any]) -> None:
         status = event.get("status")
         if status == "unreachable":
@@ -236,7 +240,7 @@ class View:
         text = Text.assemble((name, "bold"), f"  {words.measured(finding.get('observed'), unit)}{against}")
         self._judged(status.upper(), STYLES.get(status, ""), event, text)
         if finding.get("hint"):
-            self.say(words.one_line(finding["hint"], limit=300), style="dim", indent=12)
+            self.say(words.one_line(finding["hint"], limit=400), style="dim", indent=12)
 
     def _judged(self, word: str, style: str, event: Mapping[str, Any], text: Text) -> None:
         self.say(text, label=Text.assemble((f"{word:<10}", style), f"{event.get('host')}  "), indent=2)

@@ -14,6 +14,8 @@ import dataclasses
 import typing as t
 
 VERDICT_CONTRACT = "oncall.incident/verdict/1"
+#: Where a verdict comes from: a sentence before it, see plugins/action/place.py.
+PLACE_CONTRACT = "oncall.incident/place/1"
 
 OK = "ok"
 WARNING = "warning"

@@ -33,3 +33,9 @@ def is_sick(kind: str) -> bool:
 def availability_hint(kind: str) -> str:
     """What to do about it."""
     return SICK.get(kind, "")
+
+
+def tried(attempts: t.Sequence[t.Mapping[str, t.Any]]) -> str:
+    """By which logins it was tried, as a sentence; empty where that is not known."""
+    logins = list(dict.fromkeys(str(one.get("login")) for one in attempts if one.get("login")))
+    return f"Tried {', '.join(logins)}." if logins else ""

@@ -35,7 +35,8 @@ def unreachable(exc: CannotReach) -> dict[str, t.Any]:
     """
     if exc.facts.get("reason") not in _SICK:
         raise exc
-    finding = Finding("server", CRITICAL, observed=str(exc.facts.get("reason")), hint=exc.hint or "", detail={"message": exc.message})
+    finding = Finding("server", CRITICAL, observed=str(exc.facts.get("reason")), hint=f"{exc.message} {exc.hint or ''}".strip(),
+                      detail={"message": exc.message})
     return {**verdict([finding]), "jails": [], "backend": {"name": "", "version": "", "via": "", "notes": []}, "count": 0}
 
 

@@ -14,7 +14,7 @@ import typing as t
 from .._core import pg_verdict as sessions_verdict
 from .._core.errors import CannotReach
 from .._core.findings import Finding, Skipped
-from .._core.pg_availability import availability_hint, is_sick
+from .._core.pg_availability import availability_hint, is_sick, tried
 from .._core.recovery import status_by_check
 from . import activity, health_server, health_sessions
 from .connection import Session, StatementFailed
@@ -116,8 +116,10 @@ def unreachable(error: CannotReach, request: Request) -> Look:
     kind = str(error.facts.get("error", error.kind))
     if not is_sick(kind):
         raise error
+    attempts = error.facts.get("attempts", [])
     finding = sessions_verdict.judge_available(
-        kind=kind, hint=availability_hint(kind), detail={"attempts": error.facts.get("attempts", []), "message": error.message},
+        kind=kind, hint=f"{tried(attempts) or error.message} {availability_hint(kind)}",
+        detail={"attempts": attempts, "message": error.message},
     )
     skipped = [Skipped(check=name, reason=f"unreachable: {kind}") for name in CHECKS if name in request.checks and name != "availability"]
     return Look(findings=(finding,), skipped=tuple(skipped), data={}, reachable=False)

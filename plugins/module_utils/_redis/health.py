@@ -133,7 +133,8 @@ def refused(error: CannotReach, login: Login, request: Request) -> NodeLook:
     kind = str(error.facts.get("error", error.kind))
     # A wrong password says nothing of the server: that is no health, and no sickness either.
     finding = Finding(
-        "availability", CRITICAL if is_sick(kind) else UNKNOWN, observed=kind, threshold="PONG", hint=availability_hint(kind),
+        "availability", CRITICAL if is_sick(kind) else UNKNOWN, observed=kind, threshold="PONG",
+        hint=f"Tried {login.describe()}. {availability_hint(kind)}",
         detail={"message": str(error.facts.get("server_message", error.message))},
     )
     left = [name for name in DATA_CHECKS if name in request.checks and name != "availability"]

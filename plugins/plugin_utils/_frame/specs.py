@@ -39,6 +39,13 @@ def load_options(roles: Path, role: str) -> dict[str, dict[str, t.Any]]:
     return {name: spec for door in doors for name, spec in (door.get("options") or {}).items()}
 
 
+def load_other_names(roles: Path, role: str) -> dict[str, str]:
+    """A role's variables by the names that others use for the same, from its `meta/other_names.yml`; none without that file."""
+    path = roles / role / "meta" / "other_names.yml"
+    table = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER) if path.is_file() else {}
+    return {theirs: ours for ours, names in table.items() for theirs in names}
+
+
 def value_errors(values: t.Mapping[str, t.Any], options: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[str]:
     """What is wrong with the values of documented variables: type, choice, sub-option, time; never the value of a secret."""
     errors: list[str] = []

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Findings, actions and plans, lifted out of results by their contract into events of their own.
+"""Findings, places, actions and plans, lifted out of results by their contract into events of their own.
 
 This plugin util is PRIVATE to the collection: it may change at any time.
 """
@@ -12,7 +12,7 @@ import typing as t
 from collections.abc import Mapping
 
 from ...module_utils._core.actions import ACTIONS_CONTRACT
-from ...module_utils._core.findings import VERDICT_CONTRACT
+from ...module_utils._core.findings import PLACE_CONTRACT, VERDICT_CONTRACT
 from ...module_utils._core.plan import PLAN_CONTRACT
 
 #: A lifted event: its type and its payload.
@@ -26,7 +26,7 @@ def lift(result: t.Mapping[str, t.Any]) -> tuple[list[Lifted], dict[str, t.Any]]
         result: of one module call: a task's, or one loop item's.
 
     Returns:
-        Events of the types finding, skipped_check, action, protected and plan; the rest of the result without the
+        Events of the types finding, skipped_check, place, action, protected and plan; the rest of the result without the
         invocation (the arguments are recorded on their own), in which each lifted list is replaced by how many were lifted.
     """
     rest = {key: value for key, value in result.items() if key != "invocation" and not str(key).startswith("_ansible_")}
@@ -38,6 +38,8 @@ def lift(result: t.Mapping[str, t.Any]) -> tuple[list[Lifted], dict[str, t.Any]]
     elif contract == ACTIONS_CONTRACT:
         _take(rest, "actions", "action", "action", events)
         _take(rest, "protected", "protected", "protected", events)
+    elif contract == PLACE_CONTRACT:
+        events.append(("place", {"place": str(result.get("msg", ""))}))
     plan = _plan_in(result)
     if plan is not None:
         events.append(("plan", {"plan": dict(plan)}))

@@ -38,13 +38,14 @@ class Summary:
         before, after: the finding as investigate (or, without one, the first look) and as verify saw it, by
             "host|check|subject".
         skipped_checks: check, reason, hint, host, phase.
+        places: where investigate looked and as whom: place, host, phase, seq, ts; each once.
         actions: one per host and id, the last outcome that was no longer planned: the action's keys, and host, phase, seq, ts, check_mode.
         protected: target, reasons, would_match, host.
         plan: the last plan, or None.
         approval: the last plan.approved or plan.refused event, or None.
         unanswered: intents without a result, and those that were to change something and lost their host: host, task, action, phase,
             seq, ts, args, check_mode, and `actions`: the approved actions of that host whose outcome is unknown.
-        failures: failed results that were not ignored: host, task, action, phase, msg, seq, ts.
+        failures: failed results that were not ignored: host, task, action, phase, msg, seq, ts, and `problems` where the result lists them.
         unreachable: hosts that were not measured: host, task, msg, seq, ts.
         no_hosts: plays that matched no host.
         hosts: names of hosts that answered.
@@ -67,6 +68,7 @@ class Summary:
     before: dict[str, Dict] = dataclasses.field(default_factory=dict)
     after: dict[str, Dict] = dataclasses.field(default_factory=dict)
     skipped_checks: list[Dict] = dataclasses.field(default_factory=list)
+    places: list[Dict] = dataclasses.field(default_factory=list)
     actions: list[Dict] = dataclasses.field(default_factory=list)
     protected: list[Dict] = dataclasses.field(default_factory=list)
     plan: Dict | None = None
@@ -110,6 +112,7 @@ class Fold:
         self._actions: dict[tuple[str, str], Dict] = {}
         self._protected: dict[tuple[str, str], Dict] = {}
         self._skipped: dict[tuple[str, str], Dict] = {}
+        self._places: dict[tuple[str, str], Dict] = {}
         self._intents: dict[tuple[int, str, str], Dict] = {}
         self._hosts: dict[str, None] = {}
         self._check_mode = False
@@ -121,7 +124,7 @@ class Fold:
         self._handlers: dict[str, t.Callable[[Dict], None]] = {
             "segment.open": self._segment_open, "segment.close": self._segment_close, "play.start": self._play_start,
             "intent": self._intent, "result": self._result, "finding": self._finding, "skipped_check": self._skipped_check,
-            "action": self._action, "protected": self._protect, "plan": self._plan, "plan.approved": self._approval,
+            "place": self._place, "action": self._action, "protected": self._protect, "plan": self._plan, "plan.approved": self._approval,
             "plan.refused": self._approval, "no_hosts": self._no_hosts, "stats": self._stats, "interrupted": self._interrupted,
             "outcome": self._outcome, "recovered": self._recovered, "record.degraded": self._degraded, "run.open": self._timeline,
         }
@@ -146,6 +149,7 @@ class Fold:
         result.actions = list(self._actions.values())
         result.protected = list(self._protected.values())
         result.skipped_checks = list(self._skipped.values())
+        result.places = list(self._places.values())
         result.hosts = list(self._hosts)
         result.timeline = [*self._timeline_head, *self._timeline_tail]
         result.unanswered = [{**intent, "actions": self._unknown_actions(intent)} for intent in self._intents.values()]
@@ -211,7 +215,7 @@ class Fold:
             return
         self._hosts[host] = None
         if status == "failed" and not event.get("ignored"):
-            failure = {**_select(event, "host", "task", "action", "phase", "seq", "ts"), "msg": message(event)}
+            failure = {**_select(event, "host", "task", "action", "phase", "seq", "ts"), "msg": message(event), **_problems(event)}
             self._append_limited(self._summary.failures, failure)
             self._timeline(event)
 
@@ -230,6 +234,11 @@ class Fold:
     def _skipped_check(self, event: Dict) -> None:
         skipped = self._lifted(event, "skipped")
         self._keep_limited(self._skipped, (str(skipped["host"]), str(skipped.get("check", ""))), skipped)
+
+    def _place(self, event: Dict) -> None:
+        place = _select(event, "place", "host", "phase", "seq", "ts")
+        if (key := (str(place["host"]), str(place["place"]))) not in self._places:
+            self._keep_limited(self._places, key, place)
 
     def _action(self, event: Dict) -> None:
         action = self._lifted(event, "action")
@@ -327,6 +336,13 @@ def _body(event: Dict) -> Dict:
 
 def _select(event: Dict, *keys: str) -> Dict:
     return {key: event.get(key, "" if key == "phase" else None) for key in keys}
+
+
+def _problems(event: Dict) -> Dict:
+    """What a check of the input lists one by one; its message is all of it in a row."""
+    result = event.get("result")
+    problems = result.get("problems") if isinstance(result, dict) else None
+    return {"problems": [str(item) for item in problems]} if isinstance(problems, list) and problems else {}
 
 
 def message(event: t.Mapping[str, t.Any]) -> str:

@@ -149,6 +149,7 @@ def of_sources(sources: Sequence[Source]) -> dict[str, Any]:
     worst = max((_rank(item) for item in findings), default=0)
     return {
         "findings": sorted(findings, key=lambda item: -_rank(item)), "fine": fine,
+        "places": _cited(sources, "places"),
         "skipped": [{**item, "ref": source.at(item.get("seq"))} for source in sources for item in source.summary.skipped_checks],
         "actions": actions, "spared": spared,
         "approvals": [run["approval"] | {"run": run["number"]} for run in map(about, sources) if run["approval"]],

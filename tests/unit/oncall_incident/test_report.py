@@ -21,6 +21,7 @@ def story(tmp_path: Path) -> Story:
     with told.segment("wrapper", user="ann", controller="desk", versions={"wrapper": "0.1.0"}):
         told.tell("run.open", scenario="db-recovery", by="ann", inventories=["prod"], limit="db1", collection={"source": {}}, project={})
     with told.segment(check_mode=True, versions={"ansible_core": "2.21.5"}):
+        told.tell("place", host="db1", phase="investigate", place="PostgreSQL at ada@db1.example.org:5432/shop (from localhost)")
         told.finding(
             "investigate", "db1", "warning", check="replication", subject="slot_1", observed=5 << 30, threshold=1 << 30, unit="bytes",
         )
@@ -54,6 +55,7 @@ def test_it_says_everything(story: Story) -> None:
         "outcome unknown: db1: Restart it",
         "plan approved by ann (typed): 1 action", f"incident verify {RUN}", "ansible core 2.21.5", "approved by ann (typed), plan `abc`",
         "**whole**: ", "Post-mortem: a draft", "**TO JUDGE** ", "1 further check was ok",
+        "- db1: looked at `PostgreSQL at ada@db1.example.org:5432/shop (from localhost)` (",
     ):
         assert wanted in text, wanted
 

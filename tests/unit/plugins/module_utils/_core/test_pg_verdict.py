@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core import pg_verdict as verdict
-from ansible_collections.oncall.incident.plugins.module_utils._core.pg_availability import availability_hint, is_sick
+from ansible_collections.oncall.incident.plugins.module_utils._core.pg_availability import availability_hint, is_sick, tried
 from ansible_collections.oncall.incident.plugins.module_utils._core.thresholds import Limit
 
 PERCENT = Limit(80, 90)
@@ -189,3 +189,13 @@ def test_availability() -> None:
     found = verdict.judge_available(kind="slots_exhausted", hint=availability_hint("slots_exhausted"))
     assert (found.check, found.status, found.observed) == ("availability", "critical", "slots_exhausted")
     assert "restart the application" in found.hint
+
+
+@pytest.mark.parametrize(("attempts", "said"), [
+    ([], ""),
+    ([{"message": "x"}], ""),
+    ([{"login": "ada@db1:5432/shop", "error": "refused"}], "Tried ada@db1:5432/shop."),
+    ([{"login": "a"}, {"login": "b"}, {"login": "a"}], "Tried a, b."),
+])
+def test_by_which_logins_it_was_tried(attempts: list[dict[str, str]], said: str) -> None:
+    assert tried(attempts) == said

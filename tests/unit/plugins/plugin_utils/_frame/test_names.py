@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.oncall.incident.plugins.plugin_utils._frame.names import near_misses
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.names import near_misses, not_read, say_not_read
 
 KNOWN = {
     "postgres_max_victims", "postgres_min_query_age", "postgres_via", "postgres_login_host", "postgres_login_port", "postgres_strategy",
@@ -34,3 +34,30 @@ def test_slips_are_found(given: str, meant: str) -> None:
 ])
 def test_others_are_left_alone(given: str) -> None:
     assert near_misses([given], known=KNOWN, prefix="postgres_") == {}
+
+
+OTHERS = {"postgres_host": "postgres_login_host", "postgres_hostname": "postgres_login_host", "postgres_port": "postgres_login_port"}
+
+
+@pytest.mark.parametrize(("given", "found"), [
+    (["postgres_host"], {"postgres_host": "postgres_login_host"}),
+    (["postgres_host", "postgres_hostname"], {"postgres_host": "postgres_login_host", "postgres_hostname": "postgres_login_host"}),
+    (["postgres_host", "postgres_login_port"], {"postgres_host": "postgres_login_host"}),
+    (["postgres_host", "postgres_login_host"], {}),
+    (["postgres_login_host", "postgres_version", "redis_host"], {}),
+    ([], {}),
+])
+def test_names_that_others_use_are_found_unless_ours_is_given_too(given: list[str], found: dict[str, str]) -> None:
+    assert not_read(given, others=OTHERS) == found
+
+
+@pytest.mark.parametrize(("hosts", "said"), [
+    ([], "postgres_host is not read"),
+    (["db1"], "postgres_host (db1) is not read"),
+    (["a", "b", "c", "d", "e"], "postgres_host (a, b, c, d, e) is not read"),
+    (["a", "b", "c", "d", "e", "f", "g"], "postgres_host (a, b, c, d, e and 2 more) is not read"),
+])
+def test_the_sentence_names_both_names_and_the_way_out(hosts: list[str], said: str) -> None:
+    assert say_not_read("postgres_host", "postgres_login_host", hosts) == (
+        f"{said} by oncall.incident; set postgres_login_host (set it as well if postgres_host belongs to another role)."
+    )

@@ -139,3 +139,22 @@ def test_a_plan_that_is_the_result_itself() -> None:
     plan = {"contract": "oncall.incident/plan/1", "actions": {"db1": []}, "limits": {}, "baseline": {}, "hash": "h"}
     events, rest = lift(plan)
     assert events == [("plan", {"plan": plan})] and rest["actions"] == "[lifted]" and rest["hash"] == "h"
+
+
+def test_a_place_is_an_event_of_its_own() -> None:
+    assert lift({"contract": "oncall.incident/place/1", "msg": "PostgreSQL at x (from db1)", "changed": False}) == (
+        [("place", {"place": "PostgreSQL at x (from db1)"})],
+        {"contract": "oncall.incident/place/1", "msg": "PostgreSQL at x (from db1)", "changed": False},
+    )
+
+
+def test_a_place_is_kept_once_for_each_host() -> None:
+    places = [{"type": "place", "host": host, "phase": "investigate", "place": place}
+              for host, place in (("db1", "a"), ("db2", "a"), ("db1", "a"), ("db1", "b"))]
+    assert [(one["host"], one["place"], one["seq"]) for one in _fold(*places).places] == [("db1", "a", 1), ("db2", "a", 2), ("db1", "b", 4)]
+
+
+@pytest.mark.parametrize(("given", "kept"), [(["a", 1], ["a", "1"]), ([], None), ("a", None), (None, None)])
+def test_the_problems_of_refused_input_are_kept_one_by_one(given: Any, kept: list[str] | None) -> None:
+    (failure,) = _fold(_result("a", "failed", result={"msg": "m", "problems": given})).failures
+    assert failure.get("problems") == kept

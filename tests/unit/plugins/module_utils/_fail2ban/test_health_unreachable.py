@@ -1,0 +1,21 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A daemon that does not answer: the finding says at which socket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.client import Clock, SocketTransport
+from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.health import unreachable
+
+
+def test_the_hint_names_the_socket(tmp_path: Path) -> None:
+    path = str(tmp_path / "f2b.sock")
+    with pytest.raises(CannotReach) as caught:
+        SocketTransport(path, Clock(5))
+    (finding,) = unreachable(caught.value)["findings"]
+    assert finding["hint"] == f"There is no socket at {path}. See whether fail2ban is installed and runs, or set socket."
