@@ -120,6 +120,8 @@ class Session:
         self.application_name = application_name
         self.statements = 0
         self.attempts: tuple[Attempt, ...] = ()
+        #: The role that was asked for; what settings of its own, or of the database, have made of it is `user`.
+        self.login_role = str(connection.info.user)
         self.backend_pid = int(connection.info.backend_pid)
         self.server_version = int(connection.info.server_version)
         self.resource = ""
@@ -146,6 +148,13 @@ class Session:
         self._run("SET client_encoding TO 'SQL_ASCII'", None)
         return self._run(sql, params)
 
+    def foreign(self, sql: str) -> None:
+        """Run text that is not ours as one statement, which gives no rows; with a second one in it the server refuses it.
+
+        Raises: as rows().
+        """
+        self._run(sql, None, single=True)
+
     def value(self, sql: str, params: t.Sequence[t.Any] | t.Mapping[str, t.Any] | None = None) -> t.Any:
         """The first column of the first row, None without rows."""
         rows = self.rows(sql, params)
@@ -162,12 +171,13 @@ class Session:
     def __exit__(self, *args: object) -> None:
         self.close()
 
-    def _run(self, sql: str, params: t.Any) -> list[dict[str, t.Any]]:
+    def _run(self, sql: str, params: t.Any, *, single: bool = False) -> list[dict[str, t.Any]]:
         self.statements += 1
         with _cut_after(self._connection, self._silence) as cut:
             try:
                 with self._connection.cursor(row_factory=dict_row) as cursor:
-                    cursor.execute(sql, params)
+                    # Asked for binary rows, psycopg takes the extended protocol, which knows one statement at a time.
+                    cursor.execute(sql, params, binary=single or None)
                     return [{key: plain(value) for key, value in row.items()} for row in cursor.fetchall()] if cursor.description else []
             except psycopg.Error as exc:
                 raise self._explain(exc, was_cut=cut.is_set()) from exc

@@ -1,19 +1,17 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The statements that use most time (pg_stat_statements), and the caller's own probe query.
+"""The statements that use most time (pg_stat_statements).
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
 
 from __future__ import annotations
 
-import contextlib
-import time
 import typing as t
 
 from .._core.errors import IncidentError
-from .connection import Session, StatementFailed
+from .connection import Session
 from .health_queries import Rows
 
 MAX_STATEMENTS = 10
@@ -75,38 +73,3 @@ def read_statements(session: Session) -> Rows:
             LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.dbid
         ORDER BY s.total_{times} DESC LIMIT {MAX_STATEMENTS}
     """)
-
-
-def run_probe(session: Session, *, query: str, timeout: float) -> dict[str, t.Any]:
-    """Run the caller's query in a read-only transaction and take its first row.
-
-    It runs through a cursor, so that a query with many rows costs one, and only a query is accepted; the session itself
-    is read only too, so a COMMIT smuggled into the text opens nothing.
-
-    Args:
-        query: one SELECT, VALUES or WITH ... SELECT; found with the role's own search_path.
-        timeout: seconds for all of it.
-
-    Returns:
-        first (first column of the first row), row, seconds; error and sqlstate where it failed.
-    """
-    started = time.monotonic()
-    try:
-        session.rows("BEGIN READ ONLY")
-        session.rows("SELECT pg_catalog.set_config('statement_timeout', %s, true)", [str(max(int(timeout * 1000), 1))])
-        session.rows("SET LOCAL search_path TO DEFAULT")
-        session.rows(f"DECLARE oncall_incident_probe NO SCROLL CURSOR FOR {query.strip().rstrip(';')}")
-        rows = session.rows("FETCH 1 FROM oncall_incident_probe")
-    except StatementFailed as exc:
-        seconds = time.monotonic() - started
-        _roll_back(session)
-        return {"first": None, "row": None, "seconds": seconds, "error": exc.message, "sqlstate": exc.sqlstate}
-    seconds = time.monotonic() - started
-    _roll_back(session)
-    row = rows[0] if rows else None
-    return {"first": next(iter(row.values())) if row else None, "row": row, "seconds": seconds, "error": "", "sqlstate": ""}
-
-
-def _roll_back(session: Session) -> None:
-    with contextlib.suppress(StatementFailed):
-        session.rows("ROLLBACK")

@@ -25,7 +25,7 @@ from tests.support.run_module import ROOT, run_module
 from tests.support.shadows import Calls, fill
 from tests.support.terminating import login
 
-TENANT, DATABASE, WATCHER = "shadow_owner", "shadowed", "shadow_watcher"
+TENANT, DATABASE, WATCHER, PROBE = "shadow_owner", "shadowed", "shadow_watcher", "shadow_probe"
 IDLE = "shadow-idle"
 GROUP = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["action_groups"]["postgresql"]
 
@@ -33,6 +33,8 @@ GROUP = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["action_groups"]
 RUNS: Mapping[str, list[tuple[bool, dict[str, Any]]]] = {
     "pg_health": [
         (False, {"checks": [*ALL_CHECKS, "probe"], "probe_query": "SELECT 1"}),
+        # Its connection has its role's own path, in which the tenant's query is understood; what we ask there before is not.
+        (False, {"checks": ["probe"], "probe_query": "SELECT 2", "probe_login_user": PROBE, "fail_on": "warning"}),
         (False, {"wait_for": {"checks": ["availability"], "hold": "0s", "timeout": "5s"}}),
     ],
     "pg_terminate_long_queries": [
@@ -52,18 +54,19 @@ RUNS: Mapping[str, list[tuple[bool, dict[str, Any]]]] = {
 PATHS: Mapping[str, tuple[list[str], dict[str, Any], dict[str, str]]] = {
     "the default path": ([], {}, {}),
     "ALTER DATABASE by its owner": ([f"ALTER DATABASE {DATABASE} SET search_path = shadow, pg_catalog"], {}, {}),
-    "ALTER ROLE": ([f"ALTER ROLE {role} SET search_path = shadow, pg_catalog" for role in ("postgres", WATCHER)], {}, {}),
+    "ALTER ROLE": ([f"ALTER ROLE {role} SET search_path = shadow, pg_catalog" for role in ("postgres", WATCHER, PROBE)], {}, {}),
     "options": ([], {"connect_params": {"options": "-c search_path=shadow,pg_catalog"}}, {}),
     "PGOPTIONS": ([], {}, {"PGOPTIONS": "-csearch_path=shadow,pg_catalog"}),
     "a service": ([], {"connect_params": {"service": "shadowed"}}, {"PGSERVICEFILE": "{services}"}),
 }
-_UNDO = [f"ALTER DATABASE {DATABASE} RESET search_path", *(f"ALTER ROLE {role} RESET search_path" for role in ("postgres", WATCHER))]
+_UNDO = [f"ALTER DATABASE {DATABASE} RESET search_path", *(f"ALTER ROLE {role} RESET search_path" for role in ("postgres", WATCHER, PROBE))]
 
 
 @pytest.fixture(scope="module")
 def shadowed(server18: Server) -> Server:
     """The server, with a database of the tenant's."""
-    make_role(server18, TENANT)
+    for role in (TENANT, PROBE):
+        make_role(server18, role)
     make_role(server18, WATCHER, grants="pg_monitor, pg_signal_backend, pg_maintain")
     server18.execute(f"CREATE DATABASE {DATABASE} OWNER {TENANT}")
     with server18.connect(user=TENANT, dbname=DATABASE) as tenant:
