@@ -4,11 +4,12 @@
 """`make demo`: a real PostgreSQL made sick, `incident run db-recovery` on it, and a look at what became of every session.
 
 The inventory `inventories/local` reads where the server is from the environment:
-    INCIDENT_DEMO_SOCKET    directory of its socket
-    INCIDENT_DEMO_PORT      port (part of the socket's name)
-    INCIDENT_DEMO_USER      role to connect as
-    INCIDENT_DEMO_DATABASE  database to connect to
-    INCIDENT_DEMO_LOG       the server's log file
+    INCIDENT_DEMO_SOCKET      directory of its socket
+    INCIDENT_DEMO_PORT        port (part of the socket's name)
+    INCIDENT_DEMO_USER        role to connect as
+    INCIDENT_DEMO_PROBE_USER  role that runs the probe query
+    INCIDENT_DEMO_DATABASE    database to connect to
+    INCIDENT_DEMO_LOG         the server's log file
 
 Exit status 0 only when the run measured the database healthy, the guilty sessions are gone and all others live.
 """
@@ -56,6 +57,7 @@ def environment(server: Server, scratch: Path) -> dict[str, str]:
         "INCIDENT_DEMO_SOCKET": str(server.socket_dir),
         "INCIDENT_DEMO_PORT": str(server.port),
         "INCIDENT_DEMO_USER": staging.ONCALL_ROLE,
+        "INCIDENT_DEMO_PROBE_USER": staging.PROBE_ROLE,
         "INCIDENT_DEMO_DATABASE": staging.DATABASE,
         "INCIDENT_DEMO_LOG": str(server.log),
         "ANSIBLE_HOME": str(ansible),

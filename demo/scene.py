@@ -15,6 +15,8 @@ from demo.postgres import Server
 DATABASE = "shop"
 #: What the incident command logs in as: no superuser, but sees everybody, may signal, and has reserved connections.
 ONCALL_ROLE = "oncall"
+#: What its probe query runs as: it may read that one table.
+PROBE_ROLE = "oncall_probe"
 SETTINGS = {"max_connections": "40", "superuser_reserved_connections": "3", "reserved_connections": "2"}
 HOLDERS = 8
 
@@ -43,14 +45,15 @@ class Scene:
 
 
 def start_server() -> Server:
-    """A server with pgbench's tables and a role for the incident command."""
+    """A server with pgbench's tables, a role for the incident command and one for its probe query."""
     server = Server.start(settings=SETTINGS)
     try:
         server.execute(f"CREATE DATABASE {DATABASE}")
         server.execute(f"CREATE ROLE {ONCALL_ROLE} LOGIN")
         server.execute(f"GRANT pg_monitor, pg_signal_backend, pg_use_reserved_connections TO {ONCALL_ROLE}")
+        server.execute(f"CREATE ROLE {PROBE_ROLE} LOGIN")
         server.run("pgbench", "--initialize", "--quiet", "--scale", "1", DATABASE)
-        server.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC", dbname=DATABASE)
+        server.execute(f"GRANT SELECT ON pgbench_accounts TO {PROBE_ROLE}", dbname=DATABASE)
         faults.prepare(server, dbname=DATABASE)
     except BaseException:
         server.stop()

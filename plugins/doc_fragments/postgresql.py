@@ -46,7 +46,9 @@ options:
     description: File with the certificates of the authorities that may have signed the server's certificate.
     type: path
   connect_params:
-    description: Further connection keywords of libpq, such as C(target_session_attrs). They win over the other options.
+    description:
+      - Further connection keywords of libpq, such as C(target_session_attrs). They win over the other options.
+      - A C(search_path) in its C(options), or in C(PGOPTIONS), has no effect on the module's own statements.
     type: dict
     default: {}
   alternate_logins:
@@ -113,5 +115,7 @@ requirements:
 notes:
   - Connects directly, never through a connection pooler such as PgBouncer. It is noticed and refused, because settings would stick to
     a server connection that others use, and process ids seen through it are not the server's.
+  - The module's own statements look names up in C(pg_catalog) alone, whatever search_path the role, the database or the server have,
+    so that no function or operator of a database's owner runs with the rights of O(login_user).
   - Works on PostgreSQL 13 to 18.
 """

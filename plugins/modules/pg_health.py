@@ -204,6 +204,13 @@ options:
       - A query of your own that must work for the service to be called healthy, one SELECT, for example of the table the
         application needs first.
       - It runs in a read-only transaction through a cursor; its first row is taken.
+      - It names other people's tables, views and functions, so it runs code of theirs. It gets a connection of its own, with the
+        search_path of its role, and O(probe_login_user) as its login. As a superuser, as a role that may become one, or as a member
+        of C(pg_execute_server_program), C(pg_read_server_files) or C(pg_write_server_files) it is refused. The check C(probe) is then
+        V(unknown), its hint says which role to make, and with O(wait_for) the module fails at once (C(error=probe_refused)).
+        As a member of C(pg_signal_backend) it runs, and a finding names the better role.
+      - Where that connection cannot be had (all slots are taken, say), C(probe) is V(unknown) as well.
+      - V(SELECT 1) names nothing. It runs beside the other checks and needs none of this.
     type: str
     default: ""
   probe_expect:
@@ -215,6 +222,28 @@ options:
     description: How long the probe query may take before it is cancelled and has failed; not more than O(statement_timeout).
     type: str
     default: 5s
+  probe_login_user:
+    description:
+      - Role that runs O(probe_query), with no more rights than it needs.
+      - "One is made with C(CREATE ROLE oncall_probe LOGIN PASSWORD '...'; GRANT SELECT ON orders TO oncall_probe;)."
+      - Empty means O(login_user), and the alternate logins after it.
+    type: str
+    default: ""
+  probe_login_password:
+    description: Password of O(probe_login_user).
+    type: str
+    default: ""
+  probe_login_db:
+    description: Database in which O(probe_query) runs. Empty means O(login_db).
+    type: str
+    default: ""
+  probe_login_host:
+    description:
+      - Host to connect to for O(probe_query), where its role cannot come in as O(login_user) does. V(127.0.0.1), for example, for a role
+        with a password beside a O(login_user) that the server knows by its local socket.
+      - Empty means the way of O(login_user).
+    type: str
+    default: ""
   standbys_expected:
     description: How many standbys must stream from this server.
     type: int
@@ -311,6 +340,9 @@ EXAMPLES = r"""
     login_unix_socket: /var/run/postgresql
     probe_query: SELECT count(*) > 0 FROM app.orders
     probe_expect: "t"
+    probe_login_user: oncall_probe
+    probe_login_host: 127.0.0.1
+    probe_login_password: "{{ probe_password }}"
     wait_for:
       checks: [connections, blocking, idle_in_transaction, long_queries, probe]
       hold: 10s
@@ -451,9 +483,9 @@ statements:
   elements: dict
   returned: when statements is looked at and pg_stat_statements is there
 probe:
-  description: First row and time of the probe query.
+  description: First row and time of the probe query, and the login that it ran as where it has its own connection.
   type: dict
-  returned: when probe is looked at
+  returned: when the probe query was run
 held:
   description: Whether the checks were ok for long enough.
   type: bool
@@ -482,6 +514,7 @@ new:
   returned: with O(baseline)
 """
 
+import contextlib
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -491,7 +524,13 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.recovery imp
 from ansible_collections.oncall.incident.plugins.module_utils._core.watch import wait_from
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import exit_with, fail_with
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health import Look, Request, look, unreachable
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_args import health_spec, open_session, request_from
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_args import (
+    health_spec,
+    open_session,
+    prober_from,
+    request_from,
+)
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_probe import Prober
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_watch import watch
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import require_psycopg
 
@@ -517,11 +556,13 @@ def run(params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Look once or until the checks hold; the module's result."""
     request = request_from(params)
     waiting: dict[str, t.Any] = {}
-    if params["wait_for"]:
-        watched = watch(lambda: open_session(params, patient=False), request=request, wait=wait_from(params["wait_for"]))
-        seen, waiting = watched.last, watched.as_dict()
-    else:
-        seen = once(params, request)
+    with contextlib.closing(prober_from(params)) as prober:
+        if params["wait_for"]:
+            wait = wait_from(params["wait_for"])
+            watched = watch(lambda: open_session(params, patient=False), prober, request=request, wait=wait)
+            seen, waiting = watched.last, watched.as_dict()
+        else:
+            seen = once(params, request, prober)
     statuses = seen.statuses()
     result = {
         **verdict(seen.findings, seen.skipped), "changed": False, "reachable": seen.reachable, "checks": statuses, **waiting, **seen.data,
@@ -533,11 +574,11 @@ def run(params: dict[str, t.Any]) -> dict[str, t.Any]:
     return result
 
 
-def once(params: dict[str, t.Any], request: Request) -> Look:
+def once(params: dict[str, t.Any], request: Request, prober: Prober) -> Look:
     """One look in one session."""
     try:
         with open_session(params, patient=True) as session:
-            return look(session, request)
+            return look(session, request, prober)
     except CannotReach as exc:
         return unreachable(exc, request)
 

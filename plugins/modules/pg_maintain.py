@@ -59,6 +59,9 @@ options:
       - Omitted means no restriction. An empty list allows nothing.
     type: list
     elements: str
+notes:
+  - PostgreSQL itself calls the functions in a table's index expressions while it maintains the table, as the table's owner and never
+    with the rights of O(login_user). They find only what they qualify, and what is in C(pg_catalog).
 seealso:
   - module: oncall.incident.pg_health
 """

@@ -219,6 +219,8 @@ class View:
                 fine.setdefault(host, {})[str(finding.get("check"))] = event
         for checks in fine.values():
             self._judged("ok", STYLES["ok"], next(iter(checks.values())), Text(", ".join(checks), style="dim"))
+            for event in checks.values():
+                self._hint(event["finding"])
         self._skipped([event for event in look if event["type"] == "skipped_check"])
 
     def _skipped(self, events: Sequence[Mapping[str, Any]]) -> None:
@@ -239,6 +241,9 @@ class View:
         against = f" (limit {words.measured(limit, unit)})" if limit is not None else ""
         text = Text.assemble((name, "bold"), f"  {words.measured(finding.get('observed'), unit)}{against}")
         self._judged(status.upper(), STYLES.get(status, ""), event, text)
+        self._hint(finding)
+
+    def _hint(self, finding: Mapping[str, Any]) -> None:
         if finding.get("hint"):
             self.say(words.one_line(finding["hint"], limit=400), style="dim", indent=12)
 

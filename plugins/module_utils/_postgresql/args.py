@@ -82,6 +82,40 @@ def session_in(session: Session, params: t.Mapping[str, t.Any], *, database: str
     return connect([login], application_name=application_name(params), **{**_times(params), "connect_retry": 0.0})
 
 
+def probe_logins(params: t.Mapping[str, t.Any]) -> list[Login]:
+    """The logins that the caller's own query may be tried by, in order: by the same ways in, with what the probe_login_* state instead.
+
+    A password belongs to its user: with a user of its own, the query never gets the main login's.
+    """
+    found: list[Login] = []
+    for login in logins_from(params):
+        own: dict[str, t.Any] = {}
+        hidden: set[str] = set()
+        if params["probe_login_user"]:
+            own.update(user=params["probe_login_user"], password=params["probe_login_password"] or "")
+            hidden |= {"user", "password"}
+        if params["probe_login_db"]:
+            own["database"] = params["probe_login_db"]
+            hidden.add("dbname")
+        if params["probe_login_host"]:
+            own.update(host=params["probe_login_host"], unix_socket="")
+            hidden |= {"host", "hostaddr"}
+        # What connect_params says of these is about the main login.
+        more = {name: value for name, value in login.connect_params.items() if name not in hidden}
+        changed = dataclasses.replace(login, **own, connect_params=more)
+        found += [] if changed in found else [changed]
+    return found
+
+
+def probe_session(login: Login, params: t.Mapping[str, t.Any], *, settings: t.Mapping[str, str]) -> Session:
+    """Open a session by one login, tried once, that begins with these settings.
+
+    Raises:
+        BadInput, CannotReach: see session_from().
+    """
+    return connect([login], application_name=application_name(params), settings=settings, **{**_times(params), "connect_retry": 0.0})
+
+
 def _times(params: t.Mapping[str, t.Any]) -> dict[str, float]:
     bounds = ("connect_timeout", "statement_timeout", "lock_timeout")
     times = {name: parse_duration(params[name], name=name) for name in (*bounds, "connect_retry")}

@@ -34,6 +34,11 @@ except ImportError:  # also: psycopg is there and finds no libpq
 
 #: Begins the application_name of every session of ours.
 APPLICATION_PREFIX = "oncall.incident"
+#: Where the names in our statements are looked up, whatever the server, the database or the role have set: a database's owner, and
+#: whoever may create in `public`, would else give us functions and operators of theirs to call. Left out, pg_temp would be searched
+#: first for tables and types.
+SAFE_PATH = "pg_catalog,pg_temp"
+SAFE_SETTINGS: t.Mapping[str, str] = {"search_path": SAFE_PATH}
 #: Older servers lack columns that the collection's statements read.
 OLDEST_SERVER = 130000
 #: How long a server may be silent beyond statement_timeout before the socket is cut: seconds.
@@ -115,6 +120,8 @@ class Session:
         self.application_name = application_name
         self.statements = 0
         self.attempts: tuple[Attempt, ...] = ()
+        #: The role that was asked for; what settings of its own, or of the database, have made of it is `user`.
+        self.login_role = str(connection.info.user)
         self.backend_pid = int(connection.info.backend_pid)
         self.server_version = int(connection.info.server_version)
         self.resource = ""
@@ -141,6 +148,13 @@ class Session:
         self._run("SET client_encoding TO 'SQL_ASCII'", None)
         return self._run(sql, params)
 
+    def foreign(self, sql: str) -> None:
+        """Run text that is not ours as one statement, which gives no rows; with a second one in it the server refuses it.
+
+        Raises: as rows().
+        """
+        self._run(sql, None, single=True)
+
     def value(self, sql: str, params: t.Sequence[t.Any] | t.Mapping[str, t.Any] | None = None) -> t.Any:
         """The first column of the first row, None without rows."""
         rows = self.rows(sql, params)
@@ -157,12 +171,13 @@ class Session:
     def __exit__(self, *args: object) -> None:
         self.close()
 
-    def _run(self, sql: str, params: t.Any) -> list[dict[str, t.Any]]:
+    def _run(self, sql: str, params: t.Any, *, single: bool = False) -> list[dict[str, t.Any]]:
         self.statements += 1
         with _cut_after(self._connection, self._silence) as cut:
             try:
                 with self._connection.cursor(row_factory=dict_row) as cursor:
-                    cursor.execute(sql, params)
+                    # Asked for binary rows, psycopg takes the extended protocol, which knows one statement at a time.
+                    cursor.execute(sql, params, binary=single or None)
                     return [{key: plain(value) for key, value in row.items()} for row in cursor.fetchall()] if cursor.description else []
             except psycopg.Error as exc:
                 raise self._explain(exc, was_cut=cut.is_set()) from exc
@@ -191,8 +206,9 @@ def connect(
     connect_retry: float = 30.0,
     statement_timeout: float = 10.0,
     lock_timeout: float = 2.0,
+    settings: t.Mapping[str, str] = SAFE_SETTINGS,
 ) -> Session:
-    """Open one session by the first login that works.
+    """Open one session by the first login that works. Names in its statements are looked up in SAFE_PATH.
 
     When a way in is shut because all connection slots are taken (or the server is starting up), it is tried again until
     `connect_retry` seconds are over: at such a time slots come free for moments.
@@ -203,10 +219,12 @@ def connect(
         connect_timeout: for one attempt, seconds; the drivers know whole seconds, at least 2.
         connect_retry: seconds; 0 tries every login once.
         statement_timeout, lock_timeout: seconds; set in the session.
+        settings: what the session begins with, and what RESET goes back to. Without search_path, that is the role's own one.
 
     Raises:
         CannotReach: no login works; facts: `error` (slots_exhausted, wrong_password, no_such_role, no_such_database, no_route,
-            refused, timeout, tls_required, tls_not_offered, tls_failed, no_hba_entry, unknown_host, no_socket, starting_up, pooled, ...)
+            refused, timeout, tls_required, tls_not_offered, tls_failed, no_hba_entry, unknown_host, no_socket, starting_up, pooled,
+            unsafe_path, ...)
             and `attempts`, the last one of each login.
     """
     deadline = time.monotonic() + connect_retry
@@ -217,7 +235,7 @@ def connect(
             if index in hopeless:
                 continue
             try:
-                session = _open(login, application_name, connect_timeout, statement_timeout, lock_timeout)
+                session = _open(login, application_name, connect_timeout, statement_timeout, lock_timeout, settings)
             except CannotReach as exc:
                 attempts[index] = Attempt(login, str(exc.facts["error"]), str(exc.facts.get("server_message", exc.message)))
                 if attempts[index].error not in _WORTH_RETRYING:
@@ -231,11 +249,15 @@ def connect(
         time.sleep(_RETRY_PAUSE)
 
 
-def _open(login: Login, application_name: str, connect_timeout: float, statement_timeout: float, lock_timeout: float) -> Session:
+def _open(
+    login: Login, application_name: str, connect_timeout: float, statement_timeout: float, lock_timeout: float,
+    settings: t.Mapping[str, str],
+) -> Session:
     keywords: dict[str, t.Any] = {
         "connect_timeout": max(2, round(connect_timeout)), "application_name": application_name, "client_encoding": "UTF8",
         **login.keywords(),
     }
+    keywords = {**keywords, **_startup(keywords, settings)}
     try:
         connection = psycopg.connect(autocommit=True, prepare_threshold=None, **keywords)
     except psycopg.Error as exc:
@@ -243,6 +265,7 @@ def _open(login: Login, application_name: str, connect_timeout: float, statement
     session = Session(connection, login=login, statement_timeout=statement_timeout, application_name=application_name)
     try:
         _refuse_pooler(session, connection)
+        _fix_path(session)
         _settle(session, statement_timeout=statement_timeout, lock_timeout=lock_timeout)
     except StatementFailed as refused:
         session.close()
@@ -253,13 +276,48 @@ def _open(login: Login, application_name: str, connect_timeout: float, statement
     return session
 
 
+def _startup(keywords: t.Mapping[str, t.Any], settings: t.Mapping[str, str]) -> dict[str, str]:
+    """The libpq keyword `options` with our settings behind those of the caller, of the environment or of its service file.
+
+    The server takes them before anything that is set for a role or a database. The last one of a name counts.
+    """
+    if not settings or ("service" in keywords and "options" not in keywords):
+        # Given, it would hide what the service file has; _fix_path() does without it.
+        return {}
+    defaults = {option.keyword: option.val for option in psycopg.pq.Conninfo.get_defaults()}
+    given = str(keywords["options"] or "") if "options" in keywords else os.fsdecode(defaults.get(b"options") or b"")
+    return {"options": " ".join([*([given] if given else []), *(f"-c {name}={value}" for name, value in settings.items())])}
+
+
 def _refuse_pooler(session: Session, connection: t.Any) -> None:
     """Before anything is SET: through a pooler it would stick to a server connection that others use."""
     if "bouncer" in str(connection.info.parameter_status("server_version") or ""):
         raise _pooled(session.login, "this is the pooler's own admin console")
+    # Whose path counts here is not known yet: a qualified name, no operator, no cast.
     pid = session.value("SELECT pg_catalog.pg_backend_pid()")
     if pid != session.backend_pid:
         raise _pooled(session.login, f"it says process {session.backend_pid}, the server says {pid}")
+
+
+def _fix_path(session: Session) -> None:
+    """Make sure that names are looked up in SAFE_PATH alone, by statements that look nothing up but what they qualify.
+
+    Raises:
+        CannotReach: they are not, and cannot be (`unsafe_path`).
+    """
+    found = _path(session)
+    if found != SAFE_PATH:
+        session.rows(f"SELECT pg_catalog.set_config('search_path', '{SAFE_PATH}', false)")
+        found = _path(session)
+    if found != SAFE_PATH:
+        raise CannotReach(
+            f"The search_path of {session.login.describe()} cannot be set: it stays {found!r}.",
+            hint=_HINTS["unsafe_path"], error="unsafe_path",
+        )
+
+
+def _path(session: Session) -> str:
+    return str(session.value("SELECT pg_catalog.current_setting('search_path')")).replace(" ", "")
 
 
 def _pooled(login: Login, why: str) -> CannotReach:
@@ -280,7 +338,6 @@ def _settle(session: Session, *, statement_timeout: float, lock_timeout: float) 
         """
         SELECT pg_catalog.set_config('statement_timeout', %s, false), pg_catalog.set_config('lock_timeout', %s, false),
             pg_catalog.set_config('TimeZone', 'UTC', false), pg_catalog.set_config('DateStyle', 'ISO', false),
-            pg_catalog.set_config('search_path', 'pg_catalog', false),
             current_user::text AS "user", current_database()::text AS database,
             (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS is_superuser,
             pg_catalog.pg_is_in_recovery() AS in_recovery,
@@ -297,6 +354,8 @@ def _settle(session: Session, *, statement_timeout: float, lock_timeout: float) 
 
 # libpq gives no SQLSTATE for a refused connection, only text; the first pattern that matches decides.
 _KINDS: tuple[tuple[str, str], ...] = (
+    # Poolers know few start-up parameters: PgBouncer, Neon's; RDS Proxy.
+    ("pooled", r"unsupported startup parameter|does ?n.?t support command-line options"),
     ("slots_exhausted", r"too many clients|remaining connection slots|too many connections|no more connections allowed|max_client_conn"),
     ("starting_up", r"database system is (starting up|shutting down|in recovery mode|not (yet )?accepting)|server is not accepting"),
     ("tls_not_offered", r"server does not support SSL|does not support SSL, but SSL was required"),
@@ -332,6 +391,7 @@ _HINTS = {
     "tls_not_offered": "The server offers no TLS: set ssl_mode to prefer or disable, or switch TLS on in the server.",
     "tls_failed": "Check ca_cert, ssl_mode and the server's certificate.",
     "pooled": "Give the server's own address and port: through a pooler sessions are not whose they seem, and signals hit others.",
+    "unsafe_path": "Something between here and the server keeps settings from it: give the server's own address and port.",
     "cannot_connect": "The server's own text says why; it is not known here, as with servers whose lc_messages is not English.",
     "unsupported_version": "Versions 13 and newer are understood.",
     "login_not_allowed": "The role may not log in there; choose another login_user or login_db.",

@@ -18,6 +18,7 @@ from .._core.pg_availability import availability_hint, is_sick, tried
 from .._core.recovery import status_by_check
 from . import activity, health_server, health_sessions
 from .connection import Session, StatementFailed
+from .health_probe import Prober
 from .health_reader import Answer, Reader, Request
 from .health_statements import NotInstalled
 
@@ -76,8 +77,11 @@ class Look:
         return status_by_check(self.findings, self.skipped)
 
 
-def look(session: Session, request: Request) -> Look:
+def look(session: Session, request: Request, prober: Prober) -> Look:
     """Judge the wanted checks. One that the server refuses is skipped with the reason; the others go on.
+
+    Args:
+        prober: where the caller's own query runs.
 
     Raises:
         Blind: a wanted check needs other users' sessions and our role may not see them.
@@ -85,7 +89,7 @@ def look(session: Session, request: Request) -> Look:
     """
     if not _OPEN_TO_ALL.issuperset(request.checks):
         activity.require_sight(session)
-    reader = Reader(session, request)
+    reader = Reader(session, request, prober)
     findings: list[Finding] = []
     skipped: list[Skipped] = []
     data: dict[str, t.Any] = {}

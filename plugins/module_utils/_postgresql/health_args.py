@@ -16,9 +16,10 @@ from .._core.pg_limits import limits_from, threshold_spec
 from .._core.protection import BACKUP_TOOLS
 from .._core.watch import wait_spec
 from . import health_queries
-from .args import connection_spec, session_from
+from .args import connection_spec, probe_logins, probe_session, session_from
 from .connection import Session
 from .health import CHECKS, Request
+from .health_probe import SETTINGS, Prober
 
 _EXPECTED_TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout")
 
@@ -34,6 +35,10 @@ def health_spec() -> dict[str, t.Any]:
         "probe_query": {"type": "str", "default": ""},
         "probe_expect": {"type": "str"},
         "probe_timeout": {"type": "str", "default": "5s"},
+        "probe_login_user": {"type": "str", "default": ""},
+        "probe_login_password": {"type": "str", "default": "", "no_log": True},
+        "probe_login_db": {"type": "str", "default": ""},
+        "probe_login_host": {"type": "str", "default": ""},
         "standbys_expected": {"type": "int", "default": 0},
         "timeouts_expected": {
             "type": "list", "elements": "str", "choices": list(health_queries.TIMEOUTS), "default": list(_EXPECTED_TIMEOUTS),
@@ -51,8 +56,10 @@ def request_from(params: t.Mapping[str, t.Any]) -> Request:
     """The look the arguments describe.
 
     Raises:
-        BadInput: a threshold or duration is not usable, or the probe is wanted without a query.
+        BadInput: a threshold or duration is not usable, or the probe is wanted without a query, or its password given without its user.
     """
+    if params["probe_login_password"] and not params["probe_login_user"]:
+        raise BadInput("probe_login_password is given without probe_login_user.", hint="Say whose it is.", argument="probe_login_user")
     waited = list((params["wait_for"] or {}).get("checks") or ())
     query = (params["probe_query"] or "").strip()
     wanted = params["checks"]
@@ -87,3 +94,8 @@ def open_session(params: t.Mapping[str, t.Any], *, patient: bool) -> Session:
         session.close()
         raise
     return session
+
+
+def prober_from(params: t.Mapping[str, t.Any]) -> Prober:
+    """The connection of the caller's own query; nothing is opened yet."""
+    return Prober(probe_logins(params), lambda login: probe_session(login, params, settings=SETTINGS))

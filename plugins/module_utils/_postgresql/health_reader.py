@@ -19,6 +19,7 @@ from .._core.protection import BACKUP_TOOLS, Policy, auxiliary, protections
 from .._core.thresholds import Limit
 from . import activity, health_queries
 from .connection import Session
+from .health_probe import Prober
 
 #: Protections that only say whom we would not signal; such a session harms like any other, so it is judged like any other.
 _STILL_JUDGED = ("superuser", "not_permitted", "not_readable", "member_of:")
@@ -65,8 +66,9 @@ class Answer:
 class Reader:
     """Asks the server at most once for what several checks need."""
 
-    def __init__(self, session: Session, request: Request) -> None:
+    def __init__(self, session: Session, request: Request, prober: Prober) -> None:
         self.session = session
+        self.prober = prober
         self.request = request
         self.policy = Policy(
             own_pid=session.backend_pid, own_superuser=session.is_superuser, protect_application_names=request.protect_application_names,
@@ -85,7 +87,8 @@ class Reader:
     @functools.cached_property
     def backends(self) -> list[Backend]:
         """Every session beside ours and the server's own processes."""
-        return [one for one in activity.read_activity(self.session) if one.pid != self.session.backend_pid and not auxiliary(one)]
+        ours = (self.session.backend_pid, self.prober.backend_pid)
+        return [one for one in activity.read_activity(self.session) if one.pid not in ours and not auxiliary(one)]
 
     @functools.cached_property
     def by_pid(self) -> dict[int, Backend]:

@@ -14,8 +14,9 @@ from .._core import pg_verdict as verdict
 from .._core import pg_verdict_storage as storage
 from .._core.findings import Finding, Skipped
 from .._core.pg_availability import availability_hint
+from .._core.pg_probe import is_built_in
 from .._core.settings import parse_setting
-from . import health_queries, health_replication, health_statements
+from . import health_probe, health_queries, health_replication, health_statements
 from .health_reader import Answer, Reader
 
 
@@ -123,11 +124,11 @@ def statements(reader: Reader) -> Answer:
 
 
 def probe(reader: Reader) -> Answer:
-    """The caller's own query."""
+    """The caller's own query, in a connection of its own; `SELECT 1` runs nobody's code, so it needs none."""
     request = reader.request
-    answer = health_statements.run_probe(reader.session, query=request.probe_query, timeout=request.probe_timeout)
-    found = verdict.judge_probe(
-        seconds=answer["seconds"], limit=request.limits["probe"], first=answer["first"], expected=request.probe_expect,
-        error=answer["error"], error_kind=answer["sqlstate"],
-    )
-    return Answer([found], {"probe": answer})
+    query, timeout, limit = request.probe_query, request.probe_timeout, request.limits["probe"]
+    if is_built_in(query):
+        answer = health_probe.run_probe(reader.session, query=query, timeout=timeout)
+        return Answer([health_probe.judged(answer, limit=limit, expected=request.probe_expect)], {"probe": answer})
+    found, answer = reader.prober.look(query=query, timeout=timeout, limit=limit, expected=request.probe_expect)
+    return Answer(found, {"probe": answer} if answer else {})

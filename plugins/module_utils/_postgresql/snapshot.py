@@ -18,6 +18,7 @@ from .._core.errors import IncidentError
 from .._core.snapshot import COLLECTED, DEFERRED, FAILED, NOT_AVAILABLE
 from .._snapshot.collect import OUTPUTS, append_to
 from .connection import Session
+from .health_statements import NotInstalled, find_statements
 
 FOLDER = "25-database"
 #: More rows than these say nothing more, and would not fit: the first ones by the statement's order.
@@ -34,7 +35,7 @@ _STATEMENTS: tuple[tuple[str, str], ...] = (
     ("replication", "SELECT * FROM pg_catalog.pg_stat_replication"),
     ("replication_slots", "SELECT * FROM pg_catalog.pg_replication_slots"),
     ("databases", "SELECT * FROM pg_catalog.pg_stat_database"),
-    ("statements", "SELECT * FROM pg_stat_statements ORDER BY {total} DESC LIMIT 200"),
+    ("statements", "SELECT * FROM {view} ORDER BY total_{times} DESC LIMIT 200"),
     ("settings", "SELECT name, setting, unit, source, sourcefile, pending_restart FROM pg_catalog.pg_settings WHERE source <> 'default'"),
     ("tables", "SELECT * FROM pg_catalog.pg_stat_user_tables ORDER BY n_dead_tup DESC NULLS LAST LIMIT 200"),
 )
@@ -47,25 +48,30 @@ def take(
     deadline = clock() + seconds
     found = []
     for name, sql in _STATEMENTS:
-        statement = (
-            sql.format(total="total_exec_time" if session.server_version >= 130000 else "total_time") if name == "statements" else sql
-        )
+        statement = sql.format(view="pg_stat_statements", times="exec_time")
         entry: dict[str, t.Any] = {"name": f"postgresql_{name}", "folder": FOLDER, "argv": [statement]}
         if clock() >= deadline:
             found.append({**entry, "status": DEFERRED, "reason": "no time was left"})
             continue
-        found.append({**entry, **_read(session, statement, os.path.join(spool, OUTPUTS), name=name)})
+        started = time.time()
+        try:
+            if name == "statements":
+                view, times = find_statements(session)
+                statement = sql.format(view=view, times=times)
+                entry["argv"] = [statement]
+            found.append({**entry, "started": started, **_read(session, statement, os.path.join(spool, OUTPUTS))})
+        except IncidentError as exc:
+            missing = name == "statements" and (isinstance(exc, NotInstalled) or getattr(exc, "sqlstate", "") == "55000")
+            why = {
+                "status": NOT_AVAILABLE if missing else FAILED,
+                "reason": "the extension pg_stat_statements is not there" if missing else exc.message,
+            }
+            found.append({**entry, "started": started, "ended": time.time(), **why})
     return found
 
 
-def _read(session: Session, statement: str, path: str, *, name: str) -> dict[str, t.Any]:
-    started = time.time()
-    try:
-        rows = session.rows(f"SELECT * FROM ({statement}) AS snapshot LIMIT {MOST_ROWS + 1}")
-    except IncidentError as exc:
-        missing = name == "statements" and getattr(exc, "sqlstate", "") in ("42P01", "55000")
-        reason = "the extension pg_stat_statements is not there" if missing else exc.message
-        return {"started": started, "ended": time.time(), "status": NOT_AVAILABLE if missing else FAILED, "reason": reason}
+def _read(session: Session, statement: str, path: str) -> dict[str, t.Any]:
+    rows = session.rows(f"SELECT * FROM ({statement}) AS snapshot LIMIT {MOST_ROWS + 1}")
     digest, size = hashlib.sha256(), 0
     with append_to(path) as file:
         position = os.fstat(file.fileno()).st_size
@@ -75,6 +81,6 @@ def _read(session: Session, statement: str, path: str, *, name: str) -> dict[str
             digest.update(line)
             size += len(line)
     return {
-        "started": started, "ended": time.time(), "status": COLLECTED, "spooled": True, "position": position, "bytes": size,
+        "ended": time.time(), "status": COLLECTED, "spooled": True, "position": position, "bytes": size,
         "sha256": digest.hexdigest(), "truncated": len(rows) > MOST_ROWS,
     }

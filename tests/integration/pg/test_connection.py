@@ -23,7 +23,7 @@ import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql import connection
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.activity import read_activity
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.connection import Login, StatementFailed, connect
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.connection import SAFE_PATH, Login, StatementFailed, connect
 
 from demo import faults
 from demo.postgres import Server, find_bin_dir
@@ -200,14 +200,47 @@ def test_texts_of_other_databases_in_other_encodings_do_not_blind_us(server: Ser
     assert seen[held.pid].query == "SELECT 'caf\ufffd'"
 
 
+def test_names_are_looked_up_safely_before_the_first_statement(server: Server) -> None:
+    with open_session(server) as session:
+        found = session.rows("SELECT setting, reset_val, source FROM pg_settings WHERE name = 'search_path'")[0]
+    assert found == {"setting": SAFE_PATH, "reset_val": SAFE_PATH, "source": "client"}
+
+
+def test_the_callers_own_options_stay(server18: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of connect_params, or else those of PGOPTIONS: as libpq has it."""
+    where = Login(unix_socket=str(server18.socket_dir), port=server18.port, connect_params={"options": "-c work_mem=7MB"})
+    monkeypatch.setenv("PGOPTIONS", "-c work_mem=9MB")
+    with connect([where]) as given, open_session(server18) as from_environment:
+        assert given.value("SELECT current_setting('work_mem')") == "7MB"
+        assert from_environment.value("SELECT current_setting('work_mem')") == "9MB"
+
+
+class Deaf:
+    """A session whose server takes no setting."""
+
+    login = Login()
+
+    def rows(self, _sql: str) -> list[dict[str, Any]]:
+        return []
+
+    def value(self, _sql: str) -> str:
+        return '"$user", public'
+
+
+def test_a_path_that_cannot_be_set_is_refused() -> None:
+    with pytest.raises(CannotReach) as caught:
+        connection._fix_path(Deaf())  # type: ignore[arg-type]
+    assert caught.value.facts["error"] == "unsafe_path" and "public" in caught.value.message
+
+
 def test_the_instance_is_known_whatever_way_it_is_reached(server18: Server) -> None:
     with open_session(server18) as by_socket, connect([Login(host="127.0.0.1", port=server18.port, database="template1")]) as by_tcp:
         assert by_socket.resource == by_tcp.resource
         assert by_socket.resource.startswith("pg:")
 
 
-@pytest.fixture
-def pooler(server18: Server) -> Iterator[int]:
+@pytest.fixture(params=["", "options"], ids=["refuses options", "swallows options"])
+def pooler(server18: Server, request: pytest.FixtureRequest) -> Iterator[int]:
     """A real PgBouncer before the server; its port."""
     program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
     need(program, "pgbouncer")
@@ -221,7 +254,7 @@ def pooler(server18: Server) -> Iterator[int]:
     (home / "pgbouncer.ini").write_text(
         f"[databases]\n* = host={server18.socket_dir} port={server18.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
         f"auth_type = trust\nauth_file = {home}/users.txt\npool_mode = transaction\nadmin_users = postgres\nunix_socket_dir =\n"
-        f"logfile = {home}/log\n"
+        f"logfile = {home}/log\nignore_startup_parameters = {request.param}\n"
     )
     as_nobody = {"user": "nobody"} if os.getuid() == 0 else {}
     if as_nobody:

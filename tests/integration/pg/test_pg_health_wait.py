@@ -14,7 +14,7 @@ import pytest
 
 from demo import faults
 from demo.postgres import Server
-from tests.integration.pg.health_support import look, only
+from tests.integration.pg.health_support import look, make_role, only
 
 #: Every session idle in a transaction counts at once.
 STRICT = {"idle_in_transaction_warning": "0s", "idle_in_transaction_critical": "1ms"}
@@ -99,12 +99,13 @@ def test_other_findings_do_not_decide(server18: Server) -> None:
 
 def test_the_probe_decides(server18: Server, later: Any) -> None:
     server18.execute("DROP TABLE IF EXISTS comes_back")
-    later(0.7, lambda: server18.execute("CREATE TABLE comes_back AS SELECT 1 AS n"))
+    later(0.7, lambda: server18.execute("CREATE TABLE comes_back AS SELECT 1 AS n; GRANT SELECT ON comes_back TO PUBLIC"))
     found = look(
         server18,
         checks=["probe"],
         probe_query="SELECT n FROM public.comes_back",
         probe_expect="1",
+        probe_login_user=make_role(server18, "prober"),
         wait_for=wait("probe", hold="400ms"),
     )
     server18.execute("DROP TABLE comes_back")

@@ -246,6 +246,25 @@ def test_wrong_password_stops_before_mitigate(site: Site, sick: Sick) -> None:
     assert "End root blockers, then idle transactions, then long queries" not in done.tasks()
 
 
+def test_a_probe_that_no_login_may_run_stops_before_mitigate(site: Site, sick: Sick) -> None:
+    """The site's login is a superuser: a query of a tenant's tables could never be measured."""
+    done = site.play("-e", json.dumps({"postgres_probe_query": "SELECT 1 FROM pg_class LIMIT 1"}))
+    assert done.status == 2
+    assert sick.untouched
+    assert "postgres_probe_login_user: The probe query is not run as postgres, which is a superuser" in done.output
+    assert "End root blockers, then idle transactions, then long queries" not in done.tasks()
+
+
+def test_the_probe_has_its_own_login(site: Site, server18: Server) -> None:
+    if not server18.execute("SELECT 1 FROM pg_roles WHERE rolname = 'phases_probe'"):
+        server18.execute("CREATE ROLE phases_probe LOGIN PASSWORD 'staple-battery'")
+    own = {"postgres_probe_login_user": "phases_probe", "postgres_probe_login_password": "staple-battery"}
+    asked = {"postgres_probe_query": "SELECT 1 / (current_user = 'phases_probe')::int", "postgres_verify_hold": "0s"}
+    done = site.play("--tags", "investigate,verify", "-e", json.dumps({**asked, **own, "postgres_verify_checks": ["connections"]}))
+    assert done.status == 0, done.output
+    assert "staple-battery" not in done.output + "".join(path.read_text() for path in (done.run_dir / "record").iterdir())
+
+
 def test_the_log_and_the_disk_of_the_host(site: Site, tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     log.write_text("LOG: up\nERROR: duplicate key, DETAIL: Key (email)=(ada@example.org) exists\n")
@@ -263,7 +282,8 @@ def test_checks_can_be_named(site: Site) -> None:
         "-e", "postgres_verify_hold=0s",
     )
     assert done.status == 0, done.output
-    done = site.play("--tags", "verify", "-e", json.dumps({"postgres_probe_query": "SELECT 1/0", "postgres_verify_timeout": "1s"}))
+    failing = {"postgres_probe_query": "SELECT 1/0", "postgres_probe_login_user": "app", "postgres_verify_timeout": "1s"}
+    done = site.play("--tags", "verify", "-e", json.dumps(failing))
     assert done.status == 2
     assert "probe critical" in done.output
 

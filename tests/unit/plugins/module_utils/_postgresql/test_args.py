@@ -13,6 +13,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args i
     application_name,
     connection_spec,
     logins_from,
+    probe_logins,
     session_from,
 )
 
@@ -49,6 +50,36 @@ def test_a_socket_wins_over_a_host_and_connect_params_over_both() -> None:
     login = logins_from(params(login_host="h", login_unix_socket="/s", connect_params={"host": "other", "target_session_attrs": "any"}))[0]
     found = login.keywords()
     assert (login.describe(), found["host"], found["target_session_attrs"]) == ("postgres@/s:5432/postgres", "other", "any")
+
+
+def probe(**given: Any) -> dict[str, Any]:
+    return params(**{**dict.fromkeys(("probe_login_user", "probe_login_password", "probe_login_db", "probe_login_host"), ""), **given})
+
+
+def test_the_probe_goes_the_same_ways_as_its_own_role() -> None:
+    tcp, socket = probe_logins(probe(
+        login_host="db.example.org", login_password="main", login_db="postgres", alternate_logins=[alternate(login_unix_socket="/s")],
+        connect_params={"user": "main", "password": "main", "dbname": "x", "target_session_attrs": "any"},
+        probe_login_user="small", probe_login_password="own", probe_login_db="shop",
+    ))
+    assert (tcp.host, socket.unix_socket) == ("db.example.org", "/s")
+    for login in (tcp, socket):
+        found = login.keywords()
+        assert (found["user"], found["password"], found["dbname"], found["target_session_attrs"]) == ("small", "own", "shop", "any")
+
+
+def test_the_main_password_is_the_main_users_alone() -> None:
+    main = {"login_host": "db.example.org", "login_password": "main", "connect_params": {"password": "main"}}
+    assert "password" not in probe_logins(probe(**main, probe_login_user="small"))[0].keywords()
+    assert probe_logins(probe(login_password="main"))[0].keywords()["password"] == "main"
+
+
+def test_a_place_of_its_own_is_the_only_one() -> None:
+    [login] = probe_logins(probe(
+        login_unix_socket="/s", connect_params={"hostaddr": "192.0.2.1"}, alternate_logins=[alternate(login_host="192.0.2.2")],
+        probe_login_user="small", probe_login_host="127.0.0.1",
+    ))
+    assert (login.host, login.unix_socket, login.connect_params) == ("127.0.0.1", "", {})
 
 
 def test_the_run_is_in_the_application_name() -> None:
