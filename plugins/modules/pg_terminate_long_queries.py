@@ -20,8 +20,10 @@ description:
     consumers of replication slots, autovacuum, parallel workers (their leader counts instead), the roles of cloud providers, superusers
     (but see O(allow_superuser_roles)), backup tools (see O(protect_application_names)), sessions shown in a C(pg_stat_progress_*) view,
     running utility statements (DDL, C(VACUUM), C(COPY), C(REFRESH), C(CREATE INDEX)), sessions whose last query began a backup, members of
-    O(protect_roles), sessions that our role may not signal, and sessions whose query carries the comment C(/* incident:keep */).
-    No filter overrides this. The server keeps the first C(track_activity_query_size) bytes of a query, so begin it with the comment.
+    O(protect_roles), sessions that our role may not signal, sessions whose commit waits for a synchronous standby (wait event
+    C(SyncRep); a signal would leave a commit that no standby has), and sessions whose query carries the comment
+    C(/* incident:keep */). No filter overrides this. The server keeps the first C(track_activity_query_size) bytes of a query, so
+    begin it with the comment.
   - Sessions that wait for another session's lock are no victims by default; the one at the root of their chain is. When that one is
     protected it is reported in RV(findings) and its waiters are left alone.
   - A session that is idle in transaction is always terminated, since a cancel there does nothing, though the server says yes.
@@ -205,7 +207,8 @@ options:
     description:
       - Also roll back prepared transactions that are older than O(min_transaction_age) or that sessions wait for.
       - They have no session that could be ended. Without this they are only reported.
-      - Those of a subscription are never rolled back, since that would stop its replication.
+      - Those of a subscription are never rolled back, since that would stop its replication. Those whose C(COMMIT PREPARED) or
+        C(PREPARE TRANSACTION) waits for a synchronous standby are C(refused), since they are at work.
     type: bool
     default: false
   verify_timeout:
@@ -317,7 +320,9 @@ limits:
   returned: always
   type: dict
 protected:
-  description: Visible sessions that are never touched, why, and whether a rule would have taken them.
+  description:
+    - Visible sessions that are never touched, why, and whether a rule would have taken them.
+    - Of those with the reason C(synchronous_commit) a finding of that name in RV(findings) says what helps.
   returned: always
   type: list
   elements: dict
@@ -326,7 +331,9 @@ protected:
       reasons: [backup_tool, utility_statement]
       would_match: true
 findings:
-  description: What stays wrong, a protected session or a prepared transaction that blocks others, or a privilege that is missing.
+  description:
+    - What stays wrong, a protected session or a prepared transaction that blocks others, commits that wait for a synchronous standby,
+      or a privilege that is missing.
   returned: always
   type: list
   elements: dict

@@ -15,7 +15,7 @@ import typing as t
 
 from .._core import actions, rules
 from .._core.actions import Action
-from .._core.backends import Backend
+from .._core.backends import SYNC_REP, Backend
 from .._core.blocking import waiting_behind, waits_of
 from .._core.errors import CannotReach, Locked
 from .._core.protection import BEGINS_BACKUP, KEEP, UTILITY, Policy, protections
@@ -391,7 +391,7 @@ def signal_sql(backend: Backend, signal: str, demand: _Demand, *, look: Look) ->
         "application_name": backend.application_name, "client_addr": backend.client_addr, "own_pid": look.session.backend_pid,
         "keep": KEEP, "begins_backup": BEGINS_BACKUP, "utility": UTILITY, "protect_roles": list(look.protect_roles),
         "superusers": list(look.policy.allow_superuser_roles) if look.policy.own_superuser else [],
-        "state": demand.state, "query_start": backend.query_start,
+        "state": demand.state, "query_start": backend.query_start, "sync_rep": SYNC_REP,
     }
     clocks = []
     for index, (name, since) in enumerate(demand.clocks):
@@ -416,6 +416,7 @@ def signal_sql(backend: Backend, signal: str, demand: _Demand, *, look: Look) ->
                 AND ({' OR '.join(clocks)}) {' '.join(f'AND {condition}' for condition in more)}
                 AND a.query !~* %(keep)s AND a.query !~* %(begins_backup)s
                 AND (a.state LIKE 'idle%%' OR a.query !~* %(utility)s)
+                AND a.wait_event IS DISTINCT FROM %(sync_rep)s
                 AND (NOT r.rolsuper OR r.rolname::text = ANY(%(superusers)s::text[]))
                 AND NOT EXISTS (
                     SELECT 1 FROM pg_catalog.pg_roles AS m WHERE m.rolname::text = ANY(%(protect_roles)s::text[])
