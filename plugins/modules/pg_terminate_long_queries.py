@@ -20,8 +20,10 @@ description:
     consumers of replication slots, autovacuum, parallel workers (their leader counts instead), the roles of cloud providers, superusers
     (but see O(allow_superuser_roles)), backup tools (see O(protect_application_names)), sessions shown in a C(pg_stat_progress_*) view,
     running utility statements (DDL, C(VACUUM), C(COPY), C(REFRESH), C(CREATE INDEX)), sessions whose last query began a backup, members of
-    O(protect_roles), sessions that our role may not signal, and sessions whose query carries the comment C(/* incident:keep */).
-    No filter overrides this. The server keeps the first C(track_activity_query_size) bytes of a query, so begin it with the comment.
+    O(protect_roles), sessions that our role may not signal, sessions whose commit waits for a synchronous standby (wait event
+    C(SyncRep); a signal would leave a commit that no standby has), and sessions whose query carries the comment
+    C(/* incident:keep */). No filter overrides this. The server keeps the first C(track_activity_query_size) bytes of a query, so
+    begin it with the comment.
   - Sessions that wait for another session's lock are no victims by default; the one at the root of their chain is. When that one is
     protected it is reported in RV(findings) and its waiters are left alone.
   - A session that is idle in transaction is always terminated, since a cancel there does nothing, though the server says yes.
@@ -159,6 +161,8 @@ options:
     description:
       - V(cancel) ends the statement, V(terminate) the session. V(escalate) cancels, waits O(grace), and terminates what did not end.
       - With V(cancel), sessions that are idle in transaction are C(refused), with the reason.
+      - A cancel also aborts the transaction and so gives its locks back, but below a savepoint only what came after it. A session that
+        was chosen for its transaction or for its waiters has not ended while the transaction is open; V(escalate) terminates it then.
     type: str
     choices: [cancel, terminate, escalate]
     default: escalate
@@ -175,7 +179,8 @@ options:
     type: float
     default: 25
   spent:
-    description: How much of O(max_victims) this run has used already, in earlier calls.
+    description:
+      - How much of O(max_victims) this run has used already, in earlier calls. Whoever was signalled counts, whatever became of it.
     type: int
     default: 0
   approved:
@@ -205,7 +210,8 @@ options:
     description:
       - Also roll back prepared transactions that are older than O(min_transaction_age) or that sessions wait for.
       - They have no session that could be ended. Without this they are only reported.
-      - Those of a subscription are never rolled back, since that would stop its replication.
+      - Those of a subscription are never rolled back, since that would stop its replication. Those whose C(COMMIT PREPARED) or
+        C(PREPARE TRANSACTION) waits for a synchronous standby are C(refused), since they are at work.
     type: bool
     default: false
   verify_timeout:
@@ -298,18 +304,26 @@ actions:
     outcome:
       description:
         - C(planned) in check mode.
-        - C(gone), the session has ended. C(done), the statement was cancelled or the prepared transaction rolled back.
-        - C(not_needed), it had ended by itself. C(moved_on), it has begun other work and was left alone. C(pid_reused), the process id
-          belongs to another session, which was left alone.
+        - C(gone), the session has ended. C(done), what it was cancelled for is over, that is its statement, or for a session that was
+          chosen for its transaction or its waiters the transaction with its locks; or the prepared transaction was rolled back.
+        - C(not_needed), it had ended by itself. C(moved_on), it has begun other work and was left alone, perhaps after a cancel, see
+          C(touched). C(pid_reused), the process id belongs to another session, which was left alone.
         - C(refused), not approved, over the limit, or a cancel that cannot help; see C(detail.why).
+        - With V(strategy=cancel), C(still_running) too when the statement was cancelled and the transaction is still open with its
+          locks, as below a savepoint; C(detail.transaction_open) is then V(true).
         - C(still_running), C(not_permitted), C(failed), C(unknown) (signalled, and then the module lost its own session), each of
           which fails the task.
       type: str
     detail:
       description: Rule, clocks, signals, sessions waiting behind it, how many of them were released, errors.
       type: dict
+    touched:
+      description:
+        - Whether a signal or a rollback was sent to it, whatever became of it; null when that is not known.
+      type: bool
 changed:
-  description: Whether a session, statement or prepared transaction was really ended; in check mode whether one would be.
+  description:
+    - Whether anybody was signalled or a prepared transaction rolled back, whatever became of them; in check mode whether somebody would be.
   returned: always
   type: bool
 limits:
@@ -317,7 +331,9 @@ limits:
   returned: always
   type: dict
 protected:
-  description: Visible sessions that are never touched, why, and whether a rule would have taken them.
+  description:
+    - Visible sessions that are never touched, why, and whether a rule would have taken them.
+    - Of those with the reason C(synchronous_commit) a finding of that name in RV(findings) says what helps.
   returned: always
   type: list
   elements: dict
@@ -326,7 +342,9 @@ protected:
       reasons: [backup_tool, utility_statement]
       would_match: true
 findings:
-  description: What stays wrong, a protected session or a prepared transaction that blocks others, or a privilege that is missing.
+  description:
+    - What stays wrong, a protected session or a prepared transaction that blocks others, commits that wait for a synchronous standby,
+      or a privilege that is missing.
   returned: always
   type: list
   elements: dict
@@ -343,7 +361,7 @@ waiters_before:
   returned: always
   type: int
 waiters_unblocked:
-  description: Sessions that waited behind those that were ended, and do no longer. Measured; null when that was not possible.
+  description: Sessions that waited behind those that were signalled, and do no longer. Measured; null when that was not possible.
   returned: always
   type: int
 prepared_transactions:

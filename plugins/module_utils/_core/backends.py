@@ -16,6 +16,8 @@ IDLE = "idle"
 ACTIVE = "active"
 IDLE_IN_TRANSACTION = "idle in transaction"
 IDLE_IN_TRANSACTION_ABORTED = "idle in transaction (aborted)"
+#: The wait event, of the type IPC, of a commit that waits for a synchronous standby.
+SYNC_REP = "SyncRep"
 #: Longer query texts are cut in results: characters.
 QUERY_SHOWN = 1000
 
@@ -80,6 +82,11 @@ class Backend:
     def waits_for_lock(self) -> bool:
         """It waits for another session's lock at this moment."""
         return self.wait_event_type == "Lock"
+
+    @property
+    def waits_for_standby(self) -> bool:
+        """Its transaction is committed (or prepared) here and waits for its synchronous standby: a signal ends the wait, not the work."""
+        return self.wait_event_type == "IPC" and self.wait_event == SYNC_REP
 
     @property
     def in_transaction_idle(self) -> bool:

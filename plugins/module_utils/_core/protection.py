@@ -39,6 +39,8 @@ UTILITY = (
 )
 BEGINS_BACKUP = r"(pg_backup_start|pg_start_backup)\s*\("
 KEEP = r"/\*[^*]*incident:keep"
+#: Why a session is spared whose commit waits for its synchronous standby.
+SYNCHRONOUS_COMMIT = "synchronous_commit"
 _UTILITY, _BEGINS_BACKUP, _KEEP = (re.compile(text, re.IGNORECASE) for text in (UTILITY, BEGINS_BACKUP, KEEP))
 
 #: Processes of the server itself that nobody would think of as sessions: not even listed as protected.
@@ -99,6 +101,8 @@ def _tests(backend: Backend, policy: Policy) -> t.Iterator[tuple[str, bool]]:
     yield "backup_tool", any(name.startswith(prefix.lower()) for prefix in policy.protect_application_names if prefix)
     yield "utility_statement", runs_utility(backend)
     yield "began_backup", bool(_BEGINS_BACKUP.search(backend.query))
+    # A cancel or a terminate ends the wait: the client is told of a commit that no standby has.
+    yield SYNCHRONOUS_COMMIT, backend.waits_for_standby
     yield "keep_comment", bool(_KEEP.search(backend.query))
     yield "not_permitted", backend.is_client and not backend.may_signal
 

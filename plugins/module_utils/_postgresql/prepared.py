@@ -9,17 +9,19 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 from .._core import actions
 from .._core.actions import Action, action_id
-from .._core.backends import PreparedTransaction
+from .._core.backends import Backend, PreparedTransaction
 from .._core.durations import format_duration
 from .._core.errors import CannotReach
 from .connection import Session, StatementFailed
 
 ROLLBACK_PREPARED = "rollback_prepared"
 _NO_PRIVILEGE = "42501"
+_TWO_PHASE = re.compile(r"\b(commit\s+prepared|prepare\s+transaction)\b", re.IGNORECASE)
 
 #: Opens a session in a database: needed because a prepared transaction is rolled back in its own.
 Open = t.Callable[[str], Session]
@@ -34,6 +36,16 @@ def plan_rollbacks(
     """
     old = [one for one in found if one.age >= min_age or len(one.blocks) >= max(1, min_blocked)]
     return [(one, _action(one, resource)) for one in old if not one.subscription]
+
+
+def waiting_for_standby(one: PreparedTransaction, backends: t.Iterable[Backend]) -> tuple[int, ...]:
+    """The pids of the sessions that prepare or finish it at this moment and wait for the synchronous standby.
+
+    Until then it is among the prepared transactions, and the server refuses a rollback as busy. No view says which session is at
+    work on which one: the statement names it, and takes no parameters.
+    """
+    name = one.gid.replace("'", "''")
+    return tuple(b.pid for b in backends if b.waits_for_standby and name in b.query and _TWO_PHASE.search(b.query))
 
 
 def _action(one: PreparedTransaction, resource: str) -> Action:
@@ -75,4 +87,4 @@ def _roll_back(session: Session, one: PreparedTransaction, action: Action) -> Ac
     left = session.value(
         "SELECT count(*) FROM pg_catalog.pg_prepared_xacts WHERE gid = %s AND transaction::text = %s", [one.gid, one.transaction],
     )
-    return action.with_outcome(actions.STILL_RUNNING if left else actions.DONE)
+    return dataclasses.replace(action.with_outcome(actions.STILL_RUNNING if left else actions.DONE), touched=True)

@@ -18,16 +18,23 @@ from .._core.backends import Backend, PreparedTransaction
 from .._core.errors import IncidentError, LimitExceeded
 from .._core.limits import Budget
 from .._core.plan import plan_hash
-from .._core.protection import PROVIDER_MARKS, PROVIDER_NOTES, Policy, provider_of
+from .._core.protection import PROVIDER_MARKS, PROVIDER_NOTES, SYNCHRONOUS_COMMIT, Policy, provider_of
 from .._core.rules import DEFAULT_AGES, TRANSACTION, Rule
 from .._core.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, cancel_refused, parse_session_id
 from .activity import read_prepared, require_sight
 from .connection import APPLICATION_PREFIX, Session
-from .prepared import ROLLBACK_PREPARED, Open, plan_rollbacks, roll_back
+from .prepared import ROLLBACK_PREPARED, Open, plan_rollbacks, roll_back, waiting_for_standby
 from .signals import Deadline, Look, act, acting_alone, await_unblocked
 
 #: How long released waiters are given to go on, one after the other: seconds.
 _UNBLOCK_PATIENCE = 3.0
+#: So many pids are named in a finding's subject; all are in its detail.
+_NAMED = 10
+#: What helps sessions whose commit waits for a synchronous standby, and why a signal does not.
+COMMIT_WAITS = (
+    "The commit waits for a synchronous standby. Bring one back, or take it out of synchronous_standby_names and reload: the commit goes "
+    "on by itself then. A cancel or a terminate would leave a commit that no standby has."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +109,10 @@ def _look_and_act(
     elif not check_mode:
         work, unblocked = _carry_out(look, work, request, backends=backends, open_database=open_database, deadline=deadline)
         problem = _failure(work.actions())
-    return _result(work, selection, prepared, request, facts=facts, unblocked=unblocked, session=session, check_mode=check_mode), problem
+    wrong = _findings(selection, prepared, work, facts, backends=backends, check_mode=check_mode)
+    return _result(
+        work, selection, prepared, request, wrong=wrong, facts=facts, unblocked=unblocked, session=session, check_mode=check_mode,
+    ), problem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +179,9 @@ def _plan(
     rollbacks: list[tuple[PreparedTransaction, Action]] = []
     if request.rollback_prepared:
         for one, action in plan_rollbacks(prepared, resource=resource, min_age=request.prepared_min_age):
-            if actions.is_approved([action.id], request.approved):
+            if waiting_for_standby(one, backends):
+                others.append(action.with_outcome(actions.REFUSED, why=SYNCHRONOUS_COMMIT, hint=COMMIT_WAITS))
+            elif actions.is_approved([action.id], request.approved):
                 rollbacks.append((one, action))
             else:
                 others.append(action.with_outcome(actions.REFUSED, why="not_approved"))
@@ -223,17 +235,18 @@ def _carry_out(
         verify_timeout=request.verify_timeout, deadline=deadline,
     )
     rollbacks = [_roll_back(look.session, one, action, deadline, open_database) for one, action in work.rollbacks]
-    helped: dict[str, set[int]] = {
-        **{a.id: set(c.waiters) for (c, _p), a in zip(work.sessions, done) if a.outcome in actions.CHANGED_OUTCOMES},
-        **{a.id: set(one.blocks) for (one, _p), a in zip(work.rollbacks, rollbacks) if a.outcome in actions.CHANGED_OUTCOMES},
+    # Who was signalled may have let its waiters go, whatever its own outcome is.
+    touched: dict[str, set[int]] = {
+        **{a.id: set(c.waiters) for (c, _p), a in zip(work.sessions, done) if actions.was_touched(a.as_dict())},
+        **{a.id: set(one.blocks) for (one, _p), a in zip(work.rollbacks, rollbacks) if actions.was_touched(a.as_dict()) is not False},
     }
-    waiters = [backend for backend in backends if any(backend.pid in pids for pids in helped.values())]
+    waiters = [backend for backend in backends if any(backend.pid in pids for pids in touched.values())]
     unblocked = await_unblocked(look.session, waiters, deadline=deadline.within(_UNBLOCK_PATIENCE))
 
     def measured(action: Action) -> Action:
-        if action.id not in helped or unblocked is None:
+        if action.id not in touched or unblocked is None:
             return action
-        return dataclasses.replace(action, detail={**action.detail, "unblocked": len(helped[action.id] & unblocked)})
+        return dataclasses.replace(action, detail={**action.detail, "unblocked": len(touched[action.id] & unblocked)})
 
     return _Work(
         tuple((c, measured(a)) for (c, _p), a in zip(work.sessions, done)),
@@ -243,7 +256,8 @@ def _carry_out(
 
 def _roll_back(session: Session, one: PreparedTransaction, action: Action, deadline: Deadline, open_database: Open) -> Action:
     if deadline.left() <= 0:
-        return action.with_outcome(actions.FAILED, why="out_of_time", error=f"Not tried: max_seconds ({deadline.seconds:g}) were over.")
+        late = action.with_outcome(actions.FAILED, why="out_of_time", error=f"Not tried: max_seconds ({deadline.seconds:g}) were over.")
+        return dataclasses.replace(late, touched=False)
     return roll_back(session, one, action, open_database=open_database)
 
 
@@ -266,7 +280,7 @@ def _failure(done: t.Sequence[Action]) -> ActionsFailed | None:
 
 
 def _result(
-    work: _Work, selection: Selection, prepared: t.Sequence[PreparedTransaction], request: Request, *,
+    work: _Work, selection: Selection, prepared: t.Sequence[PreparedTransaction], request: Request, *, wrong: t.Sequence[findings.Finding],
     facts: t.Mapping[str, t.Any], unblocked: t.Collection[int] | None, session: Session, check_mode: bool,
 ) -> dict[str, t.Any]:
     found = work.actions()
@@ -276,7 +290,7 @@ def _result(
     tried = sum(1 for _one, action in work.rollbacks if not check_mode and action.outcome != actions.NOT_NEEDED)
     return {
         **actions.result(found, check_mode=check_mode, limits=limits, protected=selection.protected),
-        "findings": [finding.as_dict() for finding in _findings(selection, prepared, work, facts, check_mode=check_mode)],
+        "findings": [finding.as_dict() for finding in wrong],
         "plan_sha256": plan_hash({"": planned}, {"": limits}),
         "population": selection.population, "waiters_before": len(selection.waiting),
         "waiters_unblocked": None if unblocked is None else len(unblocked),
@@ -287,7 +301,8 @@ def _result(
 
 
 def _findings(
-    selection: Selection, prepared: t.Sequence[PreparedTransaction], work: _Work, facts: t.Mapping[str, t.Any], *, check_mode: bool,
+    selection: Selection, prepared: t.Sequence[PreparedTransaction], work: _Work, facts: t.Mapping[str, t.Any], *,
+    backends: t.Sequence[Backend], check_mode: bool,
 ) -> list[findings.Finding]:
     """What stays wrong and is not ours to end."""
     matched = {spared.target["pid"] for spared in selection.protected if spared.would_match}
@@ -296,7 +311,8 @@ def _findings(
             check="protected_blocker", status=findings.CRITICAL if backend.pid in matched else findings.WARNING,
             observed=len(behind), threshold=1, unit="sessions", subject=f"pid {backend.pid}",
             detail={"target": backend.describe(), "reasons": list(reasons), "waiters": sorted(behind)},
-            hint="It is protected and at the root of a chain of waiters; its waiters are not ended instead. Decide by hand.",
+            hint=COMMIT_WAITS if SYNCHRONOUS_COMMIT in reasons else
+            "It is protected and at the root of a chain of waiters; its waiters are not ended instead. Decide by hand.",
         )
         for backend, reasons, behind in selection.protected_roots
     ]
@@ -305,13 +321,15 @@ def _findings(
         findings.Finding(
             check="prepared_transaction", status=findings.CRITICAL, observed=len(one.blocks), threshold=1, unit="sessions",
             subject=one.gid, detail=one.describe(),
-            hint="A prepared transaction blocks sessions and has no process to end. " + (
+            hint=COMMIT_WAITS if waiting_for_standby(one, backends) else
+            "A prepared transaction blocks sessions and has no process to end. " + (
                 f"It belongs to the subscription {one.subscription} and is never rolled back: finish it on the publisher."
                 if one.subscription else "Its transaction manager must finish it, or set rollback_prepared."
             ),
         )
         for one in prepared if one.blocks and one.gid not in handled
     ]
+    found += _commits_that_wait(selection, prepared, work, backends=backends)
     if any(spared.would_match and "not_permitted" in spared.reasons for spared in selection.protected) and not facts["may_signal_others"]:
         user = facts["server"]["user"].replace('"', '""')
         found.append(findings.Finding(
@@ -319,3 +337,25 @@ def _findings(
             hint=f'Sessions match that this role may not signal. Run as a superuser: GRANT pg_signal_backend TO "{user}";',
         ))
     return found
+
+
+def _commits_that_wait(
+    selection: Selection, prepared: t.Sequence[PreparedTransaction], work: _Work, *, backends: t.Sequence[Backend],
+) -> list[findings.Finding]:
+    """One finding about all who wait for the standby and would have been ended, or keep others waiting."""
+    behind = {backend.pid: waiters for backend, reasons, waiters in selection.protected_roots if SYNCHRONOUS_COMMIT in reasons}
+    by_rule = {spared.target["pid"] for spared in selection.protected if spared.would_match and SYNCHRONOUS_COMMIT in spared.reasons}
+    late = {action.target["pid"] for action in work.actions() if SYNCHRONOUS_COMMIT in (action.detail.get("protected") or ())}
+    refused = {action.target.get("gid") for action in work.others if action.detail.get("why") == SYNCHRONOUS_COMMIT}
+    for one in prepared:
+        if one.blocks or one.gid in refused:
+            behind.update(dict.fromkeys(waiting_for_standby(one, backends), frozenset(one.blocks)))
+    pids = sorted({*behind, *by_rule, *late})
+    if not pids:
+        return []
+    named = ", ".join(str(pid) for pid in pids[:_NAMED]) + (f" and {len(pids) - _NAMED} more" if len(pids) > _NAMED else "")
+    return [findings.Finding(
+        check=SYNCHRONOUS_COMMIT, status=findings.CRITICAL if by_rule or late or refused else findings.WARNING, observed=len(pids),
+        threshold=1, unit="sessions", subject=f"pid {named}", hint=COMMIT_WAITS,
+        detail={"pids": pids, "waiters": sorted({pid for waiters in behind.values() for pid in waiters})},
+    )]

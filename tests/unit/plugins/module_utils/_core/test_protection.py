@@ -40,6 +40,8 @@ POLICY = Policy(own_pid=1)
     ({"query": "SELECT pg_backup_start('x')", "state": "idle in transaction"}, ("began_backup",)),
     ({"query": "SELECT pg_start_backup('x', false, false)", "state": "idle"}, ("began_backup",)),
     ({"query": "/* incident:keep */ SELECT 1"}, ("keep_comment",)), ({"query": "SELECT 'incident:keep'"}, ()),
+    ({"query": "COMMIT", "wait_event_type": "IPC", "wait_event": "SyncRep"}, ("synchronous_commit",)),
+    ({"wait_event_type": "IPC", "wait_event": "ParallelFinish"}, ()),
     ({"progress": ("pg_stat_progress_copy",)}, ("progress:pg_stat_progress_copy",)),
     ({"roles": ("payroll",)}, ("member_of:payroll",)),
     ({"may_signal": False}, ("not_permitted",)),
