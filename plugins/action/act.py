@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 import os
 import time
@@ -55,6 +57,9 @@ class ActionModule(ActionBase):
                 "module": {"type": "str", "required": True},
                 "args": {"type": "dict", "default": {}},
                 "until": {"type": "str", "required": True},
+                "looked": {"type": "str"},
+                "hold": {"type": "str", "default": "0s"},
+                "identity": {"type": "str"},
                 "timeout": {"type": "str", "default": "30s"},
                 "interval": {"type": "str", "default": "1s"},
             }},
@@ -76,37 +81,47 @@ class ActionModule(ActionBase):
             "timeout": parse_duration(params["timeout"], name="timeout"),
             "measure": parse_duration(measure["timeout"], name="measure.timeout"),
             "interval": parse_duration(measure["interval"], name="measure.interval"),
+            "hold": parse_duration(measure["hold"], name="measure.hold"),
         }
         if times["timeout"] <= 0:
             raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 60s.")
         resource = params["resource"] or f"host:{self._vars.get('inventory_hostname', '')}"
-        before = self._measure_once(measure)
         action = actions.Action(
             id=actions.action_id(verb=params["verb"], resource=resource, identity=params["target"]),
-            verb=params["verb"], target=params["target"], reason=params["reason"], detail={"before": acting.brief(before)},
+            verb=params["verb"], target=params["target"], reason=params["reason"],
         )
-        settled = acting.decide(
-            action, needed=self._needed(before), limit=params["limit"], spent=params["spent"], approved=params["approved"],
-            forbidden=params["forbidden"], check_mode=bool(self._task.check_mode),
-        )
+        settling: dict[str, t.Any] = {
+            "limit": params["limit"], "spent": params["spent"], "approved": params["approved"], "forbidden": params["forbidden"],
+            "check_mode": bool(self._task.check_mode),
+        }
+        if params["forbidden"] and self._task.args.get("needed", True) is True:
+            # What must not be done is not looked at either: it may not even be what the caller means.
+            return t.cast(actions.Action, acting.decide(action, needed=True, **settling))
+        before = self._measure_once(measure)
+        action = dataclasses.replace(action, detail={"before": acting.brief(before)})
+        cannot_look = "" if self._looked(before) else acting.complaint(before)
+        settled = acting.decide(action, needed=self._needed(before, cannot_look), cannot_look=cannot_look, **settling)
         if settled is not None:
             return settled
         start = time.monotonic()
         answer, answered = self._run_bounded(params["module"], params["args"], times["timeout"])
         action = action.with_outcome(actions.UNKNOWN, acted_for=round(time.monotonic() - start, 3), module=acting.brief(answer))
+        identity = (lambda measured: self._value("identity", measured=measured)) if measure["identity"] else None
         measurement = acting.await_condition(
             lambda: self._measure_once(measure), lambda measured: self._holds("until", before=before, measured=measured, answer=answer),
-            timeout=times["measure"], interval=times["interval"],
+            timeout=times["measure"], interval=times["interval"], hold=times["hold"], identity=identity, looked=self._looked,
         )
-        return acting.judge(action, measurement, answered=answered)
+        return acting.judge(action, measurement, answered=answered, hold=times["hold"])
 
     # Expressions. They are taken from the task as written: only the author's own text is trusted, and Ansible refuses to
     # evaluate anything that came from a host.
 
-    def _needed(self, before: t.Mapping[str, t.Any]) -> bool:
+    def _needed(self, before: t.Mapping[str, t.Any], cannot_look: str) -> bool:
         needed = self._task.args.get("needed", True)
         if isinstance(needed, bool):
             return needed
+        if cannot_look:
+            return True
         try:
             return self._evaluate(needed, before=before)
         except AnsibleError as exc:
@@ -114,8 +129,25 @@ class ActionModule(ActionBase):
                 f"needed cannot be judged: {exc}", hint="It may use `before`, the result of the measurement.", before=acting.brief(before),
             ) from exc
 
+    def _looked(self, measured: t.Mapping[str, t.Any]) -> bool:
+        if not self._task.args["measure"].get("looked"):
+            return acting.could_look(measured)
+        try:
+            return self._holds("looked", measured=measured)
+        except AnsibleError:  # a measurement that failed has no such field
+            return False
+
     def _holds(self, name: str, **known: t.Any) -> bool:
         return self._evaluate(self._task.args["measure"][name], **known)
+
+    def _value(self, name: str, **known: t.Any) -> str:
+        outer = self._templar.available_variables
+        self._templar.available_variables = {**self._vars, **known}
+        try:
+            # As text: what is templated lazily must not be compared later, among other variables.
+            return json.dumps(self._templar.evaluate_expression(self._task.args["measure"][name]), sort_keys=True, default=str)
+        finally:
+            self._templar.available_variables = outer
 
     def _evaluate(self, expression: t.Any, **known: t.Any) -> bool:
         outer = self._templar.available_variables

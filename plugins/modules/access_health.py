@@ -145,7 +145,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.findings imp
 from ansible_collections.oncall.incident.plugins.module_utils._core.patience import await_ok, patience_from
 from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.access import Question, look
 from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.args import daemon_spec, open_backend, targets_of
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.programs import run
+from ansible_collections.oncall.incident.plugins.module_utils._host.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
 

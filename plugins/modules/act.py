@@ -65,7 +65,9 @@ options:
     type: raw
     default: true
   forbidden:
-    description: Reasons why it must not be done. Any one makes the outcome C(refused).
+    description:
+      - Reasons why it must not be done. Any one makes the outcome C(refused).
+      - The target is then not looked at either, unless O(needed) wants it.
     type: list
     elements: str
     default: []
@@ -106,8 +108,27 @@ options:
             C(answer), what O(module) returned, which says what was done where only the module knows it.
         type: str
         required: true
+      looked:
+        description:
+          - Expression over C(measured) that is true when the module could look, whatever it saw. By default that is when it did not fail
+            and what it ran ended with 0. Give one where another status is an answer too, such as V(measured.rc in [0, 1]).
+          - A measurement that could not look proves nothing. When that is so before acting, nothing is done and the task fails. When it is
+            so each time after acting, the outcome is C(unknown) and says why.
+        type: str
+      hold:
+        description:
+          - How long O(measure.until) must be true without a break, for what may be true for a moment only. A service that dies a few
+            seconds after each of its starts runs in between.
+          - V(0s) takes the first look that finds it true.
+        type: str
+        default: 0s
+      identity:
+        description:
+          - Expression over C(measured) whose value must stay the same for O(measure.hold), such as process ids and restart counters.
+            Another value begins the hold anew.
+        type: str
       timeout:
-        description: How long to measure until it is true.
+        description: How long to measure until it is true. What is true by then is still given its O(measure.hold).
         type: str
         default: 30s
       interval:
@@ -132,6 +153,8 @@ EXAMPLES = r"""
       args:
         argv: [systemctl, show, "--property=ActiveState,InvocationID", shop]
       until: "'ActiveState=active' in measured.stdout_lines and measured.stdout != before.stdout"
+      hold: 10s
+      identity: measured.stdout
 """
 
 RETURN = r"""
@@ -145,8 +168,9 @@ changed:
   type: bool
 actions:
   description:
-    - The one action. Its C(outcome) is C(planned), C(done), C(not_needed), C(refused), C(failed) (the condition does not hold), or
-      C(unknown) (it does not hold and the module had not answered in time). The last two fail the task.
+    - The one action. Its C(outcome) is C(planned), C(done), C(not_needed), C(refused), C(failed) (the condition does not hold, or not for
+      long enough), or C(unknown) (it does not hold and the module had not answered in time, or nobody could look). The last two fail the
+      task.
     - Its C(detail) holds C(before), C(measured) and what the module returned, cut down.
   returned: when it was judged
   type: list
@@ -161,7 +185,7 @@ protected:
   type: list
   elements: dict
 error:
-  description: What kind of failure it is, for example V(outcome_failed) or V(limit_exceeded).
+  description: What kind of failure it is, for example V(outcome_failed), V(limit_exceeded) or V(blind).
   returned: failure
   type: str
 """

@@ -156,7 +156,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.args imp
 from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.ban import Order, ban
 from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.filters import KINDS
 from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.operators import named
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.programs import run
+from ansible_collections.oncall.incident.plugins.module_utils._host.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
 

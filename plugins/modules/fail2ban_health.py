@@ -86,7 +86,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.errors impor
 from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.args import daemon_spec, open_backend
 from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.filters import KINDS
 from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.health import judge_daemon, unreachable
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.programs import run
+from ansible_collections.oncall.incident.plugins.module_utils._host.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
 

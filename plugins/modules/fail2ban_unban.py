@@ -204,8 +204,8 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.errors impor
 from ansible_collections.oncall.incident.plugins.module_utils._core.unbanning import COVERINGS, REPORT, Wish
 from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.args import daemon_spec, open_backend, targets_of
 from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.filters import KINDS
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.unban import Order, unban
+from ansible_collections.oncall.incident.plugins.module_utils._host.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
 

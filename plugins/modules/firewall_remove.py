@@ -106,8 +106,8 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.addresses im
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
 from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.filters import AUTO, read_filters
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.rule_removal import Wish, remove_rules
+from ansible_collections.oncall.incident.plugins.module_utils._host.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
 

@@ -26,7 +26,7 @@ serve(json.load(sys.stdin))
 """
 
 
-def run_module(name: str, *, check: bool = False, **args: Any) -> dict[str, Any]:
+def run_module(name: str, /, *, check: bool = False, **args: Any) -> dict[str, Any]:
     """Run a module in this process and return its result; `failed` is in it when it failed.
 
     Args:
@@ -76,7 +76,7 @@ class Running:
 
 
 def start_module(
-    name: str, *, check: bool = False, prefix: Sequence[str] = (), env: Mapping[str, str] | None = None, **args: Any,
+    name: str, /, *, check: bool = False, prefix: Sequence[str] = (), env: Mapping[str, str] | None = None, **args: Any,
 ) -> Running:
     """Start a module in a process of its own.
 

@@ -18,10 +18,10 @@ from .._core.errors import CannotReach
 from .._core.f2b_replies import Ban
 from .._core.findings import CRITICAL, OK, Finding, Skipped
 from .._core.packet_filter import Block
+from .._host.programs import Run
 from . import operators
 from .backends import Backend
 from .filters import AUTO, Filters, read_filters
-from .programs import Run
 
 DAEMON = "daemon"
 

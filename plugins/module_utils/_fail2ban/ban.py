@@ -21,10 +21,10 @@ from .._core.f2b_replies import Ban
 from .._core.limits import Budget
 from .._core.packet_filter import EXACT
 from .._core.unbanning import known_jails
+from .._host.programs import Run
 from . import operators
 from .backends import GROUP, Backend, CrowdSec, Fail2ban, acting_alone
 from .filters import Filters, read_filters
-from .programs import Run
 from .unban import MEASURE_SECONDS, POLL, iso
 
 DEFAULT_SECONDS = 4 * 3600.0

@@ -18,7 +18,7 @@ from .._core.iptables_rules import parse_ipsets, parse_save, variant_of
 from .._core.nft_ruleset import Unreadable, parse_nft
 from .._core.other_filters import DEAD_ROUTES, hosts_deny_blocks, parse_routes, rich_rule_blocks, route_blocks, route_is_dead
 from .._core.packet_filter import AddressSet, Block, Probe, Table, Walker
-from .programs import Run
+from .._host.programs import Run
 
 AUTO, NFTABLES, IPSET, IPTABLES, FIREWALLD, HOSTS_DENY, ROUTE = KINDS = (
     "auto", "nftables", "ipset", "iptables", "firewalld", "hosts_deny", "route",

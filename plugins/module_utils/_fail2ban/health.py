@@ -15,10 +15,10 @@ from .._core.errors import Blind, CannotReach, IncidentError
 from .._core.f2b_replies import Ban
 from .._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped, judge, verdict
 from .._core.packet_filter import EXACT, FAIL2BAN, owner_of
+from .._host.programs import Run
 from .backends import Backend, Fail2ban
 from .database import Unreadable
 from .filters import Filters, read_filters
-from .programs import Run
 
 #: Beginnings of the names of fail2ban's own actions that write into this host's filters.
 FILTER_ACTIONS = ("iptables", "nftables", "firewallcmd", "ufw", "hostsdeny", "route", "shorewall", "apf")

@@ -18,8 +18,8 @@ import uuid
 
 from .._core.addresses import Span, read_network
 from .._core.errors import BadInput, IncidentError
+from .._host.programs import Run, find
 from .client import Server
-from .programs import Run, find
 
 MAX_ENTRIES = 200
 MIN_SECONDS, MAX_SECONDS = 10.0, 86400.0

@@ -17,7 +17,7 @@ from .._core.errors import Blind
 from .._core.excerpt import read_end
 from .._core.findings import Skipped
 from .._core.logins import Event, parse_journal, parse_log
-from .programs import find, run
+from .._host.programs import find, run
 
 #: Where distributions keep them: Debian's, and Red Hat's.
 LOGS = ("/var/log/auth.log", "/var/log/secure")

@@ -21,8 +21,8 @@ from .._core.errors import IncidentError, LimitExceeded, Locked
 from .._core.limits import Budget
 from .._core.packet_filter import Block
 from .._core.rule_removal import Remedy, remedy
+from .._host.programs import Run
 from .filters import Filters
-from .programs import Run
 
 VERB = "remove_rule"
 #: flock(2) on it tells runs apart that act on the same packet filter: each network namespace has its own (namespaces(7)).

@@ -15,10 +15,10 @@ from .._core.errors import Blind, IncidentError
 from .._core.findings import Skipped, verdict
 from .._core.sockets_table import listeners
 from .._core.tracing import cause_of, judge_listening, judge_trace
+from .._host.programs import Run
 from .backends import Backend
 from .filters import Filters, read_filters
 from .operators import tcp_table
-from .programs import Run
 from .unban import iso
 
 

@@ -21,11 +21,11 @@ from .._core.filter_repair import removal
 from .._core.findings import Skipped
 from .._core.packet_filter import Block
 from .._core.unbanning import Absent, Chosen, Selection, StillShut, Wish
+from .._host.programs import Run
 from . import hold as holding
 from .backends import Backend, Fail2ban, acting_alone
 from .database import Stored, Unreadable
 from .filters import Filters, read_filters
-from .programs import Run
 
 POLL = 0.25
 #: Measuring has a time of its own, since what was begun must be measured also when it took too long: seconds.

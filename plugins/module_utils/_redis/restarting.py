@@ -15,9 +15,9 @@ from .._core.errors import CannotReach, IncidentError
 from .._core.findings import CRITICAL, OK, Finding, verdict
 from .._core.redis_info import integer
 from .._core.redis_safety import UNSEEN, RestartView, restart_obstacles, view_from
+from .._host.listening import listening
 from .args import way_from
 from .connection import Client, CommandRefused
-from .process import listening
 
 CHECK = "restart_data_loss"
 

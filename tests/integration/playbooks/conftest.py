@@ -31,7 +31,7 @@ OTHER_PYTHON = "INCIDENT_TEST_OTHER_PYTHON"
 QUICK: Mapping[str, Any] = {
     "postgres_min_query_age": "1s", "postgres_min_transaction_age": "1s", "postgres_min_idle_in_transaction_age": "1s",
     "postgres_max_percent": 100, "postgres_grace": "1s", "postgres_verify_hold": "500ms", "postgres_verify_timeout": "5s",
-    "postgres_connect_retry": "1s",
+    "postgres_connect_retry": "1s", "service_hold": "500ms",
     # test_evidence.py takes them: they cost seconds on a busy machine.
     "evidence_snapshot": False,
     "postgres_thresholds": {

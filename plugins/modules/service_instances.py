@@ -1,0 +1,182 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: service_instances
+short_description: Say what runs of a service, by identity
+version_added: 0.1.0
+author:
+  - The oncall.incident contributors (@oncall-incident)
+description:
+  - Describes a systemd unit, or the containers of a service of Docker Compose, so that two looks can be compared. What was started
+    again, replaced, or restarted by its runtime between them differs in RV(identity).
+  - It asks the container runtime for nothing that holds a container's environment.
+  - It only reads. It fails when it cannot look, also when there is no such unit. A service of Compose without containers is an answer.
+extends_documentation_fragment:
+  - oncall.incident.attributes
+  - oncall.incident.attributes.read_only
+options:
+  name:
+    description: Name of the service as its runtime knows it.
+    type: str
+    required: true
+  runtime:
+    description: What runs the service.
+    type: str
+    choices: [systemd, compose]
+    default: systemd
+  scope:
+    description: Scope of the systemd unit.
+    type: str
+    choices: [system, user, global]
+    default: system
+  compose_command:
+    description: The command of Docker Compose.
+    type: list
+    elements: str
+    default: [docker, compose]
+  compose_directory:
+    description: Directory of the Compose project. Empty takes the current one.
+    type: str
+    default: ""
+  compose_files:
+    description: Paths of the project's files, where they are not the usual ones.
+    type: list
+    elements: str
+    default: []
+  container_command:
+    description: The container runtime's own command.
+    type: list
+    elements: str
+    default: [docker]
+  timeout:
+    description: How long one command may take.
+    type: str
+    default: 30s
+seealso:
+  - module: oncall.incident.act
+"""
+
+EXAMPLES = r"""
+- name: Look at a service of Compose
+  oncall.incident.service_instances:
+    name: web
+    runtime: compose
+    compose_directory: /opt/shop
+  register: before
+"""
+
+RETURN = r"""
+instances:
+  description: What runs of it, or could.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Name of the unit, or id of the container.
+      type: str
+    name:
+      description: Its name for people.
+      type: str
+    start:
+      description: What differs after every start.
+      type: str
+    state:
+      description: Its state as the runtime says it.
+      type: str
+    health:
+      description: What a container's health check says. Empty without one.
+      type: str
+    up:
+      description: Whether it runs, and is healthy where it can say so.
+      type: bool
+    main_pid:
+      description: Its main process, 0 when there is none.
+      type: int
+    restarts:
+      description: How often the runtime started it again by itself. Null when that is not known.
+      type: int
+    type:
+      description: Type of a unit.
+      type: str
+    members:
+      description: The units that are restarted with this one, where it only groups them.
+      type: list
+      elements: str
+    paths:
+      description: The absolute paths in the command that starts a unit. The rest of that command may hold secrets.
+      type: list
+      elements: str
+up:
+  description: Whether there is an instance, and all of them are up.
+  returned: success
+  type: bool
+starts:
+  description: RV(instances[].start) of all.
+  returned: success
+  type: list
+  elements: str
+identity:
+  description: Start, main process and restart counter of all. The same as long as nothing was started again or replaced.
+  returned: success
+  type: list
+  elements: str
+error:
+  description: What kind of failure it is, V(blind) when nobody could look.
+  returned: failure
+  type: str
+"""
+
+import functools
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
+from ansible_collections.oncall.incident.plugins.module_utils._host.programs import run
+from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
+from ansible_collections.oncall.incident.plugins.module_utils._service.instances import described
+from ansible_collections.oncall.incident.plugins.module_utils._service.looking import Compose, containers, unit
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "runtime": {"type": "str", "choices": ["systemd", "compose"], "default": "systemd"},
+            "scope": {"type": "str", "choices": ["system", "user", "global"], "default": "system"},
+            "compose_command": {"type": "list", "elements": "str", "default": ["docker", "compose"]},
+            "compose_directory": {"type": "str", "default": ""},
+            "compose_files": {"type": "list", "elements": "str", "default": []},
+            "container_command": {"type": "list", "elements": "str", "default": ["docker"]},
+            "timeout": {"type": "str", "default": "30s"},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+
+    def work() -> tuple[dict[str, t.Any], None]:
+        seconds = parse_duration(params["timeout"], name="timeout")
+        if seconds <= 0:
+            raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 30s.", argument="timeout")
+        bounded = functools.partial(run, seconds=seconds)
+        if params["runtime"] == "systemd":
+            found = unit(params["name"], scope=params["scope"], run=bounded)
+        else:
+            compose = Compose(
+                command=params["compose_command"], directory=params["compose_directory"], files=params["compose_files"],
+                container_command=params["container_command"],
+            )
+            found = containers(params["name"], compose=compose, run=bounded)
+        return {"changed": False, **described(found)}, None
+
+    leave(module, work)
+
+
+if __name__ == "__main__":
+    main()

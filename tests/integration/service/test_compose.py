@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The restart of services of Docker Compose on a real engine: with a health check, without one, and one that dies after every start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.playbooks.conftest import Ended, Site
+from tests.support.docker_engine import IMAGE, Engine, engine
+from tests.support.run_module import start_module
+from tests.support.until import until
+
+pytestmark = pytest.mark.timeout(900)
+#: Longer than a container of `loop` lives.
+HOLD = "5s"
+CANARY = "canary-of-docker-inspect"
+_COMMON: dict[str, Any] = {
+    "image": IMAGE, "network_mode": "none", "stop_signal": "SIGKILL", "environment": {"PASSWORD": CANARY},
+}
+SERVICES: dict[str, dict[str, Any]] = {
+    "plain": {"command": ["sleep", "3600"]},
+    "checked": {
+        "command": ["sleep", "3600"],
+        "healthcheck": {"test": ["CMD", "true"], "interval": "1s", "timeout": "20s", "retries": 3},
+    },
+    "sick": {
+        "command": ["sleep", "3600"],
+        "healthcheck": {"test": ["CMD", "false"], "interval": "1s", "timeout": "20s", "retries": 1},
+    },
+    "loop": {"command": ["sh", "-c", "sleep 2; exit 3"], "restart": "always"},
+}
+
+
+class _Site(Site):
+    """Without a database."""
+
+    def __post_init__(self) -> None:
+        self.make_temporary()
+
+
+@dataclass
+class Project:
+    """A project with all services up, and plays that restart them."""
+
+    engine: Engine
+    place: Path
+    site: Site
+
+    def container(self, service: str) -> dict[str, Any]:
+        """What Docker itself says of the one container of a service."""
+        (identity,) = self.engine.project(self.place, "ps", "--quiet", service).split()
+        (found,) = json.loads(self.engine.docker("inspect", identity))
+        return dict(found)
+
+    def started(self, service: str) -> str:
+        """When its container was started last."""
+        return str(self.container(service)["State"]["StartedAt"])
+
+    def variables(self, service: str) -> dict[str, Any]:
+        """What the role is told."""
+        return {
+            "service_name": service, "service_runtime": "compose", "service_compose_command": self.engine.compose,
+            "service_compose_directory": str(self.place), "service_compose_files": [str(self.place / "compose.yml")],
+            "service_hold": HOLD, "service_timeout": "25s", "service_restart": "always",
+        }
+
+    def restart(self, *services: str, check: bool = False, **variables: Any) -> Ended:
+        """Restart services, each on a host of its own, in one run."""
+        self.site.group("app", **{name: {**self.variables(name), **variables} for name in services})
+        tasks = [
+            {"name": f"Go through {door}", "ansible.builtin.import_role": {"name": f"oncall.incident.{role}", "tasks_from": door}}
+            for role, door in (("service", "mitigate"), ("incident", "conclude"))
+        ]
+        playbook = self.place / "restart.yml"
+        playbook.write_text(json.dumps([{"name": "Restart", "hosts": "app", "gather_facts": False, "tags": ["mitigate"], "tasks": tasks}]))
+        return self.site.play(*(["--check"] if check else []), playbook=playbook, **self.engine.environ)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The project, up; ended with its engine."""
+    place = tmp_path_factory.mktemp("shop")
+    services = {name: {**_COMMON, **one} for name, one in SERVICES.items()}
+    (place / "compose.yml").write_text(json.dumps({"version": "2.4", "services": services}))
+    with engine() as running:
+        made = Project(engine=running, place=place, site=_Site(place=place, server=None))  # type: ignore[arg-type]
+        running.project(place, "up", "--detach")
+        until(lambda: made.container("checked")["State"]["Health"]["Status"] == "healthy", what="the healthy service", seconds=60)
+        until(lambda: made.container("loop")["RestartCount"] >= 1, what="the first death of the loop", seconds=60)
+        yield made
+
+
+def outcomes(done: Ended) -> dict[str, str]:
+    """The outcome by service."""
+    return {action["target"]["service"]: action["outcome"] for action in done.actions()}
+
+
+def why(done: Ended, service: str) -> str:
+    """Why it is not a better one."""
+    return next(str(action["detail"]["why"]) for action in done.actions() if action["target"]["service"] == service)
+
+
+def test_what_came_up_and_stayed_is_done_and_what_did_not_is_not(project: Project) -> None:
+    before = {name: project.started(name) for name in SERVICES}
+    checked = project.restart("plain", check=True)
+    assert (outcomes(checked), project.started("plain")) == ({"plain": "planned"}, before["plain"]), checked.output
+
+    done = project.restart(*SERVICES)
+    assert done.status == 2
+    assert outcomes(done) == {"plain": "done", "checked": "done", "sick": "failed", "loop": "failed"}, done.output
+    for name in ("plain", "checked"):
+        assert project.started(name) != before[name]
+        assert project.container(name)["State"]["Running"]
+    assert f"the condition did not hold for {HOLD.rstrip('s')} s" in why(done, "loop")
+    assert project.container("loop")["RestartCount"] >= 1, "it went on dying"
+    record = "".join(path.read_text() for path in (done.run_dir / "record").iterdir())
+    assert CANARY not in record + done.output
+
+
+def test_who_cannot_look_does_not_act(project: Project) -> None:
+    before = project.started("plain")
+    done = project.restart("plain", service_container_command=["no-such-runtime"])
+    assert (done.status, outcomes(done)) == (2, {"plain": "refused"}), done.output
+    assert "no-such-runtime is not installed" in why(done, "plain")
+    assert project.started("plain") == before
+
+
+def test_the_look_itself(project: Project) -> None:
+    def look(service: str) -> dict[str, Any]:
+        options = {
+            "name": service, "runtime": "compose", "compose_command": project.engine.compose, "compose_directory": str(project.place),
+            "compose_files": [str(project.place / "compose.yml")],
+        }
+        return start_module("service_instances", env=project.engine.environ, **options).result(timeout=120)
+
+    plain = look("plain")
+    (one,) = plain["instances"]
+    container = project.container("plain")
+    assert (plain["up"], one["health"], one["id"]) == (True, "", container["Id"])
+    assert one["main_pid"] == container["State"]["Pid"]
+    assert plain["starts"] == [f"{container['Id']} {container['State']['StartedAt']}"]
+    assert look("plain")["identity"] == plain["identity"]
+    assert look("sick")["up"] is False
+    nobody = look("no-such-service")
+    assert (nobody["failed"], nobody["error"]) == (True, "blind")

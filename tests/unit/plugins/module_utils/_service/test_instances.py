@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runtimes say of a service is understood, or it is said that nobody could look."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Blind
+from ansible_collections.oncall.incident.plugins.module_utils._host.programs import Ran
+from ansible_collections.oncall.incident.plugins.module_utils._service import instances, looking
+
+UNIT = """Type=notify
+MainPID=812
+NRestarts=0
+ExecStart={ path=/usr/bin/redis-server ; argv[]=/usr/bin/redis-server /etc/redis/redis.conf --requirepass canary ; ignore_errors=no }
+Id=redis-server.service
+ConsistsOf=
+LoadState=loaded
+ActiveState=active
+SubState=running
+InvocationID=5f0e3d
+"""
+UMBRELLA = """Type=oneshot
+MainPID=0
+Id=postgresql.service
+ConsistsOf=postgresql@15-main.service postgresql@13-old.service
+LoadState=loaded
+ActiveState=active
+SubState=exited
+InvocationID=77
+"""
+
+
+def container(*, health: Any = None, status: str = "running", restarts: Any = 0, started: str = "2026-11-29T10:00:00Z") -> str:
+    """A line of docker inspect."""
+    state = {"Status": status, "StartedAt": started, "Pid": 12, **({"Health": {"Status": health}} if health is not None else {})}
+    return json.dumps(["c0ffee", "/shop-web-1", restarts, state])
+
+
+def test_a_unit() -> None:
+    unit = instances.from_systemd(UNIT)
+    assert (unit.id, unit.up, unit.main_pid, unit.restarts, unit.type) == ("redis-server.service", True, 812, 0, "notify")
+    assert unit.paths == ("/usr/bin/redis-server", "/etc/redis/redis.conf")
+    assert "canary" not in str(unit.as_dict())
+
+
+def test_an_umbrella() -> None:
+    unit = instances.from_systemd(UMBRELLA)
+    assert (unit.up, unit.main_pid, unit.restarts) == (True, 0, None)
+    assert unit.members == ("postgresql@13-old.service", "postgresql@15-main.service")
+
+
+@pytest.mark.parametrize(("change", "same"), [
+    (("MainPID=812", "MainPID=813"), False), (("NRestarts=0", "NRestarts=1"), False), (("5f0e3d", "5f0e3e"), False),
+    (("SubState=running", "SubState=x"), True),
+])
+def test_the_identity_of_a_unit(change: tuple[str, str], same: bool) -> None:
+    now = instances.from_systemd(UNIT.replace(*change))
+    assert (now.identity == instances.from_systemd(UNIT).identity) is same
+
+
+@pytest.mark.parametrize("state", ["inactive", "failed", "activating", "deactivating"])
+def test_a_unit_that_is_not_up(state: str) -> None:
+    assert not instances.from_systemd(UNIT.replace("ActiveState=active", f"ActiveState={state}")).up
+
+
+@pytest.mark.parametrize("text", ["", "rubbish", UNIT.replace("LoadState=loaded", "LoadState=not-found"), UNIT.replace("812", "x")])
+def test_no_unit(text: str) -> None:
+    with pytest.raises(Blind):
+        instances.from_systemd(text)
+
+
+@pytest.mark.parametrize(("given", "up", "health"), [
+    ({}, True, ""), ({"health": ""}, True, ""), ({"health": "none"}, True, ""), ({"health": "healthy"}, True, "healthy"),
+    ({"health": "starting"}, False, "starting"), ({"health": "unhealthy"}, False, "unhealthy"), ({"status": "restarting"}, False, ""),
+    ({"status": "exited"}, False, ""), ({"status": "paused"}, False, ""), ({"restarts": None}, True, ""),
+])
+def test_containers(given: dict[str, Any], up: bool, health: str) -> None:
+    (found,) = instances.from_containers(container(**given) + "\n")
+    assert (found.up, found.health, found.name, found.main_pid) == (up, health, "shop-web-1", 12)
+
+
+@pytest.mark.parametrize("given", [{"restarts": 1}, {"started": "2026-11-29T10:00:04Z"}])
+def test_the_identity_of_a_container(given: dict[str, Any]) -> None:
+    (one,), (two,) = instances.from_containers(container()), instances.from_containers(container(**given))
+    assert one.identity != two.identity
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '["a", "b", 0]', '["a", "b", 0, {}]', '["a", "b", 0, null]', "3", "<no value>"])
+def test_text_of_no_container(text: str) -> None:
+    with pytest.raises(Blind):
+        instances.from_containers(text)
+
+
+def test_a_service_is_up_when_all_of_it_is() -> None:
+    two = instances.from_containers(container() + "\n" + container(status="exited"))
+    assert instances.described(two)["up"] is False
+    assert instances.described(two[:1])["up"] is True
+    assert instances.described([]) == {"instances": [], "up": False, "starts": [], "identity": []}
+
+
+def test_who_cannot_look_says_what() -> None:
+    with pytest.raises(Blind, match=r"docker compose ps .*permission denied"):
+        looking.containers("web", compose=looking.Compose(), run=lambda argv: Ran(problem="permission denied"))
+
+
+def test_how_it_is_asked() -> None:
+    asked: list[list[str]] = []
+
+    def run(argv: Any) -> Ran:
+        asked.append(list(argv))
+        return Ran(out="c0ffee\n" if "ps" in argv else container())
+
+    compose = looking.Compose(directory="/opt/shop", files=["/opt/shop/a.yml"], container_command=["podman"])
+    (found,) = looking.containers("web", compose=compose, run=run)
+    assert found.up
+    assert asked[0] == ["docker", "compose", "--project-directory", "/opt/shop", "--file=/opt/shop/a.yml", "ps", "--all", "--quiet", "web"]
+    assert asked[1] == ["podman", "inspect", "--type", "container", "--format", instances.CONTAINER_FORMAT, "c0ffee"]
+    assert "Config" not in instances.CONTAINER_FORMAT
+    assert looking.containers("web", compose=compose, run=lambda _argv: Ran()) == []
