@@ -161,6 +161,8 @@ options:
     description:
       - V(cancel) ends the statement, V(terminate) the session. V(escalate) cancels, waits O(grace), and terminates what did not end.
       - With V(cancel), sessions that are idle in transaction are C(refused), with the reason.
+      - A cancel also aborts the transaction and so gives its locks back, but below a savepoint only what came after it. A session that
+        was chosen for its transaction or for its waiters has not ended while the transaction is open; V(escalate) terminates it then.
     type: str
     choices: [cancel, terminate, escalate]
     default: escalate
@@ -177,7 +179,8 @@ options:
     type: float
     default: 25
   spent:
-    description: How much of O(max_victims) this run has used already, in earlier calls.
+    description:
+      - How much of O(max_victims) this run has used already, in earlier calls. Whoever was signalled counts, whatever became of it.
     type: int
     default: 0
   approved:
@@ -301,18 +304,26 @@ actions:
     outcome:
       description:
         - C(planned) in check mode.
-        - C(gone), the session has ended. C(done), the statement was cancelled or the prepared transaction rolled back.
-        - C(not_needed), it had ended by itself. C(moved_on), it has begun other work and was left alone. C(pid_reused), the process id
-          belongs to another session, which was left alone.
+        - C(gone), the session has ended. C(done), what it was cancelled for is over, that is its statement, or for a session that was
+          chosen for its transaction or its waiters the transaction with its locks; or the prepared transaction was rolled back.
+        - C(not_needed), it had ended by itself. C(moved_on), it has begun other work and was left alone, perhaps after a cancel, see
+          C(touched). C(pid_reused), the process id belongs to another session, which was left alone.
         - C(refused), not approved, over the limit, or a cancel that cannot help; see C(detail.why).
+        - With V(strategy=cancel), C(still_running) too when the statement was cancelled and the transaction is still open with its
+          locks, as below a savepoint; C(detail.transaction_open) is then V(true).
         - C(still_running), C(not_permitted), C(failed), C(unknown) (signalled, and then the module lost its own session), each of
           which fails the task.
       type: str
     detail:
       description: Rule, clocks, signals, sessions waiting behind it, how many of them were released, errors.
       type: dict
+    touched:
+      description:
+        - Whether a signal or a rollback was sent to it, whatever became of it; null when that is not known.
+      type: bool
 changed:
-  description: Whether a session, statement or prepared transaction was really ended; in check mode whether one would be.
+  description:
+    - Whether anybody was signalled or a prepared transaction rolled back, whatever became of them; in check mode whether somebody would be.
   returned: always
   type: bool
 limits:
@@ -350,7 +361,7 @@ waiters_before:
   returned: always
   type: int
 waiters_unblocked:
-  description: Sessions that waited behind those that were ended, and do no longer. Measured; null when that was not possible.
+  description: Sessions that waited behind those that were signalled, and do no longer. Measured; null when that was not possible.
   returned: always
   type: int
 prepared_transactions:

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.oncall.incident.plugins.module_utils._core.actions import CHANGED_OUTCOMES, NOT_NEEDED, PLANNED
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import CHANGED_OUTCOMES, NOT_NEEDED, PLANNED, was_touched
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
 from . import words
@@ -64,6 +64,23 @@ def planned(summary: Summary) -> list[tuple[str, Json]]:
 def carried_out(summary: Summary) -> list[Json]:
     """The actions of real executions, in the order they happened."""
     return sorted((action for action in summary.actions if action.get("outcome") != PLANNED), key=lambda action: int(action["seq"]))
+
+
+def what_was_done(summary: Summary) -> str:
+    """What was done, in words. "Nothing was changed" only when no target was touched, whatever the actions' outcomes are."""
+    actions = carried_out(summary)
+    done = sum(1 for action in actions if action.get("outcome") in CHANGED_OUTCOMES)
+    in_vain = sum(1 for action in actions if action.get("outcome") not in CHANGED_OUTCOMES and was_touched(action))
+    said = [f"{words.count(done, 'action')} done"] if done else []
+    if in_vain:
+        said.append(f"{words.count(in_vain, 'action')} carried out without the planned result")
+    if not said:
+        # A failure may have begun, and what a host that went away was doing may have been done: its answer is lost.
+        may_be = summary.unanswered or summary.unreachable or any(was_touched(action) is None for action in actions)
+        said = ["no action is known to be done" if may_be else "nothing was changed"]
+    if summary.unanswered:
+        said.append(f"the outcome of {words.count(len(summary.unanswered), 'step')} is unknown")
+    return ", ".join(said)
 
 
 def spared(summary: Summary) -> list[Json]:
@@ -166,14 +183,7 @@ def after_acting(summary: Summary) -> Outcome:
     execution = ansible_segments(summary)[-1] if ansible_segments(summary) else {}
     failed = failed_hosts(execution)
     unmeasured = not_measured(summary)
-    done = [action for action in carried_out(summary) if action.get("outcome") in CHANGED_OUTCOMES]
-    did = f"{words.count(len(done), 'action')} done" if done else "nothing was changed"
-    unknown = _unknown(summary)
-    if unknown:
-        did = f"{did if done else 'no action is known to be done'}, the outcome of {words.count(len(unknown), 'step')} is unknown"
-    elif summary.unreachable and not done:
-        # What a host that went away was doing may have been done: its answer is lost.
-        did = "no action is known to be done"
+    did, unknown = what_was_done(summary), _unknown(summary)
     if not execution.get("stats"):
         return Outcome("failed", Exit.FAILED, f"Ansible did not get to its end; {did}.", [*_no_end(execution), *unknown], unmeasured)
     reasons = [*unknown, *_failure_reasons(summary, failed)]

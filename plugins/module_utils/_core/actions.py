@@ -56,6 +56,7 @@ class Action:
         reason: why, in one sentence.
         outcome: one of OUTCOMES.
         detail: further JSON-like data: error, times, statements.
+        touched: whether anything was done to the target, whatever came of it; None where only the outcome tells.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Action:
     reason: str
     outcome: str = PLANNED
     detail: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    touched: t.Optional[bool] = None
 
     def with_outcome(self, outcome: str, **detail: t.Any) -> Action:
         """The same action with its outcome known."""
@@ -74,7 +76,26 @@ class Action:
         return {
             "id": self.id, "verb": self.verb, "target": dict(self.target), "reason": self.reason,
             "outcome": self.outcome, "detail": dict(self.detail),
+            "touched": was_touched({"touched": self.touched, "outcome": self.outcome, "detail": self.detail}),
         }
+
+
+def was_touched(action: t.Mapping[str, t.Any]) -> t.Optional[bool]:
+    """Whether anything was done to an action's target, whatever came of it: a session that was signalled and went on was touched.
+
+    Args:
+        action: as in results and records; those of older records have no `touched`.
+
+    Returns:
+        None when it is not known: an action that failed or did not answer may have begun.
+    """
+    said = action.get("touched")
+    if isinstance(said, bool):
+        return said
+    outcome = action.get("outcome")
+    if outcome in CHANGED_OUTCOMES or (action.get("detail") or {}).get("signals"):
+        return True
+    return None if outcome in (FAILED, STILL_RUNNING, UNKNOWN) else False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,14 +120,14 @@ def result(
 ) -> dict[str, t.Any]:
     """The result of a mitigating module: contract, changed, actions, limits, protected.
 
-    In check mode `changed` predicts: true when an action is planned.
+    Outside check mode `changed` is true when a target was touched, whatever came of it; in check mode when an action is planned.
     """
-    outcomes = [action.outcome for action in actions]
-    changed = PLANNED in outcomes if check_mode else any(outcome in CHANGED_OUTCOMES for outcome in outcomes)
+    found = [action.as_dict() for action in actions]
+    changed = any(action["outcome"] == PLANNED if check_mode else bool(action["touched"]) for action in found)
     return {
         "contract": ACTIONS_CONTRACT,
         "changed": changed,
-        "actions": [action.as_dict() for action in actions],
+        "actions": found,
         "limits": dict(limits or {}),
         "protected": [spared.as_dict() for spared in protected],
     }

@@ -241,4 +241,9 @@ def cancel_refused(candidate: Candidate) -> str | None:
 
 def needs_transaction_end(candidate: Candidate) -> bool:
     """Whether ending its statement alone does not help: it is a victim for its transaction or for what it blocks."""
-    return candidate.rule.victims == ROOT_BLOCKERS or any(c.name == TRANSACTION for c in candidate.clocks)
+    return blocks_matter(candidate) or any(c.name == TRANSACTION for c in candidate.clocks)
+
+
+def blocks_matter(candidate: Candidate) -> bool:
+    """Whether its rule took it for those who wait behind it."""
+    return candidate.rule.victims == ROOT_BLOCKERS or candidate.rule.min_blocked > 0

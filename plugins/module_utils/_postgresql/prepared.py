@@ -87,4 +87,4 @@ def _roll_back(session: Session, one: PreparedTransaction, action: Action) -> Ac
     left = session.value(
         "SELECT count(*) FROM pg_catalog.pg_prepared_xacts WHERE gid = %s AND transaction::text = %s", [one.gid, one.transaction],
     )
-    return action.with_outcome(actions.STILL_RUNNING if left else actions.DONE)
+    return dataclasses.replace(action.with_outcome(actions.STILL_RUNNING if left else actions.DONE), touched=True)

@@ -15,11 +15,21 @@ import typing as t
 
 from .._core import actions, rules
 from .._core.actions import Action
-from .._core.backends import SYNC_REP, Backend
+from .._core.backends import IDLE, IDLE_IN_TRANSACTION_ABORTED, SYNC_REP, Backend
 from .._core.blocking import waiting_behind, waits_of
 from .._core.errors import CannotReach, Locked
 from .._core.protection import BEGINS_BACKUP, KEEP, UTILITY, Policy, protections
-from .._core.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, cancel_refused, needs_transaction_end, select
+from .._core.sessions import (
+    CANCEL,
+    ESCALATE,
+    TERMINATE,
+    Candidate,
+    Selection,
+    blocks_matter,
+    cancel_refused,
+    needs_transaction_end,
+    select,
+)
 from .activity import progress_union, read_activity
 from .connection import Session, StatementFailed
 
@@ -146,7 +156,7 @@ def act(
         for victim in victims:
             if not victim.settled:
                 victim.settle(actions.UNKNOWN if victim.sent else actions.FAILED, error=exc.message)
-    return [victim.action for victim in victims]
+    return [dataclasses.replace(victim.action, touched=bool(victim.sent)) for victim in victims]
 
 
 @dataclasses.dataclass
@@ -208,12 +218,12 @@ def _second_signal(look: Look, victim: _Victim, *, deadline: Deadline) -> None:
         backends = look.read()
         now = _same_process(victim.candidate.backend, backends)
         state = _after_cancel(victim.candidate, now, backends)
-        if now is not None and state in (_RUNNING, _TRANSACTION_OPEN):
+        if now is not None and state in (_RUNNING, _TRANSACTION_OPEN, _STILL_BLOCKS):
             protected = protections(now, look.policy)
             if protected or attempt == RETRIES:
                 victim.settle(actions.MOVED_ON, why="changed_after_the_cancel", now=_now(now), protected=list(protected))
                 return
-            if _send(look, victim, TERMINATE, _second_demand(victim.candidate, state), deadline) or victim.settled:
+            if _send(look, victim, TERMINATE, _second_demand(victim.candidate, state, now), deadline) or victim.settled:
                 return
         else:
             _settle_cancelled(victim, state, now)
@@ -221,30 +231,52 @@ def _second_signal(look: Look, victim: _Victim, *, deadline: Deadline) -> None:
 
 
 # What a cancelled session does now.
-_GONE, _RUNNING, _TRANSACTION_OPEN, _ENDED, _MOVED_ON = "gone", "running", "transaction_open", "ended", "moved_on"
+_GONE, _RUNNING, _TRANSACTION_OPEN, _STILL_BLOCKS = "gone", "running", "transaction_open", "still_blocks"
+_ENDED, _MOVED_ON = "ended", "moved_on"
+#: Of the states in which a cancel was not enough.
+_IN_VAIN = {
+    _RUNNING: "It did not react to the cancel; use terminate or escalate.",
+    _TRANSACTION_OPEN: "The cancel ended its statement; its transaction is still open, as below a savepoint, and keeps its locks. "
+    "Use terminate or escalate.",
+    _STILL_BLOCKS: "The cancel ended its transaction; others still wait for a lock of its session, such as one of pg_advisory_lock. "
+    "Use terminate or escalate.",
+}
 
 
 def _after_cancel(candidate: Candidate, now: Backend | None, backends: t.Sequence[Backend]) -> str:
+    """What became of it: ended is what it was cancelled for, whatever else the session does by now.
+
+    A cancel aborts the transaction, and its locks are gone: the session is `idle in transaction (aborted)` then and has no xact_start
+    any more. Below a savepoint only what came after it is undone: the transaction stays open and keeps the locks from before. A lock
+    of the session (pg_advisory_lock) outlives the transaction.
+    """
     was = candidate.backend
     if now is None or now.backend_start != was.backend_start:
         return _GONE
-    same_transaction = was.xact_start is not None and now.xact_start == was.xact_start
     if now.query_start == was.query_start and now.state == was.state:
         return _RUNNING
-    if needs_transaction_end(candidate) and same_transaction:
-        if candidate.rule.victims == rules.ROOT_BLOCKERS and not waiting_behind(waits_of(backends)).get(now.pid):
-            return _ENDED if now.in_transaction_idle else _MOVED_ON
-        return _TRANSACTION_OPEN
-    if now.state == "idle" or (now.in_transaction_idle and same_transaction):
+    behind = waiting_behind(waits_of(backends)).get(now.pid, frozenset()) if blocks_matter(candidate) else frozenset()
+    if _same_transaction(candidate, now):
+        let_go = blocks_matter(candidate) and not behind
+        return _ENDED if let_go or not needs_transaction_end(candidate) else _TRANSACTION_OPEN
+    if now.xact_start is None and behind & candidate.waiters:
+        return _STILL_BLOCKS
+    if needs_transaction_end(candidate) or now.state in (IDLE, IDLE_IN_TRANSACTION_ABORTED):
         return _ENDED
-    return _MOVED_ON
+    # The statement of an explicit transaction began after it: that transaction is over.
+    return _ENDED if was.xact_start != was.query_start else _MOVED_ON
+
+
+def _same_transaction(candidate: Candidate, now: Backend | None) -> bool:
+    return now is not None and now.xact_start is not None and now.xact_start == candidate.backend.xact_start
 
 
 def _settle_cancelled(victim: _Victim, state: str, now: Backend | None) -> None:
     if state == _GONE:
         victim.settle(actions.GONE, by=CANCEL)
     elif state == _ENDED:
-        victim.settle(actions.DONE, by=CANCEL, now=_now(now))
+        still_open = {"transaction_open": True} if _same_transaction(victim.candidate, now) else {}
+        victim.settle(actions.DONE, by=CANCEL, now=_now(now), **still_open)
     elif state == _MOVED_ON:
         victim.settle(actions.MOVED_ON, why="began_new_work_after_the_cancel", now=_now(now))
 
@@ -256,20 +288,26 @@ def _await_cancelled(look: Look, victims: t.Sequence[_Victim], deadline: Deadlin
         waiting = [victim for victim in victims if not victim.settled]
         if not waiting:
             return
+        over = deadline.left() <= 0
         backends = look.read()
         for victim in waiting:
             now = _same_process(victim.candidate.backend, backends)
             state = _after_cancel(victim.candidate, now, backends)
-            if state == _TRANSACTION_OPEN and final:
-                victim.settle(actions.DONE, by=CANCEL, now=_now(now), transaction_open=True)
-            else:
-                _settle_cancelled(victim, state, now)
-        if deadline.left() <= 0:
-            break
+            _settle_cancelled(victim, state, now)
+            if final and over and now is not None and not victim.settled:
+                _settle_in_vain(look, victim, state, now)
+        if over:
+            return
         pause.sleep(deadline)
-    for victim in victims:
-        if final and not victim.settled:
-            victim.settle(actions.STILL_RUNNING, hint="It did not react to the cancel; use terminate or escalate.")
+
+
+def _settle_in_vain(look: Look, victim: _Victim, state: str, now: Backend) -> None:
+    protected = protections(now, look.policy)
+    if protected:
+        victim.settle(actions.MOVED_ON, why="changed_after_the_cancel", now=_now(now), protected=list(protected))
+        return
+    still_open = {"transaction_open": True} if state == _TRANSACTION_OPEN else {}
+    victim.settle(actions.STILL_RUNNING, hint=_IN_VAIN[state], now=_now(now), **still_open)
 
 
 def _await_gone(look: Look, victims: t.Sequence[_Victim], deadline: Deadline) -> None:
@@ -354,16 +392,19 @@ def _first_demand(candidate: Candidate, signal: str) -> _Demand:
     return _Demand(
         clocks=tuple((clock.name, clock.since) for clock in candidate.clocks), state=str(backend.state) if by_state else "",
         same_query=_filters_query(rule), not_waiting=not rule.include_waiters,
-        blocks=rule.victims == rules.ROOT_BLOCKERS or rule.min_blocked > 0,
+        blocks=blocks_matter(candidate),
     )
 
 
-def _second_demand(candidate: Candidate, state: str) -> _Demand:
+def _second_demand(candidate: Candidate, state: str, now: Backend) -> _Demand:
     backend, rule = candidate.backend, candidate.rule
-    clock = (rules.QUERY, str(backend.query_start)) if state == _RUNNING else (rules.TRANSACTION, str(backend.xact_start))
+    clock = {
+        _RUNNING: (rules.QUERY, str(backend.query_start)), _TRANSACTION_OPEN: (rules.TRANSACTION, str(backend.xact_start)),
+        _STILL_BLOCKS: (rules.IDLE_IN_TRANSACTION if now.in_transaction_idle else rules.IDLE_CLOCK, str(now.state_change)),
+    }[state]
     return _Demand(
         clocks=(clock,), state=str(backend.state) if state == _RUNNING else "", same_query=_filters_query(rule),
-        not_waiting=not rule.include_waiters, blocks=rule.victims == rules.ROOT_BLOCKERS,
+        not_waiting=not rule.include_waiters, blocks=blocks_matter(candidate),
     )
 
 

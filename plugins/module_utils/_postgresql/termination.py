@@ -235,17 +235,18 @@ def _carry_out(
         verify_timeout=request.verify_timeout, deadline=deadline,
     )
     rollbacks = [_roll_back(look.session, one, action, deadline, open_database) for one, action in work.rollbacks]
-    helped: dict[str, set[int]] = {
-        **{a.id: set(c.waiters) for (c, _p), a in zip(work.sessions, done) if a.outcome in actions.CHANGED_OUTCOMES},
-        **{a.id: set(one.blocks) for (one, _p), a in zip(work.rollbacks, rollbacks) if a.outcome in actions.CHANGED_OUTCOMES},
+    # Who was signalled may have let its waiters go, whatever its own outcome is.
+    touched: dict[str, set[int]] = {
+        **{a.id: set(c.waiters) for (c, _p), a in zip(work.sessions, done) if actions.was_touched(a.as_dict())},
+        **{a.id: set(one.blocks) for (one, _p), a in zip(work.rollbacks, rollbacks) if actions.was_touched(a.as_dict()) is not False},
     }
-    waiters = [backend for backend in backends if any(backend.pid in pids for pids in helped.values())]
+    waiters = [backend for backend in backends if any(backend.pid in pids for pids in touched.values())]
     unblocked = await_unblocked(look.session, waiters, deadline=deadline.within(_UNBLOCK_PATIENCE))
 
     def measured(action: Action) -> Action:
-        if action.id not in helped or unblocked is None:
+        if action.id not in touched or unblocked is None:
             return action
-        return dataclasses.replace(action, detail={**action.detail, "unblocked": len(helped[action.id] & unblocked)})
+        return dataclasses.replace(action, detail={**action.detail, "unblocked": len(touched[action.id] & unblocked)})
 
     return _Work(
         tuple((c, measured(a)) for (c, _p), a in zip(work.sessions, done)),
@@ -255,7 +256,8 @@ def _carry_out(
 
 def _roll_back(session: Session, one: PreparedTransaction, action: Action, deadline: Deadline, open_database: Open) -> Action:
     if deadline.left() <= 0:
-        return action.with_outcome(actions.FAILED, why="out_of_time", error=f"Not tried: max_seconds ({deadline.seconds:g}) were over.")
+        late = action.with_outcome(actions.FAILED, why="out_of_time", error=f"Not tried: max_seconds ({deadline.seconds:g}) were over.")
+        return dataclasses.replace(late, touched=False)
     return roll_back(session, one, action, open_database=open_database)
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import was_touched
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration, parse_duration
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, verify
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
@@ -37,7 +38,7 @@ MOST_TRIES = 6
 LONGEST_ABSENCE = 120.0
 #: Seconds that a killed Ansible's last worker may go on.
 LAST_WORKER = 90.0
-#: Outcomes of actions that touched nothing.
+#: Outcomes of actions that touched nothing, unless they say that they did.
 _NOTHING = ("not_needed", "refused", "moved_on", "pid_reused")
 _HEALTHY = (Exit.RECOVERED, Exit.NOTHING_TO_DO)
 
@@ -383,7 +384,7 @@ class _Course:
 
 def _acted(summary: Summary) -> list[Mapping[str, Any]]:
     """The actions that touched something."""
-    return [item for item in outcome.carried_out(summary) if item.get("outcome") not in _NOTHING]
+    return [item for item in outcome.carried_out(summary) if item.get("outcome") not in _NOTHING or was_touched(item)]
 
 
 def _unreached(summary: Summary) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.oncall.incident.plugins.module_utils._core.actions import CHANGED_OUTCOMES
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import CHANGED_OUTCOMES, was_touched
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import STATUSES
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import verify
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
@@ -254,12 +254,12 @@ def _action(source: Source, item: Json) -> dict[str, Any]:
     target = item.get("target") or {}
     detail = item.get("detail") or {}
     ended = str(item.get("outcome", ""))
-    changed = ended in CHANGED_OUTCOMES
+    tone = "act" if ended in CHANGED_OUTCOMES else "info" if ended in ("planned", "not_needed", "moved_on", "pid_reused") else "bad"
     return {
         **item, "whom": words.target(target), "query": words.query(target), "since": words.ages(target, said=str(item.get("reason", ""))),
-        "verb": str(item.get("verb", "")).replace("_", " "), "outcome": ended.replace("_", " "), "changed": changed,
+        "verb": str(item.get("verb", "")).replace("_", " "), "outcome": ended.replace("_", " "), "changed": bool(was_touched(item)),
         "error": detail.get("error") or "", "ref": source.at(item.get("seq")),
-        "tone": "act" if changed else "info" if ended in ("planned", "not_needed", "moved_on", "pid_reused") else "bad",
+        "tone": tone,
     }
 
 

@@ -217,7 +217,7 @@ def test_new_work_between_cancel_and_terminate_is_left_alone(server: Server, hol
         session.rows = rows  # type: ignore[method-assign]
         action = signal_all(look, chosen)[held.pid]
     assert (action.outcome, action.detail["signals"]) == ("moved_on", ["cancel"])
-    assert action.detail["why"] == "began_new_work_after_the_cancel"
+    assert (action.detail["why"], action.touched) == ("began_new_work_after_the_cancel", True)
     assert held.alive()
 
 
@@ -240,6 +240,7 @@ def test_what_was_done_is_reported_when_our_own_session_is_lost(server18: Server
     assert {pid: action.outcome for pid, action in done.items()} == {
         one.pid: "unknown" if one.pid in signalled else "failed" for one in held
     }
+    assert {pid for pid, action in done.items() if action.touched} == set(signalled)
 
 
 def test_the_next_task_is_not_refused_for_the_one_before(server18: Server) -> None:

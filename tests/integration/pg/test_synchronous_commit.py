@@ -150,3 +150,15 @@ def test_a_commit_that_begins_to_wait_right_before_a_signal_is_not_signalled(
     assert (action.outcome, action.detail["protected"]) == ("moved_on", ["synchronous_commit"])
     assert action.detail.get("signals", []) == sent
     assert still_waits(waiting_server, held)
+
+
+def test_a_commit_that_begins_to_wait_after_a_cancel_is_left_alone_without_advice_to_end_it(waiting_server: Server, held: Held) -> None:
+    held.send("DO $$ BEGIN UPDATE incident_orders SET note = 'x' WHERE id = 1; "
+              "BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; END $$")
+    faults.await_sql(waiting_server, "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = %s", (held.pid,))
+    result = terminate(waiting_server, rules=rules_for("y-commit"), strategy="cancel", verify_timeout="700ms")
+    [action] = result["actions"]
+    assert (action["outcome"], action["detail"]["protected"], action["touched"]) == ("moved_on", ["synchronous_commit"], True)
+    assert result["changed"] and not result.get("failed")
+    assert [one["detail"]["pids"] for one in result["findings"] if one["check"] == "synchronous_commit"] == [[held.pid]]
+    assert still_waits(waiting_server, held)

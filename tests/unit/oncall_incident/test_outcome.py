@@ -13,6 +13,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary im
 
 from oncall_incident import outcome
 from oncall_incident.exits import Exit
+from oncall_incident.reporting.content import Source, of_run
 from tests.support.story import Story
 
 Tell = Callable[[Story], None]
@@ -140,6 +141,45 @@ def test_after_acting(tell: Tell, status: Exit, not_measured: list[str], tmp_pat
     tell(story)
     end = outcome.after_acting(summarise(story.run_dir))
     assert (end.status, list(end.not_measured)) == (status, not_measured)
+
+
+@pytest.mark.parametrize("outcome_of_it", ["moved_on", "still_running", "failed", "unknown", "not_permitted"])
+@pytest.mark.parametrize("healthy", [True, False])
+def test_a_run_that_signalled_somebody_never_says_that_nothing_was_changed(outcome_of_it: str, healthy: bool, tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    looked(story)
+    with story.segment(check_mode=False):
+        story.action("db1", outcome_of_it, signals=["cancel"])
+        story.finding("verify", "db1", "ok" if healthy else "critical")
+        story.stats(db1=0 if healthy else 1)
+    end = outcome.after_acting(summarise(story.run_dir))
+    assert "1 action carried out without the planned result" in end.sentence.lower() and "nothing was" not in end.sentence.lower()
+    content = of_run(Source.read(story.run_dir))
+    assert ("changed", "1 action", "act") in content["tiles"]
+
+
+def test_what_was_done_and_what_was_in_vain_are_counted_apart(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    looked(story)
+    with story.segment(check_mode=False):
+        story.action("db1", "gone")
+        story.action("db1", "still_running", number=2, signals=["terminate"])
+        story.action("db1", "moved_on", number=3)
+        story.action("db1", "refused", number=4)
+    summary = summarise(story.run_dir)
+    assert outcome.what_was_done(summary) == "1 action done, 1 action carried out without the planned result"
+
+
+@pytest.mark.parametrize(("outcome_of_it", "said"), [
+    ("moved_on", "nothing was changed"), ("refused", "nothing was changed"), ("not_needed", "nothing was changed"),
+    ("not_permitted", "nothing was changed"), ("failed", "no action is known to be done"), ("unknown", "no action is known to be done"),
+])
+def test_nothing_was_changed_only_when_it_is_known(outcome_of_it: str, said: str, tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    looked(story)
+    with story.segment(check_mode=False):
+        story.action("db1", outcome_of_it)
+    assert outcome.what_was_done(summarise(story.run_dir)) == said
 
 
 def test_what_is_refused_is_why_nothing_was_planned(tmp_path: Path) -> None:

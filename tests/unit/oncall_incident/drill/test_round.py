@@ -77,8 +77,9 @@ def test_what_was_counted_may_fade_before_the_steady_state_counts() -> None:
 
 
 def test_a_second_run_that_finds_nothing_needed_has_done_nothing() -> None:
-    for outcome, fine in (("not_needed", True), ("done", False)):
-        made = course(Made([ended(Exit.NOTHING_TO_DO, actions=[{"seq": 1, "outcome": outcome}])]), part())
+    signalled = {"detail": {"signals": ["cancel"]}}
+    for outcome, more, fine in (("not_needed", {}, True), ("done", {}, False), ("moved_on", {}, True), ("moved_on", signalled, False)):
+        made = course(Made([ended(Exit.NOTHING_TO_DO, actions=[{"seq": 1, "outcome": outcome, **more}])]), part())
         made._again()
         assert made.steps[-1].ok is fine, outcome
 

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core import actions as a
 
@@ -30,6 +32,24 @@ def test_changed_only_when_the_world_really_changed(outcomes: list[str], check_m
     found = a.result([make(outcome) for outcome in outcomes], check_mode=check_mode)
     assert found["changed"] is changed
     assert found["contract"] == "oncall.incident/actions/1"
+
+
+@pytest.mark.parametrize("outcome", sorted(a.OUTCOMES - {a.PLANNED}))
+def test_who_was_touched_was_changed_whatever_came_of_it(outcome: str) -> None:
+    sent = make(outcome).with_outcome(outcome, signals=["cancel"])
+    found = a.result([sent], check_mode=False)
+    assert (found["changed"], found["actions"][0]["touched"]) == (True, True)
+    untouched = a.result([dataclasses.replace(make(outcome), touched=False)], check_mode=False)
+    assert (untouched["changed"], untouched["actions"][0]["touched"]) == (False, False)
+
+
+@pytest.mark.parametrize(("outcome", "touched"), [
+    ("done", True), ("gone", True), ("planned", False), ("refused", False), ("not_needed", False), ("moved_on", False),
+    ("pid_reused", False), ("not_permitted", False), ("failed", None), ("unknown", None), ("still_running", None),
+])
+def test_of_an_older_record_the_outcome_and_the_signals_tell(outcome: str, touched: bool | None) -> None:
+    assert a.was_touched({"outcome": outcome}) is touched
+    assert a.was_touched({"outcome": outcome, "detail": {"signals": ["cancel"]}}) is True
 
 
 def test_failed_actions_are_those_that_must_fail_the_task() -> None:
