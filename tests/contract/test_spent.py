@@ -48,3 +48,19 @@ def test_what_is_no_victim_is_not_charged() -> None:
 def test_the_role_charges_it() -> None:
     tasks = (ROLES / "postgres" / "tasks" / "mitigate.yml").read_text()
     assert 'spent: "{{ __postgres_spent }}"' in tasks
+
+
+@pytest.mark.parametrize(("role", "name", "verb"), [
+    ("fail2ban", "__fail2ban_lifted", "unban"), ("fail2ban", "__fail2ban_shut", "ban"), ("fail2ban", "__fail2ban_taken", "remove_rule"),
+    ("host", "__host_spent", "remove_file"), ("host", "__host_spent", "truncate_file"),
+])
+def test_other_limits_charge_what_was_touched_too(role: str, name: str, verb: str) -> None:
+    text = expression(role, name)
+    charged = [action(verb, "done"), action(verb, "failed", touched=True), action(verb, "unknown"), action(verb, "failed")]
+    assert spent(text, charged) == 4
+    left_alone = [action(verb, "failed", touched=False), action(verb, "refused"), action(verb, "not_needed")]
+    assert spent(text, [*left_alone, action("other", "done")]) == 0
+
+
+def test_each_copy_of_a_rule_counts() -> None:
+    assert spent(expression("fail2ban", "__fail2ban_taken"), [action("remove_rule", "done", copies=4), action("remove_rule", "done")]) == 5

@@ -275,8 +275,11 @@ def measured(
         "also_blocked_by": [block.as_dict() for block in also], "still_banned_in": list(other_jails),
         **({"repaired": list(repaired)} if repaired else {}),
     }
+    again = ban_now is not None and (gone_once or ban_now.id != chosen.ban.id or ban_now.banned_at != chosen.ban.banned_at)
+    if ban_now is None or again:
+        # The daemon has let it go, whatever else keeps it out.
+        action = dataclasses.replace(action, touched=True)
     if ban_now is not None:
-        again = gone_once or ban_now.id != chosen.ban.id or ban_now.banned_at != chosen.ban.banned_at
         return action.with_outcome(
             actions.FAILED, state=BANNED_AGAIN if again else STILL_BANNED, banned_at=ban_now.banned_at,
             error="Its log still says it fails: banned again." if again else "The daemon still bans it.",

@@ -192,13 +192,13 @@ def _carry_out(
     for network, action in work.todo:
         span = Span.of(network)
         if span not in there:
-            done.append(action.with_outcome(
+            done.append(dataclasses.replace(action, touched=False).with_outcome(
                 actions.FAILED, state=banning.NOT_BANNED, error=trouble.message if trouble else "The daemon does not have it.",
                 hint="See the daemon's log."))
             continue
         blocks = [block for block in filters.blocks(span) if block.matched == EXACT] if filters else []
         if filters is not None and not blocks:
-            done.append(action.with_outcome(
+            done.append(dataclasses.replace(action, touched=True).with_outcome(
                 actions.FAILED, state=banning.NOT_FILTERED, error="The daemon has the ban, and no packet filter on this host drops it.",
                 hint="See the daemon's log for its action. Where it filters elsewhere, set verify to an empty list."))
         else:

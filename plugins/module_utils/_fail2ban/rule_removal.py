@@ -195,5 +195,7 @@ def _measure(action: actions.Action, there: bool) -> actions.Action:
     if action.outcome != actions.UNKNOWN:
         return action
     if there:
-        return action.with_outcome(actions.FAILED, **({} if "error" in action.detail else {"error": "it was removed and is there again"}))
+        removed = "error" not in action.detail
+        failed = dataclasses.replace(action, touched=removed)
+        return failed.with_outcome(actions.FAILED, **({"error": "it was removed and is there again"} if removed else {}))
     return action.with_outcome(actions.MOVED_ON if "error" in action.detail else actions.DONE)

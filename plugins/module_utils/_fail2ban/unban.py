@@ -231,7 +231,8 @@ class _Work:
             ban_now = shut.get(ban.key)
             if ban_now is not None and ban.key not in told and ban.key not in self.gone:
                 said = trouble.message if trouble is not None else f"Not tried: the {self.backend.clock.seconds:g} s of timeout were over."
-                found.append(action.with_outcome(
+                untold = dataclasses.replace(action, touched=False)
+                found.append(untold.with_outcome(
                     actions.FAILED, state=unbanning.STILL_BANNED, why="out_of_time" if trouble is None else "error", error=said))
                 continue
             left, also = self._blocks(ban.span, ban.jail, by_span)
@@ -287,7 +288,7 @@ class _Work:
     def _forgotten(
         self, report: actions.Action, left: t.Sequence[Block], also: t.Sequence[Block], steps: t.Sequence[str] = (),
     ) -> actions.Action:
-        return report.with_outcome(
+        return dataclasses.replace(report, touched=bool(steps)).with_outcome(
             actions.FAILED, state=unbanning.STILL_FILTERED, blocks=[block.as_dict() for block in left], repaired=list(steps),
             also_blocked_by=[block.as_dict() for block in also],
             error=f"Nothing bans it, and {left[0].where_text} still drops it: {left[0].rule}",

@@ -134,7 +134,7 @@ def _carry_out(client: Client, one: RedisClient, action: actions.Action, request
     if isinstance(reply, ErrorReply):
         refused = client.refused(("CLIENT", "KILL"), reply)
         return action.with_outcome(actions.NOT_PERMITTED if refused.not_permitted else actions.FAILED, why=f"{reply.code} {reply.message}")
-    return _measure(client, one.id, action, request.verify_timeout)
+    return _measure(client, one.id, dataclasses.replace(action, touched=True), request.verify_timeout)
 
 
 def _measure(client: Client, number: int, action: actions.Action, timeout: float) -> actions.Action:

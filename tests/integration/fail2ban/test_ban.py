@@ -107,6 +107,7 @@ def test_a_ban_that_filters_nothing_fails(daemon: Fail2ban) -> None:
     daemon.client("set", "sshd", "action", "nftables-multiport", "actionban", "true")
     result = ban(daemon, "192.0.2.7", jail="sshd")
     assert result["failed"] and states(result) == [("192.0.2.7", "failed", "not_filtered")]
+    assert result["changed"] and result["actions"][0]["touched"], "the daemon has the ban"
     alone = ban(daemon, "192.0.2.8", jail="sshd", verify=[])
     assert states(alone) == [("192.0.2.8", "done", "banned")]
     daemon.client("unban", "--all")

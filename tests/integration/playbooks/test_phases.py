@@ -231,6 +231,14 @@ def test_mitigate_alone_fails_too_when_it_failed(site: Site, sick: Sick) -> None
     assert sick.untouched
 
 
+def test_who_was_signalled_before_in_this_run_counts_against_the_limit(site: Site, sick: Sick) -> None:
+    before = {"id": "cancel|x", "verb": "cancel", "outcome": "moved_on", "target": {"pid": 1}, "reason": "old", "touched": True}
+    site.hosts["db"]["db1"]["incident_actions"] = [before]
+    done = site.play("--tags", "mitigate", "-e", "postgres_max_victims=1")
+    assert (done.status, sick.untouched) == (2, True), done.output
+    assert "1 spent already" in " ".join(done.output.split())
+
+
 def test_an_unreachable_host_is_not_called_recovered(site: Site) -> None:
     site.hosts["db"]["db1"].update(ansible_connection="ssh", ansible_host="127.0.0.1", ansible_port=1)
     done = site.play()

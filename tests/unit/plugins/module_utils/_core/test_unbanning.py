@@ -103,6 +103,18 @@ def test_outcomes() -> None:
     assert state(also=[rule]) == (actions.DONE, "unbanned")
 
 
+def test_what_the_daemon_let_go_was_touched_whatever_else_keeps_it_out() -> None:
+    rule = Block("nftables", "drop", source="192.0.2.7", owner="fail2ban", jail="sshd")
+    one = Chosen(BANS[0], "192.0.2.7", BANS[0].span, "exact")
+    known: dict[str, t.Any] = {"ban_now": None, "gone_once": True, "stored": False, "left": [], "also": [], "other_jails": []}
+
+    def touched(**more: t.Any) -> t.Any:
+        return unbanning.measured(unbanning.action_for(one, resource="r"), one, **{**known, **more}).as_dict()["touched"]
+
+    assert [touched(), touched(left=[rule]), touched(stored=True), touched(ban_now=BANS[0])] == [True] * 4
+    assert touched(ban_now=BANS[0], gone_once=False) is None, "it was told, and still bans it"
+
+
 def test_what_is_left_over() -> None:
     span = BANS[0].span
     assert span is not None
