@@ -384,7 +384,7 @@ findings:
       description: Unit of both.
       type: str
     hint:
-      description: What to do about it; empty when ok.
+      description: What to do about it; empty when ok, except for advice about the login of the probe.
       type: str
     subject:
       description: What it is about where a check judges several things, for example a slot.

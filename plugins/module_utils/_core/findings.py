@@ -36,7 +36,7 @@ class Finding:
         observed: what was measured, a JSON value.
         threshold: the value that decided, or None where the check has none.
         unit: of observed and threshold: seconds, bytes, percent, count, ...
-        hint: what to do about it; empty when ok.
+        hint: what to do about it; empty when ok, unless something better is advised all the same.
         subject: what the finding is about where a check judges several things (a slot, a database).
         detail: further JSON-like data for the report.
     """

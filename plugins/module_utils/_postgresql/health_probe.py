@@ -65,9 +65,11 @@ class Prober:
         try:
             session, rights = self._ready()
         except ProbeRefused as exc:
-            return [_not_run("refused", exc)], {}
+            return [_not_run("refused", exc, hint=f"{exc.message} {exc.hint}")], {}
         except CannotReach as exc:
-            return [_not_run(_kind(exc), exc)], {}
+            attempts = exc.facts.get("attempts") or [{"login": "its login"}]
+            hint = f"The probe query was not run: there was no connection for {attempts[0]['login']}. Verify tries again."
+            return [_not_run(_kind(exc), exc, hint=hint)], {}
         try:
             answer = run_probe(session, query=query, timeout=timeout)
         except CannotReach as exc:
@@ -189,12 +191,10 @@ def _roll_back(session: Session) -> None:
         session.rows("ROLLBACK")
 
 
-def _not_run(observed: str, exc: IncidentError) -> Finding:
+def _not_run(observed: str, exc: IncidentError, *, hint: str) -> Finding:
     """Not looked at: what the query would have said is not known, so nothing may be called well."""
-    return Finding(
-        check="probe", status=UNKNOWN, observed=observed, threshold="answered", hint=f"{exc.message} {exc.hint or ''}".strip(),
-        detail={"final": isinstance(exc, ProbeRefused), "login": exc.facts.get("login", ""), "attempts": exc.facts.get("attempts", [])},
-    )
+    detail = {"final": isinstance(exc, ProbeRefused), "message": exc.message, "attempts": exc.facts.get("attempts", [])}
+    return Finding(check="probe", status=UNKNOWN, observed=observed, hint=hint, detail=detail)
 
 
 def _kind(exc: CannotReach) -> str:

@@ -348,6 +348,15 @@ def test_probe(server18: Server, query: str, expect: str | None, status: str, ob
     assert server18.execute("SELECT count(*) FROM probe_table") == [(0,)]
 
 
+def test_who_probes_is_known_on_every_version(server: Server) -> None:
+    asked = {"checks": ["probe"], "probe_query": "SELECT current_user::text"}
+    small, strong = make_role(server, "prober"), make_role(server, "strong_prober", grants="pg_signal_backend")
+    reader = make_role(server, "reading_prober", grants="pg_read_server_files")
+    assert look(server, **asked, probe_login_user=small, probe_expect=small)["status"] == "ok"
+    assert [bool(one["hint"]) for one in look(server, **asked, login_user=strong)["findings"]] == [False, True]
+    assert {only(look(server, **asked, login_user=user), "probe")["observed"] for user in ("postgres", reader)} == {"refused"}
+
+
 def test_probe_needs_a_query(server18: Server) -> None:
     found = look(server18, checks=["probe"])
     assert found["failed"] and found["error"] == "bad_input" and found["argument"] == "probe_query"

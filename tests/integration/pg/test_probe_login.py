@@ -222,6 +222,7 @@ def test_no_slot_for_the_query_is_told_and_waited_for(fresh_server: Server) -> N
     finally:
         faults.close_all(fillers)
     assert (finding["status"], finding["observed"], finding["detail"]["final"]) == ("unknown", "slots_exhausted", False)
+    assert f"no connection for {PROBE}@" in finding["hint"] and "FATAL" in finding["detail"]["message"]
     assert (found["status"], found["checks"]["availability"]) == ("unknown", "ok")
     assert [entry["checks"]["probe"] for entry in waited["history"]] == ["unknown", "ok"] and waited["held"] is True
 
