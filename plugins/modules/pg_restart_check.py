@@ -17,7 +17,7 @@ description:
   - The unit is the server when its main process is the one that listens on this host where the login leads to. That takes a module that
     runs on the server's own host, and the rights to see who listens, which root has, and for a local socket everybody.
   - When nobody listens there and the unit has no process, the server is stopped. Then nobody depends on it, and nothing is in the way of
-    its start.
+    its start, unless the unit's configuration can be read and sets another port.
   - It only reads.
 extends_documentation_fragment:
   - oncall.incident.postgresql

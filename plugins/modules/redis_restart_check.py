@@ -32,7 +32,7 @@ options:
     description:
       - What M(oncall.incident.service_instances) returned for the systemd unit that would be restarted, its failure too. The unit is the
         server when its main process is the one that listens there. When nobody listens and the unit has no process, the server is
-        stopped, and nothing is in the way of its start.
+        stopped, and nothing is in the way of its start, unless the unit's configuration can be read and sets another port.
       - Without it only the loss is judged.
     type: dict
   data_directory:

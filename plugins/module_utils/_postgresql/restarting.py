@@ -9,19 +9,23 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from .._core.errors import Blind, CannotReach, IncidentError
 from .._core.findings import CRITICAL, OK, Finding, verdict
 from .._core.pg_restart import Dependants, restart_obstacles
 from .._host.listening import listening
-from .._service.identity import Judged, compare, unit_of_process
+from .._service.identity import Judged, compare, configured_elsewhere, name_of, unit_of_process
 from . import activity, health_replication, health_server
 from .args import logins_from, session_from
 from .connection import SOCKET_DIRECTORIES, Login, StatementFailed
 from .health_reader import Reader, Request
 
 CHECK = "restart"
+_PORT = re.compile(r"^\s*port\s*(?:=|\s)\s*'?(\d+)'?", re.MULTILINE | re.IGNORECASE)
+#: The unit of a cluster on Debian and Ubuntu, pg_createcluster(1).
+_DEBIAN = re.compile(r"postgresql@(\d+)-([\w.]+)\.service")
 
 
 def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
@@ -44,7 +48,10 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
         # Also a wrong password: whoever may not look cannot say that nobody is there.
         why = exc.message
     judged = server_of_this_host(logins)
-    proof = compare(judged, params["service"])
+    proof = configured_elsewhere(
+        compare(judged, params["service"]), name=name_of(params["service"]), configured=configured_ports(params["service"]),
+        wanted={port for login in logins for _host, port, _path in places(login)},
+    )
     obstacles = restart_obstacles(
         seen, stopped=proof.stopped, not_shown=proof.why, despite_backup=params["despite_backup"],
         despite_replica=params["despite_replica"],
@@ -77,3 +84,30 @@ def places(login: Login) -> list[tuple[str, int, t.Optional[str]]]:
     host = str(words.get("hostaddr") or words.get("host") or os.environ.get("PGHOST") or "")
     directories = [host] if host.startswith("/") else ([] if host else list(SOCKET_DIRECTORIES))
     return [("", port, f"{directory}/.s.PGSQL.{port}") for directory in directories] or [(host, port, None)]
+
+
+def configured_ports(service: t.Mapping[str, t.Any]) -> set[int]:
+    """The port that the unit's configuration sets; empty when it sets none, or is not found or not ours to read.
+
+    Args:
+        service: the result of the module service_instances for the unit.
+    """
+    found: set[int] = set()
+    for unit in service.get("instances") or ():
+        directories = list(unit.get("paths") or ())
+        cluster = _DEBIAN.fullmatch(str(unit.get("id") or ""))
+        if cluster:
+            directories.append(f"/etc/postgresql/{cluster.group(1)}/{cluster.group(2)}")
+        for directory in directories:
+            # What ALTER SYSTEM wrote comes last and counts.
+            said = [port for name in ("postgresql.conf", "postgresql.auto.conf") for port in _ports(f"{directory}/{name}")]
+            found |= {int(said[-1])} if said else set()
+    return found
+
+
+def _ports(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return _PORT.findall(file.read())
+    except OSError:
+        return []

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a stopped Redis server has on disk, which is what its start will load.
+"""What a stopped Redis server has on disk, which is what its start will load, and where its configuration says that it will listen.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -52,8 +52,8 @@ def on_disk(directory: str, service: t.Mapping[str, t.Any]) -> OnDisk:
         directory: as the caller knows it; empty takes that of the configuration that the unit's command names.
         service: the result of the module service_instances for the unit.
     """
-    found = directory or _configured([path for one in service.get("instances") or () for path in one.get("paths") or ()])
-    if not found:
+    found = directory or _settings(service).get("dir", "")
+    if not found.startswith("/"):
         return OnDisk(problem="neither data_directory nor a configuration that the unit names says where it is")
     try:
         return OnDisk(directory=found, files=tuple(sorted(_files(found))))
@@ -73,20 +73,27 @@ def _fail(error: OSError) -> t.NoReturn:
     raise error
 
 
-def _configured(paths: t.Iterable[str]) -> str:
-    """The setting `dir` of the first configuration among these that may be read."""
-    for path in paths:
-        if not path.endswith(".conf"):
-            continue
-        try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                words = [line.split(None, 1) for line in file]
-        except OSError:
-            continue
-        found = [value[1].strip().strip('"') for value in words if len(value) == 2 and value[0].lower() == "dir"]
-        if found and found[-1].startswith("/"):
-            return found[-1]
-    return ""
+def configured_ports(service: t.Mapping[str, t.Any]) -> set[int]:
+    """The ports that the unit's configuration sets; empty when it sets none, or is not found or not ours to read.
+
+    Args:
+        service: the result of the module service_instances for the unit.
+    """
+    settings = _settings(service)
+    return {int(settings[name]) for name in ("port", "tls-port") if settings.get(name, "").isdigit() and settings[name] != "0"}
+
+
+def _settings(service: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """The settings of the first configuration that the unit's command names and that may be read. The last of a name counts."""
+    for path in (path for one in service.get("instances") or () for path in one.get("paths") or ()):
+        if path.endswith(".conf"):
+            try:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    words = [line.split(None, 1) for line in file]
+            except OSError:
+                continue
+            return {pair[0].lower(): pair[1].strip().strip('"') for pair in words if len(pair) == 2 and not pair[0].startswith("#")}
+    return {}
 
 
 def _utc(seconds: float) -> str:

@@ -16,10 +16,10 @@ from .._core.findings import CRITICAL, OK, Finding, verdict
 from .._core.redis_info import integer
 from .._core.redis_safety import UNSEEN, RestartView, restart_obstacles, view_from
 from .._host.listening import listening
-from .._service.identity import Judged, Proof, compare, unit_of_process
+from .._service.identity import Judged, Proof, compare, configured_elsewhere, name_of, unit_of_process
 from .args import way_from
 from .connection import Client, CommandRefused
-from .on_disk import on_disk
+from .on_disk import configured_ports, on_disk
 
 CHECK = "restart_data_loss"
 
@@ -45,7 +45,11 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     judged = Judged(listening=anybody, process=process, unit=unit_of_process(process))
     service = params["service"]
     # Without a service only the loss is judged.
-    proof = compare(judged, service) if service is not None else Proof(same=True)
+    proof = Proof(same=True)
+    if service is not None:
+        proof = compare(judged, service)
+        if not way.login.unix_socket:
+            proof = configured_elsewhere(proof, name=name_of(service), configured=configured_ports(service), wanted={way.login.port})
     obstacles = [] if proof.stopped else [
         *restart_obstacles(seen, accept_data_loss=params["accept_data_loss"]), *([proof.why] if proof.why else []),
     ]

@@ -65,13 +65,26 @@ def compare(judged: Judged, looked: t.Mapping[str, t.Any]) -> Proof:
     if len(instances) != 1:
         return Proof(why=f"the unit could not be looked at: {looked.get('msg') or 'nobody did'}")
     unit = instances[0]
-    name, process = str(unit.get("id") or "of the service"), int(unit.get("main_pid") or 0)
+    name, process = name_of(looked), int(unit.get("main_pid") or 0)
     if process and judged.listening and process == judged.process:
         return Proof(same=True)
     if judged.listening is False and not process:
         why = _why_not_started(unit, name)
         return Proof(stopped=not why, why=why)
     return Proof(why=_why_another(judged, unit, name, process))
+
+
+def configured_elsewhere(proof: Proof, *, name: str, configured: t.Collection[int], wanted: t.Collection[int]) -> Proof:
+    """The proof, unless a stopped unit's own configuration says that it is another server.
+
+    Args:
+        configured: the ports that it sets; empty when it sets none, or is not ours to read. Then nothing speaks against it.
+        wanted: the ports of the server that was judged.
+    """
+    if not proof.stopped or not configured or not set(configured).isdisjoint(wanted):
+        return proof
+    theirs, ours = (", ".join(str(port) for port in sorted(ports)) for ports in (configured, wanted))
+    return Proof(why=f"{name} is stopped and is another server: it is configured for port {theirs}, this one was looked at on {ours}")
 
 
 def _why_not_started(unit: t.Mapping[str, t.Any], name: str) -> str:
@@ -100,6 +113,11 @@ def _why_another(judged: Judged, unit: t.Mapping[str, t.Any], name: str, process
 def _members(unit: t.Mapping[str, t.Any]) -> str:
     members = ", ".join(str(one) for one in unit.get("members") or ())
     return f"; it only groups {members}: name one of those" if members else ""
+
+
+def name_of(looked: t.Mapping[str, t.Any]) -> str:
+    """The name of the unit, for people."""
+    return str(next((unit.get("id") for unit in looked.get("instances") or ()), None) or "the unit")
 
 
 def unit_of(cgroups: str) -> str:

@@ -78,6 +78,12 @@ def test_frozen_and_then_stopped(fresh_server: Server) -> None:
     stopped = ask(fresh_server, 0)
     assert (stopped["obstacles"], stopped["listening"], stopped["stopped"]) == ([], False, True)
     assert not ask(fresh_server, os.getpid())["stopped"], "the unit has a process"
+    mine = ask(fresh_server, 0, service=unit(0, paths=["/usr/bin/postgres", str(fresh_server.data)]))
+    assert mine["stopped"], mine
+    with (fresh_server.data / "postgresql.auto.conf").open("a") as conf:
+        conf.write("port = 5999\n")
+    other = ask(fresh_server, 0, service=unit(0, paths=[str(fresh_server.data)]))
+    assert "it is configured for port 5999" in other["obstacles"][0]
     umbrella = ask(fresh_server, 0, service=unit(0, type="oneshot", members=["postgresql@18-main.service"]))
     assert "name one of those" in umbrella["obstacles"][0]
     elsewhere = ask(fresh_server, 0, login_host="192.0.2.1")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.oncall.incident.plugins.module_utils._redis.on_disk import on_disk
+from ansible_collections.oncall.incident.plugins.module_utils._redis.on_disk import configured_ports, on_disk
 
 
 def test_the_files_of_data(tmp_path: Path) -> None:
@@ -37,3 +37,12 @@ def test_what_is_not_known_is_said(tmp_path: Path) -> None:
     (tmp_path / "redis.conf").write_text("dir ./\n")
     relative = on_disk("", {"instances": [{"paths": [str(tmp_path / "redis.conf")]}]})
     assert relative.problem, "relative to what, we do not know"
+
+
+def test_the_ports_of_the_configuration(tmp_path: Path) -> None:
+    configuration = tmp_path / "redis.conf"
+    service = {"instances": [{"paths": [str(configuration)]}]}
+    assert configured_ports(service) == set(), "there is none"
+    for text, ports in {"port 6380": {6380}, "#port 1\n": set(), "port 0\ntls-port 6390": {6390}, "port 1\nport 2": {2}}.items():
+        configuration.write_text(text)
+        assert configured_ports(service) == ports

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._service.identity import (
     Judged,
+    Proof,
     compare,
+    configured_elsewhere,
     unit_of,
     unit_of_process,
 )
@@ -47,6 +49,16 @@ def test_another_or_nobody_knows(judged: Judged, unit: dict[str, Any], said: str
 def test_a_stopped_server(state: str) -> None:
     proof = compare(Judged(listening=False), looked(main_pid=0, state=state))
     assert (proof.same, proof.stopped, proof.why) == (False, True, "")
+
+
+@pytest.mark.parametrize(("proof", "configured", "shown"), [
+    (Proof(stopped=True), set(), True), (Proof(stopped=True), {5432}, True), (Proof(stopped=True), {5433}, False),
+    (Proof(stopped=True), {6380, 5432}, True), (Proof(same=True), {5433}, True), (Proof(why="x"), {5432}, False),
+])
+def test_a_stopped_unit_that_is_configured_for_another_port(proof: Proof, configured: set[int], shown: bool) -> None:
+    found = configured_elsewhere(proof, name="db.service", configured=configured, wanted={5432})
+    assert found.shown is shown
+    assert ("configured for port 5433" in found.why) is (proof.stopped and not shown)
 
 
 @pytest.mark.parametrize("state", ["activating", "deactivating", "reloading"])
