@@ -14,7 +14,9 @@ author:
 description:
   - A restart is an obstacle when changes are unsaved and the last save failed, or when persistence is off and replicas are attached, since
     an empty primary makes them empty too.
-  - What cannot be seen counts as there. So a server that is frozen or down is an obstacle too, unless O(accept_data_loss).
+  - What cannot be seen counts as there. So a server that is frozen is an obstacle too, unless O(accept_data_loss), and so is one that is
+    down, unless O(service) shows that it is stopped.
+  - With O(service) it is an obstacle, too, when it is not shown that this service is the server.
   - It only reads.
 extends_documentation_fragment:
   - oncall.incident.redis
@@ -26,6 +28,17 @@ options:
     description: Whether all of that is accepted.
     type: bool
     default: false
+  service:
+    description:
+      - What M(oncall.incident.service_instances) returned for the systemd unit that would be restarted, its failure too. The unit is the
+        server when its main process is the one that listens there. When nobody listens and the unit has no process, the server is
+        stopped, and nothing is in the way of its start, unless the unit's configuration can be read and sets another port.
+      - Without it only the loss is judged.
+    type: dict
+  data_directory:
+    description: Directory of the server, for RV(on_disk). Empty takes that of the configuration that the unit's command names.
+    type: str
+    default: ""
 seealso:
   - module: oncall.incident.redis_repair
 """
@@ -76,6 +89,25 @@ process_id:
     - What is restarted must be this one.
   returned: when it was judged
   type: int
+stopped:
+  description: Whether O(service) is shown to be stopped, so that a start ends nobody.
+  returned: when it was judged
+  type: bool
+on_disk:
+  description: What a stopped server has on disk and will load. Null for one that is not stopped.
+  returned: when it was judged
+  type: dict
+  contains:
+    directory:
+      description: Where it is.
+      type: str
+    files:
+      description: The files of data, each with name, size and time of the last change.
+      type: list
+      elements: dict
+    problem:
+      description: Why it is not known. Empty when it is.
+      type: str
 error:
   description: What kind of failure it is.
   returned: failure
@@ -90,7 +122,11 @@ from ansible_collections.oncall.incident.plugins.module_utils._redis.restarting 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={**connection_spec(), "accept_data_loss": {"type": "bool", "default": False}}, supports_check_mode=True,
+        argument_spec={
+            **connection_spec(), "accept_data_loss": {"type": "bool", "default": False}, "service": {"type": "dict"},
+            "data_directory": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
     )
     leave(module, lambda: restart_check(module.params))
 

@@ -54,12 +54,14 @@ HARMLESS = {
     "oncall.incident.firewall_trace",
     "oncall.incident.log_excerpt",
     "oncall.incident.pg_health",
+    "oncall.incident.pg_restart_check",
     "oncall.incident.pg_snapshot",
     "oncall.incident.port_health",
     "oncall.incident.publish_plan",
     "oncall.incident.recording",
     "oncall.incident.redis_health",
     "oncall.incident.redis_restart_check",
+    "oncall.incident.service_instances",
     "oncall.incident.tunnel",
 }
 #: Read only where the task says that it does.

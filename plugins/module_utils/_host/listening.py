@@ -11,12 +11,15 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import struct
 import typing as t
 
 from .._core.sockets_table import LISTEN, parse_tcp
 
 #: Flags of a listening local socket in /proc/net/unix (__SO_ACCEPTCON in Linux' net.h).
 _ACCEPTING = 0x10000
+#: How long connecting to a local socket may take: seconds.
+_PATIENCE = 2.0
 
 
 def listening(*, host: str, port: int, path: t.Optional[str], proc: str = "/proc") -> tuple[t.Optional[bool], t.Optional[int]]:
@@ -36,7 +39,8 @@ def listening(*, host: str, port: int, path: t.Optional[str], proc: str = "/proc
         return None, None
     if inodes is None:
         return None, None
-    return bool(inodes), (_only_holder(inodes, proc) if inodes else None)
+    holder = _only_holder(inodes, proc) if inodes else None
+    return bool(inodes), holder or (_peer(path) if inodes and path else None)
 
 
 def own_addresses(host: str) -> list[str]:
@@ -80,9 +84,26 @@ def _unix_inodes(path: str, proc: str) -> set[str]:
     with open(f"{proc}/self/net/unix", encoding="utf-8", errors="surrogateescape") as file:
         for line in file.read().splitlines()[1:]:
             words = line.split(None, 7)
-            if len(words) == 8 and words[7] == path and int(words[3], 16) & _ACCEPTING:
+            if len(words) == 8 and int(words[3], 16) & _ACCEPTING and _same_place(words[7], path):
                 found.add(words[6])
     return found
+
+
+def _same_place(bound: str, path: str) -> bool:
+    """Whether a socket that was bound by one name is the one of another: /var/run is /run."""
+    if os.path.basename(bound) != os.path.basename(path):
+        return False
+    return bound == path or os.path.realpath(os.path.dirname(bound)) == os.path.realpath(os.path.dirname(path))
+
+
+def _peer(path: str) -> t.Optional[int]:
+    """The process that listens on a local socket, as the kernel says it to whoever connects: unix(7), SO_PEERCRED."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_PATIENCE)
+        probe.connect(path)
+        pid = int(struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))[0])
+        return pid or None  # 0: a process of another pid namespace
+    return None
 
 
 def _only_holder(inodes: t.Collection[str], proc: str) -> t.Optional[int]:

@@ -47,7 +47,7 @@ _RETRY_PAUSE = 0.5
 _PASSING = ("slots_exhausted", "starting_up")
 # A server whose messages are translated may mean just that with a text we do not know.
 _WORTH_RETRYING = (*_PASSING, "cannot_connect")
-_SOCKET_DIRECTORIES = ("/var/run/postgresql", "/tmp")  # nosec: where servers put their socket, nothing is written
+SOCKET_DIRECTORIES = ("/var/run/postgresql", "/tmp")  # nosec: where servers put their socket, nothing is written
 
 
 class StatementFailed(IncidentError):
@@ -91,7 +91,7 @@ class Login:
         if self.unix_socket or self.host or os.environ.get("PGHOST"):
             return self.unix_socket or self.host
         # libpq's built-in directory is that of whoever built it, not that of this host's server.
-        for directory in _SOCKET_DIRECTORIES:
+        for directory in SOCKET_DIRECTORIES:
             if os.path.exists(f"{directory}/.s.PGSQL.{self.port}"):
                 return directory
         return ""

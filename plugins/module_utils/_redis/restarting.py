@@ -16,8 +16,10 @@ from .._core.findings import CRITICAL, OK, Finding, verdict
 from .._core.redis_info import integer
 from .._core.redis_safety import UNSEEN, RestartView, restart_obstacles, view_from
 from .._host.listening import listening
+from .._service.identity import Judged, Proof, compare, configured_elsewhere, name_of, unit_of_process
 from .args import way_from
 from .connection import Client, CommandRefused
+from .on_disk import configured_ports, on_disk
 
 CHECK = "restart_data_loss"
 
@@ -36,18 +38,29 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     except (CannotReach, CommandRefused) as exc:
         # Also a wrong password: whoever may not look cannot say that nothing is there.
         seen, why = UNSEEN, exc.message
-    obstacles = restart_obstacles(seen, accept_data_loss=params["accept_data_loss"])
-    finding = Finding(
-        CHECK, CRITICAL if obstacles else OK, observed="; ".join(obstacles) or "nothing is in the way",
-        hint="Save first, or accept the loss with accept_data_loss." if obstacles else "", detail={"cannot_see": why} if why else {},
-    )
     # Not from INFO alone: a server on another machine has a process of some number too.
     anybody, process = listening(host=way.login.host, port=way.login.port, path=way.login.unix_socket or None)
     if process is None and anybody:
         process = pid
+    judged = Judged(listening=anybody, process=process, unit=unit_of_process(process))
+    service = params["service"]
+    # Without a service only the loss is judged.
+    proof = Proof(same=True)
+    if service is not None:
+        proof = compare(judged, service)
+        if not way.login.unix_socket:
+            proof = configured_elsewhere(proof, name=name_of(service), configured=configured_ports(service), wanted={way.login.port})
+    obstacles = [] if proof.stopped else [
+        *restart_obstacles(seen, accept_data_loss=params["accept_data_loss"]), *([proof.why] if proof.why else []),
+    ]
+    kept = on_disk(params["data_directory"], service) if proof.stopped else None
+    finding = Finding(
+        CHECK, CRITICAL if obstacles else OK, observed="; ".join(obstacles) or (kept.describe() if kept else "nothing is in the way"),
+        hint="Save first, or accept the loss with accept_data_loss." if obstacles else "", detail={"cannot_see": why} if why else {},
+    )
     return {
         **verdict([finding]), "obstacles": obstacles, "seen": seen.as_dict(), "listening": anybody, "process_id": process,
-        "changed": False,
+        "stopped": proof.stopped, "on_disk": kept.as_dict() if kept else None, "changed": False,
     }, None
 
 

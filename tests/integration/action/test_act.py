@@ -200,6 +200,33 @@ def test_a_measurement_that_cannot_be_judged(service: Service) -> None:
     assert (result["failed"], result["error"]) == (True, "bad_input")
 
 
+def test_what_cannot_be_looked_at_is_left_alone(service: Service) -> None:
+    """A command's status other than 0 is a look only where the author says so."""
+    before = service.pid
+    looking = {
+        "module": "ansible.builtin.command", "args": {"argv": ["sh", "-c", f"cat {service.place / 'pid'}; echo odd >&2; exit 3"]},
+        "until": "measured.stdout != before.stdout",
+    }
+    result = service.act(measure=looking)
+    assert (outcome(result), result["failed"], result["error"]) == ("refused", True, "blind")
+    assert "status 3, odd" in result["msg"]
+    assert service.pid == before
+    result = service.act(measure={**looking, "looked": "measured.rc in [0, 3]", "hold": "300ms", "identity": "measured.stdout"})
+    assert (outcome(result), result["failed"]) == ("done", False)
+    assert result["actions"][0]["detail"]["held_for"] >= 0.3
+    blind = {**looking, "args": {"argv": ["sh", "-c", f"test {service.pid} = $(cat {service.place / 'pid'})"]}}
+    result = service.act(measure={**blind, "timeout": "300ms"})
+    assert (outcome(result), result["error"]) == ("unknown", "outcome_unknown")
+    assert "could not be looked at: status 1" in result["msg"]
+
+
+def test_what_is_forbidden_is_not_looked_at(service: Service) -> None:
+    mark = service.place / "looked"
+    looking = {"module": "ansible.builtin.command", "args": {"argv": ["touch", str(mark)]}, "until": "true"}
+    assert outcome(service.act(forbidden=["it is another server"], measure=looking)) == "refused"
+    assert not mark.exists()
+
+
 def test_text_of_a_host_is_never_evaluated(service: Service) -> None:
     """Only what the author wrote is an expression."""
     before = service.pid

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The application's part: its restart when no connection slot is left, its pool, the database's own restart.
+"""The application's part: its restart when no connection slot is left, its pool. The database's own restart: test_restart_database.py.
 
 There is no systemd in a test: `systemctl` is a stand-in that really starts and stops a process. The process is an application
 that leaks connections.
@@ -199,40 +199,6 @@ def test_a_pool_that_does_not_fit_is_refused(healthy: Exhausted, tmp_path: Path)
     assert [action["outcome"] for action in done.actions()] == ["refused", "refused"]
     assert "want 40 connections, the server gives 37" in done.actions()[0]["detail"]["why"]
     assert settings.read_text() == "POOL=5\n"
-
-
-def test_the_server_is_not_restarted_while_a_backup_runs(healthy: Exhausted, server18: Server) -> None:
-    given = ("--tags", "mitigate", "-e", "postgres_restart_database=true", "-e", "postgres_service_name=shop")
-    with faults.pg_dump(server18):
-        done = healthy.play(*given)
-        actions = {action["verb"]: action for action in done.actions()}
-        assert actions["restart_database"]["outcome"] == "refused"
-        assert "a backup runs" in actions["restart_database"]["detail"]["why"]
-        assert healthy.application.restarts == 0
-        told = healthy.play(*given, "-e", "postgres_restart_despite_backup=true")
-        assert {action["verb"]: action["outcome"] for action in told.actions()} == {"restart_database": "done"}, told.output
-    assert healthy.application.restarts == 1
-
-
-def test_the_server_is_not_restarted_when_nobody_can_look(healthy: Exhausted) -> None:
-    given = ("--tags", "mitigate", "-e", "postgres_restart_database=true", "-e", "postgres_service_name=shop")
-    done = healthy.play(*given, "-e", "postgres_login_unix_socket=/nowhere")
-    assert done.status == 2
-    assert "done" not in done.outcomes()
-    assert healthy.application.restarts == 0
-
-
-def test_the_server_is_not_restarted_under_its_replicas(healthy: Exhausted, server18: Server) -> None:
-    with faults.pg_receivewal(server18):
-        done = healthy.play("--tags", "mitigate", "-e", "postgres_restart_database=true", "-e", "postgres_service_name=shop")
-        actions = {action["verb"]: action for action in done.actions()}
-        assert "receiver of WAL is attached" in actions["restart_database"]["detail"]["why"]
-        done = healthy.play(
-            "--tags", "mitigate", "-e", "postgres_restart_database=true", "-e", "postgres_service_name=shop",
-            "-e", "postgres_restart_despite_replica=true",
-        )
-        assert {action["verb"]: action["outcome"] for action in done.actions()} == {"restart_database": "done"}, done.output
-    assert healthy.application.restarts == 1
 
 
 def test_named_objects_are_maintained(site: Site, server18: Server) -> None:

@@ -1,0 +1,91 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""pg_restart_check against real servers: who depends on it, and whether the unit is it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from demo import faults
+from demo.postgres import Server
+from tests.support.cutting import cutting
+from tests.support.processes import alive
+from tests.support.run_module import run_module
+from tests.support.until import until
+
+
+def unit(pid: int, **more: Any) -> dict[str, Any]:
+    """What service_instances says of a unit with this main process."""
+    state = "active" if pid else "inactive"
+    return {"instances": [{"id": "postgresql@18-main.service", "type": "forking", "state": state, "main_pid": pid, "members": [], **more}]}
+
+
+def ask(server: Server, pid: int, **args: Any) -> dict[str, Any]:
+    """One run, over the server's socket unless said otherwise."""
+    place = {} if "login_host" in args else {"login_unix_socket": str(server.socket_dir)}
+    usual = {"login_port": server.port, "service": unit(pid), "connect_retry": "0s", "connect_timeout": "2s"}
+    return run_module("pg_restart_check", **{**usual, **place, **args})
+
+
+def test_the_unit_is_the_server_by_every_way_on_its_host(server: Server) -> None:
+    for way in ({}, {"login_host": "127.0.0.1"}, {"login_host": "localhost"}, {"login_host": str(server.socket_dir)}):
+        found = ask(server, server.pid, **way)
+        assert (found["obstacles"], found["status"], found["process_id"], found["stopped"]) == ([], "ok", server.pid, False), (way, found)
+        assert found["seen"] == {"backups": 0, "replicas": 0}
+        (another,) = ask(server, os.getpid(), **way)["obstacles"]
+        assert f"the server's process is {server.pid}, the unit's is {os.getpid()}" in another
+
+
+def test_a_port_of_ours_that_leads_elsewhere_is_not_the_server(server18: Server) -> None:
+    """As with a port-forward: who listens here is not who answers."""
+    with cutting(server18.port, word=b"no such word") as port:
+        found = ask(server18, server18.pid, login_host="127.0.0.1", login_port=port)
+        assert found["seen"] == {"backups": 0, "replicas": 0}, "it answers"
+        assert found["process_id"] != server18.pid
+        assert "it is not shown that" in found["obstacles"][0]
+
+
+def test_who_depends_on_it(server18: Server) -> None:
+    with faults.pg_dump(server18):
+        assert ask(server18, server18.pid)["obstacles"] == ["a backup runs"]
+        assert ask(server18, server18.pid, despite_backup=True)["obstacles"] == []
+    with faults.pg_receivewal(server18):
+        assert ask(server18, server18.pid)["obstacles"] == ["a replica or another receiver of WAL is attached"]
+
+
+def test_who_may_not_see_cannot_say_that_nobody_is_there(server18: Server) -> None:
+    if not server18.execute("SELECT 1 FROM pg_roles WHERE rolname = 'restart_blind'"):
+        server18.execute("CREATE ROLE restart_blind LOGIN")
+    found = ask(server18, server18.pid, login_user="restart_blind")
+    assert found["obstacles"] == ["whether a backup runs cannot be seen", "whether a replica is attached cannot be seen"]
+    wrong = ask(server18, server18.pid, login_user="nobody_here")
+    assert (wrong["obstacles"], wrong["process_id"]) == (found["obstacles"], server18.pid)
+
+
+def test_frozen_and_then_stopped(fresh_server: Server) -> None:
+    pid = fresh_server.pid
+    os.kill(pid, signal.SIGSTOP)
+    frozen = ask(fresh_server, pid)
+    assert (len(frozen["obstacles"]), frozen["process_id"], frozen["stopped"]) == (2, pid, False), frozen
+    assert ask(fresh_server, pid, despite_backup=True, despite_replica=True)["obstacles"] == []
+    assert not ask(fresh_server, 0)["stopped"], "somebody listens there"
+    os.kill(pid, signal.SIGINT)
+    os.kill(pid, signal.SIGCONT)
+    until(lambda: not alive(pid), what="its end")
+    stopped = ask(fresh_server, 0)
+    assert (stopped["obstacles"], stopped["listening"], stopped["stopped"]) == ([], False, True)
+    assert not ask(fresh_server, os.getpid())["stopped"], "the unit has a process"
+    mine = ask(fresh_server, 0, service=unit(0, paths=["/usr/bin/postgres", str(fresh_server.data)]))
+    assert mine["stopped"], mine
+    with (fresh_server.data / "postgresql.auto.conf").open("a") as conf:
+        conf.write("port = 5999\n")
+    other = ask(fresh_server, 0, service=unit(0, paths=[str(fresh_server.data)]))
+    assert "it is configured for port 5999" in other["obstacles"][0]
+    umbrella = ask(fresh_server, 0, service=unit(0, type="oneshot", members=["postgresql@18-main.service"]))
+    assert "name one of those" in umbrella["obstacles"][0]
+    elsewhere = ask(fresh_server, 0, login_host="192.0.2.1")
+    assert (elsewhere["listening"], elsewhere["stopped"]) == (None, False)
+    assert "it is not on this host" in elsewhere["obstacles"][0]

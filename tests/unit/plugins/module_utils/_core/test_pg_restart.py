@@ -1,0 +1,31 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a PostgreSQL server must not be restarted: what cannot be seen counts as there, but for a server without a process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.pg_restart import Dependants, restart_obstacles
+
+NOBODY = Dependants(backups=0, replicas=0)
+BOTH = {"despite_backup": True, "despite_replica": True}
+
+
+@pytest.mark.parametrize(("seen", "given", "count"), [
+    (NOBODY, {}, 0), (Dependants(backups=1, replicas=0), {}, 1), (Dependants(backups=0, replicas=2), {}, 1), (Dependants(), {}, 2),
+    (Dependants(), {"despite_backup": True}, 1), (Dependants(), {"despite_replica": True}, 1), (Dependants(), BOTH, 0),
+    (Dependants(backups=1, replicas=1), BOTH, 0),
+])
+def test_who_depends_on_it(seen: Dependants, given: dict[str, Any], count: int) -> None:
+    assert len(restart_obstacles(seen, stopped=False, not_shown="", **given)) == count
+
+
+def test_another_server_is_never_accepted() -> None:
+    assert restart_obstacles(NOBODY, stopped=False, not_shown="it is another", **BOTH) == ["it is another"]
+
+
+def test_nobody_depends_on_a_stopped_server() -> None:
+    assert restart_obstacles(Dependants(), stopped=True, not_shown="") == []
