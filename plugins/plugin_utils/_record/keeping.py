@@ -24,6 +24,7 @@ from pathlib import Path
 from . import layout
 from .redact import Redactor
 from .safe import safe_name
+from .utf8 import cleaned
 
 HOSTS = "hosts"
 INDEX = "index.jsonl"
@@ -90,11 +91,11 @@ class Keeper:
         """Add a line to the host's index, on disk when this returns."""
         layout.make_private(self.directory)
         clean, _removed = self._redactor.clean(entry)
-        line = json.dumps(clean, sort_keys=True, ensure_ascii=False, separators=(",", ":")) + "\n"
+        line = json.dumps(cleaned(clean), sort_keys=True, ensure_ascii=False, separators=(",", ":")) + "\n"
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         handle = os.open(self.directory / INDEX, flags, 0o600)
         try:
-            os.write(handle, line.encode("utf-8", "backslashreplace"))
+            os.write(handle, line.encode("utf-8"))
             os.fsync(handle)
         finally:
             os.close(handle)
