@@ -27,6 +27,8 @@ from .safe import safe_name
 from .utf8 import cleaned
 
 HOSTS = "hosts"
+#: The actions that keep outputs of a host, and of a server.
+OF_A_MACHINE, OF_A_SERVER = "oncall.incident.snapshot", "oncall.incident.pg_snapshot"
 INDEX = "index.jsonl"
 CHUNK = 1024 * 1024
 #: A private key is redacted as one: a block that begins at the end of a chunk is held back up to this length, in bytes.
@@ -99,6 +101,16 @@ class Keeper:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+    def index(self) -> dict[str, t.Any] | None:
+        """How far the index has come, as a result states it: path below the run, bytes and SHA-256; None without one."""
+        try:
+            data = (self.directory / INDEX).read_bytes()
+        except FileNotFoundError:
+            return None
+        return {
+            "path": f"{HOSTS}/{self.directory.name}/{INDEX}", "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(),
+        }
 
     def noted(self) -> t.Iterator[dict[str, t.Any]]:
         """The lines of the host's index."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from . import keeping, layout, reader, verify
 
 #: Whose results state files below the run's `hosts`. Everybody else's results are a host's own words.
-ACTIONS = frozenset({"oncall.incident.snapshot", "oncall.incident.pg_snapshot"})
+ACTIONS = frozenset({keeping.OF_A_MACHINE, keeping.OF_A_SERVER})
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _PATH = re.compile(r"hosts(?:/[A-Za-z0-9_][A-Za-z0-9._+=@-]*){2,3}\Z")
 #: Of an index no line is longer; it is read in lines.

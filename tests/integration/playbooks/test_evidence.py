@@ -16,6 +16,7 @@ from .conftest import Ended, Sick, Site
 #: Of a busy machine that other tests run on as well.
 WITH: dict[str, Any] = {
     "evidence_snapshot": True,
+    "evidence_local": True,
     "evidence_skip": ["open_files"],
     "evidence_budget": "120s",
     "evidence_command_timeout": "60s",
