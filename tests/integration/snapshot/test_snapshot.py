@@ -154,11 +154,37 @@ def test_the_controller_where_it_is_meant(site: Site) -> None:
     assert (len(index), hashlib.sha256(index).hexdigest()) == (result["index"]["bytes"], result["index"]["sha256"])
 
 
+def test_what_the_record_states_of_the_outputs_is_checked(site: Site) -> None:
+    status, output = site.play(snapshot(only=["load", "memory", "disk_space"]), snapshot(only=["mounts"], once=False))
+    assert status == 0, output
+    assert stated.check_run(site.run_dir).status == verify.OK
+    index = site.run_dir / "hosts/db1.example.org/index.jsonl"
+    whole = index.read_bytes()
+
+    def problems() -> list[str]:
+        report = stated.check_run(site.run_dir)
+        assert report.status == (verify.BROKEN if report.problems else verify.OK)
+        return [problem.message for problem in report.problems]
+
+    # Words that no other statement repeats.
+    index.write_bytes(whole.replace(b'"clock_offset":', b'"clock_0ffset":', 1))
+    assert "hosts/db1.example.org/index.jsonl: event " in problems()[0] and "at its beginning" in problems()[0]
+    index.write_bytes(whole[:-200])
+    assert problems()
+    # A run that was killed has lines that no result states yet.
+    index.write_bytes(whole + b'{"kind":"begin"}\n')
+    assert not problems()
+    index.write_bytes(whole)
+    (site.run_dir / "hosts/db1.example.org/30-mem/memory.txt").write_bytes(b"plenty\n")
+    assert problems() and "30-mem/memory.txt" in problems()[0]
+
+
 def test_a_host_with_processes_of_its_own_on_the_same_kernel(site: Site) -> None:
     """As a container is: the same boot id, and here the same machine id as well, since images are cloned with theirs."""
     need(os.geteuid() == 0 and shutil.which("unshare") and shutil.which("nsenter"), "unshare and nsenter as root")
+    waiting = "hostname db1; echo ready; exec sleep 600"
     holder = subprocess.Popen(
-        ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", "hostname db1; echo ready; exec sleep 600"],
+        ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", waiting],
         stdout=subprocess.PIPE, text=True,
     )
     try:
@@ -323,9 +349,8 @@ def test_a_place_can_be_named(site: Site) -> None:
 
 def peak(site: Site, log: Path) -> int:
     """Bytes that the largest process of taking a log needed at most."""
-    task = json.dumps(
-        {"name": "Take it", "oncall.incident.snapshot": {"part": "rest", "files": [str(log)], "only": ["memory"], "max_file_mib": 4096}}
-    )
+    args = {"local": True, "part": "rest", "files": [str(log)], "only": ["memory"], "max_file_mib": 4096}
+    task = json.dumps({"name": "Take it", "oncall.incident.snapshot": args})
     program = (
         "import json, resource, sys; from pathlib import Path\n"
         f"sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]\n"
