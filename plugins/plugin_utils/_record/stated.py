@@ -67,7 +67,7 @@ class Stated:
 
     def see(self, event: reader.Event) -> None:
         """Take in one event of the record."""
-        if event.get("type") != "result" or event.get("action") not in ACTIONS or _elsewhere(event.get("args")):
+        if event.get("type") != "result" or event.get("action") not in ACTIONS or _elsewhere(event):
             return
         result = self._resolved(event.get("result"))
         if not isinstance(result, Mapping):
@@ -178,9 +178,10 @@ def _differs(file: File, now: str, size: int) -> str:
     return f"{file.by} states {said}{first}, and it has {size} bytes, SHA-256 {now[:12]}"
 
 
-def _elsewhere(args: t.Any) -> bool:
-    """Whether the task kept its files in a directory of its own."""
-    return isinstance(args, Mapping) and bool(args.get("dest"))
+def _elsewhere(event: reader.Event) -> bool:
+    """Whether the files are not beside this record: in a directory of the task's own, or where AWX ran it."""
+    args = event.get("args")
+    return "awx" in event or (isinstance(args, Mapping) and bool(args.get("dest")))
 
 
 def _file(member: t.Any, *, by: str, whole: bool = True) -> File | None:

@@ -69,6 +69,19 @@ def test_it_is_kept_before_anything_is_ended_and_the_rest_afterwards(snapped: Si
     assert log["status"] == "collected" and (done.run_dir / log["path"]).stat().st_size == log["bytes"] > 0
 
 
+def test_nothing_of_this_machine_is_kept_as_another_hosts(snapped: Site, sick: Sick) -> None:
+    """As with an inventory of port-forwards: what the database says is its own, wherever it is asked from."""
+    del snapped.hosts["db"]["db1"]["evidence_local"]
+    done = snapped.call([str(snapped.bin / "incident"), "run", "db-recovery", "-i", str(snapped.inventory()), "--check", "--json"])
+    assert done.status == 0, done.output
+    assert [line["part"] for line in index(done, "refused")] == ["first"]
+    assert [line["part"] for line in index(done, "begin")] == ["postgresql"] and sick.root.pid in sessions(done)
+    assert sorted(path.name for path in (done.run_dir / "hosts" / "db1").iterdir()) == ["25-database", "index.jsonl"]
+    assert '"not_captured": [{"host": "db1", "refused": "controller"' in done.output and "not kept of db1" in done.output
+    assert "not kept" in (done.run_dir / "report.md").read_text()
+    done.assert_record_verifies()
+
+
 def test_the_wrapper_takes_one_snapshot_in_its_two_executions(snapped: Site, sick: Sick) -> None:
     done = snapped.call([str(snapped.bin / "incident"), "run", "db-recovery", "-i", str(snapped.inventory()), "--yes"])
     assert done.status == 0, done.output

@@ -187,8 +187,9 @@ def test_a_host_with_processes_of_its_own_on_the_same_kernel(site: Site) -> None
         ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", waiting],
         stdout=subprocess.PIPE, text=True,
     )
+    assert holder.stdout is not None
     try:
-        assert holder.stdout is not None and holder.stdout.readline() == "ready\n"
+        assert holder.stdout.readline() == "ready\n"
         (inside,) = Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split()
         site.variables = {"ansible_shell_executable": str(site.place / "inside")}
         (site.place / "inside").write_text(f'#!/bin/sh\nexec nsenter --target {inside} --mount --uts --pid /bin/sh "$@"\n')
@@ -197,6 +198,7 @@ def test_a_host_with_processes_of_its_own_on_the_same_kernel(site: Site) -> None
     finally:
         holder.kill()
         holder.wait()
+        holder.stdout.close()
     assert status == 0, output
     (result,) = site.results()
     said = machine(result)
