@@ -15,3 +15,4 @@ class ActionModule(Snapshot):
 
     MODULE: t.ClassVar[str] = "oncall.incident.pg_snapshot"
     PART: t.ClassVar[str] = "postgresql"
+    OF_THE_MACHINE: t.ClassVar[bool] = False

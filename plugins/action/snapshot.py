@@ -23,7 +23,7 @@ from ..module_utils._core.durations import parse_duration
 from ..module_utils._core.errors import BadInput, IncidentError
 from ..module_utils._core.snapshot import COLLECTED, DEFERRED, FAILED, TIMED_OUT
 from ..module_utils._snapshot.collect import OUTPUTS
-from ..plugin_utils._frame import fetching, marker
+from ..plugin_utils._frame import fetching, marker, whose
 from ..plugin_utils._record import keeping, redact, summary
 
 #: Of one reading of the host, through a connection's standard output: bytes.
@@ -40,6 +40,8 @@ class ActionModule(ActionBase):
     #: What runs on the host, and the part that it takes when none is named.
     MODULE: t.ClassVar[str] = "oncall.incident.snapshot"
     PART: t.ClassVar[str] = "first"
+    #: Whether it takes what the machine is, on which the module runs; else what a server says, wherever that is.
+    OF_THE_MACHINE: t.ClassVar[bool] = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Take it.
@@ -59,11 +61,12 @@ class ActionModule(ActionBase):
                 return {**result, "reason": "This run is not recorded, so there is no place to keep a snapshot; dest names one."}
             host = str(self._vars.get("inventory_hostname", "host"))
             keeper = keeping.Keeper(keeping.host_dir(run_dir, host), redact.current() or redact.Redactor.for_run(None, host))
+            allowed = fetching.is_true(args.get("local", False))
             wanted = self._wanted(args, part, keeper)
             if wanted is None:
                 return {**result, "reason": "It was taken before in this run." if part != "rest" else "Nothing was left to take."}
-            return {**result, **self._take({**args, **wanted}, keeper, part=part, host=host, deadline=started + budget * 1.5),
-                    "seconds": round(time.monotonic() - started, 3)}
+            taken = self._take({**args, **wanted}, keeper, part=part, host=host, deadline=started + budget * 1.5, allowed=allowed)
+            return {**result, **taken, "index": keeper.index(), "seconds": round(time.monotonic() - started, 3)}
         except BadInput as exc:
             return {**result, "failed": True, **exc.as_result()}
         except (IncidentError, AnsibleError, OSError) as exc:
@@ -93,22 +96,31 @@ class ActionModule(ActionBase):
             return {"files": files}
         return {"files": files, "only": deferred} if deferred or files else None
 
-    def _take(self, args: dict[str, t.Any], keeper: keeping.Keeper, *, part: str, host: str, deadline: float) -> dict[str, t.Any]:
-        offset, uncertainty = self._clock_offset()
+    def _take(
+        self, args: dict[str, t.Any], keeper: keeping.Keeper, *, part: str, host: str, deadline: float, allowed: bool,
+    ) -> dict[str, t.Any]:
+        offset, uncertainty, answered = self._asked()
+        here = whose.here()
+        ours = whose.is_same(answered, here)
+        machine = whose.told(answered, controller=ours)
+        if ours and self.OF_THE_MACHINE and not allowed and not whose.is_called(host, here):
+            reason = whose.refusal(host, here)
+            keeper.note({"kind": "refused", "part": part, "host": host, "reason": reason, "machine": machine, "at": time.time()})
+            return {"reason": reason, "refused": "controller", "machine": machine}
         spool = str(self._make_tmp_path())
         answer = self._execute_module(module_name=self.MODULE, module_args={**args, "spool": spool}, task_vars=self._vars)
         if answer.get("failed") or not isinstance(answer.get("entries"), list):
             # A module that could not even start has its error only there.
             event = getattr(answer.get("exception"), "event", None)
             said = summary.message({"result": answer}) or str(getattr(event, "msg", "")) or "The host gave no answer."
-            keeper.note({"kind": "failure", "part": part, "host": host, "reason": said, "at": time.time()})
+            keeper.note({"kind": "failure", "part": part, "host": host, "reason": said, "machine": machine, "at": time.time()})
             if answer.get("error") == BadInput.kind:
                 return {"failed": True, "error": BadInput.kind, "msg": said}
-            return {"reason": said}
+            return {"reason": said, "machine": machine}
         spool_used = str(answer.get("spool") or spool)
         keeper.note({
             "kind": "begin", "part": part, "host": host, "at": time.time(), "clock_offset": offset, "clock_uncertainty": uncertainty,
-            "check_mode": bool(self._task.check_mode), "become": bool(self._connection.become),
+            "check_mode": bool(self._task.check_mode), "become": bool(self._connection.become), "machine": machine,
         })
         entries = [fetching.plain(given, number=number) for number, given in enumerate(answer["entries"], start=1)]
         limits = fetching.limits(args)
@@ -130,20 +142,19 @@ class ActionModule(ActionBase):
         keeper.note({"kind": "end", "part": part, "host": host, "at": time.time(), "deferred": deferred})
         return {
             "collected": any(entry.get("sha256") for entry in kept), "directory": str(keeper.directory), "deferred": deferred,
-            "clock_offset": offset, "clock_uncertainty": uncertainty,
+            "clock_offset": offset, "clock_uncertainty": uncertainty, "machine": machine,
             "entries": [{key: entry[key] for key in _BRIEF if entry.get(key) not in (None, "", [])} for entry in kept],
         }
 
-    def _clock_offset(self) -> tuple[float | None, float | None]:
-        """How far the host's clock is ahead, and by how much that may be wrong: half of the way there and back."""
+    def _asked(self) -> tuple[float | None, float | None, whose.Machine]:
+        """How far the host's clock is ahead, by how much that may be wrong (half of the way there and back), and which machine it is."""
         before = time.time()
-        said = self._low_level_execute_command("date +%s.%N", sudoable=False)
+        said = self._low_level_execute_command(whose.QUESTION, sudoable=False)
         after = time.time()
-        try:
-            host = float(str(said.get("stdout", "")).strip().splitlines()[-1].rstrip("N").rstrip("."))
-        except (ValueError, IndexError):
-            return None, None
-        return round(host - (before + after) / 2, 3), round((after - before) / 2 + 0.001, 3)
+        clock, machine = whose.heard(str(said.get("stdout", "")))
+        if clock is None:
+            return None, None, machine
+        return round(clock - (before + after) / 2, 3), round((after - before) / 2 + 0.001, 3), machine
 
     # Fetching
 

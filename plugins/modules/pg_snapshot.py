@@ -54,6 +54,40 @@ reason:
   description: Why nothing was.
   returned: when nothing was
   type: str
+machine:
+  description: The machine that answered, as it tells itself; what it does not tell is left out. The server may be another one.
+  returned: when the host was asked
+  type: dict
+  contains:
+    hostname:
+      description: Its name.
+      type: str
+    machine_id:
+      description: Its machine id.
+      type: str
+    boot_id:
+      description: The id of its kernel's boot. Containers share it with their host.
+      type: str
+    pid_namespace:
+      description: Its process namespace.
+      type: str
+    controller:
+      description: Whether it is the machine that Ansible itself runs on.
+      type: bool
+index:
+  description: How far C(index.jsonl) of the host's directory had come.
+  returned: when there is one
+  type: dict
+  contains:
+    path:
+      description: The file, below the run's directory.
+      type: str
+    bytes:
+      description: Its size then.
+      type: int
+    sha256:
+      description: The hash of those bytes.
+      type: str
 directory:
   description: Where the outputs are, on the controller.
   returned: when a snapshot was taken

@@ -99,6 +99,13 @@ options:
     description: How much of the end of a log is taken.
     type: int
     default: 256
+  local:
+    description:
+      - Keep what is taken although the machine that answers is the one that Ansible itself runs on, under another name than C(localhost)
+        or its own. Without it nothing is kept of such a host; the result says so with RV(refused).
+      - A container of that machine is a host of its own when it has a process namespace or a machine id of its own.
+    type: bool
+    default: false
   dest:
     description: Directory on the controller for the outputs. By default that of the run that is being recorded.
     type: path
@@ -129,6 +136,44 @@ reason:
   description: Why nothing was.
   returned: when nothing was
   type: str
+refused:
+  description: V(controller) when nothing is kept since the machine that answered is the one that Ansible itself runs on.
+  returned: when it is refused
+  type: str
+machine:
+  description: The machine that answered, as it tells itself; what it does not tell is left out.
+  returned: when the host was asked
+  type: dict
+  contains:
+    hostname:
+      description: Its name.
+      type: str
+    machine_id:
+      description: Its machine id.
+      type: str
+    boot_id:
+      description: The id of its kernel's boot. Containers share it with their host.
+      type: str
+    pid_namespace:
+      description: Its process namespace.
+      type: str
+    controller:
+      description: Whether it is the machine that Ansible itself runs on.
+      type: bool
+index:
+  description: How far C(index.jsonl) of the host's directory had come.
+  returned: when there is one
+  type: dict
+  contains:
+    path:
+      description: The file, below the run's directory.
+      type: str
+    bytes:
+      description: Its size then.
+      type: int
+    sha256:
+      description: The hash of those bytes.
+      type: str
 directory:
   description: Where the outputs are, on the controller.
   returned: when a snapshot was taken
@@ -221,6 +266,7 @@ def main() -> None:
             "max_kib": {"type": "int", "default": 8192},
             "max_total_mib": {"type": "int", "default": 64},
             "max_file_mib": {"type": "int", "default": 256},
+            "local": {"type": "bool", "default": False},
             "dest": {"type": "path"},
             "spool": {"type": "path"},
         },

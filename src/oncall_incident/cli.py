@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -33,6 +34,7 @@ Many = list[str] | None
 
 def main() -> None:
     """The entry point: every foreseen problem ends in one message and its exit status."""
+    _speak_any_text()
     try:
         app(prog_name="incident")
     except Stop as stop:
@@ -46,6 +48,13 @@ def main() -> None:
         if meant is None:
             raise
         _end(meant)
+
+
+def _speak_any_text() -> None:
+    """A path or an argument that is not UTF-8 is spelled out on the screen; saying so must not fail what was done."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _end(stop: Stop) -> None:

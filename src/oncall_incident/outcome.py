@@ -103,6 +103,11 @@ def measured(summary: Summary) -> set[str]:
     return {str(finding["host"]) for finding in summary.after.values()}
 
 
+def not_captured(summary: Summary) -> list[Mapping[str, Any]]:
+    """The hosts of which no outputs are kept since another machine answered for them; each once."""
+    return list({str(item.get("host")): item for item in summary.captured if item.get("refused")}.values())
+
+
 def not_measured(summary: Summary) -> list[str]:
     """Hosts of which nobody knows how they are: not reached at all, or in trouble and never verified."""
     unreached = {str(entry["host"]) for entry in summary.unreachable}

@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _PREFIX = "oncall-incident-"
@@ -69,9 +69,21 @@ def _remove(path: Path) -> None:
             return
 
 
-def write_private(path: Path, text: str) -> Path:
-    """Write a file that only its owner can read."""
+def write_private(path: Path, text: str | Iterable[str], *, sync: bool = False) -> Path:
+    """Write a file that only its owner can read: a text, or pieces of one. What is not UTF-8 is spelled out, never an error.
+
+    Args:
+        sync: wait until the disk has it.
+    """
     handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
+        stream.writelines([text] if isinstance(text, str) else text)
+        if sync:
+            stream.flush()
+            os.fsync(stream.fileno())
     return path
+
+
+def replace_private(path: Path, text: str | Iterable[str], *, sync: bool = False) -> Path:
+    """The same in place of an older file, which is there until the new one is whole."""
+    return write_private(path.with_name(f".{path.name}.{os.getpid()}"), text, sync=sync).replace(path)

@@ -15,6 +15,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import lay
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Fold, Summary
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import cleaned
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.writer import Segment
 
 from .who import opening
@@ -112,6 +113,6 @@ def _value(run_dir: Path, value: Any) -> Any:
         reference = value.get("$blob")
         if isinstance(reference, dict):
             data = reader.blob(run_dir, value)
-            return _value(run_dir, json.loads(data)) if reference.get("kind") == "json" else data.decode("utf-8", "replace")
+            return _value(run_dir, cleaned(json.loads(data))) if reference.get("kind") == "json" else data.decode("utf-8", "replace")
         return {key: _value(run_dir, member) for key, member in value.items()}
     return [_value(run_dir, member) for member in value] if isinstance(value, list) else value

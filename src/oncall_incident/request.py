@@ -8,8 +8,10 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import clean
 
 from .errors import Stop
 
@@ -88,6 +90,34 @@ _REFUSED_LONG = (
 _REFUSED_SHORT = frozenset("CteilhkKJ")
 _FLAGS_LONG = frozenset({"--diff", "--become", "--force-handlers", "--flush-cache"})
 _FLAGS_SHORT = frozenset("Dbv")
+
+
+def check_text(request: Request, *, cwd: Path, environ: Mapping[str, str]) -> None:
+    """What goes to Ansible is UTF-8: it would get something else than was typed, or nothing.
+
+    Args:
+        environ: the variables that are passed on.
+
+    Raises:
+        Stop: something is not.
+    """
+    given: list[tuple[str, Iterable[str | None]]] = [
+        ("-e", request.extra_vars), ("-i", request.inventories), ("--limit", [request.limit]), ("--tags", request.tags),
+        ("--skip-tags", request.skip_tags), ("--user", [request.user]), ("--private-key", [request.private_key]),
+        ("--vault-password-file", request.vault_password_files), ("--vault-id", request.vault_ids), ("--", request.passed),
+        ("SCENARIO", [request.scenario]), ("The current directory", [str(cwd)]),
+    ]
+    given += [(f"The environment variable {name}", [value]) for name, value in environ.items()]
+    for option, values in given:
+        for value in values:
+            if value is not None and clean(value) != value:
+                # A variable may be a secret: its name says enough.
+                hidden = option == "-e" or option.startswith("The environment")
+                said = clean(value).partition("=")[0] if option == "-e" and not value.lstrip().startswith(("{", "[")) else ""
+                raise Stop(
+                    f"{option}{f' {said}' if said else '' if hidden else f' {clean(value)}'}: this is not UTF-8.",
+                    hint="Write it in UTF-8; rename a file or directory, unset a variable that is not needed.",
+                )
 
 
 def check_passed(arguments: Sequence[str]) -> None:

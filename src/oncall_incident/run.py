@@ -20,7 +20,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import lay
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
-from . import ansible_cfg, approval, collection, endings, extravars, outcome, request, scenarios, who
+from . import ansible_cfg, approval, collection, endings, environment, extravars, outcome, request, scenarios, who
 from .collection import Collection
 from .errors import Stop
 from .evidence import running, sources, times
@@ -64,6 +64,8 @@ class Run:
     def __init__(self, asked: Request, *, found: Collection, view: View, stopper: Stopper) -> None:
         cwd = Path.cwd()
         settings = ansible_cfg.read(environ=os.environ, cwd=cwd)
+        passed_on = environment.allowed(os.environ, also=[*asked.pass_env, *environment.looked_up(asked.inventories, cwd=cwd)])
+        request.check_text(asked, cwd=cwd, environ=passed_on)
         request.check_passed(asked.passed)
         request.check_tags(asked)
         self.scenario = scenarios.choose(asked.scenario, collection=found.path, cwd=cwd)

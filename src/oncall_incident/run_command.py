@@ -15,7 +15,7 @@ import typer
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
 from rich.text import Text
 
-from . import outcome
+from . import outcome, words
 from .collection import Collection
 from .consoles import PatientConsole
 from .evidence import sealing
@@ -60,6 +60,7 @@ def _as_data(finished: Finished, took: float) -> dict[str, object]:
             _pick(item, "host", "phase", "check", "subject", "status", "observed", "threshold", "unit") for item in summary.findings
         ],
         "places": [_pick(item, "host", "phase", "place") for item in summary.places],
+        "not_captured": [_pick(item, "host", "refused", "reason") for item in outcome.not_captured(summary)],
         "planned_actions": [{"host": host, **_pick(action, "id", "verb", "target", "reason")} for host, action in outcome.planned(summary)],
     }
 
@@ -84,6 +85,9 @@ def _show_end(view: View, finished: Finished, took: float) -> None:
     if remaining and end.status in (Exit.RECOVERED, Exit.NOTHING_TO_DO) and end.name != "planned":
         names = ", ".join(dict.fromkeys(f"{item['host']} {item.get('check')} ({item.get('status')})" for item in remaining))
         console.print(Text.assemble(("  remaining: ", STYLES["warning"]), names), soft_wrap=not console.is_terminal)
+    for item in outcome.not_captured(finished.summary):
+        said = words.one_line(item.get("reason") or "")
+        console.print(Text(f"  not kept of {item.get('host')}: {said}", style="yellow"), soft_wrap=not console.is_terminal)
     if view.fault is not None:
         console.print(Text(f"  the display failed, the run did not: {view.fault!r}", style="yellow"))
     console.print(Text(f"  record  {_short(finished.run_dir)}", style="dim"), soft_wrap=True)

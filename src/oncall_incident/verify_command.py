@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import typer
-from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, verify
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, stated, verify
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 
 from .errors import Stop
@@ -108,7 +108,7 @@ def _show(verdict: checks.Verdict) -> None:
 def _record(record: str, *, as_json: bool) -> Exit:
     path = run_directory(record, environ=os.environ, cwd=Path.cwd())
     try:
-        report = verify.check(path)
+        report = stated.check_run(path)
     except OSError as exc:
         raise Stop(f"{exc.filename or path}: {exc.strerror}.", hint="Check who may read the record.") from exc
     if as_json:

@@ -16,6 +16,7 @@ import typing as t
 from pathlib import Path
 
 from . import layout
+from .utf8 import clean, cleaned
 
 #: A value whose JSON is longer goes to a blob: bytes.
 SPILL_BYTES = 64 * 1024
@@ -81,15 +82,16 @@ def _spilled(run_dir: Path, value: t.Any) -> t.Any:
         smaller = {key: _spilled(run_dir, member) for key, member in value.items()}
     else:
         smaller = [_spilled(run_dir, member) for member in value]
-    text = _dumps(smaller)
+    text = _dumps(cleaned(smaller))
     return smaller if len(text) <= SPILL_BYTES else _reference(run_dir, text.encode("ascii"), kind="json", head="")
 
 
 def _utf8(text: str) -> bytes:
+    """The bytes that a text was made from: a blob keeps them as they are."""
     try:
         return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # a lone surrogate that never was a byte
-        return text.encode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a surrogate pair never was a byte
+        return clean(text).encode("utf-8")
 
 
 def _reference(run_dir: Path, data: bytes, *, kind: str, head: str) -> dict[str, t.Any]:

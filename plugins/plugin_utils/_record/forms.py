@@ -14,6 +14,8 @@ import re
 import typing as t
 import urllib.parse
 
+from .utf8 import to_bytes
+
 #: Shorter secrets are masked only where they are the whole value.
 SHORTEST = 4
 #: Shorter secrets are masked only as whole words.
@@ -31,7 +33,8 @@ def is_word(secret: str) -> bool:
 
 def plain_forms(secret: str) -> set[str]:
     """The secret itself and as it looks in URLs, in JSON (also JSON inside JSON), and in Python's repr()."""
-    forms = {secret, urllib.parse.quote(secret, safe=""), urllib.parse.quote(secret), urllib.parse.quote_plus(secret)}
+    data = to_bytes(secret)
+    forms = {secret, urllib.parse.quote(data, safe=""), urllib.parse.quote(data), urllib.parse.quote_plus(data)}
     forms |= {re.sub(r"%[0-9A-F]{2}", lambda found: found.group().lower(), form) for form in tuple(forms)}
     escaped = {form for base in _escaped(secret) for form in (base, *_escaped(base))}
     return {form for form in forms | escaped if len(form) >= len(secret)}
@@ -39,7 +42,7 @@ def plain_forms(secret: str) -> set[str]:
 
 def encoded_forms(secret: str) -> set[str]:
     """Pieces that appear in any base64 or hex text that has the secret inside, wherever it begins."""
-    data = secret.encode("utf-8", "surrogateescape")
+    data = to_bytes(secret)
     if len(data) > _LONGEST_ENCODED:
         return set()
     forms = {data.hex(), data.hex().upper()}

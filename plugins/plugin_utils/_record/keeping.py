@@ -24,8 +24,11 @@ from pathlib import Path
 from . import layout
 from .redact import Redactor
 from .safe import safe_name
+from .utf8 import cleaned
 
 HOSTS = "hosts"
+#: The actions that keep outputs of a host, and of a server.
+OF_A_MACHINE, OF_A_SERVER = "oncall.incident.snapshot", "oncall.incident.pg_snapshot"
 INDEX = "index.jsonl"
 CHUNK = 1024 * 1024
 #: A private key is redacted as one: a block that begins at the end of a chunk is held back up to this length, in bytes.
@@ -90,14 +93,24 @@ class Keeper:
         """Add a line to the host's index, on disk when this returns."""
         layout.make_private(self.directory)
         clean, _removed = self._redactor.clean(entry)
-        line = json.dumps(clean, sort_keys=True, ensure_ascii=False, separators=(",", ":")) + "\n"
+        line = json.dumps(cleaned(clean), sort_keys=True, ensure_ascii=False, separators=(",", ":")) + "\n"
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         handle = os.open(self.directory / INDEX, flags, 0o600)
         try:
-            os.write(handle, line.encode("utf-8", "backslashreplace"))
+            os.write(handle, line.encode("utf-8"))
             os.fsync(handle)
         finally:
             os.close(handle)
+
+    def index(self) -> dict[str, t.Any] | None:
+        """How far the index has come, as a result states it: path below the run, bytes and SHA-256; None without one."""
+        try:
+            data = (self.directory / INDEX).read_bytes()
+        except FileNotFoundError:
+            return None
+        return {
+            "path": f"{HOSTS}/{self.directory.name}/{INDEX}", "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(),
+        }
 
     def noted(self) -> t.Iterator[dict[str, t.Any]]:
         """The lines of the host's index."""

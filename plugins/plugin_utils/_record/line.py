@@ -12,21 +12,22 @@ import hashlib
 import json
 import typing as t
 
+from .utf8 import cleaned
+
 #: The first keys of every line, in this order; an event's own keys follow.
 ENVELOPE = ("seq", "ts", "mono", "type", "run", "segment", "prev")
 
 _SELF = b',"self":"'
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-_dumps_ascii = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
 
 
 def encode(event: t.Mapping[str, t.Any]) -> bytes:
-    """The bytes of an event, without a newline: UTF-8, no blanks, keys in the given order."""
+    """The bytes of an event, without a newline: UTF-8, no blanks, keys in the given order. What is not UTF-8 is spelled out."""
     try:
         return _dumps(event).encode("utf-8")
-    except UnicodeEncodeError:  # lone surrogates, from bytes that are not UTF-8
-        return _dumps_ascii(event).encode("ascii")
+    except UnicodeEncodeError:
+        return _dumps(cleaned(event)).encode("utf-8")
 
 
 def sealed_closing_line(data: bytes) -> bytes:

@@ -15,6 +15,7 @@ import typing as t
 from pathlib import Path
 
 from . import layout
+from .utf8 import cleaned
 
 #: What the first line of a record carries as `prev`.
 GENESIS = "0" * 64
@@ -52,7 +53,15 @@ class Line(t.NamedTuple):
 
 
 def parse(raw: bytes) -> Event | None:
-    """The JSON object of a line, or None."""
+    """The JSON object of a line, or None. What is not UTF-8 in it is spelled out: version 0.1.0 wrote lone surrogates."""
+    event = _parsed(raw)
+    if event is not None and (b"\\ud" in raw or b"\\uD" in raw or b"\xed" in raw):
+        cleaned_event: Event = cleaned(event)
+        return cleaned_event
+    return event
+
+
+def _parsed(raw: bytes) -> Event | None:
     try:
         # What json.loads() does, without guessing the encoding.
         text = raw.decode("utf-8", "surrogatepass")

@@ -32,6 +32,7 @@ from ...module_utils._core.errors import BadInput
 from . import forms, layout, patterns
 from .errors import CannotRecord
 from .names import PUBLIC_WORDS, is_secret_name
+from .utf8 import to_bytes
 
 KEY_FILE = "redaction.key"
 _TOKEN = re.compile(r"\[redacted:[0-9a-f]{12}\]")
@@ -72,7 +73,7 @@ def token_key(home: Path | None, run: str) -> tuple[bytes, bool]:
         run: the run's id.
     """
     base = _kept_key(home) if home is not None else None
-    return hmac.digest(base or random_bytes.token_bytes(32), run.encode("utf-8"), "sha256"), base is not None
+    return hmac.digest(base or random_bytes.token_bytes(32), to_bytes(run), "sha256"), base is not None
 
 
 def _kept_key(home: Path) -> bytes | None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import re
 
+from .utf8 import to_bytes
+
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._+@-]")
 _LONGEST = 120
 
@@ -21,7 +23,7 @@ def safe_name(name: str) -> str:
     Other bytes become `=` and two hex digits, so different names stay different; a long one ends with a part of its SHA-256.
     Nothing that comes out is empty, begins with a dot or a dash, or has a slash: it cannot leave its directory.
     """
-    data = name.encode("utf-8", "surrogateescape")
+    data = to_bytes(name)
     text = _UNSAFE.sub(lambda found: b"=%02X" % found.group()[0], data).decode("ascii")
     if not text or text[0] in ".-+@":
         text = f"={ord(text[0]):02X}{text[1:]}" if text else "="

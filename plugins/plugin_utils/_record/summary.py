@@ -14,7 +14,7 @@ import typing as t
 from pathlib import Path
 
 from ...module_utils._core.actions import PLANNED
-from . import reader
+from . import keeping, reader
 
 #: More failures, protected targets or unanswered intents than this are counted, not kept.
 MOST_KEPT = 1000
@@ -22,6 +22,7 @@ MOST_KEPT = 1000
 MOST_HEARD = 300
 
 Dict = dict[str, t.Any]
+_KEEPS = frozenset({keeping.OF_A_MACHINE, keeping.OF_A_SERVER})
 
 
 @dataclasses.dataclass
@@ -47,6 +48,7 @@ class Summary:
             seq, ts, args, check_mode, and `actions`: the approved actions of that host whose outcome is unknown.
         failures: failed results that were not ignored: host, task, action, phase, msg, seq, ts, and `problems` where the result lists them.
         unreachable: hosts that were not measured: host, task, msg, seq, ts.
+        captured: whose outputs were kept, or not: host, seq, ts, action, and of the result machine, collected, refused, reason.
         no_hosts: plays that matched no host.
         hosts: names of hosts that answered.
         lost_events: how many events could not be written (record.degraded).
@@ -76,6 +78,7 @@ class Summary:
     unanswered: list[Dict] = dataclasses.field(default_factory=list)
     failures: list[Dict] = dataclasses.field(default_factory=list)
     unreachable: list[Dict] = dataclasses.field(default_factory=list)
+    captured: list[Dict] = dataclasses.field(default_factory=list)
     no_hosts: list[Dict] = dataclasses.field(default_factory=list)
     hosts: list[str] = dataclasses.field(default_factory=list)
     lost_events: int = 0
@@ -214,6 +217,10 @@ class Fold:
             self._timeline(event)
             return
         self._hosts[host] = None
+        if event.get("action") in _KEEPS and isinstance(event.get("result"), dict):
+            said = _select(event["result"], "machine", "collected", "refused", "reason")
+            if isinstance(said.get("machine"), dict):
+                self._append_limited(self._summary.captured, {**_select(event, "host", "seq", "ts", "action"), **said})
         if status == "failed" and not event.get("ignored"):
             failure = {**_select(event, "host", "task", "action", "phase", "seq", "ts"), "msg": message(event), **_problems(event)}
             self._append_limited(self._summary.failures, failure)

@@ -27,6 +27,7 @@ from .blobs import SPILL_BYTES, spill
 from .errors import CannotRecord, RecordInUse, cannot_record
 from .line import ENVELOPE, encode, sealed_closing_line
 from .redact import Redactor
+from .utf8 import to_bytes
 
 _RESERVED = frozenset(ENVELOPE)
 
@@ -355,7 +356,7 @@ def _lock(path: Path) -> int:
         raise cannot_record(path, exc, doing="lock") from exc
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        holder = f"pid {os.getpid()} on {os.uname().nodename}\n".encode()
+        holder = to_bytes(f"pid {os.getpid()} on {os.uname().nodename}\n")
         os.ftruncate(fd, 0)
         os.pwrite(fd, holder, 0)
     except OSError as exc:

@@ -26,14 +26,20 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
     """
 
     @app.command(help=texts.SEAL, short_help="Seal an incident's bundle.")
-    def seal(incident: Id, sign_key: Keys = None, as_json: Json = False) -> None:
+    def seal(
+        incident: Id, sign_key: Keys = None,
+        seal_broken: Annotated[bool, typer.Option("--seal-broken", help=texts.SEAL_BROKEN)] = False,
+        as_json: Json = False,
+    ) -> None:
         """See texts.SEAL."""
         found = _find(bind, incident)
         from ..evidence import closing, settings, show
         from ..exits import Exit
         from ..reporting import document
 
-        sealed, signers = closing.seal(found, configured=settings.load(found.home), sign_keys=sign_key or [], report=document.for_the_bag)
+        sealed, signers = closing.seal(
+            found, configured=settings.load(found.home), sign_keys=sign_key or [], report=document.for_the_bag, broken=seal_broken,
+        )
         show.show_sealed(found, sealed, signers, as_json=as_json)
         if len(sealed.signed) < len(signers):
             raise typer.Exit(int(Exit.FAILED))
@@ -121,7 +127,7 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
         found = Store(configured.home).find(incident) if incident else None
         made = awx_import.run(job, url=url, home=configured.home, page_size=page_size)
         if found is not None:
-            attaching.attach_run(found, made.run, made.run_dir)
+            attaching.attach_run(found, made.run_dir)
         if as_json:
             typer.echo(json.dumps({**made.as_dict(), "incident": found.id if found else None}))
             return

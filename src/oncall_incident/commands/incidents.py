@@ -97,7 +97,7 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
             from ..records import run_directory
 
             directory = run_directory(run, environ={"INCIDENT_HOME": str(found.home)}, cwd=Path.cwd())
-            attaching.attach_run(found, directory.name, directory)
+            run = attaching.attach_run(found, directory)
         if as_json:
             typer.echo(json.dumps({"incident": found.id, "files": digests, "run": run}))
             return
@@ -179,7 +179,9 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
         incident: Id,
         resolution: Annotated[str, typer.Option("-m", "--resolution", metavar="TEXT", help="What it was, and what ended it.")] = "",
         sign_key: Annotated[Many, typer.Option("--sign-key", metavar="KEY", help="A key file, agent, or none; several sign all.")] = None,
-        at: At = None, as_json: Json = False,
+        at: At = None,
+        seal_broken: Annotated[bool, typer.Option("--seal-broken", help=texts.SEAL_BROKEN)] = False,
+        as_json: Json = False,
     ) -> None:
         """See texts.CLOSE."""
         found = _find(bind, incident)
@@ -189,7 +191,7 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
 
         closed = closing.close(
             found, configured=settings.load(found.home), resolution=resolution, make_key=True, sign_keys=sign_key or [],
-            report=document.for_the_bag,
+            report=document.for_the_bag, broken=seal_broken,
             at=times.text(times.typed(at, at=times.now())) if at else "",
         )
         show.show_closed(found, closed, as_json=as_json)
@@ -240,10 +242,11 @@ def _read(given: str | None, option: str) -> str:
     from ..errors import Stop
 
     try:
-        return sys.stdin.read() if given == "-" else Path(str(given)).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "it is not text in UTF-8"
-        raise Stop(f"{option} {given}: {reason}.", hint="Give a file that you can read, or -.") from exc
+        data = sys.stdin.buffer.read() if given == "-" else Path(str(given)).expanduser().read_bytes()
+    except OSError as exc:
+        raise Stop(f"{option} {given}: {exc.strerror}.", hint="Give a file that you can read, or -.") from exc
+    # As a word of the command line would be: what is not UTF-8 is spelled out where it is written.
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _not_before_it_began(incident: Incident, name: str, at: str) -> None:

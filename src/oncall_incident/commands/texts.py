@@ -40,6 +40,8 @@ CLOSE = """Close an incident: it is resolved, its bundle is sealed, and copied t
 INCIDENT_PUSH_URL where that is set. A copy that fails costs nothing else.
 """
 
+SEAL_BROKEN = "Seal although files are not what the chains state of them: the seal says so, and verify says broken."
+
 SEAL = """Seal an incident's bundle as it is now: manifests over every file, signed.
 
 Signed is with --sign-key, else INCIDENT_SIGN_KEY, else the store's own key,

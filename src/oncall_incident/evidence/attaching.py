@@ -12,11 +12,11 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from ansible_collections.oncall.incident.plugins.plugin_utils._record import keeping, layout
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import keeping, layout, reader
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import cannot_record
 
 from ..errors import Stop
-from . import collecting, model, times
+from . import collecting, model, names, times
 from .incident import Incident
 
 _CHUNK = 1 << 20
@@ -54,12 +54,15 @@ def attach(incident: Incident, path: Path, *, name: str | None = None, redact: b
     return digest
 
 
-def attach_run(incident: Incident, run: str, run_dir: Path) -> None:
-    """Take the record of a run that was started without this incident into it.
+def attach_run(incident: Incident, run_dir: Path) -> str:
+    """Take the record of a run that was started without this incident into it; the run's id, whatever its directory is called.
 
     Raises:
-        Stop: it is still being written, or belongs to the incident already.
+        Stop: there is no record, it is still being written, or belongs to the incident already.
     """
+    run = next((str(event.get("run")) for event in reader.read(run_dir)), "")
+    if not names.is_safe(run):
+        raise Stop(f"{run_dir}: there is no record of a run.", hint="Give a run's directory or its id.")
     state = incident.state()
     if run in state.runs and state.runs[run].ended:
         raise Stop(f"{incident.id} has the run {run} already.", hint="incident status shows an incident's runs.")
@@ -75,6 +78,7 @@ def attach_run(incident: Incident, run: str, run_dir: Path) -> None:
             }),
         ])
         incident.custody("collected", {"record": run})
+    return run
 
 
 def _playbook(described: dict[str, object]) -> str:

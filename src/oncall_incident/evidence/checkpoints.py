@@ -16,7 +16,7 @@ from pathlib import Path
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader
 
 from ..errors import Stop
-from ..private import write_private
+from ..private import replace_private
 from . import places, signing
 from .incident import LOCK_SECONDS, Incident
 
@@ -74,8 +74,7 @@ def take(incident: Incident, *, origin: str, count: int, head: str, signer: sign
         return None
     number = max((int(item.path.stem) for item in known), default=0) + 1
     path = where / f"{number:06d}.txt"
-    part = write_private(where / f".{path.name}.{os.getpid()}", f"{PREFIX}/{origin}\n{count}\n{head}\n")
-    part.replace(path)
+    replace_private(path, f"{PREFIX}/{origin}\n{count}\n{head}\n")
     if signer is not None:
         # Whoever waits at a terminal is busy: a key that has to ask signs the seal, not this.
         with contextlib.suppress(Stop):

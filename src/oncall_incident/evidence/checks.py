@@ -10,18 +10,17 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, verify
 
 from .. import words
-from . import attested, bag, checkpoints, model, places, sealing, signing, times, timestamp
+from . import attested, bag, checkpoints, consistency, model, places, sealing, signing, times, timestamp
 
 PROVEN, UNPROVEN, BROKEN = "proven", "not proven", "broken"
 _MOST = 20
-_BLOB = re.compile(r"data/(?:runs/[^/]+/)?blobs/sha256/([0-9a-f]{2})/([0-9a-f]{64})\Z")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +86,7 @@ class _Check:
         self._incident = ""
         self._seen = (0, 0)
         self._digests: Mapping[str, str] = {}
+        self._stated = consistency.Statements(bundle)
         self._statements: list[Statement] = []
         self._events = 0
         self._signers: list[str] = []
@@ -110,6 +110,8 @@ class _Check:
         if seals:
             self._tags(seals)
         self._chains()
+        said = f"{words.count(self._stated.count, 'file')} as the chains state them, blobs as their names do."
+        self._say("kept files", PROVEN, said, self._stated.problems(digests))
         self._custody()
         vouched = self._seals(seals, listed)
         statuses = {statement.status for statement in self._statements}
@@ -185,7 +187,7 @@ class _Check:
 
     def _goes_on(self, path: str, digests: Mapping[str, str]) -> bool:
         """Whether a file is what an open incident writes: its chains and checkpoints are checked, its blobs are their own hash."""
-        blob = _BLOB.match(path)
+        blob = consistency.BLOB.match(path)
         if blob:
             return digests[path] == blob.group(2)
         return path.startswith(("data/events/", "data/checkpoints/", "data/runs/", "data/hosts/", "data/source/", "data/report/"))
@@ -221,10 +223,12 @@ class _Check:
                 odd.append(f"{item.path.name} is no checkpoint")
             seen.setdefault(item.origin, {})[item.count] = item.head
         name = f"{checkpoints.PREFIX}/{self._incident}"
-        self._chain("events", "the incident's events", data, places.EVENTS, seen.pop(f"{name}/events", {}))
+        heads = seen.pop(f"{name}/events", {})
+        self._chain("events", "the incident's events", data, places.EVENTS, heads, seen=self._stated.event)
         runs = data / "runs"
         for path in sorted(runs.iterdir()) if runs.is_dir() else ():
-            self._chain(f"run {path.name}", "the run's record", path, layout.RECORD, seen.pop(f"{name}/runs/{path.name}", {}))
+            heads = seen.pop(f"{name}/runs/{path.name}", {})
+            self._chain(f"run {path.name}", "the run's record", path, layout.RECORD, heads, seen=self._stated.of_run(path.name).see)
         if self._own is not None:
             # Of a run that is not collected yet the record is elsewhere.
             seen = {origin: heads for origin, heads in seen.items() if not origin.startswith(f"{name}/runs/")}
@@ -244,9 +248,12 @@ class _Check:
     def _unlike(self, root: Path, name: str) -> list[str]:
         return attested.problems(self._bundle, attested.read(root), name)
 
-    def _chain(self, what: str, label: str, root: Path, name: str, heads: Mapping[int, str], more: Sequence[str] = ()) -> None:
+    def _chain(
+        self, what: str, label: str, root: Path, name: str, heads: Mapping[int, str], more: Sequence[str] = (), *,
+        seen: Callable[[reader.Event], object] | None = None,
+    ) -> None:
         try:
-            report = verify.check(root, name, heads=heads, digest=self._digest)
+            report = verify.check(root, name, heads=heads, digest=self._digest, seen=seen)
         except OSError as exc:
             self._say(what, BROKEN, f"{label} cannot be read", [f"{exc.filename}: {exc.strerror}"])
             return

@@ -9,15 +9,18 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
+
 from ..errors import Stop
 from ..private import write_private
+from ..who import user
 from . import model, sealing, signing, times
 from .incident import Incident
 from .settings import Settings
 from .urls import public
 
-#: Makes the report that is sealed with an incident, in Markdown, and says how the incident is.
-Report = Callable[[Incident], tuple[str, model.State]]
+#: Makes the report that is sealed with an incident, in Markdown, with events that are not written yet; says how the incident is.
+Report = Callable[[Incident, Sequence[model.Event]], tuple[str, model.State]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Closed:
 
 def close(
     incident: Incident, *, configured: Settings, resolution: str, make_key: bool, sign_keys: Sequence[str] = (), seconds: float = 30.0,
-    at: str = "", report: Report | None = None, resolved: bool = True,
+    at: str = "", report: Report | None = None, resolved: bool = True, broken: bool = False,
 ) -> Closed:
     """Write that it is over, seal it, and push it where that is configured. A push that fails costs nothing but the copy.
 
@@ -46,10 +49,13 @@ def close(
         make_key: make a key when there is none.
         at: when it was closed, when that is not now.
         report: makes the report that is sealed with it, in Markdown.
+        broken: seal although files are not what the chains state of them.
 
     Raises:
-        Stop: a run still goes on, or something that an earlier seal covers was changed.
+        Stop: a run still goes on, something that an earlier seal covers was changed, or a file is not what the chains state of it.
+            Then the incident stays open.
     """
+    signers = configured.signers(sign_keys, make=make_key)
     with incident.locked():
         when = at or times.text(times.now())
         events: list[tuple[str, Mapping[str, Any]]] = []
@@ -58,8 +64,13 @@ def close(
             events.append((model.MILESTONE, {"name": "resolved", "at": when, "source": "auto"}))
         if not state.closed:
             events.append((model.CLOSED, {"resolution": resolution, "at": when}))
-        incident.append_all(events or [(model.NOTE, {"text": resolution})])
-        sealed, signers = seal(incident, configured=configured, sign_keys=sign_keys, make_key=make_key, seconds=seconds, report=report)
+        events = events or [(model.NOTE, {"text": resolution})]
+        # All that can fail comes first: an incident that says it is closed must not be left without its seal.
+        ready = sealing.prepare(incident, state, broken=broken)
+        if report is not None:
+            report(incident, [{"type": kind, "seq": 0, "ts": when, "by": user(), **payload} for kind, payload in events])
+        incident.append_all(events)
+        sealed = _seal(incident, configured=configured, signers=signers, seconds=seconds, report=report, ready=ready)
     pushed, failed = "", ""
     if configured.push_url:
         from . import pushing
@@ -73,24 +84,32 @@ def close(
 
 def seal(
     incident: Incident, *, configured: Settings, sign_keys: Sequence[str] = (), make_key: bool = True, seconds: float = 30.0,
-    report: Report | None = None,
+    report: Report | None = None, broken: bool = False,
 ) -> tuple[sealing.Sealed, Sequence[signing.Signer]]:
     """Seal with what is configured; who signed. This store learns its own signers' keys.
 
     Args:
         report: makes the report as the incident is now; each seal has its own, `data/report/incident-NNNN.md`.
+        broken: seal although files are not what the chains state of them.
     """
     signers = configured.signers(sign_keys, make=make_key)
-    state = None
-    # Held all the time: what the report read is what is sealed.
     with incident.locked():
-        if report is not None:
-            number = len(sealing.seals(incident.bundle)) + 1
-            (incident.data / "report").mkdir(mode=0o700, exist_ok=True)
-            text, state = report(incident)
-            write_private(incident.data / "report" / f"incident-{number:04d}.md", text)
-        sealed = sealing.seal(incident, signers=signers, authority=configured.authority, seconds=seconds, state=state)
+        ready = sealing.prepare(incident, incident.state(), broken=broken)
+        return _seal(incident, configured=configured, signers=signers, seconds=seconds, report=report, ready=ready), signers
+
+
+def _seal(
+    incident: Incident, *, configured: Settings, signers: Sequence[signing.Signer], seconds: float, report: Report | None,
+    ready: sealing.Ready,
+) -> sealing.Sealed:
+    """The report and the seal over it. The lock is held all the time: what the report read is what is sealed."""
+    state = None
+    if report is not None:
+        layout.make_private(incident.data / "report")
+        text, state = report(incident, ())
+        write_private(incident.data / "report" / f"incident-{ready.number:04d}.md", text)
+    sealed = sealing.seal(incident, signers=signers, authority=configured.authority, seconds=seconds, state=state, ready=ready)
     for signer in signers:
         if signer.identity in sealed.signed:
             signing.remember(configured.home, signer)
-    return sealed, signers
+    return sealed

@@ -45,7 +45,7 @@ def collect(incident: Incident, run: str, run_dir: Path) -> int:
     with incident.locked():
         count = 0
         for path in _files(run_dir):
-            count += _bring(path, incident.data / _place(run, path.relative_to(run_dir)))
+            count += _bring(path, incident.data / place(run, path.relative_to(run_dir)))
         # Once it is there it stays: a seal may cover it.
         if count and not (incident.data / "runs" / run / "run.json").exists():
             write_private(incident.data / "runs" / run / "run.json", json.dumps(describe(run_dir), indent=1, sort_keys=True) + "\n")
@@ -109,8 +109,8 @@ def _in(value: Any, pointer: str, key: str = "") -> Iterator[dict[str, Any]]:
             yield {"pointer": pointer, "rule": rule, "token": found.group(1)}
 
 
-def _place(run: str, relative: Path) -> Path:
-    """Where a file of a run's directory lies in the bag: a host's snapshots under its own directory."""
+def place(run: str, relative: Path) -> Path:
+    """Where a file of a run's directory lies in the bag, below data: a host's snapshots under its own directory."""
     first, *rest = relative.parts
     if first == "hosts" and len(rest) > 1:
         return Path("hosts", _safe(rest[0]), run, *(_safe(part) for part in rest[1:]))

@@ -17,11 +17,12 @@ from typing import Any
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import cannot_record
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import to_bytes
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.writer import Segment
 
 from ..errors import Stop
 from ..exits import Exit
-from ..private import write_private
+from ..private import replace_private
 from ..who import opening, user
 from . import model, places
 from .model import State
@@ -153,8 +154,7 @@ class Incident:
 
     def write_json(self, text: str) -> None:
         """Replace incident.json: what the events say, for people and other tools."""
-        part = write_private(self.data / f".incident.json.{os.getpid()}", text)
-        part.replace(self.data / "incident.json")
+        replace_private(self.data / "incident.json", text)
 
 
 def _lock(path: Path, *, seconds: float) -> int:
@@ -179,5 +179,5 @@ def _lock(path: Path, *, seconds: float) -> int:
             time.sleep(_POLL)
             continue
         os.ftruncate(fd, 0)
-        os.pwrite(fd, f"pid {os.getpid()} ({user()}) on {os.uname().nodename}\n".encode(), 0)
+        os.pwrite(fd, to_bytes(f"pid {os.getpid()} ({user()}) on {os.uname().nodename}\n"), 0)
         return fd

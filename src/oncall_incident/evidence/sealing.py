@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import cleaned
 
 from .. import who
 from ..errors import Stop
 from ..exits import Exit
-from ..private import write_private
-from . import attested, bag, checkpoints, collecting, instructions, model, places, signing, timeline, times, timestamp
+from ..private import replace_private, write_private
+from . import attested, bag, checkpoints, collecting, consistency, instructions, model, places, signing, timeline, times, timestamp
 from .incident import Incident
 from .urls import public
 
@@ -32,9 +33,27 @@ COPIES = (bag.MANIFEST, bag.TAG_MANIFEST, bag.BAG_INFO)
 _LEFT = re.compile(r"\.(?:.+\.\d+|[0-9a-f]{16}\.[0-9a-f]{8})\Z")
 _UNFINISHED = re.compile(r"seal/\.[0-9]{4} has a name")
 _NUMBER = re.compile(r"[0-9]{4}\Z")
+#: Files that a seal names which are not what the chains state of them; verify names them all.
+_MOST_NAMED = 20
 UNSIGNED = "sealed by hashes alone: nobody's key vouches for it"
 NO_AUTHORITY = "no time-stamping authority is configured: its times are this machine's"
 SOFTWARE = "oncall.incident (https://galaxy.ansible.com/oncall/incident)"
+
+
+@dataclasses.dataclass(frozen=True)
+class Ready:
+    """An incident that can be sealed.
+
+    Attributes:
+        before: its seals; number: the next one's.
+        known: the digests of the files of its payload, but for the chain that is still being written.
+        broken: which of them are not what the chains state, in words.
+    """
+
+    before: tuple[tuple[int, Path], ...]
+    number: int
+    known: Mapping[str, str]
+    broken: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +97,7 @@ def of_last(path: str, number: int) -> bool:
 
 def seal(
     incident: Incident, *, signers: Sequence[signing.Signer], authority: str | None, seconds: float = 30.0,
-    state: model.State | None = None,
+    state: model.State | None = None, ready: Ready | None = None, broken: bool = False,
 ) -> Sealed:
     """Seal an incident as it is now.
 
@@ -86,20 +105,20 @@ def seal(
         authority: URL of the time-stamping authority; None asks nobody.
         seconds: how long to wait for it.
         state: the incident as it is now, from somebody who read it while he held its lock, and still holds it.
+        ready: what prepare() found, from somebody who has held the lock since.
+        broken: as for prepare().
 
     Raises:
         Stop: a run goes on, or something that an earlier seal or the custody chain covers was changed.
         CannotRecord: it cannot be written.
     """
     with incident.locked():
-        require_intact(incident)
-        _sweep(incident)
         state = state or incident.state()
-        _collect_runs(incident, state)
-        before = seals(incident.bundle)
-        number = before[-1][0] + 1 if before else 1
-        known = _checked(incident, before)
-        event = {"number": number, "signers": [signer.identity for signer in signers]}
+        ready = ready or prepare(incident, state, broken=broken)
+        before, number, known = ready.before, ready.number, ready.known
+        event: dict[str, Any] = {"number": number, "signers": [signer.identity for signer in signers]}
+        if ready.broken:
+            event["broken"] = list(ready.broken[:_MOST_NAMED])
         seq = incident.append(model.SEALED, event)
         model.add(state, {"type": model.SEALED, "seq": seq, **event})
         incident.close_segment(places.EVENTS)
@@ -112,12 +131,39 @@ def seal(
         fresh = [path for path in files if path not in known or path in changed]
         entries = {**{path: value for path, value in known.items() if path in files}, **bag.digests(incident.bundle, fresh)}
         _write_tags(incident, number, entries, state.title)
-        made = _make_seal(incident, number, len(entries), signers, authority, seconds)
+        made = _make_seal(incident, number, len(entries), signers, authority, seconds, [f"sealed broken: {text}" for text in ready.broken])
         incident.custody("sealed", {
             "number": number, "tagmanifest_sha256": made.digest, "signed": list(made.signed), "time": list(made.stamped),
             "notes": list(made.notes),
         })
     return made
+
+
+def prepare(incident: Incident, state: model.State, *, broken: bool = False) -> Ready:
+    """Collect what belongs to the bag, and find out whether it can be sealed: before anything is written that says so.
+
+    Args:
+        state: the incident as it is now.
+        broken: go on although files are not what the chains state of them; the seal says so, and `verify` finds it all the same.
+
+    Raises:
+        Stop: a run goes on, or something was changed since an earlier seal or since it was kept.
+    """
+    with incident.locked():
+        require_intact(incident)
+        _sweep(incident)
+        _collect_runs(incident, state)
+        before = seals(incident.bundle)
+        known = _checked(incident, before)
+        wrong = consistency.Statements.read(incident.bundle).problems(known)
+        if wrong and not broken:
+            more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            raise Stop(
+                f"{incident.id}: {wrong[0]}{more}. It is not sealed.", status=Exit.FAILED,
+                hint=f"Put the file back as it was: from a backup, or a copy that was pushed. incident verify {incident.id} names all of "
+                "them. --seal-broken seals it as it is: the seal says so, and verify says broken for ever.",
+            )
+        return Ready(tuple(before), before[-1][0] + 1 if before else 1, known, tuple(wrong))
 
 
 def require_intact(incident: Incident) -> None:
@@ -252,20 +298,13 @@ def _derive(incident: Incident, before: Sequence[tuple[int, Path]], state: model
                 layout.make_private(kept.parent)
                 with contextlib.suppress(FileExistsError):
                     os.link(there, kept)
-    _write(incident.data / "incident.json", [json.dumps(state.as_dict(), indent=1, sort_keys=True)])
-    _write(incident.data / "timeline.jsonl", timeline.lines(incident.data))
-    _write(incident.data / "redactions.jsonl", (json.dumps(entry, sort_keys=True) for entry in collecting.redactions(incident.data)))
+    for name, lines in (
+        ("incident.json", [json.dumps(state.as_dict(), indent=1, sort_keys=True)]),
+        ("timeline.jsonl", timeline.lines(incident.data)),
+        ("redactions.jsonl", (json.dumps(entry, sort_keys=True) for entry in collecting.redactions(incident.data))),
+    ):
+        replace_private(incident.data / name, (f"{line}\n" for line in lines), sync=True)
     return set(DERIVED)
-
-
-def _write(path: Path, lines: Any) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", errors="backslashreplace") as stream:
-        for line in lines:
-            stream.write(line + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
 
 
 def _copy_custody(incident: Incident) -> None:
@@ -282,10 +321,10 @@ def _copy_custody(incident: Incident) -> None:
 def _write_tags(incident: Incident, number: int, entries: Mapping[str, str], title: str) -> None:
     bundle = incident.bundle
     count, head = checkpoints.end(incident.data, places.EVENTS)
-    _text(bundle / "bagit.txt", bag.BAGIT)
-    _text(bundle / bag.VERIFY, instructions.text())
-    _text(bundle / bag.MANIFEST, bag.manifest(entries))
-    _text(bundle / bag.BAG_INFO, bag.bag_info([
+    replace_private(bundle / "bagit.txt", bag.BAGIT)
+    replace_private(bundle / bag.VERIFY, instructions.text())
+    replace_private(bundle / bag.MANIFEST, bag.manifest(entries))
+    replace_private(bundle / bag.BAG_INFO, bag.bag_info([
         ("External-Identifier", incident.id), ("External-Description", title), ("Bagging-Date", times.text(times.now())[:10]),
         ("Payload-Oxum", bag.oxum(bundle, list(entries))), ("Bag-Software-Agent", SOFTWARE), ("Seal-Number", str(number)),
         ("Events-Count", str(count)), ("Events-Head-SHA256", head), ("Clock-Source", "the controller's clock, UTC"),
@@ -293,11 +332,12 @@ def _write_tags(incident: Incident, number: int, entries: Mapping[str, str], tit
     tags = ["bagit.txt", bag.BAG_INFO, bag.MANIFEST, bag.VERIFY, *bag.walk(bundle, places.CUSTODY).files]
     if number > 1:
         tags += bag.walk(bundle, "seal").files
-    _text(bundle / bag.TAG_MANIFEST, bag.manifest(bag.digests(bundle, tags)))
+    replace_private(bundle / bag.TAG_MANIFEST, bag.manifest(bag.digests(bundle, tags)))
 
 
 def _make_seal(
     incident: Incident, number: int, files: int, signers: Sequence[signing.Signer], authority: str | None, seconds: float,
+    known: Sequence[str],
 ) -> Sealed:
     path = incident.bundle / "seal" / f"{number:04d}"
     part = path.with_name(f".{path.name}")
@@ -305,7 +345,7 @@ def _make_seal(
     layout.make_private(part)
     for name in COPIES:
         shutil.copyfile(incident.bundle / name, part / name)
-    signed, notes = [], []
+    signed, notes = [], list(known[:_MOST_NAMED])
     for signer in signers:
         try:
             signing.sign(part / bag.TAG_MANIFEST, signer, to=part / signer.file_name)
@@ -323,7 +363,7 @@ def _make_seal(
         "signers": [signer.identity for signer in signed], "time": stamped, "notes": notes,
         "authority": public(authority) if authority is not None else None,
     })
-    write_private(part / "seal.json", json.dumps(facts, indent=1, sort_keys=True) + "\n")
+    write_private(part / "seal.json", json.dumps(cleaned(facts), indent=1, sort_keys=True) + "\n")
     os.rename(part, path)
     return Sealed(number, path, digest, files, tuple(signer.identity for signer in signed), tuple(stamped), tuple(notes))
 
@@ -345,8 +385,3 @@ def _stamp(targets: Sequence[Path], authority: str | None, seconds: float) -> tu
         except timestamp.NoToken as exc:
             notes.append(f"no time token: {exc}")
     return stamped, notes
-
-
-def _text(path: Path, text: str) -> None:
-    part = write_private(path.with_name(f".{path.name}.{os.getpid()}"), text)
-    part.replace(path)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, provenance
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import cleaned, to_bytes
 
 from ..private import write_private
 from . import bag
@@ -31,7 +32,7 @@ def keep(incident: Incident, *, playbook: str, collection: Path, versions: Mappi
         "versions": dict(versions), "project": _revision(project),
         "project_roles": _digests(project, ("roles",)) if project.resolve() != collection.resolve() else {},
     }
-    text = json.dumps(described, indent=1, sort_keys=True) + "\n"
+    text = json.dumps(cleaned(described), indent=1, sort_keys=True) + "\n"
     digest = hashlib.sha256(text.encode()).hexdigest()
     path = incident.data / "source" / f"{digest[:32]}.json"
     if not path.exists():
@@ -46,11 +47,11 @@ def inventories(given: Iterable[str], *, cwd: Path) -> list[dict[str, Any]]:
     for name in given:
         path = cwd / Path(name).expanduser()
         if "," in name:
-            found.append({"inventory": name, "sha256": hashlib.sha256(name.encode()).hexdigest()})
+            found.append({"inventory": name, "sha256": hashlib.sha256(to_bytes(name)).hexdigest()})
         elif path.is_file():
             found.append({"inventory": name, "sha256": _safely(path)})
         elif path.is_dir():
-            found.append({"inventory": name, "sha256": hashlib.sha256(bag.manifest(_digests(path, (".",))).encode()).hexdigest()})
+            found.append({"inventory": name, "sha256": hashlib.sha256(to_bytes(bag.manifest(_digests(path, (".",))))).hexdigest()})
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import CHANGED_OUTCOMES, was_touched
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import STATUSES
-from ansible_collections.oncall.incident.plugins.plugin_utils._record import verify
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import keeping, verify
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
 from .. import outcome, words
@@ -158,6 +158,7 @@ def of_sources(sources: Sequence[Source]) -> dict[str, Any]:
         "not_measured": [{"host": host, "ref": source.number or ""} for source in sources if outcome.ansible_segments(source.summary)
                          for host in outcome.not_measured(source.summary)],
         "unreachable": _cited(sources, "unreachable"), "unanswered": _cited(sources, "unanswered"), "failures": _cited(sources, "failures"),
+        "captured": [item for source in sources for item in _captured(source)],
         "lost": sum(source.summary.lost_events for source in sources),
         "entries": [entry for source in sources for event in source.summary.timeline if (entry := _entry(source, event))["what"]],
         "dropped": sum(source.summary.counts.get("dropped", 0) for source in sources),
@@ -270,6 +271,27 @@ def _spared(source: Source) -> list[dict[str, Any]]:
          "why": words.reasons(item.get("reasons") or []), "ref": source.at(item.get("seq"))}
         for item in outcome.spared(source.summary)
     ]
+
+
+def _captured(source: Source) -> list[dict[str, Any]]:
+    """Whose outputs were kept under a host's name, and of whom none were: once for a host, way and machine."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for item in source.summary.captured:
+        machine = item["machine"]
+        name = str(machine.get("hostname") or "a machine that does not tell its name")
+        identity = f", machine id {machine['machine_id']}" if machine.get("machine_id") else ""
+        own = ", the machine that incident runs on" if machine.get("controller") else ""
+        if item.get("refused"):
+            text = f"nothing is kept: {item.get('reason')}"
+        elif not item.get("collected"):
+            text = f"nothing was kept from {name}{identity}{own}: {item.get('reason') or 'it gave nothing'}"
+        elif item.get("action") == keeping.OF_A_SERVER:
+            text = f"what the server says, asked from {name}{identity}{own}"
+        else:
+            text = f"what {name} says{identity}{own}"
+        entry = {"host": item.get("host"), "text": text, "kept": bool(item.get("collected")), "ref": source.at(item.get("seq"))}
+        found.setdefault((str(item.get("host")), text), entry)
+    return list(found.values())
 
 
 def _cited(sources: Iterable[Source], name: str) -> list[dict[str, Any]]:

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,8 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import ver
 
 from ..evidence import checks
 from ..evidence.incident import Incident
-from ..evidence.model import State
-from ..private import write_private
+from ..evidence.model import Event, State
+from ..private import replace_private
 from ..recording import close_unfinished
 from . import files, postmortem, render
 from .content import Source, of_run
@@ -60,11 +59,15 @@ def incident_content(
     return {**content, "postmortem": postmortem.draft(content)}
 
 
-def for_the_bag(incident: Incident) -> tuple[str, State]:
-    """The report that is sealed with an incident, Markdown, and the incident as it is now."""
+def for_the_bag(incident: Incident, coming: Sequence[Event] = ()) -> tuple[str, State]:
+    """The report that is sealed with an incident, Markdown, and the incident as it is now.
+
+    Args:
+        coming: events as if they were written already.
+    """
     from .incident import read
 
-    own = read(incident)
+    own = read(incident, coming=coming)
     return text(incident_content(incident, own=own), MARKDOWN), own.state
 
 
@@ -80,7 +83,6 @@ def write(content: Mapping[str, Any], directory: Path, forms: Iterable[str] = FO
     written = []
     for form in forms:
         target = directory / names[form]
-        part = write_private(directory / f".{target.name}.{os.getpid()}", text(content, form))
-        part.replace(target)
+        replace_private(target, text(content, form))
         written.append(target)
     return written

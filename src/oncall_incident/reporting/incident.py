@@ -109,11 +109,12 @@ def of_incident(incident: Incident, read: Read, *, now: datetime | None = None, 
     }
 
 
-def read(incident: Incident, *, check: bool = True) -> Read:
+def read(incident: Incident, *, check: bool = True, coming: Sequence[model.Event] = ()) -> Read:
     """Read an incident's own events in one pass.
 
     Args:
         check: whether the chain is checked as well.
+        coming: events as if they were written already.
     """
     state = State()
     head: list[model.Event] = []
@@ -132,6 +133,8 @@ def read(incident: Incident, *, check: bool = True) -> Read:
     if not check:
         for event in incident.events():
             take(event)
+    for event in coming:
+        take(event)
     state.id = state.id or incident.id
     return Read(state, [_entry(event) for event in (*head, *tail)], list(people), checked)
 

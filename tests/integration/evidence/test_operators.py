@@ -175,7 +175,7 @@ def test_a_run_from_outside_is_taken_in(tmp_path: Path) -> None:
     run = case.incident.state().runs[run_dir.name]
     assert (run.scenario, run.outcome, run.source) == ("redis-recovery", "recovered", "attached")
     with pytest.raises(Stop, match="has the run"):
-        attaching.attach_run(case.incident, run_dir.name, run_dir)
+        attaching.attach_run(case.incident, run_dir)
     case.seal()
     assert case.check().status == "proven"
 

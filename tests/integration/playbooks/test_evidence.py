@@ -16,6 +16,7 @@ from .conftest import Ended, Sick, Site
 #: Of a busy machine that other tests run on as well.
 WITH: dict[str, Any] = {
     "evidence_snapshot": True,
+    "evidence_local": True,
     "evidence_skip": ["open_files"],
     "evidence_budget": "120s",
     "evidence_command_timeout": "60s",
@@ -66,6 +67,19 @@ def test_it_is_kept_before_anything_is_ended_and_the_rest_afterwards(snapped: Si
     assert [event["seq"] < ended["seq"] for event in kept] == [True, True, False]
     (log,) = [item for item in index(done, "item") if item["name"].startswith("log01_")]
     assert log["status"] == "collected" and (done.run_dir / log["path"]).stat().st_size == log["bytes"] > 0
+
+
+def test_nothing_of_this_machine_is_kept_as_another_hosts(snapped: Site, sick: Sick) -> None:
+    """As with an inventory of port-forwards: what the database says is its own, wherever it is asked from."""
+    del snapped.hosts["db"]["db1"]["evidence_local"]
+    done = snapped.call([str(snapped.bin / "incident"), "run", "db-recovery", "-i", str(snapped.inventory()), "--check", "--json"])
+    assert done.status == 0, done.output
+    assert [line["part"] for line in index(done, "refused")] == ["first"]
+    assert [line["part"] for line in index(done, "begin")] == ["postgresql"] and sick.root.pid in sessions(done)
+    assert sorted(path.name for path in (done.run_dir / "hosts" / "db1").iterdir()) == ["25-database", "index.jsonl"]
+    assert '"not_captured": [{"host": "db1", "refused": "controller"' in done.output and "not kept of db1" in done.output
+    assert "not kept" in (done.run_dir / "report.md").read_text()
+    done.assert_record_verifies()
 
 
 def test_the_wrapper_takes_one_snapshot_in_its_two_executions(snapped: Site, sick: Sick) -> None:

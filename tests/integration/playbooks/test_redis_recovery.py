@@ -185,7 +185,7 @@ def test_what_the_cache_knows_is_kept_before_it_is_cleared_and_its_password_is_n
     need(shutil.which("redis-cli"), "redis-cli")
     site.cache.execute("CONFIG", "SET", "requirepass", PASSWORD)
     site.hosts["cache"]["cache1"].update(
-        redis_login_password=PASSWORD, evidence_snapshot=True, evidence_budget="120s", evidence_command_timeout="60s",
+        redis_login_password=PASSWORD, evidence_snapshot=True, evidence_local=True, evidence_budget="120s", evidence_command_timeout="60s",
         evidence_skip=["open_files"],
     )
     done = site.recover(redis_clear="always", redis_clear_pattern="good:*")

@@ -35,8 +35,8 @@ class FullSite(Site):
             "host_become": False, "host_file_systems": [str(self.full)], "host_look_below": [str(self.full)], "host_disk_sample": "0s",
             "host_verify_hold": "0s", "host_verify_timeout": "20s",
             "host_clean": [{"directory": str(self.full), "pattern": "*.log.*", "min_age": "1h"}],
-            "evidence_snapshot": True, "evidence_budget": "120s", "evidence_command_timeout": "60s", "evidence_skip": ["open_files"],
-            **self.more,
+            "evidence_snapshot": True, "evidence_local": True, "evidence_budget": "120s", "evidence_command_timeout": "60s",
+            "evidence_skip": ["open_files"], **self.more,
         })
 
 

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, verify
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, stated, verify
 
+from oncall_incident import report
 from tests.support.need import need
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -85,7 +86,125 @@ def site(tmp_path: Path) -> Site:
 def snapshot(**args: Any) -> dict[str, Any]:
     # The machine may be busy with other tests.
     patient = {"budget": "120s", "command_timeout": "60s"}
-    return {"name": "Take it", "oncall.incident.snapshot": {"skip": list(EXPENSIVE), **patient, **args}}
+    return {"name": "Take it", "oncall.incident.snapshot": {"skip": list(EXPENSIVE), "local": True, **patient, **args}}
+
+
+def machine(line: Mapping[str, Any]) -> dict[str, Any]:
+    """What a line or a result says of the machine that answered."""
+    said: dict[str, Any] = line["machine"]
+    return said
+
+
+def test_nothing_of_the_controller_is_kept_under_another_name(site: Site) -> None:
+    """A local connection, as an inventory of port-forwards has it."""
+    taking = {"name": "Take it", "oncall.incident.snapshot": {"part": "rest", "files": ["/etc/hostname"]}}
+    status, output = site.play(
+        {"name": "Take it", "oncall.incident.snapshot": {}}, taking,
+        {"name": "Go on", "ansible.builtin.debug": {"msg": "the run goes on"}}, check=False,
+    )
+    assert status == 0, output
+    assert "the run goes on" in output
+    first, rest, _debug = site.results()
+    for result in (first, rest):
+        assert (result["collected"], result["refused"], result.get("items")) == (False, "controller", None)
+        assert "db1.example.org" in result["reason"] and os.uname().nodename in result["reason"] and "evidence_local" in result["reason"]
+        assert machine(result)["controller"] is True
+    assert [(line["part"], machine(line)["hostname"]) for line in site.index("refused")] == [
+        ("first", os.uname().nodename), ("rest", os.uname().nodename)
+    ]
+    assert [path.name for path in (site.run_dir / "hosts/db1.example.org").iterdir()] == ["index.jsonl"], "none of its outputs"
+    assert not list(site.temporary.glob("oncall-snapshot-*"))
+    assert stated.check_run(site.run_dir).status == verify.OK
+    text = report.render(site.run_dir)
+    assert "**not kept** of db1.example.org" in text and os.uname().nodename in text
+    assert "not kept" in report.render(site.run_dir, "html")
+
+
+def test_a_task_delegated_to_the_controller(site: Site) -> None:
+    """Another host's task that runs here."""
+    site.variables = {"ansible_connection": "ssh", "ansible_host": "192.0.2.1"}
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    status, output = site.play({**snapshot(local=False), "delegate_to": "localhost", "vars": here})
+    assert status == 0, output
+    (result,) = site.results()
+    assert result["refused"] == "controller"
+
+
+@pytest.mark.parametrize("host", ["localhost", os.uname().nodename])
+def test_a_machine_that_is_called_what_it_is(tmp_path: Path, host: str) -> None:
+    site = Site(tmp_path, host=host)
+    status, output = site.play(snapshot(only=["load"], local=False))
+    assert status == 0, output
+    (result,) = site.results()
+    assert result["collected"] is True and machine(result)["controller"] is True
+
+
+def test_the_controller_where_it_is_meant(site: Site) -> None:
+    status, output = site.play(snapshot(only=["load"], local=True))
+    assert status == 0, output
+    (result,) = site.results()
+    (begin,) = site.index("begin")
+    identity = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert result["collected"] is True and "refused" not in result
+    for said in (machine(result), machine(begin)):
+        assert (said["controller"], said["boot_id"], said["hostname"]) == (True, identity, os.uname().nodename)
+        assert said.get("machine_id", "") == Path("/etc/machine-id").read_text().strip()
+    assert f"kept of db1.example.org: what {os.uname().nodename} says" in report.render(site.run_dir).replace("\\", "")
+    index = (site.run_dir / result["index"]["path"]).read_bytes()
+    assert (len(index), hashlib.sha256(index).hexdigest()) == (result["index"]["bytes"], result["index"]["sha256"])
+
+
+def test_what_the_record_states_of_the_outputs_is_checked(site: Site) -> None:
+    status, output = site.play(snapshot(only=["load", "memory", "disk_space"]), snapshot(only=["mounts"], once=False))
+    assert status == 0, output
+    assert stated.check_run(site.run_dir).status == verify.OK
+    index = site.run_dir / "hosts/db1.example.org/index.jsonl"
+    whole = index.read_bytes()
+
+    def problems() -> list[str]:
+        report = stated.check_run(site.run_dir)
+        assert report.status == (verify.BROKEN if report.problems else verify.OK)
+        return [problem.message for problem in report.problems]
+
+    # Words that no other statement repeats.
+    index.write_bytes(whole.replace(b'"clock_offset":', b'"clock_0ffset":', 1))
+    assert "hosts/db1.example.org/index.jsonl: event " in problems()[0] and "at its beginning" in problems()[0]
+    index.write_bytes(whole[:-200])
+    assert problems()
+    # A run that was killed has lines that no result states yet.
+    index.write_bytes(whole + b'{"kind":"begin"}\n')
+    assert not problems()
+    index.write_bytes(whole)
+    (site.run_dir / "hosts/db1.example.org/30-mem/memory.txt").write_bytes(b"plenty\n")
+    assert problems() and "30-mem/memory.txt" in problems()[0]
+
+
+def test_a_host_with_processes_of_its_own_on_the_same_kernel(site: Site) -> None:
+    """As a container is: the same boot id, and here the same machine id as well, since images are cloned with theirs."""
+    need(os.geteuid() == 0 and shutil.which("unshare") and shutil.which("nsenter"), "unshare and nsenter as root")
+    waiting = "hostname db1; echo ready; exec sleep 600"
+    holder = subprocess.Popen(
+        ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", waiting],
+        stdout=subprocess.PIPE, text=True,
+    )
+    assert holder.stdout is not None
+    try:
+        assert holder.stdout.readline() == "ready\n"
+        (inside,) = Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split()
+        site.variables = {"ansible_shell_executable": str(site.place / "inside")}
+        (site.place / "inside").write_text(f'#!/bin/sh\nexec nsenter --target {inside} --mount --uts --pid /bin/sh "$@"\n')
+        (site.place / "inside").chmod(0o755)
+        status, output = site.play(snapshot(only=["processes", "load"], local=False))
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+    assert status == 0, output
+    (result,) = site.results()
+    said = machine(result)
+    assert result["collected"] is True and said["controller"] is False and said["hostname"] == "db1"
+    assert said["boot_id"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert said["pid_namespace"] != os.readlink("/proc/self/ns/pid")
 
 
 def test_everything_about_a_host_in_check_mode(site: Site) -> None:
@@ -232,9 +351,8 @@ def test_a_place_can_be_named(site: Site) -> None:
 
 def peak(site: Site, log: Path) -> int:
     """Bytes that the largest process of taking a log needed at most."""
-    task = json.dumps(
-        {"name": "Take it", "oncall.incident.snapshot": {"part": "rest", "files": [str(log)], "only": ["memory"], "max_file_mib": 4096}}
-    )
+    args = {"local": True, "part": "rest", "files": [str(log)], "only": ["memory"], "max_file_mib": 4096}
+    task = json.dumps({"name": "Take it", "oncall.incident.snapshot": args})
     program = (
         "import json, resource, sys; from pathlib import Path\n"
         f"sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]\n"

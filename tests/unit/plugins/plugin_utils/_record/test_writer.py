@@ -84,11 +84,28 @@ def test_a_secret_is_removed_before_a_value_is_spilled(run_dir: Path) -> None:
     assert not [path for path in run_dir.rglob("*") if path.is_file() and b"CANARY" in path.read_bytes()]
 
 
-def test_text_that_is_no_utf8_is_kept(run_dir: Path, open_segment: Opener) -> None:
+def test_text_that_is_not_utf8_is_spelled_out(run_dir: Path, open_segment: Opener) -> None:
+    many = [{"line": "caf\udce9"} for _ in range(5000)]
     with open_segment() as segment:
-        segment.append("result", {"result": {"stdout": "\udcff \ud800 ü", "big": "\ud800" * 70_000}})
-    assert next(event for event in reader.read(run_dir) if event["type"] == "result")["result"]["stdout"] == "\udcff \ud800 ü"
+        segment.append("result", {"result": {"stdout": "\udcff \ud800 ü", "caf\udce9": 1, "big": "\ud800" * 70_000, "many": many}})
+        segment.append("result", {"result": {"stdout": "\udce9" * 70_000}})
+    first, second = [event["result"] for event in reader.read(run_dir) if event["type"] == "result"]
+    assert first["stdout"] == "\\xff \\ud800 ü" and first["caf\\xe9"] == 1
+    assert reader.blob(run_dir, first["big"])[:12] == b"\\ud800\\ud800" and json.loads(reader.blob(run_dir, first["many"]))[0] == {
+        "line": "caf\\xe9"
+    }
+    assert reader.blob(run_dir, second["stdout"]) == b"\xe9" * 70_000, "a large output is kept byte for byte"
+    for path in (run_dir / "record").iterdir():
+        assert "\\ud" not in path.read_bytes().decode("utf-8").replace("\\\\ud", "")
     assert verify.check(run_dir).status == verify.OK
+
+
+def test_lone_surrogates_of_an_earlier_version_are_spelled_out_by_the_reader() -> None:
+    assert reader.parse(b'{"text":"caf\\udce9","\\ud800":[{"\\uDCFF":"\\ud83d\\ude00"}]}') == {
+        "text": "caf\\xe9", "\\ud800": [{"\\xff": "\U0001f600"}]
+    }
+    assert reader.parse('{"text":"\ud800"}'.encode("utf-8", "surrogatepass")) == {"text": "\\ud800"}
+    assert reader.parse('{"text":"한글 \\\\ud800"}'.encode()) == {"text": "한글 \\ud800"}
 
 
 def test_the_envelope_cannot_be_overwritten(open_segment: Opener) -> None:

@@ -1,0 +1,212 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that are not what the chains state of them: a seal does not launder them, and verify names them whoever signed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
+
+from oncall_incident.errors import Stop
+from oncall_incident.evidence import attaching, bag, checks, closing, policy, sealing, settings, signing, sources
+from oncall_incident.evidence.incident import Incident
+from oncall_incident.evidence.store import Store
+
+from .conftest import ROOT, command, make_key, said
+from .test_earlier_records import MADE, RUNS
+
+RUN = RUNS["recovered"]
+ATTACHED = b"2026-02-03T04:05:06Z the pool is exhausted\n"
+DIGEST = hashlib.sha256(ATTACHED).hexdigest()
+
+
+class Told:
+    """An open incident with a real run's record, which has snapshots of its host and of its database, and an attachment."""
+
+    def __init__(self, place: Path) -> None:
+        self.home = place / "home"
+        self.home.mkdir()
+        subprocess.run(["tar", "-x", "-p", "--no-same-owner", "-f", MADE / "home.tar.gz", "-C", self.home], check=True, timeout=60)
+        (place / "errors.log").write_bytes(ATTACHED)
+        self.incident: Incident = Store(self.home).open(title="Logins hang", severity="SEV1", policy=policy.load("default"))
+        self.signer = signing.Signer("ann@ctl1", make_key(place / "ann", "ann@ctl1"), "file")
+        self.allowed = signing.remember(self.home, self.signer)
+        attaching.attach_run(self.incident, self.home / "runs" / RUN)
+        attaching.attach(self.incident, place / "errors.log")
+        source = sources.keep(self.incident, playbook="x", collection=ROOT, versions={}, project=place)
+        self.incident.append_all([
+            ("run.started", {"record": "r", "scenario": "x", "at": "2026-02-03T04:05:06Z", "ran": source}),
+            ("run.ended", {"record": "r", "outcome": "planned", "exit_status": 0, "at": "2026-02-03T04:05:07Z"}),
+        ])
+
+    @property
+    def host(self) -> Path:
+        """What was kept of the run's host, in the bag."""
+        return self.incident.data / "hosts" / "demo" / RUN
+
+    def close(self, *, broken: bool = False) -> closing.Closed:
+        return closing.close(
+            self.incident, configured=settings.load(self.home), resolution="over", make_key=False, sign_keys=[str(self.signer.key)],
+            broken=broken,
+        )
+
+    def check(self) -> checks.Verdict:
+        """As a third party who trusts the signer."""
+        return checks.check(self.incident.bundle, allowed=self.allowed, authority=None)
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Told:
+    return Told(tmp_path)
+
+
+def write(path: Path, data: bytes) -> None:
+    path.chmod(0o600)
+    path.write_bytes(data)
+
+
+def cut_a_line(told: Told) -> str:
+    path = told.host / "25-database/postgresql_activity.txt"
+    write(path, b"".join(path.read_bytes().splitlines(keepends=True)[3:]))
+    return f"data/hosts/demo/{RUN}/25-database/postgresql_activity.txt: event "
+
+
+def overwrite_the_attachment(told: Told) -> str:
+    write(layout.blob_path(told.incident.data, DIGEST), b"nothing was wrong\n")
+    return f"data/blobs/sha256/{DIGEST[:2]}/{DIGEST}: a blob's name is its SHA-256"
+
+
+def remove_the_attachment(told: Told) -> str:
+    layout.blob_path(told.incident.data, DIGEST).unlink()
+    return f"data/blobs/sha256/{DIGEST[:2]}/{DIGEST}: event "
+
+
+def remove_the_hosts(told: Told) -> str:
+    # Of the run as well: it would be collected again from there.
+    for path in (told.incident.data / "hosts", told.home / "runs" / RUN / "hosts"):
+        shutil.rmtree(path)
+    return f"data/hosts/demo/{RUN}/10-net/sockets.txt: event "
+
+
+def change_the_index(told: Told) -> str:
+    path = told.host / "index.jsonl"
+    old = hashlib.sha256((told.host / "20-proc/processes.txt").read_bytes()).hexdigest().encode()
+    assert old in path.read_bytes()
+    write(path, path.read_bytes().replace(old, b"0" * 64))
+    return f"data/hosts/demo/{RUN}/index.jsonl: event "
+
+
+def remove_a_line_of_the_index(told: Told) -> str:
+    path = told.host / "index.jsonl"
+    write(path, b"".join(line for line in path.read_bytes().splitlines(keepends=True) if b"processes.txt" not in line))
+    return f"data/hosts/demo/{RUN}/index.jsonl: event "
+
+
+def change_the_source(told: Told) -> str:
+    (path,) = (told.incident.data / "source").iterdir()
+    write(path, path.read_bytes().replace(b"playbooks", b"playb00ks"))
+    return f"data/source/{path.name}: event "
+
+
+CHANGES: list[Callable[[Told], str]] = [
+    cut_a_line, overwrite_the_attachment, remove_the_attachment, remove_the_hosts, change_the_index, remove_a_line_of_the_index,
+    change_the_source,
+]
+
+
+def test_what_is_as_it_is_stated_is_proven(told: Told) -> None:
+    told.close()
+    verdict = told.check()
+    assert verdict.status == checks.PROVEN, said(verdict)
+    (kept,) = [statement for statement in verdict.statements if statement.what == "kept files"]
+    assert int(kept.text.split()[0]) > 15, "every output, the attachment, the source"
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_it_is_not_sealed_and_stays_open(told: Told, change: Callable[[Told], str]) -> None:
+    wrong = change(told)
+    with pytest.raises(Stop, match="It is not sealed") as refused:
+        told.close()
+    assert wrong in refused.value.message and "--seal-broken" in refused.value.hint
+    assert told.incident.state().closed is None and not sealing.seals(told.incident.bundle)
+    verdict = checks.check(told.incident.bundle, allowed=told.allowed, authority=None, own=told.incident.folder)
+    assert verdict.status == checks.BROKEN and f"kept files: {wrong}" in said(verdict)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_was_sealed_all_the_same_is_broken(told: Told, change: Callable[[Told], str]) -> None:
+    """By whoever says --seal-broken: the seal states it. The signature is good, and it is broken all the same."""
+    wrong = change(told)
+    closed = told.close(broken=True)
+    assert any(wrong in note for note in closed.notes)
+    (sealed,) = [event for event in told.incident.events() if event["type"] == "sealed"]
+    assert any(wrong in text for text in sealed["broken"])
+    verdict = told.check()
+    assert verdict.status == checks.BROKEN and f"kept files: {wrong}" in said(verdict)
+    assert {statement.status for statement in verdict.statements if statement.what in ("files", "bag", "seal 0001")} == {checks.PROVEN}
+
+
+def test_a_sealed_bundle_that_was_changed_and_signed_again(told: Told) -> None:
+    """By the rightful key: every sum anew, and a signature over them."""
+    told.close()
+    wrong = cut_a_line(told)
+    bundle = told.incident.bundle
+    entries = bag.digests(bundle, bag.walk(bundle, "data").files)
+    (bundle / bag.MANIFEST).write_text(bag.manifest(entries))
+    tags, _wrong = bag.read_manifest(bundle / bag.TAG_MANIFEST)
+    (bundle / bag.TAG_MANIFEST).write_text(bag.manifest(bag.digests(bundle, sorted(tags))))
+    for name in (bag.MANIFEST, bag.TAG_MANIFEST):
+        shutil.copyfile(bundle / name, bundle / "seal/0001" / name)
+    signing.sign(bundle / "seal/0001" / bag.TAG_MANIFEST, told.signer, to=bundle / "seal/0001" / told.signer.file_name)
+    verdict = told.check()
+    assert verdict.status == checks.BROKEN and f"kept files: {wrong}" in said(verdict)
+
+
+def test_the_command_says_which_file_and_what_to_do(told: Told) -> None:
+    wrong = cut_a_line(told)
+    done = command(told.home, "close", told.incident.id)
+    assert done.returncode == 1, done.stdout
+    flat = " ".join(done.stderr.split())
+    assert wrong in flat and "from a backup" in flat and "SHA-256" in flat
+    assert command(told.home, "status", told.incident.id, "--json").stdout.count('"status": "open"') == 1
+    assert command(told.home, "seal", told.incident.id).returncode == 1
+    done = command(told.home, "close", told.incident.id, "--seal-broken")
+    assert done.returncode == 0 and wrong in " ".join(done.stdout.split()), done.stderr
+    assert command(told.home, "verify", told.incident.id).returncode == 1
+
+
+@pytest.mark.parametrize("part", ["25-database/postgresql_activity.txt", "index.jsonl"])
+@pytest.mark.parametrize("gone", [False, True])
+def test_the_record_of_one_run(told: Told, part: str, gone: bool) -> None:
+    run = told.home / "runs" / RUN
+    assert command(told.home, "verify", RUN).returncode == 0
+    path = run / "hosts/demo" / part
+    if gone:
+        path.unlink()
+    else:
+        write(path, path.read_bytes().replace(b"idle", b"gone", 1).replace(b'"sha256":"', b'"sha256":"f', 1))
+    done = command(told.home, "verify", RUN, "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 1 and found["status"] == "broken"
+    assert any(f"hosts/demo/{part}: " in problem["message"] for problem in found["problems"])
+
+
+@pytest.mark.parametrize("sign", ["\v", "\f", "\x1c"])
+def test_a_line_ends_where_sha256sum_ends_it(told: Told, tmp_path: Path, sign: str) -> None:
+    """A manifest with another sign for a newline: sha256sum -c does not take it, so it must not be read either."""
+    lines = "".join(f"{digit * 64}  data/{digit}\n" for digit in "ab")
+    (tmp_path / "manifest").write_bytes(lines.replace("\n", sign, 1).encode())
+    entries, wrong = bag.read_manifest(tmp_path / "manifest")
+    assert len(wrong) == 1 and not entries
+    (tmp_path / "manifest").write_bytes(lines.encode())
+    assert bag.read_manifest(tmp_path / "manifest") == ({"data/a": "a" * 64, "data/b": "b" * 64}, [])
+    (tmp_path / "manifest").write_bytes(b"")
+    assert bag.read_manifest(tmp_path / "manifest") == ({}, [])
