@@ -16,7 +16,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -27,6 +26,8 @@ from typing import Any
 
 import psycopg
 from psycopg import conninfo as libpq
+
+from demo.ports import free_port
 
 UNPRIVILEGED_USER = "nobody"
 START_TIMEOUT = 60.0
@@ -115,7 +116,7 @@ class Server:
         self.socket_dir = base / "s"
         self.log = base / "server.log"
         self.ca_cert: Path | None = base / "tls" / "ca.crt" if tls else None
-        self.port = _free_port() if tcp else SOCKET_ONLY_PORT
+        self.port = free_port() if tcp else SOCKET_ONLY_PORT
         self.password = "demo-superuser"
         self.prepared: set[str] = set()
         self._drop = _identity()
@@ -419,12 +420,6 @@ def _make_base(parent: Path | None) -> Path:
 
 def _enterable(path: Path) -> bool:
     return all(place.stat().st_mode & 0o001 for place in (path, *path.parents))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _make_certificates(directory: Path) -> dict[str, str]:

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import psycopg
@@ -18,6 +17,7 @@ import pytest
 
 from demo import faults
 from demo.postgres import Server, ServerError, exists
+from tests.support.until import until
 
 
 def test_server_answers(server: Server) -> None:
@@ -60,11 +60,7 @@ def test_a_killed_owner_leaves_nothing() -> None:
         assert owner.stdout is not None
         base, pid = owner.stdout.readline().split()
         owner.kill()
-    deadline = time.monotonic() + 30
-    while (Path(base).exists() or exists(int(pid))) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not Path(base).exists()
-    assert not exists(int(pid))
+    until(lambda: not Path(base).exists() and not exists(int(pid)), what="the end of the server and of its directory")
 
 
 def test_restart_ends_sessions_and_keeps_data(fresh_server: Server) -> None:

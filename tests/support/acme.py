@@ -20,21 +20,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from demo.ports import free_ports
 from tests.support.certs import Authority
 from tests.support.need import need
 from tests.support.until import until
 
 #: What is passed to a certbot that must find its server: the CA of the server's own certificate.
 TRUST = "REQUESTS_CA_BUNDLE"
-
-
-def free_ports(count: int, *, address: str = "127.0.0.1") -> list[int]:
-    """Ports that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(socket.socket()) for _number in range(count)]
-        for one in held:
-            one.bind((address, 0))
-        return [int(one.getsockname()[1]) for one in held]
 
 
 def answers(port: int, address: str = "127.0.0.1") -> bool:

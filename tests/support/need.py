@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -17,3 +19,13 @@ def need(condition: object, what: str) -> None:
     if os.environ.get("INCIDENT_TEST_REQUIRE_ALL") == "1":
         pytest.fail(f"INCIDENT_TEST_REQUIRE_ALL=1, and this is missing: {what}", pytrace=False)
     pytest.skip(f"needs {what}")
+
+
+def need_files(wanted: Mapping[str, str]) -> None:
+    """Skip or fail, as `need` does, when one of the files is missing: a package may be there and one beside it not.
+
+    Args:
+        wanted: path, and the package that brings it.
+    """
+    missing = [f"{path} (Debian's {package})" for path, package in wanted.items() if not Path(path).exists()]
+    need(not missing, ", ".join(missing))

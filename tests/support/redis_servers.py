@@ -30,6 +30,7 @@ from typing import Any
 
 import redis
 
+from demo.ports import free_port
 from tests.support.until import until
 
 START_SECONDS = 30.0
@@ -67,13 +68,6 @@ def find_binary(flavor: str = "valkey") -> str | None:
 def any_binary() -> str | None:
     """A server of any flavour."""
     return find_binary("valkey") or find_binary("redis")
-
-
-def free_port() -> int:
-    """A port that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class RedisServer:

@@ -18,10 +18,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support.need import need
+from demo.ports import free_port, free_ports
+from tests.support.need import need, need_files
 from tests.support.pki import Issued
 from tests.support.until import until
 
+#: What each protocol of the configuration below is run by, and Debian's package of it.
+_DOVECOT_PROGRAMS = {
+    "/usr/lib/dovecot/imap-login": "dovecot-imapd", "/usr/lib/dovecot/pop3-login": "dovecot-pop3d",
+    "/usr/lib/dovecot/lmtp": "dovecot-lmtpd",
+    "/usr/lib/dovecot/managesieve-login": "dovecot-managesieved", "/usr/lib/dovecot/submission-login": "dovecot-submissiond",
+}
 _DOVECOT = """
 base_dir = {base}/run
 state_dir = {base}/state
@@ -108,16 +115,13 @@ VirtualHost "localhost"
 """
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
-
-
 @contextlib.contextmanager
 def dovecot(issued: Issued) -> Iterator[dict[str, int]]:
     """Ports by protocol: imap, pop3, sieve, smtp (submission), lmtp, and imaps with TLS from the start."""
-    ports = {name: free_port() for name in ("imap", "imaps", "pop3", "sieve", "smtp", "lmtp")}
+    # Each protocol is a package of its own: without one of them Dovecot does not start.
+    need_files(_DOVECOT_PROGRAMS)
+    names = ("imap", "imaps", "pop3", "sieve", "smtp", "lmtp")
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
     with _server("dovecot", ["-F", "-c", "{base}/conf"], {"conf": _DOVECOT}, issued, ports, package="dovecot-imapd and its kin"):
         yield ports
 

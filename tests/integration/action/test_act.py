@@ -27,6 +27,9 @@ ROOT = Path(__file__).resolve().parents[3]
 OTHER_PYTHON = "INCIDENT_TEST_OTHER_PYTHON"
 RESTART = """
 import os, pathlib, signal, subprocess, sys, time
+
+# What differs between Pythons and versions of ansible-core is met here first.
+pytestmark = pytest.mark.smoke
 place = pathlib.Path(sys.argv[1])
 pid = place / "pid"
 if pid.exists():

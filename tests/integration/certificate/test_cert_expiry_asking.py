@@ -18,10 +18,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
 
+from demo.ports import free_port
 from tests.support import pki
 from tests.support.pki import DAY, Authority, Issued
 from tests.support.run_module import run_module
-from tests.support.starttls_servers import free_port
 from tests.support.tls_servers import HttpServer, TlsServer, context_for
 from tests.support.until import until
 

@@ -10,7 +10,6 @@ skipped, and the recorded answers of cscli 1.4.6 in the unit tests remain.
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
+from demo.ports import free_port
 from tests.support.netns import Namespace, namespace
 from tests.support.until import until
 
@@ -62,9 +62,8 @@ def crowdsec() -> Iterator[CrowdSec]:
     if not (shutil.which("cscli") and shutil.which("crowdsec") and (ETC / "config.yaml").exists()):
         pytest.skip("CrowdSec is not installed; CI does not install it, since its package registers the machine with its makers")
     directory = Path(tempfile.mkdtemp(prefix="cs-", dir="/tmp"))
-    with namespace() as net, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    with namespace() as net:
+        port = free_port()
         server = CrowdSec(net, directory)
         (directory / "data").mkdir()
         (directory / "credentials.yaml").touch()

@@ -15,6 +15,7 @@ import pytest
 from demo import faults
 from demo.postgres import Server
 from tests.integration.pg.health_support import look, make_role, only
+from tests.support.until import BUSY
 
 #: Every session idle in a transaction counts at once.
 STRICT = {"idle_in_transaction_warning": "0s", "idle_in_transaction_critical": "1ms"}
@@ -43,7 +44,7 @@ def test_healed_meanwhile(server18: Server, later: Any) -> None:
     with faults.idle_in_transaction(server18, row=21) as held:
         later(1.0, held.close)
         found = look(server18, wait_for=wait("idle_in_transaction", "probe"), probe_query="SELECT 1", **STRICT)
-    assert found["held"] is True and 1.8 < found["waited"] < 10
+    assert found["held"] is True and 1.8 < found["waited"] < BUSY
     assert [entry["checks"]["idle_in_transaction"] for entry in found["history"]] == ["critical", "ok"]
     assert found["polls"] >= 6
     # The last look is at everything.
@@ -71,7 +72,7 @@ def test_never_healed_ends_in_time_and_fails_when_told(server18: Server) -> None
     with faults.idle_in_transaction(server18, row=23) as held:
         started = time.monotonic()
         found = look(server18, checks=["idle_in_transaction"], wait_for=wait("idle_in_transaction", timeout="1500ms"), **STRICT)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < BUSY
         failed = look(
             server18, checks=["idle_in_transaction"], wait_for=wait("idle_in_transaction", timeout="1s"), fail_on="critical", **STRICT
         )

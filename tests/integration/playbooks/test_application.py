@@ -21,6 +21,7 @@ import pytest
 
 from demo import faults
 from demo.postgres import Server
+from tests.support.until import until
 
 from .conftest import ROOT, Ended, Site
 
@@ -87,12 +88,7 @@ def _application(server: Server, place: Path, *, leak: bool) -> Application:
 
 
 def _await_full(server: Server, first: Path) -> None:
-    import time
-
-    until = time.monotonic() + 20
-    while not (first.exists() and first.read_text()):
-        assert time.monotonic() < until, "the application did not take the slots"
-        time.sleep(0.05)
+    until(lambda: first.exists() and first.read_text(), what="the application to take the slots")
 
 
 @pytest.fixture

@@ -18,6 +18,9 @@ from tests.support.need import need
 
 from .conftest import ROOT, Ended, Sick, Site
 
+# What differs between Pythons and versions of ansible-core is met here first.
+pytestmark = pytest.mark.smoke
+
 Way = Callable[..., Ended]
 
 

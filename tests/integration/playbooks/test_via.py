@@ -24,6 +24,7 @@ from typing import Any
 
 import pytest
 
+from demo.ports import free_port
 from demo.postgres import Server
 from tests.support.need import need
 
@@ -59,9 +60,7 @@ def sshd() -> Iterator[Sshd]:
     assert SSHD is not None
     user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     place = Path(tempfile.mkdtemp(prefix="oncall-sshd-"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     for name in ("host", "client"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / name)], check=True, timeout=30)
     # UsePAM, since accounts without a password count as locked without it.

@@ -18,6 +18,9 @@ from tests.support.need import need
 
 from .conftest import Playbook
 
+# What differs between Pythons and versions of ansible-core is met here first.
+pytestmark = pytest.mark.smoke
+
 PLAY = """
 - name: Look
   hosts: all

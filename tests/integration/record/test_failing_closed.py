@@ -159,6 +159,7 @@ print("went on")
 """
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("method", [
     "v2_playbook_on_start(object())", "v2_playbook_on_play_start(object())", "v2_runner_on_start(object(), object())",
     "v2_runner_on_ok(object())",

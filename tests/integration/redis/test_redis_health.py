@@ -16,9 +16,10 @@ import pytest
 import redis
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_from, connection_spec
 
+from demo.ports import free_port
 from tests.integration.redis.redis_support import LEAST, look, only, skipped, split
 from tests.support.need import need
-from tests.support.redis_servers import SOURCES, RedisServer, find_binary, free_port, make_certificates, tls_settings
+from tests.support.redis_servers import SOURCES, RedisServer, find_binary, make_certificates, tls_settings
 from tests.support.run_module import run_module
 from tests.support.until import until
 

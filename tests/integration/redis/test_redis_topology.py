@@ -9,8 +9,9 @@ import os
 import signal
 from typing import Any
 
+from demo.ports import free_port
 from tests.integration.redis.redis_support import DATA, look, only
-from tests.support.redis_servers import RedisServer, cluster, free_port, start_replica, start_sentinel, wait_for_end
+from tests.support.redis_servers import RedisServer, cluster, start_replica, start_sentinel, wait_for_end
 from tests.support.until import until
 
 TOPOLOGY = ["cluster", "sentinel", "nodes"]

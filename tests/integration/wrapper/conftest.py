@@ -90,7 +90,7 @@ class World:
 
     def run(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, **more)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=250)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def incident(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -111,7 +111,7 @@ class World:
         )
         os.close(follower)
         os.write(leader, early.encode())
-        seen, asked, end = b"", False, time.monotonic() + 90
+        seen, asked, end = b"", False, time.monotonic() + 200
         try:
             while time.monotonic() < end:
                 if select.select([leader], [], [], 0.2)[0]:
@@ -125,7 +125,7 @@ class World:
                 if answer is not None and not asked and b"anything else refuses" in seen:
                     asked = True
                     os.write(leader, answer.encode())
-            return process.wait(timeout=10), seen.decode("utf-8", "replace")
+            return process.wait(timeout=60), seen.decode("utf-8", "replace")
         finally:
             process.kill()
             os.close(leader)
@@ -135,7 +135,8 @@ class World:
         return max((self.home / "runs").iterdir())
 
     def events(self, *kinds: str) -> list[dict[str, Any]]:
-        if not (self.home / "runs").is_dir():
+        # The directory of all runs is there a moment before the run's own.
+        if not (self.home / "runs").is_dir() or not any((self.home / "runs").iterdir()):
             return []
         return [event for event in reader.read(self.run_dir) if not kinds or event["type"] in kinds]
 

@@ -18,6 +18,9 @@ import pytest
 from oncall_incident import launch
 from oncall_incident.stopping import Stopper
 
+# What differs between Pythons and versions of ansible-core is met here first.
+pytestmark = pytest.mark.smoke
+
 PLAYBOOK = """
 - name: Nothing much
   hosts: localhost
@@ -103,7 +106,7 @@ def test_the_deadline_stops_it(tmp_path: Path) -> None:
     stopper = Stopper(timeout=3)
     launch.run(started, stopper=stopper, tick=lambda: None, line=lambda text: None)
     assert stopper.reason == "timeout"
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 50
 
 
 def test_a_password_prompt_is_answered_and_nothing_is_written(tmp_path: Path) -> None:

