@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from tests.support.redis_servers import SOURCES, RedisServer, find_binary, start
 from tests.support.until import until
 
 from .conftest import ROOT, Ended, Site
-from .test_via import FAR, sshd
+from .test_via import FAR, Sshd, sshd
 
 # Several plays each, on a machine that may be busy.
 pytestmark = pytest.mark.timeout(900)
@@ -45,6 +45,8 @@ QUICK: dict[str, Any] = {
     "redis_verify_hold": "500ms", "redis_verify_timeout": "10s", "redis_probe_timeout": "5s",
     "redis_kill_min_idle": "1s", "redis_kill_max_percent": 100,
 }
+#: For a run that must end as not recovered: how long verify goes on looking makes no difference to what it says.
+LOST = {"redis_verify_timeout": "2s", "redis_verify_hold": "0s"}
 
 
 class RedisSite(Site):
@@ -204,14 +206,14 @@ def test_what_the_cache_knows_is_kept_before_it_is_cleared_and_its_password_is_n
 def test_a_frozen_server_is_restarted_only_when_the_loss_is_accepted(site: RedisSite, application: Application) -> None:
     os.kill(site.cache.pid, signal.SIGSTOP)
     urls = {"redis_app_urls": [application.url]}
-    refused = site.recover(**urls)
+    refused = site.recover("--tags", "mitigate,verify", **urls, **LOST)
     assert refused.status == 2
     assert verbs(refused) == [("restart_cache", "refused")]
     assert "does not answer" in refused.actions()[0]["detail"]["why"]
     assert site.restarts == 0
     assert "Not recovered" in refused.output
 
-    checked = site.recover("--check", redis_accept_data_loss=True, **urls)
+    checked = site.recover("--check", "--tags", "mitigate", redis_accept_data_loss=True, **urls)
     assert checked.status == 0, checked.output
     assert [action["verb"] for action in checked.plan()["actions"]["cache1"]] == ["restart_cache"]
     assert site.restarts == 0
@@ -227,7 +229,9 @@ def test_a_frozen_server_is_restarted_only_when_the_loss_is_accepted(site: Redis
 
 def test_an_application_that_does_not_answer_meanwhile_is_a_failure(site: RedisSite, application: Application) -> None:
     application.status = 503
-    done = site.recover(redis_clear="always", redis_clear_pattern="good:*", redis_app_urls=[application.url])
+    done = site.recover(
+        "--tags", "mitigate,verify", redis_clear="always", redis_clear_pattern="good:*", redis_app_urls=[application.url], **LOST,
+    )
     assert done.status == 2
     assert verbs(done) == [("clear_pattern", "done")]
     assert "503" in done.output
@@ -236,24 +240,27 @@ def test_an_application_that_does_not_answer_meanwhile_is_a_failure(site: RedisS
 def test_a_server_that_is_down_is_started_again(site: RedisSite) -> None:
     site.cache.kill()
     assert verbs(site.recover("--tags", "mitigate")) == [("restart_cache", "refused")]
-    done = site.recover(redis_accept_data_loss=True)
+    done = site.recover("--tags", "mitigate,verify", redis_accept_data_loss=True)
     assert done.status == 0, done.output
     assert verbs(done) == [("restart_cache", "done")]
 
 
 def test_a_service_that_is_not_the_server_is_never_restarted(site: RedisSite) -> None:
-    """The variables of the server point to one, the name of the service to another."""
-    with RedisServer.start(binary()) as other:
+    """The variables of four servers point to one, the name of the service to another; in one play."""
+    with ExitStack() as stack:
+        other = stack.enter_context(RedisServer.start(binary()))
+        servers = {state: stack.enter_context(RedisServer.start(binary())) for state in ("well", "frozen", "down", "elsewhere")}
+        site.group("cache", **{state: site.login(server) for state, server in servers.items()})
+        site.hosts["cache"]["elsewhere"]["redis_via"] = "controller"
         (site.services / "pid").write_text(str(other.pid))
-        for state in ("well", "frozen", "down", "elsewhere"):
-            if state == "frozen":
-                os.kill(site.cache.pid, signal.SIGSTOP)
-            if state == "down":
-                site.cache.kill()
-            more = {"redis_via": "controller"} if state == "elsewhere" else {}
-            done = site.recover("--tags", "mitigate", redis_restart="always", redis_accept_data_loss=True, **more)
-            assert verbs(done) == [("restart_cache", "refused")], (state, done.output)
-            assert f"the unit's is {other.pid}" in done.actions()[0]["detail"]["why"]
+        stack.enter_context(servers["frozen"].frozen())
+        servers["down"].kill()
+        done = site.recover("--tags", "mitigate", redis_restart="always", redis_accept_data_loss=True)
+        actions = {event["host"]: event.get("action", event) for event in done.events("action")}
+        assert set(actions) == set(servers) and len(done.actions()) == len(servers), done.output
+        for state, action in actions.items():
+            assert (action["verb"], action["outcome"]) == ("restart_cache", "refused"), (state, done.output)
+            assert f"the unit's is {other.pid}" in action["detail"]["why"], state
         assert site.restarts == 0
         assert other.execute("PING")
 
@@ -463,23 +470,29 @@ def test_nobody_gets_in_any_more_so_the_application_is_restarted(site: RedisSite
 
 # Ways.
 
-@pytest.mark.parametrize("way", ["controller", "container", "ssh_tunnel", "kubernetes"])
-def test_every_way_to_the_server(way: str, site: RedisSite, request: pytest.FixtureRequest) -> None:
-    more: dict[str, Any] = {"redis_via": way}
-    if way == "container":
-        more.update(redis_container_name="shop-redis", redis_container_network="shop_default")
-    else:
-        more.update(FAR, redis_login_host="127.0.0.1")
-    if way == "ssh_tunnel":
-        server = request.getfixturevalue("sshd")
-        more.update(redis_ssh_destination=f"{server.user}@127.0.0.1", redis_ssh_args=server.args)
-    if way == "kubernetes":
-        more.update(redis_kubernetes_target="service/redis", redis_kubernetes_namespace="shop")
-    site.group("cache", cache1=site.login(site.cache, **more))
-    fill(site.cache, "bad:", 5)
-    done = site.recover("--tags", "mitigate,verify", redis_clear="always", redis_clear_pattern="bad:*")
-    assert done.status == 0, done.output
-    assert verbs(done) == [("clear_pattern", "done")]
+def test_every_way_to_the_server(site: RedisSite, sshd: Sshd) -> None:
+    """A server behind each way, all in one play."""
+    far = {**FAR, "redis_login_host": "127.0.0.1"}
+    ways: dict[str, dict[str, Any]] = {
+        "controller": far,
+        "container": {"redis_container_name": "shop-redis", "redis_container_network": "shop_default"},
+        "ssh_tunnel": {**far, "redis_ssh_destination": f"{sshd.user}@127.0.0.1", "redis_ssh_args": sshd.args},
+        "kubernetes": {**far, "redis_kubernetes_target": "service/redis", "redis_kubernetes_namespace": "shop"},
+    }
+    with ExitStack() as stack:
+        servers = {way: stack.enter_context(RedisServer.start(binary())) for way in ways}
+        site.group("cache", **{f"by-{way}": site.login(servers[way], redis_via=way, **more) for way, more in ways.items()})
+        for server in servers.values():
+            fill(server, "bad:", 5)
+            fill(server, "good:", 3)
+        done = site.recover("--tags", "mitigate,verify", redis_clear="always", redis_clear_pattern="bad:*")
+        assert done.status == 0, done.output
+        cleared = {event["host"]: event.get("action", event) for event in done.events("action")}
+        assert {host: (action["verb"], action["outcome"]) for host, action in cleared.items()} == {
+            f"by-{way}": ("clear_pattern", "done") for way in ways
+        }
+        assert len(done.actions()) == len(ways)
+        assert {way: (count(server, "bad:*"), count(server, "good:*")) for way, server in servers.items()} == dict.fromkeys(ways, (0, 3))
     assert list(site.temporary.iterdir()) == [], "tunnels are closed"
 
 
