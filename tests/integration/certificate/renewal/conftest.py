@@ -23,8 +23,9 @@ from typing import Any
 
 import pytest
 
+from demo.ports import free_ports
 from tests.integration.playbooks.conftest import ROOT, Ended, Site
-from tests.support.acme import TRUST, Acme, Certbot, answers, free_ports, pebble
+from tests.support.acme import TRUST, Acme, Certbot, answers, pebble
 from tests.support.certs import Authority, Issued
 from tests.support.nginx import DOUBLES, Host, Nginx
 from tests.support.run_module import run_module
@@ -34,6 +35,8 @@ PLAYBOOK = ROOT / "incident" / "certificate-renewal.yml"
 WWW, API = "www.example.org", "api.example.org"
 #: How an action ends that did not work: without an answer in time, on a busy machine, nobody knows what became of it.
 NOT_DONE = {"failed", "unknown"}
+#: For a run that must end as not recovered: how long verify goes on looking makes no difference to what it says.
+LOST = {"verify_timeout": "2s", "verify_hold": "0s"}
 #: On which NGINX listens: a renewed certificate must be served on each.
 ADDRESSES = ("127.0.0.1", "127.0.0.2")
 
@@ -57,7 +60,7 @@ class Base:
 @pytest.fixture(scope="session")
 def base() -> Iterator[Base]:
     """Started when first asked for. A short path: NGINX and Ansible keep sockets and long names there."""
-    tls_port, http_port = free_ports(2)
+    tls_port, http_port = free_ports(2, addresses=(*ADDRESSES, "127.0.0.3"))
     place = Path(tempfile.mkdtemp(prefix="renewal-"))
     try:
         with pebble(http_port) as acme:
@@ -100,6 +103,8 @@ class Web:
     nginx: Nginx
     names: Sequence[str]
     variables: dict[str, Any] = field(default_factory=dict)
+    #: A snapshot costs seconds; the run that recovers takes one.
+    snapshot: bool = False
 
     # The server.
 
@@ -211,7 +216,8 @@ class Web:
             "validate": self.nginx.validate, "service_timeout": "20s", "verify_hold": "500ms", "verify_timeout": "20s", "timeout": "10s",
             **self.variables, **variables,
         }
-        self.site.group("web", web1={f"certificate_{name}": value for name, value in ours.items()})
+        prefixed = {f"certificate_{name}": value for name, value in ours.items()}
+        self.site.group("web", web1={"evidence_snapshot": self.snapshot, **prefixed})
 
 
 def contents(web: Web) -> dict[str, str]:

@@ -13,7 +13,7 @@ from tests.support.certs import DAY
 from tests.support.nginx import Nginx
 from tests.support.until import until
 
-from .conftest import ADDRESSES, API, NOT_DONE, WWW, Web, contents
+from .conftest import ADDRESSES, API, LOST, NOT_DONE, WWW, Web, contents
 
 
 def test_a_configuration_that_breaks_meanwhile_the_old_one_is_served(expired: Web) -> None:
@@ -22,7 +22,7 @@ def test_a_configuration_that_breaks_meanwhile_the_old_one_is_served(expired: We
         "[renewalparams]", f"[renewalparams]\npre_hook = echo 'rubbish;' >> {expired.nginx.configuration}",
     ))
     before, files = expired.serial(), contents(expired)
-    done = expired.play()
+    done = expired.play(**LOST)
     assert done.status == 2
     assert [(action["verb"], action["outcome"], action["detail"]["files"]) for action in done.actions()] == [
         ("renew_certificate", "failed", "restored"),
@@ -40,7 +40,7 @@ def test_stale_and_a_broken_configuration_nothing_is_reloaded(web: Web) -> None:
     old = web.serial()
     web.renewed_by_others()
     web.nginx.configuration.write_text(web.nginx.configuration.read_text() + "rubbish;")
-    done = web.play()
+    done = web.play("--tags", "mitigate")
     assert done.status == 2
     assert "is not valid" in done.output and "so it is not reloaded" in " ".join(done.output.split())
     assert web.nginx.calls("reload") == 0
@@ -60,9 +60,9 @@ def test_a_newer_file_that_is_wrong_is_not_loaded(web: Web, wrong: str, check: s
     if wrong == "expired":
         until(lambda: issued.certificate.not_valid_after_utc < datetime.now(tz=UTC), what="its end")
     # Renewing is what would put it right: not now, and not by us.
-    done = web.play(lineages=[], pairs=[
+    done = web.play("--tags", "mitigate", lineages=[], pairs=[
         {"endpoint": endpoint, "file": str(web.live() / "fullchain.pem")} for endpoint in web.lineage()["endpoints"]
-    ], verify_timeout="2s", verify_hold="0s")
+    ])
     assert done.status == 2
     said = " ".join(done.output.split())
     assert f"nginx is not reloaded: {web.live()}/fullchain.pem is newer than what {WWW}@127.0.0.1 serves, and wrong: {check}" in said
@@ -88,7 +88,7 @@ def test_one_server_that_cannot_be_reloaded_and_another_that_is_in_its_own_words
         two.renewed_by_others(name)
     mark = two.site.place / "asked"
     first = two.lineage(WWW, service="other", validate=["sh", "-c", f"echo asked >> {mark}"], reload_command=["false"])
-    done = two.play(lineages=[first, two.lineage(API)], verify_timeout="2s", service_timeout="8s")
+    done = two.play("--tags", "mitigate", lineages=[first, two.lineage(API)], service_timeout="8s")
     assert done.status == 2
     assert {(action["target"]["service"], action["outcome"]) for action in done.actions()} == {("other", "failed"), ("nginx", "done")}
     assert mark.read_text().splitlines() == ["asked"]
@@ -100,7 +100,7 @@ def test_a_lineage_of_another_service_is_not_validated_as_the_first_one(expired:
     """A broken NGINX is nothing to a mail server: its certificate is renewed, and it is reloaded in its own words."""
     expired.nginx.configuration.write_text(expired.nginx.configuration.read_text() + "rubbish;")
     lineage = expired.lineage(service="other", reload_command=["sh", "-c", f"kill -0 {expired.nginx.pid}; touch {expired.site.place}/told"])
-    done = expired.play(lineages=[lineage], verify_timeout="2s", service_timeout="3s")
+    done = expired.play("--tags", "mitigate", lineages=[lineage], service_timeout="4s")
     assert (done.actions()[0]["verb"], done.actions()[0]["outcome"]) == ("renew_certificate", "done"), done.output
     assert (expired.site.place / "told").exists()
     assert "is not valid" not in done.output
@@ -108,7 +108,7 @@ def test_a_lineage_of_another_service_is_not_validated_as_the_first_one(expired:
 
 def test_a_new_one_for_other_names_is_put_back(expired: Web) -> None:
     before, files = expired.serial(), contents(expired)
-    done = expired.play(lineages=[expired.lineage(names=[WWW, "shop.example.org"])])
+    done = expired.play("--tags", "mitigate", lineages=[expired.lineage(names=[WWW, "shop.example.org"])])
     assert done.status == 2
     assert "it is not for shop.example.org" in " ".join(done.output.split())
     assert done.outcomes() == ["failed"]
@@ -121,7 +121,7 @@ def test_one_of_two_fails_and_the_other_is_served(two: Web) -> None:
     two.nginx.reload()
     conf = two.base.certbot.config / "renewal" / f"{WWW}.conf"
     conf.write_text(conf.read_text().replace(str(two.base.certbot.webroot), "/nowhere"))
-    done = two.play()
+    done = two.play(**LOST)
     assert done.status == 2
     assert {(action["verb"], action["target"].get("name"), action["outcome"]) for action in done.actions()} == {
         ("renew_certificate", WWW, "failed"), ("renew_certificate", API, "done"), ("reload_service", None, "done"),
@@ -140,7 +140,7 @@ def test_an_address_that_goes_on_with_the_old_one_fails(expired: Web) -> None:
     try:
         lineage = expired.lineage()
         lineage["endpoints"].append({"host": WWW, "address": "127.0.0.3", "port": other.tls_port, "label": "the third"})
-        done = expired.play(lineages=[lineage], verify_timeout="3s")
+        done = expired.play(lineages=[lineage], **LOST)
         assert done.status == 2
         assert done.outcomes() == ["done", "done"]
         said = " ".join(done.output.split())
@@ -152,7 +152,7 @@ def test_an_address_that_goes_on_with_the_old_one_fails(expired: Web) -> None:
 
 def test_a_reload_that_does_not_happen_is_a_failure(expired: Web) -> None:
     (expired.nginx.place / "broken").touch()
-    done = expired.play(service_timeout="8s", verify_timeout="3s")
+    done = expired.play("--tags", "mitigate", service_timeout="4s")
     assert done.status == 2
     assert [action["verb"] for action in done.actions()] == ["renew_certificate", "reload_service"]
     assert done.outcomes()[0] == "done" and done.outcomes()[1] in NOT_DONE
@@ -165,6 +165,6 @@ def test_a_reload_that_does_not_happen_is_a_failure(expired: Web) -> None:
 def test_a_server_that_does_not_run_is_not_started(web: Web) -> None:
     web.put(web.expired())
     web.nginx.stop()
-    done = web.play(lineages=[web.lineage(command=["true"])], verify_timeout="2s", force=[WWW])
+    done = web.play(lineages=[web.lineage(command=["true"])], force=[WWW], **LOST)
     assert done.status == 2
     assert web.nginx.calls("start") == 1, "the test's own"

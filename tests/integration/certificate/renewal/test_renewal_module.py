@@ -379,7 +379,7 @@ def test_certbots_timer_at_the_same_moment(expired: Web, good: bool) -> None:
     try:
         until((place / "pre.reached").exists, what="the other certbot to be at work")
         lineage = {"name": WWW, "names": [WWW] if good else [WWW, "shop.example.org"]}
-        args = {**expired.module_args, "lineages": [lineage], "timeout": "60s" if good else "20s"}
+        args = {**expired.module_args, "lineages": [lineage], "timeout": "60s" if good else "10s"}
         module = start_module("cert_renew", env={TRUST: str(expired.base.acme.ca)}, **args)
         try:
             until(lambda: refused_by_the_other(expired), what="the module's certbot to be told that another one runs")

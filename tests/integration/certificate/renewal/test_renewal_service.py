@@ -53,7 +53,7 @@ def test_reloaded_by_systemds_word(web: Web) -> None:
     assert (done.status, done.outcomes()) == (0, ["done"]), done.output
     assert web.nginx.pid == pid
     (web.nginx.place / "broken").touch()
-    done = play(web, "reload", service_timeout="8s")
+    done = play(web, "reload", service_timeout="4s")
     assert len(done.outcomes()) == 1 and set(done.outcomes()) <= NOT_DONE, done.output
     assert done.status == 2
 
