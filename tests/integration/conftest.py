@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from demo.postgres import Server, find_bin_dir
+from tests.support.exhaustive import EXHAUSTIVE
 from tests.support.need import need
 
 SOURCES = {
@@ -47,9 +48,12 @@ def server15() -> Iterator[Server]:
     yield from _serve(15)
 
 
-@pytest.fixture(params=[18, 16, 15])
+@pytest.fixture(params=[18, 16, 15] if EXHAUSTIVE else [18])
 def server(request: pytest.FixtureRequest) -> Server:
-    """The same test on every version there is on this machine."""
+    """A server of one version; of every version that is on this machine when exhaustive.
+
+    pg/test_every_statement.py runs each of our statements on every version; behaviour is tested on one.
+    """
     found: Server = request.getfixturevalue(f"server{request.param}")
     return found
 
