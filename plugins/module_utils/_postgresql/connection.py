@@ -206,7 +206,7 @@ def connect(
     connect_retry: float = 30.0,
     statement_timeout: float = 10.0,
     lock_timeout: float = 2.0,
-    settings: t.Mapping[str, str] = SAFE_SETTINGS,
+    settings: t.Mapping[str, str] | None = None,
 ) -> Session:
     """Open one session by the first login that works. Names in its statements are looked up in SAFE_PATH.
 
@@ -219,7 +219,8 @@ def connect(
         connect_timeout: for one attempt, seconds; the drivers know whole seconds, at least 2.
         connect_retry: seconds; 0 tries every login once.
         statement_timeout, lock_timeout: seconds; set in the session.
-        settings: what the session begins with, and what RESET goes back to. Without search_path, that is the role's own one.
+        settings: what the session begins with, and what RESET goes back to; omitted, SAFE_SETTINGS. Without search_path in them, the
+            role's own one counts.
 
     Raises:
         CannotReach: no login works; facts: `error` (slots_exhausted, wrong_password, no_such_role, no_such_database, no_route,
@@ -228,6 +229,7 @@ def connect(
             and `attempts`, the last one of each login.
     """
     deadline = time.monotonic() + connect_retry
+    begins_with = SAFE_SETTINGS if settings is None else settings
     hopeless: dict[int, Attempt] = {}
     while True:
         attempts: dict[int, Attempt] = dict(hopeless)
@@ -235,7 +237,7 @@ def connect(
             if index in hopeless:
                 continue
             try:
-                session = _open(login, application_name, connect_timeout, statement_timeout, lock_timeout, settings)
+                session = _open(login, application_name, connect_timeout, statement_timeout, lock_timeout, begins_with)
             except CannotReach as exc:
                 attempts[index] = Attempt(login, str(exc.facts["error"]), str(exc.facts.get("server_message", exc.message)))
                 if attempts[index].error not in _WORTH_RETRYING:

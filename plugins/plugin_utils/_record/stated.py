@@ -106,8 +106,9 @@ class Stated:
         path, beginning = where(name), self._indexes.get(name)
         mine = {key: file for key, file in stated.items() if key.startswith(name.removesuffix(keeping.INDEX))}
         if not path.is_file():
-            if mine or beginning is not None:
-                yield path, f"{(beginning or next(iter(mine.values()))).by} states it, and it is missing"
+            said = beginning or next(iter(mine.values()), None)
+            if said is not None:
+                yield path, f"{said.by} states it, and it is missing"
             return
         if beginning is not None and beginning.size is not None:
             found, size = _beginning(path, beginning.size)
