@@ -201,8 +201,8 @@ class SecretSources:
         if VaultedValue.is_tagged_on(value):
             return True
         origin = Origin.get_tag(value)
-        path = getattr(origin, "path", None)
-        return bool(path) and self._is_vaulted_file(path)
+        path: str | None = getattr(origin, "path", None)
+        return path is not None and path != "" and self._is_vaulted_file(path)
 
     def _is_vaulted_file(self, path: str) -> bool:
         known = self._vaulted_files.get(path)

@@ -196,7 +196,7 @@ class _Work:
         there = {one.key: one for one in now}
         known = {one.key for one in self.before}
         new = {one.span: one for one in now if one.id and one.span is not None and one.key not in known}
-        found = {ban.key: there.get(ban.key) or (new.get(ban.span) if ban.id else None) for ban in bans}
+        found = {ban.key: there.get(ban.key) or (new.get(ban.span) if ban.id and ban.span is not None else None) for ban in bans}
         return {key: one for key, one in found.items() if one is not None}
 
     def _measure(

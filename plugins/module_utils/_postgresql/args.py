@@ -116,7 +116,7 @@ def probe_session(login: Login, params: t.Mapping[str, t.Any], *, settings: t.Ma
     return connect([login], application_name=application_name(params), settings=settings, **{**_times(params), "connect_retry": 0.0})
 
 
-def _times(params: t.Mapping[str, t.Any]) -> dict[str, float]:
+def _times(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     bounds = ("connect_timeout", "statement_timeout", "lock_timeout")
     times = {name: parse_duration(params[name], name=name) for name in (*bounds, "connect_retry")}
     for name in bounds:

@@ -20,6 +20,7 @@ from .._service.identity import Judged, compare, configured_elsewhere, name_of, 
 from . import activity, health_replication, health_server
 from .args import logins_from, session_from
 from .connection import SOCKET_DIRECTORIES, Login, StatementFailed
+from .health_probe import Prober
 from .health_reader import Reader, Request
 
 CHECK = "restart"
@@ -39,7 +40,8 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
         with session_from(params) as session:
             logins = [session.login]
             activity.require_sight(session)
-            reader = Reader(session, Request(checks=(), limits={}))
+            # Nothing is probed here, so no login is ever opened for it.
+            reader = Reader(session, Request(checks=(), limits={}), Prober((), lambda _login: session))
             seen = Dependants(
                 replicas=len(health_replication.read_replicas(session)),
                 backups=len(health_server.backups(reader).data["backups"]["running"]),

@@ -105,7 +105,8 @@ def renewal_of(cert: Cert, directory: str, fetcher: Fetcher) -> t.Optional[Renew
 def helpers_for(seen: Seen, known: t.Iterable[Cert], asking: Asking) -> tuple[bytes, ...]:
     """Intermediates that may complete a chain (DER, sorted): those that other targets showed, and those its certificates point to."""
     path = path_up(seen.chain)
-    top, found = path[-1], []
+    top = path[-1]
+    found: list[Cert] = []
     pool = [cert for cert in known if cert.is_ca and not cert.self_issued]
     while not top.self_issued and len(found) < _MAX_ABOVE:
         issuer = next((one for one in pool if one not in found and one.issued(top)), None)

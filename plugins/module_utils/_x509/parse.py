@@ -68,6 +68,7 @@ def load(der: bytes) -> t.Any:
 def _parse(der: bytes) -> Cert:
     cert = x509.load_der_x509_certificate(der)
     found: dict[str, t.Any] = {}
+    extensions: t.Iterable[x509.Extension[t.Any]]
     try:
         extensions = cert.extensions
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):

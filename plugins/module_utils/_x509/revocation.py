@@ -43,7 +43,8 @@ def ask(
         return [], []
     if issuer is None:
         return [], ["the issuer's certificate is not at hand, so no answer could be checked"]
-    found, problems = [], []
+    found: list[Revocation] = []
+    problems: list[str] = []
     for kind, url in urls:
         if any(one.source.startswith(kind) for one in found):
             continue

@@ -42,6 +42,7 @@ RUNS: Mapping[str, list[tuple[bool, dict[str, Any]]]] = {
                  "max_percent": 100, "rollback_prepared": True, "min_transaction_age": "0", "protect_roles": ["pg_write_all_data"]})
         for check in (True, False)
     ],
+    "pg_restart_check": [(False, {"service": {"instances": []}})],
     "pg_snapshot": [(False, {})],
     "pg_maintain": [
         (check, {"objects": [{"operation": operation, "name": name} for operation, name in (
