@@ -6,9 +6,9 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest
 # Tests start servers: more processes than cores only get in each other's way.
 JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ "$$n" -le 4 ] || n=4; [ "$$n" -ge 2 ] || n=2; echo "$$n")
+export JOBS
 ARGS ?=
 
 # molecule/ at the root is what this project is asked for; newer versions look elsewhere first.
@@ -47,7 +47,7 @@ unit: setup ## Run the unit and contract tests, which start no Ansible: under tw
 
 .PHONY: unit39
 unit39: setup ## Run the tests of plugins/module_utils on Python 3.9, the oldest of a managed host
-	@$(BIN)/python tools/matrix.py unit39 $(ARGS)
+	@$(BIN)/python -m tools.matrix unit39 $(ARGS)
 
 .PHONY: matrix
 matrix: setup ## Run every test on each other supported Python here, and sanity on each other ansible-core
@@ -59,9 +59,9 @@ all: ## Everything: tests, drills, matrix, demo, build (RECORD=1 writes the cost
 	@$(BIN)/python -m tools.suite all $(if $(RECORD),--record)
 
 .PHONY: ci
-ci: ## CI's part of it: the fixed part, then what fits until minute 45 (SPENT=seconds that are gone already)
+ci: ## CI's part of it: the fixed part, then what fits until minute 45 (BEGAN=when it began, seconds since 1970)
 	$(call setup,run test lint drill)
-	@$(BIN)/python -m tools.suite ci --spent $(or $(SPENT),0)
+	@$(BIN)/python -m tools.suite ci $(if $(BEGAN),--began $(BEGAN))
 
 .PHONY: drills
 drills: ## Break real systemd hosts in containers and recover them, every scenario, one at a time (root, podman)

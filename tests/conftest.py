@@ -32,13 +32,15 @@ for entry in (str(_link_checkout()), str(ROOT), str(ROOT / "src")):
         sys.path.insert(0, entry)
 
 
-def starts_ansible(argv: Sequence[object]) -> bool:
-    """Whether a command starts Ansible: ansible-playbook and its siblings, or `incident` with a verb that plays something."""
+def starts_of(argv: Sequence[object]) -> int:
+    """How often a command starts Ansible: its own programs once; `incident run` looks and then acts, unless it only checks."""
     words = [os.fsdecode(word) for word in argv if isinstance(word, (str, bytes, os.PathLike))]
-    names = [os.path.basename(word) for word in words]
-    if any(name == "ansible" or name.startswith(("ansible-playbook", "ansible-runner")) for name in names[:4]):
-        return True
-    return "incident" in names[:4] and bool({"run", "drill"} & set(words))
+    names = [os.path.basename(word) for word in words[:4]]
+    if any(name == "ansible" or name.startswith(("ansible-playbook", "ansible-runner")) for name in names):
+        return 1
+    if {"incident", "oncall_incident"} & set(names) and {"run", "drill"} & set(words):
+        return 1 if "--check" in words else 2
+    return 0
 
 
 class Starts:
@@ -49,8 +51,8 @@ class Starts:
     @classmethod
     def hear(cls, event: str, arguments: tuple[Any, ...]) -> None:
         """An audit hook: it can only count."""
-        if event == "subprocess.Popen" and not isinstance(arguments[1], (str, bytes)) and starts_ansible(arguments[1]):
-            cls.count += 1
+        if event == "subprocess.Popen" and not isinstance(arguments[1], (str, bytes)):
+            cls.count += starts_of(arguments[1])
 
 
 sys.addaudithook(Starts.hear)

@@ -4,9 +4,9 @@
 """Other Pythons than that of `make test`: pytest on one of the controllers', ansible-test sanity on one ansible-core, module_utils' tests
 on the oldest target.
 
-Usage: python tools/matrix.py on 3.13 [PYTEST ARGUMENTS]
-       python tools/matrix.py sanity 2.21
-       python tools/matrix.py unit39 [PYTEST ARGUMENTS]
+Usage: python -m tools.matrix on 3.13 [PYTEST ARGUMENTS]
+       python -m tools.matrix sanity 2.21
+       python -m tools.matrix unit39 [PYTEST ARGUMENTS]
 
 Interpreters are not downloaded. `make matrix` runs everything on all of them.
 """
@@ -17,8 +17,10 @@ import os
 import subprocess
 import sys
 
-from bootstrap import CACHE, ROOT, SetupFailed, pip_environment, pip_wheel, say
+from tools.bootstrap import CACHE, ROOT, SetupFailed, pip_environment, pip_wheel, say
 
+#: The Pythons of controllers; which ansible-core each has stands in requirements/run.txt.
+CONTROLLERS = ("3.11", "3.12", "3.13")
 OLDEST_TARGET = "3.9"
 #: Where ansible-test of each supported ansible-core runs: a Python, and the file of requirements/ that pins the core.
 SANITY = {"2.19": ("3.11", "run"), "2.20": ("3.12", "core-2.20"), "2.21": ("3.13", "run")}

@@ -49,6 +49,14 @@ def test_every_subject_names_paths_and_units_that_exist() -> None:
     assert stale == []
 
 
+def test_every_file_of_the_product_belongs_to_a_subject() -> None:
+    """Else nothing runs first when it is changed."""
+    listed = ["git", "ls-files", "incident", "playbooks", "plugins", "roles", "src"]
+    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    subjects = units.definitions().subjects
+    assert [path for path in files if not any(path.startswith(subject.paths) for subject in subjects)] == []
+
+
 def test_every_scenario_keeps_its_budget() -> None:
     definitions, costs = units.definitions(), units.costs()
     assert set(definitions.scenarios) == scenarios()

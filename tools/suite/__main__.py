@@ -16,16 +16,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
-from pathlib import Path
 
 import yaml
 
 from tools.suite import units
 from tools.suite.plan import DRILLS, Unit, ordered
-from tools.suite.run import Ended, Suite, beside
+from tools.suite.run import Suite, beside
 
 ROOT = units.ROOT
 LOGS = ROOT / ".cache" / "suite"
@@ -51,9 +53,15 @@ def touched() -> list[str]:
 
 
 def without_ansible() -> dict[str, str]:
-    """The environment of `make unit`: no directory on PATH has an Ansible."""
-    kept = [part for part in os.environ.get("PATH", os.defpath).split(os.pathsep) if not any(Path(part).glob("ansible*"))]
-    return {**os.environ, "PATH": os.pathsep.join(kept)}
+    """The environment of `make unit`: whatever of Ansible is on PATH, these come first and fail."""
+    place = LOGS / "no-ansible"
+    place.mkdir(parents=True, exist_ok=True)
+    for name in ("ansible", "ansible-config", "ansible-doc", "ansible-galaxy", "ansible-inventory", "ansible-playbook", "ansible-runner",
+                 "ansible-test", "ansible-vault"):
+        script = place / name
+        script.write_text(f"#!/bin/sh\necho '{name}: unit and contract tests start no Ansible' >&2\nexit 97\n")
+        script.chmod(0o755)
+    return {**os.environ, "PATH": os.pathsep.join((str(place), os.environ.get("PATH", os.defpath)))}
 
 
 def unit(arguments: list[str]) -> int:
@@ -86,22 +94,23 @@ def ci(*, spent: float) -> int:
     """`.ci/run` after it has installed what the machine lacks."""
     found = units.Catalogue()
     _say_absent(found)
-    suite = Suite([*found.fixed(), *_queue(found)], root=ROOT, logs=LOGS, spent=spent, deadline=DEADLINE)
-    suite.run()
-    return _conclude(suite)
+    # Other injected faults with every commit.
+    os.environ.setdefault("INCIDENT_TEST_SEED", git("rev-parse", "HEAD"))
+    return _run(Suite([*found.fixed(), *_queue(found)], root=ROOT, logs=LOGS, spent=spent, deadline=DEADLINE))
 
 
 def everything(*, record: bool, only_matrix: bool) -> int:
     """`make all` and `make matrix`: no deadline."""
-    os.environ["INCIDENT_TEST_EXHAUSTIVE"] = "1"
+    if not record:  # what is measured is what CI runs: a chosen number of faults
+        os.environ["INCIDENT_TEST_EXHAUSTIVE"] = "1"
     found = units.Catalogue()
     _say_absent(found)
     chosen = found.matrix() if only_matrix else [*found.fixed(), *found.tests(), *found.drills(), *found.matrix()]
     suite = Suite(chosen, root=ROOT, logs=LOGS)
-    suite.run()
+    status = _run(suite)
     if record:
-        write_costs({ended.unit.name: _cost(ended) for ended in suite.ended if ended.ok})
-    return _conclude(suite)
+        write_costs({ended.unit.name: {"seconds": round(ended.seconds), "plays": ended.plays} for ended in suite.ended if ended.ok})
+    return status
 
 
 def drills(*, record: bool) -> int:
@@ -111,14 +120,18 @@ def drills(*, record: bool) -> int:
     if (made := subprocess.run([sys.executable, "tools/drill_rig.py", "image"], cwd=ROOT, check=False).returncode) != 0:
         return made
     suite = Suite(chosen, root=ROOT, logs=LOGS, lanes=(DRILLS,))
-    suite.run()
+    status = _run(suite)
     if record:
         write_costs({ended.unit.name: {"alone": round(ended.seconds)} for ended in suite.ended if ended.ok})
-    return _conclude(suite)
+    return status
 
 
-def _cost(ended: Ended) -> dict[str, float]:
-    return {"seconds": round(ended.seconds), **({"plays": ended.plays} if ended.plays else {})}
+def _run(suite: Suite) -> int:
+    try:
+        suite.run()
+    finally:  # also when CI's own time is up: what ran and what did not is said in any case
+        status = _conclude(suite)
+    return status
 
 
 def _say_absent(found: units.Catalogue) -> None:
@@ -136,7 +149,7 @@ def _conclude(suite: Suite) -> int:
     for unit_left in left:
         print(f"  left out: {unit_left.name} ({unit_left.seconds:.0f} s)")
     for ended in suite.failed:
-        print(f"  FAILED: {ended.unit.name}: {' '.join(ended.unit.argv)}")
+        print(f"  FAILED: {ended.unit.name}: {shlex.join(ended.unit.argv)}")
     print(f"{len(suite.ended) - len(suite.failed)} passed, {len(suite.failed)} failed", flush=True)
     return 1 if suite.failed else 0
 
@@ -168,13 +181,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.suite", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("tier", choices=("unit", "test", "drills", "matrix", "all", "ci", "list"))
     parser.add_argument("pytest", nargs="*", help="unit and test: pytest's arguments")
-    parser.add_argument("--spent", type=float, default=0.0, metavar="SECONDS", help="of CI's time, before this command")
+    parser.add_argument("--began", type=float, metavar="EPOCH", help="when CI began: seconds since 1970; now if omitted")
     parser.add_argument("--record", action="store_true", help="write what was measured into tests/costs.yml")
     if sys.argv[1:2] in (["unit"], ["test"]) and not {"-h", "--help"} & set(sys.argv):
         return (unit if sys.argv[1] == "unit" else test)(sys.argv[2:])
     arguments = parser.parse_args()
+    # So that the units' processes end with us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     tiers: dict[str, Callable[[], int]] = {
-        "list": show, "ci": lambda: ci(spent=arguments.spent),
+        "list": show, "ci": lambda: ci(spent=time.time() - arguments.began if arguments.began else 0.0),
         "drills": lambda: drills(record=arguments.record),
         "matrix": lambda: everything(record=arguments.record, only_matrix=True),
         "all": lambda: everything(record=arguments.record, only_matrix=False),

@@ -108,7 +108,7 @@ class Suite:
         with self._lock:
             if self._stopping:
                 return None
-            factor = slowness((ended.unit.seconds, ended.seconds) for ended in self.ended)
+            factor = slowness((ended.unit.seconds, ended.seconds) for ended in self.ended if ended.status is not None)
             unit = next((unit for unit in self._waiting if unit.fixed and unit.lane == lane), None) or next_unit(
                 self._waiting, lane=lane, now=self.clock(), deadline=self._deadline, slowness=factor,
             )
@@ -131,7 +131,7 @@ class Suite:
             except subprocess.TimeoutExpired:
                 status = None
             finally:
-                # Also what it left running: the next unit must not share the machine with it.
+                # Also what it left running in its group: the next unit must not share the machine with it.
                 _kill(process)
                 process.wait()
                 with self._lock:
@@ -148,6 +148,8 @@ class Suite:
         state = "ok" if ended.ok else "FAILED" if ended.status is not None else "KILLED"
         unit = ended.unit
         print(f"[{minutes:2d}:{seconds:02d}] {state:6} {unit.name} ({ended.seconds:.0f} s, cost {unit.seconds:.0f} s)", flush=True)
+        if ended.status is None:
+            print(f"    it hung: killed after {ended.seconds:.0f} s", flush=True)
         if not ended.ok:
             lines = ended.log.read_text(errors="replace").splitlines()
             print("\n".join(f"    {line}" for line in lines[-TAIL:]), flush=True)

@@ -9,7 +9,6 @@ once more on every other supported Python (the matrix). A folder of molecule/ wi
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from tools.matrix import CONTROLLERS, SANITY, find
 from tools.suite.plan import DRILLS, Subject, Unit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,11 +26,8 @@ COSTS = ROOT / "tests" / "costs.yml"
 DEFINITIONS = ROOT / "tests" / "units.yml"
 #: Expected of a unit that was never measured: seconds.
 UNMEASURED = 120.0
-#: The controllers' Pythons; which ansible-core each has stands in requirements/run.txt. All but the running one are the matrix.
-CONTROLLERS = ("3.11", "3.12", "3.13")
+#: The Python of `make test`; the controllers' others are the matrix.
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
-#: The Python on which ansible-test of each supported ansible-core runs. `make lint` does this Python's.
-SANITY = {"2.19": "3.11", "2.20": "3.12", "2.21": "3.13"}
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
 #: What `make unit` leaves out, and the queue runs as a unit of its own.
 SLOW = "slow unit tests"
@@ -79,19 +76,13 @@ def drills() -> list[str]:
     return sorted(path.parent.parent.name for path in (ROOT / "molecule").glob("*/inventory/hosts.yml"))
 
 
-def interpreter(version: str) -> str | None:
-    """The path of an interpreter of this version that really runs."""
-    done = subprocess.run(["sh", "tools/find-python.sh", version], cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
-
-
 class Catalogue:
     """Every unit of this checkout, with its cost."""
 
     def __init__(self) -> None:
         self.definitions = definitions()
         self._costs = costs()
-        self.pythons = {version: found for version in CONTROLLERS if version != HERE and (found := interpreter(version))}
+        self.pythons = {version: found for version in CONTROLLERS if version != HERE and (found := find(version))}
         self.absent = [version for version in CONTROLLERS if version != HERE and version not in self.pythons]
 
     def _unit(self, name: str, *argv: str, **more: Any) -> Unit:
@@ -109,8 +100,10 @@ class Catalogue:
             self._unit("demo as root", "make", "demo", fixed=True),
             self._unit("demo as a plain user", "bash", ".ci/demo-as-nobody", fixed=True),
             *(
-                self._unit(f"smoke on Python {version}", sys.executable, "tools/matrix.py", "on", version, "-q", "-n", "2", "-m", "smoke",
-                           "tests/integration", fixed=True)
+                self._unit(
+                    f"smoke on Python {version}", sys.executable, "-m", "tools.matrix", "on", version, "-q", "-n", "2", "-m", "smoke",
+                    "tests/integration", fixed=True,
+                )
                 for version in self.pythons
             ),
             self._unit("managed hosts' Python 3.9", "make", "unit39", fixed=True),
@@ -134,7 +127,7 @@ class Catalogue:
         """Every test on the other Pythons, and sanity on the other ansible-cores."""
         return [
             *(
-                self._unit(f"Python {version}: {path}", sys.executable, "tools/matrix.py", "on", version, "-q", *paths)
+                self._unit(f"Python {version}: {path}", sys.executable, "-m", "tools.matrix", "on", version, "-q", *paths)
                 for version in self.pythons
                 for path, paths in (
                     *((path, (path,)) for path in test_paths(self.definitions.by_file)),
@@ -142,8 +135,8 @@ class Catalogue:
                 )
             ),
             *(
-                self._unit(f"sanity on ansible-core {core}", sys.executable, "tools/matrix.py", "sanity", core)
-                for core, version in SANITY.items()
+                self._unit(f"sanity on ansible-core {core}", sys.executable, "-m", "tools.matrix", "sanity", core)
+                for core, (version, _names) in SANITY.items()
                 if version in self.pythons and not metadata.version("ansible-core").startswith(f"{core}.")
             ),
         ]

@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tiers around the runner: what counts as touched, what is written down, and that `make unit` has no Ansible."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import starts_of
+from tests.support.processes import alive
+from tests.support.until import until
+from tools.suite import __main__ as tiers
+from tools.suite import units
+from tools.suite.plan import Unit
+from tools.suite.run import Suite
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["/venv/bin/ansible-playbook", "-i", "hosts", "x.yml"], 1),
+        (["/venv/bin/python", "/venv/bin/ansible-playbook", "x.yml"], 1),
+        (["/venv/bin/incident", "run", "db-recovery", "--check"], 1),
+        (["/venv/bin/incident", "run", "db-recovery", "--yes"], 2),
+        ([sys.executable, "-m", "oncall_incident", "run", "db-recovery", "--yes"], 2),
+        (["/venv/bin/incident", "list"], 0),
+        (["git", "log"], 0),
+        # Ansible in an argument is not a start of it.
+        (["grep", "-r", "x", "y", "ansible-playbook"], 0),
+    ],
+)
+def test_starts_of_ansible_are_counted(argv: Sequence[str], expected: int) -> None:
+    assert starts_of(argv) == expected
+
+
+def git(place: Path, *arguments: str, when: str) -> None:
+    environment = {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when, "HOME": str(place), "PATH": "/usr/bin:/bin:/usr/local/bin"}
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", *identity, *arguments], cwd=place, env=environment, check=True, capture_output=True)
+
+
+def test_touched_are_the_paths_of_the_six_hours_before_the_last_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(tmp_path, "init", "-q", when="2026-01-01T00:00:00Z")
+    for name, when in (("old", "2026-01-01T00:00:00Z"), ("recent", "2026-01-01T09:00:00Z"), ("last", "2026-01-01T12:00:00Z")):
+        (tmp_path / name).write_text("x")
+        git(tmp_path, "add", name, when=when)
+        git(tmp_path, "commit", "-qm", name, when=when)
+    monkeypatch.setattr(tiers, "ROOT", tmp_path)
+    assert tiers.touched() == ["last", "recent"]
+
+
+def test_measured_costs_are_merged_and_those_of_units_that_are_gone_are_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = tmp_path / "costs.yml"
+    costs.write_text(yaml.safe_dump({"units": {
+        "build": {"seconds": 9}, "drill disk-full": {"seconds": 100, "alone": 90}, "tests/integration/gone": {"seconds": 5},
+    }}))
+    monkeypatch.setattr(units, "COSTS", costs)
+    # The default of costs() was bound to the real file.
+    monkeypatch.setattr(units, "costs", lambda: yaml.safe_load(costs.read_text())["units"])
+    tiers.write_costs({"drill disk-full": {"seconds": 120, "plays": 0}, "tests/integration/action": {"seconds": 30, "plays": 7}})
+    assert yaml.safe_load(costs.read_text())["units"] == {
+        "build": {"seconds": 9}, "drill disk-full": {"seconds": 120, "alone": 90, "plays": 0},
+        "tests/integration/action": {"seconds": 30, "plays": 7},
+    }
+
+
+def test_make_unit_meets_an_ansible_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiers, "LOGS", tmp_path)
+    done = subprocess.run(["sh", "-c", "ansible-doc --version"], env=tiers.without_ansible(), capture_output=True, text=True, check=False)
+    assert done.returncode == 97 and "start no Ansible" in done.stderr
+
+
+def test_what_ran_failed_and_was_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = Unit(name="bad", argv=(sys.executable, "-c", "raise SystemExit(3)", "a b"), seconds=1)
+    late = Unit(name="late", argv=("true",), seconds=500)
+    assert tiers._run(Suite([bad, late], root=tmp_path, logs=tmp_path / "logs", deadline=100)) == 1
+    said = capsys.readouterr().out
+    assert "left out: late (500 s)" in said and "FAILED: bad:" in said and "'a b'" in said and "0 passed, 1 failed" in said
+
+
+def test_a_termination_ends_the_units_and_still_says_what_ran(tmp_path: Path) -> None:
+    code = (
+        "import signal, sys, pathlib\n"
+        "from tools.suite import __main__ as tiers\n"
+        "from tools.suite.plan import Unit\n"
+        "from tools.suite.run import Suite\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+        f"place = pathlib.Path({str(tmp_path)!r})\n"
+        "unit = Unit(name='long', argv=('sh', '-c', 'echo $$ > pid; exec sleep 600'), seconds=1)\n"
+        "tiers._run(Suite([unit], root=place, logs=place / 'logs'))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=units.ROOT, stdout=subprocess.PIPE, text=True) as process:
+        until(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text().strip(), what="the unit's start")
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=60)
+    pid = int((tmp_path / "pid").read_text())
+    until(lambda: not alive(pid), what="the unit's end")
+    assert process.returncode == 143 and "1 units ran" in said
