@@ -107,10 +107,11 @@ def everything(*, record: bool, only_matrix: bool) -> int:
     _say_absent(found)
     chosen = found.matrix() if only_matrix else [*found.fixed(), *found.tests(), *found.drills(), *found.matrix()]
     suite = Suite(chosen, root=ROOT, logs=LOGS)
-    status = _run(suite)
-    if record:
-        write_costs({ended.unit.name: {"seconds": round(ended.seconds), "plays": ended.plays} for ended in suite.ended if ended.ok})
-    return status
+    try:
+        return _run(suite)
+    finally:  # also what was measured before somebody ended it
+        if record:
+            write_costs({ended.unit.name: {"seconds": round(ended.seconds), "plays": ended.plays} for ended in suite.ended if ended.ok})
 
 
 def drills(*, record: bool) -> int:
@@ -120,10 +121,11 @@ def drills(*, record: bool) -> int:
     if (made := subprocess.run([sys.executable, "tools/drill_rig.py", "image"], cwd=ROOT, check=False).returncode) != 0:
         return made
     suite = Suite(chosen, root=ROOT, logs=LOGS, lanes=(DRILLS,))
-    status = _run(suite)
-    if record:
-        write_costs({ended.unit.name: {"alone": round(ended.seconds)} for ended in suite.ended if ended.ok})
-    return status
+    try:
+        return _run(suite)
+    finally:
+        if record:
+            write_costs({ended.unit.name: {"alone": round(ended.seconds)} for ended in suite.ended if ended.ok})
 
 
 def _run(suite: Suite) -> int:
