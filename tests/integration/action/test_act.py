@@ -22,14 +22,15 @@ import pytest
 from tests.support.processes import alive
 from tests.support.until import until
 
+# What differs between Pythons and versions of ansible-core is met here first.
+pytestmark = pytest.mark.smoke
+
 ROOT = Path(__file__).resolve().parents[3]
 #: A python that has another ansible-core: the floor, 2.19 on Python 3.11.
 OTHER_PYTHON = "INCIDENT_TEST_OTHER_PYTHON"
 RESTART = """
 import os, pathlib, signal, subprocess, sys, time
 
-# What differs between Pythons and versions of ansible-core is met here first.
-pytestmark = pytest.mark.smoke
 place = pathlib.Path(sys.argv[1])
 pid = place / "pid"
 if pid.exists():
