@@ -107,7 +107,8 @@ def _seal(
     if report is not None:
         layout.make_private(incident.data / "report")
         text, state = report(incident, ())
-        write_private(incident.data / "report" / f"incident-{ready.number:04d}.md", text)
+        path = write_private(incident.data / "report" / f"incident-{ready.number:04d}.md", text)
+        ready = ready.without(path.relative_to(incident.bundle).as_posix())
     sealed = sealing.seal(incident, signers=signers, authority=configured.authority, seconds=seconds, state=state, ready=ready)
     for signer in signers:
         if signer.identity in sealed.signed:

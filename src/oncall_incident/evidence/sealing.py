@@ -55,6 +55,10 @@ class Ready:
     known: Mapping[str, str]
     broken: tuple[str, ...]
 
+    def without(self, path: str) -> Ready:
+        """The same once a file was written: an interrupted seal may have left one there, and its digest is no longer known."""
+        return dataclasses.replace(self, known={name: digest for name, digest in self.known.items() if name != path})
+
 
 @dataclasses.dataclass(frozen=True)
 class Sealed:
