@@ -66,7 +66,8 @@ class Stated:
         for _number, path in layout.segments(run_dir):
             with path.open("rb") as stream:
                 for raw in reader.raw_lines(stream):
-                    if (b"snapshot" in raw or b'"outcome"' in raw) and raw.endswith(b"\n") and (event := reader.parse(raw[:-1])) is not None:
+                    tells = b"snapshot" in raw or b'"outcome"' in raw
+                    if tells and raw.endswith(b"\n") and (event := reader.parse(raw[:-1])) is not None:
                         found.see(event)
         return found
 

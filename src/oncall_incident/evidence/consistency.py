@@ -109,7 +109,8 @@ class Statements:
                 ended = self._runs[run].outcome if run in self._runs else None
                 yield from (f"data/runs/{run}: {text}" for event in events if (text := _ends_otherwise(event, ended)))
             elif run in due:
-                yield f"data/runs/{run}/{layout.RECORD}: event {events[0].get('seq')} of the incident names this run, and its record is missing"
+                by = f"event {events[0].get('seq')} of the incident"
+                yield f"data/runs/{run}/{layout.RECORD}: {by} names this run, and its record is missing"
 
     @property
     def count(self) -> int:

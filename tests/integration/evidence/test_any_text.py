@@ -180,6 +180,18 @@ def test_an_alert(home: Path, tmp_path: Path, form: str) -> None:
     assert_goes_to_its_end(home, "A-1")
 
 
+@pytest.mark.parametrize("title", ["x" * 70_000, "\ud800" * 20_000], ids=["ASCII", "surrogates"])
+def test_an_alert_with_an_endless_title(home: Path, tmp_path: Path, title: str) -> None:
+    """Over 64 KiB a value becomes a file; the custody chain is copied into the bag without any."""
+    alert = {"labels": {"alertname": title, "severity": "critical"}, "annotations": {"summary": title}, "startsAt": "2026-03-03T02:05:12Z"}
+    (tmp_path / "alert.json").write_text(json.dumps({"alerts": [alert]}))
+    for argv in (["open", "--alert", str(tmp_path / "alert.json"), "--id", "A-1"], ["attach", "A-1", str(tmp_path / "alert.json")],
+                 ["close", "A-1"], ["verify", "A-1"]):
+        done = command(home, *argv)
+        assert done.returncode == 0, (argv, done.stdout, done.stderr)
+    assert not (home / "incidents/A-1/blobs").exists()
+
+
 def test_standard_input(home: Path, tmp_path: Path) -> None:
     command(home, "open", "first", "--id", "A-1")
     (tmp_path / "said").write_bytes(b"caf\xe9")

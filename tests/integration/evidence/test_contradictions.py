@@ -19,7 +19,6 @@ from oncall_incident.errors import Stop
 from oncall_incident.evidence import attaching, bag, checks, closing, policy, sealing, settings, signing, sources
 from oncall_incident.evidence.incident import Incident
 from oncall_incident.evidence.store import Store
-
 from tests.support import incidents
 
 from .conftest import ROOT, command, make_key, said
