@@ -130,6 +130,26 @@ def test_a_task_delegated_to_the_controller(site: Site) -> None:
     assert result["refused"] == "controller"
 
 
+@pytest.mark.parametrize(("programs", "refused"), [((), "unknown"), (("uname",), "controller")])
+def test_a_machine_that_tells_little_or_nothing_of_itself(site: Site, programs: tuple[str, ...], refused: str) -> None:
+    """A shell that finds no cat and no readlink: no boot id, no machine id, and without uname no name."""
+    found = site.place / "programs"
+    found.mkdir()
+    for name in programs:
+        (found / name).symlink_to(str(shutil.which(name)))
+    shell = site.place / "shell"
+    shell.write_text(f"#!/bin/sh\ncase $2 in *machine_id*) PATH={found};; esac\nexec /bin/sh \"$@\"\n")
+    shell.chmod(0o700)
+    site.variables = {**site.variables, "ansible_shell_executable": str(shell)}
+    status, output = site.play(snapshot(only=["load"], local=False), snapshot(only=["load"], part="rest"))
+    assert status == 0, output
+    kept_not, kept = site.results()
+    assert (kept_not["collected"], kept_not["refused"], "entries" in kept_not) == (False, refused, False)
+    assert "db1.example.org" in kept_not["reason"] and "evidence_local" in kept_not["reason"]
+    assert machine(kept_not) == ({"hostname": os.uname().nodename, "controller": True} if programs else {})
+    assert kept["collected"] is True, "where it is allowed"
+
+
 @pytest.mark.parametrize("host", ["localhost", os.uname().nodename])
 def test_a_machine_that_is_called_what_it_is(tmp_path: Path, host: str) -> None:
     site = Site(tmp_path, host=host)
