@@ -385,11 +385,13 @@ def run(home: Path, *more: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(("more", "named"), [
-    (["-e", f"note={LATIN}"], "-e note: this"), (["-e", f"{{note: {LATIN}}}"], "-e"), (["--limit", LATIN], "--limit"),
+    (["-e", f"note={LATIN}"], "-e note: this"), (["-e", f"{{note: {LATIN}}}"], "-e: this"), (["-e", "@latin.yml"], "-e @latin.yml: this"),
+    (["-e", '{"note": "\\ud800"}'], "-e note: this"), (["--limit", LATIN], "--limit"),
     (["--tags", f"investigate,{LATIN}"], "--tags"), (["--skip-tags", LATIN], "--skip-tags"), (["--user", LATIN], "--user"),
     (["--", f"--diff={LATIN}"], "--"),
 ])
 def test_what_ansible_could_only_get_changed_is_refused_by_name(home: Path, more: list[str], named: str) -> None:
+    (home.parent / "latin.yml").write_bytes(b"note: caf\xe9\n")
     done = run(home, *more)
     assert done.returncode == 2, done.stdout + done.stderr
     assert named in done.stderr and "UTF-8" in done.stderr and "Traceback" not in done.stderr
