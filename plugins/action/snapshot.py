@@ -28,6 +28,8 @@ from ..plugin_utils._record import keeping, redact, summary
 
 #: Of one reading of the host, through a connection's standard output: bytes.
 PIECE = 4 * 1024 * 1024
+#: Whose outputs are not kept: the machine's that Ansible runs on, and one's that does not say which it is.
+CONTROLLER, UNKNOWN = "controller", "unknown"
 _SPOOL = re.compile(r"/[\w./-]*/oncall-snapshot-\w+\Z")
 #: What of an item goes into the task's result; the index has the rest.
 _BRIEF = ("name", "status", "argv", "rc", "path", "bytes", "sha256", "truncated", "reason")
@@ -103,10 +105,11 @@ class ActionModule(ActionBase):
         here = whose.here()
         ours = whose.is_same(answered, here)
         machine = whose.told(answered, controller=ours)
-        if ours and self.OF_THE_MACHINE and not allowed and not whose.is_called(host, here):
-            reason = whose.refusal(host, here)
+        refused = UNKNOWN if not whose.is_told(answered) else CONTROLLER if ours else ""
+        if refused and self.OF_THE_MACHINE and not allowed and not whose.is_called(host, here):
+            reason = whose.refusal(host, here) if ours else whose.unknown(host)
             keeper.note({"kind": "refused", "part": part, "host": host, "reason": reason, "machine": machine, "at": time.time()})
-            return {"reason": reason, "refused": "controller", "machine": machine}
+            return {"reason": reason, "refused": refused, "machine": machine}
         spool = str(self._make_tmp_path())
         answer = self._execute_module(module_name=self.MODULE, module_args={**args, "spool": spool}, task_vars=self._vars)
         if answer.get("failed") or not isinstance(answer.get("entries"), list):

@@ -72,7 +72,7 @@ machine:
       description: Its process namespace.
       type: str
     controller:
-      description: Whether it is the machine that Ansible itself runs on.
+      description: Whether it is the machine that Ansible itself runs on. Left out when it does not tell which it is.
       type: bool
 index:
   description: How far C(index.jsonl) of the host's directory had come.

@@ -137,7 +137,9 @@ reason:
   returned: when nothing was
   type: str
 refused:
-  description: V(controller) when nothing is kept since the machine that answered is the one that Ansible itself runs on.
+  description:
+    - V(controller) when nothing is kept since the machine that answered is the one that Ansible itself runs on.
+    - V(unknown) when nothing is kept since it does not tell which it is.
   returned: when it is refused
   type: str
 machine:
@@ -158,7 +160,7 @@ machine:
       description: Its process namespace.
       type: str
     controller:
-      description: Whether it is the machine that Ansible itself runs on.
+      description: Whether it is the machine that Ansible itself runs on. Left out when it does not tell which it is.
       type: bool
 index:
   description: How far C(index.jsonl) of the host's directory had come.

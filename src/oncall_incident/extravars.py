@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import clean, cleaned
 
 from .errors import Stop
 from .private import write_private
@@ -18,6 +21,8 @@ from .private import write_private
 #: The wrapper sets these; from outside they would detach the approval from the plan.
 RESERVED = frozenset({"incident_run_id", "incident_approved_plan", "incident_record"})
 _MOST_READ = 1 << 20
+#: The escape of half of a surrogate pair, in JSON, YAML and key=value.
+_HALF = re.compile(r"\\(?:u|U0000)[dD][89a-fA-F]")
 
 
 def as_files(values: Sequence[str], *, directory: Path, cwd: Path) -> list[str]:
@@ -58,6 +63,46 @@ def values(value: str, *, cwd: Path) -> dict[str, Any]:
     except (OSError, UnicodeError, yaml.YAMLError, Stop):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def not_utf8(value: str, *, cwd: Path) -> str | None:
+    """What of one `-e` Ansible could only get changed, or not at all: a file, or a variable without its value; None when all is UTF-8.
+
+    "" stands for an inline value that is more than its variables. Half of a surrogate pair may be written as an escape.
+    """
+    named = clean(value) if value.startswith("@") else ""
+    if clean(value) != value:
+        return named or ("" if value.lstrip()[:1] in ("{", "[") else clean(value).partition("=")[0])
+    try:
+        text = (cwd / Path(value[1:]).expanduser()).read_bytes().decode("utf-8") if named else value
+    except UnicodeDecodeError:
+        return named
+    except OSError:  # as_files() says so
+        return None
+    found = _escaped(text, pairs=not named and value.lstrip()[:1] not in ("{", "[")) if _HALF.search(text) else None
+    if cleaned(found) == found:
+        return None
+    wrong = [str(key) for key, member in found.items() if cleaned({key: member}) != {key: member}] if isinstance(found, dict) else []
+    return named or clean("".join(wrong[:1]))
+
+
+def _escaped(text: str, *, pairs: bool) -> Any:
+    """The variables of a text with escapes, as Ansible reads it: JSON, else YAML; tags of Ansible's stand for their text."""
+    try:
+        if pairs:
+            return _pairs(text)
+        with contextlib.suppress(ValueError):
+            return json.loads(text)
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, Stop, RecursionError):  # as_files() or Ansible says so
+        return None
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads what Ansible's own tags (!vault, !unsafe) are on."""
+
+
+_Loader.add_multi_constructor("!", lambda _loader, _tag, node: node.value if isinstance(node, yaml.ScalarNode) else None)
 
 
 def own_file(name: str, variables: dict[str, Any], *, directory: Path) -> list[str]:

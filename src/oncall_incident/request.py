@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import clean
 
+from . import extravars
 from .errors import Stop
 
 INVESTIGATE, MITIGATE, VERIFY = "investigate", "mitigate", "verify"
@@ -93,7 +94,7 @@ _FLAGS_SHORT = frozenset("Dbv")
 
 
 def check_text(request: Request, *, cwd: Path, environ: Mapping[str, str]) -> None:
-    """What goes to Ansible is UTF-8: it would get something else than was typed, or nothing.
+    """What goes to Ansible is UTF-8, also in files of variables and as escapes: it would get something else than was typed, or nothing.
 
     Args:
         environ: the variables that are passed on.
@@ -102,7 +103,7 @@ def check_text(request: Request, *, cwd: Path, environ: Mapping[str, str]) -> No
         Stop: something is not.
     """
     given: list[tuple[str, Iterable[str | None]]] = [
-        ("-e", request.extra_vars), ("-i", request.inventories), ("--limit", [request.limit]), ("--tags", request.tags),
+        ("-i", request.inventories), ("--limit", [request.limit]), ("--tags", request.tags),
         ("--skip-tags", request.skip_tags), ("--user", [request.user]), ("--private-key", [request.private_key]),
         ("--vault-password-file", request.vault_password_files), ("--vault-id", request.vault_ids), ("--", request.passed),
         ("SCENARIO", [request.scenario]), ("The current directory", [str(cwd)]),
@@ -111,13 +112,19 @@ def check_text(request: Request, *, cwd: Path, environ: Mapping[str, str]) -> No
     for option, values in given:
         for value in values:
             if value is not None and clean(value) != value:
-                # A variable may be a secret: its name says enough.
-                hidden = option == "-e" or option.startswith("The environment")
-                said = clean(value).partition("=")[0] if option == "-e" and not value.lstrip().startswith(("{", "[")) else ""
-                raise Stop(
-                    f"{option}{f' {said}' if said else '' if hidden else f' {clean(value)}'}: this is not UTF-8.",
-                    hint="Write it in UTF-8; rename a file or directory, unset a variable that is not needed.",
-                )
+                raise _not_utf8(option, "" if option.startswith("The environment") else clean(value))
+    for value in request.extra_vars:
+        # A variable may be a secret: its name says enough.
+        wrong = extravars.not_utf8(value, cwd=cwd)
+        if wrong is not None:
+            raise _not_utf8("-e", wrong)
+
+
+def _not_utf8(option: str, said: str) -> Stop:
+    return Stop(
+        f"{option}{f' {said}' if said else ''}: this is not UTF-8.",
+        hint="Write it in UTF-8; rename a file or directory, unset a variable that is not needed.",
+    )
 
 
 def check_passed(arguments: Sequence[str]) -> None:

@@ -67,11 +67,23 @@ def here() -> Machine:
 
 
 def is_same(one: Machine, other: Machine) -> bool:
-    """Whether both are one machine: the same boot, and neither a machine id nor a process namespace that tells them apart."""
-    if one.boot_id != other.boot_id or (not one.boot_id and one.hostname != other.hostname):
+    """Whether both are one machine: the same boot, and neither a machine id nor a process namespace that tells them apart.
+
+    Where one does not tell its boot, an equal machine id or an equal name is enough: what is taken wrongly for the controller is said
+    and can be allowed, what is taken wrongly for another machine is kept under its name.
+    """
+    if not one.boot_id or not other.boot_id:
+        names = (one.hostname.lower(), other.hostname.lower())
+        return any(first and first == second for first, second in (names, (one.machine_id, other.machine_id)))
+    if one.boot_id != other.boot_id:
         return False
     pairs = ((one.machine_id, other.machine_id), (one.pid_namespace, other.pid_namespace))
     return all(not first or not second or first == second for first, second in pairs)
+
+
+def is_told(machine: Machine) -> bool:
+    """Whether a machine says anything of which machine it is; a process namespace alone is one of many with that number."""
+    return bool(machine.boot_id or machine.machine_id or machine.hostname)
 
 
 def is_called(host: str, machine: Machine) -> bool:
@@ -84,7 +96,7 @@ def is_called(host: str, machine: Machine) -> bool:
 def told(machine: Machine, *, controller: bool) -> dict[str, t.Any]:
     """What index and result say of the machine."""
     known = {name: value for name, value in dataclasses.asdict(machine).items() if value}
-    return {**known, "controller": controller}
+    return {**known, **({"controller": controller} if is_told(machine) else {})}
 
 
 def refusal(host: str, machine: Machine) -> str:
@@ -92,6 +104,15 @@ def refusal(host: str, machine: Machine) -> str:
     return (
         f"The machine that answers for {host} is the one that incident runs on ({machine.hostname or 'without a name'}): its outputs are "
         f"not those of {host}, so none are kept. Reach the host itself, or set evidence_local: true for it when this machine is meant."
+    )
+
+
+def unknown(host: str) -> str:
+    """Why nothing is kept of a machine that does not say which it is."""
+    return (
+        f"The machine that answers for {host} tells neither its name nor its machine id nor its boot id, so it may be the one that "
+        f"incident runs on, and none of its outputs are kept. See that uname and cat work there for the connection's user, or set "
+        "evidence_local: true for it when either is meant."
     )
 
 

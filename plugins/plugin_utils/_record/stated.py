@@ -47,12 +47,17 @@ class File:
 
 
 class Stated:
-    """What the record of a run states, event by event."""
+    """What the record of a run states, event by event.
+
+    Attributes:
+        outcome: the last `outcome` event, which says how the run ended; None when nobody wrote it.
+    """
 
     def __init__(self, run_dir: Path) -> None:
         self._run_dir = run_dir
         self._files: dict[File, None] = {}
         self._indexes: dict[str, File] = {}
+        self.outcome: reader.Event | None = None
 
     @classmethod
     def read(cls, run_dir: Path) -> Stated:
@@ -61,12 +66,15 @@ class Stated:
         for _number, path in layout.segments(run_dir):
             with path.open("rb") as stream:
                 for raw in reader.raw_lines(stream):
-                    if b"snapshot" in raw and raw.endswith(b"\n") and (event := reader.parse(raw[:-1])) is not None:
+                    tells = b"snapshot" in raw or b'"outcome"' in raw
+                    if tells and raw.endswith(b"\n") and (event := reader.parse(raw[:-1])) is not None:
                         found.see(event)
         return found
 
     def see(self, event: reader.Event) -> None:
         """Take in one event of the record."""
+        if event.get("type") == "outcome":
+            self.outcome = event
         if event.get("type") != "result" or event.get("action") not in ACTIONS or _elsewhere(event):
             return
         result = self._resolved(event.get("result"))

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import clean, cleaned
+
 from ..errors import Stop
 from ..request import Request
 from .definition import Look
@@ -38,13 +40,13 @@ def read_inventory(asked: Request, *, program: str, cwd: Path, limit: str = "") 
     env = {**os.environ, "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true", "ANSIBLE_NOCOLOR": "1"}
     try:
         done = subprocess.run(
-            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT, check=False,
+            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, check=False,
         )
     except subprocess.TimeoutExpired as exc:
         raise Stop(f"The inventory could not be read within {_TIMEOUT} s.") from exc
     if done.returncode:
-        raise Stop("The inventory cannot be read.", detail=done.stderr.strip()[-1500:])
-    found: dict[str, Any] = json.loads(done.stdout)
+        raise Stop("The inventory cannot be read.", detail=clean(done.stderr.decode("utf-8", "surrogateescape")).strip()[-1500:])
+    found: dict[str, Any] = cleaned(json.loads(done.stdout.decode("utf-8", "surrogateescape")))
     return found
 
 

@@ -111,7 +111,7 @@ class _Check:
             self._tags(seals)
         self._chains()
         said = f"{words.count(self._stated.count, 'file')} as the chains state them, blobs as their names do."
-        self._say("kept files", PROVEN, said, self._stated.problems(digests))
+        self._say("kept files", PROVEN, said, self._stated.problems(digests, goes_on=self._own is not None or not seals))
         self._custody()
         vouched = self._seals(seals, listed)
         statuses = {statement.status for statement in self._statements}

@@ -52,10 +52,10 @@ def close(
         broken: seal although files are not what the chains state of them.
 
     Raises:
-        Stop: a run still goes on, something that an earlier seal covers was changed, or a file is not what the chains state of it.
-            Then the incident stays open.
+        Stop: a run still goes on, something that an earlier seal covers was changed, a file is not what the chains state of it, or a
+            signer's public key cannot be read. Then the incident stays open.
     """
-    signers = configured.signers(sign_keys, make=make_key)
+    signers = signing.read(configured.signers(sign_keys, make=make_key))
     with incident.locked():
         when = at or times.text(times.now())
         events: list[tuple[str, Mapping[str, Any]]] = []
@@ -92,7 +92,7 @@ def seal(
         report: makes the report as the incident is now; each seal has its own, `data/report/incident-NNNN.md`.
         broken: seal although files are not what the chains state of them.
     """
-    signers = configured.signers(sign_keys, make=make_key)
+    signers = signing.read(configured.signers(sign_keys, make=make_key))
     with incident.locked():
         ready = sealing.prepare(incident, incident.state(), broken=broken)
         return _seal(incident, configured=configured, signers=signers, seconds=seconds, report=report, ready=ready), signers
@@ -107,7 +107,8 @@ def _seal(
     if report is not None:
         layout.make_private(incident.data / "report")
         text, state = report(incident, ())
-        write_private(incident.data / "report" / f"incident-{ready.number:04d}.md", text)
+        path = write_private(incident.data / "report" / f"incident-{ready.number:04d}.md", text)
+        ready = ready.without(path.relative_to(incident.bundle).as_posix())
     sealed = sealing.seal(incident, signers=signers, authority=configured.authority, seconds=seconds, state=state, ready=ready)
     for signer in signers:
         if signer.identity in sealed.signed:

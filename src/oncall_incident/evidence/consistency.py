@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a bag's files are what its chains state of them: attachments, sources, hosts' outputs, and blobs by their names.
+"""Whether a bag's files are what its chains state of them: attachments, sources, runs, hosts' outputs, and blobs by their names.
 
 A manifest says that nothing changed since the seal. Only this says that what was sealed is what was kept.
 """
@@ -9,17 +9,21 @@ A manifest says that nothing changed since the seal. Only this says that what wa
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.oncall.incident.plugins.plugin_utils._record import keeping, reader
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import keeping, layout, reader
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.stated import File, Stated, compared
 
 from . import collecting, model, names, places
 
 BLOB = re.compile(r"data/(?:runs/[^/]+/)?blobs/sha256/([0-9a-f]{2})/([0-9a-f]{64})\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_RECORD = re.compile(r"data/runs/([^/]+)/record/[0-9]{6}\.jsonl\Z")
+_TOKEN = re.compile(r"\[redacted:[0-9a-f]{12}\]")
+#: Outcomes of which the record says nothing: it could not be written to its end, or nobody judged.
+_UNWRITTEN = frozenset({"not_recorded", "not judged"})
 
 
 class Statements:
@@ -29,6 +33,8 @@ class Statements:
         self._bundle = bundle
         self._files: dict[File, None] = {}
         self._runs: dict[str, Stated] = {}
+        self._told: dict[str, list[Mapping[str, Any]]] = {}
+        self._due: dict[str, None] = {}
 
     @classmethod
     def read(cls, bundle: Path) -> Statements:
@@ -43,6 +49,12 @@ class Statements:
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Take in one of the incident's own events."""
+        kind, run = event.get("type"), event.get("record")
+        # A name of which the redactor took a part names no run.
+        if kind in (model.RUN_STARTED, model.RUN_ENDED) and isinstance(run, str) and not _TOKEN.search(run):
+            self._told.setdefault(run, []).append(event)
+        elif kind == model.SEALED:
+            self._due |= dict.fromkeys(self._told)
         stated = event if event.get("type") == model.ATTACHMENT else event.get("ran") if event.get("type") == model.RUN_STARTED else None
         if not isinstance(stated, Mapping):
             return
@@ -55,11 +67,12 @@ class Statements:
         """What the record of that run states, to be told event by event."""
         return self._runs.setdefault(run, Stated(self._bundle / "data" / "runs" / run))
 
-    def problems(self, digests: Mapping[str, str]) -> list[str]:
-        """Every file that is not what is stated of it.
+    def problems(self, digests: Mapping[str, str], *, goes_on: bool = False) -> list[str]:
+        """Every file that is not what is stated of it, and every run of which the record is missing or ends otherwise.
 
         Args:
             digests: the SHA-256 of the files that are there, by their path in the bag.
+            goes_on: the incident lies in a store: a run since its last seal may not be collected yet.
         """
         def digest(path: Path) -> str:
             found = digests.get(path.relative_to(self._bundle).as_posix())
@@ -85,9 +98,34 @@ class Statements:
             name = path.relative_to(self._bundle).as_posix()
             if name not in blobs:
                 wrong.append(f"{name}: {text}")
+        wrong += self._of_runs(digests, self._due if goes_on else self._told)
         return list(dict.fromkeys(wrong))
+
+    def _of_runs(self, digests: Mapping[str, str], due: Iterable[str]) -> Iterator[str]:
+        """Each run that the events tell of and whose record is not there, or does not end as they say."""
+        there = {found.group(1) for path in digests if (found := _RECORD.match(path))}
+        for run, events in self._told.items():
+            if run in there:
+                ended = self._runs[run].outcome if run in self._runs else None
+                yield from (f"data/runs/{run}: {text}" for event in events if (text := _ends_otherwise(event, ended)))
+            elif run in due:
+                by = f"event {events[0].get('seq')} of the incident"
+                yield f"data/runs/{run}/{layout.RECORD}: {by} names this run, and its record is missing"
 
     @property
     def count(self) -> int:
         """Of how many files something is stated."""
         return len(self._files) + sum(stated.count for stated in self._runs.values())
+
+
+def _ends_otherwise(event: Mapping[str, Any], ended: Mapping[str, Any] | None) -> str:
+    """How what an event says of a run's end differs from what the record says; "" when it does not, or says nothing."""
+    outcome, status = event.get("outcome"), event.get("exit_status")
+    if event.get("type") != model.RUN_ENDED or not outcome or outcome in _UNWRITTEN or _TOKEN.search(str(outcome)):
+        return ""
+    said = f"event {event.get('seq')} of the incident says that it ended as {outcome} ({status})"
+    if ended is None:
+        return f"{said}, and its record has no end"
+    if (outcome, status) == (ended.get("outcome"), ended.get("exit_status")):
+        return ""
+    return f"{said}, its record as {ended.get('outcome')} ({ended.get('exit_status')})"

@@ -16,8 +16,9 @@ from typing import Any
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import cannot_record
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.line import encode
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor
-from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import to_bytes
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import cleaned, to_bytes
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.writer import Segment
 
 from ..errors import Stop
@@ -27,6 +28,10 @@ from ..who import opening, user
 from . import model, places
 from .model import State
 
+#: Of a line of the custody chain, in bytes: redacted it may be some times as long, and must not spill then (blobs.SPILL_BYTES).
+_MOST_CUSTODY = 10 * 1024
+#: How many characters of a text and how many members of a list are left, tried in this order; a signer's name is shorter than the last.
+_SHORTER = ((4000, 200), (1000, 100), (300, 40), (120, 20))
 #: Seconds to wait for another operator's command to finish writing.
 LOCK_SECONDS = 30.0
 _POLL = 0.02
@@ -132,9 +137,13 @@ class Incident:
             return segment.seq
 
     def custody(self, action: str, payload: Mapping[str, Any] | None = None) -> None:
-        """Write a line of the custody chain: it lies beside the bag, so that looking at evidence does not change it."""
+        """Write a line of the custody chain: it lies beside the bag, so that looking at evidence does not change it.
+
+        A seal copies the chain into the bag line by line: texts are shortened until nothing of it needs a file of its own.
+        """
+        payload = bounded({"by": user(), "controller": os.uname().nodename, **(payload or {})})
         with self.locked(), self._segment(places.CUSTODY, self.folder) as segment:
-            segment.append("custody", {"action": action, "by": user(), "controller": os.uname().nodename, **(payload or {})})
+            segment.append("custody", {"action": action, **payload})
 
     def close_segment(self, name: str) -> None:
         """End the current file of events or custody, so that a seal covers whole files and what follows begins a new one."""
@@ -155,6 +164,27 @@ class Incident:
     def write_json(self, text: str) -> None:
         """Replace incident.json: what the events say, for people and other tools."""
         replace_private(self.data / "incident.json", text)
+
+
+def bounded(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The payload, with its texts and lists shortened as far as needed to stay within one line."""
+    found: dict[str, Any] = cleaned(payload)
+    for characters, members in _SHORTER:
+        if len(encode(found)) <= _MOST_CUSTODY:
+            break
+        found = _shortened(found, characters, members)
+    return found
+
+
+def _shortened(value: Any, characters: int, members: int) -> Any:
+    if isinstance(value, str) and len(value) > characters:
+        return f"{value[:characters]}... ({len(value)} characters)"
+    if isinstance(value, list):
+        more = [f"and {len(value) - members} more"] if len(value) > members else []
+        return [_shortened(member, characters, members) for member in value[:members]] + more
+    if isinstance(value, dict):
+        return {key: _shortened(member, characters, members) for key, member in value.items()}
+    return value
 
 
 def _lock(path: Path, *, seconds: float) -> int:

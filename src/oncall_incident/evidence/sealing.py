@@ -55,6 +55,10 @@ class Ready:
     known: Mapping[str, str]
     broken: tuple[str, ...]
 
+    def without(self, path: str) -> Ready:
+        """The same once a file was written: an interrupted seal may have left one there, and its digest is no longer known."""
+        return dataclasses.replace(self, known={name: digest for name, digest in self.known.items() if name != path})
+
 
 @dataclasses.dataclass(frozen=True)
 class Sealed:
@@ -213,8 +217,9 @@ def add_signature(incident: Incident, signer: signing.Signer, *, authority: str 
             raise Stop(f"Seal {number:04d} of {incident.id} is not over the bag as it is.", hint="incident verify says more.")
         if (path / signer.file_name).exists():
             raise Stop(f"{signer.identity} signed seal {number:04d} already.", hint="Name another key, or set INCIDENT_SIGNER.")
+        line = signing.allowed_line(signer)
         signing.sign(path / bag.TAG_MANIFEST, signer, to=path / signer.file_name)
-        _allow(path, signer)
+        _allow(path, line)
         stamped, notes = _stamp([path / signer.file_name], authority, seconds)
         digest = bag.digest(path / bag.TAG_MANIFEST)
         incident.custody("signed", {"number": number, "signer": signer.identity, "tagmanifest_sha256": digest, "time": stamped})
@@ -348,8 +353,9 @@ def _make_seal(
     signed, notes = [], list(known[:_MOST_NAMED])
     for signer in signers:
         try:
+            line = signing.allowed_line(signer)
             signing.sign(part / bag.TAG_MANIFEST, signer, to=part / signer.file_name)
-            _allow(part, signer)
+            _allow(part, line)
             signed.append(signer)
         except Stop as stop:
             notes.append(f"not signed by {signer.identity}: {stop.message}")
@@ -368,10 +374,10 @@ def _make_seal(
     return Sealed(number, path, digest, files, tuple(signer.identity for signer in signed), tuple(stamped), tuple(notes))
 
 
-def _allow(path: Path, signer: signing.Signer) -> None:
+def _allow(path: Path, line: str) -> None:
     """A copy for convenience: the verifier must bring his own."""
     with (path / "allowed_signers").open("a", encoding="utf-8") as stream:
-        stream.write(signing.allowed_line(signer) + "\n")
+        stream.write(line + "\n")
 
 
 def _stamp(targets: Sequence[Path], authority: str | None, seconds: float) -> tuple[list[str], list[str]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.safe import safe_name
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import clean
 
 from ..errors import Stop
 from ..private import write_private
@@ -41,11 +42,13 @@ class Signer:
         identity: the principal, as allowed_signers names it.
         key: a private key's file, or a public key whose private half an agent or a FIDO token has.
         source: file, agent or made (just now, for want of one).
+        public: the public key's line, once it was read().
     """
 
     identity: str
     key: Path
     source: str
+    public: str = ""
 
     @property
     def file_name(self) -> str:
@@ -110,6 +113,15 @@ def _own_identity(environ: Mapping[str, str]) -> str:
     return given
 
 
+def read(signers: Sequence[Signer]) -> list[Signer]:
+    """The signers with their public keys: all that can fail of them before anything is written.
+
+    Raises:
+        Stop: a public key cannot be read.
+    """
+    return [dataclasses.replace(signer, public=_public(signer)) for signer in signers]
+
+
 def sign(data: Path, signer: Signer, *, to: Path, ask: bool = True) -> None:
     """Sign a file.
 
@@ -144,15 +156,18 @@ def allowed_line(signer: Signer) -> str:
     Raises:
         Stop: the public key cannot be read.
     """
-    return f'{signer.identity} namespaces="{NAMESPACE}" {_public(signer)}'
+    return f'{signer.identity} namespaces="{NAMESPACE}" {clean(_public(signer))}'
 
 
 def remember(home: Path, signer: Signer) -> Path:
     """Have this store know its own signer's key; the list's path."""
-    path, line = home / "allowed_signers", allowed_line(signer)
-    known = path.read_text(encoding="utf-8") if path.is_file() else ""
+    path, line = home / "allowed_signers", allowed_line(signer).encode()
+    known = path.read_bytes() if path.is_file() else b""
     if line not in known.splitlines():
-        write_private(path, f"{known.rstrip()}\n{line}\n".lstrip())
+        # Added to what is there: a person's own lines stay byte for byte.
+        between = b"" if not known or known.endswith(b"\n") else b"\n"
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600), "ab") as stream:
+            stream.write(between + line + b"\n")
     return path
 
 
@@ -191,7 +206,7 @@ def check(data: Path, signature: Path, *, allowed: Path | None, at: str = "") ->
     for principal in principals.stdout.split("\n") if principals.returncode == 0 else ():
         name = principal.strip()
         if name and _keygen(["verify", "-f", allowed, "-I", name, "-n", NAMESPACE, "-s", signature, *when], data).returncode == 0:
-            return Checked(True, name, key, "")
+            return Checked(True, clean(name), key, "")
     return Checked(True, "", key, f"the key {key} is not among the allowed signers of {allowed}")
 
 
@@ -199,8 +214,8 @@ def _keygen(arguments: Sequence[str | Path], data: Path | None) -> subprocess.Co
     with open(data or os.devnull, "rb") as stream:
         try:
             return subprocess.run(
-                ["ssh-keygen", "-Y", *arguments], stdin=stream, capture_output=True, text=True, errors="replace", timeout=_CHECK_SECONDS,
-                check=False,
+                ["ssh-keygen", "-Y", *arguments], stdin=stream, capture_output=True, encoding="utf-8", errors="surrogateescape",
+                timeout=_CHECK_SECONDS, check=False,
             )
         except FileNotFoundError as exc:
             raise Stop("ssh-keygen was not found.", hint="Install OpenSSH's client: signatures cannot be checked without it.") from exc
@@ -208,7 +223,7 @@ def _keygen(arguments: Sequence[str | Path], data: Path | None) -> subprocess.Co
 
 def _words(done: subprocess.CompletedProcess[str]) -> str:
     said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-    return said[0] if said else f"ssh-keygen ended with {done.returncode}"
+    return clean(said[0]) if said else f"ssh-keygen ended with {done.returncode}"
 
 
 def _named(name: str, identity: str, *, home: Path, environ: Mapping[str, str]) -> Signer:
@@ -231,25 +246,42 @@ def _comment(public: str) -> str:
 
 
 def _public(signer: Signer) -> str:
+    """The public key's line. Its comment is somebody's words in any encoding: what is not UTF-8 is there as lone surrogates."""
+    if signer.public:
+        return signer.public
     beside = signer.key if signer.key.suffix == ".pub" else signer.key.with_name(signer.key.name + ".pub")
-    if beside.is_file():
-        return beside.read_text(encoding="utf-8").strip()
-    done = subprocess.run(["ssh-keygen", "-y", "-f", signer.key], capture_output=True, text=True, timeout=_SIGN_SECONDS, check=False)
+    try:
+        found = beside.read_bytes() if beside.is_file() else _derived(signer.key)
+    except OSError as exc:
+        raise Stop(f"The public key {beside} cannot be read: {exc.strerror}.", hint="Give a key that you can read.") from exc
+    lines = _text(found).split("\n")
+    return next((line.strip() for line in lines if line.strip()), "")
+
+
+def _derived(key: Path) -> bytes:
+    """The public half of a private key."""
+    try:
+        done = subprocess.run(["ssh-keygen", "-y", "-f", key], capture_output=True, timeout=_SIGN_SECONDS, check=False)
+    except (FileNotFoundError, subprocess.TimeoutExpired) as exc:
+        raise Stop(f"The public key of {key} cannot be read.", hint="ssh-keygen did not answer: is OpenSSH's client there?") from exc
     if done.returncode:
-        hint = f"Put it beside it: ssh-keygen -y -f {signer.key} > {signer.key}.pub"
-        raise Stop(f"The public key of {signer.key} cannot be read.", hint=hint)
-    return done.stdout.strip()
+        raise Stop(f"The public key of {key} cannot be read.", hint=f"Put it beside it: ssh-keygen -y -f {key} > {key}.pub")
+    return done.stdout
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _agent_keys(environ: Mapping[str, str]) -> list[str]:
     if not environ.get("SSH_AUTH_SOCK"):
         return []
     try:
-        done = subprocess.run(["ssh-add", "-L"], capture_output=True, text=True, timeout=_CHECK_SECONDS, check=False, env=dict(environ))
+        done = subprocess.run(["ssh-add", "-L"], capture_output=True, timeout=_CHECK_SECONDS, check=False, env=dict(environ))
     except (OSError, subprocess.TimeoutExpired):
         return []
     # A certificate is no key of its own here: its key comes with it.
-    keys = [line for line in done.stdout.splitlines() if line.startswith(("ssh-", "sk-", "ecdsa-"))]
+    keys = [line for line in _text(done.stdout).split("\n") if line.startswith(("ssh-", "sk-", "ecdsa-"))]
     return [line for line in keys if "-cert-" not in line.split(" ")[0]] if done.returncode == 0 else []
 
 
@@ -257,7 +289,7 @@ def _public_file(home: Path, line: str) -> Path:
     """ssh-keygen wants a file to know which of the agent's keys is meant."""
     directory = home / "signing"
     layout.make_private(directory)
-    return write_private(directory / "agent.pub", line + "\n")
+    return write_private(directory / "agent.pub", clean(line) + "\n")
 
 
 def _make(path: Path, identity: str) -> Signer:

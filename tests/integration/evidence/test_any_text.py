@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -24,7 +25,7 @@ from oncall_incident import cli
 from oncall_incident.evidence import closing, settings
 from tests.support.need import need
 
-from .conftest import ROOT, Case, command
+from .conftest import ROOT, Case, command, make_key
 
 #: As a shell passes the bytes on: `$'caf\xe9 is down'`.
 LATIN = "caf\udce9 is down"
@@ -179,6 +180,18 @@ def test_an_alert(home: Path, tmp_path: Path, form: str) -> None:
     assert_goes_to_its_end(home, "A-1")
 
 
+@pytest.mark.parametrize("title", ["x" * 70_000, "\ud800" * 20_000], ids=["ASCII", "surrogates"])
+def test_an_alert_with_an_endless_title(home: Path, tmp_path: Path, title: str) -> None:
+    """Over 64 KiB a value becomes a file; the custody chain is copied into the bag without any."""
+    alert = {"labels": {"alertname": title, "severity": "critical"}, "annotations": {"summary": title}, "startsAt": "2026-03-03T02:05:12Z"}
+    (tmp_path / "alert.json").write_text(json.dumps({"alerts": [alert]}))
+    for argv in (["open", "--alert", str(tmp_path / "alert.json"), "--id", "A-1"], ["attach", "A-1", str(tmp_path / "alert.json")],
+                 ["close", "A-1"], ["verify", "A-1"]):
+        done = command(home, *argv)
+        assert done.returncode == 0, (argv, done.stdout, done.stderr)
+    assert not (home / "incidents/A-1/blobs").exists()
+
+
 def test_standard_input(home: Path, tmp_path: Path) -> None:
     command(home, "open", "first", "--id", "A-1")
     (tmp_path / "said").write_bytes(b"caf\xe9")
@@ -220,6 +233,81 @@ def test_the_environment(home: Path) -> None:
         assert done.returncode == 0, done.stderr
     assert_goes_to_its_end(home, "A-1")
     assert b"cret-of-many" not in (home / "incidents/A-1/bundle/data/events/000001.jsonl").read_bytes()
+
+
+def key_of_rene(path: Path) -> Path:
+    """A key whose comment is in Latin-1: `ssh-keygen -C $'Ren\\xe9@laptop'`."""
+    make_key(path, "x")
+    public = path.with_name(f"{path.name}.pub")
+    public.write_bytes(public.read_bytes().rstrip().removesuffix(b"x") + b"Ren\xe9@laptop\n")
+    return path
+
+
+@pytest.mark.parametrize("how", ["first", "second", "no public key", "agent"])
+def test_a_keys_comment(home: Path, tmp_path: Path, how: str) -> None:
+    key = key_of_rene(tmp_path / "rene")
+    given = ["--sign-key", str(home / "keys/ann")] if how == "second" else []
+    given += ["--sign-key", "agent" if how == "agent" else str(key)]
+    if how == "no public key":
+        # Then ssh-keygen tells it, with the comment in the private key.
+        subprocess.run(["ssh-keygen", "-q", "-c", "-C", b"Ren\xe9@laptop", "-f", key], check=True, timeout=60, capture_output=True)
+        key.with_name("rene.pub").unlink()
+    with agent(tmp_path, key) if how == "agent" else contextlib.nullcontext({}) as more:
+        for argv in (["open", "first", "--id", "A-1"], ["close", "A-1", *given]):
+            done = command(home, *argv, **more)
+            assert done.returncode == 0, (argv, done.stderr)
+    assert command(home, "verify", "A-1").returncode == 0
+    allowed = (home / "incidents/A-1/bundle/seal/0001/allowed_signers").read_bytes()
+    assert b"Ren\\xe9@laptop" in allowed
+    assert b"Ren\\xe9@laptop" in (home / "allowed_signers").read_bytes()
+
+
+@contextlib.contextmanager
+def agent(place: Path, key: Path) -> Iterator[dict[str, str]]:
+    need(shutil.which("ssh-agent") and shutil.which("ssh-add"), "ssh-agent")
+    subprocess.run(["ssh-keygen", "-q", "-c", "-C", b"Ren\xe9@laptop", "-f", key], check=True, timeout=60, capture_output=True)
+    where = str(place / "agent.sock")
+    with subprocess.Popen(["ssh-agent", "-D", "-a", where], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline()
+            subprocess.run(["ssh-add", "-q", key], env={**os.environ, "SSH_AUTH_SOCK": where}, check=True, timeout=60, capture_output=True)
+            yield {"SSH_AUTH_SOCK": where}
+        finally:
+            process.kill()
+
+
+def test_the_list_of_allowed_signers(home: Path) -> None:
+    """A line that a person wrote stays byte for byte, the last one without its newline as well."""
+    path = home / "allowed_signers"
+    before = path.read_bytes()
+    mine = b"# Ren\xe9's key comes when he is back"
+    path.write_bytes(before + mine)
+    for argv in (["open", "first", "--id", "A-1"], ["close", "A-1"]):
+        done = command(home, *argv)
+        assert done.returncode == 0, (argv, done.stderr)
+    assert path.read_bytes().startswith(before + mine + b"\n")
+    assert len(path.read_bytes().splitlines()) == len(before.splitlines()) + 2
+    assert command(home, "verify", "A-1").returncode == 0
+
+
+def test_a_public_key_that_cannot_be_read_leaves_the_incident_open(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "none").write_text("no key at all\n")
+    command(home, "open", "first", "--id", "A-1")
+    before = (home / "incidents/A-1/bundle/data/events/000001.jsonl").read_bytes()
+    done = command(home, "close", "A-1", "--sign-key", str(tmp_path / "none"))
+    assert done.returncode == 2 and "cannot be read" in done.stderr and "Traceback" not in done.stderr
+    assert (home / "incidents/A-1/bundle/data/events/000001.jsonl").read_bytes() == before
+
+
+def test_what_a_vaults_script_says_to_a_drill(home: Path) -> None:
+    """Ansible hands its standard error on as it is."""
+    (home.parent / "hosts.ini").write_text("db1\n")
+    script = home.parent / "vault.sh"
+    script.write_text("#!/bin/sh\nprintf 'caf\\351 is closed\\n' >&2\nexit 1\n")
+    script.chmod(0o700)
+    done = command(home, "drill", "db-recovery", "-i", "hosts.ini", "--yes", "--vault-password-file", str(script))
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr and "caf\\xe9 is closed" in done.stderr
 
 
 def test_a_home_of_any_name(tmp_path: Path) -> None:
@@ -297,11 +385,13 @@ def run(home: Path, *more: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(("more", "named"), [
-    (["-e", f"note={LATIN}"], "-e note: this"), (["-e", f"{{note: {LATIN}}}"], "-e"), (["--limit", LATIN], "--limit"),
+    (["-e", f"note={LATIN}"], "-e note: this"), (["-e", f"{{note: {LATIN}}}"], "-e: this"), (["-e", "@latin.yml"], "-e @latin.yml: this"),
+    (["-e", '{"note": "\\ud800"}'], "-e note: this"), (["--limit", LATIN], "--limit"),
     (["--tags", f"investigate,{LATIN}"], "--tags"), (["--skip-tags", LATIN], "--skip-tags"), (["--user", LATIN], "--user"),
     (["--", f"--diff={LATIN}"], "--"),
 ])
 def test_what_ansible_could_only_get_changed_is_refused_by_name(home: Path, more: list[str], named: str) -> None:
+    (home.parent / "latin.yml").write_bytes(b"note: caf\xe9\n")
     done = run(home, *more)
     assert done.returncode == 2, done.stdout + done.stderr
     assert named in done.stderr and "UTF-8" in done.stderr and "Traceback" not in done.stderr

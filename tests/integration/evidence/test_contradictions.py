@@ -19,11 +19,14 @@ from oncall_incident.errors import Stop
 from oncall_incident.evidence import attaching, bag, checks, closing, policy, sealing, settings, signing, sources
 from oncall_incident.evidence.incident import Incident
 from oncall_incident.evidence.store import Store
+from tests.support import incidents
 
 from .conftest import ROOT, command, make_key, said
 from .test_earlier_records import MADE, RUNS
 
 RUN = RUNS["recovered"]
+#: A run that tells which source it ran.
+SECOND = "20260203T040506Z-db-recovery-0a0b0c"
 ATTACHED = b"2026-02-03T04:05:06Z the pool is exhausted\n"
 DIGEST = hashlib.sha256(ATTACHED).hexdigest()
 
@@ -42,9 +45,10 @@ class Told:
         attaching.attach_run(self.incident, self.home / "runs" / RUN)
         attaching.attach(self.incident, place / "errors.log")
         source = sources.keep(self.incident, playbook="x", collection=ROOT, versions={}, project=place)
+        incidents.write_record(self.home, run=SECOND)
         self.incident.append_all([
-            ("run.started", {"record": "r", "scenario": "x", "at": "2026-02-03T04:05:06Z", "ran": source}),
-            ("run.ended", {"record": "r", "outcome": "planned", "exit_status": 0, "at": "2026-02-03T04:05:07Z"}),
+            ("run.started", {"record": SECOND, "scenario": "db-recovery", "at": "2026-02-03T04:05:06Z", "ran": source}),
+            ("run.ended", {"record": SECOND, "outcome": "recovered", "exit_status": 0, "at": "2026-02-03T04:05:07Z"}),
         ])
 
     @property
@@ -116,9 +120,29 @@ def change_the_source(told: Told) -> str:
     return f"data/source/{path.name}: event "
 
 
+def records(told: Told) -> tuple[Path, ...]:
+    """In the bag, if it was collected, and where it would be collected from."""
+    return told.incident.data / "runs" / RUN, told.home / "runs" / RUN
+
+
+def remove_a_record(told: Told) -> str:
+    for path in records(told):
+        shutil.rmtree(path)
+    return f"data/runs/{RUN}/record: event "
+
+
+def cut_the_end_of_a_record(told: Told) -> str:
+    """The whole last segment, so that no line of what is left is wrong."""
+    for path in records(told):
+        _number, last = layout.segments(path)[-1]
+        assert b'"type":"outcome"' in last.read_bytes()
+        last.unlink()
+    return f"data/runs/{RUN}: event "
+
+
 CHANGES: list[Callable[[Told], str]] = [
     cut_a_line, overwrite_the_attachment, remove_the_attachment, remove_the_hosts, change_the_index, remove_a_line_of_the_index,
-    change_the_source,
+    change_the_source, cut_the_end_of_a_record,
 ]
 
 
@@ -154,20 +178,63 @@ def test_what_was_sealed_all_the_same_is_broken(told: Told, change: Callable[[To
     assert {statement.status for statement in verdict.statements if statement.what in ("files", "bag", "seal 0001")} == {checks.PROVEN}
 
 
-def test_a_sealed_bundle_that_was_changed_and_signed_again(told: Told) -> None:
-    """By the rightful key: every sum anew, and a signature over them."""
-    told.close()
-    wrong = cut_a_line(told)
+def sign_again(told: Told) -> None:
+    """By the rightful key: every sum anew, and a signature over them in place of the first."""
     bundle = told.incident.bundle
     entries = bag.digests(bundle, bag.walk(bundle, "data").files)
     (bundle / bag.MANIFEST).write_text(bag.manifest(entries))
     tags, _wrong = bag.read_manifest(bundle / bag.TAG_MANIFEST)
     (bundle / bag.TAG_MANIFEST).write_text(bag.manifest(bag.digests(bundle, sorted(tags))))
+    seal = bundle / "seal/0001"
     for name in (bag.MANIFEST, bag.TAG_MANIFEST):
-        shutil.copyfile(bundle / name, bundle / "seal/0001" / name)
-    signing.sign(bundle / "seal/0001" / bag.TAG_MANIFEST, told.signer, to=bundle / "seal/0001" / told.signer.file_name)
+        shutil.copyfile(bundle / name, seal / name)
+    for signature in seal.glob("*.sig"):
+        signature.unlink()
+    signing.sign(seal / bag.TAG_MANIFEST, told.signer, to=seal / told.signer.file_name)
+
+
+@pytest.mark.parametrize("change", [*CHANGES, remove_a_record])
+def test_a_sealed_bundle_that_was_changed_and_signed_again(told: Told, change: Callable[[Told], str]) -> None:
+    told.close()
+    wrong = change(told)
+    sign_again(told)
     verdict = told.check()
     assert verdict.status == checks.BROKEN and f"kept files: {wrong}" in said(verdict)
+    assert {statement.what for statement in verdict.statements if statement.status == checks.BROKEN} == {"kept files"}
+
+
+def test_a_bundle_that_was_only_signed_again_is_proven(told: Told) -> None:
+    """Nothing but the change is what the others find."""
+    told.close()
+    sign_again(told)
+    assert told.check().status == checks.PROVEN, said(told.check())
+
+
+def test_a_record_that_is_gone_is_not_sealed(told: Told) -> None:
+    wrong = remove_a_record(told)
+    with pytest.raises(Stop, match="its record is missing"):
+        told.close()
+    assert told.incident.state().closed is None and not sealing.seals(told.incident.bundle)
+    assert any(wrong in note for note in told.close(broken=True).notes)
+    verdict = told.check()
+    assert verdict.status == checks.BROKEN and f"kept files: {wrong}" in said(verdict)
+    # In its store as well: it is not a run that comes since the seal.
+    verdict = checks.check(told.incident.bundle, allowed=told.allowed, authority=None, own=told.incident.folder)
+    assert f"kept files: {wrong}" in said(verdict)
+
+
+def test_an_end_that_the_record_does_not_have(told: Told) -> None:
+    told.incident.append("run.ended", {"record": RUN, "outcome": "not_recovered", "exit_status": 3, "at": "2026-02-03T04:05:08Z"})
+    with pytest.raises(Stop, match=r"ended as not_recovered \(3\), its record as recovered \(0\)"):
+        told.close()
+
+
+def test_a_run_that_goes_on_is_not_missed_yet(told: Told) -> None:
+    """In its store, since the last seal; its record is not collected before it ends."""
+    told.close()
+    told.incident.append_all([("reopened", {"why": "again"}), ("run.started", {"record": "20260203T050000Z-x-000000", "scenario": "x"})])
+    verdict = checks.check(told.incident.bundle, allowed=told.allowed, authority=None, own=told.incident.folder)
+    assert verdict.status == checks.UNPROVEN, said(verdict)
 
 
 def test_the_command_says_which_file_and_what_to_do(told: Told) -> None:

@@ -106,7 +106,7 @@ def test_nothing_of_the_controller_is_kept_under_another_name(site: Site) -> Non
     assert "the run goes on" in output
     first, rest, _debug = site.results()
     for result in (first, rest):
-        assert (result["collected"], result["refused"], result.get("items")) == (False, "controller", None)
+        assert (result["collected"], result["refused"], "entries" in result) == (False, "controller", False)
         assert "db1.example.org" in result["reason"] and os.uname().nodename in result["reason"] and "evidence_local" in result["reason"]
         assert machine(result)["controller"] is True
     assert [(line["part"], machine(line)["hostname"]) for line in site.index("refused")] == [
@@ -128,6 +128,26 @@ def test_a_task_delegated_to_the_controller(site: Site) -> None:
     assert status == 0, output
     (result,) = site.results()
     assert result["refused"] == "controller"
+
+
+@pytest.mark.parametrize(("programs", "refused"), [((), "unknown"), (("uname",), "controller")])
+def test_a_machine_that_tells_little_or_nothing_of_itself(site: Site, programs: tuple[str, ...], refused: str) -> None:
+    """A shell that finds no cat and no readlink: no boot id, no machine id, and without uname no name."""
+    found = site.place / "programs"
+    found.mkdir()
+    for name in programs:
+        (found / name).symlink_to(str(shutil.which(name)))
+    shell = site.place / "shell"
+    shell.write_text(f"#!/bin/sh\ncase $2 in *machine_id*) PATH={found};; esac\nexec /bin/sh \"$@\"\n")
+    shell.chmod(0o700)
+    site.variables = {**site.variables, "ansible_shell_executable": str(shell)}
+    status, output = site.play(snapshot(only=["load"], local=False), snapshot(only=["load"], part="rest"))
+    assert status == 0, output
+    kept_not, kept = site.results()
+    assert (kept_not["collected"], kept_not["refused"], "entries" in kept_not) == (False, refused, False)
+    assert "db1.example.org" in kept_not["reason"] and "evidence_local" in kept_not["reason"]
+    assert machine(kept_not) == ({"hostname": os.uname().nodename, "controller": True} if programs else {})
+    assert kept["collected"] is True, "where it is allowed"
 
 
 @pytest.mark.parametrize("host", ["localhost", os.uname().nodename])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from oncall_incident.errors import Stop
-from oncall_incident.extravars import as_files, own_file
+from oncall_incident.extravars import as_files, not_utf8, own_file
 
 
 def test_every_form_becomes_a_private_file_in_order(tmp_path: Path) -> None:
@@ -49,3 +49,24 @@ def test_own_variables(tmp_path: Path) -> None:
     option, name = own_file("own.json", {"incident_run_id": "r"}, directory=tmp_path)
     assert option == "-e"
     assert json.loads(Path(name[1:]).read_text()) == {"incident_run_id": "r"}
+
+
+@pytest.mark.parametrize(("value", "wrong"), [
+    ("note=caf\udce9", "note"), ("{note: caf\udce9}", ""), ("@caf\udce9.yml", "@caf\\xe9.yml"), ("@latin.yml", "@latin.yml"),
+    ("@half.yml", "@half.yml"), ("@half.json", "@half.json"), (r'{"a": 1, "b": {"c": ["\ud800"]}}', "b"), (r'["\ud800"]', ""),
+    (r'{a: 1, b: "\U0000dfff"}', "b"), (r'a=1 b="\ud800"', "b"), (r'{a: !unsafe "\ud800"}', "a"), (r'{"\ud800": 1}', r"\ud800"),
+])
+def test_what_is_not_utf8_is_named_without_its_value(value: str, wrong: str, tmp_path: Path) -> None:
+    (tmp_path / "latin.yml").write_bytes(b"note: caf\xe9\n")
+    (tmp_path / "half.yml").write_text('note: "\\ud800"\nkey: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\n')
+    (tmp_path / "half.json").write_text('{"note": "\\uD800"}')
+    assert not_utf8(value, cwd=tmp_path) == wrong
+
+
+@pytest.mark.parametrize("value", [
+    "note=café", "a={{ name }}", r'{"a": "\ud83d\ude00"}', r"{a: '\ud800'}", "{a: [", r'{"a": "\ud800', "@missing.yml", "@good.yml", "@.",
+])
+def test_what_is_utf8_is_not_named(value: str, tmp_path: Path) -> None:
+    """A whole pair in JSON is one character; in YAML's single quotes an escape is none. What cannot be read is for others to say."""
+    (tmp_path / "good.yml").write_text("note: caf\u00e9\nkey: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\n", encoding="utf-8")
+    assert not_utf8(value, cwd=tmp_path) is None

@@ -26,7 +26,12 @@ OTHER_BOOT = "99999999-2222-3333-4444-555555555555"
     ({"machine_id": "b" * 32}, False),  # a root of its own that shares the processes
     ({"boot_id": OTHER_BOOT}, False),  # a clone: the same image, and the initial namespace has one number everywhere
     ({"boot_id": OTHER_BOOT, "hostname": "responder.example.org"}, False),
-    ({"boot_id": ""}, False),  # another kind of Unix
+    ({"boot_id": ""}, True),  # another kind of Unix, or a /proc that cannot be read: equal names are enough
+    ({"boot_id": "", "machine_id": "b" * 32}, True),
+    ({"boot_id": "", "hostname": "RESPONDER.example.org", "machine_id": ""}, True),
+    ({"boot_id": "", "hostname": "postgres"}, True),  # and so is an equal machine id
+    ({"boot_id": "", "hostname": "postgres", "machine_id": ""}, False),
+    ({"boot_id": "", "hostname": "", "machine_id": ""}, False),  # that it tells nothing is another question
 ])
 def test_is_same(different: dict[str, str], same: bool) -> None:
     assert whose.is_same(dataclasses.replace(HERE, **different), HERE) is same
@@ -35,6 +40,20 @@ def test_is_same(different: dict[str, str], same: bool) -> None:
 def test_machines_without_a_boot_id_are_told_apart_by_their_names() -> None:
     one = Machine(hostname="mac1")
     assert whose.is_same(one, one) and not whose.is_same(Machine(hostname="mac2"), one)
+
+
+def test_a_controller_without_a_boot_id() -> None:
+    here = dataclasses.replace(HERE, boot_id="")
+    assert whose.is_same(HERE, here) and not whose.is_same(Machine("postgres", "b" * 32, OTHER_BOOT), here)
+
+
+@pytest.mark.parametrize(("machine", "is_told"), [
+    (HERE, True), (Machine(hostname="mac1"), True), (Machine(machine_id="a" * 32), True), (Machine(boot_id=OTHER_BOOT), True),
+    (Machine(), False), (Machine(pid_namespace="pid:[4026531836]"), False),
+])
+def test_a_machine_that_tells_nothing_is_not_called_another(machine: Machine, is_told: bool) -> None:
+    assert whose.is_told(machine) is is_told
+    assert ("controller" in whose.told(machine, controller=False)) is is_told
 
 
 @pytest.mark.parametrize(("host", "called"), [
