@@ -39,6 +39,8 @@ ADVISORY_KEY = 0x6F6E63616C6C
 RETRIES = 2
 RESTART_ONLY = "It did not react to the signal. Only a restart of the server ends a frozen session; this module never sends SIGKILL."
 _NO_PRIVILEGE = "42501"
+_PRIVILEGE_LOST = "The privilege was lost since the sessions were looked at; run again to see what is left."
+_MAY_BE_SENT = "The statement that signals failed, perhaps after the signal; run again to see what is left."
 
 
 class Deadline:
@@ -155,16 +157,29 @@ def act(
         # Our own session was lost or can no longer see: what was done until then must not be lost with it.
         for victim in victims:
             if not victim.settled:
-                victim.settle(actions.UNKNOWN if victim.sent else actions.FAILED, error=exc.message)
-    return [dataclasses.replace(victim.action, touched=bool(victim.sent)) for victim in victims]
+                victim.settle(actions.UNKNOWN if victim.sent or victim.unanswered else actions.FAILED, error=exc.message)
+    return [dataclasses.replace(victim.action, touched=victim.touched) for victim in victims]
 
 
 @dataclasses.dataclass
 class _Victim:
+    """A session and what has become of it.
+
+    Attributes:
+        sent: the last signal that the server says it has sent.
+        unanswered: a statement that signals was begun, and its answer is not known: the signal may have been sent.
+    """
+
     candidate: Candidate
     action: Action
     sent: str = ""
+    unanswered: bool = False
     settled: bool = False
+
+    @property
+    def touched(self) -> bool | None:
+        """Whether it was signalled; None when that is not known."""
+        return True if self.sent else (None if self.unanswered else False)
 
     def settle(self, outcome: str, **detail: t.Any) -> None:
         self.action = self.action.with_outcome(outcome, **detail)
@@ -352,14 +367,15 @@ def _send(look: Look, victim: _Victim, signal: str, demand: _Demand, deadline: D
         victim.settle(actions.FAILED, why="out_of_time", error=f"Not signalled: max_seconds ({deadline.seconds:g}) were over.")
         return False
     sql, params = signal_sql(victim.candidate.backend, signal, demand, look=look)
+    victim.unanswered = True
     try:
         rows = look.session.rows(sql, params)
     except StatementFailed as exc:
-        outcome = actions.NOT_PERMITTED if exc.sqlstate == _NO_PRIVILEGE else actions.FAILED
-        hint = "The privilege was lost since the sessions were looked at; run again to see what is left."
-        why = {"hint": hint} if outcome == actions.NOT_PERMITTED else {}
-        victim.settle(outcome, error=exc.message, sqlstate=exc.sqlstate, signal=signal, **why)
+        victim.unanswered = exc.sqlstate != _NO_PRIVILEGE  # any other error may have come after the signal
+        outcome, hint = (actions.UNKNOWN, _MAY_BE_SENT) if victim.unanswered else (actions.NOT_PERMITTED, _PRIVILEGE_LOST)
+        victim.settle(outcome, error=exc.message, sqlstate=exc.sqlstate, signal=signal, hint=hint)
         return False
+    victim.unanswered = False
     if not rows or not rows[0]["signalled"]:
         return False
     victim.sent = signal
