@@ -29,6 +29,7 @@ from .._core.sessions import (
     cancel_refused,
     needs_transaction_end,
     select,
+    statements_of,
 )
 from .activity import progress_union, read_activity
 from .connection import Session, StatementFailed
@@ -263,7 +264,7 @@ def _after_cancel(candidate: Candidate, now: Backend | None, backends: t.Sequenc
 
     A cancel aborts the transaction, and its locks are gone: the session is `idle in transaction (aborted)` then and has no xact_start
     any more. Below a savepoint only what came after it is undone: the transaction stays open and keeps the locks from before. A lock
-    of the session (pg_advisory_lock) outlives the transaction.
+    of the session (pg_advisory_lock) outlives the transaction: the same statements of others wait on, whatever the session does next.
     """
     was = candidate.backend
     if now is None or now.backend_start != was.backend_start:
@@ -274,7 +275,7 @@ def _after_cancel(candidate: Candidate, now: Backend | None, backends: t.Sequenc
     if _same_transaction(candidate, now):
         let_go = blocks_matter(candidate) and not behind
         return _ENDED if let_go or not needs_transaction_end(candidate) else _TRANSACTION_OPEN
-    if now.xact_start is None and behind & candidate.waiters:
+    if candidate.waits & statements_of(backends, behind):
         return _STILL_BLOCKS
     if needs_transaction_end(candidate) or now.state in (IDLE, IDLE_IN_TRANSACTION_ABORTED):
         return _ENDED
@@ -416,12 +417,19 @@ def _second_demand(candidate: Candidate, state: str, now: Backend) -> _Demand:
     backend, rule = candidate.backend, candidate.rule
     clock = {
         _RUNNING: (rules.QUERY, str(backend.query_start)), _TRANSACTION_OPEN: (rules.TRANSACTION, str(backend.xact_start)),
-        _STILL_BLOCKS: (rules.IDLE_IN_TRANSACTION if now.in_transaction_idle else rules.IDLE_CLOCK, str(now.state_change)),
+        _STILL_BLOCKS: _clock_of(now),
     }[state]
     return _Demand(
         clocks=(clock,), state=str(backend.state) if state == _RUNNING else "", same_query=_filters_query(rule),
         not_waiting=not rule.include_waiters, blocks=blocks_matter(candidate),
     )
+
+
+def _clock_of(now: Backend) -> tuple[str, str]:
+    """What the session does now: its transaction, or since when it does nothing."""
+    if now.xact_start is not None:
+        return rules.TRANSACTION, now.xact_start
+    return rules.IDLE_IN_TRANSACTION if now.in_transaction_idle else rules.IDLE_CLOCK, str(now.state_change)
 
 
 def _filters_query(rule: rules.Rule) -> bool:
