@@ -45,6 +45,8 @@ notes:
     C(indexes_total) and C(indexes_processed) of running vacuums. They are null or missing before."
   - "Needs server 18 or later: autovacuum_vacuum_max_threshold is counted in C(due) of RV(vacuum)."
   - "Only server 13 and 14: exclusive backups in RV(backups)."
+  - C(pg_stat_statements) is read only when its schema and its parts belong to superusers or to the role itself; otherwise the check
+    C(statements) is skipped. From server 15 on the schema C(public) belongs to the owner of the database.
   - The columns of C(pg_stat_statements) are those of the installed version of the extension, before and since 1.8.
 options:
   checks:

@@ -311,8 +311,8 @@ actions:
         - C(refused), not approved, over the limit, or a cancel that cannot help; see C(detail.why).
         - With V(strategy=cancel), C(still_running) too when the statement was cancelled and the transaction is still open with its
           locks, as below a savepoint; C(detail.transaction_open) is then V(true).
-        - C(still_running), C(not_permitted), C(failed), C(unknown) (signalled, and then the module lost its own session), each of
-          which fails the task.
+        - C(still_running), C(not_permitted), C(failed), C(unknown) (signalled, or perhaps signalled, and then the module
+          lost its own session or its statement failed; see C(touched)), each of which fails the task.
       type: str
     detail:
       description: Rule, clocks, signals, sessions waiting behind it, how many of them were released, errors.
@@ -323,7 +323,8 @@ actions:
       type: bool
 changed:
   description:
-    - Whether anybody was signalled or a prepared transaction rolled back, whatever became of them; in check mode whether somebody would be.
+    - Whether anybody was signalled or a prepared transaction rolled back, whatever became of them, or may have been, because no answer
+      came; in check mode whether somebody would be.
   returned: always
   type: bool
 limits:

@@ -32,12 +32,14 @@ class Candidate:
     Attributes:
         clocks: those that have run out, the longest overdue first.
         waiters: pids that wait behind it, directly or through others.
+        waits: the same with the start of the statement that waits: (pid, query_start).
     """
 
     backend: Backend
     rule: Rule
     clocks: tuple[Clock, ...]
     waiters: frozenset[int] = frozenset()
+    waits: frozenset[tuple[int, str | None]] = frozenset()
 
     def ids(self, *, verb: str, resource: str) -> list[str]:
         """One action id per clock; the first stays first as time passes."""
@@ -168,8 +170,13 @@ def _matches(look: _Look, rule: Rule) -> list[Candidate]:
             continue
         clocks = tuple(clock for clock in rule.clocks(backend) if clock.name != IDLE_CLOCK or backend.pid in idle)
         if clocks and len(behind) >= rule.min_blocked:
-            found.append(Candidate(backend, rule, clocks, behind))
+            found.append(Candidate(backend, rule, clocks, behind, statements_of(look.backends, behind)))
     return found
+
+
+def statements_of(backends: t.Iterable[Backend], pids: t.Collection[int]) -> frozenset[tuple[int, str | None]]:
+    """The sessions of these pids, each with the start of its statement: what tells a wait from a later one."""
+    return frozenset((backend.pid, backend.query_start) for backend in backends if backend.pid in pids)
 
 
 def _groups(rule: Rule, found: t.Sequence[Candidate]) -> list[list[Candidate]]:

@@ -20,7 +20,7 @@ from . import activity, health_server, health_sessions
 from .connection import Session, StatementFailed
 from .health_probe import Prober
 from .health_reader import Answer, Reader, Request
-from .health_statements import NotInstalled
+from .health_statements import NotInstalled, UntrustedOwner
 
 __all__ = ["CHECKS", "Look", "Request", "look", "unreachable"]
 
@@ -102,7 +102,7 @@ def look(session: Session, request: Request, prober: Prober) -> Look:
             why = _REASONS.get(exc.sqlstate, "failed")
             skipped.append(Skipped(check=name, reason=f"{why}: {exc.message}", hint=_HINTS.get(exc.sqlstate, "")))
             continue
-        except NotInstalled as exc:
+        except (NotInstalled, UntrustedOwner) as exc:
             skipped.append(Skipped(check=name, reason=f"{exc.kind}: {exc.message}", hint=exc.hint or ""))
             continue
         findings.extend(answer.findings)

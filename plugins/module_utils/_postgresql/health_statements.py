@@ -15,12 +15,23 @@ from .connection import Session
 from .health_queries import Rows
 
 MAX_STATEMENTS = 10
+MOVE_IT = (
+    "As a superuser put the extension into a schema that a superuser owns: CREATE SCHEMA oncall_statements; ALTER EXTENSION "
+    "pg_stat_statements SET SCHEMA oncall_statements; GRANT USAGE ON SCHEMA oncall_statements TO pg_monitor. If the extension itself, its "
+    "view or its function is another role's, drop it and create it there."
+)
 
 
 class NotInstalled(IncidentError):
     """The extension is not there, so there is nothing to judge."""
 
     kind = "not_installed"
+
+
+class UntrustedOwner(IncidentError):
+    """The extension is there, and somebody who is not a superuser can put code of his own in its place; so it is not read."""
+
+    kind = "untrusted_owner"
 
 
 class StatementsView(t.NamedTuple):
@@ -36,12 +47,31 @@ def find_statements(session: Session) -> StatementsView:
     The columns belong to the extension's version, not the server's, and pg_upgrade leaves the extension as it was; so they
     are looked up: total_time and mean_time before extension 1.8 (PostgreSQL 13), total_exec_time and mean_exec_time since.
 
+    The server looks its name up again when the view is read. Whoever owns its schema can rename that in between, and put a view of his
+    own behind the name. So the schema and what the extension consists of must belong to superusers, or to our own role. From
+    PostgreSQL 15 on `public` belongs to whoever owns the database.
+
     Raises:
         NotInstalled: the extension is not in this database.
+        UntrustedOwner: it is, and something of it belongs to another role.
     """
     found = session.rows("""
         SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS name,
-            EXISTS (SELECT 1 FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'total_exec_time') AS exec_time
+            EXISTS (SELECT 1 FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'total_exec_time') AS exec_time,
+            ARRAY(
+                SELECT DISTINCT owned.what || ' belongs to ' || owner.rolname::text
+                FROM (
+                    VALUES ('its schema', n.nspowner), ('the extension', e.extowner), ('its view', c.relowner)
+                    UNION ALL SELECT 'its function', p.proowner FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_depend AS f
+                        ON f.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND f.objid = p.oid AND f.deptype = 'e'
+                            AND f.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND f.refobjid = e.oid
+                ) AS owned(what, owner)
+                    JOIN pg_catalog.pg_database AS b ON b.datname = pg_catalog.current_database()
+                    JOIN pg_catalog.pg_roles AS named ON named.oid = owned.owner
+                    JOIN pg_catalog.pg_roles AS owner
+                        ON owner.oid = CASE WHEN named.rolname = 'pg_database_owner' THEN b.datdba ELSE named.oid END
+                WHERE NOT owner.rolsuper AND owner.rolname <> current_user ORDER BY 1
+            ) AS untrusted
         FROM pg_catalog.pg_extension AS e
             JOIN pg_catalog.pg_depend AS d ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid
                 AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'e'
@@ -54,6 +84,12 @@ def find_statements(session: Session) -> StatementsView:
             f"The extension pg_stat_statements is not in database {session.database}.",
             hint="Add it to shared_preload_libraries, restart, then CREATE EXTENSION pg_stat_statements in the database that is looked at.",
         )
+    if found[0]["untrusted"]:
+        raise UntrustedOwner(
+            f"The extension pg_stat_statements in database {session.database} is not read: {', '.join(found[0]['untrusted'])}, "
+            "who could put code of his own in its place.",
+            hint=MOVE_IT,
+        )
     return StatementsView(found[0]["name"], "exec_time" if found[0]["exec_time"] else "time")
 
 
@@ -62,6 +98,7 @@ def read_statements(session: Session) -> Rows:
 
     Raises:
         NotInstalled: the extension is not in this database.
+        UntrustedOwner: it is, and something of it belongs to a role that is not a superuser.
         StatementFailed: it is, and its library is not in shared_preload_libraries (SQLSTATE 55000).
     """
     view, times = find_statements(session)

@@ -83,8 +83,13 @@ def _roll_back(session: Session, one: PreparedTransaction, action: Action) -> Ac
     )
     if sql is None:
         return action.with_outcome(actions.NOT_NEEDED, why="gone_before_the_rollback")
-    session.rows(str(sql))
-    left = session.value(
-        "SELECT count(*) FROM pg_catalog.pg_prepared_xacts WHERE gid = %s AND transaction::text = %s", [one.gid, one.transaction],
-    )
+    answered = False
+    try:
+        session.rows(str(sql))
+        answered = True
+        left = session.value(
+            "SELECT count(*) FROM pg_catalog.pg_prepared_xacts WHERE gid = %s AND transaction::text = %s", [one.gid, one.transaction],
+        )
+    except CannotReach as exc:
+        return dataclasses.replace(action.with_outcome(actions.UNKNOWN, error=exc.message), touched=answered or None)
     return dataclasses.replace(action.with_outcome(actions.STILL_RUNNING if left else actions.DONE), touched=True)

@@ -29,6 +29,7 @@ from .._core.sessions import (
     cancel_refused,
     needs_transaction_end,
     select,
+    statements_of,
 )
 from .activity import progress_union, read_activity
 from .connection import Session, StatementFailed
@@ -39,6 +40,8 @@ ADVISORY_KEY = 0x6F6E63616C6C
 RETRIES = 2
 RESTART_ONLY = "It did not react to the signal. Only a restart of the server ends a frozen session; this module never sends SIGKILL."
 _NO_PRIVILEGE = "42501"
+_PRIVILEGE_LOST = "The privilege was lost since the sessions were looked at; run again to see what is left."
+_MAY_BE_SENT = "The statement that signals failed, perhaps after the signal; run again to see what is left."
 
 
 class Deadline:
@@ -155,16 +158,29 @@ def act(
         # Our own session was lost or can no longer see: what was done until then must not be lost with it.
         for victim in victims:
             if not victim.settled:
-                victim.settle(actions.UNKNOWN if victim.sent else actions.FAILED, error=exc.message)
-    return [dataclasses.replace(victim.action, touched=bool(victim.sent)) for victim in victims]
+                victim.settle(actions.UNKNOWN if victim.sent or victim.unanswered else actions.FAILED, error=exc.message)
+    return [dataclasses.replace(victim.action, touched=victim.touched) for victim in victims]
 
 
 @dataclasses.dataclass
 class _Victim:
+    """A session and what has become of it.
+
+    Attributes:
+        sent: the last signal that the server says it has sent.
+        unanswered: a statement that signals was begun, and its answer is not known: the signal may have been sent.
+    """
+
     candidate: Candidate
     action: Action
     sent: str = ""
+    unanswered: bool = False
     settled: bool = False
+
+    @property
+    def touched(self) -> bool | None:
+        """Whether it was signalled; None when that is not known."""
+        return True if self.sent else (None if self.unanswered else False)
 
     def settle(self, outcome: str, **detail: t.Any) -> None:
         self.action = self.action.with_outcome(outcome, **detail)
@@ -248,7 +264,7 @@ def _after_cancel(candidate: Candidate, now: Backend | None, backends: t.Sequenc
 
     A cancel aborts the transaction, and its locks are gone: the session is `idle in transaction (aborted)` then and has no xact_start
     any more. Below a savepoint only what came after it is undone: the transaction stays open and keeps the locks from before. A lock
-    of the session (pg_advisory_lock) outlives the transaction.
+    of the session (pg_advisory_lock) outlives the transaction: the same statements of others wait on, whatever the session does next.
     """
     was = candidate.backend
     if now is None or now.backend_start != was.backend_start:
@@ -259,7 +275,7 @@ def _after_cancel(candidate: Candidate, now: Backend | None, backends: t.Sequenc
     if _same_transaction(candidate, now):
         let_go = blocks_matter(candidate) and not behind
         return _ENDED if let_go or not needs_transaction_end(candidate) else _TRANSACTION_OPEN
-    if now.xact_start is None and behind & candidate.waiters:
+    if candidate.waits & statements_of(backends, behind):
         return _STILL_BLOCKS
     if needs_transaction_end(candidate) or now.state in (IDLE, IDLE_IN_TRANSACTION_ABORTED):
         return _ENDED
@@ -352,14 +368,15 @@ def _send(look: Look, victim: _Victim, signal: str, demand: _Demand, deadline: D
         victim.settle(actions.FAILED, why="out_of_time", error=f"Not signalled: max_seconds ({deadline.seconds:g}) were over.")
         return False
     sql, params = signal_sql(victim.candidate.backend, signal, demand, look=look)
+    victim.unanswered = True
     try:
         rows = look.session.rows(sql, params)
     except StatementFailed as exc:
-        outcome = actions.NOT_PERMITTED if exc.sqlstate == _NO_PRIVILEGE else actions.FAILED
-        hint = "The privilege was lost since the sessions were looked at; run again to see what is left."
-        why = {"hint": hint} if outcome == actions.NOT_PERMITTED else {}
-        victim.settle(outcome, error=exc.message, sqlstate=exc.sqlstate, signal=signal, **why)
+        victim.unanswered = exc.sqlstate != _NO_PRIVILEGE  # any other error may have come after the signal
+        outcome, hint = (actions.UNKNOWN, _MAY_BE_SENT) if victim.unanswered else (actions.NOT_PERMITTED, _PRIVILEGE_LOST)
+        victim.settle(outcome, error=exc.message, sqlstate=exc.sqlstate, signal=signal, hint=hint)
         return False
+    victim.unanswered = False
     if not rows or not rows[0]["signalled"]:
         return False
     victim.sent = signal
@@ -400,12 +417,19 @@ def _second_demand(candidate: Candidate, state: str, now: Backend) -> _Demand:
     backend, rule = candidate.backend, candidate.rule
     clock = {
         _RUNNING: (rules.QUERY, str(backend.query_start)), _TRANSACTION_OPEN: (rules.TRANSACTION, str(backend.xact_start)),
-        _STILL_BLOCKS: (rules.IDLE_IN_TRANSACTION if now.in_transaction_idle else rules.IDLE_CLOCK, str(now.state_change)),
+        _STILL_BLOCKS: _clock_of(now),
     }[state]
     return _Demand(
         clocks=(clock,), state=str(backend.state) if state == _RUNNING else "", same_query=_filters_query(rule),
         not_waiting=not rule.include_waiters, blocks=blocks_matter(candidate),
     )
+
+
+def _clock_of(now: Backend) -> tuple[str, str]:
+    """What the session does now: its transaction, or since when it does nothing."""
+    if now.xact_start is not None:
+        return rules.TRANSACTION, now.xact_start
+    return rules.IDLE_IN_TRANSACTION if now.in_transaction_idle else rules.IDLE_CLOCK, str(now.state_change)
 
 
 def _filters_query(rule: rules.Rule) -> bool:

@@ -18,7 +18,7 @@ from .._core.errors import IncidentError
 from .._core.snapshot import COLLECTED, DEFERRED, FAILED, NOT_AVAILABLE
 from .._snapshot.collect import OUTPUTS, append_to
 from .connection import Session
-from .health_statements import NotInstalled, find_statements
+from .health_statements import NotInstalled, UntrustedOwner, find_statements
 
 FOLDER = "25-database"
 #: More rows than these say nothing more, and would not fit: the first ones by the statement's order.
@@ -60,6 +60,10 @@ def take(
                 statement = sql.format(view=view, times=times)
                 entry["argv"] = [statement]
             found.append({**entry, "started": started, **_read(session, statement, os.path.join(spool, OUTPUTS))})
+        except UntrustedOwner as exc:
+            found.append({
+                **entry, "started": started, "ended": time.time(), "status": NOT_AVAILABLE, "reason": f"{exc.message} {exc.hint}",
+            })
         except IncidentError as exc:
             missing = name == "statements" and (isinstance(exc, NotInstalled) or getattr(exc, "sqlstate", "") == "55000")
             why = {

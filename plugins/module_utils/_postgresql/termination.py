@@ -235,9 +235,9 @@ def _carry_out(
         verify_timeout=request.verify_timeout, deadline=deadline,
     )
     rollbacks = [_roll_back(look.session, one, action, deadline, open_database) for one, action in work.rollbacks]
-    # Who was signalled may have let its waiters go, whatever its own outcome is.
+    # Who was signalled, or may have been, may have let its waiters go, whatever its own outcome is.
     touched: dict[str, set[int]] = {
-        **{a.id: set(c.waiters) for (c, _p), a in zip(work.sessions, done) if actions.was_touched(a.as_dict())},
+        **{a.id: set(c.waiters) for (c, _p), a in zip(work.sessions, done) if actions.was_touched(a.as_dict()) is not False},
         **{a.id: set(one.blocks) for (one, _p), a in zip(work.rollbacks, rollbacks) if actions.was_touched(a.as_dict()) is not False},
     }
     waiters = [backend for backend in backends if any(backend.pid in pids for pids in touched.values())]
@@ -288,8 +288,10 @@ def _result(
     planned = sorted(action.id for what in (work.sessions, work.rollbacks) for _target, action in what)
     signals = [signal for action in found for signal in action.detail.get("signals", ())]
     tried = sum(1 for _one, action in work.rollbacks if not check_mode and action.outcome != actions.NOT_NEEDED)
+    judged = actions.result(found, check_mode=check_mode, limits=limits, protected=selection.protected)
     return {
-        **actions.result(found, check_mode=check_mode, limits=limits, protected=selection.protected),
+        # What was begun and not answered may be done.
+        **judged, "changed": judged["changed"] or any(action.outcome == actions.UNKNOWN for action in found),
         "findings": [finding.as_dict() for finding in wrong],
         "plan_sha256": plan_hash({"": planned}, {"": limits}),
         "population": selection.population, "waiters_before": len(selection.waiting),

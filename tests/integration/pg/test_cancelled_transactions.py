@@ -186,7 +186,7 @@ SESSION_LOCK = "SELECT pg_advisory_lock(61)"
 @pytest.mark.parametrize(("strategy", "outcome", "signals", "unblocked"), [
     ("cancel", "still_running", ["cancel"], 0), ("escalate", "gone", ["cancel", "terminate"], 1),
 ])
-@pytest.mark.parametrize("react", [stay, roll_back])
+@pytest.mark.parametrize("react", [stay, roll_back, begin_again])
 def test_a_lock_of_the_session_outlives_the_transaction(
     server18: Server, blocked: Blocked, react: React, strategy: str, outcome: str, signals: list[str], unblocked: int,
 ) -> None:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every statement that we send to PostgreSQL runs on every version there is; behaviour is tested on one of them.
 
-A statement is a call of Session.rows or Session.value. Where they are is read from the source, so that a new one is missed here until
+A statement is a call of Session.rows, Session.value or Session.foreign. Where they are is read from the source, so that a new one is missed here until
 it is run as well.
 """
 
@@ -32,6 +32,7 @@ from .health_support import look, make_role
 from .test_maintain import TABLE, maintain
 
 HOME = Path(next(iter(_postgresql.__path__))).resolve()
+SENDS = ("rows", "value", "foreign")
 #: Statements that cannot run on these versions, and why.
 ELSEWHERE = {
     ("health_queries.py", "read_exclusive_backup"): "asks pg_is_in_backup, which is gone since 15",
@@ -69,14 +70,14 @@ class Spy:
 
 
 def places() -> list[Place]:
-    """Every call of rows or value in the adapter, those of Session itself aside."""
+    """Every call of rows, value or foreign in the adapter, those of Session itself aside."""
     found = []
     for path in sorted(HOME.glob("*.py")):
         for function in ast.walk(ast.parse(path.read_text())):
             if not isinstance(function, ast.FunctionDef):
                 continue
             for node in ast.walk(function):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("rows", "value"):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SENDS:
                     receiver = node.func.value
                     name = receiver.attr if isinstance(receiver, ast.Attribute) else getattr(receiver, "id", "")
                     if name == "session":
@@ -90,8 +91,8 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spy]:
     assert len(known) > 30, "the calls are still found in the source"
     real = Session._run
 
-    def run(session: Session, sql: str, params: Any) -> Any:
-        rows = real(session, sql, params)
+    def run(session: Session, sql: str, params: Any, **how: Any) -> Any:
+        rows = real(session, sql, params, **how)
         made.note(known)
         return rows
 
@@ -110,7 +111,9 @@ def recovering(server: Server) -> None:
 
 
 @pytest.mark.parametrize("major", [18, 16, 15])
-def test_every_statement_runs(major: int, spy: Spy, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_every_statement_runs(
+    major: int, spy: Spy, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
     server: Server = request.getfixturevalue(f"server{major}")
     faults.prepare(server)
     excused = set(ELSEWHERE)
@@ -123,7 +126,18 @@ def test_every_statement_runs(major: int, spy: Spy, request: pytest.FixtureReque
     everything = look(server, probe_query="SELECT 1")
     assert everything["reachable"] is True and not everything.get("failed"), everything
     look(server, login_user=make_role(server, "every_statement", grants="pg_monitor"))
+    probed = look(server, checks=["probe"], probe_query="SELECT 2", probe_login_user=make_role(server, "every_probe"))
+    assert probed["probe"]["first"] == 2
+    # A service file's options hide ours: the path is set by a statement.
+    services = tmp_path / "services"
+    services.write_text("[every]\noptions=-c search_path=public\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    assert not look(server, checks=["availability"], connect_params={"service": "every"}).get("failed")
     look(server, checks=["connections"], wait_for={"checks": ["connections"], "hold": "0s", "timeout": "60s"})
+
+    # The restart check; what it asks is health's.
+    asked = run_module("pg_restart_check", **login(server), service={"instances": []})
+    assert None not in asked["seen"].values(), asked
 
     # What health asks a server that archives, and one in recovery.
     with open_session(server) as session:

@@ -70,6 +70,9 @@ def shadowed(server18: Server) -> Server:
         make_role(server18, role)
     make_role(server18, WATCHER, grants="pg_monitor, pg_signal_backend, pg_maintain")
     server18.execute(f"CREATE DATABASE {DATABASE} OWNER {TENANT}")
+    # In `public`, the database owner's, it is not read at all: test_statements_owner.py.
+    server18.execute("CREATE SCHEMA extensions; ALTER EXTENSION pg_stat_statements SET SCHEMA extensions", dbname=DATABASE)
+    server18.execute("GRANT USAGE ON SCHEMA extensions TO PUBLIC", dbname=DATABASE)
     with server18.connect(user=TENANT, dbname=DATABASE) as tenant:
         tenant.execute("CREATE SCHEMA tenant; CREATE TABLE tenant.plain (id int PRIMARY KEY); INSERT INTO tenant.plain VALUES (1)")
         # A call must not fail for a lack of rights.

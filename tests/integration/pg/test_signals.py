@@ -19,7 +19,9 @@ from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signal
 from demo import faults
 from demo.faults import Held
 from demo.postgres import Server
-from tests.support.terminating import look_at, open_session, rules_for
+from tests.integration.pg.health_support import make_role
+from tests.support.cutting import cutting
+from tests.support.terminating import look_at, open_session, rules_for, terminate
 
 Hold = Callable[[Any], Any]
 Chosen = list[tuple[Candidate, Action]]
@@ -237,10 +239,70 @@ def test_what_was_done_is_reported_when_our_own_session_is_lost(server18: Server
 
         session.rows = rows  # type: ignore[method-assign]
         done = signal_all(look, chosen)
-    assert {pid: action.outcome for pid, action in done.items()} == {
-        one.pid: "unknown" if one.pid in signalled else "failed" for one in held
-    }
+    assert sorted(((action.outcome, action.touched) for action in done.values()), key=str) == [
+        ("failed", False), ("unknown", None), ("unknown", True),
+    ], "the second was tried in the lost session"
     assert {pid for pid, action in done.items() if action.touched} == set(signalled)
+
+
+@pytest.mark.parametrize(("strategy", "word"), [("terminate", b"pg_terminate_backend"), ("cancel", b"pg_cancel_backend")])
+def test_a_signal_without_an_answer_may_have_been_sent(server18: Server, hold: Hold, strategy: str, word: bytes) -> None:
+    """Our session is lost in the statement that signals: the server does it all the same."""
+    held = hold([faults.runaway_query(server18, application="s-untold") for _ in range(2)])
+    with cutting(server18.port, word=word) as port:
+        where = {"login_unix_socket": "", "login_host": "127.0.0.1", "login_port": port}
+        result = terminate(server18, rules=rules_for("s-untold"), strategy=strategy, **where)
+    untold, later = sorted(result["actions"], key=lambda action: action["outcome"] != "unknown")
+    assert (untold["outcome"], untold["touched"], "signals" in untold["detail"]) == ("unknown", None, False), untold
+    assert (later["outcome"], later["touched"]) == ("failed", False)
+    assert (result["failed"], result["changed"]) == (True, True)
+    [signalled] = [one for one in held if one.pid == untold["target"]["pid"]]
+    query = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s AND state = 'active')"
+    faults.await_sql(server18, query, (signalled.pid,), what="what nobody heard of")
+
+
+def test_a_statement_that_fails_after_the_signal_may_have_sent_it(server18: Server, hold: Hold) -> None:
+    held = hold([faults.idle_in_transaction(server18, row=row, application="s-after") for row in (1, 2)])
+    with open_session(server18) as session:
+        look = look_at(session, rules_for("s-after"))
+        chosen = choose(look)
+        plain, failed = session.rows, []
+
+        def rows(sql: str, params: Any = None) -> Any:
+            found = plain(sql, params)
+            if "pg_terminate_backend" in sql and not failed:
+                failed.append(params["pid"])
+                plain("SELECT 1 / 0")
+            return found
+
+        session.rows = rows  # type: ignore[method-assign]
+        done = signal_all(look, chosen, strategy="terminate")
+    assert {pid: (action.outcome, action.as_dict()["touched"]) for pid, action in done.items()} == {
+        one.pid: ("unknown", None) if one.pid in failed else ("gone", True) for one in held
+    }
+    [untold] = [done[pid].detail for pid in failed]
+    assert (untold["sqlstate"], "run again" in untold["hint"]) == ("22012", True)
+
+
+def test_a_signal_that_is_not_permitted_was_not_sent(server18: Server, hold: Hold) -> None:
+    held = hold(faults.idle_in_transaction(server18, application="s-forbidden"))
+    with open_session(server18, user=make_role(server18, "s_forbidden", grants="pg_monitor")) as session:
+        look = look_at(session, rules_for("s-forbidden"))
+        backends = [dataclasses.replace(backend, may_signal=True) for backend in look.read()]
+        chosen = [(one, one.action(verb="terminate", resource=session.resource)) for one in look.select(backends).candidates]
+        action = signal_all(look, chosen, strategy="terminate")[held.pid]
+    assert (action.outcome, action.touched, action.detail["sqlstate"]) == ("not_permitted", False, "42501")
+    assert held.alive()
+
+
+def test_a_rollback_without_an_answer_may_have_been_done(server18: Server) -> None:
+    gid = faults.prepared_transaction(server18, row=62, name="s_untold")
+    with cutting(server18.port, word=f"ROLLBACK PREPARED '{gid}".encode()) as port:
+        where = {"login_unix_socket": "", "login_host": "127.0.0.1", "login_port": port}
+        result = terminate(server18, rules=rules_for("nobody"), rollback_prepared=True, min_transaction_age="0", **where)
+    [action] = result["actions"]
+    assert (action["outcome"], action["touched"], result["changed"], result["failed"]) == ("unknown", None, True, True), action
+    faults.await_sql(server18, "SELECT NOT EXISTS (SELECT FROM pg_prepared_xacts WHERE gid = %s)", (gid,), what="what nobody heard of")
 
 
 def test_the_next_task_is_not_refused_for_the_one_before(server18: Server) -> None:
