@@ -9,6 +9,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import socket
 import struct
@@ -20,6 +21,8 @@ from .._core.sockets_table import LISTEN, parse_tcp
 _ACCEPTING = 0x10000
 #: How long connecting to a local socket may take: seconds.
 _PATIENCE = 2.0
+#: Connecting a datagram socket takes a port, and sends nothing there.
+_ANY_PORT = 9
 
 
 def listening(*, host: str, port: int, path: t.Optional[str], proc: str = "/proc") -> tuple[t.Optional[bool], t.Optional[int]]:
@@ -44,19 +47,31 @@ def listening(*, host: str, port: int, path: t.Optional[str], proc: str = "/proc
 
 
 def own_addresses(host: str) -> list[str]:
-    """The addresses of a host name; empty when one of them is not this host's.
-
-    An address can be bound to just where it is.
-    """
+    """The addresses of a host name; empty when one of them is not this host's."""
     found = []
     try:
-        for family, kind, number, _name, where in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM):
-            with socket.socket(family, kind, number) as probe:
-                probe.bind((where[0], 0, *where[2:]))
-            found.append(str(where[0]).partition("%")[0])
+        for family, _kind, _number, _name, where in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM):
+            address = ipaddress.ip_address(str(where[0]).partition("%")[0])
+            # Loopback is never another host's, and IPv6 that is switched off makes no other host of `localhost`.
+            if not address.is_loopback and not address.is_unspecified and not _leads_to_us(family, where):
+                return []
+            found.append(_plain(address))
     except OSError:
         return []
     return found
+
+
+def _leads_to_us(family: int, where: tuple[t.Any, ...]) -> bool:
+    """Whether packets to an address stay on this host: then the kernel sends them from that address. Nothing is sent.
+
+    That an address can be bound shows nothing: with net.ipv4.ip_nonlocal_bind, as beside keepalived, every address can.
+
+    Raises:
+        OSError: there is no way to it.
+    """
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((where[0], _ANY_PORT, *where[2:]))
+        return bool(probe.getsockname()[0] == where[0])
 
 
 def _tcp_inodes(host: str, port: int, proc: str) -> t.Optional[set[str]]:
@@ -70,13 +85,14 @@ def _tcp_inodes(host: str, port: int, proc: str) -> t.Optional[set[str]]:
             tables = file.read()
             for one in parse_tcp(tables):
                 local = one.local.network_address
-                if one.state == LISTEN and one.local_port == port and (local.is_unspecified or _plain(str(local)) in ours):
+                if one.state == LISTEN and one.local_port == port and (local.is_unspecified or _plain(local) in ours):
                     found.add(one.inode)
     return found if tables else None
 
 
-def _plain(address: str) -> str:
-    return address[7:] if address.startswith("::ffff:") and "." in address else address
+def _plain(address: t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]) -> str:
+    """An address as text; one of IPv4 in IPv6's clothes as that of IPv4."""
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def _unix_inodes(path: str, proc: str) -> set[str]:
