@@ -38,12 +38,16 @@ def listening(*, host: str, port: int, path: t.Optional[str], proc: str = "/proc
     """
     try:
         inodes = _unix_inodes(path, proc) if path else _tcp_inodes(host, port, proc)
+        if inodes is None:
+            return None, None
+        holder = _only_holder(inodes, proc) if inodes else None
     except OSError:
         return None, None
-    if inodes is None:
-        return None, None
-    holder = _only_holder(inodes, proc) if inodes else None
-    return bool(inodes), holder or (_peer(path) if inodes and path else None)
+    if path and holder is None:
+        # Its descriptors are hidden, or it is in another network namespace, whose table is another one.
+        anybody, holder = _taken(path)
+        return True if inodes else anybody, holder
+    return bool(inodes), holder
 
 
 def own_addresses(host: str) -> list[str]:
@@ -106,20 +110,25 @@ def _unix_inodes(path: str, proc: str) -> set[str]:
 
 
 def _same_place(bound: str, path: str) -> bool:
-    """Whether a socket that was bound by one name is the one of another: /var/run is /run."""
-    if os.path.basename(bound) != os.path.basename(path):
-        return False
-    return bound == path or os.path.realpath(os.path.dirname(bound)) == os.path.realpath(os.path.dirname(path))
+    """Whether a socket that was bound by one name is the one of another: /var/run is /run, and a link leads to it."""
+    return bound == path or os.path.realpath(bound) == os.path.realpath(path)
 
 
-def _peer(path: str) -> t.Optional[int]:
-    """The process that listens on a local socket, as the kernel says it to whoever connects: unix(7), SO_PEERCRED."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(_PATIENCE)
-        probe.connect(path)
-        pid = int(struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))[0])
-        return pid or None  # 0: a process of another pid namespace
-    return None
+def _taken(path: str) -> tuple[t.Optional[bool], t.Optional[int]]:
+    """Whether somebody takes connections at a local socket (None: it cannot be told), and the process that listens there.
+
+    The kernel says that to whoever connects: unix(7), SO_PEERCRED.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_PATIENCE)
+            probe.connect(path)
+            pid = int(struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))[0])
+            return True, pid or None  # 0: a process of another pid namespace
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False, None
+    except OSError:
+        return None, None
 
 
 def _only_holder(inodes: t.Collection[str], proc: str) -> t.Optional[int]:

@@ -8,6 +8,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import typing as t
@@ -16,7 +17,7 @@ from .._core.errors import Blind, CannotReach, IncidentError
 from .._core.findings import CRITICAL, OK, Finding, verdict
 from .._core.pg_restart import Dependants, restart_obstacles
 from .._host.listening import listening
-from .._service.identity import Judged, compare, configured_elsewhere, name_of, unit_of_process
+from .._service.identity import Judged, answered, compare, configured_elsewhere, name_of, unit_of_process
 from . import activity, health_replication, health_server
 from .args import logins_from, session_from
 from .connection import SOCKET_DIRECTORIES, Login, StatementFailed
@@ -24,6 +25,8 @@ from .health_probe import Prober
 from .health_reader import Reader, Request
 
 CHECK = "restart"
+#: Host, port, and the path of the local socket in their place.
+Place = tuple[str, int, t.Optional[str]]
 _PORT = re.compile(r"^\s*port\s*(?:=|\s)\s*'?(\d+)'?", re.MULTILINE | re.IGNORECASE)
 #: The unit of a cluster on Debian and Ubuntu, pg_createcluster(1).
 _DEBIAN = re.compile(r"postgresql@(\d+)-([\w.]+)\.service")
@@ -35,10 +38,11 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     Raises:
         BadInput: an argument is not usable.
     """
-    why, logins, seen = "", logins_from(params), Dependants()
+    why, seen, spoken_to = "", Dependants(), False
+    where: list[Place] = []
     try:
         with session_from(params) as session:
-            logins = [session.login]
+            where, spoken_to = [_place(*session.place)], True
             activity.require_sight(session)
             # Nothing is probed here, so no login is ever opened for it.
             reader = Reader(session, Request(checks=(), limits={}), Prober((), lambda _login: session))
@@ -48,11 +52,16 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
             )
     except (CannotReach, Blind, StatementFailed) as exc:
         # Also a wrong password: whoever may not look cannot say that nobody is there.
-        why = exc.message
-    judged = server_of_this_host(logins)
+        why, spoken_to = exc.message, spoken_to or answered(exc)
+    unclear = ""
+    try:
+        where = where or [place for login in logins_from(params) for place in places(login)]
+    except Blind as exc:
+        unclear = exc.message
+    judged = dataclasses.replace(server_of_this_host(where), answered=spoken_to, unclear=unclear)
     proof = configured_elsewhere(
         compare(judged, params["service"]), name=name_of(params["service"]), configured=configured_ports(params["service"]),
-        wanted={port for login in logins for _host, port, _path in places(login)},
+        wanted={port for _host, port, _path in where},
     )
     obstacles = restart_obstacles(
         seen, stopped=proof.stopped, not_shown=proof.why, despite_backup=params["despite_backup"],
@@ -69,9 +78,9 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     }, None
 
 
-def server_of_this_host(logins: t.Sequence[Login]) -> Judged:
-    """Who listens on this host where these logins lead to."""
-    found = [listening(host=host, port=port, path=path) for login in logins for host, port, path in places(login)]
+def server_of_this_host(where: t.Sequence[Place]) -> Judged:
+    """Who listens on this host at these places."""
+    found = [listening(host=host, port=port, path=path) for host, port, path in where]
     processes = {process for anybody, process in found if anybody}
     if processes:
         process = processes.pop() if len(processes) == 1 else None
@@ -79,13 +88,24 @@ def server_of_this_host(logins: t.Sequence[Login]) -> Judged:
     return Judged(listening=False if found and all(anybody is False for anybody, _process in found) else None)
 
 
-def places(login: Login) -> list[tuple[str, int, t.Optional[str]]]:
-    """Where a login leads to: host, port, and the path of the local socket in their place."""
+def places(login: Login) -> list[Place]:
+    """Where a login leads to that did not work.
+
+    Raises:
+        Blind: that cannot be told.
+    """
     words = login.keywords()
-    port = int(words.get("port") or login.port)
-    host = str(words.get("hostaddr") or words.get("host") or os.environ.get("PGHOST") or "")
-    directories = [host] if host.startswith("/") else ([] if host else list(SOCKET_DIRECTORIES))
-    return [("", port, f"{directory}/.s.PGSQL.{port}") for directory in directories] or [(host, port, None)]
+    host = str(words.get("hostaddr") or os.environ.get("PGHOSTADDR") or words.get("host") or os.environ.get("PGHOST") or "")
+    port = str(words.get("port") or login.port)
+    if words.get("service") or os.environ.get("PGSERVICE"):
+        raise Blind("where the server is stands in a service file (service or PGSERVICE), and it does not answer")
+    if "," in host or not port.isdigit():
+        raise Blind(f"the login names several servers (host {host or '-'}, port {port}), and none of them answers")
+    return [_place(host, int(port))] if host else [_place(directory, int(port)) for directory in SOCKET_DIRECTORIES]
+
+
+def _place(host: str, port: int) -> Place:
+    return ("", port, f"{host}/.s.PGSQL.{port}") if host.startswith("/") else (host, port, None)
 
 
 def configured_ports(service: t.Mapping[str, t.Any]) -> set[int]:

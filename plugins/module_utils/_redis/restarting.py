@@ -16,7 +16,7 @@ from .._core.findings import CRITICAL, OK, Finding, verdict
 from .._core.redis_info import integer
 from .._core.redis_safety import UNSEEN, RestartView, restart_obstacles, view_from
 from .._host.listening import listening
-from .._service.identity import Judged, Proof, compare, configured_elsewhere, name_of, unit_of_process
+from .._service.identity import Judged, Proof, answered, compare, configured_elsewhere, name_of, unit_of_process
 from .args import way_from
 from .connection import Client, CommandRefused
 from .on_disk import configured_ports, on_disk
@@ -31,18 +31,18 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
         BadInput: an argument is not usable.
     """
     way = way_from(params)
-    why, pid = "", None
+    why, pid, spoken_to = "", None, True
     try:
         with way.open(Deadline(way.max_seconds)) as client:
             seen, pid = look(client)
     except (CannotReach, CommandRefused) as exc:
         # Also a wrong password: whoever may not look cannot say that nothing is there.
-        seen, why = UNSEEN, exc.message
+        seen, why, spoken_to = UNSEEN, exc.message, answered(exc)
     # Not from INFO alone: a server on another machine has a process of some number too.
     anybody, process = listening(host=way.login.host, port=way.login.port, path=way.login.unix_socket or None)
     if process is None and anybody:
         process = pid
-    judged = Judged(listening=anybody, process=process, unit=unit_of_process(process))
+    judged = Judged(listening=anybody, process=process, unit=unit_of_process(process), answered=spoken_to)
     service = params["service"]
     # Without a service only the loss is judged.
     proof = Proof(same=True)

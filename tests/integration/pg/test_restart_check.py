@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from demo import faults
+from demo.ports import free_port
 from demo.postgres import Server
 from tests.support.cutting import cutting
 from tests.support.processes import alive
@@ -46,6 +50,40 @@ def test_a_port_of_ours_that_leads_elsewhere_is_not_the_server(server18: Server)
         assert found["seen"] == {"backups": 0, "replicas": 0}, "it answers"
         assert found["process_id"] != server18.pid
         assert "it is not shown that" in found["obstacles"][0]
+
+
+def test_who_answers_is_not_stopped_whatever_named_the_place(
+    server18: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A service file, the environment or a list of hosts says where the server is, and only the session knows it."""
+    services = tmp_path / "services.conf"
+    services.write_text("[prod]\nhost=127.0.0.1\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+
+    def asked(pid: int, **params: str) -> dict[str, Any]:
+        return ask(server18, pid, login_host="", connect_params=params)
+
+    ways: list[dict[str, str]] = [{"service": "prod"}]
+    ways += [{"host": "192.0.2.1,127.0.0.1", "port": f"1,{server18.port}", "connect_timeout": "2"}]
+    for way in ways:
+        assert (asked(server18.pid, **way)["obstacles"], asked(0, **way)["stopped"]) == ([], False), way
+    with monkeypatch.context() as environment:
+        environment.setenv("PGHOSTADDR", "127.0.0.1")
+        assert (asked(server18.pid)["obstacles"], asked(0)["stopped"]) == ([], False)
+
+
+def test_a_place_that_only_the_server_could_tell_is_refused(monkeypatch: pytest.MonkeyPatch, server18: Server, tmp_path: Path) -> None:
+    services = tmp_path / "services.conf"
+    services.write_text("[prod]\nhost=127.0.0.1\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    unused = str(free_port())
+    for params, said in (
+        ({"service": "prod"}, "stands in a service file"),
+        ({"host": "127.0.0.1,127.0.0.2", "port": f"{unused},{unused}"}, "several servers"),
+    ):
+        found = ask(server18, 0, login_host="", login_port=int(unused), connect_params=params)
+        assert (found["listening"], found["stopped"]) == (None, False)
+        assert said in found["obstacles"][0]
 
 
 def test_who_depends_on_it(server18: Server) -> None:

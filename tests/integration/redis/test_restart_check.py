@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,3 +80,34 @@ def test_ipv6_that_is_off_makes_no_other_host_of_localhost(two_nodes: Namespace,
         args = {"login_host": "localhost", "login_port": PORT, "service": unit(server.pid)}
         found = start_module("redis_restart_check", prefix=with_hosts, **args).result(timeout=120)
         assert (found["obstacles"], found["process_id"]) == ([], server.pid), found
+
+
+def test_who_answers_by_a_socket_file_from_another_namespace_is_not_stopped(two_nodes: Namespace) -> None:
+    with tempfile.TemporaryDirectory(prefix="oncall-") as place, redis_in(peer_of(two_nodes), "--unixsocket", f"{place}/s") as server:
+        Path(place, "link").symlink_to(f"{place}/s")
+        for path in (f"{place}/s", f"{place}/link"):
+            found = two_nodes.module("redis_restart_check", login_unix_socket=path, service=unit(0))
+            assert (found["seen"]["role"], found["process_id"], found["stopped"]) == ("master", server.pid, False), found
+            assert "the unit's is none" in found["obstacles"][0]
+            same = two_nodes.module("redis_restart_check", login_unix_socket=path, service=unit(server.pid))
+            assert (same["obstacles"], same["process_id"]) == ([], server.pid), "a unit with a network of its own"
+
+
+def test_who_answers_behind_a_rule_of_the_packet_filter_is_not_stopped(two_nodes: Namespace) -> None:
+    """As a port that Docker publishes without its proxy: nobody here listens to it."""
+    need(shutil.which("nft", path=f"{os.environ['PATH']}:/usr/sbin"), "nft")
+    rules = f"""table ip published {{
+        chain output {{ type nat hook output priority -100; ip daddr 198.18.0.1 tcp dport {PORT} dnat to {OTHER_NODE}; }}
+    }}"""
+    two_nodes.run("nft", "-f", "-", input=rules)
+    try:
+        with redis_in(peer_of(two_nodes)) as server:
+            asked = {"login_host": "198.18.0.1", "login_port": PORT, "service": unit(0)}
+            found = two_nodes.module("redis_restart_check", **asked)
+            assert (found["seen"]["role"], found["listening"], found["stopped"]) == ("master", False, False), found
+            assert "somebody may answer there" in found["obstacles"][0]
+            os.kill(server.pid, signal.SIGSTOP)
+            frozen = two_nodes.module("redis_restart_check", connect_timeout="1s", socket_timeout="1s", **asked)
+            assert (frozen["seen"]["role"], frozen["stopped"]) == (None, False), frozen
+    finally:
+        two_nodes.run("nft", "delete", "table", "ip", "published")

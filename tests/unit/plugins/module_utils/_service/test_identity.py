@@ -9,9 +9,11 @@ import os
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach
 from ansible_collections.oncall.incident.plugins.module_utils._service.identity import (
     Judged,
     Proof,
+    answered,
     compare,
     configured_elsewhere,
     unit_of,
@@ -36,7 +38,9 @@ def test_the_same_process() -> None:
     (Judged(listening=None), {}, "not on this host"),
     (Judged(listening=None, process=812), {}, "not on this host"),
     (Judged(listening=None), {"main_pid": 0, "state": "inactive"}, "not on this host"),
-    (Judged(listening=False), {}, "nobody listens where it should be, the unit's is 812"),
+    (Judged(listening=False, answered=False), {}, "nobody listens where it should be, the unit's is 812"),
+    (Judged(listening=False), {"main_pid": 0, "state": "inactive"}, "nobody listens where it should be, though somebody may answer there"),
+    (Judged(listening=None, unclear="several hosts"), {}, "several hosts, the unit's"),
     (Judged(listening=True, process=0), {"main_pid": 0}, "not ours to see"),
 ])
 def test_another_or_nobody_knows(judged: Judged, unit: dict[str, Any], said: str) -> None:
@@ -47,7 +51,7 @@ def test_another_or_nobody_knows(judged: Judged, unit: dict[str, Any], said: str
 
 @pytest.mark.parametrize("state", ["inactive", "failed"])
 def test_a_stopped_server(state: str) -> None:
-    proof = compare(Judged(listening=False), looked(main_pid=0, state=state))
+    proof = compare(Judged(listening=False, answered=False), looked(main_pid=0, state=state))
     assert (proof.same, proof.stopped, proof.why) == (False, True, "")
 
 
@@ -61,9 +65,19 @@ def test_a_stopped_unit_that_is_configured_for_another_port(proof: Proof, config
     assert ("configured for port 5433" in found.why) is (proof.stopped and not shown)
 
 
+@pytest.mark.parametrize(("error", "open_question"), [
+    ({"error": "refused"}, False), ({"error": "no_socket"}, False), ({"error": "timeout"}, True), ({"error": "wrong_password"}, True),
+    ({}, True),
+    ({"error": "refused", "attempts": [{"error": "refused"}, {"error": "no_socket"}]}, False),
+    ({"error": "refused", "attempts": [{"error": "refused"}, {"error": "timeout"}]}, True),
+])
+def test_only_a_refused_connection_shows_that_nobody_answers(error: dict[str, Any], open_question: bool) -> None:
+    assert answered(CannotReach("no", **error)) is open_question
+
+
 @pytest.mark.parametrize("state", ["activating", "deactivating", "reloading"])
 def test_what_systemd_is_at_is_left_to_it(state: str) -> None:
-    proof = compare(Judged(listening=False), looked(main_pid=0, state=state))
+    proof = compare(Judged(listening=False, answered=False), looked(main_pid=0, state=state))
     assert (proof.shown, f"is {state}" in proof.why) == (False, True)
 
 
@@ -76,14 +90,14 @@ def test_a_unit_that_only_groups_others_is_never_the_server() -> None:
     assert not running.shown
     assert "belongs to postgresql@15-main.service, so name that unit" in running.why
     for listening in (True, False):
-        proof = compare(Judged(listening=listening), looked(**umbrella))
+        proof = compare(Judged(listening=listening, answered=listening), looked(**umbrella))
         assert not proof.shown
         assert "groups postgresql@13-old.service, postgresql@15-main.service: name one of those" in proof.why
 
 
 @pytest.mark.parametrize("result", [{}, {"instances": []}, {"msg": "systemctl is not installed", "error": "blind"}, {"skipped": True}])
 def test_a_unit_that_nobody_could_look_at(result: dict[str, Any]) -> None:
-    proof = compare(Judged(listening=False), result)
+    proof = compare(Judged(listening=False, answered=False), result)
     assert not proof.shown
     assert "could not be looked at" in proof.why
     assert result.get("msg", "") in proof.why
