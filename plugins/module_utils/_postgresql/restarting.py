@@ -17,10 +17,11 @@ from .._core.errors import Blind, CannotReach, IncidentError
 from .._core.findings import CRITICAL, OK, Finding, verdict
 from .._core.pg_restart import Dependants, restart_obstacles
 from .._host.listening import listening
+from .._host.speaking import has_child, now
 from .._service.identity import Judged, answered, compare, configured_elsewhere, name_of, unit_of_process
 from . import activity, health_replication, health_server
 from .args import logins_from, session_from
-from .connection import SOCKET_DIRECTORIES, Login, StatementFailed
+from .connection import SOCKET_DIRECTORIES, Login, Session, StatementFailed
 from .health_probe import Prober
 from .health_reader import Reader, Request
 
@@ -38,11 +39,11 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     Raises:
         BadInput: an argument is not usable.
     """
-    why, seen, spoken_to = "", Dependants(), False
-    where: list[Place] = []
+    why, seen, before = "", Dependants(), now()
+    found: t.Optional[tuple[list[Place], Judged]] = None
     try:
         with session_from(params) as session:
-            where, spoken_to = [_place(*session.place)], True
+            found = _judge_who_answers(session, since=before)
             activity.require_sight(session)
             # Nothing is probed here, so no login is ever opened for it.
             reader = Reader(session, Request(checks=(), limits={}), Prober((), lambda _login: session))
@@ -52,13 +53,9 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
             )
     except (CannotReach, Blind, StatementFailed) as exc:
         # Also a wrong password: whoever may not look cannot say that nobody is there.
-        why, spoken_to = exc.message, spoken_to or answered(exc)
-    unclear = ""
-    try:
-        where = where or [place for login in logins_from(params) for place in places(login)]
-    except Blind as exc:
-        unclear = exc.message
-    judged = dataclasses.replace(server_of_this_host(where), answered=spoken_to, unclear=unclear)
+        why = exc.message
+        found = found or _judge_who_should(logins_from(params), error=exc)
+    where, judged = found
     proof = configured_elsewhere(
         compare(judged, params["service"]), name=name_of(params["service"]), configured=configured_ports(params["service"]),
         wanted={port for _host, port, _path in where},
@@ -76,6 +73,23 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
         **verdict([finding]), "obstacles": obstacles, "seen": seen.as_dict(), "listening": judged.listening,
         "process_id": judged.process, "stopped": proof.stopped, "changed": False,
     }, None
+
+
+def _judge_who_answers(session: Session, *, since: float) -> tuple[list[Place], Judged]:
+    """Where an open session leads to, and the server there. While it is open, its backend is there to be seen."""
+    where = [_place(*session.place)]
+    judged = server_of_this_host(where)
+    speaks = has_child(judged.process, session.backend_pid, since=since) if judged.process else None
+    return where, dataclasses.replace(judged, answered=True, speaks=speaks)
+
+
+def _judge_who_should(logins: t.Sequence[Login], *, error: IncidentError) -> tuple[list[Place], Judged]:
+    """Where logins that did not work lead to, and the server there."""
+    try:
+        where = [place for login in logins for place in places(login)]
+    except Blind as exc:
+        return [], Judged(unclear=exc.message)
+    return where, dataclasses.replace(server_of_this_host(where), answered=answered(error))
 
 
 def server_of_this_host(where: t.Sequence[Place]) -> Judged:

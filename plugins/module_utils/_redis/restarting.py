@@ -16,6 +16,7 @@ from .._core.findings import CRITICAL, OK, Finding, verdict
 from .._core.redis_info import integer
 from .._core.redis_safety import UNSEEN, RestartView, restart_obstacles, view_from
 from .._host.listening import listening
+from .._host.speaking import is_itself
 from .._service.identity import Judged, Proof, answered, compare, configured_elsewhere, name_of, unit_of_process
 from .args import way_from
 from .connection import Client, CommandRefused
@@ -42,7 +43,8 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     anybody, process = listening(host=way.login.host, port=way.login.port, path=way.login.unix_socket or None)
     if process is None and anybody:
         process = pid
-    judged = Judged(listening=anybody, process=process, unit=unit_of_process(process), answered=spoken_to)
+    speaks = is_itself(process, pid) if process and pid else None
+    judged = Judged(listening=anybody, process=process, unit=unit_of_process(process), answered=spoken_to, speaks=speaks)
     service = params["service"]
     # Without a service only the loss is judged.
     proof = Proof(same=True)

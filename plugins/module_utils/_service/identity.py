@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Is the unit that would be restarted the server that was judged?
 
-It is when its main process is the one that listens where the server was looked at. Where nobody listens, every connection is refused and
-the unit has no process either, it is stopped, and its start ends nobody.
+It is when its main process is the one that listens where the server was looked at, and the one that answered, where that can be seen.
+Where nobody listens, every connection is refused and the unit has no process either, it is stopped, and its start ends nobody.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -34,6 +34,7 @@ class Judged:
         unit: the unit that this process belongs to; empty when that cannot be told.
         answered: whether anybody answered, on this host or behind a rule of its packet filter, or might have. Only the error of a refused
             connection shows that nobody did, see answered().
+        speaks: whether that process is the one that answered; None when that cannot be seen.
         unclear: why it cannot be told who listens; empty when that is for the usual reasons.
     """
 
@@ -41,6 +42,7 @@ class Judged:
     process: t.Optional[int] = None
     unit: str = ""
     answered: bool = True
+    speaks: t.Optional[bool] = None
     unclear: str = ""
 
 
@@ -75,7 +77,7 @@ def compare(judged: Judged, looked: t.Mapping[str, t.Any]) -> Proof:
         return Proof(why=f"the unit could not be looked at: {looked.get('msg') or 'nobody did'}")
     unit = instances[0]
     name, process = name_of(looked), int(unit.get("main_pid") or 0)
-    if process and judged.listening and process == judged.process:
+    if process and judged.listening and process == judged.process and judged.speaks is not False:
         return Proof(same=True)
     if judged.listening is False and not judged.answered and not process:
         why = _why_not_started(unit, name)
@@ -115,6 +117,8 @@ def _why_another(judged: Judged, unit: t.Mapping[str, t.Any], name: str, process
         theirs = judged.unclear or "it is not on this host or cannot be seen there"
     elif not judged.listening:
         theirs = "nobody listens where it should be" + (", though somebody may answer there" if judged.answered else "")
+    elif judged.speaks is False:
+        theirs = f"process {judged.process} listens there, but another server answers, as behind a relay or a rule of the packet filter"
     else:
         theirs = f"the server's process is {judged.process or 'not ours to see (it takes root or the rights of its user)'}"
     more = ""

@@ -50,6 +50,8 @@ def test_a_port_of_ours_that_leads_elsewhere_is_not_the_server(server18: Server)
         assert found["seen"] == {"backups": 0, "replicas": 0}, "it answers"
         assert found["process_id"] != server18.pid
         assert "it is not shown that" in found["obstacles"][0]
+        relay = ask(server18, os.getpid(), login_host="127.0.0.1", login_port=port)
+        assert f"process {os.getpid()} listens there, but another server answers" in relay["obstacles"][0]
 
 
 def test_who_answers_is_not_stopped_whatever_named_the_place(

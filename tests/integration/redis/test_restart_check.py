@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,14 +35,15 @@ def unit(pid: int) -> dict[str, Any]:
 
 
 @contextmanager
-def redis_in(where: Namespace, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+def redis_in(where: Namespace, *words: str, before: Sequence[str] = ()) -> Iterator[subprocess.Popen[bytes]]:
     """A server on all addresses of a namespace."""
     binary = any_binary()
     need(binary, "a Redis or Valkey binary")
     assert binary
     silent = subprocess.DEVNULL
     process = where.start(
-        binary, "--port", str(PORT), "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", *words, stdout=silent, stderr=silent,
+        *before, binary, "--port", str(PORT), "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", *words,
+        stdout=silent, stderr=silent,
     )
     try:
         until(lambda: f":{PORT}" in where.run("ss", "-Hltn"), what="the server to listen")
@@ -106,8 +107,19 @@ def test_who_answers_behind_a_rule_of_the_packet_filter_is_not_stopped(two_nodes
             found = two_nodes.module("redis_restart_check", **asked)
             assert (found["seen"]["role"], found["listening"], found["stopped"]) == ("master", False, False), found
             assert "somebody may answer there" in found["obstacles"][0]
+            with redis_in(two_nodes) as ours:
+                behind = two_nodes.module("redis_restart_check", **{**asked, "service": unit(ours.pid)})
+                assert (behind["process_id"], behind["stopped"]) == (ours.pid, False)
+                assert f"process {ours.pid} listens there, but another server answers" in behind["obstacles"][0]
             os.kill(server.pid, signal.SIGSTOP)
             frozen = two_nodes.module("redis_restart_check", connect_timeout="1s", socket_timeout="1s", **asked)
             assert (frozen["seen"]["role"], frozen["stopped"]) == (None, False), frozen
     finally:
         two_nodes.run("nft", "delete", "table", "ip", "published")
+
+
+def test_a_server_in_a_pid_namespace_says_its_own_number(two_nodes: Namespace) -> None:
+    with redis_in(two_nodes, before=["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]) as outer:
+        (pid,) = map(int, Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split())
+        found = two_nodes.module("redis_restart_check", login_host="198.18.0.1", login_port=PORT, service=unit(pid))
+        assert (found["obstacles"], found["process_id"]) == ([], pid), found
