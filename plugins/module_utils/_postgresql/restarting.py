@@ -18,7 +18,7 @@ from .._core.findings import CRITICAL, OK, Finding, verdict
 from .._core.pg_restart import Dependants, restart_obstacles
 from .._host.listening import listening
 from .._host.speaking import has_child, now
-from .._service.identity import Judged, answered, compare, configured_elsewhere, name_of, unit_of_process
+from .._service.identity import HINT_IDENTITY, Judged, answered, compare, configured_elsewhere, name_of, unit_of_process
 from . import activity, health_replication, health_server
 from .args import logins_from, session_from
 from .connection import SOCKET_DIRECTORIES, Login, Session, StatementFailed
@@ -26,6 +26,10 @@ from .health_probe import Prober
 from .health_reader import Reader, Request
 
 CHECK = "restart"
+_HINT_UNSEEN = (
+    "What cannot be seen, as on a server that is frozen, is accepted with despite_backup and despite_replica "
+    "(postgres_restart_despite_backup, postgres_restart_despite_replica)."
+)
 #: Host, port, and the path of the local socket in their place.
 Place = tuple[str, int, t.Optional[str]]
 _PORT = re.compile(r"^\s*port\s*(?:=|\s)\s*'?(\d+)'?", re.MULTILINE | re.IGNORECASE)
@@ -66,13 +70,22 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     )
     finding = Finding(
         CHECK, CRITICAL if obstacles else OK, observed="; ".join(obstacles) or "nothing is in the way",
-        hint="Correct the name of the service, or wait until nobody depends on the server." if obstacles else "",
+        hint=_hint(obstacles, proof.why),
         detail={"cannot_see": why} if why else {},
     )
     return {
         **verdict([finding]), "obstacles": obstacles, "seen": seen.as_dict(), "listening": judged.listening,
         "process_id": judged.process, "stopped": proof.stopped, "changed": False,
     }, None
+
+
+def _hint(obstacles: t.Sequence[str], not_shown: str) -> str:
+    dependants = [one for one in obstacles if one != not_shown]
+    return " ".join([
+        *([HINT_IDENTITY] if not_shown else []),
+        *(["Wait until nobody depends on the server."] if dependants else []),
+        *([_HINT_UNSEEN] if any("cannot be seen" in one for one in dependants) else []),
+    ])
 
 
 def _judge_who_answers(session: Session, *, since: float) -> tuple[list[Place], Judged]:

@@ -17,12 +17,13 @@ from .._core.redis_info import integer
 from .._core.redis_safety import UNSEEN, RestartView, restart_obstacles, view_from
 from .._host.listening import listening
 from .._host.speaking import is_itself
-from .._service.identity import Judged, Proof, answered, compare, configured_elsewhere, name_of, unit_of_process
+from .._service.identity import HINT_IDENTITY, Judged, Proof, answered, compare, configured_elsewhere, name_of, unit_of_process
 from .args import way_from
 from .connection import Client, CommandRefused
 from .on_disk import configured_ports, on_disk
 
 CHECK = "restart_data_loss"
+_HINT_LOSS = "Save first, or accept the loss with accept_data_loss."
 
 
 def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
@@ -52,13 +53,13 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
         proof = compare(judged, service)
         if not way.login.unix_socket:
             proof = configured_elsewhere(proof, name=name_of(service), configured=configured_ports(service), wanted={way.login.port})
-    obstacles = [] if proof.stopped else [
-        *restart_obstacles(seen, accept_data_loss=params["accept_data_loss"]), *([proof.why] if proof.why else []),
-    ]
+    loss = [] if proof.stopped else restart_obstacles(seen, accept_data_loss=params["accept_data_loss"])
+    obstacles = [*loss, *([proof.why] if proof.why else [])]
     kept = on_disk(params["data_directory"], service) if proof.stopped else None
     finding = Finding(
         CHECK, CRITICAL if obstacles else OK, observed="; ".join(obstacles) or (kept.describe() if kept else "nothing is in the way"),
-        hint="Save first, or accept the loss with accept_data_loss." if obstacles else "", detail={"cannot_see": why} if why else {},
+        hint=" ".join([*([_HINT_LOSS] if loss else []), *([HINT_IDENTITY] if proof.why else [])]),
+        detail={"cannot_see": why} if why else {},
     )
     return {
         **verdict([finding]), "obstacles": obstacles, "seen": seen.as_dict(), "listening": anybody, "process_id": process,

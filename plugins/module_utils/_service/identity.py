@@ -20,6 +20,7 @@ from .._core.errors import IncidentError
 _WITHOUT_PROCESS = ("oneshot",)
 #: What systemd is about to change by itself.
 _MOVING = ("activating", "deactivating", "reloading")
+HINT_IDENTITY = "Give the name of the unit that is this server, or restart it by hand."
 #: The kinds of errors that the kernel gives where nobody listens.
 _NOBODY_ANSWERS = ("refused", "no_socket")
 
@@ -114,7 +115,7 @@ def _why_not_started(unit: t.Mapping[str, t.Any], name: str) -> str:
 
 def _why_another(judged: Judged, unit: t.Mapping[str, t.Any], name: str, process: int) -> str:
     if judged.listening is None:
-        theirs = judged.unclear or "it is not on this host or cannot be seen there"
+        theirs = judged.unclear or "the server is not on this host or cannot be seen there"
     elif not judged.listening:
         theirs = "nobody listens where it should be" + (", though somebody may answer there" if judged.answered else "")
     elif judged.speaks is False:
@@ -126,7 +127,8 @@ def _why_another(judged: Judged, unit: t.Mapping[str, t.Any], name: str, process
         more = f"; that process belongs to {judged.unit}, so name that unit"
     elif unit.get("type") in _WITHOUT_PROCESS:
         more = _members(unit)
-    return f"it is not shown that {name} is this server: {theirs}, the unit's is {process or 'none'}{more}"
+    ours = f"the unit's process is {process}" if process else "the unit has no process"
+    return f"it is not shown that {name} is this server: {theirs}, {ours}{more}"
 
 
 def _members(unit: t.Mapping[str, t.Any]) -> str:

@@ -40,7 +40,8 @@ def test_the_unit_is_the_server_by_every_way_on_its_host(server: Server) -> None
         assert (found["obstacles"], found["status"], found["process_id"], found["stopped"]) == ([], "ok", server.pid, False), (way, found)
         assert found["seen"] == {"backups": 0, "replicas": 0}
         (another,) = ask(server, os.getpid(), **way)["obstacles"]
-        assert f"the server's process is {server.pid}, the unit's is {os.getpid()}" in another
+        assert ask(server, os.getpid(), **way)["findings"][0]["hint"].startswith("Give the name of the unit")
+        assert f"the server's process is {server.pid}, the unit's process is {os.getpid()}" in another
 
 
 def test_a_port_of_ours_that_leads_elsewhere_is_not_the_server(server18: Server) -> None:
@@ -110,6 +111,7 @@ def test_frozen_and_then_stopped(fresh_server: Server) -> None:
     os.kill(pid, signal.SIGSTOP)
     frozen = ask(fresh_server, pid)
     assert (len(frozen["obstacles"]), frozen["process_id"], frozen["stopped"]) == (2, pid, False), frozen
+    assert "postgres_restart_despite_backup, postgres_restart_despite_replica" in frozen["findings"][0]["hint"]
     assert ask(fresh_server, pid, despite_backup=True, despite_replica=True)["obstacles"] == []
     assert not ask(fresh_server, 0)["stopped"], "somebody listens there"
     os.kill(pid, signal.SIGINT)
@@ -128,4 +130,4 @@ def test_frozen_and_then_stopped(fresh_server: Server) -> None:
     assert "name one of those" in umbrella["obstacles"][0]
     elsewhere = ask(fresh_server, 0, login_host="192.0.2.1")
     assert (elsewhere["listening"], elsewhere["stopped"]) == (None, False)
-    assert "it is not on this host" in elsewhere["obstacles"][0]
+    assert "the server is not on this host" in elsewhere["obstacles"][0]

@@ -68,7 +68,8 @@ def test_an_address_of_another_node_is_not_ours_because_it_can_be_bound(two_node
         assert (ours["obstacles"], ours["process_id"]) == ([], standby.pid)
         theirs = two_nodes.module("redis_restart_check", login_host=OTHER_NODE, login_port=PORT, service=unit(standby.pid))
         assert (theirs["seen"]["role"], theirs["listening"], theirs["process_id"]) == ("master", None, None), theirs
-        assert "not on this host" in theirs["obstacles"][0]
+        assert "the server is not on this host or cannot be seen there, the unit's process is" in theirs["obstacles"][0]
+        assert theirs["findings"][0]["hint"] == "Give the name of the unit that is this server, or restart it by hand."
 
 
 def test_ipv6_that_is_off_makes_no_other_host_of_localhost(two_nodes: Namespace, tmp_path: Path) -> None:
@@ -89,7 +90,7 @@ def test_who_answers_by_a_socket_file_from_another_namespace_is_not_stopped(two_
         for path in (f"{place}/s", f"{place}/link"):
             found = two_nodes.module("redis_restart_check", login_unix_socket=path, service=unit(0))
             assert (found["seen"]["role"], found["process_id"], found["stopped"]) == ("master", server.pid, False), found
-            assert "the unit's is none" in found["obstacles"][0]
+            assert "the unit has no process" in found["obstacles"][0]
             same = two_nodes.module("redis_restart_check", login_unix_socket=path, service=unit(server.pid))
             assert (same["obstacles"], same["process_id"]) == ([], server.pid), "a unit with a network of its own"
 

@@ -32,15 +32,15 @@ def test_the_same_process() -> None:
 
 
 @pytest.mark.parametrize(("judged", "unit", "said"), [
-    (Judged(listening=True, process=813), {}, "the server's process is 813, the unit's is 812"),
-    (Judged(listening=True, process=813), {"main_pid": 0}, "the unit's is none"),
+    (Judged(listening=True, process=813), {}, "the server's process is 813, the unit's process is 812"),
+    (Judged(listening=True, process=813), {"main_pid": 0}, "the unit has no process"),
     (Judged(listening=True), {}, "not ours to see"),
     (Judged(listening=None), {}, "not on this host"),
     (Judged(listening=None, process=812), {}, "not on this host"),
     (Judged(listening=None), {"main_pid": 0, "state": "inactive"}, "not on this host"),
-    (Judged(listening=False, answered=False), {}, "nobody listens where it should be, the unit's is 812"),
+    (Judged(listening=False, answered=False), {}, "nobody listens where it should be, the unit's process is 812"),
     (Judged(listening=False), {"main_pid": 0, "state": "inactive"}, "nobody listens where it should be, though somebody may answer there"),
-    (Judged(listening=None, unclear="several hosts"), {}, "several hosts, the unit's"),
+    (Judged(listening=None, unclear="several hosts"), {}, "several hosts, the unit's process"),
     (Judged(listening=True, process=0), {"main_pid": 0}, "not ours to see"),
 ])
 def test_another_or_nobody_knows(judged: Judged, unit: dict[str, Any], said: str) -> None:
