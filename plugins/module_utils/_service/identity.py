@@ -61,11 +61,6 @@ class Proof:
     stopped: bool = False
     why: str = ""
 
-    @property
-    def shown(self) -> bool:
-        """Whether the unit may be restarted as far as identity goes."""
-        return self.same or self.stopped
-
 
 def compare(judged: Judged, looked: t.Mapping[str, t.Any]) -> Proof:
     """What the two looks show.
