@@ -9,6 +9,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import socket
 import struct
@@ -20,6 +21,8 @@ from .._core.sockets_table import LISTEN, parse_tcp
 _ACCEPTING = 0x10000
 #: How long connecting to a local socket may take: seconds.
 _PATIENCE = 2.0
+#: Connecting a datagram socket takes a port, and sends nothing there.
+_ANY_PORT = 9
 
 
 def listening(*, host: str, port: int, path: t.Optional[str], proc: str = "/proc") -> tuple[t.Optional[bool], t.Optional[int]]:
@@ -35,28 +38,44 @@ def listening(*, host: str, port: int, path: t.Optional[str], proc: str = "/proc
     """
     try:
         inodes = _unix_inodes(path, proc) if path else _tcp_inodes(host, port, proc)
+        if inodes is None:
+            return None, None
+        holder = _only_holder(inodes, proc) if inodes else None
     except OSError:
         return None, None
-    if inodes is None:
-        return None, None
-    holder = _only_holder(inodes, proc) if inodes else None
-    return bool(inodes), holder or (_peer(path) if inodes and path else None)
+    if path and holder is None:
+        # Its descriptors are hidden, or it is in another network namespace, whose table is another one.
+        anybody, holder = _taken(path)
+        return True if inodes else anybody, holder
+    return bool(inodes), holder
 
 
 def own_addresses(host: str) -> list[str]:
-    """The addresses of a host name; empty when one of them is not this host's.
-
-    An address can be bound to just where it is.
-    """
+    """The addresses of a host name; empty when one of them is not this host's."""
     found = []
     try:
-        for family, kind, number, _name, where in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM):
-            with socket.socket(family, kind, number) as probe:
-                probe.bind((where[0], 0, *where[2:]))
-            found.append(str(where[0]).partition("%")[0])
+        for family, _kind, _number, _name, where in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM):
+            address = ipaddress.ip_address(str(where[0]).partition("%")[0])
+            # Loopback is never another host's, and IPv6 that is switched off makes no other host of `localhost`.
+            if not address.is_loopback and not address.is_unspecified and not _leads_to_us(family, where):
+                return []
+            found.append(_plain(address))
     except OSError:
         return []
     return found
+
+
+def _leads_to_us(family: int, where: tuple[t.Any, ...]) -> bool:
+    """Whether packets to an address stay on this host: then the kernel sends them from that address. Nothing is sent.
+
+    That an address can be bound shows nothing: with net.ipv4.ip_nonlocal_bind, as beside keepalived, every address can.
+
+    Raises:
+        OSError: there is no way to it.
+    """
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((where[0], _ANY_PORT, *where[2:]))
+        return bool(probe.getsockname()[0] == where[0])
 
 
 def _tcp_inodes(host: str, port: int, proc: str) -> t.Optional[set[str]]:
@@ -70,13 +89,14 @@ def _tcp_inodes(host: str, port: int, proc: str) -> t.Optional[set[str]]:
             tables = file.read()
             for one in parse_tcp(tables):
                 local = one.local.network_address
-                if one.state == LISTEN and one.local_port == port and (local.is_unspecified or _plain(str(local)) in ours):
+                if one.state == LISTEN and one.local_port == port and (local.is_unspecified or _plain(local) in ours):
                     found.add(one.inode)
     return found if tables else None
 
 
-def _plain(address: str) -> str:
-    return address[7:] if address.startswith("::ffff:") and "." in address else address
+def _plain(address: t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]) -> str:
+    """An address as text; one of IPv4 in IPv6's clothes as that of IPv4."""
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def _unix_inodes(path: str, proc: str) -> set[str]:
@@ -90,20 +110,25 @@ def _unix_inodes(path: str, proc: str) -> set[str]:
 
 
 def _same_place(bound: str, path: str) -> bool:
-    """Whether a socket that was bound by one name is the one of another: /var/run is /run."""
-    if os.path.basename(bound) != os.path.basename(path):
-        return False
-    return bound == path or os.path.realpath(os.path.dirname(bound)) == os.path.realpath(os.path.dirname(path))
+    """Whether a socket that was bound by one name is the one of another: /var/run is /run, and a link leads to it."""
+    return bound == path or os.path.realpath(bound) == os.path.realpath(path)
 
 
-def _peer(path: str) -> t.Optional[int]:
-    """The process that listens on a local socket, as the kernel says it to whoever connects: unix(7), SO_PEERCRED."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(_PATIENCE)
-        probe.connect(path)
-        pid = int(struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))[0])
-        return pid or None  # 0: a process of another pid namespace
-    return None
+def _taken(path: str) -> tuple[t.Optional[bool], t.Optional[int]]:
+    """Whether somebody takes connections at a local socket (None: it cannot be told), and the process that listens there.
+
+    The kernel says that to whoever connects: unix(7), SO_PEERCRED.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_PATIENCE)
+            probe.connect(path)
+            pid = int(struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))[0])
+            return True, pid or None  # 0: a process of another pid namespace
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False, None
+    except OSError:
+        return None, None
 
 
 def _only_holder(inodes: t.Collection[str], proc: str) -> t.Optional[int]:

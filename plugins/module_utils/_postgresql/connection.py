@@ -130,6 +130,12 @@ class Session:
         self.is_superuser = False
         self.in_recovery = False
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Where it leads to, whatever services, the environment or lists of hosts said: address or socket's directory, and port."""
+        info = self._connection.info
+        return str(info.hostaddr or info.host), int(info.port)
+
     def rows(self, sql: str, params: t.Sequence[t.Any] | t.Mapping[str, t.Any] | None = None) -> list[dict[str, t.Any]]:
         """Run one statement and return its rows as dictionaries of JSON-like values; none for a statement without rows.
 

@@ -8,6 +8,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import typing as t
@@ -16,14 +17,21 @@ from .._core.errors import Blind, CannotReach, IncidentError
 from .._core.findings import CRITICAL, OK, Finding, verdict
 from .._core.pg_restart import Dependants, restart_obstacles
 from .._host.listening import listening
-from .._service.identity import Judged, compare, configured_elsewhere, name_of, unit_of_process
+from .._host.speaking import has_child, now
+from .._service.identity import HINT_IDENTITY, Judged, answered, compare, configured_elsewhere, name_of, unit_of_process
 from . import activity, health_replication, health_server
 from .args import logins_from, session_from
-from .connection import SOCKET_DIRECTORIES, Login, StatementFailed
+from .connection import SOCKET_DIRECTORIES, Login, Session, StatementFailed
 from .health_probe import Prober
 from .health_reader import Reader, Request
 
 CHECK = "restart"
+_HINT_UNSEEN = (
+    "What cannot be seen, as on a server that is frozen, is accepted with despite_backup and despite_replica "
+    "(postgres_restart_despite_backup, postgres_restart_despite_replica)."
+)
+#: Host, port, and the path of the local socket in their place.
+Place = tuple[str, int, t.Optional[str]]
 _PORT = re.compile(r"^\s*port\s*(?:=|\s)\s*'?(\d+)'?", re.MULTILINE | re.IGNORECASE)
 #: The unit of a cluster on Debian and Ubuntu, pg_createcluster(1).
 _DEBIAN = re.compile(r"postgresql@(\d+)-([\w.]+)\.service")
@@ -35,10 +43,11 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     Raises:
         BadInput: an argument is not usable.
     """
-    why, logins, seen = "", logins_from(params), Dependants()
+    why, seen, before = "", Dependants(), now()
+    found: t.Optional[tuple[list[Place], Judged]] = None
     try:
         with session_from(params) as session:
-            logins = [session.login]
+            found = _judge_who_answers(session, since=before)
             activity.require_sight(session)
             # Nothing is probed here, so no login is ever opened for it.
             reader = Reader(session, Request(checks=(), limits={}), Prober((), lambda _login: session))
@@ -49,10 +58,11 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     except (CannotReach, Blind, StatementFailed) as exc:
         # Also a wrong password: whoever may not look cannot say that nobody is there.
         why = exc.message
-    judged = server_of_this_host(logins)
+        found = found or _judge_who_should(logins_from(params), error=exc)
+    where, judged = found
     proof = configured_elsewhere(
         compare(judged, params["service"]), name=name_of(params["service"]), configured=configured_ports(params["service"]),
-        wanted={port for login in logins for _host, port, _path in places(login)},
+        wanted={port for _host, port, _path in where},
     )
     obstacles = restart_obstacles(
         seen, stopped=proof.stopped, not_shown=proof.why, despite_backup=params["despite_backup"],
@@ -60,7 +70,7 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     )
     finding = Finding(
         CHECK, CRITICAL if obstacles else OK, observed="; ".join(obstacles) or "nothing is in the way",
-        hint="Correct the name of the service, or wait until nobody depends on the server." if obstacles else "",
+        hint=_hint(obstacles, proof.why),
         detail={"cannot_see": why} if why else {},
     )
     return {
@@ -69,9 +79,35 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     }, None
 
 
-def server_of_this_host(logins: t.Sequence[Login]) -> Judged:
-    """Who listens on this host where these logins lead to."""
-    found = [listening(host=host, port=port, path=path) for login in logins for host, port, path in places(login)]
+def _hint(obstacles: t.Sequence[str], not_shown: str) -> str:
+    dependants = [one for one in obstacles if one != not_shown]
+    return " ".join([
+        *([HINT_IDENTITY] if not_shown else []),
+        *(["Wait until nobody depends on the server."] if dependants else []),
+        *([_HINT_UNSEEN] if any("cannot be seen" in one for one in dependants) else []),
+    ])
+
+
+def _judge_who_answers(session: Session, *, since: float) -> tuple[list[Place], Judged]:
+    """Where an open session leads to, and the server there. While it is open, its backend is there to be seen."""
+    where = [_place(*session.place)]
+    judged = server_of_this_host(where)
+    speaks = has_child(judged.process, session.backend_pid, since=since) if judged.process else None
+    return where, dataclasses.replace(judged, answered=True, speaks=speaks)
+
+
+def _judge_who_should(logins: t.Sequence[Login], *, error: IncidentError) -> tuple[list[Place], Judged]:
+    """Where logins that did not work lead to, and the server there."""
+    try:
+        where = [place for login in logins for place in places(login)]
+    except Blind as exc:
+        return [], Judged(unclear=exc.message)
+    return where, dataclasses.replace(server_of_this_host(where), answered=answered(error))
+
+
+def server_of_this_host(where: t.Sequence[Place]) -> Judged:
+    """Who listens on this host at these places."""
+    found = [listening(host=host, port=port, path=path) for host, port, path in where]
     processes = {process for anybody, process in found if anybody}
     if processes:
         process = processes.pop() if len(processes) == 1 else None
@@ -79,13 +115,24 @@ def server_of_this_host(logins: t.Sequence[Login]) -> Judged:
     return Judged(listening=False if found and all(anybody is False for anybody, _process in found) else None)
 
 
-def places(login: Login) -> list[tuple[str, int, t.Optional[str]]]:
-    """Where a login leads to: host, port, and the path of the local socket in their place."""
+def places(login: Login) -> list[Place]:
+    """Where a login leads to that did not work.
+
+    Raises:
+        Blind: that cannot be told.
+    """
     words = login.keywords()
-    port = int(words.get("port") or login.port)
-    host = str(words.get("hostaddr") or words.get("host") or os.environ.get("PGHOST") or "")
-    directories = [host] if host.startswith("/") else ([] if host else list(SOCKET_DIRECTORIES))
-    return [("", port, f"{directory}/.s.PGSQL.{port}") for directory in directories] or [(host, port, None)]
+    host = str(words.get("hostaddr") or os.environ.get("PGHOSTADDR") or words.get("host") or os.environ.get("PGHOST") or "")
+    port = str(words.get("port") or login.port)
+    if words.get("service") or os.environ.get("PGSERVICE"):
+        raise Blind("where the server is stands in a service file (service or PGSERVICE), and it does not answer")
+    if "," in host or not port.isdigit():
+        raise Blind(f"the login names several servers (host {host or '-'}, port {port}), and none of them answers")
+    return [_place(host, int(port))] if host else [_place(directory, int(port)) for directory in SOCKET_DIRECTORIES]
+
+
+def _place(host: str, port: int) -> Place:
+    return ("", port, f"{host}/.s.PGSQL.{port}") if host.startswith("/") else (host, port, None)
 
 
 def configured_ports(service: t.Mapping[str, t.Any]) -> set[int]:

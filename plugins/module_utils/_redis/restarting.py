@@ -16,12 +16,14 @@ from .._core.findings import CRITICAL, OK, Finding, verdict
 from .._core.redis_info import integer
 from .._core.redis_safety import UNSEEN, RestartView, restart_obstacles, view_from
 from .._host.listening import listening
-from .._service.identity import Judged, Proof, compare, configured_elsewhere, name_of, unit_of_process
+from .._host.speaking import is_itself
+from .._service.identity import HINT_IDENTITY, Judged, Proof, answered, compare, configured_elsewhere, name_of, unit_of_process
 from .args import way_from
 from .connection import Client, CommandRefused
 from .on_disk import configured_ports, on_disk
 
 CHECK = "restart_data_loss"
+_HINT_LOSS = "Save first, or accept the loss with accept_data_loss."
 
 
 def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
@@ -31,18 +33,19 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
         BadInput: an argument is not usable.
     """
     way = way_from(params)
-    why, pid = "", None
+    why, pid, spoken_to = "", None, True
     try:
         with way.open(Deadline(way.max_seconds)) as client:
             seen, pid = look(client)
     except (CannotReach, CommandRefused) as exc:
         # Also a wrong password: whoever may not look cannot say that nothing is there.
-        seen, why = UNSEEN, exc.message
+        seen, why, spoken_to = UNSEEN, exc.message, answered(exc)
     # Not from INFO alone: a server on another machine has a process of some number too.
     anybody, process = listening(host=way.login.host, port=way.login.port, path=way.login.unix_socket or None)
     if process is None and anybody:
         process = pid
-    judged = Judged(listening=anybody, process=process, unit=unit_of_process(process))
+    speaks = is_itself(process, pid) if process and pid else None
+    judged = Judged(listening=anybody, process=process, unit=unit_of_process(process), answered=spoken_to, speaks=speaks)
     service = params["service"]
     # Without a service only the loss is judged.
     proof = Proof(same=True)
@@ -50,13 +53,13 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
         proof = compare(judged, service)
         if not way.login.unix_socket:
             proof = configured_elsewhere(proof, name=name_of(service), configured=configured_ports(service), wanted={way.login.port})
-    obstacles = [] if proof.stopped else [
-        *restart_obstacles(seen, accept_data_loss=params["accept_data_loss"]), *([proof.why] if proof.why else []),
-    ]
+    loss = [] if proof.stopped else restart_obstacles(seen, accept_data_loss=params["accept_data_loss"])
+    obstacles = [*loss, *([proof.why] if proof.why else [])]
     kept = on_disk(params["data_directory"], service) if proof.stopped else None
     finding = Finding(
         CHECK, CRITICAL if obstacles else OK, observed="; ".join(obstacles) or (kept.describe() if kept else "nothing is in the way"),
-        hint="Save first, or accept the loss with accept_data_loss." if obstacles else "", detail={"cannot_see": why} if why else {},
+        hint=" ".join([*([_HINT_LOSS] if loss else []), *([HINT_IDENTITY] if proof.why else [])]),
+        detail={"cannot_see": why} if why else {},
     )
     return {
         **verdict([finding]), "obstacles": obstacles, "seen": seen.as_dict(), "listening": anybody, "process_id": process,

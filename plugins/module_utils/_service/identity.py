@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Is the unit that would be restarted the server that was judged?
 
-It is when its main process is the one that listens where the server was looked at. Where nobody listens and the unit has no process either,
-it is stopped, and its start ends nobody.
+It is when its main process is the one that listens where the server was looked at, and the one that answered, where that can be seen.
+Where nobody listens, every connection is refused and the unit has no process either, it is stopped, and its start ends nobody.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -14,10 +14,15 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .._core.errors import IncidentError
+
 #: Types of units that have no process once they are active: they group others, which would be restarted with them.
 _WITHOUT_PROCESS = ("oneshot",)
 #: What systemd is about to change by itself.
 _MOVING = ("activating", "deactivating", "reloading")
+HINT_IDENTITY = "Give the name of the unit that is this server, or restart it by hand."
+#: The kinds of errors that the kernel gives where nobody listens.
+_NOBODY_ANSWERS = ("refused", "no_socket")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,11 +33,18 @@ class Judged:
         listening: whether anybody on this host listens where it should be; None when that cannot be told.
         process: which process that is; None when it is not one, or not ours to see.
         unit: the unit that this process belongs to; empty when that cannot be told.
+        answered: whether anybody answered, on this host or behind a rule of its packet filter, or might have. Only the error of a refused
+            connection shows that nobody did, see answered().
+        speaks: whether that process is the one that answered; None when that cannot be seen.
+        unclear: why it cannot be told who listens; empty when that is for the usual reasons.
     """
 
     listening: t.Optional[bool] = None
     process: t.Optional[int] = None
     unit: str = ""
+    answered: bool = True
+    speaks: t.Optional[bool] = None
+    unclear: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,11 +61,6 @@ class Proof:
     stopped: bool = False
     why: str = ""
 
-    @property
-    def shown(self) -> bool:
-        """Whether the unit may be restarted as far as identity goes."""
-        return self.same or self.stopped
-
 
 def compare(judged: Judged, looked: t.Mapping[str, t.Any]) -> Proof:
     """What the two looks show.
@@ -66,12 +73,18 @@ def compare(judged: Judged, looked: t.Mapping[str, t.Any]) -> Proof:
         return Proof(why=f"the unit could not be looked at: {looked.get('msg') or 'nobody did'}")
     unit = instances[0]
     name, process = name_of(looked), int(unit.get("main_pid") or 0)
-    if process and judged.listening and process == judged.process:
+    if process and judged.listening and process == judged.process and judged.speaks is not False:
         return Proof(same=True)
-    if judged.listening is False and not process:
+    if judged.listening is False and not judged.answered and not process:
         why = _why_not_started(unit, name)
         return Proof(stopped=not why, why=why)
     return Proof(why=_why_another(judged, unit, name, process))
+
+
+def answered(error: IncidentError) -> bool:
+    """Whether the error of an attempt to connect leaves open that somebody answers there."""
+    attempts = error.facts.get("attempts") or [error.facts]
+    return any(one.get("error", error.kind) not in _NOBODY_ANSWERS for one in attempts)
 
 
 def configured_elsewhere(proof: Proof, *, name: str, configured: t.Collection[int], wanted: t.Collection[int]) -> Proof:
@@ -97,9 +110,11 @@ def _why_not_started(unit: t.Mapping[str, t.Any], name: str) -> str:
 
 def _why_another(judged: Judged, unit: t.Mapping[str, t.Any], name: str, process: int) -> str:
     if judged.listening is None:
-        theirs = "it is not on this host or cannot be seen there"
+        theirs = judged.unclear or "the server is not on this host or cannot be seen there"
     elif not judged.listening:
-        theirs = "nobody listens where it should be"
+        theirs = "nobody listens where it should be" + (", though somebody may answer there" if judged.answered else "")
+    elif judged.speaks is False:
+        theirs = f"process {judged.process} listens there, but another server answers, as behind a relay or a rule of the packet filter"
     else:
         theirs = f"the server's process is {judged.process or 'not ours to see (it takes root or the rights of its user)'}"
     more = ""
@@ -107,7 +122,8 @@ def _why_another(judged: Judged, unit: t.Mapping[str, t.Any], name: str, process
         more = f"; that process belongs to {judged.unit}, so name that unit"
     elif unit.get("type") in _WITHOUT_PROCESS:
         more = _members(unit)
-    return f"it is not shown that {name} is this server: {theirs}, the unit's is {process or 'none'}{more}"
+    ours = f"the unit's process is {process}" if process else "the unit has no process"
+    return f"it is not shown that {name} is this server: {theirs}, {ours}{more}"
 
 
 def _members(unit: t.Mapping[str, t.Any]) -> str:

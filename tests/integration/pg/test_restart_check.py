@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from demo import faults
+from demo.ports import free_port
 from demo.postgres import Server
 from tests.support.cutting import cutting
 from tests.support.processes import alive
@@ -36,7 +40,8 @@ def test_the_unit_is_the_server_by_every_way_on_its_host(server: Server) -> None
         assert (found["obstacles"], found["status"], found["process_id"], found["stopped"]) == ([], "ok", server.pid, False), (way, found)
         assert found["seen"] == {"backups": 0, "replicas": 0}
         (another,) = ask(server, os.getpid(), **way)["obstacles"]
-        assert f"the server's process is {server.pid}, the unit's is {os.getpid()}" in another
+        assert ask(server, os.getpid(), **way)["findings"][0]["hint"].startswith("Give the name of the unit")
+        assert f"the server's process is {server.pid}, the unit's process is {os.getpid()}" in another
 
 
 def test_a_port_of_ours_that_leads_elsewhere_is_not_the_server(server18: Server) -> None:
@@ -46,6 +51,42 @@ def test_a_port_of_ours_that_leads_elsewhere_is_not_the_server(server18: Server)
         assert found["seen"] == {"backups": 0, "replicas": 0}, "it answers"
         assert found["process_id"] != server18.pid
         assert "it is not shown that" in found["obstacles"][0]
+        relay = ask(server18, os.getpid(), login_host="127.0.0.1", login_port=port)
+        assert f"process {os.getpid()} listens there, but another server answers" in relay["obstacles"][0]
+
+
+def test_who_answers_is_not_stopped_whatever_named_the_place(
+    server18: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A service file, the environment or a list of hosts says where the server is, and only the session knows it."""
+    services = tmp_path / "services.conf"
+    services.write_text("[prod]\nhost=127.0.0.1\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+
+    def asked(pid: int, **params: str) -> dict[str, Any]:
+        return ask(server18, pid, login_host="", connect_params=params)
+
+    ways: list[dict[str, str]] = [{"service": "prod"}]
+    ways += [{"host": "192.0.2.1,127.0.0.1", "port": f"1,{server18.port}", "connect_timeout": "2"}]
+    for way in ways:
+        assert (asked(server18.pid, **way)["obstacles"], asked(0, **way)["stopped"]) == ([], False), way
+    with monkeypatch.context() as environment:
+        environment.setenv("PGHOSTADDR", "127.0.0.1")
+        assert (asked(server18.pid)["obstacles"], asked(0)["stopped"]) == ([], False)
+
+
+def test_a_place_that_only_the_server_could_tell_is_refused(monkeypatch: pytest.MonkeyPatch, server18: Server, tmp_path: Path) -> None:
+    services = tmp_path / "services.conf"
+    services.write_text("[prod]\nhost=127.0.0.1\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    unused = str(free_port())
+    for params, said in (
+        ({"service": "prod"}, "stands in a service file"),
+        ({"host": "127.0.0.1,127.0.0.2", "port": f"{unused},{unused}"}, "several servers"),
+    ):
+        found = ask(server18, 0, login_host="", login_port=int(unused), connect_params=params)
+        assert (found["listening"], found["stopped"]) == (None, False)
+        assert said in found["obstacles"][0]
 
 
 def test_who_depends_on_it(server18: Server) -> None:
@@ -70,6 +111,7 @@ def test_frozen_and_then_stopped(fresh_server: Server) -> None:
     os.kill(pid, signal.SIGSTOP)
     frozen = ask(fresh_server, pid)
     assert (len(frozen["obstacles"]), frozen["process_id"], frozen["stopped"]) == (2, pid, False), frozen
+    assert "postgres_restart_despite_backup, postgres_restart_despite_replica" in frozen["findings"][0]["hint"]
     assert ask(fresh_server, pid, despite_backup=True, despite_replica=True)["obstacles"] == []
     assert not ask(fresh_server, 0)["stopped"], "somebody listens there"
     os.kill(pid, signal.SIGINT)
@@ -88,4 +130,4 @@ def test_frozen_and_then_stopped(fresh_server: Server) -> None:
     assert "name one of those" in umbrella["obstacles"][0]
     elsewhere = ask(fresh_server, 0, login_host="192.0.2.1")
     assert (elsewhere["listening"], elsewhere["stopped"]) == (None, False)
-    assert "it is not on this host" in elsewhere["obstacles"][0]
+    assert "the server is not on this host" in elsewhere["obstacles"][0]

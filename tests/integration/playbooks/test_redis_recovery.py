@@ -260,7 +260,7 @@ def test_a_service_that_is_not_the_server_is_never_restarted(site: RedisSite) ->
         assert set(actions) == set(servers) and len(done.actions()) == len(servers), done.output
         for state, action in actions.items():
             assert (action["verb"], action["outcome"]) == ("restart_cache", "refused"), (state, done.output)
-            said = "which takes redis_via=host" if state == "elsewhere" else f"the unit's is {other.pid}"
+            said = "only with redis_via=host (here: controller)" if state == "elsewhere" else f"the unit's process is {other.pid}"
             assert said in action["detail"]["why"], state
         assert site.restarts == 0
         assert other.execute("PING")

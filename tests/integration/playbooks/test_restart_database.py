@@ -108,7 +108,7 @@ def test_another_unit_is_never_restarted(database: Database) -> None:
     database.adopt(os.getpid())
     another = database.play(*MITIGATE, **accepted)
     assert restart(another)["outcome"] == "refused", another.output
-    assert f"the server's process is {database.server.pid}, the unit's is {os.getpid()}" in restart(another)["detail"]["why"]
+    assert f"the server's process is {database.server.pid}, the unit's process is {os.getpid()}" in restart(another)["detail"]["why"]
 
     database.describe(Type="oneshot", MainPID="0", ActiveState="active", ConsistsOf=f"{UNIT}.service postgresql@13-old.service")
     umbrella = database.play(*MITIGATE, "--check", postgres_service_name="postgresql", **accepted)
@@ -141,7 +141,7 @@ def test_where_it_cannot_be_shown_the_local_unit_is_left_alone(tmp_path: Path, s
         done = database.play(*tags, **given)
         said = [action for action in done.actions() if action["verb"] == "restart_database"]
         assert [action["outcome"] for action in said] == ["refused"] * 3, done.output
-        assert all("which takes postgres_via=host (it is " in action["detail"]["why"] for action in said)
+        assert all("only with postgres_via=host (here: " in action["detail"]["why"] for action in said)
     assert database.calls == [], "nobody even asked about the unit here"
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import tempfile
@@ -44,6 +45,29 @@ def test_by_another_name_of_its_directory(place: Path) -> None:
         server.listen()
         assert at(place / "run" / "s") == at(place / "var" / "s") == (True, os.getpid())
         assert at(place / "s") == (False, None)
+
+
+def test_by_a_link_to_the_socket(place: Path) -> None:
+    (place / "link").symlink_to(place / "s")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(place / "s"))
+        server.listen()
+        assert at(place / "link") == (True, os.getpid())
+
+
+def test_a_socket_that_is_in_no_table_is_asked_itself(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_unix_inodes", lambda path, proc: set())
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(place / "s"))
+        server.listen(0)
+        assert at(place / "s") == (True, os.getpid())
+        monkeypatch.setattr(module, "_PATIENCE", 0.01)
+        with socket.socket(socket.AF_UNIX) as first, socket.socket(socket.AF_UNIX) as second:
+            for one in (first, second):
+                one.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    one.connect(str(place / "s"))
+            assert at(place / "s") == (None, None), "its queue is full"
 
 
 def test_whose_descriptors_are_hidden_is_told_by_the_kernel(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,11 @@ import os
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach
 from ansible_collections.oncall.incident.plugins.module_utils._service.identity import (
     Judged,
     Proof,
+    answered,
     compare,
     configured_elsewhere,
     unit_of,
@@ -26,28 +28,30 @@ def looked(**unit: Any) -> dict[str, Any]:
 
 def test_the_same_process() -> None:
     proof = compare(Judged(listening=True, process=812), looked())
-    assert (proof.same, proof.stopped, proof.shown, proof.why) == (True, False, True, "")
+    assert (proof.same, proof.stopped, proof.why) == (True, False, "")
 
 
 @pytest.mark.parametrize(("judged", "unit", "said"), [
-    (Judged(listening=True, process=813), {}, "the server's process is 813, the unit's is 812"),
-    (Judged(listening=True, process=813), {"main_pid": 0}, "the unit's is none"),
+    (Judged(listening=True, process=813), {}, "the server's process is 813, the unit's process is 812"),
+    (Judged(listening=True, process=813), {"main_pid": 0}, "the unit has no process"),
     (Judged(listening=True), {}, "not ours to see"),
     (Judged(listening=None), {}, "not on this host"),
     (Judged(listening=None, process=812), {}, "not on this host"),
     (Judged(listening=None), {"main_pid": 0, "state": "inactive"}, "not on this host"),
-    (Judged(listening=False), {}, "nobody listens where it should be, the unit's is 812"),
+    (Judged(listening=False, answered=False), {}, "nobody listens where it should be, the unit's process is 812"),
+    (Judged(listening=False), {"main_pid": 0, "state": "inactive"}, "nobody listens where it should be, though somebody may answer there"),
+    (Judged(listening=None, unclear="several hosts"), {}, "several hosts, the unit's process"),
     (Judged(listening=True, process=0), {"main_pid": 0}, "not ours to see"),
 ])
 def test_another_or_nobody_knows(judged: Judged, unit: dict[str, Any], said: str) -> None:
     proof = compare(judged, looked(**unit))
-    assert not proof.shown
+    assert not (proof.same or proof.stopped)
     assert said in proof.why
 
 
 @pytest.mark.parametrize("state", ["inactive", "failed"])
 def test_a_stopped_server(state: str) -> None:
-    proof = compare(Judged(listening=False), looked(main_pid=0, state=state))
+    proof = compare(Judged(listening=False, answered=False), looked(main_pid=0, state=state))
     assert (proof.same, proof.stopped, proof.why) == (False, True, "")
 
 
@@ -57,14 +61,24 @@ def test_a_stopped_server(state: str) -> None:
 ])
 def test_a_stopped_unit_that_is_configured_for_another_port(proof: Proof, configured: set[int], shown: bool) -> None:
     found = configured_elsewhere(proof, name="db.service", configured=configured, wanted={5432})
-    assert found.shown is shown
+    assert (found == proof) is (shown or not proof.stopped)
     assert ("configured for port 5433" in found.why) is (proof.stopped and not shown)
+
+
+@pytest.mark.parametrize(("error", "open_question"), [
+    ({"error": "refused"}, False), ({"error": "no_socket"}, False), ({"error": "timeout"}, True), ({"error": "wrong_password"}, True),
+    ({}, True),
+    ({"error": "refused", "attempts": [{"error": "refused"}, {"error": "no_socket"}]}, False),
+    ({"error": "refused", "attempts": [{"error": "refused"}, {"error": "timeout"}]}, True),
+])
+def test_only_a_refused_connection_shows_that_nobody_answers(error: dict[str, Any], open_question: bool) -> None:
+    assert answered(CannotReach("no", **error)) is open_question
 
 
 @pytest.mark.parametrize("state", ["activating", "deactivating", "reloading"])
 def test_what_systemd_is_at_is_left_to_it(state: str) -> None:
-    proof = compare(Judged(listening=False), looked(main_pid=0, state=state))
-    assert (proof.shown, f"is {state}" in proof.why) == (False, True)
+    proof = compare(Judged(listening=False, answered=False), looked(main_pid=0, state=state))
+    assert (proof.same, proof.stopped, f"is {state}" in proof.why) == (False, False, True)
 
 
 def test_a_unit_that_only_groups_others_is_never_the_server() -> None:
@@ -73,18 +87,18 @@ def test_a_unit_that_only_groups_others_is_never_the_server() -> None:
         "members": ["postgresql@13-old.service", "postgresql@15-main.service"],
     }
     running = compare(Judged(listening=True, process=9, unit="postgresql@15-main.service"), looked(**umbrella))
-    assert not running.shown
+    assert not (running.same or running.stopped)
     assert "belongs to postgresql@15-main.service, so name that unit" in running.why
     for listening in (True, False):
-        proof = compare(Judged(listening=listening), looked(**umbrella))
-        assert not proof.shown
+        proof = compare(Judged(listening=listening, answered=listening), looked(**umbrella))
+        assert not (proof.same or proof.stopped)
         assert "groups postgresql@13-old.service, postgresql@15-main.service: name one of those" in proof.why
 
 
 @pytest.mark.parametrize("result", [{}, {"instances": []}, {"msg": "systemctl is not installed", "error": "blind"}, {"skipped": True}])
 def test_a_unit_that_nobody_could_look_at(result: dict[str, Any]) -> None:
-    proof = compare(Judged(listening=False), result)
-    assert not proof.shown
+    proof = compare(Judged(listening=False, answered=False), result)
+    assert not (proof.same or proof.stopped)
     assert "could not be looked at" in proof.why
     assert result.get("msg", "") in proof.why
 
