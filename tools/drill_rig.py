@@ -314,6 +314,12 @@ def scenarios() -> list[str]:
     return sorted(path.parent.parent.name for path in (ROOT / "molecule").glob("*/inventory/hosts.yml"))
 
 
+def sharing(scenario: str) -> list[str]:
+    """The other scenarios whose inventory is the same directory, by a link."""
+    here = (ROOT / "molecule" / scenario / "inventory").resolve()
+    return [other for other in scenarios() if other != scenario and (ROOT / "molecule" / other / "inventory").resolve() == here]
+
+
 def hosts(scenario: str) -> list[Host]:
     """The hosts of a scenario's inventory."""
     inventory = ROOT / "molecule" / scenario / "inventory" / "hosts.yml"
@@ -330,6 +336,10 @@ def hosts(scenario: str) -> list[Host]:
 def up(engine: Engine, names: Sequence[str]) -> None:
     """Start the scenarios' hosts that do not run yet, and wait until all answer."""
     image = build_image(engine)
+    for name in names:
+        for other in sharing(name):
+            if other in names or engine.containers(other):
+                raise RigFailed(f"{name} has the same hosts as {other}, so one is up at a time: python tools/drill_rig.py down {other}")
     _make_key()
     wanted = [host for name in names for host in hosts(name)]
     for name in names:
