@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,6 +64,17 @@ def step(title: str, argv: list[str], *, prefix: str = "") -> bool:
     return status == 0
 
 
+class Labs:
+    """Scenarios that share their hosts (one inventory is a link to the other's) take turns."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._locks = {(ROOT / "molecule" / name / "inventory").resolve(): threading.Lock() for name in names}
+
+    def of(self, name: str) -> threading.Lock:
+        """To be held while the scenario's hosts are up."""
+        return self._locks[(ROOT / "molecule" / name / "inventory").resolve()]
+
+
 def drill(name: str, *, prefix: str, keep: bool) -> bool:
     """Hosts, preparation, drill, a look from outside."""
     place = ROOT / "molecule" / name
@@ -96,10 +108,14 @@ def main() -> int:
         return 1
     began = time.monotonic()
     width = max(len(name) for name in names)
+    labs = Labs(names)
+
+    def in_turn(name: str) -> bool:
+        with labs.of(name):
+            return drill(name, prefix=f"{name:{width}} | " if len(names) > 1 else "", keep=arguments.keep)
+
     with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, arguments.jobs)) as pool:
-        outcomes = pool.map(
-            lambda name: drill(name, prefix=f"{name:{width}} | " if len(names) > 1 else "", keep=arguments.keep), names,
-        )
+        outcomes = pool.map(in_turn, names)
         failed = [name for name, passed in zip(names, outcomes, strict=True) if not passed]
     print(f"==> {len(names)} drills, {len(failed)} failed, {time.monotonic() - began:.0f} s" + (f": {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0

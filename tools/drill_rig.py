@@ -314,6 +314,12 @@ def scenarios() -> list[str]:
     return sorted(path.parent.parent.name for path in (ROOT / "molecule").glob("*/inventory/hosts.yml"))
 
 
+def sharing(scenario: str) -> list[str]:
+    """The other scenarios whose inventory is the same directory, by a link."""
+    here = (ROOT / "molecule" / scenario / "inventory").resolve()
+    return [other for other in scenarios() if other != scenario and (ROOT / "molecule" / other / "inventory").resolve() == here]
+
+
 def hosts(scenario: str) -> list[Host]:
     """The hosts of a scenario's inventory."""
     inventory = ROOT / "molecule" / scenario / "inventory" / "hosts.yml"
@@ -330,6 +336,10 @@ def hosts(scenario: str) -> list[Host]:
 def up(engine: Engine, names: Sequence[str]) -> None:
     """Start the scenarios' hosts that do not run yet, and wait until all answer."""
     image = build_image(engine)
+    for name in names:
+        for other in sharing(name):
+            if other in names or engine.containers(other):
+                raise RigFailed(f"{name} has the same hosts as {other}, so one is up at a time: python tools/drill_rig.py down {other}")
     _make_key()
     wanted = [host for name in names for host in hosts(name)]
     for name in names:
@@ -413,7 +423,8 @@ def main() -> int:
     unknown = sorted(set(arguments.scenarios) - set(known))
     if unknown:
         parser.error(f"{', '.join(unknown)}: no such scenario; there are {', '.join(known)}")
-    names = arguments.scenarios or known
+    # Of those that share their hosts, all but the first in the alphabet stay away when all are to be started.
+    names = arguments.scenarios or [name for name in known if arguments.what != "up" or min([name, *sharing(name)]) == name]
     try:
         check()
         if arguments.what == "check":

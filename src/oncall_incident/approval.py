@@ -34,7 +34,7 @@ class Decision:
     """What was decided.
 
     Attributes:
-        how: typed, --yes, no_terminal, answered, end_of_input, expired, interrupt, timeout.
+        how: typed, --yes, no_terminal, not_accepted, answered, end_of_input, expired, interrupt, timeout.
     """
 
     approved: bool

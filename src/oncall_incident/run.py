@@ -10,7 +10,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +57,16 @@ class Finished:
 class Run:
     """One run of one scenario; making it checks the input. Use go().
 
+    Args:
+        accept: called with what was found and planned before --yes approves the plan; false refuses it.
+
     Attributes:
         scenario, record: which, and where it is written.
     """
 
-    def __init__(self, asked: Request, *, found: Collection, view: View, stopper: Stopper) -> None:
+    def __init__(
+        self, asked: Request, *, found: Collection, view: View, stopper: Stopper, accept: Callable[[Summary], bool] | None = None,
+    ) -> None:
         cwd = Path.cwd()
         settings = ansible_cfg.read(environ=os.environ, cwd=cwd)
         passed_on = environment.allowed(os.environ, also=[*asked.pass_env, *environment.looked_up(asked.inventories, cwd=cwd)])
@@ -78,6 +83,7 @@ class Run:
         self._membership: Membership | None = None
         self.record = Recording(home=home, run=layout.new_run_id(self.scenario.name, now=time.time()), versions=collection.versions(found))
         self._asked = asked
+        self._accept = accept
         self._collection = found
         self._cwd = cwd
         self._view = view
@@ -218,7 +224,8 @@ class Run:
         if self._stopper.reason:
             decision = approval.Decision(False, self._stopper.reason)
         elif self._asked.yes:
-            decision = approval.Decision(True, "--yes")
+            accepted = self._accept is None or self._accept(self.record.summary)
+            decision = approval.Decision(accepted, "--yes" if accepted else "not_accepted")
         else:
             decision = approval.ask(self._view.console, plan=plan, count=count, stopper=self._stopper)
         with self.record.segment() as segment:

@@ -63,7 +63,9 @@ def concerned(name: str, *, touched: Iterable[str], subjects: Iterable[Subject])
 
 def _own_paths(name: str) -> tuple[str, ...]:
     if name.startswith("drill "):
-        return (f"molecule/{name.removeprefix('drill ')}/",)
+        drill = name.removeprefix("drill ")
+        # More rounds of a drill, on its hosts.
+        return (f"molecule/{drill}/", f"molecule/{drill.removesuffix('-more')}/")
     return (name,) if name.endswith(".py") else (f"{name}/",)
 
 

@@ -105,14 +105,6 @@ def test_the_application_never_stopped() -> None:
     check_unharmed(LAB.host("app1"), ["unit shop"])
 
 
-def test_the_server_never_ended_by_itself() -> None:
-    """A restart by the recovery is none that systemd schedules; NRestarts would forget the others with it."""
-    assert LAB.host("redis1").run("systemctl is-active redis-server").stdout.strip() == "active"
-    said = LAB.host("redis1").run("journalctl --no-pager --output=cat --unit=redis-server --since=$(cat /root/drill.began)").stdout
-    assert "Started redis-server.service" in said, "the frozen server was started anew, so a journal without that tells nothing"
-    assert "Scheduled restart job" not in said
-
-
 def test_nothing_of_a_fault_is_left() -> None:
     LAB.check_nothing_left()
     state = LAB.host("redis1").run("grep State: /proc/$(systemctl show --property=MainPID --value redis-server)/status").stdout

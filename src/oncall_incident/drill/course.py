@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from ..run import Finished
 from ..stopping import Stopper
 from ..view import View
 from .definition import Drill, Round, probes
-from .executions import Executions
+from .executions import Executions, Played
 from .score import Scored, Step, begun, detected, differences, incomparable, timing, unexpected, unsteady
 from .severity import Severity
 from .unanswered import begun_and_unanswered, problems
@@ -165,20 +165,23 @@ class _Course:
         self._unexpected: list[Mapping[str, Any]] = []
         self._runs: list[str] = []
         self._began = 0.0
+        self._before: Mapping[str, Sequence[str]] = {}
         self._injected = False
+        #: The first try to take the faults back.
+        self._removed: Played | None = None
 
     def go(self) -> None:
         """Everything up to the healing."""
         self._drilling.say(f"Round {self.part.name}")
-        self._beforehand()
         self._inject()
-        self._detect()
-        self._plan()
+        # A controller that is killed, and a run in vain, are other runs than the one whose plan is judged.
+        apart = self.part.interrupt == "controller" or bool(self.part.in_vain)
+        finished: Finished | None = self._judged(check=apart)
         if self.part.interrupt:
-            self._interrupted()
+            self._interrupted(None if apart else finished)
         if self.part.in_vain:
             self._in_vain()
-        self._recover()
+        self._recover(None if apart or self.part.interrupt else finished)
         if self.part.again:
             self._again()
         if self.part.afterwards:
@@ -189,11 +192,14 @@ class _Course:
         if not self._injected:
             return
         back = time.monotonic() + LONGEST_ABSENCE
+        played = self._removed
         while True:
-            played = self._executions.play("remove", self._variables, doing="taking the faults back", whatever=True)
-            self._runs.append(played.run)
+            if played is None:
+                played = self._executions.play(["remove"], self._variables, doing="taking the faults back", whatever=True)
+                self._runs.append(played.run)
             if not played.lost or time.monotonic() > back:
                 break
+            played = None
         self.steps.append(Step("nothing of the fault is left", not played.problems, "; ".join(played.problems)))
         # A fault that goes by itself makes any recovery look good.
         lasted = time.time() - (self._began or time.time())
@@ -215,47 +221,89 @@ class _Course:
 
     # The steps
 
-    def _beforehand(self) -> None:
-        """The probes that say what they must see before the faults: one that cannot see anything else proves nothing afterwards."""
-        before = probes(self.part, "before")
-        if not before:
-            return
-        played = self._executions.play("probe", {**self._variables, "drill_probes": before}, doing="trying the probes before the fault")
-        self._runs.append(played.run)
-        said = "; ".join(probe["name"] for probe in before)
-        self._demand(not played.problems, "before the fault the probes see what they should", "; ".join(played.problems) or said)
-
     def _inject(self) -> None:
+        """The probes that say what they must see before the faults, the faults, and what the hosts are like with them.
+
+        A probe that cannot see anything else proves nothing afterwards.
+        """
+        before = probes(self.part, "before")
+        doors = ["probe", "inject", "state"] if before else ["inject", "state"]
         self._injected = True
-        played = self._executions.play("inject", self._variables, doing="injecting the fault")
+        played = self._executions.play(doors, {**self._variables, "drill_probes": before}, doing="injecting the fault")
         self._runs.append(played.run)
-        self._began = played.ended
-        self._demand(not played.problems, "fault injected", "; ".join(played.problems) or "its way back is armed on the host")
+        wrong = "; ".join(played.problems)
+        if before:
+            # None is injected where a probe fails.
+            self._injected = played.failed != "probe"
+            said = "; ".join(probe["name"] for probe in before)
+            self._demand(self._injected, "before the fault the probes see what they should", said if self._injected else wrong)
+        self._began = played.ended.get("inject", time.time())
+        there = not wrong or played.failed == "state"
+        self._demand(there, "fault injected", "its way back is armed on the host" if there else wrong)
+        self._before = self._read(played)
 
-    def _detect(self) -> None:
-        limit = self._drilling.drill.targets["detect"] * PATIENCE
-        while True:
-            self._drilling.check_stopped()
-            finished = self._run(tags=["investigate"])
-            seen = detected(self.part, finished.summary.findings)
-            if seen:
-                self._times["detect"] = time.time() - self._began
-                self.steps.append(Step("the fault is seen", True, ", ".join(seen)))
-                return
-            if time.time() - self._began > limit:
-                raise Broken(f"none of {', '.join(self.part.findings)} was seen not ok within {format_duration(limit)}")
+    def _judged(self, *, check: bool) -> Finished:
+        """The run that sees the fault and plans what was expected; it goes on to act unless it is to `check` only.
 
-    def _plan(self) -> None:
-        """Check mode: the plan is what was expected, and the hosts are as they were."""
+        What is young is seen before it is old enough to be acted on, so that it may take several.
+        """
+        verdict: list[bool] = []
+
+        def accept(summary: Summary, said: str = "") -> bool:
+            # What is wrong ends the round once the run has ended: its record is to be whole.
+            try:
+                verdict.append(self._accepted(summary, late=time.time() > limit, said=said))
+            except (Broken, Stop, CannotRecord) as exc:
+                trouble.append(exc)
+                verdict.append(False)
+            return verdict[-1]
+
+        trouble: list[Broken | Stop | CannotRecord] = []
         limit = time.time() + self._drilling.drill.targets["detect"] * PATIENCE
-        before = self._state()
         while True:
-            # What is young is seen before it is old enough to be acted on.
-            finished = self._run(check=True)
-            actions = outcome.planned(finished.summary)
-            if len(actions) >= self.part.at_least or time.time() > limit:
-                break
-        after = self._state()
+            verdict.clear()
+            finished = self._run(check=check, accept=accept)
+            if not verdict:  # a check, or nothing was planned
+                accept(finished.summary, f": {finished.outcome.sentence} {'; '.join(finished.outcome.reasons)}")
+            if trouble:
+                raise trouble[0]
+            if verdict[-1]:
+                return finished
+
+    def _accepted(self, summary: Summary, *, late: bool, said: str) -> bool:
+        """Check mode: the fault is seen, the hosts are as they were, and the plan is what was expected; false while it is too early."""
+        self._see(summary)
+        actions = outcome.planned(summary)
+        if not late and (self._times["detect"] is None or len(actions) < self.part.at_least):
+            return False
+        if self._times["detect"] is None:
+            raise Broken(f"none of {', '.join(self.part.findings)} was seen not ok in time{said}")
+        self._compare()
+        extra = unexpected(self.part, actions)
+        self._unexpected += extra
+        wanted = len(actions) >= self.part.at_least
+        self._demand(wanted and not extra, "the plan is what was expected", (
+            f"not expected: {extra[:5]}" if extra else f"{len(actions)} actions planned, at least {self.part.at_least} expected"
+            + ("" if wanted else said)
+        ))
+        return True
+
+    def _see(self, summary: Summary) -> None:
+        """Note when the fault was seen first."""
+        looks = [*summary.before.values(), *summary.findings]
+        seen = detected(self.part, looks)
+        if not seen or self._times["detect"] is not None:
+            return
+        first = min(datetime.fromisoformat(str(item["ts"])).timestamp() for item in looks if detected(self.part, [item]))
+        self._times["detect"] = max(first - self._began, 0.0)
+        self.steps.append(Step("the fault is seen", True, ", ".join(seen)))
+
+    def _compare(self) -> None:
+        """The hosts are as they were before somebody looked and planned."""
+        before = self._before
+        played = self._executions.play(["state"], self._variables, doing="writing down what the hosts are like")
+        self._runs.append(played.run)
+        after = self._read(played)
         changed = {host: differences(lines, after.get(host, ())) for host, lines in before.items()}
         said = [f"{host}: {line}" for host, lines in changed.items() for line in lines]
         compared = sum(len(lines) for lines in before.values())
@@ -264,17 +312,14 @@ class _Course:
             "--check touches nothing", not said and not blind and compared > 0,
             "; ".join([*blind, *said][:10]) or f"{compared} lines compared, none differs",
         ))
-        extra = unexpected(self.part, actions)
-        self._unexpected += extra
-        wanted = len(actions) >= self.part.at_least
-        self._demand(wanted and not extra, "the plan is what was expected", (
-            f"not expected: {extra[:5]}" if extra else f"{len(actions)} actions planned, at least {self.part.at_least} expected"
-            + ("" if wanted else f": {finished.outcome.sentence} {'; '.join(finished.outcome.reasons)}")
-        ))
 
-    def _interrupted(self) -> None:
-        """Something goes wrong in the middle; the record names what is known and what is not."""
-        if self.part.interrupt == "controller":
+    def _interrupted(self, finished: Finished | None) -> None:
+        """Something goes wrong in the middle; the record names what is known and what is not.
+
+        Args:
+            finished: the run that was cut off; None for one that is killed here.
+        """
+        if finished is None:
             self._drilling.say("killing the controller while it acts")
             try:
                 run_dir, summary = self._executions.killed(
@@ -289,7 +334,6 @@ class _Course:
             self._runs.append(run_dir.name)
             printed = None
         else:
-            finished = self._run()
             run_dir, summary = finished.run_dir, finished.summary
             printed = [finished.outcome.sentence, *finished.outcome.reasons]
             self._demand(finished.outcome.status not in _HEALTHY, "a recovery cut off is not called one", finished.outcome.sentence)
@@ -309,8 +353,9 @@ class _Course:
         said = f"{finished.outcome.sentence} {'; '.join(finished.outcome.reasons)}".strip()
         self._demand(finished.outcome.status not in _HEALTHY, "what did not help is not called a recovery", said)
 
-    def _recover(self) -> None:
-        finished = self._run()
+    def _recover(self, finished: Finished | None) -> None:
+        """Measured recovery; `finished` is the run that has come to it already, if one has."""
+        finished = finished or self._run()
         tries, counted, back = 1, 1, time.monotonic() + LONGEST_ABSENCE
         while self.part.interrupt and finished.outcome.status not in _HEALTHY and counted < MOST_TRIES:
             self._drilling.check_stopped()
@@ -345,25 +390,30 @@ class _Course:
 
     def _afterwards(self) -> None:
         """What must be true, tried from the hosts where it matters, before the faults go: later it would prove nothing."""
-        played = self._executions.play("probe", self._variables, doing="measuring what must be true")
+        played = self._executions.play(
+            ["probe", "remove"], self._variables, doing="measuring what must be true, and taking the faults back", whatever=True,
+        )
         self._runs.append(played.run)
-        said = "; ".join(str(probe["name"]) for probe in self.part.afterwards)
-        self.steps.append(Step("what must be true is", not played.problems, "; ".join(played.problems) or said))
+        wrong = bool(played.problems) and played.failed != "remove"
+        said = "; ".join(played.problems if wrong else [str(probe["name"]) for probe in self.part.afterwards])
+        self.steps.append(Step("what must be true is", not wrong, said))
+        if not wrong:
+            self._removed = played
 
     # Helpers
 
-    def _run(self, *, tags: Sequence[str] = (), check: bool = False, extra_vars: Sequence[str] = ()) -> Finished:
+    def _run(
+        self, *, check: bool = False, extra_vars: Sequence[str] = (), accept: Callable[[Summary], bool] | None = None,
+    ) -> Finished:
         variables = [*self.part.extra_vars, *extra_vars]
-        finished = self._executions.recover(self._scenario, tags=tags, check=check, extra_vars=variables)
+        finished = self._executions.recover(self._scenario, check=check, extra_vars=variables, accept=accept)
         self._runs.append(finished.summary.run)
         if finished.outcome.status == Exit.USAGE:
             raise Broken(f"{finished.outcome.sentence} {'; '.join(finished.outcome.reasons)}")
         self._drilling.check_stopped()
         return finished
 
-    def _state(self) -> Mapping[str, Sequence[str]]:
-        played = self._executions.play("state", self._variables, doing="writing down what the hosts are like")
-        self._runs.append(played.run)
+    def _read(self, played: Played) -> Mapping[str, Sequence[str]]:
         if played.problems:
             raise Broken(f"the hosts' state could not be read: {'; '.join(played.problems)}")
         return played.output

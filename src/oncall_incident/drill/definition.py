@@ -155,8 +155,7 @@ def load(path: Path) -> Drill:
         Stop: it is none; the message names the key.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return _drill(path.stem, data)
+        return _drill(path.stem, _data(path))
     except (OSError, yaml.YAMLError) as exc:
         raise Stop(f"{path}: cannot be read: {exc}") from exc
     except KeyError as exc:
@@ -165,8 +164,19 @@ def load(path: Path) -> Drill:
         raise Stop(f"{path}: is not a drill: {exc}", hint="See the drills of role drill for what a drill says.") from exc
 
 
+def _data(path: Path) -> dict[str, Any]:
+    """What a drill's file says, and of what it does not say what the drill beside it says that it is `like`."""
+    data = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    if (name := data.pop("like", None)) is None:
+        return data
+    other = dict(yaml.safe_load(path.with_name(f"{name}.yml").read_text(encoding="utf-8")))
+    if "like" in other:
+        raise ValueError(f"like: {name} is itself like another drill; name that one")
+    return {**other, **data, "elsewhere": [part["name"] for part in other["rounds"]]}
+
+
 def _drill(name: str, data: Json) -> Drill:
-    _only(data, "the drill", {"description", "scenario", "targets", "rounds", "severity", "state", "steady"})
+    _only(data, "the drill", {"description", "scenario", "targets", "rounds", "severity", "state", "steady", "elsewhere"})
     targets = {**DEFAULT_TARGETS, **data.get("targets", {})}
     _only(targets, "targets", set(DEFAULT_TARGETS))
     rounds = [_round(entry) for entry in data["rounds"]]
@@ -174,7 +184,9 @@ def _drill(name: str, data: Json) -> Drill:
         raise ValueError("rounds is empty")
     state = dict(data.get("state", {}))
     _only(state, "state", {"paths", "units", "commands"})
-    looks = [_look(entry, [part.name for part in rounds]) for entry in state.pop("commands", ())]
+    # A look that this drill shares may be unanswered in a round of the other.
+    known = [*(part.name for part in rounds), *data.get("elsewhere", ())]
+    looks = [_look(entry, known) for entry in state.pop("commands", ())]
     return Drill(
         name=name, description=" ".join(str(data["description"]).split()), scenario=str(data["scenario"]), rounds=rounds,
         state=state, looks=looks, severity=str(data.get("severity", "")),

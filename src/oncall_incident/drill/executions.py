@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,11 @@ from ..stopping import Stopper
 from ..view import View
 
 PLAYBOOK = Scenario("drill", "A part of incident drill", "oncall.incident._drill")
+#: The playbook's plays in their order, each an entry point of role drill. One that fails on a host is the last.
+DOORS = {
+    "Measure what must be true": "probe", "Inject the faults": "inject", "Take the faults back": "remove",
+    "Write down what the hosts are like": "state",
+}
 #: Seconds within which a killed run's first act must be seen.
 ACT_TIMEOUT = 180.0
 _POLL = 0.02
@@ -44,17 +50,19 @@ class Played:
     """One execution of the drill's own playbook.
 
     Attributes:
-        ended: seconds since the epoch.
+        ended: seconds since the epoch when each entry point's last task had ended.
         problems: what failed, by host.
-        output: standard output of role drill's door `state` by host.
+        output: standard output of role drill's entry point `state` by host.
         lost: whether a host was not reached.
+        failed: the entry point in which something failed first; empty when nothing did, or none had begun.
     """
 
     run: str
-    ended: float
+    ended: Mapping[str, float]
     problems: Sequence[str]
     output: Mapping[str, Sequence[str]]
     lost: bool = False
+    failed: str = ""
 
 
 class Executions:
@@ -77,14 +85,15 @@ class Executions:
         self._cwd = Path.cwd()
         self._settings = ansible_cfg.read(environ=os.environ, cwd=self._cwd)
 
-    def play(self, door: str, variables: Mapping[str, Any], *, doing: str, whatever: bool = False) -> Played:
-        """Run one door of role drill on all drillable hosts, recorded as a run of its own.
+    def play(self, doors: Sequence[str], variables: Mapping[str, Any], *, doing: str, whatever: bool = False) -> Played:
+        """Run entry points of role drill on all drillable hosts, recorded as a run of its own.
 
         Args:
+            doors: in the playbook's order: probe, inject, remove, state.
             whatever: not to be stopped by an operator who lost patience: a fault is taken back whole.
         """
         record = Recording(
-            home=self._home, run=layout.new_run_id(f"drill-{door}", now=time.time()), versions=collection.versions(self._found),
+            home=self._home, run=layout.new_run_id(f"drill-{'-'.join(doors)}", now=time.time()), versions=collection.versions(self._found),
         )
         executor = Executor(
             self._asked, scenario=PLAYBOOK, found=self._found, settings=self._settings, record=record, home=self._home,
@@ -92,18 +101,30 @@ class Executions:
         )
         with private_dir() as private:
             files = extravars.as_files(self._asked.extra_vars, directory=private, cwd=self._cwd)
-            ended = executor.run(private / door, tags=[door], check=False, variables=files, own=dict(variables), doing=doing)
+            ended = executor.run(private / doors[0], tags=doors, check=False, variables=files, own=dict(variables), doing=doing)
         summary = record.summary
         problems = [f"{entry['host']}: {entry['msg'] or entry['task']}" for entry in [*summary.failures, *summary.unreachable]]
         problems += [f"no host was there for: {entry.get('play')}" for entry in summary.no_hosts]
         if ended.status != 0 and not problems:
             problems = [f"ansible-playbook ended with {ended.status}: {' '.join(ended.output[-3:])}"]
-        return Played(run=record.run, ended=time.time(), problems=problems, output=_outputs(record.run_dir),
-                      lost=bool(summary.unreachable))
+        events = list(reader.read(record.run_dir))
+        ended_at, failed = progress(events)
+        return Played(
+            run=record.run, ended=ended_at, problems=problems, output=_outputs(record.run_dir, events), lost=bool(summary.unreachable),
+            failed=failed,
+        )
 
-    def recover(self, scenario: str, *, tags: Sequence[str] = (), check: bool = False, extra_vars: Sequence[str] = ()) -> Finished:
-        """Run the scenario as an operator would, approved in advance: what may be planned was checked by the drill."""
-        return Run(self._request(scenario, tags, check, extra_vars), found=self._found, view=self._view, stopper=self._stopper).go()
+    def recover(
+        self, scenario: str, *, tags: Sequence[str] = (), check: bool = False, extra_vars: Sequence[str] = (),
+        accept: Callable[[Summary], bool] | None = None,
+    ) -> Finished:
+        """Run the scenario as an operator would.
+
+        Args:
+            accept: what approves the plan; without it the plan is approved in advance.
+        """
+        request = self._request(scenario, tags, check, extra_vars)
+        return Run(request, found=self._found, view=self._view, stopper=self._stopper, accept=accept).go()
 
     def killed(self, scenario: str, *, at: str = "", extra_vars: Sequence[str] = ()) -> tuple[Path, Summary]:
         """Run the scenario in a process of its own, and kill that process and its Ansible while it acts.
@@ -192,10 +213,23 @@ def _groups(pid: int) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def _outputs(run_dir: Path) -> dict[str, list[str]]:
-    """What the door `state` printed, by host."""
+def progress(events: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float], str]:
+    """When the last task of each entry point ended (seconds since the epoch), and the first entry point in which one failed."""
+    ended: dict[str, float] = {}
+    failed = ""
+    for event in events:
+        door = DOORS.get(str(event.get("play")), "")
+        if event.get("type") == "result" and door:
+            ended[door] = datetime.fromisoformat(str(event["ts"])).timestamp()
+            if event.get("status") in ("failed", "unreachable") and not event.get("ignored"):
+                failed = failed or door
+    return ended, failed
+
+
+def _outputs(run_dir: Path, events: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What the entry point `state` printed, by host."""
     found: dict[str, list[str]] = {}
-    for event in reader.read(run_dir):
+    for event in events:
         result = event.get("result")
         if event.get("type") == "result" and event.get("action") == "ansible.builtin.script" and isinstance(result, Mapping):
             text = result.get("stdout", "")

@@ -30,6 +30,8 @@ def unit(name: str, *, seconds: float = 10, lane: str = TESTS) -> Unit:
         ("tests/integration/test_demo.py", ["tests/integration/test_demo.py"], True),
         ("drill disk-full", ["molecule/disk-full/prepare.yml"], True),
         ("drill disk", ["molecule/disk-full/prepare.yml"], False),
+        ("drill disk-full-more", ["molecule/disk-full/prepare.yml"], True),
+        ("drill disk-full", ["molecule/disk-full-more/prepare.yml"], False),
         ("drill disk-full", [], False),
         # Parts of the matrix are drawn by the hash alone.
         ("Python 3.12: tests/integration/redis/test_repair.py", ["roles/redis/tasks/verify.yml"], False),

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from oncall_incident.run import Finished
 from oncall_incident.stopping import Stopper
 from oncall_incident.view import View
 
-FINDING = {"host": "web1", "check": "expired", "status": "critical"}
+FINDING = {"host": "web1", "check": "expired", "status": "critical", "ts": "2026-01-02T03:04:05.000Z"}
 UNKNOWN: dict[str, Any] = {"type": "outcome", "reasons": ["unknown outcome on web1: Act"]}
 PLAN = {"actions": {"web1": [{"verb": "renew", "target": {}}]}}
 
@@ -38,23 +38,24 @@ class AwayForAWhile:
         self._acted = False
         self.removed = False
 
-    def play(self, door: str, variables: Any, **_how: Any) -> Played:
-        """One door of the role."""
-        if door == "remove" and self._removals:
+    def play(self, doors: Sequence[str], variables: Any, **_how: Any) -> Played:
+        """Entry points of the role."""
+        if "remove" in doors and self._removals:
             self._removals -= 1
-            return Played(run="r", ended=0.0, problems=["web1: not reached"], output={}, lost=True)
-        self.removed = self.removed or door == "remove"
-        return Played(run="r", ended=0.0, problems=[], output={"web1": ["line"]})
+            return Played(run="r", ended={}, problems=["web1: not reached"], output={}, lost=True, failed="remove")
+        self.removed = self.removed or "remove" in doors
+        return Played(run="r", ended={"inject": 0.0}, problems=[], output={"web1": ["line"]})
 
     def record(self, _run_dir: Path) -> tuple[list[dict[str, Any]], str]:
         """What the run that was cut off has left."""
         intent = {"type": "intent", "host": "web1", "task": "Act", "task_id": "1", "phase": "mitigate", "args": {"approved": []}}
         return [intent, {**intent, "type": "result", "status": "unreachable"}, UNKNOWN], "- outcome unknown: web1: Act (#1)"
 
-    def recover(self, scenario: str, *, tags: Any = (), check: bool = False, **_how: Any) -> Finished:
+    def recover(self, scenario: str, *, accept: Callable[[Summary], bool] | None = None, **_how: Any) -> Finished:
         """One run of the scenario."""
-        if tags or check:
-            return finished(Exit.RECOVERED, findings=[FINDING], plan=PLAN)
+        planned = finished(Exit.REFUSED, findings=[FINDING], plan=PLAN)
+        if accept is not None and not accept(planned.summary):
+            return planned
         if not self._acted:
             self._acted = True
             lost = {"host": "web1", "task": "Act", "msg": "", "seq": 1, "ts": ""}
@@ -109,12 +110,12 @@ def test_a_run_that_does_not_name_what_it_had_begun_fails_the_round(tmp_path: Pa
 
 def test_what_stops_the_drill_in_a_round_is_part_of_its_score(tmp_path: Path) -> None:
     class Stopped(AwayForAWhile):
-        """The disk of the controller is full, say."""
+        """The disk of the controller is full, say, when the plan is judged."""
 
-        def recover(self, scenario: str, *, check: bool = False, **how: Any) -> Finished:
-            if check:
+        def play(self, doors: Sequence[str], variables: Any, **how: Any) -> Played:
+            if doors == ["state"]:
                 raise Stop("no room for a record")
-            return super().recover(scenario, check=check, **how)
+            return super().play(doors, variables, **how)
 
     executions = Stopped(runs=0, removals=0)
     made = drilling(executions, CUT, tmp_path)
@@ -123,7 +124,7 @@ def test_what_stops_the_drill_in_a_round_is_part_of_its_score(tmp_path: Path) ->
     assert not scored.passed and scored.times["detect"] is not None and executions.removed
     assert [step.detail for step in scored.steps if step.name == "the round"] == ["no room for a record"]
     # What stops the way back, too, is said of it.
-    executions.play = lambda door, *_a, **_k: (_ for _ in ()).throw(Stop(f"cannot {door}"))  # type: ignore[method-assign,assignment]
+    executions.play = lambda doors, *_a, **_k: (_ for _ in ()).throw(Stop(f"cannot {doors[0]}"))  # type: ignore[method-assign,assignment]
     steps = {step.name: step for step in made.round(CUT, 2).steps}
     assert steps["nothing of the fault is left"].detail == "cannot remove" and steps["the round"].detail == "cannot inject"
 
@@ -132,9 +133,9 @@ def test_states_that_cannot_be_compared_are_not_equal(tmp_path: Path) -> None:
     class Blind(AwayForAWhile):
         """The database answers nothing, before and after."""
 
-        def play(self, door: str, variables: Any, **how: Any) -> Played:
+        def play(self, doors: Sequence[str], variables: Any, **how: Any) -> Played:
             output = {"web1": ["line", "incomparable command 1 printed nothing"]}
-            return dataclasses.replace(super().play(door, variables, **how), output=output)
+            return dataclasses.replace(super().play(doors, variables, **how), output=output)
 
     steps = {step.name: step for step in drilling(Blind(runs=0, removals=0), CUT, tmp_path).round(CUT, 1).steps}
     assert not steps["--check touches nothing"].ok
@@ -145,13 +146,69 @@ def test_a_probe_that_cannot_see_anything_else_ends_the_round_before_anything_is
     class Broken(AwayForAWhile):
         """Its probe says the same with and without the fault."""
 
-        def play(self, door: str, variables: Any, **how: Any) -> Played:
-            doors.append((door, [probe["name"] for probe in variables["drill_probes"]]))
-            problems = ["web1: it said: dropped"] if door == "probe" else []
-            return dataclasses.replace(super().play(door, variables, **how), problems=problems)
+        def play(self, doors: Sequence[str], variables: Any, **how: Any) -> Played:
+            played.append((doors, [probe["name"] for probe in variables["drill_probes"]]))
+            return dataclasses.replace(super().play(doors, variables, **how), problems=["web1: it said: dropped"], failed="probe")
 
-    doors: list[tuple[str, list[str]]] = []
+    played: list[tuple[Sequence[str], list[str]]] = []
     probe = {"name": "kept out", "hosts": "web1", "command": "knock", "says": "dropped", "before": "open"}
     part = dataclasses.replace(CUT, afterwards=[{"name": "other", "hosts": "web1", "command": "true"}, probe])
     scored = drilling(Broken(runs=0, removals=0), part, tmp_path).round(part, 1)
-    assert doors == [("probe", ["kept out"])] and not scored.passed
+    assert played == [(["probe", "inject", "state"], ["kept out"])] and not scored.passed
+
+
+def test_a_plan_that_is_not_what_was_expected_is_not_carried_out(tmp_path: Path) -> None:
+    class Careless(AwayForAWhile):
+        """It would restart something, too."""
+
+        def recover(self, scenario: str, *, accept: Callable[[Summary], bool] | None = None, **how: Any) -> Finished:
+            if accept is None:
+                return super().recover(scenario, **how)
+            plan = {"actions": {"web1": [{"verb": "renew", "target": {}}, {"verb": "restart", "target": {}}]}}
+            answers.append(accept(finished(Exit.REFUSED, findings=[FINDING], plan=plan).summary))
+            return finished(Exit.REFUSED)
+
+    answers: list[bool] = []
+    executions = Careless(runs=0, removals=0)
+    scored = drilling(executions, CUT, tmp_path).round(CUT, 1)
+    assert answers == [False] and not scored.passed and [item["verb"] for item in scored.unexpected] == ["restart"]
+    assert executions.removed
+
+
+def test_what_is_too_young_to_be_acted_on_is_planned_again(tmp_path: Path) -> None:
+    class Young(AwayForAWhile):
+        """At first nothing is seen, then nothing is planned."""
+
+        def recover(self, scenario: str, *, accept: Callable[[Summary], bool] | None = None, **how: Any) -> Finished:
+            if accept is not None and looks:
+                return looks.pop(0)
+            return super().recover(scenario, accept=accept, **how)
+
+    looks = [finished(Exit.NOTHING_TO_DO), finished(Exit.NOTHING_TO_DO, findings=[FINDING])]
+    scored = drilling(Young(runs=0, removals=0), CUT, tmp_path).round(CUT, 1)
+    steps = {step.name: step for step in scored.steps}
+    assert looks == [] and steps["the plan is what was expected"].ok and steps["recovered, by measurement"].ok
+    assert [step.name for step in scored.steps].count("the fault is seen") == 1
+
+
+def test_faults_that_went_with_the_last_probes_are_not_taken_back_again(tmp_path: Path) -> None:
+    class Tried(AwayForAWhile):
+        """The last probes fail or not."""
+
+        def __init__(self, failed: str) -> None:
+            super().__init__(runs=0, removals=0)
+            self._acted = True
+            self._failed = failed
+            self.played: list[str] = []
+
+        def play(self, doors: Sequence[str], variables: Any, **how: Any) -> Played:
+            self.played.append(" ".join(doors))
+            failed = self._failed if "probe" in doors else ""
+            return dataclasses.replace(super().play(doors, variables, **how), problems=["web1: well: no"] if failed else [], failed=failed)
+
+    part = dataclasses.replace(CUT, interrupt="", afterwards=[{"name": "well", "hosts": "web1", "command": "true"}])
+    for failed, last in (("", ["state", "probe remove"]), ("probe", ["state", "probe remove", "remove"])):
+        executions = Tried(failed)
+        steps = {step.name: step for step in drilling(executions, part, tmp_path).round(part, 1).steps}
+        assert executions.played == ["inject state", *last]
+        assert steps["what must be true is"].ok is not bool(failed) and steps["nothing of the fault is left"].ok

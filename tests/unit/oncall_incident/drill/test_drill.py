@@ -73,6 +73,39 @@ def test_a_file_that_is_no_drill_names_what_is_wrong(tmp_path: Path, changes: di
     assert said in raised.value.message
 
 
+def test_a_drill_like_another_says_only_what_differs(tmp_path: Path) -> None:
+    # The shared look is unanswered in a round of the other drill alone.
+    one = definition.load(written(tmp_path, state={"commands": [{"command": "true", "unanswered_in": ["r"]}]}, targets={"detect": "7s"}))
+    path = tmp_path / "more.yml"
+    rounds = [{"name": "another", "faults": [], "findings": [], "actions": []}]
+    path.write_text(yaml.safe_dump({"description": "more", "like": "mine", "rounds": rounds}))
+    more = definition.load(path)
+    assert (more.name, more.description, [part.name for part in more.rounds]) == ("more", "more", ["another"])
+    assert (more.scenario, more.targets, more.looks, more.state) == (one.scenario, one.targets, one.looks, one.state)
+    for name, said in (("more", "is itself like another drill"), ("gone", "cannot be read")):
+        (tmp_path / "wrong.yml").write_text(yaml.safe_dump({"description": "x", "like": name}))
+        with pytest.raises(Stop, match=said):
+            definition.load(tmp_path / "wrong.yml")
+
+
+def test_the_playbook_of_the_drills_has_its_plays_in_the_order_that_is_counted_on() -> None:
+    plays = yaml.safe_load((ROOT / "playbooks" / "_drill.yml").read_text())
+    assert [(play["name"], play["tags"][0]) for play in plays] == list(executions.DOORS.items())
+    # What fails in one of these keeps the later ones from beginning.
+    assert [play["tags"][0] for play in plays if play.get("any_errors_fatal")] == ["probe", "inject"]
+
+
+def test_what_the_playbook_came_to() -> None:
+    def result(play: str, second: int, status: str = "ok") -> dict[str, Any]:
+        return {"type": "result", "play": play, "status": status, "ts": f"1970-01-01T00:00:{second:02}.500Z"}
+
+    events = [result("Measure what must be true", 1), result("Inject the faults", 2), result("Inject the faults", 3)]
+    state = "Write down what the hosts are like"
+    assert executions.progress(events) == ({"probe": 1.5, "inject": 3.5}, "")
+    assert executions.progress([*events, {**result("Inject the faults", 4, "failed"), "ignored": True}])[1] == ""
+    assert executions.progress([*events, result("Inject the faults", 4, "unreachable"), result(state, 5, "failed")])[1] == "inject"
+
+
 def test_a_drill_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(Stop) as raised:
         definition.choose("db-recovry", collection=ROOT, cwd=tmp_path)

@@ -35,9 +35,9 @@ class Made:
         self.asked.append((scenario, extra_vars))
         return self.ends.pop(0)
 
-    def play(self, door: str, variables: dict[str, Any], **_more: Any) -> Any:
-        self.asked.append((door, [probe["name"] for probe in variables["drill_probes"]]))
-        return SimpleNamespace(run="r", problems=self.problems)
+    def play(self, doors: Sequence[str], variables: dict[str, Any], **_more: Any) -> Any:
+        self.asked.append((" ".join(doors), [probe["name"] for probe in variables["drill_probes"]]))
+        return SimpleNamespace(run="r", problems=self.problems, failed="probe" if self.problems else "")
 
 
 def ended(status: Exit, *, findings: Sequence[Any] = (), actions: Sequence[Any] = ()) -> Any:
@@ -99,5 +99,5 @@ def test_what_must_be_true_is_tried() -> None:
         made = Made(problems=problems)
         tried = course(made, one)
         tried._afterwards()
-        assert made.asked == [("probe", ["the innocent gets in"])]
+        assert made.asked == [("probe remove", ["the innocent gets in"])]
         assert tried.steps[-1].ok is not bool(problems)

@@ -1,0 +1,1 @@
+../../db-recovery/tests/test_afterwards.py

@@ -1,0 +1,1 @@
+../../db-recovery-replica/tests/test_afterwards.py

@@ -1,0 +1,1 @@
+../../redis-recovery/tests/test_afterwards.py
