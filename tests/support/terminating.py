@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
 from ansible_collections.oncall.incident.plugins.module_utils._core.protection import BACKUP_TOOLS, Policy
 from ansible_collections.oncall.incident.plugins.module_utils._core.rules import parse_rules
@@ -69,3 +71,18 @@ def look_at(session: Session, rules: list[dict[str, Any]], **policy: Any) -> Loo
 def request(rules: list[dict[str, Any]], **more: Any) -> Request:
     """A request without a limit that matters."""
     return Request(**{"rules": parse_rules(rules), "budget": Budget(max_count=50), "verify_timeout": 5.0, "grace": 2.0, **more})
+
+
+def free_a_slot_while_it_waits(fillers: list[Held], monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """End the last of the fillers when our module, in this process, pauses for the first time; gives its pauses."""
+    pauses: list[float] = []
+    sleep = time.sleep
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 1:
+            fillers[-1].close()
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", pause)
+    return pauses

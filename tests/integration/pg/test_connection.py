@@ -30,7 +30,7 @@ from demo.ports import free_port
 from demo.postgres import Server, find_bin_dir
 from tests.support.need import need
 from tests.support.run_module import run_module
-from tests.support.terminating import MODULE, login, open_session, terminate
+from tests.support.terminating import MODULE, free_a_slot_while_it_waits, login, open_session, terminate
 from tests.support.until import BUSY, until
 
 SECRET = "correct-horse-battery"
@@ -77,15 +77,14 @@ def test_a_server_that_speaks_german_is_understood(monkeypatch: pytest.MonkeyPat
         assert result["error"] == "slots_exhausted"
 
 
-def test_a_slot_that_comes_free_is_taken(fresh_server: Server) -> None:
+def test_a_slot_that_comes_free_is_taken(fresh_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     fillers = faults.fill_connections(fresh_server, reserved=True)
-    freed = threading.Timer(0.7, fillers[-1].close)
-    freed.start()
+    pauses = free_a_slot_while_it_waits(fillers, monkeypatch)
     try:
-        result = terminate(fresh_server, check=True, connect_retry="20s")
+        result = terminate(fresh_server, check=True, connect_retry=f"{BUSY:g}s")
         assert result.get("failed") is not True
+        assert pauses, "the first try found no slot"
     finally:
-        freed.join()
         faults.close_all(fillers)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from demo import faults
 from demo.postgres import Server
 from tests.integration.pg.health_support import ALL_CHECKS, look, make_role, only
+from tests.support.terminating import free_a_slot_while_it_waits
 from tests.support.until import BUSY
 
 
@@ -55,15 +55,14 @@ def test_every_slot_taken_is_a_finding_with_the_restart_as_the_way_out(fresh_ser
     assert failed["failed"] and failed["error"] == "unhealthy" and failed["checks"]["connections"] == "unknown"
 
 
-def test_a_slot_that_comes_free_is_enough(fresh_server: Server) -> None:
+def test_a_slot_that_comes_free_is_enough(fresh_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     fillers = faults.fill_connections(fresh_server, reserved=True)
+    pauses = free_a_slot_while_it_waits(fillers, monkeypatch)
     try:
-        timer = threading.Timer(1.0, fillers[0].close)
-        timer.start()
-        found = look(fresh_server, connect_retry="15s", checks=["availability", "connections"])
-        timer.join()
+        found = look(fresh_server, connect_retry=f"{BUSY:g}s", checks=["availability", "connections"])
     finally:
         faults.close_all(fillers)
+    assert pauses, "the first try found no slot"
     assert found["reachable"] is True and found["checks"]["connections"] == "critical"
 
 

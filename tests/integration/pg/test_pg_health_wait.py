@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-import threading
+import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health import Look, Request
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_watch import _Eye
 
 from demo import faults
 from demo.postgres import Server
@@ -22,27 +24,28 @@ STRICT = {"idle_in_transaction_warning": "0s", "idle_in_transaction_critical": "
 
 
 @pytest.fixture
-def later() -> Iterator[Callable[[float, Callable[[], object]], None]]:
-    """Do something after some seconds, while the module runs."""
-    timers: list[threading.Timer] = []
+def after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], object]], None]:
+    """Do something between two looks of the module: after the look of that number."""
+    steps: dict[int, Callable[[], object]] = {}
+    numbers = itertools.count(1)
+    look_once = _Eye.look
 
-    def start(seconds: float, step: Callable[[], object]) -> None:
-        timer = threading.Timer(seconds, step)
-        timers.append(timer)
-        timer.start()
+    def look_and_step(eye: _Eye, request: Request) -> Look:
+        seen = look_once(eye, request)
+        steps.pop(next(numbers), lambda: None)()
+        return seen
 
-    yield start
-    for timer in timers:
-        timer.join()
+    monkeypatch.setattr(_Eye, "look", look_and_step)
+    return steps.__setitem__
 
 
-def wait(*checks: str, hold: str = "1s", timeout: str = "15s") -> dict[str, Any]:
+def wait(*checks: str, hold: str = "1s", timeout: str = f"{BUSY:g}s") -> dict[str, Any]:
     return {"checks": list(checks), "hold": hold, "timeout": timeout, "interval": "200ms"}
 
 
-def test_healed_meanwhile(server18: Server, later: Any) -> None:
+def test_healed_meanwhile(server18: Server, after: Any) -> None:
     with faults.idle_in_transaction(server18, row=21) as held:
-        later(1.0, held.close)
+        after(6, held.close)
         found = look(server18, wait_for=wait("idle_in_transaction", "probe"), probe_query="SELECT 1", **STRICT)
     assert found["held"] is True and 1.8 < found["waited"] < BUSY
     assert [entry["checks"]["idle_in_transaction"] for entry in found["history"]] == ["critical", "ok"]
@@ -58,10 +61,10 @@ def test_already_well_holds_for_the_time_asked(server18: Server) -> None:
     assert len(found["history"]) == 1
 
 
-def test_a_hold_broken_in_the_middle_starts_again(server18: Server, later: Any) -> None:
+def test_a_hold_broken_in_the_middle_starts_again(server18: Server, after: Any) -> None:
     relapse: list[faults.Held] = []
-    later(0.8, lambda: relapse.append(faults.idle_in_transaction(server18, row=22)))
-    later(1.8, lambda: faults.close_all(relapse))
+    after(4, lambda: relapse.append(faults.idle_in_transaction(server18, row=22)))
+    after(8, lambda: faults.close_all(relapse))
     found = look(server18, checks=["idle_in_transaction"], wait_for=wait("idle_in_transaction", hold="1500ms"), **STRICT)
     statuses = [entry["checks"]["idle_in_transaction"] for entry in found["history"]]
     assert statuses[0] == "ok" and statuses[-1] == "ok" and "critical" in statuses
@@ -98,9 +101,9 @@ def test_other_findings_do_not_decide(server18: Server) -> None:
     assert found["new"] == {"idle_in_transaction": "critical"} and remaining == {"timeouts": "warning"}
 
 
-def test_the_probe_decides(server18: Server, later: Any) -> None:
+def test_the_probe_decides(server18: Server, after: Any) -> None:
     server18.execute("DROP TABLE IF EXISTS comes_back")
-    later(0.7, lambda: server18.execute("CREATE TABLE comes_back AS SELECT 1 AS n; GRANT SELECT ON comes_back TO PUBLIC"))
+    after(3, lambda: server18.execute("CREATE TABLE comes_back AS SELECT 1 AS n; GRANT SELECT ON comes_back TO PUBLIC"))
     found = look(
         server18,
         checks=["probe"],
@@ -113,19 +116,19 @@ def test_the_probe_decides(server18: Server, later: Any) -> None:
     assert found["held"] is True and [entry["checks"]["probe"] for entry in found["history"]] == ["critical", "ok"]
 
 
-def test_a_restart_meanwhile_is_lived_through(fresh_server: Server, later: Any) -> None:
-    later(0.8, fresh_server.restart)
+def test_a_restart_meanwhile_is_lived_through(fresh_server: Server, after: Any) -> None:
+    after(3, fresh_server.restart)
     found = look(
-        fresh_server, checks=["availability", "connections"], wait_for=wait("availability", "connections", hold="3s", timeout="30s")
+        fresh_server, checks=["availability", "connections"], wait_for=wait("availability", "connections", hold="3s")
     )
     statuses = [entry["checks"] for entry in found["history"]]
     assert {"availability": "critical", "connections": "unknown"} in statuses
     assert found["held"] is True and statuses[-1] == {"availability": "ok", "connections": "ok"}
 
 
-def test_no_slot_at_first(fresh_server: Server, later: Any) -> None:
+def test_no_slot_at_first(fresh_server: Server, after: Any) -> None:
     fillers = faults.fill_connections(fresh_server, reserved=True)
-    later(1.0, lambda: faults.close_all(fillers))
+    after(1, lambda: faults.close_all(fillers))
     found = look(fresh_server, checks=["connections"], wait_for=wait("connections", hold="500ms"))
     assert found["held"] is True and found["reachable"] is True
     assert found["history"][0]["checks"] == {"connections": "unknown"}
