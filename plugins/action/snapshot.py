@@ -55,6 +55,7 @@ class ActionModule(ActionBase):
         result = {**super().run(tmp, task_vars), "changed": False, "collected": False}
         self._vars: dict[str, t.Any] = task_vars or {}
         started = time.monotonic()
+        keeper: keeping.Keeper | None = None
         try:
             args = dict(self._task.args)
             part, budget = str(args.get("part", self.PART)), parse_duration(args.get("budget", "20s"), name="budget")
@@ -70,11 +71,11 @@ class ActionModule(ActionBase):
             taken = self._take({**args, **wanted}, keeper, part=part, host=host, deadline=started + budget * 1.5, allowed=allowed)
             return {**result, **taken, "index": keeper.index(), "seconds": round(time.monotonic() - started, 3)}
         except BadInput as exc:
-            return {**result, "failed": True, **exc.as_result()}
+            return {**result, "failed": True, **exc.as_result(), **_index(keeper)}
         except (IncidentError, AnsibleError, OSError) as exc:
             # Evidence that cannot be had is no reason to leave a service down.
             reason = exc.message if isinstance(exc, IncidentError) else str(exc)
-            return {**result, "reason": reason, "unreachable_host": isinstance(exc, AnsibleConnectionFailure)}
+            return {**result, "reason": reason, "unreachable_host": isinstance(exc, AnsibleConnectionFailure), **_index(keeper)}
 
     def _run_dir(self, dest: t.Any) -> Path | None:
         if dest:
@@ -243,3 +244,11 @@ class ActionModule(ActionBase):
         if spool != ours and _SPOOL.match(spool) and ".." not in spool:
             with contextlib.suppress(AnsibleError, OSError):
                 self._low_level_execute_command(f"rm -rf -- {shlex.quote(spool)}", sudoable=True)
+
+
+def _index(keeper: keeping.Keeper | None) -> dict[str, t.Any]:
+    """How far the index had come when the task ended early: what was noted before stays stated."""
+    try:
+        return {"index": keeper.index()} if keeper is not None else {}
+    except OSError:  # it is what could not be written
+        return {}

@@ -30,6 +30,7 @@ _MEANING = {
     verify.BROKEN: "it was changed after it was written",
     verify.INCOMPLETE: "what is there is unchanged, but its last writer did not finish",
 }
+_UNSTATED = "what it states is unchanged, but there are files of hosts that it does not state"
 _MOST = 20
 _PROOF = {checks.PROVEN: Exit.RECOVERED, checks.BROKEN: Exit.FAILED, checks.UNPROVEN: Exit.NOT_RECOVERED}
 _LOOKS = {checks.PROVEN: "bold green", checks.BROKEN: "bold red", checks.UNPROVEN: "bold yellow"}
@@ -118,7 +119,9 @@ def _record(record: str, *, as_json: bool) -> Exit:
     from rich.text import Text
 
     console = Console(highlight=False, soft_wrap=True)
-    console.print(Text.assemble((report.status, _STYLE[report.status]), f"  {report.run or path.name}: {_MEANING[report.status]}"))
+    only_unstated = report.status == verify.INCOMPLETE and all(problem.kind == stated.UNSTATED for problem in report.problems)
+    meaning = _UNSTATED if only_unstated else _MEANING[report.status]
+    console.print(Text.assemble((report.status, _STYLE[report.status]), f"  {report.run or path.name}: {meaning}"))
     for problem in report.problems[:_MOST]:
         where = f"record/{problem.segment:06d}.jsonl" if problem.segment else "record"
         console.print(Text(f"  {where}{f', line {problem.line}' if problem.line else ''}: {problem.message}"))

@@ -23,6 +23,8 @@ from . import keeping, layout, reader, verify
 
 #: Whose results state files below the run's `hosts`. Everybody else's results are a host's own words.
 ACTIONS = frozenset({keeping.OF_A_MACHINE, keeping.OF_A_SERVER})
+#: The kind of problem that a file is which nothing states.
+UNSTATED = "unstated_file"
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _PATH = re.compile(r"hosts(?:/[A-Za-z0-9_][A-Za-z0-9._+=@-]*){2,3}\Z")
 #: Of an index no line is longer; it is read in lines.
@@ -57,6 +59,7 @@ class Stated:
         self._run_dir = run_dir
         self._files: dict[File, None] = {}
         self._indexes: dict[str, File] = {}
+        self._hidden: set[str] = set()
         self.outcome: reader.Event | None = None
 
     @classmethod
@@ -85,6 +88,8 @@ class Stated:
         for member in members if isinstance(members, list) else ():
             if (file := _file(member, by=by)) is not None:
                 self._files[file] = None
+            elif isinstance(member, Mapping) and "[redacted:" in str(member.get("path")):
+                self._hidden.add(str(member.get("sha256")))
         index = _file(result.get("index"), by=by, whole=False)
         if index is not None and (index.size or 0) >= (getattr(self._indexes.get(index.path), "size", 0) or 0):
             self._indexes[index.path] = index
@@ -135,6 +140,27 @@ class Stated:
             if file.sha256 not in told.get(key, ()):
                 yield path, f"{file.by} states {key} with SHA-256 {file.sha256[:12]}, and the index does not"
 
+    def unstated(self, there: Mapping[str, Path], digest: t.Callable[[Path], str]) -> Iterator[tuple[Path, str]]:
+        """Each file of a host that no result states, or not to its end. A run that was killed leaves such ones, and so may anybody.
+
+        Args:
+            there: the files that are there, by the path that a result would state.
+            digest: the SHA-256 of a file.
+        """
+        stated = {file.path for file in self._files}
+        # Results of an earlier version state no index: then every line of it has its file, and every file its result.
+        old = {f"{Path(path).parents[1].as_posix()}/{keeping.INDEX}" for path in stated} - set(self._indexes)
+        for name, path in sorted(there.items()):
+            if name in stated or name in old:
+                continue
+            index, size = self._indexes.get(name), path.stat().st_size
+            if index is None:
+                # Of a path with a secret in it only the sum is stated; its host's index is then of that path, too.
+                if digest(path) not in self._hidden and not (self._hidden and name.endswith(f"/{keeping.INDEX}")):
+                    yield path, "no result of the record states it"
+            elif index.size is not None and size > index.size:
+                yield path, f"{index.by} states its first {index.size} bytes, and it has {size}"
+
     @property
     def count(self) -> int:
         """Of how many files something is stated."""
@@ -165,9 +191,17 @@ def check_run(run_dir: Path) -> verify.Report:
         for path in sorted((run_dir / "blobs" / "sha256").glob("*/*"))
         if _SHA256.match(path.name) and path.is_file() and (now := _digest(path)) != path.name
     ]
-    if not found:
-        return report
-    return dataclasses.replace(report, status=verify.BROKEN, problems=(*report.problems, *found))
+    files = {
+        path.relative_to(run_dir).as_posix(): path for path in (sorted(hosts.rglob("*")) if there else ())
+        if path.is_file() and not path.is_symlink()
+    }
+    found += [
+        verify.Problem(UNSTATED, 0, 0, f"{path.relative_to(run_dir).as_posix()}: {text}.", verify.INCOMPLETE)
+        for path, text in stated.unstated(files, _digest)
+    ]
+    statuses = {report.status, *(problem.status for problem in found)}
+    status = next(status for status in (verify.BROKEN, verify.INCOMPLETE, verify.OK) if status in statuses)
+    return dataclasses.replace(report, status=status, problems=(*report.problems, *found))
 
 
 def compared(file: File, path: Path, digest: t.Callable[[Path], str]) -> Iterator[tuple[Path, str]]:

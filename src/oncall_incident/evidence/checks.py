@@ -25,7 +25,7 @@ _MOST = 20
 
 @dataclasses.dataclass(frozen=True)
 class Statement:
-    """One thing that was looked at: what, how it stands, in words, and what is wrong with it, file by file."""
+    """One thing that was looked at: what, how it stands, in words, and what is wrong with it or not proven, file by file."""
 
     what: str
     status: str
@@ -112,10 +112,14 @@ class _Check:
         self._chains()
         said = f"{words.count(self._stated.count, 'file')} as the chains state them, blobs as their names do."
         self._say("kept files", PROVEN, said, self._stated.problems(digests, goes_on=self._own is not None or not seals))
+        unstated = self._stated.unstated(digests)
+        if unstated:
+            some = f"{words.count(len(unstated), 'file')} that no chain states"
+            self._say("unstated files", UNPROVEN, f"{some}: left by a run that was killed, or put there.", named=unstated)
         self._custody()
         vouched = self._seals(seals, listed)
         statuses = {statement.status for statement in self._statements}
-        return self._verdict(BROKEN if BROKEN in statuses else PROVEN if vouched and covered else UNPROVEN)
+        return self._verdict(BROKEN if BROKEN in statuses else PROVEN if vouched and covered and not unstated else UNPROVEN)
 
     def given_up(self, exc: Exception) -> Verdict:
         """The verdict on a bundle that is made so that checking it fails."""
@@ -158,11 +162,13 @@ class _Check:
         if problems:
             self._say("incident", BROKEN, "It is not what it is called.", problems)
 
-    def _say(self, what: str, status: str, text: str, problems: Iterable[str] = ()) -> None:
+    def _say(self, what: str, status: str, text: str, problems: Iterable[str] = (), *, named: Iterable[str] = ()) -> None:
+        """Say how something stands: broken when there are problems. What is only `named` leaves the status as it is."""
         # Names and values of a bundle are somebody else's words: they must not move the cursor of who reads this.
-        found = [words.one_line(problem, limit=400) for problem in problems]
+        wrong = [*problems]
+        found = [words.one_line(problem, limit=400) for problem in [*wrong, *named]]
         shown = found[:_MOST] + ([f"and {len(found) - _MOST} more"] if len(found) > _MOST else [])
-        self._statements.append(Statement(what, BROKEN if found else status, text, tuple(shown)))
+        self._statements.append(Statement(what, BROKEN if wrong else status, text, tuple(shown)))
 
     def _files(
         self, walked: bag.Walked, listed: Mapping[str, str], wrong: Sequence[str], digests: Mapping[str, str], *, sealed: bool,

@@ -21,6 +21,7 @@ from . import collecting, model, names, places
 BLOB = re.compile(r"data/(?:runs/[^/]+/)?blobs/sha256/([0-9a-f]{2})/([0-9a-f]{64})\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _RECORD = re.compile(r"data/runs/([^/]+)/record/[0-9]{6}\.jsonl\Z")
+_RUN = re.compile(r"data/runs/([^/]+)/")
 _TOKEN = re.compile(r"\[redacted:[0-9a-f]{12}\]")
 #: Outcomes of which the record says nothing: it could not be written to its end, or nobody judged.
 _UNWRITTEN = frozenset({"not_recorded", "not judged"})
@@ -35,6 +36,7 @@ class Statements:
         self._runs: dict[str, Stated] = {}
         self._told: dict[str, list[Mapping[str, Any]]] = {}
         self._due: dict[str, None] = {}
+        self._hidden = False
 
     @classmethod
     def read(cls, bundle: Path) -> Statements:
@@ -51,8 +53,11 @@ class Statements:
         """Take in one of the incident's own events."""
         kind, run = event.get("type"), event.get("record")
         # A name of which the redactor took a part names no run.
-        if kind in (model.RUN_STARTED, model.RUN_ENDED) and isinstance(run, str) and not _TOKEN.search(run):
-            self._told.setdefault(run, []).append(event)
+        if kind in (model.RUN_STARTED, model.RUN_ENDED) and isinstance(run, str):
+            if _TOKEN.search(run):
+                self._hidden = True
+            else:
+                self._told.setdefault(run, []).append(event)
         elif kind == model.SEALED:
             self._due |= dict.fromkeys(self._told)
         stated = event if event.get("type") == model.ATTACHMENT else event.get("ran") if event.get("type") == model.RUN_STARTED else None
@@ -111,6 +116,30 @@ class Statements:
             elif run in due:
                 by = f"event {events[0].get('seq')} of the incident"
                 yield f"data/runs/{run}/{layout.RECORD}: {by} names this run, and its record is missing"
+
+    def unstated(self, digests: Mapping[str, str]) -> list[str]:
+        """Every file of a run or a host that no chain states. A run that was killed leaves such ones: they are not wrong, nor proven.
+
+        Args:
+            digests: as for problems().
+        """
+        found = sorted({
+            f"data/runs/{named.group(1)}: no event of the incident names this run" for path in digests
+            if (named := _RUN.match(path)) and named.group(1) not in self._told
+        }) if not self._hidden else []
+        of_run: dict[str, dict[str, Path]] = {}
+        for path in digests:
+            if path.startswith(f"data/{keeping.HOSTS}/"):
+                host, _slash, rest = path.removeprefix(f"data/{keeping.HOSTS}/").partition("/")
+                run, _slash, name = rest.partition("/")
+                of_run.setdefault(run, {})[f"{keeping.HOSTS}/{host}/{name}"] = self._bundle / path
+        for run, there in of_run.items():
+            stated = self._runs.get(run) or Stated(self._bundle / "data" / "runs" / run)
+            found += [
+                f"{path.relative_to(self._bundle).as_posix()}: {text}"
+                for path, text in stated.unstated(there, lambda path: digests[path.relative_to(self._bundle).as_posix()])
+            ]
+        return found
 
     @property
     def count(self) -> int:

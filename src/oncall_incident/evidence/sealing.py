@@ -47,13 +47,14 @@ class Ready:
     Attributes:
         before: its seals; number: the next one's.
         known: the digests of the files of its payload, but for the chain that is still being written.
-        broken: which of them are not what the chains state, in words.
+        broken: which of them are not what the chains state, in words; unstated: of which none states anything.
     """
 
     before: tuple[tuple[int, Path], ...]
     number: int
     known: Mapping[str, str]
     broken: tuple[str, ...]
+    unstated: tuple[str, ...]
 
     def without(self, path: str) -> Ready:
         """The same once a file was written: an interrupted seal may have left one there, and its digest is no longer known."""
@@ -135,7 +136,8 @@ def seal(
         fresh = [path for path in files if path not in known or path in changed]
         entries = {**{path: value for path, value in known.items() if path in files}, **bag.digests(incident.bundle, fresh)}
         _write_tags(incident, number, entries, state.title)
-        made = _make_seal(incident, number, len(entries), signers, authority, seconds, [f"sealed broken: {text}" for text in ready.broken])
+        known_of = [f"sealed broken: {text}" for text in ready.broken] + [f"not proven: {text}" for text in ready.unstated]
+        made = _make_seal(incident, number, len(entries), signers, authority, seconds, known_of)
         incident.custody("sealed", {
             "number": number, "tagmanifest_sha256": made.digest, "signed": list(made.signed), "time": list(made.stamped),
             "notes": list(made.notes),
@@ -159,7 +161,8 @@ def prepare(incident: Incident, state: model.State, *, broken: bool = False) -> 
         _collect_runs(incident, state)
         before = seals(incident.bundle)
         known = _checked(incident, before)
-        wrong = consistency.Statements.read(incident.bundle).problems(known)
+        stated = consistency.Statements.read(incident.bundle)
+        wrong = stated.problems(known)
         if wrong and not broken:
             more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
             raise Stop(
@@ -167,7 +170,7 @@ def prepare(incident: Incident, state: model.State, *, broken: bool = False) -> 
                 hint=f"Put the file back as it was: from a backup, or a copy that was pushed. incident verify {incident.id} names all of "
                 "them. --seal-broken seals it as it is: the seal says so, and verify says broken for ever.",
             )
-        return Ready(tuple(before), before[-1][0] + 1 if before else 1, known, tuple(wrong))
+        return Ready(tuple(before), before[-1][0] + 1 if before else 1, known, tuple(wrong), tuple(stated.unstated(known)))
 
 
 def require_intact(incident: Incident) -> None:

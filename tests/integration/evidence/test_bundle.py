@@ -205,7 +205,9 @@ def test_names_from_hosts_cannot_leave_the_bundle(tmp_path: Path) -> None:
     collecting.collect(case.incident, run_dir.name, run_dir)
     case.seal()
     verdict = case.check()
-    assert verdict.status == checks.PROVEN, said(verdict)
+    # Nobody states these outputs.
+    broken = {statement.what for statement in verdict.statements if statement.status == checks.BROKEN}
+    assert verdict.status == checks.UNPROVEN and not broken, said(verdict)
     hosts = sorted(path.name for path in (case.incident.data / "hosts").iterdir())
     assert len(hosts) == 5 and all(names.is_safe(name) for name in hosts)
     by_hand(case.bundle, case.allowed).check_returncode()

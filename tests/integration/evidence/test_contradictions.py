@@ -229,6 +229,61 @@ def test_an_end_that_the_record_does_not_have(told: Told) -> None:
         told.close()
 
 
+def plant_an_output(told: Told) -> str:
+    write_new(told.host / "10-net/connections.txt", b"198.51.100.7 was here\n")
+    return f"data/hosts/demo/{RUN}/10-net/connections.txt: no result of the record states it"
+
+
+def plant_a_host(told: Told) -> str:
+    """With an index of its own that has the file's sum."""
+    place = told.incident.data / "hosts/db2" / RUN
+    data = b"198.51.100.7 was here\n"
+    write_new(place / "10-net/sockets.txt", data)
+    entry = {"kind": "item", "path": "hosts/db2/10-net/sockets.txt", "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    write_new(place / "index.jsonl", json.dumps(entry).encode() + b"\n")
+    return f"data/hosts/db2/{RUN}/10-net/sockets.txt: no result of the record states it"
+
+
+def plant_a_host_of_no_run(told: Told) -> str:
+    write_new(told.incident.data / "hosts/db2/none/10-net/sockets.txt", b"x\n")
+    return "data/hosts/db2/none/10-net/sockets.txt: no result of the record states it"
+
+
+def plant_a_run(told: Told) -> str:
+    run = "20260203T060000Z-x-000000"
+    shutil.copytree(incidents.write_record(told.home, run=run), told.incident.data / "runs" / run)
+    return f"data/runs/{run}: no event of the incident names this run"
+
+
+def write_new(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("plant", [plant_an_output, plant_a_host, plant_a_host_of_no_run, plant_a_run])
+def test_what_no_chain_states_is_sealed_and_not_proven(told: Told, plant: Callable[[Told], str]) -> None:
+    named = plant(told)
+    assert any(named in note for note in told.close().notes)
+    verdict = told.check()
+    assert verdict.status == checks.UNPROVEN, said(verdict)
+    (statement,) = [statement for statement in verdict.statements if statement.what == "unstated files"]
+    assert statement.status == checks.UNPROVEN and named in statement.problems
+    assert checks.BROKEN not in {statement.status for statement in verdict.statements}
+
+
+def test_an_output_of_one_run_that_its_record_does_not_state(told: Told) -> None:
+    run = told.home / "runs" / RUN
+    write_new(run / "hosts/demo/10-net/connections.txt", b"198.51.100.7 was here\n")
+    write_new(run / "hosts/db2/index.jsonl", b"{}\n")
+    done = command(told.home, "verify", RUN)
+    assert done.returncode == 3 and "hosts that it does not state" in done.stdout, done.stdout
+    for path in ("demo/10-net/connections.txt", "db2/index.jsonl"):
+        assert f"hosts/{path}: no result of the record states it" in done.stdout
+    write(run / "hosts/demo/10-net/sockets.txt", b"")
+    found = json.loads(command(told.home, "verify", RUN, "--json").stdout)
+    assert found["status"] == "broken" and {problem["kind"] for problem in found["problems"]} == {"changed_file", "unstated_file"}
+
+
 def test_a_run_that_goes_on_is_not_missed_yet(told: Told) -> None:
     """In its store, since the last seal; its record is not collected before it ends."""
     told.close()
