@@ -14,7 +14,9 @@ import typing as t
 
 from .._core.errors import Blind, CannotReach, IncidentError
 from .._core.findings import CRITICAL, OK, Finding, verdict
-from .._core.pg_restart import Dependants, restart_obstacles
+from .._core.pg_availability import SILENT
+from .._core.pg_restart import COMMITS, Dependants, restart_obstacles
+from .._core.protection import COMMIT_WAITS
 from .._host.listening import listening
 from .._service.identity import Judged, compare, configured_elsewhere, name_of, unit_of_process
 from . import activity, health_replication, health_server
@@ -35,7 +37,7 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     Raises:
         BadInput: an argument is not usable.
     """
-    why, logins, seen = "", logins_from(params), Dependants()
+    why, silent, logins, seen = "", False, logins_from(params), Dependants()
     try:
         with session_from(params) as session:
             logins = [session.login]
@@ -45,10 +47,11 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
             seen = Dependants(
                 replicas=len(health_replication.read_replicas(session)),
                 backups=len(health_server.backups(reader).data["backups"]["running"]),
+                commits=sum(one.waits_for_standby for one in reader.backends),
             )
     except (CannotReach, Blind, StatementFailed) as exc:
         # Also a wrong password: whoever may not look cannot say that nobody is there.
-        why = exc.message
+        why, silent = exc.message, exc.facts.get("error") in SILENT
     judged = server_of_this_host(logins)
     proof = configured_elsewhere(
         compare(judged, params["service"]), name=name_of(params["service"]), configured=configured_ports(params["service"]),
@@ -56,11 +59,12 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     )
     obstacles = restart_obstacles(
         seen, stopped=proof.stopped, not_shown=proof.why, despite_backup=params["despite_backup"],
-        despite_replica=params["despite_replica"],
+        despite_replica=params["despite_replica"], silent=silent,
     )
+    hint = COMMIT_WAITS if COMMITS in obstacles else "Correct the name of the service, or wait until nobody depends on the server."
     finding = Finding(
         CHECK, CRITICAL if obstacles else OK, observed="; ".join(obstacles) or "nothing is in the way",
-        hint="Correct the name of the service, or wait until nobody depends on the server." if obstacles else "",
+        hint=hint if obstacles else "",
         detail={"cannot_see": why} if why else {},
     )
     return {
