@@ -141,11 +141,13 @@ def read_rights(session: Session) -> Rights:
                 UNION SELECT r.rolname::text FROM pg_catalog.pg_roles AS r JOIN us ON NOT us.rolsuper
                     AND pg_catalog.pg_has_role(us.oid, r.oid, 'MEMBER') WHERE r.rolsuper) AS superusers,
             ARRAY(SELECT DISTINCT r.rolname::text FROM pg_catalog.pg_roles AS r JOIN us ON NOT us.rolsuper
-                AND pg_catalog.pg_has_role(us.oid, r.oid, 'MEMBER') WHERE r.rolname::text = ANY(%(watched)s::text[]) ORDER BY 1) AS roles
+                AND pg_catalog.pg_has_role(us.oid, r.oid, 'MEMBER') WHERE r.rolname::text = ANY(%(watched)s::text[]) ORDER BY 1) AS roles,
+            EXISTS (SELECT 1 FROM pg_catalog.pg_roles AS r JOIN us ON r.oid = us.oid OR NOT us.rolsuper
+                AND pg_catalog.pg_has_role(us.oid, r.oid, 'MEMBER') WHERE r.rolcreaterole) AS createrole
         """,
         {"login": session.login_role, "watched": [*REFUSED, *TOO_MUCH]},
     )[0]
-    return Rights(user=session.login_role, superusers=tuple(row["superusers"]), roles=tuple(row["roles"]))
+    return Rights(user=session.login_role, superusers=tuple(row["superusers"]), roles=tuple(row["roles"]), createrole=row["createrole"])
 
 
 def run_probe(session: Session, *, query: str, timeout: float) -> dict[str, t.Any]:

@@ -126,6 +126,19 @@ def test_who_may_signal_is_told_of_the_better_role(trap: Trap) -> None:
     assert len(hints) == 2 and "pg_signal_backend" in hints[1] and "CREATE ROLE oncall_probe" in hints[1]
 
 
+@pytest.mark.parametrize(("name", "grant"), [
+    ("probe_makes_roles", "ALTER ROLE probe_makes_roles CREATEROLE"),
+    ("probe_becomes_maker", "GRANT probe_makes_roles TO probe_becomes_maker WITH INHERIT FALSE, SET TRUE"),
+])
+def test_who_may_grant_roles_is_told_of_the_better_role(trap: Trap, name: str, grant: str) -> None:
+    """Before PostgreSQL 16 it can grant itself pg_execute_server_program."""
+    make_role(trap.server, "probe_makes_roles", options="CREATEROLE")
+    found = trap.look("SELECT n FROM plain", probe_login_user=member(trap.server, name, grant))
+    assert found["status"] == "ok"
+    hints = [finding["hint"] for finding in findings(found, "probe")]
+    assert len(hints) == 2 and "CREATEROLE" in hints[1] and "CREATE ROLE oncall_probe" in hints[1]
+
+
 @pytest.mark.parametrize("query", ["SELECT 1", "select 1;", " Select\n 1 ; "])
 def test_the_built_in_query_needs_no_login_of_its_own(trap: Trap, query: str) -> None:
     found = trap.look(query, probe_login_user="nobody_of_this_name")
