@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-
 COMMITS = "a commit waits for its synchronous standby (bring one back, or take it out of synchronous_standby_names and reload)"
 
 
