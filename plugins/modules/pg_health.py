@@ -210,7 +210,7 @@ options:
         search_path of its role, and O(probe_login_user) as its login. As a superuser, as a role that may become one, or as a member
         of C(pg_execute_server_program), C(pg_read_server_files) or C(pg_write_server_files) it is refused. The check C(probe) is then
         V(unknown), its hint says which role to make, and with O(wait_for) the module fails at once (C(error=probe_refused)).
-        As a member of C(pg_signal_backend) it runs, and a finding names the better role.
+        As a member of C(pg_signal_backend), or with C(CREATEROLE), it runs, and a finding names the better role.
       - Where that connection cannot be had (all slots are taken, say), C(probe) is V(unknown) as well.
       - V(SELECT 1) names nothing. It runs beside the other checks and needs none of this.
     type: str

@@ -14,6 +14,8 @@ author:
 description:
   - Running backups and attached replicas are obstacles to a restart, and so is a unit that is not shown to be this server. What cannot be
     seen counts as there.
+  - A commit that waits for its synchronous standby is an obstacle that nothing accepts, since a restart leaves a commit that no standby
+    has. Where it cannot be seen because the server answers nobody, O(despite_backup) and O(despite_replica) together accept it.
   - The unit is the server when its main process is the one that listens on this host where the login leads to. That takes a module that
     runs on the server's own host, and the rights to see who listens, which root has, and for a local socket everybody.
   - When nobody listens there and the unit has no process, the server is stopped. Then nobody depends on it, and nothing is in the way of
@@ -79,7 +81,9 @@ obstacles:
   type: list
   elements: str
 seen:
-  description: How many C(backups) run and C(replicas) are attached. Null where it could not be seen.
+  description:
+    - How many C(backups) run, how many C(replicas) are attached, and how many C(commits) wait for a synchronous standby. Null where it
+      could not be seen.
   returned: when it was judged
   type: dict
 listening:

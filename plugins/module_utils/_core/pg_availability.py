@@ -25,6 +25,10 @@ SICK: t.Mapping[str, str] = {
 }
 
 
+#: Of these, those of a server that answers nobody. Where the slots are taken it works for those who have them.
+SILENT = frozenset({"starting_up", "refused", "no_socket", "timeout"})
+
+
 def is_sick(kind: str) -> bool:
     """Whether this kind of refusal is a finding about the server."""
     return kind in SICK

@@ -20,6 +20,9 @@ REFUSED = ("pg_execute_server_program", "pg_read_server_files", "pg_write_server
 #: With any of these, SQL ends other people's sessions: more than a query needs, and no way into the host.
 TOO_MUCH = ("pg_signal_backend",)
 
+#: The attribute of a role that may make roles and grant them; before PostgreSQL 16 any of REFUSED, to itself too.
+CREATEROLE = "CREATEROLE"
+
 MAKE_ROLE = "CREATE ROLE oncall_probe LOGIN PASSWORD '...'; GRANT SELECT ON <the query's tables> TO oncall_probe;"
 _NAME_IT = "Name it in probe_login_user (postgres_probe_login_user)."
 _BUILT_IN = re.compile(r"select\s+1\s*;?", re.IGNORECASE)
@@ -33,11 +36,13 @@ class Rights:
         user: the role that logged in.
         superusers: it, if it is a superuser, and all superusers that it may become by SET ROLE.
         roles: those of REFUSED and TOO_MUCH that it is a member of, directly or through others, inheriting or not.
+        createrole: whether it has the attribute CREATEROLE, or may become a role that has it.
     """
 
     user: str
     superusers: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    createrole: bool = False
 
 
 def is_built_in(query: str) -> bool:
@@ -63,10 +68,12 @@ def refusal(rights: Rights) -> str:
 def advice(rights: Rights) -> str:
     """What would be a better login, where the query may run as this one; empty when it is good."""
     able = [role for role in rights.roles if role in TOO_MUCH]
-    if not able:
+    has = [*([f"a member of {_listed(able)}"] if able else []), *([f"which has {CREATEROLE}"] if rights.createrole else [])]
+    can = [*(["end sessions"] if able else []), *(["grant roles"] if rights.createrole else [])]
+    if not has:
         return ""
     return (
-        f"The probe query ran as {rights.user}, a member of {_listed(able)}: code of the tables' owners can end sessions by it. "
+        f"The probe query ran as {rights.user}, {' and '.join(has)}: code of the tables' owners can {' and '.join(can)} by it. "
         f"Better a role that cannot: {MAKE_ROLE} {_NAME_IT}"
     )
 

@@ -11,13 +11,22 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+COMMITS = "a commit waits for its synchronous standby (bring one back, or take it out of synchronous_standby_names and reload)"
+
 
 @dataclasses.dataclass(frozen=True)
 class Dependants:
-    """How many backups run and how many receivers of WAL are attached. None: it cannot be seen, and then counts as there."""
+    """Who would be harmed. None: it cannot be seen, and then counts as there.
+
+    Attributes:
+        backups: how many run.
+        replicas: how many receivers of WAL are attached.
+        commits: how many sessions wait with their commit for a synchronous standby: a restart leaves commits that no standby has.
+    """
 
     backups: t.Optional[int] = None
     replicas: t.Optional[int] = None
+    commits: t.Optional[int] = None
 
     def as_dict(self) -> dict[str, t.Any]:
         """For results."""
@@ -26,6 +35,7 @@ class Dependants:
 
 def restart_obstacles(
     seen: Dependants, *, stopped: bool, not_shown: str, despite_backup: bool = False, despite_replica: bool = False,
+    silent: bool = False,
 ) -> list[str]:
     """Why the server must not be restarted now; empty when nothing is in the way.
 
@@ -33,6 +43,8 @@ def restart_obstacles(
         stopped: the server has no process. Nobody can depend on it, and its start ends nobody.
         not_shown: why it is not shown that the service is this server; empty when it is.
         despite_backup, despite_replica: whether these are accepted.
+        silent: the server answers nobody, as one that is frozen. Then nobody can bring a commit's standby back either; whoever accepts
+            both of the others unseen accepts that too. A commit that is seen to wait is never accepted.
     """
     if stopped:
         return []
@@ -43,6 +55,8 @@ def restart_obstacles(
         against += _there(
             seen.replicas, "a replica or another receiver of WAL is attached", "whether a replica is attached cannot be seen",
         )
+    if not (seen.commits is None and silent and despite_backup and despite_replica):
+        against += _there(seen.commits, COMMITS, "whether a commit waits for its synchronous standby cannot be seen")
     return against
 
 

@@ -41,6 +41,11 @@ BEGINS_BACKUP = r"(pg_backup_start|pg_start_backup)\s*\("
 KEEP = r"/\*[^*]*incident:keep"
 #: Why a session is spared whose commit waits for its synchronous standby.
 SYNCHRONOUS_COMMIT = "synchronous_commit"
+#: What helps such a session, and why nothing that ends it does.
+COMMIT_WAITS = (
+    "The commit waits for a synchronous standby. Bring one back, or take it out of synchronous_standby_names and reload: the commit goes "
+    "on by itself then. A cancel, a terminate or a restart of the server would leave a commit that no standby has."
+)
 _UTILITY, _BEGINS_BACKUP, _KEEP = (re.compile(text, re.IGNORECASE) for text in (UTILITY, BEGINS_BACKUP, KEEP))
 
 #: Processes of the server itself that nobody would think of as sessions: not even listed as protected.

@@ -43,6 +43,8 @@ SAFE_SETTINGS: t.Mapping[str, str] = {"search_path": SAFE_PATH}
 OLDEST_SERVER = 130000
 #: How long a server may be silent beyond statement_timeout before the socket is cut: seconds.
 SILENCE = 5.0
+#: What the server says of text that it cannot give as UTF-8.
+NOT_UTF8 = ("22021", "22P05")
 _RETRY_PAUSE = 0.5
 _PASSING = ("slots_exhausted", "starting_up")
 # A server whose messages are translated may mean just that with a text we do not know.
@@ -145,14 +147,19 @@ class Session:
         """
         try:
             return self._run(sql, params)
-        except UnicodeDecodeError:
-            pass
         except StatementFailed as exc:
-            if exc.sqlstate not in ("22021", "22P05"):
+            # Inside a transaction its owner begins again: it is aborted, or a cursor has gone on.
+            if exc.sqlstate not in NOT_UTF8 or self._connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 raise
-        # pg_stat_activity shows other databases' texts in their encodings, unconverted: read bytes and replace what is no UTF-8.
-        self._run("SET client_encoding TO 'SQL_ASCII'", None)
+        self.take_bytes()
         return self._run(sql, params)
+
+    def take_bytes(self) -> None:
+        """Read text as bytes from now on, and replace what is not UTF-8.
+
+        pg_stat_activity shows other databases' texts in their encodings, unconverted; a database in SQL_ASCII has any.
+        """
+        self._run("SET client_encoding TO 'SQL_ASCII'", None)
 
     def foreign(self, sql: str) -> None:
         """Run text that is not ours as one statement, which gives no rows; with a second one in it the server refuses it.
@@ -185,6 +192,9 @@ class Session:
                     # Asked for binary rows, psycopg takes the extended protocol, which knows one statement at a time.
                     cursor.execute(sql, params, binary=single or None)
                     return [{key: plain(value) for key, value in row.items()} for row in cursor.fetchall()] if cursor.description else []
+            except UnicodeDecodeError as exc:
+                # The server does not look at what it sends in its own encoding.
+                raise StatementFailed(f"PostgreSQL at {self.login.describe()} gave text that is not UTF-8.", sqlstate=NOT_UTF8[0]) from exc
             except psycopg.Error as exc:
                 raise self._explain(exc, was_cut=cut.is_set()) from exc
 

@@ -18,7 +18,7 @@ from .._core.findings import OK, UNKNOWN, Finding
 from .._core.pg_availability import is_sick
 from .._core.pg_probe import REFUSED, TOO_MUCH, Rights, advice, refusal, remedy
 from .._core.thresholds import Limit
-from .connection import Login, Session, StatementFailed
+from .connection import NOT_UTF8, Login, Session, StatementFailed
 
 #: What the connection begins with. Not our search_path: the query names things as its role does. Until it begins, ours is set.
 SETTINGS = {"default_transaction_read_only": "on"}
@@ -141,18 +141,21 @@ def read_rights(session: Session) -> Rights:
                 UNION SELECT r.rolname::text FROM pg_catalog.pg_roles AS r JOIN us ON NOT us.rolsuper
                     AND pg_catalog.pg_has_role(us.oid, r.oid, 'MEMBER') WHERE r.rolsuper) AS superusers,
             ARRAY(SELECT DISTINCT r.rolname::text FROM pg_catalog.pg_roles AS r JOIN us ON NOT us.rolsuper
-                AND pg_catalog.pg_has_role(us.oid, r.oid, 'MEMBER') WHERE r.rolname::text = ANY(%(watched)s::text[]) ORDER BY 1) AS roles
+                AND pg_catalog.pg_has_role(us.oid, r.oid, 'MEMBER') WHERE r.rolname::text = ANY(%(watched)s::text[]) ORDER BY 1) AS roles,
+            EXISTS (SELECT 1 FROM pg_catalog.pg_roles AS r JOIN us ON r.oid = us.oid OR NOT us.rolsuper
+                AND pg_catalog.pg_has_role(us.oid, r.oid, 'MEMBER') WHERE r.rolcreaterole) AS createrole
         """,
         {"login": session.login_role, "watched": [*REFUSED, *TOO_MUCH]},
     )[0]
-    return Rights(user=session.login_role, superusers=tuple(row["superusers"]), roles=tuple(row["roles"]))
+    return Rights(user=session.login_role, superusers=tuple(row["superusers"]), roles=tuple(row["roles"]), createrole=row["createrole"])
 
 
 def run_probe(session: Session, *, query: str, timeout: float) -> dict[str, t.Any]:
     """Run the caller's query in a read-only transaction and take its first row.
 
     It runs through a cursor, so that a query with many rows costs one, and only a query is accepted. Its text is sent as one
-    statement: with a second one in it the server refuses it, so nothing can end the transaction or SET what outlives it.
+    statement: with a second one in it the server refuses it, so nothing can end the transaction or SET what outlives it. A row that is
+    not UTF-8, as a database in SQL_ASCII can have it, is asked for again as bytes, in a transaction of its own.
 
     Args:
         query: one SELECT, VALUES or WITH ... SELECT; found with the search_path that RESET gives.
@@ -161,6 +164,14 @@ def run_probe(session: Session, *, query: str, timeout: float) -> dict[str, t.An
     Returns:
         first (first column of the first row), row, seconds; error and sqlstate where it failed.
     """
+    answer = _run_once(session, query=query, timeout=timeout)
+    if answer["sqlstate"] not in NOT_UTF8:
+        return answer
+    session.take_bytes()
+    return _run_once(session, query=query, timeout=timeout)
+
+
+def _run_once(session: Session, *, query: str, timeout: float) -> dict[str, t.Any]:
     started = time.monotonic()
     try:
         session.rows("BEGIN READ ONLY")

@@ -15,6 +15,7 @@ from .._core.backends import Backend
 from .._core.blocking import PREPARED
 from .._core.blocking import roots as all_roots
 from .._core.pg_evidence import blocking_tree, by_application, by_state, hide_passwords, snapshot
+from .._core.protection import COMMIT_WAITS
 from . import health_queries
 from .health_reader import Answer, Reader
 
@@ -99,9 +100,22 @@ def _oldest(
     reader: Reader, check: str, backends: t.Sequence[Backend], age: t.Callable[[Backend], t.Optional[float]], hint: str,
     *, elsewhere: int = 0,
 ) -> Answer:
-    judged = [_row(reader, one, age(one)) for one in backends if not reader.told_only(one)]
+    counted, limit = [one for one in backends if not reader.told_only(one)], reader.request.limits[check]
+    judged = [_row(reader, one, age(one)) for one in counted]
     spared = [_row(reader, one, age(one)) for one in backends if reader.told_only(one)]
-    return Answer([verdict.judge_ages(check, judged, limit=reader.request.limits[check], hint=hint, spared=spared, elsewhere=elsewhere)])
+    least = min((value for value in limit if value is not None), default=0.0)
+    over = sorted((one for one in counted if (age(one) or 0.0) >= least), key=lambda one: -(age(one) or 0.0))
+    return Answer([verdict.judge_ages(check, judged, limit=limit, hint=_advice(over, hint), spared=spared, elsewhere=elsewhere)])
+
+
+def _advice(oldest_first: t.Sequence[Backend], hint: str) -> str:
+    """What to do about the oldest sessions: none that waits with its commit for a standby is to be ended."""
+    waiting = [one.pid for one in oldest_first if one.waits_for_standby]
+    if not waiting:
+        return hint
+    if oldest_first[0].waits_for_standby:
+        return COMMIT_WAITS
+    return f"{hint} Not pid {', '.join(str(pid) for pid in waiting[:3])}: there a commit waits for a synchronous standby."
 
 
 def _row(reader: Reader, backend: Backend, age: t.Optional[float]) -> dict[str, t.Any]:

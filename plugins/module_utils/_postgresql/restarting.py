@@ -15,7 +15,9 @@ import typing as t
 
 from .._core.errors import Blind, CannotReach, IncidentError
 from .._core.findings import CRITICAL, OK, Finding, verdict
-from .._core.pg_restart import Dependants, restart_obstacles
+from .._core.pg_availability import SILENT
+from .._core.pg_restart import COMMITS, Dependants, restart_obstacles
+from .._core.protection import COMMIT_WAITS
 from .._host.listening import listening
 from .._host.speaking import has_child, now
 from .._service.identity import HINT_IDENTITY, Judged, answered, compare, configured_elsewhere, name_of, unit_of_process
@@ -43,7 +45,7 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     Raises:
         BadInput: an argument is not usable.
     """
-    why, seen, before = "", Dependants(), now()
+    why, silent, seen, before = "", False, Dependants(), now()
     found: t.Optional[tuple[list[Place], Judged]] = None
     try:
         with session_from(params) as session:
@@ -54,10 +56,11 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
             seen = Dependants(
                 replicas=len(health_replication.read_replicas(session)),
                 backups=len(health_server.backups(reader).data["backups"]["running"]),
+                commits=sum(one.waits_for_standby for one in reader.backends),
             )
     except (CannotReach, Blind, StatementFailed) as exc:
         # Also a wrong password: whoever may not look cannot say that nobody is there.
-        why = exc.message
+        why, silent = exc.message, exc.facts.get("error") in SILENT
         found = found or _judge_who_should(logins_from(params), error=exc)
     where, judged = found
     proof = configured_elsewhere(
@@ -66,7 +69,7 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     )
     obstacles = restart_obstacles(
         seen, stopped=proof.stopped, not_shown=proof.why, despite_backup=params["despite_backup"],
-        despite_replica=params["despite_replica"],
+        despite_replica=params["despite_replica"], silent=silent,
     )
     finding = Finding(
         CHECK, CRITICAL if obstacles else OK, observed="; ".join(obstacles) or "nothing is in the way",
@@ -80,9 +83,10 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
 
 
 def _hint(obstacles: t.Sequence[str], not_shown: str) -> str:
-    dependants = [one for one in obstacles if one != not_shown]
+    dependants = [one for one in obstacles if one not in (not_shown, COMMITS)]
     return " ".join([
         *([HINT_IDENTITY] if not_shown else []),
+        *([COMMIT_WAITS] if COMMITS in obstacles else []),
         *(["Wait until nobody depends on the server."] if dependants else []),
         *([_HINT_UNSEEN] if any("cannot be seen" in one for one in dependants) else []),
     ])

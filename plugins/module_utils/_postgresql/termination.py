@@ -18,7 +18,7 @@ from .._core.backends import Backend, PreparedTransaction
 from .._core.errors import IncidentError, LimitExceeded
 from .._core.limits import Budget
 from .._core.plan import plan_hash
-from .._core.protection import PROVIDER_MARKS, PROVIDER_NOTES, SYNCHRONOUS_COMMIT, Policy, provider_of
+from .._core.protection import COMMIT_WAITS, PROVIDER_MARKS, PROVIDER_NOTES, SYNCHRONOUS_COMMIT, Policy, provider_of
 from .._core.rules import DEFAULT_AGES, TRANSACTION, Rule
 from .._core.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, cancel_refused, parse_session_id
 from .activity import read_prepared, require_sight
@@ -30,11 +30,6 @@ from .signals import Deadline, Look, act, acting_alone, await_unblocked
 _UNBLOCK_PATIENCE = 3.0
 #: So many pids are named in a finding's subject; all are in its detail.
 _NAMED = 10
-#: What helps sessions whose commit waits for a synchronous standby, and why a signal does not.
-COMMIT_WAITS = (
-    "The commit waits for a synchronous standby. Bring one back, or take it out of synchronous_standby_names and reload: the commit goes "
-    "on by itself then. A cancel or a terminate would leave a commit that no standby has."
-)
 
 
 @dataclasses.dataclass(frozen=True)

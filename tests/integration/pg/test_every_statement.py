@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every statement that we send to PostgreSQL runs on every version there is; behaviour is tested on one of them.
 
-A statement is a call of Session.rows, Session.value or Session.foreign. Where they are is read from the source, so that a new one is missed here until
-it is run as well.
+A statement is a call of Session.rows, Session.value or Session.foreign. Where they are is read from the source, so that a new one is
+missed here until it is run as well.
 """
 
 from __future__ import annotations

@@ -126,6 +126,19 @@ def test_who_may_signal_is_told_of_the_better_role(trap: Trap) -> None:
     assert len(hints) == 2 and "pg_signal_backend" in hints[1] and "CREATE ROLE oncall_probe" in hints[1]
 
 
+@pytest.mark.parametrize(("name", "grant"), [
+    ("probe_makes_roles", "ALTER ROLE probe_makes_roles CREATEROLE"),
+    ("probe_becomes_maker", "GRANT probe_makes_roles TO probe_becomes_maker WITH INHERIT FALSE, SET TRUE"),
+])
+def test_who_may_grant_roles_is_told_of_the_better_role(trap: Trap, name: str, grant: str) -> None:
+    """Before PostgreSQL 16 it can grant itself pg_execute_server_program."""
+    make_role(trap.server, "probe_makes_roles", options="CREATEROLE")
+    found = trap.look("SELECT n FROM plain", probe_login_user=member(trap.server, name, grant))
+    assert found["status"] == "ok"
+    hints = [finding["hint"] for finding in findings(found, "probe")]
+    assert len(hints) == 2 and "CREATEROLE" in hints[1] and "CREATE ROLE oncall_probe" in hints[1]
+
+
 @pytest.mark.parametrize("query", ["SELECT 1", "select 1;", " Select\n 1 ; "])
 def test_the_built_in_query_needs_no_login_of_its_own(trap: Trap, query: str) -> None:
     found = trap.look(query, probe_login_user="nobody_of_this_name")
@@ -253,3 +266,32 @@ def test_a_session_that_its_query_ends_is_a_failure_and_the_next_look_has_a_new_
     with once_logged(server18, ended, lambda: server18.execute("CREATE TABLE mended ()")):
         found = look(server18, checks=["probe"], probe_query="SELECT public.kills()", probe_login_user=PROBE, wait_for=WAIT)
     assert [entry["checks"]["probe"] for entry in found["history"]] == ["critical", "ok"] and found["held"] is True
+
+
+def test_a_row_that_is_not_utf8_is_read_all_the_same(trap: Trap) -> None:
+    """A database in SQL_ASCII: the server finds the bytes when it gives them, and its transaction is aborted."""
+    name = "probed_bytes"
+    trap.server.execute(f"DROP DATABASE IF EXISTS {name}")
+    trap.server.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    trap.server.execute("CREATE TABLE words AS SELECT E'caf\\xe9' AS word UNION ALL SELECT 'another'", dbname=name)
+    trap.server.execute(f"GRANT SELECT ON words TO {PROBE}", dbname=name)
+    query = "SELECT word FROM words ORDER BY word DESC"
+    found = trap.look(query, login_db=name, probe_login_user=PROBE, probe_expect="caf\ufffd")
+    assert (found["status"], found["probe"]["first"]) == ("ok", "caf\ufffd"), found
+
+
+def test_a_text_of_another_databases_encoding_is_the_first_row_still(trap: Trap) -> None:
+    """The server does not look at it; the cursor has gone on when we find out."""
+    name, watcher = "probed_latin", make_role(trap.server, "probe_watches", grants="pg_monitor")
+    trap.server.execute(f"DROP DATABASE IF EXISTS {name}")
+    trap.server.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    with trap.server.connect(dbname=name, application_name="p-latin", client_encoding="LATIN1") as other:
+        other.execute("SELECT 'caf\u00e9'")
+        found = trap.look("SELECT query FROM pg_stat_activity WHERE application_name = 'p-latin'", login_user=watcher)
+    assert (found["status"], found["probe"]["first"]) == ("ok", "SELECT 'caf\ufffd'"), found
+
+
+def test_text_that_cannot_be_given_says_so(trap: Trap) -> None:
+    """The query's own error, whatever is tried again."""
+    finding = only(trap.look("SELECT convert_from('\\xff', 'UTF8')", probe_login_user=PROBE), "probe")
+    assert (finding["status"], finding["detail"]["sqlstate"]) == ("critical", "22021")

@@ -38,7 +38,7 @@ def test_the_unit_is_the_server_by_every_way_on_its_host(server: Server) -> None
     for way in ({}, {"login_host": "127.0.0.1"}, {"login_host": "localhost"}, {"login_host": str(server.socket_dir)}):
         found = ask(server, server.pid, **way)
         assert (found["obstacles"], found["status"], found["process_id"], found["stopped"]) == ([], "ok", server.pid, False), (way, found)
-        assert found["seen"] == {"backups": 0, "replicas": 0}
+        assert found["seen"] == {"backups": 0, "replicas": 0, "commits": 0}
         (another,) = ask(server, os.getpid(), **way)["obstacles"]
         assert ask(server, os.getpid(), **way)["findings"][0]["hint"].startswith("Give the name of the unit")
         assert f"the server's process is {server.pid}, the unit's process is {os.getpid()}" in another
@@ -48,7 +48,7 @@ def test_a_port_of_ours_that_leads_elsewhere_is_not_the_server(server18: Server)
     """As with a port-forward: who listens here is not who answers."""
     with cutting(server18.port, word=b"no such word") as port:
         found = ask(server18, server18.pid, login_host="127.0.0.1", login_port=port)
-        assert found["seen"] == {"backups": 0, "replicas": 0}, "it answers"
+        assert found["seen"] == {"backups": 0, "replicas": 0, "commits": 0}, "it answers"
         assert found["process_id"] != server18.pid
         assert "it is not shown that" in found["obstacles"][0]
         relay = ask(server18, os.getpid(), login_host="127.0.0.1", login_port=port)
@@ -101,7 +101,12 @@ def test_who_may_not_see_cannot_say_that_nobody_is_there(server18: Server) -> No
     if not server18.execute("SELECT 1 FROM pg_roles WHERE rolname = 'restart_blind'"):
         server18.execute("CREATE ROLE restart_blind LOGIN")
     found = ask(server18, server18.pid, login_user="restart_blind")
-    assert found["obstacles"] == ["whether a backup runs cannot be seen", "whether a replica is attached cannot be seen"]
+    assert found["obstacles"] == [
+        "whether a backup runs cannot be seen", "whether a replica is attached cannot be seen",
+        "whether a commit waits for its synchronous standby cannot be seen",
+    ]
+    accepted = ask(server18, server18.pid, login_user="restart_blind", despite_backup=True, despite_replica=True)
+    assert accepted["obstacles"] == found["obstacles"][2:], "the server answers: a login that may look tells"
     wrong = ask(server18, server18.pid, login_user="nobody_here")
     assert (wrong["obstacles"], wrong["process_id"]) == (found["obstacles"], server18.pid)
 
@@ -110,7 +115,7 @@ def test_frozen_and_then_stopped(fresh_server: Server) -> None:
     pid = fresh_server.pid
     os.kill(pid, signal.SIGSTOP)
     frozen = ask(fresh_server, pid)
-    assert (len(frozen["obstacles"]), frozen["process_id"], frozen["stopped"]) == (2, pid, False), frozen
+    assert (len(frozen["obstacles"]), frozen["process_id"], frozen["stopped"]) == (3, pid, False), frozen
     assert "postgres_restart_despite_backup, postgres_restart_despite_replica" in frozen["findings"][0]["hint"]
     assert ask(fresh_server, pid, despite_backup=True, despite_replica=True)["obstacles"] == []
     assert not ask(fresh_server, 0)["stopped"], "somebody listens there"

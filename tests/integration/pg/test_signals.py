@@ -224,7 +224,7 @@ def test_new_work_between_cancel_and_terminate_is_left_alone(server: Server, hol
 
 
 def test_what_was_done_is_reported_when_our_own_session_is_lost(server18: Server, hold: Hold) -> None:
-    held = hold([faults.idle_in_transaction(server18, row=row, application="s-lost") for row in (1, 2, 3)])
+    hold([faults.idle_in_transaction(server18, row=row, application="s-lost") for row in (1, 2, 3)])
     with open_session(server18) as session:
         look = look_at(session, rules_for("s-lost"))
         chosen = choose(look)

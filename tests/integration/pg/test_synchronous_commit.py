@@ -14,8 +14,10 @@ from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signal
 from demo import faults
 from demo.faults import Held
 from demo.postgres import Server, find_bin_dir
+from tests.integration.pg.health_support import look, only
 from tests.support.need import need
-from tests.support.terminating import ROOTS, look_at, open_session, reasons, rules_for, terminate
+from tests.support.run_module import run_module
+from tests.support.terminating import ROOTS, login, look_at, open_session, reasons, rules_for, terminate
 
 Begin = Callable[[Server, Held], None]
 WAITS = "SELECT wait_event = 'SyncRep' FROM pg_stat_activity WHERE pid = %s"
@@ -111,6 +113,50 @@ def test_a_root_blocker_that_waits_for_the_standby_is_spared_with_its_waiters(
         blocking = [one for one in result["findings"] if one["check"] in ("protected_blocker", "prepared_transaction")]
         assert blocking and all("synchronous_standby_names" in one["hint"] for one in blocking)
         assert still_waits(waiting_server, held)
+
+
+@pytest.mark.parametrize("begin", [autocommit, commit, prepare, commit_prepared])
+def test_the_server_is_not_restarted_whatever_is_accepted(waiting_server: Server, held: Held, begin: Begin) -> None:
+    def ask() -> dict[str, Any]:
+        unit = {"id": "postgresql.service", "type": "forking", "state": "active", "main_pid": waiting_server.pid, "members": []}
+        return run_module(
+            "pg_restart_check", **login(waiting_server), service={"instances": [unit]}, despite_backup=True, despite_replica=True,
+        )
+
+    assert ask()["obstacles"] == []
+    begin(waiting_server, held)
+    faults.await_sql(waiting_server, WAITS, (held.pid,), what="the commit to wait")
+    found = ask()
+    [obstacle], [finding] = found["obstacles"], found["findings"]
+    assert obstacle.startswith("a commit waits for its synchronous standby") and found["seen"]["commits"] == 1
+    assert (finding["status"], "a restart of the server would leave a commit that no standby has" in finding["hint"]) == ("critical", True)
+    assert still_waits(waiting_server, held)
+
+
+@pytest.mark.parametrize("check", ["long_queries", "long_transactions"])
+def test_health_judges_the_wait_and_advises_nobody_to_end_it(waiting_server: Server, held: Held, check: str) -> None:
+    commit(waiting_server, held)
+    faults.await_sql(waiting_server, WAITS, (held.pid,), what="the commit to wait")
+    finding = only(look(waiting_server, **strict(check)), check)
+    assert (finding["status"], finding["detail"]["sessions"][0]["pid"]) == ("critical", held.pid)
+    assert "synchronous_standby_names" in finding["hint"] and "Cancel it" not in finding["hint"] and "end it" not in finding["hint"]
+    assert still_waits(waiting_server, held)
+
+
+@pytest.mark.parametrize("check", ["long_queries", "long_transactions"])
+def test_health_names_who_waits_beside_one_that_may_be_ended(waiting_server: Server, held: Held, check: str) -> None:
+    with faults.session(waiting_server, application="y-works") as other:
+        other.send("SELECT pg_sleep(600)")
+        faults.await_sql(waiting_server, "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = %s", (other.pid,))
+        autocommit(waiting_server, held)
+        faults.await_sql(waiting_server, WAITS, (held.pid,), what="the commit to wait")
+        finding = only(look(waiting_server, **strict(check)), check)
+    assert finding["detail"]["sessions"][0]["pid"] == other.pid
+    assert f"Not pid {held.pid}: there a commit waits" in finding["hint"] and "end" in finding["hint"].partition(" Not pid")[0]
+
+
+def strict(check: str) -> dict[str, Any]:
+    return {"checks": [check], f"{check}_warning": "0s", f"{check}_critical": "0s"}
 
 
 def test_a_prepared_transaction_whose_commit_waits_is_not_rolled_back(waiting_server: Server, held: Held) -> None:

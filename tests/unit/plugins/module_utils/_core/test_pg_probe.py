@@ -23,7 +23,10 @@ def test_who_is_refused(rights: Rights, said: str) -> None:
 def test_who_may_and_who_should_be_another() -> None:
     small, strong = Rights("app"), Rights("app", roles=("pg_signal_backend",))
     assert (refusal(small), advice(small), refusal(strong)) == ("", "", "")
-    assert "pg_signal_backend" in advice(strong)
+    assert "a member of pg_signal_backend: code of the tables' owners can end sessions by it" in advice(strong)
+    assert "app, which has CREATEROLE: code of the tables' owners can grant roles by it" in advice(Rights("app", createrole=True))
+    both = Rights("app", roles=("pg_signal_backend",), createrole=True)
+    assert refusal(both) == "" and "pg_signal_backend and which has CREATEROLE" in advice(both)
 
 
 @pytest.mark.parametrize("text", [advice(Rights("oncall", roles=("pg_signal_backend",))), remedy()])

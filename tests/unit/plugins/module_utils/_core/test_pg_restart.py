@@ -10,17 +10,25 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.pg_restart import Dependants, restart_obstacles
 
-NOBODY = Dependants(backups=0, replicas=0)
+NOBODY = Dependants(backups=0, replicas=0, commits=0)
 BOTH = {"despite_backup": True, "despite_replica": True}
 
 
 @pytest.mark.parametrize(("seen", "given", "count"), [
-    (NOBODY, {}, 0), (Dependants(backups=1, replicas=0), {}, 1), (Dependants(backups=0, replicas=2), {}, 1), (Dependants(), {}, 2),
-    (Dependants(), {"despite_backup": True}, 1), (Dependants(), {"despite_replica": True}, 1), (Dependants(), BOTH, 0),
-    (Dependants(backups=1, replicas=1), BOTH, 0),
+    (NOBODY, {}, 0), (Dependants(1, 0, 0), {}, 1), (Dependants(0, 2, 0), {}, 1), (Dependants(0, 0, 3), {}, 1), (Dependants(), {}, 3),
+    (Dependants(commits=0), {"despite_backup": True}, 1), (Dependants(commits=0), {"despite_replica": True}, 1),
+    (Dependants(commits=0), BOTH, 0), (Dependants(1, 1, 0), BOTH, 0), (Dependants(1, 1, 1), BOTH, 1), (Dependants(), BOTH, 1),
 ])
 def test_who_depends_on_it(seen: Dependants, given: dict[str, Any], count: int) -> None:
     assert len(restart_obstacles(seen, stopped=False, not_shown="", **given)) == count
+
+
+@pytest.mark.parametrize(("seen", "given", "count"), [
+    (Dependants(), {}, 3), (Dependants(), {"despite_backup": True}, 2), (Dependants(), {"despite_replica": True}, 2),
+    (Dependants(), BOTH, 0), (Dependants(commits=1), BOTH, 1),
+])
+def test_a_server_that_answers_nobody(seen: Dependants, given: dict[str, Any], count: int) -> None:
+    assert len(restart_obstacles(seen, stopped=False, not_shown="", silent=True, **given)) == count
 
 
 def test_another_server_is_never_accepted() -> None:
