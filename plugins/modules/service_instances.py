@@ -109,7 +109,9 @@ instances:
       type: list
       elements: str
     paths:
-      description: The absolute paths in the command that starts a unit. The rest of that command may hold secrets.
+      description:
+        - The absolute paths in the command that starts a unit, and C(PGDATA) of the environment that the unit sets.
+        - The rest of both may hold secrets and is not kept.
       type: list
       elements: str
 up:

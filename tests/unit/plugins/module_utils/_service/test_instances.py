@@ -48,6 +48,20 @@ def test_a_unit() -> None:
     assert "canary" not in str(unit.as_dict())
 
 
+@pytest.mark.parametrize(("environment", "paths"), [
+    ("LANG=C PGDATA=/var/lib/pgsql/data PGPASSWORD=canary", ("/var/lib/pgsql/data",)),
+    ('"PGDATA=/srv/my data" X=canary', ("/srv/my data",)),
+    ("PGDATA=/a PGDATA=/b", ("/b",)), ("OLD_PGDATA=/a", ()), ("PGDATA=data", ()), ("", ()), ('"canary', ()),
+])
+def test_the_data_directory_of_a_unit_and_nothing_else_of_its_environment(environment: str, paths: tuple[str, ...]) -> None:
+    unit = instances.from_systemd(f"{UMBRELLA}Environment={environment}\n")
+    assert unit.paths == paths
+    assert "canary" not in str(unit.as_dict())
+    with pytest.raises(Blind) as caught:
+        instances.from_systemd(f"Environment={environment}\nExecStart=canary\n")
+    assert "canary" not in str(caught.value.as_result())
+
+
 def test_an_umbrella() -> None:
     unit = instances.from_systemd(UMBRELLA)
     assert (unit.up, unit.main_pid, unit.restarts) == (True, 0, None)
