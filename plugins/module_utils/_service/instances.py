@@ -21,7 +21,10 @@ UNIT_PROPERTIES = (
 )
 #: What is asked of the container runtime: nothing that holds the container's environment. As JSON, since a field that a container
 #: lacks, such as its health, is an error in any other way of asking.
-CONTAINER_FORMAT = "[{{json .ID}},{{json .Name}},{{json .RestartCount}},{{json .State}}]"
+#: Of all labels just the one that marks a container of `docker compose run`: it is none of the service's, and Compose lists it with them.
+CONTAINER_FORMAT = (
+    '[{{json .ID}},{{json .Name}},{{json .RestartCount}},{{json .State}},{{json (index .Config.Labels "com.docker.compose.oneoff")}}]'
+)
 _NO_HEALTH = ("", "none")
 
 
@@ -90,18 +93,20 @@ def from_systemd(text: str) -> Instance:
         id=said.get("Id", ""), name=said.get("Id", ""), start=said.get("InvocationID", ""), state=said["ActiveState"],
         up=said["ActiveState"] == "active", main_pid=int(said.get("MainPID", "0")),
         restarts=int(restarts) if restarts.isdigit() else None, type=said.get("Type", ""),
-        members=tuple(sorted(said.get("ConsistsOf", "").split())), paths=(*_paths(said.get("ExecStart", "")), *_data_directory(said.get("Environment", ""))),
+        members=tuple(sorted(said.get("ConsistsOf", "").split())),
+        paths=(*_paths(said.get("ExecStart", "")), *_data_directory(said.get("Environment", ""))),
     )
 
 
 def from_containers(text: str) -> list[Instance]:
-    """The containers that the runtime describes by CONTAINER_FORMAT, one a line.
+    """The containers that the runtime describes by CONTAINER_FORMAT, one a line, without those of `docker compose run`.
 
     Raises:
         Blind: the text is not what was asked for.
     """
     try:
-        return [_container(*json.loads(line)) for line in text.splitlines() if line.strip()]
+        found = [json.loads(line) for line in text.splitlines() if line.strip()]
+        return [_container(*about) for *about, one_off in found if one_off != "True"]
     except (ValueError, TypeError, AttributeError, KeyError) as exc:
         raise Blind(
             "The container runtime did not describe its containers as it was asked to.", hint="Look at its inspect by hand.",

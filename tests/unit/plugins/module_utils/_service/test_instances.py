@@ -35,10 +35,12 @@ InvocationID=77
 """
 
 
-def container(*, health: Any = None, status: str = "running", restarts: Any = 0, started: str = "2026-11-29T10:00:00Z") -> str:
+def container(
+    *, health: Any = None, status: str = "running", restarts: Any = 0, started: str = "2026-11-29T10:00:00Z", one_off: str = "False",
+) -> str:
     """A line of docker inspect."""
     state = {"Status": status, "StartedAt": started, "Pid": 12, **({"Health": {"Status": health}} if health is not None else {})}
-    return json.dumps(["c0ffee", "/shop-web-1", restarts, state])
+    return json.dumps(["c0ffee", "/shop-web-1", restarts, state, one_off])
 
 
 def test_a_unit() -> None:
@@ -104,7 +106,7 @@ def test_the_identity_of_a_container(given: dict[str, Any]) -> None:
     assert one.identity != two.identity
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '["a", "b", 0]', '["a", "b", 0, {}]', '["a", "b", 0, null]', "3", "<no value>"])
+@pytest.mark.parametrize("text", ["{", "[]", '["a", "b", 0]', '["a", "b", 0, {}, ""]', '["a", "b", 0, null, ""]', "3", "<no value>"])
 def test_text_of_no_container(text: str) -> None:
     with pytest.raises(Blind):
         instances.from_containers(text)
@@ -114,6 +116,8 @@ def test_a_service_is_up_when_all_of_it_is() -> None:
     two = instances.from_containers(container() + "\n" + container(status="exited"))
     assert instances.described(two)["up"] is False
     assert instances.described(two[:1])["up"] is True
+    one_off = instances.from_containers(container() + "\n" + container(status="exited", one_off="True"))
+    assert (len(one_off), instances.described(one_off)["up"]) == (1, True)
     assert instances.described([]) == {"instances": [], "up": False, "starts": [], "identity": []}
 
 
@@ -134,5 +138,5 @@ def test_how_it_is_asked() -> None:
     assert found.up
     assert asked[0] == ["docker", "compose", "--project-directory", "/opt/shop", "--file=/opt/shop/a.yml", "ps", "--all", "--quiet", "web"]
     assert asked[1] == ["podman", "inspect", "--type", "container", "--format", instances.CONTAINER_FORMAT, "c0ffee"]
-    assert "Config" not in instances.CONTAINER_FORMAT
+    assert "Env" not in instances.CONTAINER_FORMAT
     assert looking.containers("web", compose=compose, run=lambda _argv: Ran()) == []
