@@ -14,6 +14,7 @@ author:
 description:
   - Describes a systemd unit, or the containers of a service of Docker Compose, so that two looks can be compared. What was started
     again, replaced, or restarted by its runtime between them differs in RV(identity).
+  - A container that C(docker compose run) has left is none of the service's.
   - It asks the container runtime for nothing that holds a container's environment.
   - It only reads. It fails when it cannot look, also when there is no such unit. A service of Compose without containers is an answer.
 extends_documentation_fragment:
@@ -109,7 +110,9 @@ instances:
       type: list
       elements: str
     paths:
-      description: The absolute paths in the command that starts a unit. The rest of that command may hold secrets.
+      description:
+        - The absolute paths in the command that starts a unit, and C(PGDATA) of the environment that the unit sets.
+        - The rest of both may hold secrets and is not kept.
       type: list
       elements: str
 up:

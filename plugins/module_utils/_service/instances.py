@@ -10,15 +10,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import typing as t
 
 from .._core.errors import Blind
 
 #: What is asked of systemd, systemd.exec(5) and org.freedesktop.systemd1(5).
-UNIT_PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "Type", "MainPID", "InvocationID", "NRestarts", "ConsistsOf", "ExecStart")
+UNIT_PROPERTIES = (
+    "Id", "LoadState", "ActiveState", "SubState", "Type", "MainPID", "InvocationID", "NRestarts", "ConsistsOf", "ExecStart", "Environment",
+)
 #: What is asked of the container runtime: nothing that holds the container's environment. As JSON, since a field that a container
 #: lacks, such as its health, is an error in any other way of asking.
-CONTAINER_FORMAT = "[{{json .ID}},{{json .Name}},{{json .RestartCount}},{{json .State}}]"
+#: Of all labels just the one that marks a container of `docker compose run`: it is none of the service's, and Compose lists it with them.
+CONTAINER_FORMAT = (
+    '[{{json .ID}},{{json .Name}},{{json .RestartCount}},{{json .State}},{{json (index .Config.Labels "com.docker.compose.oneoff")}}]'
+)
 _NO_HEALTH = ("", "none")
 
 
@@ -37,7 +43,8 @@ class Instance:
         restarts: how often the runtime itself started it again; None when that is not known.
         type: of a unit: simple, forking, oneshot, ...
         members: of a unit that only groups others: those.
-        paths: of a unit: the absolute paths in the command that starts it. The rest of that may hold a password.
+        paths: of a unit: the absolute paths in the command that starts it, and PGDATA of its environment, where Red Hat's units of
+            PostgreSQL have the directory. The rest of both may hold a password.
     """
 
     id: str
@@ -78,7 +85,7 @@ def from_systemd(text: str) -> Instance:
     """
     said = dict(line.partition("=")[::2] for line in text.splitlines() if "=" in line)
     if "ActiveState" not in said or not said.get("MainPID", "0").isdigit():
-        raise Blind("systemctl show did not describe a unit.", hint="Look at its output by hand.", said=text[:300])
+        raise Blind("systemctl show did not describe a unit.", hint="Look at its output by hand.", said=" ".join(said)[:300])
     if said.get("LoadState") == "not-found":
         raise Blind(f"systemd knows no unit {said.get('Id', '')}.", hint="Correct the name of the service.")
     restarts = said.get("NRestarts", "")
@@ -86,18 +93,20 @@ def from_systemd(text: str) -> Instance:
         id=said.get("Id", ""), name=said.get("Id", ""), start=said.get("InvocationID", ""), state=said["ActiveState"],
         up=said["ActiveState"] == "active", main_pid=int(said.get("MainPID", "0")),
         restarts=int(restarts) if restarts.isdigit() else None, type=said.get("Type", ""),
-        members=tuple(sorted(said.get("ConsistsOf", "").split())), paths=_paths(said.get("ExecStart", "")),
+        members=tuple(sorted(said.get("ConsistsOf", "").split())),
+        paths=(*_paths(said.get("ExecStart", "")), *_data_directory(said.get("Environment", ""))),
     )
 
 
 def from_containers(text: str) -> list[Instance]:
-    """The containers that the runtime describes by CONTAINER_FORMAT, one a line.
+    """The containers that the runtime describes by CONTAINER_FORMAT, one a line, without those of `docker compose run`.
 
     Raises:
         Blind: the text is not what was asked for.
     """
     try:
-        return [_container(*json.loads(line)) for line in text.splitlines() if line.strip()]
+        found = [json.loads(line) for line in text.splitlines() if line.strip()]
+        return [_container(*about) for *about, one_off in found if one_off != "True"]
     except (ValueError, TypeError, AttributeError, KeyError) as exc:
         raise Blind(
             "The container runtime did not describe its containers as it was asked to.", hint="Look at its inspect by hand.",
@@ -120,3 +129,13 @@ def _paths(command: str) -> tuple[str, ...]:
     start = command.find("argv[]=")
     words = command[start + len("argv[]="):].split(" ; ", 1)[0].split() if start >= 0 else []
     return tuple(word for word in words if word.startswith("/"))
+
+
+def _data_directory(environment: str) -> tuple[str, ...]:
+    # NAME=value "NAME=value with spaces" ...: the last of a name counts, and no other name is kept.
+    try:
+        words = shlex.split(environment)
+    except ValueError:
+        return ()
+    found = [word[len("PGDATA="):] for word in words if word.startswith("PGDATA=/")]
+    return tuple(found[-1:])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._service.instances import described, from_systemd
 
 from demo import faults
 from demo.ports import free_port
@@ -131,6 +132,11 @@ def test_frozen_and_then_stopped(fresh_server: Server) -> None:
         conf.write("port = 5999\n")
     other = ask(fresh_server, 0, service=unit(0, paths=[str(fresh_server.data)]))
     assert "it is configured for port 5999" in other["obstacles"][0]
+    red_hat = described([from_systemd(
+        "Id=postgresql.service\nType=notify\nActiveState=inactive\nMainPID=0\nExecStart={ path=/usr/bin/postmaster ; "
+        f"argv[]=/usr/bin/postmaster -D ${{PGDATA}} ; }}\nEnvironment=PGDATA={fresh_server.data}\n"
+    )])
+    assert "it is configured for port 5999" in ask(fresh_server, 0, service=red_hat)["obstacles"][0]
     umbrella = ask(fresh_server, 0, service=unit(0, type="oneshot", members=["postgresql@18-main.service"]))
     assert "name one of those" in umbrella["obstacles"][0]
     elsewhere = ask(fresh_server, 0, login_host="192.0.2.1")

@@ -276,6 +276,7 @@ def test_a_server_of_compose_is_restarted_when_its_container_is_the_service(site
     assert verbs(other) == [("restart_cache", "refused")], other.output
     assert "redis_container_name is the service's only container" in other.actions()[0]["detail"]["why"]
     assert site.restarts == 0
+    (site.services / "one_off").write_text("what `docker compose run` has left is no second container of the service")
     done = site.recover("--tags", "mitigate", redis_container_name="shop-redis", **wanted)
     assert verbs(done) == [("restart_cache", "done")], done.output
 

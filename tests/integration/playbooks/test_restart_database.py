@@ -168,6 +168,11 @@ def test_a_stopped_server_is_started(database: Database) -> None:
     assert (done.status, restart(done)["outcome"]) == (0, "done"), done.output
     assert database.changes == [f"start {UNIT}"], "started, not restarted"
     assert database.server.execute("SELECT 1")
+    # Now it runs, as when somebody had started it first: who approved a start has not approved a restart.
+    again = database.play(*MITIGATE, incident_approved_plan=checked.plan())
+    assert restart(again)["outcome"] == "refused", again.output
+    assert "approved" in restart(again)["detail"]["why"]
+    assert database.changes == [f"start {UNIT}"]
 
 
 def test_who_is_half_alive_is_not_started(database: Database) -> None:

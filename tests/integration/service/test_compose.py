@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ SERVICES: dict[str, dict[str, Any]] = {
         "command": ["sleep", "3600"],
         "healthcheck": {"test": ["CMD", "false"], "interval": "1s", "timeout": "20s", "retries": 1},
     },
+    "workers": {"command": ["sh", "-c", "while :; do sleep 1; done"]},
     "loop": {"command": ["sh", "-c", "sleep 2; exit 3"], "restart": "always"},
 }
 
@@ -74,10 +75,14 @@ class Project:
 
     def restart(self, *services: str, check: bool = False, **variables: Any) -> Ended:
         """Restart services, each on a host of its own, in one run."""
+        return self.play(*services, doors=(("service", "mitigate"), ("incident", "conclude")), check=check, **variables)
+
+    def play(self, *services: str, doors: Sequence[tuple[str, str]], check: bool = False, **variables: Any) -> Ended:
+        """Go through doors of roles for services, each on a host of its own."""
         self.site.group("app", **{name: {**self.variables(name), **variables} for name in services})
         tasks = [
             {"name": f"Go through {door}", "ansible.builtin.import_role": {"name": f"oncall.incident.{role}", "tasks_from": door}}
-            for role, door in (("service", "mitigate"), ("incident", "conclude"))
+            for role, door in doors
         ]
         playbook = self.place / "restart.yml"
         playbook.write_text(json.dumps([{"name": "Restart", "hosts": "app", "gather_facts": False, "tags": ["mitigate"], "tasks": tasks}]))
@@ -109,11 +114,12 @@ def why(done: Ended, service: str) -> str:
 
 
 def test_what_came_up_and_stayed_is_done_and_what_did_not_is_not(project: Project) -> None:
-    before = {name: project.started(name) for name in SERVICES}
+    known = ("plain", "checked", "sick", "loop")
+    before = {name: project.started(name) for name in known}
     checked = project.restart("plain", check=True)
     assert (outcomes(checked), project.started("plain")) == ({"plain": "planned"}, before["plain"]), checked.output
 
-    done = project.restart(*SERVICES)
+    done = project.restart(*known)
     assert done.status == 2
     assert outcomes(done) == {"plain": "done", "checked": "done", "sick": "failed", "loop": "failed"}, done.output
     for name in ("plain", "checked"):
@@ -122,6 +128,19 @@ def test_what_came_up_and_stayed_is_done_and_what_did_not_is_not(project: Projec
     assert project.container("loop")["RestartCount"] >= 1, "it went on dying"
     record = "".join(path.read_text() for path in (done.run_dir / "record").iterdir())
     assert CANARY not in record + done.output
+
+
+def test_what_compose_run_has_left_is_none_of_the_service(project: Project) -> None:
+    for name in ("plain", "workers"):
+        project.engine.project(project.place, "run", "-T", name, "true")
+    assert len(project.engine.project(project.place, "ps", "--all", "--quiet", "plain").split()) == 2
+    before = project.started("plain")
+    done = project.restart("plain")
+    assert (done.status, outcomes(done)) == (0, {"plain": "done"}), done.output
+    assert project.started("plain") != before
+    doors = (("incident", "permit"), ("service", "reload"), ("incident", "conclude"))
+    reloaded = project.play("workers", doors=doors, service_reload_command=["true"], service_reload_evidence="workers")
+    assert (reloaded.status, outcomes(reloaded)) == (0, {"workers": "done"}), reloaded.output
 
 
 def test_who_cannot_look_does_not_act(project: Project) -> None:

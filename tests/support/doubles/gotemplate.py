@@ -14,6 +14,7 @@ import re
 from typing import Any
 
 _ACTION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
+_INDEX = re.compile(r'(?P<json>json )?(?P<open>\()?index (?P<path>\.[\w.]+) "(?P<key>[^"]+)"(?(open)\))')
 
 
 class TemplateError(Exception):
@@ -38,7 +39,7 @@ def render(template: str, *, typed: dict[str, Any], raw: dict[str, Any]) -> str:
 
 
 def _parse(template: str) -> list[Any]:
-    """Text, ("show", words), ("if", words, then, otherwise)."""
+    """Text, ("show", words), ("index", words), ("if", words, then, otherwise)."""
     root: list[Any] = []
     open_ifs: list[tuple[Any, list[Any]]] = []
     here, at = root, 0
@@ -54,6 +55,8 @@ def _parse(template: str) -> list[Any]:
             here = open_ifs[-1][0][3]
         elif words == ["end"] and open_ifs:
             here = open_ifs.pop()[1]
+        elif indexed := _INDEX.fullmatch(found.group(1)):
+            here.append(("index", (indexed["json"], indexed["path"], indexed["key"])))
         elif (len(words) == 1 or (len(words) == 2 and words[0] == "json")) and words[-1].startswith("."):
             here.append(("show", words))
         else:
@@ -71,6 +74,10 @@ def _run(tree: list[Any], data: dict[str, Any]) -> str:
             said += part
         elif part[0] == "if":
             said += _run(part[2] if _value(part[1][0], data) else part[3], data)
+        elif part[0] == "index":
+            as_json, path, key = part[1]
+            value = (_value(path, data) or {}).get(key, "")
+            said += json.dumps(value) if as_json else str(value)
         else:
             value = _value(part[1][-1], data)
             said += json.dumps(_without_nil(value)) if part[1][0] == "json" else str(value)

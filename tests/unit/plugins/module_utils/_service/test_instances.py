@@ -35,10 +35,12 @@ InvocationID=77
 """
 
 
-def container(*, health: Any = None, status: str = "running", restarts: Any = 0, started: str = "2026-11-29T10:00:00Z") -> str:
+def container(
+    *, health: Any = None, status: str = "running", restarts: Any = 0, started: str = "2026-11-29T10:00:00Z", one_off: str = "False",
+) -> str:
     """A line of docker inspect."""
     state = {"Status": status, "StartedAt": started, "Pid": 12, **({"Health": {"Status": health}} if health is not None else {})}
-    return json.dumps(["c0ffee", "/shop-web-1", restarts, state])
+    return json.dumps(["c0ffee", "/shop-web-1", restarts, state, one_off])
 
 
 def test_a_unit() -> None:
@@ -46,6 +48,20 @@ def test_a_unit() -> None:
     assert (unit.id, unit.up, unit.main_pid, unit.restarts, unit.type) == ("redis-server.service", True, 812, 0, "notify")
     assert unit.paths == ("/usr/bin/redis-server", "/etc/redis/redis.conf")
     assert "canary" not in str(unit.as_dict())
+
+
+@pytest.mark.parametrize(("environment", "paths"), [
+    ("LANG=C PGDATA=/var/lib/pgsql/data PGPASSWORD=canary", ("/var/lib/pgsql/data",)),
+    ('"PGDATA=/srv/my data" X=canary', ("/srv/my data",)),
+    ("PGDATA=/a PGDATA=/b", ("/b",)), ("OLD_PGDATA=/a", ()), ("PGDATA=data", ()), ("", ()), ('"canary', ()),
+])
+def test_the_data_directory_of_a_unit_and_nothing_else_of_its_environment(environment: str, paths: tuple[str, ...]) -> None:
+    unit = instances.from_systemd(f"{UMBRELLA}Environment={environment}\n")
+    assert unit.paths == paths
+    assert "canary" not in str(unit.as_dict())
+    with pytest.raises(Blind) as caught:
+        instances.from_systemd(f"Environment={environment}\nExecStart=canary\n")
+    assert "canary" not in str(caught.value.as_result())
 
 
 def test_an_umbrella() -> None:
@@ -90,7 +106,7 @@ def test_the_identity_of_a_container(given: dict[str, Any]) -> None:
     assert one.identity != two.identity
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '["a", "b", 0]', '["a", "b", 0, {}]', '["a", "b", 0, null]', "3", "<no value>"])
+@pytest.mark.parametrize("text", ["{", "[]", '["a", "b", 0]', '["a", "b", 0, {}, ""]', '["a", "b", 0, null, ""]', "3", "<no value>"])
 def test_text_of_no_container(text: str) -> None:
     with pytest.raises(Blind):
         instances.from_containers(text)
@@ -100,6 +116,8 @@ def test_a_service_is_up_when_all_of_it_is() -> None:
     two = instances.from_containers(container() + "\n" + container(status="exited"))
     assert instances.described(two)["up"] is False
     assert instances.described(two[:1])["up"] is True
+    one_off = instances.from_containers(container() + "\n" + container(status="exited", one_off="True"))
+    assert (len(one_off), instances.described(one_off)["up"]) == (1, True)
     assert instances.described([]) == {"instances": [], "up": False, "starts": [], "identity": []}
 
 
@@ -120,5 +138,5 @@ def test_how_it_is_asked() -> None:
     assert found.up
     assert asked[0] == ["docker", "compose", "--project-directory", "/opt/shop", "--file=/opt/shop/a.yml", "ps", "--all", "--quiet", "web"]
     assert asked[1] == ["podman", "inspect", "--type", "container", "--format", instances.CONTAINER_FORMAT, "c0ffee"]
-    assert "Config" not in instances.CONTAINER_FORMAT
+    assert "Env" not in instances.CONTAINER_FORMAT
     assert looking.containers("web", compose=compose, run=lambda _argv: Ran()) == []
