@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -35,6 +37,41 @@ def test_the_approval_is_recorded(world: World) -> None:
     assert approved["how"] == "--yes"
     assert (approved["hash"], approved["count"]) == (plan["hash"], 2)
     assert approved["by"]
+
+
+#: A run whose plan somebody judges before --yes approves it, as a drill does; the argument is the answer.
+JUDGED = """
+import sys
+from oncall_incident.cli import _bind
+found = _bind()
+from rich.console import Console
+from oncall_incident.request import Request
+from oncall_incident.run import Run
+from oncall_incident.stopping import Stopper
+from oncall_incident.view import View
+
+def accept(summary):
+    print(sum(len(actions) for actions in summary.plan["actions"].values()), "planned")
+    return sys.argv[1] == "yes"
+
+asked = Request(scenario="scenario/fake-recovery.yml", inventories=["hosts.json"], yes=True)
+done = Run(asked, found=found, view=View(Console(stderr=True)), stopper=Stopper(), accept=accept).go()
+sys.exit(int(done.outcome.status))
+"""
+
+
+@pytest.mark.parametrize(("answer", "status", "kind", "how", "sick"), [
+    ("yes", 0, "plan.approved", "--yes", 0), ("no", 4, "plan.refused", "not_accepted", 2),
+])
+def test_who_judges_the_plan_decides_whether_it_is_carried_out(
+    world: World, answer: str, status: int, kind: str, how: str, sick: int,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", JUDGED, answer], cwd=world.place, env=world.environ(), stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=250, check=False,
+    )
+    assert (done.returncode, done.stdout, world.sick) == (status, "2 planned\n", sick), done.stderr
+    assert world.events(kind)[0]["how"] == how
 
 
 def test_check_touches_nothing(world: World) -> None:
