@@ -12,12 +12,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
 
 from demo.postgres import exists
+from tests.support.until import until as wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,6 +70,15 @@ def still_using(base: Path) -> list[str]:
     return found
 
 
+def playing(base: Path) -> bool:
+    """Whether the demo's Ansible runs, where /proc tells."""
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if b"ansible-playbook" in (path / "cmdline").read_bytes() and str(base).encode() in (path / "environ").read_bytes():
+                return True
+    return False
+
+
 @pytest.mark.slow
 def test_the_demo_recovers_and_leaves_nothing(tmp_path: Path) -> None:
     before = temporary_directories()
@@ -93,7 +102,7 @@ def test_an_interrupted_demo_leaves_nothing(tmp_path: Path, number: signal.Signa
     base, postmaster = server_of(follow(child, until="runs in ")[-1])
     follow(child, until=at)
     if at.startswith("$"):
-        time.sleep(2.0)
+        wait_until(lambda: playing(base), what="the demo's Ansible")
     # Ctrl-C goes to the whole foreground group, kill to one process.
     (os.killpg if number == signal.SIGINT else os.kill)(child.pid, number)
     said, _errors = child.communicate(timeout=120)

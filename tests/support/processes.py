@@ -14,3 +14,10 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except OSError:
         return False
+
+
+def pending(pid: int) -> set[int]:
+    """The signals that a process was sent and has not taken yet (proc(5), /proc/pid/status, ShdPnd)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (mask,) = (int(line.split()[1], 16) for line in status.splitlines() if line.startswith("ShdPnd:"))
+    return {number for number in range(1, 65) if mask >> (number - 1) & 1}

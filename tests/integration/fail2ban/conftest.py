@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,13 +36,20 @@ def nothing_broken(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("daemon").broken.unlink(missing_ok=True)
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Sessions of sshd are seen machine-wide, whatever their network namespace, and protect their peers: one at a time of those that
+    log in or ban, whichever process of pytest they are in."""
+    with (Path(tempfile.gettempdir()) / "oncall-test-sessions.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def nobody_elses_sessions(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Sessions of sshd are seen machine-wide, whatever their network namespace, and protect their peers: one at a time of the tests that
-    log in or ban, whichever process of pytest they are in."""
+    """Around each test that bans. Fixtures of a module come before this one, and are alone by themselves."""
     if request.path.name not in ("test_ban.py", "test_playbook_attack.py"):
         yield
         return
-    with (Path(tempfile.gettempdir()) / "oncall-test-sessions.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone():
         yield

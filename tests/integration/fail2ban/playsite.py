@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -75,17 +76,32 @@ class Ended:
         """The recorded events of these types."""
         return [event for event in reader.read(self.run_dir) if event["type"] in kinds]
 
-    def actions(self) -> list[dict[str, Any]]:
-        """All actions that were recorded."""
-        return [event["action"] for event in self.events("action")]
+    def actions(self, host: str | None = None) -> list[dict[str, Any]]:
+        """All actions that were recorded, or those of one host."""
+        return [event["action"] for event in self.events("action") if host in (None, event["host"])]
 
-    def outcomes(self) -> list[str]:
+    def outcomes(self, host: str | None = None) -> list[str]:
         """Their outcomes."""
-        return sorted(action["outcome"] for action in self.actions())
+        return sorted(action["outcome"] for action in self.actions(host))
 
-    def findings(self, phase: str) -> dict[str, str]:
+    def spared(self, host: str | None = None) -> set[str]:
+        """The addresses that were not to be touched."""
+        return {event["protected"]["target"]["address"] for event in self.events("protected") if host in (None, event["host"])}
+
+    def recap(self, host: str) -> dict[str, int]:
+        """Ansible's count of a host's tasks."""
+        (line,) = re.findall(rf"^{host} +: (.*)$", self.output, re.MULTILINE)
+        return {name: int(count) for name, _, count in (word.partition("=") for word in line.split())}
+
+    @property
+    def failed(self) -> set[str]:
+        """The hosts that ended in a failure."""
+        hosts = re.findall(r"^(\S+) +: ok=", self.output, re.MULTILINE)
+        return {host for host in hosts if self.recap(host)["failed"]}
+
+    def findings(self, phase: str, host: str | None = None) -> dict[str, str]:
         """Worst status by check, as a phase judged it last."""
-        found = [event for event in self.events("finding") if event.get("phase") == phase]
+        found = [event for event in self.events("finding") if event.get("phase") == phase and host in (None, event["host"])]
         return {event["finding"]["check"]: event["finding"]["status"] for event in found}
 
     def plan(self) -> dict[str, Any]:
@@ -105,11 +121,18 @@ class Ended:
 
 @dataclass
 class PlaySite:
-    """One host, fw1, whose firewall and daemon are those of the namespace; records go to homes of their own."""
+    """Hosts whose firewall and daemon are those of the namespace; records go to homes of their own.
+
+    Attributes:
+        host: the variables of all of them.
+        hosts: what each has besides. One play with several hosts costs much less than several plays with one.
+        others: hosts that are elsewhere.
+    """
 
     server: Fail2ban
     place: Path
     host: dict[str, Any] = field(default_factory=dict)
+    hosts: dict[str, dict[str, Any]] = field(default_factory=lambda: {"fw1": {}})
     others: dict[str, dict[str, Any]] = field(default_factory=dict)
     runs: int = 0
     temporary: Path = field(init=False)
@@ -140,7 +163,8 @@ class PlaySite:
     def inventory(self) -> Path:
         """Write the inventory."""
         path = self.place / "hosts.json"
-        hosts = {"firewall": {"hosts": {"fw1": self.host}}, "other": {"hosts": self.others}}
+        ours = {name: {**self.host, **more} for name, more in self.hosts.items()}
+        hosts = {"firewall": {"hosts": ours}, "other": {"hosts": self.others}}
         path.write_text(json.dumps({"all": {"children": hosts}}))
         return path
 

@@ -1,7 +1,12 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""brute-force against a real fail2ban: the worst are kept out, by real packets, and the operator is not."""
+"""brute-force against a real fail2ban: the worst are kept out, by real packets, and the operator is not.
+
+Three plays with several hosts, that the tests read: a check, the run that was approved, and a run while an operator is logged in.
+The hosts share one packet filter and one daemon; each has a jail, a log and attackers of its own. What costs is a module on a host:
+only the plays that are asked about it investigate.
+"""
 
 from __future__ import annotations
 
@@ -11,136 +16,291 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.fail2ban import fail2ban
+from tests.support.fail2ban import Fail2ban, fail2ban
 from tests.support.need import need
 from tests.support.netns import peer_of
 from tests.support.until import until
 
-from .playsite import IN_VAIN, ROOT, PlaySite
+from .conftest import alone
+from .playsite import IN_VAIN, ROOT, Ended, PlaySite
 
 #: The clients' addresses on the other end of the wire, and the server's. No other test has these: sessions of sshd are seen in
 #: whatever network namespace they are.
 OPERATOR, ATTACKER, SERVER = "198.18.0.42", "198.18.0.66", "198.18.0.1"
-PORT = 2222
+#: The service behind the jail of fw1, and the one behind that of the host where an operator is logged in.
+PORT, SESSION_PORT = 2222, 2223
+#: One host after the other: they share a daemon, which serves one run at a time.
+IN_TURN = {"ANSIBLE_FORKS": "1"}
+ACTING = ("--tags", "mitigate,verify")
 #: Several plays each, on a machine that may be busy.
 pytestmark = pytest.mark.timeout(900)
-#: Failed logins by address, the worst first; the operator has mistyped a lot.
-FAILURES = {OPERATOR: 90, ATTACKER: 80, "203.0.113.5": 60, "2001:db8:f2b::bad": 40, "203.0.113.6": 30, "203.0.113.7": 3}
+
+
+def failures(*worst: str) -> dict[str, int]:
+    """Failed logins by address, the worst first; the operator has mistyped a lot, and one address is below the threshold."""
+    return {OPERATOR: 90, **{address: 80 - 10 * number for number, address in enumerate(worst)}, "203.0.113.254": 3}
+
+
+def four(number: int) -> list[str]:
+    """Attackers of one host alone."""
+    return [f"203.0.113.{number}", f"203.0.113.{number + 1}", f"2001:db8:f2b::bad:{number}", f"203.0.113.{number + 2}"]
+
+
 WORST = [ATTACKER, "203.0.113.5", "2001:db8:f2b::bad", "203.0.113.6"]
+#: The hosts, named as their jails, with whom their logs name.
+LOGS: dict[str, dict[str, int]] = {
+    "fw1": failures(*WORST),
+    "limited": failures(*four(20)),
+    "approved": failures(*four(30)),
+    "spared": {"10.1.2.4": 70, OPERATOR: 60},
+    "mistyped": {OPERATOR: 60},
+    "private": {"10.1.2.3": 70, "fd00::7": 60, "203.0.113.40": 50},
+    "allowed": {"10.1.2.5": 70, "fd00::8": 60, "203.0.113.44": 50},
+    "session": failures(*four(50)),
+    "nobody": failures(*four(60)),
+    "wrapped": failures(*four(90)),
+}
 
 
-def write_log(path: Path, failures: Mapping[str, int]) -> None:
+def write_log(path: Path, counts: Mapping[str, int]) -> None:
     """Failed logins of the last minutes, as sshd writes them through syslog."""
     now = time.strftime("%b %d %H:%M:%S")
     with path.open("w") as log:
-        for address, count in failures.items():
+        for address, count in counts.items():
             for number in range(count):
                 user = "root" if number % 2 else f"invalid user guest{number}"
                 log.write(f"{now} host sshd[4711]: Failed password for {user} from {address} port {40000 + number} ssh2\n")
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[PlaySite]:
-    """An attacked service: its log is not the one that the jail reads, so that nobody bans but us."""
-    with fail2ban({"sshd": {"port": str(PORT)}}, peer=True) as server:
-        log = tmp_path / "auth.log"
-        write_log(log, FAILURES)
-        made = PlaySite(server=server, place=tmp_path, host={
-            "fail2ban_ports": [PORT], "fail2ban_attack_logs": [str(log)], "fail2ban_attack_journal": False,
-            "fail2ban_never_ban": [OPERATOR],
+@dataclass
+class Attacked:
+    """Attacked services: the logs are not those that the jails read, so that nobody bans but us."""
+
+    site: PlaySite
+    place: Path
+    #: Daemons of their own, in namespaces of their own.
+    elsewhere: dict[str, PlaySite] = field(default_factory=dict)
+
+    def host(self, name: str, **more: Any) -> dict[str, Any]:
+        """A host's variables."""
+        return {"fail2ban_attack_jail": name, "fail2ban_attack_logs": [str(self.place / f"{name}.auth")], **more}
+
+    def play(self, hosts: dict[str, dict[str, Any]], *arguments: str, **variables: Any) -> Ended:
+        """Run the scenario with these hosts."""
+        self.site.hosts = hosts
+        return self.site.play("brute-force", *arguments, environ=IN_TURN, **variables)
+
+    def banned(self, name: str) -> list[str]:
+        """Whom a host's jail bans."""
+        server = self.elsewhere[name].server if name in self.elsewhere else self.site.server
+        return sorted(server.banned(name))
+
+    def interpreter(self, name: str, *prefix: str, **environ: str) -> dict[str, Any]:
+        """A Python for a host that starts below other programs or in another environment."""
+        path = self.place / f"{name}-python"
+        words = " ".join([*(f"{key}={value}" for key, value in environ.items()), *prefix, sys.executable])
+        path.write_text(f'#!/bin/sh\nexec env {words} "$@"\n')
+        path.chmod(0o755)
+        return {"ansible_python_interpreter": str(path)}
+
+    def service(self, name: str, server: Fail2ban) -> dict[str, Any]:
+        """Put a daemon below a stand-in for systemd that really starts and stops it, and give the host's variables."""
+        home = self.place / f"{name}-unit"
+        home.mkdir()
+        server.stop()
+        argv = ["fail2ban-server", "-c", str(server.config), "-s", str(server.socket), "-p", str(server.directory / "p"), "-xf", "start"]
+        (home / "command").write_text(json.dumps(argv))
+        doubles = ROOT / "tests" / "support" / "doubles"
+        environ = {"PATH": f"{doubles}:{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMCTL_DOUBLE": str(home)}
+        self.elsewhere[name].call("systemctl", "start", "fail2ban", **environ)
+        until(lambda: name in server.client("status", check=False), what="the daemon below the stand-in", seconds=60)
+        return {
+            **self.interpreter(name, "nsenter", f"--net=/run/netns/{server.net.name}", **environ), "fail2ban_socket": str(server.socket),
+            "fail2ban_client_command": server.client_command, "fail2ban_service_action": "restart",
+        }
+
+    def calls(self, name: str) -> str:
+        """What the stand-in was asked for."""
+        return (self.place / f"{name}-unit" / "calls").read_text()
+
+    def stop_service(self, name: str) -> None:
+        """End the daemon below the stand-in."""
+        doubles = ROOT / "tests" / "support" / "doubles"
+        path = f"{doubles}:{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin"
+        self.elsewhere[name].call("systemctl", "stop", "fail2ban", PATH=path, SYSTEMCTL_DOUBLE=str(self.place / f"{name}-unit"))
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+    """One daemon with a jail for each host. Jails whose service is tried have a port of their own."""
+    place = tmp_path_factory.mktemp("attack")
+    ports = {"fw1": PORT, "session": SESSION_PORT}
+    with fail2ban({name: {"port": str(ports.get(name, 2299))} for name in LOGS}, peer=True) as server:
+        for name, counts in LOGS.items():
+            write_log(place / f"{name}.auth", counts)
+        site = PlaySite(server=server, place=place, host={
+            "fail2ban_ports": [PORT], "fail2ban_attack_journal": False, "fail2ban_never_ban": [OPERATOR],
         })
-        for address in (OPERATOR, ATTACKER):
-            peer_of(server.net).run("ip", "address", "add", f"{address}/24", "dev", "outside")
-        service = made.serve(PORT)
-        try:
-            yield made
-        finally:
-            service.kill()
-            service.communicate()
+        with clients(site, PORT, SESSION_PORT):
+            yield Attacked(site=site, place=place)
 
 
-def banned(site: PlaySite) -> list[str]:
-    return sorted(site.server.banned("sshd"))
+@contextmanager
+def clients(site: PlaySite, *ports: int) -> Iterator[None]:
+    """An operator and an attacker on the other end of the wire, and a service for them."""
+    for address in (OPERATOR, ATTACKER):
+        peer_of(site.net).run("ip", "address", "add", f"{address}/24", "dev", "outside")
+    service = site.serve(*ports)
+    try:
+        yield
+    finally:
+        service.kill()
+        service.communicate()
 
 
-def test_the_worst_are_kept_out_and_the_operator_is_not(site: PlaySite) -> None:
-    before = site.state()
-    checked = site.play("brute-force", "--check")
-    assert checked.status == 0, checked.output
-    assert site.state() == before, "check mode touches nothing"
-    plan = checked.plan()
-    assert len(plan["actions"]["fw1"]) == 4
-    done = site.play("brute-force", incident_approved_plan=site.approve(plan))
-    assert done.status == 0, done.output
-    done.assert_record_verifies()
-    assert done.outcomes() == ["done"] * 4
-    assert banned(site) == sorted(WORST)
-    assert site.reaches(OPERATOR, SERVER, PORT) and not site.reaches(ATTACKER, SERVER, PORT)
-    assert OPERATOR in {event["protected"]["target"]["address"] for event in done.events("protected")}
-
-    again = site.play("brute-force")
-    assert again.status == 0, again.output
-    assert "changed=0" in again.output and banned(site) == sorted(WORST)
+def first_hosts(attacked: Attacked) -> dict[str, dict[str, Any]]:
+    """Those of the check and of the run that was approved."""
+    return {"fw1": attacked.host("fw1"), "approved": attacked.host("approved")}
 
 
-def test_more_attackers_than_the_limit(site: PlaySite) -> None:
+@dataclass(frozen=True)
+class Approved:
+    """A check, and the run that its plan approved.
+
+    Attributes:
+        before, between: the packet filter and the daemon's answer before the check and after it.
+        banned: by host, after the run.
+    """
+
+    checked: Ended
+    done: Ended
+    before: tuple[str, str]
+    between: tuple[str, str]
+    banned: dict[str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def approved(attacked: Attacked) -> Approved:
+    """Of one host less is approved than there is to do."""
+    hosts = first_hosts(attacked)
+    before = attacked.site.state()
+    with alone():
+        checked = attacked.play({**hosts, "approved": {**hosts["approved"], "fail2ban_max_victims": 1}}, "--check", "--tags", "mitigate")
+        between = attacked.site.state()
+        done = attacked.play(hosts, *ACTING, incident_approved_plan=attacked.site.approve(checked.plan()))
+    return Approved(checked, done, before, between, {name: attacked.banned(name) for name in hosts})
+
+
+@dataclass(frozen=True)
+class Later:
+    """The run while an operator is logged in."""
+
+    done: Ended
+    banned: dict[str, list[str]]
+    rules: str
+    operator_got_in: bool
+    attacker_got_in: dict[str, bool]
+
+
+@pytest.fixture(scope="module")
+def later(approved: Approved, attacked: Attacked) -> Iterator[Later]:
+    """Where it worked once more, where it does not, and daemons that are to be restarted."""
+    with ExitStack() as stack:
+        for name in ("restarted", "wrong"):
+            write_log(attacked.place / f"{name}.auth", failures(*WORST))
+            server = stack.enter_context(fail2ban({name: {"port": str(PORT)}}, peer=True))
+            attacked.elsewhere[name] = PlaySite(server=server, place=attacked.place)
+        hosts = {
+            "fw1": attacked.host("fw1"),
+            "limited": attacked.host("limited", fail2ban_max_victims=2),
+            "spared": attacked.host("spared"),
+            "mistyped": attacked.host("mistyped"),
+            "private": attacked.host("private"),
+            "allowed": attacked.host("allowed", fail2ban_allow_private=True),
+            "session": attacked.host("session", fail2ban_never_ban=[]),
+            # In a process namespace of its own, where no session of sshd of this machine is seen.
+            "nobody": attacked.host("nobody", fail2ban_never_ban=[], **IN_VAIN,
+                                    **attacked.interpreter("nobody", "unshare", "--pid", "--fork", "--mount-proc")),
+        }
+        stack.enter_context(clients(attacked.elsewhere["wrong"], PORT))
+        for name in ("restarted", "wrong"):
+            server = attacked.elsewhere[name].server
+            stack.callback(attacked.stop_service, name)
+            hosts[name] = attacked.host(name, **attacked.service(name, server))
+        (attacked.elsewhere["wrong"].server.config / "jail.local").write_text("[wrong]\nfilter = nosuchfilter\n")
+        with alone(), ssh_session(attacked.site, attacked.place):
+            done = attacked.play(hosts, *ACTING)
+        yield Later(
+            done=done, banned={name: attacked.banned(name) for name in hosts}, rules=attacked.site.rules(),
+            operator_got_in=attacked.site.reaches(OPERATOR, SERVER, SESSION_PORT),
+            attacker_got_in={"wrong": attacked.elsewhere["wrong"].reaches(ATTACKER, SERVER, PORT)},
+        )
+
+
+def test_the_worst_are_kept_out_and_the_operator_is_not(approved: Approved, later: Later, attacked: Attacked) -> None:
+    assert approved.checked.status == 0, approved.checked.output
+    assert approved.between == approved.before, "check mode touches nothing"
+    assert len(approved.checked.plan()["actions"]["fw1"]) == 4
+    assert "fw1" not in approved.done.failed, approved.done.output
+    approved.done.assert_record_verifies()
+    assert approved.done.outcomes("fw1") == ["done"] * 4
+    assert approved.banned["fw1"] == sorted(WORST)
+    assert attacked.site.reaches(OPERATOR, SERVER, PORT) and not attacked.site.reaches(ATTACKER, SERVER, PORT)
+    assert OPERATOR in approved.done.spared("fw1")
+
+    assert "fw1" not in later.done.failed, later.done.output
+    assert later.done.recap("fw1")["changed"] == 0 and later.banned["fw1"] == sorted(WORST)
+
+
+def test_more_attackers_than_the_limit(later: Later) -> None:
     """The worst are banned, as many as the limit allows; those left over are named, and while they go on it is not over."""
-    done = site.play("brute-force", fail2ban_max_victims=2)
-    assert done.status == 2, done.output
-    assert f"2 attackers remain over the limit of fail2ban_max_victims and are not banned: {', '.join(WORST[2:])}." in done.said
-    assert banned(site) == sorted(WORST[:2])
-    left = [event["protected"] for event in done.events("protected")]
-    assert {one["target"]["address"] for one in left} >= set(WORST[2:])
+    worst = four(20)
+    assert later.done.status == 2 and "limited" in later.done.failed, later.done.output
+    left = f"2 attackers remain over the limit of fail2ban_max_victims and are not banned: {', '.join(worst[2:])}."
+    assert left in later.done.said
+    assert later.banned["limited"] == sorted(worst[:2])
+    assert later.done.spared("limited") >= set(worst[2:])
 
 
-def test_attackers_of_whom_none_is_kept_out(site: PlaySite) -> None:
+def test_attackers_of_whom_none_is_kept_out(later: Later) -> None:
     """Nobody to keep out is no proof where there was somebody to ban; the operator who mistypes is nobody to ban."""
-    write_log(site.place / "auth.log", {"10.1.2.3": 70, OPERATOR: 60})
-    done = site.play("brute-force")
-    assert done.status == 2 and "attackers were found and none is kept out" in done.said, done.output
-    write_log(site.place / "auth.log", {OPERATOR: 60})
-    assert site.play("brute-force").status == 0
+    assert "spared" in later.done.failed, later.done.output
+    assert "attackers were found and none is kept out" in later.done.said
+    assert "mistyped" not in later.done.failed, later.done.output
 
 
-def test_only_the_approved_plan_is_carried_out(site: PlaySite) -> None:
-    plan = site.play("brute-force", "--check", "--tags", "mitigate", fail2ban_max_victims=1).plan()
-    done = site.play("brute-force", "--tags", "mitigate", incident_approved_plan=site.approve(plan))
-    assert done.status == 0, done.output
-    assert banned(site) == [ATTACKER]
+def test_only_the_approved_plan_is_carried_out(approved: Approved) -> None:
+    assert "approved" not in approved.done.failed, approved.done.output
+    assert approved.banned["approved"] == four(30)[:1]
 
 
-def test_nobody_is_banned_while_no_operator_is_known(site: PlaySite) -> None:
-    """In a process namespace of its own, where no session of sshd of this machine is seen."""
-    before = site.state()
-    done = site.play("brute-force", prefix=["unshare", "--pid", "--fork", "--mount-proc"], fail2ban_never_ban=[], **IN_VAIN)
-    assert done.status == 2, done.output
-    assert "Nobody can tell where the operator of this host comes from" in done.said
-    assert site.state() == before
+def test_nobody_is_banned_while_no_operator_is_known(later: Later) -> None:
+    assert "nobody" in later.done.failed, later.done.output
+    assert "Nobody can tell where the operator of this host comes from" in later.done.said
+    assert later.banned["nobody"] == []
+    assert not any(attacker in later.rules for attacker in four(60))
 
 
-def test_private_networks_are_not_banned_by_accident(site: PlaySite) -> None:
-    write_log(site.place / "auth.log", {"10.1.2.3": 70, "fd00::7": 60, ATTACKER: 50})
-    done = site.play("brute-force")
-    assert done.status == 0, done.output
-    assert banned(site) == [ATTACKER]
-    assert {"10.1.2.3", "fd00::7"} <= {event["protected"]["target"]["address"] for event in done.events("protected")}
-    assert site.play("brute-force", fail2ban_allow_private=True).status == 0
-    assert banned(site) == sorted([ATTACKER, "10.1.2.3", "fd00::7"])
+def test_private_networks_are_not_banned_by_accident(later: Later) -> None:
+    assert "private" not in later.done.failed, later.done.output
+    assert later.banned["private"] == ["203.0.113.40"]
+    assert {"10.1.2.3", "fd00::7"} <= later.done.spared("private")
+    assert "allowed" not in later.done.failed, later.done.output
+    assert later.banned["allowed"] == sorted(["203.0.113.44", "10.1.2.5", "fd00::8"])
 
 
-def test_who_is_logged_in_over_ssh_is_never_banned(site: PlaySite, tmp_path: Path) -> None:
+def test_who_is_logged_in_over_ssh_is_never_banned(later: Later) -> None:
     """A real session of a real sshd, and nothing else that would say who the operator is."""
-    with ssh_session(site, tmp_path):
-        done = site.play("brute-force", fail2ban_never_ban=[])
-        assert done.status == 0, done.output
-        assert banned(site) == sorted(WORST)
-        assert site.reaches(OPERATOR, SERVER, PORT)
+    assert "session" not in later.done.failed, later.done.output
+    assert later.banned["session"] == sorted(four(50))
+    assert later.operator_got_in
 
 
 @contextmanager
@@ -175,73 +335,50 @@ def ssh_session(site: PlaySite, place: Path) -> Iterator[None]:
                 process.terminate()
                 process.communicate(timeout=20)
 
-
-def test_the_wrapper(site: PlaySite) -> None:
-    done = site.incident("brute-force", "--yes")
+def test_the_wrapper(attacked: Attacked) -> None:
+    attacked.site.hosts = {"fw1": attacked.host("wrapped")}
+    done = attacked.site.incident("brute-force", "--yes")
     assert done.status == 0, done.output
-    assert banned(site) == sorted(WORST)
-    again = site.incident("brute-force", "--yes")
+    assert attacked.banned("wrapped") == sorted(four(90))
+    again = attacked.site.incident("brute-force", "--yes")
     assert again.status == 5, again.output
 
 
-def test_a_broken_daemon_is_no_success(site: PlaySite) -> None:
-    site.server.stop()
-    done = site.play("brute-force", **IN_VAIN)
+def test_a_broken_daemon_is_no_success(attacked: Attacked) -> None:
+    with fail2ban({"stopped": {}}) as server:
+        write_log(attacked.place / "stopped.auth", failures(*WORST))
+        server.stop()
+        stopped = attacked.host("stopped", fail2ban_socket=str(server.socket), fail2ban_client_command=server.client_command, **IN_VAIN)
+        done = attacked.play({"stopped": stopped})
     assert done.status == 2, done.output
     assert done.findings("investigate")["server"] == done.findings("verify")["daemon"] == "critical"
     assert done.outcomes() == []
 
 
-@pytest.mark.parametrize(("variables", "said"), [
-    ({"fail2ban_never_ban": ["192.0.2.999"]}, "192.0.2.999 is neither an IP address nor a network"),
-    ({"fail2ban_max_victims": "many"}, "fail2ban_max_victims"),
-    ({"fail2ban_max_victim": 3}, "did you mean fail2ban_max_victims?"),
-])
-def test_wrong_input_is_an_error_before_anything_runs(variables: dict[str, Any], said: str, site: PlaySite) -> None:
-    before = site.state()
-    done = site.play("brute-force", **variables)
-    assert done.status == 2 and said in done.said, done.output
-    assert site.state() == before
+def test_wrong_input_is_an_error_before_anything_runs(attacked: Attacked) -> None:
+    """One play with every mistake, and each is named."""
+    before = attacked.site.state()
+    done = attacked.play({
+        "octets": attacked.host("fw1", fail2ban_never_ban=["192.0.2.999"]), "many": attacked.host("fw1", fail2ban_max_victims="many"),
+    }, fail2ban_max_victim=3)
+    assert done.status == 2, done.output
+    for said in (
+        "192.0.2.999 is neither an IP address nor a network", "argument 'fail2ban_max_victims' is of type str",
+        "fail2ban_max_victim is unknown; did you mean fail2ban_max_victims?",
+    ):
+        assert said in done.said, done.output
+    assert attacked.site.state() == before
 
 
-# The daemon's service, below a stand-in for systemd that really starts and stops it.
+def test_the_daemon_is_restarted_when_that_was_asked_for(later: Later, attacked: Attacked) -> None:
+    assert "restarted" not in later.done.failed, later.done.output
+    assert later.done.outcomes("restarted") == ["done"] * 5
+    assert "restart fail2ban" in attacked.calls("restarted")
+    assert later.banned["restarted"] == sorted(WORST), "its database brings the bans back"
 
 
-def service(site: PlaySite) -> dict[str, str]:
-    """Put the daemon below the stand-in."""
-    home = site.place / "unit"
-    home.mkdir()
-    site.server.stop()
-    directory = site.server.directory
-    argv = ["fail2ban-server", "-c", str(site.server.config), "-s", str(site.server.socket), "-p", str(directory / "p"), "-xf", "start"]
-    (home / "command").write_text(json.dumps(argv))
-    doubles = ROOT / "tests" / "support" / "doubles"
-    environ = {"PATH": f"{doubles}:{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMCTL_DOUBLE": str(home)}
-    site.call("systemctl", "start", "fail2ban", **environ)
-    until(lambda: "sshd" in site.server.client("status", check=False), what="the daemon below the stand-in", seconds=60)
-    return environ
-
-
-def test_the_daemon_is_restarted_when_that_was_asked_for(site: PlaySite) -> None:
-    environ = service(site)
-    try:
-        done = site.play("brute-force", environ=environ, fail2ban_service_action="restart")
-        assert done.status == 0, done.output
-        assert done.outcomes() == ["done"] * 5
-        assert "restart fail2ban" in (site.place / "unit" / "calls").read_text()
-        assert banned(site) == sorted(WORST), "its database brings the bans back"
-    finally:
-        site.call("systemctl", "stop", "fail2ban", **environ)
-
-
-def test_a_daemon_whose_configuration_is_wrong_is_left_running(site: PlaySite) -> None:
-    environ = service(site)
-    try:
-        (site.server.config / "jail.local").write_text("[sshd]\nfilter = nosuchfilter\n")
-        done = site.play("brute-force", environ=environ, fail2ban_service_action="restart")
-        assert done.status == 2, done.output
-        assert "does not validate" in done.said
-        assert "restart" not in (site.place / "unit" / "calls").read_text()
-        assert not site.reaches(ATTACKER, SERVER, PORT), "and the attackers were banned all the same"
-    finally:
-        site.call("systemctl", "stop", "fail2ban", **environ)
+def test_a_daemon_whose_configuration_is_wrong_is_left_running(later: Later, attacked: Attacked) -> None:
+    assert "wrong" in later.done.failed, later.done.output
+    assert "does not validate" in later.done.said
+    assert "restart" not in attacked.calls("wrong")
+    assert not later.attacker_got_in["wrong"], "and the attackers were banned all the same"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -145,10 +146,11 @@ def test_what_a_killed_wrapper_left_is_swept_by_the_next(world: World) -> None:
 @on_linux
 @pytest.mark.parametrize(("variable", "expected"), [(None, None), ("True", "True")])
 def test_host_key_checking_stays_the_users_choice(variable: str | None, expected: str | None, world: World) -> None:
-    world.set(sick=1, slow=2)
+    world.set(sick=1, slow=60)  # longer than it takes to look, on any machine
     process = world.start("--yes", environ={"ANSIBLE_HOST_KEY_CHECKING": variable} if variable else {})
     until(world.acting)
     environs = _environs_of_ansible(process.pid)
+    process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     wanted = f"ANSIBLE_HOST_KEY_CHECKING={expected}".encode()
     assert environs

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from tests.support.processes import pending
 from tests.support.until import until
 
 from .conftest import World
@@ -55,7 +56,7 @@ def test_an_ansible_that_does_not_listen_is_killed_and_its_segment_closed_by_our
     ansible = world.ansible()
     os.kill(ansible, signal.SIGSTOP)  # a stopped process never sees SIGINT
     os.kill(process.pid, signal.SIGINT)
-    time.sleep(0.5)
+    until(lambda: signal.SIGINT in pending(ansible), what="the first one to be passed on")
     os.kill(process.pid, signal.SIGINT)  # the second one does not wait for the ten seconds
     out, err = process.communicate(timeout=40)
     assert process.returncode == 130, out + err
