@@ -67,6 +67,12 @@ class Ended:
         """All actions that were recorded."""
         return [event.get("action", event) for event in self.events("action")]
 
+    @property
+    def failed(self) -> set[str]:
+        """The hosts that ended in a failure, by Ansible's own count."""
+        recap = (line.split() for line in self.output.rpartition("PLAY RECAP")[2].splitlines() if " : ok=" in line)
+        return {words[0] for words in recap if "failed=0" not in words or "unreachable=0" not in words}
+
     def plan(self) -> dict[str, Any]:
         """The plan that was recorded."""
         (event,) = self.events("plan")

@@ -4,7 +4,7 @@
 """The application's part: its restart when no connection slot is left, its pool. The database's own restart: test_restart_database.py.
 
 There is no systemd in a test: `systemctl` is a stand-in that really starts and stops a process. The process is an application
-that leaks connections.
+that leaks connections. The tests read plays with several applications, each below a stand-in of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from typing import Any
 import pytest
 
 from demo import faults
-from demo.postgres import Server
+from demo.postgres import Server, find_bin_dir
+from tests.support.need import need
 from tests.support.until import until
 
 from .conftest import ROOT, Ended, Site
@@ -61,152 +63,199 @@ class Application:
         """How often a restart was asked for."""
         return sum(line.startswith("restart") for line in (self.home / "calls").read_text().splitlines())
 
+    def variables(self, **more: Any) -> dict[str, Any]:
+        """Of its host, on whose PATH alone the stand-in is."""
+        python = self.home / "python"
+        python.write_text(
+            f'#!/bin/sh\nexec env PATH={DOUBLES}:/usr/bin:/bin SYSTEMCTL_DOUBLE={self.home} {sys.executable} "$@"\n')
+        python.chmod(0o755)
+        return {"ansible_python_interpreter": str(python), "service_name": "shop", **more}
+
+
+@contextmanager
+def application(server: Server, home: Path, *, leak: bool = False) -> Iterator[Application]:
+    """One that runs; with a leak it holds every slot, the reserved ones included."""
+    home.mkdir()
+    command = [sys.executable, "-c", LEAK, server.conninfo(), str(home / "first")]
+    (home / "command").write_text(json.dumps(command))
+    if not leak:
+        (home / "first").write_text("0")
+    made = Application(home=home)
+    made.systemctl("start", "shop")
+    try:
+        if leak:
+            until(lambda: (home / "first").exists() and (home / "first").read_text(), what="the application to take the slots")
+        yield made
+    finally:
+        made.systemctl("stop", "shop")
+
+
+def play(site: Site, hosts: Mapping[str, Mapping[str, Any]], *arguments: str, **variables: Any) -> Ended:
+    """Run the scenario with these applications."""
+    site.group("app", **hosts)
+    return site.play(*arguments, *(("-e", json.dumps(variables)) if variables else ()))
+
+
+def outcomes(done: Ended, host: str) -> list[str]:
+    """The outcomes of a host's actions."""
+    return [event["action"]["outcome"] for event in done.events("action") if event["host"] == host]
+
 
 @dataclass
 class Exhausted:
-    """A site whose application holds every slot."""
+    """No slot is left, whose application is one of three: the plays against it, and the restarts of each after each."""
 
-    site: Site
-    application: Application
-
-    def play(self, *arguments: str) -> Ended:
-        """Run the scenario with the stand-in on PATH."""
-        path = f"{DOUBLES}:{self.site.bin}:/usr/bin:/bin"
-        return self.site.play(*arguments, PATH=path, SYSTEMCTL_DOUBLE=str(self.application.home))
+    unknown: Ended
+    checked: Ended
+    helpless: Ended
+    done: Ended
+    restarts: dict[str, list[int]]
 
 
-def _application(server: Server, place: Path, *, leak: bool) -> Application:
-    place.mkdir()
-    faults.prepare(server)
-    command = [sys.executable, "-c", LEAK, server.conninfo(), str(place / "first")]
-    (place / "command").write_text(json.dumps(command))
-    if not leak:
-        (place / "first").write_text("0")
-    application = Application(home=place)
-    application.systemctl("start", "shop")
-    return application
+@pytest.fixture(scope="module")
+def exhausted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exhausted]:
+    """Only app1 leaks. Of app2 nothing is approved, and a restart of app3 does not happen."""
+    place = tmp_path_factory.mktemp("exhausted")
+    bin_dir = find_bin_dir(18)
+    need(bin_dir, "PostgreSQL 18")
+    with ExitStack() as stack:
+        server = stack.enter_context(Server.start(bin_dir=bin_dir, settings={"max_connections": "25"}))
+        faults.prepare(server)
+        site = Site(place=place, server=server)
+        apps = {name: stack.enter_context(application(server, place / name)) for name in ("app2", "app3")}
+        apps["app1"] = stack.enter_context(application(server, place / "app1", leak=True))
+        (apps["app3"].home / "broken").touch()
+        hosts = {
+            "app1": apps["app1"].variables(service_timeout="10s"), "app2": apps["app2"].variables(),
+            "app3": apps["app3"].variables(service_timeout="6s"),
+        }
+        restarts: dict[str, list[int]] = {name: [] for name in apps}
 
+        def played(*arguments: str, without: str = "", **variables: Any) -> Ended:
+            chosen = {name: more for name, more in hosts.items() if name not in without.split()}
+            if "--check" in arguments:
+                chosen = {**chosen, **({"app2": {**chosen["app2"], "service_restart": "never"}} if "app2" in chosen else {})}
+            ended = play(site, chosen, *arguments, **variables)
+            for name, app in apps.items():
+                restarts[name].append(app.restarts)
+            return ended
 
-def _await_full(server: Server, first: Path) -> None:
-    until(lambda: first.exists() and first.read_text(), what="the application to take the slots")
-
-
-@pytest.fixture
-def exhausted(tmp_path: Path, fresh_server: Server) -> Iterator[Exhausted]:
-    """Nobody gets in any more, the reserved slots included."""
-    site = Site(place=tmp_path, server=fresh_server)
-    application = _application(fresh_server, tmp_path / "shop", leak=True)
-    try:
-        _await_full(fresh_server, tmp_path / "shop" / "first")
-        yield Exhausted(site=site, application=application)
-    finally:
-        application.systemctl("stop", "shop")
-
-
-@pytest.fixture
-def healthy(tmp_path: Path, server18: Server) -> Iterator[Exhausted]:
-    """An application that does what it should."""
-    site = Site(place=tmp_path, server=server18)
-    application = _application(server18, tmp_path / "shop", leak=False)
-    try:
-        yield Exhausted(site=site, application=application)
-    finally:
-        application.systemctl("stop", "shop")
+        unknown = played("--check", without="app1 app2 app3")
+        checked = played("--check")
+        helpless = played("--tags", "mitigate", without="app1", incident_approved_plan=checked.plan())
+        yield Exhausted(unknown, checked, helpless, played(without="app2 app3"), restarts)
 
 
 def test_no_slot_left_the_plan_is_the_applications_restart(exhausted: Exhausted) -> None:
-    exhausted.site.group("app", app1={"service_name": "shop", "service_timeout": "10s"})
-    checked = exhausted.play("--check")
+    checked = exhausted.checked
     assert checked.status == 0, checked.output
-    assert exhausted.application.restarts == 0
+    assert exhausted.restarts["app1"][:3] == [0, 0, 0]
     plan = checked.plan()
     assert [action["verb"] for action in plan["actions"]["app1"]] == ["restart_service"]
     assert "slot" in plan["actions"]["app1"][0]["reason"]
 
-    done = exhausted.play()
+    done = exhausted.done
     assert done.status == 0, done.output
-    assert exhausted.application.restarts == 1
+    assert exhausted.restarts["app1"][-1] == 1
     assert [action["outcome"] for action in done.actions() if action["verb"] == "restart_service"] == ["done"]
     done.assert_record_verifies()
 
 
 def test_no_slot_left_and_no_application_known(exhausted: Exhausted) -> None:
-    done = exhausted.play("--check")
-    assert done.status == 2
-    assert "no service of it is configured: set service_name" in " ".join(done.output.split())
+    assert exhausted.unknown.status == 2
+    assert "no service of it is configured: set service_name" in " ".join(exhausted.unknown.output.split())
 
 
 def test_a_restart_that_does_not_happen_is_a_failure(exhausted: Exhausted) -> None:
-    exhausted.site.group("app", app1={"service_name": "shop", "service_timeout": "6s"})
-    (exhausted.application.home / "broken").touch()
-    done = exhausted.play("--tags", "mitigate")
-    assert done.status == 2
-    assert [action["outcome"] for action in done.actions()] == ["failed"]
-    assert "restart_service: outcome failed" in done.output
+    assert exhausted.helpless.status == 2
+    assert outcomes(exhausted.helpless, "app3") == ["failed"]
+    assert "restart_service: outcome failed" in exhausted.helpless.output
 
 
 def test_a_restart_that_was_not_approved(exhausted: Exhausted) -> None:
-    exhausted.site.group("app", app1={"service_name": "shop"})
-    empty = exhausted.play("--check", "--tags", "mitigate", "-e", "service_restart=never").plan()
-    assert empty["actions"] == {}
-    done = exhausted.play("--tags", "mitigate", "-e", json.dumps({"incident_approved_plan": empty}))
-    assert exhausted.application.restarts == 0
-    assert [action["outcome"] for action in done.actions()] == ["refused"]
-    assert done.status == 2, "what the database needs was not done"
+    assert "app2" not in exhausted.checked.plan()["actions"]
+    assert exhausted.restarts["app2"] == [0, 0, 0, 0]
+    assert outcomes(exhausted.helpless, "app2") == ["refused"]
+    assert exhausted.helpless.failed == {"db1", "app3"}, "what the database needs was not done"
 
 
-def test_nothing_is_restarted_by_itself(healthy: Exhausted) -> None:
-    healthy.site.group("app", app1={"service_name": "shop"})
-    done = healthy.play("--tags", "mitigate")
-    assert done.status == 0, done.output
-    assert healthy.application.restarts == 0
-    assert done.actions() == []
+@dataclass
+class Healthy:
+    """Applications that do what they should: the plays against them, the settings and the restarts after each."""
+
+    checked: Ended
+    done: Ended
+    again: Ended
+    refused: Ended
+    settings: list[str]
+    unfit: str
+    restarts: dict[str, int]
 
 
-def test_the_pool_is_raised_and_the_old_size_kept(healthy: Exhausted, tmp_path: Path) -> None:
-    settings = tmp_path / "app.env"
+OBJECTS = [
+    {"operation": "analyze", "name": "public.incident_orders"}, {"operation": "vacuum", "name": "public.incident_orders"},
+    {"operation": "reindex", "name": "public.incident_orders_pkey"}, {"operation": "reindex", "name": "public.incident_orders"},
+]
+MITIGATE = ("--tags", "mitigate")
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory, server18: Server) -> Iterator[Healthy]:
+    """The pool of one is to grow, nothing is asked of the other; objects of the database are to be maintained."""
+    place = tmp_path_factory.mktemp("healthy")
+    faults.prepare(server18)
+    site = Site(place=place, server=server18)
+    settings, unfit = place / "app.env", place / "unfit.env"
     settings.write_text("PORT=1\nDATABASE_POOL_MAX=5\n")
-    healthy.site.group("app", app1={
-        "service_name": "shop", "service_pool_size": 12, "service_pool_instances": 2, "service_pool_file": str(settings),
-        "service_pool_key": "DATABASE_POOL_MAX", "service_timeout": "10s",
-    })
-    checked = healthy.play("--check", "--tags", "mitigate")
-    assert [action["verb"] for action in checked.plan()["actions"]["app1"]] == ["raise_pool", "restart_service"]
-    assert "=5" in settings.read_text()
-    done = healthy.play("--tags", "mitigate")
-    assert done.status == 0, done.output
-    assert "DATABASE_POOL_MAX=12\n" in settings.read_text()
-    actions = {action["verb"]: action for action in done.actions()}
+    unfit.write_text("POOL=5\n")
+    with application(server18, place / "grown") as grown, application(server18, place / "quiet") as quiet:
+        hosts = {
+            "grown": grown.variables(
+                service_pool_size=12, service_pool_instances=2, service_pool_file=str(settings), service_pool_key="DATABASE_POOL_MAX",
+                service_timeout="10s"),
+            "quiet": quiet.variables(),
+        }
+        ended, texts = [], []
+        for arguments in ((*MITIGATE, "--check"), MITIGATE):
+            ended.append(play(site, hosts, *arguments, postgres_maintain=OBJECTS))
+            texts.append(settings.read_text())
+        again = play(site, hosts, *MITIGATE)
+        wanted = {"service_pool_size": 20, "service_pool_file": str(unfit), "service_pool_key": "POOL"}
+        refused = play(site, {"app1": grown.variables(**wanted), "app2": quiet.variables(**wanted)}, *MITIGATE,
+                       postgres_maintain=OBJECTS, postgres_maintain_max=3)
+        yield Healthy(
+            checked=ended[0], done=ended[1], again=again, refused=refused, settings=texts, unfit=unfit.read_text(),
+            restarts={"grown": grown.restarts, "quiet": quiet.restarts},
+        )
+
+
+def test_nothing_is_restarted_by_itself(healthy: Healthy) -> None:
+    assert healthy.done.status == 0, healthy.done.output
+    assert healthy.restarts["quiet"] == 0
+    assert outcomes(healthy.done, "quiet") == []
+
+
+def test_the_pool_is_raised_and_the_old_size_kept(healthy: Healthy) -> None:
+    assert [action["verb"] for action in healthy.checked.plan()["actions"]["grown"]] == ["raise_pool", "restart_service"]
+    assert "=5" in healthy.settings[0]
+    assert healthy.done.status == 0, healthy.done.output
+    assert "DATABASE_POOL_MAX=12\n" in healthy.settings[1]
+    actions = {action["verb"]: action for action in healthy.done.actions()}
     assert actions["raise_pool"]["detail"]["before"]["stdout"] == "5"
     assert actions["restart_service"]["outcome"] == "done", "a new size counts from the next start"
-    again = healthy.play("--tags", "mitigate")
-    assert [action["outcome"] for action in again.actions()] == ["not_needed"]
-    assert healthy.application.restarts == 1
+    assert [action["outcome"] for action in healthy.again.actions()] == ["not_needed"]
+    assert healthy.restarts["grown"] == 1
 
 
-def test_a_pool_that_does_not_fit_is_refused(healthy: Exhausted, tmp_path: Path) -> None:
-    settings = tmp_path / "app.env"
-    settings.write_text("POOL=5\n")
-    common: dict[str, Any] = {
-        "service_name": "shop", "service_pool_size": 20, "service_pool_file": str(settings), "service_pool_key": "POOL",
-    }
-    healthy.site.group("app", app1=common, app2=common)
-    done = healthy.play("--tags", "mitigate")
-    assert [action["outcome"] for action in done.actions()] == ["refused", "refused"]
-    assert "want 40 connections, the server gives 37" in done.actions()[0]["detail"]["why"]
-    assert settings.read_text() == "POOL=5\n"
+def test_a_pool_that_does_not_fit_is_refused(healthy: Healthy) -> None:
+    assert outcomes(healthy.refused, "app1") + outcomes(healthy.refused, "app2") == ["refused", "refused"]
+    (first,) = (event["action"] for event in healthy.refused.events("action") if event["host"] == "app1")
+    assert "want 40 connections, the server gives 37" in first["detail"]["why"]
+    assert healthy.unfit == "POOL=5\n"
 
 
-def test_named_objects_are_maintained(site: Site, server18: Server) -> None:
-    faults.prepare(server18)
-    objects = [
-        {"operation": "analyze", "name": "public.incident_orders"}, {"operation": "vacuum", "name": "public.incident_orders"},
-        {"operation": "reindex", "name": "public.incident_orders_pkey"}, {"operation": "reindex", "name": "public.incident_orders"},
-    ]
-    given = ("--tags", "mitigate", "-e", json.dumps({"postgres_maintain": objects}))
-    checked = site.play("--check", *given)
-    assert checked.outcomes() == ["planned"] * 4
-    done = site.play(*given)
-    assert done.status == 0, done.output
-    assert done.outcomes() == ["done"] * 4
-    assert site.play(*given, "-e", "postgres_maintain_max=3").status == 2
+def test_named_objects_are_maintained(healthy: Healthy) -> None:
+    assert outcomes(healthy.checked, "db1") == ["planned"] * 4
+    assert healthy.done.status == 0, healthy.done.output
+    assert outcomes(healthy.done, "db1") == ["done"] * 4
+    assert healthy.refused.status == 2 and "db1" in healthy.refused.failed

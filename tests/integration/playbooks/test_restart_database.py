@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The restart of the database itself: only of what is shown to be the server that was judged, and a start where it is stopped.
 
-There is no systemd in a test: `systemctl` is a stand-in that really stops and starts the server.
+There is no systemd in a test: `systemctl` is a stand-in that really stops and starts the server. Three plays, each with several
+hosts, that the tests read: one in which every restart is refused, a check, and the run that was approved.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import json
 import os
 import pwd
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,8 @@ from typing import Any
 import pytest
 
 from demo import faults
-from demo.postgres import Server
+from demo.postgres import Server, find_bin_dir
+from tests.support.need import need
 from tests.support.processes import alive
 from tests.support.until import until
 
@@ -30,21 +34,43 @@ pytestmark = pytest.mark.timeout(900)
 DOUBLES = ROOT / "tests" / "support" / "doubles"
 UNIT = "postgresql@18-main"
 MITIGATE = ("--tags", "mitigate")
+#: Whatever else there is to say against it.
+ACCEPTED = {"postgres_restart_despite_backup": True, "postgres_restart_despite_replica": True}
+#: Hosts whose plays run where the responder works, as in inventories/reconciliation.
+HERE = ("by_controller", "by_container", "by_kubernetes")
 
 
 @dataclass
 class Database:
-    """A server below the stand-in for systemd, and plays that may restart it."""
+    """A host: a server, and a unit below a stand-in for systemd of its own."""
 
-    site: Site
+    name: str
     server: Server
     home: Path
+
+    def __post_init__(self) -> None:
+        self.home.mkdir()
+        argv = [str(self.server.bin_dir / "postgres"), "-D", str(self.server.data)]
+        if os.geteuid() == 0:
+            owner = pwd.getpwuid(self.server.data.stat().st_uid)
+            argv = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups", *argv]
+        (self.home / "command").write_text(json.dumps(argv))
+        (self.home / "calls").write_text("")
+        self.describe()
+        # The stand-ins are on the PATH of this host alone.
+        self.python.write_text(
+            f'#!/bin/sh\nexec env PATH={DOUBLES}:/usr/bin:/bin SYSTEMCTL_DOUBLE={self.home} {sys.executable} "$@"\n')
+        self.python.chmod(0o755)
+
+    @property
+    def python(self) -> Path:
+        """The host's interpreter."""
+        return self.home / "python"
 
     def adopt(self, pid: int) -> None:
         """Make a running process the unit's."""
         (self.home / "pid").write_text(str(pid))
         (self.home / "invocation").write_text("0")
-        (self.home / "calls").write_text("")
 
     def describe(self, **properties: str) -> None:
         """Give the unit properties of its own. PostgreSQL is ended by SIGINT, as its units do it."""
@@ -60,141 +86,170 @@ class Database:
         """What of that changes something."""
         return [line for line in self.calls if line.split()[0] in ("restart", "start", "stop")]
 
-    def play(self, *arguments: str, **variables: Any) -> Ended:
-        """Run the scenario with the stand-ins on PATH."""
-        given = {"postgres_restart_database": True, "postgres_service_name": UNIT, "postgres_connect_timeout": "2s", **variables}
-        return self.site.play(
-            *arguments, "-e", json.dumps(given), PATH=f"{DOUBLES}:{self.site.bin}:/usr/bin:/bin", SYSTEMCTL_DOUBLE=str(self.home),
-            DOCKER_DOUBLE_ADDRESS="127.0.0.1", ANSIBLE_FORKS="1",
+    def variables(self, **more: Any) -> dict[str, Any]:
+        """The host's."""
+        return {
+            "ansible_python_interpreter": str(self.python), "postgres_restart_database": True, "postgres_service_name": UNIT,
+            "postgres_connect_timeout": "2s", "postgres_login_unix_socket": str(self.server.socket_dir),
+            "postgres_login_port": self.server.port, **more,
+        }
+
+
+def play(site: Site, hosts: Mapping[str, Mapping[str, Any]], *arguments: str, **variables: Any) -> Ended:
+    """Run the scenario with these databases, one after the other."""
+    site.group("db", **hosts)
+    given = ("-e", json.dumps(variables)) if variables else ()
+    return site.play(*arguments, *given, PATH=f"{DOUBLES}:{site.bin}:/usr/bin:/bin", DOCKER_DOUBLE_ADDRESS="127.0.0.1", ANSIBLE_FORKS="1")
+
+
+def restart(done: Ended, host: str) -> dict[str, Any]:
+    """The one action on a host's database itself."""
+    (found,) = (event["action"] for event in done.events("action")
+                if event["host"] == host and event["action"]["verb"] == "restart_database")
+    return dict(found)
+
+
+@dataclass
+class Story:
+    """The three plays, and what was so in between."""
+
+    databases: dict[str, Database]
+    refused: Ended
+    checked: Ended
+    done: Ended
+    #: What was changed by the first two plays, by host; the units' calls of hosts that are elsewhere.
+    changed_before: dict[str, list[str]]
+    alive_before: dict[str, bool]
+    pids_before: dict[str, int]
+    pids_after: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory, server18: Server) -> Iterator[Story]:
+    """Nine hosts, four servers."""
+    place = tmp_path_factory.mktemp("restart")
+    with ExitStack() as stack:
+        bin_dir = find_bin_dir(18)
+        need(bin_dir, "PostgreSQL 18")
+        fresh = {name: stack.enter_context(Server.start(bin_dir=bin_dir, settings={"max_connections": "25"}))
+                 for name in ("judged", "depended", "stopped")}
+        behind = {**fresh, "frozen": fresh["judged"], "half_alive": fresh["stopped"],
+                  **dict.fromkeys(("another", "umbrella", *HERE), server18)}
+        databases = {name: Database(name, server, place / name) for name, server in behind.items()}
+        for database in databases.values():
+            database.adopt(database.server.pid)
+        for name in ("another", "half_alive"):
+            databases[name].adopt(os.getpid())
+        databases["umbrella"].describe(
+            Type="oneshot", MainPID="0", ActiveState="active", ConsistsOf=f"{UNIT}.service postgresql@13-old.service")
+        pids = {name: database.server.pid for name, database in databases.items()}
+        os.kill(pids["stopped"], signal.SIGINT)
+        until(lambda: not alive(pids["stopped"]), what="the server to be stopped")
+        stack.enter_context(faults.pg_dump(fresh["depended"]))
+        stack.enter_context(faults.pg_receivewal(fresh["depended"]))
+
+        site = Site(place=place, server=server18)
+        refused, checked, done = _play_all(site, databases)
+        yield Story(
+            databases=databases, refused=refused, checked=checked[0], done=done, changed_before=checked[1], alive_before=checked[2],
+            pids_before=pids, pids_after={name: fresh[name].pid for name in fresh},
         )
 
 
-@pytest.fixture
-def database(tmp_path: Path, fresh_server: Server) -> Iterator[Database]:
-    """A server that the stand-in can end and start."""
-    home = tmp_path / "unit"
-    home.mkdir()
-    argv = [str(fresh_server.bin_dir / "postgres"), "-D", str(fresh_server.data)]
-    if os.geteuid() == 0:
-        owner = pwd.getpwuid(fresh_server.data.stat().st_uid)
-        argv = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups", *argv]
-    (home / "command").write_text(json.dumps(argv))
-    made = Database(site=Site(place=tmp_path, server=fresh_server), server=fresh_server, home=home)
-    made.adopt(fresh_server.pid)
-    made.describe()
-    yield made
-
-
-def restart(done: Ended) -> dict[str, Any]:
-    """The one action on the database itself."""
-    (found,) = (action for action in done.actions() if action["verb"] == "restart_database")
-    return found
-
-
-def test_the_server_that_was_judged_is_restarted(database: Database) -> None:
-    before = database.server.pid
-    checked = database.play(*MITIGATE, "--check")
-    assert restart(checked)["outcome"] == "planned", checked.output
-    assert database.changes == []
-    done = database.play(*MITIGATE, incident_approved_plan=checked.plan())
-    assert (done.status, restart(done)["outcome"]) == (0, "done"), done.output
-    assert database.server.pid != before
-    assert database.server.execute("SELECT 1")
-
-
-def test_another_unit_is_never_restarted(database: Database) -> None:
-    """Whatever is accepted: the unit's process is another one, or the unit only groups others, as Debian's postgresql.service does."""
-    accepted = {"postgres_restart_despite_backup": True, "postgres_restart_despite_replica": True}
-    database.adopt(os.getpid())
-    another = database.play(*MITIGATE, **accepted)
-    assert restart(another)["outcome"] == "refused", another.output
-    assert f"the server's process is {database.server.pid}, the unit's process is {os.getpid()}" in restart(another)["detail"]["why"]
-
-    database.describe(Type="oneshot", MainPID="0", ActiveState="active", ConsistsOf=f"{UNIT}.service postgresql@13-old.service")
-    umbrella = database.play(*MITIGATE, "--check", postgres_service_name="postgresql", **accepted)
-    assert restart(umbrella)["outcome"] == "refused", umbrella.output
-    assert f"groups postgresql@13-old.service, {UNIT}.service: name one of those" in restart(umbrella)["detail"]["why"]
-    assert database.changes == []
-    assert alive(database.server.pid)
-
-
-def test_where_it_cannot_be_shown_the_local_unit_is_left_alone(tmp_path: Path, server18: Server) -> None:
-    """As in inventories/reconciliation: hosts whose plays run where the responder works, which has a unit of the same name."""
-    home = tmp_path / "unit"
-    home.mkdir()
-    site = Site(place=tmp_path, server=server18)
-    database = Database(site=site, server=server18, home=home)
-    database.adopt(server18.pid)
-    there = {"postgres_login_host": "127.0.0.1", "postgres_login_port": server18.port, "postgres_login_unix_socket": ""}
-    site.group(
-        "db",
-        by_controller={**there, "postgres_via": "controller"},
-        by_container={
-            **there, "postgres_via": "container", "postgres_login_host": "", "postgres_container_name": "shop-postgres",
-            "postgres_container_network": "shop_default",
-        },
-        by_kubernetes={**there, "postgres_via": "kubernetes", "postgres_kubernetes_target": "service/postgres",
-                       "postgres_kubernetes_namespace": "shop"},
-    )
-    given = {"postgres_restart_despite_backup": True, "postgres_restart_despite_replica": True}
-    for tags in ((*MITIGATE, "--check"), MITIGATE):
-        done = database.play(*tags, **given)
-        said = [action for action in done.actions() if action["verb"] == "restart_database"]
-        assert [action["outcome"] for action in said] == ["refused"] * 3, done.output
-        assert all("only with postgres_via=host (here: " in action["detail"]["why"] for action in said)
-    assert database.calls == [], "nobody even asked about the unit here"
-
-
-def test_not_while_somebody_depends_on_it(database: Database) -> None:
-    with faults.pg_dump(database.server), faults.pg_receivewal(database.server):
-        done = database.play(*MITIGATE)
-        assert restart(done)["outcome"] == "refused", done.output
-        assert restart(done)["detail"]["why"] == "a backup runs; a replica or another receiver of WAL is attached"
-        assert database.changes == []
-        before = database.server.pid
-        told = database.play(*MITIGATE, postgres_restart_despite_replica=True, postgres_restart_despite_backup=True)
-        assert restart(told)["outcome"] == "done", told.output
-        assert database.server.pid != before
-
-
-def test_a_stopped_server_is_started(database: Database) -> None:
-    stopped = database.server.pid
-    os.kill(stopped, signal.SIGINT)
-    until(lambda: not alive(stopped), what="the server to be stopped")
-    checked = database.play("--check")
-    assert (checked.status, restart(checked)["outcome"]) == (0, "planned"), checked.output
-    assert restart(checked)["reason"] == "The server is stopped, and its start was asked for."
-    done = database.play(incident_approved_plan=checked.plan())
-    assert (done.status, restart(done)["outcome"]) == (0, "done"), done.output
-    assert database.changes == [f"start {UNIT}"], "started, not restarted"
-    assert database.server.execute("SELECT 1")
-    # Now it runs, as when somebody had started it first: who approved a start has not approved a restart.
-    again = database.play(*MITIGATE, incident_approved_plan=checked.plan())
-    assert restart(again)["outcome"] == "refused", again.output
-    assert "approved" in restart(again)["detail"]["why"]
-    assert database.changes == [f"start {UNIT}"]
-
-
-def test_who_is_half_alive_is_not_started(database: Database) -> None:
-    """Nobody listens, and the unit has a process: it may just come up, or end."""
-    stopped = database.server.pid
-    os.kill(stopped, signal.SIGINT)
-    until(lambda: not alive(stopped), what="the server to be stopped")
-    database.adopt(os.getpid())
-    done = database.play(*MITIGATE)
-    assert (done.status, restart(done)["outcome"]) == (2, "refused"), done.output
-    assert "nobody listens where it should be" in restart(done)["detail"]["why"]
-    assert "was not done" in done.output
-    assert database.changes == []
-
-
-def test_a_frozen_server_is_not_restarted(database: Database) -> None:
-    frozen = database.server.pid
+def _play_all(site: Site, databases: Mapping[str, Database]) -> tuple[Ended, tuple[Ended, dict[str, list[str]], dict[str, bool]], Ended]:
+    there = {"postgres_login_host": "127.0.0.1", "postgres_login_unix_socket": "", **ACCEPTED}
+    elsewhere = {
+        "by_controller": databases["by_controller"].variables(**there, postgres_via="controller"),
+        "by_container": databases["by_container"].variables(
+            **{**there, "postgres_login_host": ""}, postgres_via="container", postgres_container_name="shop-postgres",
+            postgres_container_network="shop_default"),
+        "by_kubernetes": databases["by_kubernetes"].variables(
+            **there, postgres_via="kubernetes", postgres_kubernetes_target="service/postgres", postgres_kubernetes_namespace="shop"),
+    }
+    own = {name: databases[name].variables() for name in ("depended", "half_alive", "frozen")}
+    frozen = databases["frozen"].server.pid
     os.kill(frozen, signal.SIGSTOP)
     try:
-        done = database.play(*MITIGATE)
-        assert (done.status, restart(done)["outcome"]) == (2, "refused"), done.output
-        assert restart(done)["detail"]["why"] == "whether a backup runs cannot be seen; whether a replica is attached cannot be seen"
-        assert database.changes == []
+        refused = play(site, {**own, "another": databases["another"].variables(**ACCEPTED), **elsewhere}, *MITIGATE)
     finally:
         os.kill(frozen, signal.SIGCONT)
+    approvable = {
+        "judged": databases["judged"].variables(), "depended": databases["depended"].variables(**ACCEPTED),
+        "stopped": databases["stopped"].variables(),
+    }
+    umbrella = databases["umbrella"].variables(**ACCEPTED, postgres_service_name="postgresql")
+    checked = play(site, {**approvable, **elsewhere, "umbrella": umbrella}, *MITIGATE, "--check")
+    changed = {name: database.calls if name in HERE else database.changes for name, database in databases.items()}
+    living = {name: alive(database.server.pid) for name, database in databases.items() if name not in ("stopped", "half_alive")}
+    done = play(site, approvable, incident_approved_plan=checked.plan())
+    return refused, (checked, changed, living), done
+
+
+def test_the_server_that_was_judged_is_restarted(story: Story) -> None:
+    assert restart(story.checked, "judged")["outcome"] == "planned", story.checked.output
+    assert story.changed_before["judged"] == []
+    assert "judged" not in story.done.failed, story.done.output
+    assert restart(story.done, "judged")["outcome"] == "done"
+    assert story.pids_after["judged"] != story.pids_before["judged"]
+    assert story.databases["judged"].server.execute("SELECT 1")
+
+
+def test_another_unit_is_never_restarted(story: Story) -> None:
+    """Whatever is accepted: the unit's process is another one, or the unit only groups others, as Debian's postgresql.service does."""
+    another = restart(story.refused, "another")
+    assert another["outcome"] == "refused", story.refused.output
+    assert f"the server's process is {story.pids_before['another']}, the unit's process is {os.getpid()}" in another["detail"]["why"]
+
+    umbrella = restart(story.checked, "umbrella")
+    assert umbrella["outcome"] == "refused", story.checked.output
+    assert f"groups postgresql@13-old.service, {UNIT}.service: name one of those" in umbrella["detail"]["why"]
+    assert story.changed_before["another"] == story.changed_before["umbrella"] == []
+    assert story.alive_before["another"]
+
+
+@pytest.mark.parametrize("host", HERE)
+def test_where_it_cannot_be_shown_the_local_unit_is_left_alone(host: str, story: Story) -> None:
+    """As in inventories/reconciliation: hosts whose plays run where the responder works, which has a unit of the same name."""
+    for ended in (story.checked, story.refused):
+        said = restart(ended, host)
+        assert said["outcome"] == "refused", ended.output
+        assert "only with postgres_via=host (here: " in said["detail"]["why"]
+    assert story.changed_before[host] == [], "nobody even asked about the unit here"
+
+
+def test_not_while_somebody_depends_on_it(story: Story) -> None:
+    refused = restart(story.refused, "depended")
+    assert refused["outcome"] == "refused", story.refused.output
+    assert refused["detail"]["why"] == "a backup runs; a replica or another receiver of WAL is attached"
+    assert story.changed_before["depended"] == []
+    assert restart(story.done, "depended")["outcome"] == "done", story.done.output
+    assert story.pids_after["depended"] != story.pids_before["depended"]
+
+
+def test_a_stopped_server_is_started(story: Story) -> None:
+    checked = restart(story.checked, "stopped")
+    assert "stopped" not in story.checked.failed, story.checked.output
+    assert checked["outcome"] == "planned"
+    assert checked["reason"] == "The server is stopped, and its start was asked for."
+    assert "stopped" not in story.done.failed, story.done.output
+    assert restart(story.done, "stopped")["outcome"] == "done"
+    assert story.databases["stopped"].changes == [f"start {UNIT}"], "started, not restarted"
+    assert story.databases["stopped"].server.execute("SELECT 1")
+
+
+def test_who_is_half_alive_is_not_started(story: Story) -> None:
+    """Nobody listens, and the unit has a process: it may just come up, or end."""
+    said = restart(story.refused, "half_alive")
+    assert story.refused.status == 2 and "half_alive" in story.refused.failed, story.refused.output
+    assert said["outcome"] == "refused"
+    assert "nobody listens where it should be" in said["detail"]["why"]
+    assert "was not done" in story.refused.output
+    assert story.changed_before["half_alive"] == []
+
+
+def test_a_frozen_server_is_not_restarted(story: Story) -> None:
+    said = restart(story.refused, "frozen")
+    assert story.refused.status == 2 and "frozen" in story.refused.failed, story.refused.output
+    assert said["outcome"] == "refused"
+    assert said["detail"]["why"] == "whether a backup runs cannot be seen; whether a replica is attached cannot be seen"
+    assert story.changed_before["frozen"] == []
