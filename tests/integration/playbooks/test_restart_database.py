@@ -111,12 +111,13 @@ def restart(done: Ended, host: str) -> dict[str, Any]:
 
 @dataclass
 class Story:
-    """The three plays, and what was so in between."""
+    """The plays, and what was so in between. `again` is the approved plan once more, for the server that was started."""
 
     databases: dict[str, Database]
     refused: Ended
     checked: Ended
     done: Ended
+    again: Ended
     #: What was changed by the first two plays, by host; the units' calls of hosts that are elsewhere.
     changed_before: dict[str, list[str]]
     alive_before: dict[str, bool]
@@ -150,9 +151,11 @@ def story(tmp_path_factory: pytest.TempPathFactory, server18: Server) -> Iterato
 
         site = Site(place=place, server=server18)
         refused, checked, done = _play_all(site, databases)
+        pids_after = {name: server.pid for name, server in fresh.items()}
+        again = play(site, {"stopped": databases["stopped"].variables()}, *MITIGATE, incident_approved_plan=checked[0].plan())
         yield Story(
-            databases=databases, refused=refused, checked=checked[0], done=done, changed_before=checked[1], alive_before=checked[2],
-            pids_before=pids, pids_after={name: fresh[name].pid for name in fresh},
+            databases=databases, refused=refused, checked=checked[0], done=done, again=again, changed_before=checked[1],
+            alive_before=checked[2], pids_before=pids, pids_after=pids_after,
         )
 
 
@@ -237,6 +240,15 @@ def test_a_stopped_server_is_started(story: Story) -> None:
     assert story.databases["stopped"].server.execute("SELECT 1")
 
 
+def test_who_approved_a_start_has_not_approved_a_restart(story: Story) -> None:
+    """The server runs by now, as when somebody had started it between the plan and the run."""
+    again = restart(story.again, "stopped")
+    assert again["outcome"] == "refused", story.again.output
+    assert "approved" in again["detail"]["why"]
+    assert story.databases["stopped"].changes == [f"start {UNIT}"]
+    assert story.databases["stopped"].server.pid == story.pids_after["stopped"]
+
+
 def test_who_is_half_alive_is_not_started(story: Story) -> None:
     """Nobody listens, and the unit has a process: it may just come up, or end."""
     said = restart(story.refused, "half_alive")
@@ -251,5 +263,8 @@ def test_a_frozen_server_is_not_restarted(story: Story) -> None:
     said = restart(story.refused, "frozen")
     assert story.refused.status == 2 and "frozen" in story.refused.failed, story.refused.output
     assert said["outcome"] == "refused"
-    assert said["detail"]["why"] == "whether a backup runs cannot be seen; whether a replica is attached cannot be seen"
+    assert said["detail"]["why"] == (
+        "whether a backup runs cannot be seen; whether a replica is attached cannot be seen; "
+        "whether a commit waits for its synchronous standby cannot be seen"
+    )
     assert story.changed_before["frozen"] == []
