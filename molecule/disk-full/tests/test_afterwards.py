@@ -111,10 +111,11 @@ def test_faults_that_nobody_takes_back_go_by_themselves_the_last_one_first() -> 
         for name in ("first", "second")
     ]
     LAB.said("disk1", "rm -f /run/drill-went")
-    LAB.play("inject", {"drill_id": "alone", "drill_lifetime": "5s", "drill_faults": faults})
+    # The lifetime outlasts the arming and the injection of both on a busy controller.
+    LAB.play("inject", {"drill_id": "alone", "drill_lifetime": "20s", "drill_faults": faults})
     for name in ("first", "second"):
         LAB.said("disk1", f"test -e /run/{name} || grep {name} /run/drill-went")
-    until(lambda: LAB.host("disk1").run("cat /run/drill-went").stdout.split() == ["second", "first"], seconds=60, what="the ways back")
+    until(lambda: LAB.host("disk1").run("cat /run/drill-went").stdout.split() == ["second", "first"], seconds=90, what="the ways back")
     until(lambda: LAB.host("disk1").run("systemctl list-units --all --no-legend 'oncall-drill-*'").stdout == "", seconds=30, what="the end")
     LAB.said("disk1", "! ls /run/first && ! ls /run/second")
     LAB.check_nothing_left()
