@@ -17,12 +17,13 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._frame import left
 from tests.support.processes import alive
 from tests.support.until import until
 
+# What differs between Pythons and versions of ansible-core is met here first.
+pytestmark = pytest.mark.smoke
+
 # A module, as its supervisor starts it: a child that it waits for, and a daemon.
 JOB = """
 import pathlib, subprocess, sys
 
-# What differs between Pythons and versions of ansible-core is met here first.
-pytestmark = pytest.mark.smoke
 place = pathlib.Path(sys.argv[1])
 child = subprocess.Popen(["sleep", "600"])
 daemon = subprocess.Popen(["sleep", "600"], start_new_session=True)
