@@ -185,6 +185,8 @@ def main() -> int:
     parser.add_argument("pytest", nargs="*", help="unit and test: pytest's arguments")
     parser.add_argument("--began", type=float, metavar="EPOCH", help="when CI began: seconds since 1970; now if omitted")
     parser.add_argument("--record", action="store_true", help="write what was measured into tests/costs.yml")
+    # A shell's background job ignores SIGINT and so would its children, to whom tests send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.argv[1:2] in (["unit"], ["test"]) and not {"-h", "--help"} & set(sys.argv):
         return (unit if sys.argv[1] == "unit" else test)(sys.argv[2:])
     arguments = parser.parse_args()
