@@ -35,6 +35,8 @@ for entry in (str(_link_checkout()), str(ROOT), str(ROOT / "src")):
 def starts_of(argv: Sequence[object]) -> int:
     """How often a command starts Ansible: its own programs once; `incident run` looks and then acts, unless it only checks."""
     words = [os.fsdecode(word) for word in argv if isinstance(word, (str, bytes, os.PathLike))]
+    if words[:3] == ["ip", "netns", "exec"]:
+        words = words[4:]
     names = [os.path.basename(word) for word in words[:4]]
     if any(name == "ansible" or name.startswith(("ansible-playbook", "ansible-runner")) for name in names):
         return 1

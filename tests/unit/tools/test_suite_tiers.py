@@ -31,6 +31,7 @@ from tools.suite.run import Suite
         (["/venv/bin/incident", "run", "db-recovery", "--check"], 1),
         (["/venv/bin/incident", "run", "db-recovery", "--yes"], 2),
         ([sys.executable, "-m", "oncall_incident", "run", "db-recovery", "--yes"], 2),
+        (["ip", "netns", "exec", "host", "/venv/bin/python", "-m", "oncall_incident", "run", "brute-force", "--yes"], 2),
         (["/venv/bin/incident", "list"], 0),
         (["git", "log"], 0),
         # Ansible in an argument is not a start of it.
