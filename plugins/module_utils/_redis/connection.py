@@ -100,11 +100,11 @@ class Client:
             raise cannot("not_redis", self.login, str(exc)) from None
         except OSError as exc:
             try:
-                self._stream.last_words(bound, self._refuse_farewell)
+                problem = self._stream.last_words(bound, self._refuse_farewell) or exc
             finally:
                 self.close()
-            kind = "tls_failed" if isinstance(exc, ssl.SSLError) and not self._heard else "connection_lost"
-            raise cannot(kind, self.login, str(exc) or type(exc).__name__) from None
+            kind = "tls_failed" if _is_alert(problem) and not self._heard else "connection_lost"
+            raise cannot(kind, self.login, str(problem) or type(problem).__name__) from None
 
     def call(self, *args: Argument, timeout: t.Optional[float] = None) -> Reply:
         """One command; its reply as it came: bytes, a number, a list, None.
@@ -197,6 +197,11 @@ def connect(
     return client
 
 
+def _is_alert(exc: OSError) -> bool:
+    """Whether TLS failed, and did not merely end: a server that is being restarted ends it too."""
+    return isinstance(exc, ssl.SSLError) and not isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
+
+
 def _dial(login: Login, connect_timeout: float, wall: Deadline) -> socket.socket:
     try:
         return dial(login, deadline=wall.part(connect_timeout))
@@ -280,10 +285,20 @@ class _Stream:
         del self._buffer[:size]
         return found
 
-    def last_words(self, bound: Deadline, hear: t.Callable[[Reply], None]) -> None:
-        """A server that refuses says why and closes at once: our command may find the door shut with the reason still unread."""
-        with contextlib.suppress(OSError, NotRedis, ValueError):
+    def last_words(self, bound: Deadline, hear: t.Callable[[Reply], None]) -> t.Optional[ssl.SSLError]:
+        """A server that refuses says why and closes at once: our command may find the connection closed with the reason still unread.
+
+        Returns:
+            The reason where it is one of TLS, else None. In TLS 1.3 a server looks at the client's certificate when the handshake
+            is over on our side, so that its alert comes with the first read (RFC 8446, 4.4.2.4).
+        """
+        try:
             hear(read_reply(self.until(bound)))
+        except ssl.SSLError as exc:
+            return exc
+        except (OSError, NotRedis, ValueError):
+            pass
+        return None
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
