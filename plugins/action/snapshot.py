@@ -21,7 +21,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._core.durations import parse_duration
 from ..module_utils._core.errors import BadInput, IncidentError
-from ..module_utils._core.snapshot import COLLECTED, DEFERRED, FAILED, TIMED_OUT
+from ..module_utils._snapshot.catalogue import COLLECTED, DEFERRED, FAILED, TIMED_OUT
 from ..module_utils._snapshot.collect import OUTPUTS
 from ..plugin_utils._frame import fetching, marker, whose
 from ..plugin_utils._record import keeping, redact, summary

@@ -140,12 +140,12 @@ history:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._bans.access import Question, look
+from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend, targets_of
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding, Skipped, verdict
 from ansible_collections.oncall.incident.plugins.module_utils._core.patience import await_ok, patience_from
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.access import Question, look
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.args import daemon_spec, open_backend, targets_of
-from ansible_collections.oncall.incident.plugins.module_utils._host.programs import run
+from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
 

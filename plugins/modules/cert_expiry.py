@@ -481,13 +481,13 @@ new:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.expiry_args import expiry_spec, request_from
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.library import require_cryptography
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.look import look
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.watch import run, troubled
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import must_fail
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
-from ansible_collections.oncall.incident.plugins.module_utils._x509.expiry_args import expiry_spec, request_from
-from ansible_collections.oncall.incident.plugins.module_utils._x509.library import require_cryptography
-from ansible_collections.oncall.incident.plugins.module_utils._x509.look import look
-from ansible_collections.oncall.incident.plugins.module_utils._x509.watch import run, troubled
 
 
 class NotRecovered(IncidentError):

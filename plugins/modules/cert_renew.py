@@ -209,17 +209,17 @@ import platform
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_renewal import due_thresholds, lineages_from, renewals
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.renewal import due_thresholds, lineages_from, renewals
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.library import require_cryptography
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal.commands import find, run
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal.journal import Journal
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal.keys import key_problem
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal.locks import released
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal.reading import read
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal.renew import Bounds, Effects, renew
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
-from ansible_collections.oncall.incident.plugins.module_utils._renewal.commands import find, run
-from ansible_collections.oncall.incident.plugins.module_utils._renewal.journal import Journal
-from ansible_collections.oncall.incident.plugins.module_utils._renewal.keys import key_problem
-from ansible_collections.oncall.incident.plugins.module_utils._renewal.locks import released
-from ansible_collections.oncall.incident.plugins.module_utils._renewal.reading import read
-from ansible_collections.oncall.incident.plugins.module_utils._renewal.renew import Bounds, Effects, renew
-from ansible_collections.oncall.incident.plugins.module_utils._x509.library import require_cryptography
 
 
 def argument_spec() -> dict[str, t.Any]:

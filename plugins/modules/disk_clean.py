@@ -145,10 +145,10 @@ error:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oncall.incident.plugins.module_utils._core.cleaning import OPERATIONS, Rule, check_rule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._host.cleaning import Limits, clean_up
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.cleaning import OPERATIONS, Rule, check_rule
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
 

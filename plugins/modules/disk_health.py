@@ -68,8 +68,8 @@ path:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oncall.incident.plugins.module_utils._core.disk import judge_disk, nearest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import judge_disk, nearest
 
 
 def main() -> None:

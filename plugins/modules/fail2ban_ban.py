@@ -149,14 +149,14 @@ error:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend, targets_of
+from ansible_collections.oncall.incident.plugins.module_utils._bans.ban import Order, ban
+from ansible_collections.oncall.incident.plugins.module_utils._bans.operators import named
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.args import daemon_spec, open_backend, targets_of
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.ban import Order, ban
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.filters import KINDS
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.operators import named
-from ansible_collections.oncall.incident.plugins.module_utils._host.programs import run
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.filters import KINDS
+from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
 

@@ -82,11 +82,11 @@ backend:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend
+from ansible_collections.oncall.incident.plugins.module_utils._bans.health import judge_daemon, unreachable
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach, IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.args import daemon_spec, open_backend
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.filters import KINDS
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.health import judge_daemon, unreachable
-from ansible_collections.oncall.incident.plugins.module_utils._host.programs import run
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.filters import KINDS
+from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
 

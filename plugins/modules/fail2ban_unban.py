@@ -199,13 +199,13 @@ error:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend, targets_of
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.unbanning import COVERINGS, REPORT, Wish
+from ansible_collections.oncall.incident.plugins.module_utils._bans.unban import Order, unban
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._core.unbanning import COVERINGS, REPORT, Wish
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.args import daemon_spec, open_backend, targets_of
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.filters import KINDS
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.unban import Order, unban
-from ansible_collections.oncall.incident.plugins.module_utils._host.programs import run
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.filters import KINDS
+from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
 

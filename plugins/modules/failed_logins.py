@@ -124,8 +124,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._core.logins import count, judge_logins
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.login_sources import read_events
+from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import count, judge_logins
+from ansible_collections.oncall.incident.plugins.module_utils._logins.sources import read_events
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
 

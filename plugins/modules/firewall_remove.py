@@ -105,9 +105,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, parse_network
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.filters import AUTO, read_filters
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.rule_removal import Wish, remove_rules
-from ansible_collections.oncall.incident.plugins.module_utils._host.programs import run
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.filters import AUTO, read_filters
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.rule_removal import Wish, remove_rules
+from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
 

@@ -111,11 +111,11 @@ jails:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend, targets_of
+from ansible_collections.oncall.incident.plugins.module_utils._bans.trace import trace
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.args import daemon_spec, open_backend, targets_of
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.filters import KINDS
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.trace import trace
-from ansible_collections.oncall.incident.plugins.module_utils._host.programs import run
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.filters import KINDS
+from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
 

@@ -523,7 +523,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach, IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import must_fail, verdict
 from ansible_collections.oncall.incident.plugins.module_utils._core.recovery import compare, not_ok
-from ansible_collections.oncall.incident.plugins.module_utils._core.watch import wait_from
+from ansible_collections.oncall.incident.plugins.module_utils._core.waiting import wait_from
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import exit_with, fail_with
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health import Look, Request, look, unreachable
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_args import (

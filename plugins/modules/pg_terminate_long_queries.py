@@ -404,11 +404,11 @@ hint:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
-from ansible_collections.oncall.incident.plugins.module_utils._core.protection import BACKUP_TOOLS
-from ansible_collections.oncall.incident.plugins.module_utils._core.rules import GROUPS, VICTIMS, parse_ages, parse_rules
-from ansible_collections.oncall.incident.plugins.module_utils._core.sessions import STRATEGIES
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec, session_from, session_in
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.protection import BACKUP_TOOLS
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import GROUPS, VICTIMS, parse_ages, parse_rules
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.sessions import STRATEGIES
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import require_psycopg
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.termination import Request, terminate_long_queries
 

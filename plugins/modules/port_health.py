@@ -116,7 +116,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.durations im
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import verdict
 from ansible_collections.oncall.incident.plugins.module_utils._core.patience import await_ok, patience_from
-from ansible_collections.oncall.incident.plugins.module_utils._net.ports import look
+from ansible_collections.oncall.incident.plugins.module_utils._probe.ports import look
 
 
 def main() -> None:

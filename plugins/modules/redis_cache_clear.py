@@ -191,11 +191,11 @@ hint:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_cache import CACHE_TYPES
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._redis.acting import patient_connection
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec
 from ansible_collections.oncall.incident.plugins.module_utils._redis.clearing import clear, request_from
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.cache import CACHE_TYPES
 
 
 def main() -> None:

@@ -141,7 +141,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
-from ansible_collections.oncall.incident.plugins.module_utils._host.programs import run
+from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._service.instances import described
 from ansible_collections.oncall.incident.plugins.module_utils._service.looking import Compose, containers, unit

@@ -237,7 +237,8 @@ import tempfile
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._core.snapshot import (
+from ansible_collections.oncall.incident.plugins.module_utils._module.results import exit_with
+from ansible_collections.oncall.incident.plugins.module_utils._snapshot.catalogue import (
     catalogue,
     chosen,
     in_order,
@@ -245,7 +246,6 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.snapshot imp
     redis,
     since_from,
 )
-from ansible_collections.oncall.incident.plugins.module_utils._module.results import exit_with
 from ansible_collections.oncall.incident.plugins.module_utils._snapshot.collect import Bounds, hand_over, take
 
 

@@ -14,11 +14,12 @@ from typing import Annotated
 
 import typer
 
-from . import ansible_cfg, collection, texts
-from .collection import Collection
+from . import texts
 from .commands import evidence, incidents
 from .errors import Stop
 from .exits import Exit
+from .running import ansible_cfg, collection
+from .running.collection import Collection
 
 # click's plain help: typer's boxes leave too little of 80 columns for the text.
 app = typer.Typer(
@@ -78,7 +79,7 @@ def root(
 ) -> None:
     """The options of `incident` itself."""
     if version:
-        from .versions import text
+        from .commands.version import text
 
         typer.echo(text(_find()))
         raise typer.Exit
@@ -125,9 +126,9 @@ def run(
 ) -> None:
     """See texts.RUN."""
     found = _bind()
-    from .request import Request
-    from .run_command import run_and_show
-    from .secrets import ask, seconds
+    from .commands.run import run_and_show
+    from .running.passwords import ask
+    from .running.request import Request, seconds
 
     asking = [name for name, wanted in (("vault", ask_vault_password), ("ssh", ask_pass), ("become", ask_become_pass)) if wanted]
     options, answers = ask(asking, vault_ids=vault_id or [])
@@ -169,9 +170,8 @@ def drill(
 ) -> None:
     """See texts.DRILL."""
     found = _bind()
-    from .drill.command import drill_and_show, show_drills
-    from .request import Request
-    from .secrets import seconds
+    from .commands.drill import drill_and_show, show_drills
+    from .running.request import Request, seconds
 
     if not name:
         show_drills(found, as_json=as_json)
@@ -189,7 +189,7 @@ def drill(
 def scenarios(as_json: Json = False) -> None:
     """List the scenarios."""
     found = _find()
-    from .listing import show_scenarios
+    from .commands.scenarios import show_scenarios
 
     show_scenarios(found.path, as_json=as_json)
 
@@ -205,7 +205,7 @@ def verify(
 ) -> None:
     """See texts.VERIFY."""
     _bind()
-    from .verify_command import verify_and_show
+    from .commands.verify import verify_and_show
 
     raise typer.Exit(int(verify_and_show(record, allowed_signers=allowed_signers, tsa_ca=tsa_ca, as_json=as_json)))
 
@@ -230,7 +230,7 @@ def report(
 ) -> None:
     """See texts.REPORT."""
     _bind()
-    from .report_command import report_and_show
+    from .commands.report import report_and_show
 
     report_and_show(record, everything=everything, form=form, output=output)
 
@@ -249,7 +249,7 @@ def metrics(
 ) -> None:
     """See texts.METRICS."""
     _bind()
-    from .metrics_command import metrics_and_show
+    from .commands.metrics import metrics_and_show
 
     metrics_and_show(by=by, since=since, form=form)
 

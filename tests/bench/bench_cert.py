@@ -113,8 +113,8 @@ def bare(ports: list[int], ca_path: str) -> float:
 
 def ours(ports: list[int], ca_path: str) -> float:
     """Endpoints per second of the module's look, report included."""
-    from ansible_collections.oncall.incident.plugins.module_utils._x509.expiry_args import expiry_spec, request_from
-    from ansible_collections.oncall.incident.plugins.module_utils._x509.look import look
+    from ansible_collections.oncall.incident.plugins.module_utils._certificate.expiry_args import expiry_spec, request_from
+    from ansible_collections.oncall.incident.plugins.module_utils._certificate.look import look
 
     params = {name: option.get("default") for name, option in expiry_spec().items()}
     params.update(endpoints=[f"127.0.0.1:{port}" for port in ports], ca_path=ca_path, workers=WORKERS)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_renewal import due_thresholds, lineages_from
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_targets import parse_endpoint
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.renewal import due_thresholds, lineages_from
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.targets import parse_endpoint
 from ansible_collections.oncall.incident.plugins.modules import cert_renew
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.specs import load_options, value_errors
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.client import DEFAULT_SOCKET
+from ansible_collections.oncall.incident.plugins.module_utils._bans.client import DEFAULT_SOCKET
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import specs
 
 ROOT = Path(__file__).resolve().parents[2]

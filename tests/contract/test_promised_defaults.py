@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.oncall.incident.plugins.module_utils._core.rules import default_rules
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import default_rules
 from ansible_collections.oncall.incident.plugins.modules import fail2ban_ban, fail2ban_unban, pg_terminate_long_queries
 
 ROLE = Path(__file__).parents[2] / "roles" / "postgres" / "defaults" / "main.yml"

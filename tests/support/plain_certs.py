@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_model import Cert
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.model import Cert
 
 
 def cert(**more: t.Any) -> Cert:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
-from ansible_collections.oncall.incident.plugins.module_utils._core.protection import BACKUP_TOOLS, Policy
-from ansible_collections.oncall.incident.plugins.module_utils._core.rules import parse_rules
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.connection import Login, Session, connect
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.protection import BACKUP_TOOLS, Policy
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import parse_rules
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signals import Look
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.termination import Request
 

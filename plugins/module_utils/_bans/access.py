@@ -12,16 +12,16 @@ import dataclasses
 import os
 import typing as t
 
-from .._core import access
 from .._core.addresses import Network, Span, canonical, read_network
 from .._core.errors import CannotReach
-from .._core.f2b_replies import Ban
 from .._core.findings import CRITICAL, OK, Finding, Skipped
-from .._core.packet_filter import Block
-from .._host.programs import Run
+from .._firewall.decisions.packet_filter import Block
+from .._firewall.filters import AUTO, Filters, read_filters
+from .._module.programs import Run
 from . import operators
-from .backends import Backend
-from .filters import AUTO, Filters, read_filters
+from .daemons import Backend
+from .decisions import access
+from .decisions.replies import Ban
 
 DAEMON = "daemon"
 

@@ -13,18 +13,19 @@ import os
 import time
 import typing as t
 
-from .._core import actions, banning
+from .._core import actions
 from .._core.addresses import Network, Span, canonical, read_network
-from .._core.banning import Protected
 from .._core.errors import BadInput, IncidentError, LimitExceeded
-from .._core.f2b_replies import Ban
 from .._core.limits import Budget
-from .._core.packet_filter import EXACT
-from .._core.unbanning import known_jails
-from .._host.programs import Run
+from .._firewall.decisions.packet_filter import EXACT
+from .._firewall.filters import Filters, read_filters
+from .._module.programs import Run
 from . import operators
-from .backends import GROUP, Backend, CrowdSec, Fail2ban, acting_alone
-from .filters import Filters, read_filters
+from .daemons import GROUP, Backend, CrowdSec, Fail2ban, acting_alone
+from .decisions import banning
+from .decisions.banning import Protected
+from .decisions.replies import Ban
+from .decisions.unbanning import known_jails
 from .unban import MEASURE_SECONDS, POLL, iso
 
 DEFAULT_SECONDS = 4 * 3600.0

@@ -6,7 +6,7 @@
 This module util is PRIVATE to the collection: it may change at any time.
 
 The protocol is a pickled list of words and <F2B_END_COMMAND>, answered by a pickled pair and the same end (fail2ban's
-client/csocket.py and server/asyncserver.py). It is spoken here without fail2ban and without unpickling: see f2b_pickle.
+client/csocket.py and server/asyncserver.py). It is spoken here without fail2ban and without unpickling: see pickled.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import subprocess
 import time
 import typing as t
 
-from .._core import f2b_pickle
 from .._core.errors import CannotReach, IncidentError
-from .._core.f2b_replies import NUMBER, Ban, ServerSaidNo, answer_of, bans_of, from_client, jails_of, texts_of
+from .decisions import pickled
+from .decisions.replies import NUMBER, Ban, ServerSaidNo, answer_of, bans_of, from_client, jails_of, texts_of
 
 END = b"<F2B_END_COMMAND>"
 CLOSE = b"<F2B_CLOSE_COMMAND>"
@@ -126,11 +126,11 @@ class SocketTransport:
                 raise OSError(errno.ECONNRESET, "the server closed it")
             data += chunk
             if len(data) > MAX_REPLY:
-                raise f2b_pickle.NotData(f"more than {MAX_REPLY} bytes")
+                raise pickled.NotData(f"more than {MAX_REPLY} bytes")
             if data.endswith(END):
                 try:
-                    return f2b_pickle.read(bytes(data[: -len(END)]))
-                except f2b_pickle.Truncated:
+                    return pickled.read(bytes(data[: -len(END)]))
+                except pickled.Truncated:
                     # The end's own text can stand inside an answer, which quotes logs.
                     continue
 
@@ -229,7 +229,7 @@ class Server:
         except ServerSaidNo as exc:
             raise CommandRefused(f"fail2ban refused {' '.join(words[:4])}: {exc}.", hint="See its log.", said=str(exc),
                                  exception_kind=exc.kind) from exc
-        except f2b_pickle.NotData as exc:
+        except pickled.NotData as exc:
             # Reading may be asked again in another way; what changes things may have been done already.
             if self._fallback is None or words[0] not in ("ping", "version", "status", "get"):
                 raise CannotReach(f"The answer of fail2ban to {' '.join(words[:3])} cannot be read: {exc}.",
@@ -247,7 +247,7 @@ class Server:
         """Their names."""
         try:
             return jails_of(self.ask("status"))
-        except f2b_pickle.NotData as exc:
+        except pickled.NotData as exc:
             raise CannotReach(f"fail2ban's jails cannot be read: {exc}.", reason="protocol") from exc
 
     def bans(self, jail: str) -> list[Ban]:

@@ -21,10 +21,10 @@ from .._core.addresses import Span, read_network
 from .._core.durations import format_duration
 from .._core.errors import CannotReach, Locked
 from .._core.excerpt import read_end
-from .._core.f2b_replies import Ban
-from .._host.programs import find, run
+from .._module.programs import find, run
 from .client import Clock, Server
 from .database import MAX_LINES, Stored, Unreadable, read_bans, tidy
+from .decisions.replies import Ban
 
 FAIL2BAN, CROWDSEC = "fail2ban", "crowdsec"
 #: Entries in one command: the server runs an action for each before it answers, and the deadline is looked at in between.

@@ -18,7 +18,7 @@ import typing as t
 import urllib.parse
 
 from .._core.excerpt import redact_line
-from .._core.f2b_replies import Ban
+from .decisions.replies import Ban
 
 MAX_LINES = 5
 _MAX_LINE = 300

@@ -12,13 +12,13 @@ import os
 import typing as t
 
 from .._core.errors import Blind, CannotReach, IncidentError
-from .._core.f2b_replies import Ban
 from .._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped, judge, verdict
-from .._core.packet_filter import EXACT, FAIL2BAN, owner_of
-from .._host.programs import Run
-from .backends import Backend, Fail2ban
+from .._firewall.decisions.packet_filter import EXACT, FAIL2BAN, owner_of
+from .._firewall.filters import Filters, read_filters
+from .._module.programs import Run
+from .daemons import Backend, Fail2ban
 from .database import Unreadable
-from .filters import Filters, read_filters
+from .decisions.replies import Ban
 
 #: Beginnings of the names of fail2ban's own actions that write into this host's filters.
 FILTER_ACTIONS = ("iptables", "nftables", "firewallcmd", "ufw", "hostsdeny", "route", "shorewall", "apf")

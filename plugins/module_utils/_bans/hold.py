@@ -18,7 +18,7 @@ import uuid
 
 from .._core.addresses import Span, read_network
 from .._core.errors import BadInput, IncidentError
-from .._host.programs import Run, find
+from .._module.programs import Run, find
 from .client import Server
 
 MAX_ENTRIES = 200

@@ -22,8 +22,8 @@ import typing as t
 
 from .._core.addresses import Network, parse_network, read_network
 from .._core.errors import Blind
-from .._core.sockets_table import ESTABLISHED, TcpSocket, parse_tcp
-from .._host.programs import Run
+from .._host.decisions.sockets_table import ESTABLISHED, TcpSocket, parse_tcp
+from .._module.programs import Run
 
 #: OpenSSH's processes by version (sshd-session since 9.8), and Dropbear's.
 SSH_PROGRAMS = frozenset({"sshd", "sshd-session", "sshd-auth", "dropbear"})

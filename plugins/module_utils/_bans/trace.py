@@ -13,11 +13,11 @@ import typing as t
 from .._core.addresses import Network, Span, canonical
 from .._core.errors import Blind, IncidentError
 from .._core.findings import Skipped, verdict
-from .._core.sockets_table import listeners
-from .._core.tracing import cause_of, judge_listening, judge_trace
-from .._host.programs import Run
-from .backends import Backend
-from .filters import Filters, read_filters
+from .._firewall.decisions.tracing import cause_of, judge_listening, judge_trace
+from .._firewall.filters import Filters, read_filters
+from .._host.decisions.sockets_table import listeners
+from .._module.programs import Run
+from .daemons import Backend
 from .operators import tcp_table
 from .unban import iso
 

@@ -13,19 +13,20 @@ import datetime
 import time
 import typing as t
 
-from .._core import actions, unbanning
+from .._core import actions
 from .._core.addresses import Span
 from .._core.errors import IncidentError
-from .._core.f2b_replies import Ban
-from .._core.filter_repair import removal
 from .._core.findings import Skipped
-from .._core.packet_filter import Block
-from .._core.unbanning import Absent, Chosen, Selection, StillShut, Wish
-from .._host.programs import Run
+from .._firewall.decisions.filter_repair import removal
+from .._firewall.decisions.packet_filter import Block
+from .._firewall.filters import Filters, read_filters
+from .._module.programs import Run
 from . import hold as holding
-from .backends import Backend, Fail2ban, acting_alone
+from .daemons import Backend, Fail2ban, acting_alone
 from .database import Stored, Unreadable
-from .filters import Filters, read_filters
+from .decisions import unbanning
+from .decisions.replies import Ban
+from .decisions.unbanning import Absent, Chosen, Selection, StillShut, Wish
 
 POLL = 0.25
 #: Measuring has a time of its own, since what was begun must be measured also when it took too long: seconds.

@@ -13,11 +13,11 @@ import datetime
 import json
 import typing as t
 
-from .._core.acme_renewal import certificate_id, known_directory, read_renewal
-from .._core.cert_model import ENDPOINT, Cert, Renewal, Seen, path_up
-from .._core.cert_targets import Terms
-from .._core.cert_verdict import NO_ISSUER
 from . import revocation, verify
+from .decisions.acme_renewal import certificate_id, known_directory, read_renewal
+from .decisions.model import ENDPOINT, Cert, Renewal, Seen, path_up
+from .decisions.targets import Terms
+from .decisions.verdict import NO_ISSUER
 from .fetch import Fetcher, NotFetched
 from .files import Unreadable, certificates
 from .parse import BadCertificate, parse

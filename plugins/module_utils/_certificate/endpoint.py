@@ -16,13 +16,13 @@ import ssl
 import time
 import typing as t
 
-from .._core.cert_model import ENDPOINT, UNREACHABLE, Cert, Seen, Trouble, Trust
-from .._core.cert_targets import Endpoint
 from .._core.errors import IncidentError
-from .._core.starttls import Refused, connect_through, start_tls, talk
-from .._core.tls_hello import client_hello
-from .._core.tls_records import flight_ended, staple
-from .handshake import Contexts, Shaken, can_see_chains, remaining, shake, shake_plainly, trust_store_is_empty
+from .._probe.decisions.starttls import Refused, connect_through, start_tls, talk
+from .._probe.decisions.tls_hello import client_hello
+from .._probe.decisions.tls_records import flight_ended, staple
+from .._probe.handshake import Contexts, Shaken, can_see_chains, remaining, shake, shake_plainly, trust_store_is_empty
+from .decisions.model import ENDPOINT, UNREACHABLE, Cert, Seen, Trouble, Trust
+from .decisions.targets import Endpoint
 from .parse import BadCertificate, parse
 from .pool import bounded
 

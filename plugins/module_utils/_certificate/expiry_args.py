@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.cert_targets import Targets, targets_from
-from .._core.cert_time import THRESHOLD_OPTIONS
-from .._core.cert_verdict import CHECKS, Skew
 from .._core.durations import parse_duration
 from .._core.errors import BadInput
+from .._probe.handshake import Contexts
 from .asking import Asking
+from .decisions.targets import Targets, targets_from
+from .decisions.time import THRESHOLD_OPTIONS
+from .decisions.verdict import CHECKS, Skew
 from .endpoint import Means
 from .fetch import Fetcher
-from .handshake import Contexts
 from .look import Request
 
 

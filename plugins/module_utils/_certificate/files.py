@@ -17,9 +17,9 @@ import os
 import re
 import typing as t
 
-from .._core.cert_model import CONTENT, FILE, KUBECONFIG, UNREADABLE, Cert, Seen, Trouble
-from .._core.cert_targets import Content, Place
 from .._core.errors import IncidentError
+from .decisions.model import CONTENT, FILE, KUBECONFIG, UNREADABLE, Cert, Seen, Trouble
+from .decisions.targets import Content, Place
 from .parse import BadCertificate, parse
 
 _MAX_BYTES = 32 * 1024 * 1024

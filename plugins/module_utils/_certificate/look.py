@@ -14,15 +14,15 @@ import fnmatch
 import time
 import typing as t
 
-from .._core.cert_model import CONTENT, ENDPOINT, FILE, KUBECONFIG, Seen
-from .._core.cert_report import report
-from .._core.cert_targets import Endpoint, Pair, Place, Targets, Terms
-from .._core.cert_time import ACME
-from .._core.cert_verdict import Skew, compare_pair, expect, judge
 from . import asking as after
 from . import endpoint as endpoints
 from . import files
 from .asking import Asking
+from .decisions.model import CONTENT, ENDPOINT, FILE, KUBECONFIG, Seen
+from .decisions.report import report
+from .decisions.targets import Endpoint, Pair, Place, Targets, Terms
+from .decisions.time import ACME
+from .decisions.verdict import Skew, compare_pair, expect, judge
 from .endpoint import Address, Means, Resolver
 from .pool import run_all
 

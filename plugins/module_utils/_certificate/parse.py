@@ -15,8 +15,8 @@ import traceback
 import typing as t
 import warnings
 
-from .._core.cert_model import Cert
 from .._core.errors import IncidentError
+from .decisions.model import Cert
 
 CRYPTOGRAPHY_TRACEBACK: t.Optional[str] = None
 CRYPTOGRAPHY_VERSION: tuple[int, ...] = ()

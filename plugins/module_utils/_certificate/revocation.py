@@ -14,7 +14,7 @@ import datetime
 import hashlib
 import typing as t
 
-from .._core.cert_model import Cert, Revocation
+from .decisions.model import Cert, Revocation
 from .fetch import Fetcher, NotFetched
 from .parse import load, signed_by
 

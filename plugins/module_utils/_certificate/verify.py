@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import typing as t
 
-from .._core.cert_model import Cert, Trust
+from .decisions.model import Cert, Trust
 from .parse import pem
 
 

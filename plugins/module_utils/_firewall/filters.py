@@ -14,11 +14,11 @@ import typing as t
 from .._core.addresses import Span
 from .._core.errors import Blind
 from .._core.findings import Skipped
-from .._core.iptables_rules import parse_ipsets, parse_save, variant_of
-from .._core.nft_ruleset import Unreadable, parse_nft
-from .._core.other_filters import DEAD_ROUTES, hosts_deny_blocks, parse_routes, rich_rule_blocks, route_blocks, route_is_dead
-from .._core.packet_filter import AddressSet, Block, Probe, Table, Walker
-from .._host.programs import Run
+from .._module.programs import Run
+from .decisions.iptables_rules import parse_ipsets, parse_save, variant_of
+from .decisions.nft_ruleset import Unreadable, parse_nft
+from .decisions.other_filters import DEAD_ROUTES, hosts_deny_blocks, parse_routes, rich_rule_blocks, route_blocks, route_is_dead
+from .decisions.packet_filter import AddressSet, Block, Probe, Table, Walker
 
 AUTO, NFTABLES, IPSET, IPTABLES, FIREWALLD, HOSTS_DENY, ROUTE = KINDS = (
     "auto", "nftables", "ipset", "iptables", "firewalld", "hosts_deny", "route",

@@ -19,9 +19,9 @@ from .._core import actions
 from .._core.addresses import Span
 from .._core.errors import IncidentError, LimitExceeded, Locked
 from .._core.limits import Budget
-from .._core.packet_filter import Block
-from .._core.rule_removal import Remedy, remedy
-from .._host.programs import Run
+from .._module.programs import Run
+from .decisions.packet_filter import Block
+from .decisions.rule_removal import Remedy, remedy
 from .filters import Filters
 
 VERB = "remove_rule"

@@ -15,9 +15,9 @@ import time
 import typing as t
 
 from .._core import actions
-from .._core.cleaning import Candidate, File, Rule, choose, within_limits
 from .._core.errors import IncidentError
 from . import files
+from .decisions.cleaning import Candidate, File, Rule, choose, within_limits
 
 #: Spared files that a result names; the rest is counted in `spared_more`.
 MOST_SPARED = 100

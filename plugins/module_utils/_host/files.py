@@ -17,8 +17,8 @@ import stat
 import time
 import typing as t
 
-from .._core.cleaning import REMOVE, Candidate, File, Rule, data_in
 from .._core.errors import BadInput, Blind
+from .decisions.cleaning import REMOVE, Candidate, File, Rule, data_in
 
 #: Entries that one rule may look at; a directory with more is not walked to its end.
 MOST_ENTRIES = 200_000

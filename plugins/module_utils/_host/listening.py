@@ -15,7 +15,7 @@ import socket
 import struct
 import typing as t
 
-from .._core.sockets_table import LISTEN, parse_tcp
+from .decisions.sockets_table import LISTEN, parse_tcp
 
 #: Flags of a listening local socket in /proc/net/unix (__SO_ACCEPTCON in Linux' net.h).
 _ACCEPTING = 0x10000

@@ -15,9 +15,9 @@ import stat
 import time
 import typing as t
 
-from .._core.disk import judge_disk
 from .._core.durations import format_duration
 from .._core.findings import Finding, Skipped, judge
+from .decisions.disk import judge_disk
 
 #: File systems that hold nobody's data, or the network's.
 _NOT_OURS = frozenset({

@@ -16,8 +16,8 @@ import typing as t
 from .._core.errors import Blind
 from .._core.excerpt import read_end
 from .._core.findings import Skipped
-from .._core.logins import Event, parse_journal, parse_log
-from .._host.programs import find, run
+from .._module.programs import find, run
+from .decisions.logins import Event, parse_journal, parse_log
 
 #: Where distributions keep them: Debian's, and Red Hat's.
 LOGS = ("/var/log/auth.log", "/var/log/secure")

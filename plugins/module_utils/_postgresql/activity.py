@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.backends import Backend, PreparedTransaction
 from .._core.errors import Blind
 from .connection import Session
+from .decisions.backends import Backend, PreparedTransaction
 
 __all__ = ["Backend", "PreparedTransaction", "read_activity", "read_prepared", "require_sight"]
 

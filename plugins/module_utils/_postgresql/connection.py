@@ -19,8 +19,8 @@ import traceback
 import typing as t
 
 from .._core.errors import CannotReach, IncidentError
-from .._core.plain import plain
 from . import sqlstate
+from .decisions.plain import plain
 
 try:
     import psycopg

@@ -11,13 +11,13 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .._core import pg_verdict as sessions_verdict
 from .._core.errors import CannotReach
 from .._core.findings import Finding, Skipped
-from .._core.pg_availability import availability_hint, is_sick, tried
 from .._core.recovery import status_by_check
 from . import activity, health_server, health_sessions
 from .connection import Session, StatementFailed
+from .decisions import verdict
+from .decisions.availability import availability_hint, is_sick, tried
 from .health_probe import Prober
 from .health_reader import Answer, Reader, Request
 from .health_statements import NotInstalled, UntrustedOwner
@@ -121,7 +121,7 @@ def unreachable(error: CannotReach, request: Request) -> Look:
     if not is_sick(kind):
         raise error
     attempts = error.facts.get("attempts", [])
-    finding = sessions_verdict.judge_available(
+    finding = verdict.judge_available(
         kind=kind, hint=f"{tried(attempts) or error.message} {availability_hint(kind)}",
         detail={"attempts": attempts, "message": error.message},
     )

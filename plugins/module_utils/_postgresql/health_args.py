@@ -12,12 +12,12 @@ import typing as t
 
 from .._core.durations import parse_duration
 from .._core.errors import BadInput, IncidentError
-from .._core.pg_limits import limits_from, threshold_spec
-from .._core.protection import BACKUP_TOOLS
-from .._core.watch import wait_spec
+from .._core.waiting import wait_spec
 from . import health_queries
 from .args import connection_spec, probe_logins, probe_session, session_from
 from .connection import Session
+from .decisions.protection import BACKUP_TOOLS
+from .decisions.thresholds import limits_from, threshold_spec
 from .health import CHECKS, Request
 from .health_probe import SETTINGS, Prober
 

@@ -12,13 +12,13 @@ import contextlib
 import time
 import typing as t
 
-from .._core import pg_verdict as verdict
 from .._core.errors import CannotReach, IncidentError
 from .._core.findings import OK, UNKNOWN, Finding
-from .._core.pg_availability import is_sick
-from .._core.pg_probe import REFUSED, TOO_MUCH, Rights, advice, refusal, remedy
 from .._core.thresholds import Limit
 from .connection import NOT_UTF8, Login, Session, StatementFailed
+from .decisions import verdict
+from .decisions.availability import is_sick
+from .decisions.probe import REFUSED, TOO_MUCH, Rights, advice, refusal, remedy
 
 #: What the connection begins with. Not our search_path: the query names things as its role does. Until it begins, ours is set.
 SETTINGS = {"default_transaction_read_only": "on"}

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.settings import parse_setting
 from .connection import Session
+from .decisions.settings import parse_setting
 
 Rows = list[dict[str, t.Any]]
 

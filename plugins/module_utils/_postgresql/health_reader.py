@@ -12,13 +12,13 @@ import dataclasses
 import functools
 import typing as t
 
-from .._core.backends import Backend, PreparedTransaction
-from .._core.blocking import waits_of
 from .._core.findings import Finding, Skipped
-from .._core.protection import BACKUP_TOOLS, SYNCHRONOUS_COMMIT, Policy, auxiliary, protections
 from .._core.thresholds import Limit
 from . import activity, health_queries
 from .connection import Session
+from .decisions.backends import Backend, PreparedTransaction
+from .decisions.blocking import waits_of
+from .decisions.protection import BACKUP_TOOLS, SYNCHRONOUS_COMMIT, Policy, auxiliary, protections
 from .health_probe import Prober
 
 #: Protections that only say whom we would not signal; such a session harms like any other, so it is judged like any other.

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core import pg_verdict as verdict
-from .._core import pg_verdict_storage as storage
 from .._core.findings import Finding, Skipped
-from .._core.pg_availability import availability_hint
-from .._core.pg_probe import is_built_in
-from .._core.settings import parse_setting
 from . import health_probe, health_queries, health_replication, health_statements
+from .decisions import verdict
+from .decisions import verdict_storage as storage
+from .decisions.availability import availability_hint
+from .decisions.probe import is_built_in
+from .decisions.settings import parse_setting
 from .health_reader import Answer, Reader
 
 

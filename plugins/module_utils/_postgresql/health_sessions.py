@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core import pg_verdict as verdict
-from .._core.backends import Backend
-from .._core.blocking import PREPARED
-from .._core.blocking import roots as all_roots
-from .._core.pg_evidence import blocking_tree, by_application, by_state, hide_passwords, snapshot
-from .._core.protection import COMMIT_WAITS
 from . import health_queries
+from .decisions import verdict
+from .decisions.backends import Backend
+from .decisions.blocking import PREPARED
+from .decisions.blocking import roots as all_roots
+from .decisions.evidence import blocking_tree, by_application, by_state, hide_passwords, snapshot
+from .decisions.protection import COMMIT_WAITS
 from .health_reader import Answer, Reader
 
 

@@ -13,7 +13,7 @@ import time
 import typing as t
 
 from .._core.errors import CannotReach
-from .._core.watch import Wait, Watched, watch_until_held
+from .._core.waiting import Wait, Watched, watch_until_held
 from .connection import Session
 from .health import Look, Request, look, unreachable
 from .health_probe import Prober

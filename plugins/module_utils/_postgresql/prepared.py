@@ -14,10 +14,10 @@ import typing as t
 
 from .._core import actions
 from .._core.actions import Action, action_id
-from .._core.backends import Backend, PreparedTransaction
 from .._core.durations import format_duration
 from .._core.errors import CannotReach
 from .connection import Session, StatementFailed
+from .decisions.backends import Backend, PreparedTransaction
 
 ROLLBACK_PREPARED = "rollback_prepared"
 _NO_PRIVILEGE = "42501"

@@ -15,15 +15,15 @@ import typing as t
 
 from .._core.errors import Blind, CannotReach, IncidentError
 from .._core.findings import CRITICAL, OK, Finding, verdict
-from .._core.pg_availability import SILENT
-from .._core.pg_restart import COMMITS, Dependants, restart_obstacles
-from .._core.protection import COMMIT_WAITS
 from .._host.listening import listening
 from .._host.speaking import has_child, now
 from .._service.identity import HINT_IDENTITY, Judged, answered, compare, configured_elsewhere, name_of, unit_of_process
 from . import activity, health_replication, health_server
 from .args import logins_from, session_from
 from .connection import SOCKET_DIRECTORIES, Login, Session, StatementFailed
+from .decisions.availability import SILENT
+from .decisions.protection import COMMIT_WAITS
+from .decisions.restart import COMMITS, Dependants, restart_obstacles
 from .health_probe import Prober
 from .health_reader import Reader, Request
 

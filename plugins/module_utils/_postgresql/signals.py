@@ -13,13 +13,16 @@ import dataclasses
 import time
 import typing as t
 
-from .._core import actions, rules
+from .._core import actions
 from .._core.actions import Action
-from .._core.backends import IDLE, IDLE_IN_TRANSACTION_ABORTED, SYNC_REP, Backend
-from .._core.blocking import waiting_behind, waits_of
 from .._core.errors import CannotReach, Locked
-from .._core.protection import BEGINS_BACKUP, KEEP, UTILITY, Policy, protections
-from .._core.sessions import (
+from .activity import progress_union, read_activity
+from .connection import Session, StatementFailed
+from .decisions import rules
+from .decisions.backends import IDLE, IDLE_IN_TRANSACTION_ABORTED, SYNC_REP, Backend
+from .decisions.blocking import waiting_behind, waits_of
+from .decisions.protection import BEGINS_BACKUP, KEEP, UTILITY, Policy, protections
+from .decisions.sessions import (
     CANCEL,
     ESCALATE,
     TERMINATE,
@@ -31,8 +34,6 @@ from .._core.sessions import (
     select,
     statements_of,
 )
-from .activity import progress_union, read_activity
-from .connection import Session, StatementFailed
 
 #: "oncall" in ASCII: held by the one run that may act on the server.
 ADVISORY_KEY = 0x6F6E63616C6C

@@ -15,7 +15,7 @@ import time
 import typing as t
 
 from .._core.errors import IncidentError
-from .._core.snapshot import COLLECTED, DEFERRED, FAILED, NOT_AVAILABLE
+from .._snapshot.catalogue import COLLECTED, DEFERRED, FAILED, NOT_AVAILABLE
 from .._snapshot.collect import OUTPUTS, append_to
 from .connection import Session
 from .health_statements import NotInstalled, UntrustedOwner, find_statements

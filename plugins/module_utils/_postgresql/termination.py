@@ -14,15 +14,15 @@ import typing as t
 
 from .._core import actions, findings
 from .._core.actions import Action
-from .._core.backends import Backend, PreparedTransaction
 from .._core.errors import IncidentError, LimitExceeded
 from .._core.limits import Budget
 from .._core.plan import plan_hash
-from .._core.protection import COMMIT_WAITS, PROVIDER_MARKS, PROVIDER_NOTES, SYNCHRONOUS_COMMIT, Policy, provider_of
-from .._core.rules import DEFAULT_AGES, TRANSACTION, Rule
-from .._core.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, cancel_refused, parse_session_id
 from .activity import read_prepared, require_sight
 from .connection import APPLICATION_PREFIX, Session
+from .decisions.backends import Backend, PreparedTransaction
+from .decisions.protection import COMMIT_WAITS, PROVIDER_MARKS, PROVIDER_NOTES, SYNCHRONOUS_COMMIT, Policy, provider_of
+from .decisions.rules import DEFAULT_AGES, TRANSACTION, Rule
+from .decisions.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, cancel_refused, parse_session_id
 from .prepared import ROLLBACK_PREPARED, Open, plan_rollbacks, roll_back, waiting_for_standby
 from .signals import Deadline, Look, act, acting_alone, await_unblocked
 

@@ -19,7 +19,7 @@ import time
 import warnings
 
 from .._core.errors import BadInput
-from .._core.tls_records import served_chain
+from .decisions.tls_records import served_chain
 
 _MAX_HANDSHAKE = 256 * 1024
 _DER_ENCODING = 2

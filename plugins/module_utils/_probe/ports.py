@@ -15,8 +15,8 @@ import socket
 import time
 import typing as t
 
-from .._core import ports as core
 from .._core.findings import Finding, Skipped
+from .decisions import ports as core
 
 #: Names resolve to more addresses than anybody wants to wait for.
 MAX_ADDRESSES = 8

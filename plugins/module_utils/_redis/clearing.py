@@ -18,10 +18,10 @@ from .._core import actions
 from .._core.deadline import Deadline
 from .._core.durations import parse_duration
 from .._core.errors import BadInput, CannotReach, IncidentError, LimitExceeded
-from .._core.redis_cache import CacheEvidence, Pace, glob, not_a_cache, require_pattern, unexpected_count
-from .._core.redis_info import integer
 from .acting import Refused, acting_alone, failure, require_primary, resource
 from .connection import Client
+from .decisions.cache import CacheEvidence, Pace, glob, not_a_cache, require_pattern, unexpected_count
+from .decisions.info import integer
 from .resp import ErrorReply, text
 
 CLEAR, FLUSH = "clear_pattern", "flush_database"

@@ -20,7 +20,7 @@ import typing as t
 
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
-from .._core.redis_info import parse_info
+from .decisions.info import parse_info
 from .dial import Login, cannot, dial, takes_tls
 from .resp import MAX_LINE, Argument, ErrorReply, NotRedis, Reply, pack, read_reply, text
 

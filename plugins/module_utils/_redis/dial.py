@@ -19,7 +19,7 @@ import typing as t
 
 from .._core.deadline import Deadline
 from .._core.errors import BadInput, CannotReach
-from .._core.redis_availability import availability_hint
+from .decisions.availability import availability_hint
 
 
 @dataclasses.dataclass(frozen=True)

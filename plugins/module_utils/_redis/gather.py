@@ -18,10 +18,9 @@ import socket
 import time
 import typing as t
 
-from .._core import redis_facts
-from .._core.redis_facts import Facts, Request
-from .._core.redis_info import integer, keyspace, parse_info
 from .connection import Client, CommandRefused
+from .decisions.facts import BUSY, LOADING, MASTERDOWN, NOPERM, OTHER, PING_CLASSES, PONG, Facts, Request
+from .decisions.info import integer, keyspace, parse_info
 from .resp import ErrorReply, Reply, shown
 
 #: Settings that judgements need. Managed services refuse CONFIG as a whole.
@@ -83,11 +82,11 @@ def gather(client: Client, request: Request, *, local: bool, clock: t.Callable[[
 def ping_class(reply: Reply) -> tuple[str, str]:
     """The class of an answer to PING, and what was said."""
     if isinstance(reply, ErrorReply):
-        code = reply.code if reply.code in redis_facts.PING_CLASSES else redis_facts.OTHER
+        code = reply.code if reply.code in PING_CLASSES else OTHER
         return code, str(reply)
     said = shown(reply)
     # A sentinel and every server say PONG; in a subscribed connection it would be a list.
-    return (redis_facts.PONG if said.upper() == "PONG" else redis_facts.OTHER), said
+    return (PONG if said.upper() == "PONG" else OTHER), said
 
 
 def _ping(client: Client, facts: Facts, times: int, clock: t.Callable[[], float]) -> None:
@@ -98,7 +97,7 @@ def _ping(client: Client, facts: Facts, times: int, clock: t.Callable[[], float]
         trips.append(clock() - began)
         facts.ping, facts.ping_message = ping_class(reply)
         # Over a slow way many round trips would use up the time for everything else.
-        if facts.ping == redis_facts.NOPERM or sum(trips) > _PING_BUDGET:
+        if facts.ping == NOPERM or sum(trips) > _PING_BUDGET:
             break
     facts.round_trips = trips
 
@@ -194,7 +193,7 @@ def _latency(client: Client, facts: Facts) -> t.Optional[list[dict[str, t.Any]]]
 def _ttl_sample(client: Client, facts: Facts, request: Request, clock: t.Callable[[], float]) -> t.Optional[dict[str, t.Any]]:
     """Look at some keys of the fullest database for a TTL, by SCAN in small steps, within a budget of time."""
     databases = keyspace(facts.before)
-    if not databases or facts.ping in (redis_facts.LOADING, redis_facts.BUSY, redis_facts.MASTERDOWN):
+    if not databases or facts.ping in (LOADING, BUSY, MASTERDOWN):
         return None
     fullest = max(databases, key=lambda name: databases[name]["keys"])
     end, looked, without, prefixes = clock() + request.sample_budget, 0, 0, dict[str, int]()

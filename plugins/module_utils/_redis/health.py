@@ -11,16 +11,16 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .._core import redis_verdict, redis_verdict_speed, redis_verdict_storage
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach
 from .._core.findings import CRITICAL, OK, UNKNOWN, Finding, Skipped, worst
 from .._core.recovery import status_by_check
-from .._core.redis_availability import ALIVE_ALL_THE_SAME, availability_hint, is_sick
-from .._core.redis_facts import Answer, Facts, Request
-from .._core.redis_info import flavor, integer
-from .._core.redis_state import State, recovery_from, recovery_from_refusal, state_of, unreachable_state
 from .args import Way
+from .decisions import verdict, verdict_speed, verdict_storage
+from .decisions.availability import ALIVE_ALL_THE_SAME, availability_hint, is_sick
+from .decisions.facts import Answer, Facts, Request
+from .decisions.info import flavor, integer
+from .decisions.state import State, recovery_from, recovery_from_refusal, state_of, unreachable_state
 from .dial import Login
 from .gather import gather, is_local
 
@@ -28,22 +28,22 @@ Check = t.Callable[[Facts, Request], Answer]
 
 #: Every check of a server that holds data, in the order in which it is told.
 DATA_CHECKS: t.Mapping[str, Check] = {
-    "availability": redis_verdict.availability,
-    "writes": redis_verdict.writes,
-    "memory": redis_verdict.memory,
-    "fragmentation": redis_verdict.fragmentation,
-    "evictions": redis_verdict.evictions,
-    "connections": redis_verdict.connections,
-    "blocked_clients": redis_verdict.blocked_clients,
-    "errors": redis_verdict.errors,
-    "persistence": redis_verdict_storage.persistence,
-    "aof": redis_verdict_storage.aof,
-    "replication": redis_verdict_storage.replication,
-    "slow_log": redis_verdict_speed.slow_log,
-    "latency": redis_verdict_speed.latency,
-    "latency_events": redis_verdict_speed.latency_events,
-    "keyspace": redis_verdict_speed.keys,
-    "host": redis_verdict_speed.host,
+    "availability": verdict.availability,
+    "writes": verdict.writes,
+    "memory": verdict.memory,
+    "fragmentation": verdict.fragmentation,
+    "evictions": verdict.evictions,
+    "connections": verdict.connections,
+    "blocked_clients": verdict.blocked_clients,
+    "errors": verdict.errors,
+    "persistence": verdict_storage.persistence,
+    "aof": verdict_storage.aof,
+    "replication": verdict_storage.replication,
+    "slow_log": verdict_speed.slow_log,
+    "latency": verdict_speed.latency,
+    "latency_events": verdict_speed.latency_events,
+    "keyspace": verdict_speed.keys,
+    "host": verdict_speed.host,
 }
 #: Checks that the topology adds where there is one.
 TOPOLOGY_CHECKS = ("cluster", "sentinel", "nodes")

@@ -12,11 +12,11 @@ import typing as t
 
 from .._core.durations import parse_duration
 from .._core.errors import BadInput
-from .._core.redis_facts import Request
-from .._core.redis_limits import THRESHOLDS
 from .._core.thresholds import SIZE, limits_from, threshold, threshold_spec
-from .._core.watch import wait_spec
+from .._core.waiting import wait_spec
 from .args import connection_spec
+from .decisions.facts import Request
+from .decisions.thresholds import THRESHOLDS
 from .health import CHECKS
 
 #: More threads than this gain nothing and cost the host.

@@ -16,10 +16,10 @@ from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
 from .._core.findings import must_fail, verdict
 from .._core.recovery import compare, not_ok
-from .._core.redis_availability import ALIVE_ALL_THE_SAME, is_sick
-from .._core.redis_facts import Request
-from .._core.watch import wait_from, watch_until_held
+from .._core.waiting import wait_from, watch_until_held
 from .args import Way, way_from
+from .decisions.availability import ALIVE_ALL_THE_SAME, is_sick
+from .decisions.facts import Request
 from .health import refused
 from .health_args import request_from
 from .topology import Look, alone, look

@@ -8,6 +8,6 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-from .._core.redis_info import flavor, integer, keyspace, number, pairs, parse_info, replicas
+from .decisions.info import flavor, integer, keyspace, number, pairs, parse_info, replicas
 
 __all__ = ["flavor", "integer", "keyspace", "number", "pairs", "parse_info", "replicas"]

@@ -18,10 +18,10 @@ from .._core.durations import parse_duration
 from .._core.errors import BadInput, CannotReach, IncidentError
 from .._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped, must_fail, verdict
 from .._core.recovery import status_by_check
-from .._core.redis_availability import is_sick
-from .._core.redis_info import integer, replicas
 from .args import Way, way_from
 from .connection import Client
+from .decisions.availability import is_sick
+from .decisions.info import integer, replicas
 from .resp import ErrorReply
 
 PREFIX = "oncall.incident:probe:"

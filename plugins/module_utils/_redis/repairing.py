@@ -15,12 +15,12 @@ import typing as t
 
 from .._core import actions
 from .._core.errors import BadInput, CannotReach, IncidentError
-from .._core.redis_clients import SENTINEL_NAMES, parse_clients
-from .._core.redis_info import integer, keyspace
-from .._core.redis_safety import Replication, descriptor_obstacle, repoint_obstacles
 from .acting import acting_alone, failure, resource
 from .args import Way
 from .connection import Client, CommandRefused
+from .decisions.clients import SENTINEL_NAMES, parse_clients
+from .decisions.info import integer, keyspace
+from .decisions.safety import Replication, descriptor_obstacle, repoint_obstacles
 from .resp import ErrorReply, text
 
 RAISE, SAVE, REPOINT = OPERATIONS = ("raise_maxclients", "save", "repoint_replica")

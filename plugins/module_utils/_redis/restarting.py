@@ -13,13 +13,13 @@ import typing as t
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
 from .._core.findings import CRITICAL, OK, Finding, verdict
-from .._core.redis_info import integer
-from .._core.redis_safety import UNSEEN, RestartView, restart_obstacles, view_from
 from .._host.listening import listening
 from .._host.speaking import is_itself
 from .._service.identity import HINT_IDENTITY, Judged, Proof, answered, compare, configured_elsewhere, name_of, unit_of_process
 from .args import way_from
 from .connection import Client, CommandRefused
+from .decisions.info import integer
+from .decisions.safety import UNSEEN, RestartView, restart_obstacles, view_from
 from .on_disk import configured_ports, on_disk
 
 CHECK = "restart_data_loss"

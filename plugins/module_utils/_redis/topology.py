@@ -16,12 +16,12 @@ from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
 from .._core.findings import CRITICAL, OK, UNKNOWN, Finding, Skipped
 from .._core.recovery import status_by_check
-from .._core.redis_facts import Request
-from .._core.redis_info import integer, parse_info
-from .._core.redis_state import NO_QUORUM, State, most_pressing
-from .._core.redis_topology import Member, judge_cluster, judge_sentinel, member_from_sentinel, parse_cluster_nodes
 from .args import Way
 from .connection import Client, CommandRefused, flat
+from .decisions.facts import Request
+from .decisions.info import integer, parse_info
+from .decisions.state import NO_QUORUM, State, most_pressing
+from .decisions.topology import Member, judge_cluster, judge_sentinel, member_from_sentinel, parse_cluster_nodes
 from .gather import reason
 from .health import DATA_CHECKS, NodeLook, look_at, refused
 from .resp import shown

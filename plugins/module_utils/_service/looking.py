@@ -12,7 +12,7 @@ import dataclasses
 import typing as t
 
 from .._core.errors import Blind
-from .._host.programs import Ran
+from .._module.programs import Ran
 from .instances import CONTAINER_FORMAT, UNIT_PROPERTIES, Instance, from_containers, from_systemd
 
 Run = t.Callable[[t.Sequence[str]], Ran]

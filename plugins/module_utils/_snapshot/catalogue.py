@@ -15,7 +15,7 @@ import datetime
 import re
 import typing as t
 
-from .errors import BadInput
+from .._core.errors import BadInput
 
 #: How an item ended.
 COLLECTED = "collected"

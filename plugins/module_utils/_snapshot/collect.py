@@ -22,7 +22,7 @@ import time
 import typing as t
 
 from .._core.excerpt import newest
-from .._core.snapshot import COLLECTED, DEFERRED, FAILED, NOT_AVAILABLE, TIMED_OUT, Item
+from .catalogue import COLLECTED, DEFERRED, FAILED, NOT_AVAILABLE, TIMED_OUT, Item
 
 #: The file in the spool.
 OUTPUTS = "outputs"

@@ -14,7 +14,7 @@ import re
 import resource
 import typing as t
 
-from ...module_utils._core.snapshot import COLLECTED, DEFERRED, FAILED, NOT_AVAILABLE, TIMED_OUT
+from ...module_utils._snapshot.catalogue import COLLECTED, DEFERRED, FAILED, NOT_AVAILABLE, TIMED_OUT
 
 #: A log grows while it is copied; what is beyond the size that was announced is cut off. Bytes.
 GROWTH = 64 << 20

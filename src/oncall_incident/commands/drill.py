@@ -23,23 +23,24 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors imp
 from rich.console import Console
 from rich.text import Text
 
-from .. import collection, request, who
-from ..collection import Collection
-from ..consoles import PatientConsole
+from .. import who
+from ..drill import cards, definition, hosts
+from ..drill.course import Drilling
+from ..drill.definition import Drill
+from ..drill.executions import Executions
+from ..drill.score import Scored, Step, card
+from ..drill.severity import Severity
 from ..errors import Stop
 from ..evidence import policy as policies
 from ..evidence import settings
 from ..exits import Exit
-from ..programs import ansible_playbook
-from ..request import Request
-from ..stopping import Stopper, signals
-from ..view import View
-from . import cards, definition, hosts
-from .course import Drilling
-from .definition import Drill
-from .executions import Executions
-from .score import Scored, Step, card
-from .severity import Severity
+from ..running import collection, request
+from ..running.collection import Collection
+from ..running.programs import ansible_playbook
+from ..running.request import Request
+from ..running.stopping import Stopper, signals
+from ..running.view import View
+from ..terminal.console import PatientConsole
 
 _APPROVING = "yes"
 

@@ -33,9 +33,10 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
     ) -> None:
         """See texts.SEAL."""
         found = _find(bind, incident)
-        from ..evidence import closing, settings, show
+        from ..evidence import closing, settings
         from ..exits import Exit
         from ..reporting import document
+        from . import show
 
         sealed, signers = closing.seal(
             found, configured=settings.load(found.home), sign_keys=sign_key or [], report=document.for_the_bag, broken=seal_broken,
@@ -49,7 +50,8 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
         """See texts.SIGN."""
         found = _find(bind, incident)
         from ..errors import Stop
-        from ..evidence import sealing, settings, show, signing
+        from ..evidence import sealing, settings, signing
+        from . import show
 
         configured = settings.load(found.home)
         signers = configured.signers(sign_key or [], make=False)

@@ -45,9 +45,10 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
         """See texts.OPEN."""
         bind()
         from ..errors import Stop
-        from ..evidence import alerts, settings, show, times
+        from ..evidence import alerts, settings, times
         from ..evidence import policy as policies
         from ..evidence.store import Store
+        from . import show
 
         configured = settings.load()
         rules = policies.load(policy or configured.policy)
@@ -94,7 +95,7 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
             raise Stop("--name names one file.", hint="Attach files with names of their own one by one.")
         digests = {str(path): attaching.attach(found, path, name=name, redact=redact, note=note) for path in files or []}
         if run:
-            from ..records import run_directory
+            from ..record.choose import run_directory
 
             directory = run_directory(run, environ={"INCIDENT_HOME": str(found.home)}, cwd=Path.cwd())
             run = attaching.attach_run(found, directory)
@@ -156,7 +157,7 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
     def status(incident: Annotated[str, typer.Argument(metavar="INCIDENT")] = "latest", as_json: Json = False) -> None:
         """Show an incident: milestones, targets missed and to come, the next update, the next escalation, its runs."""
         found = _find(bind, incident)
-        from ..evidence.show import show_status
+        from .show import show_status
 
         show_status(found, as_json=as_json)
 
@@ -167,8 +168,8 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
         """List the incidents that are not closed."""
         bind()
         from ..evidence import settings
-        from ..evidence.show import show_list
         from ..evidence.store import Store
+        from .show import show_list
 
         found = list(Store(settings.load().home).incidents())
         shown = [incident for incident in found if everything or not incident.state().closed]
@@ -185,9 +186,10 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
     ) -> None:
         """See texts.CLOSE."""
         found = _find(bind, incident)
-        from ..evidence import closing, settings, show, times
+        from ..evidence import closing, settings, times
         from ..exits import Exit
         from ..reporting import document
+        from . import show
 
         closed = closing.close(
             found, configured=settings.load(found.home), resolution=resolution, make_key=True, sign_keys=sign_key or [],

@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from . import words
-from .errors import Stop
-from .evidence import times
-from .evidence.store import Store
-from .reporting import metrics, metrics_text
+from ..errors import Stop
+from ..evidence import times
+from ..evidence.store import Store
+from ..reporting import metrics, metrics_text
+from ..terminal import words
 
 
 def metrics_and_show(*, by: str, since: str | None, form: str) -> None:

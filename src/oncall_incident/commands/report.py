@@ -14,13 +14,13 @@ import typer
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 
-from .errors import Stop
-from .evidence import checks, places, settings, signing
-from .evidence.incident import Incident
-from .evidence.store import LATEST, Store
-from .private import write_private
-from .records import run_directory
-from .reporting import document, index
+from ..errors import Stop
+from ..evidence import checks, places, settings, signing
+from ..evidence.incident import Incident
+from ..evidence.store import LATEST, Store
+from ..private import write_private
+from ..record.choose import run_directory
+from ..reporting import document, index
 
 _SUFFIXES = {".html": document.HTML, ".htm": document.HTML, ".md": document.MARKDOWN}
 

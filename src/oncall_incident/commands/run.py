@@ -15,15 +15,16 @@ import typer
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
 from rich.text import Text
 
-from . import outcome, words
-from .collection import Collection
-from .consoles import PatientConsole
-from .evidence import sealing
-from .exits import Exit
-from .request import Request
-from .run import Finished, Run, outcome_event
-from .stopping import Stopper
-from .view import STYLES, View
+from ..evidence import sealing
+from ..exits import Exit
+from ..record import outcome
+from ..running.collection import Collection
+from ..running.request import Request
+from ..running.run import Finished, Run, outcome_event
+from ..running.stopping import Stopper
+from ..running.view import STYLES, View
+from ..terminal import words
+from ..terminal.console import PatientConsole
 
 #: Every run that closes its own incident without a key or an authority would say so.
 _EXPECTED = frozenset({sealing.UNSIGNED, sealing.NO_AUTHORITY})

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from .scenarios import listed
+from ..running.scenarios import listed
 
 
 def show_scenarios(collection: Path, *, as_json: bool) -> None:

@@ -16,14 +16,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .. import words
-from . import times
-from .closing import Closed
-from .due import MET, MISSED, OVERDUE, PENDING, Due, due
-from .incident import Incident
-from .model import State
-from .sealing import Sealed
-from .signing import Signer
+from ..evidence import times
+from ..evidence.closing import Closed
+from ..evidence.due import MET, MISSED, OVERDUE, PENDING, Due, due
+from ..evidence.incident import Incident
+from ..evidence.model import State
+from ..evidence.sealing import Sealed
+from ..evidence.signing import Signer
+from ..terminal import words
 
 _STYLE = {MET: "green", MISSED: "red", OVERDUE: "bold red", PENDING: "cyan"}
 _STATUS = {"open": "bold red", "mitigated": "bold yellow", "resolved": "bold green", "closed": "dim"}

@@ -15,13 +15,13 @@ import typer
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, stated, verify
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 
-from .errors import Stop
-from .evidence import checks, places, settings, signing
-from .evidence.incident import Incident
-from .evidence.store import Store
-from .exits import Exit
-from .records import LATEST, run_directory
-from .words import count
+from ..errors import Stop
+from ..evidence import checks, places, settings, signing
+from ..evidence.incident import Incident
+from ..evidence.store import Store
+from ..exits import Exit
+from ..record.choose import LATEST, run_directory
+from ..terminal.words import count
 
 _STATUS = {verify.OK: Exit.RECOVERED, verify.BROKEN: Exit.FAILED, verify.INCOMPLETE: Exit.NOT_RECOVERED}
 _STYLE = {verify.OK: "bold green", verify.BROKEN: "bold red", verify.INCOMPLETE: "bold yellow"}
@@ -53,7 +53,7 @@ def verify_and_show(given: str, *, allowed_signers: str | None, tsa_ca: str | No
     asked = own.name if own is not None and store.has(own) else None
     with contextlib.ExitStack() as stack:
         if bundle.is_file():
-            from .evidence import exporting
+            from ..evidence import exporting
 
             bundle = exporting.unpack(bundle, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="incident-verify-"))))
             # Ours is named by the incident; "bundle" is what somebody's own tar of one is called.
@@ -73,7 +73,7 @@ def _bundle(given: str, home: Path) -> tuple[Path | None, Path | None]:
     """The bundle or archive that is meant, and the incident's folder when it lies in a store; (None, None): it is a run."""
     path = Path(given).expanduser().absolute()
     if path.is_file():
-        from .evidence import exporting
+        from ..evidence import exporting
 
         if exporting.is_archive(path):
             return path, None

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .collection import Collection, versions
+from ..running.collection import Collection, versions
 
 
 def text(found: Collection) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
 
-from .. import markdown, words
 from ..private import write_private
+from ..terminal import markdown, words
 
 #: Drills that the trend shows.
 SHOWN = 8

@@ -17,13 +17,13 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import lay
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
-from .. import outcome
 from ..errors import Stop
 from ..exits import Exit
-from ..recording import close_unfinished
-from ..run import Finished
-from ..stopping import Stopper
-from ..view import View
+from ..record import outcome
+from ..record.recording import close_unfinished
+from ..running.run import Finished
+from ..running.stopping import Stopper
+from ..running.view import View
 from .definition import Drill, Round, probes
 from .executions import Executions, Played
 from .score import Scored, Step, begun, detected, differences, incomparable, timing, unexpected, unsteady

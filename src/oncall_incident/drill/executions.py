@@ -20,19 +20,20 @@ from typing import Any
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
-from .. import ansible_cfg, collection, extravars, report
-from ..collection import Collection
 from ..errors import Stop
-from ..execution import Executor
 from ..exits import Exit
 from ..private import private_dir
-from ..programs import ansible_playbook
-from ..recording import Recording, summarise
-from ..request import Request
-from ..run import Finished, Run
-from ..scenarios import Scenario
-from ..stopping import Stopper
-from ..view import View
+from ..record.recording import Recording, summarise
+from ..reporting import run as report
+from ..running import ansible_cfg, collection, extravars
+from ..running.collection import Collection
+from ..running.execution import Executor
+from ..running.programs import ansible_playbook
+from ..running.request import Request
+from ..running.run import Finished, Run
+from ..running.scenarios import Scenario
+from ..running.stopping import Stopper
+from ..running.view import View
 
 PLAYBOOK = Scenario("drill", "A part of incident drill", "oncall.incident._drill")
 #: The playbook's plays in their order, each an entry point of role drill. One that fails on a host is the last.

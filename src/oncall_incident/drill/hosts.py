@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import clean, cleaned
 
 from ..errors import Stop
-from ..request import Request
+from ..running.request import Request
 from .definition import Look
 
 DRILLABLE, PRODUCTION = "drillable", "production"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .. import markdown
+from ..terminal import markdown
 from .executions import acts
 
 Json = Mapping[str, Any]

@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, verify
 
-from .. import words
+from ..terminal import words
 from . import attested, bag, checkpoints, consistency, model, places, sealing, signing, times, timestamp
 
 PROVEN, UNPROVEN, BROKEN = "proven", "not proven", "broken"

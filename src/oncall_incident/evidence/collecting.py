@@ -21,7 +21,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record.safe impor
 
 from ..errors import Stop
 from ..private import write_private
-from ..recording import close_unfinished, summarise
+from ..record.recording import close_unfinished, summarise
 from . import names
 from .incident import Incident
 

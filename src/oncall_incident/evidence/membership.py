@@ -13,9 +13,9 @@ from typing import Any
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
-from .. import outcome
 from ..errors import Stop
-from ..outcome import Outcome
+from ..record import outcome
+from ..record.outcome import Outcome
 from . import checkpoints, closing, collecting, model, policy, settings, sources, times
 from .incident import Incident
 from .store import Store

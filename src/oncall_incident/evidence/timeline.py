@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader
 
-from .. import words
+from ..terminal import words
 from . import model, places, times
 
 Entry = dict[str, Any]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
 
-from .errors import Stop
+from ..errors import Stop
 
 LATEST = "latest"
 

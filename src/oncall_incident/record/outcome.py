@@ -12,8 +12,8 @@ from typing import Any
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import CHANGED_OUTCOMES, NOT_NEEDED, PLANNED, was_touched
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
-from . import words
-from .exits import Exit
+from ..exits import Exit
+from ..terminal import words
 
 OUTCOME_CONTRACT = "oncall.incident/outcome/1"
 

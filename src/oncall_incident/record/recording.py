@@ -18,7 +18,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary im
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import cleaned
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.writer import Segment
 
-from .who import opening
+from ..who import opening
 
 
 class Recording:

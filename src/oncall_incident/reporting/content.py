@@ -15,8 +15,9 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.findings imp
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import keeping, verify
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
-from .. import outcome, words
-from ..recording import summarise_and_check
+from ..record import outcome
+from ..record.recording import summarise_and_check
+from ..terminal import words
 from . import clock, plots, story
 from .timeline import Band, Happening, draw
 

@@ -16,7 +16,7 @@ from ..evidence import checks
 from ..evidence.incident import Incident
 from ..evidence.model import Event, State
 from ..private import replace_private
-from ..recording import close_unfinished
+from ..record.recording import close_unfinished
 from . import files, postmortem, render
 from .content import Source, of_run
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .. import words
+from ..terminal import words
 
 #: More files than these are counted, not listed: the manifest has them all.
 MOST_LISTED = 400

@@ -14,10 +14,10 @@ from typing import Any
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, verify
 
-from .. import words
 from ..evidence import checks, due, model, places, times
 from ..evidence.incident import Incident
 from ..evidence.model import State
+from ..terminal import words
 from . import clock, measures
 from .content import UNSEALED, Source, about, chain, drawing, of_sources
 from .timeline import Band, Happening, draw

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
 
-from ..words import one_line
+from ..terminal.words import one_line
 from .measures import METRICS, NOT_KEPT, Row
 from .metrics import Group, groups, overall
 

@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from .. import markdown, words
+from ..terminal import markdown, words
 from . import clock
 
 _TEMPLATES = Path(__file__).parent / "templates"

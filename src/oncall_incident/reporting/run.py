@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from .reporting import document
+from . import document
 
 FILE = document.FORMATS[document.MARKDOWN]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .. import words
+from ..terminal import words
 
 Json = Mapping[str, Any]
 

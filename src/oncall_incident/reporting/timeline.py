@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..words import one_line
+from ..terminal.words import one_line
 from .clock import said, seconds, time_of_day
 from .scale import Scale
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from . import words
+from ..terminal import words
 from .stopping import INTERRUPT, TIMEOUT, Stopper
 from .view import STYLES
 

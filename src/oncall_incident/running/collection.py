@@ -13,7 +13,7 @@ import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from .errors import Stop
+from ..errors import Stop
 
 _INSIDE = Path("ansible_collections") / "oncall" / "incident"
 #: Ansible's own default, needed because setting the variable replaces it.
@@ -60,7 +60,7 @@ def find(*, configured: str | None, home: Path, search: list[str] | None = None,
         Stop: it is in none of the places.
     """
     tried: list[str] = []
-    for collection in _candidates(configured, home, sys.path if search is None else search, package or Path(__file__).parent):
+    for collection in _candidates(configured, home, sys.path if search is None else search, package or Path(__file__).parents[1]):
         if (collection.path / "plugins" / "plugin_utils" / "_record").is_dir():
             return collection
         tried.append(str(collection.path))

@@ -12,9 +12,10 @@ from typing import Any
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import EXIT_CANNOT_RECORD, EXIT_NO_HOSTS
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
-from . import outcome, words
-from .exits import Exit
-from .outcome import Outcome
+from ..exits import Exit
+from ..record import outcome
+from ..record.outcome import Outcome
+from ..terminal import words
 
 _ERROR = re.compile(r"\[ERROR\]|^ERROR|^fatal:|error:|\[WARNING\]: (?:Unable to parse|Could not match)", re.IGNORECASE)
 _MISMATCH = re.compile(r"Could not match supplied host pattern, ignoring: (\S+)")

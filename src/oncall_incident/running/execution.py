@@ -12,9 +12,9 @@ from typing import Any
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
 
+from ..record.recording import Recording
 from . import collection, environment, extravars, launch
 from .collection import Collection
-from .recording import Recording
 from .request import Request
 from .scenarios import Scenario
 from .stopping import Stopper

@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import clean, cleaned
 
-from .errors import Stop
-from .private import write_private
+from ..errors import Stop
+from ..private import write_private
 
 #: The wrapper sets these; from outside they would detach the approval from the plan.
 RESERVED = frozenset({"incident_run_id", "incident_approved_plan", "incident_record"})

@@ -22,8 +22,8 @@ from typing import Any
 import ansible_runner
 import pexpect
 
+from ..private import write_private
 from .environment import scrub
-from .private import write_private
 from .stopping import Stopper
 
 #: Seconds between two looks at signals, deadline and progress.

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from .errors import Stop
+from ..errors import Stop
 
 _KINDS = {
     "ssh": ("--ask-pass", "SSH password: ", r"SSH password:\s*?$"),
@@ -40,26 +40,6 @@ def ask(kinds: Sequence[str], *, vault_ids: Sequence[str]) -> tuple[list[str], d
             label = name or "default"
             answers[rf"Vault password \({re.escape(label)}\):\s*?$"] = _answer(f"Vault password ({label}): ")
     return options, answers
-
-
-def seconds(timeout: str | None) -> float | None:
-    """The --timeout in seconds.
-
-    Raises:
-        Stop: it is no duration.
-    """
-    from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
-    from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
-
-    if timeout is None:
-        return None
-    try:
-        value = parse_duration(timeout, name="--timeout")
-    except BadInput as exc:
-        raise Stop(exc.message, hint=exc.hint or "") from exc
-    if value <= 0:
-        raise Stop(f"--timeout: {timeout} leaves no time.", hint="Give a duration above zero, for example 15m.")
-    return value
 
 
 def _answer(prompt: str) -> str:

@@ -10,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from .errors import Stop
+from ..errors import Stop
 
 
 def ansible_playbook() -> str:

@@ -11,10 +11,12 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import clean
 
+from ..errors import Stop
 from . import extravars
-from .errors import Stop
 
 INVESTIGATE, MITIGATE, VERIFY = "investigate", "mitigate", "verify"
 PHASES = (INVESTIGATE, MITIGATE, VERIFY)
@@ -91,6 +93,23 @@ _REFUSED_LONG = (
 _REFUSED_SHORT = frozenset("CteilhkKJ")
 _FLAGS_LONG = frozenset({"--diff", "--become", "--force-handlers", "--flush-cache"})
 _FLAGS_SHORT = frozenset("Dbv")
+
+
+def seconds(timeout: str | None) -> float | None:
+    """The --timeout in seconds.
+
+    Raises:
+        Stop: it is not a duration.
+    """
+    if timeout is None:
+        return None
+    try:
+        value = parse_duration(timeout, name="--timeout")
+    except BadInput as exc:
+        raise Stop(exc.message, hint=exc.hint or "") from exc
+    if value <= 0:
+        raise Stop(f"--timeout: {timeout} leaves no time.", hint="Give a duration above zero, for example 15m.")
+    return value
 
 
 def check_text(request: Request, *, cwd: Path, environ: Mapping[str, str]) -> None:

@@ -20,18 +20,20 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import lay
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
-from . import ansible_cfg, approval, collection, endings, environment, extravars, outcome, request, scenarios, who
+from .. import who
+from ..errors import Stop
+from ..evidence import membership, sources, times
+from ..evidence.membership import Membership
+from ..exits import Exit
+from ..private import private_dir, write_private
+from ..record import outcome
+from ..record.outcome import Outcome
+from ..record.recording import Recording, unknown
+from ..reporting.run import write_report
+from . import ansible_cfg, approval, collection, endings, environment, extravars, request, scenarios
 from .collection import Collection
-from .errors import Stop
-from .evidence import running, sources, times
-from .evidence.running import Membership
 from .execution import Executor
-from .exits import Exit
-from .outcome import Outcome
-from .private import private_dir, write_private
 from .programs import ansible_playbook
-from .recording import Recording, unknown
-from .report import write_report
 from .request import MITIGATE, VERIFY, Request
 from .stopping import Stopper, signals
 from .view import View
@@ -78,7 +80,7 @@ class Run:
         request.check_files(asked, cwd=cwd)
         program = ansible_playbook()
         home = layout.default_home(os.environ).absolute()
-        running.check(home, asked.incident)
+        membership.check(home, asked.incident)
         self._home, self._settings = home, settings
         self._membership: Membership | None = None
         self.record = Recording(home=home, run=layout.new_run_id(self.scenario.name, now=time.time()), versions=collection.versions(found))

@@ -10,7 +10,7 @@ import difflib
 import re
 from pathlib import Path
 
-from .errors import Stop
+from ..errors import Stop
 
 _DESCRIPTION = re.compile(r"(?mi)^#\s*description:\s*(.+?)\s*$")
 _PLAY_NAME = re.compile(r"(?m)^-\s*name:\s*['\"]?(.+?)['\"]?\s*$")

@@ -22,7 +22,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from . import words
+from ..terminal import words
 
 STYLES = {
     "critical": "bold red", "unknown": "bold magenta", "warning": "yellow", "ok": "green",

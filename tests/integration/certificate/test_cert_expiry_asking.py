@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.acme_renewal import certificate_id
-from ansible_collections.oncall.incident.plugins.module_utils._x509.parse import parse
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.acme_renewal import certificate_id
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.parse import parse
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_targets import targets_from
-from ansible_collections.oncall.incident.plugins.module_utils._x509.asking import Asking
-from ansible_collections.oncall.incident.plugins.module_utils._x509.endpoint import Means
-from ansible_collections.oncall.incident.plugins.module_utils._x509.fetch import Fetcher
-from ansible_collections.oncall.incident.plugins.module_utils._x509.handshake import Contexts
-from ansible_collections.oncall.incident.plugins.module_utils._x509.look import Request
-from ansible_collections.oncall.incident.plugins.module_utils._x509.look import look as look_at
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.asking import Asking
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.targets import targets_from
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.endpoint import Means
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.fetch import Fetcher
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.look import Request
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.look import look as look_at
+from ansible_collections.oncall.incident.plugins.module_utils._probe.handshake import Contexts
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.support import pki

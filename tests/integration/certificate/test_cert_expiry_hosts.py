@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._x509 import expiry_args, handshake
-from ansible_collections.oncall.incident.plugins.module_utils._x509.look import look
+from ansible_collections.oncall.incident.plugins.module_utils._certificate import expiry_args
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.look import look
+from ansible_collections.oncall.incident.plugins.module_utils._probe import handshake
 
 from tests.support import pki
 from tests.support.need import need

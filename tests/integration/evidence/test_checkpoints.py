@@ -13,9 +13,9 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import lay
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.writer import Segment
 
-from oncall_incident.evidence import checkpoints, checks, closing, running, settings, signing
-from oncall_incident.outcome import Outcome
-from oncall_incident.recording import summarise
+from oncall_incident.evidence import checkpoints, checks, closing, membership, settings, signing
+from oncall_incident.record.outcome import Outcome
+from oncall_incident.record.recording import summarise
 from tests.support import incidents
 
 from .conftest import Case, command, said
@@ -80,9 +80,9 @@ def test_without_a_key_they_are_unsigned_and_said(open_case: Case) -> None:
 
 def test_a_run_takes_one_from_time_to_time(open_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the wrapper calls while Ansible runs."""
-    monkeypatch.setattr(running, "EVERY", 0.0)
+    monkeypatch.setattr(membership, "EVERY", 0.0)
     monkeypatch.setenv("INCIDENT_SIGN_KEY", str(open_case.signer.key))
-    member = running.Membership.begin(
+    member = membership.Membership.begin(
         home=open_case.home, given=None, scenario="db-recovery", playbook="oncall.incident.db_recovery", run=RUN,
         run_dir=layout.runs_dir(open_case.home) / RUN, about="db1", collection=Path(__file__).parent, versions={"collection": "0"},
         cwd=open_case.home,

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._core.rules import parse_rules
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import parse_rules
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.specs import load_options, value_errors
 
 ROOT = Path(__file__).resolve().parents[3]

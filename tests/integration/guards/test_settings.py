@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from oncall_incident import ansible_cfg
+from oncall_incident.running import ansible_cfg
 
 _CFG = """[defaults]
 callbacks_enabled = ansible.posix.timer, x.y.z ; both

@@ -11,9 +11,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
-from ansible_collections.oncall.incident.plugins.module_utils._core.backends import Backend
-from ansible_collections.oncall.incident.plugins.module_utils._core.protection import BEGINS_BACKUP, KEEP, UTILITY, runs_utility
-from ansible_collections.oncall.incident.plugins.module_utils._core.sessions import Candidate
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.backends import Backend
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.protection import (
+    BEGINS_BACKUP,
+    KEEP,
+    UTILITY,
+    runs_utility,
+)
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.sessions import Candidate
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signals import Deadline, Look, act, acting_alone
 
 from demo import faults
@@ -344,7 +349,7 @@ QUERIES = [
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_the_server_reads_the_expressions_as_we_do(server18: Server, query: str) -> None:
-    from ansible_collections.oncall.incident.plugins.module_utils._core.protection import Policy, protections
+    from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.protection import Policy, protections
 
     seen = Backend(pid=1, state="active", query=query)
     with open_session(server18) as session:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import redis
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_cache import glob
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.cache import glob
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, stated, verify
 
-from oncall_incident import report
+from oncall_incident.reporting import run as report
 from tests.support.need import need
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -15,8 +15,8 @@ from typing import Any
 import pexpect
 import pytest
 
-from oncall_incident import launch
-from oncall_incident.stopping import Stopper
+from oncall_incident.running import launch
+from oncall_incident.running.stopping import Stopper
 
 # What differs between Pythons and versions of ansible-core is met here first.
 pytestmark = pytest.mark.smoke

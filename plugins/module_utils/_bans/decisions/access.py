@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import typing as t
 
-from .addresses import Span
-from .f2b_replies import Ban
-from .findings import CRITICAL, OK, UNKNOWN, WARNING, Finding
-from .packet_filter import COVERING, EVERYONE, EXACT, FAIL2BAN, PART, UNSEEN, Block
-from .rule_removal import remedy
-from .tracing import cause_of
+from ..._core.addresses import Span
+from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding
+from ..._firewall.decisions.packet_filter import COVERING, EVERYONE, EXACT, FAIL2BAN, PART, UNSEEN, Block
+from ..._firewall.decisions.rule_removal import remedy
+from ..._firewall.decisions.tracing import cause_of
+from .replies import Ban
 
 LET_IN, KEPT_OUT, NOT_BANNED = "let_in", "kept_out", "not_banned"
 _MAX_SHOWN = 10

@@ -12,9 +12,9 @@ import dataclasses
 import ipaddress
 import typing as t
 
-from . import actions
-from .addresses import Network, Span, canonical
-from .errors import Blind
+from ..._core import actions
+from ..._core.addresses import Network, Span, canonical
+from ..._core.errors import Blind
 
 VERB = "ban"
 BANNED, ALREADY_BANNED, NOT_FILTERED, NOT_BANNED = "banned", "already_banned", "not_filtered", "not_banned"

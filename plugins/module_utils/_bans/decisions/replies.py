@@ -14,8 +14,8 @@ import re
 import time
 import typing as t
 
-from .addresses import Span, read_network
-from .f2b_pickle import NotData, Stub
+from ..._core.addresses import Span, read_network
+from .pickled import NotData, Stub
 
 PERMANENT = -1
 # "192.0.2.1 \t2026-11-24 11:00:00 + 600 = 2026-11-24 11:10:00", fail2ban's BanManager.getBanList; an end of year 9999 is never.

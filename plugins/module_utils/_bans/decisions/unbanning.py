@@ -11,12 +11,12 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from . import actions
-from .addresses import Network, Span, canonical
-from .errors import BadInput, IncidentError, LimitExceeded
-from .f2b_replies import Ban
-from .limits import require_spent
-from .packet_filter import EXACT, FAIL2BAN, UNSEEN, AddressSet, Block
+from ..._core import actions
+from ..._core.addresses import Network, Span, canonical
+from ..._core.errors import BadInput, IncidentError, LimitExceeded
+from ..._core.limits import require_spent
+from ..._firewall.decisions.packet_filter import EXACT, FAIL2BAN, UNSEEN, AddressSet, Block
+from .replies import Ban
 
 VERB = "unban"
 REPORT, REMOVE, FAIL = COVERINGS = ("report", "remove", "fail")

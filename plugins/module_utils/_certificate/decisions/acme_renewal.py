@@ -12,7 +12,7 @@ import base64
 import datetime
 import typing as t
 
-from .cert_model import Cert, Renewal
+from .model import Cert, Renewal
 
 #: Directories of CAs that offer it, by what their issuers' names hold.
 KNOWN_DIRECTORIES: tuple[tuple[str, str], ...] = (

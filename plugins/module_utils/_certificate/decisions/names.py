@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
-from .cert_model import Cert
+from .model import Cert
 
 
 def matches(name: str, cert: Cert) -> bool:

@@ -14,13 +14,13 @@ import posixpath
 import re
 import typing as t
 
-from .cert_model import Cert, path_up
-from .cert_names import missing
-from .cert_time import ACME, BY_RENEWAL, Thresholds
-from .durations import format_duration
-from .errors import BadInput
-from .findings import OK
-from .limits import Budget
+from ..._core.durations import format_duration
+from ..._core.errors import BadInput
+from ..._core.findings import OK
+from ..._core.limits import Budget
+from .model import Cert, path_up
+from .names import missing
+from .time import ACME, BY_RENEWAL, Thresholds
 
 RENEW, SETTLE = "renew_certificate", "settle_renewal"
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from .cert_model import Cert, Seen, iso
-from .cert_time import DAY
-from .cert_verdict import CHECKS, LEAF, ROOT, Judged, needed, position
-from .findings import CRITICAL, OK, STATUSES, UNKNOWN, Finding, Skipped, verdict
-from .recovery import status_by_check
+from ..._core.findings import CRITICAL, OK, STATUSES, UNKNOWN, Finding, Skipped, verdict
+from ..._core.recovery import status_by_check
+from .model import Cert, Seen, iso
+from .time import DAY
+from .verdict import CHECKS, LEAF, ROOT, Judged, needed, position
 
 RENEW, RELOAD, FIX_CHAIN, FIX_NAME, FIX_CLOCK, REPLACE_CA = "renew", "reload", "fix_chain", "fix_name", "fix_clock", "replace_ca"
 #: What is done first where several things are wrong: nothing can be judged with a wrong clock, and a reload is the cheapest.

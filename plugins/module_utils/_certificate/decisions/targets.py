@@ -12,9 +12,9 @@ import dataclasses
 import re
 import typing as t
 
-from .cert_names import as_address, to_ascii
-from .cert_time import BY_RENEWAL, THRESHOLD_OPTIONS, Thresholds, thresholds_from
-from .errors import BadInput
+from ..._core.errors import BadInput
+from .names import as_address, to_ascii
+from .time import BY_RENEWAL, THRESHOLD_OPTIONS, Thresholds, thresholds_from
 
 #: Scheme of an endpoint: (STARTTLS protocol or "", default port).
 SCHEMES: t.Mapping[str, tuple[str, int]] = {

@@ -13,9 +13,9 @@ import datetime
 import types
 import typing as t
 
-from .cert_model import Cert
-from .errors import BadInput
-from .findings import CRITICAL, OK, WARNING
+from ..._core.errors import BadInput
+from ..._core.findings import CRITICAL, OK, WARNING
+from .model import Cert
 
 MANUAL, ACME, CERT_MANAGER = "manual", "acme", "cert-manager"
 DAY = 86400.0

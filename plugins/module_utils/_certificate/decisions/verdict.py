@@ -12,11 +12,11 @@ import dataclasses
 import datetime
 import typing as t
 
-from .cert_model import ENDPOINT, Cert, Seen, iso, path_up
-from .cert_names import missing
-from .cert_targets import Terms
-from .cert_time import DAY, is_public, too_long
-from .findings import CRITICAL, OK, UNKNOWN, WARNING, Finding
+from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding
+from .model import ENDPOINT, Cert, Seen, iso, path_up
+from .names import missing
+from .targets import Terms
+from .time import DAY, is_public, too_long
 
 CHECKS = (
     "expired", "expiring", "not_yet_valid", "incomplete_chain", "name_mismatch", "untrusted", "self_signed", "weak_key",

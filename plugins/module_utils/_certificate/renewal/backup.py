@@ -17,7 +17,7 @@ import stat
 import tempfile
 import typing as t
 
-from .._core.errors import BadInput, CannotReach
+from ..._core.errors import BadInput, CannotReach
 
 FILE, LINK, DIRECTORY, ABSENT = "file", "link", "directory", "absent"
 #: A lineage is a handful of small files. More is somebody else's directory.

@@ -20,8 +20,8 @@ import shutil
 import time
 import typing as t
 
-from .._core.errors import CannotReach, Locked
-from . import snapshot
+from ..._core.errors import CannotReach, Locked
+from . import backup
 from .commands import alive, start_time
 
 CONTRACT = "oncall.incident/renewal/1"
@@ -38,7 +38,7 @@ class Attempt:
     lineage: str
     began: float
     paths: list[str]
-    entries: list[snapshot.Entry]
+    entries: list[backup.Entry]
     state: str = OPEN
     ended: float = 0.0
     why: str = ""
@@ -73,7 +73,7 @@ class Attempt:
     def save(self) -> None:
         """Write the manifest."""
         data = {"contract": CONTRACT, **{key: value for key, value in dataclasses.asdict(self).items() if key != "directory"}}
-        snapshot.write_through(os.path.join(self.directory, "manifest.json"), json.dumps(data, indent=1, sort_keys=True) + "\n")
+        backup.write_through(os.path.join(self.directory, "manifest.json"), json.dumps(data, indent=1, sort_keys=True) + "\n")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Journal:
             CannotReach: the directory cannot be made or written to.
         """
         try:
-            snapshot.make_private(self.root)
+            backup.make_private(self.root)
             descriptor = os.open(os.path.join(self.root, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as exc:
             raise CannotReach(
@@ -134,10 +134,10 @@ class Journal:
         moment = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}.{int(now % 1 * 1e6):06d}Z"
         directory = os.path.join(self.root, lineage, f"{moment}-{os.getpid()}")
         try:
-            snapshot.make_private(os.path.dirname(directory))
+            backup.make_private(os.path.dirname(directory))
             os.mkdir(directory, 0o700)
-            attempt = Attempt(directory=directory, lineage=lineage, began=now, paths=list(paths), entries=snapshot.take(paths))
-            snapshot.store(attempt.entries, attempt.copies)
+            attempt = Attempt(directory=directory, lineage=lineage, began=now, paths=list(paths), entries=backup.take(paths))
+            backup.store(attempt.entries, attempt.copies)
             attempt.save()
         except OSError as exc:
             raise CannotReach(f"No backup could be made in {directory}: {exc.strerror}.", hint="Free space or set backup_dir.") from exc
@@ -161,7 +161,7 @@ def _load(directory: str) -> t.Optional[Attempt]:
             data = json.load(source)
         if data.pop("contract") != CONTRACT:
             return None
-        entries = [snapshot.Entry(**entry) for entry in data.pop("entries")]
+        entries = [backup.Entry(**entry) for entry in data.pop("entries")]
         return Attempt(directory=directory, entries=entries, **data)
     except (OSError, ValueError, KeyError, TypeError):
         return None

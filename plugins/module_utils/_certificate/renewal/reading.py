@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 import ssl
 
-from .._core.cert_model import Cert
-from .._core.errors import CannotReach
-from .._x509.parse import BadCertificate, parse
+from ..._core.errors import CannotReach
+from ..decisions.model import Cert
+from ..parse import BadCertificate, parse
 
 _BLOCK = re.compile(r"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]+-----END (?:X509 |TRUSTED )?CERTIFICATE-----")
 _MAX_BYTES = 1024 * 1024

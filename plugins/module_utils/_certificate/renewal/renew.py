@@ -12,13 +12,13 @@ import dataclasses
 import datetime
 import typing as t
 
-from .._core import actions
-from .._core.actions import Action
-from .._core.cert_model import Cert, iso
-from .._core.cert_renewal import RENEW, SETTLE, Lineage, problems, why_due
-from .._core.errors import BadInput, CannotReach, IncidentError, LimitExceeded
-from .._core.limits import Budget
-from . import snapshot
+from ..._core import actions
+from ..._core.actions import Action
+from ..._core.errors import BadInput, CannotReach, IncidentError, LimitExceeded
+from ..._core.limits import Budget
+from ..decisions.model import Cert, iso
+from ..decisions.renewal import RENEW, SETTLE, Lineage, problems, why_due
+from . import backup
 from .commands import Ran
 from .journal import ACCEPTED, FAILED, ROLLED_BACK, Attempt, Journal
 
@@ -144,7 +144,7 @@ class _Renewer:
             if at_work:
                 return
             if not keeps:
-                present = self._do.read(snapshot.stored(unfinished.copies, self._real(lineage, unfinished)))
+                present = self._do.read(backup.stored(unfinished.copies, self._real(lineage, unfinished)))
         reason = why_due(lineage, present, now=self._do.now())
         if reason:
             yield self._job(RENEW, lineage, present, reason=reason)
@@ -163,8 +163,8 @@ class _Renewer:
     @staticmethod
     def _real(lineage: Lineage, attempt: Attempt) -> str:
         """The file that the certificate's path led to when it was backed up, by the links of then."""
-        links = {entry.path: entry.target for entry in attempt.entries if entry.kind == snapshot.LINK}
-        return snapshot.resolve(lineage.certificate, links)
+        links = {entry.path: entry.target for entry in attempt.entries if entry.kind == backup.LINK}
+        return backup.resolve(lineage.certificate, links)
 
     def _check_limit(self, jobs: t.Sequence[_Job]) -> None:
         due = [job for job in jobs if job.action.verb == RENEW and actions.is_approved([job.action.id], self._approved)]
@@ -245,7 +245,7 @@ class _Renewer:
             raise CannotReach(f"{lineage.lock} cannot be read: {exc.strerror}.", hint="Run it as the user who renews, often root.") from exc
 
     def _before(self, lineage: Lineage, attempt: Attempt) -> t.Sequence[Cert]:
-        return self._do.read(snapshot.stored(attempt.copies, self._real(lineage, attempt)))
+        return self._do.read(backup.stored(attempt.copies, self._real(lineage, attempt)))
 
     def _as_before(self, lineage: Lineage, attempt: Attempt, present: t.Sequence[Cert]) -> bool:
         """Whether the certificate is the one that was backed up, and the key that is there belongs to it."""
@@ -298,7 +298,7 @@ class _Renewer:
             patience: how long somebody else who is at work is waited for, seconds.
         """
         self._released(lineage, timeout=patience)
-        if not snapshot.differences(attempt.entries, attempt.paths):
+        if not backup.differences(attempt.entries, attempt.paths):
             return failure
         found = self._rejected(lineage, attempt, self._do.read(lineage.certificate))
         why = "; ".join(found) or self._validate(lineage)
@@ -317,7 +317,7 @@ class _Renewer:
         return f"the new certificate may not be served: {'; '.join(found)}" if found else ""
 
     def _undo(self, action: Action, lineage: Lineage, attempt: Attempt, why: str) -> Action:
-        if not snapshot.differences(attempt.entries, attempt.paths):
+        if not backup.differences(attempt.entries, attempt.paths):
             attempt.close(FAILED, now=self._do.now().timestamp(), why=why)
             self._journal.prune(attempt.lineage)
             return action.with_outcome(actions.FAILED, why=why, files="unchanged")
@@ -331,8 +331,8 @@ class _Renewer:
         """Put the old files back and measure that they are there; `wanted` is the outcome when they are."""
         self._validated.clear()
         try:
-            snapshot.put_back(attempt.entries, attempt.paths, copies=attempt.copies, aside=attempt.aside)
-            left = snapshot.differences(attempt.entries, attempt.paths)
+            backup.put_back(attempt.entries, attempt.paths, copies=attempt.copies, aside=attempt.aside)
+            left = backup.differences(attempt.entries, attempt.paths)
         except OSError as exc:
             left = [f"{exc.filename}: {exc.strerror}"]
         if left:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shlex
 
-from .addresses import Span
+from ..._core.addresses import Span
 from .packet_filter import EXACT, FAIL2BAN, Block
 
 

@@ -12,7 +12,7 @@ import re
 import shlex
 import typing as t
 
-from .addresses import Span, read_network
+from ..._core.addresses import Span, read_network
 from .packet_filter import ACCEPT, DROP, GO_ON, GOTO, JUMP, RETURN, AddressSet, Chain, Rule, Source, Table
 
 #: The hook of each built-in chain on the way to this host or through it (iptables(8)).

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .addresses import Span, read_network
+from ..._core.addresses import Span, read_network
 from .packet_filter import ACCEPT, DROP, GO_ON, GOTO, JUMP, RETURN, AddressSet, Chain, Rule, Source, Table
 
 _MAX_SAID = 300

@@ -12,7 +12,7 @@ import json
 import re
 import typing as t
 
-from .addresses import Span, read_network
+from ..._core.addresses import Span, read_network
 from .packet_filter import COVERING, DROP, EVERYONE, EXACT, PART, AddressSet, Block
 
 #: Route types that answer nobody (ip-route(8)).

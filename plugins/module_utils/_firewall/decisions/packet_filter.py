@@ -17,7 +17,7 @@ import dataclasses
 import re
 import typing as t
 
-from .addresses import Span
+from ..._core.addresses import Span
 
 DROP, ACCEPT, RETURN, JUMP, GOTO, GO_ON = "drop", "accept", "return", "jump", "goto", "go_on"
 #: Hooks that a packet to this host, or through it, passes.

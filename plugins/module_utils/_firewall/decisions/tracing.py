@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .findings import CRITICAL, OK, UNKNOWN, WARNING, Finding
+from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding
 from .packet_filter import FAIL2BAN, PART, UNSEEN, Block
 
 #: Causes, the one that is most precisely known first.

@@ -17,10 +17,10 @@ import posixpath
 import stat
 import typing as t
 
-from .actions import Action, Spared, action_id
-from .durations import format_duration
-from .errors import BadInput, LimitExceeded
-from .limits import require_spent
+from ..._core.actions import Action, Spared, action_id
+from ..._core.durations import format_duration
+from ..._core.errors import BadInput, LimitExceeded
+from ..._core.limits import require_spent
 
 REMOVE, TRUNCATE = "remove", "truncate"
 OPERATIONS = (REMOVE, TRUNCATE)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os.path
 import typing as t
 
-from .errors import Blind
-from .findings import Finding, Skipped, judge, verdict
+from ..._core.errors import Blind
+from ..._core.findings import Finding, Skipped, judge, verdict
 
 
 class Usage(t.Protocol):

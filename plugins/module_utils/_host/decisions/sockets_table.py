@@ -14,7 +14,7 @@ import struct
 import sys
 import typing as t
 
-from .addresses import Network, parse_network
+from ..._core.addresses import Network, parse_network
 
 ESTABLISHED, LISTEN = "01", "0A"
 

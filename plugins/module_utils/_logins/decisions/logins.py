@@ -19,8 +19,8 @@ import re
 import time
 import typing as t
 
-from .addresses import canonical, read_network
-from .findings import Finding, Skipped, judge, verdict
+from ..._core.addresses import canonical, read_network
+from ..._core.findings import Finding, Skipped, judge, verdict
 
 _USER = r"(?P<user>.{0,100}?)"
 _FROM = r"from (?P<address>[0-9A-Fa-f:.%\w]{3,64})(?: port (?P<port>\d{1,5}))?"

@@ -15,9 +15,9 @@ import re
 import types
 import typing as t
 
+from ..._core.durations import parse_duration
+from ..._core.errors import BadInput
 from .backends import ACTIVE, IDLE, Backend
-from .durations import parse_duration
-from .errors import BadInput
 
 ALL = "all"
 OLDEST = "oldest"

@@ -12,10 +12,10 @@ import dataclasses
 import re
 import typing as t
 
-from .actions import Action, Spared, action_id, is_approved
+from ..._core.actions import Action, Spared, action_id, is_approved
+from ..._core.durations import format_duration
 from .backends import Backend
 from .blocking import roots, waiting_behind, waits_of
-from .durations import format_duration
 from .protection import Policy, auxiliary, protections
 from .rules import ALL_BUT_OLDEST, IDLE_CLOCK, OLDEST, ROOT_BLOCKERS, TRANSACTION, Clock, Rule
 

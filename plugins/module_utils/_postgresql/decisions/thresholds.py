@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import typing as t
 
-from . import thresholds
-from .thresholds import DURATION, NUMBER, OFF, SIZE
+from ..._core import thresholds
+from ..._core.thresholds import DURATION, NUMBER, OFF, SIZE
 
 #: By name: kind, default of `<name>_warning`, default of `<name>_critical`.
 THRESHOLDS: thresholds.Thresholds = {

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .durations import format_duration
-from .findings import CRITICAL, OK, UNKNOWN, Finding, judge
-from .thresholds import Limit
+from ..._core.durations import format_duration
+from ..._core.findings import CRITICAL, OK, UNKNOWN, Finding, judge
+from ..._core.thresholds import Limit
 
 Row = t.Mapping[str, t.Any]
 

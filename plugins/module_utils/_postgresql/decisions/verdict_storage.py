@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import typing as t
 
-from .durations import format_duration
-from .findings import CRITICAL, OK, WARNING, Finding, judge, worst
-from .pg_verdict import Row
-from .thresholds import Limit
+from ..._core.durations import format_duration
+from ..._core.findings import CRITICAL, OK, WARNING, Finding, judge, worst
+from ..._core.thresholds import Limit
+from .verdict import Row
 
 _MAX_ROWS = 5
 _SLOT_DETAIL = ("type", "active", "wal_status", "safe_wal_size", "inactive_seconds", "invalidation_reason", "database",

@@ -12,7 +12,7 @@ import dataclasses
 import ipaddress
 import typing as t
 
-from .findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped
+from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped
 
 CHECK = "port"
 #: The state of a listening TCP socket and of an unconnected UDP one in /proc/net (Linux, include/net/tcp_states.h).

@@ -15,7 +15,7 @@ import base64
 import dataclasses
 import typing as t
 
-from .errors import IncidentError
+from ..._core.errors import IncidentError
 
 #: More than any honest server says before TLS.
 MAX_BYTES = 64 * 1024

@@ -12,7 +12,7 @@ import dataclasses
 import re
 import typing as t
 
-from .errors import BadInput
+from ..._core.errors import BadInput
 
 #: What caches hold. A stream, list, set or sorted set is somebody's queue, session index or ranking until its owner says otherwise.
 CACHE_TYPES: tuple[str, ...] = ("string", "hash")

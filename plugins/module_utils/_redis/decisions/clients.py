@@ -11,8 +11,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .durations import format_duration
-from .limits import Budget
+from ..._core.durations import format_duration
+from ..._core.limits import Budget
 
 #: Names of connections that are never ended, by their beginning: other runs of ours, and Sentinel's.
 OWN_NAMES, SENTINEL_NAMES = "oncall.incident", "sentinel-"

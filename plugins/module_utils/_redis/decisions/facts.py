@@ -11,9 +11,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .findings import Finding, Skipped
-from .redis_info import integer, keyspace
-from .thresholds import NO_LIMIT, Limit
+from ..._core.findings import Finding, Skipped
+from ..._core.thresholds import NO_LIMIT, Limit
+from .info import integer, keyspace
 
 #: What PING came to, by its class.
 PONG, LOADING, MASTERDOWN, MISCONF, BUSY, NOAUTH, NOPERM, OTHER = (

@@ -14,9 +14,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .findings import CRITICAL, OK, Finding
-from .redis_facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOAUTH, PONG, Facts, Request
-from .redis_info import errors_by_code, integer
+from ..._core.findings import CRITICAL, OK, Finding
+from .facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOAUTH, PONG, Facts, Request
+from .info import errors_by_code, integer
 
 MISCONF_DISK, OOM_NOEVICTION, REPLICA_ORPHAN, NO_QUORUM = "misconf_disk", "oom_noeviction", "replica_orphan", "no_quorum"
 MAXCLIENTS, IS_LOADING, DOWN, FROZEN, EVICTING = "maxclients", "loading", "down", "frozen", "evicting"

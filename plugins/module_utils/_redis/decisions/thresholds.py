@@ -12,7 +12,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-from .thresholds import DURATION, NUMBER, OFF, SIZE, Thresholds
+from ..._core.thresholds import DURATION, NUMBER, OFF, SIZE, Thresholds
 
 #: By name: kind, default of `<name>_warning`, default of `<name>_critical`.
 THRESHOLDS: Thresholds = {

@@ -11,9 +11,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .findings import CRITICAL, OK, WARNING, Finding, Skipped, judge
-from .redis_facts import Request
-from .redis_info import integer
+from ..._core.findings import CRITICAL, OK, WARNING, Finding, Skipped, judge
+from .facts import Request
+from .info import integer
 
 SLOTS = 16384
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import typing as t
 
-from .findings import CRITICAL, OK, WARNING, Finding, Skipped, judge
-from .redis_facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOAUTH, NOPERM, PONG, Answer, Facts, Request
-from .redis_info import errors_by_code, integer, number
-from .redis_state import memory_share, noeviction, state_of
+from ..._core.findings import CRITICAL, OK, WARNING, Finding, Skipped, judge
+from .facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOAUTH, NOPERM, PONG, Answer, Facts, Request
+from .info import errors_by_code, integer, number
+from .state import memory_share, noeviction, state_of
 
 _PING_HINTS = {
     LOADING: "It reads its data from disk and serves nobody until that is done: wait, and watch loading_eta_seconds.",

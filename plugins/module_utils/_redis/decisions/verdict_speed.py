@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import typing as t
 
-from .findings import OK, WARNING, Finding, Skipped, judge
-from .redis_facts import Answer, Facts, Request
-from .redis_info import integer, keyspace
-from .redis_verdict import not_read
+from ..._core.findings import OK, WARNING, Finding, Skipped, judge
+from .facts import Answer, Facts, Request
+from .info import integer, keyspace
+from .verdict import not_read
 
 #: Events of the latency monitor older than this say nothing of now, seconds.
 RECENT = 300.0

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import typing as t
 
-from .findings import CRITICAL, OK, WARNING, Finding, Skipped, judge
-from .redis_facts import Answer, Facts, Request
-from .redis_info import integer, replicas
-from .redis_state import durable, good_replicas_missing, snapshot_failed, snapshots_configured
-from .redis_verdict import not_read
+from ..._core.findings import CRITICAL, OK, WARNING, Finding, Skipped, judge
+from .facts import Answer, Facts, Request
+from .info import integer, replicas
+from .state import durable, good_replicas_missing, snapshot_failed, snapshots_configured
+from .verdict import not_read
 
 _FREE_DISK = "Free disk, or mend the directory and its permissions, then BGSAVE; the server's log says what failed."
 

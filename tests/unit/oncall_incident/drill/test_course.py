@@ -20,10 +20,10 @@ from oncall_incident.drill.severity import Severity
 from oncall_incident.errors import Stop
 from oncall_incident.evidence import policy
 from oncall_incident.exits import Exit
-from oncall_incident.outcome import Outcome
-from oncall_incident.run import Finished
-from oncall_incident.stopping import Stopper
-from oncall_incident.view import View
+from oncall_incident.record.outcome import Outcome
+from oncall_incident.running.run import Finished
+from oncall_incident.running.stopping import Stopper
+from oncall_incident.running.view import View
 
 FINDING = {"host": "web1", "check": "expired", "status": "critical", "ts": "2026-01-02T03:04:05.000Z"}
 UNKNOWN: dict[str, Any] = {"type": "outcome", "reasons": ["unknown outcome on web1: Act"]}

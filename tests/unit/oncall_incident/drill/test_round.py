@@ -19,8 +19,8 @@ from oncall_incident.drill.executions import Executions
 from oncall_incident.drill.severity import Severity
 from oncall_incident.evidence import policy
 from oncall_incident.exits import Exit
-from oncall_incident.stopping import Stopper
-from oncall_incident.view import View
+from oncall_incident.running.stopping import Stopper
+from oncall_incident.running.view import View
 
 
 class Made:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from oncall_incident.cli import app
 from oncall_incident.errors import Stop
-from oncall_incident.records import run_directory
+from oncall_incident.record.choose import run_directory
 from tests.support.story import RUN, Story
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import summarise
 
-from oncall_incident import outcome
 from oncall_incident.exits import Exit
+from oncall_incident.record import outcome
 from oncall_incident.reporting.content import Source, of_run
 from tests.support.story import Story
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from oncall_incident import markdown, report
+from oncall_incident.reporting import run as report
+from oncall_incident.terminal import markdown
 from tests.support.story import RUN, Story
 
 NASTY = "SELECT '|' || `x` -- ``tick``\n| new row |\x1b[31m[link](http://example.org)"

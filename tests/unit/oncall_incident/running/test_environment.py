@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from oncall_incident import ansible_cfg
-from oncall_incident.environment import allowed, looked_up, scrub
+from oncall_incident.running import ansible_cfg
+from oncall_incident.running.environment import allowed, looked_up, scrub
 
 
 def test_only_what_is_needed_goes_along() -> None:

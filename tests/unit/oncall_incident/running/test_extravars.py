@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from oncall_incident.errors import Stop
-from oncall_incident.extravars import as_files, not_utf8, own_file
+from oncall_incident.running.extravars import as_files, not_utf8, own_file
 
 
 def test_every_form_becomes_a_private_file_in_order(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from oncall_incident.errors import Stop
-from oncall_incident.request import Request, check_files, check_inventory, check_passed, check_tags
+from oncall_incident.running.request import Request, check_files, check_inventory, check_passed, check_tags
 
 
 @pytest.mark.parametrize("arguments", [

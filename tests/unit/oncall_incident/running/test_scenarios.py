@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from oncall_incident.errors import Stop
-from oncall_incident.scenarios import choose, listed
+from oncall_incident.running.scenarios import choose, listed
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from oncall_incident.stopping import Stopper, signals
+from oncall_incident.running.stopping import Stopper, signals
 
 
 class Clock:

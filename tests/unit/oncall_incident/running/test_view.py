@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from oncall_incident.view import View
+from oncall_incident.running.view import View
 
 
 def finding(check: str, **more: Any) -> dict[str, Any]:

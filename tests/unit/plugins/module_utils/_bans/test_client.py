@@ -14,8 +14,8 @@ import threading
 import typing as t
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._bans.client import END, Clock, CommandRefused, connect
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.client import END, Clock, CommandRefused, connect
 
 
 class UnknownJailException(KeyError):

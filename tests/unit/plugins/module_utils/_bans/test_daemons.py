@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._bans.daemons import acting_alone, decisions_of, go_seconds
+from ansible_collections.oncall.incident.plugins.module_utils._bans.hold import lifting_command
+from ansible_collections.oncall.incident.plugins.module_utils._bans.operators import only_knocks
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach, Locked
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.backends import acting_alone, decisions_of, go_seconds
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.hold import lifting_command
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.operators import only_knocks
 
 #: Shortened from what cscli 1.4.6 printed.
 ALERT = {"id": 3, "decisions": [

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._bans.client import Clock, SocketTransport
+from ansible_collections.oncall.incident.plugins.module_utils._bans.health import unreachable
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.client import Clock, SocketTransport
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.health import unreachable
 
 
 def test_the_hint_names_the_socket(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._bans.operators import gateways, own_addresses
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Blind
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban.operators import gateways, own_addresses
-from ansible_collections.oncall.incident.plugins.module_utils._host.programs import Ran, run
+from ansible_collections.oncall.incident.plugins.module_utils._module.programs import Ran, run
 
 TRIE = """Main:
   +-- 0.0.0.0/0 3 0 5

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._fail2ban import operators
+from ansible_collections.oncall.incident.plugins.module_utils._bans import operators
 
 #: Local and remote address, state 01 (established), inode: 192.0.2.7 and 192.0.2.8 on a little-endian machine (proc(5), net/tcp).
 TCP = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode

@@ -10,7 +10,7 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._x509.pool import bounded, run_all
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.pool import bounded, run_all
 
 
 def late(job: int) -> str:

@@ -13,11 +13,11 @@ import typing as t
 import pytest
 
 pytest.importorskip("cryptography")
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_targets import Content, Place
-from ansible_collections.oncall.incident.plugins.module_utils._x509 import files
-from ansible_collections.oncall.incident.plugins.module_utils._x509.endpoint import skew_of
-from ansible_collections.oncall.incident.plugins.module_utils._x509.parse import BadCertificate, parse
-from ansible_collections.oncall.incident.plugins.module_utils._x509.verify import read_verdict
+from ansible_collections.oncall.incident.plugins.module_utils._certificate import files
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.targets import Content, Place
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.endpoint import skew_of
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.parse import BadCertificate, parse
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.verify import read_verdict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.watch import run, troubled
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
-from ansible_collections.oncall.incident.plugins.module_utils._x509.watch import run, troubled
 
 WAIT: t.Mapping[str, t.Any] = {"checks": ["expired"], "hold": "5s", "timeout": "60s", "interval": "1s"}
 

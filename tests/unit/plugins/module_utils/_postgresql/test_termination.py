@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
-from ansible_collections.oncall.incident.plugins.module_utils._core.backends import Backend, PreparedTransaction
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
-from ansible_collections.oncall.incident.plugins.module_utils._core.protection import Policy
-from ansible_collections.oncall.incident.plugins.module_utils._core.rules import parse_rules
-from ansible_collections.oncall.incident.plugins.module_utils._core.sessions import select
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.backends import Backend, PreparedTransaction
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.protection import Policy
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import parse_rules
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.sessions import select
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.prepared import plan_rollbacks
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.termination import Request, _plan
 

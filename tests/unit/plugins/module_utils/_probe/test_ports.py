@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._net.ports import look
+from ansible_collections.oncall.incident.plugins.module_utils._probe.ports import look
 
 
 @pytest.fixture

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, CannotReach
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_availability import (
+from ansible_collections.oncall.incident.plugins.module_utils._redis import gather
+from ansible_collections.oncall.incident.plugins.module_utils._redis.args import client_name, connection_spec, way_from
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.availability import (
     ALIVE_ALL_THE_SAME,
     ASKED_WRONGLY,
     SICK,
     availability_hint,
 )
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_state import recovery_from_refusal
-from ansible_collections.oncall.incident.plugins.module_utils._redis import gather
-from ansible_collections.oncall.incident.plugins.module_utils._redis.args import client_name, connection_spec, way_from
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.state import recovery_from_refusal
 from ansible_collections.oncall.incident.plugins.module_utils._redis.dial import Login, dial
 from ansible_collections.oncall.incident.plugins.module_utils._redis.gather import is_local, prefix_of
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_facts import Request
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.facts import Request
 from ansible_collections.oncall.incident.plugins.module_utils._redis.dial import Login, cannot
 from ansible_collections.oncall.incident.plugins.module_utils._redis.health import refused
 

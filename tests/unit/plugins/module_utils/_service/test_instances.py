@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Blind
-from ansible_collections.oncall.incident.plugins.module_utils._host.programs import Ran
+from ansible_collections.oncall.incident.plugins.module_utils._module.programs import Ran
 from ansible_collections.oncall.incident.plugins.module_utils._service import instances, looking
 
 UNIT = """Type=notify

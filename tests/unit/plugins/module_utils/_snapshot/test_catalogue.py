@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core import snapshot
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
+from ansible_collections.oncall.incident.plugins.module_utils._snapshot import catalogue
 
 #: Programs that only read whatever their arguments are, and the arguments that make the others read only.
 READ_ONLY = {
@@ -34,8 +34,8 @@ READING = {
 }
 
 
-def everything() -> list[snapshot.Item]:
-    return [*snapshot.catalogue(units=["a.service"]), *snapshot.redis([{"port": 6380, "password": "pw", "user": "u"}])]
+def everything() -> list[catalogue.Item]:
+    return [*catalogue.catalogue(units=["a.service"]), *catalogue.redis([{"port": 6380, "password": "pw", "user": "u"}])]
 
 
 def test_every_command_only_reads() -> None:
@@ -49,9 +49,9 @@ def test_every_command_only_reads() -> None:
 
 
 def test_what_is_gone_soonest_comes_first() -> None:
-    folders = [item.folder for item in snapshot.catalogue()]
+    folders = [item.folder for item in catalogue.catalogue()]
     assert folders == sorted(folders) and folders[0].startswith("10-net") and folders[-1].startswith("70-")
-    together = snapshot.in_order(everything())
+    together = catalogue.in_order(everything())
     assert [item.folder for item in together] == sorted(item.folder for item in together)
 
 
@@ -61,45 +61,45 @@ def test_names_are_unique_and_safe() -> None:
 
 
 def test_the_journal_is_of_the_units_since_the_incident_began() -> None:
-    (journal,) = [item for item in snapshot.catalogue(units=["a.service", "b@1.service"], since=1000.9) if item.name == "journal"]
+    (journal,) = [item for item in catalogue.catalogue(units=["a.service", "b@1.service"], since=1000.9) if item.name == "journal"]
     assert {"--since=@1000", "--unit=a.service", "--unit=b@1.service"} <= set(journal.commands[0])
-    (without,) = [item for item in snapshot.catalogue() if item.name == "journal"]
+    (without,) = [item for item in catalogue.catalogue() if item.name == "journal"]
     assert {"--since=-1h", "--priority=warning"} <= set(without.commands[0])
 
 
 @pytest.mark.parametrize("unit", ["", "-x", "--vacuum-size=1", "a b", "a;b", "../x", "a\nb"])
 def test_a_unit_cannot_be_an_option(unit: str) -> None:
     with pytest.raises(BadInput, match="units"):
-        snapshot.catalogue(units=[unit])
+        catalogue.catalogue(units=[unit])
 
 
 def test_a_password_is_not_in_a_command() -> None:
-    for item in snapshot.redis([{"password": "hunter22"}]):
+    for item in catalogue.redis([{"password": "hunter22"}]):
         assert "hunter22" not in " ".join(item.commands[0]) and ("REDISCLI_AUTH", "hunter22") in item.environment
         assert "hunter22" not in repr(item)
 
 
 def test_several_redis_servers_have_names_of_their_own() -> None:
-    names = [item.name for item in snapshot.redis([{"port": 1}, {"port": 2}])]
+    names = [item.name for item in catalogue.redis([{"port": 1}, {"port": 2}])]
     assert len(set(names)) == 10
 
 
 def test_logs_have_safe_names_that_differ() -> None:
-    found = snapshot.logs(["/var/log/a.log", "/var/log/a log", "/../../etc/x", "/" + "y" * 300])
+    found = catalogue.logs(["/var/log/a.log", "/var/log/a log", "/../../etc/x", "/" + "y" * 300])
     names = [item.name for item in found]
     assert len(set(names)) == 4 and all(re.fullmatch(r"log\d\d_[A-Za-z0-9_][A-Za-z0-9._-]*", name) and len(name) < 100 for name in names)
     with pytest.raises(BadInput, match="absolute"):
-        snapshot.logs(["relative.log"])
+        catalogue.logs(["relative.log"])
 
 
 def test_choosing() -> None:
-    items = snapshot.catalogue()
-    assert [item.name for item in snapshot.chosen(items, only=["memory", "sockets"])] == ["sockets", "memory"]
-    assert "memory" not in [item.name for item in snapshot.chosen(items, only=None, skip=["memory"])]
-    assert snapshot.chosen(items, only=[]) == []
-    assert "unit_state" not in [item.name for item in snapshot.chosen(items, only=None)]
+    items = catalogue.catalogue()
+    assert [item.name for item in catalogue.chosen(items, only=["memory", "sockets"])] == ["sockets", "memory"]
+    assert "memory" not in [item.name for item in catalogue.chosen(items, only=None, skip=["memory"])]
+    assert catalogue.chosen(items, only=[]) == []
+    assert "unit_state" not in [item.name for item in catalogue.chosen(items, only=None)]
     with pytest.raises(BadInput, match="memry"):
-        snapshot.chosen(items, only=["memry"])
+        catalogue.chosen(items, only=["memry"])
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_choosing() -> None:
     ],
 )
 def test_since(value: object, wanted: float | None) -> None:
-    assert snapshot.since_from(value) == wanted
+    assert catalogue.since_from(value) == wanted
 
 
 def test_since_must_be_a_time() -> None:
     with pytest.raises(BadInput, match="since"):
-        snapshot.since_from("yesterday")
+        catalogue.since_from("yesterday")

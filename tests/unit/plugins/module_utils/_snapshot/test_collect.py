@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.snapshot import Item
 from ansible_collections.oncall.incident.plugins.module_utils._snapshot import collect
+from ansible_collections.oncall.incident.plugins.module_utils._snapshot.catalogue import Item
 
 from tests.support.until import until
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.access import judge_kept_out, judge_let_in, judge_not_banned
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.access import judge_kept_out, judge_let_in, judge_not_banned
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.replies import Ban
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, parse_network
-from ansible_collections.oncall.incident.plugins.module_utils._core.f2b_replies import Ban
-from ansible_collections.oncall.incident.plugins.module_utils._core.packet_filter import Block
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet_filter import Block
 
 ASKED = "192.0.2.7"
 

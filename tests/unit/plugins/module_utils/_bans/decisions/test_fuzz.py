@@ -10,14 +10,19 @@ import pickle
 import typing as t
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core import f2b_pickle, logins
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions import pickled
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.replies import bans_of, from_client
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, read_network
-from ansible_collections.oncall.incident.plugins.module_utils._core.f2b_replies import bans_of, from_client
-from ansible_collections.oncall.incident.plugins.module_utils._core.iptables_rules import parse_ipsets, parse_save
-from ansible_collections.oncall.incident.plugins.module_utils._core.nft_ruleset import Unreadable, parse_nft
-from ansible_collections.oncall.incident.plugins.module_utils._core.other_filters import hosts_deny_blocks, parse_routes, rich_rule_blocks
-from ansible_collections.oncall.incident.plugins.module_utils._core.packet_filter import Probe, Walker
-from ansible_collections.oncall.incident.plugins.module_utils._core.sockets_table import parse_tcp
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.iptables_rules import parse_ipsets, parse_save
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.nft_ruleset import Unreadable, parse_nft
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.other_filters import (
+    hosts_deny_blocks,
+    parse_routes,
+    rich_rule_blocks,
+)
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet_filter import Probe, Walker
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.sockets_table import parse_tcp
+from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions import logins
 
 hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import strategies as st  # noqa: E402 # after the skip
@@ -29,22 +34,22 @@ PLAIN = st.recursive(
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=8), inner, max_size=5), max_leaves=20,
 )
 #: Bytes that are opcodes more often than chance would have it.
-OPCODES = st.lists(st.sampled_from(sorted(f2b_pickle._OPCODES)) | st.binary(max_size=9), max_size=60).map(b"".join)
+OPCODES = st.lists(st.sampled_from(sorted(pickled._OPCODES)) | st.binary(max_size=9), max_size=60).map(b"".join)
 
 
 @fuzz
 @hypothesis.given(st.binary(max_size=200) | OPCODES | OPCODES.map(lambda data: b"\x80\x04" + data + b"."))
 def test_bytes_are_data_or_refused(data: bytes) -> None:
     try:
-        f2b_pickle.read(data)
-    except f2b_pickle.NotData:
+        pickled.read(data)
+    except pickled.NotData:
         pass
 
 
 @fuzz
 @hypothesis.given(PLAIN, st.integers(2, pickle.HIGHEST_PROTOCOL))
 def test_what_python_pickles_is_read_as_it_is(value: t.Any, protocol: int) -> None:
-    assert f2b_pickle.read(pickle.dumps(value, protocol=protocol)) == value
+    assert pickled.read(pickle.dumps(value, protocol=protocol)) == value
 
 
 @fuzz
@@ -52,8 +57,8 @@ def test_what_python_pickles_is_read_as_it_is(value: t.Any, protocol: int) -> No
 def test_damaged_replies(value: t.Any, place: int, garbage: bytes) -> None:
     data = pickle.dumps((0, value))
     try:
-        f2b_pickle.read(data[:place] + garbage + data[place + len(garbage):])
-    except f2b_pickle.NotData:
+        pickled.read(data[:place] + garbage + data[place + len(garbage):])
+    except pickled.NotData:
         pass
 
 

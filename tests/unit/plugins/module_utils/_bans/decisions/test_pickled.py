@@ -11,8 +11,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core import f2b_pickle
-from ansible_collections.oncall.incident.plugins.module_utils._core.f2b_pickle import NewerProtocol, NotData, Stub, Truncated, read
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions import pickled
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.pickled import NewerProtocol, NotData, Stub, Truncated, read
 
 VALUES: list[t.Any] = [
     [0, "pong"], [0, [["Number of jail", 2], ["Jail list", "sshd, recidive"]]], [0, None], [0, -1], [0, 1795519092], [0, 1.5], [1, True],
@@ -132,4 +132,4 @@ def test_a_huge_memo_index_costs_nothing() -> None:
 def test_depth_is_bounded() -> None:
     with pytest.raises(NotData):
         read(b"\x80\x02" + b"]" * 5000 + b"a" * 4999 + b".")
-    assert f2b_pickle.MAX_DEPTH < 100
+    assert pickled.MAX_DEPTH < 100

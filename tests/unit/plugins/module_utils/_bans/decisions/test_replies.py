@@ -12,8 +12,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.f2b_pickle import NotData, Stub
-from ansible_collections.oncall.incident.plugins.module_utils._core.f2b_replies import (
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.pickled import NotData, Stub
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.replies import (
     ServerSaidNo,
     answer_of,
     bans_of,

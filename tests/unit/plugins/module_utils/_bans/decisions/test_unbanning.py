@@ -9,13 +9,14 @@ import dataclasses
 import typing as t
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core import actions, unbanning
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions import unbanning
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.banning import Protected, reasons
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.replies import Ban
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.unbanning import Chosen, StillShut, Wish, select
+from ansible_collections.oncall.incident.plugins.module_utils._core import actions
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, parse_network, read_network
-from ansible_collections.oncall.incident.plugins.module_utils._core.banning import Protected, reasons
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, Blind, LimitExceeded
-from ansible_collections.oncall.incident.plugins.module_utils._core.f2b_replies import Ban
-from ansible_collections.oncall.incident.plugins.module_utils._core.packet_filter import Block
-from ansible_collections.oncall.incident.plugins.module_utils._core.unbanning import Chosen, StillShut, Wish, select
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet_filter import Block
 
 
 def ban(jail: str, entry: str, at: float = 1.0) -> Ban:

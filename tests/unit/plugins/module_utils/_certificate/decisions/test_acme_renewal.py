@@ -9,7 +9,11 @@ import datetime
 import typing as t
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.acme_renewal import certificate_id, known_directory, read_renewal
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.acme_renewal import (
+    certificate_id,
+    known_directory,
+    read_renewal,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_names import matches, missing
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.names import matches, missing
 
 from tests.support.plain_certs import cert
 

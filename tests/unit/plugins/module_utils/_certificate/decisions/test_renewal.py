@@ -8,8 +8,8 @@ import datetime
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_model import Cert
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_renewal import (
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.model import Cert
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.renewal import (
     Lineage,
     certbot_command,
     due_thresholds,

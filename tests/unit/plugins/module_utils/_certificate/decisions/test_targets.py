@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_targets import (
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.targets import (
     as_fingerprint,
     as_serial,
     parse_endpoint,

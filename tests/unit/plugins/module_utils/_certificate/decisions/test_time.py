@@ -9,7 +9,7 @@ import datetime
 import typing as t
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_time import (
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.time import (
     BY_RENEWAL,
     DAY,
     Thresholds,

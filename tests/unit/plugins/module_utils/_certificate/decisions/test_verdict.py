@@ -9,7 +9,7 @@ import datetime
 import typing as t
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_model import (
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.model import (
     ENDPOINT,
     FILE,
     UNREACHABLE,
@@ -20,10 +20,10 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.cert_model i
     Trust,
     path_up,
 )
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_report import recovery_of, report
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_targets import Terms
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_time import BY_RENEWAL
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_verdict import (
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.report import recovery_of, report
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.targets import Terms
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.time import BY_RENEWAL
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.verdict import (
     CHECKS,
     Judged,
     Skew,

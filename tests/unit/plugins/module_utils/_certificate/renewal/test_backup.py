@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal import backup
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
-from ansible_collections.oncall.incident.plugins.module_utils._renewal import snapshot
 
 
 @pytest.fixture
@@ -66,25 +66,25 @@ def add(live: Path) -> None:
 @pytest.mark.parametrize("change", [renew, write_through, loosen, lose, replace_by_directory, add])
 def test_whatever_was_changed_is_put_back(change: Callable[[Path], None], live: Path, tmp_path: Path) -> None:
     paths = [str(live), str(tmp_path / "archive" / "a"), str(tmp_path / "never there")]
-    before = snapshot.take(paths)
-    assert snapshot.differences(before, paths) == []
-    snapshot.store(before, str(tmp_path / "copies"))
+    before = backup.take(paths)
+    assert backup.differences(before, paths) == []
+    backup.store(before, str(tmp_path / "copies"))
     change(live)
-    assert snapshot.differences(before, paths)
-    snapshot.put_back(before, paths, copies=str(tmp_path / "copies"), aside=str(tmp_path / "aside"))
-    assert snapshot.differences(before, paths) == []
-    assert snapshot.take(paths) == before
+    assert backup.differences(before, paths)
+    backup.put_back(before, paths, copies=str(tmp_path / "copies"), aside=str(tmp_path / "aside"))
+    assert backup.differences(before, paths) == []
+    assert backup.take(paths) == before
     assert (live / "fullchain.pem").read_text() == "fullchain 1"
     assert not list(tmp_path.rglob("*.oncall"))
 
 
 def test_what_was_new_is_kept_aside(live: Path, tmp_path: Path) -> None:
     paths = [str(live), str(tmp_path / "archive" / "a")]
-    before = snapshot.take(paths)
-    snapshot.store(before, str(tmp_path / "copies"))
+    before = backup.take(paths)
+    backup.store(before, str(tmp_path / "copies"))
     renew(live)
-    snapshot.put_back(before, paths, copies=str(tmp_path / "copies"), aside=str(tmp_path / "aside"))
-    kept = snapshot.stored(str(tmp_path / "aside"), str(tmp_path / "archive" / "a" / "privkey2.pem"))
+    backup.put_back(before, paths, copies=str(tmp_path / "copies"), aside=str(tmp_path / "aside"))
+    kept = backup.stored(str(tmp_path / "aside"), str(tmp_path / "archive" / "a" / "privkey2.pem"))
     assert Path(kept).read_text() == "privkey 2"
 
 
@@ -92,37 +92,37 @@ def test_copies_have_their_modes_below_a_private_directory(live: Path, tmp_path:
     copies = tmp_path / "copies"
     old = os.umask(0)
     try:
-        snapshot.store(snapshot.take([str(live)]), str(copies))
+        backup.store(backup.take([str(live)]), str(copies))
     finally:
         os.umask(old)
     assert stat.S_IMODE(copies.stat().st_mode) == 0o700
-    key = Path(snapshot.stored(str(copies), str(live.parents[1] / "archive" / "a" / "privkey1.pem")))
+    key = Path(backup.stored(str(copies), str(live.parents[1] / "archive" / "a" / "privkey1.pem")))
     assert stat.S_IMODE(key.stat().st_mode) == 0o600, "a link takes the file that it leads to along"
 
 
 def test_links_lead_where_they_led_then(live: Path) -> None:
-    links = {entry.path: entry.target for entry in snapshot.take([str(live)]) if entry.kind == snapshot.LINK}
-    assert snapshot.resolve(str(live / "privkey.pem"), links) == str(live.parents[1] / "archive" / "a" / "privkey1.pem")
-    assert snapshot.resolve("/a", {"/a": "b", "/b": "a"}) in ("/a", "/b")
+    links = {entry.path: entry.target for entry in backup.take([str(live)]) if entry.kind == backup.LINK}
+    assert backup.resolve(str(live / "privkey.pem"), links) == str(live.parents[1] / "archive" / "a" / "privkey1.pem")
+    assert backup.resolve("/a", {"/a": "b", "/b": "a"}) in ("/a", "/b")
 
 
 def test_too_much_is_refused(tmp_path: Path) -> None:
-    for number in range(snapshot.MAX_ENTRIES + 1):
+    for number in range(backup.MAX_ENTRIES + 1):
         (tmp_path / str(number)).touch()
     with pytest.raises(BadInput, match="would be backed up"):
-        snapshot.take([str(tmp_path)])
+        backup.take([str(tmp_path)])
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(BadInput, match="neither a file nor a link"):
-        snapshot.take([str(tmp_path)])
+        backup.take([str(tmp_path)])
 
 
 def test_a_small_file_is_whole_or_not_there(tmp_path: Path) -> None:
     path = tmp_path / "manifest"
-    snapshot.write_through(str(path), "one")
-    snapshot.write_through(str(path), "two")
+    backup.write_through(str(path), "one")
+    backup.write_through(str(path), "two")
     assert path.read_text() == "two"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert os.listdir(tmp_path) == ["manifest"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 
-from ansible_collections.oncall.incident.plugins.module_utils._renewal.commands import Ran, alive, find, run, start_time
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal.commands import Ran, alive, find, run, start_time
 
 
 def test_how_it_ended() -> None:

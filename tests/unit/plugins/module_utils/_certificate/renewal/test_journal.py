@@ -8,8 +8,14 @@ import os
 from pathlib import Path
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal.journal import (
+    ACCEPTED,
+    FAILED,
+    KEEP,
+    ROLLED_BACK,
+    Journal,
+)
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach, Locked
-from ansible_collections.oncall.incident.plugins.module_utils._renewal.journal import ACCEPTED, FAILED, KEEP, ROLLED_BACK, Journal
 
 
 @pytest.fixture

@@ -13,18 +13,24 @@ import typing as t
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, read_network
-from ansible_collections.oncall.incident.plugins.module_utils._core.filter_repair import removal
-from ansible_collections.oncall.incident.plugins.module_utils._core.iptables_rules import parse_ipsets, parse_save, variant_of
-from ansible_collections.oncall.incident.plugins.module_utils._core.nft_ruleset import Unreadable, parse_nft
-from ansible_collections.oncall.incident.plugins.module_utils._core.other_filters import (
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.filter_repair import removal
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.iptables_rules import parse_ipsets, parse_save, variant_of
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.nft_ruleset import Unreadable, parse_nft
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.other_filters import (
     hosts_deny_blocks,
     parse_routes,
     rich_rule_blocks,
     route_blocks,
     route_is_dead,
 )
-from ansible_collections.oncall.incident.plugins.module_utils._core.packet_filter import AddressSet, Block, Probe, Walker, owner_of
-from ansible_collections.oncall.incident.plugins.module_utils._core.tracing import cause_of, is_perhaps, judge_trace
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet_filter import (
+    AddressSet,
+    Block,
+    Probe,
+    Walker,
+    owner_of,
+)
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.tracing import cause_of, is_perhaps, judge_trace
 
 JAILS = ("sshd", "recidive", "ipt")
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.packet_filter import Block
-from ansible_collections.oncall.incident.plugins.module_utils._core.rule_removal import remedy
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet_filter import Block
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.rule_removal import remedy
 
 
 def block(**more: Any) -> Block:

@@ -9,7 +9,8 @@ import stat
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.cleaning import (
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, LimitExceeded
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.cleaning import (
     File,
     Rule,
     check_rule,
@@ -18,7 +19,6 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.cleaning imp
     judge,
     within_limits,
 )
-from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, LimitExceeded
 
 RULE = Rule(directory="/var/log/shop", pattern="*.log*", min_age=3600)
 

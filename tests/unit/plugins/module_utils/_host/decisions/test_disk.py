@@ -9,8 +9,8 @@ import dataclasses
 import os
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.disk import judge_disk, nearest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Blind
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import judge_disk, nearest
 
 
 @dataclasses.dataclass

@@ -10,7 +10,7 @@ import json
 import time
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.logins import (
+from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import (
     Event,
     count,
     judge_logins,

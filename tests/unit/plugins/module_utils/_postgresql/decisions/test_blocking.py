@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.backends import Backend
-from ansible_collections.oncall.incident.plugins.module_utils._core.blocking import roots, tree, waiting_behind, waits_of
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.backends import Backend
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.blocking import roots, tree, waiting_behind, waits_of
 
 
 def waiter(pid: int, *blockers: int, leader: int | None = None) -> Backend:

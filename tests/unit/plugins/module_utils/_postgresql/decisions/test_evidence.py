@@ -7,12 +7,16 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core import pg_evidence as evidence
-from ansible_collections.oncall.incident.plugins.module_utils._core.backends import Backend
-from ansible_collections.oncall.incident.plugins.module_utils._core.blocking import waits_of
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
-from ansible_collections.oncall.incident.plugins.module_utils._core.pg_limits import THRESHOLDS, limits_from, threshold_spec
 from ansible_collections.oncall.incident.plugins.module_utils._core.thresholds import Limit
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions import evidence
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.backends import Backend
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.blocking import waits_of
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.thresholds import (
+    THRESHOLDS,
+    limits_from,
+    threshold_spec,
+)
 
 
 @pytest.mark.parametrize(

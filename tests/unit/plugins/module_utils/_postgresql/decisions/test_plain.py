@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.plain import plain
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.plain import plain
 
 NAIVE = datetime.datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001 - a timestamp without a zone
 EAST = datetime.timezone(datetime.timedelta(hours=2))

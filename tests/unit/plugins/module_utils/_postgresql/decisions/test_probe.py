@@ -6,7 +6,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.pg_probe import Rights, advice, is_built_in, refusal, remedy
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.probe import (
+    Rights,
+    advice,
+    is_built_in,
+    refusal,
+    remedy,
+)
 
 
 @pytest.mark.parametrize(("rights", "said"), [

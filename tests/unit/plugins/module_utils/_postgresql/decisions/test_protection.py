@@ -9,8 +9,13 @@ import dataclasses
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.backends import Backend
-from ansible_collections.oncall.incident.plugins.module_utils._core.protection import Policy, auxiliary, protections, provider_of
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.backends import Backend
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.protection import (
+    Policy,
+    auxiliary,
+    protections,
+    provider_of,
+)
 
 VICTIM = Backend(pid=10, backend_start="t", user="app", application_name="web", state="active", query="SELECT 1")
 POLICY = Policy(own_pid=1)

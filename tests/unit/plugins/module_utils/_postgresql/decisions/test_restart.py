@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.pg_restart import Dependants, restart_obstacles
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.restart import Dependants, restart_obstacles
 
 NOBODY = Dependants(backups=0, replicas=0, commits=0)
 BOTH = {"despite_backup": True, "despite_replica": True}

@@ -9,9 +9,14 @@ import dataclasses
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.backends import Backend
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
-from ansible_collections.oncall.incident.plugins.module_utils._core.rules import Rule, default_rules, parse_ages, parse_rules
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.backends import Backend
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import (
+    Rule,
+    default_rules,
+    parse_ages,
+    parse_rules,
+)
 
 ACTIVE = Backend(
     pid=1, user="app", database="shop", application_name="web-1", client_addr="192.0.2.7", state="active", query="SELECT *\nFROM Orders",

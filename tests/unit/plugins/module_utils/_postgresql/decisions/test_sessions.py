@@ -9,10 +9,10 @@ import dataclasses
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.backends import Backend
-from ansible_collections.oncall.incident.plugins.module_utils._core.protection import Policy
-from ansible_collections.oncall.incident.plugins.module_utils._core.rules import parse_rules
-from ansible_collections.oncall.incident.plugins.module_utils._core.sessions import (
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.backends import Backend
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.protection import Policy
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import parse_rules
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.sessions import (
     Candidate,
     Selection,
     cancel_refused,

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core import pg_verdict as verdict
-from ansible_collections.oncall.incident.plugins.module_utils._core.pg_availability import availability_hint, is_sick, tried
 from ansible_collections.oncall.incident.plugins.module_utils._core.thresholds import Limit
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions import verdict
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.availability import availability_hint, is_sick, tried
 
 PERCENT = Limit(80, 90)
 AGES = Limit(60, 300)

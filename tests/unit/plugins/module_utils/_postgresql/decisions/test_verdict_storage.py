@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core import pg_verdict_storage as storage
-from ansible_collections.oncall.incident.plugins.module_utils._core.settings import parse_setting
 from ansible_collections.oncall.incident.plugins.module_utils._core.thresholds import NO_LIMIT, Limit
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions import verdict_storage
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.settings import parse_setting
 
 MIB = 2**20
 SECONDS, SIZE = Limit(30, 300), Limit(1024 * MIB, 10240 * MIB)
@@ -33,7 +33,7 @@ def replica(name: str = "db2", **more: Any) -> dict[str, Any]:
     ],
 )
 def test_lag_of_a_standby(row: dict[str, Any], status: str, unit: str) -> None:
-    [found] = storage.judge_replicas(replicas=[row], expected=0, synchronous=False, seconds=SECONDS, size=SIZE)
+    [found] = verdict_storage.judge_replicas(replicas=[row], expected=0, synchronous=False, seconds=SECONDS, size=SIZE)
     assert (found.check, found.subject, found.status, found.unit) == ("replication", "db2", status, unit)
     assert bool(found.hint) == (status != "ok")
 
@@ -53,12 +53,12 @@ def test_lag_of_a_standby(row: dict[str, Any], status: str, unit: str) -> None:
     ],
 )
 def test_missing_standbys(replicas: list[dict[str, Any]], expected: int, synchronous: bool, critical: list[str]) -> None:
-    found = storage.judge_replicas(replicas=replicas, expected=expected, synchronous=synchronous, seconds=SECONDS, size=SIZE)
+    found = verdict_storage.judge_replicas(replicas=replicas, expected=expected, synchronous=synchronous, seconds=SECONDS, size=SIZE)
     assert [one.subject for one in found if one.status == "critical"] == critical
 
 
 def test_a_base_backup_is_no_standby() -> None:
-    [found] = storage.judge_replicas(
+    [found] = verdict_storage.judge_replicas(
         replicas=[replica(kind="backup", state="backup", lag_bytes=None)],
         expected=0,
         synchronous=False,
@@ -82,7 +82,7 @@ def test_a_base_backup_is_no_standby() -> None:
     ],
 )
 def test_being_a_standby(lag: float | None, behind: int | None, receiving: bool, paused: bool, streaming: bool, status: str) -> None:
-    found = storage.judge_standby(
+    found = verdict_storage.judge_standby(
         lag_seconds=lag,
         lag_bytes=behind,
         receiving=receiving,
@@ -109,7 +109,7 @@ def test_being_a_standby(lag: float | None, behind: int | None, receiving: bool,
     ],
 )
 def test_slots(slot: dict[str, Any], status: str) -> None:
-    [found] = storage.judge_slots(slots=[{"name": "s1", "type": "physical", "wal_status": "reserved", **slot}], limit=SIZE)
+    [found] = verdict_storage.judge_slots(slots=[{"name": "s1", "type": "physical", "wal_status": "reserved", **slot}], limit=SIZE)
     assert (found.status, found.subject) == (status, "s1")
     assert ("pg_drop_replication_slot('s1')" in found.hint) == (status != "ok" and not (slot["active"] and "wal_status" not in slot))
 
@@ -119,12 +119,12 @@ def test_slots(slot: dict[str, Any], status: str) -> None:
 ])
 def test_who_holds_a_slot_back(unconfirmed: int | None, said: str) -> None:
     row = {"name": "s1", "type": "logical", "active": True, "wal_status": "extended", "retained_bytes": 2048 * MIB}
-    [found] = storage.judge_slots(slots=[{**row, "unconfirmed_bytes": unconfirmed}], limit=SIZE)
+    [found] = verdict_storage.judge_slots(slots=[{**row, "unconfirmed_bytes": unconfirmed}], limit=SIZE)
     assert found.status == "warning" and said in found.hint
 
 
 def test_no_slots_is_ok() -> None:
-    assert [one.status for one in storage.judge_slots(slots=[], limit=SIZE)] == ["ok"]
+    assert [one.status for one in verdict_storage.judge_slots(slots=[], limit=SIZE)] == ["ok"]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_no_slots_is_ok() -> None:
 def test_wraparound(xid: int, multi: int, status: str, observed: int) -> None:
     databases = [{"name": "young", "xid_age": 1, "multixact_age": 1}, {"name": "old", "xid_age": xid, "multixact_age": multi}]
     holders = [{"kind": "slot", "name": "s1", "xmin_age": 3}, {"kind": "session", "name": "pid 7 (app)", "xmin_age": 90}]
-    found = storage.judge_wraparound(databases=databases, holders=holders, limit=Limit(1.0e9, 1.6e9))
+    found = verdict_storage.judge_wraparound(databases=databases, holders=holders, limit=Limit(1.0e9, 1.6e9))
     assert (found.status, found.observed, found.subject) == (status, observed, "old")
     assert found.detail["held_back_by"][0]["kind"] == "session"
     assert ("session pid 7 (app)" in found.hint) == (status != "ok")
@@ -156,7 +156,7 @@ def test_wraparound(xid: int, multi: int, status: str, observed: int) -> None:
     ],
 )
 def test_vacuum(tables: list[dict[str, Any]], status: str, subject: str) -> None:
-    found = storage.judge_vacuum(tables=tables, running=[{}], min_dead=10_000, limit=Limit(5, None))
+    found = verdict_storage.judge_vacuum(tables=tables, running=[{}], min_dead=10_000, limit=Limit(5, None))
     assert (found.status, found.subject, found.detail["running"]) == (status, subject, 1)
     assert ("switched off" in found.hint) == (subject == "off")
 
@@ -172,17 +172,17 @@ def test_vacuum(tables: list[dict[str, Any]], status: str, subject: str) -> None
     ],
 )
 def test_backups(archiver: dict[str, Any] | None, statuses: list[str]) -> None:
-    found = storage.judge_backups(running=[{"kind": "base backup", "pid": 5}], archiver=archiver)
+    found = verdict_storage.judge_backups(running=[{"kind": "base backup", "pid": 5}], archiver=archiver)
     assert [one.status for one in found] == statuses
     assert found[0].observed == 1
 
 
 def test_sizes() -> None:
     rows = [{"name": "a", "bytes": 10}, {"name": "hidden", "bytes": None}, {"name": "b", "bytes": 30}]
-    found = storage.judge_sizes(databases=rows, limit=Limit(20, None))
+    found = verdict_storage.judge_sizes(databases=rows, limit=Limit(20, None))
     assert (found.status, found.subject, found.observed, found.detail["total"]) == ("warning", "b", 30, 40)
-    assert storage.judge_sizes(databases=rows, limit=NO_LIMIT).status == "ok"
-    assert storage.judge_sizes(databases=[rows[1]], limit=NO_LIMIT).status == "unknown"
+    assert verdict_storage.judge_sizes(databases=rows, limit=NO_LIMIT).status == "ok"
+    assert verdict_storage.judge_sizes(databases=[rows[1]], limit=NO_LIMIT).status == "unknown"
 
 
 def test_a_statement_called_once_says_nothing() -> None:
@@ -191,10 +191,10 @@ def test_a_statement_called_once_says_nothing() -> None:
         {"calls": 50, "mean_seconds": 1.5, "query": "SELECT slow"},
         {"calls": 5000, "mean_seconds": 0.01, "query": "SELECT fast"},
     ]
-    found = storage.judge_statements(top=top, min_calls=5, limit=Limit(1, None))
+    found = verdict_storage.judge_statements(top=top, min_calls=5, limit=Limit(1, None))
     assert (found.status, found.observed, found.detail["slowest"]["query"]) == ("warning", 1.5, "SELECT slow")
-    assert storage.judge_statements(top=top[2:], min_calls=5, limit=Limit(1, None)).status == "ok"
-    assert storage.judge_statements(top=[], min_calls=5, limit=Limit(1, None)).status == "ok"
+    assert verdict_storage.judge_statements(top=top[2:], min_calls=5, limit=Limit(1, None)).status == "ok"
+    assert verdict_storage.judge_statements(top=[], min_calls=5, limit=Limit(1, None)).status == "ok"
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_statement_called_once_says_nothing() -> None:
     ],
 )
 def test_timeouts(seconds: float, overrides: list[dict[str, Any]], expected: bool, status: str, fix: bool) -> None:
-    [found] = storage.judge_timeouts(
+    [found] = verdict_storage.judge_timeouts(
         settings={"statement_timeout": seconds, "transaction_timeout": None},
         expected=["statement_timeout"] if expected else [],
         overrides={"statement_timeout": overrides},
@@ -246,4 +246,4 @@ def test_settings(text: str | None, seconds: float | None) -> None:
     "size, text", [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (300 * MIB, "300 MiB"), (20480 * MIB, "20.0 GiB"), (2**42, "4.0 TiB")]
 )
 def test_sizes_for_people(size: int, text: str) -> None:
-    assert storage.format_bytes(size) == text
+    assert verdict_storage.format_bytes(size) == text

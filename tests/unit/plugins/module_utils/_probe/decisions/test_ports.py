@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.ports import (
+from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions.ports import (
     Answer,
     judge_port,
     judge_udp,

@@ -8,8 +8,14 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.cert_targets import STARTTLS
-from ansible_collections.oncall.incident.plugins.module_utils._core.starttls import MAX_BYTES, Refused, connect_through, start_tls, talk
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.targets import STARTTLS
+from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions.starttls import (
+    MAX_BYTES,
+    Refused,
+    connect_through,
+    start_tls,
+    talk,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

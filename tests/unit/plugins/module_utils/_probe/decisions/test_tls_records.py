@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.oncall.incident.plugins.module_utils._core.tls_hello import client_hello
-from ansible_collections.oncall.incident.plugins.module_utils._core.tls_records import flight_ended, served_chain, staple
+from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions.tls_hello import client_hello
+from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions.tls_records import flight_ended, served_chain, staple
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_cache import glob, require_pattern
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_clients import KillPolicy, KillRule, choose, parse_clients
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_safety import UNSEEN, restart_obstacles, view_from
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.cache import glob, require_pattern
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.clients import KillPolicy, KillRule, choose, parse_clients
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.safety import UNSEEN, restart_obstacles, view_from
 
 hypothesis = pytest.importorskip("hypothesis")
 st = pytest.importorskip("hypothesis.strategies")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_cache import (
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.cache import (
     CacheEvidence,
     Pace,
     glob,

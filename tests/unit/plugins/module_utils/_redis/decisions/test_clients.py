@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_clients import (
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.clients import (
     KillPolicy,
     KillRule,
     RedisClient,

@@ -8,19 +8,19 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core import redis_verdict, redis_verdict_speed, redis_verdict_storage
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import STATUSES
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_facts import PING_CLASSES, Facts, Request
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_info import flavor, keyspace, parse_info, replicas
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_limits import THRESHOLDS
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_state import RECOVERIES, recovery_from, state_of
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_topology import (
+from ansible_collections.oncall.incident.plugins.module_utils._core.thresholds import limits_from, threshold_spec
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import verdict, verdict_speed, verdict_storage
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.facts import PING_CLASSES, Facts, Request
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.info import flavor, keyspace, parse_info, replicas
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.state import RECOVERIES, recovery_from, state_of
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.thresholds import THRESHOLDS
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.topology import (
     judge_cluster,
     judge_sentinel,
     member_from_sentinel,
     parse_cluster_nodes,
 )
-from ansible_collections.oncall.incident.plugins.module_utils._core.thresholds import limits_from, threshold_spec
 
 hypothesis = pytest.importorskip("hypothesis")
 st = pytest.importorskip("hypothesis.strategies")
@@ -33,10 +33,10 @@ REQUEST = Request(
     expected_replicas=1, min_replicas_to_write=1,
 )
 CHECKS = (
-    redis_verdict.availability, redis_verdict.writes, redis_verdict.memory, redis_verdict.fragmentation, redis_verdict.evictions,
-    redis_verdict.connections, redis_verdict.blocked_clients, redis_verdict.errors, redis_verdict_storage.persistence,
-    redis_verdict_storage.aof, redis_verdict_storage.replication, redis_verdict_speed.slow_log, redis_verdict_speed.latency,
-    redis_verdict_speed.latency_events, redis_verdict_speed.keys, redis_verdict_speed.host,
+    verdict.availability, verdict.writes, verdict.memory, verdict.fragmentation, verdict.evictions,
+    verdict.connections, verdict.blocked_clients, verdict.errors, verdict_storage.persistence,
+    verdict_storage.aof, verdict_storage.replication, verdict_speed.slow_log, verdict_speed.latency,
+    verdict_speed.latency_events, verdict_speed.keys, verdict_speed.host,
 )
 FIELDS = (
     "role", "loading", "async_loading", "used_memory", "used_memory_rss", "maxmemory", "maxmemory_policy",

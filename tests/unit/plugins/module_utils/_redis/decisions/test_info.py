@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_facts import Facts
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_info import (
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.facts import Facts
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.info import (
     errors_by_code,
     flavor,
     integer,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_safety import (
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.safety import (
     UNSEEN,
     Replication,
     RestartView,

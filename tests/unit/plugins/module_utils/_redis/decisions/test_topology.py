@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Skipped
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_facts import Request
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_topology import (
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.facts import Request
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.topology import (
     judge_cluster,
     judge_sentinel,
     member_from_sentinel,

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core import redis_verdict as verdict
-from ansible_collections.oncall.incident.plugins.module_utils._core import redis_verdict_speed as speed
-from ansible_collections.oncall.incident.plugins.module_utils._core import redis_verdict_storage as storage
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_facts import Facts, Request
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_limits import THRESHOLDS
-from ansible_collections.oncall.incident.plugins.module_utils._core.redis_state import (
+from ansible_collections.oncall.incident.plugins.module_utils._core.thresholds import limits_from, threshold_spec
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import verdict
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import verdict_speed as speed
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import verdict_storage as storage
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.facts import Facts, Request
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.state import (
     RECOVERIES,
     durable,
     most_pressing,
@@ -21,7 +21,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.redis_state 
     state_of,
     unreachable_state,
 )
-from ansible_collections.oncall.incident.plugins.module_utils._core.thresholds import limits_from, threshold_spec
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.thresholds import THRESHOLDS
 
 DEFAULTS = limits_from({name: spec["default"] for name, spec in threshold_spec(THRESHOLDS).items()}, THRESHOLDS)
 REQUEST = Request(checks=(), limits=DEFAULTS)
