@@ -1,70 +1,197 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Dependencies point one way, and every file keeps the rules of its room."""
+"""Dependencies point one way, and every file keeps the rules of its room: docs/architecture.md."""
 
 from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-UTILS = ROOT / "plugins" / "module_utils"
-TARGET_SIDE = sorted([*UTILS.rglob("*.py"), *(ROOT / "plugins" / "modules").glob("*.py")])
+PLUGINS = ROOT / "plugins"
+UTILS = PLUGINS / "module_utils"
+WRAPPER = ROOT / "src" / "oncall_incident"
+TARGET_SIDE = sorted([*UTILS.rglob("*.py"), *(PLUGINS / "modules").glob("*.py")])
 PYTHON_FILES = sorted(
     path for room in ("plugins", "src", "demo", "tools", "tests") for path in (ROOT / room).rglob("*.py") if "output" not in path.parts
 )
 SPDX = "SPDX-License-Identifier: GPL-3.0-or-later"
 
+#: What every subject may use: the contracts, and what the hands of all modules share.
+SHARED = ("_core", "_module")
+#: Which subject uses another. Both directions at once are a circle, and an arrow that nothing needs is an offender.
+ARROWS = {
+    "_bans": {"_firewall", "_host"},
+    "_certificate": {"_probe"},
+    "_postgresql": {"_host", "_service", "_snapshot"},
+    "_redis": {"_host", "_service"},
+}
+#: Which subject's decisions use another's.
+DECISIONS = {"_bans": {"_firewall"}}
+#: Files of `_core` that one subject alone uses, and why they are there all the same.
+SINGLE = {"deadline": "a contract's clock: the engines of verdicts and actions take the place of the subjects' own with it"}
+#: The wrapper's rooms, the highest first. Each may use those below it; what stands beside a room in its line may not use the other.
+LADDER = ("__main__", "cli", "commands", "drill", "running", "reporting", "evidence", "record", "terminal")
+#: What all rooms of the wrapper may use; these use none of them.
+GROUND = {"errors", "exits", "private", "texts", "who"}
 
-def imports(path: Path) -> Iterator[str]:
-    """The absolute names of the modules that a file imports, relative ones made absolute from plugins/ on."""
+
+@cache
+def imports(path: Path) -> tuple[str, ...]:
+    """The absolute names that a file imports, down to the name itself, those of the collection from `plugins.` on."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield (node.module or "").removeprefix("ansible_collections.oncall.incident.")
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join(package[: len(package) - node.level + 1])
-            yield f"{base}.{node.module}" if node.module else base
+            base = list(package[: len(package) - node.level + 1]) if node.level else []
+            base += (node.module or "").removeprefix("ansible_collections.oncall.incident.").split(".") if node.module else []
+            yield from (".".join([*base, alias.name]) for alias in node.names)
 
 
-def ours_or_standard(name: str, *, allowed: tuple[str, ...]) -> bool:
-    """Whether an import is of the standard library or of one of the allowed rooms."""
-    return name.split(".", 1)[0] in sys.stdlib_module_names or name.startswith(allowed)
+def within(name: str, *rooms: str) -> bool:
+    """Whether a dotted name is one of these rooms, or below one."""
+    return any(name == room or name.startswith(f"{room}.") for room in rooms)
 
 
-@pytest.mark.parametrize("path", sorted((UTILS / "_core").glob("*.py")), ids=lambda path: path.stem)
-def test_core_is_pure(path: Path) -> None:
-    assert not [name for name in imports(path) if not ours_or_standard(name, allowed=("plugins.module_utils._core",))]
+def standard(name: str) -> bool:
+    """Whether a module belongs to Python itself."""
+    return name.split(".", 1)[0] in sys.stdlib_module_names
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "plugins" / "plugin_utils" / "_record").rglob("*.py")), ids=lambda path: path.stem)
-def test_the_recorder_is_standard_library(path: Path) -> None:
+def told(path: Path, name: str) -> str:
+    """One offender, for the message."""
+    return f"{path.relative_to(ROOT)} imports {name}"
+
+
+def importing(paths: Iterable[Path], forbidden: Callable[[str], bool]) -> list[str]:
+    """Which of these files import something forbidden."""
+    return [told(path, name) for path in paths for name in imports(path) if forbidden(name)]
+
+
+def subject(path: Path) -> str:
+    """The room of a file of module_utils."""
+    return path.relative_to(UTILS).parts[0]
+
+
+def test_contracts_and_decisions_are_pure() -> None:
+    """Without a server, a socket or Ansible they can be read, tested and trusted by themselves."""
+    core = "plugins.module_utils._core"
+    offenders = []
+    for path in [*(UTILS / "_core").rglob("*.py"), *UTILS.glob("*/decisions/*.py")]:
+        room = subject(path)
+        allowed = [core] if room == "_core" else [
+            core, *(f"plugins.module_utils.{one}.decisions" for one in (room, *sorted(DECISIONS.get(room, ())))),
+        ]
+        offenders += importing([path], lambda name, allowed=tuple(allowed): not standard(name) and not within(name, *allowed))
+    assert not offenders, "\n".join(offenders)
+
+
+def test_a_subject_uses_another_only_by_a_named_arrow() -> None:
+    used: dict[str, set[str]] = defaultdict(set)
+    decided: dict[str, set[str]] = defaultdict(set)
+    offenders = []
+    for path in UTILS.rglob("*.py"):
+        room = subject(path)
+        for name in imports(path):
+            other = name.split(".")[2] if name.startswith("plugins.module_utils._") else room
+            if other == room or other in SHARED:
+                continue
+            if room in SHARED or other not in ARROWS.get(room, ()):
+                offenders.append(told(path, name))
+            used[room].add(other)
+            if "decisions" in path.parts:
+                decided[room].add(other)
+    assert not offenders, "\n".join(offenders)
+    assert {room: others for room, others in used.items() if others} == ARROWS, "an arrow that nothing needs"
+    assert decided == DECISIONS, "an arrow of decisions that nothing needs"
+    assert not [(room, other) for room, others in ARROWS.items() for other in others if room in ARROWS.get(other, ())], "a circle"
+
+
+def test_core_holds_nothing_of_one_subject() -> None:
+    """A file of `_core` serves two subjects, or the frame that serves all."""
+    users: dict[str, set[str]] = defaultdict(set)
+    for path in [*PLUGINS.rglob("*.py"), *WRAPPER.rglob("*.py")]:
+        for name in imports(path):
+            if within(name, "plugins.module_utils._core"):
+                users[name.split(".")[3]] |= set(_serving(path))
+    # What another contract needs serves whom that one serves.
+    files = {path.stem: path for path in (UTILS / "_core").glob("*.py") if path.stem != "__init__"}
+    offenders = {name: sorted(users[name]) for name in files if len(users[name]) < 2}
+    assert set(offenders) == set(SINGLE), offenders
+
+
+def _serving(path: Path) -> Iterator[str]:
+    """For whom a file works: its subject; of a module, the subjects that it calls; of all else, everybody."""
+    if path.is_relative_to(PLUGINS / "modules"):
+        found = {name.split(".")[2] for name in imports(path) if name.startswith("plugins.module_utils._")} - set(SHARED)
+        yield from found or {path.stem}
+    elif path.is_relative_to(UTILS / "_core"):
+        yield f"_core/{path.stem}"
+    elif path.is_relative_to(UTILS):
+        yield subject(path)
+    else:
+        yield from ("the frame", "every subject")
+
+
+def test_the_recorder_is_standard_library() -> None:
     allowed = ("plugins.plugin_utils._record", "plugins.module_utils._core")
-    assert not [name for name in imports(path) if not ours_or_standard(name, allowed=allowed)]
+    room = PLUGINS / "plugin_utils" / "_record"
+    offenders = importing(room.rglob("*.py"), lambda name: not standard(name) and not within(name, *allowed))
+    assert not offenders, "\n".join(offenders)
 
 
-@pytest.mark.parametrize("path", TARGET_SIDE, ids=lambda path: path.stem)
-def test_what_runs_on_hosts_stays_there(path: Path) -> None:
+def test_what_runs_on_hosts_stays_there() -> None:
     """Neither the controller's helpers nor the wrapper are there on a managed host."""
-    forbidden = ("plugins.plugin_utils", "plugins.action", "plugins.callback", "oncall_incident", "demo", "ansible.plugins")
-    assert not [name for name in imports(path) if name.startswith(forbidden)]
+    controller = ("plugin_utils", "action", "callback", "filter")
+    forbidden = (*(f"plugins.{room}" for room in controller), "oncall_incident", "demo", "ansible.plugins")
+    offenders = importing(TARGET_SIDE, lambda name: within(name, *forbidden))
+    assert not offenders, "\n".join(offenders)
 
 
-@pytest.mark.parametrize("path", TARGET_SIDE, ids=lambda path: path.stem)
-def test_what_runs_on_hosts_is_python_3_9(path: Path) -> None:
-    ast.parse(path.read_text(), feature_version=(3, 9))
+@pytest.mark.parametrize("version", [(3, 9)])
+def test_what_runs_on_hosts_is_of_their_python(version: tuple[int, int]) -> None:
+    offenders = []
+    for path in TARGET_SIDE:
+        try:
+            ast.parse(path.read_text(), feature_version=version)
+        except SyntaxError as exc:
+            offenders.append(f"{path.relative_to(ROOT)}:{exc.lineno}: {exc.msg}")
+    assert not offenders, "\n".join(offenders)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "plugins").rglob("*.py")), ids=str)
-def test_plugins_know_no_wrapper(path: Path) -> None:
-    assert not [name for name in imports(path) if name.split(".")[0] in {"oncall_incident", "demo", "tests"}]
+def test_plugins_know_no_wrapper() -> None:
+    offenders = importing(PLUGINS.rglob("*.py"), lambda name: within(name, "oncall_incident", "demo", "tests"))
+    assert not offenders, "\n".join(offenders)
+
+
+def test_the_wrapper_is_a_ladder() -> None:
+    """Screens above runs, runs above reports, reports above evidence, evidence above the record, and no arrow back up."""
+    offenders = []
+    for path in WRAPPER.rglob("*.py"):
+        inside = path.relative_to(WRAPPER).with_suffix("").parts
+        room = inside[0]
+        for name in imports(path):
+            parts = name.removeprefix("src.").split(".")
+            other = parts[1] if parts[0] == "oncall_incident" and len(parts) > 1 else room
+            if other == room or other in GROUND or other == "__version__":
+                continue
+            if room not in LADDER or other not in LADDER or LADDER.index(other) <= LADDER.index(room):
+                offenders.append(told(path, name))
+    assert not offenders, "\n".join(offenders)
+    rooms = {path.stem for path in WRAPPER.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert rooms - {"__init__"} == {*LADDER, *GROUND}
 
 
 def test_every_file_states_its_licence() -> None:
@@ -75,4 +202,4 @@ def test_every_file_states_its_licence() -> None:
 
 
 def test_house_packages_are_empty() -> None:
-    assert not [path for path in (ROOT / "plugins").rglob("__init__.py") if path.stat().st_size]
+    assert not [path for path in PLUGINS.rglob("__init__.py") if path.stat().st_size]
