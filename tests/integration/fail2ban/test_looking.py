@@ -74,7 +74,9 @@ def test_who_may_not_look_is_told_so(daemon: Fail2ban) -> None:
 def start_as_nobody(net: Namespace, module: str, **args: Any) -> dict[str, Any]:
     from tests.support.run_module import start_module
 
-    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    # Who may read all files, so that this Python starts wherever it is; a socket needs more, and so does the packet filter.
+    reads = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *reads]
     return start_module(module, prefix=[*net.prefix, *nobody], **args).result(timeout=60)
 
 
