@@ -10,11 +10,13 @@ import shutil
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import redis
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_from, connection_spec
+from ansible_collections.oncall.incident.plugins.module_utils._redis.connection import CLIENT_NAME
 
 from demo.ports import free_port
 from tests.integration.redis.redis_support import LEAST, look, only, skipped, split
@@ -75,13 +77,23 @@ def test_a_frozen_server_gives_an_answer_within_the_wall(server: RedisServer) ->
 
 def test_frozen_between_the_samples(one_server: RedisServer) -> None:
     freezing = one_server.frozen()
-    timer = threading.Timer(0.7, freezing.__enter__)
-    timer.start()
-    try:
-        found = look(one_server, sample_seconds="5s", socket_timeout="1s", max_seconds="40s")
-    finally:
-        timer.join()
-        freezing.__exit__(None, None, None)
+
+    def sampled() -> bool:
+        """Whether we have been silent for a second: then the first sample is taken, and the second is waited for."""
+        clients = one_server.execute("CLIENT LIST")
+        return any(one["name"] == CLIENT_NAME and int(one["idle"]) >= 1 for one in clients)
+
+    def freeze_between() -> None:
+        until(sampled, what="the first sample", seconds=60)
+        freezing.__enter__()
+
+    with ThreadPoolExecutor(1) as beside:
+        frozen = beside.submit(freeze_between)
+        try:
+            found = look(one_server, sample_seconds="6s", socket_timeout="1s", max_seconds="90s")
+        finally:
+            frozen.result(timeout=60)
+            freezing.__exit__(None, None, None)
     assert found["recovery"] == "frozen"
 
 
