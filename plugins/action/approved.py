@@ -14,7 +14,7 @@ from ..module_utils._core.errors import IncidentError
 from ..plugin_utils._frame import plans
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]
     """Says which actions of this host are approved."""
 
     _requires_connection = False

@@ -401,8 +401,11 @@ hint:
   type: str
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec, session_from, session_in
@@ -415,7 +418,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._postgresql.termin
 _NAMES = ("states", "databases", "users", "application_names", "client_addresses")
 
 
-def argument_spec():
+def argument_spec() -> dict[str, t.Any]:
     """The module's options."""
     names = {"type": "list", "elements": "str"}
     return {
@@ -451,25 +454,27 @@ def argument_spec():
     }
 
 
-def request_from(params):
+def request_from(params: t.Mapping[str, t.Any]) -> Request:
     """The request the arguments describe; every argument is judged here, before anything is connected."""
     ages = parse_ages(params)
-    seconds = {name: parse_duration(params[name], name=name) for name in ("grace", "verify_timeout", "max_seconds")}
     return Request(
         rules=parse_rules(params["rules"], ages=ages), strategy=params["strategy"],
         budget=Budget(max_count=params["max_victims"], max_percent=params["max_percent"], spent=params["spent"]),
-        approved=None if params["approved"] is None else tuple(params["approved"]), **seconds,
-        **{name: tuple(params[name]) for name in ("allow_superuser_roles", "protect_application_names", "protect_roles")},
+        approved=None if params["approved"] is None else tuple(params["approved"]),
+        grace=parse_duration(params["grace"], name="grace"), verify_timeout=parse_duration(params["verify_timeout"], name="verify_timeout"),
+        max_seconds=parse_duration(params["max_seconds"], name="max_seconds"),
+        allow_superuser_roles=tuple(params["allow_superuser_roles"]), protect_roles=tuple(params["protect_roles"]),
+        protect_application_names=tuple(params["protect_application_names"]),
         rollback_prepared=params["rollback_prepared"], prepared_min_age=ages["transaction"],
     )
 
 
-def main():
+def main() -> None:
     """Arguments in, one call, result out."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     require_psycopg(module)
 
-    def work():
+    def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
         request = request_from(module.params)
         with session_from(module.params) as session:
             return terminate_long_queries(

@@ -135,7 +135,10 @@ hint:
   type: str
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._redis.acting import patient_connection
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec
@@ -163,7 +166,7 @@ def main() -> None:
         supports_check_mode=True,
     )
 
-    def work():
+    def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
         request = request_from(module.params)
         with patient_connection(module.params) as client:
             return kill(client, request, check_mode=module.check_mode)
