@@ -87,8 +87,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 60s.")
         resource = params["resource"] or f"host:{self._vars.get('inventory_hostname', '')}"
         action = actions.Action(
-            id=actions.action_id(verb=params["verb"], resource=resource, identity=params["target"]),
-            verb=params["verb"], target=params["target"], reason=params["reason"],
+            verb=params["verb"], resource=resource, identity=params["target"], target=params["target"], reason=params["reason"],
+            name=acting.named(params["target"]),
         )
         settling: dict[str, t.Any] = {
             "limit": params["limit"], "spent": params["spent"], "approved": params["approved"], "forbidden": params["forbidden"],

@@ -36,6 +36,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return {**result, "changed": False, "failed": True, **exc.as_result()}
         host = str((task_vars or {}).get("inventory_hostname", ""))
         return {
-            **result, "changed": False, "restricted": True, "ids": plan.ids(host), "hash": plan.hash, "run": plan.run,
+            **result, "changed": False, "restricted": True, "ids": plan.ids(host),
+            "actions": [one.as_dict() for one in plan.approved(host)], "hash": plan.hash, "run": plan.run,
             "baseline": dict(plan.baseline.get(host, {})),
         }

@@ -151,6 +151,20 @@ actions:
   returned: always
   type: list
   elements: dict
+  contains:
+    id:
+      description: Identity of the action, to be compared with an approved one; never to be taken apart.
+      type: str
+    resource:
+      description: The server or service that it is done on.
+      type: str
+    identity:
+      description: What identifies the target on it. With C(verb) and C(resource) it makes C(id).
+      type: dict
+    name:
+      description: The target in words.
+      type: str
+      sample: 'database 0, pattern cache:*'
 keys_removed:
   description: How many keys went, as the server counted them.
   returned: success

@@ -108,6 +108,20 @@ actions:
   returned: success
   type: list
   elements: dict
+  contains:
+    id:
+      description: Identity of the action, to be compared with an approved one; never to be taken apart.
+      type: str
+    resource:
+      description: The server or service that it is done on.
+      type: str
+    identity:
+      description: What identifies the target on it. With C(verb) and C(resource) it makes C(id).
+      type: dict
+    name:
+      description: The target in words.
+      type: str
+      sample: 'client 7 192.0.2.4:5123 (worker)'
 population:
   description: How many clients there are beside ourselves.
   returned: success
