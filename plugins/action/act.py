@@ -26,7 +26,7 @@ ASYNC_SLACK = 10.0
 NO_ASYNC = "does not support async"
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]
     """States verb, target, reason, limit and how to measure; plans in check mode; measures afterwards."""
 
     _supports_check_mode = True
@@ -38,7 +38,7 @@ class ActionModule(ActionBase):
             tmp: not used any more.
             task_vars: variables of the task.
         """
-        result = super().run(tmp, task_vars)
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
         self._vars: dict[str, t.Any] = task_vars or {}
         _unused, params = self.validate_argument_spec(argument_spec={
             "verb": {"type": "str", "required": True},
@@ -87,8 +87,8 @@ class ActionModule(ActionBase):
             raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 60s.")
         resource = params["resource"] or f"host:{self._vars.get('inventory_hostname', '')}"
         action = actions.Action(
-            id=actions.action_id(verb=params["verb"], resource=resource, identity=params["target"]),
-            verb=params["verb"], target=params["target"], reason=params["reason"],
+            verb=params["verb"], resource=resource, identity=params["target"], target=params["target"], reason=params["reason"],
+            name=acting.named(params["target"]),
         )
         settling: dict[str, t.Any] = {
             "limit": params["limit"], "spent": params["spent"], "approved": params["approved"], "forbidden": params["forbidden"],
@@ -161,9 +161,10 @@ class ActionModule(ActionBase):
 
     def _measure_once(self, measure: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         try:
-            return self._handler(measure["module"], measure["args"], async_seconds=0).run(task_vars=self._vars)
+            found: dict[str, t.Any] = self._handler(measure["module"], measure["args"], async_seconds=0).run(task_vars=self._vars)
         except AnsibleError as exc:
             return {"failed": True, "msg": str(exc)}
+        return found
 
     def _run_bounded(self, module: str, args: t.Mapping[str, t.Any], seconds: float) -> tuple[dict[str, t.Any], bool]:
         """Run the module; its answer, and whether there was one in time.

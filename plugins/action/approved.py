@@ -14,7 +14,7 @@ from ..module_utils._core.errors import IncidentError
 from ..plugin_utils._frame import plans
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]
     """Says which actions of this host are approved."""
 
     _requires_connection = False
@@ -36,6 +36,7 @@ class ActionModule(ActionBase):
             return {**result, "changed": False, "failed": True, **exc.as_result()}
         host = str((task_vars or {}).get("inventory_hostname", ""))
         return {
-            **result, "changed": False, "restricted": True, "ids": plan.ids(host), "hash": plan.hash, "run": plan.run,
+            **result, "changed": False, "restricted": True, "ids": plan.ids(host),
+            "actions": [one.as_dict() for one in plan.approved(host)], "hash": plan.hash, "run": plan.run,
             "baseline": dict(plan.baseline.get(host, {})),
         }

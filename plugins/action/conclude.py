@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 from ..plugin_utils._frame import conclusion
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]
     """Fails the host if one of its phases failed, or if something it needs was not done anywhere."""
 
     _requires_connection = False
@@ -24,7 +24,7 @@ class ActionModule(ActionBase):
             tmp: not used any more.
             task_vars: variables of the task.
         """
-        result = super().run(tmp, task_vars)
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
         self.validate_argument_spec(argument_spec={})
         known = task_vars or {}
         actions = [

@@ -59,7 +59,7 @@ class _Role:
                 for (name, ours), who in hosts.items() if name not in self.ignore]
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]
     """Finds host patterns without hosts, variables that nobody reads and wrong values."""
 
     _requires_connection = False

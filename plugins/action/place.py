@@ -13,7 +13,7 @@ from ..module_utils._core.findings import PLACE_CONTRACT
 from ..plugin_utils._frame.place import Way, sentence
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]
     """Says where the tasks after it look. It runs on the controller and asks nobody."""
 
     _requires_connection = False

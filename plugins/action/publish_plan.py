@@ -17,7 +17,7 @@ from ..plugin_utils._frame import marker, plans
 FACTS = ("incident_actions", "incident_limits", "incident_baseline", "incident_failures")
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]
     """Makes one plan of what all hosts' mitigate doors would do."""
 
     _requires_connection = False

@@ -14,7 +14,7 @@ from ..module_utils._core.errors import IncidentError
 from ..plugin_utils._frame import marker
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]
     """Refuses a real run that nobody records."""
 
     _requires_connection = False

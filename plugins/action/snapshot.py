@@ -35,7 +35,7 @@ _SPOOL = re.compile(r"/[\w./-]*/oncall-snapshot-\w+\Z")
 _BRIEF = ("name", "status", "argv", "rc", "path", "bytes", "sha256", "truncated", "reason")
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]
     """Takes a snapshot of a host, and never fails the run over it."""
 
     _supports_check_mode = True

@@ -162,7 +162,7 @@ class _Intent:
     items: int = 0
 
 
-class CallbackModule(CallbackBase):
+class CallbackModule(CallbackBase):  # type: ignore[misc]
     """Turns Ansible's events into the record's. Ansible calls it from two threads, never at the same time."""
 
     CALLBACK_VERSION = 2.0

@@ -39,7 +39,7 @@ EXAMPLES = r"""
 - name: End the sessions of the plan, or all inside the limits
   oncall.incident.pg_terminate_long_queries:
     login_unix_socket: /var/run/postgresql
-    approved: "{{ approved.ids if approved.restricted else omit }}"
+    approved: "{{ approved.actions if approved.restricted else omit }}"
 """
 
 RETURN = r"""
@@ -52,6 +52,27 @@ ids:
   returned: when there is a plan
   type: list
   elements: str
+actions:
+  description: The same actions with what identifies their targets, for a module that says what became of one that is gone.
+  returned: when there is a plan
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Action id.
+      type: str
+    verb:
+      description: What is done; empty, as the following keys, for an action of a plan that an earlier version made.
+      type: str
+    resource:
+      description: What it is done on.
+      type: str
+    identity:
+      description: What identifies the target.
+      type: dict
+    name:
+      description: The target in words.
+      type: str
 hash:
   description: The plan's hash.
   returned: when there is a plan

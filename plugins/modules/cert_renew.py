@@ -185,6 +185,19 @@ actions:
   type: list
   elements: dict
   contains:
+    id:
+      description: Identity of the action, to be compared with an approved one; never to be taken apart.
+      type: str
+    resource:
+      description: The server or service that it is done on.
+      type: str
+    identity:
+      description: What identifies the target on it. With C(verb) and C(resource) it makes C(id).
+      type: dict
+    name:
+      description: The target in words.
+      type: str
+      sample: certificate shop.example.org
     detail:
       description: Serial number, fingerprint and end before and after; what failed.
       type: dict

@@ -166,10 +166,11 @@ def main() -> None:
     params = module.params
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-        times = {name: parse_duration(params[name], name=name) for name in ("sample", "full_within", "look_for")}
         asked = Survey(
-            **times, **{name: params[name] for name in ("file_systems", "warning_percent", "critical_percent", "deleted_warning_bytes",
-                                                        "look_below", "most")},
+            sample=parse_duration(params["sample"], name="sample"), full_within=parse_duration(params["full_within"], name="full_within"),
+            look_for=parse_duration(params["look_for"], name="look_for"), file_systems=params["file_systems"],
+            warning_percent=params["warning_percent"], critical_percent=params["critical_percent"],
+            deleted_warning_bytes=params["deleted_warning_bytes"], look_below=params["look_below"], most=params["most"],
         )
         if params["wait_for"] is None:
             return {"changed": False, **survey(asked)}, None

@@ -106,6 +106,20 @@ actions:
   returned: when the daemon answered
   type: list
   elements: dict
+  contains:
+    id:
+      description: Identity of the action, to be compared with an approved one; never to be taken apart.
+      type: str
+    resource:
+      description: The server or service that it is done on.
+      type: str
+    identity:
+      description: What identifies the target on it. With C(verb) and C(resource) it makes C(id).
+      type: dict
+    name:
+      description: The target in words.
+      type: str
+      sample: 192.0.2.7 in sshd
 limits:
   description: The limits.
   returned: when the daemon answered

@@ -15,7 +15,7 @@ author:
 description:
   - Chooses sessions by rules, protects what must never be touched, stays inside limits, signals each session only if it still is the
     one that was chosen, and measures what became of it and how many waiting sessions were released.
-  - In check mode no signal is sent. The result is the plan, and RV(actions[].id) can be given back as O(approved).
+  - In check mode no signal is sent. The result is the plan, and RV(actions) can be given back as O(approved).
   - Only ordinary client sessions are ever candidates. Never chosen are the module's own session and other runs of it, walsenders and
     consumers of replication slots, autovacuum, parallel workers (their leader counts instead), the roles of cloud providers, superusers
     (but see O(allow_superuser_roles)), backup tools (see O(protect_application_names)), sessions shown in a C(pg_stat_progress_*) view,
@@ -185,10 +185,12 @@ options:
     default: 0
   approved:
     description:
-      - Action ids of an approved plan. Only these are carried out; other sessions that match now are C(refused).
+      - Actions of an approved plan, or their ids. Only these are carried out; other sessions that match now are C(refused).
+      - Of an action that is given whole, or with C(id), C(verb), C(resource) and C(identity), RV(actions) says what became of it when
+        its session is gone or does something else. Of an id alone nothing is said then.
       - Omitted means no restriction but the limits. An empty list allows nothing.
     type: list
-    elements: str
+    elements: raw
   protect_application_names:
     description: Beginnings of application names that are never touched, whatever their case. Give the default ones too when adding some.
     type: list
@@ -236,7 +238,7 @@ EXAMPLES = r"""
 - name: End exactly that
   oncall.incident.pg_terminate_long_queries:
     login_unix_socket: /var/run/postgresql
-    approved: "{{ plan.actions | selectattr('outcome', 'equalto', 'planned') | map(attribute='id') }}"
+    approved: "{{ plan.actions | selectattr('outcome', 'equalto', 'planned') }}"
 
 - name: End who blocks at least three others, then what the reporting role runs too long
   oncall.incident.pg_terminate_long_queries:
@@ -295,6 +297,16 @@ actions:
     verb:
       description: C(terminate), C(cancel) or C(rollback_prepared).
       type: str
+    resource:
+      description: The server or service that it is done on.
+      type: str
+    identity:
+      description: What identifies the target on it. With C(verb) and C(resource) it makes C(id).
+      type: dict
+    name:
+      description: The target in words.
+      type: str
+      sample: pid 42 app@shop (checkout), idle in transaction
     target:
       description: The session, with the first 1000 characters of its query, or the prepared transaction.
       type: dict
@@ -401,8 +413,12 @@ hint:
   type: str
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec, session_from, session_in
@@ -415,7 +431,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._postgresql.termin
 _NAMES = ("states", "databases", "users", "application_names", "client_addresses")
 
 
-def argument_spec():
+def argument_spec() -> dict[str, t.Any]:
     """The module's options."""
     names = {"type": "list", "elements": "str"}
     return {
@@ -441,7 +457,7 @@ def argument_spec():
         "max_victims": {"type": "int", "default": 10},
         "max_percent": {"type": "float", "default": 25},
         "spent": {"type": "int", "default": 0},
-        "approved": dict(names),
+        "approved": {"type": "list", "elements": "raw"},
         "protect_application_names": {**names, "default": list(BACKUP_TOOLS)},
         "protect_roles": {**names, "default": []},
         "allow_superuser_roles": {**names, "default": []},
@@ -451,25 +467,27 @@ def argument_spec():
     }
 
 
-def request_from(params):
+def request_from(params: t.Mapping[str, t.Any]) -> Request:
     """The request the arguments describe; every argument is judged here, before anything is connected."""
     ages = parse_ages(params)
-    seconds = {name: parse_duration(params[name], name=name) for name in ("grace", "verify_timeout", "max_seconds")}
     return Request(
         rules=parse_rules(params["rules"], ages=ages), strategy=params["strategy"],
         budget=Budget(max_count=params["max_victims"], max_percent=params["max_percent"], spent=params["spent"]),
-        approved=None if params["approved"] is None else tuple(params["approved"]), **seconds,
-        **{name: tuple(params[name]) for name in ("allow_superuser_roles", "protect_application_names", "protect_roles")},
+        approved=None if params["approved"] is None else tuple(Approved.read(one) for one in params["approved"]),
+        grace=parse_duration(params["grace"], name="grace"), verify_timeout=parse_duration(params["verify_timeout"], name="verify_timeout"),
+        max_seconds=parse_duration(params["max_seconds"], name="max_seconds"),
+        allow_superuser_roles=tuple(params["allow_superuser_roles"]), protect_roles=tuple(params["protect_roles"]),
+        protect_application_names=tuple(params["protect_application_names"]),
         rollback_prepared=params["rollback_prepared"], prepared_min_age=ages["transaction"],
     )
 
 
-def main():
+def main() -> None:
     """Arguments in, one call, result out."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     require_psycopg(module)
 
-    def work():
+    def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
         request = request_from(module.params)
         with session_from(module.params) as session:
             return terminate_long_queries(

@@ -151,6 +151,20 @@ actions:
   returned: always
   type: list
   elements: dict
+  contains:
+    id:
+      description: Identity of the action, to be compared with an approved one; never to be taken apart.
+      type: str
+    resource:
+      description: The server or service that it is done on.
+      type: str
+    identity:
+      description: What identifies the target on it. With C(verb) and C(resource) it makes C(id).
+      type: dict
+    name:
+      description: The target in words.
+      type: str
+      sample: 'database 0, pattern cache:*'
 keys_removed:
   description: How many keys went, as the server counted them.
   returned: success
@@ -190,7 +204,10 @@ hint:
   type: str
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._redis.acting import patient_connection
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec
@@ -224,7 +241,7 @@ def main() -> None:
         supports_check_mode=True,
     )
 
-    def work():
+    def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
         request = request_from(module.params)
         with patient_connection(module.params) as client:
             return clear(client, request, check_mode=module.check_mode)

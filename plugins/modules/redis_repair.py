@@ -96,6 +96,20 @@ actions:
   returned: success
   type: list
   elements: dict
+  contains:
+    id:
+      description: Identity of the action, to be compared with an approved one; never to be taken apart.
+      type: str
+    resource:
+      description: The server or service that it is done on.
+      type: str
+    identity:
+      description: What identifies the target on it. With C(verb) and C(resource) it makes C(id).
+      type: dict
+    name:
+      description: The target in words.
+      type: str
+      sample: maxclients 20000
 protected:
   description: Always empty.
   returned: success
@@ -115,8 +129,11 @@ hint:
   type: str
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._redis.acting import patient_connection
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec, way_from
@@ -140,7 +157,7 @@ def main() -> None:
     )
     params = module.params
 
-    def work():
+    def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
         timeout, way = parse_duration(params["timeout"], name="timeout"), way_from(params)
         with patient_connection(params) as client:
             return repair(client, way, params, timeout=timeout, check_mode=module.check_mode)

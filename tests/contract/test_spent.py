@@ -29,7 +29,7 @@ def spent(text: str, found: list[dict[str, Any]]) -> int:
 
 def action(verb: str, outcome: str, *, touched: bool | None = None, **detail: Any) -> dict[str, Any]:
     """An action as a module returns it."""
-    return actions.Action(f"{verb}|x", verb, {}, "because", outcome, detail, touched).as_dict()
+    return actions.Action(verb, "x", {}, {}, "because", "", outcome, detail, touched).as_dict()
 
 
 @pytest.mark.parametrize("outcome", sorted(actions.OUTCOMES - {actions.PLANNED}))

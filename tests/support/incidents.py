@@ -100,14 +100,15 @@ def write_record(home: Path, *, run: str, scenario: str = "db-recovery", host: s
     """The record of a run that recovered one host; `events` further results make it long. Its directory."""
     run_dir = layout.runs_dir(home) / run
     redactor = Redactor(key=b"k" * 32)
-    identity = actions.action_id(verb="terminate", resource="pg", identity={"pid": 42})
     target = {"pid": 42, "user": "app", "database": "shop", "query": "UPDATE orders SET note = '<b>'", "transaction_age": 310.0}
 
     def finding(status: str, observed: int) -> dict[str, Any]:
         return findings.Finding("connections", status, observed=observed, threshold=90, unit="percent").as_dict()
 
     def action(outcome: str) -> dict[str, Any]:
-        return actions.Action(identity, "terminate", target, "idle in transaction for 5m10s", outcome, {}).as_dict()
+        return actions.Action(
+            "terminate", "pg", {"pid": 42}, target, "idle in transaction for 5m10s", "pid 42 app@shop", outcome,
+        ).as_dict()
 
     opening = {"kind": "wrapper", "user": "ann", "controller": "ctl1", "versions": {"collection": "0.1.0"}, "cwd": "/srv/incident"}
     with Segment.open(run_dir, run=run, redactor=redactor, opening=opening) as segment:

@@ -71,6 +71,7 @@ class Story:
 
 
 def _action(number: int, query: str, outcome: str, **more: Any) -> dict[str, Any]:
-    identity = actions.action_id(verb="terminate", resource="pg", identity={"pid": number})
     target = {"pid": number, "user": "app", "database": "shop", "query": query, "transaction_age": 310.0}
-    return actions.Action(identity, "terminate", target, "idle in transaction for 5m10s", outcome, more).as_dict()
+    return actions.Action(
+        "terminate", "pg", {"pid": number}, target, "idle in transaction for 5m10s", f"pid {number} app@shop", outcome, more,
+    ).as_dict()

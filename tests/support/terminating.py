@@ -46,9 +46,14 @@ def outcomes(result: dict[str, Any]) -> dict[int, str]:
     return {action["target"]["pid"]: action["outcome"] for action in result["actions"]}
 
 
+def planned(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a check run planned, as `approved` takes it."""
+    return [action for action in result["actions"] if action["outcome"] == "planned"]
+
+
 def planned_ids(result: dict[str, Any]) -> list[str]:
-    """The ids of what a check run planned."""
-    return [action["id"] for action in result["actions"] if action["outcome"] == "planned"]
+    """The same by id alone."""
+    return [action["id"] for action in planned(result)]
 
 
 def reasons(result: dict[str, Any], held: Held) -> list[str]:

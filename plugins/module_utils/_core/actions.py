@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .reading import Reading
+
 ACTIONS_CONTRACT = "oncall.incident/actions/1"
 
 # Outcomes. They are measured after the fact, never read off a return code.
@@ -32,7 +34,7 @@ OUTCOMES = CHANGED_OUTCOMES | FAILED_OUTCOMES | {PLANNED, NOT_NEEDED, MOVED_ON, 
 
 
 def action_id(*, verb: str, resource: str, identity: t.Mapping[str, t.Any]) -> str:
-    """The identity of an action: what would be done, on which resource, to exactly whom.
+    """The id of an action: what would be done, on which resource, to exactly whom. It is compared, never taken apart.
 
     Two looks at an unchanged world give the same id; a target that moved on has another one.
 
@@ -50,22 +52,31 @@ class Action:
     """One change to the world.
 
     Attributes:
-        id: from action_id().
         verb: what is done.
-        target: whom it is done to, JSON-like, for people.
+        resource, identity: see action_id().
+        target: whom it is done to, JSON-like, for people. `query` in it is what the target executes, `*_age` are seconds.
         reason: why, in one sentence.
+        name: the target in the subject's own words: `pid 42 app@shop (checkout)`.
         outcome: one of OUTCOMES.
         detail: further JSON-like data: error, times, statements.
         touched: whether anything was done to the target, whatever came of it; None where only the outcome tells.
+        id: action_id() of the rest. Only an action of a record is given its own: an older one has nothing to derive it from.
     """
 
-    id: str
     verb: str
+    resource: str
+    identity: t.Mapping[str, t.Any]
     target: t.Mapping[str, t.Any]
     reason: str
+    name: str = ""
     outcome: str = PLANNED
     detail: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     touched: t.Optional[bool] = None
+    id: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            object.__setattr__(self, "id", action_id(verb=self.verb, resource=self.resource, identity=self.identity))
 
     def with_outcome(self, outcome: str, **detail: t.Any) -> Action:
         """The same action with its outcome known."""
@@ -74,10 +85,24 @@ class Action:
     def as_dict(self) -> dict[str, t.Any]:
         """The action as it appears in results and records."""
         return {
-            "id": self.id, "verb": self.verb, "target": dict(self.target), "reason": self.reason,
-            "outcome": self.outcome, "detail": dict(self.detail),
+            "id": self.id, "verb": self.verb, "resource": self.resource, "identity": dict(self.identity), "name": self.name,
+            "target": dict(self.target), "reason": self.reason, "outcome": self.outcome, "detail": dict(self.detail),
             "touched": was_touched({"touched": self.touched, "outcome": self.outcome, "detail": self.detail}),
         }
+
+    @classmethod
+    def from_dict(cls, data: t.Mapping[str, t.Any]) -> Action:
+        """Read an action of a result or a record. Older ones have no resource, identity, name or touched; unknown keys are ignored.
+
+        Raises:
+            BadInput: names the key that is missing or of another type.
+        """
+        given = Reading("action", data)
+        return cls(
+            id=given.text("id"), verb=given.text("verb"), outcome=given.text("outcome"), resource=given.text("resource", ""),
+            identity=given.mapping("identity", {}), target=given.mapping("target", {}), reason=given.text("reason", ""),
+            name=given.text("name", ""), detail=given.mapping("detail", {}), touched=was_touched(data),
+        )
 
 
 def was_touched(action: t.Mapping[str, t.Any]) -> t.Optional[bool]:
@@ -100,15 +125,73 @@ def was_touched(action: t.Mapping[str, t.Any]) -> t.Optional[bool]:
 
 @dataclasses.dataclass(frozen=True)
 class Spared:
-    """Somebody who was not touched, and why. `would_match`: a rule would have taken it."""
+    """Somebody who was not touched, and why.
+
+    Attributes:
+        target, name: as of an Action.
+        would_match: a rule would have taken it.
+    """
 
     target: t.Mapping[str, t.Any]
     reasons: tuple[str, ...]
     would_match: bool = False
+    name: str = ""
 
     def as_dict(self) -> dict[str, t.Any]:
         """The spared target as it appears in results and records."""
-        return {"target": dict(self.target), "reasons": list(self.reasons), "would_match": self.would_match}
+        return {"target": dict(self.target), "name": self.name, "reasons": list(self.reasons), "would_match": self.would_match}
+
+    @classmethod
+    def from_dict(cls, data: t.Mapping[str, t.Any]) -> Spared:
+        """Read a spared target of a result or a record. Older ones have no name; unknown keys are ignored.
+
+        Raises:
+            BadInput: names the key that is missing or of another type.
+        """
+        given = Reading("spared target", data)
+        return cls(
+            target=given.mapping("target"), reasons=given.texts("reasons"), would_match=bool(data.get("would_match")),
+            name=given.text("name", ""),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Approved:
+    """An action as an approved plan names it.
+
+    Attributes:
+        id: what is approved.
+        verb, resource, identity, name: as of the Action; empty where only the id is known. They say what became of a target that
+            is gone; what is approved is decided by the id alone.
+    """
+
+    id: str
+    verb: str = ""
+    resource: str = ""
+    identity: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    name: str = ""
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """As it is handed to a module."""
+        return {"id": self.id, "verb": self.verb, "resource": self.resource, "identity": dict(self.identity), "name": self.name}
+
+    @classmethod
+    def read(cls, given: t.Union[str, t.Mapping[str, t.Any]]) -> Approved:
+        """Read an id, or an action of a plan.
+
+        Raises:
+            BadInput: it has no id.
+        """
+        if not isinstance(given, t.Mapping):
+            return cls(id=str(given))
+        reading = Reading("approved action", given)
+        found = cls(
+            id=reading.text("id"), verb=reading.text("verb", ""), resource=reading.text("resource", ""),
+            identity=reading.mapping("identity", {}), name=reading.text("name", ""),
+        )
+        # Nobody vouches for data that does not give the id.
+        same = found.id == action_id(verb=found.verb, resource=found.resource, identity=found.identity)
+        return found if same else cls(id=found.id)
 
 
 def result(

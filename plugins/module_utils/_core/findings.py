@@ -13,6 +13,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .reading import Reading
+
 VERDICT_CONTRACT = "oncall.incident/verdict/1"
 #: Where a verdict comes from: a sentence before it, see plugins/action/place.py.
 PLACE_CONTRACT = "oncall.incident/place/1"
@@ -54,6 +56,19 @@ class Finding:
         """The finding as it appears in results and records."""
         return {**dataclasses.asdict(self), "detail": dict(self.detail)}
 
+    @classmethod
+    def from_dict(cls, data: t.Mapping[str, t.Any]) -> Finding:
+        """Read a finding of a result or a record; unknown keys are ignored.
+
+        Raises:
+            BadInput: names the key that is missing or of another type.
+        """
+        given = Reading("finding", data)
+        return cls(
+            check=given.text("check"), status=given.text("status"), observed=data.get("observed"), threshold=data.get("threshold"),
+            unit=given.text("unit", ""), hint=given.text("hint", ""), subject=given.text("subject", ""), detail=given.mapping("detail", {}),
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Skipped:
@@ -66,6 +81,16 @@ class Skipped:
     def as_dict(self) -> dict[str, t.Any]:
         """The skipped check as it appears in results and records."""
         return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: t.Mapping[str, t.Any]) -> Skipped:
+        """Read a skipped check of a result or a record; unknown keys are ignored.
+
+        Raises:
+            BadInput: names the key that is missing or of another type.
+        """
+        given = Reading("skipped check", data)
+        return cls(check=given.text("check"), reason=given.text("reason"), hint=given.text("hint", ""))
 
 
 def worst(statuses: t.Iterable[str]) -> str:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import typing as t
 
-from .actions import PLANNED
+from .actions import PLANNED, Approved
 from .errors import PlanRefused
 
 PLAN_CONTRACT = "oncall.incident/plan/1"
@@ -60,6 +60,10 @@ class Plan:
     def ids(self, host: str) -> list[str]:
         """The approved action ids of an inventory host; empty, so nothing, for a host not in the plan."""
         return [str(action["id"]) for action in self.actions.get(host, ())]
+
+    def approved(self, host: str) -> list[Approved]:
+        """The approved actions of an inventory host, with what says what became of one that is gone."""
+        return [Approved.read(action) for action in self.actions.get(host, ())]
 
     def as_dict(self) -> dict[str, t.Any]:
         """The plan as it travels: file, AWX artifact, record."""

@@ -104,7 +104,7 @@ def _remove(wish: Wish, *, read: t.Callable[[], Filters], run: Run, check_mode: 
     spared = [
         actions.Spared(
             target={"address": one.asked, "where": one.block.where_text, "rule": one.block.rule},
-            reasons=(one.cure.why_not, one.cure.advice), would_match=True,
+            reasons=(one.cure.why_not, one.cure.advice), would_match=True, name=_named(one),
         )
         for one in found.values() if not one.cure.argv
     ]
@@ -171,11 +171,15 @@ def _copies(filters: Filters, block: Block) -> int:
     return max(sum(rule.text == block.rule and rule.handle == block.handle for chain in chains for rule in chain.rules), 1)
 
 
+def _named(one: _Found) -> str:
+    return f"{one.asked} in {one.block.where_text}"
+
+
 def _action(key: _Key, one: _Found) -> actions.Action:
     identity = dict(zip(("where", "family", "table", "chain", "handle", "rule", "source"), key))
     return actions.Action(
-        id=actions.action_id(verb=VERB, resource=f"packet_filter:{platform.node()}", identity={k: v for k, v in identity.items() if v}),
-        verb=VERB, target={"address": one.asked, "where": one.block.where_text, "rule": one.block.rule},
+        verb=VERB, resource=f"packet_filter:{platform.node()}", identity={k: v for k, v in identity.items() if v},
+        name=_named(one), target={"address": one.asked, "where": one.block.where_text, "rule": one.block.rule},
         reason=f"It drops {one.asked} and nobody else.",
         detail={"command": one.cure.advice, "hook": one.block.hook, "copies": one.copies},
     )

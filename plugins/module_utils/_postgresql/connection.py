@@ -126,7 +126,8 @@ class Session:
         self.login_role = str(connection.info.user)
         self.backend_pid = int(connection.info.backend_pid)
         self.server_version = int(connection.info.server_version)
-        self.resource = ""
+        #: The server, whenever it was started; and the server since its start, which is what actions are done on.
+        self.instance, self.resource = "", ""
         self.user = ""
         self.database = ""
         self.is_superuser = False
@@ -367,7 +368,8 @@ def _settle(session: Session, *, statement_timeout: float, lock_timeout: float) 
     )[0]
     session.user, session.database = row["user"], row["database"]
     session.is_superuser, session.in_recovery = bool(row["is_superuser"]), bool(row["in_recovery"])
-    session.resource = f"pg:{row['system'] or 'unknown'}:{row['started']}"
+    session.instance = f"pg:{row['system'] or 'unknown'}"
+    session.resource = f"{session.instance}:{row['started']}"
 
 
 # libpq gives no SQLSTATE for a refused connection, only text; the first pattern that matches decides.

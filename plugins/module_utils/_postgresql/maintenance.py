@@ -52,7 +52,7 @@ class Object:
         """What would be done to it."""
         target = {"operation": self.operation, "name": self.name, "oid": self.oid}
         return actions.Action(
-            id=actions.action_id(verb=self.operation, resource=resource, identity=target), verb=self.operation, target=target,
+            verb=self.operation, resource=resource, identity=target, target=target, name=self.name,
             reason="It was named for maintenance.", detail={"statement": self.statement()},
         )
 

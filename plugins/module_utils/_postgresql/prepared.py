@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from .._core import actions
-from .._core.actions import Action, action_id
+from .._core.actions import Action
 from .._core.durations import format_duration
 from .._core.errors import CannotReach
 from .connection import Session, StatementFailed
@@ -52,7 +52,7 @@ def _action(one: PreparedTransaction, resource: str) -> Action:
     identity = {"gid": one.gid, "transaction": one.transaction, "prepared": one.prepared}
     behind = f", {len(one.blocks)} waiting behind it" if one.blocks else ""
     return Action(
-        id=action_id(verb=ROLLBACK_PREPARED, resource=resource, identity=identity), verb=ROLLBACK_PREPARED, target=one.describe(),
+        verb=ROLLBACK_PREPARED, resource=resource, identity=identity, target=one.describe(), name=one.named,
         reason=f"prepared {format_duration(one.age)} ago{behind}", detail={"blocks": len(one.blocks)},
     )
 

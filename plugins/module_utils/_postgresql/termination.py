@@ -13,7 +13,7 @@ import dataclasses
 import typing as t
 
 from .._core import actions, findings
-from .._core.actions import Action
+from .._core.actions import Action, Approved
 from .._core.errors import IncidentError, LimitExceeded
 from .._core.limits import Budget
 from .._core.plan import plan_hash
@@ -22,7 +22,7 @@ from .connection import APPLICATION_PREFIX, Session
 from .decisions.backends import Backend, PreparedTransaction
 from .decisions.protection import COMMIT_WAITS, PROVIDER_MARKS, PROVIDER_NOTES, SYNCHRONOUS_COMMIT, Policy, provider_of
 from .decisions.rules import DEFAULT_AGES, TRANSACTION, Rule
-from .decisions.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, cancel_refused, parse_session_id
+from .decisions.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, cancel_refused
 from .prepared import ROLLBACK_PREPARED, Open, plan_rollbacks, roll_back, waiting_for_standby
 from .signals import Deadline, Look, act, acting_alone, await_unblocked
 
@@ -37,14 +37,14 @@ class Request:
     """What the caller wants. Times are seconds.
 
     Attributes:
-        approved: ids of a plan; None is no restriction, empty allows nothing.
+        approved: actions of a plan; None is no restriction, empty allows nothing.
         prepared_min_age: of prepared transactions that block nobody.
     """
 
     rules: tuple[Rule, ...]
     budget: Budget
     strategy: str = ESCALATE
-    approved: tuple[str, ...] | None = None
+    approved: tuple[Approved, ...] | None = None
     grace: float = 5.0
     verify_timeout: float = 10.0
     max_seconds: float = 120.0
@@ -53,6 +53,11 @@ class Request:
     protect_roles: tuple[str, ...] = ()
     rollback_prepared: bool = False
     prepared_min_age: float = DEFAULT_AGES[TRANSACTION]
+
+    @property
+    def approved_ids(self) -> tuple[str, ...] | None:
+        """The ids of what is approved; None is no restriction."""
+        return None if self.approved is None else tuple(one.id for one in self.approved)
 
     @property
     def verb(self) -> str:
@@ -94,7 +99,7 @@ def _look_and_act(
     backends = look.read()
     selection = look.select(backends)
     prepared = read_prepared(session)
-    work = _plan(selection, prepared, request, resource=session.resource, backends=backends)
+    work = _plan(selection, prepared, request, instance=session.instance, resource=session.resource, backends=backends)
 
     problem: IncidentError | None = None
     allowance = request.budget.allowance(selection.population)
@@ -157,12 +162,13 @@ def _prepare(session: Session, request: Request) -> tuple[Look, dict[str, t.Any]
 
 
 def _plan(
-    selection: Selection, prepared: t.Sequence[PreparedTransaction], request: Request, *, resource: str, backends: t.Sequence[Backend],
+    selection: Selection, prepared: t.Sequence[PreparedTransaction], request: Request, *, instance: str, resource: str,
+    backends: t.Sequence[Backend],
 ) -> _Work:
     chosen: list[tuple[Candidate, Action]] = []
     others: list[Action] = []
     for candidate in selection.candidates:
-        approved = candidate.restricted(request.approved, verb=request.verb, resource=resource)
+        approved = candidate.restricted(request.approved_ids, verb=request.verb, resource=resource)
         refusal = cancel_refused(candidate) if request.strategy == CANCEL else None
         if approved is None:
             others.append(candidate.action(verb=request.verb, resource=resource).with_outcome(actions.REFUSED, why="not_approved"))
@@ -176,12 +182,12 @@ def _plan(
         for one, action in plan_rollbacks(prepared, resource=resource, min_age=request.prepared_min_age):
             if waiting_for_standby(one, backends):
                 others.append(action.with_outcome(actions.REFUSED, why=SYNCHRONOUS_COMMIT, hint=COMMIT_WAITS))
-            elif actions.is_approved([action.id], request.approved):
+            elif actions.is_approved([action.id], request.approved_ids):
                 rollbacks.append((one, action))
             else:
                 others.append(action.with_outcome(actions.REFUSED, why="not_approved"))
     listed = {identity for action in (*(a for _c, a in chosen), *(a for _o, a in rollbacks), *others) for identity in _all_ids(action)}
-    others.extend(_overtaken(request.approved or (), listed, selection, backends, resource=resource))
+    others.extend(_overtaken(request.approved or (), listed, selection, backends, instance=instance, resource=resource))
     return _Work(tuple(chosen), tuple(rollbacks), tuple(others))
 
 
@@ -190,43 +196,54 @@ def _all_ids(action: Action) -> list[str]:
 
 
 def _overtaken(
-    approved: t.Sequence[str], listed: t.Collection[str], selection: Selection, backends: t.Sequence[Backend], *, resource: str,
+    approved: t.Sequence[Approved], listed: t.Collection[str], selection: Selection, backends: t.Sequence[Backend], *, instance: str,
+    resource: str,
 ) -> list[Action]:
-    """What was approved for this server and is no candidate any more: gone, moved on, or somebody else's pid now."""
-    instance = resource.rpartition(":")[0]
+    """What was approved for this server and is no candidate any more: gone, moved on, or somebody else's pid now.
+
+    Nothing can be said of an approved action of which only the id is known: it may be another module's.
+    """
     candidates = {(str(c.backend.pid), c.backend.backend_start) for c in selection.candidates}
     by_pid = {str(backend.pid): backend for backend in backends}
     found = []
-    for identity in approved:
-        parts = parse_session_id(identity)
-        if identity in listed:
+    for one in approved:
+        if one.id in listed or not one.resource.startswith(f"{instance}:"):
             continue
-        if identity.startswith(f"{ROLLBACK_PREPARED}|{resource}|"):
-            found.append(Action(identity, ROLLBACK_PREPARED, {}, "approved", actions.NOT_NEEDED, {"why": "gone_already"}))
-        if parts is None or parts["verb"] not in (CANCEL, TERMINATE) or parts["resource"].rpartition(":")[0] != instance:
+        if one.verb == ROLLBACK_PREPARED and one.resource == resource:
+            found.append(_gone(one, "approved", actions.NOT_NEEDED, "gone_already"))
+        if one.verb not in (CANCEL, TERMINATE) or not {"pid", "backend_start", "clock"} <= set(one.identity):
             continue
-        if (parts["pid"], parts["backend_start"]) in candidates:
+        pid, start = one.identity["pid"], one.identity["backend_start"]
+        if (str(pid), start) in candidates:
             continue  # listed as itself: refused, or approved by another clock
-        now = by_pid.get(parts["pid"])
-        target = {"pid": int(parts["pid"]), "backend_start": parts["backend_start"]}
-        if parts["resource"] != resource:
+        now = by_pid.get(str(pid))
+        if one.resource != resource:
             outcome, why = actions.NOT_NEEDED, "server_restarted"
         elif now is None:
             outcome, why = actions.NOT_NEEDED, "gone_already"
-        elif now.backend_start != parts["backend_start"]:
+        elif now.backend_start != start:
             outcome, why = actions.PID_REUSED, "pid_reused"
         else:
             outcome, why = actions.MOVED_ON, "no_longer_matches"
-        detail = {"why": why, "now": now.describe() if now else None}
-        found.append(Action(identity, parts["verb"], target, f"approved for its {parts['clock']} clock", outcome, detail))
+        found.append(_gone(
+            one, f"approved for its {one.identity['clock']} clock", outcome, why, target={"pid": pid, "backend_start": start},
+            now=now.describe() if now else None,
+        ))
     return found
+
+
+def _gone(one: Approved, reason: str, outcome: str, why: str, *, target: t.Mapping[str, t.Any] | None = None, **detail: t.Any) -> Action:
+    return Action(
+        id=one.id, verb=one.verb, resource=one.resource, identity=one.identity, target=target or {}, reason=reason, name=one.name,
+        outcome=outcome, detail={"why": why, **detail},
+    )
 
 
 def _carry_out(
     look: Look, work: _Work, request: Request, *, backends: t.Sequence[Backend], open_database: Open, deadline: Deadline,
 ) -> tuple[_Work, set[int] | None]:
     done = act(
-        look, work.sessions, strategy=request.strategy, approved=request.approved, grace=request.grace,
+        look, work.sessions, strategy=request.strategy, approved=request.approved_ids, grace=request.grace,
         verify_timeout=request.verify_timeout, deadline=deadline,
     )
     rollbacks = [_roll_back(look.session, one, action, deadline, open_database) for one, action in work.rollbacks]

@@ -153,12 +153,15 @@ def _used_memory(client: Client) -> t.Optional[int]:
 def _clear_pattern(
     client: Client, request: Request, where: str, *, clustered: bool, check_mode: bool,
 ) -> tuple[actions.Action, int, dict[str, t.Any]]:
-    action = _action(CLEAR, where, {"database": request.database, "pattern": request.pattern}, "The keys of this pattern were named.")
+    target = {"database": request.database, "pattern": request.pattern}
+    name = f"database {request.database}, pattern {request.pattern}"
+    action = _action(CLEAR, where, target, name, "The keys of this pattern were named.")
     allowed = max(request.max_keys - request.spent, 0)
     keys, kept = _collect(client, request, most=allowed + 1)
     groups = _groups(keys)
     more: dict[str, t.Any] = {"groups": groups, "protected": tuple(
-        actions.Spared({"pattern": pattern, "keys": count}, ("excluded",), True) for pattern, count in kept.items() if count
+        actions.Spared({"pattern": pattern, "keys": count}, ("excluded",), True, f"pattern {pattern}")
+        for pattern, count in kept.items() if count
     )}
     if len(keys) > allowed:
         raise LimitExceeded(
@@ -271,7 +274,8 @@ def _flush(
 ) -> tuple[actions.Action, int, dict[str, t.Any]]:
     expected = request.expected_keys or 0
     target = {"database": request.database, "expected_keys": expected}
-    action = _action(FLUSH, where, target, "The whole database was named, with the number of keys to expect.")
+    reason = "The whole database was named, with the number of keys to expect."
+    action = _action(FLUSH, where, target, f"database {request.database}", reason)
     keys = int(client.call("DBSIZE"))
     action = dataclasses.replace(action, detail={"keys": keys})
     if not keys:
@@ -378,5 +382,5 @@ def _has_stream(client: Client) -> bool:
     return False
 
 
-def _action(verb: str, where: str, target: dict[str, t.Any], reason: str) -> actions.Action:
-    return actions.Action(id=actions.action_id(verb=verb, resource=where, identity=target), verb=verb, target=target, reason=reason)
+def _action(verb: str, where: str, target: dict[str, t.Any], name: str, reason: str) -> actions.Action:
+    return actions.Action(verb=verb, resource=where, identity=target, target=target, name=name, reason=reason)

@@ -157,11 +157,11 @@ def _again(client: Client, number: int) -> t.Optional[RedisClient]:
 
 def _protected(choice: Choice) -> list[actions.Spared]:
     found = sorted(choice.protected, key=lambda spared_one: not spared_one[2])
-    return [actions.Spared(one.as_dict(), codes, matches) for one, codes, matches in found[:MAX_PROTECTED]]
+    return [actions.Spared(one.as_dict(), codes, matches, name=one.named) for one, codes, matches in found[:MAX_PROTECTED]]
 
 
 def _action(one: RedisClient, why: str, where: str) -> actions.Action:
     return actions.Action(
-        id=actions.action_id(verb=VERB, resource=where, identity={"id": one.id}), verb=VERB, target=one.as_dict(),
+        verb=VERB, resource=where, identity={"id": one.id}, target=one.as_dict(), name=one.named,
         reason=f"{why[:1].upper()}{why[1:]}".rstrip(".") + ".",
     )

@@ -238,7 +238,8 @@ def descriptors(pid: t.Optional[int], *, proc: str = "/proc") -> tuple[t.Optiona
 
 def _action(verb: str, info: t.Mapping[str, str], target: dict[str, t.Any], reason: str, detail: dict[str, t.Any]) -> actions.Action:
     return actions.Action(
-        id=actions.action_id(verb=verb, resource=resource(info), identity=target), verb=verb, target=target, reason=reason, detail=detail,
+        verb=verb, resource=resource(info), identity=target, target=target, reason=reason, detail=detail,
+        name=", ".join(f"{what} {value}" for what, value in target.items()),
     )
 
 
@@ -248,7 +249,7 @@ def _finish(
 ) -> Answer:
     done, progress = permission.settle(action, needed=needed, against=against), _Progress()
     if done is None:
-        with acting_alone(action.id.split("|")[1]):
+        with acting_alone(action.resource):
             try:
                 done = work(progress)
             except (CannotReach, CommandRefused) as exc:

@@ -93,6 +93,11 @@ def decide(
     return action.with_outcome(actions.PLANNED) if check_mode else None
 
 
+def named(target: t.Mapping[str, t.Any]) -> str:
+    """The caller's target in words: `service checkout, unit checkout.service`. What is not a plain value says nothing to a reader."""
+    return ", ".join(f"{key} {value}" for key, value in target.items() if isinstance(value, (str, int, float)) and value != "")
+
+
 def could_look(measured: t.Mapping[str, t.Any]) -> bool:
     """Whether a measuring module could look at all: it did not fail, and what it ran did not either."""
     return not measured.get("failed") and not measured.get("unreachable") and not measured.get("rc")

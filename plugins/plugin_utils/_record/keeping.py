@@ -44,6 +44,13 @@ def host_dir(run_dir: Path, host: str) -> Path:
     return run_dir / HOSTS / safe_name(host)
 
 
+class Readable(t.Protocol):
+    """What an output is read from: a file, or a part of one."""
+
+    def read(self, count: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+
+
 class Keeper:
     """Keeps one host's outputs.
 
@@ -56,7 +63,7 @@ class Keeper:
         self.directory = directory
         self._redactor = redactor
 
-    def keep(self, stream: t.IO[bytes], *, folder: str, name: str) -> dict[str, t.Any]:
+    def keep(self, stream: Readable, *, folder: str, name: str) -> dict[str, t.Any]:
         """Stream an output into its file.
 
         Args:
@@ -128,7 +135,7 @@ class Keeper:
 
 
 def blocks(
-    stream: t.IO[bytes], redact: t.Callable[[bytes], bytes], saw: t.Callable[[bytes], t.Any] | None = None,
+    stream: Readable, redact: t.Callable[[bytes], bytes], saw: t.Callable[[bytes], t.Any] | None = None,
 ) -> t.Iterator[bytes]:
     """A stream redacted block by block, with at most a few mebibytes in memory.
 

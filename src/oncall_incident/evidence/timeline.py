@@ -93,7 +93,7 @@ def _said(kind: str, event: Mapping[str, Any]) -> str:
     if kind == "finding" and isinstance(finding, dict):
         return f"{finding.get('check')} {finding.get('subject') or ''} is {finding.get('status')} ({finding.get('observed')})"
     if kind == "action" and isinstance(action, dict):
-        return f"{action.get('verb')} {words.target(action.get('target') or {})}: {action.get('outcome')}"
+        return f"{action.get('verb')} {words.whom(action)}: {action.get('outcome')}"
     said = {
         "run.open": f"run of {event.get('scenario')} opened by {event.get('by')}", "plan": "plan made",
         "plan.approved": f"plan approved by {event.get('by')} ({event.get('how')})",

@@ -86,7 +86,7 @@ def what_was_done(summary: Summary) -> str:
 def spared(summary: Summary) -> list[Json]:
     """Who was spared, once each: the execution that acts meets the same ones again, some seconds older."""
     found = {
-        (item.get("host"), words.target(item.get("target") or {}), words.query(item.get("target") or {}), str(item.get("reasons"))): item
+        (item.get("host"), words.whom(item), words.query(item.get("target") or {}), str(item.get("reasons"))): item
         for item in summary.protected
     }
     return list(found.values())
@@ -221,7 +221,7 @@ def _no_end(execution: Json) -> list[str]:
 def _refused(summary: Summary) -> list[str]:
     """What would help and is refused: without it an operator would only read that nothing was planned."""
     return [
-        f"{item['host']}: {str(item.get('verb')).replace('_', ' ')} {words.target(item.get('target') or {})} is refused: "
+        f"{item['host']}: {str(item.get('verb')).replace('_', ' ')} {words.whom(item)} is refused: "
         + words.one_line(str((item.get("detail") or {}).get("why") or "no reason given"), limit=300)
         for item in carried_out(summary) if item.get("outcome") == "refused"
     ][:10]

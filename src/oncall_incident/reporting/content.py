@@ -259,7 +259,7 @@ def _action(source: Source, item: Json) -> dict[str, Any]:
     ended = str(item.get("outcome", ""))
     tone = "act" if ended in CHANGED_OUTCOMES else "info" if ended in ("planned", "not_needed", "moved_on", "pid_reused") else "bad"
     return {
-        **item, "whom": words.target(target), "query": words.query(target), "since": words.ages(target, said=str(item.get("reason", ""))),
+        **item, "whom": words.whom(item), "query": words.query(target), "since": words.ages(target, said=str(item.get("reason", ""))),
         "verb": str(item.get("verb", "")).replace("_", " "), "outcome": ended.replace("_", " "), "changed": bool(was_touched(item)),
         "error": detail.get("error") or "", "ref": source.at(item.get("seq")),
         "tone": tone,
@@ -268,7 +268,7 @@ def _action(source: Source, item: Json) -> dict[str, Any]:
 
 def _spared(source: Source) -> list[dict[str, Any]]:
     return [
-        {**item, "whom": words.target(item.get("target") or {}), "query": words.query(item.get("target") or {}),
+        {**item, "whom": words.whom(item), "query": words.query(item.get("target") or {}),
          "why": words.reasons(item.get("reasons") or []), "ref": source.at(item.get("seq"))}
         for item in outcome.spared(source.summary)
     ]

@@ -23,7 +23,7 @@ def what(event: Json) -> str:
         return f"{event.get('phase') or 'look'}: {finding.get('check')}{subject} is {finding.get('status')} ({value})"
     if kind == "action":
         done = f"{action.get('verb')}: {action.get('outcome')}".replace("_", " ")
-        return "" if action.get("outcome") == "planned" else f"{done}: {words.target(action.get('target') or {})}"
+        return "" if action.get("outcome") == "planned" else f"{done}: {words.whom(action)}"
     if kind == "result":
         return f"{event.get('status')}: {event.get('task')}"
     said = {

@@ -50,7 +50,7 @@ def plan_table(actions: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     table.add_column("why", ratio=3, overflow="fold")
     for host, action in actions:
         target = action.get("target") or {}
-        whom = Text(words.target(target))
+        whom = Text(words.whom(action))
         executing = words.query(target, limit=80)
         if executing:
             whom.append("\n" + executing, style="dim")
@@ -68,7 +68,7 @@ def spared_lines(protected: Sequence[Mapping[str, Any]]) -> list[str]:
     for entry in protected:
         reasons = words.reasons(entry.get("reasons") or [])
         if entry.get("would_match"):
-            named.append(f"{words.target(entry.get('target') or {})}: {reasons}")
+            named.append(f"{words.whom(entry)}: {reasons}")
         else:
             counted[reasons] = counted.get(reasons, 0) + 1
     more = [f"and {len(named) - _MOST_SPARED} more that a rule would have taken"] if len(named) > _MOST_SPARED else []

@@ -181,7 +181,7 @@ class View:
         self._enter(event)
         label = Text.assemble((f"{outcome.replace('_', ' '):<14}", STYLES.get(outcome, "")), f"{event.get('host')}  ")
         verb = str(action.get("verb")).replace("_", " ")
-        self.say(f"{verb} {words.target(action.get('target') or {}, state=False)}", label=label, indent=2)
+        self.say(f"{verb} {words.whom(action)}", label=label, indent=2)
         error = (action.get("detail") or {}).get("error")
         if error:
             self.say(words.one_line(error, limit=200), style="dim", indent=16)

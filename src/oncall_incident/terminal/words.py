@@ -11,13 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import earlier
 
-#: Keys of a target that say who it is, in the order people look for them.
-_IDENTITY = (
-    "name", "service", "unit", "container", "pod", "deployment", "pid", "user", "usename", "database", "datname", "application",
-    "application_name", "client", "client_addr", "state", "address", "jail", "table", "index", "gid", "path", "pattern", "id",
-)
-_LABEL = {"usename": "user", "datname": "database", "application_name": "application", "client_addr": "client"}
 _SPACE = re.compile(r"\s+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -76,18 +71,9 @@ def size(count: float) -> str:
     return f"{count:.1f} TiB"
 
 
-def target(value: Mapping[str, Any], *, state: bool = True) -> str:
-    """Whom an action is done to: the parts that identify it. A session is `pid 42 app@shop (checkout), idle in transaction`.
-
-    Args:
-        state: say the session's state as well.
-    """
-    if value.get("pid") and (value.get("user") or value.get("database")):
-        return one_line(_session(value, state=state))
-    known = [(key, value[key]) for key in _IDENTITY if value.get(key) not in (None, "")]
-    if not known:
-        known = [(key, item) for key, item in value.items() if isinstance(item, (str, int, float)) and len(str(item)) < 60]
-    return one_line(", ".join(f"{_LABEL.get(key, key)} {plain(item)}" for key, item in known))
+def whom(item: Mapping[str, Any]) -> str:
+    """The target of an action, or who was spared: the name that its subject gave it."""
+    return one_line(str(item.get("name") or "") or earlier.name_of(item.get("target") or {}))
 
 
 def reasons(values: Sequence[Any]) -> str:
@@ -97,15 +83,6 @@ def reasons(values: Sequence[Any]) -> str:
         name, colon, rest = str(value).partition(":")
         said.append(name.replace("_", " ") + (f": {rest}" if colon else ""))
     return ", ".join(said) or "protected"
-
-
-def _session(value: Mapping[str, Any], *, state: bool) -> str:
-    database = f"@{value['database']}" if value.get("database") else ""
-    name = f"pid {value['pid']} {value.get('user') or ''}{database}"
-    application = f" ({value['application_name']})" if value.get("application_name") else ""
-    client = f" from {value['client_addr']}" if value.get("client_addr") else ""
-    doing = f", {value['state']}" if state and value.get("state") else ""
-    return f"{name}{application}{client}{doing}"
 
 
 def ages(value: Mapping[str, Any], *, said: str = "") -> str:

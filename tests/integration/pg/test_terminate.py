@@ -14,13 +14,26 @@ from typing import Any
 
 import psycopg
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
 
 from demo import faults
 from demo.faults import Held
 from demo.postgres import Server
 from tests.support.need import need
 from tests.support.run_module import start_module
-from tests.support.terminating import ANYTHING, MODULE, ROOTS, login, open_session, outcomes, planned_ids, reasons, rules_for, terminate
+from tests.support.terminating import (
+    ANYTHING,
+    MODULE,
+    ROOTS,
+    login,
+    open_session,
+    outcomes,
+    planned,
+    planned_ids,
+    reasons,
+    rules_for,
+    terminate,
+)
 from tests.support.until import BUSY
 
 Hold = Callable[[Any], Any]
@@ -242,7 +255,7 @@ def test_approved_sessions_that_are_gone_or_moved_on_are_named_and_left_alone(se
     gone.close()
     assert gone.wait_gone()
     moved.execute("COMMIT")
-    result = terminate(server18, rules=rules_for("t-overtaken"), approved=planned_ids(plan))
+    result = terminate(server18, rules=rules_for("t-overtaken"), approved=planned(plan))
     assert (result["changed"], outcomes(result)) == (False, {gone.pid: "not_needed", moved.pid: "moved_on"})
     assert moved.alive()
 
@@ -252,7 +265,7 @@ def test_a_pid_that_now_belongs_to_another_session_is_not_signalled(server18: Se
     old = hold(faults.idle_in_transaction(server18, row=9, application="t-reused"))
     plan = terminate(server18, check=True, rules=rules_for("t-reused"))
     # The plan of a session whose pid the system has meanwhile given to another one.
-    approved = [identity.replace(f"pid={old.pid},", f"pid={held.pid},") for identity in planned_ids(plan)]
+    approved = [Action(one["verb"], one["resource"], {**one["identity"], "pid": held.pid}, {}, "").as_dict() for one in planned(plan)]
     result = terminate(server18, rules=rules_for("t-reused"), approved=approved)
     assert outcomes(result)[held.pid] == "pid_reused"
     assert outcomes(result)[old.pid] == "refused"
@@ -263,7 +276,7 @@ def test_the_plan_of_a_server_that_was_restarted_finds_nothing(fresh_server: Ser
     held = hold(faults.idle_in_transaction(fresh_server, application="t-restart"))
     plan = terminate(fresh_server, check=True, rules=rules_for("t-restart"))
     fresh_server.restart()
-    result = terminate(fresh_server, rules=rules_for("t-restart"), approved=planned_ids(plan))
+    result = terminate(fresh_server, rules=rules_for("t-restart"), approved=planned(plan))
     assert outcomes(result) == {held.pid: "not_needed"}
     assert result["actions"][0]["detail"]["why"] == "server_restarted"
 

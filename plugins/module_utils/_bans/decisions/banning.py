@@ -93,11 +93,11 @@ def action_for(network: Network, *, jail: str, resource: str, seconds: float | N
     """The action that bans a network."""
     said = canonical(network)
     return actions.Action(
-        id=actions.action_id(verb=VERB, resource=resource, identity={"jail": jail, "entry": said}), verb=VERB,
+        verb=VERB, resource=resource, identity={"jail": jail, "entry": said}, name=f"{said} in {jail}" if jail else said,
         target={"address": said, "jail": jail}, reason=f"{said} was named for {jail}.", detail={"seconds": seconds},
     )
 
 
 def spared_for(network: Network, why: t.Sequence[str]) -> actions.Spared:
     """Who was not banned, and why."""
-    return actions.Spared(target={"address": canonical(network)}, reasons=tuple(why), would_match=True)
+    return actions.Spared(target={"address": canonical(network)}, reasons=tuple(why), would_match=True, name=canonical(network))

@@ -212,7 +212,7 @@ def action_for(chosen: Chosen, *, resource: str) -> actions.Action:
     ban = chosen.ban
     identity = {"jail": ban.jail, "entry": ban.entry, **({"id": ban.id} if ban.id else {})}
     return actions.Action(
-        id=actions.action_id(verb=VERB, resource=resource, identity=identity), verb=VERB,
+        verb=VERB, resource=resource, identity=identity, name=f"{ban.entry} in {ban.jail}" if ban.jail else ban.entry,
         target={"address": ban.entry, "jail": ban.jail, **({"id": ban.id} if ban.id else {})},
         reason={
             BY_EXACT: f"{ban.entry} was named.", BY_COVERING: f"It holds {chosen.asked}, and covering is remove.",
@@ -227,15 +227,15 @@ def report_for(one: Covered | Absent, *, resource: str) -> actions.Action:
     identity = {"address": str(one.span)}
     if isinstance(one, Covered):
         return actions.Action(
-            id=actions.action_id(verb=VERB, resource=resource, identity={**identity, "jail": one.ban.jail, "by": one.ban.entry}), verb=VERB,
-            target={"address": str(one.span), "jail": one.ban.jail}, outcome=actions.REFUSED,
+            verb=VERB, resource=resource, identity={**identity, "jail": one.ban.jail, "by": one.ban.entry},
+            name=f"{one.span} in {one.ban.jail}", target={"address": str(one.span), "jail": one.ban.jail}, outcome=actions.REFUSED,
             reason=f"{one.asked} is inside {one.ban.entry}, and covering is report.",
             detail={"state": COVERED_BY, "by": one.ban.entry, "asked": one.asked, "why": "covering",
                     "hint": "Set covering to remove to lift the ban of the whole network."},
         )
     inside = {"members": one.members, "hint": "Use members_of for bans inside it."} if one.members else {}
     return actions.Action(
-        id=actions.action_id(verb=VERB, resource=resource, identity=identity), verb=VERB, target={"address": str(one.span)},
+        verb=VERB, resource=resource, identity=identity, target={"address": str(one.span)}, name=str(one.span),
         reason=f"{one.asked} was named.", outcome=actions.NOT_NEEDED,
         detail={"state": NOT_BANNED, "asked": one.asked, **inside},
     )

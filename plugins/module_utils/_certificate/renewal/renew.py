@@ -156,7 +156,7 @@ class _Renewer:
             "names": list(lineage.wanted_names(present)),
         }
         found = Action(
-            id=actions.action_id(verb=verb, resource=f"host:{self._host}", identity=identity), verb=verb, target=target, reason=reason,
+            verb=verb, resource=f"host:{self._host}", identity=identity, target=target, reason=reason, name=f"certificate {lineage.name}",
         )
         return _Job(lineage=lineage, action=found, present=present)
 

@@ -17,7 +17,7 @@ import posixpath
 import stat
 import typing as t
 
-from ..._core.actions import Action, Spared, action_id
+from ..._core.actions import Action, Spared
 from ..._core.durations import format_duration
 from ..._core.errors import BadInput, LimitExceeded
 from ..._core.limits import require_spent
@@ -102,7 +102,7 @@ class Candidate:
         """What would be done to it."""
         file, rule = self.file, self.rule
         return Action(
-            id=action_id(verb=f"{rule.operation}_file", resource=resource, identity=file.identity), verb=f"{rule.operation}_file",
+            verb=f"{rule.operation}_file", resource=resource, identity=file.identity, name=file.path,
             target={"path": file.path, "bytes": file.allocated, "age": round(file.age, 1), "inode": file.identity["inode"]},
             reason=f"matches {posixpath.join(rule.directory, rule.pattern)}, {format_duration(file.age)} old"
                    f" (at least {format_duration(rule.min_age)})",
@@ -196,18 +196,21 @@ def choose(
             # What is young counts among the newest that are kept.
             by_directory.setdefault((rule, posixpath.dirname(file.path)), []).append(file)
         if why:
-            spared.append(Spared(target={"path": file.path, "bytes": file.allocated}, reasons=(why,), would_match=why != "too young"))
+            spared.append(_spare(file, why, would_match=why != "too young"))
     for (rule, _directory), files in by_directory.items():
         ordered = sorted(files, key=lambda file: file.age)
         for position, file in enumerate(ordered):
             if file.age < rule.min_age:
                 continue
             if position < rule.keep:
-                target = {"path": file.path, "bytes": file.allocated}
-                spared.append(Spared(target=target, reasons=(f"among the newest {rule.keep}",), would_match=True))
+                spared.append(_spare(file, f"among the newest {rule.keep}", would_match=True))
             else:
                 taken.append(Candidate(file=file, rule=rule))
     return sorted(taken, key=lambda one: (-one.file.allocated, one.file.path)), spared
+
+
+def _spare(file: File, why: str, *, would_match: bool) -> Spared:
+    return Spared({"path": file.path, "bytes": file.allocated}, (why,), would_match, name=file.path)
 
 
 def within_limits(taken: t.Sequence[Candidate], *, max_files: int, max_bytes: int, spent: int = 0) -> None:

@@ -18,11 +18,20 @@ from ..._core.findings import Finding, Skipped, judge, verdict
 class Usage(t.Protocol):
     """What os.statvfs() returns, the part that is used here."""
 
-    f_frsize: int
-    f_blocks: int
-    f_bavail: int
-    f_files: int
-    f_favail: int
+    @property
+    def f_frsize(self) -> int: ...
+
+    @property
+    def f_blocks(self) -> int: ...
+
+    @property
+    def f_bavail(self) -> int: ...
+
+    @property
+    def f_files(self) -> int: ...
+
+    @property
+    def f_favail(self) -> int: ...
 
 
 def nearest(path: str, statvfs: t.Callable[[str], Usage]) -> tuple[str, Usage]:

@@ -93,6 +93,15 @@ class Backend:
         """It holds a transaction open and does nothing."""
         return self.state in (IDLE_IN_TRANSACTION, IDLE_IN_TRANSACTION_ABORTED)
 
+    @property
+    def named(self) -> str:
+        """The session in words: `pid 42 app@shop (checkout) from 192.0.2.4, idle in transaction`."""
+        database = f"@{self.database}" if self.database else ""
+        application = f" ({self.application_name})" if self.application_name else ""
+        client = f" from {self.client_addr}" if self.client_addr else ""
+        doing = f", {self.state}" if self.state else ""
+        return f"pid {self.pid} {self.user or ''}{database}".rstrip() + f"{application}{client}{doing}"
+
     def describe(self) -> dict[str, t.Any]:
         """The session for people and records; the query is cut at QUERY_SHOWN characters."""
         return {
@@ -125,6 +134,11 @@ class PreparedTransaction:
     age: float
     blocks: tuple[int, ...] = ()
     subscription: str = ""
+
+    @property
+    def named(self) -> str:
+        """The prepared transaction in words: `transaction app-7 of app@shop`."""
+        return f"transaction {self.gid} of {self.owner}@{self.database}"
 
     def describe(self) -> dict[str, t.Any]:
         """The prepared transaction as it appears in results."""

@@ -57,7 +57,8 @@ class Candidate:
         limit = f"limit {format_duration(first.minimum)}"
         behind = f", {len(self.waiters)} waiting behind it" if self.waiters else ""
         return Action(
-            id=self.ids(verb=verb, resource=resource)[0], verb=verb, target=self.backend.describe(),
+            verb=verb, resource=resource, identity=identity_of(self.backend, first), target=self.backend.describe(),
+            name=self.backend.named,
             reason=f"{first.name.replace('_', ' ')} for {format_duration(first.age)} ({limit}{behind}), rule {self.rule.name}",
             detail={
                 "rule": self.rule.name, "blocks": len(self.waiters), "ids": self.ids(verb=verb, resource=resource),
@@ -101,20 +102,12 @@ class _Look:
 
 def session_id(*, verb: str, resource: str, backend: Backend, clock: Clock) -> str:
     """The action id of a session: its pid, its start, and the clock that made it a victim."""
-    identity = {"pid": backend.pid, "backend_start": backend.backend_start, "clock": clock.name, "since": clock.since}
-    return action_id(verb=verb, resource=resource, identity=identity)
+    return action_id(verb=verb, resource=resource, identity=identity_of(backend, clock))
 
 
-_ID = re.compile(
-    r"(?P<verb>[^|]*)\|(?P<resource>.*)\|"
-    r"backend_start=(?P<backend_start>[^,|]*),clock=(?P<clock>\w+),pid=(?P<pid>\d+),since=(?P<since>[^,|]*)\Z"
-)
-
-
-def parse_session_id(text: str) -> dict[str, str] | None:
-    """The parts of session_id(); None for another action's id."""
-    match = _ID.match(text)
-    return match.groupdict() if match else None
+def identity_of(backend: Backend, clock: Clock) -> dict[str, t.Any]:
+    """What identifies a session as it is now: another start is another session, another `since` is other work."""
+    return {"pid": backend.pid, "backend_start": backend.backend_start, "clock": clock.name, "since": clock.since}
 
 
 def select(backends: t.Iterable[Backend], *, rules: t.Sequence[Rule], policy: Policy, usable_connections: int) -> Selection:
@@ -142,7 +135,7 @@ def select(backends: t.Iterable[Backend], *, rules: t.Sequence[Rule], policy: Po
     spared = [b for b in known if look.reasons[b.pid] and not auxiliary(b)]
     return Selection(
         candidates=tuple(chosen),
-        protected=tuple(Spared(_describe(b, policy), look.reasons[b.pid], b.pid in matched) for b in spared),
+        protected=tuple(Spared(_describe(b, policy), look.reasons[b.pid], b.pid in matched, b.named) for b in spared),
         protected_roots=tuple((b, look.reasons[b.pid], look.roots[b.pid]) for b in known if b.pid in look.roots and look.reasons[b.pid]),
         population=sum(1 for b in known if b.is_client and b.pid != policy.own_pid),
         waiting=frozenset(waits),

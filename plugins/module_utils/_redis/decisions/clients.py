@@ -43,6 +43,11 @@ class RedisClient:
     command: str = ""
     database: str = ""
 
+    @property
+    def named(self) -> str:
+        """The client in words: `client 7 192.0.2.4:5123 (worker)`."""
+        return f"client {self.id} {self.address}" + (f" ({self.name})" if self.name else "")
+
     def as_dict(self) -> dict[str, t.Any]:
         """For results."""
         return {

@@ -25,17 +25,17 @@ def look(world: dict) -> dict:
 def acts(world: dict, *, check_mode: bool, approved: list | None, write) -> dict:
     todo = []
     for number in range(world["sick"]):
-        identity = actions.action_id(verb="cure", resource="world", identity={"number": number})
-        if not actions.is_approved([identity], approved):
-            continue
         target = {"pid": 100 + number, "user": "app", "query": "SELECT '|' AS \"pipe\"\n -- `tick`", "transaction_age": 310.0}
-        todo.append(actions.Action(identity, "cure", target, f"sick for 5m10s, rule {number}"))
+        reason, name = f"sick for 5m10s, rule {number}", f"pid {100 + number} app"
+        action = actions.Action("cure", "world", {"number": number}, target, reason, name)
+        if actions.is_approved([action.id], approved):
+            todo.append(action)
     if not check_mode:
         time.sleep(world.get("slow", 0))
         todo = [action.with_outcome(actions.STILL_RUNNING if world.get("spoiled") else actions.DONE) for action in todo]
         if not world.get("spoiled"):
             write({**world, "sick": world["sick"] - len(todo)})
-    spared = [actions.Spared({"pid": 7, "application_name": "pg_dump"}, ("backup_tool",), would_match=True)]
+    spared = [actions.Spared({"pid": 7, "application_name": "pg_dump"}, ("backup_tool",), True, "pid 7, application pg_dump")]
     return actions.result(todo, check_mode=check_mode, limits={"max_victims": 10, "max_percent": 25}, protected=spared)
 
 

@@ -10,7 +10,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core import actio
 
 
 def make(outcome: str = a.PLANNED, name: str = "1") -> a.Action:
-    return a.Action(id=name, verb="terminate", target={"pid": 1}, reason="because", outcome=outcome)
+    return a.Action("terminate", "pg:1", {"pid": name}, {"pid": 1}, "because", outcome=outcome)
 
 
 def test_an_id_is_the_same_for_the_same_world_and_another_when_it_moved_on() -> None:
@@ -68,6 +68,6 @@ def test_absent_approval_is_no_restriction_and_an_empty_one_covers_nothing(
 
 
 def test_outcome_keeps_the_detail_known_before() -> None:
-    action = a.Action(id="1", verb="v", target={}, reason="r", detail={"a": 1}).with_outcome(a.GONE, seconds=2)
+    action = a.Action("v", "r", {}, {}, "because", detail={"a": 1}).with_outcome(a.GONE, seconds=2)
     assert action.as_dict()["detail"] == {"a": 1, "seconds": 2}
     assert action.outcome == "gone"

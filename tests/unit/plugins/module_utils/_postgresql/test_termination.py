@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action, Approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.backends import Backend, PreparedTransaction
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.protection import Policy
@@ -28,18 +28,26 @@ def session(pid: int, age: float = 100.0, state: str = "active") -> Backend:
     )
 
 
-def identity(pid: int, *, resource: str = RESOURCE, start: str = "", verb: str = "terminate") -> str:
-    return f"{verb}|{resource}|backend_start={start or f'b{pid}'},clock=query,pid={pid},since=q{pid}"
+def of_plan(verb: str, resource: str, identity: dict[str, Any]) -> Approved:
+    return Approved.read(Action(verb, resource, identity, {}, "because", "pid 1 app@shop").as_dict())
+
+
+def identity(pid: int, *, resource: str = RESOURCE, start: str = "", verb: str = "terminate") -> Approved:
+    return of_plan(verb, resource, {"backend_start": start or f"b{pid}", "clock": "query", "pid": pid, "since": f"q{pid}"})
+
+
+def prepared(gid: str) -> Approved:
+    return of_plan("rollback_prepared", RESOURCE, {"gid": gid, "prepared": "when", "transaction": "7"})
 
 
 PREPARED = PreparedTransaction("gid", "7", "when", "app", "shop", age=1000.0)
 
 
-def planned(backends: list[Backend], approved: list[str] | None, **more: Any) -> list[tuple[int, str, Any]]:
+def planned(backends: list[Backend], approved: list[Approved] | None, **more: Any) -> list[tuple[int, str, Any]]:
     allowed = None if approved is None else tuple(approved)
     request = Request(**{"rules": RULES, "budget": Budget(max_count=9), "approved": allowed, **more})
     selection = select(backends, rules=request.rules, policy=Policy(), usable_connections=100)
-    work = _plan(selection, [PREPARED], request, resource=RESOURCE, backends=backends)
+    work = _plan(selection, [PREPARED], request, instance="pg:77", resource=RESOURCE, backends=backends)
     return [(action.target.get("pid", 0), action.outcome, action.detail.get("why")) for action in work.actions()]
 
 
@@ -57,11 +65,16 @@ def planned(backends: list[Backend], approved: list[str] | None, **more: Any) ->
     ([identity(9, resource="pg:77:1")],
      [(1, "refused", "not_approved"), (2, "refused", "not_approved"), (9, "not_needed", "server_restarted")]),
     # What was approved for another server or another module is none of our business.
-    ([identity(1), identity(2), identity(8, resource="pg:88:1"), "restart|service|name=web"],
+    ([identity(1), identity(2), identity(8, resource="pg:88:1"), of_plan("restart", "service", {"name": "web"})],
      [(1, "planned", None), (2, "planned", None)]),
 ])
-def test_approvals(approved: list[str] | None, expected: list[tuple[int, str, Any]]) -> None:
+def test_approvals(approved: list[Approved] | None, expected: list[tuple[int, str, Any]]) -> None:
     assert planned([session(1), session(2), session(3, age=1.0)], approved) == expected
+
+
+def test_an_id_alone_is_an_approval_and_says_nothing_of_who_is_gone() -> None:
+    ids = [Approved.read(identity(pid).id) for pid in (1, 9)]
+    assert planned([session(1), session(2)], ids) == [(1, "planned", None), (2, "refused", "not_approved")]
 
 
 def test_cancel_is_refused_where_it_cannot_help() -> None:
@@ -75,10 +88,10 @@ def test_cancel_is_refused_where_it_cannot_help() -> None:
     ({"rollback_prepared": True}, None, ["planned"]),
     ({"rollback_prepared": True, "prepared_min_age": 2000.0}, None, []),
     ({"rollback_prepared": True}, [], ["refused"]),
-    ({"rollback_prepared": True}, [f"rollback_prepared|{RESOURCE}|gid=gid,prepared=when,transaction=7"], ["planned"]),
-    ({"rollback_prepared": True}, [f"rollback_prepared|{RESOURCE}|gid=old,prepared=when,transaction=7"], ["refused", "not_needed"]),
+    ({"rollback_prepared": True}, [prepared("gid")], ["planned"]),
+    ({"rollback_prepared": True}, [prepared("old")], ["refused", "not_needed"]),
 ])
-def test_prepared_transactions(request_more: dict[str, Any], approved: list[str] | None, expected: list[str]) -> None:
+def test_prepared_transactions(request_more: dict[str, Any], approved: list[Approved] | None, expected: list[str]) -> None:
     assert [outcome for _pid, outcome, _why in planned([], approved, **request_more)] == expected
 
 

@@ -14,7 +14,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.actions impo
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Blind, LimitExceeded
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import acting
 
-ACTION = Action(id="restart|host:a|service=s", verb="restart", target={"service": "s"}, reason="r")
+ACTION = Action(verb="restart", resource="host:a", identity={"service": "s"}, target={"service": "s"}, reason="r")
 USUAL: dict[str, Any] = {"needed": True, "forbidden": [], "limit": 1, "spent": 0, "approved": None, "check_mode": False}
 
 

@@ -18,7 +18,6 @@ from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisi
     cancel_refused,
     fingerprint,
     needs_transaction_end,
-    parse_session_id,
     select,
 )
 
@@ -143,9 +142,7 @@ def test_ids_one_per_clock_and_stable_as_time_passes() -> None:
     ids = late.ids(verb="terminate", resource="r")
     assert ids[0] == early.ids(verb="terminate", resource="r")[0] == "terminate|r|backend_start=b10,clock=transaction,pid=10,since=x10"
     assert len(ids) == 2
-    assert parse_session_id(ids[1]) == {
-        "verb": "terminate", "resource": "r", "pid": "10", "backend_start": "b10", "clock": "query", "since": "q10",
-    }
+    assert ids[1] == "terminate|r|backend_start=b10,clock=query,pid=10,since=q10"
 
 
 def test_an_approval_of_any_clock_is_enough_and_restricts_to_that_clock() -> None:
@@ -157,13 +154,6 @@ def test_an_approval_of_any_clock_is_enough_and_restricts_to_that_clock() -> Non
     assert found.restricted(None, verb="terminate", resource="r") == found
     assert found.restricted([], verb="terminate", resource="r") is None
     assert found.restricted(ids, verb="cancel", resource="r") is None
-
-
-@pytest.mark.parametrize("text", [
-    "", "restart|service|name=web", "terminate|r|pid=1", "rollback_prepared|r|gid=a,prepared=b,transaction=c",
-])
-def test_other_ids_are_not_sessions(text: str) -> None:
-    assert parse_session_id(text) is None
 
 
 def one(backend: Backend, rules: list[dict[str, Any]] | None = None) -> Candidate:
