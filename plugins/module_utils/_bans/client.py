@@ -6,7 +6,8 @@
 This module util is PRIVATE to the collection: it may change at any time.
 
 The protocol is a pickled list of words and <F2B_END_COMMAND>, answered by a pickled pair and the same end (fail2ban's
-client/csocket.py and server/asyncserver.py). It is spoken here without fail2ban and without unpickling: see pickled.
+client/csocket.py and server/asyncserver.py). It is spoken here without fail2ban, and a reply is
+read without importing or calling anything: see pickled.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ END = b"<F2B_END_COMMAND>"
 CLOSE = b"<F2B_CLOSE_COMMAND>"
 #: Old enough for every server, the Python 2 ones of 0.11 among them.
 OUR_PROTOCOL = 2
-MAX_REPLY = 64 * 1024 * 1024
 DEFAULT_SOCKET = "/var/run/fail2ban/fail2ban.sock"
 SOCKET, CLIENT = "socket", "client"
 _CHUNK = 65536
@@ -125,8 +125,8 @@ class SocketTransport:
             if not chunk:
                 raise OSError(errno.ECONNRESET, "the server closed it")
             data += chunk
-            if len(data) > MAX_REPLY:
-                raise pickled.NotData(f"more than {MAX_REPLY} bytes")
+            if len(data) > pickled.MAX_BYTES + len(END):
+                raise pickled.NotData(f"more than {pickled.MAX_BYTES} bytes")
             if data.endswith(END):
                 try:
                     return pickled.read(bytes(data[: -len(END)]))
