@@ -6,7 +6,8 @@
 This module util is PRIVATE to the collection: it may change at any time.
 
 The protocol is a pickled list of words and <F2B_END_COMMAND>, answered by a pickled pair and the same end (fail2ban's
-client/csocket.py and server/asyncserver.py). It is spoken here without fail2ban and without unpickling: see pickled.
+client/csocket.py and server/asyncserver.py). It is spoken here without fail2ban, and a reply is
+read without importing or calling anything: see pickled.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ import os
 import pickle
 import shutil
 import socket
-import subprocess
 import time
 import typing as t
 
 from .._core.errors import CannotReach, IncidentError
+from .._module.programs import MAX_OUTPUT, execute
 from .decisions import pickled
 from .decisions.replies import NUMBER, Ban, ServerSaidNo, answer_of, bans_of, from_client, jails_of, texts_of
 
@@ -28,7 +29,6 @@ END = b"<F2B_END_COMMAND>"
 CLOSE = b"<F2B_CLOSE_COMMAND>"
 #: Old enough for every server, the Python 2 ones of 0.11 among them.
 OUR_PROTOCOL = 2
-MAX_REPLY = 64 * 1024 * 1024
 DEFAULT_SOCKET = "/var/run/fail2ban/fail2ban.sock"
 SOCKET, CLIENT = "socket", "client"
 _CHUNK = 65536
@@ -125,8 +125,8 @@ class SocketTransport:
             if not chunk:
                 raise OSError(errno.ECONNRESET, "the server closed it")
             data += chunk
-            if len(data) > MAX_REPLY:
-                raise pickled.NotData(f"more than {MAX_REPLY} bytes")
+            if len(data) > pickled.MAX_BYTES + len(END):
+                raise pickled.NotData(f"more than {pickled.MAX_BYTES} bytes")
             if data.endswith(END):
                 try:
                     return pickled.read(bytes(data[: -len(END)]))
@@ -157,23 +157,20 @@ class ClientTransport:
     def command(self, words: t.Sequence[str]) -> t.Any:
         """Run the client for a command."""
         said = " ".join(words[:3])
-        try:
-            done = subprocess.run(
-                [*self._argv, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False,
-                timeout=self._clock.need(doing=said), env={**os.environ, "LC_ALL": "C.UTF-8"},
-            )
-        except subprocess.TimeoutExpired as exc:
+        done = execute([*self._argv, *words], seconds=self._clock.need(doing=said), env={**os.environ, "LC_ALL": "C.UTF-8"})
+        if done.problem:
+            raise CannotReach(f"{self._argv[0]} cannot be run: {done.problem}.", hint="Set client_command.", reason="no_client")
+        if done.late:
             raise CannotReach(f"{self._argv[0]} did not end within {self._clock.seconds:g} s at {said}.", hint="Raise timeout.",
-                              reason="timeout") from exc
-        except OSError as exc:
-            raise CannotReach(f"{self._argv[0]} cannot be run: {exc.strerror or exc}.", hint="Set client_command.",
-                              reason="no_client") from exc
-        if done.returncode:
-            text = (done.stdout + done.stderr).strip()
+                              reason="timeout")
+        if done.cut:
+            raise CannotReach(f"{self._argv[0]} printed more than {MAX_OUTPUT} bytes at {said}.", reason="protocol")
+        if done.status:
+            text = (done.out + done.err).decode("utf-8", "replace").strip()
             if "socket" in text.lower() and any(said in text.lower() for said in ("unable to contact", "failed to access", "permission")):
                 raise CannotReach(f"{self._argv[0]}: {text[:300]}", hint="See whether fail2ban runs, and use become.", reason="refused")
             raise ServerSaidNo(text[:500], kind="UnknownJailException" if "does not exist" in text else "")
-        return from_client(words, done.stdout)
+        return from_client(words, done.out.decode("utf-8", "replace"))
 
     def close(self) -> None:
         """There is nothing to let go of."""

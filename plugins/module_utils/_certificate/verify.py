@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import typing as t
 
+from .._module.programs import execute
 from .decisions.model import Cert, Trust
 from .parse import pem
 
@@ -34,14 +34,10 @@ def verify(chain: t.Sequence[Cert], *, ca_path: str, timeout: float) -> Trust:
             argv += ["-untrusted", others]
         # Otherwise the system's trust store would count too.
         environment = {**os.environ, "SSL_CERT_DIR": nothing, "SSL_CERT_FILE": os.devnull, "LC_ALL": "C"}
-        try:
-            done = subprocess.run(
-                [*argv, leaf], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=timeout,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as exc:
-            return Trust(reason=f"openssl verify did not answer: {type(exc).__name__}")
-    return read_verdict(done.returncode, done.stdout + done.stderr)
+        done = execute([*argv, leaf], env=environment, seconds=timeout)
+    if done.status is None or done.late:
+        return Trust(reason=f"openssl verify did not answer: {done.problem or f'it did not end within {timeout:g} s'}")
+    return read_verdict(done.status, (done.out + done.err).decode("utf-8", "replace"))
 
 
 def read_verdict(status: int, said: str) -> Trust:

@@ -9,20 +9,18 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 import typing as t
 
 from .._core.errors import Blind
 from .._core.excerpt import read_end
 from .._core.findings import Skipped
-from .._module.programs import find, run
+from .._module.programs import execute, find, run
 from .decisions.logins import Event, parse_journal, parse_log
 
 #: Where distributions keep them: Debian's, and Red Hat's.
 LOGS = ("/var/log/auth.log", "/var/log/secure")
 PROGRAMS = ("sshd", "sshd-session", "dovecot", "auth")
-_CHUNK = 65536
 
 
 def read_events(
@@ -71,50 +69,23 @@ def read_events(
 
 def _journal(command: t.Sequence[str], *, since: float, max_bytes: int, seconds: float) -> tuple[list[str] | None, str]:
     """The newest entries, as many as the bytes allow; the oldest of them may be cut off, so newest first."""
-    if find(command[0]) is None:
+    program = find(command[0])
+    if program is None:
         return None, f"{command[0]} is not installed"
     newest = run([*command, "--no-pager", "-o", "json", "-n", "1", "--output-fields=MESSAGE"], seconds=seconds)
     if newest.problem or not newest.out.strip():
         return None, newest.problem or "it has no entries that this user may see"
-    argv = [*command, "--no-pager", "-r", "-o", "json", f"--since=@{int(since)}",
+    argv = [program, *command[1:], "--no-pager", "-r", "-o", "json", f"--since=@{int(since)}",
             "--output-fields=MESSAGE,SYSLOG_IDENTIFIER", *(f"--identifier={name}" for name in PROGRAMS)]
-    end = time.monotonic() + seconds
-    try:
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   env={**os.environ, "LC_ALL": "C"})
-    except OSError as exc:
-        return None, f"{command[0]}: {exc.strerror or exc}"
-    if process.stdout is None or process.stderr is None:
-        raise TypeError("both outputs are pipes")
-    data, problem = bytearray(), ""
-    os.set_blocking(process.stdout.fileno(), False)
-    try:
-        while True:
-            chunk = process.stdout.read(_CHUNK)
-            if chunk == b"":
-                break
-            if chunk is not None:
-                data += chunk
-            if len(data) > max_bytes:
-                problem = f"only the newest {max_bytes} bytes of the journal were read"
-                break
-            if time.monotonic() >= end:
-                problem = f"the journal was not read to its end within {seconds:g} s"
-                break
-            if chunk is None:
-                time.sleep(0.02)
-        if problem:
-            process.kill()
-        status = process.wait(timeout=10)
-        said = process.stderr.read().decode("utf-8", "replace").strip()
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait(timeout=10)
-        process.stdout.close()
-        process.stderr.close()
-    if status and not problem:
-        return None, f"journalctl: {said[:300] or status}"
+    done = execute(argv, seconds=seconds, most=max_bytes, env={**os.environ, "LC_ALL": "C"})
+    if done.problem:
+        return None, f"{command[0]}: {done.problem}"
+    problem = f"only the newest {max_bytes} bytes of the journal were read" if done.cut else ""
+    if done.late:
+        problem = f"the journal was not read to its end within {seconds:g} s"
+    said = done.err.decode("utf-8", "replace").strip()
+    if done.status and not problem:
+        return None, f"journalctl: {said[:300] or done.status}"
     if "not seeing messages" in said:
         return None, "it has entries of others that this user may not see"
-    return data.decode("utf-8", "replace").splitlines(), problem
+    return done.out.decode("utf-8", "replace").splitlines(), problem

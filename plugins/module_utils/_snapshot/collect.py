@@ -13,15 +13,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import selectors
 import shutil
-import signal
 import stat
-import subprocess
 import time
 import typing as t
 
 from .._core.excerpt import newest
+from .._module.programs import execute
 from .catalogue import COLLECTED, DEFERRED, FAILED, NOT_AVAILABLE, TIMED_OUT, Item
 
 #: The file in the spool.
@@ -75,7 +73,7 @@ def take(items: t.Sequence[Item], *, spool: str, bounds: Bounds, clock: t.Callab
             entry = _file(item, most=bounds.file_bytes, deadline=deadline, clock=clock)
         else:
             path = os.path.join(spool, OUTPUTS)
-            entry = _command(item, path, most=min(bounds.command_bytes, room), seconds=min(bounds.command_seconds, left), clock=clock)
+            entry = _command(item, path, most=min(bounds.command_bytes, room), seconds=min(bounds.command_seconds, left))
             room -= int(entry.get("bytes", 0))
         found.append(entry)
     return found
@@ -105,83 +103,36 @@ def _about(item: Item) -> dict[str, t.Any]:
     return {"name": item.name, "folder": item.folder, "argv": [], "path": item.file}
 
 
-def _command(item: Item, path: str, *, most: int, seconds: float, clock: t.Callable[[], float]) -> dict[str, t.Any]:
+def _command(item: Item, path: str, *, most: int, seconds: float) -> dict[str, t.Any]:
     entry = _about(item)
     argv = next((list(argv) for argv in item.commands if shutil.which(argv[0], path=_PATH) and _readable(argv)), None)
     if argv is None:
         wanted = ", ".join(dict.fromkeys(argv[0] for argv in item.commands))
         return {**entry, "argv": list(item.commands[-1]), "status": NOT_AVAILABLE, "reason": f"{wanted}: not on this host"}
     entry.update(argv=argv, started=time.time())
-    try:
-        process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-            env={"PATH": _PATH, "LC_ALL": "C", "TERM": "dumb", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "", "HOME": "/",
-                 **dict(item.environment)}, cwd="/",
-        )
-    except OSError as exc:
-        return {**entry, "ended": time.time(), "status": FAILED, "reason": exc.strerror or str(exc)}
-    with process:
-        entry.update(_drain(process, path, most=most, deadline=clock() + seconds, clock=clock))
-        entry.update(rc=_end(process, clock=clock), ended=time.time())
-    entry["status"] = TIMED_OUT if entry.pop("late") else COLLECTED
-    return entry
+    with append_to(path) as file:
+        position, digest = os.fstat(file.fileno()).st_size, hashlib.sha256()
+
+        def keep(data: bytes) -> None:
+            file.write(data)
+            digest.update(data)
+
+        done = execute(argv, seconds=seconds, take=keep, most=most, own_group=True, grace=GRACE, cwd="/", env={
+            "PATH": _PATH, "LC_ALL": "C", "TERM": "dumb", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "", "HOME": "/", **dict(item.environment),
+        })
+        kept = os.fstat(file.fileno()).st_size - position
+    if done.problem:
+        return {**entry, "ended": time.time(), "status": FAILED, "reason": done.problem}
+    return {
+        **entry, "bytes": kept, "sha256": digest.hexdigest(), "truncated": done.cut, "spooled": True, "position": position,
+        "stderr": done.err[:MOST_STDERR].decode("utf-8", "replace"), "rc": done.status, "ended": time.time(),
+        "status": TIMED_OUT if done.late else COLLECTED,
+    }
 
 
 def _readable(argv: t.Sequence[str]) -> bool:
     """Whether the files that a command only reads are there: cat and tail are alternatives to programs."""
     return argv[0] not in ("cat", "tail") or os.path.exists(argv[-1])
-
-
-def _drain(process: subprocess.Popen[bytes], path: str, *, most: int, deadline: float, clock: t.Callable[[], float]) -> dict[str, t.Any]:
-    """Read both outputs until they end, the time is up, or enough was said."""
-    digest, kept, late, truncated = hashlib.sha256(), 0, False, False
-    heard = b""
-    if process.stdout is None or process.stderr is None:
-        raise TypeError("both outputs are pipes")
-    with append_to(path) as file, selectors.DefaultSelector() as selector:
-        position = os.fstat(file.fileno()).st_size
-        for stream in (process.stdout, process.stderr):
-            selector.register(stream, selectors.EVENT_READ)
-        while selector.get_map() and not truncated:
-            left = deadline - clock()
-            if left <= 0:
-                late = True
-                break
-            for key, _events in selector.select(min(left, 1.0)):
-                data = os.read(key.fd, CHUNK)
-                if not data:
-                    selector.unregister(key.fileobj)
-                elif key.fileobj is process.stderr:
-                    heard = (heard + data)[:MOST_STDERR]
-                else:
-                    part = data[: most - kept]
-                    file.write(part)
-                    digest.update(part)
-                    kept += len(part)
-                    truncated = truncated or len(part) < len(data)
-    return {
-        "bytes": kept, "sha256": digest.hexdigest(), "truncated": truncated, "late": late, "stderr": heard.decode("utf-8", "replace"),
-        "spooled": True, "position": position,
-    }
-
-
-def _end(process: subprocess.Popen[bytes], *, clock: t.Callable[[], float]) -> t.Optional[int]:
-    """The exit status; a command that still runs is ended with all of its group. None: it cannot be ended (it waits for a disk)."""
-    for number in (0, signal.SIGTERM, signal.SIGKILL):
-        if number:
-            try:
-                os.killpg(process.pid, number)
-            except OSError:
-                pass
-        until = clock() + (GRACE if number else 0.2)
-        while clock() < until:
-            status = process.poll()
-            if status is not None:
-                return status
-            time.sleep(0.01)
-    # Popen's own end would wait for it for ever.
-    process.returncode = process.poll() if process.poll() is not None else -signal.SIGKILL
-    return None
 
 
 def _file(item: Item, *, most: int, deadline: float, clock: t.Callable[[], float]) -> dict[str, t.Any]:

@@ -11,10 +11,11 @@ and `postgres_host: db2` would leave the look at the local socket.
 
 from __future__ import annotations
 
-import difflib
 import typing as t
 
-#: How alike two names must be (difflib's ratio over the part after the prefix) to be taken for a slip of the finger.
+from ...module_utils._core.suggest import nearest
+
+#: How alike two names must be (from 0 to 1, over the part after the prefix) to be taken for a slip of the finger.
 ALIKE = 0.8
 #: How many hosts a sentence names.
 MOST_HOSTS = 5
@@ -68,5 +69,5 @@ def _meant(tail: str, tails: t.Mapping[str, str]) -> str | None:
     for known, name in tails.items():
         if sorted(known.split("_")) == words or known.replace("_", "") == tail.replace("_", ""):
             return name
-    close = difflib.get_close_matches(tail, tails, n=1, cutoff=ALIKE)
-    return tails[close[0]] if close else None
+    close = nearest(tail, tails, likeness=ALIKE)
+    return tails[close] if close else None

@@ -270,17 +270,17 @@ def _not_before_it_began(incident: Incident, name: str, at: str) -> None:
 
 
 def _milestone_name(name: str) -> None:
-    import difflib
     import re
+
+    from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
 
     from ..errors import Stop
     from ..evidence.model import MILESTONES
 
     if name in MILESTONES:
         return
-    near = difflib.get_close_matches(name, MILESTONES, n=1, cutoff=0.75)
-    if near:
-        raise Stop(f"{name} is no milestone.", hint=f"Did you mean {near[0]}?")
+    if meant := suggest(name, MILESTONES, likeness=0.75):
+        raise Stop(f"{name} is no milestone.", hint=meant.strip())
     if not re.fullmatch(r"[a-z][a-z0-9_]{1,39}", name):
         hint = f"Write small letters, digits and underscores, or one of {', '.join(MILESTONES)}."
         raise Stop(f"{name!r} cannot be a milestone.", hint=hint)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 import yaml
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
+from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
 
 from ..errors import Stop
 
@@ -142,8 +142,7 @@ def choose(name: str, *, collection: Path, cwd: Path) -> Drill:
     known = {found.stem: found for found in directory(collection).glob("*.yml")}
     wanted = name.replace("_", "-")
     if wanted not in known:
-        near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
-        meant = f"Did you mean {near[0]}? " if near else ""
+        meant = suggest(wanted, known, likeness=0.5)
         raise Stop(f"{name}: there is no such drill.", hint=f"{meant}The drills are: {', '.join(sorted(known)) or 'none'}.")
     return load(known[wanted])
 

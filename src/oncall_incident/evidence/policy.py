@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
+from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
 
 from ..errors import Stop
 
@@ -94,11 +95,8 @@ class Policy:
         found = self.level(name)
         if found is None:
             known = [level.name for level in self.levels]
-            import difflib
-
-            near = difflib.get_close_matches(name, known, n=1)
-            meant = f"Did you mean {near[0]}? " if near else ""
-            raise Stop(f"--severity {name}: policy {self.name} has no such level.", hint=f"{meant}It has {', '.join(known)}.")
+            hint = f"{suggest(name, known)}It has {', '.join(known)}."
+            raise Stop(f"--severity {name}: policy {self.name} has no such level.", hint=hint)
         return found
 
     def due(self, target: Target, *, since: datetime.datetime) -> datetime.datetime | None:
@@ -235,10 +233,7 @@ def _mapping(value: Any, where: str, known: set[str] | None, *, required: Sequen
     if not isinstance(value, Mapping):
         raise BadInput(f"{where} is not a mapping.", hint="See docs/evidence.md for a policy's form.")
     if known is not None and (unknown := sorted(str(key) for key in value if key not in known)):
-        import difflib
-
-        near = difflib.get_close_matches(unknown[0], sorted(known), n=1)
-        meant = f"Did you mean {near[0]}? " if near else ""
+        meant = suggest(unknown[0], sorted(known))
         raise BadInput(f"{where}: {unknown[0]!r} is not known.", hint=f"{meant}Known are {', '.join(sorted(known))}.")
     if missing := [key for key in required if value.get(key) in (None, "")]:
         raise BadInput(f"{where}: {missing[0]} is missing.", hint="See docs/evidence.md for a policy's form.")

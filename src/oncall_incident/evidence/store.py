@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import cannot_record
 
@@ -64,10 +65,7 @@ class Store:
             return Incident(self.directory / beginning[0])
         if beginning:
             raise Stop(f"{given}: {len(beginning)} incidents begin with that.", hint="They are: " + ", ".join(beginning[-5:]))
-        import difflib
-
-        near = difflib.get_close_matches(given, known, n=1, cutoff=0.6)
-        meant = f"Did you mean {near[0]}? " if near else ""
+        meant = suggest(given, known)
         last = f"the last one is {known[-1]}." if known else "there are none yet; incident open makes one."
         raise Stop(f"{given}: there is no such incident.", hint=f"{meant}Incidents are kept in {self.directory}; {last}")
 

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
+from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
 
 from ..errors import Stop
@@ -38,8 +38,7 @@ def run_directory(record: str, *, environ: Mapping[str, str], cwd: Path) -> Path
         return runs / beginning[0]
     if beginning:
         raise Stop(f"{record}: {len(beginning)} runs begin with that.", hint="They are: " + ", ".join(beginning[-5:]))
-    near = difflib.get_close_matches(record, known, n=1, cutoff=0.6)
-    meant = f"Did you mean {near[0]}? " if near else ""
+    meant = suggest(record, known)
     last = f"; the last one is {known[-1]}." if known else ", which has none."
     raise Stop(
         f"{record}: there is no such record.", hint=f"{meant}Give a run's directory, its id, or latest. Runs are kept in {runs}{last}",

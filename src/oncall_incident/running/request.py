@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
+from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import clean
 
 from ..errors import Stop
@@ -180,9 +180,8 @@ def check_passed(arguments: Sequence[str]) -> None:
 def check_tags(request: Request) -> None:
     """Refuse to skip a phase by its tag, and tags that are nearly a phase: they would choose all phases or none, without a word."""
     for tag in request.further_tags:
-        meant = difflib.get_close_matches(tag.lower(), PHASES, n=1, cutoff=0.75)
-        if meant:
-            raise Stop(f"--tags {tag}: no phase is called that.", hint=f"Did you mean {meant[0]}? The phases are {', '.join(PHASES)}.")
+        if meant := suggest(tag.lower(), PHASES, likeness=0.75):
+            raise Stop(f"--tags {tag}: no phase is called that.", hint=f"{meant}The phases are {', '.join(PHASES)}.")
     for tag in request.skip_tags:
         for name in tag.split(","):
             if name in PHASES:

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from pathlib import Path
+
+from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
 
 from ..errors import Stop
 
@@ -64,8 +65,7 @@ def choose(name: str, *, collection: Path, cwd: Path) -> Scenario:
         if path.is_file():
             return Scenario(_as_name(path.stem), describe(path), str(path.resolve()))
         raise Stop(f"{name}: there is no such playbook file.", hint=f"Looked for {path}. The scenarios are: {', '.join(known)}.")
-    near = difflib.get_close_matches(wanted, list(known), n=1, cutoff=0.5)
-    meant = f"Did you mean {near[0]}? " if near else ""
+    meant = suggest(wanted, known, likeness=0.5)
     raise Stop(f"{name}: there is no such scenario.", hint=f"{meant}The scenarios are: {', '.join(known) or 'none'}.")
 
 

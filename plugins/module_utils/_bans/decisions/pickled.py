@@ -1,30 +1,42 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pickled data without pickle: the reply of a fail2ban server, read by an interpreter that knows only data.
+"""Read the pickled reply of a fail2ban server as data: nothing is imported and nothing is called.
 
 This module util is PRIVATE to the collection: it may change at any time.
 
-The standard library's unpickler imports and calls what the bytes name. Here a name stays a name: nothing is imported and
-nothing is called, except that the texts, sets and lists of Python's own that fail2ban wraps its addresses into become
-what they hold. Everything else becomes a Stub. Source of the opcodes: CPython, Lib/pickletools.py, protocols 2 to 5.
+Python's own unpickler does the reading, with a find_class() that never looks anything up: every name becomes an inert class.
+Three things it does not bound by itself are checked before it starts, with pickletools: the memo (one opcode can ask for 64 GiB),
+lengths (memory is allocated for what is only declared), and tuples used as keys (hash() follows them without any limit).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import struct
+import io
+import pickle
+import pickletools
 import typing as t
 
 #: Numbers larger than this are none of fail2ban's.
 MAX_INT_BYTES = 16
+#: Of a whole reply: bytes, and values. The parts of a tuple count again for every tuple that they are in.
+MAX_BYTES = 64 * 1024 * 1024
 MAX_NODES = 2_000_000
 MAX_DEPTH = 40
 NEWEST_PROTOCOL = 5
+#: A reply has a handful of names.
+_MAX_LINE = 1000
+_MAX_NAMES = 1000
 
-_BUILTINS = ("builtins", "__builtin__")
-_TEXTS = ("str", "unicode")
-_COLLECTIONS = ("set", "frozenset", "list", "tuple")
+#: Opcodes that reach outside of the data: persistent ids, copyreg's registry, buffers. Instances are made in newer ways.
+_REFUSED = frozenset(("OBJ", "BINPERSID", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"))
+#: Opcodes that leave an element of the stack in its place, whatever they put into it.
+_SAME = frozenset(("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD", "DUP", "MEMOIZE"))
+#: On the stack, where a run of elements begins.
+_MARK = None
+_TEXTS = ("builtins.str", "__builtin__.str", "__builtin__.unicode")
+_COLLECTIONS = tuple(f"{module}.{name}" for module in ("builtins", "__builtin__") for name in ("set", "frozenset", "list", "tuple"))
 
 
 class NotData(ValueError):
@@ -52,260 +64,6 @@ class Stub:
         return f"{short}: {said}" if said else short
 
 
-class _Mark:
-    """Where a run of items begins on the stack."""
-
-
-_MARK = _Mark()
-
-
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-
-    def take(self, count: int) -> bytes:
-        if count < 0:
-            raise NotData("a negative length")
-        end = self.at + count
-        if end > len(self.data):
-            raise Truncated("the data ends too early")
-        found = self.data[self.at:end]
-        self.at = end
-        return found
-
-    def number(self, form: str) -> int:
-        return int(struct.unpack(form, self.take(struct.calcsize(form)))[0])
-
-    def line(self) -> str:
-        end = self.data.find(b"\n", self.at)
-        if end < 0:
-            raise Truncated("the data ends too early")
-        found = self.data[self.at:end]
-        self.at = end + 1
-        return _text(found)
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
-
-
-class _Machine:
-    """The stack machine. Values are plain; lists, dicts and sets are made anew, so they are ours alone."""
-
-    def __init__(self, data: bytes) -> None:
-        self.reader = _Reader(data)
-        self.stack: list[t.Any] = []
-        self.memo: dict[int, t.Any] = {}
-
-    def run(self) -> t.Any:
-        while True:
-            code = self.reader.take(1)
-            if code == b".":
-                return self.pop()
-            known = _OPCODES.get(code)
-            if known is None:
-                raise NotData(f"opcode {code!r} is not data")
-            known(self)
-
-    def pop(self) -> t.Any:
-        if not self.stack:
-            raise NotData("the stack is empty")
-        return self.stack.pop()
-
-    def pop_value(self) -> t.Any:
-        value = self.pop()
-        if value is _MARK:
-            raise NotData("a mark is no value")
-        return value
-
-    def top(self) -> t.Any:
-        if not self.stack or self.stack[-1] is _MARK:
-            raise NotData("the stack is empty")
-        return self.stack[-1]
-
-    def to_mark(self) -> list[t.Any]:
-        for index in range(len(self.stack) - 1, -1, -1):
-            if self.stack[index] is _MARK:
-                found = self.stack[index + 1:]
-                del self.stack[index:]
-                return found
-        raise NotData("there is no mark")
-
-    def push(self, value: t.Any) -> None:
-        self.stack.append(value)
-
-
-def _take_list(machine: _Machine, value: t.Sequence[t.Any]) -> None:
-    target = machine.top()
-    if not isinstance(target, list):
-        raise NotData("items for something that is no list")
-    target.extend(value)
-
-
-def _take_pairs(machine: _Machine, items: t.Sequence[t.Any]) -> None:
-    target = machine.top()
-    if not isinstance(target, dict) or len(items) % 2:
-        raise NotData("pairs for something that is no mapping")
-    for key, value in zip(items[::2], items[1::2]):
-        if isinstance(key, list):
-            key = str(key)
-        elif not isinstance(key, (str, int, float, bytes, bool, type(None))):
-            raise NotData("a key that is no plain value")
-        target[key] = value
-
-
-def _proto(machine: _Machine) -> None:
-    version = machine.reader.number("<B")
-    if version > NEWEST_PROTOCOL:
-        raise NewerProtocol(f"pickle protocol {version}")
-
-
-def _integer(machine: _Machine, length: int) -> None:
-    if length > MAX_INT_BYTES:
-        raise NotData("a number that is too large")
-    machine.push(int.from_bytes(machine.reader.take(length), "little", signed=True))
-
-
-def _remember(machine: _Machine, index: int) -> None:
-    machine.memo[index] = machine.top()
-
-
-def _recall(machine: _Machine, index: int) -> None:
-    if index not in machine.memo:
-        raise NotData("something that was never remembered")
-    machine.push(machine.memo[index])
-
-
-def _name(machine: _Machine, module: t.Any, name: t.Any) -> None:
-    machine.push(Stub(f"{module}.{name}"[:200]))
-
-
-def _apply(machine: _Machine, arguments: t.Any) -> None:
-    """What a call would give, without the call."""
-    called = machine.pop_value()
-    if not isinstance(called, Stub) or not isinstance(arguments, list):
-        raise NotData("a call of something that is no name")
-    module, _dot, name = called.name.rpartition(".")
-    first = arguments[0] if len(arguments) == 1 else None
-    if module in _BUILTINS and name in _TEXTS and isinstance(first, (str, int, float)):
-        machine.push(str(first))
-    elif module in _BUILTINS and name in _COLLECTIONS and isinstance(first, list):
-        machine.push(list(first))
-    else:
-        machine.push(Stub(called.name, list(arguments)))
-
-
-def _reduce(machine: _Machine) -> None:
-    _apply(machine, machine.pop_value())
-
-
-def _new_with_keywords(machine: _Machine) -> None:
-    machine.pop_value()
-    _reduce(machine)
-
-
-def _build(machine: _Machine) -> None:
-    machine.pop_value()
-    machine.top()
-
-
-def _append(machine: _Machine) -> None:
-    value = machine.pop_value()
-    _take_list(machine, [value])
-
-
-def _set_item(machine: _Machine) -> None:
-    value, key = machine.pop_value(), machine.pop_value()
-    _take_pairs(machine, [key, value])
-
-
-def _dict_from_mark(machine: _Machine) -> None:
-    items = machine.to_mark()
-    machine.push({})
-    _take_pairs(machine, items)
-
-
-def _tuple(machine: _Machine, count: int) -> None:
-    items = [machine.pop_value() for _item in range(count)]
-    machine.push(items[::-1])
-
-
-def _stack_global(machine: _Machine) -> None:
-    name, module = machine.pop_value(), machine.pop_value()
-    if not isinstance(name, str) or not isinstance(module, str):
-        raise NotData("a name that is no text")
-    _name(machine, module, name)
-
-
-def _skip_frame(machine: _Machine) -> None:
-    machine.reader.number("<Q")
-
-
-def _drop(machine: _Machine) -> None:
-    machine.pop()
-
-
-def _drop_to_mark(machine: _Machine) -> None:
-    machine.to_mark()
-
-
-_Op = t.Callable[[_Machine], None]
-_OPCODES: dict[bytes, _Op] = {
-    b"\x80": _proto,
-    b"\x95": _skip_frame,
-    b"N": lambda m: m.push(None),
-    b"\x88": lambda m: m.push(True),
-    b"\x89": lambda m: m.push(False),
-    b"J": lambda m: m.push(m.reader.number("<i")),
-    b"K": lambda m: m.push(m.reader.number("<B")),
-    b"M": lambda m: m.push(m.reader.number("<H")),
-    b"\x8a": lambda m: _integer(m, m.reader.number("<B")),
-    b"\x8b": lambda m: _integer(m, m.reader.number("<i")),
-    b"G": lambda m: m.push(struct.unpack(">d", m.reader.take(8))[0]),
-    b"U": lambda m: m.push(_text(m.reader.take(m.reader.number("<B")))),
-    b"T": lambda m: m.push(_text(m.reader.take(m.reader.number("<i")))),
-    b"X": lambda m: m.push(_text(m.reader.take(m.reader.number("<I")))),
-    b"\x8c": lambda m: m.push(_text(m.reader.take(m.reader.number("<B")))),
-    b"\x8d": lambda m: m.push(_text(m.reader.take(m.reader.number("<Q")))),
-    b"B": lambda m: m.push(_text(m.reader.take(m.reader.number("<I")))),
-    b"C": lambda m: m.push(_text(m.reader.take(m.reader.number("<B")))),
-    b"\x8e": lambda m: m.push(_text(m.reader.take(m.reader.number("<Q")))),
-    b"\x96": lambda m: m.push(_text(m.reader.take(m.reader.number("<Q")))),
-    b"]": lambda m: m.push([]),
-    b")": lambda m: m.push([]),
-    b"}": lambda m: m.push({}),
-    b"\x8f": lambda m: m.push([]),
-    b"(": lambda m: m.push(_MARK),
-    b"a": _append,
-    b"e": lambda m: _take_list(m, m.to_mark()),
-    b"\x90": lambda m: _take_list(m, m.to_mark()),
-    b"l": lambda m: m.push(m.to_mark()),
-    b"t": lambda m: m.push(m.to_mark()),
-    b"\x91": lambda m: m.push(m.to_mark()),
-    b"\x85": lambda m: _tuple(m, 1),
-    b"\x86": lambda m: _tuple(m, 2),
-    b"\x87": lambda m: _tuple(m, 3),
-    b"s": _set_item,
-    b"u": lambda m: _take_pairs(m, m.to_mark()),
-    b"d": _dict_from_mark,
-    b"0": _drop,
-    b"1": _drop_to_mark,
-    b"2": lambda m: m.push(m.top()),
-    b"q": lambda m: _remember(m, m.reader.number("<B")),
-    b"r": lambda m: _remember(m, m.reader.number("<I")),
-    b"\x94": lambda m: _remember(m, len(m.memo)),
-    b"h": lambda m: _recall(m, m.reader.number("<B")),
-    b"j": lambda m: _recall(m, m.reader.number("<I")),
-    b"c": lambda m: _name(m, m.reader.line(), m.reader.line()),
-    b"\x93": _stack_global,
-    b"R": _reduce,
-    b"\x81": _reduce,
-    b"\x92": _new_with_keywords,
-    b"b": _build,
-}
-
-
 def read(data: bytes) -> t.Any:
     """The value that pickled bytes hold: numbers, texts, lists (of tuples and sets too), mappings and Stubs.
 
@@ -314,21 +72,154 @@ def read(data: bytes) -> t.Any:
         NewerProtocol: another way to ask has to be found.
         NotData: anything else that is not data.
     """
-    value = _Machine(data).run()
-    return _bounded(value, depth=0, left=[MAX_NODES])
+    if len(data) > MAX_BYTES:
+        raise NotData(f"more than {MAX_BYTES} bytes")
+    source = _Source(data)
+    try:
+        _check(source)
+        return _Plain().of(_Unpickler(io.BytesIO(data), encoding="utf-8", errors="replace").load())
+    except NotData:
+        raise
+    except Exception as exc:  # pickle promises no particular exceptions for data that is damaged
+        if source.ended:
+            raise Truncated("the data ends too early") from exc
+        raise NotData(f"not pickled data: {exc}"[:200]) from exc
 
 
-def _bounded(value: t.Any, *, depth: int, left: list[int]) -> t.Any:
-    """A copy that shares nothing: data that refers to itself, or to one part a billion times, is none."""
-    left[0] -= 1
-    if depth > MAX_DEPTH or left[0] < 0:
-        raise NotData("too deep or too large")
-    if isinstance(value, list):
-        return [_bounded(one, depth=depth + 1, left=left) for one in value]
-    if isinstance(value, dict):
-        return {key: _bounded(one, depth=depth + 1, left=left) for key, one in value.items()}
-    if isinstance(value, Stub):
-        return Stub(value.name, _bounded(value.arguments, depth=depth + 1, left=left))
-    if value is _MARK:
-        raise NotData("a mark is no value")
-    return value
+class _Source:
+    """The bytes as a file, that knows whether more was wanted than there is."""
+
+    def __init__(self, data: bytes) -> None:
+        self._file = io.BytesIO(data)
+        self._last = b""
+        self.ended = False
+
+    def read(self, count: int) -> bytes:
+        found = self._last = self._file.read(count)
+        self.ended = self.ended or len(found) < count
+        return found
+
+    def readline(self) -> bytes:
+        if self._last != b"c":
+            raise NotData(f"opcode {self._last!r} is not data: only a name is a line of text")
+        found = self._file.readline(_MAX_LINE)
+        self.ended = self.ended or (not found.endswith(b"\n") and len(found) < _MAX_LINE)
+        return found
+
+
+def _check(source: _Source) -> None:
+    """Follow the opcodes without their values: all bytes are there, each opcode is harmless, and what it makes is bounded.
+
+    On the stack is the number of values that a hash of the element would visit. An opcode that finds something else there than it
+    needs is refused by the unpickler.
+    """
+    stack: list[t.Any] = []
+    memo: dict[t.Any, t.Any] = {}
+    left = MAX_NODES
+    for opcode, argument, _position in pickletools.genops(t.cast("t.IO[bytes]", source)):
+        name = opcode.name
+        if name == "PROTO" and isinstance(argument, int) and argument > NEWEST_PROTOCOL:
+            raise NewerProtocol(f"pickle protocol {argument}")
+        if name in _REFUSED or opcode.proto > NEWEST_PROTOCOL:
+            raise NotData(f"opcode {name} is not data")
+        if isinstance(argument, int) and argument.bit_length() > MAX_INT_BYTES * 8:
+            raise NotData("a number that is too large")
+        taken = _take(stack, opcode.stack_before)
+        weight = 1
+        if name in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            index = argument if isinstance(argument, int) else len(memo)
+            if index > MAX_NODES:
+                raise NotData("too much is remembered")
+            memo[index] = taken[0] if taken else stack[-1]
+        if name in ("BINGET", "LONG_BINGET"):
+            weight = memo[argument]
+        elif name in _SAME:
+            weight = taken[-1]
+        elif name.startswith("TUPLE"):
+            weight = 1 + sum(taken)
+        for made in opcode.stack_after:
+            stack.append(_MARK if made is pickletools.markobject else weight)
+            left -= weight
+        if left < 0:
+            raise NotData("too large")
+
+
+def _take(stack: list[t.Any], wanted: t.Sequence[t.Any]) -> list[t.Any]:
+    """Take off the stack what an opcode uses: so many elements, or all to the mark and some below it."""
+    taken = []
+    count = len(wanted)
+    if pickletools.markobject in wanted:
+        while (one := stack.pop()) is not _MARK:
+            taken.append(one)
+        count = list(wanted).index(pickletools.markobject)
+    return taken + [stack.pop() for _number in range(count)]
+
+
+class _Named:
+    """Stands for whatever a pickle names. It takes any arguments and any state, and does nothing with them."""
+
+    name: t.ClassVar[str] = ""
+    arguments: tuple[t.Any, ...]
+    __slots__ = ("arguments",)
+
+    def __new__(cls, *arguments: t.Any, **_keywords: t.Any) -> _Named:
+        made = object.__new__(cls)
+        made.arguments = arguments
+        return made
+
+    def __setstate__(self, *_state: t.Any) -> None:
+        """A state is not used."""
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, *arguments: t.Any, **keywords: t.Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._names: dict[str, type[_Named]] = {}
+
+    def find_class(self, module: str, name: str) -> type[_Named]:
+        full = f"{module}.{name}"[:200]
+        if full not in self._names:
+            if len(self._names) >= _MAX_NAMES:
+                raise NotData("too many names")
+            self._names[full] = type("_Named", (_Named,), {"name": full, "__slots__": ()})
+        return self._names[full]
+
+    def persistent_load(self, _pid: t.Any) -> t.NoReturn:
+        raise NotData("something that is kept elsewhere")
+
+
+class _Plain:
+    """Makes a copy of plain values that shares nothing: data that holds itself, or one part a billion times, is refused."""
+
+    def __init__(self) -> None:
+        self._left = MAX_NODES
+
+    def of(self, value: t.Any, *, depth: int = 0) -> t.Any:
+        self._left -= 1
+        if depth > MAX_DEPTH or self._left < 0:
+            raise NotData("too deep or too large")
+        if isinstance(value, dict):
+            return {self._key(key, depth=depth): self.of(one, depth=depth + 1) for key, one in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.of(one, depth=depth + 1) for one in value]
+        if isinstance(value, (set, frozenset)):
+            return sorted((self.of(one, depth=depth + 1) for one in value), key=str)
+        if isinstance(value, _Named):
+            return self._named(value, depth=depth)
+        if isinstance(value, type) and issubclass(value, _Named):
+            return Stub(value.name)
+        if isinstance(value, (bytes, bytearray)):
+            return value.decode("utf-8", "replace")
+        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if isinstance(value, str) else value
+
+    def _key(self, value: t.Any, *, depth: int) -> t.Any:
+        key = self.of(value, depth=depth + 1)
+        return str(key) if isinstance(key, (list, Stub)) else key
+
+    def _named(self, value: _Named, *, depth: int) -> t.Any:
+        """What Python's own text and collections hold; fail2ban wraps its addresses so."""
+        arguments = self.of(value.arguments, depth=depth + 1)
+        first = arguments[0] if len(arguments) == 1 else None
+        if value.name in _TEXTS and isinstance(first, (str, int, float)):
+            return str(first)
+        return first if value.name in _COLLECTIONS and isinstance(first, list) else Stub(value.name, arguments)

@@ -8,15 +8,14 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import shutil
-import signal
-import subprocess
 import tempfile
 import time
 import typing as t
+
+from ..._module.programs import execute
 
 #: Where administration commands are, which a non-login shell often does not look into.
 _MORE_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/snap/bin")
@@ -61,27 +60,17 @@ def run(argv: t.Sequence[str], *, timeout: float, started: t.Callable[[int], Non
     """
     begin = time.monotonic()
     with tempfile.TemporaryFile() as out:
-        try:
-            process = subprocess.Popen(
-                list(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, cwd="/",
-                env={**os.environ, "PATH": _path()},
-            )
-        except OSError as exc:
-            return Ran(status=None, output=f"{argv[0]}: {exc.strerror or exc}")
-        timed_out = False
-        try:
-            started(process.pid)
-            process.wait(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            timed_out = True
-        finally:
-            if process.poll() is None:
-                _end(process)
+        done = execute(
+            argv, seconds=timeout, output=out, own_group=True, started=started, grace=_GRACE, cwd="/",
+            env={**os.environ, "PATH": _path()},
+        )
+        if done.problem:
+            return Ran(status=None, output=f"{argv[0]}: {done.problem}")
         size = out.seek(0, os.SEEK_END)
         out.seek(max(size - _MAX_OUTPUT, 0))
         output = out.read().decode("utf-8", "replace")
     return Ran(
-        status=None if timed_out else process.returncode, output=output, seconds=time.monotonic() - begin, timed_out=timed_out,
+        status=None if done.late else done.status, output=output, seconds=time.monotonic() - begin, timed_out=done.late,
     )
 
 
@@ -98,15 +87,6 @@ def start_time(pid: int) -> str:
     except OSError:
         return ""
     return "" if fields[0] in ("Z", "X") else fields[19]
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=_GRACE)
-            return
 
 
 def _path() -> str:

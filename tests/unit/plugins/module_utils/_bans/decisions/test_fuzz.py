@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import pickletools
 import typing as t
 
 import pytest
@@ -34,7 +35,9 @@ PLAIN = st.recursive(
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=8), inner, max_size=5), max_leaves=20,
 )
 #: Bytes that are opcodes more often than chance would have it.
-OPCODES = st.lists(st.sampled_from(sorted(pickled._OPCODES)) | st.binary(max_size=9), max_size=60).map(b"".join)
+OPCODES = st.lists(
+    st.sampled_from([known.code.encode("latin-1") for known in pickletools.opcodes]) | st.binary(max_size=9), max_size=60,
+).map(b"".join)
 
 
 @fuzz

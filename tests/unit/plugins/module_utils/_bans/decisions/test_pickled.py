@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import builtins
+import copyreg
 import os
 import pickle
+import sys
+import tracemalloc
 import typing as t
 from pathlib import Path
 
@@ -106,6 +110,13 @@ def test_what_is_no_data_is_refused(data: bytes) -> None:
         read(data)
 
 
+@pytest.mark.parametrize("data", [b"garbage", b"I1", b"L1", b"p0", b"g0", b"Pid", b"ios", b"\x80\x04Q", b"\x80\x04N0N0a", b"\x80\x04\xff"])
+def test_garbage_is_not_waited_for(data: bytes) -> None:
+    with pytest.raises(NotData) as caught:
+        read(data)
+    assert not isinstance(caught.value, Truncated)
+
+
 def test_a_newer_protocol_is_told_apart() -> None:
     with pytest.raises(NewerProtocol):
         read(b"\x80\x06N.")
@@ -125,11 +136,91 @@ def test_data_that_holds_itself_is_refused() -> None:
         read(pickle.dumps(loop))
 
 
-def test_a_huge_memo_index_costs_nothing() -> None:
-    assert read(b"\x80\x02K\x01r\xff\xff\xff\xff.") == 1
+@pytest.mark.parametrize("data", [
+    pytest.param(b"\x80\x02K\x01r\xff\xff\xff\xff.", id="memo"),
+    *(pytest.param(b"\x80\x05" + code + (2**length - 1).to_bytes(8, "little") + b"N.", id=f"{code!r}-{length}")
+      for code in (b"\x8d", b"\x8e", b"\x96", b"\x95") for length in (36, 46, 64)),
+])
+def test_what_is_only_declared_costs_nothing(data: bytes) -> None:
+    """The standard unpickler fills 64 GiB for the memo alone, and allocates what a length declares."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(NotData):
+            read(data)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_reply_has_a_size() -> None:
+    with pytest.raises(NotData, match="more than"):
+        read(b"\x80\x02N." + bytes(pickled.MAX_BYTES))
 
 
 def test_depth_is_bounded() -> None:
     with pytest.raises(NotData):
         read(b"\x80\x02" + b"]" * 5000 + b"a" * 4999 + b".")
     assert pickled.MAX_DEPTH < 100
+
+
+DEEP = b")" + b"\x85" * 3_000_000
+
+
+@pytest.mark.parametrize("data", [
+    pytest.param(DEEP + b".", id="value"), pytest.param(b"}" + DEEP + b"Ns.", id="key"),
+    pytest.param(b"\x8f(" + DEEP + b"\x90.", id="member"),
+    pytest.param(b"cbuiltins\nset\n(" + DEEP + b"t\x85R.", id="wrapped"),
+])
+def test_deep_tuples_do_not_end_the_process(data: bytes) -> None:
+    """hash() follows tuples without a limit: as a key in the standard unpickler, such data is a segmentation fault."""
+    with pytest.raises(NotData):
+        read(b"\x80\x04" + data)
+
+
+@pytest.mark.parametrize("again", [b"2\x86", b"q\x00h\x00\x86", b"\x942\x86", b"Nb2\x86", b"(e2\x86", b"(u2\x86", b"(\x902\x86"])
+@pytest.mark.parametrize("around", [b"}%sNs.", b"\x8f(%s\x90.", b"(%s\x91.", b"%s."])
+def test_a_tuple_that_holds_itself_often_is_no_key(around: bytes, again: bytes) -> None:
+    """A hash of it would visit 2 ** 60 elements. What leaves it in its place, such as an empty state, does not hide that."""
+    with pytest.raises(NotData):
+        read(b"\x80\x04" + around % (b"K\x01\x85" + again * 60))
+
+
+def test_names_are_few() -> None:
+    with pytest.raises(NotData, match="names"):
+        read(b"\x80\x02]" + b"".join(b"cm\n%x\na" % number for number in range(2000)) + b".")
+
+
+@pytest.mark.parametrize("instance", [
+    b"cos\nsystem\n\x8c\x04true\x85R", b"cos\nsystem\n\x8c\x04true\x85\x81", b"cos\nsystem\n)}\x92", b"cos\nsystem\n",
+])
+@pytest.mark.parametrize("state", [
+    b"N", b"}\x8c\x04name\x8c\x01xs", b"N}\x8c\x09argumentsNs\x86", b"}\x8c\x09__class__cos\n_Environ\ns",
+])
+def test_a_state_changes_nothing(instance: bytes, state: bytes) -> None:
+    """BUILD calls __setstate__, or else sets attributes; neither may reach anything of ours."""
+    found = read(b"\x80\x04" + instance + state + b"b.")
+    assert isinstance(found, Stub) and found.name == "os.system"
+    assert found.arguments in ([], ["true"])
+
+
+@pytest.mark.parametrize("data", [
+    b"c__builtin__\neval\n(\x8c\x011tR.", b"(\x8c\x04trueios\nsystem\n.", b"(cos\nsystem\n\x8c\x04trueo.",
+    b"\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R.", b"\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85\x81.", b"Ptrue\n.", b"\x8c\x04trueQ.",
+    b"\x82\x01.", b"\x83\x01\x00.", b"\x84\x01\x00\x00\x00.", b"\x97.", b"]\x98.",
+    b"cbuiltins\n__import__\n\x8c\x0concall_trap2\x85R.", b"ccopyreg\n_reconstructor\n(cos\n_Environ\ncbuiltins\nobject\nNtR.",
+])
+def test_no_way_to_a_call(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name, a call and an instance in every spelling; also when copyreg's registry knows the number of a function that acts."""
+    called: list[object] = []
+    monkeypatch.setattr(os, "system", called.append)
+    monkeypatch.setattr(copyreg, "_inverted_registry", {1: ("os", "system")})
+    monkeypatch.setattr(copyreg, "_extension_cache", {1: os.system})
+    monkeypatch.setattr(builtins, "eval", called.append)
+    before = set(sys.modules)
+    try:
+        found = read(b"\x80\x04" + data)
+    except NotData:
+        found = Stub("refused")
+    assert isinstance(found, Stub)
+    assert not called
+    assert set(sys.modules) == before
