@@ -24,8 +24,8 @@ import pytest
 
 from demo.ports import free_ports
 from tests.support.acme import TRUST, Acme, Certbot, answers, pebble
-from tests.support.certs import Authority, Issued
 from tests.support.nginx import DOUBLES, Host, Nginx
+from tests.support.pki import Authority, Issued, root, to_pem
 from tests.support.run_module import run_module
 from tests.support.site import Ended, Site
 from tests.support.until import until
@@ -63,7 +63,7 @@ def base() -> Iterator[Base]:
     try:
         with pebble(http_port) as acme:
             certbot = Certbot(acme=acme, config=place / "letsencrypt", webroot=place / "nginx" / "webroot")
-            found = Base(place, acme, certbot, tls_port, http_port, Authority.make())
+            found = Base(place, acme, certbot, tls_port, http_port, root().intermediate())
             nginx = Nginx(place=place / "nginx", hosts=[], tls_port=tls_port, http_port=http_port)
             nginx.systemctl("start", "nginx")
             try:
@@ -108,22 +108,21 @@ class Web:
         """The directory of a certificate."""
         return self.base.certbot.live(name)
 
-    def put(self, issued: Issued, name: str = WWW, *, key: str = "") -> None:
+    def put(self, issued: Issued, name: str = WWW) -> None:
         """Put a certificate where certbot's present one is, with the chain and the key."""
         live = self.live(name)
-        leaf = issued.pem
-        for what, text in (
-            ("cert", leaf), ("fullchain", issued.chain_pem), ("chain", issued.chain_pem[len(leaf):]), ("privkey", key or issued.key_pem),
-        ):
-            (live / f"{what}.pem").resolve().write_text(text)
+        for what, data in {
+            "cert": to_pem(issued.cert), "fullchain": to_pem(*issued.chain), "chain": to_pem(*issued.above), "privkey": issued.key_pem,
+        }.items():
+            (live / f"{what}.pem").resolve().write_bytes(data)
 
     def expired(self, name: str = WWW, *, ago: timedelta = timedelta(hours=2)) -> Issued:
         """One that has expired."""
-        return self.base.authority.issue([name], since=-timedelta(days=90), until=-ago)
+        return self.base.authority.issue(name, starts=-timedelta(days=90), ends=-ago)
 
     def renewed_by_others(self, name: str = WWW) -> None:
         """A newer one is on the disk, and nobody told the server."""
-        self.put(self.base.authority.issue([name], since=timedelta(0)), name)
+        self.put(self.base.authority.issue(name, starts=timedelta(0)), name)
 
     @property
     def trusted(self) -> dict[str, str]:
