@@ -38,18 +38,22 @@ def pythons() -> list[Any]:
     return [pytest.param(sys.executable, id="this core"), pytest.param(other, id="other core", marks=skip)]
 
 
+def shell() -> dict[str, str]:
+    """This environment, without what the caller's shell or other tests may have set for Ansible and for us."""
+    foreign = ("ANSIBLE_", "INCIDENT_", "ONCALL_", "SSH_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+
+
 def environment(place: Path, *, python: str = sys.executable, **more: str) -> dict[str, str]:
-    """The environment of ansible-playbook with the recorder: this one, without what the caller's shell or other tests may have set.
+    """The environment of ansible-playbook with the recorder.
 
     Args:
         place: home directory; the record goes to `home` below it.
         python: whose Ansible it is, and the interpreter of hosts that name none.
         more: over these; an empty value unsets one.
     """
-    foreign = ("ANSIBLE_", "INCIDENT_", "ONCALL_", "SSH_")
     wanted = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(foreign)},
-        "PATH": f"{Path(python).parent}:{os.environ['PATH']}", "HOME": str(place), "INCIDENT_HOME": str(place / "home"),
+        **shell(), "PATH": f"{Path(python).parent}:{os.environ['PATH']}", "HOME": str(place), "INCIDENT_HOME": str(place / "home"),
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_CALLBACKS_ENABLED": "oncall.incident.evidence",
         "ANSIBLE_HOME": str(place / "ansible"), "ANSIBLE_PYTHON_INTERPRETER": python, "ANSIBLE_PIPELINING": "true",
         "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_NOCOLOR": "1", **more,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import resource
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,8 +24,9 @@ class Playbook(Site):
         return self.place / "home"
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Modules are not piped: what Ansible does by itself is what must not leak."""
-        return super().environment(**{"INCIDENT_HOME": str(self.home), "ANSIBLE_PIPELINING": "", **more})
+        """Modules are not piped: what Ansible does by itself is what must not leak. An async task is looked for below the user's home."""
+        own = {"INCIDENT_HOME": str(self.home), "HOME": os.environ["HOME"], "ANSIBLE_PIPELINING": ""}
+        return super().environment(**{**own, **more})
 
     def argv(self, text: str, *arguments: str, inventory: str = "localhost,", name: str = "play.yml") -> list[str]:
         """The command line that runs these plays."""
