@@ -34,8 +34,8 @@ from typing import Any
 
 from tests.bench import harness
 from tests.bench.neighbours import community_crypto
+from tests.support.site import ROOT, shell
 
-ROOT = Path(__file__).resolve().parents[2]
 ENDPOINTS, LOOPED, WORKERS = 1000, 50, 64
 
 
@@ -144,7 +144,7 @@ def play(tasks: list[dict[str, Any]], directory: Path, collections: str) -> harn
     book.write_text(json.dumps([{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}]))
     argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(book)]
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}, "ANSIBLE_COLLECTIONS_PATH": collections,
+        **shell(), "ANSIBLE_COLLECTIONS_PATH": collections,
         "ANSIBLE_PYTHON_INTERPRETER": sys.executable, "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"), "ANSIBLE_STDOUT_CALLBACK": "minimal",
         "ANSIBLE_DISPLAY_OK_HOSTS": "false",
     }

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,8 +21,8 @@ import typing as t
 from pathlib import Path
 
 from tests.bench import harness
+from tests.support.site import ROOT, shell
 
-ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".tools" / "bench"
 ARA = "ara[server]==1.8.0"
 LONGEST_RUN = 1800
@@ -144,7 +143,7 @@ class Bench:
         return {"ANSIBLE_CALLBACKS_ENABLED": "oncall.incident.evidence", "INCIDENT_HOME": str(place / "home")}
 
     def _environ(self, more: t.Mapping[str, str]) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "INCIDENT_", "ARA_", "PYTHONPATH"))}
+        kept = {name: value for name, value in shell().items() if not name.startswith(("ARA_", "PYTHONPATH"))}
         return {
             **kept, "PATH": f"{Path(sys.executable).parent}:{kept.get('PATH', '')}", "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
             "ANSIBLE_HOME": str(self._scratch / "ansible"), **more,

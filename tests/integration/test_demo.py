@@ -17,14 +17,13 @@ from pathlib import Path
 import pytest
 
 from demo.postgres import exists
+from tests.support.site import ROOT, shell
 from tests.support.until import until as wait_until
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def start(home: Path) -> subprocess.Popen[str]:
     """The demo in a fresh home, in a process group of its own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "INCIDENT_", "XDG_"))}
+    kept = {name: value for name, value in shell().items() if not name.startswith("XDG_")}
     return subprocess.Popen(
         [sys.executable, "-m", "demo"],
         cwd=ROOT,

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo.ports import free_ports
-from tests.support.certs import Authority
+from tests.support import pki
 from tests.support.need import need
 from tests.support.until import until
 
@@ -76,11 +76,9 @@ class Acme:
         self.place.mkdir(exist_ok=True)
         self.ca = self.place / "ca.pem"
         if not self.ca.exists():
-            authority = Authority.make("Pebble's own")
-            own = authority.issue(["localhost"])
-            self.ca.write_text(authority.pem)
-            (self.place / "srv.pem").write_text(own.chain_pem)
-            (self.place / "srv.key").write_text(own.key_pem)
+            own = pki.root("Pebble's own")
+            own.write(self.ca)
+            own.intermediate().issue("localhost").write(self.place, name="srv")
             self.port, self._management, self._dns, self._challenges = free_ports(4)
         (self.place / "pebble.json").write_text(json.dumps({"pebble": {
             "listenAddress": f"127.0.0.1:{self.port}", "managementListenAddress": f"127.0.0.1:{self._management}",

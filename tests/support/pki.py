@@ -102,7 +102,7 @@ class Authority:
         return Authority(made.cert, made.key, (made.cert, *self.above))
 
     def issue(self, *names: str, **more: Any) -> Issued:
-        """A server's certificate for these names and addresses."""
+        """A certificate for these names and addresses: a server's, unless told otherwise."""
         return make(subject=names[0] if names else "nobody", issuer=self, names=names, **more)
 
     def crl(self, *revoked: x509.Certificate, next_update: datetime.timedelta = DAY, key: Any = None) -> bytes:
@@ -125,7 +125,7 @@ def make(
     *, subject: str, issuer: Authority | None = None, names: Sequence[str] = (), ca: bool = False, key: Any = None,
     starts: datetime.timedelta | None = None, lasts: datetime.timedelta | None = None, ends: datetime.timedelta | None = None,
     hash_name: str = "sha256", policies: Sequence[str] = (), ocsp: str = "", crl: str = "", ca_issuers: str = "", must_staple: bool = False,
-    serial: int | None = None,
+    serial: int | None = None, client: bool = False,
 ) -> Issued:
     """A certificate.
 
@@ -134,6 +134,7 @@ def make(
         starts, ends: from now on; negative is in the past. `lasts` from the start, in place of one of them.
         hash_name: a name in cryptography's hashes; sha1 for a weak one, if the issuer's key is RSA.
         ocsp, crl, ca_issuers: URLs.
+        client: for a client instead of a server.
     """
     key = key or new_key()
     usual = 3650 * DAY if ca else 90 * DAY
@@ -152,10 +153,12 @@ def make(
     signer = issuer.key if issuer else key
     builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     if ca:
+        # RFC 5280 4.2.1.3 wants it, and Python 3.13 trusts no authority without.
         usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
         builder = builder.add_extension(usage, critical=True)
     else:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        purpose = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName([_name(one) for one in names]), critical=False)
     if policies:

@@ -31,6 +31,7 @@ from typing import Any
 import redis
 
 from demo.ports import free_port
+from tests.support import pki
 from tests.support.until import until
 
 START_SECONDS = 30.0
@@ -249,16 +250,15 @@ def _settled(server: RedisServer, nodes: int) -> bool:
 
 def make_certificates(directory: Path) -> dict[str, str]:
     """An authority, a server's certificate for localhost and 127.0.0.1, and a client's: paths by name."""
-    paths = {f"{who}_{what}": str(directory / f"{who}_{what}.pem") for who in ("ca", "server", "client") for what in ("cert", "key")}
-    _openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test authority",
-             # RFC 5280 wants it, and Python 3.13 trusts no authority without.
-             "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", paths["ca_key"], "-out", paths["ca_cert"])
-    for who, alternatives in (("server", "DNS:localhost,IP:127.0.0.1"), ("client", "DNS:client.example.org")):
-        request, extensions = directory / f"{who}.csr", directory / f"{who}.ext"
-        extensions.write_text(f"subjectAltName={alternatives}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
-        _openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={who}", "-keyout", paths[f"{who}_key"], "-out", str(request))
-        _openssl("x509", "-req", "-in", str(request), "-CA", paths["ca_cert"], "-CAkey", paths["ca_key"], "-CAcreateserial",
-                 "-days", "2", "-extfile", str(extensions), "-out", paths[f"{who}_cert"])
+    authority = pki.root()
+    made = {
+        "ca": pki.Issued(authority.cert, authority.key), "server": authority.issue("localhost", "127.0.0.1"),
+        "client": authority.issue("client.example.org", client=True),
+    }
+    paths = {}
+    for name, issued in made.items():
+        cert, key = issued.write(directory, name=name)
+        paths |= {f"{name}_cert": str(cert), f"{name}_key": str(key)}
     return paths
 
 
@@ -279,10 +279,6 @@ def wait_for_end(server: RedisServer, *, seconds: float = 20.0) -> None:
         except OSError:
             return
         time.sleep(0.05)
-
-
-def _openssl(*args: str) -> None:
-    subprocess.run(["openssl", *args], check=True, capture_output=True, timeout=60)
 
 
 def _end_with_parent() -> None:

@@ -13,21 +13,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.processes import alive
+from tests.support.site import Site, pythons
 from tests.support.until import until
 
 # What differs between Pythons and versions of ansible-core is met here first.
 pytestmark = pytest.mark.smoke
 
-ROOT = Path(__file__).resolve().parents[3]
-#: A python that has another ansible-core: the floor, 2.19 on Python 3.11.
-OTHER_PYTHON = "INCIDENT_TEST_OTHER_PYTHON"
 RESTART = """
 import os, pathlib, signal, subprocess, sys, time
 
@@ -51,12 +48,8 @@ def _commands() -> list[bytes]:
     return found
 
 
-@dataclass
-class Service:
+class Service(Site):
     """A process that can be restarted, and plays that do so."""
-
-    place: Path
-    python: str
 
     @property
     def pid(self) -> int:
@@ -82,30 +75,18 @@ class Service:
                 "check_mode": False,
             },
         ]
-        play = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
-        (self.place / "play.yml").write_text(json.dumps(play))
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "INCIDENT_", "ONCALL_"))}
-        env = {
-            **kept, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "HOME": str(self.place), "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_PYTHON_INTERPRETER": self.python,
-        }
-        done = subprocess.run(
-            [str(Path(self.python).with_name("ansible-playbook")), str(self.place / "play.yml"), *arguments], env=env, cwd=self.place,
-            text=True, capture_output=True, timeout=120, check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        done = self.play(*arguments, playbook=self.book(tasks), ANSIBLE_CALLBACKS_ENABLED="", ANSIBLE_PIPELINING="")
+        assert done.status == 0, done.output
         result: dict[str, Any] = json.loads((self.place / "result").read_text())
         return result
 
 
-@pytest.fixture(params=["this core", "other core"])
+@pytest.fixture(params=pythons())
 def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
     """A running service."""
-    other = os.environ.get(OTHER_PYTHON, "")
-    if request.param == "other core" and not other:
-        pytest.skip(f"{OTHER_PYTHON} names no python with another ansible-core")
     (tmp_path / "restart.py").write_text(RESTART)
-    found = Service(place=tmp_path, python=sys.executable if request.param == "this core" else other)
+    found = Service(tmp_path, python=request.param)
+    found.group("servers", here={})
     subprocess.run(found.restart, check=True, timeout=30)
     try:
         yield found

@@ -22,6 +22,7 @@ import pytest
 
 from demo.postgres import Server
 from tests.support.need import need
+from tests.support.site import environment
 from tests.support.until import until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,12 +55,10 @@ class Host:
         play = [{"hosts": "drillable", "gather_facts": False, "vars": variables, "tasks": list(tasks)}]
         (self.place / "play.yml").write_text(json.dumps(play))
         (self.place / "hosts.json").write_text(json.dumps(inventory))
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "INCIDENT_", "ONCALL_"))}
-        env = {
-            **kept, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "HOME": str(self.place),
-            "ANSIBLE_PYTHON_INTERPRETER": sys.executable, "TRANSIENT_DOUBLE": str(self.units),
-            "PATH": f"{DOUBLES}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        }
+        env = environment(
+            self.place, TRANSIENT_DOUBLE=str(self.units), PATH=f"{DOUBLES}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            ANSIBLE_CALLBACKS_ENABLED="", ANSIBLE_PIPELINING="",
+        )
         argv = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self.place / "hosts.json"), str(self.place / "play.yml")]
         return subprocess.run(argv, env=env, cwd=self.place, text=True, capture_output=True, timeout=240, check=False)
 

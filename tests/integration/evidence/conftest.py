@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A store with a sealed incident in it, keys, a local time-stamping authority, and the command as a process of its own."""
+"""A store with a sealed incident in it, keys, and a local time-stamping authority."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import http.server
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +20,6 @@ from oncall_incident.evidence.incident import Incident
 from oncall_incident.evidence.store import Store
 from tests.support import incidents
 from tests.support.need import need
-
-ROOT = Path(__file__).resolve().parents[3]
 
 TSA_CONFIG = """
 [ tsa ]
@@ -174,13 +171,3 @@ def case(tmp_path: Path) -> Case:
 def said(verdict: checks.Verdict) -> str:
     """Everything that is wrong, in the words a person reads."""
     return "\n".join(f"{statement.what}: {problem}" for statement in verdict.statements for problem in statement.problems)
-
-
-def command(home: Path, *arguments: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
-    """`incident` as a process of its own."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    env = {**kept, "HOME": str(home.parent), "PYTHONPATH": str(ROOT / "src"), "INCIDENT_HOME": str(home), "COLUMNS": "100", **environ}
-    return subprocess.run(
-        [sys.executable, "-m", "oncall_incident", *arguments], env=env, input=stdin, capture_output=True, text=True, timeout=240,
-        check=False, cwd=home.parent,
-    )

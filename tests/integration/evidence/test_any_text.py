@@ -23,9 +23,11 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import lin
 
 from oncall_incident import cli
 from oncall_incident.evidence import closing, settings
+from tests.support import wrapper
 from tests.support.need import need
+from tests.support.wrapper import command
 
-from .conftest import ROOT, Case, command, make_key
+from .conftest import Case, make_key
 
 #: As a shell passes the bytes on: `$'caf\xe9 is down'`.
 LATIN = "caf\udce9 is down"
@@ -107,11 +109,9 @@ def variants(name: str, found: Any, call: list[str]) -> Iterator[list[str]]:
 
 
 def drive(home: Path, calls: list[list[str]]) -> list[tuple[Any, str]]:
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    env = {**kept, "HOME": str(home.parent), "PYTHONPATH": str(ROOT / "src"), "INCIDENT_HOME": str(home), "COLUMNS": "100"}
     done = subprocess.run(
-        [sys.executable, "-c", DRIVER], input=json.dumps(calls), env=env, capture_output=True, text=True, timeout=500, check=False,
-        cwd=home.parent,
+        [sys.executable, "-c", DRIVER], input=json.dumps(calls), env=wrapper.environment(home), capture_output=True, text=True, timeout=500,
+        check=False, cwd=home.parent,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return [(code, said) for code, said in json.loads(done.stdout)]
@@ -197,9 +197,10 @@ def test_standard_input(home: Path, tmp_path: Path) -> None:
     (tmp_path / "said").write_bytes(b"caf\xe9")
     for what in ("note", "update"):
         with (tmp_path / "said").open("rb") as said:
-            kept = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src"), "INCIDENT_HOME": str(home)}
-            done = subprocess.run([sys.executable, "-m", "oncall_incident", what, "A-1", "-"], env=kept, stdin=said, capture_output=True,
-                                  timeout=100, check=False)
+            done = subprocess.run(
+                wrapper.argv(what, "A-1", "-"), env=wrapper.environment(home, LANG=""), stdin=said, capture_output=True, timeout=100,
+                check=False,
+            )
         assert done.returncode == 0, done.stderr
     assert_goes_to_its_end(home, "A-1")
     assert "caf\\xe9" in (home / "incidents/A-1/report/report.md").read_text().replace("\\\\", "\\")
@@ -319,13 +320,12 @@ def test_a_home_of_any_name(tmp_path: Path) -> None:
 
 def test_a_host_name(home: Path) -> None:
     need(os.geteuid() == 0 and shutil.which("unshare"), "unshare as root")
-    kept = {"PATH": os.environ["PATH"], "HOME": str(home.parent), "PYTHONPATH": str(ROOT / "src"), "INCIDENT_HOME": str(home)}
     rename = "import os, socket, sys; socket.sethostname(b'h\\xe9.example.org'); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
     before = socket.gethostname()
     for argv in (["open", "first", "--id", "A-1"], ["note", "A-1", "text"], ["close", "A-1"]):
         done = subprocess.run(
-            ["unshare", "--uts", sys.executable, "-c", rename, "-m", "oncall_incident", *argv], env=kept, capture_output=True, timeout=100,
-            check=False,
+            ["unshare", "--uts", sys.executable, "-c", rename, "-m", "oncall_incident", *argv], env=wrapper.environment(home, LANG=""),
+            capture_output=True, timeout=100, check=False,
         )
         assert done.returncode == 0, done.stderr.decode()
     assert socket.gethostname() == before

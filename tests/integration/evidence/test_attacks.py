@@ -20,8 +20,9 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record.line impor
 from oncall_incident.errors import Stop
 from oncall_incident.evidence import bag, checks, exporting, signing
 from oncall_incident.exits import Exit
+from tests.support.wrapper import command
 
-from .conftest import Case, command, make_key, said
+from .conftest import Case, make_key, said
 
 EVENTS = "data/events/000001.jsonl"
 

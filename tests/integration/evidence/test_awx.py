@@ -18,8 +18,9 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import rea
 
 from oncall_incident.errors import Stop
 from oncall_incident.evidence import awx_import, checks
+from tests.support.wrapper import command
 
-from .conftest import Case, command
+from .conftest import Case
 
 ANSWERS = Path(__file__).parent / "awx-24.6" / "job-4"
 PAGES = 4

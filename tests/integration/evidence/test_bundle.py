@@ -22,8 +22,9 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record.safe impor
 from oncall_incident.errors import Stop
 from oncall_incident.evidence import attaching, bag, checks, collecting, names, sealing, signing
 from tests.support import incidents
+from tests.support.wrapper import command
 
-from .conftest import Authority, Case, command, make_key, said
+from .conftest import Authority, Case, make_key, said
 
 
 def tree(root: Path) -> dict[str, tuple[str, int]]:

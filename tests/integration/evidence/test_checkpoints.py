@@ -17,8 +17,9 @@ from oncall_incident.evidence import checkpoints, checks, closing, membership, s
 from oncall_incident.record.outcome import Outcome
 from oncall_incident.record.recording import summarise
 from tests.support import incidents
+from tests.support.wrapper import command
 
-from .conftest import Case, command, said
+from .conftest import Case, said
 
 RUN = "20260101T000000Z-db-recovery-abcdef"
 

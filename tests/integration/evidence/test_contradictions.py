@@ -20,8 +20,10 @@ from oncall_incident.evidence import attaching, bag, checks, closing, policy, se
 from oncall_incident.evidence.incident import Incident
 from oncall_incident.evidence.store import Store
 from tests.support import incidents
+from tests.support.site import ROOT
+from tests.support.wrapper import command
 
-from .conftest import ROOT, command, make_key, said
+from .conftest import make_key, said
 from .test_earlier_records import MADE, RUNS
 
 RUN = RUNS["recovered"]

@@ -12,8 +12,9 @@ import pytest
 
 from oncall_incident.errors import Stop
 from oncall_incident.evidence import bag, checks, exporting, pushing, sealing, settings, signing
+from tests.support.wrapper import command
 
-from .conftest import Case, command, make_key, said
+from .conftest import Case, make_key, said
 from .test_attacks import change_lines, rechain, remake_manifests
 
 

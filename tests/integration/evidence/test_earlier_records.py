@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import ROOT, command
+from tests.support.site import ROOT
+from tests.support.wrapper import command
 
 MADE = ROOT / "tests" / "fixtures" / "records-0.1"
 RUNS = {"recovered": "20261129T181441Z-db-recovery-7cecab", "not-recovered": "20261129T181459Z-db-recovery-0790aa"}

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from oncall_incident.evidence import checks, exporting
+from tests.support.wrapper import command
 
-from .conftest import Case, command
+from .conftest import Case
 
 
 @pytest.mark.parametrize("name", ["bundle.tar", "bundle.tar.gz"])

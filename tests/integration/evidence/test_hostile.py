@@ -17,8 +17,9 @@ import pytest
 
 from oncall_incident.errors import Stop
 from oncall_incident.evidence import attaching, bag, checks, signing
+from tests.support.wrapper import command
 
-from .conftest import Case, command, make_key, said
+from .conftest import Case, make_key, said
 
 
 def replaced(path: Path, make: Callable[[Path], object]) -> None:

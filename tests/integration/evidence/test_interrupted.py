@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, command
+from tests.support import wrapper
+from tests.support.wrapper import command
 
 
 class Silent:
@@ -28,10 +27,8 @@ class Silent:
 
     def interrupt(self, home: Path, *arguments: str) -> None:
         """Run `incident`, and press Ctrl-C when it asks for the time."""
-        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-        env = {**kept, "HOME": str(home.parent), "PYTHONPATH": str(ROOT / "src"), "INCIDENT_HOME": str(home), "INCIDENT_TSA_URL": self.url}
         with subprocess.Popen(
-            [sys.executable, "-m", "oncall_incident", *arguments], env=env, cwd=home.parent, stdin=subprocess.DEVNULL,
+            wrapper.argv(*arguments), env=wrapper.environment(home, INCIDENT_TSA_URL=self.url), cwd=home.parent, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         ) as process:
             try:

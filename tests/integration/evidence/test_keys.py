@@ -18,8 +18,9 @@ import pytest
 from oncall_incident.errors import Stop
 from oncall_incident.evidence import checks, sealing, signing
 from tests.support.need import need
+from tests.support.wrapper import command
 
-from .conftest import Case, command, make_key, said
+from .conftest import Case, make_key, said
 
 
 @pytest.fixture

@@ -19,9 +19,11 @@ from oncall_incident.evidence import attaching, model, policy
 from oncall_incident.evidence.incident import Incident
 from oncall_incident.evidence.store import Store
 from tests.support import incidents
+from tests.support.site import ROOT
 from tests.support.until import until
+from tests.support.wrapper import command
 
-from .conftest import ROOT, Case, command, said
+from .conftest import Case, said
 
 ALERT = {
     "version": "4", "status": "firing", "alerts": [{

@@ -16,8 +16,9 @@ import pytest
 
 from oncall_incident.errors import Stop
 from oncall_incident.evidence import bag, checks, closing, pushing, settings
+from tests.support.wrapper import command
 
-from .conftest import Case, command
+from .conftest import Case
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])

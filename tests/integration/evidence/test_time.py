@@ -14,8 +14,9 @@ import pytest
 
 from oncall_incident.evidence import checks, sealing, times, timestamp
 from tests.support.until import until
+from tests.support.wrapper import command
 
-from .conftest import Authority, Case, command, openssl, said
+from .conftest import Authority, Case, openssl, said
 
 
 def test_a_token_proves_when(tmp_path: Path, authority: Authority) -> None:

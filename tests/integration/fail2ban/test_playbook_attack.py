@@ -26,10 +26,11 @@ import pytest
 from tests.support.fail2ban import Fail2ban, fail2ban
 from tests.support.need import need
 from tests.support.netns import peer_of
+from tests.support.site import DOUBLES, Ended
 from tests.support.until import until
 
 from .conftest import alone
-from .playsite import IN_VAIN, ROOT, Ended, PlaySite
+from .playsite import IN_VAIN, PlaySite
 
 #: The clients' addresses on the other end of the wire, and the server's. No other test has these: sessions of sshd are seen in
 #: whatever network namespace they are.
@@ -94,8 +95,8 @@ class Attacked:
 
     def play(self, hosts: dict[str, dict[str, Any]], *arguments: str, **variables: Any) -> Ended:
         """Run the scenario with these hosts."""
-        self.site.hosts = hosts
-        return self.site.play("brute-force", *arguments, environ=IN_TURN, **variables)
+        self.site.group("firewall", **hosts)
+        return self.site.play(*arguments, variables=variables, **IN_TURN)
 
     def banned(self, name: str) -> list[str]:
         """Whom a host's jail bans."""
@@ -117,9 +118,8 @@ class Attacked:
         server.stop()
         argv = ["fail2ban-server", "-c", str(server.config), "-s", str(server.socket), "-p", str(server.directory / "p"), "-xf", "start"]
         (home / "command").write_text(json.dumps(argv))
-        doubles = ROOT / "tests" / "support" / "doubles"
-        environ = {"PATH": f"{doubles}:{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMCTL_DOUBLE": str(home)}
-        self.elsewhere[name].call("systemctl", "start", "fail2ban", **environ)
+        environ = {"PATH": f"{DOUBLES}:{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMCTL_DOUBLE": str(home)}
+        self.elsewhere[name].call(["systemctl", "start", "fail2ban"], **environ)
         until(lambda: name in server.client("status", check=False), what="the daemon below the stand-in", seconds=60)
         return {
             **self.interpreter(name, "nsenter", f"--net=/run/netns/{server.net.name}", **environ), "fail2ban_socket": str(server.socket),
@@ -132,9 +132,8 @@ class Attacked:
 
     def stop_service(self, name: str) -> None:
         """End the daemon below the stand-in."""
-        doubles = ROOT / "tests" / "support" / "doubles"
-        path = f"{doubles}:{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin"
-        self.elsewhere[name].call("systemctl", "stop", "fail2ban", PATH=path, SYSTEMCTL_DOUBLE=str(self.place / f"{name}-unit"))
+        path = f"{DOUBLES}:{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin"
+        self.elsewhere[name].call(["systemctl", "stop", "fail2ban"], PATH=path, SYSTEMCTL_DOUBLE=str(self.place / f"{name}-unit"))
 
 
 @pytest.fixture(scope="module")
@@ -145,9 +144,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     with fail2ban({name: {"port": str(ports.get(name, 2299))} for name in LOGS}, peer=True) as server:
         for name, counts in LOGS.items():
             write_log(place / f"{name}.auth", counts)
-        site = PlaySite(server=server, place=place, host={
-            "fail2ban_ports": [PORT], "fail2ban_attack_journal": False, "fail2ban_never_ban": [OPERATOR],
-        })
+        site = PlaySite(server, place, fail2ban_ports=[PORT], fail2ban_attack_journal=False, fail2ban_never_ban=[OPERATOR])
         with clients(site, PORT, SESSION_PORT):
             yield Attacked(site=site, place=place)
 
@@ -216,7 +213,7 @@ def later(approved: Approved, attacked: Attacked) -> Iterator[Later]:
         for name in ("restarted", "wrong"):
             write_log(attacked.place / f"{name}.auth", failures(*WORST))
             server = stack.enter_context(fail2ban({name: {"port": str(PORT)}}, peer=True))
-            attacked.elsewhere[name] = PlaySite(server=server, place=attacked.place)
+            attacked.elsewhere[name] = PlaySite(server, attacked.place)
         hosts = {
             "fw1": attacked.host("fw1"),
             "limited": attacked.host("limited", fail2ban_max_victims=2),
@@ -336,11 +333,11 @@ def ssh_session(site: PlaySite, place: Path) -> Iterator[None]:
                 process.communicate(timeout=20)
 
 def test_the_wrapper(attacked: Attacked) -> None:
-    attacked.site.hosts = {"fw1": attacked.host("wrapped")}
-    done = attacked.site.incident("brute-force", "--yes")
+    attacked.site.group("firewall", fw1=attacked.host("wrapped"))
+    done = attacked.site.incident("--yes")
     assert done.status == 0, done.output
     assert attacked.banned("wrapped") == sorted(four(90))
-    again = attacked.site.incident("brute-force", "--yes")
+    again = attacked.site.incident("--yes")
     assert again.status == 5, again.output
 
 

@@ -18,8 +18,9 @@ import pytest
 
 from tests.support.fail2ban import fail2ban
 from tests.support.netns import peer_of
+from tests.support.site import Ended
 
-from .playsite import IN_VAIN, Ended, PlaySite
+from .playsite import IN_VAIN, PlaySite
 
 #: The clients' addresses on the other end of the wire, and the server's.
 INNOCENT, ATTACKER, SERVER = "198.18.0.2", "198.18.0.3", "198.18.0.1"
@@ -53,9 +54,9 @@ class Played:
 
 def played(site: PlaySite, hosts: dict[str, dict[str, Any]], *arguments: str, **variables: Any) -> Played:
     """Run the scenario with these hosts."""
-    site.hosts = hosts
+    site.group("firewall", **hosts)
     before = site.state()
-    ended = site.play("firewall-unblock", *arguments, environ=IN_TURN, **variables)
+    ended = site.play(*arguments, variables=variables, **IN_TURN)
     reached = {client for client in CLIENTS if site.reaches(client, SERVER, PORT)}
     if site.reaches(INNOCENT6, SERVER6, PORT):
         reached.add(INNOCENT6)
@@ -71,10 +72,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaySite]:
         "broken": {"port": str(PORT), "banaction": "oncall-broken"},
     }
     with fail2ban(jails, peer=True) as server:
-        made = PlaySite(server=server, place=tmp_path_factory.mktemp("unblock"), host={"fail2ban_ports": [PORT]})
+        made = PlaySite(server, tmp_path_factory.mktemp("unblock"), playbook="firewall-unblock", fail2ban_ports=[PORT])
         for address in set(CLIENTS) - {INNOCENT, ATTACKER}:
             peer_of(server.net).run("ip", "address", "add", f"{address}/24", "dev", "outside")
-        made.others["client"] = {"ansible_connection": "local", "ansible_python_interpreter": str(made.client_python())}
+        made.hosts["other"] = {"client": {"ansible_connection": "local", "ansible_python_interpreter": str(made.client_python())}}
         service = made.serve(PORT)
         try:
             assert all(made.reaches(client, SERVER, PORT) for client in CLIENTS)
@@ -195,8 +196,8 @@ def test_a_hold_that_the_restart_would_wipe_is_refused(refused: Played) -> None:
 
 def test_a_service_that_is_down_is_no_ban(site: PlaySite) -> None:
     """The address is let in, and gets nowhere: that is said, and not called recovered."""
-    site.hosts = {"fw1": {}}
-    done = site.play("firewall-unblock", fail2ban_addresses=[DOWN], fail2ban_ports=[PORT + 1], **IN_VAIN)
+    site.group("firewall", fw1={})
+    done = site.play(variables={"fail2ban_addresses": [DOWN], "fail2ban_ports": [PORT + 1], **IN_VAIN})
     assert done.findings("investigate")["port"] == "critical"
     assert done.status == 2, done.output
     assert DOWN not in site.server.banned("sshd")
@@ -209,14 +210,14 @@ def test_seen_from_the_client(refused: Played, afterwards: Played) -> None:
 
 
 def test_the_wrapper(site: PlaySite) -> None:
-    site.hosts = {"fw1": {}}
-    refused = site.incident("firewall-unblock", "--yes")
+    site.group("firewall", fw1={})
+    refused = site.incident("--yes")
     assert refused.status == 2 and "fail2ban_addresses (fw1) is not given" in refused.said, refused.output
-    done = site.incident("firewall-unblock", "--yes", fail2ban_addresses=[WRAPPED])
+    done = site.incident("--yes", variables={"fail2ban_addresses": [WRAPPED]})
     assert done.status == 0, done.output
     assert done.findings("investigate"), "its check investigates"
     assert site.reaches(WRAPPED, SERVER, PORT) and not site.reaches(ATTACKER, SERVER, PORT)
-    again = site.incident("firewall-unblock", "--yes", fail2ban_addresses=[WRAPPED])
+    again = site.incident("--yes", variables={"fail2ban_addresses": [WRAPPED]})
     assert again.status == 5, again.output
 
 
@@ -249,8 +250,8 @@ def test_wrong_input_is_an_error_before_anything_runs(said: str, mistaken: Playe
 
 
 def test_nothing_is_changed_unrecorded(site: PlaySite) -> None:
-    site.hosts = {"fw1": {}}
+    site.group("firewall", fw1={})
     before = site.state()
-    done = site.play("firewall-unblock", environ={"ANSIBLE_CALLBACKS_ENABLED": ""}, fail2ban_addresses=[INNOCENT])
+    done = site.play(variables={"fail2ban_addresses": [INNOCENT]}, ANSIBLE_CALLBACKS_ENABLED="")
     assert done.status == 2 and "callbacks_enabled" in done.output
     assert site.state() == before

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
 import re
 import subprocess
 import sys
@@ -20,17 +19,13 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.errors impor
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import parse_rules
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.specs import load_options, value_errors
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.site import ROOT, shell
+
 REFERENCE = ["chitlaq", "matrixon", "prism-dns", "reconciliation", "servio"]
 WITH_CACHE = ["chitlaq", "matrixon", "reconciliation", "servio"]
 EXAMPLES = [ipaddress.ip_network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")]
 BIN = Path(sys.executable).parent
-
-
-def environment() -> dict[str, str]:
-    """Without what the caller's shell may have set."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "INCIDENT_", "ONCALL_"))}
-    return {**kept, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_LOCALHOST_WARNING": "false"}
+ENVIRONMENT = {**shell(), "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_LOCALHOST_WARNING": "false"}
 
 
 @cache
@@ -38,7 +33,7 @@ def inventory(name: str) -> dict[str, Any]:
     """An inventory as Ansible reads it."""
     done = subprocess.run(
         [str(BIN / "ansible-inventory"), "-i", str(ROOT / "inventories" / name), "--list"], capture_output=True, text=True, check=True,
-        env=environment(), timeout=60,
+        env=ENVIRONMENT, timeout=60,
     )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -120,7 +115,7 @@ def test_the_guards_take_them(name: str) -> None:
             str(BIN / "ansible-playbook"), "-i", str(ROOT / "inventories" / name),
             *(str(ROOT / "incident" / f"{scenario}.yml") for scenario in scenarios), "--tags", "nothing", *addresses,
         ],
-        capture_output=True, text=True, check=False, env=environment(), timeout=240, cwd=ROOT / "tests",
+        capture_output=True, text=True, check=False, env=ENVIRONMENT, timeout=240, cwd=ROOT / "tests",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(": Check hosts and variables]") == len(scenarios), "each of them was played"

@@ -6,11 +6,9 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -19,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.support.need import need
+from tests.support.site import Site
 from tests.support.tmpfs import mounted
 from tests.support.until import until
 
@@ -64,18 +62,15 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def run(store: Store, tmp_path: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
     """The scenario, as an operator runs it."""
-    inventory = tmp_path / "hosts.yml"
-    inventory.write_text(yaml.safe_dump({"servers": {"hosts": {"disk1": {
-        "ansible_connection": "local", "ansible_python_interpreter": sys.executable, "host_become": False,
-        "host_file_systems": [str(store.place)], "host_look_below": [str(store.place)], "host_look_for": "1s", "host_disk_sample": "0s",
-        "host_image_command": store.command, "host_image_min_age": "1s", "host_verify_hold": "1s", "host_verify_timeout": "20s",
-    }}}}))
-    done = subprocess.run(
-        [sys.executable, "-m", "oncall_incident", "run", "disk-full", "-i", str(inventory), "--yes", "--json", *arguments],
-        cwd=ROOT, env={**os.environ, "INCIDENT_HOME": str(tmp_path / "home")}, capture_output=True, text=True, check=False, timeout=300,
-    )
+    site = Site(tmp_path, playbook="disk-full")
+    site.group("servers", disk1={
+        "host_become": False, "host_file_systems": [str(store.place)], "host_look_below": [str(store.place)], "host_look_for": "1s",
+        "host_disk_sample": "0s", "host_image_command": store.command, "host_image_min_age": "1s", "host_verify_hold": "1s",
+        "host_verify_timeout": "20s",
+    })
+    done = site.incident("--yes", "--json", *arguments)
     assert done.stdout, done.stderr
-    return done.returncode, dict(json.loads(done.stdout.splitlines()[-1]))
+    return done.status, done.data
 
 
 def test_images_that_nothing_uses_go(store: Store, tmp_path: Path) -> None:

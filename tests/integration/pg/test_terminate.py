@@ -573,7 +573,7 @@ def test_ansible_itself_runs_the_module(server18: Server, hold: Hold) -> None:
     import sys
     from pathlib import Path
 
-    from tests.support.run_module import ROOT
+    from tests.support.site import environment
 
     program = Path(sys.executable).with_name("ansible")
     need(program.exists() or shutil.which("ansible"), "the ansible command")
@@ -582,8 +582,8 @@ def test_ansible_itself_runs_the_module(server18: Server, hold: Hold) -> None:
     interpreter = f"ansible_python_interpreter={sys.executable}"
     done = subprocess.run(
         [str(program), "localhost", "-c", "local", "-m", f"oncall.incident.{MODULE}", "-a", args, "-e", interpreter],
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_NOCOLOR": "1"},
-        cwd=server18.base, capture_output=True, text=True, timeout=120, check=False,
+        env=environment(server18.base, ANSIBLE_CALLBACKS_ENABLED=""), cwd=server18.base, capture_output=True, text=True, timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout.partition("=>")[2])["actions"][0]["outcome"] == "gone"

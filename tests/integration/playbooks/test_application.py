@@ -23,11 +23,11 @@ import pytest
 from demo import faults
 from demo.postgres import Server, find_bin_dir
 from tests.support.need import need
+from tests.support.site import DOUBLES, Ended, Site
 from tests.support.until import until
 
-from .conftest import ROOT, Ended, Site
+from .conftest import database_site
 
-DOUBLES = ROOT / "tests" / "support" / "doubles"
 #: Takes every slot there is at its first start, two afterwards: the leak comes back only with time.
 LEAK = """
 import pathlib, sys, time, psycopg
@@ -93,12 +93,7 @@ def application(server: Server, home: Path, *, leak: bool = False) -> Iterator[A
 def play(site: Site, hosts: Mapping[str, Mapping[str, Any]], *arguments: str, **variables: Any) -> Ended:
     """Run the scenario with these applications."""
     site.group("app", **hosts)
-    return site.play(*arguments, *(("-e", json.dumps(variables)) if variables else ()))
-
-
-def outcomes(done: Ended, host: str) -> list[str]:
-    """The outcomes of a host's actions."""
-    return [event["action"]["outcome"] for event in done.events("action") if event["host"] == host]
+    return site.play(*arguments, variables=variables)
 
 
 @dataclass
@@ -121,7 +116,7 @@ def exhausted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exhausted]:
     with ExitStack() as stack:
         server = stack.enter_context(Server.start(bin_dir=bin_dir, settings={"max_connections": "25"}))
         faults.prepare(server)
-        site = Site(place=place, server=server)
+        site = database_site(place, server)
         apps = {name: stack.enter_context(application(server, place / name)) for name in ("app2", "app3")}
         apps["app1"] = stack.enter_context(application(server, place / "app1", leak=True))
         (apps["app3"].home / "broken").touch()
@@ -163,19 +158,19 @@ def test_no_slot_left_the_plan_is_the_applications_restart(exhausted: Exhausted)
 
 def test_no_slot_left_and_no_application_known(exhausted: Exhausted) -> None:
     assert exhausted.unknown.status == 2
-    assert "no service of it is configured: set service_name" in " ".join(exhausted.unknown.output.split())
+    assert "no service of it is configured: set service_name" in exhausted.unknown.said
 
 
 def test_a_restart_that_does_not_happen_is_a_failure(exhausted: Exhausted) -> None:
     assert exhausted.helpless.status == 2
-    assert outcomes(exhausted.helpless, "app3") == ["failed"]
+    assert exhausted.helpless.outcomes("app3") == ["failed"]
     assert "restart_service: outcome failed" in exhausted.helpless.output
 
 
 def test_a_restart_that_was_not_approved(exhausted: Exhausted) -> None:
     assert "app2" not in exhausted.checked.plan()["actions"]
     assert exhausted.restarts["app2"] == [0, 0, 0, 0]
-    assert outcomes(exhausted.helpless, "app2") == ["refused"]
+    assert exhausted.helpless.outcomes("app2") == ["refused"]
     assert exhausted.helpless.failed == {"db1", "app3"}, "what the database needs was not done"
 
 
@@ -204,7 +199,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory, server18: Server) -> Itera
     """The pool of one is to grow, nothing is asked of the other; objects of the database are to be maintained."""
     place = tmp_path_factory.mktemp("healthy")
     faults.prepare(server18)
-    site = Site(place=place, server=server18)
+    site = database_site(place, server18)
     settings, unfit = place / "app.env", place / "unfit.env"
     settings.write_text("PORT=1\nDATABASE_POOL_MAX=5\n")
     unfit.write_text("POOL=5\n")
@@ -232,7 +227,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory, server18: Server) -> Itera
 def test_nothing_is_restarted_by_itself(healthy: Healthy) -> None:
     assert healthy.done.status == 0, healthy.done.output
     assert healthy.restarts["quiet"] == 0
-    assert outcomes(healthy.done, "quiet") == []
+    assert healthy.done.outcomes("quiet") == []
 
 
 def test_the_pool_is_raised_and_the_old_size_kept(healthy: Healthy) -> None:
@@ -248,14 +243,14 @@ def test_the_pool_is_raised_and_the_old_size_kept(healthy: Healthy) -> None:
 
 
 def test_a_pool_that_does_not_fit_is_refused(healthy: Healthy) -> None:
-    assert outcomes(healthy.refused, "app1") + outcomes(healthy.refused, "app2") == ["refused", "refused"]
+    assert healthy.refused.outcomes("app1") + healthy.refused.outcomes("app2") == ["refused", "refused"]
     (first,) = (event["action"] for event in healthy.refused.events("action") if event["host"] == "app1")
     assert "want 40 connections, the server gives 37" in first["detail"]["why"]
     assert healthy.unfit == "POOL=5\n"
 
 
 def test_named_objects_are_maintained(healthy: Healthy) -> None:
-    assert outcomes(healthy.checked, "db1") == ["planned"] * 4
+    assert healthy.checked.outcomes("db1") == ["planned"] * 4
     assert healthy.done.status == 0, healthy.done.output
-    assert outcomes(healthy.done, "db1") == ["done"] * 4
+    assert healthy.done.outcomes("db1") == ["done"] * 4
     assert healthy.refused.status == 2 and "db1" in healthy.refused.failed

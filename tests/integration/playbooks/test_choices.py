@@ -10,8 +10,7 @@ import json
 
 from demo import faults
 from demo.postgres import Server
-
-from .conftest import Site
+from tests.support.site import Site
 
 OLD = "SELECT clock_timestamp() - state_change > interval '1.1 s' FROM pg_stat_activity WHERE pid = %s"
 
@@ -44,7 +43,7 @@ def test_what_got_worse_fails_and_a_prepared_transaction_is_rolled_back_on_reque
             json.dumps({"incident_approved_plan": well, "postgres_thresholds": {"prepared_transactions_warning": "0s"}}),
         )
         assert done.status == 2
-        assert "Worse than at the start: prepared_transactions warning." in " ".join(done.output.split())
+        assert "Worse than at the start: prepared_transactions warning." in done.said
         faults.await_sql(server18, "SELECT clock_timestamp() - prepared > interval '1.1 s' FROM pg_prepared_xacts", what="its age")
         assert site.play(*given()).outcomes() == []
         done = site.play(*given(postgres_rollback_prepared=True))

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import reader
 
-from .conftest import Ended, Sick, Site
+from demo.postgres import Server
+from tests.support.site import Ended, Site
+
+from .conftest import Sick
 
 #: Of a busy machine that other tests run on as well.
 WITH: dict[str, Any] = {
@@ -57,8 +60,10 @@ def test_a_check_keeps_host_and_database_and_touches_nothing(snapped: Site, sick
 
 
 @pytest.mark.parametrize("tags", ["all", "mitigate,verify"])
-def test_it_is_kept_before_anything_is_ended_and_the_rest_afterwards(snapped: Site, sick: Sick, tags: str) -> None:
-    snapped.hosts["db"]["db1"]["evidence_files"] = [str(snapped.server.log)]
+def test_it_is_kept_before_anything_is_ended_and_the_rest_afterwards(
+    snapped: Site, sick: Sick, server18: Server, tags: str,
+) -> None:
+    snapped.hosts["db"]["db1"]["evidence_files"] = [str(server18.log)]
     done = snapped.play("--tags", tags)
     assert done.status == 0, done.output
     assert not sick.root.alive() and sick.root.pid in sessions(done)
@@ -72,7 +77,7 @@ def test_it_is_kept_before_anything_is_ended_and_the_rest_afterwards(snapped: Si
 def test_nothing_of_this_machine_is_kept_as_another_hosts(snapped: Site, sick: Sick) -> None:
     """As with an inventory of port-forwards: what the database says is its own, wherever it is asked from."""
     del snapped.hosts["db"]["db1"]["evidence_local"]
-    done = snapped.call([str(snapped.bin / "incident"), "run", "db-recovery", "-i", str(snapped.inventory()), "--check", "--json"])
+    done = snapped.incident("--check", "--json")
     assert done.status == 0, done.output
     assert [line["part"] for line in index(done, "refused")] == ["first"]
     assert [line["part"] for line in index(done, "begin")] == ["postgresql"] and sick.root.pid in sessions(done)
@@ -83,7 +88,7 @@ def test_nothing_of_this_machine_is_kept_as_another_hosts(snapped: Site, sick: S
 
 
 def test_the_wrapper_takes_one_snapshot_in_its_two_executions(snapped: Site, sick: Sick) -> None:
-    done = snapped.call([str(snapped.bin / "incident"), "run", "db-recovery", "-i", str(snapped.inventory()), "--yes"])
+    done = snapped.incident("--yes")
     assert done.status == 0, done.output
     assert [line["part"] for line in index(done, "begin")] == ["first", "postgresql"]
     (units,) = [item for item in index(done, "item") if item["name"] == "journal"]

@@ -15,15 +15,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.need import need
+from tests.support.site import ROOT, Ended, Site
 
-from .conftest import ROOT, Ended, Sick, Site
+from .conftest import Sick
 
 # What differs between Pythons and versions of ansible-core is met here first.
 pytestmark = pytest.mark.smoke
 
 Way = Callable[..., Ended]
-
-
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +124,7 @@ def test_investigate_only_looks(way: Way, sick: Sick) -> None:
     done = way("--tags", "investigate")
     assert done.status in (0, 3, 5), done.output
     assert sick.untouched
-    statuses = {event.get("finding", event)["check"]: event.get("finding", event)["status"] for event in done.events("finding")}
+    statuses = {event["finding"]["check"]: event["finding"]["status"] for event in done.events("finding")}
     assert statuses["blocking"] == "critical"
     assert "disk_space" in statuses
     assert done.actions() == []

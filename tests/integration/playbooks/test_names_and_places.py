@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from demo.postgres import Server
+from tests.support.site import ROOT, Ended, Site
 
-from .conftest import PLAYBOOK, Ended, Site
 from .test_wrapper import run
 
 #: What a guard of every subject is told, in one play.
@@ -91,10 +91,11 @@ def test_of_every_subject_and_from_everywhere(site: Site) -> None:
 
 def test_ansible_playbook_refuses_them_and_nothing_is_looked_at(misnamed: Site, listener: socket.socket) -> None:
     mine = misnamed.place / "mine.yml"
-    mine.write_text(json.dumps([{"ansible.builtin.import_playbook": str(PLAYBOOK), "vars": {"postgres_db": "shop"}}]))
+    ours = str(ROOT / "incident" / "db-recovery.yml")
+    mine.write_text(json.dumps([{"ansible.builtin.import_playbook": ours, "vars": {"postgres_db": "shop"}}]))
     done = misnamed.play("-e", "postgres_user=oncall", playbook=mine)
     assert done.status == 2
-    said = " ".join(done.output.split())
+    said = done.said
     for name, ours in {
         "postgres_host (db1)": "postgres_login_host", "postgres_password (db1)": "postgres_login_password",
         "postgres_db": "postgres_login_db", "postgres_user": "postgres_login_user", "service_unit (app1)": "service_name",
@@ -173,7 +174,7 @@ def test_every_scenario_says_it(
 ) -> None:
     """What the look itself comes to is not the question here: the place stands before it."""
     site.group(group, host1=given)
-    done = site.play("--tags", "investigate", playbook=PLAYBOOK.with_name(f"{playbook}.yml"))
+    done = site.play("--tags", "investigate", playbook=playbook)
     assert [event["place"] for event in done.events("place")] == [place], done.output
     assert place in done.output and first_in_investigate(done) == "Say where it looks, and as whom"
     assert "canary-of-places" not in done.output

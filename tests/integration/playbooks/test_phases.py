@@ -14,29 +14,22 @@ import pytest
 
 from demo import faults
 from demo.postgres import Server
+from tests.support.site import Site, pythons
 
-from .conftest import OTHER_PYTHON, Sick, Site
+from .conftest import Sick, database_site
 
 UNRECORDED = {"ANSIBLE_CALLBACKS_ENABLED": ""}
 
 
 def approve(site: Site, plan: dict[str, Any], *, mode: int = 0o600) -> str:
-    """A plan as the file that carries an approval."""
-    path = site.place / "plan.json"
-    path.write_text(json.dumps(plan))
-    path.chmod(mode)
-    return f"incident_approved_plan={path}"
+    """The approval of a plan, for -e."""
+    return f"incident_approved_plan={site.approve(plan, mode=mode)}"
 
 
-@pytest.fixture(params=["this core", "other core"])
-def any_core(request: pytest.FixtureRequest, site: Site) -> Site:
+@pytest.fixture(params=pythons())
+def any_core(request: pytest.FixtureRequest, tmp_path: Path, server18: Server) -> Site:
     """The site, seen from each ansible-core there is."""
-    if request.param == "other core":
-        other = os.environ.get(OTHER_PYTHON, "")
-        if not other:
-            pytest.skip(f"{OTHER_PYTHON} names no python with another ansible-core")
-        return Site(place=site.place, server=site.server, python=other)
-    return site
+    return database_site(tmp_path, server18, python=request.param)
 
 
 def test_the_whole_scenario_on_each_core(any_core: Site, sick: Sick) -> None:
@@ -111,7 +104,7 @@ def test_wrong_input_is_an_error_before_anything_runs_and_all_of_it_is_named(sit
     }
     done = site.play("--check", *(word for argument in wrong for word in ("-e", argument)))
     assert done.status == 2
-    said = " ".join(done.output.split())
+    said = done.said
     assert [sentence for sentence in wrong.values() if sentence not in said] == [], done.output
     assert "Judge the server's health" not in done.tasks()
 
@@ -126,7 +119,7 @@ def test_wrong_input_is_an_error_before_anything_runs_and_all_of_it_is_named(sit
 def test_one_wrong_input_is_enough(argument: str, said: str, site: Site) -> None:
     done = site.play("--check", "-e", argument)
     assert done.status == 2
-    assert said in " ".join(done.output.split())
+    assert said in done.said
     assert "Judge the server's health" not in done.tasks()
 
 
@@ -151,7 +144,7 @@ def test_a_limit_that_leaves_no_database(site: Site) -> None:
     site.group("other", other1={})
     done = site.play("--check", "--limit", "other1")
     assert done.status == 2
-    assert "No host matches incident_db=db within --limit other1" in " ".join(done.output.split())
+    assert "No host matches incident_db=db within --limit other1" in done.said
 
 
 def test_only_the_approved_plan_is_carried_out(site: Site, sick: Sick, server18: Server) -> None:
@@ -187,7 +180,7 @@ def test_a_plan_that_cannot_be_trusted(site: Site, sick: Sick) -> None:
     for change, mode, more, said in tries:
         done = site.play("--tags", "mitigate", "-e", approve(site, {**plan, **change}, mode=mode), *more)
         assert done.status == 2, said
-        assert said in " ".join(done.output.split())
+        assert said in done.said
         assert sick.untouched, said
 
 
@@ -221,7 +214,7 @@ def test_a_failed_mitigation_is_measured_and_fails_the_host(site: Site, sick: Si
     assert done.status == 2
     assert sick.untouched
     assert "Wait for the checks to hold" in done.tasks()
-    said = " ".join(done.output.split())
+    said = done.said
     assert "mitigate: " in said
     assert "verify: Not recovered" in said
 
@@ -237,7 +230,7 @@ def test_who_was_signalled_before_in_this_run_counts_against_the_limit(site: Sit
     site.hosts["db"]["db1"]["incident_actions"] = [before]
     done = site.play("--tags", "mitigate", "-e", "postgres_max_victims=1")
     assert (done.status, sick.untouched) == (2, True), done.output
-    assert "1 spent already" in " ".join(done.output.split())
+    assert "1 spent already" in done.said
 
 
 def test_an_unreachable_host_is_not_called_recovered(site: Site) -> None:

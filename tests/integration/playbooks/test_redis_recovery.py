@@ -29,16 +29,15 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.plan import 
 from tests.support.need import need
 from tests.support.redis_acting import connections, fingerprint, idle_ids, idle_seconds
 from tests.support.redis_servers import SOURCES, RedisServer, find_binary, start_replica
+from tests.support.site import DOUBLES, Ended, Site
 from tests.support.until import until
 
-from .conftest import ROOT, Ended, Site
+from .conftest import QUICK as COMMON
 from .test_via import FAR, Sshd, sshd
 
 # Several plays each, on a machine that may be busy.
 pytestmark = pytest.mark.timeout(900)
-PLAYBOOK = ROOT / "incident" / "redis-recovery.yml"
 PASSWORD = "zeppelin-quartz-91"
-DOUBLES = ROOT / "tests" / "support" / "doubles"
 __all__ = ["sshd"]  # a fixture
 QUICK: dict[str, Any] = {
     "redis_connect_timeout": "2s", "redis_socket_timeout": "2s", "redis_max_seconds": "20s", "redis_connect_retry": "1s",
@@ -52,20 +51,19 @@ LOST = {"redis_verify_timeout": "2s", "redis_verify_hold": "0s"}
 class RedisSite(Site):
     """Hosts, a home for records, and a Redis behind them that a stand-in for systemd runs."""
 
-    cache: RedisServer
-    services: Path
-
     def __init__(self, place: Path, cache: RedisServer) -> None:
+        super().__init__(place, playbook="redis-recovery", common=COMMON)
         self.cache, self.services = cache, place / "redis-service"
-        super().__init__(place=place, server=None)  # type: ignore[arg-type]
-
-    def __post_init__(self) -> None:
-        self.hosts = {}
-        self.make_temporary()
         self.group("cache", cache1=self.login(self.cache))
         self.group("app")
         self.services.mkdir(exist_ok=True)
         self.adopt()
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Where the stand-ins are, and what they stand in for."""
+        path = f"{DOUBLES}:{self.bin}:/usr/bin:/bin"
+        return {"PATH": path, "SYSTEMCTL_DOUBLE": str(self.services), "DOCKER_DOUBLE_ADDRESS": "127.0.0.1"}
 
     def login(self, server: RedisServer, **more: Any) -> dict[str, Any]:
         """The variables of a host that is this server."""
@@ -85,11 +83,7 @@ class RedisSite(Site):
 
     def recover(self, *arguments: str, **variables: Any) -> Ended:
         """Run the scenario with the stand-in on PATH."""
-        path = f"{DOUBLES}:{self.bin}:/usr/bin:/bin"
-        more = ("-e", json.dumps(variables)) if variables else ()
-        return self.play(
-            *arguments, *more, playbook=PLAYBOOK, PATH=path, SYSTEMCTL_DOUBLE=str(self.services), DOCKER_DOUBLE_ADDRESS="127.0.0.1",
-        )
+        return self.play(*arguments, variables=variables, **self.environ)
 
     def end(self) -> None:
         """End what the stand-in started."""
@@ -463,7 +457,7 @@ def test_nobody_gets_in_any_more_so_the_application_is_restarted(site: RedisSite
     until(lambda: first.exists() and first.read_text(), what="the application to take every connection")
     helpless = site.recover("--check")
     assert helpless.status == 2
-    assert "set service_name for the hosts of incident_app" in " ".join(helpless.output.split())
+    assert "set service_name for the hosts of incident_app" in helpless.said
     site.group("app", app1={"service_name": "shop", "service_timeout": "60s"})
     done = site.recover()
     assert done.status == 0, done.output
@@ -522,7 +516,7 @@ def test_an_orphan_is_re_pointed_only_when_its_primary_is_named(orphan: tuple[Re
     before = fingerprint(site.cache)
     alone = site.recover("--tags", "mitigate")
     assert (alone.status, verbs(alone)) == (0, []), alone.output
-    assert "set redis_repoint_primary_host" in " ".join(alone.output.split())
+    assert "set redis_repoint_primary_host" in alone.said
     named = {"redis_repoint_primary_host": "127.0.0.1", "redis_repoint_primary_port": heir.port}
     with RedisServer.start(binary()) as stranger:
         refused = site.recover("--tags", "mitigate", **{**named, "redis_repoint_primary_port": stranger.port})
@@ -543,16 +537,8 @@ def test_incident_run_recovers_and_then_finds_nothing_to_do(site: RedisSite) -> 
     os.kill(site.cache.pid, signal.SIGSTOP)
 
     def run(*arguments: str) -> tuple[int, dict[str, Any], str]:
-        argv = [site.python, "-m", "oncall_incident", "run", "redis-recovery", "-i", str(site.inventory()), "--json",
-                "--pass-env", "SYSTEMCTL_DOUBLE", *arguments]
-        env = {
-            **site.environment(PATH=f"{DOUBLES}:{site.bin}:/usr/bin:/bin", SYSTEMCTL_DOUBLE=str(site.services)),
-            "PYTHONPATH": str(ROOT / "src"),
-        }
-        done = subprocess.run(
-            argv, cwd=site.place, env=env, text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=400, check=False,
-        )
-        return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr
+        done = site.incident("--json", "--pass-env", "SYSTEMCTL_DOUBLE", *arguments, **site.environ)
+        return done.status, done.data, done.stderr
 
     status, data, shown = run("--yes", "-e", "redis_accept_data_loss=true")
     assert (status, data.get("outcome")) == (0, "recovered"), shown

@@ -26,12 +26,12 @@ from demo import faults
 from demo.postgres import Server, find_bin_dir
 from tests.support.need import need
 from tests.support.processes import alive
+from tests.support.site import DOUBLES, Ended, Site
 from tests.support.until import until
 
-from .conftest import ROOT, Ended, Site
+from .conftest import database_site
 
 pytestmark = pytest.mark.timeout(900)
-DOUBLES = ROOT / "tests" / "support" / "doubles"
 UNIT = "postgresql@18-main"
 MITIGATE = ("--tags", "mitigate")
 #: Whatever else there is to say against it.
@@ -98,8 +98,8 @@ class Database:
 def play(site: Site, hosts: Mapping[str, Mapping[str, Any]], *arguments: str, **variables: Any) -> Ended:
     """Run the scenario with these databases, one after the other."""
     site.group("db", **hosts)
-    given = ("-e", json.dumps(variables)) if variables else ()
-    return site.play(*arguments, *given, PATH=f"{DOUBLES}:{site.bin}:/usr/bin:/bin", DOCKER_DOUBLE_ADDRESS="127.0.0.1", ANSIBLE_FORKS="1")
+    path = f"{DOUBLES}:{site.bin}:/usr/bin:/bin"
+    return site.play(*arguments, variables=variables, PATH=path, DOCKER_DOUBLE_ADDRESS="127.0.0.1", ANSIBLE_FORKS="1")
 
 
 def restart(done: Ended, host: str) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, server18: Server) -> Iterato
         stack.enter_context(faults.pg_dump(fresh["depended"]))
         stack.enter_context(faults.pg_receivewal(fresh["depended"]))
 
-        site = Site(place=place, server=server18)
+        site = database_site(place, server18)
         refused, checked, done = _play_all(site, databases)
         pids_after = {name: server.pid for name, server in fresh.items()}
         again = play(site, {"stopped": databases["stopped"].variables()}, *MITIGATE, incident_approved_plan=checked[0].plan())

@@ -11,8 +11,9 @@ import threading
 
 from demo import faults
 from demo.postgres import Server
+from tests.support.site import Ended, Site
 
-from .conftest import Ended, Sick, Site
+from .conftest import Sick
 
 
 def test_the_second_run_is_refused_and_names_the_first(site: Site, sick: Sick, server18: Server) -> None:
@@ -33,7 +34,7 @@ def test_the_second_run_is_refused_and_names_the_first(site: Site, sick: Sick, s
     assert first[0].outcomes() == ["gone"]
     assert second.status == 2
     assert second.outcomes() == []
-    assert f"Another run {first[0].run_dir.name} is acting on this server" in " ".join(second.output.split())
+    assert f"Another run {first[0].run_dir.name} is acting on this server" in second.said
 
 
 def test_two_names_for_one_server_end_a_session_once(site: Site, sick: Sick) -> None:

@@ -27,10 +27,10 @@ import pytest
 from demo.ports import free_port
 from demo.postgres import Server
 from tests.support.need import need
+from tests.support.site import DOUBLES, Ended, Site
 
-from .conftest import ROOT, Ended, Sick, Site
+from .conftest import Sick
 
-DOUBLES = ROOT / "tests" / "support" / "doubles"
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 #: A host that cannot be reached itself: what does not go through the tunnel fails.
 FAR: dict[str, Any] = {"ansible_connection": "ssh", "ansible_host": "192.0.2.1", "ansible_ssh_common_args": "-o ConnectTimeout=1"}

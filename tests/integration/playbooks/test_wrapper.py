@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, verify
 
+from tests.support.site import SRC, Site
 from tests.support.until import until
 
-from .conftest import ROOT, Sick, Site
+from .conftest import Sick
 
 # What differs between Pythons and versions of ansible-core is met here first.
 pytestmark = pytest.mark.smoke
@@ -24,19 +24,8 @@ pytestmark = pytest.mark.smoke
 
 def run(site: Site, *arguments: str) -> tuple[int, dict[str, Any], str]:
     """The exit status, the JSON and what was shown."""
-    argv = command(site, *arguments, "--json")
-    done = subprocess.run(
-        argv, cwd=site.place, env=environment(site), text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=200, check=False,
-    )
-    return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr
-
-
-def command(site: Site, *arguments: str) -> list[str]:
-    return [site.python, "-m", "oncall_incident", "run", "db-recovery", "-i", str(site.inventory()), *arguments]
-
-
-def environment(site: Site) -> dict[str, str]:
-    return {**site.environment(), "PYTHONPATH": str(ROOT / "src")}
+    done = site.incident(*arguments, "--json")
+    return done.status, done.data, done.stderr
 
 
 def test_recovered_and_the_second_run_finds_nothing_to_do(site: Site, sick: Sick) -> None:
@@ -89,9 +78,9 @@ def test_no_host_in_the_group_is_bad_input(site: Site) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_while_it_verifies(number: signal.Signals, site: Site, sick: Sick) -> None:
     """The session that was ended is named, the record is whole, and nobody claims health."""
-    env = environment(site)
+    env = site.environment(PYTHONPATH=SRC)
     process = subprocess.Popen(
-        command(site, "--yes", "-e", "postgres_verify_hold=10m", "-e", "postgres_verify_timeout=15m"), cwd=site.place, env=env,
+        site.command("--yes", "-e", "postgres_verify_hold=10m", "-e", "postgres_verify_timeout=15m"), cwd=site.place, env=env,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )
     runs = layout.runs_dir(Path(env["INCIDENT_HOME"]))

@@ -105,11 +105,11 @@ def test_check_mode_is_recorded_and_tags_are(one_playbook: Playbook) -> None:
     assert done.status == 0
     assert done.events("segment.open")[0]["check_mode"] is True and done.events("segment.open")[0]["tags"] == ["mitigate"]
     assert all(event["check_mode"] for event in done.events("intent", "result"))
-    assert not (one_playbook.directory / "changed-a").exists()
+    assert not (one_playbook.place / "changed-a").exists()
 
 
 def test_an_unreachable_host_is_recorded(one_playbook: Playbook) -> None:
-    one_playbook.directory.joinpath("inventory").write_text("away ansible_connection=ssh ansible_host=127.0.0.1 ansible_port=1\n")
+    one_playbook.place.joinpath("inventory").write_text("away ansible_connection=ssh ansible_host=127.0.0.1 ansible_port=1\n")
     need(shutil.which("ssh"), "an ssh client")
     done = one_playbook.run("- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.command: id\n", inventory="inventory")
     assert done.status == 4, done.output
@@ -126,7 +126,7 @@ def test_other_strategies_and_throttles(one_playbook: Playbook, strategy: str) -
 
 
 def test_includes_handlers_blocks_and_retries_leave_nothing_unanswered(playbook: Playbook) -> None:
-    playbook.directory.joinpath("more.yml").write_text("- name: Included\n  ansible.builtin.debug:\n    msg: x\n")
+    playbook.place.joinpath("more.yml").write_text("- name: Included\n  ansible.builtin.debug:\n    msg: x\n")
     done = playbook.run("""
 - hosts: all
   gather_facts: false
@@ -174,7 +174,7 @@ def _result_of(module_result: dict[str, Any]) -> str:
 
 def test_findings_actions_and_plans_become_events(playbook: Playbook) -> None:
     """From a result, from a failed one, and from the items of a loop."""
-    library = playbook.directory / "library"
+    library = playbook.place / "library"
     library.mkdir()
     finding = {"check": "connections", "status": "critical", "observed": 97, "threshold": 90, "unit": "percent", "hint": "h", "subject": ""}
     action = {"id": "terminate|srv|pid=4711", "verb": "terminate", "target": {"pid": 4711}, "reason": "old", "outcome": "gone"}
@@ -233,7 +233,7 @@ def test_a_result_of_a_megabyte(one_playbook: Playbook) -> None:
 
 
 def test_executions_of_one_run_are_one_chain(one_playbook: Playbook) -> None:
-    run_dir = one_playbook.directory / "bundle" / "run"
+    run_dir = one_playbook.place / "bundle" / "run"
     environ = {"INCIDENT_RUN_DIR": str(run_dir), "INCIDENT_RUN_ID": "given-id"}
     for _execution in range(2):
         assert one_playbook.run(PLAY, "--tags", "investigate", environ=environ).status == 0
@@ -260,7 +260,7 @@ def test_the_marker_names_process_run_and_segment(one_playbook: Playbook) -> Non
 
 
 def test_nothing_is_recorded_unless_enabled(one_playbook: Playbook) -> None:
-    other = {"ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.junit", "JUNIT_OUTPUT_DIR": str(one_playbook.directory)}
+    other = {"ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.junit", "JUNIT_OUTPUT_DIR": str(one_playbook.place)}
     done = one_playbook.run(PLAY, environ=other)
     assert done.status == 0 and not one_playbook.home.exists()
 
@@ -286,7 +286,7 @@ def test_an_optional_group_may_be_empty(one_playbook: Playbook) -> None:
 
 def test_a_run_that_ansible_itself_ends_is_closed_as_aborted(one_playbook: Playbook) -> None:
     text = "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.include_tasks: broken.yml\n"
-    one_playbook.directory.joinpath("broken.yml").write_text("- nonsense: [\n")
+    one_playbook.place.joinpath("broken.yml").write_text("- nonsense: [\n")
     done = one_playbook.run(text)
     assert done.status != 0
     assert verify.check(done.run_dir).status == verify.OK

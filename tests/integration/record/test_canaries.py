@@ -173,7 +173,7 @@ def test_no_secret_is_anywhere_under_the_bundle(playbook: Playbook) -> None:
         secrets[place] = simple(place)
     pem = "-----BEGIN RSA PRIVATE KEY-----\n" + "CANARYpem" * 7 + "\n" + "CANARYpem2" * 6 + "\n-----END RSA PRIVATE KEY-----"
     secrets["pem"] = "CANARYpem" * 7
-    here = playbook.directory
+    here = playbook.place
     (here / "facts.d").mkdir()
     (here / "facts.d" / "custom.fact").write_text(json.dumps({"anything": secrets["custom_fact"]}))
     (here / "secret.conf").write_text(f"user=shop\ndb_password={secrets['slurp']}\n")
@@ -224,7 +224,7 @@ def test_no_secret_is_anywhere_under_the_bundle(playbook: Playbook) -> None:
 def test_asked_passwords(one_playbook: Playbook) -> None:
     """--ask-pass and --ask-become-pass, given by files as no terminal is there."""
     for name in ("conn", "become"):
-        (one_playbook.directory / name).write_text(f"CANARY-{name}-file")
+        (one_playbook.place / name).write_text(f"CANARY-{name}-file")
     text = """
 - hosts: all
   gather_facts: false
@@ -241,7 +241,7 @@ def test_asked_passwords(one_playbook: Playbook) -> None:
 
 def test_fifty_hosts_are_scanned_once_and_quickly(one_playbook: Playbook) -> None:
     hosts = {f"db{n}": {"login_password": f"CANARY-host-{n:03d}"} for n in range(50)}
-    (one_playbook.directory / "inventory.json").write_text(json.dumps({"all": {"hosts": hosts}}))
+    (one_playbook.place / "inventory.json").write_text(json.dumps({"all": {"hosts": hosts}}))
     done = one_playbook.run("""
 - hosts: all
   gather_facts: false

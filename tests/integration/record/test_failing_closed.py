@@ -18,7 +18,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, summary, verify
 
-from .conftest import Done, Playbook
+from tests.support.site import Ended
+
+from .conftest import Playbook
 
 TASKS = 30
 # Each leaves a file when it really ran; by a lookup, so that no module has to be written to the limited disk.
@@ -45,7 +47,7 @@ PATIENCE = 60.0
 
 
 def _ran(playbook: Playbook) -> int:
-    return len(list(playbook.directory.glob("ran-*")))
+    return len(list(playbook.place.glob("ran-*")))
 
 
 def _await(condition: Callable[[], bool], what: str) -> None:
@@ -55,7 +57,7 @@ def _await(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
-def _stopped_before_the_next_task(playbook: Playbook, done: Done) -> None:
+def _stopped_before_the_next_task(playbook: Playbook, done: Ended) -> None:
     """What ran was announced in the record, and at most the task whose result could not be written is past it."""
     assert done.status == 97, done.output
     assert 0 < _ran(playbook) < TASKS
@@ -120,7 +122,7 @@ def test_a_file_size_limit_stops_the_run_before_the_next_task(playbook: Playbook
 
 @pytest.mark.parametrize("home", ["/dev/null/x", "file/x"])
 def test_a_home_that_cannot_be_made_stops_the_run_before_its_first_task(playbook: Playbook, home: str) -> None:
-    (playbook.directory / "file").write_text("")
+    (playbook.place / "file").write_text("")
     done = playbook.run(TOUCHES, environ={"INCIDENT_HOME": home})
     assert done.status == 97 and _ran(playbook) == 0
     assert "Cannot make the directory of the record" in done.output and "Not a directory (ENOTDIR)" in done.output
@@ -179,25 +181,25 @@ class _Waiting:
 
     def __init__(self, playbook: Playbook, run_dir: Path) -> None:
         self.playbook, self.run_dir = playbook, run_dir
-        self.environ = playbook.environment({"INCIDENT_RUN_DIR": str(run_dir)})
+        self.environ = playbook.environment(INCIDENT_RUN_DIR=str(run_dir))
         self.process = subprocess.Popen(
-            playbook.command(WAITS), cwd=playbook.directory, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            playbook.argv(WAITS), cwd=playbook.place, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
 
     def __enter__(self) -> _Waiting:
-        _await(lambda: (self.playbook.directory / "waiting").exists() or self.process.poll() is not None, "the task waits")
+        _await(lambda: (self.playbook.place / "waiting").exists() or self.process.poll() is not None, "the task waits")
         assert self.process.poll() is None, self.process.communicate()[0]
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        (self.playbook.directory / "go").touch()  # ends the worker that outlives a killed ansible-playbook
+        (self.playbook.place / "go").touch()  # ends the worker that outlives a killed ansible-playbook
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate(timeout=PATIENCE)
 
 
 def test_killed_in_mid_run_the_record_is_readable_and_names_what_is_unknown(playbook: Playbook) -> None:
-    run_dir = playbook.directory / "bundle" / "run"
+    run_dir = playbook.place / "bundle" / "run"
     with _Waiting(playbook, run_dir) as waiting:
         waiting.process.kill()
         waiting.process.wait(timeout=PATIENCE)
@@ -217,23 +219,23 @@ def test_killed_in_mid_run_the_record_is_readable_and_names_what_is_unknown(play
 
 
 def test_interrupted_by_ctrl_c_the_record_is_closed(playbook: Playbook) -> None:
-    run_dir = playbook.directory / "bundle" / "run"
+    run_dir = playbook.place / "bundle" / "run"
     with _Waiting(playbook, run_dir) as waiting:
         waiting.process.send_signal(signal.SIGINT)
         waiting.process.wait(timeout=PATIENCE)
     assert verify.check(run_dir).status == verify.OK
     assert [event["ended"] for event in reader.read(run_dir) if event["type"] == "segment.close"] == ["aborted"]
     assert [intent["task"] for intent in summary.summarise(run_dir).unanswered] == ["wait"]
-    assert not (playbook.directory / "after").exists()
+    assert not (playbook.place / "after").exists()
 
 
 def test_two_executions_at_once_on_one_run(one_playbook: Playbook) -> None:
-    run_dir = one_playbook.directory / "bundle" / "run"
+    run_dir = one_playbook.place / "bundle" / "run"
     with _Waiting(one_playbook, run_dir) as waiting:
         second = one_playbook.run(TOUCHES, environ=waiting.environ, name="second.yml")
         assert second.status == 97 and _ran(one_playbook) == 0
         assert f"is being written by pid {waiting.process.pid}" in second.output
-        (one_playbook.directory / "go").touch()
+        (one_playbook.place / "go").touch()
         assert waiting.process.wait(timeout=PATIENCE) == 0
     assert verify.check(run_dir).status == verify.OK and len(layout.segments(run_dir)) == 1
     shutil.rmtree(run_dir)

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.playbooks.conftest import Ended, Site
+from tests.integration.playbooks.conftest import QUICK
 from tests.support.docker_engine import IMAGE, Engine, engine
 from tests.support.run_module import start_module
+from tests.support.site import Ended, Site
 from tests.support.until import until
 
 pytestmark = pytest.mark.timeout(900)
@@ -38,13 +39,6 @@ SERVICES: dict[str, dict[str, Any]] = {
     "workers": {"command": ["sh", "-c", "while :; do sleep 1; done"]},
     "loop": {"command": ["sh", "-c", "sleep 2; exit 3"], "restart": "always"},
 }
-
-
-class _Site(Site):
-    """Without a database."""
-
-    def __post_init__(self) -> None:
-        self.make_temporary()
 
 
 @dataclass
@@ -84,8 +78,7 @@ class Project:
             {"name": f"Go through {door}", "ansible.builtin.import_role": {"name": f"oncall.incident.{role}", "tasks_from": door}}
             for role, door in doors
         ]
-        playbook = self.place / "restart.yml"
-        playbook.write_text(json.dumps([{"name": "Restart", "hosts": "app", "gather_facts": False, "tags": ["mitigate"], "tasks": tasks}]))
+        playbook = self.site.book(tasks, hosts="app", tags=["mitigate"])
         return self.site.play(*(["--check"] if check else []), playbook=playbook, **self.engine.environ)
 
 
@@ -96,7 +89,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     services = {name: {**_COMMON, **one} for name, one in SERVICES.items()}
     (place / "compose.yml").write_text(json.dumps({"version": "2.4", "services": services}))
     with engine() as running:
-        made = Project(engine=running, place=place, site=_Site(place=place, server=None))  # type: ignore[arg-type]
+        made = Project(engine=running, place=place, site=Site(place, common=QUICK))
         running.project(place, "up", "--detach")
         until(lambda: made.container("checked")["State"]["Health"]["Status"] == "healthy", what="the healthy service", seconds=60)
         until(lambda: made.container("loop")["RestartCount"] >= 1, what="the first death of the loop", seconds=60)

@@ -11,30 +11,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.integration.playbooks.conftest import ROOT, Site
-
-DOUBLES = ROOT / "tests" / "support" / "doubles"
-
-
-class _Site(Site):
-    """Without a database."""
-
-    def __post_init__(self) -> None:
-        self.make_temporary()
+from tests.integration.playbooks.conftest import QUICK
+from tests.support.site import DOUBLES, Site
 
 
 def test_a_unit_that_dies_after_its_start_is_not_restarted(tmp_path: Path) -> None:
     home = tmp_path / "unit"
     home.mkdir()
     (home / "command").write_text(json.dumps(["sleep", "6"]))
-    site = _Site(place=tmp_path, server=None)  # type: ignore[arg-type]
+    site = Site(tmp_path, common=QUICK)
     site.group("app", app1={"service_name": "shop", "service_restart": "always", "service_hold": "30s", "service_timeout": "10s"})
     tasks = [
         {"name": f"Go through {door}", "ansible.builtin.import_role": {"name": f"oncall.incident.{role}", "tasks_from": door}}
         for role, door in (("service", "mitigate"), ("incident", "conclude"))
     ]
-    playbook = tmp_path / "restart.yml"
-    playbook.write_text(json.dumps([{"name": "Restart", "hosts": "app", "gather_facts": False, "tags": ["mitigate"], "tasks": tasks}]))
+    playbook = site.book(tasks, hosts="app", tags=["mitigate"])
     done = site.play(playbook=playbook, PATH=f"{DOUBLES}:{site.bin}:/usr/bin:/bin", SYSTEMCTL_DOUBLE=str(home))
     assert (done.status, done.outcomes()) == (2, ["failed"]), done.output
     assert (home / "invocation").exists(), "it was started"

@@ -13,31 +13,24 @@ import pytest
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import reader
 
 from tests.integration.host.test_disks import old, small
-from tests.integration.playbooks.conftest import ROOT, Ended, Site
+from tests.support.site import Ended, Site
 
 # Two plays each, on a machine that may be busy.
 pytestmark = pytest.mark.timeout(600)
-PLAYBOOK = ROOT / "incident" / "disk-full.yml"
 __all__ = ["small"]  # a fixture
 
 
-class FullSite(Site):
+def full_site(place: Path, full: Path, **more: Any) -> Site:
     """A host whose only file system that matters is a full one of 16 MiB."""
-
-    def __init__(self, place: Path, full: Path, **more: Any) -> None:
-        self.full, self.more = full, more
-        super().__init__(place=place, server=None)  # type: ignore[arg-type]
-
-    def __post_init__(self) -> None:
-        self.hosts = {}
-        self.make_temporary()
-        self.group("servers", web1={
-            "host_become": False, "host_file_systems": [str(self.full)], "host_look_below": [str(self.full)], "host_disk_sample": "0s",
-            "host_verify_hold": "0s", "host_verify_timeout": "20s",
-            "host_clean": [{"directory": str(self.full), "pattern": "*.log.*", "min_age": "1h"}],
-            "evidence_snapshot": True, "evidence_local": True, "evidence_budget": "120s", "evidence_command_timeout": "60s",
-            "evidence_skip": ["open_files"], **self.more,
-        })
+    site = Site(place, playbook="disk-full")
+    site.group("servers", web1={
+        "host_become": False, "host_file_systems": [str(full)], "host_look_below": [str(full)], "host_disk_sample": "0s",
+        "host_verify_hold": "0s", "host_verify_timeout": "20s",
+        "host_clean": [{"directory": str(full), "pattern": "*.log.*", "min_age": "1h"}],
+        "evidence_snapshot": True, "evidence_local": True, "evidence_budget": "120s", "evidence_command_timeout": "60s",
+        "evidence_skip": ["open_files"], **more,
+    })
+    return site
 
 
 def index(done: Ended, kind: str) -> list[dict[str, Any]]:
@@ -48,13 +41,13 @@ def index(done: Ended, kind: str) -> list[dict[str, Any]]:
 
 def test_a_full_disk_is_kept_as_it_was_before_it_is_cleaned(tmp_path: Path, small: Path) -> None:
     full = old(small / "app.log.1", size=15 << 20)
-    site = FullSite(tmp_path, small, evidence_files=[str(tmp_path / "service.log")])
+    site = full_site(tmp_path, small, evidence_files=[str(tmp_path / "service.log")])
     (tmp_path / "service.log").write_text("No space left on device\n")
-    checked = site.play("--check", playbook=PLAYBOOK)
+    checked = site.play("--check")
     assert checked.status == 0, checked.output
     assert full.exists() and [line["part"] for line in index(checked, "begin")] == ["first"]
 
-    done = site.play(playbook=PLAYBOOK)
+    done = site.play()
     assert done.status == 0, done.output
     assert not full.exists() and done.outcomes() == ["done"]
     assert [line["part"] for line in index(done, "begin")] == ["first", "rest"]
@@ -71,13 +64,13 @@ def test_a_full_disk_is_kept_as_it_was_before_it_is_cleaned(tmp_path: Path, smal
 
 def test_a_snapshot_that_cannot_be_taken_and_one_without_time_stop_nothing(tmp_path: Path, small: Path) -> None:
     full = old(small / "app.log.1", size=15 << 20)
-    site = FullSite(tmp_path, small, evidence_units=["--vacuum-size=1"])
-    done = site.play("--tags", "mitigate", playbook=PLAYBOOK)
+    site = full_site(tmp_path, small, evidence_units=["--vacuum-size=1"])
+    done = site.play("--tags", "mitigate")
     assert done.status == 0, done.output
     assert not full.exists() and done.outcomes() == ["done"]
 
     old(full, size=15 << 20)
     site.hosts["servers"]["web1"].update(evidence_units=[], evidence_budget="0s", evidence_skip=[])
-    done = site.play("--tags", "mitigate", playbook=PLAYBOOK)
+    done = site.play("--tags", "mitigate")
     assert done.status == 0, done.output
     assert not full.exists() and {item["status"] for item in index(done, "item")} == {"deferred"}

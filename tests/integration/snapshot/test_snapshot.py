@@ -14,7 +14,6 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,45 +22,36 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import lay
 
 from oncall_incident.reporting import run as report
 from tests.support.need import need
+from tests.support.site import ROOT, Ended, Site
 
-ROOT = Path(__file__).resolve().parents[3]
 SECRET = "zeppelin-quartz-91"
 EXPENSIVE = ("open_files",)  # of a busy machine
 MEBIBYTE = 1 << 20
 
 
-@dataclass
-class Site:
-    """A directory, its host and the runs that were made there."""
+class Snapped(Site):
+    """A host, and the one run that was made there.
 
-    place: Path
-    host: str = "db1.example.org"
-    variables: dict[str, Any] = field(default_factory=dict)
-    temporary: Path = field(init=False)
+    Attributes:
+        host: its name.
+        variables: its variables, over those of this machine.
+    """
 
-    def __post_init__(self) -> None:
-        self.temporary = Path(tempfile.mkdtemp(prefix="oncall-"))
-        weakref.finalize(self, shutil.rmtree, self.temporary, ignore_errors=True)
+    def __init__(self, place: Path) -> None:
+        super().__init__(place)
+        self.host = "db1.example.org"
+        self.variables: dict[str, Any] = {}
 
-    def play(self, *tasks: Mapping[str, Any], check: bool = True, recorded: bool = True) -> tuple[int, str]:
-        """Run tasks; status and output."""
-        here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **self.variables}
-        (self.place / "hosts.json").write_text(json.dumps({"all": {"hosts": {self.host: here}}}))
-        (self.place / "play.json").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": list(tasks)}]))
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "INCIDENT_", "ONCALL_"))}
-        env = {
-            **kept,
-            "HOME": str(self.place),
-            "ANSIBLE_HOME": str(self.temporary / "ansible"),
-            "TMPDIR": str(self.temporary),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
-            "INCIDENT_HOME": str(self.place / "home"),
-            **({"ANSIBLE_CALLBACKS_ENABLED": "oncall.incident.evidence"} if recorded else {}),
-        }
-        argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "hosts.json", "play.json", *(["--check"] if check else [])]
-        done = subprocess.run(argv, cwd=self.place, env=env, capture_output=True, text=True, timeout=200, check=False)
-        return done.returncode, done.stdout + done.stderr
+    def environment(self, **more: str) -> dict[str, str]:
+        """With one home, and nothing else of the run in its directory."""
+        return super().environment(**{
+            "INCIDENT_HOME": str(self.place / "home"), "ANSIBLE_HOME": str(self.temporary / "ansible"), "ANSIBLE_PIPELINING": "", **more,
+        })
+
+    def take(self, *tasks: Mapping[str, Any], check: bool = True, **environ: str) -> Ended:
+        """Run tasks."""
+        self.group("servers", **{self.host: self.variables})
+        return self.play(*(["--check"] if check else []), playbook=self.book(tasks), **environ)
 
     @property
     def run_dir(self) -> Path:
@@ -79,8 +69,8 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
+def site(tmp_path: Path) -> Snapped:
+    return Snapped(tmp_path)
 
 
 def snapshot(**args: Any) -> dict[str, Any]:
@@ -95,15 +85,15 @@ def machine(line: Mapping[str, Any]) -> dict[str, Any]:
     return said
 
 
-def test_nothing_of_the_controller_is_kept_under_another_name(site: Site) -> None:
+def test_nothing_of_the_controller_is_kept_under_another_name(site: Snapped) -> None:
     """A local connection, as an inventory of port-forwards has it."""
     taking = {"name": "Take it", "oncall.incident.snapshot": {"part": "rest", "files": ["/etc/hostname"]}}
-    status, output = site.play(
+    done = site.take(
         {"name": "Take it", "oncall.incident.snapshot": {}}, taking,
         {"name": "Go on", "ansible.builtin.debug": {"msg": "the run goes on"}}, check=False,
     )
-    assert status == 0, output
-    assert "the run goes on" in output
+    assert done.status == 0, done.output
+    assert "the run goes on" in done.output
     first, rest, _debug = site.results()
     for result in (first, rest):
         assert (result["collected"], result["refused"], "entries" in result) == (False, "controller", False)
@@ -120,18 +110,18 @@ def test_nothing_of_the_controller_is_kept_under_another_name(site: Site) -> Non
     assert "not kept" in report.render(site.run_dir, "html")
 
 
-def test_a_task_delegated_to_the_controller(site: Site) -> None:
+def test_a_task_delegated_to_the_controller(site: Snapped) -> None:
     """Another host's task that runs here."""
     site.variables = {"ansible_connection": "ssh", "ansible_host": "192.0.2.1"}
     here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    status, output = site.play({**snapshot(local=False), "delegate_to": "localhost", "vars": here})
-    assert status == 0, output
+    done = site.take({**snapshot(local=False), "delegate_to": "localhost", "vars": here})
+    assert done.status == 0, done.output
     (result,) = site.results()
     assert result["refused"] == "controller"
 
 
 @pytest.mark.parametrize(("programs", "refused"), [((), "unknown"), (("uname",), "controller")])
-def test_a_machine_that_tells_little_or_nothing_of_itself(site: Site, programs: tuple[str, ...], refused: str) -> None:
+def test_a_machine_that_tells_little_or_nothing_of_itself(site: Snapped, programs: tuple[str, ...], refused: str) -> None:
     """A shell that finds no cat and no readlink: no boot id, no machine id, and without uname no name."""
     found = site.place / "programs"
     found.mkdir()
@@ -141,8 +131,8 @@ def test_a_machine_that_tells_little_or_nothing_of_itself(site: Site, programs: 
     shell.write_text(f"#!/bin/sh\ncase $2 in *machine_id*) PATH={found};; esac\nexec /bin/sh \"$@\"\n")
     shell.chmod(0o700)
     site.variables = {**site.variables, "ansible_shell_executable": str(shell)}
-    status, output = site.play(snapshot(only=["load"], local=False), snapshot(only=["load"], part="rest"))
-    assert status == 0, output
+    done = site.take(snapshot(only=["load"], local=False), snapshot(only=["load"], part="rest"))
+    assert done.status == 0, done.output
     kept_not, kept = site.results()
     assert (kept_not["collected"], kept_not["refused"], "entries" in kept_not) == (False, refused, False)
     assert "db1.example.org" in kept_not["reason"] and "evidence_local" in kept_not["reason"]
@@ -153,15 +143,15 @@ def test_a_machine_that_tells_little_or_nothing_of_itself(site: Site, programs: 
 @pytest.mark.parametrize("host", ["localhost", os.uname().nodename])
 def test_a_machine_that_is_called_what_it_is(tmp_path: Path, host: str) -> None:
     site = Site(tmp_path, host=host)
-    status, output = site.play(snapshot(only=["load"], local=False))
-    assert status == 0, output
+    done = site.take(snapshot(only=["load"], local=False))
+    assert done.status == 0, done.output
     (result,) = site.results()
     assert result["collected"] is True and machine(result)["controller"] is True
 
 
-def test_the_controller_where_it_is_meant(site: Site) -> None:
-    status, output = site.play(snapshot(only=["load"], local=True))
-    assert status == 0, output
+def test_the_controller_where_it_is_meant(site: Snapped) -> None:
+    done = site.take(snapshot(only=["load"], local=True))
+    assert done.status == 0, done.output
     (result,) = site.results()
     (begin,) = site.index("begin")
     identity = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -174,9 +164,9 @@ def test_the_controller_where_it_is_meant(site: Site) -> None:
     assert (len(index), hashlib.sha256(index).hexdigest()) == (result["index"]["bytes"], result["index"]["sha256"])
 
 
-def test_what_the_record_states_of_the_outputs_is_checked(site: Site) -> None:
-    status, output = site.play(snapshot(only=["load", "memory", "disk_space"]), snapshot(only=["mounts"], once=False))
-    assert status == 0, output
+def test_what_the_record_states_of_the_outputs_is_checked(site: Snapped) -> None:
+    done = site.take(snapshot(only=["load", "memory", "disk_space"]), snapshot(only=["mounts"], once=False))
+    assert done.status == 0, done.output
     assert stated.check_run(site.run_dir).status == verify.OK
     index = site.run_dir / "hosts/db1.example.org/index.jsonl"
     whole = index.read_bytes()
@@ -200,7 +190,7 @@ def test_what_the_record_states_of_the_outputs_is_checked(site: Site) -> None:
     assert problems() and "30-mem/memory.txt" in problems()[0]
 
 
-def test_a_host_with_processes_of_its_own_on_the_same_kernel(site: Site) -> None:
+def test_a_host_with_processes_of_its_own_on_the_same_kernel(site: Snapped) -> None:
     """As a container is: the same boot id, and here the same machine id as well, since images are cloned with theirs."""
     need(os.geteuid() == 0 and shutil.which("unshare") and shutil.which("nsenter"), "unshare and nsenter as root")
     waiting = "hostname db1; echo ready; exec sleep 600"
@@ -215,12 +205,12 @@ def test_a_host_with_processes_of_its_own_on_the_same_kernel(site: Site) -> None
         site.variables = {"ansible_shell_executable": str(site.place / "inside")}
         (site.place / "inside").write_text(f'#!/bin/sh\nexec nsenter --target {inside} --mount --uts --pid /bin/sh "$@"\n')
         (site.place / "inside").chmod(0o755)
-        status, output = site.play(snapshot(only=["processes", "load"], local=False))
+        done = site.take(snapshot(only=["processes", "load"], local=False))
     finally:
         holder.kill()
         holder.wait()
         holder.stdout.close()
-    assert status == 0, output
+    assert done.status == 0, done.output
     (result,) = site.results()
     said = machine(result)
     assert result["collected"] is True and said["controller"] is False and said["hostname"] == "db1"
@@ -228,14 +218,14 @@ def test_a_host_with_processes_of_its_own_on_the_same_kernel(site: Site) -> None
     assert said["pid_namespace"] != os.readlink("/proc/self/ns/pid")
 
 
-def test_everything_about_a_host_in_check_mode(site: Site) -> None:
+def test_everything_about_a_host_in_check_mode(site: Snapped) -> None:
     secret = subprocess.Popen(["sh", "-c", f"sleep 300; : --password={SECRET}"])
     try:
-        status, output = site.play(snapshot(since="2026-01-02T03:04:05Z"))
+        done = site.take(snapshot(since="2026-01-02T03:04:05Z"))
     finally:
         secret.kill()
         secret.wait()
-    assert status == 0, output
+    assert done.status == 0, done.output
     items = site.index()
     taken = [item for item in items if item["status"] == "collected"]
     assert {"processes", "memory", "mounts", "disk_space", "load", "system"} <= {item["name"] for item in taken}
@@ -258,16 +248,16 @@ def test_everything_about_a_host_in_check_mode(site: Site) -> None:
     assert not list(site.temporary.glob("oncall-snapshot-*")) and not list(site.temporary.rglob("snapshot-*"))
 
 
-def test_a_second_one_is_not_taken_and_the_rest_is_what_was_deferred(site: Site) -> None:
+def test_a_second_one_is_not_taken_and_the_rest_is_what_was_deferred(site: Snapped) -> None:
     log = site.place / "big.log"
     log.write_text("".join(f"line {number} password={SECRET}\n" for number in range(1000)))
-    status, output = site.play(
+    done = site.take(
         snapshot(budget="0s"),
         snapshot(),
         snapshot(part="rest", files=[str(log)]),
         snapshot(part="rest", files=[str(log)]),
     )
-    assert status == 0, output
+    assert done.status == 0, done.output
     first, second, rest, again = site.results()
     assert len(first["deferred"]) > 20 and not first["collected"]
     assert second["reason"] == "It was taken before in this run." and again["reason"] == "Nothing was left to take."
@@ -277,17 +267,17 @@ def test_a_second_one_is_not_taken_and_the_rest_is_what_was_deferred(site: Site)
     assert text.count("\n") == 1000 and SECRET not in text and "line 999" in text
 
 
-def test_only_the_end_of_a_big_log_is_taken(site: Site) -> None:
+def test_only_the_end_of_a_big_log_is_taken(site: Snapped) -> None:
     log = site.place / "big.log"
     log.write_text("old old old\n" * 300_000 + "the last line\n")
-    status, output = site.play(snapshot(part="rest", files=[str(log)], only=["memory"], max_file_mib=1))
-    assert status == 0, output
+    done = site.take(snapshot(part="rest", files=[str(log)], only=["memory"], max_file_mib=1))
+    assert done.status == 0, done.output
     (item,) = [item for item in site.index() if item["name"].startswith("log01_")]
     assert item["truncated"] and item["intact"] and item["bytes"] == MEBIBYTE and item["offset"] == log.stat().st_size - MEBIBYTE
     assert (site.run_dir / item["path"]).read_text().endswith("the last line\n")
 
 
-def test_as_another_user_the_output_comes_in_pieces(site: Site) -> None:
+def test_as_another_user_the_output_comes_in_pieces(site: Snapped) -> None:
     need(os.geteuid() == 0 and shutil.which("su"), "root, to become somebody else")
     site.variables = {
         "ansible_become": True,
@@ -307,10 +297,10 @@ def test_as_another_user_the_output_comes_in_pieces(site: Site) -> None:
     site.variables["ansible_python_interpreter"] = "/usr/bin/python3"
     need(Path("/usr/bin/python3").exists(), "a Python that everybody may run")
     # Its outputs wait in a directory of this test's own: others use the system's at the same time.
-    status, output = site.play({
+    done = site.take({
         **snapshot(part="rest", files=[str(readable / "a.log")]), "environment": {"TMPDIR": str(readable / "tmp")},
     })
-    assert status == 0, output
+    assert done.status == 0, done.output
     items = {item["name"].partition("_")[0]: item for item in site.index()}
     assert items.get("log01", {}).get("status") == "collected", [line["reason"] for line in site.index("failure")]
     assert items["log01"]["intact"] and items["log01"]["received_bytes"] == 5 * MEBIBYTE
@@ -319,10 +309,10 @@ def test_as_another_user_the_output_comes_in_pieces(site: Site) -> None:
 
 
 @pytest.mark.parametrize("host", ["../../../escaped", "/etc/x", "a b$(touch x)", "-rf"])
-def test_no_host_name_leaves_the_run(site: Site, host: str) -> None:
+def test_no_host_name_leaves_the_run(site: Snapped, host: str) -> None:
     site.host = host
-    status, output = site.play(snapshot(only=["memory"]))
-    assert status == 0, output
+    done = site.take(snapshot(only=["memory"]))
+    assert done.status == 0, done.output
     (item,) = site.index()
     (folder,) = (site.run_dir / "hosts").iterdir()
     # Each of what is kept is there once, whatever the name would lead to; ".ansible" is Ansible's own, if it makes one.
@@ -334,7 +324,7 @@ def test_no_host_name_leaves_the_run(site: Site, host: str) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["unreachable", "no_python", "full"])
-def test_trouble_is_written_down_and_stops_nothing(site: Site, trouble: str) -> None:
+def test_trouble_is_written_down_and_stops_nothing(site: Snapped, trouble: str) -> None:
     if trouble == "unreachable":
         # Nobody listens on the discard port of this machine's own loopback network.
         site.variables = {
@@ -347,30 +337,31 @@ def test_trouble_is_written_down_and_stops_nothing(site: Site, trouble: str) -> 
         site.variables = {"ansible_python_interpreter": "/no/such/python"}
     else:
         site.variables = {"ansible_remote_tmp": "/proc/no-place"}
-    status, output = site.play(snapshot(only=["memory"]), {"name": "Go on", "ansible.builtin.debug": {"msg": "went on"}})
-    assert status == 0, output
+    done = site.take(snapshot(only=["memory"]), {"name": "Go on", "ansible.builtin.debug": {"msg": "went on"}})
+    assert done.status == 0, done.output
     result = site.results()[0]
-    assert not result["collected"] and result["reason"] and "went on" in output
+    assert not result["collected"] and result["reason"] and "went on" in done.output
 
 
-def test_bad_input_is_named(site: Site) -> None:
-    status, output = site.play(snapshot(units=["--vacuum-size=1"]))
-    assert status != 0 and "is not the name of a systemd unit" in output
+def test_bad_input_is_named(site: Snapped) -> None:
+    done = site.take(snapshot(units=["--vacuum-size=1"]))
+    assert done.status != 0 and "is not the name of a systemd unit" in done.output
 
 
-def test_without_a_record_there_is_no_place(site: Site) -> None:
-    status, output = site.play(snapshot(only=["memory"]), {"name": "Go on", "ansible.builtin.debug": {"msg": "went on"}}, recorded=False)
-    assert status == 0 and "went on" in output and not (site.place / "home").exists()
+def test_without_a_record_there_is_no_place(site: Snapped) -> None:
+    going_on = {"name": "Go on", "ansible.builtin.debug": {"msg": "went on"}}
+    done = site.take(snapshot(only=["memory"]), going_on, ANSIBLE_CALLBACKS_ENABLED="")
+    assert done.status == 0 and "went on" in done.output and not (site.place / "home").exists()
 
 
-def test_a_place_can_be_named(site: Site) -> None:
+def test_a_place_can_be_named(site: Snapped) -> None:
     dest = site.place / "elsewhere"
-    status, output = site.play(snapshot(only=["memory"], dest=str(dest)), recorded=False)
-    assert status == 0, output
+    done = site.take(snapshot(only=["memory"], dest=str(dest)), ANSIBLE_CALLBACKS_ENABLED="")
+    assert done.status == 0, done.output
     assert (dest / "hosts" / site.host / "30-mem" / "memory.txt").stat().st_size > 100
 
 
-def peak(site: Site, log: Path) -> int:
+def peak(site: Snapped, log: Path) -> int:
     """Bytes that the largest process of taking a log needed at most."""
     args = {"local": True, "part": "rest", "files": [str(log)], "only": ["memory"], "max_file_mib": 4096}
     task = json.dumps({"name": "Take it", "oncall.incident.snapshot": args})
@@ -378,8 +369,8 @@ def peak(site: Site, log: Path) -> int:
         "import json, resource, sys; from pathlib import Path\n"
         f"sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]\n"
         "import test_snapshot as t\n"
-        f"status, output = t.Site(Path({str(site.place)!r})).play(json.loads({task!r}))\n"
-        "assert status == 0, output\n"
+        f"done = t.Snapped(Path({str(site.place)!r})).take(json.loads({task!r}))\n"
+        "assert done.status == 0, done.output\n"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)\n"
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])}
@@ -396,5 +387,5 @@ def test_memory_does_not_grow_with_a_log(tmp_path: Path) -> None:
         with (place / "a.log").open("wb") as file:
             for _number in range(mebibytes):
                 file.write(b"2026-01-02T03:04:05Z api a line of an ordinary log, 64 bytes....\n" * (MEBIBYTE // 65))
-        sizes[name] = peak(Site(place), place / "a.log")
+        sizes[name] = peak(Snapped(place), place / "a.log")
     assert sizes["large"] < sizes["small"] + 64 * MEBIBYTE, sizes

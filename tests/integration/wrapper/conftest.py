@@ -14,9 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,9 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import reader, verify
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support import wrapper
+from tests.support.site import ROOT, SECONDS, short_directory
+
 SCENARIO = ROOT / "tests" / "integration" / "wrapper" / "scenario"
 
 
@@ -34,9 +34,7 @@ class World:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.home = place / "home"
-        # Short: ansible-core 2.21 puts a socket below it, and a socket's path has about a hundred characters.
-        self.temporary = Path(tempfile.mkdtemp(prefix="oncall-"))
-        weakref.finalize(self, shutil.rmtree, self.temporary, ignore_errors=True)
+        self.temporary = short_directory(self)
         shutil.copytree(SCENARIO, place / "scenario", ignore=shutil.ignore_patterns("__pycache__"))
         self.file = place / "world.json"
         self.processes: list[subprocess.Popen[str]] = []
@@ -56,20 +54,14 @@ class World:
         return int(json.loads(self.file.read_text())["sick"])
 
     def environ(self, **more: str) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "TERM") if name in os.environ}
-        return {
-            **kept, "HOME": str(self.place), "PYTHONPATH": f"{ROOT / 'src'}", "INCIDENT_HOME": str(self.home), "COLUMNS": "80",
-            "TMPDIR": str(self.temporary), "ANSIBLE_LOCAL_TEMP": str(self.place / "ansible-tmp"), **more,
-        }
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "oncall_incident", *arguments]
+        own = {"COLUMNS": "80", "TMPDIR": str(self.temporary), "ANSIBLE_LOCAL_TEMP": str(self.place / "ansible-tmp")}
+        return wrapper.environment(self.home, **{**own, **more})
 
     def start(
         self, *arguments: str, environ: Mapping[str, str] | None = None, scenario: str = "scenario/fake-recovery.yml",
     ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            self.command("run", scenario, "-i", "hosts.json", *arguments), cwd=self.place, env=self.environ(**(environ or {})),
+            wrapper.argv("run", scenario, "-i", "hosts.json", *arguments), cwd=self.place, env=self.environ(**(environ or {})),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )
         self.processes.append(process)
@@ -90,21 +82,18 @@ class World:
 
     def run(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, **more)
-        out, err = process.communicate(timeout=250)
+        out, err = process.communicate(timeout=SECONDS)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def incident(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments), cwd=self.place, env=self.environ(**environ), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=120, check=False,
-        )
+        return wrapper.command(self.home, *arguments, **self.environ(**environ))
 
     def on_a_terminal(self, *arguments: str, answer: str | None, early: str = "") -> tuple[int, str]:
         """Run on a pseudo-terminal; type `early` at once, and the answer when the question is there."""
         leader, follower = pty.openpty()
         # The terminal must be the process's own, or Ctrl-C typed on it would reach nobody.
         adopt = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-        run = self.command("run", "scenario/fake-recovery.yml", "-i", "hosts.json", *arguments)
+        run = wrapper.argv("run", "scenario/fake-recovery.yml", "-i", "hosts.json", *arguments)
         process = subprocess.Popen(
             [sys.executable, "-c", adopt, *run], cwd=self.place, env=self.environ(), stdin=follower, stdout=follower, stderr=follower,
             start_new_session=True,

@@ -10,7 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .conftest import ROOT, World
+from tests.support.site import ROOT, SRC
+
+from .conftest import World
 
 PARTS = ("galaxy.yml", "meta", "playbooks", "plugins", "roles")
 
@@ -18,7 +20,7 @@ PARTS = ("galaxy.yml", "meta", "playbooks", "plugins", "roles")
 # As if nothing were installed beside this Python but its packages: a development environment puts this checkout on the path.
 START = (
     "import sys\n"
-    f"sys.path[:] = [entry for entry in sys.path if not entry.startswith({str(ROOT / '.collections')!r}) and entry != {str(ROOT / 'src')!r}"
+    f"sys.path[:] = [entry for entry in sys.path if not entry.startswith({str(ROOT / '.collections')!r}) and entry != {SRC!r}"
     " or entry in __import__('os').environ['PYTHONPATH'].split(':')]\n"
     "from oncall_incident.cli import main\nmain()"
 )

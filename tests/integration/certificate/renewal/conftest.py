@@ -9,7 +9,6 @@ There is no systemd in a test: `systemctl` is a stand-in that really starts, rel
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import stat
@@ -24,14 +23,13 @@ from typing import Any
 import pytest
 
 from demo.ports import free_ports
-from tests.integration.playbooks.conftest import ROOT, Ended, Site
 from tests.support.acme import TRUST, Acme, Certbot, answers, pebble
-from tests.support.certs import Authority, Issued
 from tests.support.nginx import DOUBLES, Host, Nginx
+from tests.support.pki import Authority, Issued, root, to_pem
 from tests.support.run_module import run_module
+from tests.support.site import Ended, Site
 from tests.support.until import until
 
-PLAYBOOK = ROOT / "incident" / "certificate-renewal.yml"
 WWW, API = "www.example.org", "api.example.org"
 #: How an action ends that did not work: without an answer in time, on a busy machine, nobody knows what became of it.
 NOT_DONE = {"failed", "unknown"}
@@ -65,7 +63,7 @@ def base() -> Iterator[Base]:
     try:
         with pebble(http_port) as acme:
             certbot = Certbot(acme=acme, config=place / "letsencrypt", webroot=place / "nginx" / "webroot")
-            found = Base(place, acme, certbot, tls_port, http_port, Authority.make())
+            found = Base(place, acme, certbot, tls_port, http_port, root().intermediate())
             nginx = Nginx(place=place / "nginx", hosts=[], tls_port=tls_port, http_port=http_port)
             nginx.systemctl("start", "nginx")
             try:
@@ -81,25 +79,11 @@ def base() -> Iterator[Base]:
 
 
 @dataclass
-class WebSite(Site):
-    """Hosts that serve certificates."""
-
-    def __post_init__(self) -> None:
-        self.temporary = self.place / "t"
-        self.temporary.mkdir(exist_ok=True)
-
-    def group(self, name: str, **hosts: Mapping[str, Any]) -> None:
-        """Make the hosts of a group; all are this machine."""
-        here = {"ansible_connection": "local", "ansible_python_interpreter": self.python}
-        self.hosts[name] = {host: {**here, **more} for host, more in hosts.items()}
-
-
-@dataclass
 class Web:
     """One web server, and how it is played against."""
 
     base: Base
-    site: WebSite
+    site: Site
     nginx: Nginx
     names: Sequence[str]
     variables: dict[str, Any] = field(default_factory=dict)
@@ -124,22 +108,21 @@ class Web:
         """The directory of a certificate."""
         return self.base.certbot.live(name)
 
-    def put(self, issued: Issued, name: str = WWW, *, key: str = "") -> None:
+    def put(self, issued: Issued, name: str = WWW) -> None:
         """Put a certificate where certbot's present one is, with the chain and the key."""
         live = self.live(name)
-        leaf = issued.pem
-        for what, text in (
-            ("cert", leaf), ("fullchain", issued.chain_pem), ("chain", issued.chain_pem[len(leaf):]), ("privkey", key or issued.key_pem),
-        ):
-            (live / f"{what}.pem").resolve().write_text(text)
+        for what, data in {
+            "cert": to_pem(issued.cert), "fullchain": to_pem(*issued.chain), "chain": to_pem(*issued.above), "privkey": issued.key_pem,
+        }.items():
+            (live / f"{what}.pem").resolve().write_bytes(data)
 
     def expired(self, name: str = WWW, *, ago: timedelta = timedelta(hours=2)) -> Issued:
         """One that has expired."""
-        return self.base.authority.issue([name], since=-timedelta(days=90), until=-ago)
+        return self.base.authority.issue(name, starts=-timedelta(days=90), ends=-ago)
 
     def renewed_by_others(self, name: str = WWW) -> None:
         """A newer one is on the disk, and nobody told the server."""
-        self.put(self.base.authority.issue([name], since=timedelta(0)), name)
+        self.put(self.base.authority.issue(name, starts=timedelta(0)), name)
 
     @property
     def trusted(self) -> dict[str, str]:
@@ -158,7 +141,7 @@ class Web:
         ]
         return {"name": name, "names": [name], "endpoints": endpoints, **more}
 
-    def play(self, *arguments: str, playbook: str | Path = PLAYBOOK, **variables: Any) -> Ended:
+    def play(self, *arguments: str, playbook: str | Path | None = None, **variables: Any) -> Ended:
         """Run the scenario; certificate_ is left out of variables' names."""
         self._hosts(variables)
         return self.site.play(*arguments, playbook=playbook, **self.environ)
@@ -166,13 +149,8 @@ class Web:
     def incident(self, *arguments: str, **variables: Any) -> tuple[int, dict[str, Any], str]:
         """Run the scenario by the command incident: status, JSON, what was shown."""
         self._hosts(variables)
-        inventory = str(self.site.inventory())
-        argv = [self.site.python, "-m", "oncall_incident", "run", "certificate-renewal", "-i", inventory, *arguments, "--json"]
-        env = {**self.site.environment(**self.environ), "PYTHONPATH": str(ROOT / "src")}
-        done = subprocess.run(
-            argv, cwd=self.site.place, env=env, text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=250, check=False,
-        )
-        return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr
+        done = self.site.incident(*arguments, "--json", **self.environ)
+        return done.status, done.data, done.stderr
 
     @property
     def environ(self) -> dict[str, str]:
@@ -267,7 +245,7 @@ def _serve(base: Base, place: Path, names: Sequence[str], *, expired: bool = Fal
     hosts = [Host(name, base.certbot.live(name) / "fullchain.pem", base.certbot.live(name) / "privkey.pem") for name in names]
     nginx = Nginx(place=base.place / "nginx", hosts=hosts, tls_port=base.tls_port, http_port=base.http_port, addresses=ADDRESSES)
     short = Path(tempfile.mkdtemp(prefix="oncall-"))
-    site = WebSite(place=short, server=None)  # type: ignore[arg-type]
+    site = Site(short, playbook="certificate-renewal")
     found = Web(base=base, site=site, nginx=nginx, names=names)
     try:
         for name in names if expired else ():

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.certs import DAY
 from tests.support.nginx import Nginx
+from tests.support.pki import DAY
 from tests.support.until import until
 
 from .conftest import ADDRESSES, API, LOST, NOT_DONE, WWW, Web, contents
@@ -52,13 +52,13 @@ def test_a_newer_file_that_is_wrong_is_not_loaded(web: Web, wrong: str, check: s
     """What is served is good: a reload would break it."""
     old, authority = web.serial(), web.base.authority
     issued = {
-        "name": lambda: authority.issue([API], since=timedelta(0)),
-        "expired": lambda: authority.issue([WWW], since=timedelta(0), until=timedelta(seconds=1)),
-        "early": lambda: authority.issue([WWW], since=DAY),
+        "name": lambda: authority.issue(API, starts=timedelta(0)),
+        "expired": lambda: authority.issue(WWW, starts=timedelta(0), ends=timedelta(seconds=1)),
+        "early": lambda: authority.issue(WWW, starts=DAY),
     }[wrong]()
     web.put(issued)
     if wrong == "expired":
-        until(lambda: issued.certificate.not_valid_after_utc < datetime.now(tz=UTC), what="its end")
+        until(lambda: issued.cert.not_valid_after_utc < datetime.now(tz=UTC), what="its end")
     # Renewing is what would put it right: not now, and not by us.
     done = web.play("--tags", "mitigate", lineages=[], pairs=[
         {"endpoint": endpoint, "file": str(web.live() / "fullchain.pem")} for endpoint in web.lineage()["endpoints"]
@@ -73,9 +73,9 @@ def test_a_newer_file_that_is_wrong_is_not_loaded(web: Web, wrong: str, check: s
 def test_an_expired_file_that_is_newer_is_renewed_and_loaded(web: Web) -> None:
     """What the renewal replaces says nothing about what it put there."""
     old = web.serial()
-    issued = web.base.authority.issue([WWW], since=timedelta(0), until=timedelta(seconds=1))
+    issued = web.base.authority.issue(WWW, starts=timedelta(0), ends=timedelta(seconds=1))
     web.put(issued)
-    until(lambda: issued.certificate.not_valid_after_utc < datetime.now(tz=UTC), what="its end")
+    until(lambda: issued.cert.not_valid_after_utc < datetime.now(tz=UTC), what="its end")
     done = web.play()
     assert done.status == 0, done.output
     assert [(action["verb"], action["outcome"]) for action in done.actions()] == [("renew_certificate", "done"), ("reload_service", "done")]

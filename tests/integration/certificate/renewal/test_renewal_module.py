@@ -11,13 +11,14 @@ import shutil
 import signal
 import stat
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.acme import TRUST
-from tests.support.certs import DAY, Issued, weak_key
+from tests.support.pki import DAY, Issued, to_pem, weak_rsa_key
 from tests.support.processes import alive
 from tests.support.run_module import start_module
 from tests.support.until import until
@@ -32,12 +33,12 @@ def only(result: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def installs(web: Web, issued: Issued, *, key: str = "", before: str = "", after: str = "") -> dict[str, Any]:
+def installs(web: Web, issued: Issued, *, key: bytes = b"", before: str = "", after: str = "") -> dict[str, Any]:
     """A lineage whose command puts a certificate in place, as a client other than certbot would."""
     source = web.site.place / "new"
     source.mkdir(exist_ok=True)
-    (source / "fullchain.pem").write_text(issued.chain_pem)
-    (source / "privkey.pem").write_text(key or issued.key_pem)
+    (source / "fullchain.pem").write_bytes(to_pem(*issued.chain))
+    (source / "privkey.pem").write_bytes(key or issued.key_pem)
     live = web.live()
     copies = "; ".join(f"cat {source}/{name}.pem > {live}/{name}.pem" for name in ("fullchain", "privkey"))
     script = f"set -e; {before or ':'}; {copies}; {after}"
@@ -146,15 +147,15 @@ def test_one_that_is_not_for_its_names_is_put_back(expired: Web) -> None:
 ])
 def test_what_may_not_be_served_is_put_back(web: Web, what: str, said: str) -> None:
     authority = web.base.authority
-    present = authority.issue([WWW], since=-80 * DAY, until=(-1 if what not in ("expired", "shorter") else 3) * DAY)
+    present = authority.issue(WWW, starts=-80 * DAY, ends=(-1 if what not in ("expired", "shorter") else 3) * DAY)
     web.put(present)
     before = contents(web)
     issued = {
-        "names": lambda: authority.issue([API]), "expired": lambda: authority.issue([WWW], since=-9 * DAY, until=-DAY / 24),
-        "early": lambda: authority.issue([WWW], since=DAY), "shorter": lambda: authority.issue([WWW], until=DAY),
-        "chain": lambda: authority.issue([WWW], chain=False),
-    }.get(what, lambda: authority.issue([WWW]))()
-    lineage = installs(web, issued, key=present.key_pem if what == "key" else "")
+        "names": lambda: authority.issue(API), "expired": lambda: authority.issue(WWW, starts=-9 * DAY, ends=-DAY / 24),
+        "early": lambda: authority.issue(WWW, starts=DAY), "shorter": lambda: authority.issue(WWW, ends=DAY),
+        "chain": lambda: replace(authority.issue(WWW), above=()),
+    }.get(what, lambda: authority.issue(WWW))()
+    lineage = installs(web, issued, key=present.key_pem if what == "key" else b"")
     if what == "rubbish":
         lineage["command"] = ["sh", "-c", f"echo nonsense > {web.live()}/fullchain.pem"]
     result = web.renew(lineages=[lineage])
@@ -180,7 +181,7 @@ def test_certbot_that_does_not_think_it_due_is_said(web: Web) -> None:
 
 def test_another_client_and_the_server_takes_it(web: Web) -> None:
     web.put(web.expired())
-    new = web.base.authority.issue([WWW])
+    new = web.base.authority.issue(WWW)
     result = web.renew(lineages=[installs(web, new)])
     assert only(result)["outcome"] == "done", result
     assert web.on_disk() == new.serial
@@ -191,7 +192,7 @@ def test_a_server_that_refuses_the_new_one_keeps_the_old(expired: Web) -> None:
     """A key of 1024 bits belongs to its certificate and its names, and NGINX will not have it."""
     before = contents(expired)
     served = expired.serial()
-    result = expired.renew(lineages=[installs(expired, expired.base.authority.issue([WWW], key=weak_key()))])
+    result = expired.renew(lineages=[installs(expired, expired.base.authority.issue(WWW, key=weak_rsa_key()))])
     assert result["failed"]
     assert "configuration is not valid" in result["msg"] and "key too small" in result["msg"]
     assert only(result)["detail"]["files"] == "restored"
@@ -275,7 +276,7 @@ def test_killed_while_it_renewed(web: Web, left: str) -> None:
     """The next run finds it: waits for the command, then keeps what may be served and puts the rest back."""
     web.put(web.expired())
     before = contents(web)
-    new = web.base.authority.issue([WWW])
+    new = web.base.authority.issue(WWW)
     lineage = installs(web, new)
     reached, go_on = web.site.place / "reached", web.site.place / "go"
     hold = f"touch {reached}; while [ ! -e {go_on} ]; do sleep 0.1; done"
@@ -318,7 +319,7 @@ def test_a_repair_by_hand_outlives_a_killed_run(web: Web) -> None:
     present = web.expired()
     web.put(present)
     fullchain = web.live() / "fullchain.pem"
-    fullchain.write_text(present.pem)
+    fullchain.write_bytes(to_pem(present.cert))
     reached = web.site.place / "reached"
     lineage = {"name": WWW, "command": ["sh", "-c", f"touch {reached}; exec sleep 600"]}
     module = start_module("cert_renew", **{**web.module_args, "lineages": [lineage]})
@@ -330,7 +331,7 @@ def test_a_repair_by_hand_outlives_a_killed_run(web: Web) -> None:
     command = json.loads(manifest.read_text())["pid"]
     os.kill(command, signal.SIGKILL)
     until(lambda: not alive(command), what="the end of the command")
-    fullchain.write_text(present.chain_pem)
+    fullchain.write_bytes(to_pem(*present.chain))
     repaired = contents(web)
     result = web.renew(lineages=[{"name": WWW, "command": ["true"]}])
     settled = result["actions"][0]
@@ -356,7 +357,7 @@ def test_a_good_one_is_kept_though_the_command_failed(expired: Web) -> None:
 def test_what_a_failed_command_left_and_may_not_be_served_is_put_back(expired: Web, broken: str) -> None:
     before = contents(expired)
     rubbish = f"echo 'rubbish;' >> {expired.nginx.configuration}; " if broken == "configuration" else ""
-    issued = expired.base.authority.issue([API if broken == "names" else WWW])
+    issued = expired.base.authority.issue(API if broken == "names" else WWW)
     result = expired.renew(lineages=[installs(expired, issued, after=f"{rubbish}echo sorry; exit 4")])
     assert "ended with status 4: sorry" in result["msg"]
     assert {"names": "it is not for www.example.org", "configuration": "configuration is not valid"}[broken] in result["msg"]
@@ -453,7 +454,7 @@ def test_bad_input_is_said_before_anything_is_touched(expired: Web, given: dict[
 
 
 def test_old_backups_go_and_the_last_ten_stay(web: Web) -> None:
-    new = [web.base.authority.issue([WWW], until=(90 + number) * DAY) for number in range(12)]
+    new = [web.base.authority.issue(WWW, ends=(90 + number) * DAY) for number in range(12)]
     for issued in new:
         assert only(web.renew(lineages=[installs(web, issued)], force=[WWW]))["outcome"] == "done"
     assert len(os.listdir(web.backups / WWW)) == 10

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.integration.playbooks.conftest import Ended
+from tests.support.site import Ended
 
 from .conftest import NOT_DONE, Web
 
