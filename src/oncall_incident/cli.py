@@ -194,6 +194,34 @@ def scenarios(as_json: Json = False) -> None:
     show_scenarios(found.path, as_json=as_json)
 
 
+@app.command("vars", help=texts.VARS, short_help="Show the variables a scenario would run with.")
+def variables(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario's name, or the path of a playbook.")],
+    inventory: Annotated[
+        Many, typer.Option("-i", "--inventory", metavar="PATH", help="Inventory: a file, a directory, or hosts with a comma."),
+    ] = None,
+    limit: Annotated[str | None, typer.Option("-l", "--limit", metavar="HOSTS", help="Only these hosts of the inventory.")] = None,
+    extra_vars: Annotated[Many, typer.Option("-e", "--extra-vars", metavar="VARS", help="key=value, inline YAML, or @file.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also what nobody changed.")] = False,
+    vault_password_file: Annotated[Many, typer.Option("--vault-password-file", metavar="FILE", help="Vault password.")] = None,
+    vault_id: Annotated[Many, typer.Option("--vault-id", metavar="ID@SOURCE", help="Vault identity.")] = None,
+    pass_env: Annotated[
+        Many, typer.Option("--pass-env", metavar="NAME", envvar="INCIDENT_PASS_ENV", help="Pass this environment variable on to Ansible."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """See texts.VARS."""
+    found = _bind()
+    from .commands.vars import vars_and_show
+    from .running.request import Request
+
+    asked = Request(
+        scenario=scenario, inventories=inventory or [], limit=limit, extra_vars=extra_vars or [], pass_env=pass_env or [],
+        vault_password_files=vault_password_file or [], vault_ids=vault_id or [],
+    )
+    raise typer.Exit(int(vars_and_show(asked, found=found, everything=everything, as_json=as_json)))
+
+
 @app.command(help=texts.VERIFY, short_help="Recheck a bundle or a record.")
 def verify(
     record: Evidence,

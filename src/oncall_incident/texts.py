@@ -53,6 +53,23 @@ your environment only what Ansible, SSH and clients need is passed on, and
 what your inventory reads with lookup('env', ...); --pass-env NAME adds to it.
 """
 
+VARS = """Show the variables of a SCENARIO's roles on the hosts it would go to, with
+the file and line each value comes from. It reads the inventory and the
+playbook; nothing is connected to.
+
+\b
+Examples:
+  incident vars db-recovery -i inventories/prod
+      the basic ones, and what somebody changed
+  incident vars db-recovery -i inventories/prod --limit db1 --all
+      every variable of one host
+  incident vars db-recovery -i inventories/prod -e @limits.yml --json
+      for a script
+
+Secrets are hidden. A name that is almost one of ours, or a value that a run
+would refuse, is named at the end, and the exit status is 2.
+"""
+
 VERIFY = """Recheck an incident's bundle (its id, directory or tar) or a run's record:
 is all of it there, unchanged, and who vouches for it?
 

@@ -19,6 +19,9 @@ from ...module_utils._core.addresses import read_network
 from ...module_utils._core.durations import parse_duration
 from ...module_utils._core.errors import BadInput
 
+#: The line of an entry point's description that names the variables which most operators set; all others are advanced.
+_BASIC = re.compile(r"Basic variables: (.+?)\. All others are advanced\.\Z", re.DOTALL)
+_NAMED = re.compile(r"O\((\w+)\)")
 _TIME = re.compile(r"\d+(ms|s|m|h|d)\Z")
 #: The parser in C where PyYAML has it: a responder waits for this.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -37,6 +40,24 @@ def load_options(roles: Path, role: str) -> dict[str, dict[str, t.Any]]:
     text = (roles / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
     doors = yaml.load(text, Loader=_LOADER)["argument_specs"].values()
     return {name: spec for door in doors for name, spec in (door.get("options") or {}).items()}
+
+
+def load_basic(roles: Path, role: str) -> dict[str, list[str]]:
+    """The basic variables of each entry point of a role, in the order in which its description names them.
+
+    Args:
+        roles: the collection's `roles` directory.
+        role: short name of the role.
+    """
+    text = (roles / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
+    return {name: basic_of(spec) for name, spec in yaml.load(text, Loader=_LOADER)["argument_specs"].items()}
+
+
+def basic_of(entry_point: t.Mapping[str, t.Any]) -> list[str]:
+    """The basic variables of one entry point, from its argument spec."""
+    said = entry_point.get("description") or []
+    lines = [said] if isinstance(said, str) else said
+    return [name for line in lines for found in _BASIC.findall(line) for name in _NAMED.findall(found)]
 
 
 def load_other_names(roles: Path, role: str) -> dict[str, str]:

@@ -114,6 +114,14 @@ def bind(collection: Collection) -> None:
                 setattr(sys.modules[parent], child, module)
 
 
+def link(found: Collection, directory: Path) -> Path:
+    """A collections directory for a bare checkout, in a private directory."""
+    inside = directory / "collections" / _INSIDE
+    inside.parent.mkdir(parents=True)
+    inside.symlink_to(found.path)
+    return directory / "collections"
+
+
 def search_path(collection: Collection, *, linked_root: Path | None, configured: str | None) -> str:
     """The ANSIBLE_COLLECTIONS_PATH for the child: ours first, then what it would have been."""
     root = collection.root or linked_root

@@ -93,7 +93,7 @@ class Executor:
         asked, settings = self._asked, self._settings
         inventories = asked.inventories or [part.strip() for part in settings.get("inventory", "").split(",") if part.strip()]
         env = environment.allowed(os.environ, also=[*asked.pass_env, *environment.looked_up(inventories, cwd=self._cwd)])
-        linked = _link(self._collection, directory) if self._collection.root is None else None
+        linked = collection.link(self._collection, directory) if self._collection.root is None else None
         enabled = [name.strip() for name in settings.get("callbacks_enabled", "").split(",") if name.strip()]
         if self.began:
             env["INCIDENT_BEGAN"] = self.began  # role evidence: from when on logs matter
@@ -113,11 +113,3 @@ class Executor:
             layout.RUN_ID_VARIABLE: self._record.run,
         })
         return env
-
-
-def _link(found: Collection, directory: Path) -> Path:
-    """A collections directory for a bare checkout, in the private directory."""
-    link = directory / "collections" / "ansible_collections" / "oncall" / "incident"
-    link.parent.mkdir(parents=True)
-    link.symlink_to(found.path)
-    return directory / "collections"

@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask Ansible, in a child, which variables a scenario's hosts have."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import clean
+
+from ..errors import Stop
+from ..running import ansible_cfg, collection, environment, extravars, request
+from ..running.collection import Collection
+from ..running.request import Request
+from ..running.scenarios import Scenario
+
+_TIMEOUT = 120
+_MOST_DETAIL = 1500
+
+
+def read(asked: Request, *, scenario: Scenario, found: Collection, cwd: Path) -> dict[str, Any]:
+    """What ansible_side.answer() says, for a request that has been checked here.
+
+    Raises:
+        Stop: the inventory, a file or the playbook cannot be read, or no host is left.
+    """
+    settings = ansible_cfg.read(environ=os.environ, cwd=cwd)
+    request.check_inventory(asked, configured=settings.get("inventory"), cwd=cwd)
+    request.check_files(asked, cwd=cwd)
+    with tempfile.TemporaryDirectory(prefix="incident-vars-") as private:
+        extra = extravars.as_files(asked.extra_vars, directory=Path(private), cwd=cwd)[1::2]
+        question = {
+            "playbook": scenario.playbook, "inventories": list(asked.inventories), "limit": asked.limit,
+            "extra": [
+                {"path": path.removeprefix("@"), "label": f"-e {typed}" if typed.startswith("@") else "-e"}
+                for typed, path in zip(asked.extra_vars, extra, strict=True)
+            ],
+            "vault_password_files": list(asked.vault_password_files), "vault_ids": list(asked.vault_ids),
+        }
+        answer = _ask(question, env=_environ(asked, found, settings, Path(private)), cwd=cwd)
+    if not answer["hosts"]:
+        raise Stop(
+            f"{scenario.name} goes to no host of this inventory{f' within --limit {asked.limit}' if asked.limit else ''}.",
+            hint=f"The inventory's groups are: {', '.join(answer['groups']) or 'none'}. "
+            "Name the hosts as for incident run, for example with -e incident_db=PATTERN.",
+        )
+    return answer
+
+
+def _environ(asked: Request, found: Collection, settings: Mapping[str, str], private: Path) -> dict[str, str]:
+    """What a run's Ansible would get."""
+    inventories = asked.inventories or [part.strip() for part in settings.get("inventory", "").split(",") if part.strip()]
+    env = environment.allowed(os.environ, also=[*asked.pass_env, *environment.looked_up(inventories, cwd=Path.cwd())])
+    linked = collection.link(found, private) if found.root is None else None
+    package = str(Path(__file__).resolve().parents[2])
+    return {
+        **env,
+        "ANSIBLE_COLLECTIONS_PATH": collection.search_path(found, linked_root=linked, configured=settings.get("collections_path")),
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": settings.get("any_unparsed_is_failed", "true"),
+        "ANSIBLE_NOCOLOR": "1", "ANSIBLE_NOCOWS": "1",
+        "PYTHONPATH": os.pathsep.join([package, *([env["PYTHONPATH"]] if env.get("PYTHONPATH") else [])]),
+    }
+
+
+def _ask(question: Mapping[str, Any], *, env: Mapping[str, str], cwd: Path) -> dict[str, Any]:
+    argv: Sequence[str] = [sys.executable, "-m", "oncall_incident.variables"]
+    try:
+        done = subprocess.run(
+            argv, input=json.dumps(question).encode(), cwd=cwd, env=dict(env), capture_output=True, timeout=_TIMEOUT, check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise Stop(f"The inventory could not be read within {_TIMEOUT} s.", hint="Is one of its sources waiting for an answer?") from exc
+    if done.returncode:
+        said = clean(done.stderr.decode("utf-8", "surrogateescape")).strip()
+        raise Stop("The variables cannot be read.", hint="Correct what Ansible says.", detail=said[-_MOST_DETAIL:])
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
