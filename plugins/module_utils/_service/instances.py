@@ -77,6 +77,11 @@ def described(instances: t.Sequence[Instance]) -> dict[str, t.Any]:
     }
 
 
+def is_only(named: t.Sequence[Instance], instances: t.Sequence[Instance]) -> bool:
+    """Whether what was named is the only instance of a service."""
+    return len(instances) == 1 and [one.id for one in named] == [one.id for one in instances]
+
+
 def from_systemd(text: str) -> Instance:
     """The unit that `systemctl show` describes.
 

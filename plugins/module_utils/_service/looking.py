@@ -52,7 +52,20 @@ def containers(name: str, *, compose: Compose, run: Run) -> list[Instance]:
     ids = _said(compose.argv("ps", "--all", "--quiet", name), run).split()
     if not ids:
         return []
-    argv = [*compose.container_command, "inspect", "--type", "container", "--format", CONTAINER_FORMAT, *ids]
+    return _inspected(ids, compose=compose, run=run)
+
+
+def container(name: str, *, compose: Compose, run: Run) -> list[Instance]:
+    """The container of this name; none when `docker compose run` has left it.
+
+    Raises:
+        Blind: it cannot be looked at, or there is none.
+    """
+    return _inspected([name], compose=compose, run=run)
+
+
+def _inspected(names: t.Sequence[str], *, compose: Compose, run: Run) -> list[Instance]:
+    argv = [*compose.container_command, "inspect", "--type", "container", "--format", CONTAINER_FORMAT, *names]
     return from_containers(_said(argv, run))
 
 

@@ -140,3 +140,15 @@ def test_how_it_is_asked() -> None:
     assert asked[1] == ["podman", "inspect", "--type", "container", "--format", instances.CONTAINER_FORMAT, "c0ffee"]
     assert "Env" not in instances.CONTAINER_FORMAT
     assert looking.containers("web", compose=compose, run=lambda _argv: Ran()) == []
+    (named,) = looking.container("web-1", compose=compose, run=run)
+    assert (asked[-1][-2:], named.id) == ([instances.CONTAINER_FORMAT, "web-1"], "c0ffee")
+
+
+@pytest.mark.parametrize(("named", "found", "only"), [
+    (["a"], ["a"], True), (["a"], ["b"], False), (["a"], ["a", "b"], False), (["a"], [], False), ([], [], False), ([], ["a"], False),
+])
+def test_the_only_container(named: list[str], found: list[str], only: bool) -> None:
+    def made(ids: list[str]) -> list[instances.Instance]:
+        return [instances.Instance(id=one, name=one, start="", state="running", up=True, main_pid=1) for one in ids]
+
+    assert instances.is_only(made(named), made(found)) is only
