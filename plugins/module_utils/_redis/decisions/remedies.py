@@ -56,7 +56,8 @@ def chosen(
 
     Returns:
         frees_disk, ends_clients, clears, repoints, restarts: whether it is done. empties: whether the cache is gone for a while.
-        kill_min_idle: empty where idle clients are not in the way. helpless: a sentence where nothing that is configured helps; empty otherwise.
+        kill_min_idle: empty where idle clients are not in the way.
+        helpless: a sentence where nothing that is configured helps; empty otherwise.
     """
     remedies = remedies_for(recovery)
     may_clear = bool(clear_pattern) or clear_flush
