@@ -58,6 +58,10 @@ options:
     description: Name of a container of which RV(only_container) says whether it is the service's. With O(runtime=compose).
     type: str
     default: ""
+  workers:
+    description: Whether to look for the processes below each main process, RV(instances[].workers).
+    type: bool
+    default: false
   timeout:
     description: How long one command may take.
     type: str
@@ -119,6 +123,13 @@ instances:
         - The rest of both may hold secrets and is not kept.
       type: list
       elements: str
+    changed:
+      description: When the state of a unit changed last, by the host's own clock.
+      type: str
+    workers:
+      description: The processes below the main process, by pid and start time. Empty without O(workers).
+      type: list
+      elements: str
 up:
   description: Whether there is an instance, and all of them are up.
   returned: success
@@ -152,7 +163,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.errors impor
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._service.instances import described, is_only
-from ansible_collections.oncall.incident.plugins.module_utils._service.looking import Compose, container, containers, unit
+from ansible_collections.oncall.incident.plugins.module_utils._service.looking import Compose, container, containers, unit, with_workers
 
 
 def main() -> None:
@@ -166,6 +177,7 @@ def main() -> None:
             "compose_files": {"type": "list", "elements": "str", "default": []},
             "container_command": {"type": "list", "elements": "str", "default": ["docker"]},
             "container": {"type": "str", "default": ""},
+            "workers": {"type": "bool", "default": False},
             "timeout": {"type": "str", "default": "30s"},
         },
         supports_check_mode=True,
@@ -188,6 +200,8 @@ def main() -> None:
             found = containers(params["name"], compose=compose, run=bounded)
             if params["container"]:
                 more["only_container"] = is_only(container(params["container"], compose=compose, run=bounded), found)
+        if params["workers"]:
+            found = with_workers(found)
         return {"changed": False, **described(found), **more}, None
 
     leave(module, work)

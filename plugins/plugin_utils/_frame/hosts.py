@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ...module_utils._core.words import number
+
 
 def hosts_said(hostvars: t.Mapping[str, t.Mapping[str, t.Any]], *, variable: str, hosts: t.Sequence[str]) -> list[t.Any]:
     """The values of a variable in the order of the hosts. Values that are lists are joined. A host without it says nothing.
@@ -36,11 +38,3 @@ def hosts_total(hostvars: t.Mapping[str, t.Mapping[str, t.Any]], *, variable: st
         hosts: see hosts_said().
     """
     return sum(number(value) for value in hosts_said(hostvars, variable=variable, hosts=hosts))
-
-
-def number(value: t.Any) -> int:
-    """A whole number from what an inventory or a command line gives; 0 where it is none."""
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return 0

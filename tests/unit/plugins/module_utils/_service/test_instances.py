@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,3 +153,43 @@ def test_the_only_container(named: list[str], found: list[str], only: bool) -> N
         return [instances.Instance(id=one, name=one, start="", state="running", up=True, main_pid=1) for one in ids]
 
     assert instances.is_only(made(named), made(found)) is only
+
+
+def test_workers_are_known_by_pid_and_start_time(tmp_path: Path) -> None:
+    def process(pid: int, children: str, since: int) -> None:
+        place = tmp_path / str(pid) / "task" / str(pid)
+        place.mkdir(parents=True)
+        (place / "children").write_text(children)
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (a) b) S {' '.join('0' for _ in range(18))} {since} 0 0\n")
+
+    process(7, "8 9 10 ", 100)
+    process(8, "11 ", 200)
+    process(9, "", 300)
+    process(11, "", 400)
+    unit = instances.Instance(id="x", name="x", start="", state="active", up=True, main_pid=7)
+    idle = instances.Instance(id="y", name="y", start="", state="inactive", up=False, main_pid=0)
+    found = looking.with_workers([unit, idle], proc=str(tmp_path))
+    assert [one.workers for one in found] == [("8.200", "11.400", "9.300"), ()]
+    assert found[0].identity == unit.identity
+
+
+def test_a_command_runs_in_each_container_until_it_fails() -> None:
+    asked: list[list[str]] = []
+
+    def run(argv: Any) -> Ran:
+        asked.append(list(argv))
+        if "ps" in argv:
+            return Ran(out="a b c\n")
+        if "inspect" in argv:
+            return Ran(out="\n".join(container().replace("c0ffee", one) for one in "abc"))
+        return Ran(problem="no such file" if broken and argv[2] == "b" else "")
+
+    compose, broken = looking.Compose(container_command=["podman"]), False
+    assert looking.run_in_containers("web", ["nginx", "-s", "reload"], compose=compose, run=run) == ["a", "b", "c"]
+    assert asked[-1] == ["podman", "exec", "c", "nginx", "-s", "reload"]
+    broken = True
+    with pytest.raises(looking.CommandFailed, match=r"nginx -s reload failed in container .*: no such file"):
+        looking.run_in_containers("web", ["nginx", "-s", "reload"], compose=compose, run=run)
+    assert asked[-1][2] == "b"
+    with pytest.raises(looking.CommandFailed, match="web has no container"):
+        looking.run_in_containers("web", ["true"], compose=compose, run=lambda _argv: Ran())
