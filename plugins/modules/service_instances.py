@@ -163,7 +163,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.errors impor
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._service.instances import described, is_only
-from ansible_collections.oncall.incident.plugins.module_utils._service.looking import Compose, container, containers, unit, with_workers
+from ansible_collections.oncall.incident.plugins.module_utils._service.looking import Compose, container_id, containers, unit, with_workers
 
 
 def main() -> None:
@@ -199,7 +199,7 @@ def main() -> None:
             )
             found = containers(params["name"], compose=compose, run=bounded)
             if params["container"]:
-                more["only_container"] = is_only(container(params["container"], compose=compose, run=bounded), found)
+                more["only_container"] = is_only(container_id(params["container"], compose=compose, run=bounded), found)
         if params["workers"]:
             found = with_workers(found)
         return {"changed": False, **described(found), **more}, None

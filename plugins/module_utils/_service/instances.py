@@ -26,6 +26,7 @@ UNIT_PROPERTIES = (
 CONTAINER_FORMAT = (
     '[{{json .ID}},{{json .Name}},{{json .RestartCount}},{{json .State}},{{json (index .Config.Labels "com.docker.compose.oneoff")}}]'
 )
+ID_FORMAT = "{{.ID}}"
 _NO_HEALTH = ("", "none")
 
 
@@ -82,9 +83,9 @@ def described(instances: t.Sequence[Instance]) -> dict[str, t.Any]:
     }
 
 
-def is_only(named: t.Sequence[Instance], instances: t.Sequence[Instance]) -> bool:
-    """Whether what was named is the only instance of a service."""
-    return len(instances) == 1 and [one.id for one in named] == [one.id for one in instances]
+def is_only(identity: str, instances: t.Sequence[Instance]) -> bool:
+    """Whether the container of this id is the only instance of a service."""
+    return [one.id for one in instances] == [identity]
 
 
 def from_systemd(text: str) -> Instance:

@@ -14,7 +14,7 @@ import typing as t
 from .._core.errors import Blind, IncidentError
 from .._module.programs import Ran
 from .decisions.compose import compose_argv
-from .instances import CONTAINER_FORMAT, UNIT_PROPERTIES, Instance, from_containers, from_systemd
+from .instances import CONTAINER_FORMAT, ID_FORMAT, UNIT_PROPERTIES, Instance, from_containers, from_systemd
 
 #: Field 22, counted from the state, which is field 3.
 _START_TIME = 19
@@ -55,16 +55,16 @@ def containers(name: str, *, compose: Compose, run: Run) -> list[Instance]:
     ids = _said(compose.argv("ps", "--all", "--quiet", name), run).split()
     if not ids:
         return []
-    return _inspected(ids, compose=compose, run=run)
+    return from_containers(_said(_inspect(compose, CONTAINER_FORMAT, ids), run))
 
 
-def container(name: str, *, compose: Compose, run: Run) -> list[Instance]:
-    """The container of this name; none when `docker compose run` has left it.
+def container_id(name: str, *, compose: Compose, run: Run) -> str:
+    """The id of the container of this name.
 
     Raises:
         Blind: it cannot be looked at, or there is none.
     """
-    return _inspected([name], compose=compose, run=run)
+    return _said(_inspect(compose, ID_FORMAT, [name]), run).strip()
 
 
 class CommandFailed(IncidentError):
@@ -114,9 +114,8 @@ def _read(path: str) -> str:
         return ""
 
 
-def _inspected(names: t.Sequence[str], *, compose: Compose, run: Run) -> list[Instance]:
-    argv = [*compose.container_command, "inspect", "--type", "container", "--format", CONTAINER_FORMAT, *names]
-    return from_containers(_said(argv, run))
+def _inspect(compose: Compose, form: str, names: t.Sequence[str]) -> list[str]:
+    return [*compose.container_command, "inspect", "--type", "container", "--format", form, *names]
 
 
 def _said(argv: t.Sequence[str], run: Run) -> str:

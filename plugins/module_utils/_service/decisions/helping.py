@@ -72,6 +72,11 @@ def pool_request(
     return {"setting": key or " ".join(str(word) for word in write), "forbidden": forbidden, **call}
 
 
+def pool_read(text: str) -> int:
+    """The size of a pool as a program or a line of a file says it: its digits; 0 where there are none."""
+    return number("".join(letter for letter in text if letter in "0123456789"))
+
+
 def restart_call(
     service: str, *, runtime: str, scope: str, project: str, start_only: bool, forbidden: t.Sequence[str],
 ) -> dict[str, t.Any]:
@@ -94,6 +99,16 @@ def restart_call(
     else:
         target = {"runtime": runtime, "scope": scope, "service": service, **({"start": True} if start_only else {})}
     return {"target": target, "state": "started" if start_only else "restarted", "forbidden": against}
+
+
+def restarted(measured: t.Mapping[str, t.Any], *, before: t.Mapping[str, t.Any]) -> bool:
+    """Whether all that runs of a service is up, and was started since. Every start of a unit or of a container has its own mark.
+
+    Args:
+        measured: what service_instances returned.
+        before: the same from before.
+    """
+    return bool(measured["up"]) and not set(measured["starts"]) & set(before["starts"])
 
 
 def reloaded(measured: t.Mapping[str, t.Any], *, before: t.Mapping[str, t.Any], evidence: str) -> bool:

@@ -55,6 +55,18 @@ def test_how_a_pool_is_raised() -> None:
     assert own["args"] == {"argv": ["shopctl", "pool=20"]}
 
 
+@pytest.mark.parametrize(("text", "size"), [("20", 20), (" 20\n", 20), ('"20";', 20), ("", 0), ("none", 0), ("2²", 2)])
+def test_the_size_that_a_pool_has(text: str, size: int) -> None:
+    assert helping.pool_read(text) == size
+
+
+@pytest.mark.parametrize(("up", "starts", "since"), [
+    (True, ["b"], True), (False, ["b"], False), (True, ["a"], False), (True, ["a", "b"], False), (True, ["b", "c"], True), (True, [], True),
+])
+def test_everything_was_started_again(up: bool, starts: list[str], since: bool) -> None:
+    assert helping.restarted({"up": up, "starts": starts}, before={"starts": ["a"]}) is since
+
+
 @pytest.mark.parametrize(("runtime", "start_only", "target", "state", "forbidden"), [
     ("systemd", False, {"runtime": "systemd", "scope": "user", "service": "shop"}, "restarted", ["no"]),
     ("systemd", True, {"runtime": "systemd", "scope": "user", "service": "shop", "start": True}, "started", ["no"]),
