@@ -35,8 +35,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except IncidentError as exc:
             return {**result, "changed": False, "failed": True, **exc.as_result()}
         host = str((task_vars or {}).get("inventory_hostname", ""))
+        ids = plan.ids(host)
         return {
-            **result, "changed": False, "restricted": True, "ids": plan.ids(host),
+            **result, "changed": False, "restricted": True, "ids": ids, "approved": ids,
             "actions": [one.as_dict() for one in plan.approved(host)], "hash": plan.hash, "run": plan.run,
             "baseline": dict(plan.baseline.get(host, {})),
         }

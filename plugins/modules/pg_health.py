@@ -488,6 +488,10 @@ probe:
   description: First row and time of the probe query, and the login that it ran as where it has its own connection.
   type: dict
   returned: when the probe query was run
+probe_refused:
+  description: Why no login may run the probe query, whatever is done. Empty when one may, or when that is not known yet.
+  type: str
+  returned: success
 held:
   description: Whether the checks were ok for long enough.
   type: bool
@@ -514,6 +518,11 @@ new:
   description: Status of checks that are worse than in O(baseline).
   type: dict
   returned: with O(baseline)
+not_recovered:
+  description: Why the server is not called recovered, in one text. Empty when it is.
+  type: str
+  returned: with O(wait_for)
+  sample: "Not recovered within 120 s: blocking critical."
 """
 
 import contextlib
@@ -522,9 +531,10 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach, IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import must_fail, verdict
-from ansible_collections.oncall.incident.plugins.module_utils._core.recovery import compare, not_ok
+from ansible_collections.oncall.incident.plugins.module_utils._core.recovery import compare, not_ok, not_recovered
 from ansible_collections.oncall.incident.plugins.module_utils._core.waiting import wait_from
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import exit_with, fail_with
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.probe import refused_for_good
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health import Look, Request, look, unreachable
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_args import (
     health_spec,
@@ -559,20 +569,24 @@ def run(params: dict[str, t.Any]) -> dict[str, t.Any]:
     request = request_from(params)
     waiting: dict[str, t.Any] = {}
     with contextlib.closing(prober_from(params)) as prober:
-        if params["wait_for"]:
-            wait = wait_from(params["wait_for"])
+        wait = wait_from(params["wait_for"]) if params["wait_for"] else None
+        if wait:
             watched = watch(lambda: open_session(params, patient=False), prober, request=request, wait=wait)
             seen, waiting = watched.last, watched.as_dict()
         else:
             seen = once(params, request, prober)
     statuses = seen.statuses()
     result = {
-        **verdict(seen.findings, seen.skipped), "changed": False, "reachable": seen.reachable, "checks": statuses, **waiting, **seen.data,
+        **verdict(seen.findings, seen.skipped), "changed": False, "reachable": seen.reachable, "checks": statuses,
+        "probe_refused": refused_for_good(seen.findings), **waiting, **seen.data,
     }
     if params["baseline"] is not None:
-        judged = (params["wait_for"] or {}).get("checks") or ()
-        compared = compare(statuses, baseline=params["baseline"], judged=judged)
+        compared = compare(statuses, baseline=params["baseline"], judged=wait.checks if wait else ())
         result.update(remaining=dict(compared.remaining), new=dict(compared.new))
+    if wait:
+        result["not_recovered"] = not_recovered(
+            statuses, awaited=wait.checks, held=waiting["held"], waited=waiting["waited"], worse=result.get("new", {}),
+        )
     return result
 
 

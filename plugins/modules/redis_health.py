@@ -429,8 +429,14 @@ recovery:
   type: str
   returned: success
   sample: misconf_disk
+remedies:
+  description: What helps against RV(recovery), V(restart), V(clients), V(disk), V(clear) and V(repoint). Empty where no change would.
+  type: list
+  elements: str
+  returned: success
+  sample: [disk]
 recoveries:
-  description: The same of each node, with its address.
+  description: RV(recovery) of each node, with its address.
   type: list
   elements: dict
   returned: success
@@ -540,6 +546,11 @@ new:
   description: Status of checks that are worse than in O(baseline).
   type: dict
   returned: with O(baseline)
+not_recovered:
+  description: Why the server is not called recovered, in one text. Empty when it is.
+  type: str
+  returned: with O(wait_for)
+  sample: "Not recovered within 120 s: writes critical."
 """
 
 from ansible.module_utils.basic import AnsibleModule

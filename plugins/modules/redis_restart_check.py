@@ -33,7 +33,7 @@ options:
       - What M(oncall.incident.service_instances) returned for the systemd unit that would be restarted, its failure too. The unit is the
         server when its main process is the one that listens there. When nobody listens and the unit has no process, the server is
         stopped, and nothing is in the way of its start, unless the unit's configuration can be read and sets another port.
-      - Without it only the loss is judged.
+      - Without it, or with the result of a task that was skipped, only the loss is judged.
     type: dict
   data_directory:
     description: Directory of the server, for RV(on_disk). Empty takes that of the configuration that the unit's command names.

@@ -54,6 +54,14 @@ options:
     type: list
     elements: str
     default: [docker]
+  container:
+    description: Name of a container of which RV(only_container) says whether it is the service's. With O(runtime=compose).
+    type: str
+    default: ""
+  workers:
+    description: Whether to look for the processes below each main process, RV(instances[].workers).
+    type: bool
+    default: false
   timeout:
     description: How long one command may take.
     type: str
@@ -115,6 +123,13 @@ instances:
         - The rest of both may hold secrets and is not kept.
       type: list
       elements: str
+    changed:
+      description: When the state of a unit changed last, by the host's own clock.
+      type: str
+    workers:
+      description: The processes below the main process, by pid and start time. Empty without O(workers).
+      type: list
+      elements: str
 up:
   description: Whether there is an instance, and all of them are up.
   returned: success
@@ -124,6 +139,10 @@ starts:
   returned: success
   type: list
   elements: str
+only_container:
+  description: Whether O(container) is the service's container, and the service has no other.
+  returned: with O(container)
+  type: bool
 identity:
   description: Start, main process and restart counter of all. The same as long as nothing was started again or replaced.
   returned: success
@@ -143,8 +162,8 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.durations im
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
-from ansible_collections.oncall.incident.plugins.module_utils._service.instances import described
-from ansible_collections.oncall.incident.plugins.module_utils._service.looking import Compose, containers, unit
+from ansible_collections.oncall.incident.plugins.module_utils._service.instances import described, is_only
+from ansible_collections.oncall.incident.plugins.module_utils._service.looking import Compose, container_id, containers, unit, with_workers
 
 
 def main() -> None:
@@ -157,6 +176,8 @@ def main() -> None:
             "compose_directory": {"type": "str", "default": ""},
             "compose_files": {"type": "list", "elements": "str", "default": []},
             "container_command": {"type": "list", "elements": "str", "default": ["docker"]},
+            "container": {"type": "str", "default": ""},
+            "workers": {"type": "bool", "default": False},
             "timeout": {"type": "str", "default": "30s"},
         },
         supports_check_mode=True,
@@ -167,6 +188,7 @@ def main() -> None:
         seconds = parse_duration(params["timeout"], name="timeout")
         if seconds <= 0:
             raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 30s.", argument="timeout")
+        more: dict[str, t.Any] = {}
         bounded = functools.partial(run, seconds=seconds)
         if params["runtime"] == "systemd":
             found = unit(params["name"], scope=params["scope"], run=bounded)
@@ -176,7 +198,11 @@ def main() -> None:
                 container_command=params["container_command"],
             )
             found = containers(params["name"], compose=compose, run=bounded)
-        return {"changed": False, **described(found)}, None
+            if params["container"]:
+                more["only_container"] = is_only(container_id(params["container"], compose=compose, run=bounded), found)
+        if params["workers"]:
+            found = with_workers(found)
+        return {"changed": False, **described(found), **more}, None
 
     leave(module, work)
 

@@ -15,11 +15,12 @@ import typing as t
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
 from .._core.findings import must_fail, verdict
-from .._core.recovery import compare, not_ok
+from .._core.recovery import compare, not_ok, not_recovered
 from .._core.waiting import wait_from, watch_until_held
 from .args import Way, way_from
 from .decisions.availability import ALIVE_ALL_THE_SAME, is_sick
 from .decisions.facts import Request
+from .decisions.remedies import remedies_for
 from .health import refused
 from .health_args import request_from
 from .topology import Look, alone, look
@@ -74,6 +75,10 @@ def run(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[Inc
     if params["baseline"] is not None:
         compared = compare(statuses, baseline=params["baseline"], judged=wait.checks if wait else ())
         result.update(remaining=dict(compared.remaining), new=dict(compared.new))
+    if wait:
+        result["not_recovered"] = not_recovered(
+            statuses, awaited=wait.checks, held=waiting["held"], waited=waiting["waited"], worse=result.get("new", {}),
+        )
     return result, _problem(result, statuses, wait.checks if wait else None, params["fail_on"])
 
 
@@ -81,7 +86,8 @@ def as_result(seen: Look) -> dict[str, t.Any]:
     """A look as it appears in results."""
     return {
         **verdict(seen.findings, seen.skipped), "changed": False, "reachable": not seen.seed.error, "checks": seen.statuses(),
-        **seen.state.as_dict(), "recovery": seen.recovery, "recoveries": list(seen.recoveries), "server": dict(seen.server),
+        **seen.state.as_dict(), "recovery": seen.recovery, "remedies": remedies_for(seen.recovery),
+        "recoveries": list(seen.recoveries), "server": dict(seen.server),
         "topology": seen.kind or "single", "nodes": [dict(node) for node in seen.nodes], **seen.data,
     }
 

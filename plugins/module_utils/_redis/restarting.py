@@ -47,6 +47,8 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     speaks = is_itself(process, pid) if process and pid else None
     judged = Judged(listening=anybody, process=process, unit=unit_of_process(process), answered=spoken_to, speaks=speaks)
     service = params["service"]
+    if service is not None and service.get("skipped"):
+        service = None
     # Without a service only the loss is judged.
     proof = Proof(same=True)
     if service is not None:

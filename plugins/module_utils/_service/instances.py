@@ -18,6 +18,7 @@ from .._core.errors import Blind
 #: What is asked of systemd, systemd.exec(5) and org.freedesktop.systemd1(5).
 UNIT_PROPERTIES = (
     "Id", "LoadState", "ActiveState", "SubState", "Type", "MainPID", "InvocationID", "NRestarts", "ConsistsOf", "ExecStart", "Environment",
+    "StateChangeTimestampMonotonic",
 )
 #: What is asked of the container runtime: nothing that holds the container's environment. As JSON, since a field that a container
 #: lacks, such as its health, is an error in any other way of asking.
@@ -25,6 +26,7 @@ UNIT_PROPERTIES = (
 CONTAINER_FORMAT = (
     '[{{json .ID}},{{json .Name}},{{json .RestartCount}},{{json .State}},{{json (index .Config.Labels "com.docker.compose.oneoff")}}]'
 )
+ID_FORMAT = "{{.ID}}"
 _NO_HEALTH = ("", "none")
 
 
@@ -45,6 +47,8 @@ class Instance:
         members: of a unit that only groups others: those.
         paths: of a unit: the absolute paths in the command that starts it, and PGDATA of its environment, where Red Hat's units of
             PostgreSQL have the directory. The rest of both may hold a password.
+        changed: of a unit: when its state changed last, by the host's own clock.
+        workers: the processes below the main one, by pid and start time, where they were asked for.
     """
 
     id: str
@@ -58,6 +62,8 @@ class Instance:
     type: str = ""
     members: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    changed: str = ""
+    workers: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -66,7 +72,7 @@ class Instance:
 
     def as_dict(self) -> dict[str, t.Any]:
         """For results."""
-        return {**dataclasses.asdict(self), "members": list(self.members), "paths": list(self.paths)}
+        return {**dataclasses.asdict(self), "members": list(self.members), "paths": list(self.paths), "workers": list(self.workers)}
 
 
 def described(instances: t.Sequence[Instance]) -> dict[str, t.Any]:
@@ -75,6 +81,11 @@ def described(instances: t.Sequence[Instance]) -> dict[str, t.Any]:
         "instances": [one.as_dict() for one in instances], "up": bool(instances) and all(one.up for one in instances),
         "starts": [one.start for one in instances], "identity": [one.identity for one in instances],
     }
+
+
+def is_only(identity: str, instances: t.Sequence[Instance]) -> bool:
+    """Whether the container of this id is the only instance of a service."""
+    return [one.id for one in instances] == [identity]
 
 
 def from_systemd(text: str) -> Instance:
@@ -94,6 +105,7 @@ def from_systemd(text: str) -> Instance:
         up=said["ActiveState"] == "active", main_pid=int(said.get("MainPID", "0")),
         restarts=int(restarts) if restarts.isdigit() else None, type=said.get("Type", ""),
         members=tuple(sorted(said.get("ConsistsOf", "").split())),
+        changed=said.get("StateChangeTimestampMonotonic", ""),
         paths=(*_paths(said.get("ExecStart", "")), *_data_directory(said.get("Environment", ""))),
     )
 

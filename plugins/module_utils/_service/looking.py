@@ -11,9 +11,13 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .._core.errors import Blind
+from .._core.errors import Blind, IncidentError
 from .._module.programs import Ran
-from .instances import CONTAINER_FORMAT, UNIT_PROPERTIES, Instance, from_containers, from_systemd
+from .decisions.compose import compose_argv
+from .instances import CONTAINER_FORMAT, ID_FORMAT, UNIT_PROPERTIES, Instance, from_containers, from_systemd
+
+#: Field 22, counted from the state, which is field 3.
+_START_TIME = 19
 
 Run = t.Callable[[t.Sequence[str]], Ran]
 
@@ -29,8 +33,7 @@ class Compose:
 
     def argv(self, *words: str) -> list[str]:
         """A command of the project."""
-        where = ["--project-directory", self.directory] if self.directory else []
-        return [*self.command, *where, *(f"--file={file}" for file in self.files), *words]
+        return compose_argv(self.command, directory=self.directory, files=self.files, words=words)
 
 
 def unit(name: str, *, scope: str, run: Run) -> list[Instance]:
@@ -52,8 +55,67 @@ def containers(name: str, *, compose: Compose, run: Run) -> list[Instance]:
     ids = _said(compose.argv("ps", "--all", "--quiet", name), run).split()
     if not ids:
         return []
-    argv = [*compose.container_command, "inspect", "--type", "container", "--format", CONTAINER_FORMAT, *ids]
-    return from_containers(_said(argv, run))
+    return from_containers(_said(_inspect(compose, CONTAINER_FORMAT, ids), run))
+
+
+def container_id(name: str, *, compose: Compose, run: Run) -> str:
+    """The id of the container of this name.
+
+    Raises:
+        Blind: it cannot be looked at, or there is none.
+    """
+    return _said(_inspect(compose, ID_FORMAT, [name]), run).strip()
+
+
+class CommandFailed(IncidentError):
+    """A command in a container failed."""
+
+    kind = "command_failed"
+
+
+def run_in_containers(name: str, argv: t.Sequence[str], *, compose: Compose, run: Run) -> list[str]:
+    """Run a command in each container of a service, one after the other; the ids of the containers.
+
+    Raises:
+        Blind: they cannot be looked at.
+        CommandFailed: there are none, or the command failed in one. It was not run in those after that.
+    """
+    found = containers(name, compose=compose, run=run)
+    if not found:
+        raise CommandFailed(f"Service {name} has no container.", hint="Start the service, or correct its name.")
+    for one in found:
+        ran = run([*compose.container_command, "exec", one.id, *argv])
+        if ran.problem:
+            raise CommandFailed(
+                f"{' '.join(argv)} failed in container {one.name}: {ran.problem}", hint="Run it there by hand.", container=one.id,
+            )
+    return [one.id for one in found]
+
+
+def with_workers(instances: t.Sequence[Instance], *, proc: str = "/proc") -> list[Instance]:
+    """The instances with the processes below the main process of each, by pid and start time."""
+    return [dataclasses.replace(one, workers=tuple(_below(one.main_pid, proc)) if one.main_pid else ()) for one in instances]
+
+
+def _below(pid: int, proc: str) -> t.Iterator[str]:
+    for child in _read(f"{proc}/{pid}/task/{pid}/children").split():
+        # proc(5), stat: the command is in parentheses and may hold any; field 22 is the start time.
+        fields = _read(f"{proc}/{child}/stat").rpartition(")")[2].split()
+        if len(fields) > _START_TIME:
+            yield f"{child}.{fields[_START_TIME]}"
+        yield from _below(int(child), proc)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _inspect(compose: Compose, form: str, names: t.Sequence[str]) -> list[str]:
+    return [*compose.container_command, "inspect", "--type", "container", "--format", form, *names]
 
 
 def _said(argv: t.Sequence[str], run: Run) -> str:

@@ -15,6 +15,8 @@ import dataclasses
 import re
 import typing as t
 
+from ..._core.findings import Finding
+
 #: With any of these, SQL runs programs, or reads or writes files, as the server's own user of the operating system.
 REFUSED = ("pg_execute_server_program", "pg_read_server_files", "pg_write_server_files")
 #: With any of these, SQL ends other people's sessions: more than a query needs, and no way into the host.
@@ -81,6 +83,11 @@ def advice(rights: Rights) -> str:
 def remedy() -> str:
     """What to do about a login that is refused."""
     return f"Make it a role of its own: {MAKE_ROLE} {_NAME_IT}"
+
+
+def refused_for_good(findings: t.Iterable[Finding]) -> str:
+    """Why no login may run the query, whatever is done; empty when one may, or when that is not known yet."""
+    return " ".join(found.hint for found in findings if found.check == "probe" and found.detail.get("final"))
 
 
 def _listed(names: t.Sequence[str]) -> str:

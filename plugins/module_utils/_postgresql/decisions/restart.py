@@ -12,6 +12,8 @@ import dataclasses
 import typing as t
 
 COMMITS = "a commit waits for its synchronous standby (bring one back, or take it out of synchronous_standby_names and reload)"
+_START = "The server is stopped, and its start was asked for."
+_RESTART = "The restart of the server was asked for as the last resort."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,3 +66,19 @@ def _there(count: t.Optional[int], one: str, unseen: str) -> list[str]:
     if count is None:
         return [unseen]
     return [one] if count else []
+
+
+def restart_request(check: t.Mapping[str, t.Any], *, via: str, service: str) -> dict[str, t.Any]:
+    """How the restart of the server is asked for: `forbidden` (why it must not be now), `start_only` and `reason`.
+
+    Args:
+        check: what pg_restart_check returned. What is not seen counts as there, and only on the server's own host is it seen what the
+            unit is, so it is not asked elsewhere.
+        via: the way to the server.
+        service: name of the unit.
+    """
+    if via != "host":
+        elsewhere = f"only with postgres_via=host (here: {via}) can it be shown that unit {service} is this server. Restart it by hand"
+        return {"forbidden": [elsewhere], "start_only": False, "reason": _RESTART}
+    stopped = bool(check.get("stopped"))
+    return {"forbidden": list(check["obstacles"]), "start_only": stopped, "reason": _START if stopped else _RESTART}

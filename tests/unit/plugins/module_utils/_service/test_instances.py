@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -140,3 +141,50 @@ def test_how_it_is_asked() -> None:
     assert asked[1] == ["podman", "inspect", "--type", "container", "--format", instances.CONTAINER_FORMAT, "c0ffee"]
     assert "Env" not in instances.CONTAINER_FORMAT
     assert looking.containers("web", compose=compose, run=lambda _argv: Ran()) == []
+    assert looking.container_id("web-1", compose=compose, run=lambda argv: Ran(out=f"{argv[-2]}{argv[-1]}\n")) == "{{.ID}}web-1"
+
+
+@pytest.mark.parametrize(("found", "only"), [(["a"], True), (["b"], False), (["a", "b"], False), ([], False)])
+def test_the_only_container(found: list[str], only: bool) -> None:
+    made = [instances.Instance(id=one, name=one, start="", state="running", up=True, main_pid=1) for one in found]
+    assert instances.is_only("a", made) is only
+
+
+def test_workers_are_known_by_pid_and_start_time(tmp_path: Path) -> None:
+    def process(pid: int, children: str, since: int) -> None:
+        place = tmp_path / str(pid) / "task" / str(pid)
+        place.mkdir(parents=True)
+        (place / "children").write_text(children)
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (a) b) S {' '.join('0' for _ in range(18))} {since} 0 0\n")
+
+    process(7, "8 9 10 ", 100)
+    process(8, "11 ", 200)
+    process(9, "", 300)
+    process(11, "", 400)
+    unit = instances.Instance(id="x", name="x", start="", state="active", up=True, main_pid=7)
+    idle = instances.Instance(id="y", name="y", start="", state="inactive", up=False, main_pid=0)
+    found = looking.with_workers([unit, idle], proc=str(tmp_path))
+    assert [one.workers for one in found] == [("8.200", "11.400", "9.300"), ()]
+    assert found[0].identity == unit.identity
+
+
+def test_a_command_runs_in_each_container_until_it_fails() -> None:
+    asked: list[list[str]] = []
+
+    def run(argv: Any) -> Ran:
+        asked.append(list(argv))
+        if "ps" in argv:
+            return Ran(out="a b c\n")
+        if "inspect" in argv:
+            return Ran(out="\n".join(container().replace("c0ffee", one) for one in "abc"))
+        return Ran(problem="no such file" if broken and argv[2] == "b" else "")
+
+    compose, broken = looking.Compose(container_command=["podman"]), False
+    assert looking.run_in_containers("web", ["nginx", "-s", "reload"], compose=compose, run=run) == ["a", "b", "c"]
+    assert asked[-1] == ["podman", "exec", "c", "nginx", "-s", "reload"]
+    broken = True
+    with pytest.raises(looking.CommandFailed, match=r"nginx -s reload failed in container .*: no such file"):
+        looking.run_in_containers("web", ["nginx", "-s", "reload"], compose=compose, run=run)
+    assert asked[-1][2] == "b"
+    with pytest.raises(looking.CommandFailed, match="web has no container"):
+        looking.run_in_containers("web", ["true"], compose=compose, run=lambda _argv: Ran())

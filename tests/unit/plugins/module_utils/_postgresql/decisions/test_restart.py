@@ -8,7 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.restart import Dependants, restart_obstacles
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.restart import (
+    Dependants,
+    restart_obstacles,
+    restart_request,
+)
 
 NOBODY = Dependants(backups=0, replicas=0, commits=0)
 BOTH = {"despite_backup": True, "despite_replica": True}
@@ -37,3 +41,16 @@ def test_another_server_is_never_accepted() -> None:
 
 def test_nobody_depends_on_a_stopped_server() -> None:
     assert restart_obstacles(Dependants(), stopped=True, not_shown="") == []
+
+
+@pytest.mark.parametrize(("check", "via", "request_"), [
+    ({"obstacles": ["a backup runs"], "stopped": False}, "host",
+     {"forbidden": ["a backup runs"], "start_only": False, "reason": "The restart of the server was asked for as the last resort."}),
+    ({"obstacles": [], "stopped": True}, "host",
+     {"forbidden": [], "start_only": True, "reason": "The server is stopped, and its start was asked for."}),
+    ({"skipped": True}, "controller", {
+        "forbidden": ["only with postgres_via=host (here: controller) can it be shown that unit pg is this server. Restart it by hand"],
+        "start_only": False, "reason": "The restart of the server was asked for as the last resort."}),
+])
+def test_how_the_restart_is_asked_for(check: dict[str, Any], via: str, request_: dict[str, Any]) -> None:
+    assert restart_request(check, via=via, service="pg") == request_

@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._service.decisions import helping
+from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.compose import compose_argv
+
+ASKED = {"verb": "restart_service", "reason": "No slot is left."}
+FORCED = "Its restart was asked for (service_restart=always)."
+
+
+@pytest.mark.parametrize(("requests", "given", "raises", "restarts", "reason"), [
+    ([], {}, False, False, FORCED), ([ASKED], {}, False, True, "No slot is left."),
+    ([{"verb": "restart_database", "reason": "x"}], {}, False, False, FORCED),
+    ([ASKED], {"service": ""}, False, False, "No slot is left."), ([ASKED], {"restart": "never"}, False, False, "No slot is left."),
+    ([], {"restart": "always"}, False, True, FORCED), ([], {"service": "", "restart": "always"}, False, False, FORCED),
+    ([], {"pool_size": "30"}, True, False, FORCED),
+    ([], {"pool_size": 30, "pool_raised": True}, True, True, "The size of its connection pool was raised."),
+    ([], {"pool_size": 30, "pool_raised": True, "restart": "never"}, True, True, "The size of its connection pool was raised."),
+    ([], {"pool_size": 30, "pool_raised": True, "service": ""}, True, False, "The size of its connection pool was raised."),
+    ([ASKED, {**ASKED, "reason": "other"}], {"pool_size": 30, "pool_raised": True}, True, True, "No slot is left."),
+])
+def test_what_is_done_for_an_application(requests: list[Any], given: dict[str, Any], raises: bool, restarts: bool, reason: str) -> None:
+    options: dict[str, Any] = {"service": "shop", "restart": "auto", "pool_size": 0, "pool_raised": False, **given}
+    assert helping.help_plan(requests, **options) == {
+        "raises_pool": raises, "restarts": restarts, "acts": raises or restarts, "reason": reason,
+    }
+
+
+def test_the_share_of_a_host() -> None:
+    assert (helping.pool_share("20", instances=3), helping.pool_share(20, instances=0)) == (60, 0)
+
+
+@pytest.mark.parametrize(("total", "capacities", "limit", "room"), [
+    (97, [97, "120"], None, None), (98, [97, 120], None, 97), (1, [], None, 0), (98, [97], "200", None),
+    (98, [], 97, 97), (0, [], None, None),
+    (98, [200, None], None, 0),
+])
+def test_all_pools_must_fit(total: int, capacities: list[Any], limit: Any, room: int | None) -> None:
+    found = helping.pool_request(20, total=total, capacities=capacities, limit=limit, write=[], key="POOL", file="/etc/shop.env")
+    assert found["forbidden"] == ([] if room is None else [f"all pools together want {total} connections, the server gives {room}"])
+
+
+def test_how_a_pool_is_raised() -> None:
+    options: dict[str, Any] = {"total": 1, "capacities": [9], "limit": None, "file": "/etc/shop.env"}
+    line = helping.pool_request("20", write=[], key="POOL", **options)
+    assert (line["setting"], line["module"]) == ("POOL", "ansible.builtin.lineinfile")
+    assert line["args"] == {"path": "/etc/shop.env", "regexp": "^POOL=", "line": "POOL=20"}
+    own = helping.pool_request(20, write=["shopctl", "pool={size}"], key="", **options)
+    assert (own["setting"], own["module"]) == ("shopctl pool={size}", "ansible.builtin.command")
+    assert own["args"] == {"argv": ["shopctl", "pool=20"]}
+
+
+@pytest.mark.parametrize(("text", "size"), [("20", 20), (" 20\n", 20), ('"20";', 20), ("", 0), ("none", 0), ("2²", 2)])
+def test_the_size_that_a_pool_has(text: str, size: int) -> None:
+    assert helping.pool_read(text) == size
+
+
+@pytest.mark.parametrize(("up", "starts", "since"), [
+    (True, ["b"], True), (False, ["b"], False), (True, ["a"], False), (True, ["a", "b"], False), (True, ["b", "c"], True), (True, [], True),
+])
+def test_everything_was_started_again(up: bool, starts: list[str], since: bool) -> None:
+    assert helping.restarted({"up": up, "starts": starts}, before={"starts": ["a"]}) is since
+
+
+@pytest.mark.parametrize(("runtime", "start_only", "target", "state", "forbidden"), [
+    ("systemd", False, {"runtime": "systemd", "scope": "user", "service": "shop"}, "restarted", ["no"]),
+    ("systemd", True, {"runtime": "systemd", "scope": "user", "service": "shop", "start": True}, "started", ["no"]),
+    ("compose", False, {"runtime": "compose", "project": "/opt", "service": "shop"}, "restarted", ["no"]),
+    ("compose", True, {"runtime": "compose", "project": "/opt", "service": "shop"}, "started", ["no", "service_start_only is for systemd"]),
+])
+def test_what_a_restart_says(runtime: str, start_only: bool, target: dict[str, Any], state: str, forbidden: list[str]) -> None:
+    found = helping.restart_call("shop", runtime=runtime, scope="user", project="/opt", start_only=start_only, forbidden=["no"])
+    assert found == {"target": target, "state": state, "forbidden": forbidden}
+
+
+def look(*instances: dict[str, Any]) -> dict[str, Any]:
+    """What service_instances returns."""
+    usual = {"id": "a", "main_pid": 7, "start": "1", "state": "running", "workers": ["8.100"], "changed": "500"}
+    return {"instances": [{**usual, **one} for one in instances]}
+
+
+@pytest.mark.parametrize(("before", "after", "workers", "state"), [
+    (look({}), look({}), False, False), (look({}), look({"workers": ["9.200"]}), True, False),
+    (look({}), look({"workers": ["8.100", "9.200"]}), True, False), (look({}), look({"workers": []}), False, False),
+    (look({}), look({"workers": ["8.200"]}), True, False), (look({}), look({"changed": "600"}), False, True),
+    (look({}), look({"workers": ["9.200"], "changed": "600", "main_pid": 70}), False, False),
+    (look({}), look({"workers": ["9.200"], "changed": "600", "start": "2"}), False, False),
+    (look({}), look({"workers": ["9.200"], "changed": "600", "state": "exited"}), False, False),
+    (look({}), look({"workers": ["9.200"], "changed": "600", "id": "b"}), False, False),
+    (look({}), look({"workers": ["9.200"], "changed": ""}), True, False),
+    (look({}, {"id": "b"}), look({"workers": ["9.200"]}, {"id": "b"}), False, False),
+    (look({}, {"id": "b"}), look({"workers": ["9.200"]}, {"id": "b", "workers": ["6.200"]}), True, False),
+    (look({}, {"id": "b"}), look({"workers": ["9.200"]}, {"id": "b", "state": "exited"}), True, False),
+    (look({}), look(), False, False), ({"failed": True}, look({}), False, False), (look({}), {"failed": True}, False, False),
+])
+def test_two_looks_show_a_reload(before: dict[str, Any], after: dict[str, Any], workers: bool, state: bool) -> None:
+    assert helping.reloaded(after, before=before, evidence="workers") is workers
+    assert helping.reloaded(after, before=before, evidence="state") is state
+
+
+@pytest.mark.parametrize(("directory", "files", "words", "argv"), [
+    ("", [], ["ps"], ["docker", "compose", "ps"]),
+    ("/opt", ["a.yml", "b.yml"], ["exec", "-T", "web"],
+     ["docker", "compose", "--project-directory", "/opt", "--file=a.yml", "--file=b.yml", "exec", "-T", "web"]),
+])
+def test_words_of_compose(directory: str, files: list[str], words: list[str], argv: list[str]) -> None:
+    assert compose_argv(["docker", "compose"], directory=directory, files=files, words=words) == argv
