@@ -35,7 +35,8 @@ class ActionModule(ActionBase):
         except IncidentError as exc:
             return {**result, "changed": False, "failed": True, **exc.as_result()}
         host = str((task_vars or {}).get("inventory_hostname", ""))
+        ids = plan.ids(host)
         return {
-            **result, "changed": False, "restricted": True, "ids": plan.ids(host), "hash": plan.hash, "run": plan.run,
+            **result, "changed": False, "restricted": True, "ids": ids, "approved": ids, "hash": plan.hash, "run": plan.run,
             "baseline": dict(plan.baseline.get(host, {})),
         }

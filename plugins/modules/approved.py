@@ -52,6 +52,11 @@ ids:
   returned: when there is a plan
   type: list
   elements: str
+approved:
+  description: The same as RV(ids), for the option C(approved) of a mitigating module. Without a plan it is absent, which is no restriction.
+  returned: when there is a plan
+  type: list
+  elements: str
 hash:
   description: The plan's hash.
   returned: when there is a plan

@@ -57,3 +57,27 @@ class Budget:
     def as_dict(self) -> dict[str, t.Any]:
         """The limits as they enter results and the plan's hash (not what is spent: that is no limit)."""
         return {"max_victims": self.max_count, "max_percent": self.max_percent}
+
+
+def spent(
+    actions: t.Iterable[t.Mapping[str, t.Any]], *, verbs: t.Collection[str], outcomes: t.Optional[t.Collection[str]] = None,
+    touched: bool = True, detail: str = "", default: int = 1,
+) -> int:
+    """How much of a limit the actions of a run have used already.
+
+    Args:
+        actions: as in results; those of older records have no `touched`.
+        verbs: the actions that the limit is for.
+        outcomes: only these outcomes count; None counts all.
+        touched: leave out actions that are known not to have touched their target. What may have been touched counts.
+        detail: the key of an action's detail that says how much it used; empty counts each action once.
+        default: what an action without this key used.
+    """
+    counted = [
+        action for action in actions
+        if action.get("verb") in verbs and (outcomes is None or action.get("outcome") in outcomes)
+        and not (touched and action.get("touched") is False)
+    ]
+    if not detail:
+        return len(counted)
+    return sum(int((action.get("detail") or {}).get(detail, default)) for action in counted)

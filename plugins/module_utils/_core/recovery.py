@@ -100,6 +100,39 @@ def compare(now: t.Mapping[str, str], *, baseline: t.Mapping[str, str], judged: 
     return Comparison(remaining=remaining, new=worse)
 
 
+def reasons(found: t.Iterable[t.Union[str, t.Mapping[str, t.Any]]]) -> str:
+    """One text of all sentences that apply; empty when none does.
+
+    Args:
+        found: sentences, of which empty ones do not apply, or mappings with `text` and `there`, which says whether it applies.
+    """
+    applying = (one if isinstance(one, str) else str(one["text"]) if one["there"] else "" for one in found)
+    return " ".join(text.strip() for text in applying if text.strip())
+
+
+def not_recovered(
+    statuses: t.Mapping[str, str], *, awaited: t.Collection[str], held: bool, waited: float, worse: t.Mapping[str, str],
+) -> str:
+    """Why a subject is not called recovered, in one text; empty when it is.
+
+    Args:
+        statuses: status by check in the last look.
+        awaited: the checks that were waited for.
+        held: whether they held for long enough.
+        waited: for how long it was waited, seconds.
+        worse: status of the checks that are worse than at the start.
+    """
+    troubled = {check: status for check, status in statuses.items() if check in awaited and status != OK}
+    return reasons((
+        {"text": f"Not recovered within {waited:.0f} s: {_listed(troubled) or 'the checks did not hold'}.", "there": not held},
+        {"text": f"Worse than at the start: {_listed(worse)}.", "there": bool(worse)},
+    ))
+
+
+def _listed(statuses: t.Mapping[str, str]) -> str:
+    return ", ".join(f"{check} {status}" for check, status in sorted(statuses.items()))
+
+
 def _rank(status: str) -> int:
     # A baseline travels through files and variables: a word we do not know must not make things look better.
     return STATUSES.index(status) if status in STATUSES else 0

@@ -3,9 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core import actions
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
-from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
+from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget, spent
 
 
 @pytest.mark.parametrize(
@@ -29,3 +32,32 @@ def test_senseless_limits_are_refused(kwargs: dict[str, float]) -> None:
 
 def test_what_is_spent_is_no_limit_and_not_in_the_hash() -> None:
     assert Budget(max_count=1, spent=3).as_dict() == Budget(max_count=1).as_dict()
+
+
+def acted(verb: str, outcome: str, *, touched: bool | None = None, **detail: Any) -> dict[str, Any]:
+    """An action as a module returns it."""
+    return actions.Action(f"{verb}|x", verb, {}, "because", outcome, detail, touched).as_dict()
+
+
+@pytest.mark.parametrize(("found", "used"), [
+    ([], 0),
+    ([acted("terminate", "gone"), acted("cancel", "still_running"), acted("cancel", "unknown"), acted("cancel", "failed")], 4),
+    ([acted("cancel", "not_permitted", signals=["cancel"])], 1),
+    ([acted("terminate", "failed", touched=False), acted("terminate", "refused"), acted("terminate", "planned")], 0),
+    ([acted("vacuum", "done")], 0),
+    ([{"verb": "terminate"}, {"verb": "terminate", "touched": None}], 2),
+])
+def test_what_may_have_been_touched_is_charged(found: list[dict[str, Any]], used: int) -> None:
+    assert spent(found, verbs=["cancel", "terminate"]) == used
+
+
+@pytest.mark.parametrize(("found", "options", "used"), [
+    ([acted("clear", "gone"), acted("clear", "failed"), acted("clear", "refused")], {"outcomes": ["gone", "refused"], "touched": False}, 2),
+    ([acted("clear", "gone"), acted("clear", "refused")], {"outcomes": ["gone", "refused"]}, 1),
+    ([acted("clear", "done", removed=3), acted("clear", "done"), acted("clear", "refused", removed=9)], {"detail": "removed"}, 4),
+    ([acted("clear", "done", removed="3"), acted("clear", "done"), acted("clear", "not_permitted", removed=9)],
+     {"detail": "removed", "default": 0, "touched": False}, 12),
+    ([{"verb": "clear", "detail": None}], {"detail": "removed", "default": 2}, 2),
+])
+def test_how_it_is_counted_can_be_said(found: list[dict[str, Any]], options: dict[str, Any], used: int) -> None:
+    assert spent(found, verbs=["clear"], **options) == used

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding, Skipped
-from ansible_collections.oncall.incident.plugins.module_utils._core.recovery import Hold, compare, not_ok, status_by_check
+from ansible_collections.oncall.incident.plugins.module_utils._core.recovery import (
+    Hold,
+    compare,
+    not_ok,
+    not_recovered,
+    reasons,
+    status_by_check,
+)
 
 
 def test_the_worst_of_a_check_counts_and_skipped_is_unknown() -> None:
@@ -87,3 +94,25 @@ def test_compare(before: dict[str, str], now: dict[str, str], judged: list[str],
     compared = compare(now, baseline=before, judged=judged)
     found: tuple[Any, Any] = (dict(compared.remaining), dict(compared.new))
     assert found == (remaining, new)
+
+
+@pytest.mark.parametrize(("found", "text"), [
+    ([], ""), ([""], ""), (["A.", "", "B."], "A. B."),
+    ([{"text": "A.", "there": False}, {"text": "B.", "there": True}, {"text": "", "there": True}], "B."),
+])
+def test_reasons_are_those_that_apply(found: list[Any], text: str) -> None:
+    assert reasons(found) == text
+
+
+@pytest.mark.parametrize(("statuses", "held", "worse", "text"), [
+    ({"blocking": "ok", "vacuum": "critical"}, True, {}, ""),
+    ({"blocking": "critical", "availability": "unknown", "vacuum": "critical"}, False, {},
+     "Not recovered within 120 s: availability unknown, blocking critical."),
+    ({"blocking": "ok"}, False, {}, "Not recovered within 120 s: the checks did not hold."),
+    ({"blocking": "ok"}, True, {"vacuum": "critical", "aof": "warning"}, "Worse than at the start: aof warning, vacuum critical."),
+    ({"blocking": "warning"}, False, {"blocking": "warning"},
+     "Not recovered within 120 s: blocking warning. Worse than at the start: blocking warning."),
+])
+def test_why_it_is_not_recovered(statuses: dict[str, str], held: bool, worse: dict[str, str], text: str) -> None:
+    said = not_recovered(statuses, awaited=["blocking", "availability"], held=held, waited=120.004, worse=worse)
+    assert said == text
