@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.oncall.incident.plugins.module_utils._bans.client import DEFAULT_SOCKET
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import specs
 
 from tests.support.scenarios import SCENARIOS, plays
@@ -94,7 +93,3 @@ def test_every_scenario_that_investigates_uses_such_an_entry_point() -> None:
         looking = [play for play in plays(path) if play.get("tags") == ["investigate"]]
         doors = [task["ansible.builtin.import_role"] for play in looking for task in play["tasks"]]
         assert doors and {(door["name"].rpartition(".")[2], door["tasks_from"]) for door in doors} <= known
-
-
-def test_the_role_and_the_module_mean_the_same_socket() -> None:
-    assert f"fail2ban_socket or '{DEFAULT_SOCKET}'" in (ROLES / "fail2ban" / "vars" / "main.yml").read_text()

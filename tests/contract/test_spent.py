@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
-from ansible_collections.oncall.incident.plugins.module_utils._core import actions
+from ansible_collections.oncall.incident.plugins.module_utils._core import actions, limits
 
 ROLES = Path(__file__).parents[2] / "roles"
 
@@ -23,8 +23,9 @@ def expression(role: str, name: str) -> str:
 
 def spent(text: str, found: list[dict[str, Any]]) -> int:
     """What the expression makes of a run's actions."""
-    made = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(text)
-    return int(made.render(incident_actions=found))
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    environment.filters["oncall.incident.spent"] = limits.spent
+    return int(environment.from_string(text).render(incident_actions=found))
 
 
 def action(verb: str, outcome: str, *, touched: bool | None = None, **detail: Any) -> dict[str, Any]:
