@@ -124,6 +124,15 @@ biggest:
   description: "For each directory of O(look_below): files and directories with their bytes, and whether it was looked through whole."
   returned: success
   type: dict
+full:
+  description: The file systems on which C(disk_space) or C(disk_inodes) is critical.
+  returned: success
+  type: list
+  elements: str
+full_reason:
+  description: The same as a sentence with the highest percentage. Empty when none is full.
+  returned: success
+  type: str
 held:
   description: Whether no file system was critical, for as long as was asked.
   returned: when O(wait_for) is given
@@ -132,6 +141,10 @@ waited:
   description: Seconds until it held, or until the time was up.
   returned: when O(wait_for) is given
   type: float
+not_recovered:
+  description: Why it is not called recovered. Empty when there is room.
+  returned: when O(wait_for) is given
+  type: str
 """
 
 import time
@@ -140,6 +153,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import told
 from ansible_collections.oncall.incident.plugins.module_utils._host.looking import Survey, survey, wait_until_roomy
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
@@ -173,9 +187,10 @@ def main() -> None:
             deleted_warning_bytes=params["deleted_warning_bytes"], look_below=params["look_below"], most=params["most"],
         )
         if params["wait_for"] is None:
-            return {"changed": False, **survey(asked)}, None
+            return {"changed": False, **told(survey(asked))}, None
         hold, timeout = (parse_duration(params["wait_for"][name], name=f"wait_for.{name}") for name in ("hold", "timeout"))
-        return {"changed": False, **wait_until_roomy(asked, hold=hold, timeout=timeout, clock=time.monotonic, sleep=time.sleep)}, None
+        waited = wait_until_roomy(asked, hold=hold, timeout=timeout, clock=time.monotonic, sleep=time.sleep)
+        return {"changed": False, **told(waited)}, None
 
     leave(module, work)
 

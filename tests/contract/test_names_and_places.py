@@ -11,20 +11,16 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.oncall.incident.plugins.module_utils._bans.client import DEFAULT_SOCKET
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import specs
+
+from tests.support.scenarios import SCENARIOS, plays
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
 TABLES = sorted(path.parents[1].name for path in ROLES.glob("*/meta/other_names.yml"))
 ROLE_NAMES = sorted(path.parents[1].name for path in ROLES.glob("*/meta/argument_specs.yml"))
 DOCUMENTED = {role: set(specs.load_options(ROLES, role)) for role in ROLE_NAMES}
-PLAYBOOKS = sorted((ROOT / "playbooks").glob("[!_]*.yml"))
 INVESTIGATE = sorted(ROLES.glob("*/tasks/investigate*.yml"))
-#: Roles that a guard checks: those of the scenarios' subjects, and what every scenario has.
-GUARDED = {
-    role for path in PLAYBOOKS for role in re.findall(r"^ +role: (\w+)$", path.read_text(), flags=re.MULTILINE)
-} | {"incident", "evidence"}
 
 
 def tasks(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -36,8 +32,22 @@ def tasks(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+def subjects(path: Path) -> list[dict[str, Any]]:
+    """Whom a scenario's guard checks."""
+    return [subject for play in plays(path) for task in play["tasks"] for subject in task.get("vars", {}).get("incident_subjects", [])]
+
+
 def test_every_guarded_role_has_a_table() -> None:
-    assert set(TABLES) == GUARDED
+    guarded = {subject["role"] for path in SCENARIOS for subject in subjects(path)}
+    assert set(TABLES) == guarded | {"incident", "evidence"}, "and what every scenario has"
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_a_guard_checks_the_hosts_of_every_play(path: Path) -> None:
+    guard, *others = plays(path)
+    assert guard["hosts"] == "all,localhost" and guard["name"] == "Guard"
+    known = {subject["hosts"] for subject in subjects(path)}
+    assert known and {part for play in others for part in play["hosts"].replace("}}:{{", "}}\n{{").splitlines()} == known
 
 
 def test_names_of_others_are_none_of_ours_and_ours_exist() -> None:
@@ -81,11 +91,7 @@ def test_investigate_says_first_where_it_looks(path: Path) -> None:
 
 def test_every_scenario_that_investigates_uses_such_an_entry_point() -> None:
     known = {(path.parents[1].name, path.stem) for path in INVESTIGATE}
-    for path in PLAYBOOKS:
-        plays = [play for play in yaml.safe_load(path.read_text()) if play.get("tags") == ["investigate"]]
-        doors = [task["ansible.builtin.import_role"] for play in plays for task in play["tasks"]]
+    for path in SCENARIOS:
+        looking = [play for play in plays(path) if play.get("tags") == ["investigate"]]
+        doors = [task["ansible.builtin.import_role"] for play in looking for task in play["tasks"]]
         assert doors and {(door["name"].rpartition(".")[2], door["tasks_from"]) for door in doors} <= known
-
-
-def test_the_role_and_the_module_mean_the_same_socket() -> None:
-    assert f"fail2ban_socket or '{DEFAULT_SOCKET}'" in (ROLES / "fail2ban" / "vars" / "main.yml").read_text()

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.scenarios import SCENARIOS, plays
+
 EVIDENCE = "oncall.incident.evidence"
-SCENARIOS = sorted(path for path in (ROOT / "playbooks").glob("*.yml") if not path.name.startswith("_"))
 
 
 def doors(play: dict[str, Any]) -> list[tuple[str, str]]:
@@ -29,8 +28,7 @@ def hosts(play: dict[str, Any]) -> set[str]:
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_hosts_are_kept_before_they_are_changed_and_the_rest_after_they_were_measured(path: Path) -> None:
-    plays = yaml.safe_load(path.read_text(encoding="utf-8"))
-    numbered = [(number, play, door) for number, play in enumerate(plays) for door in doors(play)]
+    numbered = [(number, play, door) for number, play in enumerate(plays(path)) for door in doors(play)]
     changing = [(number, play) for number, play, (_role, door) in numbered if door.startswith("mitigate")]
     measuring = [number for number, _play, (_role, door) in numbered if door.startswith("verify")]
     first = [(number, play) for number, play, door in numbered if door == (EVIDENCE, "snapshot")]

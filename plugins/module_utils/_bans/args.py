@@ -15,8 +15,9 @@ import typing as t
 from .._core.addresses import Network, resolve_inputs
 from .._core.durations import parse_duration
 from .._core.errors import BadInput, CannotReach
-from .client import DEFAULT_SOCKET, Clock, connect
+from .client import Clock, connect
 from .daemons import CROWDSEC, FAIL2BAN, Backend, CrowdSec, Fail2ban, has_crowdsec
+from .decisions.daemon import DEFAULT_SOCKET
 
 AUTO = "auto"
 

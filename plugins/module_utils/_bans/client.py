@@ -29,7 +29,6 @@ END = b"<F2B_END_COMMAND>"
 CLOSE = b"<F2B_CLOSE_COMMAND>"
 #: Old enough for every server, the Python 2 ones of 0.11 among them.
 OUR_PROTOCOL = 2
-DEFAULT_SOCKET = "/var/run/fail2ban/fail2ban.sock"
 SOCKET, CLIENT = "socket", "client"
 _CHUNK = 65536
 _NO_CLIENT_COMMAND = 127

@@ -12,7 +12,10 @@ import os.path
 import typing as t
 
 from ..._core.errors import Blind
-from ..._core.findings import Finding, Skipped, judge, verdict
+from ..._core.findings import CRITICAL, UNKNOWN, Finding, Skipped, judge, verdict
+
+#: The checks that say whether there is room.
+ROOM = ("disk_space", "disk_inodes")
 
 
 class Usage(t.Protocol):
@@ -74,3 +77,30 @@ def judge_disk(path: str, usage: Usage, *, warning: float, critical: float) -> d
         percent = round(100.0 * (total - available) / total, 1)
         findings.append(judge(check, percent, warning=warning, critical=critical, unit="percent", hint=hint, subject=path, detail=found))
     return verdict(findings, skipped)
+
+
+def told(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """A survey's result with what it means for a runbook: who is full, and why it is not called recovered.
+
+    Args:
+        result: of a survey; `held` and `waited` only where room was waited for.
+    """
+    full = _room(result, statuses=(CRITICAL,))
+    means: dict[str, t.Any] = {"full": _subjects(full), "full_reason": ""}
+    if full:
+        most = max(finding["observed"] for finding in full)
+        means["full_reason"] = f"{', '.join(means['full'])} is at {most} percent."
+    if "held" in result:
+        left = _subjects(_room(result, statuses=(CRITICAL, UNKNOWN)))
+        means["not_recovered"] = "" if result["held"] and not left else (
+            f"Not recovered within {result['waited']:.0f} s: no room on {', '.join(left) or '?'}."
+        )
+    return {**result, **means}
+
+
+def _room(result: t.Mapping[str, t.Any], *, statuses: t.Collection[str]) -> list[t.Mapping[str, t.Any]]:
+    return [finding for finding in result["findings"] if finding["check"] in ROOM and finding["status"] in statuses]
+
+
+def _subjects(findings: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
+    return list(dict.fromkeys(str(finding["subject"]) for finding in findings))

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Blind
-from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import judge_disk, nearest
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import judge_disk, nearest, told
 
 
 @dataclasses.dataclass
@@ -56,3 +57,32 @@ def test_nothing_can_be_reached() -> None:
 
     with pytest.raises(Blind):
         nearest("/data", statvfs)
+
+
+def found(check: str, status: str, subject: str, observed: float = 50.0) -> dict[str, Any]:
+    """A finding as in results."""
+    return {"check": check, "status": status, "subject": subject, "observed": observed}
+
+
+ROOMY, FULL = found("disk_space", "ok", "/"), found("disk_space", "critical", "/srv", 97.2)
+INODES, GROWTH = found("disk_inodes", "critical", "/srv", 99.0), found("disk_growth", "critical", "/", 100.0)
+
+
+@pytest.mark.parametrize(("findings", "full", "reason"), [
+    ([ROOMY, GROWTH, found("disk_space", "warning", "/var", 85.0)], [], ""),
+    ([ROOMY, FULL], ["/srv"], "/srv is at 97.2 percent."),
+    ([FULL, INODES, found("disk_space", "critical", "/var", 93.0)], ["/srv", "/var"], "/srv, /var is at 99.0 percent."),
+])
+def test_who_is_full(findings: list[Any], full: list[str], reason: str) -> None:
+    result = {"findings": findings, "status": "x"}
+    assert told(result) == {**result, "full": full, "full_reason": reason}
+
+
+@pytest.mark.parametrize(("held", "findings", "text"), [
+    (True, [ROOMY, GROWTH], ""),
+    (True, [ROOMY, FULL], "Not recovered within 60 s: no room on /srv."),
+    (False, [found("disk_space", "unknown", "/a"), FULL, INODES], "Not recovered within 60 s: no room on /a, /srv."),
+    (False, [ROOMY], "Not recovered within 60 s: no room on ?."),
+])
+def test_why_there_is_no_room(held: bool, findings: list[Any], text: str) -> None:
+    assert told({"findings": findings, "held": held, "waited": 60.02})["not_recovered"] == text

@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.recovery import not_kept_out, not_let_in
+
+A, B = "192.0.2.7", "198.51.100.9"
+
+
+def finding(check: str, status: str, *, subject: str = A, observed: Any = None, hint: str = "") -> dict[str, Any]:
+    """A finding as in results."""
+    return {"check": check, "status": status, "subject": subject, "observed": observed, "hint": hint}
+
+
+def access(held: bool, *findings: dict[str, Any]) -> dict[str, Any]:
+    """A result of access_health with wait_for."""
+    return {"held": held, "findings": list(findings)}
+
+
+BANNED = finding("let_in", "critical", observed="banned by sshd as 192.0.2.7", hint="Lift the ban.")
+LET_IN = finding("let_in", "ok")
+SILENT = {"held": False, "findings": [
+    finding("port", "critical", subject="tcp 22", observed="refused", hint="Start it."),
+    finding("port", "warning", subject="tcp 80", observed="slow"), finding("port", "ok", subject="tcp 81"),
+]}
+
+
+@pytest.mark.parametrize(("seen", "served", "reached", "text"), [
+    (access(True, LET_IN, finding("daemon", "ok", subject="")), {"held": True}, {"held": True}, ""),
+    (access(True, LET_IN), {}, {"skipped": True}, ""),
+    (access(False, BANNED, LET_IN), {}, {}, "let_in 192.0.2.7: banned by sshd as 192.0.2.7. Lift the ban."),
+    (access(False, BANNED, finding("let_in", "unknown", subject=B, observed="not seen", hint="Use become.")), {}, {},
+     "let_in 192.0.2.7: banned by sshd as 192.0.2.7. Lift the ban. let_in 198.51.100.9: not seen. Use become."),
+    (access(False, LET_IN), {}, {}, "what should be so did not hold."),
+    ({"findings": [LET_IN]}, {}, {}, "what should be so did not hold."),
+    (access(True, LET_IN), SILENT, {}, "On its own host tcp 22: refused. Start it. tcp 80: slow."),
+    (access(True, LET_IN), {"held": False}, SILENT,
+     "On its own host the service did not keep answering. From edge1 tcp 22: refused. Start it. tcp 80: slow."),
+    # Nobody was asked about: that is no proof.
+    (access(True, finding("daemon", "ok", subject="")), {}, {}, "No address was judged."),
+])
+def test_why_they_are_not_let_in(seen: dict[str, Any], served: dict[str, Any], reached: dict[str, Any], text: str) -> None:
+    assert not_let_in(seen, served=served, reached=reached, vantage="edge1") == text
+
+
+def spared(address: str, *reasons: str) -> dict[str, Any]:
+    """Somebody whom fail2ban_ban left alone."""
+    return {"target": {"address": address}, "reasons": list(reasons), "would_match": True}
+
+
+WARNED = finding("bans", "warning", subject="", observed=9, hint="Many.")
+WELL = {"status": "warning", "findings": [WARNED]}
+HELD = access(True, finding("kept_out", "ok"))
+DONE = [{"verb": "ban", "outcome": "done", "target": {"address": A}}]
+GUESSED_INSIDE = {"worst": [{"address": "10.1.2.3", "failed": 30}]}
+SIX = [f"203.0.113.{number}" for number in range(1, 7)]
+
+
+@pytest.mark.parametrize(("given", "text"), [
+    ({"actions": DONE, "named": A}, ""),
+    ({}, ""),
+    ({"access": access(False, finding("kept_out", "critical", observed="no rule drops it", hint="See the jail."))},
+     "kept_out 192.0.2.7: no rule drops it. See the jail."),
+    ({"daemon": {"status": "critical", "findings": [WARNED, finding("jails", "critical", subject="sshd", observed=0, hint="Load it.")]}},
+     "jails sshd: 0. Load it."),
+    ({"daemon": {"status": "unknown", "findings": []}}, "The daemon could not be judged."),
+    # Those over the limit go on attacking; the operator who was spared does not.
+    ({"actions": DONE, "banned": {"protected": [spared(B, "over_limit"), spared("192.0.2.1", "operator")]}},
+     "1 attackers remain over the limit of fail2ban_max_victims and are not banned: 198.51.100.9. Run it again, or raise the limit."),
+    ({"actions": DONE, "banned": {"protected": [spared(one, "over_limit") for one in [*SIX, SIX[0]]]}},
+     (f"6 attackers remain over the limit of fail2ban_max_victims and are not banned: {', '.join(SIX[:5])} and more. "
+      "Run it again, or raise the limit.")),
+    # Somebody attacked and nobody is kept out.
+    ({"logins": {"worst": [{"address": A, "failed": 30}]}}, "1 attackers were found and none is kept out."),
+    ({"logins": {"worst": [{"address": A, "failed": 30}]}, "banned": {"protected": [spared(A, "operator")]}}, ""),
+    ({"logins": GUESSED_INSIDE, "banned": {"protected": [spared("10.1.2.3", "private")]}},
+     "1 attackers were found and none is kept out."),
+    ({"logins": GUESSED_INSIDE, "banned": {"protected": [spared("10.1.2.3", "private", "never_ban")]}}, ""),
+    ({"logins": {"worst": [{"address": A, "failed": 3}]}}, ""),
+])
+def test_why_they_are_not_kept_out(given: dict[str, Any], text: str) -> None:
+    about = {"daemon": WELL, "banned": {}, "logins": {}, "named": [], "actions": [], **given}
+    assert not_kept_out(about.pop("access", HELD), min_failures=20, **about) == text
