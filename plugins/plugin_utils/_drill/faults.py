@@ -148,7 +148,7 @@ def read(program: Path) -> Fault:
         raise BadInput(f"{path}: the fault's description cannot be read: {exc}", hint="See docs/drills.md for what it says.") from exc
     except (KeyError, TypeError, AttributeError, ValueError) as exc:
         said = f"{exc.args[0]} is missing" if isinstance(exc, KeyError) else str(exc)
-        raise BadInput(f"{path}: this does not describe a fault: {said}.", hint="See docs/drills.md for what it says.") from exc
+        raise BadInput(f"{path}: this does not describe a fault: {said.rstrip('.')}.", hint="See docs/drills.md for what it says.") from exc
 
 
 def _described(program: Path, data: Any) -> Fault:
