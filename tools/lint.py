@@ -78,9 +78,11 @@ def ruff() -> tuple[bool, str]:
 
 
 def mypy() -> tuple[bool, str]:
-    """Types, strictly: all of the collection's plugins, the command, the demo and the suite's tools."""
+    """Types, strictly: all of the collection's plugins, the faults of drills, the command, the demo and the suite's tools."""
     packages = ["ansible_collections.oncall.incident.plugins", "oncall_incident", "demo", "tools.suite"]
-    return call([sys.executable, "-m", "mypy", "--no-error-summary", *(part for name in packages for part in ("-p", name))])
+    faults = [path.stem for path in sorted((ROOT / "roles" / "drill" / "files").rglob("*.py"))]
+    chosen = [*(part for name in packages for part in ("-p", name)), *(part for name in faults for part in ("-m", name))]
+    return call([sys.executable, "-m", "mypy", "--no-error-summary", *chosen])
 
 
 def yamllint() -> tuple[bool, str]:

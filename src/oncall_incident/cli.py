@@ -158,6 +158,7 @@ def drill(
     policy: Annotated[str, typer.Option("--policy", metavar="NAME|FILE", help="The severity policy.", show_default=False)] = "",
     extra_vars: Annotated[Many, typer.Option("-e", "--extra-vars", metavar="VARS", help="key=value, inline YAML, or @file.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Break the hosts without being asked.")] = False,
+    validate: Annotated[bool, typer.Option("--validate", help="Only check the drill's file; touches nothing.")] = False,
     timeout: Annotated[
         str | None, typer.Option("--timeout", metavar="TIME", help="End the drill after this time; faults are taken back."),
     ] = None,
@@ -170,9 +171,13 @@ def drill(
 ) -> None:
     """See texts.DRILL."""
     found = _bind()
-    from .commands.drill import drill_and_show, show_drills
+    from .commands.drill import drill_and_show, show_drills, validate_and_show
     from .running.request import Request, seconds
 
+    if validate:
+        if not name:
+            raise Stop("--validate: no drill is named.", hint="Write incident drill --validate FILE, or the name of a drill.")
+        raise typer.Exit(int(validate_and_show(name, found=found, policy=policy, as_json=as_json)))
     if not name:
         show_drills(found, as_json=as_json)
         return

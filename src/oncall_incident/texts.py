@@ -124,11 +124,14 @@ Examples:
       for a timer (see docs/drills.md)
   incident drill my-drill.yml -i inventories/staging -r blocked
       a drill of your own, one round of it
+  incident drill --validate my-drill.yml
+      what is wrong with its file; touches nothing
 
 \b
 Exit statuses:
     0  passed, 1 failed, 2 bad input or a host that must not be broken,
     4  refused by the operator, 124 timed out, 130 interrupted
+    With --validate: 0 valid, 2 not
 """
 
 

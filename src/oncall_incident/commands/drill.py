@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.text import Text
 
 from .. import who
-from ..drill import cards, definition, hosts
+from ..drill import cards, definition, hosts, validation
 from ..drill.course import Drilling
 from ..drill.definition import Drill
 from ..drill.executions import Executions
@@ -34,7 +34,7 @@ from ..errors import Stop
 from ..evidence import policy as policies
 from ..evidence import settings
 from ..exits import Exit
-from ..running import collection, request
+from ..running import ansible_cfg, collection, request
 from ..running.collection import Collection
 from ..running.programs import ansible_playbook
 from ..running.request import Request
@@ -50,10 +50,12 @@ def drill_and_show(
 ) -> Exit:
     """Drill, show the score card, give the exit status."""
     cwd = Path.cwd()
-    drill = definition.choose(asked.scenario, collection=found.path, cwd=cwd)
+    rules = policies.load(policy or settings.load().policy)
+    drill = definition.load(definition.locate(asked.scenario, collection=found.path, cwd=cwd))
+    _refuse_unfit(asked.scenario, _problems(drill, found=found, cwd=cwd, rules=rules))
     chosen = _chosen(drill, rounds)
     _check_lifetime(lifetime, drill)
-    promised = _severity(severity or drill.severity, policy)
+    promised = Severity(rules, rules.require(severity or drill.severity or rules.default))
     request.check_inventory(asked, configured=None, cwd=cwd)
     request.check_files(asked, cwd=cwd)
     program = ansible_playbook()
@@ -112,6 +114,42 @@ def drill_and_show(
     return Exit.RECOVERED if made["passed"] else Exit.FAILED
 
 
+def validate_and_show(name: str, *, found: Collection, policy: str, as_json: bool) -> Exit:
+    """Say what is wrong with a drill, without touching anything."""
+    cwd = Path.cwd()
+    path = definition.locate(name, collection=found.path, cwd=cwd)
+    rules = policies.load(policy or settings.load().policy)
+    drill: Drill | None = None
+    try:
+        drill = definition.load(path)
+        wrong = _problems(drill, found=found, cwd=cwd, rules=rules)
+    except Stop as stop:
+        wrong = [validation.of_stop("", stop)]
+    if as_json:
+        told = [{"key": one.key, "message": one.message} for one in wrong]
+        typer.echo(json.dumps({"drill": path.stem, "file": str(path), "valid": not wrong, "problems": told}))
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        if drill and not wrong:
+            rounds = ", ".join(part.name for part in drill.rounds)
+            console.print(Text(f"{name}: valid. Rounds: {rounds}; recovered by {drill.scenario}. Nothing was touched."))
+        for one in wrong:
+            console.print(Text(str(one) if drill is None else f"{name}: {one}"))
+    return Exit.USAGE if wrong else Exit.RECOVERED
+
+
+def _problems(drill: Drill, *, found: Collection, cwd: Path, rules: policies.Policy) -> list[validation.Problem]:
+    configured = ansible_cfg.read(environ=os.environ, cwd=cwd).get("collections_path")
+    roots = collection.search_roots(found, configured=configured, home=Path.home())
+    return validation.problems(drill, collection=found.path, roots=roots, cwd=cwd, policy=rules)
+
+
+def _refuse_unfit(name: str, wrong: Sequence[validation.Problem]) -> None:
+    if wrong:
+        more = f" There are {len(wrong) - 1} more." if wrong[1:] else ""
+        raise Stop(f"{name}: {wrong[0]}", hint=f"Nothing was touched.{more} incident drill --validate {name} lists what is wrong.")
+
+
 def show_drills(found: Collection, *, as_json: bool) -> None:
     """List the drills."""
     drills = definition.listed(found.path)
@@ -156,11 +194,6 @@ def _chosen(drill: Drill, names: Sequence[str]) -> list[definition.Round]:
     if unknown:
         raise Stop(f"--round {unknown[0]}: {drill.name} has no such round.", hint=f"It has: {', '.join(known)}.")
     return [known[name] for name in names] or list(drill.rounds)
-
-
-def _severity(level: str, policy: str) -> Severity:
-    rules = policies.load(policy or settings.load().policy)
-    return Severity(rules, rules.require(level or rules.default))
 
 
 def _check_lifetime(lifetime: str, drill: Drill) -> None:

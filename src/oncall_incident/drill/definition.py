@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
@@ -25,6 +26,7 @@ DEFAULT_TARGETS = {"detect": "1m", "mitigate": "5m", "recover": "15m"}
 INTERRUPTS = ("controller", "host")
 
 Json = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,23 +130,23 @@ def listed(collection: Path) -> list[Drill]:
     return [load(path) for path in sorted(directory(collection).glob("*.yml"))]
 
 
-def choose(name: str, *, collection: Path, cwd: Path) -> Drill:
-    """The drill of that name, or the one in the file at that path.
+def locate(name: str, *, collection: Path, cwd: Path) -> Path:
+    """The file of the drill of that name, or the file at that path.
 
     Raises:
-        Stop: there is none, or it is not a drill.
+        Stop: there is none.
     """
     path = cwd / Path(name).expanduser()
     if path.suffix in (".yml", ".yaml"):
         if path.is_file():
-            return load(path)
+            return path
         raise Stop(f"{name}: there is no such file.", hint=f"Looked for {path}.")
     known = {found.stem: found for found in directory(collection).glob("*.yml")}
     wanted = name.replace("_", "-")
     if wanted not in known:
         meant = suggest(wanted, known, likeness=0.5)
         raise Stop(f"{name}: there is no such drill.", hint=f"{meant}The drills are: {', '.join(sorted(known)) or 'none'}.")
-    return load(known[wanted])
+    return known[wanted]
 
 
 def load(path: Path) -> Drill:
@@ -155,7 +157,7 @@ def load(path: Path) -> Drill:
     """
     try:
         return _drill(path.stem, _data(path))
-    except (OSError, yaml.YAMLError) as exc:
+    except (OSError, UnicodeError, yaml.YAMLError) as exc:
         raise Stop(f"{path}: cannot be read: {exc}") from exc
     except KeyError as exc:
         raise Stop(f"{path}: {exc.args[0]} is missing.", hint="See the drills of role drill for what a drill says.") from exc
@@ -165,20 +167,57 @@ def load(path: Path) -> Drill:
 
 def _data(path: Path) -> dict[str, Any]:
     """What a drill's file says, and of what it does not say what the drill beside it says that it is `like`."""
-    data = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    data = _mapping(path)
     if (name := data.pop("like", None)) is None:
         return data
-    other = dict(yaml.safe_load(path.with_name(f"{name}.yml").read_text(encoding="utf-8")))
+    other = _mapping(path.with_name(f"{name}.yml"))
     if "like" in other:
         raise ValueError(f"like: {name} is itself like another drill; name that one")
     return {**other, **data, "elsewhere": [part["name"] for part in other["rounds"]]}
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(data, Mapping):
+        raise TypeError(f"{path.name} is not a mapping of keys")
+    return dict(data)
+
+
+@contextlib.contextmanager
+def _within(where: str) -> Iterator[None]:
+    """What is wrong in there says where."""
+    try:
+        yield
+    except KeyError as exc:
+        raise ValueError(f"{where}: {exc.args[0]} is missing") from exc
+    except (TypeError, AttributeError, ValueError) as exc:
+        raise ValueError(f"{where}: {exc}") from exc
+
+
+def _list(data: Json, key: str) -> list[Any]:
+    """What is there as a list; a text would be taken for its letters.
+
+    Raises:
+        KeyError: it is missing.
+    """
+    if not isinstance(data[key], list):
+        raise TypeError(f"{key} is not a list")
+    return list(data[key])
+
+
+def _each(data: Json, key: str, make: Callable[[Any], T]) -> list[T]:
+    found = []
+    for number, entry in enumerate(_list(data, key)):
+        with _within(f"{key}[{number}]"):
+            found.append(make(entry))
+    return found
 
 
 def _drill(name: str, data: Json) -> Drill:
     _only(data, "the drill", {"description", "scenario", "targets", "rounds", "severity", "state", "steady", "elsewhere"})
     targets = {**DEFAULT_TARGETS, **data.get("targets", {})}
     _only(targets, "targets", set(DEFAULT_TARGETS))
-    rounds = [_round(entry) for entry in data["rounds"]]
+    rounds = _each(data, "rounds", _round)
     if not rounds:
         raise ValueError("rounds is empty")
     state = dict(data.get("state", {}))
@@ -234,29 +273,43 @@ def _round(data: Json) -> Round:
     interrupt_at = str(data.get("interrupt_at", ""))
     if interrupt_at and interrupt != "controller":
         raise ValueError("interrupt_at wants interrupt: controller")
-    for fault in data["faults"]:
-        _only(fault, "a fault", {"fault", "hosts", "user", "params"})
-        _ = fault["fault"], fault["hosts"]
-    for probe in data.get("afterwards", ()):
-        _only(probe, "what must be true afterwards", {"name", "hosts", "command", "says", "before"})
-        _ = probe["name"], probe["hosts"], probe["command"]
-        if re.search(r"[\"`$\\]", f"{probe.get('says', '')}{probe.get('before', '')}"):
-            raise ValueError(f"{probe['name']}: what it has to print is plain words")
+    faults = _each(data, "faults", _fault)
+    afterwards = _each(data, "afterwards", _probe) if "afterwards" in data else []
     return Round(
-        name=str(data["name"]), faults=[dict(fault) for fault in data["faults"]], findings=[str(check) for check in data["findings"]],
-        actions=[
-            Expected(verb=str(entry["verb"]), target={key: str(value) for key, value in entry.get("target", {}).items()},
-                     host=str(entry.get("host", "*")))
-            for entry in data["actions"]
-        ],
+        name=str(data["name"]), faults=faults, findings=[str(check) for check in _list(data, "findings")],
+        actions=_each(data, "actions", _expected),
         at_least=int(data.get("at_least", 1)), interrupt=interrupt, interrupt_at=interrupt_at,
         extra_vars=[str(value) for value in data.get("extra_vars", ())],
         again=bool(data.get("again", True)), in_vain=[str(value) for value in data.get("in_vain", ())],
-        afterwards=[dict(probe) for probe in data.get("afterwards", ())],
+        afterwards=afterwards,
     )
 
 
+def _fault(data: Json) -> Json:
+    _only(data, "a fault", {"fault", "hosts", "user", "params"})
+    _ = data["fault"], data["hosts"]
+    return dict(data)
+
+
+def _probe(data: Json) -> Json:
+    _only(data, "what must be true afterwards", {"name", "hosts", "command", "says", "before"})
+    _ = data["name"], data["hosts"], data["command"]
+    if re.search(r"[\"`$\\]", f"{data.get('says', '')}{data.get('before', '')}"):
+        raise ValueError(f"{data['name']}: what it has to print is plain words")
+    return dict(data)
+
+
+def _expected(data: Json) -> Expected:
+    _only(data, "an action", {"verb", "target", "host"})
+    target = {key: str(value) for key, value in data.get("target", {}).items()}
+    return Expected(verb=str(data["verb"]), target=target, host=str(data.get("host", "*")))
+
+
 def _only(data: Json, what: str, known: set[str]) -> None:
+    if not isinstance(data, Mapping):
+        raise TypeError(f"{what} is not a mapping of keys")
     unknown = sorted(set(data) - known)
     if unknown:
-        raise ValueError(f"{what} has unknown keys: {', '.join(unknown)}")
+        near = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.6)
+        meant = f". Did you mean {near[0]}?" if near else ""
+        raise ValueError(f"{what} has unknown keys: {', '.join(unknown)}{meant}")

@@ -128,6 +128,14 @@ def search_path(collection: Collection, *, linked_root: Path | None, configured:
     return ":".join([*([str(root)] if root else []), configured or DEFAULT_PATHS])
 
 
+def search_roots(collection: Collection, *, configured: str | None, home: Path) -> list[Path]:
+    """The directories in which Ansible will look for ansible_collections/, ours first."""
+    return [
+        *([collection.root] if collection.root else []), *_roots(configured or DEFAULT_PATHS, home),
+        *(Path(entry or ".").resolve() for entry in sys.path),
+    ]
+
+
 def versions(collection: Collection) -> Mapping[str, str]:
     """The versions of everything that takes part, for --version and the record."""
     from importlib.metadata import PackageNotFoundError, version

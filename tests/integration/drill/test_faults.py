@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.plugin_utils._drill import faults
 
 from demo.postgres import Server
 from tests.support.need import need
@@ -102,19 +103,19 @@ def as_user(user: str, *argv: str) -> int:
 
 def test_two_of_a_kind_come_and_go_each_by_itself(host: Host) -> None:
     paths = [host.place / "first", host.place / "second"]
-    faults = [touching(path) for path in paths]
-    done = host.door("inject", *faults)
+    wanted = [touching(path) for path in paths]
+    done = host.door("inject", *wanted)
     assert done.returncode == 0, done.stdout
     assert all(path.exists() for path in paths)
     names = ["oncall-drill-test-1-touch_file", "oncall-drill-test-2-touch_file"]
-    assert sorted(path.name for path in host.scripts.iterdir()) == sorted([*names, *(f"{name}.kept" for name in names)])
+    assert sorted(path.name for path in host.scripts.iterdir()) == sorted(f"{name}{end}" for name in names for end in ("", ".d", ".kept"))
     assert sorted(path.name for path in host.units.glob("*.timer")) == [f"{name}-remove.timer" for name in names]
     # The way back of one takes back that one: as its timer would.
     armed = json.loads((host.units / f"{names[1]}-remove.timer").read_text())
     assert armed["argv"] == [str(host.scripts / names[1]), "remove"]
     subprocess.run(armed["argv"], check=True, timeout=30)
     assert [path.exists() for path in paths] == [True, False]
-    done = host.door("remove", *faults)
+    done = host.door("remove", *wanted)
     assert done.returncode == 0, done.stdout
     assert not any(path.exists() for path in paths)
     assert list(host.scripts.iterdir()) == []
@@ -122,15 +123,15 @@ def test_two_of_a_kind_come_and_go_each_by_itself(host: Host) -> None:
 
 
 def test_ways_back_are_armed_before_any_fault_and_go_backwards(host: Host) -> None:
-    faults = [touching(host.place / f"file{number}") for number in range(3)]
-    done = host.door("inject", *faults)
+    wanted = [touching(host.place / f"file{number}") for number in range(3)]
+    done = host.door("inject", *wanted)
     assert done.returncode == 0, done.stdout
     calls = [line for line in (host.units / "calls").read_text().splitlines() if line.startswith("systemd-run")]
     numbers = [(int(re.findall(r"--unit=oncall-drill-test-(\d)-", line)[0]), "--on-active" in line) for line in calls]
     assert numbers == [(3, True), (2, True), (1, True), (1, False), (2, False), (3, False)]
     after = [json.loads((host.units / f"oncall-drill-test-{number}-touch_file-remove.timer").read_text())["after"] for number in (1, 2, 3)]
     assert after == ["15m 20s", "15m 10s", "15m 0s"]
-    assert host.door("remove", *faults).returncode == 0
+    assert host.door("remove", *wanted).returncode == 0
 
 
 def test_what_root_will_run_can_be_changed_by_nobody(host: Host) -> None:
@@ -150,7 +151,12 @@ def test_what_root_will_run_can_be_changed_by_nobody(host: Host) -> None:
     assert as_user(USER, "mv", str(script), str(script) + ".away") != 0
     assert as_user(USER, "touch", str(host.scripts / "mine")) != 0
     # It may hold passwords.
-    assert as_user(OTHER, "cat", str(script)) != 0
+    asked = host.scripts / f"{script.name}.d" / "fault.json"
+    assert (asked.owner(), asked.stat().st_mode & 0o7777) == ("root", 0o640)
+    assert as_user(USER, "cat", str(asked)) == 0 and as_user(OTHER, "cat", str(asked)) != 0
+    for file in sorted(asked.parent.iterdir()):
+        assert as_user(USER, "sh", "-c", f"echo >> {file}") != 0 and as_user(USER, "rm", "-f", str(file)) != 0, file
+    assert as_user(USER, "touch", str(asked.with_name("json.py"))) != 0
     kept = Path(f"{script}.kept")
     assert (kept.owner(), kept.stat().st_mode & 0o7777, (kept / "made").owner()) == (USER, 0o700, USER)
     assert host.door("remove", touching(path, user=USER)).returncode == 0
@@ -164,21 +170,19 @@ def test_a_fault_that_is_roots_alone_is_refused_as_somebody_else(host: Host) -> 
     assert not path.exists() and not host.scripts.exists() and not (host.units / "calls").exists()
 
 
-def rendered(host: Host, fault: str, names: Sequence[str] = ("here",), *, user: str = "root", **params: Any) -> list[Path]:
-    """The fault's program, one for each host, as the role would write it."""
-    (host.place / "templates").symlink_to(ROOT / "roles/drill/templates")
-    done = host.play(
-        [
-            {"ansible.builtin.include_vars": str(ROOT / "roles/drill/vars/main.yml")},
-            {"ansible.builtin.template": {
-                "src": f"faults/{fault}.j2", "dest": f"{host.place}/{{{{ inventory_hostname }}}}.{fault}", "mode": "0750",
-            }},
-        ],
-        names=names, drill_id="test", drill_directory=str(host.place / "drill"), __drill_number=1,
-        drill_faults=[{"fault": fault, "hosts": "app", "user": user, "params": params}],
-    )
-    assert done.returncode == 0, done.stdout
-    return [host.place / f"{name}.{fault}" for name in names]
+def laid_out(host: Host, fault: str, names: Sequence[str] = ("here",), *, user: str = "root", **params: Any) -> list[Path]:
+    """The fault's program, one for each host, beside what the role would write of its parameters."""
+    found = faults.find(fault, roots=[])
+    programs = []
+    for name in names:
+        place = host.place / f"{name}.d"
+        (place / "kept").mkdir(parents=True)
+        for file, text in found.files().items():
+            (place / file).write_text(text)
+        asked = {"unit": f"oncall-drill-test-1-{fault}", "user": user, "mark": f"mark{name:0>4}"[-8:], "kept": str(place / "kept")}
+        (place / "fault.json").write_text(json.dumps({**asked, "params": faults.filled(found, params)}))
+        programs.append(place / found.program.name)
+    return programs
 
 
 def called(host: Host, *argv: str) -> subprocess.CompletedProcess[str]:
@@ -188,46 +192,33 @@ def called(host: Host, *argv: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_server_that_does_not_run_cannot_be_frozen(host: Host) -> None:
-    (program,) = rendered(host, "redis_frozen")
+    (program,) = laid_out(host, "redis_frozen")
     (host.units / "main_pid").write_text("0\n")
-    done = called(host, str(program), "inject")
-    assert (done.returncode, done.stdout.strip()) == (1, "redis-server does not run: there is nothing to freeze")
-    done = called(host, str(program), "remove")
+    done = called(host, sys.executable, str(program), "inject")
+    assert (done.returncode, done.stderr.strip()) == (1, "redis-server does not run: there is nothing to freeze")
+    done = called(host, sys.executable, str(program), "remove")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert called(host, str(program), "left").stdout == ""
+    assert called(host, sys.executable, str(program), "left").stdout == ""
 
 
 def test_one_that_runs_is_frozen_and_thawed(host: Host) -> None:
-    (program,) = rendered(host, "redis_frozen")
+    (program,) = laid_out(host, "redis_frozen")
     with subprocess.Popen(["sleep", "600"]) as process:
         try:
             (host.units / "main_pid").write_text(f"{process.pid}\n")
-            done = called(host, "systemd-run", "--unit=freeze", "--uid=root", "--", str(program), "inject")
+            done = called(host, "systemd-run", "--unit=freeze", "--uid=root", "--", sys.executable, str(program), "inject")
             assert done.returncode == 0, done.stderr
-            assert called(host, str(program), "left").stdout.strip() == "redis-server is frozen"
-            assert called(host, str(program), "remove").returncode == 0
-            assert called(host, str(program), "left").stdout == ""
+            assert called(host, sys.executable, str(program), "left").stdout.strip() == "redis-server is frozen"
+            assert called(host, sys.executable, str(program), "remove").returncode == 0
+            assert called(host, sys.executable, str(program), "left").stdout == ""
         finally:
             process.kill()
-
-
-@pytest.mark.parametrize(("fault", "params"), [
-    ("cut_off", {"file": "/nowhere/*", "litter": True}), ("pg_cut_off", {"application": "drill-holder", "database": "shop"}),
-    ("redis_cut_off", {"url": "redis://localhost"}),
-])
-def test_hosts_that_go_away_do_so_in_the_same_way(host: Host, fault: str, params: dict[str, Any]) -> None:
-    (program,) = rendered(host, fault, **params)
-    text = program.read_text()
-    compile(text, str(program), "exec")
-    common = (ROOT / "roles/drill/templates/include/host_away.py.j2").read_text()
-    assert text.count(common[common.index("def inject"):common.index("def main")]) == 1
-    assert len(re.findall(r"^def (?:inject|remove|left|listening|active|begun_over_ssh)\(", text, flags=re.MULTILINE)) == 6
 
 
 def test_two_hosts_hold_locks_in_one_database_and_each_takes_back_its_own(host: Host, server18: Server) -> None:
     conninfo = server18.conninfo()
     names = ("app1", "app2")
-    programs = dict(zip(names, rendered(
+    programs = dict(zip(names, laid_out(
         host, "pg_sessions", names, conninfo=conninfo, holders=2, waiters=1, idle=1, prepared=1,
     ), strict=True))
 
@@ -271,7 +262,7 @@ def test_who_takes_back_a_user_s_sessions_comes_to_the_server_as_that_user(host:
     server18.execute(f"GRANT CREATE ON SCHEMA public TO {USER}")
     # No user is named: the server is told the one who asks.
     conninfo = f"host=127.0.0.1 port={server18.port} dbname=postgres password=drill"
-    (program,) = rendered(host, "pg_sessions", user=USER, conninfo=conninfo, holders=1, prepared=1)
+    (program,) = laid_out(host, "pg_sessions", user=USER, conninfo=conninfo, holders=1, prepared=1)
     asks = "SELECT DISTINCT usename::text FROM pg_stat_activity WHERE application_name LIKE 'drill-%'"
     try:
         done = called(host, "systemd-run", "--unit=one", "--uid=root", "--", sys.executable, str(program), "inject")

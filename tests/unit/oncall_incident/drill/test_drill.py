@@ -48,7 +48,7 @@ def test_the_drills_that_are_shipped_can_be_read_and_their_faults_are_there() ->
         assert (ROOT / "playbooks" / f"{one.scenario.replace('-', '_')}.yml").is_file(), one.name
         for part in one.rounds:
             for fault in part.faults:
-                assert (ROOT / "roles" / "drill" / "templates" / "faults" / f"{fault['fault']}.j2").is_file(), fault
+                assert (ROOT / "roles" / "drill" / "files" / "faults" / f"{fault['fault']}.py").is_file(), fault
     for scenario in (ROOT / "molecule").glob("*/inventory/hosts.yml"):
         assert scenario.parent.parent.name in [one.name for one in drills]
 
