@@ -123,12 +123,12 @@ def test_connection_arguments_are_documented_as_they_are(fragment: Any, args: An
 def test_role_defaults_are_documented_as_they_are(role: str) -> None:
     base = ROOT / "roles" / role
     defaults = yaml.safe_load((base / "defaults" / "main.yml").read_text()) or {}
-    doors = yaml.safe_load((base / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    entry_points = yaml.safe_load((base / "meta" / "argument_specs.yml").read_text())["argument_specs"]
     seen: dict[str, Any] = {}
-    for door, spec in doors.items():
+    for entry_point, spec in entry_points.items():
         for name, option in spec.get("options", {}).items():
             if "default" in option:
-                assert seen.setdefault(name, option["default"]) == option["default"], f"{door}: {name} has another default elsewhere"
+                assert seen.setdefault(name, option["default"]) == option["default"], f"{entry_point}: {name} has another default elsewhere"
     plain = {name: value for name, value in defaults.items() if "{{" not in str(value)}
     shared = {name for name in seen if name.startswith(f"{role}_")}
     assert {name: seen.get(name) for name in plain} == plain
@@ -136,10 +136,10 @@ def test_role_defaults_are_documented_as_they_are(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_door_of_a_role_is_documented(role: str) -> None:
+def test_every_entry_point_of_a_role_is_documented(role: str) -> None:
     base = ROOT / "roles" / role
-    doors = {path.stem for path in (base / "tasks").glob("*.yml")} & {"investigate", "mitigate", "verify"}
-    assert doors <= set(yaml.safe_load((base / "meta" / "argument_specs.yml").read_text())["argument_specs"])
+    entry_points = {path.stem for path in (base / "tasks").glob("*.yml")} & {"investigate", "mitigate", "verify"}
+    assert entry_points <= set(yaml.safe_load((base / "meta" / "argument_specs.yml").read_text())["argument_specs"])
     assert (base / "README.md").is_file(), "Galaxy refuses a role without a README"
 
 
@@ -176,8 +176,8 @@ def test_examples_of_a_page_are_real(page: str) -> None:
     playbooks = "".join((ROOT / "playbooks" / f"{scenario}.yml").read_text() for scenario in SCENARIOS)
     known = set(re.findall(r"\bvariable: (incident_\w+)", playbooks))
     for role in ROLES:
-        doors = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
-        known |= {name for door in doors.values() for name in door.get("options", {})}
+        entry_points = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+        known |= {name for entry_point in entry_points.values() for name in entry_point.get("options", {})}
     for block in blocks:
         yaml.safe_load(block)
         assert set(re.findall(rf"\b((?:{'|'.join(ROLES)})_\w+):", block)) <= known

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A mitigate door changes nothing by itself: only through our mitigating modules or through `act`, and never in a handler.
+"""A mitigate entry point changes nothing by itself: only through our mitigating modules or through `act`, and never in a handler.
 
-Everything a door includes is followed.
+Everything an entry point includes is followed.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ KEYWORDS = {
 
 
 def task_files(role: Path) -> list[Path]:
-    """All files of a role that its mitigate door can reach: every one but the other doors."""
+    """All files of a role that its mitigate entry point can reach: all but those of the other entry points."""
     looking = ("investigate", "verify", "host")
     return [path for path in sorted((role / "tasks").rglob("*.yml")) if path.stem.partition("_")[0] not in looking]
 
@@ -89,7 +89,7 @@ def tasks(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def problems(found: list[dict[str, Any]]) -> list[str]:
-    """What a mitigate door must not hold."""
+    """What a mitigate entry point must not hold."""
     said = []
     for task in tasks(found):
         name = task.get("name", "?")
@@ -108,13 +108,13 @@ def problems(found: list[dict[str, Any]]) -> list[str]:
     return said
 
 
-DOORS = [role for role in sorted(ROLES.iterdir()) if (role / "tasks" / "mitigate.yml").is_file()]
-#: Roles that have no such door and that mitigate doors of others include.
+MITIGATING = [role for role in sorted(ROLES.iterdir()) if (role / "tasks" / "mitigate.yml").is_file()]
+#: Roles without such an entry point that mitigate entry points of other roles include.
 INCLUDED = [ROLES / "reach"]
 
 
-@pytest.mark.parametrize("role", DOORS + INCLUDED, ids=lambda role: role.name)
-def test_mitigate_doors_act_by_contract(role: Path) -> None:
+@pytest.mark.parametrize("role", MITIGATING + INCLUDED, ids=lambda role: role.name)
+def test_mitigate_entry_points_act_by_contract(role: Path) -> None:
     said = {
         str(path.relative_to(ROOT)): found
         for path in task_files(role) if (found := problems(yaml.safe_load(path.read_text()) or []))
@@ -127,12 +127,12 @@ def test_no_role_has_handlers(role: Path) -> None:
     assert not (role / "handlers").exists()
 
 
-@pytest.mark.parametrize("role", DOORS, ids=lambda role: role.name)
-def test_a_mitigate_door_asks_first(role: Path) -> None:
-    for door in (role / "tasks").glob("mitigate*.yml"):
-        text = door.read_text()
+@pytest.mark.parametrize("role", MITIGATING, ids=lambda role: role.name)
+def test_a_mitigate_entry_point_asks_first(role: Path) -> None:
+    for path in (role / "tasks").glob("mitigate*.yml"):
+        text = path.read_text()
         first = text.index("tasks_from: permit")
-        assert all(first < text.find(module) or module not in text for module in (*ACTING, "optional/", "runtime/", "restart.yml")), door
+        assert all(first < text.find(module) or module not in text for module in (*ACTING, "optional/", "runtime/", "restart.yml")), path
 
 
 @pytest.mark.parametrize(("task", "said"), [
