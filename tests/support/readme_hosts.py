@@ -9,7 +9,6 @@ Started by `hosts()` as `unshare --net --mount -- python -m tests.support.readme
 from __future__ import annotations
 
 import contextlib
-import datetime
 import json
 import os
 import shutil
@@ -30,8 +29,6 @@ ROOT = Path(__file__).resolve().parents[2]
 #: RFC 5737's addresses for documentation.
 ADDRESSES = {"db1.example.org": "192.0.2.10", "cache1.example.org": "192.0.2.20", "www.example.org": "192.0.2.30"}
 REDIS_PASSWORD = "cache-secret"
-#: Certbot's certificate expires soon, so that there is something to renew.
-LEFT = datetime.timedelta(days=5)
 
 
 @dataclass(frozen=True)
@@ -90,11 +87,21 @@ def _private_etc(directory: Path) -> None:
         subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
 
 
+def _trust(authority: pki.Authority) -> None:
+    """As update-ca-certificates does it, in the copy of /etc."""
+    pem = authority.write(Path("/etc/ssl/certs/readme.pem"))
+    argv = ["openssl", "x509", "-subject_hash", "-noout", "-in", str(pem)]
+    digest = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+    pem.with_name(f"{digest}.0").symlink_to(pem.name)
+
+
 def _serve(directory: Path) -> None:
     """Everything that README's inventory leads to, until the input ends."""
     _private_etc(directory)
     name = "www.example.org"
-    issued = pki.root().intermediate().issue(name, ends=LEFT)
+    authority = pki.root()
+    issued = authority.intermediate().issue(name, lasts=90 * pki.DAY, ends=60 * pki.DAY)
+    _trust(authority)
     certificate, key = issued.write(Path("/etc/letsencrypt/live") / name)
     certificate.rename(certificate.with_name("fullchain.pem"))
     key.rename(key.with_name("privkey.pem"))
