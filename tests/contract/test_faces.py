@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
 from ansible_collections.oncall.incident.plugins.doc_fragments import postgresql, redis
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql import args as postgresql_args
 from ansible_collections.oncall.incident.plugins.module_utils._redis import args as redis_args
+from typer.core import TyperGroup
+
+from oncall_incident import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-README = (ROOT / "README.md").read_text()
+REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
 PAGES = ["README.md", *sorted(f"roles/{path.parent.name}/README.md" for path in (ROOT / "roles").glob("*/README.md"))]
 SCENARIOS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml") if not path.name.startswith("_"))
@@ -42,9 +46,9 @@ def documentation(module: str) -> dict[str, Any]:
 
 
 def first_column(heading: str) -> list[str]:
-    """The names in the first column of the README's table under a heading."""
-    section = README.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    return re.findall(r"^\| `([^`]+)` \|", section, flags=re.MULTILINE)
+    """The names in the first column of the reference's first table under a heading."""
+    section = REFERENCE.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0].split("\n### ", 1)[0]
+    return re.findall(r"^\| \[?`([^`]+)`(?:\]\([^)]*\))? \|", section, flags=re.MULTILINE)
 
 
 def test_versions_are_one() -> None:
@@ -68,11 +72,30 @@ def test_nothing_was_added_in_a_version_to_come(module: str) -> None:
     assert added <= [int(part) for part in GALAXY["version"].split(".")]
 
 
-def test_readme_lists_every_scenario() -> None:
+def commands(group: TyperGroup, before: str) -> list[str]:
+    """The commands below a group, as they are typed."""
+    found = []
+    for name, command in group.commands.items():
+        inner = commands(command, f"{before} {name}") if isinstance(command, TyperGroup) else []
+        found += inner or [f"{before} {name}"]
+    return found
+
+
+def test_the_reference_lists_every_command() -> None:
+    app = typer.main.get_command(cli.app)
+    assert isinstance(app, TyperGroup)
+    assert sorted(first_column("Commands")) == sorted(commands(app, "incident"))
+
+
+def test_the_reference_lists_every_role() -> None:
+    assert sorted(first_column("Roles")) == ROLES
+
+
+def test_the_reference_lists_every_scenario() -> None:
     assert sorted(first_column("Scenarios")) == [name.replace("_", "-") for name in SCENARIOS]
 
 
-def test_readme_lists_every_module_and_plugin() -> None:
+def test_the_reference_lists_every_module_and_plugin() -> None:
     actions = {path.stem for path in (ROOT / "plugins" / "action").glob("*.py")}
     callbacks = {path.stem for path in (ROOT / "plugins" / "callback").glob("*.py")}
     assert sorted(first_column("Modules and plugins")) == sorted({*MODULES, *actions, *callbacks})

