@@ -159,5 +159,5 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             try:
                 values[name] = given[name]
             except AnsibleError:
-                continue  # it needs something that is known only later; the door it belongs to validates it again
+                continue  # it needs something that is known only later; the entry point it belongs to validates it again
         return [f"{error.rstrip('.')} ({host})." for error in specs.value_errors(values, options)]

@@ -15,7 +15,7 @@ author:
   - The oncall.incident contributors (@oncall-incident)
 description:
   - Says in one sentence what the tasks after it look at, where, as whom and by which way, so that a look at the wrong server is seen at
-    once. It stands first in every C(investigate) door of this collection. The recorder keeps the sentence as an event of its own.
+    once. It stands first in every C(investigate) entry point of this collection. The recorder keeps the sentence as an event of its own.
   - It runs on the controller and connects to nothing. Passwords are not taken. The user on the managed host is the task's own, by
     C(become) or by the connection, so give it the C(become) of the tasks after it.
 extends_documentation_fragment:

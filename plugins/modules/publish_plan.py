@@ -14,7 +14,7 @@ version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
-  - Makes one plan of what the mitigate doors of all hosts of the play kept in C(incident_actions), C(incident_limits) and
+  - Makes one plan of what the mitigate entry points of all hosts of the play kept in C(incident_actions), C(incident_limits) and
     C(incident_baseline), and publishes it as a result and as the artifact C(incident_plan) (C(set_stats)).
 extends_documentation_fragment:
   - oncall.incident.attributes

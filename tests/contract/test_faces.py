@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
 from ansible_collections.oncall.incident.plugins.doc_fragments import postgresql, redis
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql import args as postgresql_args
 from ansible_collections.oncall.incident.plugins.module_utils._redis import args as redis_args
+from typer.core import TyperGroup
+
+from oncall_incident import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-README = (ROOT / "README.md").read_text()
+REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
 PAGES = ["README.md", *sorted(f"roles/{path.parent.name}/README.md" for path in (ROOT / "roles").glob("*/README.md"))]
 SCENARIOS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml") if not path.name.startswith("_"))
@@ -42,9 +46,9 @@ def documentation(module: str) -> dict[str, Any]:
 
 
 def first_column(heading: str) -> list[str]:
-    """The names in the first column of the README's table under a heading."""
-    section = README.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    return re.findall(r"^\| `([^`]+)` \|", section, flags=re.MULTILINE)
+    """The names in the first column of the reference's first table under a heading."""
+    section = REFERENCE.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0].split("\n### ", 1)[0]
+    return re.findall(r"^\| \[?`([^`]+)`(?:\]\([^)]*\))? \|", section, flags=re.MULTILINE)
 
 
 def test_versions_are_one() -> None:
@@ -72,11 +76,30 @@ def test_nothing_was_added_in_a_version_to_come() -> None:
     assert {module: said for module, said in added.items() if version(said) > version(GALAXY["version"])} == {}
 
 
-def test_readme_lists_every_scenario() -> None:
+def commands(group: TyperGroup, before: str) -> list[str]:
+    """The commands below a group, as they are typed."""
+    found = []
+    for name, command in group.commands.items():
+        inner = commands(command, f"{before} {name}") if isinstance(command, TyperGroup) else []
+        found += inner or [f"{before} {name}"]
+    return found
+
+
+def test_the_reference_lists_every_command() -> None:
+    app = typer.main.get_command(cli.app)
+    assert isinstance(app, TyperGroup)
+    assert sorted(first_column("Commands")) == sorted(commands(app, "incident"))
+
+
+def test_the_reference_lists_every_role() -> None:
+    assert sorted(first_column("Roles")) == ROLES
+
+
+def test_the_reference_lists_every_scenario() -> None:
     assert sorted(first_column("Scenarios")) == [name.replace("_", "-") for name in SCENARIOS]
 
 
-def test_readme_lists_every_module_and_plugin() -> None:
+def test_the_reference_lists_every_module_and_plugin() -> None:
     actions = {path.stem for path in (ROOT / "plugins" / "action").glob("*.py")}
     callbacks = {path.stem for path in (ROOT / "plugins" / "callback").glob("*.py")}
     assert sorted(first_column("Modules and plugins")) == sorted({*MODULES, *actions, *callbacks})
@@ -129,25 +152,25 @@ def test_connection_arguments_are_documented_as_they_are(fragment: Any, args: An
 def test_role_defaults_are_documented_as_they_are(role: str) -> None:
     base = ROOT / "roles" / role
     defaults = yaml.safe_load((base / "defaults" / "main.yml").read_text()) or {}
-    doors = yaml.safe_load((base / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    entry_points = yaml.safe_load((base / "meta" / "argument_specs.yml").read_text())["argument_specs"]
     seen: dict[str, Any] = {}
-    for door, spec in doors.items():
+    for entry_point, spec in entry_points.items():
         for name, option in spec.get("options", {}).items():
             if "default" in option:
-                assert seen.setdefault(name, option["default"]) == option["default"], f"{door}: {name} has another default elsewhere"
+                assert seen.setdefault(name, option["default"]) == option["default"], f"{entry_point}: {name} has another default elsewhere"
     plain = {name: value for name, value in defaults.items() if "{{" not in str(value)}
     shared = {name for name in seen if name.startswith(f"{role}_")}
     assert {name: seen.get(name) for name in plain} == plain
     assert shared <= set(defaults), "documented defaults that are not set"
 
 
-def test_every_door_of_a_role_is_documented() -> None:
+def test_every_entry_point_of_a_role_is_documented() -> None:
     undocumented = {}
     for role in ROLES:
-        doors = {path.stem for path in (ROOT / "roles" / role / "tasks").glob("*.yml")} & {"investigate", "mitigate", "verify"}
+        entries = {path.stem for path in (ROOT / "roles" / role / "tasks").glob("*.yml")} & {"investigate", "mitigate", "verify"}
         specs = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
-        undocumented[role] = doors - set(specs)
-    assert {role: doors for role, doors in undocumented.items() if doors} == {}
+        undocumented[role] = entries - set(specs)
+    assert {role: entries for role, entries in undocumented.items() if entries} == {}
 
 
 def test_the_wheel_asks_for_what_is_tested() -> None:
@@ -183,8 +206,8 @@ def test_examples_of_a_page_are_real(page: str) -> None:
     playbooks = "".join((ROOT / "playbooks" / f"{scenario}.yml").read_text() for scenario in SCENARIOS)
     known = set(re.findall(r"\bvariable: (incident_\w+)", playbooks))
     for role in ROLES:
-        doors = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
-        known |= {name for door in doors.values() for name in door.get("options", {})}
+        entry_points = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+        known |= {name for entry_point in entry_points.values() for name in entry_point.get("options", {})}
     for block in blocks:
         yaml.safe_load(block)
         assert set(re.findall(rf"\b((?:{'|'.join(ROLES)})_\w+):", block)) <= known

@@ -93,5 +93,5 @@ def test_every_scenario_that_investigates_uses_such_an_entry_point() -> None:
     known = {(path.parents[1].name, path.stem) for path in INVESTIGATE}
     for path in SCENARIOS:
         looking = [play for play in plays(path) if play.get("tags") == ["investigate"]]
-        doors = [task["ansible.builtin.import_role"] for play in looking for task in play["tasks"]]
-        assert doors and {(door["name"].rpartition(".")[2], door["tasks_from"]) for door in doors} <= known
+        entries = [task["ansible.builtin.import_role"] for play in looking for task in play["tasks"]]
+        assert entries and {(entry["name"].rpartition(".")[2], entry["tasks_from"]) for entry in entries} <= known

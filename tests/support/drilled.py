@@ -48,10 +48,10 @@ class Lab:
         assert done.rc == 0, f"{name}: {command}: {done.rc}: {done.stdout}{done.stderr}"
         return str(done.stdout)
 
-    def play(self, door: str, variables: dict[str, Any]) -> None:
-        """One door of role drill, as `incident drill` calls it; one that fails fails the test."""
+    def play(self, entry_point: str, variables: dict[str, Any]) -> None:
+        """One entry point of role drill, as `incident drill` calls it; one that fails fails the test."""
         done = subprocess.run(
-            [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self._scenario / "inventory"), "--tags", door,
+            [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self._scenario / "inventory"), "--tags", entry_point,
              "-e", json.dumps(variables), str(self._root / "playbooks" / "_drill.yml")],
             cwd=self._root, env={**os.environ, "ANSIBLE_CONFIG": str(self._root / "ansible.cfg")}, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=120, check=False,

@@ -20,7 +20,7 @@ def unanswered(requests: t.Iterable[t.Mapping[str, t.Any]], actions: t.Iterable[
     """The requests of one host that no host's actions answer.
 
     Args:
-        requests: {verb, reason, hint}: what a door needs and cannot do itself, for example the application's restart.
+        requests: {verb, reason, hint}: what an entry point needs and cannot do itself, for example the application's restart.
         actions: the actions of all hosts of the run.
 
     Returns:

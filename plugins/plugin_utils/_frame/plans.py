@@ -78,7 +78,7 @@ def _plain(value: t.Any) -> t.Any:
 
 
 def gather_plan(facts_by_host: t.Mapping[str, t.Mapping[str, t.Any]], *, run: str, now: float) -> Plan:
-    """Make the plan of all hosts from what their mitigate doors kept.
+    """Make the plan of all hosts from what their mitigate entry points kept.
 
     Args:
         facts_by_host: incident_actions, incident_limits and incident_baseline by inventory host; absent ones are empty.

@@ -26,20 +26,20 @@ _TIME = re.compile(r"\d+(ms|s|m|h|d)\Z")
 #: The parser in C where PyYAML has it: a responder waits for this.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: What decides whether a value is right. The rest of an option's documentation is for people, and whether a variable is
-#: required is the door's own business, when it is entered.
+#: required is the entry point's own business, when it is entered.
 _DECIDING = ("type", "elements", "choices", "options", "no_log")
 
 
 def load_options(roles: Path, role: str) -> dict[str, dict[str, t.Any]]:
-    """All options of all doors of a role, by variable name.
+    """All options of all entry points of a role, by variable name.
 
     Args:
         roles: the collection's `roles` directory.
         role: short name of the role.
     """
     text = (roles / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
-    doors = yaml.load(text, Loader=_LOADER)["argument_specs"].values()
-    return {name: spec for door in doors for name, spec in (door.get("options") or {}).items()}
+    entry_points = yaml.load(text, Loader=_LOADER)["argument_specs"].values()
+    return {name: spec for entry_point in entry_points for name, spec in (entry_point.get("options") or {}).items()}
 
 
 def load_basic(roles: Path, role: str) -> dict[str, list[str]]:

@@ -227,9 +227,9 @@ class _Course:
         A probe that cannot see anything else proves nothing afterwards.
         """
         before = probes(self.part, "before")
-        doors = ["probe", "inject", "state"] if before else ["inject", "state"]
+        entry_points = ["probe", "inject", "state"] if before else ["inject", "state"]
         self._injected = True
-        played = self._executions.play(doors, {**self._variables, "drill_probes": before}, doing="injecting the fault")
+        played = self._executions.play(entry_points, {**self._variables, "drill_probes": before}, doing="injecting the fault")
         self._runs.append(played.run)
         wrong = "; ".join(played.problems)
         if before:

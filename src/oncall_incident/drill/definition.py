@@ -56,7 +56,7 @@ class Look:
     unanswered_in: Sequence[str] = ()
 
     def asked(self, part: str) -> str:
-        """The command as the role's door `state` takes it, in a round."""
+        """The command as the role's entry point `state` takes it, in a round."""
         command = self.command
         if part in self.unanswered_in:
             command = f"said=$( ( {command} ) 2>/dev/null ) && [ -n \"$said\" ] && echo \"$said\" || echo 'no answer, as may be here'"
@@ -105,7 +105,7 @@ class Drill:
         targets: seconds by time: detect, mitigate, recover.
         severity: level of the severity policy that such an incident has; empty for the policy's default.
         steady: further checks that must be ok before the drill and after each round, beside those the rounds are about.
-        state: variables of role drill's door `state`: what must not differ after --check; without its commands.
+        state: variables of role drill's entry point `state`: what must not differ after --check; without its commands.
         looks: those.
     """
 
@@ -248,7 +248,7 @@ def _look(data: Any, rounds: Sequence[str]) -> Look:
 
 
 def probes(part: Round, when: str) -> list[dict[str, str]]:
-    """The round's probes as the role's door `probe` takes them.
+    """The round's probes as the role's entry point `probe` takes them.
 
     Args:
         when: `before` the faults are there, those that say what they must print then; or with the key `says`, all, afterwards.

@@ -37,7 +37,7 @@ from ..running.view import View
 
 PLAYBOOK = Scenario("drill", "A part of incident drill", "oncall.incident._drill")
 #: The playbook's plays in their order, each an entry point of role drill. One that fails on a host is the last.
-DOORS = {
+ENTRY_POINTS = {
     "Measure what must be true": "probe", "Inject the faults": "inject", "Take the faults back": "remove",
     "Write down what the hosts are like": "state",
 }
@@ -86,15 +86,17 @@ class Executions:
         self._cwd = Path.cwd()
         self._settings = ansible_cfg.read(environ=os.environ, cwd=self._cwd)
 
-    def play(self, doors: Sequence[str], variables: Mapping[str, Any], *, doing: str, whatever: bool = False) -> Played:
+    def play(self, entry_points: Sequence[str], variables: Mapping[str, Any], *, doing: str, whatever: bool = False) -> Played:
         """Run entry points of role drill on all drillable hosts, recorded as a run of its own.
 
         Args:
-            doors: in the playbook's order: probe, inject, remove, state.
+            entry_points: in the playbook's order: probe, inject, remove, state.
             whatever: not to be stopped by an operator who lost patience: a fault is taken back whole.
         """
         record = Recording(
-            home=self._home, run=layout.new_run_id(f"drill-{'-'.join(doors)}", now=time.time()), versions=collection.versions(self._found),
+            home=self._home,
+            run=layout.new_run_id(f"drill-{'-'.join(entry_points)}", now=time.time()),
+            versions=collection.versions(self._found),
         )
         executor = Executor(
             self._asked, scenario=PLAYBOOK, found=self._found, settings=self._settings, record=record, home=self._home,
@@ -102,7 +104,9 @@ class Executions:
         )
         with private_dir() as private:
             files = extravars.as_files(self._asked.extra_vars, directory=private, cwd=self._cwd)
-            ended = executor.run(private / doors[0], tags=doors, check=False, variables=files, own=dict(variables), doing=doing)
+            ended = executor.run(
+                private / entry_points[0], tags=entry_points, check=False, variables=files, own=dict(variables), doing=doing,
+            )
         summary = record.summary
         problems = [f"{entry['host']}: {entry['msg'] or entry['task']}" for entry in [*summary.failures, *summary.unreachable]]
         problems += [f"no host was there for: {entry.get('play')}" for entry in summary.no_hosts]
@@ -219,11 +223,11 @@ def progress(events: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float], str
     ended: dict[str, float] = {}
     failed = ""
     for event in events:
-        door = DOORS.get(str(event.get("play")), "")
-        if event.get("type") == "result" and door:
-            ended[door] = datetime.fromisoformat(str(event["ts"])).timestamp()
+        entry_point = ENTRY_POINTS.get(str(event.get("play")), "")
+        if event.get("type") == "result" and entry_point:
+            ended[entry_point] = datetime.fromisoformat(str(event["ts"])).timestamp()
             if event.get("status") in ("failed", "unreachable") and not event.get("ignored"):
-                failed = failed or door
+                failed = failed or entry_point
     return ended, failed
 
 

@@ -38,12 +38,12 @@ class AwayForAWhile:
         self._acted = False
         self.removed = False
 
-    def play(self, doors: Sequence[str], variables: Any, **_how: Any) -> Played:
+    def play(self, entry_points: Sequence[str], variables: Any, **_how: Any) -> Played:
         """Entry points of the role."""
-        if "remove" in doors and self._removals:
+        if "remove" in entry_points and self._removals:
             self._removals -= 1
             return Played(run="r", ended={}, problems=["web1: not reached"], output={}, lost=True, failed="remove")
-        self.removed = self.removed or "remove" in doors
+        self.removed = self.removed or "remove" in entry_points
         return Played(run="r", ended={"inject": 0.0}, problems=[], output={"web1": ["line"]})
 
     def record(self, _run_dir: Path) -> tuple[list[dict[str, Any]], str]:
@@ -112,10 +112,10 @@ def test_what_stops_the_drill_in_a_round_is_part_of_its_score(tmp_path: Path) ->
     class Stopped(AwayForAWhile):
         """The disk of the controller is full, say, when the plan is judged."""
 
-        def play(self, doors: Sequence[str], variables: Any, **how: Any) -> Played:
-            if doors == ["state"]:
+        def play(self, entry_points: Sequence[str], variables: Any, **how: Any) -> Played:
+            if entry_points == ["state"]:
                 raise Stop("no room for a record")
-            return super().play(doors, variables, **how)
+            return super().play(entry_points, variables, **how)
 
     executions = Stopped(runs=0, removals=0)
     made = drilling(executions, CUT, tmp_path)
@@ -124,7 +124,7 @@ def test_what_stops_the_drill_in_a_round_is_part_of_its_score(tmp_path: Path) ->
     assert not scored.passed and scored.times["detect"] is not None and executions.removed
     assert [step.detail for step in scored.steps if step.name == "the round"] == ["no room for a record"]
     # What stops the way back, too, is said of it.
-    executions.play = lambda doors, *_a, **_k: (_ for _ in ()).throw(Stop(f"cannot {doors[0]}"))  # type: ignore[method-assign,assignment]
+    executions.play = lambda tags, *_a, **_k: (_ for _ in ()).throw(Stop(f"cannot {tags[0]}"))  # type: ignore[method-assign,assignment]
     steps = {step.name: step for step in made.round(CUT, 2).steps}
     assert steps["nothing of the fault is left"].detail == "cannot remove" and steps["the round"].detail == "cannot inject"
 
@@ -133,9 +133,9 @@ def test_states_that_cannot_be_compared_are_not_equal(tmp_path: Path) -> None:
     class Blind(AwayForAWhile):
         """The database answers nothing, before and after."""
 
-        def play(self, doors: Sequence[str], variables: Any, **how: Any) -> Played:
+        def play(self, entry_points: Sequence[str], variables: Any, **how: Any) -> Played:
             output = {"web1": ["line", "incomparable command 1 printed nothing"]}
-            return dataclasses.replace(super().play(doors, variables, **how), output=output)
+            return dataclasses.replace(super().play(entry_points, variables, **how), output=output)
 
     steps = {step.name: step for step in drilling(Blind(runs=0, removals=0), CUT, tmp_path).round(CUT, 1).steps}
     assert not steps["--check touches nothing"].ok
@@ -146,9 +146,9 @@ def test_a_probe_that_cannot_see_anything_else_ends_the_round_before_anything_is
     class Broken(AwayForAWhile):
         """Its probe says the same with and without the fault."""
 
-        def play(self, doors: Sequence[str], variables: Any, **how: Any) -> Played:
-            played.append((doors, [probe["name"] for probe in variables["drill_probes"]]))
-            return dataclasses.replace(super().play(doors, variables, **how), problems=["web1: it said: dropped"], failed="probe")
+        def play(self, entry_points: Sequence[str], variables: Any, **how: Any) -> Played:
+            played.append((entry_points, [probe["name"] for probe in variables["drill_probes"]]))
+            return dataclasses.replace(super().play(entry_points, variables, **how), problems=["web1: it said: dropped"], failed="probe")
 
     played: list[tuple[Sequence[str], list[str]]] = []
     probe = {"name": "kept out", "hosts": "web1", "command": "knock", "says": "dropped", "before": "open"}
@@ -201,10 +201,11 @@ def test_faults_that_went_with_the_last_probes_are_not_taken_back_again(tmp_path
             self._failed = failed
             self.played: list[str] = []
 
-        def play(self, doors: Sequence[str], variables: Any, **how: Any) -> Played:
-            self.played.append(" ".join(doors))
-            failed = self._failed if "probe" in doors else ""
-            return dataclasses.replace(super().play(doors, variables, **how), problems=["web1: well: no"] if failed else [], failed=failed)
+        def play(self, entry_points: Sequence[str], variables: Any, **how: Any) -> Played:
+            self.played.append(" ".join(entry_points))
+            failed = self._failed if "probe" in entry_points else ""
+            problems = ["web1: well: no"] if failed else []
+            return dataclasses.replace(super().play(entry_points, variables, **how), problems=problems, failed=failed)
 
     part = dataclasses.replace(CUT, interrupt="", afterwards=[{"name": "well", "hosts": "web1", "command": "true"}])
     for failed, last in (("", ["state", "probe remove"]), ("probe", ["state", "probe remove", "remove"])):

@@ -90,7 +90,7 @@ def test_a_drill_like_another_says_only_what_differs(tmp_path: Path) -> None:
 
 def test_the_playbook_of_the_drills_has_its_plays_in_the_order_that_is_counted_on() -> None:
     plays = yaml.safe_load((ROOT / "playbooks" / "_drill.yml").read_text())
-    assert [(play["name"], play["tags"][0]) for play in plays] == list(executions.DOORS.items())
+    assert [(play["name"], play["tags"][0]) for play in plays] == list(executions.ENTRY_POINTS.items())
     # What fails in one of these keeps the later ones from beginning.
     assert [play["tags"][0] for play in plays if play.get("any_errors_fatal")] == ["probe", "inject"]
 

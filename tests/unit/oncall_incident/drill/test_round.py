@@ -35,8 +35,8 @@ class Made:
         self.asked.append((scenario, extra_vars))
         return self.ends.pop(0)
 
-    def play(self, doors: Sequence[str], variables: dict[str, Any], **_more: Any) -> Any:
-        self.asked.append((" ".join(doors), [probe["name"] for probe in variables["drill_probes"]]))
+    def play(self, entry_points: Sequence[str], variables: dict[str, Any], **_more: Any) -> Any:
+        self.asked.append((" ".join(entry_points), [probe["name"] for probe in variables["drill_probes"]]))
         return SimpleNamespace(run="r", problems=self.problems, failed="probe" if self.problems else "")
 
 

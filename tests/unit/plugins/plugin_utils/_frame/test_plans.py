@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The approved plan comes from where nobody else could have put it; the plan of a check holds what the doors kept."""
+"""The approved plan comes from where nobody else could have put it; the plan of a check holds what the entry points kept."""
 
 from __future__ import annotations
 

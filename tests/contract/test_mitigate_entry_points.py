@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A mitigate door changes nothing by itself: only through our mitigating modules or through `act`, and never in a handler.
+"""A mitigate entry point changes nothing by itself: only through our mitigating modules or through `act`, and never in a handler.
 
-Everything a door includes is followed.
+Everything an entry point includes is followed.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ KEYWORDS = {
 
 
 def task_files(role: Path) -> list[Path]:
-    """All files of a role that its mitigate door can reach: every one but the other doors."""
+    """All files of a role that its mitigate entry point can reach: all but those of the other entry points."""
     looking = ("investigate", "verify", "host")
     return [path for path in sorted((role / "tasks").rglob("*.yml")) if path.stem.partition("_")[0] not in looking]
 
@@ -89,7 +89,7 @@ def tasks(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def problems(found: list[dict[str, Any]]) -> list[str]:
-    """What a mitigate door must not hold."""
+    """What a mitigate entry point must not hold."""
     said = []
     for task in tasks(found):
         name = task.get("name", "?")
@@ -108,15 +108,15 @@ def problems(found: list[dict[str, Any]]) -> list[str]:
     return said
 
 
-DOORS = [role for role in sorted(ROLES.iterdir()) if (role / "tasks" / "mitigate.yml").is_file()]
-#: Roles that have no such door and that mitigate doors of others include.
+MITIGATING = [role for role in sorted(ROLES.iterdir()) if (role / "tasks" / "mitigate.yml").is_file()]
+#: Roles without such an entry point that mitigate entry points of other roles include.
 INCLUDED = [ROLES / "reach"]
 
 
-def test_mitigate_doors_act_by_contract() -> None:
+def test_mitigate_entry_points_act_by_contract() -> None:
     said = {
         str(path.relative_to(ROOT)): found
-        for role in DOORS + INCLUDED for path in task_files(role) if (found := problems(yaml.safe_load(path.read_text()) or []))
+        for role in MITIGATING + INCLUDED for path in task_files(role) if (found := problems(yaml.safe_load(path.read_text()) or []))
     }
     assert said == {}
 
@@ -125,12 +125,12 @@ def test_no_role_has_handlers() -> None:
     assert list(ROLES.glob("*/handlers")) == []
 
 
-def test_a_mitigate_door_asks_first() -> None:
+def test_a_mitigate_entry_point_asks_first() -> None:
     before = []
-    for door in (door for role in DOORS for door in (role / "tasks").glob("mitigate*.yml")):
-        unasked = door.read_text().partition("tasks_from: permit")
-        assert unasked[1], f"{door} never asks"
-        before += [f"{door}: {acts}" for acts in (*ACTING, "optional/", "runtime/", "restart.yml") if acts in unasked[0]]
+    for entry in (entry for role in MITIGATING for entry in (role / "tasks").glob("mitigate*.yml")):
+        unasked = entry.read_text().partition("tasks_from: permit")
+        assert unasked[1], f"{entry} never asks"
+        before += [f"{entry}: {acts}" for acts in (*ACTING, "optional/", "runtime/", "restart.yml") if acts in unasked[0]]
     assert before == []
 
 

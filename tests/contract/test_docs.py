@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The documentation holds together: links lead somewhere, and the words are those of the glossary."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def prose(page: Path) -> str:
+    """A page without its fenced blocks."""
+    return re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """The names under which its headings can be linked, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken(page: Path, link: str) -> bool:
+    """Whether a link leads nowhere; other sites are not asked."""
+    if re.match(r"[a-z]+:", link):
+        return False
+    path, _, anchor = link.partition("#")
+    target = (page.parent / path).resolve() if path else page
+    if not target.exists():
+        return True
+    return bool(anchor) and anchor not in anchors(target)
+
+
+def test_every_link_leads_somewhere() -> None:
+    assert [f"{page.name}: {link}" for page in PAGES for link in LINK.findall(prose(page)) if broken(page, link)] == []
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached, waiting = {PAGES[0]}, [PAGES[0]]
+    while waiting:
+        page = waiting.pop()
+        for link in LINK.findall(prose(page)):
+            target = (page.parent / link.partition("#")[0]).resolve()
+            if target in PAGES and target not in reached:
+                reached.add(target)
+                waiting.append(target)
+    assert [page.name for page in PAGES if page not in reached] == []
+
+
+def test_entry_points_are_called_entry_points() -> None:
+    """Ansible's own word; an earlier one was `door`."""
+    assert [page.name for page in PAGES if page.name != "architecture.md" and re.search(r"\bdoors?\b", page.read_text())] == []

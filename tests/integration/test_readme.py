@@ -1,0 +1,184 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""README's blocks do what they say, as printed and in their order, in an empty environment.
+
+Every block is installed, executed or written where its first line says; a line of shell that is only checked has its reason here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.support.readme_hosts import REDIS_PASSWORD, Hosts, hosts
+from tools import bootstrap
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+BLOCKS = FENCE.findall((ROOT / "README.md").read_text())
+SECONDS = 200.0
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How a line of shell ends.
+
+    Attributes:
+        status: its exit status.
+        says: what must be in its output.
+        host: settings of Ansible, for a host that is reached over SSH: here it is this machine, in the namespaces.
+    """
+
+    status: int = 0
+    says: tuple[str, ...] = ()
+    host: bool = False
+
+
+#: A healthy host: "nothing to do". That it was looked at, as whom, and that the probe ran is in the output.
+RUNS = {
+    "make build && pip install dist/oncall_incident-*.whl": Expected(says=("Successfully installed oncall-incident-",)),
+    "incident run db-recovery -i inventories/prod --check": Expected(
+        5, ("PostgreSQL at oncall@db1.example.org:5432/shop (from localhost)", "probe\n", "1 host measured healthy"),
+    ),
+    "incident run db-recovery -i inventories/prod": Expected(5, ("1 host measured healthy, nothing planned",)),
+    "incident run redis-recovery -i inventories/prod --check": Expected(
+        5, ("Redis at cache1.example.org:6379 (from localhost)", "1 host measured healthy"),
+    ),
+    "incident run certificate-renewal -i inventories/prod --check": Expected(
+        5, ("/etc/letsencrypt/live/www.example.org/fullchain.pem (from www.example.org as root)", "1 host measured healthy"), host=True,
+    ),
+    "incident verify latest": Expected(says=("certificate-renewal", "every line is there, unchanged")),
+    "incident report latest --output -": Expected(says=("# Incident report: certificate-renewal", "**NOTHING TO DO.**")),
+}
+#: Lines that are only checked: make knows the target and would run what it promises.
+CHECKED = {
+    "make demo": ("test_demo.py runs it, and .ci/demo-as-nobody in a clone as a user who owns nothing", "-m demo"),
+    "make test": ("it is the command that runs this test", "-m tools.suite test"),
+}
+
+
+def lines_of_shell() -> list[str]:
+    """The commands of all blocks, without their comments."""
+    blocks = [text for language, text in BLOCKS if language == "sh"]
+    stripped = [re.sub(r"\s+# .*", "", line).strip() for text in blocks for line in text.splitlines()]
+    return [line for line in stripped if line]
+
+
+def test_every_block_has_its_way() -> None:
+    assert {language for language, _text in BLOCKS} == {"sh", "sql", "yaml"}, "teach this test how another language is tried"
+    listed = lines_of_shell()
+    assert sorted(listed) == sorted([*RUNS, *CHECKED]), "RUNS and CHECKED name each line once"
+    assert [line for line in listed if line in RUNS] == list(RUNS), "in README's order, since one needs what another did"
+
+
+@pytest.mark.parametrize("line", CHECKED)
+def test_what_is_only_checked_is_there(line: str) -> None:
+    _reason, promised = CHECKED[line]
+    done = subprocess.run(["sh", "-c", f"{line} -n"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert promised in done.stdout
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who has nothing but a checkout, and an empty virtual environment that is active.
+
+    Attributes:
+        checkout: where they type; a copy of what git knows.
+        environment: theirs, none of ours in it.
+    """
+
+    checkout: Path
+    environment: dict[str, str]
+
+    def types(self, line: str, expected: Expected, there: Hosts) -> None:
+        """One line of README."""
+        own = {
+            "ANSIBLE_TRANSPORT": "local", "ANSIBLE_BECOME_METHOD": "su", "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        } if expected.host else {}
+        done = there.run(line, cwd=self.checkout, env={**self.environment, **own}, timeout=SECONDS)
+        assert done.returncode == expected.status, f"$ {line}\n{done.stdout}"
+        missing = [words for words in expected.says if words not in done.stdout]
+        assert not missing, f"$ {line}\n{done.stdout}"
+
+    def writes(self, block: str) -> None:
+        """A block of YAML, into the file that its first line names."""
+        named = re.match(r"# (\S+\.yml)\n", block)
+        assert named, f"the first line names the file:\n{block}"
+        path = self.checkout / named.group(1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block)
+
+
+def lend(directory: Path, *, programs: tuple[str, ...]) -> Path:
+    """A virtual environment that finds the packages of ours, as after an installation from the network, and not our checkout."""
+    venv.EnvBuilder(with_pip=False, symlinks=True).create(directory)
+    python = directory / "bin" / "python"
+    purelib = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    places = [subprocess.run([one, "-c", purelib], capture_output=True, text=True, check=True).stdout.strip() for one in
+              (python, sys.executable)]
+    # A plain directory on a .pth line: the .pth file in it, which leads to our checkout, is not read.
+    (Path(places[0]) / "lent.pth").write_text(f"{places[1]}\n")
+    for program in programs:
+        script = directory / "bin" / program
+        script.write_text(f"#!/bin/sh\nexec '{python}' '{BIN / program}' \"$@\"\n")
+        script.chmod(0o755)
+    return directory / "bin"
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Reader:
+    """Set up as README asks for; packages come from our environment instead of the network."""
+    checkout = tmp_path / "checkout"
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in (name for name in listed.splitlines() if (ROOT / name).is_file()):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, checkout / name)
+    # Set-up finds its work done: test_setup.py is about that.
+    lend(checkout / ".venv", programs=("ansible-galaxy",))
+    names = ["run", "lint", "test"]
+    stamp = {"names": names, **bootstrap.made_from(checkout / ".venv" / "bin" / "python", names)}
+    (checkout / ".venv" / bootstrap.STAMP).write_text(json.dumps(stamp))
+    active = lend(tmp_path / "venv", programs=("ansible-playbook", "ansible-inventory", "ansible-config", "ansible"))
+    pip = active / "pip"
+    pip.write_text(f"#!/bin/sh\nexec '{active}/python' '{bootstrap.pip_wheel()}/pip' \"$@\"\n")
+    pip.chmod(0o755)
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {
+        "HOME": str(home), "PATH": f"{active}:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "COLUMNS": "200", "PYTHON": sys.executable,
+        "PIP_NO_INDEX": "1", "GIT_CEILING_DIRECTORIES": str(tmp_path), "ONCALL_REDIS_PASSWORD": REDIS_PASSWORD,
+    }
+    return Reader(checkout=checkout, environment=environment)
+
+
+@pytest.mark.slow
+def test_the_blocks_do_what_they_say(reader: Reader, tmp_path: Path) -> None:
+    with hosts(tmp_path) as there:
+        for language, text in BLOCKS:
+            if language == "yaml":
+                reader.writes(text)
+            elif language == "sql":
+                with psycopg.connect(there.superuser, autocommit=True) as superuser:
+                    superuser.execute(text.encode())
+                passwords = dict(re.findall(r"CREATE ROLE (\w+) LOGIN PASSWORD '([^']+)'", text))
+                reader.environment.update(ONCALL_DB_PASSWORD=passwords["oncall"], ONCALL_PROBE_PASSWORD=passwords["oncall_probe"])
+            else:
+                for line in text.splitlines():
+                    command = re.sub(r"\s+# .*", "", line).strip()
+                    if command in RUNS:
+                        reader.types(command, RUNS[command], there)
+    assert os.listdir(reader.environment["HOME"]), "the records are where README says"
+    assert list((Path(reader.environment["HOME"]) / ".local" / "share" / "oncall-incident" / "runs").iterdir())
