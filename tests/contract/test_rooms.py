@@ -38,7 +38,7 @@ DECISIONS = {"_bans": {"_firewall"}}
 #: Files of `_core` that one subject alone uses, and why they are there all the same.
 SINGLE = {"deadline": "a contract's clock: the engines of verdicts and actions take the place of the subjects' own with it"}
 #: The wrapper's rooms, the highest first. Each may use those below it; what stands beside a room in its line may not use the other.
-LADDER = ("__main__", "cli", "commands", "drill", "running", "reporting", "evidence", "record", "terminal")
+LADDER = ("__main__", "cli", "commands", "drill", "variables", "running", "reporting", "evidence", "record", "terminal")
 #: What all rooms of the wrapper may use; these use none of them.
 GROUND = {"errors", "exits", "private", "texts", "who"}
 

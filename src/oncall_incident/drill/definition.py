@@ -310,6 +310,5 @@ def _only(data: Json, what: str, known: set[str]) -> None:
         raise TypeError(f"{what} is not a mapping of keys")
     unknown = sorted(set(data) - known)
     if unknown:
-        near = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.6)
-        meant = f". Did you mean {near[0]}?" if near else ""
-        raise ValueError(f"{what} has unknown keys: {', '.join(unknown)}{meant}")
+        meant = suggest(unknown[0], known).rstrip()
+        raise ValueError(f"{what} has unknown keys: {', '.join(unknown)}{meant and f'. {meant}'}")

@@ -36,7 +36,9 @@ def test_what_is_spent_is_no_limit_and_not_in_the_hash() -> None:
 
 def acted(verb: str, outcome: str, *, touched: bool | None = None, **detail: Any) -> dict[str, Any]:
     """An action as a module returns it."""
-    return actions.Action(f"{verb}|x", verb, {}, "because", outcome, detail, touched).as_dict()
+    return actions.Action(
+        verb=verb, resource="server", identity={"id": 1}, target={}, reason="because", outcome=outcome, detail=detail, touched=touched,
+    ).as_dict()
 
 
 @pytest.mark.parametrize(("found", "used"), [
