@@ -9,6 +9,8 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._core.actions import Action
+from ..module_utils._core.errors import IncidentError
 from ..plugin_utils._frame import conclusion
 
 
@@ -27,9 +29,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         self.validate_argument_spec(argument_spec={})
         known = task_vars or {}
-        actions = [
-            action for host in known.get("ansible_play_hosts_all", ()) for action in known["hostvars"][host].get("incident_actions", ())
-        ]
+        try:
+            actions = [
+                Action.from_dict(action) for host in known.get("ansible_play_hosts_all", ())
+                for action in known["hostvars"][host].get("incident_actions", ())
+            ]
+        except IncidentError as exc:
+            return {**result, "changed": False, "failed": True, **exc.as_result()}
         failures = [*known.get("incident_failures", ()), *conclusion.unanswered(known.get("incident_requests", ()), actions)]
         result.update(changed=False, failures=failures)
         if failures:

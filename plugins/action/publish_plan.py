@@ -11,6 +11,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._core.errors import IncidentError
 from ..module_utils._core.plan import PLAN_CONTRACT
 from ..plugin_utils._frame import marker, plans
 
@@ -38,7 +39,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         }
         recorder = marker.read_marker(os.environ, processes={os.getpid(), os.getppid()})
         run_id = params["run_id"] or (recorder.run if recorder else "")
-        plan = plans.gather_plan(facts, run=run_id, now=time.time())
+        try:
+            plan = plans.gather_plan(facts, run=run_id, now=time.time())
+        except IncidentError as exc:
+            return {**result, "changed": False, "failed": True, **exc.as_result()}
         return {
             **result, "changed": False, "contract": PLAN_CONTRACT, "plan": plan.as_dict(), "empty": plan.empty,
             "failures": {host: found["incident_failures"] for host, found in facts.items() if found.get("incident_failures")},

@@ -34,6 +34,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+error:
+  description: V(bad_input) when a kept action lacks what the contract demands.
+  returned: failure
+  type: str
 contract:
   description: The contract of RV(plan), V(oncall.incident/plan/1).
   returned: success

@@ -48,7 +48,7 @@ class Story:
     def action(self, host: str, outcome: str, *, number: int = 1, query: str = "SELECT 1", **more: Any) -> None:
         """An action."""
         done = _action(number, query, outcome, **more)
-        self.tell("action", host=host, phase="mitigate", check_mode=outcome == actions.PLANNED, action=done)
+        self.tell("action", host=host, phase="mitigate", check_mode=outcome == actions.PLANNED, action=done.as_dict())
 
     def plan(self, *hosts: str, number: int = 1, query: str = "SELECT 1") -> None:
         """The plan of one action per host."""
@@ -70,8 +70,8 @@ class Story:
         self.tell("result", **who, status=status, result={"msg": msg})
 
 
-def _action(number: int, query: str, outcome: str, **more: Any) -> dict[str, Any]:
+def _action(number: int, query: str, outcome: str, **more: Any) -> actions.Action:
     target = {"pid": number, "user": "app", "database": "shop", "query": query, "transaction_age": 310.0}
     return actions.Action(
         "terminate", "pg", {"pid": number}, target, "idle in transaction for 5m10s", f"pid {number} app@shop", outcome, more,
-    ).as_dict()
+    )

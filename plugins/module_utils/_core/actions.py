@@ -78,6 +78,11 @@ class Action:
         if not self.id:
             object.__setattr__(self, "id", action_id(verb=self.verb, resource=self.resource, identity=self.identity))
 
+    @property
+    def was_touched(self) -> t.Optional[bool]:
+        """See was_touched()."""
+        return was_touched({"touched": self.touched, "outcome": self.outcome, "detail": self.detail})
+
     def with_outcome(self, outcome: str, **detail: t.Any) -> Action:
         """The same action with its outcome known."""
         return dataclasses.replace(self, outcome=outcome, detail={**self.detail, **detail})
@@ -87,7 +92,7 @@ class Action:
         return {
             "id": self.id, "verb": self.verb, "resource": self.resource, "identity": dict(self.identity), "name": self.name,
             "target": dict(self.target), "reason": self.reason, "outcome": self.outcome, "detail": dict(self.detail),
-            "touched": was_touched({"touched": self.touched, "outcome": self.outcome, "detail": self.detail}),
+            "touched": self.was_touched,
         }
 
     @classmethod
@@ -98,10 +103,11 @@ class Action:
             BadInput: names the key that is missing or of another type.
         """
         given = Reading("action", data)
+        outcome, detail = given.text("outcome"), given.mapping("detail", {})
         return cls(
-            id=given.text("id"), verb=given.text("verb"), outcome=given.text("outcome"), resource=given.text("resource", ""),
-            identity=given.mapping("identity", {}), target=given.mapping("target", {}), reason=given.text("reason", ""),
-            name=given.text("name", ""), detail=given.mapping("detail", {}), touched=was_touched(data),
+            id=given.text("id"), verb=given.text("verb"), resource=given.text("resource", ""), identity=given.mapping("identity", {}),
+            target=given.mapping("target", {}), reason=given.text("reason", ""), name=given.text("name", ""), outcome=outcome,
+            detail=detail, touched=was_touched({"touched": data.get("touched"), "outcome": outcome, "detail": detail}),
         )
 
 

@@ -13,8 +13,8 @@ import hashlib
 import json
 import typing as t
 
-from .actions import PLANNED, Approved
-from .errors import PlanRefused
+from .actions import PLANNED, Action, Approved
+from .errors import BadInput, PlanRefused
 
 PLAN_CONTRACT = "oncall.incident/plan/1"
 #: An approval is for the world as the approver saw it: seconds.
@@ -38,7 +38,7 @@ class Plan:
     Attributes:
         run: id of the run that made it.
         created, expires: seconds since the epoch, UTC.
-        actions: action dictionaries by inventory host, outcome planned.
+        actions: actions by inventory host, outcome planned.
         limits: limit dictionaries by inventory host.
         baseline: status by check by inventory host as investigate saw it; verify compares with it.
         hash: plan_hash() of actions and limits.
@@ -47,7 +47,7 @@ class Plan:
     run: str
     created: float
     expires: float
-    actions: t.Mapping[str, t.Sequence[t.Mapping[str, t.Any]]]
+    actions: t.Mapping[str, t.Sequence[Action]]
     limits: t.Mapping[str, t.Any]
     hash: str
     baseline: t.Mapping[str, t.Mapping[str, str]] = dataclasses.field(default_factory=dict)
@@ -59,18 +59,18 @@ class Plan:
 
     def ids(self, host: str) -> list[str]:
         """The approved action ids of an inventory host; empty, so nothing, for a host not in the plan."""
-        return [str(action["id"]) for action in self.actions.get(host, ())]
+        return [action.id for action in self.actions.get(host, ())]
 
     def approved(self, host: str) -> list[Approved]:
         """The approved actions of an inventory host, with what says what became of one that is gone."""
-        return [Approved.read(action) for action in self.actions.get(host, ())]
+        return [Approved.read(action.as_dict()) for action in self.actions.get(host, ())]
 
     def as_dict(self) -> dict[str, t.Any]:
         """The plan as it travels: file, AWX artifact, record."""
         return {
             "contract": PLAN_CONTRACT, "run": self.run, "created": self.created, "expires": self.expires,
             "hash": self.hash, "limits": dict(self.limits),
-            "actions": {host: [dict(action) for action in actions] for host, actions in self.actions.items()},
+            "actions": {host: [action.as_dict() for action in actions] for host, actions in self.actions.items()},
             "baseline": {host: dict(checks) for host, checks in self.baseline.items()},
         }
 
@@ -79,14 +79,14 @@ def make_plan(
     *,
     run: str,
     now: float,
-    actions: t.Mapping[str, t.Sequence[t.Mapping[str, t.Any]]],
+    actions: t.Mapping[str, t.Sequence[Action]],
     limits: t.Mapping[str, t.Any] | None = None,
     baseline: t.Mapping[str, t.Mapping[str, str]] | None = None,
     lifetime: float = PLAN_LIFETIME,
 ) -> Plan:
     """Make a plan of the planned actions by inventory host; other outcomes are left out."""
-    planned = {host: [a for a in found if a.get("outcome") == PLANNED] for host, found in actions.items()}
-    ids = {host: [str(action["id"]) for action in found] for host, found in planned.items()}
+    planned = {host: [action for action in found if action.outcome == PLANNED] for host, found in actions.items()}
+    ids = {host: [action.id for action in found] for host, found in planned.items()}
     return Plan(
         run=run, created=now, expires=now + lifetime, actions=planned, limits=dict(limits or {}),
         hash=plan_hash(ids, limits or {}), baseline=dict(baseline or {}),
@@ -111,12 +111,12 @@ def load_plan(data: t.Any, *, now: float, run: str | None = None, source: str = 
     try:
         plan = Plan(
             run=str(data["run"]), created=float(data["created"]), expires=float(data["expires"]), hash=str(data["hash"]),
-            actions={str(host): [dict(a) for a in found] for host, found in dict(data["actions"]).items()},
+            actions={str(host): [Action.from_dict(one) for one in found] for host, found in dict(data["actions"]).items()},
             limits=dict(data["limits"]),
             baseline={str(host): dict(checks) for host, checks in dict(data.get("baseline") or {}).items()},
         )
         wanted = plan_hash({host: plan.ids(host) for host in plan.actions}, plan.limits)
-    except (KeyError, TypeError, ValueError) as exc:
+    except (BadInput, KeyError, TypeError, ValueError) as exc:
         raise PlanRefused(f"{source} is damaged: {exc!r}.", hint=again, reason="damaged") from exc
     if wanted != plan.hash:
         raise PlanRefused(

@@ -13,10 +13,12 @@ import typing as t
 
 from .errors import BadInput
 
+_HINT = "See the contract of the module that returned it."
+
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """The keys of one mapping. A key without a default must be there.
+    """The keys of one mapping. A key that is null is as if it were not there; one without a default must be there.
 
     Attributes:
         what: what the mapping is, for errors: action, finding, ...
@@ -25,25 +27,32 @@ class Reading:
     what: str
     data: t.Mapping[str, t.Any]
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.data, t.Mapping):
+            raise BadInput(f"{self.what}: it is {type(self.data).__name__}, not a mapping.", hint=_HINT)
+
     def text(self, key: str, default: t.Optional[str] = None) -> str:
-        """A string; what is null is as if it were not there."""
-        return str(self._value(key, default, (str,), "a string"))
+        """A string. Any other value is said as one: a record keeps a long text elsewhere, and a reference to it here."""
+        value = self.data.get(key)
+        if value is None and default is None:
+            raise self._error(key, "is missing")
+        return str(default if value is None else value)
 
     def mapping(self, key: str, default: t.Optional[t.Mapping[str, t.Any]] = None) -> dict[str, t.Any]:
-        """A mapping."""
-        return dict(self._value(key, default, (t.Mapping,), "a mapping"))
+        """A mapping; the default where it is anything else."""
+        value = self.data.get(key)
+        if isinstance(value, t.Mapping):
+            return dict(value)
+        if default is None:
+            raise self._error(key, "is missing" if value is None else "is not a mapping")
+        return dict(default)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list, its members as strings."""
-        return tuple(str(item) for item in self._value(key, None, (list, tuple), "a list"))
-
-    def _value(self, key: str, default: t.Any, kinds: tuple[t.Any, ...], kind: str) -> t.Any:
         value = self.data.get(key)
-        if value is None:
-            value = default
-        if value is None:
-            raise BadInput(f"{self.what}: {key} is missing.", hint="It was not written by a module of this contract.", key=key)
-        if not isinstance(value, kinds):
-            raise BadInput(f"{self.what}: {key} is {type(value).__name__}, not {kind}.", hint="It was not written by a module of this "
-                           "contract.", key=key)
-        return value
+        if not isinstance(value, (list, tuple)):
+            raise self._error(key, "is missing" if value is None else "is not a list")
+        return tuple(str(item) for item in value)
+
+    def _error(self, key: str, why: str) -> BadInput:
+        return BadInput(f"{self.what}: {key} {why}.", hint=_HINT, key=key)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ...module_utils._core.actions import CHANGED_OUTCOMES, NOT_NEEDED, PLANNED
+from ...module_utils._core.actions import CHANGED_OUTCOMES, NOT_NEEDED, PLANNED, Action
 
 #: A request is answered by an action that was done, would be done, or turned out not to be needed.
 _ANSWERED = CHANGED_OUTCOMES | {PLANNED, NOT_NEEDED}
 
 
-def unanswered(requests: t.Iterable[t.Mapping[str, t.Any]], actions: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
+def unanswered(requests: t.Iterable[t.Mapping[str, t.Any]], actions: t.Iterable[Action]) -> list[dict[str, t.Any]]:
     """The requests of one host that no host's actions answer.
 
     Args:
@@ -26,7 +26,7 @@ def unanswered(requests: t.Iterable[t.Mapping[str, t.Any]], actions: t.Iterable[
     Returns:
         Failures: {phase, message, hint}.
     """
-    answered = {str(action.get("verb")) for action in actions if action.get("outcome") in _ANSWERED}
+    answered = {action.verb for action in actions if action.outcome in _ANSWERED}
     return [
         {"phase": "mitigate", "message": str(request.get("reason", "")), "hint": str(request.get("hint", ""))}
         for request in requests if str(request.get("verb")) not in answered

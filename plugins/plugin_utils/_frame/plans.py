@@ -14,6 +14,7 @@ import stat
 import typing as t
 from pathlib import Path
 
+from ...module_utils._core.actions import Action
 from ...module_utils._core.errors import BadInput, PlanRefused
 from ...module_utils._core.plan import Plan, load_plan, make_plan
 
@@ -84,9 +85,15 @@ def gather_plan(facts_by_host: t.Mapping[str, t.Mapping[str, t.Any]], *, run: st
         facts_by_host: incident_actions, incident_limits and incident_baseline by inventory host; absent ones are empty.
         run: id of this run.
         now: seconds since the epoch.
+
+    Raises:
+        BadInput: an action lacks what the contract demands.
     """
     plain = {host: _plain(dict(facts)) for host, facts in facts_by_host.items()}
-    planned = {host: facts["incident_actions"] for host, facts in plain.items() if facts.get("incident_actions")}
+    planned = {
+        host: [Action.from_dict(action) for action in facts["incident_actions"]] for host, facts in plain.items()
+        if facts.get("incident_actions")
+    }
     return make_plan(
         run=run, now=now, actions=planned,
         limits={host: facts["incident_limits"] for host, facts in plain.items() if facts.get("incident_limits")},

@@ -13,8 +13,10 @@ import dataclasses
 import typing as t
 from pathlib import Path
 
-from ...module_utils._core.actions import PLANNED
-from . import keeping, reader
+from ...module_utils._core.actions import PLANNED, Action, Spared
+from ...module_utils._core.findings import OK, Finding, Skipped
+from . import keeping, reader, told
+from .told import Seen
 
 #: More failures, protected targets or unanswered intents than this are counted, not kept.
 MOST_KEPT = 1000
@@ -27,7 +29,7 @@ _KEEPS = frozenset({keeping.OF_A_MACHINE, keeping.OF_A_SERVER})
 
 @dataclasses.dataclass
 class Summary:
-    """A run as its record tells it. Everything is JSON-like.
+    """A run as its record tells it. as_dict() is JSON-like.
 
     Attributes:
         run: the run's id.
@@ -35,13 +37,13 @@ class Summary:
         complete: the last segment was closed.
         executions: one per segment: segment, started, ended, ended_how, check_mode, argv, user, host, versions, stats, ...
             (what segment.open said).
-        findings: the last look at every finding: the finding's own keys, and host, phase, seq, ts, check_mode.
+        findings: the last look at every finding.
         before, after: the finding as investigate (or, without one, the first look) and as verify saw it, by
             "host|check|subject".
-        skipped_checks: check, reason, hint, host, phase.
+        skipped_checks: the last word on every check that could not run.
         places: where investigate looked and as whom: place, host, phase, seq, ts; each once.
-        actions: one per host and id, the last outcome that was no longer planned: the action's keys, and host, phase, seq, ts, check_mode.
-        protected: target, reasons, would_match, host.
+        actions: one per host and id, the last outcome that was no longer planned.
+        protected: who was spared.
         plan: the last plan, or None.
         approval: the last plan.approved or plan.refused event, or None.
         unanswered: intents without a result, and those that were to change something and lost their host: host, task, action, phase,
@@ -66,13 +68,13 @@ class Summary:
     ended: str = ""
     complete: bool = False
     executions: list[Dict] = dataclasses.field(default_factory=list)
-    findings: list[Dict] = dataclasses.field(default_factory=list)
-    before: dict[str, Dict] = dataclasses.field(default_factory=dict)
-    after: dict[str, Dict] = dataclasses.field(default_factory=dict)
-    skipped_checks: list[Dict] = dataclasses.field(default_factory=list)
+    findings: list[Seen[Finding]] = dataclasses.field(default_factory=list)
+    before: dict[str, Seen[Finding]] = dataclasses.field(default_factory=dict)
+    after: dict[str, Seen[Finding]] = dataclasses.field(default_factory=dict)
+    skipped_checks: list[Seen[Skipped]] = dataclasses.field(default_factory=list)
     places: list[Dict] = dataclasses.field(default_factory=list)
-    actions: list[Dict] = dataclasses.field(default_factory=list)
-    protected: list[Dict] = dataclasses.field(default_factory=list)
+    actions: list[Seen[Action]] = dataclasses.field(default_factory=list)
+    protected: list[Seen[Spared]] = dataclasses.field(default_factory=list)
     plan: Dict | None = None
     approval: Dict | None = None
     unanswered: list[Dict] = dataclasses.field(default_factory=list)
@@ -91,7 +93,7 @@ class Summary:
 
     def as_dict(self) -> Dict:
         """The summary as data."""
-        return dataclasses.asdict(self)
+        return {field.name: _data(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
 
 def summarise(run_dir: Path) -> Summary:
@@ -111,10 +113,10 @@ class Fold:
 
     def __init__(self) -> None:
         self._summary = Summary()
-        self._findings: dict[str, Dict] = {}
-        self._actions: dict[tuple[str, str], Dict] = {}
-        self._protected: dict[tuple[str, str], Dict] = {}
-        self._skipped: dict[tuple[str, str], Dict] = {}
+        self._findings: dict[str, Seen[Finding]] = {}
+        self._actions: dict[tuple[str, str], Seen[Action]] = {}
+        self._protected: dict[tuple[str, str], Seen[Spared]] = {}
+        self._skipped: dict[tuple[str, str], Seen[Skipped]] = {}
         self._places: dict[tuple[str, str], Dict] = {}
         self._intents: dict[tuple[int, str, str], Dict] = {}
         self._hosts: dict[str, None] = {}
@@ -227,20 +229,19 @@ class Fold:
             self._timeline(event)
 
     def _finding(self, event: Dict) -> None:
-        finding = self._lifted(event, "finding")
-        key = f"{finding['host']}|{finding.get('check', '')}|{finding.get('subject', '')}"
-        self._keep_limited(self._findings, key, finding)
-        phase = finding["phase"]
-        if phase == "verify":
-            self._keep_limited(self._summary.after, key, finding)
-        elif phase == "investigate" or key not in self._summary.before:
-            self._keep_limited(self._summary.before, key, finding)
-        if finding.get("status") != "ok":
+        seen = self._seen(event, told.finding(event.get("finding")))
+        key = f"{seen.host}|{seen.what.check}|{seen.what.subject}"
+        self._keep_limited(self._findings, key, seen)
+        if seen.phase == "verify":
+            self._keep_limited(self._summary.after, key, seen)
+        elif seen.phase == "investigate" or key not in self._summary.before:
+            self._keep_limited(self._summary.before, key, seen)
+        if seen.what.status != OK:
             self._timeline(event)
 
     def _skipped_check(self, event: Dict) -> None:
-        skipped = self._lifted(event, "skipped")
-        self._keep_limited(self._skipped, (str(skipped["host"]), str(skipped.get("check", ""))), skipped)
+        seen = self._seen(event, told.skipped(event.get("skipped")))
+        self._keep_limited(self._skipped, (seen.host, seen.what.check), seen)
 
     def _place(self, event: Dict) -> None:
         place = _select(event, "place", "host", "phase", "seq", "ts")
@@ -248,15 +249,15 @@ class Fold:
             self._keep_limited(self._places, key, place)
 
     def _action(self, event: Dict) -> None:
-        action = self._lifted(event, "action")
-        key = (str(action["host"]), str(action.get("id", "")))
-        if action.get("outcome") != PLANNED or key not in self._actions:
-            self._keep_limited(self._actions, key, action)
+        seen = self._seen(event, told.action(event.get("action")))
+        key = (seen.host, seen.what.id)
+        if seen.what.outcome != PLANNED or key not in self._actions:
+            self._keep_limited(self._actions, key, seen)
         self._timeline(event)
 
     def _protect(self, event: Dict) -> None:
-        protected = self._lifted(event, "protected")
-        self._keep_limited(self._protected, (str(protected["host"]), repr(protected.get("target"))), protected)
+        seen = self._seen(event, told.spared(event.get("protected")))
+        self._keep_limited(self._protected, (seen.host, repr(seen.what.target)), seen)
 
     def _plan(self, event: Dict) -> None:
         plan = event.get("plan")
@@ -289,18 +290,17 @@ class Fold:
 
     # Help
 
-    def _lifted(self, event: Dict, key: str) -> Dict:
-        inner = event.get(key)
-        return {
-            **(inner if isinstance(inner, dict) else {}), **_select(event, "host", "phase", "seq", "ts"),
-            "check_mode": bool(event.get("check_mode", self._check_mode)),
-        }
+    def _seen(self, event: Dict, what: told.T) -> Seen[told.T]:
+        return Seen(
+            what, host=str(event.get("host") or ""), phase=str(event.get("phase") or ""), seq=int(event.get("seq") or 0),
+            ts=str(event.get("ts") or ""), check_mode=bool(event.get("check_mode", self._check_mode)),
+        )
 
     def _unknown_actions(self, intent: Dict) -> list[Dict]:
         """Planned actions of the intent's host that nothing was heard of since; none in check mode, which acts on nothing."""
         if intent["check_mode"] or intent.get("phase") not in ("mitigate", ""):
             return []
-        return [action for (host, _id), action in self._actions.items() if host == intent.get("host") and action.get("outcome") == PLANNED]
+        return [seen.as_dict() for seen in self._actions.values() if seen.host == intent.get("host") and seen.what.outcome == PLANNED]
 
     def _intent_key(self, event: Dict) -> tuple[int, str, str]:
         segment = int(event.get("segment", 0))
@@ -321,7 +321,7 @@ class Fold:
         else:
             self._dropped()
 
-    def _keep_limited(self, target: dict[t.Any, Dict], key: t.Any, value: Dict) -> None:
+    def _keep_limited(self, target: dict[t.Any, t.Any], key: t.Any, value: t.Any) -> None:
         if key in target or len(target) < MOST_KEPT:
             target[key] = value
         else:
@@ -335,6 +335,14 @@ def _acts(intent: Dict) -> bool:
     """Whether a task is one that changes something for real: those, and no others, are told what is approved."""
     args = intent.get("args")
     return not intent["check_mode"] and intent.get("phase") in ("mitigate", "") and isinstance(args, dict) and "approved" in args
+
+
+def _data(value: t.Any) -> t.Any:
+    if isinstance(value, Seen):
+        return value.as_dict()
+    if isinstance(value, dict):
+        return {key: _data(item) for key, item in value.items()}
+    return [_data(item) for item in value] if isinstance(value, list) else value
 
 
 def _body(event: Dict) -> Dict:

@@ -58,11 +58,15 @@ def _as_data(finished: Finished, took: float) -> dict[str, object]:
         "approval": _pick(summary.approval, "type", "by", "how") if summary.approval else None,
         "unknown_outcomes": [_pick(entry, "host", "task", "phase") for entry in summary.unanswered],
         "findings": [
-            _pick(item, "host", "phase", "check", "subject", "status", "observed", "threshold", "unit") for item in summary.findings
+            _pick(item, "host", "phase", "check", "subject", "status", "observed", "threshold", "unit")
+            for item in (seen.as_dict() for seen in summary.findings)
         ],
         "places": [_pick(item, "host", "phase", "place") for item in summary.places],
         "not_captured": [_pick(item, "host", "refused", "reason") for item in outcome.not_captured(summary)],
-        "planned_actions": [{"host": host, **_pick(action, "id", "verb", "target", "reason")} for host, action in outcome.planned(summary)],
+        "planned_actions": [
+            {"host": host, **_pick(action.as_dict(), "id", "verb", "name", "target", "reason")}
+            for host, action in outcome.planned(summary)
+        ],
     }
 
 
@@ -84,7 +88,7 @@ def _show_end(view: View, finished: Finished, took: float) -> None:
         console.print(Text(f"  | {line}", style="dim"), soft_wrap=not console.is_terminal)
     remaining = outcome.not_ok(finished.summary)
     if remaining and end.status in (Exit.RECOVERED, Exit.NOTHING_TO_DO) and end.name != "planned":
-        names = ", ".join(dict.fromkeys(f"{item['host']} {item.get('check')} ({item.get('status')})" for item in remaining))
+        names = ", ".join(dict.fromkeys(f"{seen.host} {seen.what.check} ({seen.what.status})" for seen in remaining))
         console.print(Text.assemble(("  remaining: ", STYLES["warning"]), names), soft_wrap=not console.is_terminal)
     for item in outcome.not_captured(finished.summary):
         said = words.one_line(item.get("reason") or "")

@@ -11,11 +11,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.oncall.incident.plugins.module_utils._core.actions import was_touched
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import (
+    CHANGED_OUTCOMES,
+    MOVED_ON,
+    NOT_NEEDED,
+    PID_REUSED,
+    REFUSED,
+    Action,
+)
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration, parse_duration
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, verify
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
 
 from ..errors import Stop
 from ..exits import Exit
@@ -39,7 +47,7 @@ LONGEST_ABSENCE = 120.0
 #: Seconds that a killed Ansible's last worker may go on.
 LAST_WORKER = 90.0
 #: Outcomes of actions that touched nothing, unless they say that they did.
-_NOTHING = ("not_needed", "refused", "moved_on", "pid_reused")
+_NOTHING = (NOT_NEEDED, REFUSED, MOVED_ON, PID_REUSED)
 _HEALTHY = (Exit.RECOVERED, Exit.NOTHING_TO_DO)
 
 
@@ -161,7 +169,7 @@ class _Course:
         self._variables = drilling.variables(part, number)
         self._scenario = drilling.drill.scenario
         self._times: dict[str, float | None] = {"detect": None, "mitigate": None, "recover": None}
-        self._touched: list[Mapping[str, Any]] = []
+        self._touched: list[Seen[Action]] = []
         self._unexpected: list[Mapping[str, Any]] = []
         self._runs: list[str] = []
         self._began = 0.0
@@ -216,7 +224,8 @@ class _Course:
         self.steps += [timing(name, self._times[name], targets[name]) for name in ("detect", "mitigate", "recover")]
         self.steps += self._drilling.severity.steps(self._times)
         return Scored(
-            name=self.part.name, steps=self.steps, times=self._times, touched=self._touched, unexpected=self._unexpected, runs=self._runs,
+            name=self.part.name, steps=self.steps, times=self._times, touched=[_brief(seen) for seen in self._touched],
+            unexpected=self._unexpected, runs=self._runs,
         )
 
     # The steps
@@ -291,10 +300,10 @@ class _Course:
     def _see(self, summary: Summary) -> None:
         """Note when the fault was seen first."""
         looks = [*summary.before.values(), *summary.findings]
-        seen = detected(self.part, looks)
+        seen = detected(self.part, [look.what for look in looks])
         if not seen or self._times["detect"] is not None:
             return
-        first = min(datetime.fromisoformat(str(item["ts"])).timestamp() for item in looks if detected(self.part, [item]))
+        first = min(_moment(look.ts) for look in looks if detected(self.part, [look.what]))
         self._times["detect"] = max(first - self._began, 0.0)
         self.steps.append(Step("the fault is seen", True, ", ".join(seen)))
 
@@ -337,10 +346,10 @@ class _Course:
             run_dir, summary = finished.run_dir, finished.summary
             printed = [finished.outcome.sentence, *finished.outcome.reasons]
             self._demand(finished.outcome.status not in _HEALTHY, "a recovery cut off is not called one", finished.outcome.sentence)
-        self._note_touched(summary)
+        self._touched += _acted(summary)
         events, report = self._executions.record(run_dir)
         acting, _others = begun_and_unanswered(events)
-        said = begun(_acted(summary), acting)
+        said = begun([seen.what for seen in _acted(summary)], acting)
         wrong = problems(events, report=report, printed=printed)
         self._demand(bool(said) and not wrong, "what was begun is named, and what is known to be done is recorded", "; ".join(
             wrong or [*said, *_unreached(summary)] or ["neither done nor unknown"],
@@ -349,7 +358,7 @@ class _Course:
     def _in_vain(self) -> None:
         """A run that cannot succeed says so: it measures, and does not believe what it was told."""
         finished = self._run(extra_vars=self.part.in_vain)
-        self._note_touched(finished.summary)
+        self._touched += _acted(finished.summary)
         said = f"{finished.outcome.sentence} {'; '.join(finished.outcome.reasons)}".strip()
         self._demand(finished.outcome.status not in _HEALTHY, "what did not help is not called a recovery", said)
 
@@ -364,10 +373,10 @@ class _Course:
                 counted += 1
             finished = self._run()
         summary = finished.summary
-        self._note_touched(summary)
-        done = [item for item in self._touched if item["outcome"] in ("done", "gone")]
+        self._touched += _acted(summary)
+        done = [seen for seen in self._touched if seen.what.outcome in CHANGED_OUTCOMES]
         if done:
-            self._times["mitigate"] = max(float(item["at"]) for item in done) - self._began
+            self._times["mitigate"] = max(_moment(seen.ts) for seen in done) - self._began
         elif self.part.interrupt and finished.outcome.status in _HEALTHY:
             # The interrupted run's module finished on its own, and the next run found nothing left to do.
             self._times["mitigate"] = time.time() - self._began
@@ -376,7 +385,7 @@ class _Course:
             self._times["recover"] = time.time() - self._began
         said = f"{finished.outcome.sentence} {'; '.join(finished.outcome.reasons)}".strip()
         self._demand(recovered, "recovered, by measurement", said + (f" (at the {tries}. try)" if tries > 1 else ""))
-        extra = unexpected(self.part, [(str(item["host"]), item) for item in self._touched])
+        extra = unexpected(self.part, [(seen.host, seen.what) for seen in self._touched])
         self._unexpected += extra
         self.steps.append(Step("only what was expected was touched", not extra, f"{extra[:5]}" if extra else f"{len(done)} actions"))
 
@@ -418,13 +427,6 @@ class _Course:
             raise Broken(f"the hosts' state could not be read: {'; '.join(played.problems)}")
         return played.output
 
-    def _note_touched(self, summary: Summary) -> None:
-        self._touched += [
-            {"host": item["host"], "verb": item.get("verb"), "target": item.get("target"), "outcome": item.get("outcome"),
-             "at": datetime.fromisoformat(str(item["ts"])).timestamp()}
-            for item in _acted(summary)
-        ]
-
     def _demand(self, holds: bool, name: str, detail: str) -> None:
         """Note a step; the round ends where it does not hold."""
         self.steps.append(Step(name, holds, detail))
@@ -432,9 +434,18 @@ class _Course:
             raise Broken(f"{name}: no")
 
 
-def _acted(summary: Summary) -> list[Mapping[str, Any]]:
+def _acted(summary: Summary) -> list[Seen[Action]]:
     """The actions that touched something."""
-    return [item for item in outcome.carried_out(summary) if item.get("outcome") not in _NOTHING or was_touched(item)]
+    return [seen for seen in outcome.carried_out(summary) if seen.what.outcome not in _NOTHING or seen.what.was_touched]
+
+
+def _brief(seen: Seen[Action]) -> dict[str, Any]:
+    action = seen.what
+    return {"host": seen.host, "verb": action.verb, "target": dict(action.target), "outcome": action.outcome, "at": _moment(seen.ts)}
+
+
+def _moment(ts: str) -> float:
+    return datetime.fromisoformat(ts).timestamp()
 
 
 def _unreached(summary: Summary) -> list[str]:

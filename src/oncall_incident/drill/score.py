@@ -10,6 +10,10 @@ import fnmatch
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import CRITICAL, OK, WARNING, Finding
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
+
 from .definition import Expected, Round
 
 CARD_CONTRACT = "oncall.incident/scorecard/1"
@@ -72,53 +76,49 @@ class Scored:
         }
 
 
-def matches(expected: Expected, *, host: str, action: Json) -> bool:
+def matches(expected: Expected, *, host: str, action: Action) -> bool:
     """Whether a planned or carried out action is one that the drill expected."""
-    target = action.get("target") or {}
     return (
-        expected.verb == action.get("verb") and fnmatch.fnmatchcase(host, expected.host)
-        and all(fnmatch.fnmatchcase(str(target.get(key, "")), pattern) for key, pattern in expected.target.items())
+        expected.verb == action.verb and fnmatch.fnmatchcase(host, expected.host)
+        and all(fnmatch.fnmatchcase(str(action.target.get(key, "")), pattern) for key, pattern in expected.target.items())
     )
 
 
-def unexpected(part: Round, actions: Sequence[tuple[str, Json]]) -> list[dict[str, Any]]:
+def unexpected(part: Round, actions: Sequence[tuple[str, Action]]) -> list[dict[str, Any]]:
     """The actions that nothing in the round expected."""
     return [
-        {"host": host, "verb": action.get("verb"), "target": action.get("target")} for host, action in actions
+        {"host": host, "verb": action.verb, "target": dict(action.target)} for host, action in actions
         if not any(matches(one, host=host, action=action) for one in part.actions)
     ]
 
 
-def detected(part: Round, findings: Sequence[Json]) -> list[str]:
+def detected(part: Round, findings: Sequence[Finding]) -> list[str]:
     """The checks that the round is about and that are not ok."""
-    return sorted({
-        str(item.get("check")) for item in findings if item.get("check") in part.findings and item.get("status") in ("warning", "critical")
-    })
+    return sorted({finding.check for finding in findings if finding.check in part.findings and finding.status in (WARNING, CRITICAL)})
 
 
-def unsteady(findings: Sequence[Json], *, checks: Collection[str], demanded: Collection[str]) -> tuple[list[str], list[str]]:
+def unsteady(findings: Sequence[Seen[Finding]], *, checks: Collection[str], demanded: Collection[str]) -> tuple[list[str], list[str]]:
     """Which of the checks were measured, and what speaks against a steady state.
 
     Args:
         checks: what must be ok where it is measured.
         demanded: what must be measured, too.
     """
-    seen = {str(item.get("check")) for item in findings} & set(checks)
+    seen = {one.what.check for one in findings} & set(checks)
     bad = {
-        f"{item['host']}: {item.get('check')} is {item.get('status')}" for item in findings
-        if item.get("check") in checks and item.get("status") != "ok"
+        f"{one.host}: {one.what.check} is {one.what.status}" for one in findings if one.what.check in checks and one.what.status != OK
     }
     return sorted(seen), [*sorted(bad), *(f"{check} was not measured" for check in sorted(set(demanded) - seen))]
 
 
-def begun(carried_out: Sequence[Json], unanswered: Sequence[tuple[str, str]]) -> list[str]:
+def begun(carried_out: Sequence[Action], unanswered: Sequence[tuple[str, str]]) -> list[str]:
     """What the record of an interrupted run says of its acts: what came of them, and of which nobody knows it.
 
     Args:
         unanswered: host and task.
     """
     return [
-        *dict.fromkeys(f"{item.get('verb')} {item.get('outcome')}" for item in carried_out),
+        *dict.fromkeys(f"{action.verb} {action.outcome}" for action in carried_out),
         *(f"unknown: {task} on {host}" for host, task in unanswered),
     ]
 

@@ -151,10 +151,10 @@ def existing(home: Path, given: str) -> Incident:
 
 def _milestones(ended: Outcome, summary: Summary) -> dict[str, str]:
     """What a run's record says of the incident: when it first acted, when it last did and it helped, when that was measured."""
-    acted = [str(item.get("ts")) for item in outcome.carried_out(summary)]
+    acted = [seen.ts for seen in outcome.carried_out(summary)]
     found = {"mitigation_start": min(acted)} if acted else {}
     if ended.name == "recovered":
-        measured = [str(item.get("ts")) for item in summary.after.values()]
+        measured = [seen.ts for seen in summary.after.values()]
         found["mitigated"] = max(acted) if acted else summary.ended
         found["verified"] = max(measured) if measured else summary.ended
     return found

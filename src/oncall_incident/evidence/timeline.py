@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, told
 
 from ..terminal import words
 from . import model, places, times
@@ -87,13 +87,14 @@ def _entry(event: Mapping[str, Any], said: str, described: str, at: str, **more:
 
 
 def _said(kind: str, event: Mapping[str, Any]) -> str:
-    finding, action = event.get("finding"), event.get("action")
     if kind == "result":
         return f"{event.get('task')}: {event.get('status')}"
-    if kind == "finding" and isinstance(finding, dict):
-        return f"{finding.get('check')} {finding.get('subject') or ''} is {finding.get('status')} ({finding.get('observed')})"
-    if kind == "action" and isinstance(action, dict):
-        return f"{action.get('verb')} {words.whom(action)}: {action.get('outcome')}"
+    if kind == "finding":
+        finding = told.finding(event.get("finding"))
+        return f"{finding.check} {finding.subject} is {finding.status} ({finding.observed})"
+    if kind == "action":
+        action = told.action(event.get("action"))
+        return f"{action.verb} {words.one_line(action.name)}: {action.outcome}"
     said = {
         "run.open": f"run of {event.get('scenario')} opened by {event.get('by')}", "plan": "plan made",
         "plan.approved": f"plan approved by {event.get('by')} ({event.get('how')})",

@@ -9,8 +9,18 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.oncall.incident.plugins.module_utils._core.actions import CHANGED_OUTCOMES, NOT_NEEDED, PLANNED, was_touched
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import (
+    CHANGED_OUTCOMES,
+    NOT_NEEDED,
+    PLANNED,
+    REFUSED,
+    Action,
+    Spared,
+)
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import CRITICAL, OK, UNKNOWN, Finding
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import told
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
 
 from ..exits import Exit
 from ..terminal import words
@@ -56,51 +66,48 @@ def failed_hosts(execution: Json) -> list[str]:
     return sorted(host for host, counts in (execution.get("stats") or {}).items() if counts.get("failures"))
 
 
-def planned(summary: Summary) -> list[tuple[str, Json]]:
+def planned(summary: Summary) -> list[tuple[str, Action]]:
     """The plan's actions with their hosts."""
-    return [(host, action) for host, found in sorted(((summary.plan or {}).get("actions") or {}).items()) for action in found]
+    return [(host, told.action(one)) for host, found in sorted(((summary.plan or {}).get("actions") or {}).items()) for one in found]
 
 
-def carried_out(summary: Summary) -> list[Json]:
+def carried_out(summary: Summary) -> list[Seen[Action]]:
     """The actions of real executions, in the order they happened."""
-    return sorted((action for action in summary.actions if action.get("outcome") != PLANNED), key=lambda action: int(action["seq"]))
+    return sorted((seen for seen in summary.actions if seen.what.outcome != PLANNED), key=lambda seen: seen.seq)
 
 
 def what_was_done(summary: Summary) -> str:
     """What was done, in words. "Nothing was changed" only when no target was touched, whatever the actions' outcomes are."""
-    actions = carried_out(summary)
-    done = sum(1 for action in actions if action.get("outcome") in CHANGED_OUTCOMES)
-    in_vain = sum(1 for action in actions if action.get("outcome") not in CHANGED_OUTCOMES and was_touched(action))
+    actions = [seen.what for seen in carried_out(summary)]
+    done = sum(1 for action in actions if action.outcome in CHANGED_OUTCOMES)
+    in_vain = sum(1 for action in actions if action.outcome not in CHANGED_OUTCOMES and action.was_touched)
     said = [f"{words.count(done, 'action')} done"] if done else []
     if in_vain:
         said.append(f"{words.count(in_vain, 'action')} carried out without the planned result")
     if not said:
         # A failure may have begun, and what a host that went away was doing may have been done: its answer is lost.
-        may_be = summary.unanswered or summary.unreachable or any(was_touched(action) is None for action in actions)
+        may_be = summary.unanswered or summary.unreachable or any(action.was_touched is None for action in actions)
         said = ["no action is known to be done" if may_be else "nothing was changed"]
     if summary.unanswered:
         said.append(f"the outcome of {words.count(len(summary.unanswered), 'step')} is unknown")
     return ", ".join(said)
 
 
-def spared(summary: Summary) -> list[Json]:
+def spared(summary: Summary) -> list[Seen[Spared]]:
     """Who was spared, once each: the execution that acts meets the same ones again, some seconds older."""
-    found = {
-        (item.get("host"), words.whom(item), words.query(item.get("target") or {}), str(item.get("reasons"))): item
-        for item in summary.protected
-    }
+    found = {(seen.host, seen.what.name, words.query(seen.what.target), seen.what.reasons): seen for seen in summary.protected}
     return list(found.values())
 
 
 def troubled(summary: Summary) -> set[str]:
     """Hosts that had something wrong: a finding that is not ok, or something planned or done."""
-    bad = {str(finding["host"]) for finding in summary.before.values() if finding.get("status") != "ok"}
-    return bad | {host for host, _action in planned(summary)} | {str(action["host"]) for action in carried_out(summary)}
+    bad = {seen.host for seen in summary.before.values() if seen.what.status != OK}
+    return bad | {host for host, _action in planned(summary)} | {seen.host for seen in carried_out(summary)}
 
 
 def measured(summary: Summary) -> set[str]:
     """Hosts on which verify gave a verdict."""
-    return {str(finding["host"]) for finding in summary.after.values()}
+    return {seen.host for seen in summary.after.values()}
 
 
 def not_captured(summary: Summary) -> list[Mapping[str, Any]]:
@@ -119,13 +126,13 @@ def helped(summary: Summary) -> set[str]:
 
     An application's host, for example: that its service came up again is measured with the restart itself.
     """
-    examined = {str(finding["host"]) for finding in (*summary.before.values(), *summary.after.values())}
+    examined = {seen.host for seen in (*summary.before.values(), *summary.after.values())}
     carried: dict[str, dict[str, str]] = {}
-    for action in carried_out(summary):
-        carried.setdefault(str(action["host"]), {})[str(action.get("id"))] = str(action.get("outcome"))
+    for seen in carried_out(summary):
+        carried.setdefault(seen.host, {})[seen.what.id] = seen.what.outcome
     wanted: dict[str, set[str]] = {}
     for host, action in planned(summary):
-        wanted.setdefault(host, set()).add(str(action.get("id")))
+        wanted.setdefault(host, set()).add(action.id)
     good = CHANGED_OUTCOMES | {NOT_NEEDED}
     return {
         host for host, found in carried.items()
@@ -133,14 +140,14 @@ def helped(summary: Summary) -> set[str]:
     }
 
 
-def not_ok(summary: Summary) -> list[Json]:
+def not_ok(summary: Summary) -> list[Seen[Finding]]:
     """The findings that are not ok as they were measured last."""
-    return [finding for finding in summary.findings if finding.get("status") != "ok"]
+    return [seen for seen in summary.findings if seen.what.status != OK]
 
 
-def still_bad(summary: Summary) -> list[Json]:
+def still_bad(summary: Summary) -> list[Seen[Finding]]:
     """Critical and unknown findings as they were measured last."""
-    return [finding for finding in summary.findings if finding.get("status") in ("critical", "unknown")]
+    return [seen for seen in summary.findings if seen.what.status in (CRITICAL, UNKNOWN)]
 
 
 def stopped(reason: str, summary: Summary) -> Outcome:
@@ -177,7 +184,7 @@ def after_planning(summary: Summary) -> Outcome:
         return Outcome(
             "not_recovered", Exit.NOT_RECOVERED, "Not healthy, and nothing was planned.", [*_refused(summary), *_finding_reasons(bad)],
         )
-    judged = {str(item["host"]) for item in summary.findings}
+    judged = {seen.host for seen in summary.findings}
     if not judged:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, "Nothing was measured.", ["no health check gave a verdict"])
     return Outcome("nothing_to_do", Exit.NOTHING_TO_DO, f"{words.count(len(judged), 'host')} measured healthy, nothing planned.")
@@ -221,9 +228,9 @@ def _no_end(execution: Json) -> list[str]:
 def _refused(summary: Summary) -> list[str]:
     """What would help and is refused: without it an operator would only read that nothing was planned."""
     return [
-        f"{item['host']}: {str(item.get('verb')).replace('_', ' ')} {words.whom(item)} is refused: "
-        + words.one_line(str((item.get("detail") or {}).get("why") or "no reason given"), limit=300)
-        for item in carried_out(summary) if item.get("outcome") == "refused"
+        f"{seen.host}: {seen.what.verb.replace('_', ' ')} {words.one_line(seen.what.name)} is refused: "
+        + words.one_line(str(seen.what.detail.get("why") or "no reason given"), limit=300)
+        for seen in carried_out(summary) if seen.what.outcome == REFUSED
     ][:10]
 
 
@@ -237,8 +244,8 @@ def _failure_reasons(summary: Summary, hosts: Sequence[str]) -> list[str]:
     return [line for line in said if not any(line != other and other.endswith(line.partition(": ")[2]) for other in said)][:10]
 
 
-def _finding_reasons(findings: Sequence[Json]) -> list[str]:
+def _finding_reasons(findings: Sequence[Seen[Finding]]) -> list[str]:
     return [
-        f"{item['host']}: {item.get('check')}{' ' + str(item['subject']) if item.get('subject') else ''} is {item.get('status')}"
-        f" ({words.measured(item.get('observed'), str(item.get('unit') or ''))})" for item in findings
+        f"{seen.host}: {seen.what.check}{' ' + seen.what.subject if seen.what.subject else ''} is {seen.what.status}"
+        f" ({words.measured(seen.what.observed, seen.what.unit)})" for seen in findings
     ][:10]

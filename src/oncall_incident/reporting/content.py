@@ -10,10 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.oncall.incident.plugins.module_utils._core.actions import CHANGED_OUTCOMES, was_touched
-from ansible_collections.oncall.incident.plugins.module_utils._core.findings import STATUSES
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import (
+    CHANGED_OUTCOMES,
+    MOVED_ON,
+    NOT_NEEDED,
+    PID_REUSED,
+    PLANNED,
+    Action,
+)
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import OK, STATUSES, Finding
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import keeping, verify
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
 
 from ..record import outcome
 from ..record.recording import summarise_and_check
@@ -144,14 +152,14 @@ def of_sources(sources: Sequence[Source]) -> dict[str, Any]:
     actions = [item for source in sources for item in _actions(source)]
     spared = [item for source in sources for item in _spared(source)]
     comparison = compare(sources)
-    fine = sum(1 for source in sources for item in source.summary.before.values() if item.get("status") == "ok")
-    measured = {str(item["host"]) for source in sources for item in source.summary.findings}
+    fine = sum(1 for source in sources for seen in source.summary.before.values() if seen.what.status == OK)
+    measured = {seen.host for source in sources for seen in source.summary.findings}
     changed = sum(1 for item in actions if item["changed"])
-    worst = max((_rank(item) for item in findings), default=0)
+    worst = max((_rank(item["status"]) for item in findings), default=0)
     return {
-        "findings": sorted(findings, key=lambda item: -_rank(item)), "fine": fine,
+        "findings": sorted(findings, key=lambda item: -_rank(item["status"])), "fine": fine,
         "places": _cited(sources, "places"),
-        "skipped": [{**item, "ref": source.at(item.get("seq"))} for source in sources for item in source.summary.skipped_checks],
+        "skipped": [{**seen.as_dict(), "ref": source.at(seen.seq)} for source in sources for seen in source.summary.skipped_checks],
         "actions": actions, "spared": spared,
         "approvals": [run["approval"] | {"run": run["number"]} for run in map(about, sources) if run["approval"]],
         "comparison": comparison, "changed_checks": [row for row in comparison if not row["fine"]],
@@ -189,7 +197,7 @@ def chain(source: Source) -> dict[str, str]:
 
 def compare(sources: Sequence[Source]) -> list[dict[str, Any]]:
     """Every check that was measured twice or was not ok: all its measurements in order, what is or was wrong first."""
-    seen: dict[str, list[Json]] = {}
+    seen: dict[str, list[Seen[Finding]]] = {}
     verified: set[str] = set()
     for source in sources:
         for key in dict.fromkeys([*source.summary.before, *source.summary.after]):
@@ -199,17 +207,15 @@ def compare(sources: Sequence[Source]) -> list[dict[str, Any]]:
                 verified.add(key)
     rows = []
     for key, items in seen.items():
-        if key not in verified and all(item.get("status") == "ok" for item in items):
+        if key not in verified and all(item.what.status == OK for item in items):
             continue
         after = items[-1] if key in verified else None
         before = items[0] if len(items) > 1 or after is None else None
-        known = items[-1]
-        unit = str(known.get("unit") or "")
-        limit = known.get("threshold")
+        known = items[-1].what
         rows.append({
-            "host": known.get("host"), "check": known.get("check"), "subject": known.get("subject") or "",
-            "before": _state(before), "after": _state(after), "limit": "" if limit is None else words.measured(limit, unit),
-            "fine": all(item.get("status") == "ok" for item in items), "plot": plots.plot(items),
+            "host": items[-1].host, "check": known.check, "subject": known.subject,
+            "before": _state(before), "after": _state(after), "limit": _limit(known),
+            "fine": all(item.what.status == OK for item in items), "plot": plots.plot([item.what for item in items]),
         })
     return sorted(rows, key=lambda row: (row["fine"], str(row["host"]), str(row["check"]), str(row["subject"])))
 
@@ -229,48 +235,49 @@ def drawing(source: Source, *, milestones: Sequence[Json] = ()) -> Any:
 
 
 def _findings(source: Source) -> list[dict[str, Any]]:
-    bad = [item for item in source.summary.before.values() if item.get("status") != "ok"]
-    found = []
-    for item in sorted(bad, key=lambda item: (-_rank(item), int(item["seq"]))):
-        unit = str(item.get("unit") or "")
-        limit = item.get("threshold")
-        found.append({
-            **item, "value": words.measured(item.get("observed"), unit), "limit": "" if limit is None else words.measured(limit, unit),
-            "tone": STATUS_TONES.get(str(item.get("status")), "unknown"), "ref": source.at(item.get("seq")),
-        })
-    return found
+    bad = [seen for seen in source.summary.before.values() if seen.what.status != OK]
+    return [
+        {
+            **seen.as_dict(), "value": words.measured(seen.what.observed, seen.what.unit), "limit": _limit(seen.what),
+            "tone": STATUS_TONES.get(seen.what.status, "unknown"), "ref": source.at(seen.seq),
+        }
+        for seen in sorted(bad, key=lambda seen: (-_rank(seen.what.status), seen.seq))
+    ]
 
 
-def _rank(item: Json) -> int:
-    status = item.get("status")
-    return STATUSES.index(str(status)) if status in STATUSES else len(STATUSES)
+def _limit(finding: Finding) -> str:
+    return "" if finding.threshold is None else words.measured(finding.threshold, finding.unit)
+
+
+def _rank(status: str) -> int:
+    return STATUSES.index(status) if status in STATUSES else len(STATUSES)
 
 
 def _actions(source: Source) -> list[dict[str, Any]]:
     done = outcome.carried_out(source.summary)
-    seen = {(str(item["host"]), str(item.get("id"))) for item in done}
-    rest = [{**action, "host": host} for host, action in outcome.planned(source.summary) if (host, str(action.get("id"))) not in seen]
-    return [_action(source, item) for item in [*done, *rest]]
+    acted = {(seen.host, seen.what.id) for seen in done}
+    rest = [(host, action) for host, action in outcome.planned(source.summary) if (host, action.id) not in acted]
+    return [
+        *({**_action(seen.what), "host": seen.host, "ref": source.at(seen.seq)} for seen in done),
+        *({**_action(action), "host": host, "ref": source.at(None)} for host, action in rest),
+    ]
 
 
-def _action(source: Source, item: Json) -> dict[str, Any]:
-    target = item.get("target") or {}
-    detail = item.get("detail") or {}
-    ended = str(item.get("outcome", ""))
-    tone = "act" if ended in CHANGED_OUTCOMES else "info" if ended in ("planned", "not_needed", "moved_on", "pid_reused") else "bad"
+def _action(action: Action) -> dict[str, Any]:
+    ended = action.outcome
+    tone = "act" if ended in CHANGED_OUTCOMES else "info" if ended in (PLANNED, NOT_NEEDED, MOVED_ON, PID_REUSED) else "bad"
     return {
-        **item, "whom": words.whom(item), "query": words.query(target), "since": words.ages(target, said=str(item.get("reason", ""))),
-        "verb": str(item.get("verb", "")).replace("_", " "), "outcome": ended.replace("_", " "), "changed": bool(was_touched(item)),
-        "error": detail.get("error") or "", "ref": source.at(item.get("seq")),
-        "tone": tone,
+        **action.as_dict(), "whom": words.one_line(action.name), "query": words.query(action.target),
+        "since": words.ages(action.target, said=action.reason), "verb": action.verb.replace("_", " "),
+        "outcome": ended.replace("_", " "), "changed": bool(action.was_touched), "error": action.detail.get("error") or "", "tone": tone,
     }
 
 
 def _spared(source: Source) -> list[dict[str, Any]]:
     return [
-        {**item, "whom": words.whom(item), "query": words.query(item.get("target") or {}),
-         "why": words.reasons(item.get("reasons") or []), "ref": source.at(item.get("seq"))}
-        for item in outcome.spared(source.summary)
+        {**seen.as_dict(), "whom": words.one_line(seen.what.name), "query": words.query(seen.what.target),
+         "why": words.reasons(seen.what.reasons), "ref": source.at(seen.seq)}
+        for seen in outcome.spared(source.summary)
     ]
 
 
@@ -299,12 +306,12 @@ def _cited(sources: Iterable[Source], name: str) -> list[dict[str, Any]]:
     return [{**item, "ref": source.at(item.get("seq"))} for source in sources for item in getattr(source.summary, name)]
 
 
-def _state(item: Json | None) -> dict[str, str]:
-    if item is None:
+def _state(seen: Seen[Finding] | None) -> dict[str, str]:
+    if seen is None:
         return {"status": "", "value": "not measured", "tone": "unknown"}
-    status = str(item.get("status"))
-    return {"status": status, "value": words.measured(item.get("observed"), str(item.get("unit") or "")),
-            "tone": STATUS_TONES.get(status, "unknown")}
+    finding = seen.what
+    return {"status": finding.status, "value": words.measured(finding.observed, finding.unit),
+            "tone": STATUS_TONES.get(finding.status, "unknown")}
 
 
 def _versions(summary: Summary) -> list[tuple[str, str]]:

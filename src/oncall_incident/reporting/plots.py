@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
+
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import CRITICAL, OK, WARNING, Finding
 
 WIDTH = 300
 HEIGHT = 26
@@ -36,14 +38,14 @@ class Plot:
     points: list[dict[str, Any]]
 
 
-def plot(measurements: Sequence[Mapping[str, Any]]) -> Plot | None:
+def plot(measurements: Sequence[Finding]) -> Plot | None:
     """The geometry of one check's measurements in their order; None when they are not numbers or there is nothing to compare.
 
     Args:
-        measurements: findings: observed, threshold, status.
+        measurements: the findings.
     """
-    numbers = [(float(item["observed"]), item) for item in measurements if is_number(item.get("observed"))]
-    limits = [float(item["threshold"]) for item in measurements if is_number(item.get("threshold"))]
+    numbers = [(float(item.observed), item) for item in measurements if is_number(item.observed)]
+    limits = [float(item.threshold) for item in measurements if is_number(item.threshold)]
     if not numbers:
         return None
     values = [value for value, _item in numbers]
@@ -58,7 +60,7 @@ def plot(measurements: Sequence[Mapping[str, Any]]) -> Plot | None:
 
     limit = limits[-1] if limits else None
     points = [
-        {"x": x(value), "status": str(item.get("status")), "first": number == 0, "last": number == len(numbers) - 1}
+        {"x": x(value), "status": item.status, "first": number == 0, "last": number == len(numbers) - 1}
         for number, (value, item) in enumerate(numbers)
     ]
     return Plot(
@@ -72,13 +74,13 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value and abs(value) != float("inf")
 
 
-def _worse(numbers: Sequence[tuple[float, Mapping[str, Any]]], limit: float | None) -> str:
+def _worse(numbers: Sequence[tuple[float, Finding]], limit: float | None) -> str:
     """Learned from what was judged: the contract does not say which side of a threshold is bad."""
     if limit is None:
         return ""
     for value, item in numbers:
-        if item.get("status") in ("warning", "critical") and value != limit:
+        if item.status in (WARNING, CRITICAL) and value != limit:
             return "more" if value > limit else "less"
-        if item.get("status") == "ok" and value != limit:
+        if item.status == OK and value != limit:
             return "less" if value > limit else "more"
     return "more"

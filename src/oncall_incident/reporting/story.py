@@ -8,22 +8,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import (
+    CHANGED_OUTCOMES,
+    MOVED_ON,
+    NOT_NEEDED,
+    PID_REUSED,
+    PLANNED,
+)
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import CRITICAL, OK, WARNING
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import told
+
 from ..terminal import words
 
 Json = Mapping[str, Any]
+_UNTOUCHED = (PLANNED, NOT_NEEDED, MOVED_ON, PID_REUSED)
 
 
 def what(event: Json) -> str:
     """An event in words; empty for what a reader need not see."""
     kind = event.get("type")
-    finding, action = event.get("finding") or {}, event.get("action") or {}
     if kind == "finding":
-        subject = f" {finding['subject']}" if finding.get("subject") else ""
-        value = words.measured(finding.get("observed"), str(finding.get("unit") or ""))
-        return f"{event.get('phase') or 'look'}: {finding.get('check')}{subject} is {finding.get('status')} ({value})"
+        finding = told.finding(event.get("finding"))
+        subject = f" {finding.subject}" if finding.subject else ""
+        value = words.measured(finding.observed, finding.unit)
+        return f"{event.get('phase') or 'look'}: {finding.check}{subject} is {finding.status} ({value})"
     if kind == "action":
-        done = f"{action.get('verb')}: {action.get('outcome')}".replace("_", " ")
-        return "" if action.get("outcome") == "planned" else f"{done}: {words.whom(action)}"
+        action = told.action(event.get("action"))
+        done = f"{action.verb}: {action.outcome}".replace("_", " ")
+        return "" if action.outcome == PLANNED else f"{done}: {words.one_line(action.name)}"
     if kind == "result":
         return f"{event.get('status')}: {event.get('task')}"
     said = {
@@ -42,11 +54,10 @@ def tone(event: Json) -> str:
     """How an event is meant: one of timeline.TONES."""
     kind = event.get("type")
     if kind == "finding":
-        status = (event.get("finding") or {}).get("status")
-        return {"ok": "good", "warning": "warn", "critical": "bad"}.get(str(status), "unknown")
+        status = told.finding(event.get("finding")).status
+        return {OK: "good", WARNING: "warn", CRITICAL: "bad"}.get(status, "unknown")
     if kind == "action":
-        ended = str((event.get("action") or {}).get("outcome"))
-        return "act" if ended in ("done", "gone", "planned", "not_needed", "moved_on", "pid_reused") else "bad"
+        return "act" if told.action(event.get("action")).outcome in {*CHANGED_OUTCOMES, *_UNTOUCHED} else "bad"
     if kind == "outcome":
         return {"recovered": "good", "nothing_to_do": "good", "planned": "info", "refused": "info"}.get(str(event.get("outcome")), "bad")
     return {"result": "bad", "interrupted": "bad", "record.degraded": "bad", "no_hosts": "unknown", "recovered": "unknown",
@@ -57,7 +68,7 @@ def shape(event: Json) -> str:
     """The mark of an event; empty for what the timeline does not show."""
     kind = event.get("type")
     if kind == "action":
-        return "diamond" if (event.get("action") or {}).get("outcome") != "planned" else ""
+        return "diamond" if told.action(event.get("action")).outcome != PLANNED else ""
     return {
         "finding": "circle",
         "result": "cross",

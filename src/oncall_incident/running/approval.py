@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action, Spared
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -41,7 +42,7 @@ class Decision:
     how: str
 
 
-def plan_table(actions: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
+def plan_table(actions: Sequence[tuple[str, Action]]) -> Table:
     """The plan: whom it concerns, what would be done, and why."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("host", no_wrap=True, overflow="ellipsis", max_width=18)
@@ -49,26 +50,25 @@ def plan_table(actions: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     table.add_column("target", ratio=3, overflow="fold")
     table.add_column("why", ratio=3, overflow="fold")
     for host, action in actions:
-        target = action.get("target") or {}
-        whom = Text(words.whom(action))
-        executing = words.query(target, limit=80)
+        whom = Text(words.one_line(action.name))
+        executing = words.query(action.target, limit=80)
         if executing:
             whom.append("\n" + executing, style="dim")
-        why = Text(words.one_line(action.get("reason", "")))
-        since = words.ages(target, said=why.plain)
+        why = Text(words.one_line(action.reason))
+        since = words.ages(action.target, said=why.plain)
         if since:
             why.append("\n" + since, style="dim")
-        table.add_row(host, str(action.get("verb", "")).replace("_", " "), whom, why)
+        table.add_row(host, action.verb.replace("_", " "), whom, why)
     return table
 
 
-def spared_lines(protected: Sequence[Mapping[str, Any]]) -> list[str]:
+def spared_lines(protected: Sequence[Spared]) -> list[str]:
     """Who is spared: by name whom a rule would have taken, the others counted by reason."""
     named, counted = [], dict[str, int]()
     for entry in protected:
-        reasons = words.reasons(entry.get("reasons") or [])
-        if entry.get("would_match"):
-            named.append(f"{words.whom(entry)}: {reasons}")
+        reasons = words.reasons(entry.reasons)
+        if entry.would_match:
+            named.append(f"{words.one_line(entry.name)}: {reasons}")
         else:
             counted[reasons] = counted.get(reasons, 0) + 1
     more = [f"and {len(named) - _MOST_SPARED} more that a rule would have taken"] if len(named) > _MOST_SPARED else []
@@ -76,18 +76,18 @@ def spared_lines(protected: Sequence[Mapping[str, Any]]) -> list[str]:
     return named[:_MOST_SPARED] + more + ([f"no rule's target: {'; '.join(others[:_MOST_SPARED])}"] if others else [])
 
 
-def blast_radius(actions: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+def blast_radius(actions: Sequence[tuple[str, Action]]) -> str:
     """`3 actions on 1 host: 3 terminate`."""
     verbs: dict[str, int] = {}
     for _host, action in actions:
-        verbs[str(action.get("verb"))] = verbs.get(str(action.get("verb")), 0) + 1
+        verbs[action.verb] = verbs.get(action.verb, 0) + 1
     hosts = len({host for host, _action in actions})
     kinds = ", ".join(f"{number} {verb.replace('_', ' ')}" for verb, number in sorted(verbs.items()))
     return f"{words.count(len(actions), 'action')} on {words.count(hosts, 'host')}: {kinds}"
 
 
 def show_plan(
-    console: Console, *, plan: Mapping[str, Any], actions: Sequence[tuple[str, Mapping[str, Any]]], protected: Sequence[Mapping[str, Any]],
+    console: Console, *, plan: Mapping[str, Any], actions: Sequence[tuple[str, Action]], protected: Sequence[Spared],
 ) -> None:
     """Print everything that is to be approved."""
     console.print()

@@ -19,6 +19,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.plan import 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, provenance
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
 
 from .. import who
 from ..errors import Stop
@@ -194,7 +195,7 @@ class Run:
         first, plan, actions = outcome.after_planning(summary), summary.plan, outcome.planned(summary)
         if plan is None or not actions:
             return first
-        approval.show_plan(self._view.console, plan=plan, actions=actions, protected=outcome.spared(summary))
+        approval.show_plan(self._view.console, plan=plan, actions=actions, protected=[seen.what for seen in outcome.spared(summary)])
         if self._asked.check or MITIGATE not in self._asked.phases:
             return first
         if first.status == Exit.FAILED:
@@ -248,10 +249,15 @@ def outcome_event(end: Outcome, summary: Summary) -> dict[str, Any]:
     return {
         "contract": outcome.OUTCOME_CONTRACT, "outcome": end.name, "exit_status": int(end.status), "sentence": end.sentence,
         "reasons": list(end.reasons), "not_measured": list(end.not_measured),
-        "actions": [{key: action.get(key) for key in ("host", "verb", "target", "outcome")} for action in outcome.carried_out(summary)],
+        "actions": [_pick(seen, "host", "verb", "name", "target", "outcome") for seen in outcome.carried_out(summary)],
         "planned": len(outcome.planned(summary)), "spared": len(outcome.spared(summary)),
-        "remaining": [{key: item.get(key) for key in ("host", "check", "subject", "status")} for item in outcome.not_ok(summary)],
+        "remaining": [_pick(seen, "host", "check", "subject", "status") for seen in outcome.not_ok(summary)],
     }
+
+
+def _pick(seen: Seen[Any], *keys: str) -> dict[str, Any]:
+    data = seen.as_dict()
+    return {key: data[key] for key in keys}
 
 
 def _not_recorded(exc: CannotRecord, *, before: str = "") -> Outcome:

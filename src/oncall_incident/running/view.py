@@ -12,9 +12,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import PLANNED
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
-from ansible_collections.oncall.incident.plugins.module_utils._core.findings import STATUSES
-from ansible_collections.oncall.incident.plugins.plugin_utils._record import summary
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import OK, STATUSES, Finding
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import summary, told
 from rich.console import Console
 from rich.live import Live
 from rich.padding import Padding
@@ -174,15 +175,15 @@ class View:
                 self._judged("FAILED", "bold red", event, Text(said[1]))
 
     def _on_action(self, event: Mapping[str, Any]) -> None:
-        action = event.get("action") or event
-        outcome = str(action.get("outcome", ""))
-        if outcome == "planned":
+        action = told.action(event.get("action"))
+        outcome = action.outcome
+        if outcome == PLANNED:
             return  # the plan's table shows them all
         self._enter(event)
         label = Text.assemble((f"{outcome.replace('_', ' '):<14}", STYLES.get(outcome, "")), f"{event.get('host')}  ")
-        verb = str(action.get("verb")).replace("_", " ")
-        self.say(f"{verb} {words.whom(action)}", label=label, indent=2)
-        error = (action.get("detail") or {}).get("error")
+        verb = action.verb.replace("_", " ")
+        self.say(f"{verb} {words.one_line(action.name)}", label=label, indent=2)
+        error = action.detail.get("error")
         if error:
             self.say(words.one_line(error, limit=200), style="dim", indent=16)
 
@@ -197,63 +198,64 @@ class View:
             note = "  what it would do; nothing is touched" if phase == "mitigate" and self._check_mode else ""
             self.say(Text.assemble((_TITLES[phase], "bold"), (note, "dim")))
 
-    def _is_news(self, event: Mapping[str, Any], item: Mapping[str, Any], status: str) -> bool:
+    def _is_news(self, event: Mapping[str, Any], *, check: str, subject: str = "", status: str) -> bool:
         """Whether this was not shown with this status before: verify repeats what investigate said."""
-        key = (str(event.get("host")), str(item.get("check")), str(item.get("subject") or ""))
+        key = (str(event.get("host")), check, subject)
         known, self._shown[key] = self._shown.get(key), status
         return known != status
 
     def _flush(self) -> None:
         """Show the findings of one look, the worst first; of those seen before only what changed."""
         look, self._look = self._look, []
-        found = [event for event in look if event["type"] == "finding"]
-        news = [event for event in found if self._is_news(event, event["finding"], str(event["finding"].get("status")))]
-        fine: dict[str, dict[str, Mapping[str, Any]]] = {}
-        troubled = {(event.get("host"), event["finding"].get("check")) for event in found if event["finding"].get("status") != "ok"}
-        for event in sorted(news, key=lambda item: -_rank(item)):
+        found = [(event, told.finding(event.get("finding"))) for event in look if event["type"] == "finding"]
+        news = [
+            (event, finding) for event, finding in found
+            if self._is_news(event, check=finding.check, subject=finding.subject, status=finding.status)
+        ]
+        fine: dict[str, dict[str, tuple[Mapping[str, Any], Finding]]] = {}
+        troubled = {(str(event.get("host")), finding.check) for event, finding in found if finding.status != OK}
+        for event, finding in sorted(news, key=lambda item: -_rank(item[1])):
             self._enter(event)
-            finding, host = event["finding"], str(event.get("host"))
-            if finding.get("status") != "ok":
+            host = str(event.get("host"))
+            if finding.status != OK:
                 self._finding(event, finding)
-            elif (host, finding.get("check")) not in troubled:
-                fine.setdefault(host, {})[str(finding.get("check"))] = event
+            elif (host, finding.check) not in troubled:
+                fine.setdefault(host, {})[finding.check] = event, finding
         for checks in fine.values():
-            self._judged("ok", STYLES["ok"], next(iter(checks.values())), Text(", ".join(checks), style="dim"))
-            for event in checks.values():
-                self._hint(event["finding"])
+            self._judged("ok", STYLES["ok"], next(iter(checks.values()))[0], Text(", ".join(checks), style="dim"))
+            for _event, finding in checks.values():
+                self._hint(finding)
         self._skipped([event for event in look if event["type"] == "skipped_check"])
 
     def _skipped(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Checks that could not run, by their reason."""
-        by_reason: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+        by_reason: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
         for event in events:
-            if self._is_news(event, event["skipped"], "skipped"):
-                by_reason.setdefault((str(event.get("host")), str(event["skipped"].get("reason"))), []).append(event)
+            skipped = told.skipped(event.get("skipped"))
+            if self._is_news(event, check=skipped.check, status="skipped"):
+                by_reason.setdefault((str(event.get("host")), skipped.reason), {})[skipped.check] = event
         for (_host, reason), members in by_reason.items():
-            self._enter(members[0])
-            names = ", ".join(str(event["skipped"].get("check")) for event in members)
-            self._judged("skipped", "magenta", members[0], Text(f"{names}: {words.one_line(reason, limit=200)}"))
+            event = next(iter(members.values()))
+            self._enter(event)
+            self._judged("skipped", "magenta", event, Text(f"{', '.join(members)}: {words.one_line(reason, limit=200)}"))
 
-    def _finding(self, event: Mapping[str, Any], finding: Mapping[str, Any]) -> None:
-        unit, status = str(finding.get("unit") or ""), str(finding.get("status"))
-        name = f"{finding.get('check')} {words.one_line(finding.get('subject') or '')}".strip()
-        limit = finding.get("threshold")
-        against = f" (limit {words.measured(limit, unit)})" if limit is not None else ""
-        text = Text.assemble((name, "bold"), f"  {words.measured(finding.get('observed'), unit)}{against}")
-        self._judged(status.upper(), STYLES.get(status, ""), event, text)
+    def _finding(self, event: Mapping[str, Any], finding: Finding) -> None:
+        name = f"{finding.check} {words.one_line(finding.subject)}".strip()
+        against = f" (limit {words.measured(finding.threshold, finding.unit)})" if finding.threshold is not None else ""
+        text = Text.assemble((name, "bold"), f"  {words.measured(finding.observed, finding.unit)}{against}")
+        self._judged(finding.status.upper(), STYLES.get(finding.status, ""), event, text)
         self._hint(finding)
 
-    def _hint(self, finding: Mapping[str, Any]) -> None:
-        if finding.get("hint"):
-            self.say(words.one_line(finding["hint"], limit=400), style="dim", indent=12)
+    def _hint(self, finding: Finding) -> None:
+        if finding.hint:
+            self.say(words.one_line(finding.hint, limit=400), style="dim", indent=12)
 
     def _judged(self, word: str, style: str, event: Mapping[str, Any], text: Text) -> None:
         self.say(text, label=Text.assemble((f"{word:<10}", style), f"{event.get('host')}  "), indent=2)
 
 
-def _rank(event: Mapping[str, Any]) -> int:
-    status = str(event["finding"].get("status"))
-    return STATUSES.index(status) if status in STATUSES else len(STATUSES)
+def _rank(finding: Finding) -> int:
+    return STATUSES.index(finding.status) if finding.status in STATUSES else len(STATUSES)
 
 
 def _message(event: Mapping[str, Any]) -> str:

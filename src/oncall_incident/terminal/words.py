@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
-from ansible_collections.oncall.incident.plugins.plugin_utils._record import earlier
 
 _SPACE = re.compile(r"\s+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -69,11 +68,6 @@ def size(count: float) -> str:
             return f"{count:.0f} {name}" if name == "B" else f"{count:.1f} {name}"
         count /= 1024
     return f"{count:.1f} TiB"
-
-
-def whom(item: Mapping[str, Any]) -> str:
-    """The target of an action, or who was spared: the name that its subject gave it."""
-    return one_line(str(item.get("name") or "") or earlier.name_of(item.get("target") or {}))
 
 
 def reasons(values: Sequence[Any]) -> str:

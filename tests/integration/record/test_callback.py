@@ -11,6 +11,7 @@ import shutil
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
 from ansible_collections.oncall.incident.plugins.module_utils._core.plan import load_plan, make_plan
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, summary, verify
 
@@ -178,7 +179,9 @@ def test_findings_actions_and_plans_become_events(playbook: Playbook) -> None:
     library.mkdir()
     finding = {"check": "connections", "status": "critical", "observed": 97, "threshold": 90, "unit": "percent", "hint": "h", "subject": ""}
     action = {"id": "terminate|srv|pid=4711", "verb": "terminate", "target": {"pid": 4711}, "reason": "old", "outcome": "gone"}
-    plan = make_plan(run="r", now=1000.0, actions={"a": [{**action, "outcome": "planned"}]}, limits={"a": {"max_victims": 10}}).as_dict()
+    plan = make_plan(
+        run="r", now=1000.0, actions={"a": [Action.from_dict({**action, "outcome": "planned"})]}, limits={"a": {"max_victims": 10}},
+    ).as_dict()
     results = {
         "say_verdict": {"contract": "oncall.incident/verdict/1", "changed": False, "status": "critical", "findings": [finding],
                         "skipped_checks": [{"check": "replication", "reason": "no permission", "hint": ""}]},
@@ -217,7 +220,7 @@ def test_findings_actions_and_plans_become_events(playbook: Playbook) -> None:
     verdict = done.events("result")[0]["result"]
     assert verdict["findings"] == "[1 lifted]" and verdict["status"] == "critical"
     folded = summary.summarise(done.run_dir)
-    assert [(found["id"], found["outcome"]) for found in folded.actions] == [(action["id"], "gone"), ("x", "failed")]
+    assert [(seen.what.id, seen.what.outcome) for seen in folded.actions] == [(action["id"], "gone"), ("x", "failed")]
     assert folded.plan == plan and folded.before["a|connections|"]["status"] == folded.after["a|connections|"]["status"] == "critical"
     assert folded.protected[0]["reasons"] == ["backup"] and folded.skipped_checks[0]["check"] == "replication"
 

@@ -15,6 +15,7 @@ import typing as t
 from ..._core import actions
 from ..._core.addresses import Network, Span, canonical
 from ..._core.errors import Blind
+from .replies import named
 
 VERB = "ban"
 BANNED, ALREADY_BANNED, NOT_FILTERED, NOT_BANNED = "banned", "already_banned", "not_filtered", "not_banned"
@@ -93,7 +94,7 @@ def action_for(network: Network, *, jail: str, resource: str, seconds: float | N
     """The action that bans a network."""
     said = canonical(network)
     return actions.Action(
-        verb=VERB, resource=resource, identity={"jail": jail, "entry": said}, name=f"{said} in {jail}" if jail else said,
+        verb=VERB, resource=resource, identity={"jail": jail, "entry": said}, name=named(said, jail=jail),
         target={"address": said, "jail": jail}, reason=f"{said} was named for {jail}.", detail={"seconds": seconds},
     )
 

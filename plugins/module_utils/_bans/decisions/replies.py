@@ -56,6 +56,11 @@ class Ban:
         return self.jail, self.entry, self.id
 
 
+def named(entry: str, *, jail: str) -> str:
+    """An address in words, with the jail that bans it: CrowdSec's decisions need none."""
+    return f"{entry} in {jail}" if jail else entry
+
+
 class ServerSaidNo(ValueError):
     """The server answered with an error: the command, and what it said."""
 

@@ -16,7 +16,7 @@ from ..._core.addresses import Network, Span, canonical
 from ..._core.errors import BadInput, IncidentError, LimitExceeded
 from ..._core.limits import require_spent
 from ..._firewall.decisions.packet_filter import EXACT, FAIL2BAN, UNSEEN, AddressSet, Block
-from .replies import Ban
+from .replies import Ban, named
 
 VERB = "unban"
 REPORT, REMOVE, FAIL = COVERINGS = ("report", "remove", "fail")
@@ -212,7 +212,7 @@ def action_for(chosen: Chosen, *, resource: str) -> actions.Action:
     ban = chosen.ban
     identity = {"jail": ban.jail, "entry": ban.entry, **({"id": ban.id} if ban.id else {})}
     return actions.Action(
-        verb=VERB, resource=resource, identity=identity, name=f"{ban.entry} in {ban.jail}" if ban.jail else ban.entry,
+        verb=VERB, resource=resource, identity=identity, name=named(ban.entry, jail=ban.jail),
         target={"address": ban.entry, "jail": ban.jail, **({"id": ban.id} if ban.id else {})},
         reason={
             BY_EXACT: f"{ban.entry} was named.", BY_COVERING: f"It holds {chosen.asked}, and covering is remove.",
@@ -228,7 +228,7 @@ def report_for(one: Covered | Absent, *, resource: str) -> actions.Action:
     if isinstance(one, Covered):
         return actions.Action(
             verb=VERB, resource=resource, identity={**identity, "jail": one.ban.jail, "by": one.ban.entry},
-            name=f"{one.span} in {one.ban.jail}", target={"address": str(one.span), "jail": one.ban.jail}, outcome=actions.REFUSED,
+            name=named(str(one.span), jail=one.ban.jail), target={"address": str(one.span), "jail": one.ban.jail}, outcome=actions.REFUSED,
             reason=f"{one.asked} is inside {one.ban.entry}, and covering is report.",
             detail={"state": COVERED_BY, "by": one.ban.entry, "asked": one.asked, "why": "covering",
                     "hint": "Set covering to remove to lift the ban of the whole network."},

@@ -10,7 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
 from rich.console import Console
 
 from oncall_incident.drill.course import Drilling
@@ -25,9 +28,10 @@ from oncall_incident.running.run import Finished
 from oncall_incident.running.stopping import Stopper
 from oncall_incident.running.view import View
 
-FINDING = {"host": "web1", "check": "expired", "status": "critical", "ts": "2026-01-02T03:04:05.000Z"}
+FINDING = Seen(Finding("expired", "critical"), host="web1", ts="2026-01-02T03:04:05.000Z")
 UNKNOWN: dict[str, Any] = {"type": "outcome", "reasons": ["unknown outcome on web1: Act"]}
-PLAN = {"actions": {"web1": [{"verb": "renew", "target": {}}]}}
+RENEW, RESTART = (Action(verb, "host:web1", {}, {}, "because").as_dict() for verb in ("renew", "restart"))
+PLAN = {"actions": {"web1": [RENEW]}}
 
 
 class AwayForAWhile:
@@ -164,7 +168,7 @@ def test_a_plan_that_is_not_what_was_expected_is_not_carried_out(tmp_path: Path)
         def recover(self, scenario: str, *, accept: Callable[[Summary], bool] | None = None, **how: Any) -> Finished:
             if accept is None:
                 return super().recover(scenario, **how)
-            plan = {"actions": {"web1": [{"verb": "renew", "target": {}}, {"verb": "restart", "target": {}}]}}
+            plan = {"actions": {"web1": [RENEW, RESTART]}}
             answers.append(accept(finished(Exit.REFUSED, findings=[FINDING], plan=plan).summary))
             return finished(Exit.REFUSED)
 

@@ -12,6 +12,9 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
 
 from oncall_incident.drill import cards, definition, executions, hosts, score
 from oncall_incident.drill.definition import Expected, Round
@@ -171,35 +174,36 @@ def test_a_production_host_under_another_name_is_found() -> None:
     assert "production: db1" in raised.value.message
 
 
-@pytest.mark.parametrize(("host", "action", "fits"), [
-    ("db1", {"verb": "terminate", "target": {"application_name": "drill-holder"}}, True),
-    ("db1", {"verb": "terminate", "target": {"application_name": "checkout"}}, False),
-    ("db1", {"verb": "terminate", "target": {}}, False),
-    ("db1", {"verb": "restart_service", "target": {"application_name": "drill-holder"}}, False),
+@pytest.mark.parametrize(("verb", "target", "fits"), [
+    ("terminate", {"application_name": "drill-holder"}, True),
+    ("terminate", {"application_name": "checkout"}, False),
+    ("terminate", {}, False),
+    ("restart_service", {"application_name": "drill-holder"}, False),
 ])
-def test_what_nothing_expected(host: str, action: dict[str, Any], fits: bool) -> None:
-    assert (score.unexpected(PART, [(host, action)]) == []) is fits
+def test_what_nothing_expected(verb: str, target: dict[str, Any], fits: bool) -> None:
+    action = Action(verb, "r", {}, target, "because")
+    assert (score.unexpected(PART, [("db1", action)]) == []) is fits
     elsewhere = Expected(verb="terminate", target={}, host="db2")
-    assert not score.matches(elsewhere, host=host, action=action)
+    assert not score.matches(elsewhere, host="db1", action=action)
 
 
 def test_only_what_is_wrong_is_seen_as_the_fault() -> None:
-    found = [{"check": "blocking", "status": "ok"}, {"check": "timeouts", "status": "critical"}, {"check": "blocking", "status": "unknown"}]
+    found = [Finding("blocking", "ok"), Finding("timeouts", "critical"), Finding("blocking", "unknown")]
     assert score.detected(PART, found) == []
-    assert score.detected(PART, [*found, {"check": "blocking", "status": "warning"}]) == ["blocking"]
+    assert score.detected(PART, [*found, Finding("blocking", "warning")]) == ["blocking"]
 
 
 def test_a_demanded_check_that_was_not_measured_is_no_steady_state() -> None:
-    found = [{"host": "db1", "check": "blocking", "status": "ok"}, {"host": "db1", "check": "replication", "status": "ok"}]
+    found = [Seen(Finding("blocking", "ok"), host="db1"), Seen(Finding("replication", "ok"), host="db1")]
     checks = ["blocking", "replication", "connections"]
     assert score.unsteady(found, checks=checks, demanded=["replication"]) == (["blocking", "replication"], [])
     assert score.unsteady(found[:1], checks=checks, demanded=["replication"]) == (["blocking"], ["replication was not measured"])
-    lagging = [*found, {"host": "db1", "check": "replication", "status": "warning"}]
+    lagging = [*found, Seen(Finding("replication", "warning"), host="db1")]
     assert score.unsteady(lagging, checks=checks, demanded=["replication"])[1] == ["db1: replication is warning"]
 
 
 def test_what_was_begun_is_what_was_done_and_what_never_answered() -> None:
-    done = [{"verb": "terminate", "outcome": "gone"}, {"verb": "terminate", "outcome": "gone"}]
+    done = [Action("terminate", "pg", {"pid": pid}, {}, "because", outcome="gone") for pid in (1, 2)]
     assert score.begun(done, [("db1", "Act")]) == ["terminate gone", "unknown: Act on db1"]
     # Who was not reached may never have been told anything.
     assert score.begun([], []) == []

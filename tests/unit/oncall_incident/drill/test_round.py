@@ -11,6 +11,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
 
 from oncall_incident.drill import definition
 from oncall_incident.drill.course import Broken, Drilling, _Course
@@ -66,8 +69,8 @@ def course(made: Made, one: Round) -> _Course:
     return _Course(one, drilling(made, one), 1)
 
 
-WARNED = {"host": "gate1", "check": "let_in", "status": "warning"}
-CALM = {"host": "gate1", "check": "let_in", "status": "ok"}
+WARNED = Seen(Finding("let_in", "warning"), host="gate1")
+CALM = Seen(Finding("let_in", "ok"), host="gate1")
 
 
 def test_what_was_counted_may_fade_before_the_steady_state_counts() -> None:
@@ -77,9 +80,10 @@ def test_what_was_counted_may_fade_before_the_steady_state_counts() -> None:
 
 
 def test_a_second_run_that_finds_nothing_needed_has_done_nothing() -> None:
-    signalled = {"detail": {"signals": ["cancel"]}}
+    signalled = {"signals": ["cancel"]}
     for outcome, more, fine in (("not_needed", {}, True), ("done", {}, False), ("moved_on", {}, True), ("moved_on", signalled, False)):
-        made = course(Made([ended(Exit.NOTHING_TO_DO, actions=[{"seq": 1, "outcome": outcome, **more}])]), part())
+        action = Action("unban", "gate1", {}, {}, "because", outcome=outcome, detail=more)
+        made = course(Made([ended(Exit.NOTHING_TO_DO, actions=[Seen(action, host="gate1", seq=1)])]), part())
         made._again()
         assert made.steps[-1].ok is fine, outcome
 

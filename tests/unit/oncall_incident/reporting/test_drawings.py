@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding
 
 from oncall_incident.reporting import plots
 from oncall_incident.reporting.scale import MOST_TICKS, Scale
@@ -69,9 +70,9 @@ def test_ticks_are_few_and_in_order(length: float) -> None:
     assert [x for x, _label in ticks] == sorted(x for x, _label in ticks)
 
 
-def measured(*values: object, limit: object = 90, last: str = "ok") -> list[dict[str, object]]:
+def measured(*values: object, limit: object = 90, last: str = "ok") -> list[Finding]:
     statuses = ["critical"] * (len(values) - 1) + [last]
-    return [{"observed": value, "threshold": limit, "status": status} for value, status in zip(values, statuses, strict=True)]
+    return [Finding("connections", status, observed=value, threshold=limit) for value, status in zip(values, statuses, strict=True)]
 
 
 def test_before_and_after_on_one_line() -> None:

@@ -66,7 +66,7 @@ def main() -> None:
                 approved = load_plan(json.load(stream), now=time.time(), run=module.params["run"]).ids(module.params["host"])
         module.exit_json(**acts(world, check_mode=module.check_mode, approved=approved, write=write))
     if do == "plan":
-        planned = {module.params["host"]: module.params["actions"]}
+        planned = {module.params["host"]: [actions.Action.from_dict(one) for one in module.params["actions"]]}
         plan = make_plan(run=module.params["run"], now=time.time(), actions=planned, limits={module.params["host"]: {"max_victims": 10}},
                          lifetime=world.get("lifetime", 600))
         module.exit_json(changed=False, plan=plan.as_dict())

@@ -3,8 +3,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
+
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding, Skipped, judge, must_fail, verdict, worst
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import (
+    STATUSES,
+    Finding,
+    Skipped,
+    judge,
+    must_fail,
+    verdict,
+    worst,
+)
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(
@@ -56,3 +69,27 @@ def test_verdict_is_plain_data() -> None:
 )
 def test_must_fail(status: str, fail_on: str, fails: bool) -> None:
     assert must_fail(status, fail_on=fail_on) is fails
+
+
+@given(st.builds(
+    Finding, check=st.text(), status=st.sampled_from(STATUSES), observed=st.none() | st.integers() | st.text() | st.booleans(),
+    threshold=st.none() | st.integers(), unit=st.text(), hint=st.text(), subject=st.text(),
+    detail=st.dictionaries(st.text(), st.integers()),
+))
+def test_a_finding_is_read_back(finding: Finding) -> None:
+    assert Finding.from_dict(json.loads(json.dumps({**finding.as_dict(), "host": "db1"}))) == finding
+
+
+@given(st.builds(Skipped, check=st.text(), reason=st.text(), hint=st.text()))
+def test_a_skipped_check_is_read_back(skipped: Skipped) -> None:
+    assert Skipped.from_dict(json.loads(json.dumps({**skipped.as_dict(), "phase": "verify"}))) == skipped
+
+
+@pytest.mark.parametrize(("kind", "data", "said"), [
+    (Finding, {"status": "ok"}, "finding: check is missing."), (Finding, {"check": "x"}, "finding: status is missing."),
+    (Skipped, {"reason": "x"}, "skipped check: check is missing."), (Skipped, {"check": "x"}, "skipped check: reason is missing."),
+])
+def test_what_is_missing_is_named(kind: type[Finding] | type[Skipped], data: dict[str, str], said: str) -> None:
+    with pytest.raises(BadInput) as raised:
+        kind.from_dict(data)
+    assert raised.value.message == said

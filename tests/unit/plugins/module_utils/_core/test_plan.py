@@ -8,14 +8,16 @@ import json
 import typing as t
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action, Approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import PlanRefused
 from ansible_collections.oncall.incident.plugins.module_utils._core.plan import load_plan, make_plan, plan_hash
 
 NOW = 1_000_000.0
 
 
-def action(name: str, outcome: str = "planned", age: int = 1) -> dict[str, t.Any]:
-    return {"id": name, "verb": "terminate", "target": {"pid": 1}, "reason": f"for {age} s", "outcome": outcome, "detail": {}}
+def action(name: str, outcome: str = "planned", age: int = 1) -> Action:
+    """As an earlier version planned it: with an id, and nothing to derive it from."""
+    return Action.from_dict({"id": name, "verb": "terminate", "target": {"pid": 1}, "reason": f"for {age} s", "outcome": outcome})
 
 
 def plan_dict(**changes: t.Any) -> dict[str, t.Any]:
@@ -53,9 +55,16 @@ def test_a_plan_survives_its_journey() -> None:
     assert back.baseline == {"db1": {"blocking": "critical"}}
 
 
+def test_a_plan_says_what_identifies_what_it_approves() -> None:
+    whole = Action("terminate", "pg:1", {"pid": 7, "since": "t1"}, {}, "because", "pid 7")
+    made = make_plan(run="r1", now=NOW, actions={"db1": [whole, action("a")]})
+    back = load_plan(json.loads(json.dumps(made.as_dict())), now=NOW)
+    assert back.approved("db1") == [Approved(whole.id, "terminate", "pg:1", {"pid": 7, "since": "t1"}, "pid 7"), Approved("a")]
+
+
 def tampered() -> dict[str, t.Any]:
     data = copy.deepcopy(plan_dict())
-    data["actions"]["db1"].append(action("c"))
+    data["actions"]["db1"].append(action("c").as_dict())
     return data
 
 

@@ -6,21 +6,25 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.conclusion import sum_up, unanswered
 
 REQUEST = {"verb": "restart_service", "reason": "No slot is free.", "hint": "Set service_name."}
 
 
+def action(verb: str, outcome: str) -> Action:
+    return Action(verb, "host:a", {}, {}, "because", outcome=outcome)
+
+
 @pytest.mark.parametrize("outcome", ["planned", "done", "gone", "not_needed"])
 def test_answered(outcome: str) -> None:
-    assert unanswered([REQUEST], [{"verb": "restart_service", "outcome": outcome}]) == []
+    assert unanswered([REQUEST], [action("restart_service", outcome)]) == []
 
 
 @pytest.mark.parametrize("actions", [
-    [], [{"verb": "restart_service", "outcome": "refused"}], [{"verb": "restart_service", "outcome": "failed"}],
-    [{"verb": "terminate", "outcome": "gone"}],
+    [], [action("restart_service", "refused")], [action("restart_service", "failed")], [action("terminate", "gone")],
 ])
-def test_unanswered(actions: list[dict[str, str]]) -> None:
+def test_unanswered(actions: list[Action]) -> None:
     assert unanswered([REQUEST], actions) == [{"phase": "mitigate", "message": "No slot is free.", "hint": "Set service_name."}]
 
 

@@ -35,6 +35,11 @@ def test_a_plan_of_all_hosts() -> None:
     assert made.ids("db2") == []
 
 
+def test_an_action_without_an_id_is_named_and_makes_no_plan() -> None:
+    with pytest.raises(BadInput, match=r"action: id is missing\."):
+        gather_plan({"db1": {"incident_actions": [{"verb": "terminate", "outcome": "planned"}]}}, run="r", now=NOW)
+
+
 def test_two_looks_at_the_same_world_have_one_hash() -> None:
     facts = {"incident_actions": [{**ACTION, "reason": "older now"}], "incident_limits": {"max_victims": 10}}
     later = gather_plan({"db1": facts}, run="r", now=NOW + 60)

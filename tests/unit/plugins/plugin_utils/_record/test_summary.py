@@ -42,19 +42,19 @@ def test_before_and_after() -> None:
     looks = [("critical", "investigate", 97), ("critical", "mitigate", 96), ("ok", "verify", 12)]
     found = _fold(*[_finding(status, phase, observed=observed) for status, phase, observed in looks])
     key = "db1|connections|"
-    assert found.before[key]["observed"] == 97 and found.after[key]["observed"] == 12
-    assert [entry["status"] for entry in found.findings] == ["ok"]
+    assert found.before[key].what.observed == 97 and found.after[key].what.observed == 12
+    assert [seen.what.status for seen in found.findings] == ["ok"]
     assert [entry["type"] for entry in found.timeline] == ["finding", "finding"]  # what is ok is no news
 
 
 def test_without_an_investigation_the_first_look_is_before() -> None:
     found = _fold(_finding("warning", "mitigate", observed=1), _finding("critical", "mitigate", observed=2))
-    assert found.before["db1|connections|"]["observed"] == 1
+    assert found.before["db1|connections|"].what.observed == 1
 
 
 def test_the_last_outcome_of_an_action_counts_and_planning_again_does_not_undo_it() -> None:
     found = _fold(_action("planned", check_mode=True), _action("gone"), _action("planned", check_mode=True), _action("planned", "a2"))
-    assert [(entry["id"], entry["outcome"]) for entry in found.actions] == [("a1", "gone"), ("a2", "planned")]
+    assert [(seen.what.id, seen.what.outcome) for seen in found.actions] == [("a1", "gone"), ("a2", "planned")]
 
 
 def test_an_intent_without_a_result_is_unanswered_with_the_actions_it_was_to_take() -> None:
