@@ -138,6 +138,11 @@ class Ended:
         (line,) = re.findall(rf"^{re.escape(host)} +: (.*)$", self.stdout, re.MULTILINE)
         return {name: int(count) for name, _, count in (word.partition("=") for word in line.split())}
 
+    def index(self, host: str, kind: str) -> list[dict[str, Any]]:
+        """The lines of a kind in the index of what was kept of a host."""
+        lines = (self.run_dir / "hosts" / host / "index.jsonl").read_text().splitlines()
+        return [line for line in map(json.loads, lines) if line["kind"] == kind]
+
     @property
     def failed(self) -> set[str]:
         """The hosts that ended in a failure or could not be reached, by Ansible's own count."""

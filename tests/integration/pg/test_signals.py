@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -22,27 +21,14 @@ from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisi
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signals import Deadline, Look, act, acting_alone
 
 from demo import faults
-from demo.faults import Held
 from demo.postgres import Server
 from tests.integration.pg.health_support import make_role
 from tests.support.cutting import cutting
 from tests.support.terminating import look_at, open_session, rules_for, terminate
 
-Hold = Callable[[Any], Any]
+from .conftest import Hold
+
 Chosen = list[tuple[Candidate, Action]]
-
-
-@pytest.fixture
-def hold() -> Iterator[Hold]:
-    """Close what a test has made, whatever became of it."""
-    made: list[Held] = []
-
-    def keep(one: Any) -> Any:
-        made.extend(one if isinstance(one, list) else [one])
-        return one
-
-    yield keep
-    faults.close_all(made)
 
 
 def choose(look: Look) -> Chosen:

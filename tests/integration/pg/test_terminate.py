@@ -9,7 +9,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -17,7 +16,6 @@ import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
 
 from demo import faults
-from demo.faults import Held
 from demo.postgres import Server
 from tests.support.need import need
 from tests.support.run_module import start_module
@@ -36,21 +34,7 @@ from tests.support.terminating import (
 )
 from tests.support.until import BUSY
 
-Hold = Callable[[Any], Any]
-
-
-@pytest.fixture
-def hold() -> Iterator[Hold]:
-    """Close what a test has made, whatever became of it."""
-    made: list[Held] = []
-
-    def keep(one: Any) -> Any:
-        made.extend(one if isinstance(one, list) else [one])
-        return one
-
-    yield keep
-    faults.close_all(made)
-
+from .conftest import Hold
 
 # -- check mode, second run, chains -----------------------------------------------------------------------------------
 

@@ -34,12 +34,6 @@ def snapped(site: Site) -> Site:
     return site
 
 
-def index(done: Ended, kind: str) -> list[dict[str, Any]]:
-    """Lines of the host's index."""
-    lines = (done.run_dir / "hosts" / "db1" / "index.jsonl").read_text().splitlines()
-    return [line for line in map(json.loads, lines) if line["kind"] == kind]
-
-
 def sessions(done: Ended) -> dict[int, str]:
     """The server's sessions as they were kept: state by process id."""
     path = done.run_dir / "hosts" / "db1" / "25-database" / "postgresql_activity.txt"
@@ -50,11 +44,11 @@ def test_a_check_keeps_host_and_database_and_touches_nothing(snapped: Site, sick
     done = snapped.play("--check")
     assert done.status == 0, done.output
     assert sick.untouched and done.outcomes() == ["planned"]
-    assert [line["part"] for line in index(done, "begin")] == ["first", "postgresql"] and all(
-        line["check_mode"] for line in index(done, "begin")
+    assert [line["part"] for line in done.index("db1", "begin")] == ["first", "postgresql"] and all(
+        line["check_mode"] for line in done.index("db1", "begin")
     )
     assert sessions(done)[sick.root.pid] == "idle in transaction" and {waiter.pid for waiter in sick.waiters} <= set(sessions(done))
-    taken = {item["name"] for item in index(done, "item") if item["status"] == "collected"}
+    taken = {item["name"] for item in done.index("db1", "item") if item["status"] == "collected"}
     assert {"processes", "memory", "mounts", "postgresql_locks", "postgresql_blocking", "postgresql_databases"} <= taken
     done.assert_record_verifies()
 
@@ -70,7 +64,7 @@ def test_it_is_kept_before_anything_is_ended_and_the_rest_afterwards(
     (ended,) = [event for event in reader.read(done.run_dir) if event["type"] == "action" and event["action"]["outcome"] == "gone"]
     kept = [event for event in reader.read(done.run_dir) if event["type"] == "result" and "snapshot" in event["action"]]
     assert [event["seq"] < ended["seq"] for event in kept] == [True, True, False]
-    (log,) = [item for item in index(done, "item") if item["name"].startswith("log01_")]
+    (log,) = [item for item in done.index("db1", "item") if item["name"].startswith("log01_")]
     assert log["status"] == "collected" and (done.run_dir / log["path"]).stat().st_size == log["bytes"] > 0
 
 
@@ -79,8 +73,8 @@ def test_nothing_of_this_machine_is_kept_as_another_hosts(snapped: Site, sick: S
     del snapped.hosts["db"]["db1"]["evidence_local"]
     done = snapped.incident("--check", "--json")
     assert done.status == 0, done.output
-    assert [line["part"] for line in index(done, "refused")] == ["first"]
-    assert [line["part"] for line in index(done, "begin")] == ["postgresql"] and sick.root.pid in sessions(done)
+    assert [line["part"] for line in done.index("db1", "refused")] == ["first"]
+    assert [line["part"] for line in done.index("db1", "begin")] == ["postgresql"] and sick.root.pid in sessions(done)
     assert sorted(path.name for path in (done.run_dir / "hosts" / "db1").iterdir()) == ["25-database", "index.jsonl"]
     assert '"not_captured": [{"host": "db1", "refused": "controller"' in done.output and "not kept of db1" in done.output
     assert "not kept" in (done.run_dir / "report.md").read_text()
@@ -90,8 +84,8 @@ def test_nothing_of_this_machine_is_kept_as_another_hosts(snapped: Site, sick: S
 def test_the_wrapper_takes_one_snapshot_in_its_two_executions(snapped: Site, sick: Sick) -> None:
     done = snapped.incident("--yes")
     assert done.status == 0, done.output
-    assert [line["part"] for line in index(done, "begin")] == ["first", "postgresql"]
-    (units,) = [item for item in index(done, "item") if item["name"] == "journal"]
+    assert [line["part"] for line in done.index("db1", "begin")] == ["first", "postgresql"]
+    (units,) = [item for item in done.index("db1", "item") if item["name"] == "journal"]
     assert any(word.startswith("--since=@") for word in units["argv"]), "from when on, the incident says"
     html = (done.run_dir / "report.html").read_text()
     assert "hosts/db1/25-database/postgresql_activity.txt" in html and str(sick.root.pid) in html

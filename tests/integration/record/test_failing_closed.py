@@ -85,7 +85,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_stops_the_run_before_the_next_task(playbook: Playbook, small_disk: Path) -> None:
     done = playbook.run(TOUCHES, environ={"INCIDENT_HOME": str(small_disk)})
-    done.home = small_disk
     _stopped_before_the_next_task(playbook, done)
     assert f"{done.run_dir}/record/000001.jsonl: No space left on device (ENOSPC). Free space" in done.output
 
@@ -103,7 +102,6 @@ def test_told_to_go_on_it_goes_on_and_records_that(playbook: Playbook, small_dis
     text = TOUCHES.replace("touch ran-02", f"head -c 1000000 /dev/zero > {small_disk}/ballast; touch ran-02")
     text = text.replace("touch ran-20", f"rm {small_disk}/ballast; touch ran-20").replace("x" * 400, "x")
     done = playbook.run(text, environ={"INCIDENT_HOME": str(small_disk), "INCIDENT_RECORD_ON_ERROR": "continue"})
-    done.home = small_disk
     assert _ran(playbook) == TASKS and done.status == 0, done.output
     assert done.output.count("Going on without a record") == 1 and "events could not be written" in done.output
     assert verify.check(done.run_dir).status == verify.OK

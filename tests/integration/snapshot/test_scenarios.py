@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import reader
 
 from tests.integration.host.test_disks import old, small
-from tests.support.site import Ended, Site
+from tests.support.site import Site
 
 # Two plays each, on a machine that may be busy.
 pytestmark = pytest.mark.timeout(600)
@@ -33,25 +32,19 @@ def full_site(place: Path, full: Path, **more: Any) -> Site:
     return site
 
 
-def index(done: Ended, kind: str) -> list[dict[str, Any]]:
-    """Lines of the host's index."""
-    lines = (done.run_dir / "hosts" / "web1" / "index.jsonl").read_text().splitlines()
-    return [line for line in map(json.loads, lines) if line["kind"] == kind]
-
-
 def test_a_full_disk_is_kept_as_it_was_before_it_is_cleaned(tmp_path: Path, small: Path) -> None:
     full = old(small / "app.log.1", size=15 << 20)
     site = full_site(tmp_path, small, evidence_files=[str(tmp_path / "service.log")])
     (tmp_path / "service.log").write_text("No space left on device\n")
     checked = site.play("--check")
     assert checked.status == 0, checked.output
-    assert full.exists() and [line["part"] for line in index(checked, "begin")] == ["first"]
+    assert full.exists() and [line["part"] for line in checked.index("web1", "begin")] == ["first"]
 
     done = site.play()
     assert done.status == 0, done.output
     assert not full.exists() and done.outcomes() == ["done"]
-    assert [line["part"] for line in index(done, "begin")] == ["first", "rest"]
-    kept = {item["name"]: item for item in index(done, "item") if item["status"] == "collected"}
+    assert [line["part"] for line in done.index("web1", "begin")] == ["first", "rest"]
+    kept = {item["name"]: item for item in done.index("web1", "item") if item["status"] == "collected"}
     (space,) = [line for line in (done.run_dir / kept["disk_space"]["path"]).read_text().splitlines() if str(small) in line]
     assert " 94% " in space, "as it was before"
     assert any(name.startswith("log01_") for name in kept)
@@ -73,4 +66,4 @@ def test_a_snapshot_that_cannot_be_taken_and_one_without_time_stop_nothing(tmp_p
     site.hosts["servers"]["web1"].update(evidence_units=[], evidence_budget="0s", evidence_skip=[])
     done = site.play("--tags", "mitigate")
     assert done.status == 0, done.output
-    assert not full.exists() and {item["status"] for item in index(done, "item")} == {"deferred"}
+    assert not full.exists() and {item["status"] for item in done.index("web1", "item")} == {"deferred"}

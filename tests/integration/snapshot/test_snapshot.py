@@ -37,9 +37,9 @@ class Snapped(Site):
         variables: its variables, over those of this machine.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, host: str = "db1.example.org") -> None:
         super().__init__(place)
-        self.host = "db1.example.org"
+        self.host = host
         self.variables: dict[str, Any] = {}
 
     def environment(self, **more: str) -> dict[str, str]:
@@ -142,7 +142,7 @@ def test_a_machine_that_tells_little_or_nothing_of_itself(site: Snapped, program
 
 @pytest.mark.parametrize("host", ["localhost", os.uname().nodename])
 def test_a_machine_that_is_called_what_it_is(tmp_path: Path, host: str) -> None:
-    site = Site(tmp_path, host=host)
+    site = Snapped(tmp_path, host)
     done = site.take(snapshot(only=["load"], local=False))
     assert done.status == 0, done.output
     (result,) = site.results()
