@@ -20,7 +20,7 @@ _EMPTY: tuple[Any, ...] = (None, "")
 
 
 def fit(data: Any, options: Options, *, where: str, see: str) -> dict[str, Any]:
-    """A copy of a mapping, after checking every key of it and of what is below it. A key without a value counts as missing.
+    """A copy of a mapping, after checking every key of it and of what is below it. Keys without a value are left out of it.
 
     Args:
         options: description of each key.
@@ -48,7 +48,7 @@ class _Walk:
                 raise self._wrong(f"{where}: {key} is missing.")
         inside = f"{path}." if path else ""
         return {
-            key: value if value in _EMPTY else self._value(value, options[key], path=f"{inside}{key}") for key, value in data.items()
+            key: self._value(value, options[key], path=f"{inside}{key}") for key, value in data.items() if value not in _EMPTY
         }
 
     def _value(self, value: Any, option: Mapping[str, Any], *, path: str) -> Any:
@@ -59,8 +59,9 @@ class _Walk:
             element = {"type": option.get("elements", "raw"), "options": options}
             return [self._value(item, element, path=f"{path}[{number}]") for number, item in enumerate(value)]
         if kind == "dict":
-            anything: Options = {key: {"type": "raw"} for key in value} if isinstance(value, Mapping) else {}
-            return self.mapping(value, options or anything, where=path, path=path)
+            if options or not isinstance(value, Mapping):
+                return self.mapping(value, options or {}, where=path, path=path)
+            return dict(value)
         if "choices" in option and value not in option["choices"]:
             meant = suggest(str(value), option["choices"])
             raise BadInput(f"{path}: {value!r} is not possible.", hint=f"{meant}It is {_either(option['choices'])}.")

@@ -191,15 +191,14 @@ def _policy(data: Any) -> Policy:
         raise BadInput(f"channel: {{{sorted(unknown)[0]}}} is not known.", hint=f"Known are {', '.join(sorted(_CHANNEL_FIELDS))}.")
     if channel.count("{") != channel.count("}"):
         raise BadInput("channel: a brace is not closed.", hint="Write {day}, {time}, {severity}.")
-    timezone = str(business.get("timezone") or "UTC")
+    timezone = str(business.get("timezone", "UTC"))
     try:
         ZoneInfo(timezone)
     except (KeyError, ValueError, OSError) as exc:
         raise BadInput(f"business.timezone: {timezone!r} is not known here.", hint="Write a name such as Europe/Berlin or UTC.") from exc
     return Policy(
-        name=str(top["name"]), description=str(top.get("description") or ""), source=str(top.get("source") or ""), channel=channel,
-        timezone=timezone, days=_days(_DAYS[:5] if business.get("days") is None else business["days"]),
-        end=_clock(business.get("end") or "17:00"),
+        name=str(top["name"]), description=str(top.get("description", "")), source=str(top.get("source", "")), channel=channel,
+        timezone=timezone, days=_days(business.get("days", _DAYS[:5])), end=_clock(business.get("end", "17:00")),
         default=default, alerts=alerts, levels=levels, data={"schema": SCHEMA, **top},
     )
 
@@ -210,7 +209,7 @@ def _level(item: Mapping[str, Any], where: str) -> Level:
         raise BadInput(f"{where}.escalation: the steps are not in order.", hint="Put the earliest first.")
     every = item.get("update_every")
     return Level(
-        name=str(item["name"]), title=str(item.get("title") or item["name"]),
+        name=str(item["name"]), title=str(item.get("title", item["name"])),
         aliases=tuple(str(alias).lower() for alias in item.get("aliases") or []),
         **{name: _target(item.get(name), f"{where}.{name}") for name in TARGETS},
         update_every=None if every is None else _positive(every, f"{where}.update_every"), escalation=steps,
@@ -219,7 +218,7 @@ def _level(item: Mapping[str, Any], where: str) -> Level:
 
 def _step(item: Mapping[str, Any], where: str) -> Step:
     after = parse_duration(item["after"], name=f"{where}.after")
-    return Step(after=after, to=str(item["to"]), by=str(item.get("by") or ""), unless=item.get("unless") or "resolved")
+    return Step(after=after, to=str(item["to"]), by=str(item.get("by", "")), unless=item.get("unless", "resolved"))
 
 
 def _target(value: Any, where: str) -> Target:

@@ -49,5 +49,9 @@ def test_what_is_no_mapping_at_all() -> None:
 
 
 def test_values_are_converted_as_ansible_does_and_the_rest_is_left_alone() -> None:
-    data = {"count": "3", "again": "no", "kind": None, "any": {"x": [1]}, "labels": {"a": None}, "words": ["a", 1], "parts": []}
+    data = {"count": "3", "again": "no", "any": {"x": [1]}, "labels": {"a": None}, "words": ["a", 1], "parts": []}
     assert fitted(**data) == {**data, "name": "n", "count": 3, "again": False}
+
+
+def test_keys_without_a_value_are_left_out() -> None:
+    assert fitted(kind=None, parts=[{"name": "x", "more": ""}]) == {"name": "n", "parts": [{"name": "x"}]}
