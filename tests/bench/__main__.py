@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("mitigate", "scale", "recording", "fail2ban", "redis", "cert", "evidence", "report")
+NAMES = ("mitigate", "scale", "recording", "fail2ban", "redis", "cert", "evidence")
 
 
 def main() -> None:

@@ -104,21 +104,6 @@ def client_name(params: t.Mapping[str, t.Any]) -> str:
     return f"{CLIENT_NAME}/{run}" if run else CLIENT_NAME
 
 
-def connection_from(params: t.Mapping[str, t.Any], *, deadline: t.Optional[Deadline] = None) -> Client:
-    """Open the connection the arguments describe.
-
-    Args:
-        params: the module's arguments.
-        deadline: no wait crosses it; one of `max_seconds` when None.
-
-    Raises:
-        BadInput: an argument is not usable.
-        CannotReach: the server could not be reached or refused us.
-    """
-    way = way_from(params)
-    return way.open(deadline or Deadline(way.max_seconds))
-
-
 def _login(params: t.Mapping[str, t.Any]) -> Login:
     return Login(
         host=params["login_host"] or "127.0.0.1", port=params["login_port"], unix_socket=params["login_unix_socket"] or "",

@@ -10,7 +10,7 @@ import datetime
 import functools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.errors impor
 from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
 
 from ..errors import Stop
+from ..schema import Options, fit
 
 SCHEMA = "oncall.incident/policy/1"
 POLICIES = Path(__file__).parent / "policies"
@@ -27,9 +28,17 @@ NEXT_BUSINESS_DAY = "next business day"
 TARGETS = ("response", "communication", "resolution", "review")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CHANNEL_FIELDS = {"date", "day", "time", "clock", "severity", "id", "slug"}
-_TOP = {"schema", "name", "description", "source", "channel", "business", "alerts", "default", "levels"}
-_LEVEL = {"name", "title", "aliases", "update_every", "escalation", *TARGETS}
-_STEP = {"after", "to", "by", "unless"}
+_NEEDED: dict[str, Any] = {"required": True}
+_STEP: Options = {"after": _NEEDED, "to": _NEEDED, "by": {}, "unless": {"choices": ("acknowledged", "mitigated", "resolved")}}
+_LEVEL: Options = {
+    "name": _NEEDED, "title": {}, "aliases": {"type": "list"}, "update_every": {}, **{name: {} for name in TARGETS},
+    "escalation": {"type": "list", "elements": "dict", "options": _STEP},
+}
+_TOP: Options = {
+    "schema": {}, "name": _NEEDED, "description": {}, "source": {}, "channel": {}, "alerts": {"type": "dict"}, "default": {},
+    "business": {"type": "dict", "options": {"timezone": {}, "days": {"type": "list"}, "end": {}}},
+    "levels": {"type": "list", "elements": "dict", "options": _LEVEL, **_NEEDED},
+}
 
 Target = float | str | None
 
@@ -162,17 +171,17 @@ def parse_recorded(text: str) -> Policy:
 def _policy(data: Any) -> Policy:
     from zoneinfo import ZoneInfo
 
-    top = _mapping(data, "the file", _TOP, required=("name", "levels"))
-    if top.get("schema", SCHEMA) != SCHEMA:
-        raise BadInput(f"schema is {top['schema']!r}.", hint=f"This version reads {SCHEMA}.")
-    levels = tuple(_level(item, f"levels[{number}]") for number, item in enumerate(_list(top["levels"], "levels")))
+    if isinstance(data, Mapping) and data.get("schema", SCHEMA) != SCHEMA:
+        raise BadInput(f"schema is {data['schema']!r}.", hint=f"This version reads {SCHEMA}.")
+    top = fit(data, _TOP, where="the file", see="docs/evidence.md")
+    levels = tuple(_level(item, f"levels[{number}]") for number, item in enumerate(top["levels"]))
     if not levels:
         raise BadInput("levels is empty.", hint="Name at least one severity, the most severe first.")
     names = [name for level in levels for name in (level.name.lower(), *level.aliases)]
     if double := sorted({name for name in names if names.count(name) > 1}):
         raise BadInput(f"levels: {', '.join(double)} is there twice.", hint="Names and aliases must tell levels apart.")
-    business = _mapping(top.get("business") or {}, "business", {"timezone", "days", "end"})
-    alerts = {str(key): str(value) for key, value in _mapping(top.get("alerts") or {}, "alerts", None).items()}
+    business = top.get("business") or {}
+    alerts = {str(key): str(value) for key, value in (top.get("alerts") or {}).items()}
     default = str(top.get("default") or levels[min(1, len(levels) - 1)].name)
     for where, name in [("default", default), *((f"alerts.{key}", value) for key, value in alerts.items())]:
         if name.lower() not in names:
@@ -189,31 +198,27 @@ def _policy(data: Any) -> Policy:
         raise BadInput(f"business.timezone: {timezone!r} is not known here.", hint="Write a name such as Europe/Berlin or UTC.") from exc
     return Policy(
         name=str(top["name"]), description=str(top.get("description", "")), source=str(top.get("source", "")), channel=channel,
-        timezone=timezone, days=_days(business.get("days", list(_DAYS[:5]))), end=_clock(business.get("end", "17:00")),
+        timezone=timezone, days=_days(business.get("days", _DAYS[:5])), end=_clock(business.get("end", "17:00")),
         default=default, alerts=alerts, levels=levels, data={"schema": SCHEMA, **top},
     )
 
 
-def _level(data: Any, where: str) -> Level:
-    item = _mapping(data, where, _LEVEL, required=("name",))
-    steps = tuple(_step(step, f"{where}.escalation[{number}]") for number, step in enumerate(_list(item.get("escalation") or [], where)))
+def _level(item: Mapping[str, Any], where: str) -> Level:
+    steps = tuple(_step(step, f"{where}.escalation[{number}]") for number, step in enumerate(item.get("escalation") or []))
     if [step.after for step in steps] != sorted(step.after for step in steps):
         raise BadInput(f"{where}.escalation: the steps are not in order.", hint="Put the earliest first.")
     every = item.get("update_every")
     return Level(
         name=str(item["name"]), title=str(item.get("title", item["name"])),
-        aliases=tuple(str(alias).lower() for alias in _list(item.get("aliases") or [], f"{where}.aliases")),
+        aliases=tuple(str(alias).lower() for alias in item.get("aliases") or []),
         **{name: _target(item.get(name), f"{where}.{name}") for name in TARGETS},
         update_every=None if every is None else _positive(every, f"{where}.update_every"), escalation=steps,
     )
 
 
-def _step(data: Any, where: str) -> Step:
-    item = _mapping(data, where, _STEP, required=("after", "to"))
-    unless = str(item.get("unless", "resolved"))
-    if unless not in ("acknowledged", "mitigated", "resolved"):
-        raise BadInput(f"{where}.unless: {unless!r}.", hint="It is acknowledged, mitigated or resolved.")
-    return Step(after=parse_duration(item["after"], name=f"{where}.after"), to=str(item["to"]), by=str(item.get("by", "")), unless=unless)
+def _step(item: Mapping[str, Any], where: str) -> Step:
+    after = parse_duration(item["after"], name=f"{where}.after")
+    return Step(after=after, to=str(item["to"]), by=str(item.get("by", "")), unless=item.get("unless", "resolved"))
 
 
 def _target(value: Any, where: str) -> Target:
@@ -229,25 +234,8 @@ def _positive(value: Any, where: str) -> float:
     return seconds
 
 
-def _mapping(value: Any, where: str, known: set[str] | None, *, required: Sequence[str] = ()) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise BadInput(f"{where} is not a mapping.", hint="See docs/evidence.md for a policy's form.")
-    if known is not None and (unknown := sorted(str(key) for key in value if key not in known)):
-        meant = suggest(unknown[0], sorted(known))
-        raise BadInput(f"{where}: {unknown[0]!r} is not known.", hint=f"{meant}Known are {', '.join(sorted(known))}.")
-    if missing := [key for key in required if value.get(key) in (None, "")]:
-        raise BadInput(f"{where}: {missing[0]} is missing.", hint="See docs/evidence.md for a policy's form.")
-    return {str(key): item for key, item in value.items()}
-
-
-def _list(value: Any, where: str) -> Sequence[Any]:
-    if not isinstance(value, (list, tuple)):
-        raise BadInput(f"{where} is not a list.", hint="See docs/evidence.md for a policy's form.")
-    return value
-
-
 def _days(value: Any) -> tuple[int, ...]:
-    names = [str(day).lower()[:3] for day in _list(value, "business.days")]
+    names = [str(day).lower()[:3] for day in value]
     if not names or any(name not in _DAYS for name in names):
         raise BadInput(f"business.days: {value!r}.", hint=f"List working days: {', '.join(_DAYS)}.")
     return tuple(_DAYS.index(name) for name in names)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 import redis
-from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_from, connection_spec
+from ansible_collections.oncall.incident.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec, way_from
 from ansible_collections.oncall.incident.plugins.module_utils._redis.connection import CLIENT_NAME
 
 from demo.ports import free_port
@@ -567,5 +568,5 @@ def test_it_leaves_no_connection_and_a_name_while_it_looks(one_server: RedisServ
 
 def _raw_slow_log(server: RedisServer) -> list[list[str]]:
     params = {name: spec.get("default") for name, spec in connection_spec().items()}
-    with connection_from({**params, "login_port": server.port}) as client:
+    with way_from({**params, "login_port": server.port}).open(Deadline(60)) as client:
         return list(client.ask("SLOWLOG", "GET", 128))

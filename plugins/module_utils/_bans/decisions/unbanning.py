@@ -15,7 +15,7 @@ from ..._core import actions
 from ..._core.addresses import Network, Span, canonical
 from ..._core.errors import BadInput, IncidentError, LimitExceeded
 from ..._core.limits import require_spent
-from ..._firewall.decisions.packet_filter import EXACT, FAIL2BAN, UNSEEN, AddressSet, Block
+from ..._firewall.decisions.packet_filter import EXACT, FAIL2BAN, UNSEEN, Block
 from .replies import Ban, named
 
 VERB = "unban"
@@ -304,8 +304,3 @@ def measured(
             hint="Run it again.", **detail,
         )
     return action.with_outcome(actions.DONE, state=UNBANNED, **detail)
-
-
-def index_spans(bans: t.Iterable[Ban]) -> AddressSet:
-    """The addresses of bans, asked quickly."""
-    return AddressSet(ban.span for ban in bans if ban.span is not None)

@@ -101,6 +101,13 @@ def test_the_next_business_day_is_the_teams() -> None:
     ({"name": "x", "levels": [{"name": "P1", "escalation": [{"to": "ann"}]}]}, "after is missing"),
     ({"name": "x", "levels": [{"name": "P1", "escalation": [{"after": "1h", "to": "a"}, {"after": "5m", "to": "b"}]}]}, "not in order"),
     ({"name": "x", "levels": [{"name": "P1", "escalation": [{"after": 0, "to": "a", "unless": "asleep"}]}]}, "unless: 'asleep'"),
+    ({"name": "x", "levels": [None]}, r"levels\[0\] is not a mapping"),
+    ({"name": "x", "levels": [LEVEL], 7: 8}, "the file: '7' is not known"),
+    ({"name": "x", "levels": [{"name": "P1", "aliases": "one"}]}, r"levels\[0\].aliases is not a list"),
+    ({"name": "x", "levels": [LEVEL, {"name": "P2", "escalation": [{"after": 0, "to": "a"}, {"after": "1h", "too": "b"}]}]},
+     r"levels\[1\].escalation\[1\]: 'too' is not known"),
+    ({"name": "x", "levels": [LEVEL], "business": "UTC"}, "business is not a mapping"),
+    ({"name": "x", "levels": [LEVEL], "business": {"day": ["mon"]}}, "business: 'day' is not known"),
     ({"name": "x", "levels": [LEVEL], "default": "P7"}, "default: there is no level 'P7'"),
     ({"name": "x", "levels": [LEVEL], "alerts": {"critical": "P7"}}, "alerts.critical"),
     ({"name": "x", "levels": [LEVEL], "channel": "inc-{nope}"}, "{nope} is not known"),
@@ -113,6 +120,16 @@ def test_a_policy_that_does_not_fit_is_refused_by_name(data: Any, words: str) ->
     with pytest.raises(Stop, match=words) as stopped:
         policy.parse(data, source="mine.yml")
     assert stopped.value.message.startswith("Policy mine.yml: ") and stopped.value.hint
+
+
+def test_a_key_without_a_value_is_as_if_it_were_not_there() -> None:
+    empty = {"title": None, "aliases": None, "response": None, "escalation": [{"after": 0, "to": "ann", "by": None, "unless": None}]}
+    business = {"timezone": None, "days": None, "end": None}
+    data = {"name": "x", "description": None, "levels": [{**LEVEL, **empty}], "business": business, "alerts": None}
+    found = policy.parse(data, source="x")
+    plain = policy.parse({"name": "x", "levels": [{**LEVEL, "escalation": [{"after": 0, "to": "ann"}]}]}, source="x")
+    assert (found.levels, found.description, found.timezone, found.days, found.end) == (
+        plain.levels, plain.description, plain.timezone, plain.days, plain.end)
 
 
 def test_a_policy_from_a_file(tmp_path: Path) -> None:
