@@ -53,7 +53,9 @@ class Parameter:
         if wanted is str and isinstance(value, (int, float)) and not isinstance(value, bool):
             return str(value)
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            raise Unfit(f"has to be of type {self.type}, and is {value!r}")
+            # Not what is in a list or a mapping: it may hold a password.
+            seen = f"a {type(value).__name__}" if isinstance(value, (list, dict)) else repr(value)
+            raise Unfit(f"has to be of type {self.type}, and is {seen}")
         return value
 
 

@@ -146,8 +146,8 @@ def _problems(drill: Drill, *, found: Collection, cwd: Path, rules: policies.Pol
 
 def _refuse_unfit(name: str, wrong: Sequence[validation.Problem]) -> None:
     if wrong:
-        more = f" There are {len(wrong) - 1} more." if wrong[1:] else ""
-        raise Stop(f"{name}: {wrong[0]}", hint=f"Nothing was touched.{more} incident drill --validate {name} lists what is wrong.")
+        hint = f"Nothing was touched. {len(wrong)} things are wrong; incident drill --validate {name} lists them." if wrong[1:] else ""
+        raise Stop(f"{name}: {wrong[0]}", hint=hint or "Nothing was touched.")
 
 
 def show_drills(found: Collection, *, as_json: bool) -> None:

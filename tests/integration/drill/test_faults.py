@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.oncall.incident.plugins.plugin_utils._drill import faults
 
 from demo.postgres import Server
+from tests.support import own_faults
 from tests.support.need import need
 from tests.support.site import environment
 from tests.support.until import until
@@ -57,8 +59,8 @@ class Host:
         (self.place / "play.yml").write_text(json.dumps(play))
         (self.place / "hosts.json").write_text(json.dumps(inventory))
         env = environment(
-            self.place, TRANSIENT_DOUBLE=str(self.units), PATH=f"{DOUBLES}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-            ANSIBLE_CALLBACKS_ENABLED="", ANSIBLE_PIPELINING="",
+            self.place, ANSIBLE_COLLECTIONS_PATH=f"{ROOT / '.collections'}:{self.place}", TRANSIENT_DOUBLE=str(self.units),
+            PATH=f"{DOUBLES}{os.pathsep}{os.environ.get('PATH', os.defpath)}", ANSIBLE_CALLBACKS_ENABLED="", ANSIBLE_PIPELINING="",
         )
         argv = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self.place / "hosts.json"), str(self.place / "play.yml")]
         return subprocess.run(argv, env=env, cwd=self.place, text=True, capture_output=True, timeout=240, check=False)
@@ -168,6 +170,42 @@ def test_a_fault_that_is_roots_alone_is_refused_as_somebody_else(host: Host) -> 
     done = host.door("inject", touching(path), {"fault": "cut_off", "hosts": "here", "user": USER, "params": {"file": "/nowhere/*"}})
     assert done.returncode != 0 and "Fault cut_off cannot run as nobody" in done.stdout
     assert not path.exists() and not host.scripts.exists() and not (host.units / "calls").exists()
+
+
+def test_a_fault_of_another_collection_comes_and_goes(host: Host) -> None:
+    """The example of docs/drills.md, as a user, and all that the role refuses about it."""
+    drill = yaml.safe_load(own_faults.written(host.place).read_text())
+    (entry,) = drill["rounds"][0]["faults"]
+    spool = host.place / "spool"
+    spool.mkdir()
+    shutil.chown(spool, USER)
+    # A number that a template came to is one.
+    wanted = {**entry, "hosts": "here", "user": USER, "params": {"path": str(spool / "0001"), "mebibytes": "{{ 1 + 1 }}"}}
+    for params, said in (({"path": "/x", "size": 1}, "size: the fault has no such parameter"), ({}, "path: is required")):
+        done = host.door("inject", {**wanted, "params": params})
+        assert done.returncode != 0 and said in done.stdout, done.stdout
+    done = host.door("inject", {**wanted, "fault": "acme.shop.full_spol"})
+    assert done.returncode != 0 and "Did you mean full_spool?" in done.stdout
+    assert not host.scripts.exists() and not (host.units / "calls").exists()
+    done = host.door("inject", wanted)
+    assert done.returncode == 0, done.stdout
+    assert ((spool / "0001").stat().st_size, (spool / "0001").owner()) == (2 * 1024 * 1024, USER)
+    assert [path.name for path in host.units.glob("*.timer")] == ["oncall-drill-test-1-full_spool-remove.timer"]
+    done = host.door("remove", wanted)
+    assert done.returncode == 0, done.stdout
+    assert list(spool.iterdir()) == [] and list(host.scripts.iterdir()) == []
+
+
+def test_what_a_fault_needs_is_named_with_its_host_before_anything_is_injected(host: Host) -> None:
+    own_faults.written(host.place)
+    description = host.place / own_faults.COLLECTION / "faults" / "full_spool.yml"
+    description.write_text(description.read_text().replace("modules: []", "modules: [no_such_module]"))
+    path = host.place / "0001"
+    needy = {"fault": "acme.shop.full_spool", "hosts": "here", "params": {"path": str(path)}}
+    done = host.door("inject", touching(host.place / "file"), needy)
+    assert done.returncode != 0 and not path.exists() and not (host.place / "file").exists()
+    said = " ".join(done.stdout.split())
+    assert "Fault acme.shop.full_spool on here: it needs the Python module no_such_module for /usr/bin/python3 (Debian:" in said, said
 
 
 def laid_out(host: Host, fault: str, names: Sequence[str] = ("here",), *, user: str = "root", **params: Any) -> list[Path]:

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding
+from ansible_collections.oncall.incident.plugins.plugin_utils._drill import faults
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
 
 from oncall_incident.drill import cards, definition, executions, hosts, score
@@ -51,7 +52,7 @@ def test_the_drills_that_are_shipped_can_be_read_and_their_faults_are_there() ->
         assert (ROOT / "playbooks" / f"{one.scenario.replace('-', '_')}.yml").is_file(), one.name
         for part in one.rounds:
             for fault in part.faults:
-                assert (ROOT / "roles" / "drill" / "files" / "faults" / f"{fault['fault']}.py").is_file(), fault
+                assert faults.find(fault["fault"], roots=[]).description, fault
     for scenario in (ROOT / "molecule").glob("*/inventory/hosts.yml"):
         assert scenario.parent.parent.name in [one.name for one in drills]
 
@@ -59,7 +60,12 @@ def test_the_drills_that_are_shipped_can_be_read_and_their_faults_are_there() ->
 @pytest.mark.parametrize(("changes", "said"), [
     ({"scenario": None}, "scenario is missing"), ({"rounds": []}, "rounds is empty"), ({"rouds": []}, "unknown keys: rouds"),
     ({"targets": {"detect": "soon"}}, "targets.detect"), ({"targets": {"defect": "1m"}}, "unknown keys: defect"),
-    ({"rounds": [{"name": "r"}]}, "faults is missing"), ({"rounds": "x"}, "is not a drill"),
+    ({"rounds": [{"name": "r"}]}, "rounds[0]: faults is missing"), ({"rounds": "x"}, "rounds is not a list"),
+    ({"rounds": ["x"]}, "rounds[0]: a round is not a mapping"), ({"severty": "SEV1"}, "unknown keys: severty. Did you mean severity?"),
+    ({"rounds": [{"name": "r", "faults": [], "findings": "blocking", "actions": []}]}, "rounds[0]: findings is not a list"),
+    ({"rounds": [{"name": "r", "faults": [{"fault": "f", "hosts": "a", "parms": {}}], "findings": [], "actions": []}]},
+     "rounds[0]: faults[0]: a fault has unknown keys: parms. Did you mean params?"),
+    ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [{"target": {}}]}]}, "rounds[0]: actions[0]: verb is missing"),
     ({"rounds": [{"name": "r", "faults": [{"fault": "f"}], "findings": [], "actions": []}]}, "hosts is missing"),
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "interrupt": "earthquake"}]}, "earthquake"),
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "interrupt_at": "x"}]}, "interrupt_at wants interrupt"),
@@ -111,11 +117,12 @@ def test_what_the_playbook_came_to() -> None:
 
 def test_a_drill_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(Stop) as raised:
-        definition.choose("db-recovry", collection=ROOT, cwd=tmp_path)
+        definition.locate("db-recovry", collection=ROOT, cwd=tmp_path)
     assert "Did you mean db-recovery?" in raised.value.hint
     with pytest.raises(Stop, match=r"mine\.yml: there is no such file"):
-        definition.choose("mine.yml", collection=ROOT, cwd=tmp_path)
-    assert definition.choose(str(written(tmp_path)), collection=ROOT, cwd=tmp_path).rounds[0].name == "r"
+        definition.locate("mine.yml", collection=ROOT, cwd=tmp_path)
+    assert definition.locate(str(path := written(tmp_path)), collection=ROOT, cwd=tmp_path) == path
+    assert definition.locate("db_recovery", collection=ROOT, cwd=tmp_path).name == "db-recovery.yml"
 
 
 def test_a_controller_is_killed_at_the_act_that_the_round_names() -> None:
