@@ -18,7 +18,7 @@ FACTS = ("incident_actions", "incident_limits", "incident_baseline", "incident_f
 
 
 class ActionModule(ActionBase):
-    """Makes one plan of what all hosts' mitigate entry points would do."""
+    """Makes one plan of what all hosts' mitigate doors would do."""
 
     _requires_connection = False
 

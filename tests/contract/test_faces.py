@@ -159,10 +159,10 @@ def test_role_defaults_are_documented_as_they_are(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_entry_point_of_a_role_is_documented(role: str) -> None:
+def test_every_door_of_a_role_is_documented(role: str) -> None:
     base = ROOT / "roles" / role
-    entry_points = {path.stem for path in (base / "tasks").glob("*.yml")} & {"investigate", "mitigate", "verify"}
-    assert entry_points <= set(yaml.safe_load((base / "meta" / "argument_specs.yml").read_text())["argument_specs"])
+    doors = {path.stem for path in (base / "tasks").glob("*.yml")} & {"investigate", "mitigate", "verify"}
+    assert doors <= set(yaml.safe_load((base / "meta" / "argument_specs.yml").read_text())["argument_specs"])
     assert (base / "README.md").is_file(), "Galaxy refuses a role without a README"
 
 

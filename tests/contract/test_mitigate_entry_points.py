@@ -108,13 +108,13 @@ def problems(found: list[dict[str, Any]]) -> list[str]:
     return said
 
 
-MITIGATING = [role for role in sorted(ROLES.iterdir()) if (role / "tasks" / "mitigate.yml").is_file()]
-#: Roles without such an entry point that mitigate entry points of other roles include.
+DOORS = [role for role in sorted(ROLES.iterdir()) if (role / "tasks" / "mitigate.yml").is_file()]
+#: Roles that have no such door and that mitigate doors of others include.
 INCLUDED = [ROLES / "reach"]
 
 
-@pytest.mark.parametrize("role", MITIGATING + INCLUDED, ids=lambda role: role.name)
-def test_mitigate_entry_points_act_by_contract(role: Path) -> None:
+@pytest.mark.parametrize("role", DOORS + INCLUDED, ids=lambda role: role.name)
+def test_mitigate_doors_act_by_contract(role: Path) -> None:
     said = {
         str(path.relative_to(ROOT)): found
         for path in task_files(role) if (found := problems(yaml.safe_load(path.read_text()) or []))
@@ -127,12 +127,12 @@ def test_no_role_has_handlers(role: Path) -> None:
     assert not (role / "handlers").exists()
 
 
-@pytest.mark.parametrize("role", MITIGATING, ids=lambda role: role.name)
-def test_a_mitigate_entry_point_asks_first(role: Path) -> None:
-    for path in (role / "tasks").glob("mitigate*.yml"):
-        text = path.read_text()
+@pytest.mark.parametrize("role", DOORS, ids=lambda role: role.name)
+def test_a_mitigate_door_asks_first(role: Path) -> None:
+    for door in (role / "tasks").glob("mitigate*.yml"):
+        text = door.read_text()
         first = text.index("tasks_from: permit")
-        assert all(first < text.find(module) or module not in text for module in (*ACTING, "optional/", "runtime/", "restart.yml")), path
+        assert all(first < text.find(module) or module not in text for module in (*ACTING, "optional/", "runtime/", "restart.yml")), door
 
 
 @pytest.mark.parametrize(("task", "said"), [

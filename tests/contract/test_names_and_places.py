@@ -81,8 +81,8 @@ def test_every_scenario_that_investigates_uses_such_an_entry_point() -> None:
     known = {(path.parents[1].name, path.stem) for path in INVESTIGATE}
     for path in PLAYBOOKS:
         plays = [play for play in yaml.safe_load(path.read_text()) if play.get("tags") == ["investigate"]]
-        imported = [task["ansible.builtin.import_role"] for play in plays for task in play["tasks"]]
-        assert imported and {(role["name"].rpartition(".")[2], role["tasks_from"]) for role in imported} <= known
+        doors = [task["ansible.builtin.import_role"] for play in plays for task in play["tasks"]]
+        assert doors and {(door["name"].rpartition(".")[2], door["tasks_from"]) for door in doors} <= known
 
 
 def test_the_role_and_the_module_mean_the_same_socket() -> None:

@@ -16,8 +16,8 @@ EVIDENCE = "oncall.incident.evidence"
 SCENARIOS = sorted(path for path in (ROOT / "playbooks").glob("*.yml") if not path.name.startswith("_"))
 
 
-def entry_points(play: dict[str, Any]) -> list[tuple[str, str]]:
-    """The entry points that a play runs: role and tasks_from."""
+def doors(play: dict[str, Any]) -> list[tuple[str, str]]:
+    """The doors that a play opens: role and tasks_from."""
     return [(given["name"], given["tasks_from"]) for task in play["tasks"] if (given := task.get("ansible.builtin.import_role"))]
 
 
@@ -30,12 +30,12 @@ def hosts(play: dict[str, Any]) -> set[str]:
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_hosts_are_kept_before_they_are_changed_and_the_rest_after_they_were_measured(path: Path) -> None:
     plays = yaml.safe_load(path.read_text(encoding="utf-8"))
-    numbered = [(number, play, entry_point) for number, play in enumerate(plays) for entry_point in entry_points(play)]
-    changing = [(number, play) for number, play, (_role, entry_point) in numbered if entry_point.startswith("mitigate")]
-    measuring = [number for number, _play, (_role, entry_point) in numbered if entry_point.startswith("verify")]
-    first = [(number, play) for number, play, entry_point in numbered if entry_point == (EVIDENCE, "snapshot")]
-    rest = [(number, play) for number, play, entry_point in numbered if entry_point == (EVIDENCE, "rest")]
-    (last,) = [number for number, _play, entry_point in numbered if entry_point == ("oncall.incident.incident", "conclude")]
+    numbered = [(number, play, door) for number, play in enumerate(plays) for door in doors(play)]
+    changing = [(number, play) for number, play, (_role, door) in numbered if door.startswith("mitigate")]
+    measuring = [number for number, _play, (_role, door) in numbered if door.startswith("verify")]
+    first = [(number, play) for number, play, door in numbered if door == (EVIDENCE, "snapshot")]
+    rest = [(number, play) for number, play, door in numbered if door == (EVIDENCE, "rest")]
+    (last,) = [number for number, _play, door in numbered if door == ("oncall.incident.incident", "conclude")]
     assert changing and measuring and first and rest
     assert max(number for number, _play in first) < min(number for number, _play in changing)
     assert max(measuring) < min(number for number, _play in rest) and max(number for number, _play in rest) < last
