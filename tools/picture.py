@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import re
 import sys
@@ -20,6 +21,10 @@ from rich.text import Text
 
 FIRST = re.compile(r"\$ incident run ")
 LAST = re.compile(r"^\s*report\s+\S*report\.md")
+#: A row of the plan, or an action that was taken: a host and what is done to a session.
+ROW = re.compile(r"^\s*(?:\d\d:\d\d\s+)?(?:gone|done)?\s*demo\s+terminate\s+pid")
+#: How many of such lines beside each other are drawn.
+SHOWN = 3
 
 
 def chosen(lines: list[str]) -> list[str]:
@@ -30,6 +35,25 @@ def chosen(lines: list[str]) -> list[str]:
     return [line.replace(f"{os.getcwd()}/", "") for line in lines[start : end + 1]]
 
 
+def shortened(lines: list[str]) -> list[str]:
+    """Of many rows of the plan, and of many actions, the first two and the last; a line says how many were left out."""
+    rows: list[list[str]] = []
+    for line in lines:
+        plain = Text.from_ansi(line).plain
+        # The second and further lines of a row of the plan are indented.
+        if rows and ROW.search(Text.from_ansi(rows[-1][0]).plain) and plain.startswith("     "):
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    kept: list[str] = []
+    for repeated, group in itertools.groupby(rows, lambda row: bool(ROW.search(Text.from_ansi(row[0]).plain))):
+        some = list(group)
+        if repeated and len(some) > SHOWN:
+            some = [*some[: SHOWN - 1], [f"      ... {len(some) - SHOWN} more"], some[-1]]
+        kept += [line for row in some for line in row]
+    return kept
+
+
 def main() -> None:
     """Read, choose, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -38,7 +62,7 @@ def main() -> None:
     options = parser.parse_args()
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=options.width, file=nowhere, force_terminal=True, color_system="truecolor")
-        for line in chosen(sys.stdin.read().splitlines()):
+        for line in shortened(chosen(sys.stdin.read().splitlines())):
             console.print(Text.from_ansi(line.replace("demo: $", "$")), soft_wrap=False)
         drawn = console.export_svg(title="incident run db-recovery")
     # Without the fonts that rich would fetch from elsewhere, the reader's own monospace font is used.
