@@ -121,14 +121,14 @@ def unproven(role: str, entry_point: str, *, roles: Path = ROLES, shared: Collec
 def _is_proven(
     name: str, options: Mapping[str, Mapping[str, Any]], sites: Sequence[tuple[Site, frozenset[str]]], *, alone: bool,
 ) -> bool:
-    near = [(site, reached) for site, reached in sites if name in reached]
+    near = sorted(((site, reached) for site, reached in sites if name in reached), key=lambda one: len(one[1]))
     for site, _ in near:
         if any(_differs(site, {}, {name: other}) for other in others(options[name], _default(site, name))):
             return True
     for site, reached in [] if alone else near:
-        for beside in sorted(reached & set(options) - {name}):
+        for beside in sorted(reached & set(options) - {name}, key=lambda one: ("choices" not in options[one], one)):
             for choice, other in itertools.product(
-                others(options[beside], _default(site, beside)), others(options[name], _default(site, name)),
+                others(options[beside], _default(site, beside)), others(options[name], _default(site, name))[:2],
             ):
                 if _differs(site, {beside: choice}, {beside: choice, name: other}):
                     return True
@@ -210,7 +210,7 @@ def others(option: Mapping[str, Any], default: Any) -> list[Any]:
         if option.get("elements") == "dict":
             return [[_filled(option)], [_filled(option, least=True)], []]
         return [[NUMBER]] if option.get("elements") == "int" else [[f"{MARK}-a", f"{MARK}-b"], []]
-    return [f"{MARK}-a", "77s", "/sentinel", ""]
+    return [f"{MARK}-a", "77s", ""]
 
 
 def _filled(option: Mapping[str, Any], *, least: bool = False) -> dict[str, Any]:
