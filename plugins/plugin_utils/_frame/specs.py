@@ -22,6 +22,8 @@ from ...module_utils._core.errors import BadInput
 #: The line of an entry point's description that names the variables which most operators set; all others are advanced.
 _BASIC = re.compile(r"Basic variables: (.+?)\. All others are advanced\.\Z", re.DOTALL)
 _NAMED = re.compile(r"O\((\w+)\)")
+#: How many variables of an entry point are basic at most.
+MOST_BASIC = 10
 _TIME = re.compile(r"\d+(ms|s|m|h|d)\Z")
 #: The parser in C where PyYAML has it: a responder waits for this.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -54,10 +56,12 @@ def load_basic(roles: Path, role: str) -> dict[str, list[str]]:
 
 
 def basic_of(entry_point: t.Mapping[str, t.Any]) -> list[str]:
-    """The basic variables of one entry point, from its argument spec."""
+    """The basic variables of one entry point, from its argument spec; without that line all are, where they are few."""
+    options = entry_point.get("options") or {}
     said = entry_point.get("description") or []
     lines = [said] if isinstance(said, str) else said
-    return [name for line in lines for found in _BASIC.findall(line) for name in _NAMED.findall(found)]
+    named = [name for line in lines for found in _BASIC.findall(line) for name in _NAMED.findall(found)]
+    return named or (list(options) if len(options) <= MOST_BASIC else [])
 
 
 def load_other_names(roles: Path, role: str) -> dict[str, str]:

@@ -47,11 +47,13 @@ def vars_and_show(asked: Request, *, found: Collection, everything: bool, as_jso
     doubts = judging.doubts(answer, roles=roles)
     if as_json:
         typer.echo(json.dumps({
-            "scenario": scenario.name, "problems": problems, "doubts": doubts,
+            "scenario": scenario.name, "problems": problems, "doubts": doubts, "nowhere": answer["nowhere"],
             "sections": [_as_data(part, everything=everything) for part in parts],
         }))
     else:
         _show(parts, problems, doubts, everything=everything)
+        for role, asked_for in answer["nowhere"].items():
+            typer.echo(f"{role} goes to no host of this inventory{f' (-e {asked_for[0]}=PATTERN)' if asked_for else ''}.")
     return Exit.USAGE if problems else Exit.RECOVERED
 
 

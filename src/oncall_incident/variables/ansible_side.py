@@ -21,6 +21,7 @@ PREFIX = "oncall.incident."
 _LOOKUP = re.compile(r"\b(?:lookup|query|q)\s*\(\s*(['\"])(.+?)\1")
 _ANY_LOOKUP = re.compile(r"\b(?:lookup|query|q)\s*\(")
 _CHEAP = frozenset({"env", "file", "vars", "ini", "config", "varnames"})
+_HOSTS = re.compile(r"\bincident_\w+")
 _TOKEN = re.compile(r"\[redacted:[0-9a-f]{12}\]")
 _DEEPEST = 32
 HIDDEN = "(hidden)"
@@ -32,10 +33,16 @@ class Unreadable(Exception):
 
 @dataclasses.dataclass
 class _Use:
-    """A role of the scenario: on which hosts, by which entry points, with which variables of the playbook."""
+    """A role of the scenario: on which hosts, by which entry points, and who says on which.
+
+    Attributes:
+        hosts: with the variables that the playbook gives the role there.
+        asked: the variables that a play takes its hosts from, as incident_db.
+    """
 
     entry_points: set[str] = dataclasses.field(default_factory=set)
     hosts: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    asked: set[str] = dataclasses.field(default_factory=set)
 
 
 def answer(question: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,6 +106,7 @@ class _Reader:
         groups = sorted(name for name in self._inventory.groups if name not in ("all", "ungrouped"))
         return {
             "hosts": hosts, "groups": groups, "entry_points": {role: sorted(use.entry_points) for role, use in uses.items()},
+            "nowhere": {role: sorted(use.asked) for role, use in sorted(uses.items()) if not use.hosts},
         }
 
     # The plays: which role goes where.
@@ -126,11 +134,13 @@ class _Reader:
         self._seen = self._plays()
         for play in self._seen:
             templar = Templar(loader=self._loader, variables=self._manager.get_vars(play=play))
+            asked = set(_HOSTS.findall(str(play.hosts)))
             play.hosts = templar.template(play.hosts)
             hosts = [host.name for host in self._inventory.get_hosts(play.hosts)]
             for role, entry_point, given in _roles_of(play, templar):
                 use = uses.setdefault(role, _Use())
                 use.entry_points.add(entry_point)
+                use.asked |= asked
                 for host in hosts:
                     use.hosts.setdefault(host, {}).update(given)
         # Every host of the inventory is guarded; what matters are those that something is done on.

@@ -47,10 +47,11 @@ def read(asked: Request, *, scenario: Scenario, found: Collection, cwd: Path) ->
         }
         answer = _ask(question, env=_environ(asked, found, settings, Path(private)), cwd=cwd)
     if not answer["hosts"]:
+        asked_for = sorted({name for names in answer["nowhere"].values() for name in names})
         raise Stop(
             f"{scenario.name} goes to no host of this inventory{f' within --limit {asked.limit}' if asked.limit else ''}.",
             hint=f"The inventory's groups are: {', '.join(answer['groups']) or 'none'}. "
-            "Name the hosts as for incident run, for example with -e incident_db=PATTERN.",
+            + (f"Name the hosts with {' or '.join(f'-e {name}=PATTERN' for name in asked_for)}." if asked_for else ""),
         )
     return answer
 

@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every documented variable of a role reaches a task of each entry point that documents it: one that nobody reads would be ignored."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support import role_variables
+
+ROOT = Path(__file__).resolve().parents[2]
+_PROBE = {f"postgres_probe_login_{part}" for part in ("user", "password", "db", "host")}
+_PORTS = {"fail2ban_ports", "fail2ban_protocol", "fail2ban_connect_timeout"}
+_RELOADED = {"service_reload_command", "service_reload_evidence"}
+_ACTED = {"service_scope", "service_timeout", "service_container_command", "service_reason", "service_forbidden"}
+
+#: Documented at an entry point because a playbook sets them once for the whole role, and read by others of its entry points only.
+SHARED: dict[str, set[str]] = {
+    "certificate/investigate": {"incident_run_id"},
+    "certificate/verify": {"incident_run_id"},
+    "certificate/mitigate": {"certificate_endpoints", "certificate_files"},
+    "drill/remove": {"drill_lifetime", "drill_production"},
+    "evidence/rest": {"evidence_budget", "evidence_command_timeout"},
+    "fail2ban/investigate": {"incident_run_id"},
+    "fail2ban/verify": {"incident_run_id"},
+    "fail2ban/mitigate": {"fail2ban_connect_timeout"},
+    "fail2ban/investigate_attack": {*_PORTS, "incident_run_id", "fail2ban_never_ban"},
+    "fail2ban/mitigate_attack": _PORTS,
+    "fail2ban/verify_attack": {
+        *_PORTS, "incident_run_id", "fail2ban_attack_since", "fail2ban_attack_logs", "fail2ban_attack_journal", "fail2ban_attack_min_failures",
+    },
+    "host/verify": {"host_look_below", "host_look_for"},
+    "incident/publish": {"incident_approved_plan", "incident_record"},
+    "postgres/mitigate": {*_PROBE, "postgres_thresholds"},
+    "postgres/snapshot": {*_PROBE, "postgres_thresholds"},
+    "postgres/verify": {"incident_approved_plan"},
+    "redis/verify": {"incident_approved_plan"},
+    "service/validate": {*_ACTED, *_RELOADED},
+    "service/locate": {*_ACTED, *_RELOADED, "service_validate"},
+}
+#: What cannot be shown by rendering: why, and the test that shows it.
+SHOWN_BY: dict[str, tuple[str, str, str]] = {
+    "reach/leave: reach_for": ("it is the key of what `open` found", "tests/integration/playbooks/test_via.py", "tunnel"),
+}
+#: Which hosts a scenario goes to is read by its plays.
+OF_PLAYS = re.compile(r"incident_(?:db|cache|app|firewall|hosts|web)\Z")
+
+
+@pytest.mark.parametrize(("role", "entry_point"), role_variables.entry_points(), ids=lambda value: str(value))
+def test_every_variable_reaches_a_task(role: str, entry_point: str) -> None:
+    door = f"{role}/{entry_point}"
+    shared = SHARED.get(door, set())
+    found = {name for name in role_variables.unproven(role, entry_point, shared=shared) if f"{door}: {name}" not in SHOWN_BY}
+    if door == "incident/guard":
+        found -= {name for name in found if OF_PLAYS.match(name)}
+    assert not found - shared, f"{door}: set, these change nothing that a task gets: {', '.join(sorted(found - shared))}"
+    assert not shared - found, f"{door}: these reach a task after all, take them out of SHARED: {', '.join(sorted(shared - found))}"
+
+
+def test_what_is_shared_is_documented_by_another_entry_point_of_the_role_or_of_the_frame() -> None:
+    for door, variables in SHARED.items():
+        role = door.partition("/")[0]
+        elsewhere = {
+            name for other, entry_point in role_variables.entry_points() if other in (role, "incident") and f"{other}/{entry_point}" != door
+            for name in role_variables.documented(other, entry_point) if name not in SHARED.get(f"{other}/{entry_point}", ())
+        }
+        assert variables <= elsewhere, f"{door}: no entry point reads {variables - elsewhere}"
+
+
+@pytest.mark.parametrize("variable", [name for name in role_variables.documented("incident", "guard") if OF_PLAYS.match(name)])
+def test_the_plays_read_which_hosts_they_go_to(variable: str) -> None:
+    plays = "".join(path.read_text() for path in (ROOT / "playbooks").glob("*.yml"))
+    assert re.search(rf"^ *hosts: .*\b{variable}\b", plays, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("shown", SHOWN_BY)
+def test_what_is_shown_elsewhere_is(shown: str) -> None:
+    _reason, path, word = SHOWN_BY[shown]
+    assert word in (ROOT / path).read_text()
+
+
+PLANTED = """
+argument_specs:
+  mitigate:
+    options:
+      planted_seen: {type: str, default: a}
+      planted_through: {type: list, elements: str, default: []}
+      planted_only_so: {type: str, default: ""}
+      planted_way: {type: str, choices: [near, far], default: near}
+      planted_told: {type: str, default: b}
+      planted_nowhere: {type: int, default: 1}
+"""
+PLANTED_TASKS = """
+- name: Do it
+  module_defaults:
+    ansible.builtin.command: "{{ __planted_all }}"
+  block:
+    - name: Run
+      ansible.builtin.command:
+        creates: "{{ planted_seen }}"
+        removes: "{{ planted_only_so if planted_way == 'far' else '' }}"
+    - name: Tell
+      ansible.builtin.debug:
+        msg: "{{ planted_told }}"
+"""
+
+
+def test_a_variable_that_reaches_nothing_is_found(tmp_path: Path) -> None:
+    for name, text in {
+        "meta/argument_specs.yml": PLANTED, "tasks/mitigate.yml": PLANTED_TASKS,
+        "defaults/main.yml": 'planted_seen: a\nplanted_through: []\nplanted_only_so: ""\nplanted_way: near\nplanted_told: b\nplanted_nowhere: 1\n',
+        "vars/main.yml": "__planted_all:\n  argv: \"{{ ['run'] + planted_through }}\"\n",
+    }.items():
+        path = tmp_path / "planted" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert role_variables.unproven("planted", "mitigate", roles=tmp_path) == ["planted_told", "planted_nowhere"]
