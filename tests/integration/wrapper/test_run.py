@@ -45,10 +45,10 @@ import sys
 from oncall_incident.cli import _bind
 found = _bind()
 from rich.console import Console
-from oncall_incident.request import Request
-from oncall_incident.run import Run
-from oncall_incident.stopping import Stopper
-from oncall_incident.view import View
+from oncall_incident.running.request import Request
+from oncall_incident.running.run import Run
+from oncall_incident.running.stopping import Stopper
+from oncall_incident.running.view import View
 
 def accept(summary):
     print(sum(len(actions) for actions in summary.plan["actions"].values()), "planned")
