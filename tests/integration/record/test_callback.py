@@ -221,8 +221,9 @@ def test_findings_actions_and_plans_become_events(playbook: Playbook) -> None:
     assert verdict["findings"] == "[1 lifted]" and verdict["status"] == "critical"
     folded = summary.summarise(done.run_dir)
     assert [(seen.what.id, seen.what.outcome) for seen in folded.actions] == [(action["id"], "gone"), ("x", "failed")]
-    assert folded.plan == plan and folded.before["a|connections|"]["status"] == folded.after["a|connections|"]["status"] == "critical"
-    assert folded.protected[0]["reasons"] == ["backup"] and folded.skipped_checks[0]["check"] == "replication"
+    assert folded.plan == plan
+    assert folded.before["a|connections|"].what.status == folded.after["a|connections|"].what.status == "critical"
+    assert folded.protected[0].what.reasons == ("backup",) and folded.skipped_checks[0].what.check == "replication"
 
 
 def test_a_result_of_a_megabyte(one_playbook: Playbook) -> None:
