@@ -15,7 +15,7 @@ from .._core.errors import CannotReach, IncidentError
 from .._core.findings import CRITICAL, OK, Finding, verdict
 from .._host.listening import listening
 from .._host.speaking import is_itself
-from .._service.identity import HINT_IDENTITY, Judged, Proof, answered, compare, configured_elsewhere, name_of, unit_of_process
+from .._service.identity import HINT_IDENTITY, Judged, Proof, answered, compare, configured_elsewhere, name_of, not_skipped, unit_of_process
 from .args import way_from
 from .connection import Client, CommandRefused
 from .decisions.info import integer
@@ -46,9 +46,7 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
         process = pid
     speaks = is_itself(process, pid) if process and pid else None
     judged = Judged(listening=anybody, process=process, unit=unit_of_process(process), answered=spoken_to, speaks=speaks)
-    service = params["service"]
-    if service is not None and service.get("skipped"):
-        service = None
+    service = not_skipped(params["service"])
     # Without a service only the loss is judged.
     proof = Proof(same=True)
     if service is not None:
@@ -57,7 +55,7 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
             proof = configured_elsewhere(proof, name=name_of(service), configured=configured_ports(service), wanted={way.login.port})
     loss = [] if proof.stopped else restart_obstacles(seen, accept_data_loss=params["accept_data_loss"])
     obstacles = [*loss, *([proof.why] if proof.why else [])]
-    kept = on_disk(params["data_directory"], service) if proof.stopped else None
+    kept = on_disk(params["data_directory"], service or {}) if proof.stopped else None
     finding = Finding(
         CHECK, CRITICAL if obstacles else OK, observed="; ".join(obstacles) or (kept.describe() if kept else "nothing is in the way"),
         hint=" ".join([*([_HINT_LOSS] if loss else []), *([HINT_IDENTITY] if proof.why else [])]),

@@ -131,6 +131,11 @@ def _members(unit: t.Mapping[str, t.Any]) -> str:
     return f"; it only groups {members}: name one of those" if members else ""
 
 
+def not_skipped(looked: t.Optional[t.Mapping[str, t.Any]]) -> t.Optional[t.Mapping[str, t.Any]]:
+    """The result of the module service_instances; None where its task was skipped, so that nobody looked."""
+    return None if looked is None or looked.get("skipped") else looked
+
+
 def name_of(looked: t.Mapping[str, t.Any]) -> str:
     """The name of the unit, for people."""
     return str(next((unit.get("id") for unit in looked.get("instances") or ()), None) or "the unit")

@@ -16,6 +16,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._service.identity 
     answered,
     compare,
     configured_elsewhere,
+    not_skipped,
     unit_of,
     unit_of_process,
 )
@@ -117,3 +118,11 @@ def test_a_process_that_is_gone_has_none() -> None:
     assert unit_of_process(None) == ""
     assert unit_of_process(0) == ""
     assert isinstance(unit_of_process(os.getpid()), str)
+
+
+@pytest.mark.parametrize(("looked", "found"), [
+    (None, None), ({"skipped": True, "changed": False}, None), ({"instances": []}, {"instances": []}),
+    ({"failed": True, "msg": "x"}, {"failed": True, "msg": "x"}),
+])
+def test_a_task_that_was_skipped_has_looked_at_nothing(looked: dict[str, Any] | None, found: dict[str, Any] | None) -> None:
+    assert not_skipped(looked) == found
