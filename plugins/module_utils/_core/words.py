@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lists as people give them.
+"""Lists and numbers as people give them.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -18,3 +18,11 @@ def words_list(value: t.Union[str, t.Iterable[t.Any], None]) -> list[t.Any]:
     if isinstance(value, str):
         return [word.strip() for word in value.split(",") if word.strip()]
     return list(value)
+
+
+def number(value: t.Any) -> int:
+    """A whole number from what an inventory or a command line gives; 0 where it is none."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return 0
