@@ -186,6 +186,15 @@ def test_the_wheel_asks_for_what_is_tested() -> None:
     assert in_environment <= asked
 
 
+def test_the_faults_of_drills_alone_need_the_extra_drill() -> None:
+    extra = {_name(line) for line in PYPROJECT["project"]["optional-dependencies"]["drill"]}
+    assert extra == {"redis"} and not extra & {_name(line) for line in PYPROJECT["project"]["dependencies"]}
+    importing = re.compile(rf"^\s*(?:import|from) (?:{'|'.join(extra)})\b", flags=re.MULTILINE)
+    shipped = [path for room in ("plugins", "roles", "src", "demo") for path in (ROOT / room).rglob("*.py")]
+    faults = ROOT / "roles" / "drill" / "files" / "faults"
+    assert {path for path in shipped if importing.search(path.read_text())} == {faults / "redis_cut_off.py", faults / "redis_poison.py"}
+
+
 def test_every_dependency_is_explained() -> None:
     explained = (ROOT / "docs" / "dependencies.md").read_text()
     for path in (ROOT / "requirements").glob("*.txt"):
