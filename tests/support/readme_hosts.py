@@ -9,9 +9,12 @@ Started by `hosts()` as `unshare --net --mount -- python -m tests.support.readme
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
+import pty
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -29,6 +32,8 @@ ROOT = Path(__file__).resolve().parents[2]
 #: RFC 5737's addresses for documentation.
 ADDRESSES = {"db1.example.org": "192.0.2.10", "cache1.example.org": "192.0.2.20", "www.example.org": "192.0.2.30"}
 REDIS_PASSWORD = "cache-secret"
+#: How `incident run` asks; what is typed before is no answer.
+QUESTION = b"Type yes to approve"
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,30 @@ class Hosts:
     pid: int
     superuser: str
 
-    def run(self, command: str, *, cwd: Path, env: Mapping[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
-        """Run a line of shell inside."""
+    def run(self, command: str, *, cwd: Path, env: Mapping[str, str], answer: str = "") -> tuple[int, str]:
+        """Run a line of shell inside, at a terminal; its exit status and what it printed. `answer` is typed when the plan is shown."""
         argv = ["nsenter", f"--target={self.pid}", "--net", "--mount", "sh", "-c", f'cd "$0" && {command}', str(cwd)]
-        return subprocess.run(
-            argv, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout,
-            check=False,
+        typing, terminal = pty.openpty()
+        child = subprocess.Popen(
+            argv, env=dict(env), stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )
+        said = b""
+        try:
+            assert isinstance(child.stdout, io.BufferedReader)
+            while chunk := child.stdout.read1(65536):
+                said += chunk
+                if answer and QUESTION in said:
+                    os.write(typing, answer.encode())
+                    answer = ""
+            return child.wait(timeout=60), said.decode()
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait(timeout=60)
+            if child.stdout is not None:
+                child.stdout.close()
+            os.close(typing)
+            os.close(terminal)
 
 
 @contextlib.contextmanager
