@@ -73,9 +73,9 @@ def _show(parts: Sequence[Section], problems: Sequence[str], doubts: Sequence[st
         hidden = len(part.rows) - len(rows)
         console.print(Text(f"  and {words.count(hidden, 'variable')} at the default\n" if hidden else "", style="dim"))
     for problem in problems:
-        console.print(Text.assemble(("A run would refuse this: ", "bold red"), problem), soft_wrap=True)
+        console.print(Text.assemble(("A run would refuse this: ", "bold red"), problem))
     for doubt in doubts:
-        console.print(Text.assemble(("Is this meant? ", "bold yellow"), doubt), soft_wrap=True)
+        console.print(Text.assemble(("Is this meant? ", "bold yellow"), doubt))
     if not everything:
         console.print(Text("--all shows the rest; ansible-doc -t role oncall.incident.ROLE explains each.", style="dim"))
 
