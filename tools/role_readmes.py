@@ -66,8 +66,9 @@ def _tables(directory: Path, role: str) -> str:
     entry_points = yaml.safe_load((directory / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
     options = specs.load_options(directory, role)
     basic = list(dict.fromkeys(name for names in specs.load_basic(directory, role).values() for name in names))
-    where = {name: [point for point, spec in entry_points.items() if point != "main" and name in spec.get("options", {})] for name in options}
-    every = [point for point in entry_points if point != "main" and entry_points[point].get("options")]
+    taken = {point: spec["options"] for point, spec in entry_points.items() if point != "main" and spec.get("options")}
+    where = {name: [point for point, its in taken.items() if name in its] for name in options}
+    every = list(taken)
     rest = [name for name in options if name not in basic]
     found = ["## Variables", "", "The basic ones are what most systems set.", "", *_table(basic, options, where, every)]
     if rest:

@@ -23,7 +23,7 @@ def test_every_entry_point_has_its_basic_variables(role: str) -> None:
     for entry_point, basic in specs.load_basic(ROLES, role).items():
         options = entry_points[entry_point].get("options") or {}
         assert set(basic) <= set(options), f"{role}/{entry_point} does not have {set(basic) - set(options)}"
-        assert bool(basic) == bool(options), f"{role}/{entry_point}: say in its description 'Basic variables: O(...). All others are advanced.'"
+        assert bool(basic) == bool(options), f"{role}/{entry_point}: its description names no basic variables (docs/variables.md)"
         assert len(basic) == len(set(basic)) <= specs.MOST_BASIC, f"{role}/{entry_point}: {len(basic)} basic variables are too many"
 
 

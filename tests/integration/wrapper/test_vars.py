@@ -44,7 +44,7 @@ def test_the_demo_s_inventory() -> None:
     assert (port["value"], port["differs"]) == (6543, True) and "lookup" in port["template"]
     assert port["source"]["path"].endswith("inventories/local/hosts.yml") and port["source"]["line"]
     assert found["postgres_max_victims"]["source"] == {"kind": "default"}
-    assert "postgres_connect_retry" not in found and list(found)[0] == "postgres_via"
+    assert "postgres_connect_retry" not in found and next(iter(found)) == "postgres_via"
     assert "did you mean postgres_login_host?" in json.loads(done.stdout)["doubts"][0]
     assert json.loads(done.stdout)["nowhere"] == {"service": ["incident_app"]}
 
@@ -85,7 +85,38 @@ def test_layers_secrets_and_limits(tmp_path: Path) -> None:
     assert {host for part in json.loads(done.stdout)["sections"] for host in part["hosts"]} == {"db1"}
 
 
-def test_tables_of_a_terminal(tmp_path: Path) -> None:
+def test_what_was_in_a_vault_is_hidden(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("vault-password")
+    vault = Path(sys.executable).with_name("ansible-vault")
+    made = subprocess.run(
+        [vault, "encrypt_string", "--vault-password-file", "key", PASSWORD, "--name", "postgres_login_user"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True,
+    )
+    (tmp_path / "group_vars" / "db").mkdir(parents=True)
+    (tmp_path / "hosts.yml").write_text("db:\n  hosts:\n    db1:\n")
+    (tmp_path / "group_vars" / "db" / "inline.yml").write_text(made.stdout)
+    whole = tmp_path / "group_vars" / "db" / "whole.yml"
+    whole.write_text(f"postgres_login_host: {PASSWORD}.example.org\n")
+    subprocess.run([vault, "encrypt", "--vault-password-file", "key", whole], cwd=tmp_path, capture_output=True, timeout=60, check=True)
+    refused = ask("db-recovery", "-i", "hosts.yml", cwd=tmp_path)
+    assert refused.returncode == 2 and "--vault-password-file" in refused.stderr
+    done = ask("db-recovery", "-i", "hosts.yml", "--vault-password-file", "key", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = variables(done, "postgres")
+    assert found["postgres_login_user"]["value"] == found["postgres_login_host"]["value"] == "(hidden)"
+    assert PASSWORD not in done.stdout + done.stderr
+
+
+def test_what_ansible_quotes_of_a_broken_file_is_cleaned(tmp_path: Path) -> None:
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "hosts.yml").write_text("db:\n  hosts:\n    db1:\n")
+    (tmp_path / "group_vars" / "db.yml").write_text(f"postgres_login_password: {PASSWORD}\n  broken: [\n")
+    done = ask("db-recovery", "-i", "hosts.yml", cwd=tmp_path)
+    assert done.returncode == 2 and "db.yml" in done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+
+
+def test_tables_of_a_terminal() -> None:
     done = ask("db-recovery", "-i", "inventories/local", "-e", "postgres_max_victim=3")
     assert done.returncode == 2
     assert "inventories/local/hosts.yml:" in done.stdout and "did you mean postgres_max_victims?" in done.stdout

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.names import say_not_read
 
 from oncall_incident.variables.judging import doubts, place, problems, sections
 
@@ -77,8 +78,7 @@ def test_names_that_a_run_would_refuse_are_problems() -> None:
     found = answer(given={"postgres_max_victim": EXTRA, "postgres_host": INVENTORY, "redis_hst": INVENTORY}, db1=VALUES, db2=VALUES)
     assert problems(found, roles=ROLES) == [
         "postgres_max_victim is unknown; did you mean postgres_max_victims? -e (db1, db2)",
-        "postgres_host is not read by oncall.incident; set postgres_login_host (set it as well if postgres_host belongs to another role)."
-        " /srv/prod/group_vars/db.yml:3 (db1, db2)",
+        f"{say_not_read('postgres_host', 'postgres_login_host')} /srv/prod/group_vars/db.yml:3 (db1, db2)",
     ]
 
 
