@@ -61,7 +61,7 @@ def answer(question: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return _Reader(question).answer()
     except AnsibleError as exc:
-        raise Unreadable(str(exc)) from exc
+        raise Unreadable(" ".join([str(exc), *_at(exc)])) from exc
 
 
 class _Reader:
@@ -313,6 +313,17 @@ def _place(name: Any, value: Any) -> dict[str, Any]:
         if tag is not None and tag.path:
             return {"path": str(tag.path), "line": tag.line_num}
     return {}
+
+
+def _at(exc: BaseException | None) -> list[str]:
+    """The file and line that an error is about, which its text leaves out."""
+    while exc is not None:
+        obj = getattr(exc, "obj", None)
+        found = {"path": obj.path, "line": obj.line_num} if hasattr(obj, "line_num") else _place("", obj)
+        if found.get("path"):
+            return [f"({found['path']}{f':{line}' if (line := found.get('line')) else ''})"]
+        exc = exc.__cause__ or exc.__context__
+    return []
 
 
 def _rendered(templar: Any, value: Any) -> Any:

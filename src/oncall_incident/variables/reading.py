@@ -85,7 +85,8 @@ def _ask(question: Mapping[str, Any], *, env: Mapping[str, str], cwd: Path) -> d
         # Ansible quotes the lines that it cannot read.
         said = Redactor(key=secrets.token_bytes(32)).text(clean(done.stderr.decode("utf-8", "surrogateescape"))).strip()
         raise Stop(
-            "The variables cannot be read.", hint="Correct what Ansible says. For a vault, give --vault-password-file or --vault-id.", detail=said[-_MOST_DETAIL:],
+            "The variables cannot be read.", hint="Correct what Ansible says. For a vault, give --vault-password-file or --vault-id.",
+            detail=said[-_MOST_DETAIL:],
         )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
