@@ -83,9 +83,9 @@ def _show(parts: Sequence[Section], problems: Sequence[str], doubts: Sequence[st
 def _table(rows: Sequence[Row]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("", no_wrap=True, width=1)
-    table.add_column("variable", overflow="fold", ratio=3)
-    table.add_column("value", overflow="fold", ratio=4)
-    table.add_column("from", overflow="fold", ratio=4)
+    table.add_column("variable", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_column("from", overflow="fold")
     for row in rows:
         changed = row.differs or (row.secret and row.source["kind"] != "default")
         table.add_row(
