@@ -31,7 +31,8 @@ SHARED: dict[str, set[str]] = {
     "fail2ban/investigate_attack": {*_PORTS, "incident_run_id", "fail2ban_never_ban"},
     "fail2ban/mitigate_attack": _PORTS,
     "fail2ban/verify_attack": {
-        *_PORTS, "incident_run_id", "fail2ban_attack_since", "fail2ban_attack_logs", "fail2ban_attack_journal", "fail2ban_attack_min_failures",
+        *_PORTS, "incident_run_id", "fail2ban_attack_since", "fail2ban_attack_logs", "fail2ban_attack_journal",
+        "fail2ban_attack_min_failures",
     },
     "host/verify": {"host_look_below", "host_look_for"},
     "incident/publish": {"incident_approved_plan", "incident_record"},
@@ -50,7 +51,7 @@ SHOWN_BY: dict[str, tuple[str, str, str]] = {
 OF_PLAYS = re.compile(r"incident_(?:db|cache|app|firewall|hosts|web)\Z")
 
 
-@pytest.mark.parametrize(("role", "entry_point"), role_variables.entry_points(), ids=lambda value: str(value))
+@pytest.mark.parametrize(("role", "entry_point"), role_variables.entry_points(), ids=str)
 def test_every_variable_reaches_a_task(role: str, entry_point: str) -> None:
     door = f"{role}/{entry_point}"
     shared = SHARED.get(door, set())
@@ -94,6 +95,14 @@ argument_specs:
       planted_told: {type: str, default: b}
       planted_nowhere: {type: int, default: 1}
 """
+PLANTED_DEFAULTS = """
+planted_seen: a
+planted_through: []
+planted_only_so: ""
+planted_way: near
+planted_told: b
+planted_nowhere: 1
+"""
 PLANTED_TASKS = """
 - name: Do it
   module_defaults:
@@ -112,7 +121,7 @@ PLANTED_TASKS = """
 def test_a_variable_that_reaches_nothing_is_found(tmp_path: Path) -> None:
     for name, text in {
         "meta/argument_specs.yml": PLANTED, "tasks/mitigate.yml": PLANTED_TASKS,
-        "defaults/main.yml": 'planted_seen: a\nplanted_through: []\nplanted_only_so: ""\nplanted_way: near\nplanted_told: b\nplanted_nowhere: 1\n',
+        "defaults/main.yml": PLANTED_DEFAULTS,
         "vars/main.yml": "__planted_all:\n  argv: \"{{ ['run'] + planted_through }}\"\n",
     }.items():
         path = tmp_path / "planted" / name

@@ -56,7 +56,8 @@ FACTS: Mapping[str, Any] = {
 #: What tasks register, by module: of ours what the RETURN documentation has as samples, and this.
 RESULTS: Mapping[str, Mapping[str, Any]] = {
     "ansible.builtin.command": {
-        "rc": 0, "stdout": '{"first": {"IPAddress": "192.0.2.7"}, "sentinel-a": {"IPAddress": "192.0.2.8"}}', "stdout_lines": ["1"], "stderr": "",
+        "rc": 0, "stdout": '{"first": {"IPAddress": "192.0.2.7"}, "sentinel-a": {"IPAddress": "192.0.2.8"}}', "stdout_lines": ["1"],
+        "stderr": "",
     },
     "ansible.builtin.stat": {"stat": {"exists": True}},
     "ansible.builtin.find": {"files": [{"path": "/srv/file"}]},
@@ -111,7 +112,8 @@ def unproven(role: str, entry_point: str, *, roles: Path = ROLES, shared: Collec
     required = {name: others(option, None)[0] for name, option in options.items() if option.get("required")}
     walk = _Walk(roles, role)
     base = {
-        **FACTS, **walk.registered(), **required, **_yaml(roles / role / "defaults" / "main.yml"), **_yaml(roles / role / "vars" / "main.yml"),
+        **FACTS, **walk.registered(), **required,
+        **_yaml(roles / role / "defaults" / "main.yml"), **_yaml(roles / role / "vars" / "main.yml"),
     }
     sites = list(walk.file(roles / role / "tasks" / f"{entry_point}.yml", {"vars": base}))
     reached = [(site, _reached(site)) for site in sites]
@@ -289,7 +291,8 @@ class _Walk:
         given = {**(around.get("given") or {}), **(task.get("vars") or {})}
         for name in dict.fromkeys(name for spec in entered for name in spec.get("options") or {}):
             # What nobody renames is read there under the same name.
-            default = next((spec["options"][name]["default"] for spec in entered if "default" in (spec.get("options") or {}).get(name, {})), "")
+            documented = [(spec.get("options") or {}).get(name) or {} for spec in entered]
+            default = next((option["default"] for option in documented if "default" in option), "")
             value = given.get(name, trust_as_template("{{ " + name + " }}"))
             yield Site(f"{where} ({name})", value, scope if name in scope else {**scope, name: default})
         if role.get("apply"):

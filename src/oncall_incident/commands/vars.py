@@ -73,9 +73,9 @@ def _show(parts: Sequence[Section], problems: Sequence[str], doubts: Sequence[st
         hidden = len(part.rows) - len(rows)
         console.print(Text(f"  and {words.count(hidden, 'variable')} at the default\n" if hidden else "", style="dim"))
     for problem in problems:
-        console.print(Text.assemble(("A run would refuse this: ", "bold red"), problem), soft_wrap=True)
+        console.print(Text.assemble(("A run would refuse this: ", "bold red"), problem))
     for doubt in doubts:
-        console.print(Text.assemble(("Is this meant? ", "bold yellow"), doubt), soft_wrap=True)
+        console.print(Text.assemble(("Is this meant? ", "bold yellow"), doubt))
     if not everything:
         console.print(Text("--all shows the rest; ansible-doc -t role oncall.incident.ROLE explains each.", style="dim"))
 
@@ -83,9 +83,9 @@ def _show(parts: Sequence[Section], problems: Sequence[str], doubts: Sequence[st
 def _table(rows: Sequence[Row]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("", no_wrap=True, width=1)
-    table.add_column("variable", overflow="fold", ratio=3)
-    table.add_column("value", overflow="fold", ratio=4)
-    table.add_column("from", overflow="fold", ratio=4)
+    table.add_column("variable", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_column("from", overflow="fold")
     for row in rows:
         changed = row.differs or (row.secret and row.source["kind"] != "default")
         table.add_row(

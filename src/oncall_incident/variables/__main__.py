@@ -18,7 +18,7 @@ def main() -> int:
     try:
         found = answer(question)
     except Unreadable as exc:
-        print(exc, file=sys.stderr)
+        sys.stderr.write(f"{exc}\n")
         return 2
     json.dump(found, output)
     return 0

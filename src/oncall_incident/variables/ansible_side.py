@@ -61,7 +61,7 @@ def answer(question: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return _Reader(question).answer()
     except AnsibleError as exc:
-        raise Unreadable(str(exc)) from exc
+        raise Unreadable(" ".join([str(exc), *_at(exc)])) from exc
 
 
 class _Reader:
@@ -73,6 +73,7 @@ class _Reader:
         from ansible.inventory.manager import InventoryManager
         from ansible.module_utils.common.collections import ImmutableDict
         from ansible.parsing.dataloader import DataLoader
+        from ansible.vars.hostvars import HostVars
         from ansible.vars.manager import VariableManager
 
         self._question = question
@@ -87,7 +88,13 @@ class _Reader:
         if question["limit"]:
             self._inventory.subset(question["limit"])
         self._manager = VariableManager(loader=self._loader, inventory=self._inventory)
-        self._extra = [(one["label"], self._loader.load_from_file(one["path"], trusted_as_template=True) or {}) for one in question["extra"]]
+        # It makes itself known to the manager: inventories may speak of hostvars, and the recorder learns secrets from them.
+        self._hostvars = HostVars(inventory=self._inventory, variable_manager=self._manager, loader=self._loader)
+        self._extra = [(one["label"], self._file(one["path"])) for one in question["extra"]]
+
+    def _file(self, path: str) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self._loader.load_from_file(path, trusted_as_template=True) or {}
+        return found
 
     def answer(self) -> dict[str, Any]:
         """Everything, hidden where it is secret."""
@@ -182,8 +189,7 @@ class _Reader:
 
     def _defaults(self, role: str) -> Mapping[str, Any]:
         path = self._roles / role / "defaults" / "main.yml"
-        found: Mapping[str, Any] = (self._loader.load_from_file(str(path), trusted_as_template=True) or {}) if path.is_file() else {}
-        return found
+        return self._file(str(path)) if path.is_file() else {}
 
     def _stacked(self, host: str, playbook: Mapping[str, Any]) -> dict[str, tuple[Any, dict[str, Any]]]:
         """The variables of a host with the place that each comes from."""
@@ -207,7 +213,7 @@ class _Reader:
 
         defaults = self._defaults(role)
         stacked = self._stacked(host, playbook)
-        known = self._manager.get_vars(host=self._inventory.get_host(host), include_hostvars=False)
+        known = self._manager.get_vars(host=self._inventory.get_host(host))
         templar = Templar(loader=self._loader, variables={**defaults, **known, **playbook, **self._manager.extra_vars})
         found: dict[str, dict[str, Any]] = {}
         for name in names:
@@ -260,8 +266,8 @@ def _roles_of(play: Any, templar: Any) -> Iterator[tuple[str, str, dict[str, Any
         if task._role is None and getattr(task, "_role_name", None):  # include_role
             name, entry_point = str(templar.template(task._role_name)), _stem(task._from_files.get("tasks"))
             given = dict(task.get_vars())
-        elif task._role is not None and _outermost(task) is not None:
-            role, given = _outermost(task)
+        elif (outermost := _outermost(task)) is not None:
+            role, given = outermost
             name, entry_point = role.get_name(), _stem(role._from_files.get("tasks"))
         else:
             continue
@@ -307,6 +313,17 @@ def _place(name: Any, value: Any) -> dict[str, Any]:
         if tag is not None and tag.path:
             return {"path": str(tag.path), "line": tag.line_num}
     return {}
+
+
+def _at(exc: BaseException | None) -> list[str]:
+    """The file and line that an error is about, which its text leaves out."""
+    while exc is not None:
+        obj = getattr(exc, "obj", None)
+        found = {"path": obj.path, "line": obj.line_num} if hasattr(obj, "line_num") else _place("", obj)
+        if found.get("path"):
+            return [f"({found['path']}{f':{line}' if (line := found.get('line')) else ''})"]
+        exc = exc.__cause__ or exc.__context__
+    return []
 
 
 def _rendered(templar: Any, value: Any) -> Any:

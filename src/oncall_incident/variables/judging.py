@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import names, specs
 
 HIDDEN = "(hidden)"
-#: Roles whose variables every host of a scenario carries; they come last.
+#: Roles whose variables every host of a scenario carries: they come last, and of them only what somebody set is shown without --all.
 FRAME = ("evidence", "incident")
 
 
@@ -67,7 +67,7 @@ def sections(answer: Mapping[str, Any], *, roles: Path, own_playbooks: Path) -> 
         basic = list(dict.fromkeys(name for entry_point in ("main", *entered) for name in documented.get(entry_point, ())))
         groups: list[tuple[list[Row], list[str]]] = []
         for host in sorted(host for host, entry in answer["hosts"].items() if role in entry["roles"]):
-            rows = _rows(answer["hosts"][host]["roles"][role], basic=basic, own_playbooks=own_playbooks)
+            rows = _rows(answer["hosts"][host]["roles"][role], basic=[] if role in FRAME else basic, own_playbooks=own_playbooks)
             same = next((hosts for others, hosts in groups if others == rows), None)
             if same is None:
                 groups.append((rows, [host]))
@@ -112,11 +112,18 @@ def doubts(answer: Mapping[str, Any], *, roles: Path) -> list[str]:
         for role in sorted(entry["roles"]):
             options, others = specs.load_options(roles, role), specs.load_other_names(roles, role)
             slips = names.near_misses(entry["given"], known=options, prefix=f"{role}_")
-            looked_at = [name for name in entry["given"] if name not in slips and name not in options]
-            for name, meant in names.near_misses(looked_at, known=others, prefix=f"{role}_").items():
+            looked_at = [name for name in entry["given"] if name not in {*slips, *options, *others}]
+            alike = names.near_misses(looked_at, known=others, prefix=f"{role}_") | _anagrams(looked_at, others)
+            for name, meant in sorted(alike.items()):
                 said = f"{name} is not read by oncall.incident; did you mean {others[meant]}? {place(entry['given'][name])}"
                 hosts.setdefault(said, []).append(host)
     return [f"{said} ({_some(where)})" for said, where in hosts.items()]
+
+
+def _anagrams(given: Sequence[str], known: Collection[str]) -> dict[str, str]:
+    """Short names with two letters swapped are less alike than names.ALIKE."""
+    by_letters = {"".join(sorted(name)): name for name in known}
+    return {name: by_letters[letters] for name in given if (letters := "".join(sorted(name))) in by_letters}
 
 
 def _names(role: str, given: Mapping[str, Mapping[str, Any]], *, roles: Path, ignored: Collection[str]) -> list[str]:

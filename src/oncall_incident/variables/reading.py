@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import clean
 
 from ..errors import Stop
@@ -80,7 +82,11 @@ def _ask(question: Mapping[str, Any], *, env: Mapping[str, str], cwd: Path) -> d
     except subprocess.TimeoutExpired as exc:
         raise Stop(f"The inventory could not be read within {_TIMEOUT} s.", hint="Is one of its sources waiting for an answer?") from exc
     if done.returncode:
-        said = clean(done.stderr.decode("utf-8", "surrogateescape")).strip()
-        raise Stop("The variables cannot be read.", hint="Correct what Ansible says.", detail=said[-_MOST_DETAIL:])
+        # Ansible quotes the lines that it cannot read.
+        said = Redactor(key=secrets.token_bytes(32)).text(clean(done.stderr.decode("utf-8", "surrogateescape"))).strip()
+        raise Stop(
+            "The variables cannot be read.", hint="Correct what Ansible says. For a vault, give --vault-password-file or --vault-id.",
+            detail=said[-_MOST_DETAIL:],
+        )
     found: dict[str, Any] = json.loads(done.stdout)
     return found

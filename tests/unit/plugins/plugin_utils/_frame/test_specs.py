@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.plugin_utils._frame.specs import address_errors, load_options, value_errors
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.specs import address_errors, basic_of, load_options, value_errors
 
 ROLES = Path(__file__).resolve().parents[5] / "roles"
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -61,3 +61,13 @@ def test_the_roles_can_be_read(role: str) -> None:
 ])
 def test_addresses(value: Any, wrong: list[str]) -> None:
     assert address_errors("x_addresses", value) == [f"x_addresses: {one} is neither an IP address nor a network" for one in wrong]
+
+
+@pytest.mark.parametrize(("description", "number", "basic"), [
+    (["It does.", "Basic variables: O(x_2), O(x_1). All others are advanced."], 20, ["x_2", "x_1"]),
+    ("Basic variables: O(x_1). All others are advanced.", 3, ["x_1"]),
+    (["It does."], 3, ["x_0", "x_1", "x_2"]),
+    (["It does."], 11, []),
+])
+def test_basic_variables_are_those_of_the_description_or_all_of_few(description: Any, number: int, basic: list[str]) -> None:
+    assert basic_of({"description": description, "options": {f"x_{one}": {} for one in range(number)}}) == basic
