@@ -91,7 +91,8 @@ def test_a_description_that_is_not_there(tmp_path: Path) -> None:
     ("fill_disk", {"path": "/x", "agee": 1}, {"agee": "Did you mean age? It takes path, age."}),
     ("fill_disk", {"path": "/x", "age": "soon"}, {"age": "has to be of type int, and is 'soon'"}),
     ("fill_disk", {"path": "/x", "age": True}, {"age": "has to be of type int"}),
-    ("fill_disk", {"path": "/x", "age": "{{ age }}"}, {}), ("fill_disk", {"path": ["/x"]}, {"path": "has to be of type path, and is a list"}),
+    ("fill_disk", {"path": "/x", "age": "{{ age }}"}, {}),
+    ("fill_disk", {"path": ["/x"]}, {"path": "has to be of type path, and is a list"}),
     ("fill_disk", ["/x"], {"": "has to be a mapping"}), ("fail2ban_daemon", {"addresses": "192.0.2.1"}, {"addresses": "type list"}),
     ("failed_logins", {"go_on": "perhaps"}, {"go_on": "has to be of type bool"}),
 ])
