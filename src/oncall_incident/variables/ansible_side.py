@@ -318,7 +318,7 @@ def _place(name: Any, value: Any) -> dict[str, Any]:
 def _at(exc: BaseException | None) -> list[str]:
     """The file and line that an error is about, which its text leaves out."""
     while exc is not None:
-        obj = getattr(exc, "obj", None)
+        obj: Any = getattr(exc, "obj", None)
         found = {"path": obj.path, "line": obj.line_num} if hasattr(obj, "line_num") else _place("", obj)
         if found.get("path"):
             return [f"({found['path']}{f':{line}' if (line := found.get('line')) else ''})"]
