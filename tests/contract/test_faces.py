@@ -105,6 +105,11 @@ def test_the_reference_lists_every_module_and_plugin() -> None:
     assert sorted(first_column("Modules and plugins")) == sorted({*MODULES, *actions, *callbacks})
 
 
+def test_the_reference_lists_every_filter_and_lookup() -> None:
+    plugins = {path.stem for kind in ("filter", "lookup") for path in (ROOT / "plugins" / kind).glob("*.py")}
+    assert sorted(first_column("Filters and lookups")) == sorted(plugins)
+
+
 def test_every_scenario_can_be_called_by_path() -> None:
     by_path = {scenario: yaml.safe_load((ROOT / "incident" / f"{scenario.replace('_', '-')}.yml").read_text()) for scenario in SCENARIOS}
     imported = {

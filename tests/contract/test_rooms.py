@@ -40,7 +40,7 @@ SINGLE = {"deadline": "a contract's clock: the engines of verdicts and actions t
 #: The wrapper's rooms, the highest first. Each may use those below it; what stands beside a room in its line may not use the other.
 LADDER = ("__main__", "cli", "commands", "drill", "variables", "running", "reporting", "evidence", "record", "terminal")
 #: What all rooms of the wrapper may use; these use none of them.
-GROUND = {"errors", "exits", "private", "texts", "who"}
+GROUND = {"errors", "exits", "private", "schema", "texts", "who"}
 
 
 @cache

@@ -15,7 +15,10 @@ import ast
 import dataclasses
 import functools
 import itertools
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -98,15 +101,34 @@ def documented(role: str, entry_point: str, *, roles: Path = ROLES) -> list[str]
     return list(_specs(roles, role)[entry_point].get("options") or {})
 
 
-def unproven(role: str, entry_point: str, *, roles: Path = ROLES, shared: Collection[str] = ()) -> list[str]:
-    """The documented variables of an entry point whose value makes no difference to any task.
+def unproven(asked: Mapping[str, Collection[str]], *, roles: Path = ROLES) -> dict[str, list[str]]:
+    """The documented variables of entry points whose value makes no difference to any task, found by a Python of its own.
+
+    Of its own, since Ansible's loader finds the collection's filters only where nobody has imported the collection before.
 
     Args:
-        role: its short name.
-        entry_point: as in tasks_from.
+        asked: by `role/entry point`, those that are not expected to make a difference: looked at with the default choices of all
+            others only.
         roles: the directory of the roles.
-        shared: those that are not expected to make one: looked at with the default choices of all others only.
     """
+    given = {"roles": str(roles), "asked": {name: sorted(shared) for name, shared in asked.items()}}
+    argv = [sys.executable, "-m", __name__]
+    done = subprocess.run(argv, cwd=ROOT, input=json.dumps(given), capture_output=True, text=True, timeout=250, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, list[str]] = json.loads(done.stdout)
+    return found
+
+
+def _serve() -> None:
+    given = json.load(sys.stdin)
+    found = {}
+    for name, shared in given["asked"].items():
+        role, _, entry_point = name.partition("/")
+        found[name] = _unproven(role, entry_point, roles=Path(given["roles"]), shared=shared)
+    json.dump(found, sys.stdout)
+
+
+def _unproven(role: str, entry_point: str, *, roles: Path, shared: Collection[str]) -> list[str]:
     load_filters()
     options: dict[str, dict[str, Any]] = _specs(roles, role)[entry_point].get("options") or {}
     required = {name: others(option, None)[0] for name, option in options.items() if option.get("required")}
@@ -405,3 +427,7 @@ def _specs(roles: Path, role: str) -> dict[str, Any]:
 @functools.cache
 def _roles(roles: Path) -> tuple[str, ...]:
     return tuple(sorted(path.parents[1].name for path in roles.glob("*/meta/argument_specs.yml")))
+
+
+if __name__ == "__main__":
+    _serve()

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
@@ -19,14 +18,34 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.errors impor
 from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
 
 from ..errors import Stop
+from ..schema import Options, fit
 
 #: Times to beat unless a drill says otherwise: to detect, to the last action, to measured recovery.
 DEFAULT_TARGETS = {"detect": "1m", "mitigate": "5m", "recover": "15m"}
 #: What may go wrong in the middle of a recovery.
 INTERRUPTS = ("controller", "host")
 
+_SEE = "docs/drills.md"
+_NEEDED: dict[str, Any] = {"required": True}
+_TEXTS: dict[str, Any] = {"type": "list"}
+_FAULT: Options = {"fault": _NEEDED, "hosts": _NEEDED, "user": {}, "params": {"type": "dict"}}
+_ACTION: Options = {"verb": _NEEDED, "target": {"type": "dict"}, "host": {}}
+_PROBE: Options = {"name": _NEEDED, "hosts": _NEEDED, "command": _NEEDED, "says": {}, "before": {}}
+_ROUND: Options = {
+    "name": _NEEDED, "faults": {"type": "list", "elements": "dict", "options": _FAULT, **_NEEDED}, "findings": {**_TEXTS, **_NEEDED},
+    "actions": {"type": "list", "elements": "dict", "options": _ACTION, **_NEEDED}, "at_least": {"type": "int"},
+    "interrupt": {"choices": INTERRUPTS}, "interrupt_at": {}, "extra_vars": _TEXTS, "again": {"type": "bool"}, "in_vain": _TEXTS,
+    "afterwards": {"type": "list", "elements": "dict", "options": _PROBE},
+}
+_LOOK: Options = {"command": _NEEDED, "hosts": {"type": "raw"}, "unanswered_in": _TEXTS}
+_DRILL: Options = {
+    "description": _NEEDED, "scenario": _NEEDED, "severity": {}, "steady": _TEXTS,
+    "targets": {"type": "dict", "options": {name: {} for name in DEFAULT_TARGETS}},
+    "rounds": {"type": "list", "elements": "dict", "options": _ROUND, **_NEEDED},
+    "state": {"type": "dict", "options": {"paths": {"type": "raw"}, "units": {"type": "raw"}, "commands": _TEXTS}},
+}
+
 Json = Mapping[str, Any]
-T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,94 +175,55 @@ def load(path: Path) -> Drill:
         Stop: it is none; the message names the key.
     """
     try:
-        return _drill(path.stem, _data(path))
+        return _drill(path)
     except (OSError, UnicodeError, yaml.YAMLError) as exc:
         raise Stop(f"{path}: cannot be read: {exc}") from exc
-    except KeyError as exc:
-        raise Stop(f"{path}: {exc.args[0]} is missing.", hint="See the drills of role drill for what a drill says.") from exc
-    except (TypeError, AttributeError, ValueError, BadInput) as exc:
-        raise Stop(f"{path}: is not a drill: {exc}", hint="See the drills of role drill for what a drill says.") from exc
+    except BadInput as exc:
+        raise Stop(f"{path}: is not a drill: {exc.message}", hint=exc.hint or f"See {_SEE} for what a drill says.") from exc
 
 
-def _data(path: Path) -> dict[str, Any]:
-    """What a drill's file says, and of what it does not say what the drill beside it says that it is `like`."""
-    data = _mapping(path)
-    if (name := data.pop("like", None)) is None:
-        return data
-    other = _mapping(path.with_name(f"{name}.yml"))
-    if "like" in other:
-        raise ValueError(f"like: {name} is itself like another drill; name that one")
-    return {**other, **data, "elsewhere": [part["name"] for part in other["rounds"]]}
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(data, Mapping):
-        raise TypeError(f"{path.name} is not a mapping of keys")
-    return dict(data)
-
-
-@contextlib.contextmanager
-def _within(where: str) -> Iterator[None]:
-    """What is wrong in there says where."""
-    try:
-        yield
-    except KeyError as exc:
-        raise ValueError(f"{where}: {exc.args[0]} is missing") from exc
-    except (TypeError, AttributeError, ValueError) as exc:
-        raise ValueError(f"{where}: {exc}") from exc
-
-
-def _list(data: Json, key: str) -> list[Any]:
-    """What is there as a list; a text would be taken for its letters.
-
-    Raises:
-        KeyError: it is missing.
-    """
-    if not isinstance(data[key], list):
-        raise TypeError(f"{key} is not a list")
-    return list(data[key])
-
-
-def _each(data: Json, key: str, make: Callable[[Any], T]) -> list[T]:
-    found = []
-    for number, entry in enumerate(_list(data, key)):
-        with _within(f"{key}[{number}]"):
-            found.append(make(entry))
-    return found
-
-
-def _drill(name: str, data: Json) -> Drill:
-    _only(data, "the drill", {"description", "scenario", "targets", "rounds", "severity", "state", "steady", "elsewhere"})
-    targets = {**DEFAULT_TARGETS, **data.get("targets", {})}
-    _only(targets, "targets", set(DEFAULT_TARGETS))
-    rounds = _each(data, "rounds", _round)
+def _drill(path: Path) -> Drill:
+    given, elsewhere = _read(path), list[str]()
+    if isinstance(given, Mapping) and (name := given.get("like")) is not None:
+        other = _read(path.with_name(f"{name}.yml"))
+        if isinstance(other, Mapping) and "like" in other:
+            raise BadInput(f"like: {name} is itself like another drill; name that one.")
+        other = fit(other, _DRILL, where=f"{name}.yml", see=_SEE)
+        elsewhere = [str(part["name"]) for part in other["rounds"]]
+        given = {**other, **{key: value for key, value in given.items() if key != "like"}}
+    data = fit(given, _DRILL, where="the drill", see=_SEE)
+    rounds = [_round(part, f"rounds[{number}]") for number, part in enumerate(data["rounds"])]
     if not rounds:
-        raise ValueError("rounds is empty")
+        raise BadInput("rounds is empty.")
     state = dict(data.get("state", {}))
-    _only(state, "state", {"paths", "units", "commands"})
     # A look that this drill shares may be unanswered in a round of the other.
-    known = [*(part.name for part in rounds), *data.get("elsewhere", ())]
-    looks = [_look(entry, known) for entry in state.pop("commands", ())]
+    known = [*(part.name for part in rounds), *elsewhere]
+    looks = [_look(look, known, f"state.commands[{number}]") for number, look in enumerate(state.pop("commands", ()))]
+    targets = {**DEFAULT_TARGETS, **data.get("targets", {})}
     return Drill(
-        name=name, description=" ".join(str(data["description"]).split()), scenario=str(data["scenario"]), rounds=rounds,
-        state=state, looks=looks, severity=str(data.get("severity", "")),
-        steady=[str(check) for check in data.get("steady", ())],
+        name=path.stem, description=" ".join(str(data["description"]).split()), scenario=str(data["scenario"]), rounds=rounds,
+        state=state, looks=looks, severity=str(data.get("severity", "")), steady=_texts(data, "steady"),
         targets={key: parse_duration(value, name=f"targets.{key}") for key, value in targets.items()},
     )
 
 
-def _look(data: Any, rounds: Sequence[str]) -> Look:
-    if isinstance(data, str):
-        return Look(data)
-    _only(data, "a command of the state", {field.name for field in dataclasses.fields(Look)})
-    missing = sorted(set(data.get("unanswered_in", ())) - set(rounds))
-    if missing:
-        raise ValueError(f"unanswered_in: there is no round {', '.join(missing)}")
-    hosts = data.get("hosts", ())
+def _read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _texts(data: Json, key: str) -> list[str]:
+    return [str(value) for value in data.get(key, ())]
+
+
+def _look(given: Any, rounds: Sequence[str], where: str) -> Look:
+    if isinstance(given, str):
+        return Look(given)
+    data = fit(given, _LOOK, where=where, see=_SEE)
+    unanswered, hosts = _texts(data, "unanswered_in"), data.get("hosts", ())
+    if missing := sorted(set(unanswered) - set(rounds)):
+        raise BadInput(f"{where}.unanswered_in: there is no round {', '.join(missing)}.")
     return Look(
-        str(data["command"]), hosts=(hosts,) if isinstance(hosts, str) else tuple(map(str, hosts)),
-        unanswered_in=tuple(data.get("unanswered_in", ())),
+        str(data["command"]), hosts=(hosts,) if isinstance(hosts, str) else tuple(map(str, hosts)), unanswered_in=tuple(unanswered),
     )
 
 
@@ -265,50 +245,21 @@ def probes(part: Round, when: str) -> list[dict[str, str]]:
     return found
 
 
-def _round(data: Json) -> Round:
-    _only(data, "a round", {field.name for field in dataclasses.fields(Round)})
-    interrupt = str(data.get("interrupt", ""))
-    if interrupt and interrupt not in INTERRUPTS:
-        raise ValueError(f"interrupt: {interrupt} is none of {', '.join(INTERRUPTS)}")
-    interrupt_at = str(data.get("interrupt_at", ""))
+def _round(data: Json, where: str) -> Round:
+    interrupt, interrupt_at = data.get("interrupt", ""), str(data.get("interrupt_at", ""))
     if interrupt_at and interrupt != "controller":
-        raise ValueError("interrupt_at wants interrupt: controller")
-    faults = _each(data, "faults", _fault)
-    afterwards = _each(data, "afterwards", _probe) if "afterwards" in data else []
+        raise BadInput(f"{where}: interrupt_at wants interrupt: controller.")
+    for number, probe in enumerate(data.get("afterwards", ())):
+        if re.search(r"[\"`$\\]", f"{probe.get('says', '')}{probe.get('before', '')}"):
+            raise BadInput(f"{where}.afterwards[{number}]: {probe['name']}: what it has to print is plain words.")
     return Round(
-        name=str(data["name"]), faults=faults, findings=[str(check) for check in _list(data, "findings")],
-        actions=_each(data, "actions", _expected),
-        at_least=int(data.get("at_least", 1)), interrupt=interrupt, interrupt_at=interrupt_at,
-        extra_vars=[str(value) for value in data.get("extra_vars", ())],
-        again=bool(data.get("again", True)), in_vain=[str(value) for value in data.get("in_vain", ())],
-        afterwards=afterwards,
+        name=str(data["name"]), faults=data["faults"], findings=_texts(data, "findings"),
+        actions=[_expected(entry) for entry in data["actions"]], at_least=data.get("at_least", 1), interrupt=interrupt,
+        interrupt_at=interrupt_at, extra_vars=_texts(data, "extra_vars"), again=data.get("again", True), in_vain=_texts(data, "in_vain"),
+        afterwards=data.get("afterwards", ()),
     )
 
 
-def _fault(data: Json) -> Json:
-    _only(data, "a fault", {"fault", "hosts", "user", "params"})
-    _ = data["fault"], data["hosts"]
-    return dict(data)
-
-
-def _probe(data: Json) -> Json:
-    _only(data, "what must be true afterwards", {"name", "hosts", "command", "says", "before"})
-    _ = data["name"], data["hosts"], data["command"]
-    if re.search(r"[\"`$\\]", f"{data.get('says', '')}{data.get('before', '')}"):
-        raise ValueError(f"{data['name']}: what it has to print is plain words")
-    return dict(data)
-
-
 def _expected(data: Json) -> Expected:
-    _only(data, "an action", {"verb", "target", "host"})
     target = {key: str(value) for key, value in data.get("target", {}).items()}
     return Expected(verb=str(data["verb"]), target=target, host=str(data.get("host", "*")))
-
-
-def _only(data: Json, what: str, known: set[str]) -> None:
-    if not isinstance(data, Mapping):
-        raise TypeError(f"{what} is not a mapping of keys")
-    unknown = sorted(set(data) - known)
-    if unknown:
-        meant = suggest(unknown[0], known).rstrip()
-        raise ValueError(f"{what} has unknown keys: {', '.join(unknown)}{meant and f'. {meant}'}")

@@ -58,28 +58,33 @@ def test_the_drills_that_are_shipped_can_be_read_and_their_faults_are_there() ->
 
 
 @pytest.mark.parametrize(("changes", "said"), [
-    ({"scenario": None}, "scenario is missing"), ({"rounds": []}, "rounds is empty"), ({"rouds": []}, "unknown keys: rouds"),
-    ({"targets": {"detect": "soon"}}, "targets.detect"), ({"targets": {"defect": "1m"}}, "unknown keys: defect"),
+    ({"scenario": None}, "scenario is missing"), ({"rounds": []}, "rounds is empty"), ({"rouds": []}, "the drill: 'rouds' is not known"),
+    ({"targets": {"detect": "soon"}}, "targets.detect"),
+    ({"targets": {"defect": "1m"}}, "targets: 'defect' is not known. Did you mean detect?"),
+    ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "at_least": "many"}]},
+     "rounds[0].at_least: 'many' is not of type int"),
     ({"rounds": [{"name": "r"}]}, "rounds[0]: faults is missing"), ({"rounds": "x"}, "rounds is not a list"),
-    ({"rounds": ["x"]}, "rounds[0]: a round is not a mapping"), ({"severty": "SEV1"}, "unknown keys: severty. Did you mean severity?"),
-    ({"rounds": [{"name": "r", "faults": [], "findings": "blocking", "actions": []}]}, "rounds[0]: findings is not a list"),
+    ({"rounds": ["x"]}, "rounds[0] is not a mapping"),
+    ({"severty": "SEV1"}, "the drill: 'severty' is not known. Did you mean severity?"),
+    ({"rounds": [{"name": "r", "faults": [], "findings": "blocking", "actions": []}]}, "rounds[0].findings is not a list"),
     ({"rounds": [{"name": "r", "faults": [{"fault": "f", "hosts": "a", "parms": {}}], "findings": [], "actions": []}]},
-     "rounds[0]: faults[0]: a fault has unknown keys: parms. Did you mean params?"),
-    ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [{"target": {}}]}]}, "rounds[0]: actions[0]: verb is missing"),
+     "rounds[0].faults[0]: 'parms' is not known. Did you mean params?"),
+    ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [{"target": {}}]}]}, "rounds[0].actions[0]: verb is missing"),
     ({"rounds": [{"name": "r", "faults": [{"fault": "f"}], "findings": [], "actions": []}]}, "hosts is missing"),
-    ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "interrupt": "earthquake"}]}, "earthquake"),
+    ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "interrupt": "earthquake"}]},
+     "rounds[0].interrupt: 'earthquake' is not possible. It is controller or host."),
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "interrupt_at": "x"}]}, "interrupt_at wants interrupt"),
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "afterwards": [{"name": "x", "hosts": "app"}]}]},
      "command is missing"),
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [],
                   "afterwards": [{"name": "x", "hosts": "app", "command": "y", "says": "$(id)"}]}]}, "x: what it has to print is plain"),
-    ({"state": {"files": []}}, "unknown keys: files"), ({"state": {"commands": [{"hosts": "db"}]}}, "command is missing"),
+    ({"state": {"files": []}}, "state: 'files' is not known"), ({"state": {"commands": [{"hosts": "db"}]}}, "command is missing"),
     ({"state": {"commands": [{"command": "x", "unanswered_in": ["s"]}]}}, "unanswered_in: there is no round s"),
 ])
 def test_a_file_that_is_no_drill_names_what_is_wrong(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(Stop) as raised:
         definition.load(written(tmp_path, **changes))
-    assert said in raised.value.message
+    assert said in f"{raised.value.message} {raised.value.hint}"
 
 
 def test_a_drill_like_another_says_only_what_differs(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_what_the_command_says(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(("text", "said"), [
-    ("rounds: [", "cannot be read"), ("", "mine.yml is not a mapping of keys"), ("- x", "mine.yml is not a mapping of keys"),
+    ("rounds: [", "cannot be read"), ("", "the drill is not a mapping"), ("- x", "the drill is not a mapping"),
     ("description: d\nscenario: db-recovery", "rounds is missing"),
 ])
 def test_a_file_that_cannot_be_read_as_a_drill(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str) -> None:
