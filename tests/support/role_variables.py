@@ -66,6 +66,7 @@ RESULTS: Mapping[str, Mapping[str, Any]] = {
     "ansible.builtin.find": {"files": [{"path": "/srv/file"}]},
     "ansible.builtin.uri": {"status": 200},
     f"{PREFIX}redis_health": {"recovery": "maxclients"},
+    f"{PREFIX}act": {"changed": False},
 }
 
 Scope = Mapping[str, Any]
