@@ -9,7 +9,6 @@ import datetime
 import importlib
 import json
 import os
-import ssl
 import subprocess
 import sys
 import time
@@ -22,7 +21,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from tests.support import certs
+from tests.support import pki
 
 FAULTS = Path(__file__).resolve().parents[4] / "roles" / "drill" / "files" / "faults"
 NAMES = sorted(path.stem for path in FAULTS.glob("[!_]*.py"))
@@ -266,7 +265,7 @@ def test_names_in_a_database_are_each_host_s_own() -> None:
 
 def test_an_expired_certificate_is_like_the_present_one_and_known_again(tmp_path: Path) -> None:
     fault = importlib.import_module("certificate_expired")
-    present = certs.Authority.make().issue(["www.example.org", "example.org"]).certificate
+    present = pki.root().issue("www.example.org", "example.org").cert
     leaf, chain = (x509.load_pem_x509_certificate(pem) for pem in fault.make(present, name="www.example.org", issuer_name="drill"))
     assert leaf.not_valid_after_utc < datetime.datetime.now(datetime.UTC) < chain.not_valid_after_utc
     names = x509.SubjectAlternativeName
@@ -283,10 +282,10 @@ def test_an_expired_certificate_is_like_the_present_one_and_known_again(tmp_path
 def test_only_what_is_of_the_fault_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fault = importlib.import_module("certificate_expired")
     monkeypatch.setattr(fault, "served", lambda _name, _port: {"192.0.2.1": None})
-    present = certs.Authority.make().issue(["www.example.org"])
+    present = pki.root().issue("www.example.org")
     one = asked(tmp_path, name="www.example.org", port=443, live=str(tmp_path), reload="false")
-    expired, _chain = fault.make(present.certificate, name="www.example.org", issuer_name=fault.issuer_of(one))
-    contents = {"cert.pem": expired, "chain.pem": b"renewed meanwhile: " + present.pem.encode(), "fullchain.pem": b"torn"}
+    expired, _chain = fault.make(present.cert, name="www.example.org", issuer_name=fault.issuer_of(one))
+    contents = {"cert.pem": expired, "chain.pem": b"renewed meanwhile: " + pki.to_pem(present.cert), "fullchain.pem": b"torn"}
     saved = tmp_path / "kept" / "saved"
     saved.mkdir()
     for name, content in contents.items():
@@ -301,11 +300,11 @@ def test_only_what_is_of_the_fault_is_put_back(tmp_path: Path, monkeypatch: pyte
 
 def test_a_certificate_that_was_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[list[str]]) -> None:
     fault = importlib.import_module("certificate_unloaded")
-    authority = certs.Authority.make()
-    old, new = (authority.issue(["www.example.org"]) for _ in range(2))
-    ders = [ssl.PEM_cert_to_DER_cert(one.pem) for one in (old, new)]
+    authority = pki.root()
+    old, new = (authority.issue("www.example.org").cert for _ in range(2))
+    ders = [pki.to_der(one) for one in (old, new)]
     path = tmp_path / "fullchain.pem"
-    path.write_text(f"# renewed\n{new.pem}{old.pem}")
+    path.write_bytes(b"# renewed\n" + pki.to_pem(new, old))
     assert fault.stored(path) == ders[1]
     served = {"192.0.2.1": ders[1], "192.0.2.2": None}
     monkeypatch.setattr(fault, "served", lambda _name, _port: served)
