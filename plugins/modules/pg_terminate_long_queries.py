@@ -187,7 +187,7 @@ options:
     description:
       - Actions of an approved plan, or their ids. Only these are carried out; other sessions that match now are C(refused).
       - Of an action that is given whole, or with C(id), C(verb), C(resource) and C(identity), RV(actions) says what became of it when
-        its session is gone or does something else. Of an id alone nothing is said then.
+        its session is gone or does something else. Of an id alone it says C(moved_on) then, for both.
       - Omitted means no restriction but the limits. An empty list allows nothing.
     type: list
     elements: raw

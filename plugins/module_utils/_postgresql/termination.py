@@ -13,7 +13,7 @@ import dataclasses
 import typing as t
 
 from .._core import actions, findings
-from .._core.actions import Action, Approved
+from .._core.actions import Action, Approved, action_id
 from .._core.errors import IncidentError, LimitExceeded
 from .._core.limits import Budget
 from .._core.plan import plan_hash
@@ -199,15 +199,17 @@ def _overtaken(
     approved: t.Sequence[Approved], listed: t.Collection[str], selection: Selection, backends: t.Sequence[Backend], *, instance: str,
     resource: str,
 ) -> list[Action]:
-    """What was approved for this server and is no candidate any more: gone, moved on, or somebody else's pid now.
-
-    Nothing can be said of an approved action of which only the id is known: it may be another module's.
-    """
+    """What was approved for this server and is no candidate any more: gone, moved on, or somebody else's pid now."""
     candidates = {(str(c.backend.pid), c.backend.backend_start) for c in selection.candidates}
     by_pid = {str(backend.pid): backend for backend in backends}
     found = []
     for one in approved:
-        if one.id in listed or not one.resource.startswith(f"{instance}:"):
+        if one.id in listed:
+            continue
+        if not one.resource:
+            found.extend(_by_id_alone(one, instance=instance, resource=resource))
+            continue
+        if not one.resource.startswith(f"{instance}:"):
             continue
         if one.verb == ROLLBACK_PREPARED and one.resource == resource:
             found.append(_gone(one, "approved", actions.NOT_NEEDED, "gone_already"))
@@ -230,6 +232,24 @@ def _overtaken(
             now=now.describe() if now else None,
         ))
     return found
+
+
+def _by_id_alone(one: Approved, *, instance: str, resource: str) -> t.Iterator[Action]:
+    """The answer to an approved id of which nothing else is known, where it begins as those of this server do.
+
+    Whether its target is gone or does other work cannot be told apart then: both are left alone.
+    """
+    for verb in (CANCEL, TERMINATE, ROLLBACK_PREPARED):
+        if one.id.startswith(action_id(verb=verb, resource=resource, identity={})):
+            answer = actions.MOVED_ON, "no_longer_a_candidate"
+        elif one.id.startswith(f"{verb}|{instance}:"):
+            answer = actions.NOT_NEEDED, "server_restarted"
+        else:
+            continue
+        yield Action(
+            id=one.id, verb=verb, resource=resource, identity={}, target={}, reason="approved by its id", outcome=answer[0],
+            detail={"why": answer[1]},
+        )
 
 
 def _gone(one: Approved, reason: str, outcome: str, why: str, *, target: t.Mapping[str, t.Any] | None = None, **detail: t.Any) -> Action:

@@ -72,9 +72,12 @@ def test_approvals(approved: list[Approved] | None, expected: list[tuple[int, st
     assert planned([session(1), session(2), session(3, age=1.0)], approved) == expected
 
 
-def test_an_id_alone_is_an_approval_and_says_nothing_of_who_is_gone() -> None:
-    ids = [Approved.read(identity(pid).id) for pid in (1, 9)]
-    assert planned([session(1), session(2)], ids) == [(1, "planned", None), (2, "refused", "not_approved")]
+def test_an_id_alone_is_an_approval_and_is_answered() -> None:
+    others = [identity(8, resource="pg:88:1"), identity(7, resource="pg:77:1"), of_plan("restart", "service", {"name": "web"})]
+    ids = [Approved.read(one.id) for one in (identity(1), identity(9), *others)]
+    assert planned([session(1), session(2)], ids) == [
+        (1, "planned", None), (2, "refused", "not_approved"), (0, "moved_on", "no_longer_a_candidate"), (0, "not_needed", "server_restarted"),
+    ]
 
 
 def test_cancel_is_refused_where_it_cannot_help() -> None:
