@@ -13,7 +13,7 @@ import dataclasses
 import typing as t
 
 from .._core import actions, findings
-from .._core.actions import Action, Approved, action_id
+from .._core.actions import Action, Approved
 from .._core.errors import IncidentError, LimitExceeded
 from .._core.limits import Budget
 from .._core.plan import plan_hash
@@ -202,7 +202,7 @@ def _overtaken(
     """What was approved for this server and is no candidate any more: gone, moved on, or somebody else's pid now."""
     candidates = {(str(c.backend.pid), c.backend.backend_start) for c in selection.candidates}
     by_pid = {str(backend.pid): backend for backend in backends}
-    found = []
+    found: list[Action] = []
     for one in approved:
         if one.id in listed:
             continue
@@ -240,9 +240,9 @@ def _by_id_alone(one: Approved, *, instance: str, resource: str) -> t.Iterator[A
     Whether its target is gone or does other work cannot be told apart then: both are left alone.
     """
     for verb in (CANCEL, TERMINATE, ROLLBACK_PREPARED):
-        if one.id.startswith(action_id(verb=verb, resource=resource, identity={})):
+        if one.is_on(resource, verb=verb):
             answer = actions.MOVED_ON, "no_longer_a_candidate"
-        elif one.id.startswith(f"{verb}|{instance}:"):
+        elif one.is_on(f"{instance}:", verb=verb):
             answer = actions.NOT_NEEDED, "server_restarted"
         else:
             continue

@@ -76,7 +76,8 @@ def test_an_id_alone_is_an_approval_and_is_answered() -> None:
     others = [identity(8, resource="pg:88:1"), identity(7, resource="pg:77:1"), of_plan("restart", "service", {"name": "web"})]
     ids = [Approved.read(one.id) for one in (identity(1), identity(9), *others)]
     assert planned([session(1), session(2)], ids) == [
-        (1, "planned", None), (2, "refused", "not_approved"), (0, "moved_on", "no_longer_a_candidate"), (0, "not_needed", "server_restarted"),
+        (1, "planned", None), (2, "refused", "not_approved"), (0, "moved_on", "no_longer_a_candidate"),
+        (0, "not_needed", "server_restarted"),
     ]
 
 
