@@ -28,8 +28,9 @@ def wrong(subject: str, check: str = "name_mismatch", status: str = "critical") 
 
 def renewal(*outcomes: str) -> dict[str, Any]:
     """A result of cert_renew: one action a lineage."""
-    pairs = zip(outcomes, LINEAGES, strict=False)
-    return {"actions": [{"outcome": outcome, "target": {"name": lineage["name"]}} for outcome, lineage in pairs]}
+    return {"actions": [
+        {"outcome": outcome, "target": {"name": LINEAGES[number]["name"]}} for number, outcome in enumerate(outcomes)
+    ]}
 
 
 def decide(*findings: dict[str, Any], renewed: dict[str, Any] | None = None) -> dict[str, Any]:
