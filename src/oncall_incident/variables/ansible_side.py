@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 PREFIX = "oncall.incident."
-#: Lookups that ask nobody: these values can be shown as they would be. Others stay templates.
-_LOOKUP = re.compile(r"\b(?:lookup|query|q)\s*\(\s*(['\"])(.+?)\1")
-_ANY_LOOKUP = re.compile(r"\b(?:lookup|query|q)\s*\(")
-_CHEAP = frozenset({"env", "file", "vars", "ini", "config", "varnames"})
+#: Ansible's own lookups that ask nobody: these values can be shown as they would be. Others stay templates.
+_CHEAP = frozenset(
+    f"{collection}{name}" for name in ("env", "file", "vars", "ini", "config", "varnames")
+    for collection in ("", "ansible.builtin.", "ansible.legacy.")
+)
 _HOSTS = re.compile(r"\bincident_\w+")
 _TOKEN = re.compile(r"\[redacted:[0-9a-f]{12}\]")
 _DEEPEST = 32
@@ -91,6 +92,8 @@ class _Reader:
         # It makes itself known to the manager: inventories may speak of hostvars, and the recorder learns secrets from them.
         self._hostvars = HostVars(inventory=self._inventory, variable_manager=self._manager, loader=self._loader)
         self._extra = [(one["label"], self._file(one["path"])) for one in question["extra"]]
+        # The inventory's own plugins have done their work, with whatever they look up.
+        _refuse_lookups()
 
     def _file(self, path: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self._loader.load_from_file(path, trusted_as_template=True) or {}
@@ -328,25 +331,34 @@ def _at(exc: BaseException | None) -> list[str]:
 
 def _rendered(templar: Any, value: Any) -> Any:
     """The value as a task would see it, where that asks nobody and needs nothing that is known only later; else as it is written."""
-    if any(not _is_cheap(text) for text in _texts(value)):
-        return value
     with contextlib.suppress(Exception):
         return templar.template(value)
     return value
 
 
-def _is_cheap(text: str) -> bool:
-    named = [found[1].rpartition(".")[2] for found in _LOOKUP.findall(text)]
-    return len(named) == len(_ANY_LOOKUP.findall(text)) and set(named) <= _CHEAP
+def _refuse_lookups() -> None:
+    """From here on no template of this process can run a lookup that asks somebody, however it comes to it.
 
+    What a value's text says is not enough: it may name another variable, or compute the lookup's name.
+    """
+    from ansible.errors import AnsibleError
+    from ansible.plugins.loader import lookup_loader
 
-def _texts(value: Any, depth: int = 0) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif depth < _DEEPEST:
-        members = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
-        for member in members:
-            yield from _texts(member, depth + 1)
+    finding, finding_with_context = lookup_loader.get, lookup_loader.get_with_context
+
+    def allowed(name: str) -> None:
+        if name not in _CHEAP:
+            raise AnsibleError(f"The lookup {name} is not run to show a variable.")
+
+    def get(name: str, *args: Any, **kwargs: Any) -> Any:
+        allowed(name)
+        return finding(name, *args, **kwargs)
+
+    def get_with_context(name: str, *args: Any, **kwargs: Any) -> Any:
+        allowed(name)
+        return finding_with_context(name, *args, **kwargs)
+
+    lookup_loader.get, lookup_loader.get_with_context = get, get_with_context
 
 
 def _is_vaulted(value: Any, depth: int = 0) -> bool:

@@ -36,8 +36,8 @@ ELSEWHERE = """
 import json, sys, warnings
 warnings.simplefilter("error")
 sys.path.insert(0, sys.argv[1])
-from ansible_collections.oncall.incident.plugins.module_utils._x509.expiry_args import expiry_spec, request_from
-from ansible_collections.oncall.incident.plugins.module_utils._x509.look import look
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.expiry_args import expiry_spec, request_from
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.look import look
 params = {name: option.get("default") for name, option in expiry_spec().items()}
 json.dump(look(request_from({**params, **json.load(sys.stdin)})), sys.stdout)
 """

@@ -85,6 +85,25 @@ def test_layers_secrets_and_limits(tmp_path: Path) -> None:
     assert {host for part in json.loads(done.stdout)["sections"] for host in part["hosts"]} == {"db1"}
 
 
+def test_a_lookup_is_not_run_however_a_value_comes_to_it(tmp_path: Path) -> None:
+    touch = "'ansible.builtin.pipe', 'touch touched; echo vaultsecret'"
+    values = {
+        "my_host": f"{{{{ lookup({touch}) }}}}", "postgres_login_host": "{{ my_host }}",
+        "vault_password": f"{{{{ query({touch}) }}}}", "postgres_login_unix_socket": "/run/{{ vault_password }}",
+        "env_password": "{{ lookup('env', 'DRILLED') }}", "postgres_log_path": "/var/{{ env_password }}",
+        "postgres_data_directory": "{{ lookup('env' if false else 'pipe', 'touch touched') }}",
+    }
+    (tmp_path / "hosts.json").write_text(json.dumps({"db": {"hosts": {"db1": values}}}))
+    asked = f"incident_db={{{{ lookup({touch}) }}}}"
+    ask("db-recovery", "-i", "hosts.json", "-e", asked, cwd=tmp_path, environ={"DRILLED": "envsecret"})
+    done = ask("db-recovery", "-i", "hosts.json", "--json", "--pass-env", "DRILLED", cwd=tmp_path, environ={"DRILLED": "envsecret"})
+    assert done.returncode == 0, done.stderr
+    found = variables(done, "postgres")
+    assert found["postgres_login_unix_socket"]["value"] == "/run/{{ vault_password }}"
+    assert found["postgres_log_path"]["value"] == "/var/(hidden)"
+    assert "envsecret" not in done.stdout + done.stderr and not (tmp_path / "touched").exists()
+
+
 def test_what_was_in_a_vault_is_hidden(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("vault-password")
     vault = Path(sys.executable).with_name("ansible-vault")
