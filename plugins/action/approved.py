@@ -29,7 +29,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result = super().run(tmp, task_vars)
         _unused, params = self.validate_argument_spec(argument_spec={"plan": {"type": "raw"}, "run_id": {"type": "str"}})
         if params["plan"] is None:
-            return {**result, "changed": False, "restricted": False}
+            # Null restricts nothing. Not absent: what was never asked, or failed, must not look like that.
+            return {**result, "changed": False, "restricted": False, "approved": None, "actions": None}
         try:
             plan = plans.read_plan(params["plan"], now=time.time(), run=params["run_id"] or None)
         except IncidentError as exc:

@@ -39,7 +39,7 @@ EXAMPLES = r"""
 - name: End the sessions of the plan, or all inside the limits
   oncall.incident.pg_terminate_long_queries:
     login_unix_socket: /var/run/postgresql
-    approved: "{{ approved.actions if approved.restricted else omit }}"
+    approved: "{{ approved.actions }}"
 """
 
 RETURN = r"""
@@ -53,8 +53,8 @@ ids:
   type: list
   elements: str
 actions:
-  description: The same actions with what identifies their targets, for a module that says what became of one that is gone.
-  returned: when there is a plan
+  description: The same actions with what identifies their targets, for a module that says what became of one that is gone; or null.
+  returned: success
   type: list
   elements: dict
   contains:
@@ -74,8 +74,10 @@ actions:
       description: The target in words.
       type: str
 approved:
-  description: The same as RV(ids), for the option C(approved) of a mitigating module. Without a plan it is absent, which is no restriction.
-  returned: when there is a plan
+  description:
+    - The same as RV(ids), for the option C(approved) of a mitigating module. Without a plan it is null, which restricts nothing.
+    - Use it without C(default), so that a plan that was not read, or could not be, stops the task.
+  returned: success
   type: list
   elements: str
 hash:

@@ -10,7 +10,6 @@ its directory `faults`.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import yaml
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
+from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
 
 #: What a parameter may be, as YAML and as Python have it.
 TYPES: Mapping[str, type] = {"str": str, "path": str, "int": int, "bool": bool, "list": list, "dict": dict}
@@ -157,11 +157,23 @@ def _described(program: Path, data: Any) -> Fault:
     _only(data, "it", {"description", "root", "needs", "parameters"})
     needs = data.get("needs") or {}
     _only(needs, "needs", {"modules", "programs"})
+    description, root = data["description"], data.get("root", True)
+    if not isinstance(description, str):
+        raise ValueError("description is not a text")
+    if not isinstance(root, bool):
+        raise ValueError(f"root: {root!r} is neither true nor false")
     return Fault(
-        program=program, description=" ".join(str(data["description"]).split()), root=bool(data.get("root", True)),
-        modules=tuple(map(str, needs.get("modules", ()))), programs=tuple(map(str, needs.get("programs", ()))),
+        program=program, description=" ".join(description.split()), root=root,
+        modules=_names(needs, "modules"), programs=_names(needs, "programs"),
         parameters={str(name): _parameter(str(name), entry) for name, entry in (data.get("parameters") or {}).items()},
     )
+
+
+def _names(needs: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    found = needs.get(key) or []
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise ValueError(f"needs.{key} is not a list of names")
+    return tuple(found)
 
 
 def _parameter(name: str, data: Any) -> Parameter:
@@ -231,5 +243,4 @@ def _only(data: Any, what: str, known: set[str]) -> None:
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"Did you mean {near[0]}? " if near else ""
+    return suggest(word, known, likeness=0.5)

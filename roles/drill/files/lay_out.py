@@ -41,7 +41,10 @@ def _importable(name: str) -> bool:
 
 def lay_out(asked: dict[str, Any]) -> int:
     """Write everything, or nothing; the group that may read it."""
-    user = pwd.getpwnam(asked["user"])
+    try:
+        user = pwd.getpwnam(asked["user"])
+    except KeyError:
+        sys.exit(f"the host has no user {asked['user']}")
     place = Path(asked["directory"])
     place.mkdir(parents=True, exist_ok=True)
     _give(place, 0, 0, 0o755)
@@ -51,6 +54,7 @@ def lay_out(asked: dict[str, Any]) -> int:
     except OSError:
         for path in (code, kept):
             shutil.rmtree(path, ignore_errors=True)
+        code.with_suffix("").unlink(missing_ok=True)
         raise
     return user.pw_gid
 

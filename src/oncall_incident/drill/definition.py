@@ -222,6 +222,8 @@ def _look(given: Any, rounds: Sequence[str], where: str) -> Look:
     unanswered, hosts = _texts(data, "unanswered_in"), data.get("hosts", ())
     if missing := sorted(set(unanswered) - set(rounds)):
         raise BadInput(f"{where}.unanswered_in: there is no round {', '.join(missing)}.")
+    if not isinstance(hosts, (str, list, tuple)):
+        raise BadInput(f"{where}.hosts: {hosts!r} is neither a pattern of hosts nor a list of them.", hint=f"See {_SEE} for its form.")
     return Look(
         str(data["command"]), hosts=(hosts,) if isinstance(hosts, str) else tuple(map(str, hosts)), unanswered_in=tuple(unanswered),
     )

@@ -177,7 +177,8 @@ class _Unpickler(pickle.Unpickler):
         self._names: dict[str, type[_Named]] = {}
 
     def find_class(self, module: str, name: str) -> type[_Named]:
-        full = f"{module}.{name}"[:200]
+        # Cut before they are joined: a name may be as long as the reply, and be named again and again.
+        full = f"{module[:200]}.{name[:200]}"[:200]
         if full not in self._names:
             if len(self._names) >= _MAX_NAMES:
                 raise NotData("too many names")
@@ -193,6 +194,8 @@ class _Plain:
 
     def __init__(self) -> None:
         self._left = MAX_NODES
+        #: By id, while what was unpickled is held: one long text may be there under many references.
+        self._texts: dict[int, str] = {}
 
     def of(self, value: t.Any, *, depth: int = 0) -> t.Any:
         self._left -= 1
@@ -208,9 +211,13 @@ class _Plain:
             return self._named(value, depth=depth)
         if isinstance(value, type) and issubclass(value, _Named):
             return Stub(value.name)
-        if isinstance(value, (bytes, bytearray)):
-            return value.decode("utf-8", "replace")
-        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if isinstance(value, str) else value
+        return self._text(value) if isinstance(value, (str, bytes, bytearray)) else value
+
+    def _text(self, value: t.Union[str, bytes, bytearray]) -> str:
+        if id(value) not in self._texts:
+            data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+            self._texts[id(value)] = data.decode("utf-8", "replace")
+        return self._texts[id(value)]
 
     def _key(self, value: t.Any, *, depth: int) -> t.Any:
         key = self.of(value, depth=depth + 1)
