@@ -79,6 +79,7 @@ CALLS: Mapping[str, list[str]] = {
     "close": ["close", "{id}"],
     # Nothing is started: what takes text is read before the scenario is looked for; a run of its own is below.
     "run": ["run", "no-such-scenario"],
+    "vars": ["vars", "db-recovery"],
     "drill": ["drill", "no-such-drill"],
     "import awx": ["import", "awx", "1", "--url", "http://127.0.0.1:9/"],
 }
