@@ -35,7 +35,7 @@ class _Role:
     @classmethod
     def load(cls, name: str, *, ignore: t.Collection[str]) -> _Role:
         """Read them from the role's files."""
-        return cls(name=name, options=specs.load_options(ROLES, name), others=specs.load_other_names(ROLES, name), ignore=ignore)
+        return cls(name=name, options=specs.load_accepted(ROLES, name), others=specs.load_other_names(ROLES, name), ignore=ignore)
 
     def misspelt(self, given: t.Iterable[str], *, host: str = "") -> list[str]:
         """Names that are almost ours. Those that others use are not_read()'s, which knows better what they mean."""

@@ -42,7 +42,7 @@ _value:
 
 import typing as t
 
-from ..module_utils._bans.decisions.daemon import command_words
+from ..module_utils._core.words import command_words
 
 
 class FilterModule:

@@ -30,7 +30,7 @@ options:
     elements: raw
     required: true
   limit:
-    description: The operator's word on that, which goes before. Null where there is none.
+    description: The operator's word on that, which goes before. Empty where there is none; null gives nothing.
     type: raw
     required: true
   write:
@@ -50,7 +50,7 @@ options:
 
 EXAMPLES = r"""
 request: >-
-  {{ 20 | oncall.incident.service_pool_request(total=40, capacities=[97], limit=none, write=[], key='POOL_SIZE', file='/etc/shop.env') }}
+  {{ 20 | oncall.incident.service_pool_request(total=40, capacities=[97], limit='', write=[], key='POOL_SIZE', file='/etc/shop.env') }}
 """
 
 RETURN = r"""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -37,6 +38,13 @@ ARROWS = {
 DECISIONS = {"_bans": {"_firewall"}}
 #: Files of `_core` that one subject alone uses, and why they are there all the same.
 SINGLE = {"deadline": "a contract's clock: the engines of verdicts and actions take the place of the subjects' own with it"}
+#: Python's own ways out of the process: a decision takes none, nor does a contract.
+OUTSIDE = (
+    "asyncio", "ftplib", "http", "multiprocessing", "os.system", "pathlib", "select", "shutil", "smtplib", "socket", "ssl", "subprocess",
+    "tempfile", "threading", "urllib",
+)
+#: The one contract that opens what a module names, bounded: the end of a log.
+READING = {"excerpt"}
 #: The wrapper's rooms, the highest first. Each may use those below it; what stands beside a room in its line may not use the other.
 LADDER = ("__main__", "cli", "commands", "drill", "variables", "running", "reporting", "evidence", "record", "terminal")
 #: What all rooms of the wrapper may use; these use none of them.
@@ -89,8 +97,11 @@ def test_contracts_and_decisions_are_pure() -> None:
     """Without a server, a socket or Ansible they can be read, tested and trusted by themselves."""
     core = "plugins.module_utils._core"
     offenders = []
-    for path in [*(UTILS / "_core").rglob("*.py"), *UTILS.glob("*/decisions/*.py")]:
+    for path in [*(UTILS / "_core").rglob("*.py"), *UTILS.glob("*/decisions/**/*.py")]:
         room = subject(path)
+        offenders += importing([path], lambda name: within(name, *OUTSIDE))
+        if path.stem not in READING and re.search(r"(?<![\w.])open\(|\bos\.(?:open|stat|listdir|unlink|environ)\b", path.read_text()):
+            offenders.append(f"{path.relative_to(ROOT)} opens or changes files")
         allowed = [core] if room == "_core" else [
             core, *(f"plugins.module_utils.{one}.decisions" for one in (room, *sorted(DECISIONS.get(room, ())))),
         ]
@@ -120,14 +131,20 @@ def test_a_subject_uses_another_only_by_a_named_arrow() -> None:
 
 
 def test_core_holds_nothing_of_one_subject() -> None:
-    """A file of `_core` serves two subjects, or the frame that serves all."""
+    """A file of `_core` serves two subjects, or the frame that serves all. What another contract needs serves whom that one serves."""
     users: dict[str, set[str]] = defaultdict(set)
+    inside: dict[str, set[str]] = defaultdict(set)
     for path in [*PLUGINS.rglob("*.py"), *WRAPPER.rglob("*.py")]:
         for name in imports(path):
             if within(name, "plugins.module_utils._core"):
                 users[name.split(".")[3]] |= set(_serving(path))
-    # What another contract needs serves whom that one serves.
-    files = {path.stem: path for path in (UTILS / "_core").glob("*.py") if path.stem != "__init__"}
+                if path.parent == UTILS / "_core":
+                    inside[path.stem].add(name.split(".")[3])
+    files = {path.stem for path in (UTILS / "_core").glob("*.py")} - {"__init__"}
+    for _step in files:
+        for one, needed in inside.items():
+            for other in needed:
+                users[other] |= users[one]
     offenders = {name: sorted(users[name]) for name in files if len(users[name]) < 2}
     assert set(offenders) == set(SINGLE), offenders
 
@@ -138,7 +155,7 @@ def _serving(path: Path) -> Iterator[str]:
         found = {name.split(".")[2] for name in imports(path) if name.startswith("plugins.module_utils._")} - set(SHARED)
         yield from found or {path.stem}
     elif path.is_relative_to(UTILS / "_core"):
-        yield f"_core/{path.stem}"
+        return  # whom another contract serves is counted where it is used
     elif path.is_relative_to(UTILS):
         yield subject(path)
     else:

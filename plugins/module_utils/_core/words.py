@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .errors import BadInput
+
 
 def words_list(value: t.Union[str, t.Iterable[t.Any], None]) -> list[t.Any]:
     """A list from a list, or from text with commas, which is what `-e name=a,b` gives."""
@@ -21,8 +23,29 @@ def words_list(value: t.Union[str, t.Iterable[t.Any], None]) -> list[t.Any]:
 
 
 def number(value: t.Any) -> int:
-    """A whole number from what an inventory or a command line gives; 0 where it is none."""
-    try:
-        return int(value)
-    except (TypeError, ValueError):
+    """A whole number from what an inventory or a command line gives: `2`, `"2"`, `2.0` and `"2.0"` are 2; nothing given is 0.
+
+    Raises:
+        BadInput: it is no number. It may feed a limit, so it is not taken for 0.
+    """
+    if value in (None, ""):
         return 0
+    try:
+        return int(float(value)) if isinstance(value, str) and not value.strip().lstrip("+-").isdigit() else int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise BadInput(f"{value!r} is not a number.", hint="Give a whole number.") from None
+
+
+def command_words(
+    command: t.Union[str, t.Sequence[str]], *, default: t.Optional[t.Sequence[str]] = None,
+    arguments: t.Optional[t.Sequence[str]] = None,
+) -> list[str]:
+    """A command as a list.
+
+    Args:
+        command: a list, or text with spaces, which is what a command line gives.
+        default: the command when that one is empty.
+        arguments: added at its end.
+    """
+    words = command.split() if isinstance(command, str) else list(command)
+    return [*(words or default or ()), *(arguments or ())]

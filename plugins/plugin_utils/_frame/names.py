@@ -17,8 +17,6 @@ from ...module_utils._core.suggest import nearest
 
 #: How alike two names must be (from 0 to 1, over the part after the prefix) to be taken for a slip of the finger.
 ALIKE = 0.8
-#: Were ours, with one choice that still holds: an inventory that has one is right all the same, and nothing is to be said about it.
-WITHDRAWN = frozenset({"fail2ban_service_runtime", "postgres_service_runtime"})
 #: How many hosts a sentence names.
 MOST_HOSTS = 5
 
@@ -36,7 +34,7 @@ def near_misses(given: t.Iterable[str], *, known: t.Collection[str], prefix: str
     """
     tails = {name[len(prefix):]: name for name in sorted(known) if name.startswith(prefix)}
     found: dict[str, str] = {}
-    for name in sorted(set(given) - set(known) - WITHDRAWN):
+    for name in sorted(set(given) - set(known)):
         if name.startswith(prefix) and (meant := _meant(name[len(prefix):], tails)):
             found[name] = meant
     return found

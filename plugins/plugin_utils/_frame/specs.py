@@ -32,6 +32,19 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DECIDING = ("type", "elements", "choices", "options", "no_log")
 
 
+#: Were options, with one choice that holds without them. An inventory that has one is right all the same, with this value only.
+WITHDRAWN: t.Mapping[str, t.Mapping[str, t.Any]] = {
+    "fail2ban_service_runtime": {"type": "str", "choices": ["systemd"]},
+    "postgres_service_runtime": {"type": "str", "choices": ["systemd"]},
+}
+
+
+def load_accepted(roles: Path, role: str) -> dict[str, dict[str, t.Any]]:
+    """The options of a role, and those that it had once and that may still be given."""
+    had = {name: dict(option) for name, option in WITHDRAWN.items() if name.startswith(f"{role}_")}
+    return {**had, **load_options(roles, role)}
+
+
 def load_options(roles: Path, role: str) -> dict[str, dict[str, t.Any]]:
     """All options of all entry points of a role, by variable name.
 

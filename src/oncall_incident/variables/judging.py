@@ -110,7 +110,7 @@ def doubts(answer: Mapping[str, Any], *, roles: Path) -> list[str]:
     hosts: dict[str, list[str]] = {}
     for host, entry in sorted(answer["hosts"].items()):
         for role in sorted(entry["roles"]):
-            options, others = specs.load_options(roles, role), specs.load_other_names(roles, role)
+            options, others = specs.load_accepted(roles, role), specs.load_other_names(roles, role)
             slips = names.near_misses(entry["given"], known=options, prefix=f"{role}_")
             looked_at = [name for name in entry["given"] if name not in {*slips, *options, *others}]
             alike = names.near_misses(looked_at, known=others, prefix=f"{role}_") | _anagrams(looked_at, others)
@@ -127,7 +127,7 @@ def _anagrams(given: Sequence[str], known: Collection[str]) -> dict[str, str]:
 
 
 def _names(role: str, given: Mapping[str, Mapping[str, Any]], *, roles: Path, ignored: Collection[str]) -> list[str]:
-    options, others = specs.load_options(roles, role), specs.load_other_names(roles, role)
+    options, others = specs.load_accepted(roles, role), specs.load_other_names(roles, role)
     looked_at = [name for name in given if name not in ignored]
     slips = names.near_misses([name for name in looked_at if name not in others], known=options, prefix=f"{role}_")
     found = [f"{name} is unknown; did you mean {meant}? {place(given[name])}" for name, meant in slips.items()]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.words import words_list
+from ..._core.words import command_words, words_list
 
 #: What may ban on the host, by the role's backend.
 _DAEMONS = {"auto": "fail2ban or CrowdSec", "crowdsec": "CrowdSec", "fail2ban": "fail2ban"}
@@ -18,21 +18,6 @@ _DAEMONS = {"auto": "fail2ban or CrowdSec", "crowdsec": "CrowdSec", "fail2ban": 
 _FAIL2BAN = ("auto", "fail2ban")
 DEFAULT_SOCKET = "/var/run/fail2ban/fail2ban.sock"
 _MAX_ERROR = 300
-
-
-def command_words(
-    command: t.Union[str, t.Sequence[str]], *, default: t.Optional[t.Sequence[str]] = None,
-    arguments: t.Optional[t.Sequence[str]] = None,
-) -> list[str]:
-    """A command as a list.
-
-    Args:
-        command: a list, or text with spaces, which is what a command line gives.
-        default: the command when that one is empty.
-        arguments: added at its end.
-    """
-    words = command.split() if isinstance(command, str) else list(command)
-    return [*(words or default or ()), *(arguments or ())]
 
 
 def places(

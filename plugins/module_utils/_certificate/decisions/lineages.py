@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.words import words_list
+from ..._core.words import command_words, words_list
 
 Lineage = t.Mapping[str, t.Any]
 #: What the role knows of a lineage and the renewing module does not take, or not as it is.
@@ -80,12 +80,12 @@ def renewable(
     """
     found = []
     for lineage in lineages:
-        server, asks = server_of(lineage, service=service), list(lineage.get("validate") or [])
+        server, asks = server_of(lineage, service=service), command_words(lineage.get("validate") or [])
         taken = {key: value for key, value in lineage.items() if key not in _OF_THE_ROLE}
         if "validate" in lineage or server != service:
             taken["validate"] = [*inside[:-1], server, *asks] if inside and asks else asks
         found.append(taken)
-    return {"lineages": found, "validate": [*inside, *validate] if validate else []}
+    return {"lineages": found, "validate": [*inside, *command_words(validate)] if validate else []}
 
 
 def server_commands(
@@ -100,9 +100,11 @@ def server_commands(
         reload_command: command that reloads the service.
     """
     if server == service:
-        return {"validate": list(validate), "reload_command": list(reload_command)}
+        return {"validate": command_words(validate), "reload_command": command_words(reload_command)}
     theirs = [lineage for lineage in lineages if lineage.get("service") == server]
-    return {key: next((list(lineage[key]) for lineage in theirs if lineage.get(key)), []) for key in ("validate", "reload_command")}
+    return {
+        key: next((command_words(lineage[key]) for lineage in theirs if lineage.get(key)), []) for key in ("validate", "reload_command")
+    }
 
 
 def verify_checks(checks: t.Union[str, t.Sequence[str]], *, pairs: t.Sequence[t.Any]) -> list[str]:

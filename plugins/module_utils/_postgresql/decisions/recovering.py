@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.errors import BadInput
 from ..._core.words import words_list
 
 #: All that says how the server is now. Statistics of statements are sums over the past, in which the incident stays, so they are left to
@@ -31,6 +32,8 @@ def verify_checks(named: t.Union[str, t.Sequence[str]], *, probe_query: str) -> 
         named: the checks that the operator names.
         probe_query: with one the probe must hold too.
     """
+    if named is None or (isinstance(named, str) and not words_list(named)):
+        raise BadInput("postgres_verify_checks names no check.", hint="Name the checks that must hold, for example blocking,connections.")
     awaited = list(dict.fromkeys([*words_list(named), *(["probe"] if probe_query else [])]))
     return {"awaited": awaited, "measured": list(dict.fromkeys([*MEASURED, *awaited]))}
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.words import command_words, words_list
+
 
 def compose_argv(command: t.Sequence[str], *, directory: str, files: t.Sequence[str], words: t.Sequence[str]) -> list[str]:
     """A command of a Compose project.
@@ -21,4 +23,4 @@ def compose_argv(command: t.Sequence[str], *, directory: str, files: t.Sequence[
         words: what it is to do.
     """
     where = ["--project-directory", directory] if directory else []
-    return [*command, *where, *(f"--file={file}" for file in files), *words]
+    return [*command_words(command), *where, *(f"--file={file}" for file in words_list(files)), *words]

@@ -56,12 +56,12 @@ def pool_request(
         size: connections that the pool is to have.
         total: what all pools of the run want.
         capacities: how many connections each server gives to applications.
-        limit: the operator's word on that, which goes before; None where there is none.
+        limit: the operator's word on that, which goes before; empty where there is none. null gives nothing.
         write: the command that sets it, with `{size}` for the size; empty sets a line KEY=SIZE of a file.
         key: the key in the file.
         file: path of the file.
     """
-    room = min((number(one) for one in capacities), default=0) if limit is None else number(limit)
+    room = min((number(one) for one in capacities), default=0) if limit == "" else number(limit)
     forbidden = [f"all pools together want {total} connections, the server gives {room}"] if total > room else []
     if write:
         call = {

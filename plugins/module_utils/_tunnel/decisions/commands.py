@@ -12,6 +12,7 @@ import json
 import typing as t
 
 from ..._core.ways import LOOPBACK
+from ..._core.words import command_words
 
 #: Only the networks are asked for: the container's environment, with its credentials, stays where it is.
 NETWORKS_FORMAT = "{{json .NetworkSettings.Networks}}"
@@ -35,7 +36,10 @@ def ssh_tunnel_argv(
         port: of the server.
     """
     own = f"{user}@{address}" if user else address
-    return [*command, *_SSH_OPTIONS, "-L", f"{LOOPBACK}:{_LOCAL_PORT}:{host or LOOPBACK}:{port}", *args, destination or own]
+    return [
+        *command_words(command), *_SSH_OPTIONS, "-L", f"{LOOPBACK}:{_LOCAL_PORT}:{host or LOOPBACK}:{port}", *command_words(args),
+        destination or own,
+    ]
 
 
 def kubectl_tunnel_argv(command: t.Sequence[str], *, context: str, namespace: str, target: str, port: int) -> list[str]:
@@ -49,12 +53,12 @@ def kubectl_tunnel_argv(command: t.Sequence[str], *, context: str, namespace: st
         port: of the server.
     """
     where = [*(["--context", context] if context else []), *(["--namespace", namespace] if namespace else [])]
-    return [*command, *where, "port-forward", "--address", LOOPBACK, target, f"{_LOCAL_PORT}:{port}"]
+    return [*command_words(command), *where, "port-forward", "--address", LOOPBACK, target, f"{_LOCAL_PORT}:{port}"]
 
 
 def container_networks_argv(command: t.Sequence[str], *, container: str) -> list[str]:
     """The command that asks a container runtime for the networks of a container."""
-    return [*command, "inspect", "--type", "container", "--format", NETWORKS_FORMAT, container]
+    return [*command_words(command), "inspect", "--type", "container", "--format", NETWORKS_FORMAT, container]
 
 
 def container_address(said: str, *, network: str) -> str:

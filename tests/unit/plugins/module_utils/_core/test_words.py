@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.words import words_list
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
+from ansible_collections.oncall.incident.plugins.module_utils._core.words import command_words, number, words_list
 
 
 @pytest.mark.parametrize(("value", "made"), [
@@ -15,3 +16,26 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.words import
 ])
 def test_a_list_is_made(value: Any, made: list[Any]) -> None:
     assert words_list(value) == made
+
+
+@pytest.mark.parametrize(("command", "options", "words"), [
+    ([], {}, []), ("", {}, []), ("podman exec f2b  fail2ban-client", {}, ["podman", "exec", "f2b", "fail2ban-client"]),
+    (["a b", "c"], {}, ["a b", "c"]),
+    ([], {"default": ["fail2ban-client"], "arguments": ["-t"]}, ["fail2ban-client", "-t"]),
+    ("f2b", {"default": ["fail2ban-client"], "arguments": ["-t"]}, ["f2b", "-t"]),
+])
+def test_a_command_is_a_list(command: Any, options: dict[str, Any], words: list[str]) -> None:
+    assert command_words(command, **options) == words
+
+
+@pytest.mark.parametrize(("value", "found"), [
+    (2, 2), ("2", 2), (" 2 ", 2), (2.0, 2), ("2.0", 2), ("-3", -3), (True, 1), (None, 0), ("", 0), (0, 0),
+])
+def test_a_number(value: Any, found: int) -> None:
+    assert number(value) == found
+
+
+@pytest.mark.parametrize("value", ["many", "2x", [], {}, float("inf"), float("nan"), "nan"])
+def test_what_is_no_number_is_not_taken_for_none(value: Any) -> None:
+    with pytest.raises(BadInput, match="is not a number"):
+        number(value)

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.plugin_utils._frame.specs import address_errors, basic_of, load_options, value_errors
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.specs import (
+    WITHDRAWN,
+    address_errors,
+    basic_of,
+    load_accepted,
+    load_options,
+    value_errors,
+)
 
 ROLES = Path(__file__).resolve().parents[5] / "roles"
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -71,3 +78,12 @@ def test_addresses(value: Any, wrong: list[str]) -> None:
 ])
 def test_basic_variables_are_those_of_the_description_or_all_of_few(description: Any, number: int, basic: list[str]) -> None:
     assert basic_of({"description": description, "options": {f"x_{one}": {} for one in range(number)}}) == basic
+
+
+@pytest.mark.parametrize("name", WITHDRAWN)
+def test_what_was_an_option_is_accepted_with_the_value_that_holds(name: str) -> None:
+    role = name.partition("_")[0]
+    accepted = load_accepted(ROLES, role)
+    assert name not in load_options(ROLES, role)
+    assert value_errors({name: "systemd"}, accepted) == []
+    assert "must be one of: systemd, got: compose" in " ".join(value_errors({name: "compose"}, accepted))

@@ -8,20 +8,9 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.daemon import (
     DEFAULT_SOCKET,
-    command_words,
     config_refusals,
     places,
 )
-
-
-@pytest.mark.parametrize(("command", "options", "words"), [
-    ([], {}, []), ("", {}, []), ("podman exec f2b  fail2ban-client", {}, ["podman", "exec", "f2b", "fail2ban-client"]),
-    (["a b", "c"], {}, ["a b", "c"]),
-    ([], {"default": ["fail2ban-client"], "arguments": ["-t"]}, ["fail2ban-client", "-t"]),
-    ("f2b", {"default": ["fail2ban-client"], "arguments": ["-t"]}, ["f2b", "-t"]),
-])
-def test_a_command_is_a_list(command: Any, options: dict[str, Any], words: list[str]) -> None:
-    assert command_words(command, **options) == words
 
 
 @pytest.mark.parametrize(("backend", "socket", "command", "more", "what", "targets"), [

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.probe import refused_for_good
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.recovering import MEASURED, help_wanted, verify_checks
@@ -54,3 +55,10 @@ def test_only_a_final_refusal_of_the_probe_counts() -> None:
     ]
     assert refused_for_good(findings) == ""
     assert refused_for_good([*findings, Finding("probe", "unknown", hint="Never.", detail={"final": True})]) == "Never."
+
+
+@pytest.mark.parametrize("named", ["", " , ", None])
+def test_a_probe_alone_is_asked_for_by_an_empty_list_only(named: Any) -> None:
+    with pytest.raises(BadInput, match="names no check"):
+        verify_checks(named, probe_query="SELECT 1")
+    assert verify_checks([], probe_query="SELECT 1")["awaited"] == ["probe"]

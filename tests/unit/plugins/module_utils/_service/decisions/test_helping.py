@@ -36,9 +36,8 @@ def test_the_share_of_a_host() -> None:
 
 
 @pytest.mark.parametrize(("total", "capacities", "limit", "room"), [
-    (97, [97, "120"], None, None), (98, [97, 120], None, 97), (1, [], None, 0), (98, [97], "200", None),
-    (98, [], 97, 97), (0, [], None, None),
-    (98, [200, None], None, 0),
+    (97, [97, "120"], "", None), (98, [97, 120], "", 97), (1, [], "", 0), (98, [97], "200", None), (1, [97], None, 0),
+    (98, [], 97, 97), (0, [], "", None), (98, [200, None], "", 0),
 ])
 def test_all_pools_must_fit(total: int, capacities: list[Any], limit: Any, room: int | None) -> None:
     found = helping.pool_request(20, total=total, capacities=capacities, limit=limit, write=[], key="POOL", file="/etc/shop.env")
@@ -46,7 +45,7 @@ def test_all_pools_must_fit(total: int, capacities: list[Any], limit: Any, room:
 
 
 def test_how_a_pool_is_raised() -> None:
-    options: dict[str, Any] = {"total": 1, "capacities": [9], "limit": None, "file": "/etc/shop.env"}
+    options: dict[str, Any] = {"total": 1, "capacities": [9], "limit": "", "file": "/etc/shop.env"}
     line = helping.pool_request("20", write=[], key="POOL", **options)
     assert (line["setting"], line["module"]) == ("POOL", "ansible.builtin.lineinfile")
     assert line["args"] == {"path": "/etc/shop.env", "regexp": "^POOL=", "line": "POOL=20"}
