@@ -12,7 +12,7 @@ version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
-  - Adds up a variable. What is no number counts as 0.
+  - Adds up a variable. A value that is not a number is an error.
 positional: _input
 options:
   _input:

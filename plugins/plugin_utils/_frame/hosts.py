@@ -30,7 +30,10 @@ def hosts_said(hostvars: t.Mapping[str, t.Mapping[str, t.Any]], *, variable: str
 
 
 def hosts_total(hostvars: t.Mapping[str, t.Mapping[str, t.Any]], *, variable: str, hosts: t.Sequence[str]) -> int:
-    """The sum of a variable over hosts. What is no number counts as 0.
+    """The sum of a variable over hosts.
+
+    Raises:
+        BadInput: a host's value is not a number. The sum may be held against a limit.
 
     Args:
         hostvars: see hosts_said().

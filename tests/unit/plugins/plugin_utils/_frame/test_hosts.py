@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.hosts import hosts_said, hosts_total
 
 HOSTVARS: dict[str, dict[str, Any]] = {
@@ -21,5 +22,7 @@ def test_hosts_say_what_they_have(variable: str, hosts: str, said: list[Any]) ->
 
 
 def test_the_sum_is_of_numbers() -> None:
-    assert hosts_total(HOSTVARS, variable="size", hosts=list("abcde")) == 50
+    assert hosts_total(HOSTVARS, variable="size", hosts=list("abce")) == 50
+    with pytest.raises(BadInput, match="'off' is not a number"):
+        hosts_total(HOSTVARS, variable="size", hosts=list("abcde"))
     assert hosts_total(HOSTVARS, variable="nothing", hosts=list("abcde")) == 0
