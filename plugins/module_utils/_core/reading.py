@@ -38,6 +38,13 @@ class Reading:
             raise self._error(key, "is missing")
         return str(default if value is None else value)
 
+    def filled(self, key: str) -> str:
+        """A string that is not empty."""
+        value = self.text(key)
+        if not value:
+            raise self._error(key, "is empty")
+        return value
+
     def mapping(self, key: str, default: t.Optional[t.Mapping[str, t.Any]] = None) -> dict[str, t.Any]:
         """A mapping; the default where it is anything else."""
         value = self.data.get(key)

@@ -117,6 +117,11 @@ def test_what_an_action_lacks_is_named(key: str, value: str | None) -> None:
     assert raised.value.facts == {"key": key}
 
 
+def test_an_empty_id_is_not_replaced_by_one_that_nobody_approved() -> None:
+    with pytest.raises(BadInput, match="^action: id is empty"):
+        a.Action.from_dict({"id": "", "verb": "terminate", "outcome": "planned", "resource": "pg:1", "identity": {"pid": 7}})
+
+
 @pytest.mark.parametrize(("data", "said"), [
     ({"reasons": []}, "spared target: target is missing."), ({"target": {}}, "spared target: reasons is missing."),
     ({"target": "x", "reasons": []}, "spared target: target is not a mapping."), ({"target": {}, "reasons": "x"}, "reasons is not a list."),
