@@ -105,7 +105,8 @@ class Action:
         given = Reading("action", data)
         outcome, detail = given.text("outcome"), given.mapping("detail", {})
         return cls(
-            id=given.text("id"), verb=given.text("verb"), resource=given.text("resource", ""), identity=given.mapping("identity", {}),
+            # An empty one would be replaced by the id that the other keys give, which nobody has approved.
+            id=given.filled("id"), verb=given.text("verb"), resource=given.text("resource", ""), identity=given.mapping("identity", {}),
             target=given.mapping("target", {}), reason=given.text("reason", ""), name=given.text("name", ""), outcome=outcome,
             detail=detail, touched=was_touched({"touched": data.get("touched"), "outcome": outcome, "detail": detail}),
         )
