@@ -66,7 +66,9 @@ def test_the_poisoned_pattern_goes_and_the_rest_stays(server: RedisServer) -> No
     assert outcomes(result) == ["done"], result
     assert (result["changed"], result["keys_removed"], result["groups"]) == (True, 1200, {"bad": 1200})
     assert (keys(server, "bad:*"), keys(server, "good:*")) == (3, 300)
-    assert result["protected"] == [{"target": {"pattern": "bad:lock:*", "keys": 3}, "reasons": ["excluded"], "would_match": True}]
+    assert result["protected"] == [{
+        "target": {"pattern": "bad:lock:*", "keys": 3}, "name": "pattern bad:lock:*", "reasons": ["excluded"], "would_match": True,
+    }]
     again = clear(server, pattern="bad:*", exclude=["bad:lock:*"])
     assert (outcomes(again), again["changed"], again["keys_removed"]) == (["not_needed"], False, 0)
 
