@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from tools.matrix import CONTROLLERS
 from tools.suite import units
 from tools.suite.plan import DRILLS, TESTS
 
@@ -24,7 +25,10 @@ def scenarios() -> set[str]:
 
 def test_every_unit_was_measured() -> None:
     found, costs = units.Catalogue(), units.costs()
-    unmeasured = [unit.name for unit in (*found.fixed(), *found.tests(), *found.drills()) if unit.name not in costs]
+    # The Python that measures has no smoke of its own. On another one it stands in the catalogue.
+    (measuring,) = {f"smoke on Python {version}" for version in CONTROLLERS} - set(costs)
+    wanted = [unit.name for unit in (*found.fixed(), *found.tests(), *found.drills()) if unit.name != measuring]
+    unmeasured = [name for name in wanted if name not in costs]
     assert unmeasured == [], "measure them: make all RECORD=1, or put the seconds that the unit took into tests/costs.yml"
 
 
