@@ -123,14 +123,24 @@ def not_recovered(
         worse: status of the checks that are worse than at the start.
     """
     troubled = {check: status for check, status in statuses.items() if check in awaited and status != OK}
+    return say_not_recovered(_listed(troubled), held=held, waited=waited, worse=worse)
+
+
+def say_not_recovered(troubled: t.Sequence[str], *, held: bool, waited: float, worse: t.Mapping[str, str]) -> str:
+    """The sentences of not_recovered(), for a subject that names what is not ok in its own words.
+
+    Args:
+        troubled: what is not ok.
+        held, waited, worse: see not_recovered().
+    """
     return reasons((
-        {"text": f"Not recovered within {waited:.0f} s: {_listed(troubled) or 'the checks did not hold'}.", "there": not held},
-        {"text": f"Worse than at the start: {_listed(worse)}.", "there": bool(worse)},
+        {"text": f"Not recovered within {waited:.0f} s: {', '.join(troubled) or 'the checks did not hold'}.", "there": not held},
+        {"text": f"Worse than at the start: {', '.join(_listed(worse))}.", "there": bool(worse)},
     ))
 
 
-def _listed(statuses: t.Mapping[str, str]) -> str:
-    return ", ".join(f"{check} {status}" for check, status in sorted(statuses.items()))
+def _listed(statuses: t.Mapping[str, str]) -> list[str]:
+    return [f"{check} {status}" for check, status in sorted(statuses.items())]
 
 
 def _rank(status: str) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.findings import OK
-from ..._core.recovery import reasons
+from ..._core.recovery import say_not_recovered
 
 
 def not_recovered(verified: t.Mapping[str, t.Any], *, checks: t.Collection[str]) -> str:
@@ -23,9 +23,4 @@ def not_recovered(verified: t.Mapping[str, t.Any], *, checks: t.Collection[str])
     """
     troubled = [f"{finding['check']} {finding['subject']}" for finding in verified["findings"]
                 if finding["check"] in checks and finding["status"] != OK]
-    worse = [f"{check} {status}" for check, status in sorted(verified.get("new", {}).items())]
-    return reasons((
-        {"text": f"Not recovered within {verified.get('waited', 0):.0f} s: {', '.join(troubled) or 'the checks did not hold'}.",
-         "there": not verified["held"]},
-        {"text": f"Worse than at the start: {', '.join(worse)}.", "there": bool(worse)},
-    ))
+    return say_not_recovered(troubled, held=verified["held"], waited=verified.get("waited", 0), worse=verified.get("new", {}))
