@@ -8,6 +8,7 @@ This plugin util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 from pathlib import Path
@@ -39,6 +40,12 @@ WITHDRAWN: t.Mapping[str, t.Mapping[str, t.Any]] = {
 }
 
 
+@functools.cache
+def _read(path: Path) -> t.Any:
+    """What a file of a role's `meta` says; read once, since it is asked for by host, and nobody changes what is returned."""
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+
+
 def load_accepted(roles: Path, role: str) -> dict[str, dict[str, t.Any]]:
     """The options of a role, and those that it had once and that may still be given."""
     had = {name: dict(option) for name, option in WITHDRAWN.items() if name.startswith(f"{role}_")}
@@ -52,8 +59,7 @@ def load_options(roles: Path, role: str) -> dict[str, dict[str, t.Any]]:
         roles: the collection's `roles` directory.
         role: short name of the role.
     """
-    text = (roles / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
-    entry_points = yaml.load(text, Loader=_LOADER)["argument_specs"].values()
+    entry_points = _read(roles / role / "meta" / "argument_specs.yml")["argument_specs"].values()
     return {name: spec for entry_point in entry_points for name, spec in (entry_point.get("options") or {}).items()}
 
 
@@ -64,8 +70,7 @@ def load_basic(roles: Path, role: str) -> dict[str, list[str]]:
         roles: the collection's `roles` directory.
         role: short name of the role.
     """
-    text = (roles / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
-    return {name: basic_of(spec) for name, spec in yaml.load(text, Loader=_LOADER)["argument_specs"].items()}
+    return {name: basic_of(spec) for name, spec in _read(roles / role / "meta" / "argument_specs.yml")["argument_specs"].items()}
 
 
 def basic_of(entry_point: t.Mapping[str, t.Any]) -> list[str]:
@@ -80,7 +85,7 @@ def basic_of(entry_point: t.Mapping[str, t.Any]) -> list[str]:
 def load_other_names(roles: Path, role: str) -> dict[str, str]:
     """A role's variables by the names that others use for the same, from its `meta/other_names.yml`; none without that file."""
     path = roles / role / "meta" / "other_names.yml"
-    table = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER) if path.is_file() else {}
+    table = _read(path) if path.is_file() else {}
     return {theirs: ours for ours, names in table.items() for theirs in names}
 
 
