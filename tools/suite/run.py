@@ -71,9 +71,9 @@ class Suite:
     def run(self) -> None:
         """Work until nothing is left that fits."""
         with ThreadPoolExecutor(max_workers=len(self._lanes)) as pool:
-            lanes = [pool.submit(self._lane, lane) for lane in self._lanes]
+            # A termination may come while the last lane is not yet there: the first may have begun a unit by then.
             try:
-                for lane in lanes:
+                for lane in [pool.submit(self._lane, lane) for lane in self._lanes]:
                     lane.result()
             except BaseException:
                 self._stop()
@@ -126,6 +126,8 @@ class Suite:
             )
             with self._lock:
                 self._running.add(process)
+                if self._stopping:  # who stopped the others did not see this one
+                    _kill(process)
             try:
                 status: int | None = process.wait(timeout=max(PATIENCE, HANGS * unit.seconds))
             except subprocess.TimeoutExpired:

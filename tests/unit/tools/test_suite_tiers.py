@@ -87,21 +87,44 @@ def test_what_ran_failed_and_was_left_out_is_said(tmp_path: Path, capsys: pytest
     assert "left out: late (500 s)" in said and "FAILED: bad:" in said and "'a b'" in said and "0 passed, 1 failed" in said
 
 
-def test_a_termination_ends_the_units_and_still_says_what_ran(tmp_path: Path) -> None:
+@pytest.mark.parametrize("late", ["", "submitting", "starting"])
+def test_a_termination_ends_the_units_and_still_says_what_ran(tmp_path: Path, late: str) -> None:
+    """Whenever it comes: while the lanes are being started, or between a unit's start and our knowing of it."""
     code = (
-        "import signal, sys, pathlib\n"
+        "import signal, subprocess, sys, time, pathlib\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
         "from tools.suite import __main__ as tiers\n"
+        "from tools.suite import run\n"
         "from tools.suite.plan import Unit\n"
         "from tools.suite.run import Suite\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
-        f"place = pathlib.Path({str(tmp_path)!r})\n"
+        f"place, late = pathlib.Path({str(tmp_path)!r}), {late!r}\n"
+        "def until(known):\n"
+        "    while not known():\n"
+        "        time.sleep(0.01)\n"
+        "class Pool(ThreadPoolExecutor):\n"
+        "    def submit(self, *args):\n"
+        "        future = super().submit(*args)\n"
+        "        time.sleep(60)  # the termination ends it\n"
+        "class Popen(subprocess.Popen):\n"
+        "    def __init__(self, *args, **options):\n"
+        "        super().__init__(*args, **options)\n"
+        "        until(lambda: suite._stopping)\n"
+        "if late == 'submitting':\n"
+        "    run.ThreadPoolExecutor = Pool\n"
+        "if late == 'starting':\n"
+        "    run.subprocess.Popen = Popen\n"
         "unit = Unit(name='long', argv=('sh', '-c', 'echo $$ > pid; exec sleep 600'), seconds=1)\n"
-        "tiers._run(Suite([unit], root=place, logs=place / 'logs'))\n"
+        "suite = Suite([unit], root=place, logs=place / 'logs')\n"
+        "tiers._run(suite)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=units.ROOT, stdout=subprocess.PIPE, text=True) as process:
-        until(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text().strip(), what="the unit's start")
-        process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=60)
+        try:
+            until(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text().strip(), what="the unit's start")
+            process.send_signal(signal.SIGTERM)
+            said, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
     pid = int((tmp_path / "pid").read_text())
     until(lambda: not alive(pid), what="the unit's end")
     assert process.returncode == 143 and "1 units ran" in said
