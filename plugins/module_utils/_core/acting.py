@@ -41,6 +41,8 @@ from .errors import CannotReach, IncidentError, LimitExceeded, Locked
 from .limits import Limit
 
 Target = t.TypeVar("Target")
+#: The argument spec of a module's `approved`.
+APPROVED_SPEC: dict[str, t.Any] = {"type": "list", "elements": "raw"}
 #: So many failures are named in a message.
 _NAMED = 5
 
@@ -73,7 +75,7 @@ class Candidate(t.Generic[Target]):
         return (self.action.id, *self.also)
 
     @property
-    def open(self) -> bool:
+    def undecided(self) -> bool:
         """Whether it is for the engine to decide."""
         return self.action.outcome == PLANNED
 
@@ -98,12 +100,14 @@ class Subject(t.Generic[Target]):
 
     Attributes:
         verbs: of its actions.
+        resource: of its actions, once it is known. An approved action on another one is not its to answer.
         noun: its targets, in the plural, for messages: "files".
         done: what is done to them: "removed".
         advice: what to do where a limit refuses.
     """
 
     verbs: t.ClassVar[tuple[str, ...]] = ()
+    resource: str = ""
     noun: str = "targets"
     done: str = "changed"
     advice: str = "Look at the list; choose fewer, or raise the limit if it is right."
@@ -163,7 +167,7 @@ class Subject(t.Generic[Target]):
 
         One of which only the id is known was given to this module by name, and is.
         """
-        return not one.verb or one.verb in self.verbs
+        return not one.verb or (one.verb in self.verbs and self.resource in ("", one.resource))
 
     def answer(self, one: Approved) -> Action:
         """What became of an approved action whose target is no candidate any more."""
@@ -315,7 +319,7 @@ def _decide(subject: Subject[Target], sight: Sight[Target], approved: t.Optional
     chosen: dict[int, Candidate[Target]] = {}
     left: list[Spared] = []
     for place, candidate in enumerate(sight.candidates):
-        if not candidate.open:
+        if not candidate.undecided:
             settled[place] = candidate.action
             continue
         covered = candidate if allowed is None else subject.permitted(candidate, allowed)

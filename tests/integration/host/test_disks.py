@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
 from tests.support.need import need
 from tests.support.run_module import run_module
@@ -71,6 +73,32 @@ def test_only_what_was_approved(logs: Path) -> None:
     assert outcomes(done) == {"shop.log.1": "refused", "shop.log.2": "done", "shop.log.3": "refused"}
     assert names(logs) == ["notes.txt", "shop.log.1", "shop.log.3"]
     assert not clean(logs, approved=[])["changed"]
+
+
+def test_every_approved_file_is_answered_also_one_that_is_gone_or_is_another_by_now(logs: Path) -> None:
+    planned = clean(logs, check=True)["actions"]
+    (logs / "shop.log.1").unlink()
+    old(logs / "other")
+    (logs / "other").rename(logs / "shop.log.2")
+    with (logs / "shop.log.3").open("ab"):
+        os.utime(logs / "shop.log.3", (time.time() - OLD, time.time() - OLD))
+        done = clean(logs, approved=planned)
+    said = {action["name"].rpartition("/")[2]: (action["outcome"], action["detail"]["why"]) for action in done["actions"]
+            if action["id"] in {one["id"] for one in planned}}
+    assert said == {
+        "shop.log.1": ("not_needed", "gone_already"), "shop.log.2": ("moved_on", "identity_changed"),
+        "shop.log.3": ("moved_on", "no_longer_matches"),
+    }
+    assert not done["changed"] and names(logs) == ["notes.txt", "shop.log.2", "shop.log.3"]
+
+
+def test_two_runs_never_clean_at_once(logs: Path) -> None:
+    planned = clean(logs, check=True)["actions"]
+    with acting_alone(f"files of host:{socket.gethostname()}"):
+        result = clean(logs, approved=planned)
+        assert clean(logs, check=True)["changed"], "check mode needs no lock"
+    assert (result["failed"], result["error"]) == (True, "locked") and len(names(logs)) == 4
+    assert {action["detail"]["why"] for action in result["actions"]} == {"locked"} and len(result["actions"]) == 3
 
 
 def test_more_than_the_limit_and_nothing_is_touched(logs: Path) -> None:
