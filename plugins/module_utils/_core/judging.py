@@ -151,30 +151,33 @@ class Question:
     """What a call wants to know.
 
     Attributes:
-        asked: checks that must be answered; None: the default of the module.
+        asked: checks that must be answered.
         fail_on: status at which the task fails: never, critical, warning.
         wait: what is waited for; None for one look.
         baseline: status by check at the start.
         what: what is judged, for messages: PostgreSQL.
     """
 
-    asked: t.Optional[tuple[str, ...]] = None
+    asked: tuple[str, ...] = ()
     fail_on: str = "never"
     wait: t.Optional[Wait] = None
     baseline: t.Optional[t.Mapping[str, str]] = None
     what: str = "It"
 
 
-def question_spec(checks: t.Sequence[str], *, fail_on: str = "never", hold: str = "5s", timeout: str = "60s") -> dict[str, t.Any]:
+def question_spec(
+    checks: t.Sequence[str], *, default: t.Optional[t.Sequence[str]] = None, fail_on: str = "never", hold: str = "5s", timeout: str = "60s",
+) -> dict[str, t.Any]:
     """The argument spec of `asked`, `fail_on`, `wait_for` and `baseline`; documented by the fragment oncall.incident.verdict.
 
     Args:
         checks: the names that may be asked for; empty where they cannot be listed.
+        default: what is asked where a call says nothing; None: what question_from() is given.
         fail_on, hold, timeout: defaults.
     """
-    names: dict[str, t.Any] = {"type": "list", "elements": "str"}
+    names: dict[str, t.Any] = {"type": "list", "elements": "str", **({"choices": list(checks)} if checks else {})}
     return {
-        "asked": names,
+        "asked": {**names, **({"default": list(default)} if default is not None else {})},
         "fail_on": {"type": "str", "choices": list(FAIL_ON), "default": fail_on},
         "baseline": {"type": "dict"},
         "wait_for": {"type": "dict", "options": {

@@ -201,12 +201,32 @@ def test_a_full_file_system_is_critical_until_it_is_cleaned(small: Path) -> None
     seen = run_module("disk_survey", file_systems=[str(small)], sample="0s", look_below=[str(small)])
     assert seen["checks"]["disk_space"] == "critical"
     assert seen["biggest"][str(small)]["files"][0]["path"].endswith("app.log.1")
-    never = run_module("disk_survey", file_systems=[str(small)], sample="0s", wait_for={"timeout": "1s"})
+    never = run_module("disk_survey", file_systems=[str(small)], sample="0s", wait_for={"hold": "0s", "timeout": "1s"})
     assert never["held"] is False and never["status"] == "critical"
     done = clean(small)
     assert outcomes(done) == {"app.log.1": "done"} and done["freed"] == 15 << 20
     after = run_module("disk_survey", file_systems=[str(small)], sample="0s", wait_for={"hold": "0s", "timeout": "10s"})
     assert after["held"] is True and after["checks"]["disk_space"] == "ok"
+
+
+def test_a_file_system_that_became_read_only_is_critical_whatever_room_it_has(small: Path) -> None:
+    """What the kernel does with errors=remount-ro. Named, since nobody's fstab has it."""
+    assert run_module("disk_survey", file_systems=[str(small)], sample="0s")["healthy"] is True
+    subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+    seen = run_module("disk_survey", file_systems=[str(small)], sample="0s")
+    assert seen["checks"]["disk_writable"] == "critical" and seen["checks"]["disk_space"] == "ok" and seen["healthy"] is False
+    health = run_module("disk_health", path=str(small), fail_on="critical")
+    assert (health["failed"], health["error"], health["status"]) == (True, "unhealthy", "critical") and "disk_writable" in health["msg"]
+    waited = run_module("disk_health", path=str(small), wait_for={"hold": "0s", "timeout": "0s"})
+    assert waited["held"] is False and waited["not_recovered"].endswith("disk_writable critical.")
+
+
+def test_what_cannot_be_looked_at_is_never_ok(tmp_path: Path) -> None:
+    seen = run_module("disk_survey", file_systems=[str(tmp_path / "nowhere")], sample="0s", fail_on="critical")
+    assert seen["failed"] and seen["status"] == "unknown" and seen["healthy"] is None
+    assert {finding["check"]: finding["status"] for finding in seen["findings"] if finding["asked"]} == {
+        "disk_space": "unknown", "disk_inodes": "unknown", "disk_writable": "unknown",
+    }
 
 
 def test_growth_and_deleted_open_files_are_told(small: Path) -> None:
