@@ -143,6 +143,18 @@ class Looked(t.Protocol):
         """What the module's result has beside the verdict."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """A look of which a module keeps nothing but its verdict, and further keys of its result."""
+
+    verdict: Verdict
+    more: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+
+    def as_result(self) -> dict[str, t.Any]:
+        """See Looked."""
+        return {"changed": False, **self.more}
+
+
 Look = t.TypeVar("Look", bound=Looked)
 
 
@@ -151,14 +163,14 @@ class Question:
     """What a call wants to know.
 
     Attributes:
-        asked: checks that must be answered.
+        asked: checks that must be answered; None: everything that a look says anything about.
         fail_on: status at which the task fails: never, critical, warning.
         wait: what is waited for; None for one look.
         baseline: status by check at the start.
         what: what is judged, for messages: PostgreSQL.
     """
 
-    asked: tuple[str, ...] = ()
+    asked: t.Optional[tuple[str, ...]] = None
     fail_on: str = "never"
     wait: t.Optional[Wait] = None
     baseline: t.Optional[t.Mapping[str, str]] = None
@@ -187,28 +199,31 @@ def question_spec(
     }
 
 
-def question_from(params: t.Mapping[str, t.Any], *, checks: t.Sequence[str], default: t.Sequence[str], what: str) -> Question:
+def question_from(
+    params: t.Mapping[str, t.Any], *, checks: t.Sequence[str], default: t.Optional[t.Sequence[str]], what: str,
+) -> Question:
     """The question that a module's arguments ask.
 
     Args:
         checks: the names that there are.
-        default: what is asked where the call says nothing.
+        default: what is asked where the call says nothing; None: everything that a look says anything about.
         what: see Question.
 
     Raises:
         BadInput: a check that there is not, durations that are none, or nothing to wait for.
     """
     stated = params["wait_for"]
-    asked = tuple(dict.fromkeys(params["asked"] if params["asked"] is not None else default))
-    awaited = tuple(dict.fromkeys(stated["checks"] if stated and stated["checks"] is not None else asked))
+    named = params["asked"] if params["asked"] is not None else default
+    asked = None if named is None else tuple(dict.fromkeys(named))
+    awaited = tuple(dict.fromkeys(stated["checks"])) if stated and stated["checks"] is not None else asked
     for option, names in (("asked", asked), ("wait_for.checks", awaited if stated else ())):
-        for name in names:
+        for name in names or ():
             if name not in checks:
                 raise BadInput(
                     f"{option}: there is no check {name!r}.", hint=f"{suggest(name, checks)}There are {', '.join(checks)}.",
                     argument=option.partition(".")[0],
                 )
-    wait = wait_from({**stated, "checks": list(awaited)}) if stated else None
+    wait = wait_from({**stated, "checks": list(awaited or ())}) if stated else None
     return Question(asked=awaited if wait else asked, fail_on=params["fail_on"], wait=wait, baseline=params["baseline"], what=what)
 
 
@@ -229,8 +244,15 @@ def answer(
         seen = look()
         result = {**seen.as_result(), **seen.verdict.as_dict()}
         return {**result, **_compared(question, seen.verdict)}, _unhealthy(question, seen.verdict)
+    latest: list[Look] = []
+
+    def poll() -> _Waiting[Look]:
+        latest[:] = [(brief or look)()]
+        return _Waiting(latest[0])
+
+    # Where a poll looks at everything it is the last look, too.
     watched = watch_until_held(
-        lambda: _Judged((brief or look)()), lambda: _Judged(look()), wait=question.wait, clock=clock, sleep=sleep,
+        poll, lambda: _Waiting(look() if brief else latest[0]), wait=question.wait, clock=clock, sleep=sleep,
     )
     seen = watched.last.look
     compared = _compared(question, seen.verdict)
@@ -247,7 +269,7 @@ def not_recovered(verdict: Verdict, watched: Watched[t.Any], *, worse: t.Mapping
 
 
 @dataclasses.dataclass(frozen=True)
-class _Judged(t.Generic[Look]):
+class _Waiting(t.Generic[Look]):
     """A look as waiting sees it: a status that is good enough counts as ok, and what does not apply is not waited for."""
 
     look: Look

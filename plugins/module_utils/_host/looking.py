@@ -25,7 +25,7 @@ class Survey:
     """What to look at; times in seconds. `asked` are the checks that must be answered."""
 
     file_systems: t.Sequence[str]
-    asked: t.Sequence[str]
+    asked: t.Optional[t.Sequence[str]]
     warning_percent: float
     critical_percent: float
     sample: float
@@ -94,7 +94,7 @@ class OnePath:
         return {"changed": False, "path": self.path}
 
 
-def one_path(path: str, *, asked: t.Sequence[str], warning: float, critical: float) -> OnePath:
+def one_path(path: str, *, asked: t.Optional[t.Sequence[str]], warning: float, critical: float) -> OnePath:
     """Look at the file system of a path, or of the nearest directory above it that can be reached.
 
     Args:
