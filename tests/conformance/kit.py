@@ -94,6 +94,10 @@ class Health(Driver):
         """Arguments with which it may look at nothing."""
         raise NotImplementedError
 
+    def run_denied(self, **more: Any) -> Result:
+        """Run it so; where it is the user who may not, that is another process."""
+        return self.run(**{**self.denied(), **more})
+
     def freeze(self) -> AbstractContextManager[Any]:
         """While the target takes no notice of anybody."""
         return nullcontext()
@@ -103,4 +107,4 @@ class Health(Driver):
         return {}
 
     #: What is waited for in the healthy scene; None where the module's own default is.
-    awaited: ClassVar[list[str] | None] = None
+    awaited: ClassVar[tuple[str, ...] | None] = None

@@ -63,14 +63,14 @@ def test_sick(driver: Health) -> None:
 def test_denied(driver: Health) -> None:
     """With everything taken away it is never green, and says what is missing."""
     with driver.scene():
-        said = driver.run(**driver.denied())
+        said = driver.run_denied()
         if said.get("failed"):  # it could not begin to judge
             assert said["error"] and said["msg"] and said.get("hint"), said
             return
         said = judged(said)
         assert said["healthy"] is not True and said["status"] in ("unknown", "critical"), said
         assert any(one["hint"] for one in said["findings"] if one["asked"] and one["status"] != "ok"), "it says what to grant"
-        assert driver.run(**driver.denied(), fail_on="critical")["failed"]
+        assert driver.run_denied(fail_on="critical")["failed"]
 
 
 def test_frozen(driver: Health) -> None:
@@ -82,7 +82,7 @@ def test_frozen(driver: Health) -> None:
 
 def test_waits(driver: Health) -> None:
     with driver.scene():
-        waits = {**WAITS, **({"checks": driver.awaited} if driver.awaited else {})}
+        waits = {**WAITS, **({"checks": list(driver.awaited)} if driver.awaited else {})}
         said = judged(driver.run(wait_for=waits))
         assert said["held"] is True and said["not_recovered"] == "" and said["polls"] >= 1 and "failed" not in said, said
         if "sick" in driver.absent:
