@@ -16,6 +16,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._core import actions
+from ..module_utils._core.acting import APPROVED_SPEC, read_approved
 from ..module_utils._core.durations import parse_duration
 from ..module_utils._core.errors import BadInput, IncidentError
 from ..plugin_utils._frame import acting, leftovers
@@ -50,7 +51,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "needed": {"type": "raw", "default": True},
             "limit": {"type": "int", "default": 1},
             "spent": {"type": "int", "default": 0},
-            "approved": {"type": "list", "elements": "str"},
+            "approved": APPROVED_SPEC,
             "forbidden": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "str", "default": "60s"},
             "measure": {"type": "dict", "required": True, "options": {
@@ -90,8 +91,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             verb=params["verb"], resource=resource, identity=params["target"], target=params["target"], reason=params["reason"],
             name=acting.named(params["target"]),
         )
+        approved = read_approved(params["approved"])
         settling: dict[str, t.Any] = {
-            "limit": params["limit"], "spent": params["spent"], "approved": params["approved"], "forbidden": params["forbidden"],
+            "limit": params["limit"], "spent": params["spent"], "forbidden": params["forbidden"],
+            "approved": None if approved is None else [one.id for one in approved],
             "check_mode": bool(self._task.check_mode),
         }
         if params["forbidden"] and self._task.args.get("needed", True) is True:

@@ -19,7 +19,13 @@ extends_documentation_fragment:
   - oncall.incident.fail2ban
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only
+  - oncall.incident.verdict
 options:
+  asked:
+    description: Default is what the call names, and C(daemon) unless O(daemon) is V(false).
+    choices: [daemon, let_in, not_banned, kept_out]
+  fail_on:
+    default: never
   let_in:
     description: Addresses and networks that nothing should keep out, in any spelling.
     type: list
@@ -57,22 +63,6 @@ options:
     description: Whether a daemon bans on this host. One that does not answer is critical.
     type: bool
     default: true
-  wait_for:
-    description: Look again until nothing is critical or unknown, and stays so.
-    type: dict
-    suboptions:
-      hold:
-        description: For how long without a break.
-        type: str
-        default: 10s
-      timeout:
-        description: How long it is waited for at most, the holding included.
-        type: str
-        default: 2m
-      interval:
-        description: Pause between two looks.
-        type: str
-        default: 1s
 notes:
   - Needs root on most hosts.
   - The packet filter is that of the network namespace in which the module runs.
@@ -118,6 +108,31 @@ skipped_checks:
   returned: success
   type: list
   elements: dict
+checks:
+  description: The worst status of each check.
+  returned: success
+  type: dict
+asked:
+  description: The checks that had to be answered.
+  returned: success
+  type: list
+  elements: str
+healthy:
+  description: Whether all of RV(asked) are C(ok) or C(warning). Null when that could not be seen, or nothing was asked.
+  returned: success
+  type: bool
+remaining:
+  description: The checks beside the awaited ones that are not ok, and not worse than at the start.
+  returned: with O(baseline)
+  type: dict
+new:
+  description: The checks that are worse than at the start.
+  returned: with O(baseline)
+  type: dict
+not_recovered:
+  description: Why it is not called recovered. Empty when it is.
+  returned: with O(wait_for)
+  type: str
 held:
   description: Whether it stayed so for as long as it should.
   returned: with O(wait_for)
@@ -140,11 +155,10 @@ history:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oncall.incident.plugins.module_utils._bans.access import Question, look
+from ansible_collections.oncall.incident.plugins.module_utils._bans.access import CHECKS, GOOD, Question, look
 from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend, targets_of
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding, Skipped, verdict
-from ansible_collections.oncall.incident.plugins.module_utils._core.patience import await_ok, patience_from
+from ansible_collections.oncall.incident.plugins.module_utils._core.judging import Judged, answer, judge_look, question_from, question_spec
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
@@ -161,32 +175,26 @@ def main() -> None:
             "ports": {"type": "list", "elements": "int", "default": []},
             "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
             "daemon": {"type": "bool", "default": True},
-            "wait_for": {"type": "dict", "options": {
-                "hold": {"type": "str", "default": "10s"},
-                "timeout": {"type": "str", "default": "2m"},
-                "interval": {"type": "str", "default": "1s"},
-            }},
+            **question_spec(CHECKS),
         },
         supports_check_mode=True,
     )
     params = module.params
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-        question = Question(
+        wanted = Question(
             let_in=targets_of(params["let_in"], resolve=params["resolve"], name="let_in"),
             not_banned=targets_of(params["not_banned"], resolve=params["resolve"], name="not_banned"),
             kept_out=targets_of(params["kept_out"], resolve=params["resolve"], name="kept_out"),
             operators=params["operators"], ports=params["ports"], protocol=params["protocol"], daemon=params["daemon"],
         )
+        question = question_from(params, checks=CHECKS, default=wanted.named, what="Access")
 
-        def one_look() -> tuple[list[Finding], list[Skipped]]:
-            return look(question, open_daemon=lambda: open_backend(params), run=run)
+        def one_look() -> Judged:
+            found, skipped = look(wanted, open_daemon=lambda: open_backend(params), run=run)
+            return Judged(judge_look(found, skipped, asked=question.asked, good=GOOD))
 
-        if params["wait_for"] is None:
-            findings, skipped = one_look()
-            return {"changed": False, **verdict(findings, skipped)}, None
-        seen = await_ok(one_look, patience=patience_from(params["wait_for"]), minds_warnings=False)
-        return {"changed": False, **verdict(seen.findings, seen.skipped), **seen.as_dict()}, None
+        return answer(question, one_look)
 
     leave(module, work)
 

@@ -21,6 +21,7 @@ description:
   - Where the module's handler can, it runs as an asynchronous job that is ended on the host when O(timeout) is over, to the next five
     seconds, even if the controller is gone by then. For others, such as M(ansible.builtin.copy), the controller stops waiting.
 extends_documentation_fragment:
+  - oncall.incident.approved
   - oncall.incident.attributes
 attributes:
   check_mode:
@@ -79,12 +80,6 @@ options:
     description: How many of them this run has done already.
     type: int
     default: 0
-  approved:
-    description:
-      - Action ids of an approved plan. An action that is not among them is C(refused).
-      - Omitted means no restriction. An empty list allows nothing.
-    type: list
-    elements: str
   timeout:
     description: How long the module may take.
     type: str

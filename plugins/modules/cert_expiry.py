@@ -23,6 +23,7 @@ description:
     C(incomplete_chain) (intermediates are not served), C(untrusted), C(self_signed), C(name_mismatch),
     C(weak_key), C(weak_signature), C(revoked) (with O(check_revocation)),
     C(unreachable), C(unreadable) (a server or a file that shows no certificate),
+    C(unusable) (a client with default settings cannot connect, for example since only TLS 1.0 is offered),
     C(clock_skew) (the clock of an HTTP server against ours),
     C(stale_in_memory) (a server does not serve what is in its file, see O(pairs)),
     C(too_long_lived) (a public certificate lives longer than the CA/Browser Forum allowed when it was issued),
@@ -36,6 +37,28 @@ notes:
   - Java key stores need C(pyjks). A kubeconfig is read with PyYAML where that is there.
   - Missing intermediates are fetched only with O(fetch_issuers).
 options:
+  asked:
+    description: Default are all checks by which a target is judged.
+    choices:
+      - expired
+      - expiring
+      - not_yet_valid
+      - incomplete_chain
+      - name_mismatch
+      - untrusted
+      - self_signed
+      - weak_key
+      - weak_signature
+      - revoked
+      - unreadable
+      - unreachable
+      - unusable
+      - clock_skew
+      - stale_in_memory
+      - too_long_lived
+      - renew_advised
+  fail_on:
+    default: never
   endpoints:
     description:
       - Servers, each as text or as a dictionary.
@@ -183,58 +206,10 @@ options:
     description: How long one look at all targets may take. What was not looked at by then is C(unreachable) with status V(unknown).
     type: str
     default: 5m
-  fail_on:
-    description:
-      - The worst RV(status) that is still a success is the one below this.
-      - What is C(unknown) fails like C(critical), since it may hide anything. With O(wait_for) the module fails when the checks did
-        not hold, and other findings make no difference.
-    type: str
-    choices: [never, critical, warning]
-    default: never
-  wait_for:
-    description: Look again until checks are ok and stay so, or the time is up.
-    type: dict
-    suboptions:
-      checks:
-        description: Names of the checks that must be ok. One that is skipped or unknown for any target is not.
-        type: list
-        elements: str
-        required: true
-        choices:
-          - expired
-          - expiring
-          - not_yet_valid
-          - incomplete_chain
-          - name_mismatch
-          - untrusted
-          - self_signed
-          - weak_key
-          - weak_signature
-          - revoked
-          - unreadable
-          - unreachable
-          - clock_skew
-          - stale_in_memory
-          - too_long_lived
-          - renew_advised
-      hold:
-        description: For how long they must stay ok without a break.
-        type: str
-        default: 5s
-      timeout:
-        description: How long to wait at most, the holding included.
-        type: str
-        default: 60s
-      interval:
-        description: Time between two looks.
-        type: str
-        default: 1s
-  baseline:
-    description: Status by check as RV(checks) said it at the start. Given, RV(remaining) and RV(new) compare with it.
-    type: dict
 extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only
+  - oncall.incident.verdict
 """
 
 EXAMPLES = r"""
@@ -451,55 +426,57 @@ table:
   description: The same as a table in Markdown, sorted by expiry.
   type: str
   returned: success
-held:
-  description: Whether the checks were ok for long enough.
+asked:
+  description: The checks that had to be answered.
+  returned: success
+  type: list
+  elements: str
+healthy:
+  description: Whether all of RV(asked) are C(ok). Null when that could not be seen, or nothing was asked.
+  returned: success
   type: bool
+remaining:
+  description: The checks beside the awaited ones that are not ok, and not worse than at the start.
+  returned: with O(baseline)
+  type: dict
+new:
+  description: The checks that are worse than at the start.
+  returned: with O(baseline)
+  type: dict
+held:
+  description: Whether the awaited checks were good for as long as they should.
   returned: with O(wait_for)
+  type: bool
 waited:
-  description: How long it was waited, seconds.
+  description: How long was waited, in seconds.
+  returned: with O(wait_for)
   type: float
-  returned: with O(wait_for)
 polls:
-  description: How many looks there were.
-  type: int
+  description: How often was looked.
   returned: with O(wait_for)
+  type: int
 history:
-  description: Status of the named checks whenever one changed, with the seconds since the start.
+  description: The status of each awaited check whenever one changed.
+  returned: with O(wait_for)
   type: list
   elements: dict
+not_recovered:
+  description: Why it is not called recovered. Empty when it is.
   returned: with O(wait_for)
-remaining:
-  description: Status of checks that are not ok, are not waited for, and are not worse than in O(baseline).
-  type: dict
-  returned: with O(baseline)
-new:
-  description: Status of checks that are worse than in O(baseline).
-  type: dict
-  returned: with O(baseline)
+  type: str
 """
 
+import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.verdict import CHECKS
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.expiry_args import expiry_spec, request_from
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.library import require_cryptography
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.look import look
-from ansible_collections.oncall.incident.plugins.module_utils._certificate.watch import run, troubled
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._core.findings import must_fail
+from ansible_collections.oncall.incident.plugins.module_utils._core.judging import Judged, answer, question_from
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
-
-
-class NotRecovered(IncidentError):
-    """The checks did not hold in time."""
-
-    kind = "not_recovered"
-
-
-class Unhealthy(IncidentError):
-    """A finding is as bad as the task must not let pass."""
-
-    kind = "unhealthy"
 
 
 def main() -> None:
@@ -510,17 +487,14 @@ def main() -> None:
 
 def work(params: dict[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
     """The result, and what must fail the task all the same."""
-    request, wait_for, fail_on = request_from(params), params["wait_for"], params["fail_on"]
-    result = {"changed": False, **run(lambda seconds: look(request, seconds=seconds), wait_for=wait_for, baseline=params["baseline"])}
-    if wait_for is not None:
-        if result["held"] or fail_on == "never":
-            return result, None
-        said = ", ".join(f"{check} {status}" for check, status in troubled(result, wait_for).items()) or "they did not hold for long enough"
-        return result, NotRecovered(f"The checks were not ok within {result['waited']:.0f} s: {said}.")
-    if not must_fail(result["status"], fail_on=fail_on):
-        return result, None
-    worst = sorted({finding["check"] for finding in result["findings"] if finding["status"] == result["status"]})
-    return result, Unhealthy(f"Certificates are {result['status']}: {', '.join(worst)}.")
+    request = request_from(params)
+    question = question_from(params, checks=CHECKS, default=None, what="The certificates")
+    until = time.monotonic() + question.wait.timeout if question.wait else None
+
+    def one_look() -> Judged:
+        return look(request, seconds=None if until is None else until - time.monotonic(), asked=question.asked)
+
+    return answer(question, one_look)
 
 
 if __name__ == "__main__":

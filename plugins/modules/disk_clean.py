@@ -23,6 +23,7 @@ description:
 extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.mitigates
+  - oncall.incident.approved
 attributes:
   platform:
     platforms: linux
@@ -75,12 +76,6 @@ options:
     description: How much of O(max_files) this run has used already.
     type: int
     default: 0
-  approved:
-    description:
-      - Action ids of an approved plan. Only these are carried out.
-      - Omitted means no restriction. An empty list allows nothing.
-    type: list
-    elements: str
 seealso:
   - module: oncall.incident.disk_survey
   - module: oncall.incident.disk_health
@@ -113,8 +108,10 @@ changed:
   type: bool
 actions:
   description:
-    - One action per file, the biggest first. C(done) when the file is gone or empty, C(moved_on) when it is not the one any more that was
-      judged, C(refused) when the plan does not have it, C(failed) otherwise, which fails the task.
+    - One action per file, the biggest first, and one for each approved file that is no candidate any more. C(done) when the file is gone
+      or empty, C(not_needed) when it was gone before, C(moved_on) when it is not the one any more that was judged, C(refused) when the
+      plan does not have it or with a limit exceeded, C(not_permitted), C(failed) or C(unknown) otherwise, which fails the task.
+    - C(detail.why) says why in a word, C(detail.error) what the system said.
   returned: success
   type: list
   elements: dict
@@ -159,6 +156,7 @@ error:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.acting import APPROVED_SPEC, read_approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._host.cleaning import Limits, clean_up
@@ -181,7 +179,7 @@ def main() -> None:
             "max_files": {"type": "int", "default": 200},
             "max_bytes": {"type": "int", "default": 53687091200},
             "spent": {"type": "int", "default": 0},
-            "approved": {"type": "list", "elements": "str"},
+            "approved": APPROVED_SPEC,
         },
         supports_check_mode=True,
     )
@@ -190,7 +188,8 @@ def main() -> None:
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
         rules = [check_rule(Rule(**{**one, "min_age": parse_duration(one["min_age"], name="min_age")})) for one in params["rules"]]
         limits = Limits(max_files=params["max_files"], max_bytes=params["max_bytes"], spent=params["spent"])
-        return clean_up(rules, protect=params["protect"], limits=limits, approved=params["approved"], check_mode=module.check_mode)
+        approved = read_approved(params["approved"])
+        return clean_up(rules, protect=params["protect"], limits=limits, approved=approved, check_mode=module.check_mode)
 
     leave(module, work)
 

@@ -17,7 +17,13 @@ description:
 extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only
+  - oncall.incident.verdict
 options:
+  asked:
+    choices: [disk_space, disk_inodes, disk_writable]
+    default: [disk_space, disk_inodes, disk_writable]
+  fail_on:
+    default: never
   path:
     description: A file or directory on the file system. Where it cannot be reached, the nearest directory above that can.
     type: path
@@ -50,26 +56,79 @@ status:
   returned: success
   type: str
 findings:
-  description: The checks C(disk_space) and C(disk_inodes), in percent.
+  description: The checks C(disk_space) and C(disk_inodes), in percent, and C(disk_writable), critical where it is mounted read-only.
   returned: success
   type: list
   elements: dict
+  contains:
+    asked:
+      description: Whether the check is among O(asked).
+      type: bool
 skipped_checks:
   description: What could not be judged. File systems without a fixed number of inodes are here.
   returned: success
   type: list
   elements: dict
+  contains:
+    kind:
+      description: C(not_applicable) where there is no such thing, C(could_not_look) otherwise.
+      type: str
+checks:
+  description: The worst status of each check.
+  returned: success
+  type: dict
+asked:
+  description: The checks that had to be answered.
+  returned: success
+  type: list
+  elements: str
+healthy:
+  description: Whether all of RV(asked) are C(ok) or C(warning). Null when that could not be seen.
+  returned: success
+  type: bool
+remaining:
+  description: The checks beside the awaited ones that are not ok, and not worse than at the start.
+  returned: when O(baseline) is given
+  type: dict
+new:
+  description: The checks that are worse than at the start.
+  returned: when O(baseline) is given
+  type: dict
+held:
+  description: Whether no awaited check was critical or unknown, for as long as was asked.
+  returned: when O(wait_for) is given
+  type: bool
+waited:
+  description: Seconds until it held, or until the time was up.
+  returned: when O(wait_for) is given
+  type: float
+polls:
+  description: How often was looked.
+  returned: when O(wait_for) is given
+  type: int
+history:
+  description: The status of each awaited check whenever one changed.
+  returned: when O(wait_for) is given
+  type: list
+  elements: dict
+not_recovered:
+  description: Why it is not called recovered. Empty when it is.
+  returned: when O(wait_for) is given
+  type: str
 path:
   description: The path that was looked at.
   returned: success
   type: str
 """
 
-import os
+import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import judge_disk, nearest
+from ansible_collections.oncall.incident.plugins.module_utils._core.judging import answer, question_from, question_spec
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import DECISIVE
+from ansible_collections.oncall.incident.plugins.module_utils._host.looking import one_path
+from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
 
 def main() -> None:
@@ -78,15 +137,19 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "warning_percent": {"type": "float", "default": 80},
             "critical_percent": {"type": "float", "default": 90},
+            **question_spec(DECISIVE, default=DECISIVE),
         },
         supports_check_mode=True,
     )
-    limits = {"warning": module.params["warning_percent"], "critical": module.params["critical_percent"]}
-    try:
-        path, usage = nearest(module.params["path"], os.statvfs)
-    except IncidentError as exc:
-        module.fail_json(**exc.as_result())
-    module.exit_json(changed=False, path=path, **judge_disk(path, usage, **limits))
+    params = module.params
+
+    def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
+        question = question_from(params, checks=DECISIVE, default=DECISIVE, what="The disk")
+        return answer(question, lambda: one_path(
+            params["path"], asked=question.asked, warning=params["warning_percent"], critical=params["critical_percent"],
+        ))
+
+    leave(module, work)
 
 
 if __name__ == "__main__":

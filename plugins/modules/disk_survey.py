@@ -18,12 +18,20 @@ description:
 extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only
+  - oncall.incident.verdict
 attributes:
   platform:
     platforms: linux
 options:
+  asked:
+    choices: [disk_space, disk_inodes, disk_writable, disk_growth, deleted_open]
+    default: [disk_space, disk_inodes, disk_writable]
+  fail_on:
+    default: never
   file_systems:
-    description: Mount points to judge. Empty means all local ones that can be written to.
+    description:
+      - Mount points to judge. Empty means all local ones that can be written to, and those that are mounted read-only although fstab(5)
+        says otherwise.
     type: list
     elements: path
     default: []
@@ -60,18 +68,6 @@ options:
     description: How many files and directories are named.
     type: int
     default: 20
-  wait_for:
-    description: Look again until no file system is critical, or the time is up.
-    type: dict
-    suboptions:
-      hold:
-        description: How long it has to stay so.
-        type: str
-        default: 0s
-      timeout:
-        description: How long to wait for it.
-        type: str
-        default: 1m
 seealso:
   - module: oncall.incident.disk_clean
   - module: oncall.incident.disk_health
@@ -102,19 +98,38 @@ status:
   returned: success
   type: str
 findings:
-  description: The checks C(disk_space), C(disk_inodes), C(disk_growth) for each file system, and C(deleted_open).
+  description:
+    - The checks C(disk_space), C(disk_inodes), C(disk_writable), C(disk_growth) for each file system, and C(deleted_open).
+    - A file system that is mounted read-only is critical. Its C(detail.kernel) has what the kernel said about the device last.
   returned: success
   type: list
   elements: dict
+  contains:
+    asked:
+      description: Whether the check is among O(asked).
+      type: bool
 skipped_checks:
   description: What could not be judged, and why.
   returned: success
   type: list
   elements: dict
+  contains:
+    kind:
+      description: C(not_applicable) where there is no such thing, C(could_not_look) otherwise.
+      type: str
 checks:
   description: The worst status of each check.
   returned: success
   type: dict
+asked:
+  description: The checks that had to be answered.
+  returned: success
+  type: list
+  elements: str
+healthy:
+  description: Whether all of RV(asked) are C(ok) or C(warning). Null when that could not be seen.
+  returned: success
+  type: bool
 deleted:
   description: "The biggest deleted files that are still open: path, pid, process, bytes."
   returned: success
@@ -133,8 +148,25 @@ full_reason:
   description: The same as a sentence with the highest percentage. Empty when none is full.
   returned: success
   type: str
+remaining:
+  description: The checks beside the awaited ones that are not ok, and not worse than at the start.
+  returned: when O(baseline) is given
+  type: dict
+new:
+  description: The checks that are worse than at the start.
+  returned: when O(baseline) is given
+  type: dict
+polls:
+  description: How often was looked.
+  returned: when O(wait_for) is given
+  type: int
+history:
+  description: The status of each awaited check whenever one changed.
+  returned: when O(wait_for) is given
+  type: list
+  elements: dict
 held:
-  description: Whether no file system was critical, for as long as was asked.
+  description: Whether no awaited check was critical or unknown, for as long as was asked.
   returned: when O(wait_for) is given
   type: bool
 waited:
@@ -147,14 +179,14 @@ not_recovered:
   type: str
 """
 
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import told
-from ansible_collections.oncall.incident.plugins.module_utils._host.looking import Survey, survey, wait_until_roomy
+from ansible_collections.oncall.incident.plugins.module_utils._core.judging import answer, question_from, question_spec
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import CHECKS, DECISIVE
+from ansible_collections.oncall.incident.plugins.module_utils._host.looking import Survey, survey
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
 
@@ -170,27 +202,21 @@ def main() -> None:
             "look_below": {"type": "list", "elements": "path", "default": []},
             "look_for": {"type": "str", "default": "10s"},
             "most": {"type": "int", "default": 20},
-            "wait_for": {"type": "dict", "options": {
-                "hold": {"type": "str", "default": "0s"},
-                "timeout": {"type": "str", "default": "1m"},
-            }},
+            **question_spec(CHECKS, default=DECISIVE),
         },
         supports_check_mode=True,
     )
     params = module.params
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-        asked = Survey(
+        question = question_from(params, checks=CHECKS, default=DECISIVE, what="The disk")
+        wanted = Survey(
             sample=parse_duration(params["sample"], name="sample"), full_within=parse_duration(params["full_within"], name="full_within"),
-            look_for=parse_duration(params["look_for"], name="look_for"), file_systems=params["file_systems"],
+            look_for=parse_duration(params["look_for"], name="look_for"), file_systems=params["file_systems"], asked=question.asked,
             warning_percent=params["warning_percent"], critical_percent=params["critical_percent"],
             deleted_warning_bytes=params["deleted_warning_bytes"], look_below=params["look_below"], most=params["most"],
         )
-        if params["wait_for"] is None:
-            return {"changed": False, **told(survey(asked))}, None
-        hold, timeout = (parse_duration(params["wait_for"][name], name=f"wait_for.{name}") for name in ("hold", "timeout"))
-        waited = wait_until_roomy(asked, hold=hold, timeout=timeout, clock=time.monotonic, sleep=time.sleep)
-        return {"changed": False, **told(waited)}, None
+        return answer(question, lambda: survey(wanted), brief=lambda: survey(wanted.brief()))
 
     leave(module, work)
 

@@ -19,7 +19,13 @@ extends_documentation_fragment:
   - oncall.incident.fail2ban
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only
+  - oncall.incident.verdict
 options:
+  asked:
+    choices: [server, jails, bans, jail_log, database, ban_rules, leftover_rules]
+    default: [server, jails, bans, jail_log, database, ban_rules, leftover_rules]
+  fail_on:
+    default: never
   expected_jails:
     description: Jails that must be there.
     type: list
@@ -64,6 +70,48 @@ skipped_checks:
   returned: success
   type: list
   elements: dict
+checks:
+  description: The worst status of each check.
+  returned: success
+  type: dict
+asked:
+  description: The checks that had to be answered.
+  returned: success
+  type: list
+  elements: str
+healthy:
+  description: Whether all of RV(asked) are C(ok). Null when that could not be seen, or nothing was asked.
+  returned: success
+  type: bool
+remaining:
+  description: The checks beside the awaited ones that are not ok, and not worse than at the start.
+  returned: with O(baseline)
+  type: dict
+new:
+  description: The checks that are worse than at the start.
+  returned: with O(baseline)
+  type: dict
+held:
+  description: Whether the awaited checks were good for as long as they should.
+  returned: with O(wait_for)
+  type: bool
+waited:
+  description: How long was waited, in seconds.
+  returned: with O(wait_for)
+  type: float
+polls:
+  description: How often was looked.
+  returned: with O(wait_for)
+  type: int
+history:
+  description: The status of each awaited check whenever one changed.
+  returned: with O(wait_for)
+  type: list
+  elements: dict
+not_recovered:
+  description: Why it is not called recovered. Empty when it is.
+  returned: with O(wait_for)
+  type: str
 jails:
   description: The jails with their bans, actions and logs; C(recidive) tells those for repeat offenders.
   returned: success
@@ -83,8 +131,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend
-from ansible_collections.oncall.incident.plugins.module_utils._bans.health import judge_daemon, unreachable
+from ansible_collections.oncall.incident.plugins.module_utils._bans.health import CHECKS, judge_daemon, unreachable
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach, IncidentError
+from ansible_collections.oncall.incident.plugins.module_utils._core.judging import Judged, answer, question_from, question_spec
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.filters import KINDS
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
@@ -97,27 +146,34 @@ def main() -> None:
             "expected_jails": {"type": "list", "elements": "str", "default": []},
             "warning_bans": {"type": "int"},
             "verify": {"type": "list", "elements": "str", "choices": list(KINDS), "default": ["auto"]},
+            **question_spec(CHECKS, default=CHECKS),
         },
         supports_check_mode=True,
     )
     params = module.params
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-        try:
-            backend = open_backend(params)
-        except CannotReach as exc:
-            return {"changed": False, **unreachable(exc)}, None
-        try:
-            said = judge_daemon(
-                backend, run=run, expected_jails=params["expected_jails"], verify=params["verify"], warning_bans=params["warning_bans"],
-            )
-        except CannotReach as exc:
-            said = unreachable(exc)
-        finally:
-            backend.close()
-        return {"changed": False, **said}, None
+        question = question_from(params, checks=CHECKS, default=CHECKS, what="The daemon")
+        return answer(question, lambda: look(params, question.asked))
 
     leave(module, work)
+
+
+def look(params: t.Mapping[str, t.Any], asked: t.Optional[t.Sequence[str]]) -> Judged:
+    """One look, over a connection of its own."""
+    try:
+        backend = open_backend(params)
+    except CannotReach as exc:
+        return unreachable(exc, asked=asked)
+    try:
+        return judge_daemon(
+            backend, run=run, expected_jails=params["expected_jails"], verify=params["verify"], warning_bans=params["warning_bans"],
+            asked=asked,
+        )
+    except CannotReach as exc:
+        return unreachable(exc, asked=asked)
+    finally:
+        backend.close()
 
 
 if __name__ == "__main__":

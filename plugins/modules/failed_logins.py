@@ -18,7 +18,13 @@ description:
 extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only
+  - oncall.incident.verdict
 options:
+  asked:
+    choices: [failed_logins, login_after_failures]
+    default: [failed_logins, login_after_failures]
+  fail_on:
+    default: never
   since:
     description: How far back to look.
     type: str
@@ -76,7 +82,8 @@ status:
   type: str
 findings:
   description:
-    - The check C(failed_logins), by the address with most failures, and C(login_after_failures) where such an address got in.
+    - The check C(failed_logins), by the address with most failures, and C(login_after_failures), critical where such an address got in.
+    - A source that could not be read, or not back to O(since), makes both unknown.
   returned: success
   type: list
   elements: dict
@@ -85,6 +92,48 @@ skipped_checks:
   returned: success
   type: list
   elements: dict
+checks:
+  description: The worst status of each check.
+  returned: success
+  type: dict
+asked:
+  description: The checks that had to be answered.
+  returned: success
+  type: list
+  elements: str
+healthy:
+  description: Whether all of RV(asked) are C(ok). Null when that could not be seen, or nothing was asked.
+  returned: success
+  type: bool
+remaining:
+  description: The checks beside the awaited ones that are not ok, and not worse than at the start.
+  returned: with O(baseline)
+  type: dict
+new:
+  description: The checks that are worse than at the start.
+  returned: with O(baseline)
+  type: dict
+held:
+  description: Whether the awaited checks were good for as long as they should.
+  returned: with O(wait_for)
+  type: bool
+waited:
+  description: How long was waited, in seconds.
+  returned: with O(wait_for)
+  type: float
+polls:
+  description: How often was looked.
+  returned: with O(wait_for)
+  type: int
+history:
+  description: The status of each awaited check whenever one changed.
+  returned: with O(wait_for)
+  type: list
+  elements: dict
+not_recovered:
+  description: Why it is not called recovered. Empty when it is.
+  returned: with O(wait_for)
+  type: str
 worst:
   description: The addresses with most failures, with their count, first and last, users, and how often they got in.
   returned: success
@@ -124,7 +173,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import count, judge_logins
+from ansible_collections.oncall.incident.plugins.module_utils._core.judging import Judged, answer, question_from, question_spec
+from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import CHECKS, count, judge_logins
 from ansible_collections.oncall.incident.plugins.module_utils._logins.sources import read_events
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
@@ -141,22 +191,29 @@ def main() -> None:
             "critical_count": {"type": "int", "default": 100},
             "suspicious_count": {"type": "int"},
             "max_addresses": {"type": "int", "default": 50},
+            **question_spec(CHECKS, default=CHECKS),
         },
         supports_check_mode=True,
     )
     params = module.params
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-        since = time.time() - parse_duration(params["since"], name="since")
-        events, skipped, read = read_events(
-            journal=params["journal"], logs=params["logs"], since=since, max_bytes=max(params["max_kib"], 1) * 1024,
-            seconds=parse_duration(params["timeout"], name="timeout"),
-        )
-        said = judge_logins(
-            count(events, since=since), warning=params["warning_count"], critical=params["critical_count"],
-            max_addresses=max(params["max_addresses"], 1), since=since, skipped=skipped, suspicious=params["suspicious_count"],
-        )
-        return {"changed": False, "read": read, **said}, None
+        question = question_from(params, checks=CHECKS, default=CHECKS, what="Logins")
+        back, seconds = parse_duration(params["since"], name="since"), parse_duration(params["timeout"], name="timeout")
+
+        def one_look() -> Judged:
+            since = time.time() - back
+            events, skipped, read = read_events(
+                journal=params["journal"], logs=params["logs"], since=since, max_bytes=max(params["max_kib"], 1) * 1024, seconds=seconds,
+            )
+            judged = judge_logins(
+                count(events, since=since), warning=params["warning_count"], critical=params["critical_count"],
+                max_addresses=max(params["max_addresses"], 1), since=since, skipped=skipped, suspicious=params["suspicious_count"],
+                asked=question.asked,
+            )
+            return Judged(judged.verdict, {"read": read, **judged.more})
+
+        return answer(question, one_look)
 
     leave(module, work)
 

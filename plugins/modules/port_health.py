@@ -19,7 +19,13 @@ description:
 extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only
+  - oncall.incident.verdict
 options:
+  asked:
+    choices: [port]
+    default: [port]
+  fail_on:
+    default: never
   host:
     description: Name or address to connect to. Empty is the host that the module runs on.
     type: str
@@ -38,22 +44,6 @@ options:
     description: How long one attempt to connect may take.
     type: str
     default: 3s
-  wait_for:
-    description: Look again until all ports are ok and stay so.
-    type: dict
-    suboptions:
-      hold:
-        description: How long they must be ok without a break.
-        type: str
-        default: 10s
-      timeout:
-        description: How long it is waited for at most, the holding included.
-        type: str
-        default: 2m
-      interval:
-        description: Pause between two looks.
-        type: str
-        default: 1s
 seealso:
   - module: oncall.incident.firewall_trace
 """
@@ -92,6 +82,31 @@ skipped_checks:
   returned: success
   type: list
   elements: dict
+checks:
+  description: The worst status of each check.
+  returned: success
+  type: dict
+asked:
+  description: The checks that had to be answered.
+  returned: success
+  type: list
+  elements: str
+healthy:
+  description: Whether all of RV(asked) are C(ok). Null when that could not be seen, or nothing was asked.
+  returned: success
+  type: bool
+remaining:
+  description: The checks beside the awaited ones that are not ok, and not worse than at the start.
+  returned: with O(baseline)
+  type: dict
+new:
+  description: The checks that are worse than at the start.
+  returned: with O(baseline)
+  type: dict
+not_recovered:
+  description: Why it is not called recovered. Empty when it is.
+  returned: with O(wait_for)
+  type: str
 held:
   description: Whether they stayed ok for as long as they should.
   returned: with O(wait_for)
@@ -111,12 +126,16 @@ history:
   elements: dict
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._core.findings import verdict
-from ansible_collections.oncall.incident.plugins.module_utils._core.patience import await_ok, patience_from
+from ansible_collections.oncall.incident.plugins.module_utils._core.judging import Judged, answer, judge_look, question_from, question_spec
+from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._probe.ports import look
+
+CHECKS = ("port",)
 
 
 def main() -> None:
@@ -126,33 +145,26 @@ def main() -> None:
             "ports": {"type": "list", "elements": "int", "required": True},
             "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
             "timeout": {"type": "str", "default": "3s"},
-            "wait_for": {"type": "dict", "options": {
-                "hold": {"type": "str", "default": "10s"},
-                "timeout": {"type": "str", "default": "2m"},
-                "interval": {"type": "str", "default": "1s"},
-            }},
+            **question_spec(CHECKS, default=CHECKS),
         },
         supports_check_mode=True,
     )
     params = module.params
-    try:
+
+    def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
         wrong = [port for port in params["ports"] if not 1 <= port <= 65535]
         if wrong or not params["ports"]:
             raise BadInput(
-                f"ports: {wrong[0]} is no port." if wrong else "ports is empty.", hint="Give numbers from 1 to 65535.", argument="ports",
+                f"ports: {wrong[0]} is not a port." if wrong else "ports is empty.", hint="Give numbers from 1 to 65535.", argument="ports",
             )
         timeout = parse_duration(params["timeout"], name="timeout")
         if timeout <= 0:
             raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 3s.", argument="timeout")
-        patience = patience_from(params["wait_for"]) if params["wait_for"] else None
+        question = question_from(params, checks=CHECKS, default=CHECKS, what="The port")
         wanted = {"host": params["host"].strip(), "ports": sorted(set(params["ports"])), "protocol": params["protocol"], "timeout": timeout}
-        if patience:
-            seen = await_ok(lambda: look(**wanted), patience=patience)
-            module.exit_json(changed=False, **verdict(seen.findings, seen.skipped), **seen.as_dict())
-        findings, skipped = look(**wanted)
-        module.exit_json(changed=False, **verdict(findings, skipped))
-    except IncidentError as exc:
-        module.fail_json(**exc.as_result())
+        return answer(question, lambda: Judged(judge_look(*look(**wanted), asked=question.asked)))
+
+    leave(module, work)
 
 
 if __name__ == "__main__":

@@ -119,7 +119,8 @@ def ours(ports: list[int], ca_path: str) -> float:
     params = {name: option.get("default") for name, option in expiry_spec().items()}
     params.update(endpoints=[f"127.0.0.1:{port}" for port in ports], ca_path=ca_path, workers=WORKERS)
     began = time.monotonic()
-    result = look(request_from(params))
+    seen = look(request_from(params))
+    result = {**seen.as_result(), **seen.verdict.as_dict()}
     took = time.monotonic() - began
     if result["status"] != "ok" or len(result["certificates"]) != len(ports):
         raise RuntimeError(f"{result['status']}: {result['table'][:2000]}")

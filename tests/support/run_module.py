@@ -49,6 +49,7 @@ class Running:
 
     def __init__(
         self, name: str, args: Mapping[str, Any], *, check: bool, prefix: Sequence[str] = (), env: Mapping[str, str] | None = None,
+        user: int | None = None,
     ) -> None:
         paths = json.dumps([str(ROOT / ".collections"), str(ROOT)])
         self._process = subprocess.Popen(
@@ -56,7 +57,7 @@ class Running:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
         assert self._process.stdin is not None
-        json.dump({"name": name, "check": check, "args": dict(args)}, self._process.stdin)
+        json.dump({"name": name, "check": check, "args": dict(args), "user": user}, self._process.stdin)
         self._process.stdin.close()
         self._process.stdin = None
 
@@ -76,17 +77,25 @@ class Running:
 
 
 def start_module(
-    name: str, /, *, check: bool = False, prefix: Sequence[str] = (), env: Mapping[str, str] | None = None, **args: Any,
+    name: str, /, *, check: bool = False, prefix: Sequence[str] = (), env: Mapping[str, str] | None = None, user: int | None = None,
+    **args: Any,
 ) -> Running:
     """Start a module in a process of its own.
 
     Args:
         prefix: the argv of a program that runs it elsewhere: `ip netns exec NAME`.
         env: more of the environment.
+        user: id of the user that it becomes.
     """
-    return Running(name, args, check=check, prefix=prefix, env=env)
+    return Running(name, args, check=check, prefix=prefix, env=env, user=user)
 
 
 def serve(order: Mapping[str, Any]) -> None:
     """What the child process does."""
+    if order.get("user") is not None:
+        for name in ("ansible.module_utils.testing", f"{_MODULES}.{order['name']}"):  # while their files can be read
+            importlib.import_module(name)
+        os.setgroups([])
+        os.setgid(order["user"])
+        os.setuid(order["user"])
     sys.stdout.write(json.dumps(run_module(order["name"], check=order["check"], **order["args"])))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,14 @@ class Story:
         """A finding."""
         finding = findings.Finding(check, status, **{"observed": 97, "threshold": 90, "unit": "percent", **more})
         self.tell("finding", host=host, phase=phase, finding=finding.as_dict())
+
+    def verdict(self, phase: str, host: str, *, healthy: bool | None, asked: Sequence[str] = ("connections",), **more: Any) -> None:
+        """What a health check that asks something came to."""
+        self.tell("verdict", host=host, phase=phase, task="Judge", verdict={"healthy": healthy, "asked": list(asked), **more})
+
+    def place(self, host: str) -> None:
+        """Where investigate looks."""
+        self.tell("place", host=host, phase="investigate", place=f"PostgreSQL at {host}")
 
     def action(self, host: str, outcome: str, *, number: int = 1, query: str = "SELECT 1", **more: Any) -> None:
         """An action."""

@@ -97,6 +97,7 @@ class Catalogue:
             self._unit(
                 "lint, unit and contract tests", "make", "test", "ARGS=-q -m 'not slow' tests/unit tests/contract", fixed=True,
             ),
+            self._unit("conformance", sys.executable, *PYTEST, "tests/conformance", fixed=True),
             self._unit("demo as root", "make", "demo", fixed=True),
             self._unit("demo as a plain user", "bash", ".ci/demo-as-nobody", fixed=True),
             *(

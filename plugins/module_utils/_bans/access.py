@@ -14,7 +14,7 @@ import typing as t
 
 from .._core.addresses import Network, Span, canonical, read_network
 from .._core.errors import CannotReach
-from .._core.findings import CRITICAL, OK, Finding, Skipped
+from .._core.findings import CRITICAL, NOT_APPLICABLE, OK, WARNING, Finding, Skipped
 from .._firewall.decisions.packet_filter import Block
 from .._firewall.filters import AUTO, Filters, read_filters
 from .._module.programs import Run
@@ -24,6 +24,9 @@ from .decisions import access
 from .decisions.replies import Ban
 
 DAEMON = "daemon"
+CHECKS = (DAEMON, access.LET_IN, access.NOT_BANNED, access.KEPT_OUT)
+#: Of a network, some of whose addresses are let in, or kept out, that is told and does not hold anything up.
+GOOD = (OK, WARNING)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +46,15 @@ class Question:
     ports: t.Sequence[int]
     protocol: str
     daemon: bool
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The checks that the question is about."""
+        asked = {
+            DAEMON: self.daemon, access.LET_IN: self.let_in, access.NOT_BANNED: self.not_banned or self.operators,
+            access.KEPT_OUT: self.kept_out,
+        }
+        return tuple(check for check, there in asked.items() if there)
 
 
 def look(
@@ -73,13 +85,17 @@ def look(
         span = Span.of(network)
         findings.append(access.judge_let_in(asked, span, bans=bans, blocks=_blocks(filters, question, span),
                                             blind=filters.blind_for(span)))
-    for asked, network in _pairs(_with_operators(question, proc)):
+    spared = _with_operators(question, proc)
+    skipped = filters.not_read()
+    if question.operators and not spared:
+        skipped.append(Skipped(access.NOT_BANNED, f"nobody_logged_in: {access.ABSENT['nobody_logged_in']}.", kind=NOT_APPLICABLE))
+    for asked, network in _pairs(spared):
         span = Span.of(network)
         findings.append(access.judge_not_banned(asked, span, bans=bans, blocks=filters.blocks(span), blind=filters.blind_for(span)))
     for asked, network in _pairs(question.kept_out):
         # The ports that its ban is about are the jail's to choose.
         findings.append(access.judge_kept_out(asked, blocks=filters.blocks(Span.of(network))))
-    return findings, filters.not_read()
+    return findings, skipped
 
 
 def _with_operators(question: Question, proc: str) -> dict[str, t.Sequence[Network]]:

@@ -23,7 +23,7 @@ from .._core.errors import CannotReach, Locked
 from .._core.excerpt import read_end
 from .._module.programs import find, run
 from .client import Clock, Server
-from .database import MAX_LINES, Stored, Unreadable, read_bans, tidy
+from .database import MAX_LINES, Stored, Unkept, read_bans, tidy
 from .decisions.replies import Ban
 
 FAIL2BAN, CROWDSEC = "fail2ban", "crowdsec"
@@ -124,7 +124,7 @@ class Fail2ban:
         """What its database has."""
         path = self.server.database()
         if path is None:
-            raise Unreadable("fail2ban keeps no database")
+            raise Unkept("fail2ban keeps no database")
         return read_bans(path, bans)
 
     def lines(self, bans: t.Sequence[Ban]) -> dict[tuple[str, str], list[str]]:

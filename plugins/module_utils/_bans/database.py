@@ -47,6 +47,10 @@ class Unreadable(ValueError):
     """The database cannot be read, and why."""
 
 
+class Unkept(Unreadable):
+    """The daemon keeps none."""
+
+
 def read_bans(path: str, bans: t.Iterable[Ban]) -> dict[tuple[str, str], Stored]:
     """The rows of these bans, by jail and entry; those that are not there are left out.
 

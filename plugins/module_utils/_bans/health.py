@@ -12,23 +12,36 @@ import os
 import typing as t
 
 from .._core.errors import Blind, CannotReach, IncidentError
-from .._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped, judge, verdict
+from .._core.findings import CRITICAL, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding, Skipped, judge
+from .._core.judging import Judged, judge_look
 from .._firewall.decisions.packet_filter import EXACT, FAIL2BAN, owner_of
 from .._firewall.filters import Filters, read_filters
 from .._module.programs import Run
 from .daemons import Backend, Fail2ban
-from .database import Unreadable
+from .database import Unkept, Unreadable
 from .decisions.replies import Ban
 
+CHECKS = ("server", "jails", "bans", "jail_log", "database", "ban_rules", "leftover_rules")
+#: Why a check does not apply.
+ABSENT = {
+    "no_database": "fail2ban keeps no database, so a restart forgets every ban",
+    "not_of_this_daemon": "only fail2ban has it",
+    "filters_elsewhere": "the actions of the jail are not known to filter on this host",
+    "not_asked_for": "the packet filter was not to be read",
+}
 #: Beginnings of the names of fail2ban's own actions that write into this host's filters.
 FILTER_ACTIONS = ("iptables", "nftables", "firewallcmd", "ufw", "hostsdeny", "route", "shorewall", "apf")
 #: A sick daemon is a result; not being allowed to see is not.
 _SICK = frozenset({"no_socket", "not_running", "timeout", "broken", "unreachable", "refused", "no_daemon"})
 _MAX_SHOWN = 10
+_OF_RULES = ("ban_rules", "leftover_rules")
 
 
-def unreachable(exc: CannotReach) -> dict[str, t.Any]:
+def unreachable(exc: CannotReach, *, asked: t.Optional[t.Sequence[str]]) -> Judged:
     """The verdict on a daemon that does not answer.
+
+    Args:
+        asked: the checks that must be answered.
 
     Raises:
         CannotReach: we may not see it, which says nothing about it.
@@ -37,13 +50,21 @@ def unreachable(exc: CannotReach) -> dict[str, t.Any]:
         raise exc
     finding = Finding("server", CRITICAL, observed=str(exc.facts.get("reason")), hint=f"{exc.message} {exc.hint or ''}".strip(),
                       detail={"message": exc.message})
-    return {**verdict([finding]), "jails": [], "backend": {"name": "", "version": "", "via": "", "notes": []}, "count": 0}
+    skipped = [Skipped(check, "no_answer: the daemon does not answer") for check in CHECKS if check != "server"]
+    return Judged(judge_look([finding], skipped, asked=asked), {
+        "jails": [], "backend": {"name": "", "version": "", "via": "", "notes": []}, "count": 0,
+    })
 
 
 def judge_daemon(
     backend: Backend, *, run: Run, expected_jails: t.Sequence[str], verify: t.Sequence[str], warning_bans: int | None,
-) -> dict[str, t.Any]:
-    """The verdict on a daemon that answers."""
+    asked: t.Optional[t.Sequence[str]],
+) -> Judged:
+    """The verdict on a daemon that answers.
+
+    Args:
+        asked: the checks that must be answered.
+    """
     daemon = backend.describe()
     jails = backend.jails()
     bans = backend.bans(jails)
@@ -57,11 +78,15 @@ def judge_daemon(
         actions = {jail: backend.server.texts(jail, "actions") for jail in jails}
         findings += _logs(backend, jails)
         findings += _database(backend, bans, skipped)
-    if verify:
+    else:
+        skipped += [_absent(check, "not_of_this_daemon") for check in ("jail_log", "database")]
+    if not verify:
+        skipped += [_absent(check, "not_asked_for") for check in _OF_RULES]
+    else:
         try:
             filters = read_filters(verify, run=run, jails=jails)
         except Blind as exc:
-            skipped.append(Skipped("rules", exc.message, exc.hint or ""))
+            skipped += [Skipped(check, exc.message, exc.hint or "") for check in _OF_RULES]
         else:
             skipped += filters.skipped
             findings += _rules(backend, filters, jails, bans, actions, skipped)
@@ -71,7 +96,11 @@ def judge_daemon(
          "logs": backend.logs(jail) if isinstance(backend, Fail2ban) else []}
         for jail in jails
     ]
-    return {**verdict(findings, skipped), "jails": listed, "backend": daemon, "count": len(bans)}
+    return Judged(judge_look(findings, skipped, asked=asked), {"jails": listed, "backend": daemon, "count": len(bans)})
+
+
+def _absent(check: str, code: str, about: str = "") -> Skipped:
+    return Skipped(check, f"{code}: {about}{ABSENT[code]}.", kind=NOT_APPLICABLE)
 
 
 def _jails(jails: t.Sequence[str], expected: t.Sequence[str], backend: Backend) -> list[Finding]:
@@ -98,6 +127,9 @@ def _logs(backend: Fail2ban, jails: t.Sequence[str]) -> list[Finding]:
 def _database(backend: Fail2ban, bans: t.Sequence[Ban], skipped: list[Skipped]) -> list[Finding]:
     try:
         stored = backend.stored(bans) if bans else {}
+    except Unkept:
+        skipped.append(_absent("database", "no_database"))
+        return []
     except Unreadable as exc:
         skipped.append(Skipped("database", str(exc), "Without it a restart forgets every ban."))
         return []
@@ -120,8 +152,7 @@ def _rules(
         if isinstance(backend, Fail2ban) and not any(name.startswith(FILTER_ACTIONS) for name in names) and own:
             seen = [ban for ban in own if ban.span is not None and _has_rule(filters, ban)]
             if not seen:
-                said = ", ".join(names) or "none"
-                skipped.append(Skipped(f"ban_rules of {jail}", f"its actions ({said}) are not known to filter on this host"))
+                skipped.append(_absent("ban_rules", "filters_elsewhere", f"{jail} ({', '.join(names) or 'no action'}): "))
                 continue
         missing = [ban for ban in own if not _has_rule(filters, ban)]
         if missing:

@@ -12,7 +12,8 @@ import typing as t
 
 from .._core.addresses import Network, Span, canonical
 from .._core.errors import Blind, IncidentError
-from .._core.findings import Skipped, verdict
+from .._core.findings import Skipped
+from .._core.judging import judge_look
 from .._firewall.decisions.tracing import cause_of, judge_listening, judge_trace
 from .._firewall.filters import Filters, read_filters
 from .._host.decisions.sockets_table import listeners
@@ -59,7 +60,7 @@ def trace(
     if listening is not None and port is not None:
         findings.append(judge_listening(port, protocol or "tcp", [canonical(one) for one in listening]))
     return {
-        **verdict(findings, skipped), "addresses": looked, "filters": filters.read, "jails": jails,
+        **judge_look(findings, skipped).as_dict(), "addresses": looked, "filters": filters.read, "jails": jails,
         "blocks": [{"address": one["address"], **block} for one in looked for block in t.cast("list[dict[str, t.Any]]", one["blocks"])],
     }
 

@@ -152,11 +152,11 @@ class _Probe:
             except ssl.SSLCertVerificationError as exc:
                 trust = Trust(verified=False, reason=exc.verify_message, code=exc.verify_code)
             except ssl.SSLError as exc:
-                trust = Trust(reason=f"a client with default settings cannot connect: {explain(exc, self._means.timeout)}")
+                trust = Trust(unusable=True, reason=explain(exc, self._means.timeout))
             except OSError as exc:
                 if not isinstance(exc, ConnectionError) or isinstance(exc, ConnectionRefusedError):
                     raise
-                trust = Trust(reason=f"a client with default settings cannot connect: {explain(exc, self._means.timeout)}")
+                trust = Trust(unusable=True, reason=explain(exc, self._means.timeout))
         if shaken is None:
             shaken, skew = self._look_only()
         if not shaken.served:

@@ -12,6 +12,7 @@ import typing as t
 
 from .._core.durations import parse_duration
 from .._core.errors import BadInput
+from .._core.judging import question_spec
 from .._probe.handshake import Contexts
 from .asking import Asking
 from .decisions.targets import Targets, targets_from
@@ -24,7 +25,6 @@ from .look import Request
 
 def expiry_spec() -> dict[str, t.Any]:
     """The argument spec of cert_expiry."""
-    names = list(CHECKS)
     return {
         "endpoints": {"type": "list", "elements": "raw", "default": []},
         "files": {"type": "list", "elements": "raw", "default": []},
@@ -53,14 +53,7 @@ def expiry_spec() -> dict[str, t.Any]:
         "workers": {"type": "int", "default": 64},
         "timeout": {"type": "str", "default": "10s"},
         "max_seconds": {"type": "str", "default": "5m"},
-        "fail_on": {"type": "str", "choices": ["never", "critical", "warning"], "default": "never"},
-        "wait_for": {"type": "dict", "options": {
-            "checks": {"type": "list", "elements": "str", "choices": names, "required": True},
-            "hold": {"type": "str", "default": "5s"},
-            "timeout": {"type": "str", "default": "60s"},
-            "interval": {"type": "str", "default": "1s"},
-        }},
-        "baseline": {"type": "dict"},
+        **question_spec(CHECKS),
     }
 
 

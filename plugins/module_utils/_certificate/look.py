@@ -14,6 +14,7 @@ import fnmatch
 import time
 import typing as t
 
+from .._core.judging import Judged
 from . import asking as after
 from . import endpoint as endpoints
 from . import files
@@ -65,10 +66,11 @@ class _Job:
     again: t.Optional[t.Callable[[Seen, tuple[bytes, ...]], Seen]] = None
 
 
-def look(request: Request, *, seconds: t.Optional[float] = None) -> dict[str, t.Any]:
-    """One look at all targets; the module's result without what Ansible adds.
+def look(request: Request, *, seconds: t.Optional[float] = None, asked: t.Optional[t.Sequence[str]] = None) -> Judged:
+    """One look at all targets.
 
     Args:
+        asked: the checks that must be answered; None: all that a target is judged by.
         seconds: for it, where that is less than the request's max_seconds; never less than one target may take.
     """
     wall = request.max_seconds if seconds is None else min(request.max_seconds, max(seconds, request.means.timeout))
@@ -84,7 +86,7 @@ def look(request: Request, *, seconds: t.Optional[float] = None) -> dict[str, t.
     everything = [one for found in judged for one in found]
     for one in everything:
         expect(one)
-    return report(everything, now=now)
+    return report(everything, now=now, asked=asked)
 
 
 def _jobs(request: Request) -> tuple[list[_Job], list[tuple[int, Pair]]]:

@@ -41,6 +41,7 @@ class Finding:
         hint: what to do about it; empty when ok, unless something better is advised all the same.
         subject: what the finding is about where a check judges several things (a slot, a database).
         detail: further JSON-like data for the report.
+        asked: whether its check is one that had to be answered; None in records from before that was told.
     """
 
     check: str
@@ -51,6 +52,7 @@ class Finding:
     hint: str = ""
     subject: str = ""
     detail: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    asked: t.Optional[bool] = None
 
     def as_dict(self) -> dict[str, t.Any]:
         """The finding as it appears in results and records."""
@@ -64,19 +66,33 @@ class Finding:
             BadInput: names the key that is missing or of another type.
         """
         given = Reading("finding", data)
+        asked = data.get("asked")
         return cls(
             check=given.text("check"), status=given.text("status"), observed=data.get("observed"), threshold=data.get("threshold"),
             unit=given.text("unit", ""), hint=given.text("hint", ""), subject=given.text("subject", ""), detail=given.mapping("detail", {}),
+            asked=asked if isinstance(asked, bool) else None,
         )
+
+
+#: Why a check has no finding. The product has no such thing: an unknown command, an older version, another role of the server.
+NOT_APPLICABLE = "not_applicable"
+#: It has, and it could not be looked at: no permission, a time that is over, something unreadable. That is never health.
+COULD_NOT_LOOK = "could_not_look"
+SKIPPED_KINDS = (NOT_APPLICABLE, COULD_NOT_LOOK)
 
 
 @dataclasses.dataclass(frozen=True)
 class Skipped:
-    """A check that could not run. Never counts as ok."""
+    """A check that could not run. Never counts as ok.
+
+    Attributes:
+        kind: one of SKIPPED_KINDS; empty in records from before that was told.
+    """
 
     check: str
     reason: str
     hint: str = ""
+    kind: str = COULD_NOT_LOOK
 
     def as_dict(self) -> dict[str, t.Any]:
         """The skipped check as it appears in results and records."""
@@ -90,7 +106,11 @@ class Skipped:
             BadInput: names the key that is missing or of another type.
         """
         given = Reading("skipped check", data)
-        return cls(check=given.text("check"), reason=given.text("reason"), hint=given.text("hint", ""))
+        kind = given.text("kind", "")
+        return cls(
+            check=given.text("check"), reason=given.text("reason"), hint=given.text("hint", ""),
+            kind=kind if kind in ("", *SKIPPED_KINDS) else COULD_NOT_LOOK,
+        )
 
 
 def worst(statuses: t.Iterable[str]) -> str:

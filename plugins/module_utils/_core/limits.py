@@ -25,6 +25,23 @@ def require_spent(spent: int) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
+class Limit:
+    """How much may be changed now.
+
+    Attributes:
+        name: of the option.
+        most: how much, after what the run has used already.
+        stated: how that came about, for the message: "max_files 100, 3 used already".
+        unit: of what is counted, where it is not the targets: bytes.
+    """
+
+    name: str
+    most: int
+    stated: str
+    unit: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Budget:
     """How many targets a run may change.
 
@@ -53,6 +70,17 @@ class Budget:
             share = int((population + self.spent) * self.max_percent / 100)
             allowed = min(allowed, max(share, 1 if self.max_percent > 0 else 0))
         return max(allowed - self.spent, 0)
+
+    def limit(self, population: int, *, name: str = "max_victims") -> Limit:
+        """What may be changed now of a population of this size.
+
+        Args:
+            name: of the option that gives the absolute limit.
+        """
+        share = "" if self.max_percent is None else f", max_percent {self.max_percent:g} of {population}"
+        return Limit(
+            name=name, most=self.allowance(population), stated=f"{name} {self.max_count}{share}, {self.spent} used already",
+        )
 
     def as_dict(self) -> dict[str, t.Any]:
         """The limits as they enter results and the plan's hash (not what is spent: that is no limit)."""

@@ -13,7 +13,7 @@ import typing as t
 
 from .._core.addresses import Span
 from .._core.errors import Blind
-from .._core.findings import Skipped
+from .._core.findings import COULD_NOT_LOOK, NOT_APPLICABLE, Skipped
 from .._module.programs import Run
 from .decisions.iptables_rules import parse_ipsets, parse_save, variant_of
 from .decisions.nft_ruleset import Unreadable, parse_nft
@@ -37,7 +37,6 @@ class Filters:
     Attributes:
         read: the kinds that could be read.
         skipped: the kinds that could not, and why.
-        absent: those of them that are not on this host, which is no blindness.
         blind: what could not be read of what drops packets here, with the IP version that it is about.
     """
 
@@ -50,7 +49,6 @@ class Filters:
     rich_rules: str = ""
     route_get: t.Optional[Run] = None
     jails: tuple[str, ...] = ()
-    absent: set[str] = dataclasses.field(default_factory=set)
     blind: list[tuple[tuple[int, ...], str]] = dataclasses.field(default_factory=list)
     _walker: t.Optional[Walker] = None
 
@@ -60,7 +58,11 @@ class Filters:
 
     def not_read(self) -> list[Skipped]:
         """What is on this host and could not be read."""
-        return [one for one in self.skipped if one.check not in self.absent]
+        return [one for one in self.skipped if one.kind != NOT_APPLICABLE]
+
+    def skip(self, kind: str, reason: str, *, missing: bool) -> None:
+        """Note that a kind was not read: it is not on this host, or it could not be."""
+        self.skipped.append(Skipped(kind, reason, kind=NOT_APPLICABLE if missing else COULD_NOT_LOOK))
 
     @property
     def walker(self) -> Walker:
@@ -123,10 +125,8 @@ def _require(kinds: t.Sequence[str], filters: Filters) -> None:
 def _read_nft(filters: Filters, run: Run, skip: t.Collection[tuple[str, str]]) -> None:
     ran = run(["nft", "-j", "list", "ruleset"])
     if ran.problem:
-        filters.skipped.append(Skipped(NFTABLES, ran.problem))
-        if ran.missing:
-            filters.absent.add(NFTABLES)
-        else:
+        filters.skip(NFTABLES, ran.problem, missing=ran.missing)
+        if not ran.missing:
             filters.blind.append(((4, 6), f"nftables cannot be read: {ran.problem}"))
         return
     try:
@@ -169,18 +169,14 @@ def _read_iptables(filters: Filters, run: Run) -> tuple[list[Table], set[tuple[s
     if complete:
         filters.read.append(IPTABLES)
     else:
-        filters.skipped.append(Skipped(IPTABLES, "; ".join(problems)))
-        if missing:
-            filters.absent.add(IPTABLES)
+        filters.skip(IPTABLES, "; ".join(problems), missing=missing)
     return tables, ours
 
 
 def _read_ipsets(filters: Filters, run: Run) -> dict[str, AddressSet]:
     ran = run(["ipset", "save"])
     if ran.problem:
-        filters.skipped.append(Skipped(IPSET, ran.problem))
-        if ran.missing:
-            filters.absent.add(IPSET)
+        filters.skip(IPSET, ran.problem, missing=ran.missing)
         return {}  # a rule with a set that is not here is UNSEEN
     filters.read.append(IPSET)
     return parse_ipsets(ran.out)
@@ -195,9 +191,7 @@ def _read_routes(filters: Filters, run: Run) -> None:
                     raise ValueError(ran.problem)
                 filters.routes += parse_routes(ran.out.strip() or "[]")
             except ValueError as exc:
-                filters.skipped.append(Skipped(ROUTE, str(exc)))
-                if ran.missing:
-                    filters.absent.add(ROUTE)
+                filters.skip(ROUTE, str(exc), missing=ran.missing)
                 return
     filters.route_get = run
     filters.read.append(ROUTE)
@@ -206,9 +200,7 @@ def _read_routes(filters: Filters, run: Run) -> None:
 def _read_firewalld(filters: Filters, run: Run) -> None:
     ran = run(["firewall-cmd", "--list-all-zones"])
     if ran.problem:
-        filters.skipped.append(Skipped(FIREWALLD, ran.problem))
-        if ran.missing:
-            filters.absent.add(FIREWALLD)
+        filters.skip(FIREWALLD, ran.problem, missing=ran.missing)
         return
     filters.rich_rules = ran.out
     filters.read.append(FIREWALLD)

@@ -14,13 +14,19 @@ import socket
 import time
 import typing as t
 
-from .._core import actions
+from .._core import actions, why
+from .._core.acting import Candidate, Sight, Subject, act, answered
+from .._core.actions import Action, Approved
 from .._core.errors import IncidentError
+from .._core.limits import Limit, require_spent
+from .._module.lock import acting_alone
 from . import files
-from .decisions.cleaning import Candidate, File, Rule, choose, within_limits
+from .decisions.cleaning import VERBS, File, Found, Rule, choose
 
 #: Spared files that a result names; the rest is counted in `spared_more`.
 MOST_SPARED = 100
+#: Candidates that a result names where a limit refuses them.
+_MOST_NAMED = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,19 +37,23 @@ class Limits:
     max_bytes: int
     spent: int = 0
 
+    def __post_init__(self) -> None:
+        require_spent(self.spent)
+
     def as_dict(self) -> dict[str, t.Any]:
         """As they enter results and the plan's hash."""
         return {"max_files": self.max_files, "max_bytes": self.max_bytes}
 
-
-class CleaningFailed(IncidentError):
-    """Some files could not be cleaned."""
-
-    kind = "cleaning_failed"
+    def now(self) -> tuple[Limit, Limit]:
+        """What may be cleaned now."""
+        return (
+            Limit("max_files", max(self.max_files - self.spent, 0), f"max_files {self.max_files}, {self.spent} used already"),
+            Limit("max_bytes", self.max_bytes, f"max_bytes {self.max_bytes}", unit="bytes"),
+        )
 
 
 def clean_up(
-    rules: t.Sequence[Rule], *, protect: t.Sequence[str], limits: Limits, approved: t.Sequence[str] | None, check_mode: bool,
+    rules: t.Sequence[Rule], *, protect: t.Sequence[str], limits: Limits, approved: t.Optional[t.Sequence[Approved]], check_mode: bool,
 ) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
     """Clean what the rules allow.
 
@@ -51,46 +61,66 @@ def clean_up(
         The result, and the problem that fails the task.
 
     Raises:
-        IncidentError: bad rules, blindness, or more than the limits; nothing was touched.
+        IncidentError: bad rules, blindness, or another run at work; nothing was touched.
     """
-    opened = files.open_files()
-    found: list[tuple[File, Rule]] = []
-    devices: dict[str, int] = {}
-    avoided: list[str] = []
-    now = time.time()
-    for rule in rules:
-        if not os.path.lexists(rule.directory):
-            avoided.append(f"{rule.directory}: is not there")
-            continue
-        there, device, not_entered = files.find(rule, opened=opened, now=now)
-        devices[rule.directory] = device
-        avoided += not_entered
-        found += [(file, rule) for file in there]
-    candidates, spared = choose(found, protected=protect, devices=devices)
-    resource = f"host:{socket.gethostname()}"
-    planned = [(one, one.action(resource=resource)) for one in candidates]
-    covered = {action.id for _one, action in planned if actions.is_approved([action.id], approved)}
-    allowed = [one for one, action in planned if action.id in covered]
-    within_limits(allowed, max_files=limits.max_files, max_bytes=limits.max_bytes, spent=limits.spent)
-    done = []
-    for one, action in planned:
-        if action.id not in covered:
-            done.append(action.with_outcome(actions.REFUSED, why="not in the approved plan"))
-        else:
-            done.append(action if check_mode else _carry_out(one, action))
-    counted = (actions.PLANNED,) if check_mode else (actions.DONE,)
-    freed = sum(int(action.target["bytes"]) for action in done if action.outcome in counted)
-    result = {
-        **actions.result(done, check_mode=check_mode, limits=limits.as_dict(), protected=spared[:MOST_SPARED]),
-        "freed": freed, "avoided": avoided, "spared_more": max(len(spared) - MOST_SPARED, 0),
-    }
-    failed = actions.failed_actions(done)
-    if failed:
-        first = failed[0]
-        return result, CleaningFailed(f"{len(failed)} files could not be cleaned, first {first.target['path']}: {first.detail.get('why')}.")
-    return result, None
+    subject = _Files(rules, protect, limits)
+    done = act(subject, approved=approved, check_mode=check_mode)
+    counted = actions.PLANNED if check_mode else actions.DONE
+    return {
+        **done.as_result(limits=limits.as_dict()), "avoided": subject.avoided, "spared_more": subject.spared_more,
+        "freed": sum(candidate.target.file.allocated for candidate, action in done.acted if action.outcome == counted),
+    }, done.problem
 
 
-def _carry_out(one: Candidate, action: actions.Action) -> actions.Action:
-    outcome, why = files.clean(one)
-    return action.with_outcome(outcome, **({"why": why} if why else {}))
+class _Files(Subject[Found]):
+    """The files of this host that rules name."""
+
+    verbs = VERBS
+    noun, done = "files", "cleaned"
+    advice = "Look at the candidates; narrow the rules, or raise the limit if it is right."
+
+    def __init__(self, rules: t.Sequence[Rule], protect: t.Sequence[str], limits: Limits) -> None:
+        self._rules, self._protect, self._limits = rules, protect, limits
+        self.resource = f"host:{socket.gethostname()}"
+        self.avoided: list[str] = []
+        self.spared_more = 0
+        self._spared: dict[str, str] = {}
+
+    def alone(self) -> t.ContextManager[None]:
+        return acting_alone(f"files of {self.resource}")
+
+    def look(self) -> Sight[Found]:
+        opened, now = files.open_files(), time.time()
+        found: list[tuple[File, Rule]] = []
+        devices: dict[str, int] = {}
+        for rule in self._rules:
+            if not os.path.lexists(rule.directory):
+                self.avoided.append(f"{rule.directory}: is not there")
+                continue
+            there, devices[rule.directory], not_entered = files.find(rule, opened=opened, now=now)
+            self.avoided += not_entered
+            found += [(file, rule) for file in there]
+        taken, spared = choose(found, protected=self._protect, devices=devices)
+        self._spared = {one.name: one.reasons[0] for one in spared}
+        self.spared_more = max(len(spared) - MOST_SPARED, 0)
+        return Sight(
+            candidates=[Candidate(one, one.action(resource=self.resource), uses={"max_bytes": one.file.allocated}) for one in taken],
+            protected=tuple(spared[:MOST_SPARED]), limits=self._limits.now(),
+        )
+
+    def carry_out(self, candidate: Candidate[Found]) -> Action:
+        cleaned = files.clean(candidate.target)
+        detail = {key: text for key, text in (("why", cleaned.why), ("error", cleaned.error)) if text}
+        return candidate.action.with_outcome(cleaned.outcome, **detail)
+
+    def answer(self, one: Approved) -> Action:
+        path, inode = str(one.identity.get("path", "")), one.identity.get("inode")
+        now = files.inode_of(path)
+        if now is None:
+            return answered(one, actions.NOT_NEEDED, why.GONE_ALREADY)
+        if now != inode:
+            return answered(one, actions.MOVED_ON, why.IDENTITY_CHANGED)
+        return answered(one, actions.MOVED_ON, why.NO_LONGER_MATCHES, error=self._spared.get(path, "no rule takes it now"))
+
+    def told_over(self, limit: Limit, chosen: t.Sequence[Candidate[Found]]) -> dict[str, t.Any]:
+        return {"candidates": [one.target.brief() for one in chosen[:_MOST_NAMED]]}

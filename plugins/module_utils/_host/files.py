@@ -17,8 +17,10 @@ import stat
 import time
 import typing as t
 
+from .._core import why
+from .._core.actions import DONE, FAILED, MOVED_ON, NOT_NEEDED, NOT_PERMITTED
 from .._core.errors import BadInput, Blind
-from .decisions.cleaning import REMOVE, Candidate, File, Rule, data_in
+from .decisions.cleaning import REMOVE, File, Found, Rule, data_in
 
 #: Entries that one rule may look at; a directory with more is not walked to its end.
 MOST_ENTRIES = 200_000
@@ -174,49 +176,64 @@ def as_file(path: str, seen: os.stat_result, *, opened: Open, now: float) -> Fil
     )
 
 
-def clean(one: Candidate) -> tuple[str, str]:
-    """Remove or truncate a file if it still is the one that was judged, and measure it.
+class Cleaned(t.NamedTuple):
+    """What came of cleaning a file: `outcome` and `why` of its action, and the system's words."""
 
-    Returns:
-        Outcome (done, moved_on, failed) and why.
-    """
+    outcome: str
+    why: str = ""
+    error: str = ""
+
+
+def clean(one: Found) -> Cleaned:
+    """Remove or truncate a file if it still is the one that was judged, and measure it."""
     folder, name = os.path.split(one.file.path)
     try:
         with directory(folder) as descriptor:
             seen = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
             if (seen.st_dev, seen.st_ino, stat.S_IFMT(seen.st_mode)) != (one.file.device, one.file.inode, stat.S_IFMT(one.file.mode)):
-                return "moved_on", "another file has its name now"
+                return Cleaned(MOVED_ON, why.IDENTITY_CHANGED)
             if time.time() - seen.st_mtime < one.rule.min_age:
-                return "moved_on", "it was written to since"
+                return Cleaned(MOVED_ON, why.NO_LONGER_MATCHES, "it was written to since")
             if one.rule.operation == REMOVE:
                 os.unlink(name, dir_fd=descriptor)
                 return _gone(descriptor, name, one)
             return _emptied(descriptor, name, one)
     except BadInput as exc:
-        return "failed", exc.message
+        return Cleaned(FAILED, why.CANNOT_LOOK, exc.message)
     except FileNotFoundError:
-        return "moved_on", "it is gone already"
+        return Cleaned(NOT_NEEDED, why.GONE_ALREADY)
+    except PermissionError as exc:
+        return Cleaned(NOT_PERMITTED, why.NOT_PERMITTED, str(exc.strerror))
     except OSError as exc:
-        return "failed", str(exc.strerror)
+        return Cleaned(FAILED, why.TARGET_REFUSED, str(exc.strerror))
 
 
-def _gone(descriptor: int, name: str, one: Candidate) -> tuple[str, str]:
+def _gone(descriptor: int, name: str, one: Found) -> Cleaned:
     try:
         seen = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
     except FileNotFoundError:
-        return "done", ""
-    return ("failed", "it is still there") if seen.st_ino == one.file.inode else ("done", "")
+        return Cleaned(DONE)
+    return Cleaned(FAILED, why.NOT_MEASURED, "it is still there") if seen.st_ino == one.file.inode else Cleaned(DONE)
 
 
-def _emptied(descriptor: int, name: str, one: Candidate) -> tuple[str, str]:
+def _emptied(descriptor: int, name: str, one: Found) -> Cleaned:
     handle = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptor)
     try:
         there = os.fstat(handle)
         if (there.st_dev, there.st_ino) != (one.file.device, one.file.inode):
-            return "moved_on", "another file has its name now"
+            return Cleaned(MOVED_ON, why.IDENTITY_CHANGED)
         os.ftruncate(handle, 0)
         # A writer that does not append goes on where it was: the file has a hole then, and takes little space.
         left = os.fstat(handle).st_blocks * 512
     finally:
         os.close(handle)
-    return ("done", "") if left < max(one.file.allocated, 4096) else ("failed", f"it still takes {left} bytes")
+    return Cleaned(DONE) if left < max(one.file.allocated, 4096) else Cleaned(FAILED, why.NOT_MEASURED, f"it still takes {left} bytes")
+
+
+def inode_of(path: str) -> t.Optional[str]:
+    """What identifies the file of this path now, links not followed; None when it is not there."""
+    try:
+        seen = os.lstat(path)
+    except OSError:
+        return None
+    return f"{seen.st_dev}:{seen.st_ino}"

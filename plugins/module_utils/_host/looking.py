@@ -9,21 +9,23 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 import typing as t
 
 from .._core.errors import BadInput
-from .._core.findings import Finding, Skipped, judge, verdict, worst
+from .._core.findings import Skipped, judge
+from .._core.judging import Verdict, judge_look
 from . import survey as parts
-
-_PAUSE = 0.5
+from .decisions.disk import GOOD, missing_writes, nearest, told
 
 
 @dataclasses.dataclass(frozen=True)
 class Survey:
-    """What to look at; times in seconds."""
+    """What to look at; times in seconds. `asked` are the checks that must be answered."""
 
     file_systems: t.Sequence[str]
+    asked: t.Optional[t.Sequence[str]]
     warning_percent: float
     critical_percent: float
     sample: float
@@ -33,63 +35,89 @@ class Survey:
     look_for: float
     most: int
 
+    def brief(self) -> Survey:
+        """The same without what takes its time."""
+        return dataclasses.replace(self, sample=0.0, look_below=())
 
-def survey(asked: Survey) -> dict[str, t.Any]:
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """One look."""
+
+    verdict: Verdict
+    deleted: t.Sequence[t.Mapping[str, t.Any]]
+    biggest: t.Mapping[str, t.Any]
+
+    def as_result(self) -> dict[str, t.Any]:
+        """What the result has beside the verdict."""
+        return {"changed": False, "deleted": list(self.deleted), "biggest": dict(self.biggest), **told(self.verdict.findings)}
+
+
+def survey(wanted: Survey) -> Seen:
     """One look.
 
     Raises:
         BadInput: no file system is left to judge.
     """
-    points = list(asked.file_systems) or [point for point, _kind in parts.mounts(text=_mounts())]
+    points = list(wanted.file_systems) or _points()
     if not points:
         raise BadInput("No local file system that can be written to was found.", hint="Name them with file_systems.")
     findings, skipped = parts.look(
-        points, warning=asked.warning_percent, critical=asked.critical_percent, sample=asked.sample, full_within=asked.full_within,
+        points, warning=wanted.warning_percent, critical=wanted.critical_percent, sample=wanted.sample, full_within=wanted.full_within,
     )
-    deleted, total, complete = parts.deleted_open(most=asked.most)
+    deleted, total, complete = parts.deleted_open(most=wanted.most)
     findings.append(judge(
-        "deleted_open", total, warning=asked.deleted_warning_bytes, unit="bytes",
+        "deleted_open", total, warning=wanted.deleted_warning_bytes, unit="bytes",
         hint="Restart, or make reopen its log, the process that holds them: the space comes back when it closes them.",
         detail={"files": deleted[:3]},
     ))
     if not complete:
         skipped.append(Skipped("deleted_open", "not_permitted: other users' processes cannot be looked at.", hint="Run with become: true."))
     biggest: dict[str, t.Any] = {}
-    end = time.monotonic() + asked.look_for
-    for number, path in enumerate(asked.look_below):
+    end = time.monotonic() + wanted.look_for
+    for number, path in enumerate(wanted.look_below):
         # The time that is left is shared by the directories that are left.
-        share = max(end - time.monotonic(), 0.0) / (len(asked.look_below) - number)
-        biggest[path] = parts.biggest(path, deadline=time.monotonic() + share, most=asked.most)
-    return {
-        **verdict(findings, skipped), "checks": checks(findings), "deleted": deleted, "biggest": biggest,
-    }
+        share = max(end - time.monotonic(), 0.0) / (len(wanted.look_below) - number)
+        biggest[path] = parts.biggest(path, deadline=time.monotonic() + share, most=wanted.most)
+    return Seen(judge_look(findings, skipped, asked=wanted.asked, good=GOOD), deleted, biggest)
 
 
-def checks(findings: t.Sequence[Finding]) -> dict[str, str]:
-    """The worst status of each check."""
-    names = dict.fromkeys(finding.check for finding in findings)
-    return {name: worst(finding.status for finding in findings if finding.check == name) for name in names}
+@dataclasses.dataclass(frozen=True)
+class OnePath:
+    """One look at the file system of a path."""
+
+    verdict: Verdict
+    path: str
+
+    def as_result(self) -> dict[str, t.Any]:
+        """What the result has beside the verdict."""
+        return {"changed": False, "path": self.path}
 
 
-def wait_until_roomy(
-    asked: Survey, *, hold: float, timeout: float, clock: t.Callable[[], float], sleep: t.Callable[[float], None],
-) -> dict[str, t.Any]:
-    """Look until no file system is critical, and stays so, or the time is up."""
-    quick = dataclasses.replace(asked, sample=0.0, look_below=())
-    began = clock()
-    since: t.Optional[float] = None
-    while True:
-        result = survey(quick)
-        now = clock()
-        full = [name for name in ("disk_space", "disk_inodes") if result["checks"].get(name, "ok") not in ("ok", "warning")]
-        seen = "disk_space" in result["checks"]
-        since = None if full or not seen else (now if since is None else since)
-        held = since is not None and now - since >= hold
-        if held or now - began >= timeout:
-            return {**survey(asked), "held": held, "waited": round(now - began, 2)}
-        sleep(min(_PAUSE, max(began + timeout - now, 0.01)))
+def one_path(path: str, *, asked: t.Optional[t.Sequence[str]], warning: float, critical: float) -> OnePath:
+    """Look at the file system of a path, or of the nearest directory above it that can be reached.
+
+    Args:
+        asked: the checks that must be answered.
+        warning, critical: percent.
+
+    Raises:
+        Blind: not even the root can be reached.
+    """
+    found, _usage = nearest(path, os.statvfs)
+    findings, skipped = parts.look([found], warning=warning, critical=critical, sample=0.0, full_within=0.0)
+    return OnePath(judge_look(findings, skipped, asked=asked, good=GOOD), found)
 
 
-def _mounts() -> str:
-    with open("/proc/self/mounts", encoding="utf-8", errors="replace") as file:
-        return file.read()
+def _points() -> list[str]:
+    """The mount points that can be written to, or are meant to be."""
+    mounted = parts.mounts(text=_read("/proc/self/mounts"))
+    return sorted({one.point for one in mounted if not one.read_only} | set(missing_writes(mounted, fstab=_read("/etc/fstab"))))
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:  # a container has no fstab
+        return ""

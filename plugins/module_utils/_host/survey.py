@@ -8,16 +8,17 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import functools
 import heapq
 import os
-import re
 import stat
 import time
 import typing as t
 
 from .._core.durations import format_duration
 from .._core.findings import Finding, Skipped, judge
-from .decisions.disk import judge_disk
+from .._module.programs import run
+from .decisions.disk import DECISIVE, Mount, judge_disk, judge_writable, unescaped
 
 #: File systems that hold nobody's data, or the network's.
 _NOT_OURS = frozenset({
@@ -25,38 +26,42 @@ _NOT_OURS = frozenset({
     "fuse.portal", "fusectl", "hugetlbfs", "iso9660", "mqueue", "nsfs", "proc", "pstore", "ramfs", "rpc_pipefs", "securityfs",
     "squashfs", "sysfs", "tracefs", "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "fuse.sshfs",
 })
-_OCTAL = re.compile(r"\\([0-7]{3})")
+#: Kernel messages that are told with a file system that became read-only, and the time to read them: seconds.
+_MOST_LINES, _KERNEL_SECONDS = 5, 5.0
 
 
-def mounts(*, text: str) -> list[tuple[str, str]]:
-    """The mount points and types of /proc/self/mounts that may fill up: local, and each file system once.
+def mounts(*, text: str) -> list[Mount]:
+    """The file systems of /proc/self/mounts that may be anybody's data: local, and each once.
 
     Args:
-        text: of /proc/self/mounts; blanks in it are written \\040 (fstab(5)).
+        text: of /proc/self/mounts.
     """
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, Mount] = {}
     for line in text.splitlines():
         parts = line.split()
-        if len(parts) < 4 or parts[2] in _NOT_OURS or "ro" in parts[3].split(","):
+        if len(parts) < 4 or parts[2] in _NOT_OURS:
             continue
-        point = _OCTAL.sub(lambda hit: chr(int(hit.group(1), 8)), parts[1])
-        # Binds of one device are one file system: the shortest path names it.
+        point = unescaped(parts[1])
+        # Binds of one device are one file system: the shortest path names it, and one that can be written to goes first.
         key = parts[0] if parts[0].startswith("/") else f"{parts[0]}:{point}"
-        if key not in found or len(point) < len(found[key][0]):
-            found[key] = (point, parts[2])
+        mount = Mount(point, parts[2], parts[0], "ro" in parts[3].split(","))
+        if key not in found or (mount.read_only, len(point)) < (found[key].read_only, len(found[key].point)):
+            found[key] = mount
     return sorted(found.values())
 
 
 def look(
     points: t.Sequence[str], *, warning: float, critical: float, sample: float, full_within: float,
     statvfs: t.Callable[[str], t.Any] = os.statvfs, sleep: t.Callable[[float], None] = time.sleep,
+    kernel: t.Optional[t.Callable[[str], t.Sequence[str]]] = None,
 ) -> tuple[list[Finding], list[Skipped]]:
-    """Space, inodes and growth of file systems.
+    """Space, inodes, growth of file systems, and whether they can be written to.
 
     Args:
         warning, critical: percent.
         sample: seconds between two looks; 0 looks once and judges no growth.
         full_within: seconds; a file system that would be full by then at its present growth is a warning.
+        kernel: what the kernel said about a mount point last; what dmesg(1) prints by default.
     """
     findings: list[Finding] = []
     skipped: list[Skipped] = []
@@ -65,22 +70,33 @@ def look(
         try:
             usage = statvfs(point)
         except OSError as exc:
-            skipped.append(Skipped("disk_space", f"{point}: {exc.strerror}"))
+            skipped += [Skipped(check, f"unreadable: {point}: {exc.strerror}", "Is it mounted, and may we enter it?") for check in DECISIVE]
             continue
-        seen = judge_disk(point, usage, warning=warning, critical=critical)
-        findings += [Finding(**finding) for finding in seen["findings"]]
-        skipped += [Skipped(**item) for item in seen["skipped_checks"]]
+        found, absent = judge_disk(point, usage, warning=warning, critical=critical)
+        findings += found
+        skipped += absent
+        read_only = bool(usage.f_flag & os.ST_RDONLY)
+        findings.append(judge_writable(point, read_only=read_only, kernel=functools.partial(kernel or kernel_words, point)))
         first[point] = (time.monotonic(), float(usage.f_bavail * usage.f_frsize))
     if sample > 0 and first:
         sleep(sample)
         for point, (then, before) in first.items():
             try:
                 usage = statvfs(point)
-            except OSError:
+            except OSError as exc:
+                skipped.append(Skipped("disk_growth", f"unreadable: {point}: {exc.strerror}"))
                 continue
             findings.append(growth(point, before=before, after=float(usage.f_bavail * usage.f_frsize), seconds=time.monotonic() - then,
                                    full_within=full_within))
     return findings, skipped
+
+
+def kernel_words(point: str) -> list[str]:
+    """The last errors of the kernel that name the device of a mount point; none where they may not be read."""
+    with open("/proc/self/mounts", encoding="utf-8", errors="replace") as file:
+        devices = {os.path.basename(one.device) for one in mounts(text=file.read()) if one.point == point}
+    said = run(["dmesg", "--notime", "--level", "emerg,alert,crit,err,warn"], seconds=_KERNEL_SECONDS).out
+    return [line.strip()[:300] for line in said.splitlines() if any(name and name in line for name in devices)][-_MOST_LINES:]
 
 
 def growth(point: str, *, before: float, after: float, seconds: float, full_within: float) -> Finding:

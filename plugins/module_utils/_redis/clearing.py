@@ -18,7 +18,8 @@ from .._core import actions
 from .._core.deadline import Deadline
 from .._core.durations import parse_duration
 from .._core.errors import BadInput, CannotReach, IncidentError, LimitExceeded
-from .acting import Refused, acting_alone, failure, require_primary, resource
+from .._module.lock import acting_alone
+from .acting import Refused, failure, require_primary, resource
 from .connection import Client
 from .decisions.cache import CacheEvidence, Pace, glob, not_a_cache, require_pattern, unexpected_count
 from .decisions.info import integer

@@ -16,7 +16,8 @@ from .._core import actions
 from .._core.durations import parse_duration
 from .._core.errors import BadInput, CannotReach, IncidentError
 from .._core.limits import Budget
-from .acting import acting_alone, failure, resource
+from .._module.lock import acting_alone
+from .acting import failure, resource
 from .connection import Client, CommandRefused
 from .decisions.clients import Choice, KillPolicy, KillRule, RedisClient, choose, parse_clients, spared
 from .resp import ErrorReply, text

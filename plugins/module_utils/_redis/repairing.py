@@ -15,7 +15,8 @@ import typing as t
 
 from .._core import actions
 from .._core.errors import BadInput, CannotReach, IncidentError
-from .acting import acting_alone, failure, resource
+from .._module.lock import acting_alone
+from .acting import failure, resource
 from .args import Way
 from .connection import Client, CommandRefused
 from .decisions.clients import SENTINEL_NAMES, parse_clients

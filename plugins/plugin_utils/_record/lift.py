@@ -15,6 +15,8 @@ from ...module_utils._core.actions import ACTIONS_CONTRACT
 from ...module_utils._core.findings import PLACE_CONTRACT, VERDICT_CONTRACT
 from ...module_utils._core.plan import PLAN_CONTRACT
 
+#: What a verdict event has of the result.
+_VERDICT = ("status", "healthy", "asked", "checks", "held")
 #: A lifted event: its type and its payload.
 Lifted = tuple[str, dict[str, t.Any]]
 
@@ -26,7 +28,7 @@ def lift(result: t.Mapping[str, t.Any]) -> tuple[list[Lifted], dict[str, t.Any]]
         result: of one module call: a task's, or one loop item's.
 
     Returns:
-        Events of the types finding, skipped_check, place, action, protected and plan; the rest of the result without the
+        Events of the types finding, skipped_check, verdict, place, action, protected and plan; the rest of the result without the
         invocation (the arguments are recorded on their own), in which each lifted list is replaced by how many were lifted.
     """
     rest = {key: value for key, value in result.items() if key != "invocation" and not str(key).startswith("_ansible_")}
@@ -35,6 +37,8 @@ def lift(result: t.Mapping[str, t.Any]) -> tuple[list[Lifted], dict[str, t.Any]]
     if contract == VERDICT_CONTRACT:
         _take(rest, "findings", "finding", "finding", events)
         _take(rest, "skipped_checks", "skipped_check", "skipped", events)
+        if isinstance(result.get("asked"), (list, tuple)):  # modules of other collections, and ours before 0.2, do not say
+            events.append(("verdict", {"verdict": {key: result[key] for key in _VERDICT if key in result}}))
     elif contract == ACTIONS_CONTRACT:
         _take(rest, "actions", "action", "action", events)
         _take(rest, "protected", "protected", "protected", events)

@@ -41,6 +41,8 @@ class Summary:
         before, after: the finding as investigate (or, without one, the first look) and as verify saw it, by
             "host|check|subject".
         skipped_checks: the last word on every check that could not run.
+        unmet: the verdicts of the last execution that are not good: host, phase, task, asked, checks, healthy, seq, ts.
+        judged: hosts with a verdict of the last execution in which something was asked, by phase.
         places: where investigate looked and as whom: place, host, phase, seq, ts; each once.
         actions: one per host and id, the last outcome that was no longer planned.
         protected: who was spared.
@@ -72,6 +74,8 @@ class Summary:
     before: dict[str, Seen[Finding]] = dataclasses.field(default_factory=dict)
     after: dict[str, Seen[Finding]] = dataclasses.field(default_factory=dict)
     skipped_checks: list[Seen[Skipped]] = dataclasses.field(default_factory=list)
+    unmet: list[Dict] = dataclasses.field(default_factory=list)
+    judged: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     places: list[Dict] = dataclasses.field(default_factory=list)
     actions: list[Seen[Action]] = dataclasses.field(default_factory=list)
     protected: list[Seen[Spared]] = dataclasses.field(default_factory=list)
@@ -117,6 +121,7 @@ class Fold:
         self._actions: dict[tuple[str, str], Seen[Action]] = {}
         self._protected: dict[tuple[str, str], Seen[Spared]] = {}
         self._skipped: dict[tuple[str, str], Seen[Skipped]] = {}
+        self._judged: dict[str, dict[str, None]] = {}
         self._places: dict[tuple[str, str], Dict] = {}
         self._intents: dict[tuple[int, str, str], Dict] = {}
         self._hosts: dict[str, None] = {}
@@ -129,8 +134,9 @@ class Fold:
         self._handlers: dict[str, t.Callable[[Dict], None]] = {
             "segment.open": self._segment_open, "segment.close": self._segment_close, "play.start": self._play_start,
             "intent": self._intent, "result": self._result, "finding": self._finding, "skipped_check": self._skipped_check,
-            "place": self._place, "action": self._action, "protected": self._protect, "plan": self._plan, "plan.approved": self._approval,
-            "plan.refused": self._approval, "no_hosts": self._no_hosts, "stats": self._stats, "interrupted": self._interrupted,
+            "verdict": self._verdict, "place": self._place, "action": self._action, "protected": self._protect, "plan": self._plan,
+            "plan.approved": self._approval, "plan.refused": self._approval, "no_hosts": self._no_hosts, "stats": self._stats,
+            "interrupted": self._interrupted,
             "outcome": self._outcome, "recovered": self._recovered, "record.degraded": self._degraded, "run.open": self._timeline,
         }
 
@@ -154,6 +160,7 @@ class Fold:
         result.actions = list(self._actions.values())
         result.protected = list(self._protected.values())
         result.skipped_checks = list(self._skipped.values())
+        result.judged = {phase: list(hosts) for phase, hosts in self._judged.items()}
         result.places = list(self._places.values())
         result.hosts = list(self._hosts)
         result.timeline = [*self._timeline_head, *self._timeline_tail]
@@ -185,6 +192,8 @@ class Fold:
             return
         self._phase = None
         self._check_mode = bool(event.get("check_mode"))
+        if event.get("kind") != "wrapper":  # another execution looks anew
+            self._summary.unmet, self._judged = [], {}
         self._summary.executions.append({
             **_body(event), "segment": event.get("segment"), "started": event.get("ts"), "ended": None, "ended_how": None,
         })
@@ -242,6 +251,15 @@ class Fold:
     def _skipped_check(self, event: Dict) -> None:
         seen = self._seen(event, told.skipped(event.get("skipped")))
         self._keep_limited(self._skipped, (seen.host, seen.what.check), seen)
+
+    def _verdict(self, event: Dict) -> None:
+        verdict = event.get("verdict")
+        if not isinstance(verdict, dict) or not verdict.get("asked"):
+            return
+        phase = str(event.get("phase") or "")
+        self._judged.setdefault(phase, {})[str(event.get("host") or "")] = None
+        if verdict.get("healthy") is not True or verdict.get("held") is False:
+            self._append_limited(self._summary.unmet, {**_select(event, "host", "phase", "task", "seq", "ts"), **verdict})
 
     def _place(self, event: Dict) -> None:
         place = _select(event, "place", "host", "phase", "seq", "ts")

@@ -25,6 +25,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record.told impor
 from ..exits import Exit
 from ..terminal import words
 
+INVESTIGATE, VERIFY = "investigate", "verify"
 OUTCOME_CONTRACT = "oncall.incident/outcome/1"
 
 Json = Mapping[str, Any]
@@ -118,7 +119,30 @@ def not_captured(summary: Summary) -> list[Mapping[str, Any]]:
 def not_measured(summary: Summary) -> list[str]:
     """Hosts of which nobody knows how they are: not reached at all, or in trouble and never verified."""
     unreached = {str(entry["host"]) for entry in summary.unreachable}
-    return sorted((unreached | (troubled(summary) - helped(summary))) - measured(summary))
+    examined = looked_at(summary) if VERIFY in summary.judged else set()
+    return sorted((unreached | examined | (troubled(summary) - helped(summary))) - measured(summary))
+
+
+def looked_at(summary: Summary) -> set[str]:
+    """Hosts on which investigate looked at something, as far as the record tells."""
+    return {str(place["host"]) for place in summary.places if place.get("phase") == INVESTIGATE}
+
+
+def unmet(summary: Summary, phase: str) -> list[str]:
+    """Why the hosts of a phase are not all healthy, by what its last verdicts asked: what is not good, and what to do about it."""
+    said = []
+    for verdict in summary.unmet:
+        if verdict.get("phase") != phase:
+            continue
+        host, asked = str(verdict["host"]), set(verdict.get("asked") or ())
+        found = [seen for seen in not_ok(summary) if seen.host == host and seen.what.check in asked]
+        said += [_finding_reason(seen) for seen in found] or [f"{host}: {verdict.get('task')}: no answer to {', '.join(sorted(asked))}"]
+    return list(dict.fromkeys(said))[:10]
+
+
+def silent(summary: Summary, phase: str) -> list[str]:
+    """Hosts that were looked at and of which the phase gave no verdict; none where the record does not tell verdicts."""
+    return sorted(looked_at(summary) - set(summary.judged[phase])) if phase in summary.judged else []
 
 
 def helped(summary: Summary) -> set[str]:
@@ -187,6 +211,12 @@ def after_planning(summary: Summary) -> Outcome:
     judged = {seen.host for seen in summary.findings}
     if not judged:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, "Nothing was measured.", ["no health check gave a verdict"])
+    left, unanswered = unmet(summary, INVESTIGATE), silent(summary, INVESTIGATE)
+    if left or unanswered:
+        return Outcome(
+            "not_recovered", Exit.NOT_RECOVERED, "Not every check that decides is ok, and nothing was planned.",
+            [*_refused(summary), *left, *(f"{host}: no health check gave a verdict" for host in unanswered)], unanswered,
+        )
     return Outcome("nothing_to_do", Exit.NOTHING_TO_DO, f"{words.count(len(judged), 'host')} measured healthy, nothing planned.")
 
 
@@ -209,6 +239,9 @@ def after_acting(summary: Summary) -> Outcome:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not measured: {', '.join(unmeasured)}; {did}.", reasons, unmeasured)
     if not measured(summary):
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Nothing was verified; {did}.", ["verify gave no verdict"])
+    left = unmet(summary, VERIFY)
+    if left:
+        return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not every check that decides is ok; {did}.", [*left, *reasons])
     return Outcome("recovered", Exit.RECOVERED, f"{_capital(did)}, {words.count(len(measured(summary)), 'host')} measured healthy.")
 
 
@@ -245,7 +278,14 @@ def _failure_reasons(summary: Summary, hosts: Sequence[str]) -> list[str]:
 
 
 def _finding_reasons(findings: Sequence[Seen[Finding]]) -> list[str]:
-    return [
-        f"{seen.host}: {seen.what.check}{' ' + seen.what.subject if seen.what.subject else ''} is {seen.what.status}"
-        f" ({words.measured(seen.what.observed, seen.what.unit)})" for seen in findings
-    ][:10]
+    return [_finding_reason(seen) for seen in findings][:10]
+
+
+def _finding_reason(seen: Seen[Finding]) -> str:
+    """What is wrong; of what could not be looked at why, and what to do so that it can be."""
+    finding = seen.what
+    about = f"{seen.host}: {finding.check}{' ' + finding.subject if finding.subject else ''} is {finding.status}"
+    if finding.status != UNKNOWN:
+        return f"{about} ({words.measured(finding.observed, finding.unit)})"
+    why = words.one_line(str(finding.detail.get("reason") or ""), limit=200).rstrip(".")
+    return ". ".join(part for part in (f"{about}: {why}" if why else about, words.one_line(finding.hint, limit=200).rstrip(".")) if part)

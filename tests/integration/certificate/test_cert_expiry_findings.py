@@ -55,8 +55,12 @@ def look(root: Authority, tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
 
 def problems(result: dict[str, Any]) -> dict[str, str]:
-    """Status by check of what is not ok."""
-    return {finding["check"]: finding["status"] for finding in result["findings"] if finding["status"] != "ok"}
+    """Status by check of what is not ok, without what could not be looked at."""
+    blind = {item["check"] for item in result["skipped_checks"] if item["kind"] == "could_not_look"}
+    return {
+        one["check"]: one["status"] for one in result["findings"]
+        if one["status"] != "ok" and not (one["status"] == "unknown" and one["check"] in blind and "reason" in one["detail"])
+    }
 
 
 def finding(result: dict[str, Any], check: str) -> dict[str, Any]:
@@ -338,7 +342,7 @@ def test_every_address_behind_a_name(middle: Authority, root: Authority, tmp_pat
         request = Request(
             targets=targets, means=Means(contexts=Contexts(), timeout=5), asking=Asking(fetcher=fetcher, acme=fetcher), resolver=resolver,
         )
-        result = look_at(request)
+        result = look_at(request).as_result()
     name = f"pool.example.org:{first.port}"
     found = {one["target"]: one["problems"] for one in result["certificates"]}
     assert found == {
@@ -400,7 +404,7 @@ def test_a_server_that_wants_a_certificate_of_its_clients(look: Callable[..., di
     found = only(result)
     assert problems(result) == {} and len(found["chain"]) == 2
     assert found["verified"] is None and "wants a certificate" in found["verify_reason"]
-    assert result["checks"]["untrusted"] == "unknown"
+    assert result["checks"]["untrusted"] == "unknown" and (result["status"], result["healthy"]) == ("unknown", None)
 
 
 def test_an_old_protocol_is_looked_at_all_the_same(look: Callable[..., dict[str, Any]], middle: Authority) -> None:
@@ -410,7 +414,9 @@ def test_an_old_protocol_is_looked_at_all_the_same(look: Callable[..., dict[str,
     with TlsServer(context) as server:
         result = look(server.at)
     assert only(result)["serial"] and only(result)["protocol"] == "TLSv1"
-    assert only(result)["verified"] is None and "default settings" in only(result)["verify_reason"]
+    assert only(result)["verified"] is None and "protocol version" in only(result)["verify_reason"]
+    assert finding(result, "unusable")["status"] == "critical" and "default settings" in finding(result, "unusable")["hint"]
+    assert result["status"] == "critical" and result["healthy"] is False
 
 
 def test_fail_on(look: Callable[..., dict[str, Any]], middle: Authority) -> None:

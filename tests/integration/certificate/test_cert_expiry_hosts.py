@@ -39,7 +39,8 @@ sys.path.insert(0, sys.argv[1])
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.expiry_args import expiry_spec, request_from
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.look import look
 params = {name: option.get("default") for name, option in expiry_spec().items()}
-json.dump(look(request_from({**params, **json.load(sys.stdin)})), sys.stdout)
+seen = look(request_from({**params, **json.load(sys.stdin)}))
+json.dump({**seen.as_result(), **seen.verdict.as_dict()}, sys.stdout)
 """
 
 
@@ -91,7 +92,8 @@ def blind(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
 
     def run(**stated: Any) -> dict[str, Any]:
         request = expiry_args.request_from(params(**stated))
-        return look(dataclasses.replace(request, means=dataclasses.replace(request.means, sees_chains=False)))
+        seen = look(dataclasses.replace(request, means=dataclasses.replace(request.means, sees_chains=False)))
+        return {**seen.as_result(), **seen.verdict.as_dict()}
 
     return run
 
@@ -155,7 +157,7 @@ def test_a_resolver_that_hangs_holds_nobody_up(root: Authority, tmp_path: Path) 
             endpoints=[server.at, "slow.example.org:443"], ca_path=str(root.write(tmp_path / "ca.pem")), timeout="6s",
         ))
         try:
-            result = look(dataclasses.replace(request, resolver=resolver))
+            result = look(dataclasses.replace(request, resolver=resolver)).as_result()
         finally:
             release.set()
     assert {one["target"]: one["problems"] for one in result["certificates"]} == {server.at: [], "slow.example.org:443": ["unreachable"]}
@@ -176,7 +178,7 @@ def test_an_address_that_swallows_everything_leaves_time_for_the_next(root: Auth
         request = expiry_args.request_from(params(
             endpoints=[f"a.example.org:{server.port}"], ca_path=str(root.write(tmp_path / "ca.pem")), timeout="20s",
         ))
-        (found,) = look(dataclasses.replace(request, resolver=resolver))["certificates"]
+        (found,) = look(dataclasses.replace(request, resolver=resolver)).as_result()["certificates"]
     assert found["problems"] == [] and found["address"] == server.at
 
 

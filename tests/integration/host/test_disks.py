@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
 from tests.support.need import need
 from tests.support.run_module import run_module
@@ -71,6 +73,32 @@ def test_only_what_was_approved(logs: Path) -> None:
     assert outcomes(done) == {"shop.log.1": "refused", "shop.log.2": "done", "shop.log.3": "refused"}
     assert names(logs) == ["notes.txt", "shop.log.1", "shop.log.3"]
     assert not clean(logs, approved=[])["changed"]
+
+
+def test_every_approved_file_is_answered_also_one_that_is_gone_or_is_another_by_now(logs: Path) -> None:
+    planned = clean(logs, check=True)["actions"]
+    (logs / "shop.log.1").unlink()
+    old(logs / "other")
+    (logs / "other").rename(logs / "shop.log.2")
+    with (logs / "shop.log.3").open("ab"):
+        os.utime(logs / "shop.log.3", (time.time() - OLD, time.time() - OLD))
+        done = clean(logs, approved=planned)
+    said = {action["name"].rpartition("/")[2]: (action["outcome"], action["detail"]["why"]) for action in done["actions"]
+            if action["id"] in {one["id"] for one in planned}}
+    assert said == {
+        "shop.log.1": ("not_needed", "gone_already"), "shop.log.2": ("moved_on", "identity_changed"),
+        "shop.log.3": ("moved_on", "no_longer_matches"),
+    }
+    assert not done["changed"] and names(logs) == ["notes.txt", "shop.log.2", "shop.log.3"]
+
+
+def test_two_runs_never_clean_at_once(logs: Path) -> None:
+    planned = clean(logs, check=True)["actions"]
+    with acting_alone(f"files of host:{socket.gethostname()}"):
+        result = clean(logs, approved=planned)
+        assert clean(logs, check=True)["changed"], "check mode needs no lock"
+    assert (result["failed"], result["error"]) == (True, "locked") and len(names(logs)) == 4
+    assert {action["detail"]["why"] for action in result["actions"]} == {"locked"} and len(result["actions"]) == 3
 
 
 def test_more_than_the_limit_and_nothing_is_touched(logs: Path) -> None:
@@ -173,12 +201,32 @@ def test_a_full_file_system_is_critical_until_it_is_cleaned(small: Path) -> None
     seen = run_module("disk_survey", file_systems=[str(small)], sample="0s", look_below=[str(small)])
     assert seen["checks"]["disk_space"] == "critical"
     assert seen["biggest"][str(small)]["files"][0]["path"].endswith("app.log.1")
-    never = run_module("disk_survey", file_systems=[str(small)], sample="0s", wait_for={"timeout": "1s"})
+    never = run_module("disk_survey", file_systems=[str(small)], sample="0s", wait_for={"hold": "0s", "timeout": "1s"})
     assert never["held"] is False and never["status"] == "critical"
     done = clean(small)
     assert outcomes(done) == {"app.log.1": "done"} and done["freed"] == 15 << 20
     after = run_module("disk_survey", file_systems=[str(small)], sample="0s", wait_for={"hold": "0s", "timeout": "10s"})
     assert after["held"] is True and after["checks"]["disk_space"] == "ok"
+
+
+def test_a_file_system_that_became_read_only_is_critical_whatever_room_it_has(small: Path) -> None:
+    """What the kernel does with errors=remount-ro. Named, since nobody's fstab has it."""
+    assert run_module("disk_survey", file_systems=[str(small)], sample="0s")["healthy"] is True
+    subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+    seen = run_module("disk_survey", file_systems=[str(small)], sample="0s")
+    assert seen["checks"]["disk_writable"] == "critical" and seen["checks"]["disk_space"] == "ok" and seen["healthy"] is False
+    health = run_module("disk_health", path=str(small), fail_on="critical")
+    assert (health["failed"], health["error"], health["status"]) == (True, "unhealthy", "critical") and "disk_writable" in health["msg"]
+    waited = run_module("disk_health", path=str(small), wait_for={"hold": "0s", "timeout": "0s"})
+    assert waited["held"] is False and waited["not_recovered"].endswith("disk_writable critical.")
+
+
+def test_what_cannot_be_looked_at_is_never_ok(tmp_path: Path) -> None:
+    seen = run_module("disk_survey", file_systems=[str(tmp_path / "nowhere")], sample="0s", fail_on="critical")
+    assert seen["failed"] and seen["status"] == "unknown" and seen["healthy"] is None
+    assert {finding["check"]: finding["status"] for finding in seen["findings"] if finding["asked"]} == {
+        "disk_space": "unknown", "disk_inodes": "unknown", "disk_writable": "unknown",
+    }
 
 
 def test_growth_and_deleted_open_files_are_told(small: Path) -> None:

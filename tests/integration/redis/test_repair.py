@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._redis.acting import acting_alone
+from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
 from tests.support.cutting import cutting
 from tests.support.need import need

@@ -18,6 +18,8 @@ from ..._firewall.decisions.tracing import cause_of
 from .replies import Ban
 
 LET_IN, KEPT_OUT, NOT_BANNED = "let_in", "kept_out", "not_banned"
+#: Why a check does not apply.
+ABSENT = {"nobody_logged_in": "nobody is logged in over SSH"}
 _MAX_SHOWN = 10
 _BANNING = (FAIL2BAN, "crowdsec")
 _SEE = "Use become, and see to it that the packet filter can be read."

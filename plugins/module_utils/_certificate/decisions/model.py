@@ -98,6 +98,7 @@ class Trust:
         code: of X509_verify_cert (openssl-verification-options(1)); 0 where there is none.
         chain: the chain that verified, leaf first; empty where it isn't known.
         completed: intermediates that were not served made it verify: only they are missing.
+        unusable: a client with default settings cannot connect at all, for the reason that is given.
     """
 
     verified: t.Optional[bool] = None
@@ -105,6 +106,7 @@ class Trust:
     code: int = 0
     chain: tuple[Cert, ...] = ()
     completed: bool = False
+    unusable: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

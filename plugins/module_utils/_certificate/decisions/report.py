@@ -11,11 +11,11 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ..._core.findings import CRITICAL, OK, STATUSES, UNKNOWN, Finding, Skipped, verdict
-from ..._core.recovery import status_by_check
+from ..._core import judging
+from ..._core.findings import COULD_NOT_LOOK, CRITICAL, NOT_APPLICABLE, OK, STATUSES, UNKNOWN, Finding, Skipped
 from .model import Cert, Seen, iso
 from .time import DAY
-from .verdict import CHECKS, LEAF, ROOT, Judged, needed, position
+from .verdict import ABSENT, CHECKS, LEAF, NO_TARGET, ROOT, Judged, needed, position
 
 RENEW, RELOAD, FIX_CHAIN, FIX_NAME, FIX_CLOCK, REPLACE_CA = "renew", "reload", "fix_chain", "fix_name", "fix_clock", "replace_ca"
 #: What is done first where several things are wrong: nothing can be judged with a wrong clock, and a reload is the cheapest.
@@ -29,8 +29,12 @@ _SHOWN = 5
 _ROWS = 500
 
 
-def report(judged: t.Sequence[Judged], *, now: datetime.datetime) -> dict[str, t.Any]:
-    """The result of a look at all targets."""
+def report(judged: t.Sequence[Judged], *, now: datetime.datetime, asked: t.Optional[t.Sequence[str]] = None) -> judging.Judged:
+    """The verdict of a look at all targets, and what the result has beside it.
+
+    Args:
+        asked: the checks that must be answered; None: all that a target is judged by.
+    """
     findings = [finding for one in judged for finding in one.findings]
     skipped = _skipped(judged)
     told = {finding.check for finding in findings}
@@ -38,17 +42,17 @@ def report(judged: t.Sequence[Judged], *, now: datetime.datetime) -> dict[str, t
         count = sum(1 for one in judged if check in one.checks)
         if count and check not in told:
             findings.append(Finding(check=check, status=OK, observed=count, unit="targets"))
+    known = {finding.check for finding in findings} | {item.check for item in skipped}
+    skipped += [Skipped(check, NO_TARGET, kind=NOT_APPLICABLE) for check in asked or () if check not in known]
     findings.sort(key=lambda one: (-STATUSES.index(one.status), CHECKS.index(one.check) if one.check in CHECKS else 99, one.subject))
     certificates = [describe(one, now=now) for one in judged]
     certificates.sort(key=lambda one: (one["days_left"] is None, one["days_left"] or 0.0, one["target"]))
-    return {
-        **verdict(findings, skipped),
-        "checks": status_by_check(findings, skipped),
+    return judging.Judged(judging.judge_look(findings, skipped, asked=asked), {
         "recovery": _overall(judged),
         "next_expiry": _next(judged, now),
         "certificates": certificates,
         "table": _table(certificates),
-    }
+    })
 
 
 def describe(one: Judged, *, now: datetime.datetime) -> dict[str, t.Any]:
@@ -134,7 +138,7 @@ def _skipped(judged: t.Sequence[Judged]) -> list[Skipped]:
         for note in one.skipped:
             found.setdefault(note, []).append(one.seen.target)
     return [
-        Skipped(check, f"{reason} ({_some(targets)})", hint)
+        Skipped(check, f"{reason} ({_some(targets)})", hint, NOT_APPLICABLE if reason in ABSENT else COULD_NOT_LOOK)
         for (check, reason, hint), targets in sorted(found.items(), key=lambda item: item[0])
     ]
 

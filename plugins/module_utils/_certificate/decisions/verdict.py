@@ -20,8 +20,12 @@ from .time import DAY, is_public, too_long
 
 CHECKS = (
     "expired", "expiring", "not_yet_valid", "incomplete_chain", "name_mismatch", "untrusted", "self_signed", "weak_key",
-    "weak_signature", "revoked", "unreadable", "unreachable", "clock_skew", "stale_in_memory", "too_long_lived", "renew_advised",
+    "weak_signature", "revoked", "unreadable", "unreachable", "unusable", "clock_skew", "stale_in_memory", "too_long_lived",
+    "renew_advised",
 )
+#: Why a check does not apply: reasons of what was skipped.
+NO_TARGET = "no target is judged by it"
+ABSENT = (NO_TARGET,)
 #: What nobody can know of a target that shows no certificate.
 OF_CERTIFICATE = ("expired", "expiring", "not_yet_valid", "weak_key", "weak_signature")
 OF_TRUST = ("incomplete_chain", "untrusted", "self_signed")
@@ -171,6 +175,11 @@ def _days(seconds: float) -> float:
 
 def _judge_trust(found: Judged, leaf: Cert) -> None:
     seen, trust = found.seen, found.seen.trust
+    if seen.kind == ENDPOINT and (trust.unusable or trust.verified is not None):
+        found.checks.add("unusable")
+    if trust.unusable:
+        found.add("unusable", CRITICAL, observed=trust.reason, detail={"protocol": seen.protocol},
+                  hint="A client with default settings cannot connect: see which versions of TLS and which ciphers the server offers.")
     if trust.verified is None:
         if trust.reason:
             found.skipped.extend((check, trust.reason, "") for check in OF_TRUST)

@@ -19,11 +19,11 @@ import typing as t
 
 from ..._core.actions import Action, Spared
 from ..._core.durations import format_duration
-from ..._core.errors import BadInput, LimitExceeded
-from ..._core.limits import require_spent
+from ..._core.errors import BadInput
 
 REMOVE, TRUNCATE = "remove", "truncate"
 OPERATIONS = (REMOVE, TRUNCATE)
+VERBS = tuple(f"{operation}_file" for operation in OPERATIONS)
 
 #: Directories of which nothing is ever removed, and that no rule may name, nor anything above them.
 FORBIDDEN = (
@@ -92,7 +92,7 @@ class File:
 
 
 @dataclasses.dataclass(frozen=True)
-class Candidate:
+class Found:
     """A file that a rule takes."""
 
     file: File
@@ -107,6 +107,10 @@ class Candidate:
             reason=f"matches {posixpath.join(rule.directory, rule.pattern)}, {format_duration(file.age)} old"
                    f" (at least {format_duration(rule.min_age)})",
         )
+
+    def brief(self) -> dict[str, t.Any]:
+        """For the list of what a limit refused."""
+        return {"path": self.file.path, "bytes": self.file.allocated, "operation": self.rule.operation}
 
 
 def check_rule(rule: Rule) -> Rule:
@@ -174,7 +178,7 @@ def judge(file: File, rule: Rule, *, protected: t.Collection[str] = (), one_file
 
 def choose(
     found: t.Iterable[tuple[File, Rule]], *, protected: t.Collection[str] = (), devices: t.Mapping[str, int] | None = None,
-) -> tuple[list[Candidate], list[Spared]]:
+) -> tuple[list[Found], list[Spared]]:
     """The candidates, the biggest first, and the matching files that are spared.
 
     Args:
@@ -182,7 +186,7 @@ def choose(
         devices: the device of each rule's directory.
     """
     seen: set[tuple[int, int]] = set()
-    taken: list[Candidate] = []
+    taken: list[Found] = []
     spared: list[Spared] = []
     by_directory: dict[tuple[Rule, str], list[File]] = {}
     for file, rule in found:
@@ -205,34 +209,9 @@ def choose(
             if position < rule.keep:
                 spared.append(_spare(file, f"among the newest {rule.keep}", would_match=True))
             else:
-                taken.append(Candidate(file=file, rule=rule))
+                taken.append(Found(file=file, rule=rule))
     return sorted(taken, key=lambda one: (-one.file.allocated, one.file.path)), spared
 
 
 def _spare(file: File, why: str, *, would_match: bool) -> Spared:
     return Spared({"path": file.path, "bytes": file.allocated}, (why,), would_match, name=file.path)
-
-
-def within_limits(taken: t.Sequence[Candidate], *, max_files: int, max_bytes: int, spent: int = 0) -> None:
-    """Refuse more than the caller allowed: then nothing is touched.
-
-    Raises:
-        LimitExceeded: more files, or more bytes.
-        BadInput: spent is negative.
-    """
-    require_spent(spent)
-    total = sum(one.file.allocated for one in taken)
-    if len(taken) + spent > max_files:
-        raise LimitExceeded(
-            f"{len(taken)} files would be cleaned, at most {max(max_files - spent, 0)} may be. Nothing was touched.",
-            hint="Narrow the rules, or raise max_files after a look at the candidates.", candidates=[_brief(one) for one in taken[:50]],
-        )
-    if total > max_bytes:
-        raise LimitExceeded(
-            f"{total} bytes would be cleaned, at most {max_bytes} may be. Nothing was touched.",
-            hint="Narrow the rules, or raise max_bytes after a look at the candidates.", candidates=[_brief(one) for one in taken[:50]],
-        )
-
-
-def _brief(one: Candidate) -> dict[str, t.Any]:
-    return {"path": one.file.path, "bytes": one.file.allocated, "operation": one.rule.operation}

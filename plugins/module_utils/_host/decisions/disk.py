@@ -9,13 +9,40 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import os.path
+import re
 import typing as t
 
 from ..._core.errors import Blind
-from ..._core.findings import CRITICAL, UNKNOWN, Finding, Skipped, judge, verdict
+from ..._core.findings import CRITICAL, NOT_APPLICABLE, OK, WARNING, Finding, Skipped, judge
 
 #: The checks that say whether there is room.
 ROOM = ("disk_space", "disk_inodes")
+#: Whether it can be written to at all.
+WRITABLE = "disk_writable"
+#: The checks that say whether a service can go on writing: what is asked where a call names none.
+DECISIVE = (*ROOM, WRITABLE)
+CHECKS = (*DECISIVE, "disk_growth", "deleted_open")
+#: A file system that fills up is no incident before it is critical.
+GOOD = (OK, WARNING)
+#: Why a check does not apply.
+ABSENT = {"no_total": "the file system states no total", "none_to_write": "no local file system can be written to"}
+
+
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+class Mount(t.NamedTuple):
+    """A mounted file system: where, of which type and device, and whether it is mounted read-only."""
+
+    point: str
+    kind: str
+    device: str
+    read_only: bool
+
+
+def unescaped(text: str) -> str:
+    """A path of /proc/self/mounts or fstab(5), in which blanks are written \\040."""
+    return _OCTAL.sub(lambda hit: chr(int(hit.group(1), 8)), text)
 
 
 class Usage(t.Protocol):
@@ -57,8 +84,8 @@ def nearest(path: str, statvfs: t.Callable[[str], Usage]) -> tuple[str, Usage]:
             current = above
 
 
-def judge_disk(path: str, usage: Usage, *, warning: float, critical: float) -> dict[str, t.Any]:
-    """The verdict on a file system: used space and inodes in percent.
+def judge_disk(path: str, usage: Usage, *, warning: float, critical: float) -> tuple[list[Finding], list[Skipped]]:
+    """Used space and inodes of a file system in percent, and what of them it does not have.
 
     Args:
         path: what the finding is about.
@@ -72,35 +99,42 @@ def judge_disk(path: str, usage: Usage, *, warning: float, critical: float) -> d
         ("disk_space", usage.f_blocks, usage.f_bavail, detail), ("disk_inodes", usage.f_files, usage.f_favail, {}),
     ):
         if not total:
-            skipped.append(Skipped(check, "not_applicable: the file system states no total."))
+            skipped.append(Skipped(check, f"no_total: {path}: {ABSENT['no_total']}.", kind=NOT_APPLICABLE))
             continue
         percent = round(100.0 * (total - available) / total, 1)
         findings.append(judge(check, percent, warning=warning, critical=critical, unit="percent", hint=hint, subject=path, detail=found))
-    return verdict(findings, skipped)
+    return findings, skipped
 
 
-def told(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """A survey's result with what it means for a runbook: who is full, and why it is not called recovered.
+def judge_writable(path: str, *, read_only: bool, kernel: t.Callable[[], t.Sequence[str]]) -> Finding:
+    """Whether a file system that is to be written to can be.
 
     Args:
-        result: of a survey; `held` and `waited` only where room was waited for.
+        kernel: the kernel's last words about it; asked for only where it cannot.
     """
-    full = _room(result, statuses=(CRITICAL,))
-    means: dict[str, t.Any] = {"full": _subjects(full), "full_reason": ""}
-    if full:
-        most = max(finding["observed"] for finding in full)
-        means["full_reason"] = f"{', '.join(means['full'])} is at {most} percent."
-    if "held" in result:
-        left = _subjects(_room(result, statuses=(CRITICAL, UNKNOWN)))
-        means["not_recovered"] = "" if result["held"] and not left else (
-            f"Not recovered within {result['waited']:.0f} s: no room on {', '.join(left) or '?'}."
-        )
-    return {**result, **means}
+    if not read_only:
+        return Finding(WRITABLE, OK, observed=True, subject=path)
+    said = list(kernel())
+    hint = "It is read-only, so every write fails. After an error the kernel makes it so: look at the disk, then check and remount it."
+    return Finding(WRITABLE, CRITICAL, observed=False, subject=path, hint=hint, detail={"kernel": said} if said else {})
 
 
-def _room(result: t.Mapping[str, t.Any], *, statuses: t.Collection[str]) -> list[t.Mapping[str, t.Any]]:
-    return [finding for finding in result["findings"] if finding["check"] in ROOM and finding["status"] in statuses]
+def missing_writes(mounted: t.Iterable[Mount], *, fstab: str) -> list[str]:
+    """The mount points that are read-only and that fstab(5) wants to be written to.
+
+    Args:
+        fstab: text of /etc/fstab.
+    """
+    wanted = {
+        unescaped(parts[1]) for parts in (line.split() for line in fstab.splitlines() if not line.lstrip().startswith("#"))
+        if len(parts) >= 4 and "ro" not in parts[3].split(",")
+    }
+    return [one.point for one in mounted if one.read_only and one.point in wanted]
 
 
-def _subjects(findings: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
-    return list(dict.fromkeys(str(finding["subject"]) for finding in findings))
+def told(findings: t.Iterable[Finding]) -> dict[str, t.Any]:
+    """What a survey means for a runbook: which file systems are full, and the same as a sentence."""
+    full = [finding for finding in findings if finding.check in ROOM and finding.status == CRITICAL]
+    points = list(dict.fromkeys(finding.subject for finding in full))
+    most = max((finding.observed for finding in full), default=0)
+    return {"full": points, "full_reason": f"{', '.join(points)} is at {most} percent." if full else ""}

@@ -20,7 +20,12 @@ import time
 import typing as t
 
 from ..._core.addresses import canonical, read_network
-from ..._core.findings import Finding, Skipped, judge, verdict
+from ..._core.findings import OK, Finding, Skipped, judge
+from ..._core.judging import Judged, judge_look
+
+CHECKS = ("failed_logins", "login_after_failures")
+#: Why a source has nothing to say.
+ABSENT = {"no_journal": "this host keeps no journal", "no_log": "none of the usual logs is there"}
 
 _USER = r"(?P<user>.{0,100}?)"
 _FROM = r"from (?P<address>[0-9A-Fa-f:.%\w]{3,64})(?: port (?P<port>\d{1,5}))?"
@@ -176,9 +181,13 @@ def _count_one(events: t.Sequence[Event]) -> dict[str, Tally]:
 
 def judge_logins(
     tallies: t.Mapping[str, Tally], *, warning: int, critical: int, max_addresses: int, since: float, skipped: t.Sequence[Skipped],
-    suspicious: int | None = None,
-) -> dict[str, t.Any]:
-    """The verdict: the address with most failures decides. From `suspicious` failures on (`critical`) a login that got in is critical."""
+    suspicious: int | None = None, asked: t.Optional[t.Sequence[str]] = CHECKS,
+) -> Judged:
+    """The verdict: the address with most failures decides. From `suspicious` failures on (`critical`) a login that got in is critical.
+
+    Args:
+        asked: the checks that must be answered.
+    """
     guessed = critical if suspicious is None else suspicious
     worst = sorted((one for one in tallies.values() if one.failed), key=lambda one: (-one.failed, one.address))
     total = sum(one.failed for one in worst)
@@ -199,11 +208,13 @@ def judge_logins(
             subject=succeeded[0].address, hint="It failed often and got in: find out whether a password was guessed.",
             detail={"addresses": [one.address for one in succeeded[:max_addresses]]},
         ))
-    return {
-        **verdict(findings, skipped), "total": total, "addresses": len(worst), "since": _iso(since),
+    else:
+        findings.append(Finding("login_after_failures", OK, observed=0, threshold=guessed, unit="count"))
+    return Judged(judge_look(findings, skipped, asked=asked), {
+        "total": total, "addresses": len(worst), "since": _iso(since),
         "worst": [_describe(one) for one in worst[:max_addresses]], "left_out": max(len(worst) - max_addresses, 0),
         "users": [{"user": user, "failed": times} for user, times in sorted(users.items(), key=lambda i: (-i[1], i[0]))[:max_addresses]],
-    }
+    })
 
 
 def _describe(one: Tally) -> dict[str, t.Any]:

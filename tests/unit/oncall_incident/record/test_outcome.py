@@ -283,6 +283,79 @@ def test_after_planning(tell: Tell, name: str, status: Exit, tmp_path: Path) -> 
     assert (end.name, end.status) == (name, status)
 
 
+def planning(tell: Tell, place: Path) -> outcome.Outcome:
+    story = Story(place)
+    with story.segment(check_mode=True):
+        tell(story)
+        story.stats(db1=0)
+    return outcome.after_planning(summarise(story.run_dir))
+
+
+def test_nothing_to_do_needs_an_answer_to_each_check_that_decides(tmp_path: Path) -> None:
+    def healthy(story: Story) -> None:
+        story.place("db1")
+        story.finding("investigate", "db1", "ok")
+        story.verdict("investigate", "db1", healthy=True)
+
+    def blind(story: Story) -> None:
+        healthy(story)
+        told = {"hint": "Grant SELECT.", "detail": {"reason": "denied: probe"}, "asked": True}
+        story.finding("investigate", "db1", "unknown", check="probe", observed=None, **told)
+        story.verdict("investigate", "db1", healthy=None, asked=("probe",))
+
+    def warned(story: Story) -> None:
+        story.place("db1")
+        story.finding("investigate", "db1", "warning", asked=True)
+        story.verdict("investigate", "db1", healthy=False)
+
+    def one_silent(story: Story) -> None:
+        healthy(story)
+        story.place("db2")
+
+    assert planning(healthy, tmp_path / "a").status == Exit.NOTHING_TO_DO
+    found = planning(blind, tmp_path / "b")
+    assert found.status == Exit.NOT_RECOVERED and list(found.reasons) == ["db1: probe is unknown: denied: probe. Grant SELECT"]
+    found = planning(warned, tmp_path / "c")
+    assert found.status == Exit.NOT_RECOVERED and list(found.reasons) == ["db1: connections is warning (97 %)"]
+    found = planning(one_silent, tmp_path / "d")
+    assert found.status == Exit.NOT_RECOVERED and list(found.not_measured) == ["db2"] and "db2: no health check" in found.reasons[0]
+
+
+def test_what_another_execution_saw_is_not_counted(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    with story.segment(check_mode=True):
+        story.place("db1")
+        story.verdict("investigate", "db1", healthy=None)
+        story.stats(db1=0)
+    with story.segment(kind="wrapper"):
+        pass
+    assert summarise(story.run_dir).unmet
+    with story.segment(check_mode=True):
+        story.finding("investigate", "db1", "ok")
+        story.verdict("investigate", "db1", healthy=True)
+        story.stats(db1=0)
+    assert outcome.after_planning(summarise(story.run_dir)).status == Exit.NOTHING_TO_DO
+
+
+@pytest.mark.parametrize(("tell", "status", "not_measured"), [
+    (lambda story: story.verdict("verify", "db1", healthy=True, held=True), Exit.RECOVERED, []),
+    (lambda story: story.verdict("verify", "db1", healthy=True, held=False), Exit.NOT_RECOVERED, []),
+    (lambda story: story.verdict("verify", "db1", healthy=None), Exit.NOT_RECOVERED, []),
+    (lambda story: (story.place("db2"), story.verdict("verify", "db1", healthy=True)), Exit.NOT_RECOVERED, ["db2"]),
+])
+def test_recovered_needs_a_good_verdict_of_every_host_that_was_looked_at(
+    tell: Tell, status: Exit, not_measured: list[str], tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    recovered(story)
+    with story.segment(check_mode=False):
+        story.place("db1")
+        tell(story)
+        story.stats(db1=0)
+    found = outcome.after_acting(summarise(story.run_dir))
+    assert (found.status, list(found.not_measured)) == (status, not_measured), found
+
+
 def test_a_failure_says_what_failed(tmp_path: Path) -> None:
     story = Story(tmp_path)
     over_the_limit(story)

@@ -45,7 +45,7 @@ def session(verb: str, **more: Any) -> Action:
 def file(operation: str) -> Action:
     rule = cleaning.Rule("/var/log", "*.1", 1.0, operation=operation)
     found = cleaning.File("/var/log/shop.log.1", 2049, 77, 0o100644, 10, 10, 100.0)
-    return cleaning.Candidate(found, rule).action(resource="host:web1")
+    return cleaning.Found(found, rule).action(resource="host:web1")
 
 
 def renewal(verb: str, **more: str) -> Action:

@@ -17,5 +17,7 @@ def test_the_hint_names_the_socket(tmp_path: Path) -> None:
     path = str(tmp_path / "f2b.sock")
     with pytest.raises(CannotReach) as caught:
         SocketTransport(path, Clock(5))
-    (finding,) = unreachable(caught.value)["findings"]
+    seen = unreachable(caught.value, asked=["server", "ban_rules"]).verdict
+    finding, unseen = (one.as_dict() for one in seen.findings)
+    assert (unseen["check"], unseen["status"], seen.healthy) == ("ban_rules", "unknown", False)
     assert finding["hint"] == f"There is no socket at {path}. See whether fail2ban is installed and runs, or set socket."

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._host.survey import biggest, growth, mounts
+from ansible_collections.oncall.incident.plugins.module_utils._core.judging import judge_look
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import DECISIVE, missing_writes
+from ansible_collections.oncall.incident.plugins.module_utils._host.survey import biggest, growth, look, mounts
 
 MOUNTS = """\
 /dev/vda1 / ext4 rw,relatime 0 0
@@ -26,7 +30,39 @@ broken
 
 
 def test_local_writable_file_systems_once_each() -> None:
-    assert mounts(text=MOUNTS) == [("/", "ext4"), ("/mnt/with blank", "xfs"), ("/run", "tmpfs"), ("/tmp", "tmpfs")]
+    found = mounts(text=MOUNTS)
+    assert [(one.point, one.kind) for one in found if not one.read_only] == [
+        ("/", "ext4"), ("/mnt/with blank", "xfs"), ("/run", "tmpfs"), ("/tmp", "tmpfs"),
+    ]
+    assert [(one.point, one.device) for one in found if one.read_only] == [("/srv/archive", "/dev/vdc")]
+
+
+@pytest.mark.parametrize(("fstab", "missing"), [
+    ("/dev/vdc /srv/archive ext4 defaults,errors=remount-ro 0 2\n", ["/srv/archive"]), ("/dev/vdc /srv/archive ext4 ro 0 2\n", []),
+    ("", []),
+    ("# /dev/vdc /srv/archive ext4 defaults 0 2\n/dev/vda1 / ext4 defaults 0 1\n", []),
+])
+def test_what_is_read_only_and_meant_to_be_written_to(fstab: str, missing: list[str]) -> None:
+    assert missing_writes(mounts(text=MOUNTS), fstab=fstab) == missing
+
+
+def test_a_file_system_that_cannot_be_looked_at_makes_what_is_asked_of_it_unknown() -> None:
+    def statvfs(path: str) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    findings, skipped = look(["/srv"], warning=80, critical=90, sample=0, full_within=1, statvfs=statvfs)
+    seen = judge_look(findings, skipped, asked=DECISIVE)
+    assert seen.healthy is None and set(seen.not_good().values()) == {"unknown"} and "/srv: Permission denied" in skipped[0].reason
+
+
+def test_a_read_only_file_system_is_critical_with_the_kernels_words() -> None:
+    usage = SimpleNamespace(f_frsize=4096, f_blocks=10, f_bavail=9, f_files=10, f_favail=9, f_flag=os.ST_RDONLY)
+    findings, _skipped = look(
+        ["/srv"], warning=80, critical=90, sample=0, full_within=1, statvfs=lambda path: usage,
+        kernel=lambda point: [f"EXT4-fs error {point}"],
+    )
+    (found,) = [one for one in findings if one.check == "disk_writable"]
+    assert found.status == "critical" and found.detail == {"kernel": ["EXT4-fs error /srv"]} and "read-only" in found.hint
 
 
 @pytest.mark.parametrize(("before", "after", "status"), [

@@ -20,7 +20,8 @@ from ansible_collections.oncall.incident.plugins.module_utils._certificate.decis
     Trust,
     path_up,
 )
-from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.report import recovery_of, report
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.report import recovery_of
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.report import report as report_judged
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.targets import Terms
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.time import BY_RENEWAL
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.verdict import (
@@ -46,6 +47,12 @@ OLD_ROOT = cert(
 )
 TOMORROWS = cert(not_before=NOW + datetime.timedelta(days=1))
 GOOD = Trust(verified=True, chain=(LEAF, MIDDLE, ROOT))
+
+
+def report(judged: t.Sequence[Judged], *, now: datetime.datetime) -> dict[str, t.Any]:
+    """The report as it appears in results."""
+    said = report_judged(judged, now=now)
+    return {**said.as_result(), **said.verdict.as_dict()}
 
 
 def seen(*chain: t.Any, trust: Trust = GOOD, **more: t.Any) -> Seen:

@@ -9,7 +9,7 @@ import stat
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, LimitExceeded
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.cleaning import (
     File,
     Rule,
@@ -17,7 +17,6 @@ from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.cl
     choose,
     data_in,
     judge,
-    within_limits,
 )
 
 RULE = Rule(directory="/var/log/shop", pattern="*.log*", min_age=3600)
@@ -94,17 +93,6 @@ def test_a_file_that_two_rules_find_belongs_to_the_first() -> None:
     first, second = RULE, Rule("/var/log/shop", "a.*", 0, operation="truncate")
     taken, _spared = choose([(file(), first), (file(), second)])
     assert [one.rule for one in taken] == [first]
-
-
-def test_more_than_the_limit_and_nothing_is_touched() -> None:
-    taken, _spared = choose([(file(f"{number}.log", inode=number), RULE) for number in range(3)])
-    within_limits(taken, max_files=3, max_bytes=3 * 4096)
-    for max_files, max_bytes, spent in ((2, 10**9, 0), (3, 4096, 0), (3, 10**9, 1)):
-        with pytest.raises(LimitExceeded, match="Nothing was touched") as raised:
-            within_limits(taken, max_files=max_files, max_bytes=max_bytes, spent=spent)
-        assert len(raised.value.facts["candidates"]) == 3
-    with pytest.raises(BadInput, match="spent"):
-        within_limits(taken, max_files=3, max_bytes=3 * 4096, spent=-1)
 
 
 def test_an_action_is_the_file_and_not_its_size_or_age() -> None:

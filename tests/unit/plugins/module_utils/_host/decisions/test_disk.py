@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Blind
-from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import judge_disk, nearest, told
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding
+from ansible_collections.oncall.incident.plugins.module_utils._core.judging import judge_look
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import ABSENT, judge_disk, nearest, told
 
 
 @dataclasses.dataclass
@@ -31,14 +32,14 @@ class Usage:
     (Usage(f_bavail=0), "critical", 100.0),
 ])
 def test_judged(usage: Usage, status: str, space: float) -> None:
-    found = judge_disk("/data", usage, warning=80, critical=90)
-    assert (found["status"], found["findings"][0]["observed"]) == (status, space)
+    found = judge_look(*judge_disk("/data", usage, warning=80, critical=90))
+    assert (found.status, found.findings[0].observed) == (status, space)
 
 
 def test_no_inodes_to_count() -> None:
-    found = judge_disk("/data", Usage(f_files=0, f_favail=0), warning=80, critical=90)
-    assert [one["check"] for one in found["findings"]] == ["disk_space"]
-    assert [one["check"] for one in found["skipped_checks"]] == ["disk_inodes"]
+    findings, skipped = judge_disk("/data", Usage(f_files=0, f_favail=0), warning=80, critical=90)
+    assert [one.check for one in findings] == ["disk_space"]
+    assert [(one.check, one.kind, one.reason.partition(":")[0] in ABSENT) for one in skipped] == [("disk_inodes", "not_applicable", True)]
 
 
 def test_the_nearest_that_can_be_reached() -> None:
@@ -59,9 +60,8 @@ def test_nothing_can_be_reached() -> None:
         nearest("/data", statvfs)
 
 
-def found(check: str, status: str, subject: str, observed: float = 50.0) -> dict[str, Any]:
-    """A finding as in results."""
-    return {"check": check, "status": status, "subject": subject, "observed": observed}
+def found(check: str, status: str, subject: str, observed: float = 50.0) -> Finding:
+    return Finding(check=check, status=status, subject=subject, observed=observed)
 
 
 ROOMY, FULL = found("disk_space", "ok", "/"), found("disk_space", "critical", "/srv", 97.2)
@@ -73,16 +73,5 @@ INODES, GROWTH = found("disk_inodes", "critical", "/srv", 99.0), found("disk_gro
     ([ROOMY, FULL], ["/srv"], "/srv is at 97.2 percent."),
     ([FULL, INODES, found("disk_space", "critical", "/var", 93.0)], ["/srv", "/var"], "/srv, /var is at 99.0 percent."),
 ])
-def test_who_is_full(findings: list[Any], full: list[str], reason: str) -> None:
-    result = {"findings": findings, "status": "x"}
-    assert told(result) == {**result, "full": full, "full_reason": reason}
-
-
-@pytest.mark.parametrize(("held", "findings", "text"), [
-    (True, [ROOMY, GROWTH], ""),
-    (True, [ROOMY, FULL], "Not recovered within 60 s: no room on /srv."),
-    (False, [found("disk_space", "unknown", "/a"), FULL, INODES], "Not recovered within 60 s: no room on /a, /srv."),
-    (False, [ROOMY], "Not recovered within 60 s: no room on ?."),
-])
-def test_why_there_is_no_room(held: bool, findings: list[Any], text: str) -> None:
-    assert told({"findings": findings, "held": held, "waited": 60.02})["not_recovered"] == text
+def test_who_is_full(findings: list[Finding], full: list[str], reason: str) -> None:
+    assert told(findings) == {"full": full, "full_reason": reason}

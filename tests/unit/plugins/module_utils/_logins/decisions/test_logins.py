@@ -100,8 +100,9 @@ def test_a_time_without_a_year_is_not_in_the_future() -> None:
 def test_verdicts() -> None:
     tallies = count([[Event(1.0, "failed", "192.0.2.7", "root", times=120), Event(2.0, "failed", "192.0.2.8", "x", times=3),
                       Event(3.0, "accepted", "192.0.2.7", "root")]], since=0)
-    said = judge_logins(tallies, warning=10, critical=100, max_addresses=1, since=0.0, skipped=[])
+    judged = judge_logins(tallies, warning=10, critical=100, max_addresses=1, since=0.0, skipped=[])
+    said = {**judged.as_result(), **judged.verdict.as_dict()}
     assert said["status"] == "critical" and said["total"] == 123 and said["left_out"] == 1
     assert [one["check"] for one in said["findings"]] == ["failed_logins", "login_after_failures"]
     assert [(one["address"], one["failed"], one["accepted"]) for one in said["worst"]] == [("192.0.2.7", 120, 1)]
-    assert judge_logins({}, warning=10, critical=100, max_addresses=1, since=0.0, skipped=[])["status"] == "ok"
+    assert judge_logins({}, warning=10, critical=100, max_addresses=1, since=0.0, skipped=[]).verdict.status == "ok"

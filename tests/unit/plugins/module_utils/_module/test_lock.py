@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Locked
-from ansible_collections.oncall.incident.plugins.module_utils._redis.acting import acting_alone, lock_path
+from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone, lock_path
 
 
 @pytest.fixture

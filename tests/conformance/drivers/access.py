@@ -1,0 +1,152 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who gets in, and who guesses: a real fail2ban with its rules in a network namespace of its own, a real log."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.conformance.kit import Args, Driver, Health, Result
+from tests.support.fail2ban import Fail2ban, fail2ban
+
+NOBODY = 65534
+#: RFC 5737.
+FRIEND, OTHER = "192.0.2.7", "198.51.100.9"
+
+
+class OfFail2ban(Driver):
+    """A module that talks to the daemon, inside its namespace."""
+
+    daemon: Fail2ban
+
+    @classmethod
+    @contextmanager
+    def stage(cls) -> Iterator[Fail2ban]:
+        with fail2ban({"sshd": {}}) as server:
+            yield server
+
+    def __init__(self, stage: Fail2ban) -> None:
+        super().__init__(stage)
+        self.daemon = stage
+
+    def run(self, *, check: bool = False, **more: Any) -> Result:
+        return self.daemon.module(self.module, check=check, **{**self.args(), **more})
+
+
+class _Health(OfFail2ban, Health):
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        self.daemon.ban("sshd", OTHER)
+        try:
+            yield
+        finally:
+            self.daemon.client("unban", "--all", check=False)
+
+    def denied(self) -> Args:
+        return {}
+
+    def run_denied(self, **more: Any) -> Result:
+        """As a user who may neither ask the daemon nor read the packet filter."""
+        known = {"socket": str(self.daemon.socket), "client_command": self.daemon.client_command}
+        return self.daemon.net.start_module(self.module, user=NOBODY, **{**known, **self.args(), **more}).result(timeout=60)
+
+    @contextmanager
+    def freeze(self) -> Iterator[None]:
+        assert self.daemon.process is not None
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.daemon.process.send_signal(signal.SIGCONT)
+
+    def patient(self) -> Args:
+        return {"timeout": "2s"}
+
+
+class AccessHealth(_Health):
+    """Somebody who is let in, somebody who is kept out."""
+
+    module = "access_health"
+
+    def args(self) -> Args:
+        return {"let_in": [FRIEND], "kept_out": [OTHER]}
+
+    @contextmanager
+    def sicken(self) -> Iterator[None]:
+        self.daemon.ban("sshd", FRIEND)
+        try:
+            yield
+        finally:
+            self.daemon.client("set", "sshd", "unbanip", FRIEND)
+
+
+class Fail2banHealth(_Health):
+    """The daemon, its jail and its rules."""
+
+    module = "fail2ban_health"
+
+    def args(self) -> Args:
+        return {"expected_jails": ["sshd"]}
+
+    @contextmanager
+    def sicken(self) -> Iterator[None]:
+        """Somebody flushes the packet filter."""
+        rules = self.daemon.net.run("nft", "list", "ruleset")
+        self.daemon.net.run("nft", "flush", "ruleset")
+        try:
+            yield
+        finally:
+            self.daemon.net.run("nft", "-f", "-", input=rules)
+
+
+class FailedLogins(Health):
+    """A log of sshd's."""
+
+    module = "failed_logins"
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        with tempfile.TemporaryDirectory() as made:
+            self.log = Path(made) / "auth.log"
+            self.log.write_text(self._line("Accepted publickey for ann from 192.0.2.7 port 5 ssh2"))
+            self.pipe = Path(made) / "pipe"
+            os.mkfifo(self.pipe)
+            self.path = self.log
+            yield
+
+    def args(self) -> Args:
+        return {"journal": False, "logs": [str(self.path)]}
+
+    @staticmethod
+    def _line(message: str) -> str:
+        return f"{time.strftime('%b %d %H:%M:%S')} gate sshd[7]: {message}\n"
+
+    @contextmanager
+    def sicken(self) -> Iterator[None]:
+        quiet = self.log.read_text()
+        with self.log.open("a") as log:
+            log.writelines(self._line(f"Failed password for root from {OTHER} port {port} ssh2") for port in range(1000, 1200))
+        try:
+            yield
+        finally:
+            self.log.write_text(quiet)
+
+    def denied(self) -> Args:
+        return {"logs": [str(self.log.parent / "nobody-may")]}
+
+    @contextmanager
+    def freeze(self) -> Iterator[None]:
+        """A pipe that nobody writes to has the log's place."""
+        self.path = self.pipe
+        try:
+            yield
+        finally:
+            self.path = self.log

@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a driver tells the kit: how a module's real target is made, and brought into each state.
+
+Every mitigating and every health module has a driver in `tests/conformance/drivers/`; `tests/contract/test_conformance.py` keeps it so.
+The steps are in `test_mitigating.py` and `test_health.py`, the same for all. A step that cannot be made is named in `absent`, with the
+reason; nothing else leaves one out.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, ClassVar
+
+from tests.support.run_module import run_module
+
+Args = dict[str, Any]
+Result = dict[str, Any]
+
+#: The steps that a driver may lack, for a reason.
+MITIGATING_STEPS = ("over_the_limit", "gone_meanwhile", "locked", "past_the_deadline")
+HEALTH_STEPS = ("sick", "denied", "frozen", "waits")
+
+
+class Driver(ABC):
+    """One module and the real thing that it looks at.
+
+    Attributes:
+        module: its name.
+        absent: steps that do not apply, with the reason.
+        needs: what the machine must have; see need().
+    """
+
+    module: ClassVar[str]
+    absent: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    @contextmanager
+    def stage(cls) -> Iterator[Any]:
+        """What is slow to start and serves all steps: a server. Skips the test, with the reason, where the machine lacks it."""
+        yield None
+
+    def __init__(self, stage: Any) -> None:
+        self.stage_given = stage
+
+    @abstractmethod
+    def scene(self) -> AbstractContextManager[Any]:
+        """The targets of one step, made afresh, in the state in which there is something to do (or which is healthy)."""
+
+    @abstractmethod
+    def args(self) -> Args:
+        """The module's arguments for the scene."""
+
+    def run(self, *, check: bool = False, **more: Any) -> Result:
+        """Run the module on the scene."""
+        return run_module(self.module, check=check, **{**self.args(), **more})
+
+
+class Mitigating(Driver):
+    """A mitigating module. The scene has at least two targets to act on, unless `over_the_limit` and `gone_meanwhile` are absent."""
+
+    @abstractmethod
+    def world(self) -> Any:
+        """What must be equal before and after nothing was touched."""
+
+    def limits(self) -> Args:
+        """Arguments that allow fewer than there are."""
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """Make one of the targets go away."""
+        raise NotImplementedError
+
+    def locked(self) -> AbstractContextManager[Any]:
+        """While another run holds the lock."""
+        raise NotImplementedError
+
+    def no_time(self) -> Args:
+        """Arguments whose time is over before anything can be begun."""
+        raise NotImplementedError
+
+
+class Health(Driver):
+    """A health module. The scene is healthy."""
+
+    def sicken(self) -> AbstractContextManager[Any]:
+        """While something that is asked is wrong."""
+        raise NotImplementedError
+
+    def denied(self) -> Args:
+        """Arguments with which it may look at nothing."""
+        raise NotImplementedError
+
+    def run_denied(self, **more: Any) -> Result:
+        """Run it so; where it is the user who may not, that is another process."""
+        return self.run(**{**self.denied(), **more})
+
+    def freeze(self) -> AbstractContextManager[Any]:
+        """While the target takes no notice of anybody."""
+        return nullcontext()
+
+    def patient(self) -> Args:
+        """Arguments that bound a look at a frozen target to a few seconds."""
+        return {}
+
+    #: What is waited for in the healthy scene; None where the module's own default is.
+    awaited: ClassVar[tuple[str, ...] | None] = None
