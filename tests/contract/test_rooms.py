@@ -25,6 +25,9 @@ PYTHON_FILES = sorted(
 )
 SPDX = "SPDX-License-Identifier: GPL-3.0-or-later"
 
+#: How a filter names the function that is imported when it is called.
+DEFERRED = re.compile(r"[\w.]+:\w+")
+
 #: What every subject may use: the contracts, and what the hands of all modules share.
 SHARED = ("_core", "_module")
 #: Which subject uses another. Both directions at once are a circle, and an arrow that nothing needs is an offender.
@@ -53,7 +56,10 @@ GROUND = {"errors", "exits", "private", "schema", "texts", "who"}
 
 @cache
 def imports(path: Path) -> tuple[str, ...]:
-    """The absolute names that a file imports, down to the name itself, those of the collection from `plugins.` on."""
+    """The absolute names that a file imports, down to the name itself, those of the collection from `plugins.` on.
+
+    What a filter imports when it is called counts too.
+    """
     return tuple(_imports(path))
 
 
@@ -66,6 +72,8 @@ def _imports(path: Path) -> Iterator[str]:
             base = list(package[: len(package) - node.level + 1]) if node.level else []
             base += (node.module or "").removeprefix("ansible_collections.oncall.incident.").split(".") if node.module else []
             yield from (".".join([*base, alias.name]) for alias in node.names)
+        elif isinstance(node, ast.Constant) and package == ("plugins", "filter") and DEFERRED.fullmatch(str(node.value)):
+            yield f"plugins.{str(node.value).replace(':', '.')}"
 
 
 def within(name: str, *rooms: str) -> bool:
@@ -160,6 +168,25 @@ def _serving(path: Path) -> Iterator[str]:
         yield subject(path)
     else:
         yield from ("the frame", "every subject")
+
+
+def test_filters_are_decisions() -> None:
+    decisions = [f"plugins.module_utils.{path.parent.name}.decisions" for path in UTILS.glob("*/decisions")]
+    frame = [f"plugins.plugin_utils.{room}" for room in ("_frame", "_drill")]
+    allowed = ("typing", "__future__", "plugins.module_utils._core", *decisions, *frame)
+    offenders = importing((PLUGINS / "filter").glob("*.py"), lambda name: not within(name, *allowed))
+    assert not offenders, "\n".join(offenders)
+
+
+def test_a_filter_imports_what_it_calls_when_it_is_called() -> None:
+    """Ansible imports each of these files in each worker that needs one filter, and compiles anew whatever they import."""
+    allowed = ("from __future__ import annotations", "import typing as t", "from ..plugin_utils._frame.deferred import deferred")
+    offenders = [
+        f"{path.relative_to(ROOT)}: {ast.unparse(node)}"
+        for path in (PLUGINS / "filter").glob("*.py") for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and ast.unparse(node) not in allowed
+    ]
+    assert not offenders, "\n".join(offenders)
 
 
 def test_the_recorder_is_standard_library() -> None:
