@@ -32,7 +32,7 @@ def options(documented: dict[str, Any]) -> dict[str, Any]:
         module, _dot, part = name.removeprefix("oncall.incident.").partition(".")
         fragment = importlib.import_module(f"{PLUGINS}.doc_fragments.{module}").ModuleDocFragment
         found.update(yaml.safe_load(getattr(fragment, part.upper() or "DOCUMENTATION"))["options"])
-    return {**found, **documented["options"]}
+    return {**found, **documented.get("options", {})}
 
 
 def problems(name: str, function: Any) -> list[str]:
@@ -49,7 +49,9 @@ def problems(name: str, function: Any) -> list[str]:
         for option, about in options(documented).items() if option != "_input"
     }
     wrong = [] if set(page) == {"DOCUMENTATION", "EXAMPLES", "RETURN"} else [f"{name}: its page has {sorted(page)}"]
-    wrong += [] if set(documented) - {"extends_documentation_fragment"} == DOCUMENTED else [f"{name}: it says {sorted(documented)}"]
+    missing = DOCUMENTED - set(documented) - ({"options"} if "extends_documentation_fragment" in documented else set())
+    wrong += [f"{name}: it does not say {sorted(missing)}"] if missing else []
+    wrong += [] if "_input" in options(documented) else [f"{name}: the value is not described"]
     wrong += [] if f"oncall.incident.{name}" in page["EXAMPLES"] else [f"{name}: no example uses it"]
     wrong += [] if set(page["RETURN"]) == {"_value"} else [f"{name}: it returns {sorted(page['RETURN'])}"]
     wrong += [] if documented["name"] == name else [f"{name}: documented as {documented['name']}"]
