@@ -44,10 +44,6 @@ SHARED: dict[str, set[str]] = {
     "service/validate": {*_ACTED, *_RELOADED},
     "service/locate": {*_ACTED, *_RELOADED, "service_validate"},
 }
-#: What cannot be shown by rendering: why, and the test that shows it.
-SHOWN_BY: dict[str, tuple[str, str, str]] = {
-    "reach/leave: reach_for": ("it is the key of what `open` found", "tests/integration/playbooks/test_via.py", "tunnel"),
-}
 #: Which hosts a scenario goes to is read by its plays.
 OF_PLAYS = re.compile(r"incident_(?:db|cache|app|firewall|hosts|web)\Z")
 
@@ -64,7 +60,7 @@ def unproven() -> dict[str, list[str]]:
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
 def test_every_variable_reaches_a_task(entry_point: str) -> None:
     shared = SHARED.get(entry_point, set())
-    found = {name for name in unproven()[entry_point] if f"{entry_point}: {name}" not in SHOWN_BY}
+    found = set(unproven()[entry_point])
     if entry_point == "incident/guard":
         found -= {name for name in found if OF_PLAYS.match(name)}
     assert not found - shared, f"{entry_point}: set, these change nothing that a task gets: {', '.join(sorted(found - shared))}"
@@ -86,12 +82,6 @@ def test_what_is_shared_is_documented_by_another_entry_point_of_the_role_or_of_t
 def test_the_plays_read_which_hosts_they_go_to(variable: str) -> None:
     plays = "".join(path.read_text() for path in (ROOT / "playbooks").glob("*.yml"))
     assert re.search(rf"^ *hosts: .*\b{variable}\b", plays, flags=re.MULTILINE)
-
-
-@pytest.mark.parametrize("shown", SHOWN_BY)
-def test_what_is_shown_elsewhere_is(shown: str) -> None:
-    _reason, path, word = SHOWN_BY[shown]
-    assert word in (ROOT / path).read_text()
 
 
 PLANTED = """
