@@ -51,7 +51,7 @@ READING = {"excerpt"}
 #: The wrapper's rooms, the highest first. Each may use those below it; what stands beside a room in its line may not use the other.
 LADDER = ("__main__", "cli", "commands", "drill", "variables", "running", "reporting", "evidence", "record", "terminal")
 #: What all rooms of the wrapper may use; these use none of them.
-GROUND = {"errors", "exits", "private", "schema", "texts", "who"}
+GROUND = {"errors", "exits", "private", "texts", "who"}
 
 
 @cache
@@ -193,6 +193,14 @@ def test_the_recorder_is_standard_library() -> None:
     allowed = ("plugins.plugin_utils._record", "plugins.module_utils._core")
     room = PLUGINS / "plugin_utils" / "_record"
     offenders = importing(room.rglob("*.py"), lambda name: not standard(name) and not within(name, *allowed))
+    assert not offenders, "\n".join(offenders)
+
+
+@pytest.mark.parametrize(("room", "others"), [("_files", ()), ("_drill", ("_files",))])
+def test_what_drills_and_files_are_is_plain(room: str, others: tuple[str, ...]) -> None:
+    allowed = ("plugins.module_utils._core", "yaml", *(f"plugins.plugin_utils.{one}" for one in (room, *others)))
+    paths = (PLUGINS / "plugin_utils" / room).rglob("*.py")
+    offenders = importing(paths, lambda name: not standard(name) and not within(name, *allowed))
     assert not offenders, "\n".join(offenders)
 
 
