@@ -17,6 +17,7 @@ description:
   - It says nothing about what the command came to. Measure it with M(oncall.incident.service_instances), as M(oncall.incident.act) does.
 extends_documentation_fragment:
   - oncall.incident.attributes
+  - oncall.incident.compose
 attributes:
   check_mode:
     support: full
@@ -36,25 +37,6 @@ options:
     type: list
     elements: str
     required: true
-  compose_command:
-    description: The command of Docker Compose.
-    type: list
-    elements: str
-    default: [docker, compose]
-  compose_directory:
-    description: Directory of the Compose project. Empty takes the current one.
-    type: str
-    default: ""
-  compose_files:
-    description: Paths of the project's files, where they are not the usual ones.
-    type: list
-    elements: str
-    default: []
-  container_command:
-    description: The container runtime's own command.
-    type: list
-    elements: str
-    default: [docker]
   timeout:
     description: How long the command may take in one container.
     type: str

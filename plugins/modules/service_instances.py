@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only
+  - oncall.incident.compose
 options:
   name:
     description: Name of the service as its runtime knows it.
@@ -35,25 +36,6 @@ options:
     type: str
     choices: [system, user, global]
     default: system
-  compose_command:
-    description: The command of Docker Compose.
-    type: list
-    elements: str
-    default: [docker, compose]
-  compose_directory:
-    description: Directory of the Compose project. Empty takes the current one.
-    type: str
-    default: ""
-  compose_files:
-    description: Paths of the project's files, where they are not the usual ones.
-    type: list
-    elements: str
-    default: []
-  container_command:
-    description: The container runtime's own command.
-    type: list
-    elements: str
-    default: [docker]
   container:
     description: Name of a container of which RV(only_container) says whether it is the service's. With O(runtime=compose).
     type: str

@@ -210,6 +210,7 @@ def variables(
     everything: Annotated[bool, typer.Option("--all", help="Also what nobody changed.")] = False,
     vault_password_file: Annotated[Many, typer.Option("--vault-password-file", metavar="FILE", help="Vault password.")] = None,
     vault_id: Annotated[Many, typer.Option("--vault-id", metavar="ID@SOURCE", help="Vault identity.")] = None,
+    ask_vault_password: Annotated[bool, typer.Option("-J", "--ask-vault-password", help="Ask for the vault password.")] = False,
     pass_env: Annotated[
         Many, typer.Option("--pass-env", metavar="NAME", envvar="INCIDENT_PASS_ENV", help="Pass this environment variable on to Ansible."),
     ] = None,
@@ -218,13 +219,15 @@ def variables(
     """See texts.VARS."""
     found = _bind()
     from .commands.vars import vars_and_show
+    from .running.passwords import ask_vault
     from .running.request import Request
 
     asked = Request(
         scenario=scenario, inventories=inventory or [], limit=limit, extra_vars=extra_vars or [], pass_env=pass_env or [],
         vault_password_files=vault_password_file or [], vault_ids=vault_id or [],
     )
-    raise typer.Exit(int(vars_and_show(asked, found=found, everything=everything, as_json=as_json)))
+    passwords = ask_vault(plain=ask_vault_password, vault_ids=vault_id or [])
+    raise typer.Exit(int(vars_and_show(asked, found=found, vault_passwords=passwords, everything=everything, as_json=as_json)))
 
 
 @app.command(help=texts.VERIFY, short_help="Recheck a bundle or a record.")

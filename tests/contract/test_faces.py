@@ -106,7 +106,7 @@ def test_the_reference_lists_every_module_and_plugin() -> None:
 
 
 def test_the_reference_lists_every_filter_and_lookup() -> None:
-    plugins = {path.stem for kind in ("filter", "lookup") for path in (ROOT / "plugins" / kind).glob("*.py")}
+    plugins = {path.stem for pattern in ("filter/*.yml", "lookup/*.py") for path in (ROOT / "plugins").glob(pattern)}
     assert sorted(first_column("Filters and lookups")) == sorted(plugins)
 
 

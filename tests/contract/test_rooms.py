@@ -25,6 +25,9 @@ PYTHON_FILES = sorted(
 )
 SPDX = "SPDX-License-Identifier: GPL-3.0-or-later"
 
+#: How a filter names the function that is imported when it is called.
+DEFERRED = re.compile(r"[\w.]+:\w+")
+
 #: What every subject may use: the contracts, and what the hands of all modules share.
 SHARED = ("_core", "_module")
 #: Which subject uses another. Both directions at once are a circle, and an arrow that nothing needs is an offender.
@@ -48,12 +51,15 @@ READING = {"excerpt"}
 #: The wrapper's rooms, the highest first. Each may use those below it; what stands beside a room in its line may not use the other.
 LADDER = ("__main__", "cli", "commands", "drill", "variables", "running", "reporting", "evidence", "record", "terminal")
 #: What all rooms of the wrapper may use; these use none of them.
-GROUND = {"errors", "exits", "private", "schema", "texts", "who"}
+GROUND = {"errors", "exits", "private", "texts", "who"}
 
 
 @cache
 def imports(path: Path) -> tuple[str, ...]:
-    """The absolute names that a file imports, down to the name itself, those of the collection from `plugins.` on."""
+    """The absolute names that a file imports, down to the name itself, those of the collection from `plugins.` on.
+
+    What a filter imports when it is called counts too.
+    """
     return tuple(_imports(path))
 
 
@@ -66,6 +72,8 @@ def _imports(path: Path) -> Iterator[str]:
             base = list(package[: len(package) - node.level + 1]) if node.level else []
             base += (node.module or "").removeprefix("ansible_collections.oncall.incident.").split(".") if node.module else []
             yield from (".".join([*base, alias.name]) for alias in node.names)
+        elif isinstance(node, ast.Constant) and package == ("plugins", "filter") and DEFERRED.fullmatch(str(node.value)):
+            yield f"plugins.{str(node.value).replace(':', '.')}"
 
 
 def within(name: str, *rooms: str) -> bool:
@@ -162,10 +170,37 @@ def _serving(path: Path) -> Iterator[str]:
         yield from ("the frame", "every subject")
 
 
+def test_filters_are_decisions() -> None:
+    decisions = [f"plugins.module_utils.{path.parent.name}.decisions" for path in UTILS.glob("*/decisions")]
+    frame = [f"plugins.plugin_utils.{room}" for room in ("_frame", "_drill")]
+    allowed = ("typing", "__future__", "plugins.module_utils._core", *decisions, *frame)
+    offenders = importing((PLUGINS / "filter").glob("*.py"), lambda name: not within(name, *allowed))
+    assert not offenders, "\n".join(offenders)
+
+
+def test_a_filter_imports_what_it_calls_when_it_is_called() -> None:
+    """Ansible imports each of these files in each worker that needs one filter, and compiles anew whatever they import."""
+    allowed = ("from __future__ import annotations", "import typing as t", "from ..plugin_utils._frame.deferred import deferred")
+    offenders = [
+        f"{path.relative_to(ROOT)}: {ast.unparse(node)}"
+        for path in (PLUGINS / "filter").glob("*.py") for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and ast.unparse(node) not in allowed
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
 def test_the_recorder_is_standard_library() -> None:
     allowed = ("plugins.plugin_utils._record", "plugins.module_utils._core")
     room = PLUGINS / "plugin_utils" / "_record"
     offenders = importing(room.rglob("*.py"), lambda name: not standard(name) and not within(name, *allowed))
+    assert not offenders, "\n".join(offenders)
+
+
+@pytest.mark.parametrize(("room", "others"), [("_files", ()), ("_drill", ("_files",))])
+def test_what_drills_and_files_are_is_plain(room: str, others: tuple[str, ...]) -> None:
+    allowed = ("plugins.module_utils._core", "yaml", *(f"plugins.plugin_utils.{one}" for one in (room, *others)))
+    paths = (PLUGINS / "plugin_utils" / room).rglob("*.py")
+    offenders = importing(paths, lambda name: not standard(name) and not within(name, *allowed))
     assert not offenders, "\n".join(offenders)
 
 

@@ -50,11 +50,11 @@ MARK = "sentinel"
 NUMBER = 7077
 _FAILED = object()
 
-#: What facts would say. A group and a host of the sentinel's name, so that what goes by either does not stay empty.
+#: What facts would say. A group, a host and a way of the sentinel's name, so that what goes by one does not stay empty.
 FACTS: Mapping[str, Any] = {
     "inventory_hostname": "h1", "ansible_host": "192.0.2.1", "group_names": [f"{MARK}-a"], "groups": {"all": ["h1"]},
     "hostvars": {"h1": {"service_pool_share": 5}}, "ansible_play_hosts_all": ["h1"], "ansible_check_mode": False,
-    "ansible_failed_result": {"msg": "failed"},
+    "ansible_failed_result": {"msg": "failed"}, "__reach_found": {f"{MARK}-a": {"handle": "/run/way"}},
 }
 #: What tasks register, by module: of ours what the RETURN documentation has as samples, and this.
 RESULTS: Mapping[str, Mapping[str, Any]] = {

@@ -18,16 +18,18 @@ from typing import Any
 import yaml
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
+from ansible_collections.oncall.incident.plugins.plugin_utils._files.schema import TYPES, Options, Unfit, convert, fit
 
-#: What a parameter may be, as YAML and as Python have it.
-TYPES: Mapping[str, type] = {"str": str, "path": str, "int": int, "bool": bool, "list": list, "dict": dict}
 _OURS = ("oncall", "incident")
 _NAME = re.compile(r"(?:[a-z_][a-z0-9_]*\.){0,2}[a-z][a-z0-9_]*")
-_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
-
-
-class Unfit(ValueError):
-    """A value that is not of the parameter's type."""
+_SEE = "docs/drills.md"
+_NAMES: Mapping[str, Any] = {"type": "list", "elements": "str"}
+_PARAMETER: Options = {"type": {"choices": tuple(TYPES)}, "required": {"type": "bool"}, "default": {"type": "raw"}, "description": {}}
+_FAULT: Options = {
+    "description": {"required": True}, "root": {"type": "bool"},
+    "needs": {"type": "dict", "options": {"modules": _NAMES, "programs": _NAMES}},
+    "parameters": {"type": "dict", "elements": "dict", "options": _PARAMETER},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,18 +47,7 @@ class Parameter:
         Raises:
             Unfit: it is of another type.
         """
-        wanted = TYPES[self.type]
-        if wanted is int and isinstance(value, str) and re.fullmatch(r"-?\d+", value.strip()):
-            return int(value)
-        if wanted is bool and str(value).lower() in (*_TRUE, *_FALSE):
-            return str(value).lower() in _TRUE
-        if wanted is str and isinstance(value, (int, float)) and not isinstance(value, bool):
-            return str(value)
-        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            # Not what is in a list or a mapping: it may hold a password.
-            seen = f"a {type(value).__name__}" if isinstance(value, (list, dict)) else repr(value)
-            raise Unfit(f"has to be of type {self.type}, and is {seen}")
-        return value
+        return convert(value, self.type, templated=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,53 +135,34 @@ def read(program: Path) -> Fault:
     """
     path = program.with_suffix(".yml")
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return _described(program, data)
-    except (OSError, yaml.YAMLError) as exc:
-        raise BadInput(f"{path}: the fault's description cannot be read: {exc}", hint="See docs/drills.md for what it says.") from exc
-    except (KeyError, TypeError, AttributeError, ValueError) as exc:
-        said = f"{exc.args[0]} is missing" if isinstance(exc, KeyError) else str(exc)
-        raise BadInput(f"{path}: this does not describe a fault: {said.rstrip('.')}.", hint="See docs/drills.md for what it says.") from exc
+        return _described(program, yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeError, yaml.YAMLError) as exc:
+        raise BadInput(f"{path}: the fault's description cannot be read: {exc}", hint=f"See {_SEE} for what it says.") from exc
+    except BadInput as exc:
+        raise BadInput(f"{path}: this does not describe a fault: {exc.message}", hint=exc.hint) from exc
 
 
-def _described(program: Path, data: Any) -> Fault:
-    _only(data, "it", {"description", "root", "needs", "parameters"})
-    needs = data.get("needs") or {}
-    _only(needs, "needs", {"modules", "programs"})
-    description, root = data["description"], data.get("root", True)
-    if not isinstance(description, str):
-        raise ValueError("description is not a text")
-    if not isinstance(root, bool):
-        raise ValueError(f"root: {root!r} is neither true nor false")
+def _described(program: Path, given: Any) -> Fault:
+    data = fit(given, _FAULT, where="the description", see=_SEE)
+    needs = data.get("needs", {})
     return Fault(
-        program=program, description=" ".join(description.split()), root=root,
-        modules=_names(needs, "modules"), programs=_names(needs, "programs"),
-        parameters={str(name): _parameter(str(name), entry) for name, entry in (data.get("parameters") or {}).items()},
+        program=program, description=" ".join(data["description"].split()), root=data.get("root", True),
+        modules=tuple(needs.get("modules", ())), programs=tuple(needs.get("programs", ())),
+        parameters={name: _parameter(entry, f"parameters.{name}") for name, entry in data.get("parameters", {}).items()},
     )
 
 
-def _names(needs: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    found = needs.get(key) or []
-    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-        raise ValueError(f"needs.{key} is not a list of names")
-    return tuple(found)
-
-
-def _parameter(name: str, data: Any) -> Parameter:
-    what = f"parameters.{name}"
-    _only(data, what, {"type", "required", "default", "description"})
-    kind = str(data.get("type", "str"))
-    if kind not in TYPES:
-        raise ValueError(f"{what}.type: {kind} is none of {', '.join(TYPES)}")
-    if data.get("required") and "default" in data:
-        raise ValueError(f"{what}: a parameter that is required has no default")
-    found = Parameter(type=kind, description=str(data.get("description", "")), required=bool(data.get("required")))
-    if data.get("default") is None:
+def _parameter(data: Mapping[str, Any], where: str) -> Parameter:
+    required = data.get("required", False)
+    if required and "default" in data:
+        raise BadInput(f"{where}: a parameter that is required has no default.", hint="Leave one of the two out.")
+    found = Parameter(type=data.get("type", "str"), description=data.get("description", ""), required=required)
+    if "default" not in data:
         return found
     try:
         return dataclasses.replace(found, default=found.convert(data["default"]))
     except Unfit as exc:
-        raise ValueError(f"{what}.default: {exc}") from exc
+        raise BadInput(f"{where}.default: {exc}.", hint=f"See {_SEE} for its form.") from exc
 
 
 def problems(fault: Fault, params: Any) -> dict[str, str]:
@@ -232,14 +204,6 @@ def filled(fault: Fault, params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_template(value: Any) -> bool:
     return isinstance(value, str) and ("{{" in value or "{%" in value)
-
-
-def _only(data: Any, what: str, known: set[str]) -> None:
-    if not isinstance(data, Mapping):
-        raise TypeError(f"{what} is not a mapping")
-    unknown = sorted(set(map(str, data)) - known)
-    if unknown:
-        raise ValueError(f"{what} has unknown keys: {', '.join(unknown)}")
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,19 @@ from ..variables.reading import read
 _LONGEST = 400
 
 
-def vars_and_show(asked: Request, *, found: Collection, everything: bool, as_json: bool) -> Exit:
+def vars_and_show(asked: Request, *, found: Collection, vault_passwords: Mapping[str, str], everything: bool, as_json: bool) -> Exit:
     """Print the variables; USAGE when a run would refuse one of them.
 
     Args:
-        asked: scenario, inventories, limit, extra variables, vault passwords.
+        asked: scenario, inventories, limit, extra variables, sources of vault passwords.
         found: the collection.
+        vault_passwords: those that were asked for, by the label of their identity.
         everything: the defaults nobody changed, too.
         as_json: one JSON object instead of tables.
     """
     cwd = Path.cwd()
     scenario = choose(asked.scenario, collection=found.path, cwd=cwd)
-    answer = read(asked, scenario=scenario, found=found, cwd=cwd)
+    answer = read(asked, scenario=scenario, found=found, cwd=cwd, vault_passwords=vault_passwords)
     roles = found.path / "roles"
     parts = judging.sections(answer, roles=roles, own_playbooks=found.path / "playbooks")
     problems = judging.problems(answer, roles=roles)

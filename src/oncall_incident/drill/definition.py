@@ -16,9 +16,9 @@ import yaml
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
+from ansible_collections.oncall.incident.plugins.plugin_utils._files.schema import Options, fit
 
 from ..errors import Stop
-from ..schema import Options, fit
 
 #: Times to beat unless a drill says otherwise: to detect, to the last action, to measured recovery.
 DEFAULT_TARGETS = {"detect": "1m", "mitigate": "5m", "recover": "15m"}
@@ -27,7 +27,7 @@ INTERRUPTS = ("controller", "host")
 
 _SEE = "docs/drills.md"
 _NEEDED: dict[str, Any] = {"required": True}
-_TEXTS: dict[str, Any] = {"type": "list"}
+_TEXTS: dict[str, Any] = {"type": "list", "elements": "str"}
 _FAULT: Options = {"fault": _NEEDED, "hosts": _NEEDED, "user": {}, "params": {"type": "dict"}}
 _ACTION: Options = {"verb": _NEEDED, "target": {"type": "dict"}, "host": {}}
 _PROBE: Options = {"name": _NEEDED, "hosts": _NEEDED, "command": _NEEDED, "says": {}, "before": {}}
@@ -37,12 +37,12 @@ _ROUND: Options = {
     "interrupt": {"choices": INTERRUPTS}, "interrupt_at": {}, "extra_vars": _TEXTS, "again": {"type": "bool"}, "in_vain": _TEXTS,
     "afterwards": {"type": "list", "elements": "dict", "options": _PROBE},
 }
-_LOOK: Options = {"command": _NEEDED, "hosts": {"type": "raw"}, "unanswered_in": _TEXTS}
+_LOOK: Options = {"command": _NEEDED, "hosts": {**_TEXTS, "single": True}, "unanswered_in": _TEXTS}
 _DRILL: Options = {
     "description": _NEEDED, "scenario": _NEEDED, "severity": {}, "steady": _TEXTS,
     "targets": {"type": "dict", "options": {name: {} for name in DEFAULT_TARGETS}},
     "rounds": {"type": "list", "elements": "dict", "options": _ROUND, **_NEEDED},
-    "state": {"type": "dict", "options": {"paths": {"type": "raw"}, "units": {"type": "raw"}, "commands": _TEXTS}},
+    "state": {"type": "dict", "options": {"paths": {"type": "raw"}, "units": {"type": "raw"}, "commands": {"type": "list"}}},
 }
 
 Json = Mapping[str, Any]
@@ -189,7 +189,7 @@ def _drill(path: Path) -> Drill:
         if isinstance(other, Mapping) and "like" in other:
             raise BadInput(f"like: {name} is itself like another drill; name that one.")
         other = fit(other, _DRILL, where=f"{name}.yml", see=_SEE)
-        elsewhere = [str(part["name"]) for part in other["rounds"]]
+        elsewhere = [part["name"] for part in other["rounds"]]
         given = {**other, **{key: value for key, value in given.items() if key != "like"}}
     data = fit(given, _DRILL, where="the drill", see=_SEE)
     rounds = [_round(part, f"rounds[{number}]") for number, part in enumerate(data["rounds"])]
@@ -201,8 +201,8 @@ def _drill(path: Path) -> Drill:
     looks = [_look(look, known, f"state.commands[{number}]") for number, look in enumerate(state.pop("commands", ()))]
     targets = {**DEFAULT_TARGETS, **data.get("targets", {})}
     return Drill(
-        name=path.stem, description=" ".join(str(data["description"]).split()), scenario=str(data["scenario"]), rounds=rounds,
-        state=state, looks=looks, severity=str(data.get("severity", "")), steady=_texts(data, "steady"),
+        name=path.stem, description=" ".join(data["description"].split()), scenario=data["scenario"], rounds=rounds,
+        state=state, looks=looks, severity=data.get("severity", ""), steady=data.get("steady", ()),
         targets={key: parse_duration(value, name=f"targets.{key}") for key, value in targets.items()},
     )
 
@@ -211,22 +211,14 @@ def _read(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def _texts(data: Json, key: str) -> list[str]:
-    return [str(value) for value in data.get(key, ())]
-
-
 def _look(given: Any, rounds: Sequence[str], where: str) -> Look:
     if isinstance(given, str):
         return Look(given)
-    data = fit(given, _LOOK, where=where, see=_SEE)
-    unanswered, hosts = _texts(data, "unanswered_in"), data.get("hosts", ())
+    data = fit(given, _LOOK, where=where, path=where, see=_SEE)
+    unanswered = data.get("unanswered_in", ())
     if missing := sorted(set(unanswered) - set(rounds)):
         raise BadInput(f"{where}.unanswered_in: there is no round {', '.join(missing)}.")
-    if not isinstance(hosts, (str, list, tuple)):
-        raise BadInput(f"{where}.hosts: {hosts!r} is neither a pattern of hosts nor a list of them.", hint=f"See {_SEE} for its form.")
-    return Look(
-        str(data["command"]), hosts=(hosts,) if isinstance(hosts, str) else tuple(map(str, hosts)), unanswered_in=tuple(unanswered),
-    )
+    return Look(data["command"], hosts=tuple(data.get("hosts", ())), unanswered_in=tuple(unanswered))
 
 
 def probes(part: Round, when: str) -> list[dict[str, str]]:
@@ -237,31 +229,31 @@ def probes(part: Round, when: str) -> list[dict[str, str]]:
     """
     found = []
     for entry in part.afterwards:
-        wanted, command = entry.get(when), str(entry["command"])
+        wanted, command = entry.get(when), entry["command"]
         if wanted is None and when == "before":
             continue
         if wanted is not None:
             heard = f"said=$( ( {command} ) 2>&1 | tr -s '[:space:]' ' ' | sed 's/^ //; s/ $//' )"
             command = f"{heard}; [ \"$said\" = \"{wanted}\" ] || {{ echo \"it said: $said\"; exit 1; }}"
-        found.append({"name": str(entry["name"]), "hosts": str(entry["hosts"]), "command": command})
+        found.append({"name": entry["name"], "hosts": entry["hosts"], "command": command})
     return found
 
 
 def _round(data: Json, where: str) -> Round:
-    interrupt, interrupt_at = data.get("interrupt", ""), str(data.get("interrupt_at", ""))
+    interrupt, interrupt_at = data.get("interrupt", ""), data.get("interrupt_at", "")
     if interrupt_at and interrupt != "controller":
         raise BadInput(f"{where}: interrupt_at wants interrupt: controller.")
     for number, probe in enumerate(data.get("afterwards", ())):
         if re.search(r"[\"`$\\]", f"{probe.get('says', '')}{probe.get('before', '')}"):
             raise BadInput(f"{where}.afterwards[{number}]: {probe['name']}: what it has to print is plain words.")
     return Round(
-        name=str(data["name"]), faults=data["faults"], findings=_texts(data, "findings"),
+        name=data["name"], faults=data["faults"], findings=data.get("findings", ()),
         actions=[_expected(entry) for entry in data["actions"]], at_least=data.get("at_least", 1), interrupt=interrupt,
-        interrupt_at=interrupt_at, extra_vars=_texts(data, "extra_vars"), again=data.get("again", True), in_vain=_texts(data, "in_vain"),
+        interrupt_at=interrupt_at, extra_vars=data.get("extra_vars", ()), again=data.get("again", True), in_vain=data.get("in_vain", ()),
         afterwards=data.get("afterwards", ()),
     )
 
 
 def _expected(data: Json) -> Expected:
     target = {key: str(value) for key, value in data.get("target", {}).items()}
-    return Expected(verb=str(data["verb"]), target=target, host=str(data.get("host", "*")))
+    return Expected(verb=data["verb"], target=target, host=data.get("host", "*"))

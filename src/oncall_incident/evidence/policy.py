@@ -10,16 +10,16 @@ import datetime
 import functools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
+from ansible_collections.oncall.incident.plugins.plugin_utils._files.schema import Options, fit
 
 from ..errors import Stop
-from ..schema import Options, fit
 
 SCHEMA = "oncall.incident/policy/1"
 POLICIES = Path(__file__).parent / "policies"
@@ -29,14 +29,16 @@ TARGETS = ("response", "communication", "resolution", "review")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CHANNEL_FIELDS = {"date", "day", "time", "clock", "severity", "id", "slug"}
 _NEEDED: dict[str, Any] = {"required": True}
+_TEXTS: dict[str, Any] = {"type": "list", "elements": "str"}
 _STEP: Options = {"after": _NEEDED, "to": _NEEDED, "by": {}, "unless": {"choices": ("acknowledged", "mitigated", "resolved")}}
 _LEVEL: Options = {
-    "name": _NEEDED, "title": {}, "aliases": {"type": "list"}, "update_every": {}, **{name: {} for name in TARGETS},
+    "name": _NEEDED, "title": {}, "aliases": _TEXTS, "update_every": {}, **{name: {} for name in TARGETS},
     "escalation": {"type": "list", "elements": "dict", "options": _STEP},
 }
 _TOP: Options = {
-    "schema": {}, "name": _NEEDED, "description": {}, "source": {}, "channel": {}, "alerts": {"type": "dict"}, "default": {},
-    "business": {"type": "dict", "options": {"timezone": {}, "days": {"type": "list"}, "end": {}}},
+    "schema": {}, "name": _NEEDED, "description": {}, "source": {}, "channel": {}, "default": {},
+    "alerts": {"type": "dict", "elements": "str"},
+    "business": {"type": "dict", "options": {"timezone": {}, "days": _TEXTS, "end": {}}},
     "levels": {"type": "list", "elements": "dict", "options": _LEVEL, **_NEEDED},
 }
 
@@ -180,37 +182,36 @@ def _policy(data: Any) -> Policy:
     names = [name for level in levels for name in (level.name.lower(), *level.aliases)]
     if double := sorted({name for name in names if names.count(name) > 1}):
         raise BadInput(f"levels: {', '.join(double)} is there twice.", hint="Names and aliases must tell levels apart.")
-    business = top.get("business") or {}
-    alerts = {str(key): str(value) for key, value in (top.get("alerts") or {}).items()}
-    default = str(top.get("default") or levels[min(1, len(levels) - 1)].name)
+    business, alerts = top.get("business", {}), top.get("alerts", {})
+    default = top.get("default", levels[min(1, len(levels) - 1)].name)
     for where, name in [("default", default), *((f"alerts.{key}", value) for key, value in alerts.items())]:
         if name.lower() not in names:
             raise BadInput(f"{where}: there is no level {name!r}.", hint=f"There are {', '.join(level.name for level in levels)}.")
-    channel = str(top.get("channel") or "incident-{id}")
+    channel = top.get("channel", "incident-{id}")
     if unknown := set(re.findall(r"\{([^}]*)\}", channel)) - _CHANNEL_FIELDS:
         raise BadInput(f"channel: {{{sorted(unknown)[0]}}} is not known.", hint=f"Known are {', '.join(sorted(_CHANNEL_FIELDS))}.")
     if channel.count("{") != channel.count("}"):
         raise BadInput("channel: a brace is not closed.", hint="Write {day}, {time}, {severity}.")
-    timezone = str(business.get("timezone", "UTC"))
+    timezone = business.get("timezone", "UTC")
     try:
         ZoneInfo(timezone)
     except (KeyError, ValueError, OSError) as exc:
         raise BadInput(f"business.timezone: {timezone!r} is not known here.", hint="Write a name such as Europe/Berlin or UTC.") from exc
     return Policy(
-        name=str(top["name"]), description=str(top.get("description", "")), source=str(top.get("source", "")), channel=channel,
+        name=top["name"], description=top.get("description", ""), source=top.get("source", ""), channel=channel,
         timezone=timezone, days=_days(business.get("days", _DAYS[:5])), end=_clock(business.get("end", "17:00")),
         default=default, alerts=alerts, levels=levels, data={"schema": SCHEMA, **top},
     )
 
 
 def _level(item: Mapping[str, Any], where: str) -> Level:
-    steps = tuple(_step(step, f"{where}.escalation[{number}]") for number, step in enumerate(item.get("escalation") or []))
+    steps = tuple(_step(step, f"{where}.escalation[{number}]") for number, step in enumerate(item.get("escalation", ())))
     if [step.after for step in steps] != sorted(step.after for step in steps):
         raise BadInput(f"{where}.escalation: the steps are not in order.", hint="Put the earliest first.")
     every = item.get("update_every")
     return Level(
-        name=str(item["name"]), title=str(item.get("title", item["name"])),
-        aliases=tuple(str(alias).lower() for alias in item.get("aliases") or []),
+        name=item["name"], title=item.get("title", item["name"]),
+        aliases=tuple(alias.lower() for alias in item.get("aliases", ())),
         **{name: _target(item.get(name), f"{where}.{name}") for name in TARGETS},
         update_every=None if every is None else _positive(every, f"{where}.update_every"), escalation=steps,
     )
@@ -218,7 +219,7 @@ def _level(item: Mapping[str, Any], where: str) -> Level:
 
 def _step(item: Mapping[str, Any], where: str) -> Step:
     after = parse_duration(item["after"], name=f"{where}.after")
-    return Step(after=after, to=str(item["to"]), by=str(item.get("by", "")), unless=item.get("unless", "resolved"))
+    return Step(after=after, to=item["to"], by=item.get("by", ""), unless=item.get("unless", "resolved"))
 
 
 def _target(value: Any, where: str) -> Target:
@@ -234,15 +235,15 @@ def _positive(value: Any, where: str) -> float:
     return seconds
 
 
-def _days(value: Any) -> tuple[int, ...]:
-    names = [str(day).lower()[:3] for day in value]
+def _days(value: Sequence[str]) -> tuple[int, ...]:
+    names = [day.lower()[:3] for day in value]
     if not names or any(name not in _DAYS for name in names):
         raise BadInput(f"business.days: {value!r}.", hint=f"List working days: {', '.join(_DAYS)}.")
     return tuple(_DAYS.index(name) for name in names)
 
 
-def _clock(value: Any) -> datetime.time:
+def _clock(value: str) -> datetime.time:
     try:
-        return datetime.time.fromisoformat(str(value))
+        return datetime.time.fromisoformat(value)
     except ValueError as exc:
         raise BadInput(f"business.end: {value!r} is not a time of day.", hint='Write it in quotes: "17:00".') from exc

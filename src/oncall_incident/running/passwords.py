@@ -17,6 +17,8 @@ _KINDS = {
     "become": ("--ask-become-pass", "BECOME password: ", r"BECOME password.*:\s*?$"),
     "vault": ("--ask-vault-pass", "Vault password: ", r"Vault password:\s*?$"),
 }
+#: The label of what has none, as Ansible calls it.
+_DEFAULT = "default"
 
 
 def ask(kinds: Sequence[str], *, vault_ids: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -34,12 +36,31 @@ def ask(kinds: Sequence[str], *, vault_ids: Sequence[str]) -> tuple[list[str], d
         option, prompt, pattern = _KINDS[kind]
         options.append(option)
         answers[pattern] = _answer(prompt)
-    for vault_id in vault_ids:
-        name, _, source = vault_id.rpartition("@")
-        if source in ("prompt", "prompt_ask_vault_pass"):
-            label = name or "default"
-            answers[rf"Vault password \({re.escape(label)}\):\s*?$"] = _answer(f"Vault password ({label}): ")
+    for label in filter(None, map(prompted, vault_ids)):
+        answers[rf"Vault password \({re.escape(label)}\):\s*?$"] = _answer(f"Vault password ({label}): ")
     return options, answers
+
+
+def ask_vault(*, plain: bool, vault_ids: Sequence[str]) -> dict[str, str]:
+    """Vault passwords by the label of their identity.
+
+    Args:
+        plain: whether one without an identity is wanted.
+        vault_ids: those that end in @prompt are asked for.
+
+    Raises:
+        Stop: there is no terminal to ask on.
+    """
+    found = {_DEFAULT: _answer(_KINDS["vault"][1])} if plain else {}
+    for label in filter(None, map(prompted, vault_ids)):
+        found[label] = found.get(label) or _answer(f"Vault password ({label}): ")
+    return found
+
+
+def prompted(vault_id: str) -> str:
+    """The label of a vault identity whose password is asked for; empty when it comes from elsewhere."""
+    label, _, source = vault_id.rpartition("@")
+    return (label or _DEFAULT) if source in ("prompt", "prompt_ask_vault_pass") else ""
 
 
 def _answer(prompt: str) -> str:

@@ -10,7 +10,6 @@ import os
 import secrets
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,10 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact imp
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import clean
 
 from ..errors import Stop
+from ..private import private_dir, write_private
 from ..running import ansible_cfg, collection, environment, extravars, request
 from ..running.collection import Collection
+from ..running.passwords import prompted
 from ..running.request import Request
 from ..running.scenarios import Scenario
 
@@ -28,8 +29,11 @@ _TIMEOUT = 120
 _MOST_DETAIL = 1500
 
 
-def read(asked: Request, *, scenario: Scenario, found: Collection, cwd: Path) -> dict[str, Any]:
+def read(asked: Request, *, scenario: Scenario, found: Collection, cwd: Path, vault_passwords: Mapping[str, str]) -> dict[str, Any]:
     """What ansible_side.answer() says, for a request that has been checked here.
+
+    Args:
+        vault_passwords: those that were asked for, by the label of their identity.
 
     Raises:
         Stop: the inventory, a file or the playbook cannot be read, or no host is left.
@@ -37,17 +41,20 @@ def read(asked: Request, *, scenario: Scenario, found: Collection, cwd: Path) ->
     settings = ansible_cfg.read(environ=os.environ, cwd=cwd)
     request.check_inventory(asked, configured=settings.get("inventory"), cwd=cwd)
     request.check_files(asked, cwd=cwd)
-    with tempfile.TemporaryDirectory(prefix="incident-vars-") as private:
-        extra = extravars.as_files(asked.extra_vars, directory=Path(private), cwd=cwd)[1::2]
+    with private_dir() as private:
+        extra = extravars.as_files(asked.extra_vars, directory=private, cwd=cwd)[1::2]
         question = {
             "playbook": scenario.playbook, "inventories": list(asked.inventories), "limit": asked.limit,
             "extra": [
                 {"path": path.removeprefix("@"), "label": f"-e {typed}" if typed.startswith("@") else "-e"}
                 for typed, path in zip(asked.extra_vars, extra, strict=True)
             ],
-            "vault_password_files": list(asked.vault_password_files), "vault_ids": list(asked.vault_ids),
+            "vault_password_files": list(asked.vault_password_files),
+            "vault_ids": [
+                *(vault_id for vault_id in asked.vault_ids if not prompted(vault_id)), *_as_files(vault_passwords, private),
+            ],
         }
-        answer = _ask(question, env=_environ(asked, found, settings, Path(private)), cwd=cwd)
+        answer = _ask(question, env=_environ(asked, found, settings, private), cwd=cwd)
     if not answer["hosts"]:
         asked_for = sorted({name for names in answer["nowhere"].values() for name in names})
         raise Stop(
@@ -56,6 +63,14 @@ def read(asked: Request, *, scenario: Scenario, found: Collection, cwd: Path) ->
             + (f"Name the hosts with {' or '.join(f'-e {name}=PATTERN' for name in asked_for)}." if asked_for else ""),
         )
     return answer
+
+
+def _as_files(passwords: Mapping[str, str], directory: Path) -> list[str]:
+    """Vault identities whose passwords Ansible reads from files of our own: the child has no terminal to ask on."""
+    paths = {label: directory / f"vault-{number}" for number, label in enumerate(passwords)}
+    for label, path in paths.items():
+        write_private(path, passwords[label])
+    return [f"{label}@{path}" for label, path in paths.items()]
 
 
 def _environ(asked: Request, found: Collection, settings: Mapping[str, str], private: Path) -> dict[str, str]:
@@ -85,7 +100,8 @@ def _ask(question: Mapping[str, Any], *, env: Mapping[str, str], cwd: Path) -> d
         # Ansible quotes the lines that it cannot read.
         said = Redactor(key=secrets.token_bytes(32)).text(clean(done.stderr.decode("utf-8", "surrogateescape"))).strip()
         raise Stop(
-            "The variables cannot be read.", hint="Correct what Ansible says. For a vault, give --vault-password-file or --vault-id.",
+            "The variables cannot be read.",
+            hint="Correct what Ansible says. For a vault, give --vault-password-file, --vault-id or --ask-vault-password.",
             detail=said[-_MOST_DETAIL:],
         )
     found: dict[str, Any] = json.loads(done.stdout)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,32 @@ def ask(*arguments: str, environ: dict[str, str] | None = None, cwd: Path = ROOT
     env = {**{name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}, "PYTHONPATH": str(ROOT / "src")}
     argv: Sequence[str] = [sys.executable, "-m", "oncall_incident", "vars", *arguments]
     return subprocess.run(argv, cwd=cwd, env={**env, **(environ or {})}, capture_output=True, text=True, timeout=120, check=False)
+
+
+def ask_at_a_terminal(*arguments: str, answers: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The same with a terminal as its input, on which each prompt is answered when it appears."""
+    env = {**{name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}, "PYTHONPATH": str(ROOT / "src")}
+    argv: Sequence[str] = [sys.executable, "-m", "oncall_incident", "vars", *arguments]
+    typing, terminal = pty.openpty()
+    # Without a controlling terminal getpass reads its input, and asks on standard error.
+    with subprocess.Popen(
+        argv, cwd=cwd, env=env, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as process:
+        os.close(terminal)
+        assert process.stdout and process.stderr
+        try:
+            said = ""
+            for prompt, typed in answers.items():
+                while not said.endswith(prompt):
+                    read = process.stderr.read(1)
+                    assert read, said
+                    said += read
+                os.write(typing, f"{typed}\n".encode())
+            output, errors = process.communicate(timeout=120)
+        finally:
+            process.kill()
+            os.close(typing)
+    return subprocess.CompletedProcess(argv, process.returncode, output, said + errors)
 
 
 def variables(done: subprocess.CompletedProcess[str], role: str) -> dict[str, dict[str, Any]]:
@@ -124,6 +151,26 @@ def test_what_was_in_a_vault_is_hidden(tmp_path: Path) -> None:
     found = variables(done, "postgres")
     assert found["postgres_login_user"]["value"] == found["postgres_login_host"]["value"] == "(hidden)"
     assert PASSWORD not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("options", "prompt"), [
+    (["--ask-vault-password"], "Vault password: "), (["-J"], "Vault password: "),
+    (["--vault-id", "site@prompt"], "Vault password (site): "),
+])
+def test_a_vault_password_is_asked_for(options: list[str], prompt: str, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("vault-password")
+    (tmp_path / "db.yml").write_text(f"postgres_login_host: {PASSWORD}.example.org\n")
+    vault = Path(sys.executable).with_name("ansible-vault")
+    subprocess.run([vault, "encrypt", "--vault-password-file", "key", "db.yml"], cwd=tmp_path, capture_output=True, timeout=60, check=True)
+    (tmp_path / "key").unlink()
+    (tmp_path / "hosts.yml").write_text("db:\n  hosts:\n    db1:\n")
+    asked = ["db-recovery", "-i", "hosts.yml", "-e", "@db.yml", *options, "--json"]
+    refused = ask(*asked, cwd=tmp_path)
+    assert refused.returncode == 2 and "the input is no terminal" in refused.stderr
+    done = ask_at_a_terminal(*asked, answers={prompt: "vault-password"}, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert variables(done, "postgres")["postgres_login_host"]["value"] == "(hidden)"
+    assert "vault-password" not in done.stdout + done.stderr
 
 
 def test_what_ansible_quotes_of_a_broken_file_is_cleaned(tmp_path: Path) -> None:

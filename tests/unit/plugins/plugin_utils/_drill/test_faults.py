@@ -64,20 +64,33 @@ def test_a_fault_of_another_collection(tmp_path: Path) -> None:
     assert faults.filled(fault, {"path": "/srv/x"}) == {"path": "/srv/x", "mebibytes": 64}
 
 
-@pytest.mark.parametrize(("changes", "said"), [
-    ({"description": None}, "description is missing"), ({"parmeters": {}}, "unknown keys: parmeters"),
-    ({"needs": {"python": []}}, "unknown keys: python"),
-    ({"parameters": {"p": {"type": "text"}}}, "parameters.p.type: text is none of"),
-    ({"parameters": {"p": "x"}}, "parameters.p is not a mapping"),
-    ({"parameters": {"p": {"type": "int", "default": "x"}}}, "parameters.p.default: has to be of type int"),
-    ({"parameters": {"p": {"required": True, "default": "x"}}}, "parameters.p: a parameter that is required has no default"),
+@pytest.mark.parametrize(("changes", "said", "hint"), [
+    ({"description": None}, "the description: description is missing.", "See docs/drills.md"),
+    ({"description": ["d"]}, "description: a list is not of type str.", "See docs/drills.md"),
+    ({"parmeters": {}}, "the description: 'parmeters' is not known.", "Did you mean parameters? Known are description, needs, par"),
+    ({"needs": {"python": []}}, "needs: 'python' is not known.", "Known are modules, programs."),
+    ({"needs": {"modules": "psycopg"}}, "needs.modules is not a list.", "See docs/drills.md"),
+    ({"root": "no"}, "root: 'no' is not of type bool.", "See docs/drills.md"),
+    ({"parameters": {"p": {"type": "text"}}}, "parameters.p.type: 'text' is not possible.", "It is str, path, int, bool, list or dict."),
+    ({"parameters": {"p": "x"}}, "parameters.p is not a mapping.", "See docs/drills.md"),
+    ({"parameters": {"p": {"defalt": 1}}}, "parameters.p: 'defalt' is not known.", "Did you mean default?"),
+    ({"parameters": {"p": {"required": "yes"}}}, "parameters.p.required: 'yes' is not of type bool.", "See docs/drills.md"),
+    ({"parameters": {"p": {"type": "int", "default": "x"}}}, "parameters.p.default: has to be of type int, and is 'x'.", "See docs"),
+    ({"parameters": {"p": {"required": True, "default": "x"}}}, "parameters.p: a parameter that is required has no default.", "Leave"),
 ])
-def test_a_file_that_describes_no_fault(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+def test_a_file_that_describes_no_fault(tmp_path: Path, changes: dict[str, Any], said: str, hint: str) -> None:
     data = {key: value for key, value in {"description": "d", **changes}.items() if value is not None}
     (tmp_path / "mine.yml").write_text(yaml.safe_dump(data))
     with pytest.raises(BadInput) as raised:
         faults.read(tmp_path / "mine.py")
-    assert said in raised.value.message and "mine.yml" in raised.value.message
+    assert raised.value.message == f"{tmp_path / 'mine.yml'}: this does not describe a fault: {said}"
+    assert (raised.value.hint or "").startswith(hint)
+
+
+def test_an_empty_default_is_one(tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text("description: d\nparameters: {p: {default: ''}, q: {default: null}, r: {}}\n")
+    found = faults.read(tmp_path / "mine.py").parameters
+    assert {name: one.default for name, one in found.items()} == {"p": "", "q": None, "r": None}
 
 
 def test_a_description_that_is_not_there(tmp_path: Path) -> None:
