@@ -106,12 +106,6 @@ class OnServer(Subject[Target]):
         raise NotImplementedError
 
 
-class Refused(IncidentError):
-    """A rule of ours forbids it; nothing was done. `error` in facts says which."""
-
-    kind = "refused"
-
-
 class ActionsFailed(IncidentError):
     """Something was not done, or the measurement does not show it."""
 
@@ -143,22 +137,6 @@ def patient_connection(params: t.Mapping[str, t.Any]) -> Client:
 def resource(info: t.Mapping[str, str]) -> str:
     """The server itself, not the name it was reached by: this start of it."""
     return f"redis:{info.get('run_id', 'unknown')}"
-
-
-def require_primary(info: t.Mapping[str, str]) -> None:
-    """Refuse to change data anywhere but on a primary.
-
-    Raises:
-        Refused: it is a replica or a Sentinel.
-    """
-    if info.get("redis_mode") == "sentinel":
-        raise Refused("This is a Sentinel, it has no data.", hint="Name the primary that it watches.", error="sentinel")
-    if info.get("role") != "master":
-        primary = f"{info.get('master_host', '?')}:{info.get('master_port', '?')}"
-        raise Refused(
-            f"This server is a replica of {primary}: data are never changed on a replica.", hint=f"Name the primary, {primary}.",
-            error="replica",
-        )
 
 
 def failure(done: t.Sequence[actions.Action]) -> t.Optional[IncidentError]:
