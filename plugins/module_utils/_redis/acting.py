@@ -9,15 +9,16 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 import typing as t
 
-from .._core import actions, why
+from .._core import why
 from .._core.acting import Subject, Target, answered
 from .._core.actions import MOVED_ON, Action, Approved
 from .._core.deadline import Deadline
 from .._core.durations import parse_duration
-from .._core.errors import CannotReach, IncidentError
+from .._core.errors import CannotReach
 from .._module.lock import acting_alone
 from .args import way_from
 from .connection import Client
@@ -95,7 +96,7 @@ class OnServer(Subject[Target]):
 
     def answer(self, one: Approved) -> Action:
         if any(one.is_on(self.resource, verb=verb) for verb in self.verbs):
-            return self.answer_here(one)
+            return self.answer_here(dataclasses.replace(one, verb=self.verbs[0], resource=self.resource))
         return answered(
             one, self.of_another_start, why.RESTARTED,
             error=f"It was approved for another start of the server, or for another server: this one is {self.resource}",
@@ -104,45 +105,3 @@ class OnServer(Subject[Target]):
     def answer_here(self, one: Approved) -> Action:
         """What became of an approved action on this start of the server whose target is no candidate any more."""
         raise NotImplementedError
-
-
-class ActionsFailed(IncidentError):
-    """Something was not done, or the measurement does not show it."""
-
-    kind = "actions_failed"
-
-
-def patient_connection(params: t.Mapping[str, t.Any]) -> Client:
-    """Open the connection; while the server has none left, try again for `connect_retry`: clients come and go.
-
-    Raises:
-        BadInput: an argument is not usable.
-        CannotReach: the server could not be reached or refused us.
-    """
-    way = way_from(params)
-    deadline = Deadline(way.max_seconds)
-    patience = deadline.part(parse_duration(params["connect_retry"], name="connect_retry"))
-    while True:
-        try:
-            client = way.open(deadline)
-            # Some servers refuse only with the first reply, so ask for one.
-            client.replies([("PING",)])
-            return client
-        except CannotReach as exc:
-            if exc.facts.get("error") != "maxclients" or patience.remaining() <= RETRY_PAUSE:
-                raise
-            time.sleep(RETRY_PAUSE)
-
-
-def resource(info: t.Mapping[str, str]) -> str:
-    """The server itself, not the name it was reached by: this start of it."""
-    return f"redis:{info.get('run_id', 'unknown')}"
-
-
-def failure(done: t.Sequence[actions.Action]) -> t.Optional[IncidentError]:
-    """The problem that must fail the task, if an action failed."""
-    failed = actions.failed_actions(done)
-    if not failed:
-        return None
-    said = "; ".join(f"{one.verb}: {one.detail.get('why') or one.detail.get('error') or one.outcome}" for one in failed)
-    return ActionsFailed(f"Not done: {said}.")
