@@ -13,11 +13,12 @@ author:
   - The oncall.incident contributors (@oncall-incident)
 description:
   - V(raise_maxclients) raises C(maxclients) at run time and keeps the old value in the result. Refused when the server's process may not
-    have so many open files, where that can be seen; the server tests it again. Never lowered.
+    have so many open files, where that process is one of the module's host; the server tests it again. Never lowered.
   - V(save) saves to disk in the background when the last save failed, and waits for its end. To be done after the disk was freed.
   - V(repoint_replica) gives a replica without its primary another one. Refused when it has its primary, when Sentinel or Cluster manages
     either server or that cannot be seen, when the named server cannot be reached, is a replica itself, or does not continue the history
-    that the replica has. A replica without keys may be given any primary.
+    that the replica has. A replica without keys may be given any primary. It is done when the link is up and the replica has the history
+    of the server that was looked at. Where the replica finds another server under this name, its old primary is put back.
 extends_documentation_fragment:
   - oncall.incident.redis
   - oncall.incident.attributes

@@ -74,6 +74,7 @@ def _questions(ours: socket.socket, theirs: socket.socket, word: bytes, left: li
                         pass
                     return
             theirs.sendall(data)
+        theirs.shutdown(socket.SHUT_RDWR)  # a close alone waits for whoever reads from it
 
 
 def _answers(theirs: socket.socket, ours: socket.socket) -> None:
