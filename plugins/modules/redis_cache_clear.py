@@ -14,8 +14,8 @@ author:
 description:
   - Removes the keys of a pattern with C(SCAN) and C(UNLINK), in batches, no faster than O(max_keys_per_second), no longer than
     O(time_limit). When more than O(max_keys) keys match, none is touched. Keys that are written while it works are not hunted down.
-  - O(flush) clears a whole database with C(FLUSHDB ASYNC). It is refused unless the number of keys is what O(expected_keys) says and
-    the database shows itself to be a cache. C(FLUSHALL) is not offered.
+  - O(flush) clears a whole database with C(FLUSHDB ASYNC). It is refused unless the number of keys is what O(expected_keys) says, which
+    is tested again right before, and the database shows itself to be a cache. C(FLUSHALL) is not offered.
   - "A database shows itself to be a cache when only keys of O(cache_types) are met (all keys are looked at, of a large database the
     first 50,000, a random sample, and whether a bounded scan meets a stream); and when the server may lose any key by its own
     settings (C(maxmemory) with an C(allkeys-*) policy), or at least O(min_ttl_percent) of a random sample have a time to live.
@@ -28,6 +28,7 @@ extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.mitigates
   - oncall.incident.attributes.redis
+  - oncall.incident.approved
 options:
   pattern:
     description:
@@ -101,12 +102,6 @@ options:
       - V(0) tries once.
     type: str
     default: 15s
-  approved:
-    description:
-      - Action ids of an approved plan. Only these are carried out.
-      - Omitted means no restriction but the limits. An empty list allows nothing.
-    type: list
-    elements: str
 seealso:
   - module: oncall.incident.redis_probe
 """
@@ -126,7 +121,7 @@ EXAMPLES = r"""
     exclude: ["product:v2:lock:*"]
     max_keys: 50000
     max_keys_per_second: 2000
-    approved: "{{ counted.actions | map(attribute='id') }}"
+    approved: "{{ counted.actions }}"
 
 - name: Clear a whole cache
   oncall.incident.redis_cache_clear:
@@ -146,8 +141,12 @@ changed:
   type: bool
 actions:
   description:
-    - One action, C(clear_pattern) or C(flush_database), with the number of keys in C(detail). C(done) when the server has counted all of
-      them as removed, C(not_needed) when there was none, C(failed) or C(not_permitted) otherwise, which fail the task.
+    - One action, C(clear_pattern) or C(flush_database), with the number of keys in C(detail), and one for each approved clearing that is
+      not the one that is asked for now. C(done) when the server has counted all of the keys as removed, C(not_needed) when there was none,
+      C(moved_on) when there are too many or too few of them right before a flush, C(refused) when the plan does not have it, or a limit or
+      a rule of the module forbids it. C(failed), C(unknown) and C(not_permitted) fail the task.
+    - C(detail.why) says why in a word, C(detail.error) in a sentence, or as the server said it. C(detail.written_again), how many keys were
+      there again right after, is null where that cannot be seen.
   returned: always
   type: list
   elements: dict
@@ -207,9 +206,9 @@ hint:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.acting import APPROVED_SPEC, read_approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
-from ansible_collections.oncall.incident.plugins.module_utils._redis.acting import patient_connection
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec
 from ansible_collections.oncall.incident.plugins.module_utils._redis.clearing import clear, request_from
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.cache import CACHE_TYPES
@@ -236,15 +235,14 @@ def main() -> None:
             "i_know_this_is_not_a_cache": {"type": "bool", "default": False},
             "this_node_only": {"type": "bool", "default": False},
             "connect_retry": {"type": "str", "default": "15s"},
-            "approved": {"type": "list", "elements": "str"},
+            "approved": APPROVED_SPEC,
         },
         supports_check_mode=True,
     )
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
         request = request_from(module.params)
-        with patient_connection(module.params) as client:
-            return clear(client, request, check_mode=module.check_mode)
+        return clear(module.params, request, approved=read_approved(module.params["approved"]), check_mode=module.check_mode)
 
     leave(module, work)
 

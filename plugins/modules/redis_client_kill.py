@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.mitigates
   - oncall.incident.attributes.redis
+  - oncall.incident.approved
 options:
   min_idle:
     description: Clients without a command for this long may be ended. Empty takes nobody for being idle.
@@ -71,12 +72,6 @@ options:
       - V(0) tries once.
     type: str
     default: 15s
-  approved:
-    description:
-      - Action ids of an approved plan. Only these are carried out.
-      - Omitted means no restriction but the limits. An empty list allows nothing.
-    type: list
-    elements: str
 seealso:
   - module: oncall.incident.redis_repair
 """
@@ -103,8 +98,11 @@ changed:
   type: bool
 actions:
   description:
-    - One per chosen client. C(gone) when it was measured to have left, C(not_needed) when it left by itself, C(moved_on) when it is active
-      again or protected now, C(refused) when it is not approved, C(still_running), C(not_permitted), C(failed), which fail the task.
+    - One per chosen client, and one for each approved client that is not chosen any more. C(gone) when it was ended and measured to have
+      left, C(not_needed) when it left by itself, C(moved_on) when it is active again or protected now, C(refused) when it is not approved
+      or beyond the limits. C(still_running), C(not_permitted), C(failed) and C(unknown) fail the task. When the server falls silent, the
+      clients that were not reached are C(failed).
+    - C(detail.why) says why in a word, C(detail.error) in a sentence, or as the server said it.
   returned: success
   type: list
   elements: dict
@@ -131,7 +129,9 @@ left_alone:
   returned: success
   type: int
 protected:
-  description: Clients that are never ended, why, and whether the rule would have taken them.
+  description:
+    - Clients that are never ended, why, and whether the rule would have taken them. Those beyond the limits are C(over_limit).
+    - At most 100, those first that the rule would have taken.
   returned: success
   type: list
   elements: dict
@@ -152,9 +152,9 @@ hint:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.acting import APPROVED_SPEC, read_approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
-from ansible_collections.oncall.incident.plugins.module_utils._redis.acting import patient_connection
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec
 from ansible_collections.oncall.incident.plugins.module_utils._redis.killing import kill, request_from
 
@@ -175,15 +175,14 @@ def main() -> None:
             "protect_addresses": dict(names),
             "verify_timeout": {"type": "str", "default": "5s"},
             "connect_retry": {"type": "str", "default": "15s"},
-            "approved": {"type": "list", "elements": "str"},
+            "approved": APPROVED_SPEC,
         },
         supports_check_mode=True,
     )
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
         request = request_from(module.params)
-        with patient_connection(module.params) as client:
-            return kill(client, request, check_mode=module.check_mode)
+        return kill(module.params, request, approved=read_approved(module.params["approved"]), check_mode=module.check_mode)
 
     leave(module, work)
 

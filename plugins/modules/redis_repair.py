@@ -13,16 +13,18 @@ author:
   - The oncall.incident contributors (@oncall-incident)
 description:
   - V(raise_maxclients) raises C(maxclients) at run time and keeps the old value in the result. Refused when the server's process may not
-    have so many open files, where that can be seen; the server tests it again. Never lowered.
+    have so many open files, where that process is one of the module's host; the server tests it again. Never lowered.
   - V(save) saves to disk in the background when the last save failed, and waits for its end. To be done after the disk was freed.
   - V(repoint_replica) gives a replica without its primary another one. Refused when it has its primary, when Sentinel or Cluster manages
     either server or that cannot be seen, when the named server cannot be reached, is a replica itself, or does not continue the history
-    that the replica has. A replica without keys may be given any primary.
+    that the replica has. A replica without keys may be given any primary. It is done when the link is up and the replica has the history
+    of the server that was looked at. Where the replica finds another server under this name, its old primary is put back.
 extends_documentation_fragment:
   - oncall.incident.redis
   - oncall.incident.attributes
   - oncall.incident.attributes.mitigates
   - oncall.incident.attributes.redis
+  - oncall.incident.approved
 options:
   operation:
     description: What to do.
@@ -49,12 +51,6 @@ options:
       - V(0) tries once.
     type: str
     default: 15s
-  approved:
-    description:
-      - Action ids of an approved plan. Only these are carried out.
-      - Omitted means no restriction but the limits. An empty list allows nothing.
-    type: list
-    elements: str
 seealso:
   - module: oncall.incident.redis_client_kill
 """
@@ -91,8 +87,10 @@ changed:
   type: bool
 actions:
   description:
-    - One action. C(detail.before) is what was there, C(done) what was measured afterwards. C(not_needed), or C(refused) with C(detail.why).
-      C(failed), C(unknown) and C(not_permitted) fail the task.
+    - One action, and one for each approved change that is not the one that is asked for now. C(detail.before) is what was there, C(done)
+      what was measured afterwards. C(not_needed), C(refused) or C(moved_on) left the server as it was. C(failed), C(unknown) and
+      C(not_permitted) fail the task.
+    - C(detail.why) says why in a word, C(detail.error) in a sentence, or as the server said it.
   returned: success
   type: list
   elements: dict
@@ -132,12 +130,12 @@ hint:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.acting import APPROVED_SPEC, read_approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
-from ansible_collections.oncall.incident.plugins.module_utils._redis.acting import patient_connection
-from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec, way_from
-from ansible_collections.oncall.incident.plugins.module_utils._redis.repairing import OPERATIONS, repair
+from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec
+from ansible_collections.oncall.incident.plugins.module_utils._redis.repairing import OPERATIONS, repair, repair_from
 
 
 def main() -> None:
@@ -150,7 +148,7 @@ def main() -> None:
             "primary_port": {"type": "int", "default": 6379},
             "timeout": {"type": "str", "default": "50s"},
             "connect_retry": {"type": "str", "default": "15s"},
-            "approved": {"type": "list", "elements": "str"},
+            "approved": APPROVED_SPEC,
         },
         required_if=[("operation", "raise_maxclients", ["maxclients"]), ("operation", "repoint_replica", ["primary_host"])],
         supports_check_mode=True,
@@ -158,9 +156,8 @@ def main() -> None:
     params = module.params
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-        timeout, way = parse_duration(params["timeout"], name="timeout"), way_from(params)
-        with patient_connection(params) as client:
-            return repair(client, way, params, timeout=timeout, check_mode=module.check_mode)
+        subject = repair_from(params, timeout=parse_duration(params["timeout"], name="timeout"))
+        return repair(subject, approved=read_approved(params["approved"]), check_mode=module.check_mode)
 
     leave(module, work)
 

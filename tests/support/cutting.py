@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A relay to a real server that loses the connection right after the server got one command: it acts, and nobody hears of it."""
+"""Relays to real servers: one loses the connection right after the server got a command, one leads to another server the second time."""
 
 from __future__ import annotations
 
@@ -26,6 +26,32 @@ def cutting(port: int, *, word: bytes, after: int = 0) -> Iterator[int]:
             listening.shutdown(socket.SHUT_RDWR)
 
 
+@contextlib.contextmanager
+def leading(port: int, *, then: int) -> Iterator[int]:
+    """Lead the first connection to one port of this host and all later ones to another; yields the port to connect to."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=_lead, args=(listening, port, then), daemon=True).start()
+        yield listening.getsockname()[1]
+        with contextlib.suppress(OSError):
+            listening.shutdown(socket.SHUT_RDWR)
+
+
+def _lead(listening: socket.socket, port: int, then: int) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            ours, theirs = listening.accept()[0], socket.create_connection(("127.0.0.1", port), timeout=30)
+            for pair in ((theirs, ours), (ours, theirs)):
+                threading.Thread(target=_pass, args=pair, daemon=True).start()
+            port = then
+
+
+def _pass(source: socket.socket, sink: socket.socket) -> None:
+    with source, contextlib.suppress(OSError):
+        while data := source.recv(1 << 16):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_RDWR)
+
+
 def _serve(listening: socket.socket, port: int, word: bytes, left: list[int]) -> None:
     with contextlib.suppress(OSError):
         while True:
@@ -48,6 +74,7 @@ def _questions(ours: socket.socket, theirs: socket.socket, word: bytes, left: li
                         pass
                     return
             theirs.sendall(data)
+        theirs.shutdown(socket.SHUT_RDWR)  # a close alone waits for whoever reads from it
 
 
 def _answers(theirs: socket.socket, ours: socket.socket) -> None:

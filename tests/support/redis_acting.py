@@ -67,8 +67,19 @@ def ids(result: dict[str, Any]) -> list[str]:
 
 
 def why(result: dict[str, Any]) -> str:
-    """Why the first action was not done."""
+    """The code of why the first action was not done."""
     return str(result["actions"][0]["detail"].get("why", ""))
+
+
+def said(result: dict[str, Any]) -> str:
+    """The same in a sentence, or as the server said it."""
+    return str(result["actions"][0]["detail"].get("error", ""))
+
+
+def answers(result: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Outcome and code of every action by its id."""
+    assert "actions" in result, result.get("msg")
+    return {action["id"]: (action["outcome"], action["detail"].get("why", "")) for action in result["actions"]}
 
 
 def idle_ids(server: RedisServer, name: str = "idler-") -> list[int]:

@@ -219,10 +219,14 @@ def result(
 ) -> dict[str, t.Any]:
     """The result of a mitigating module: contract, changed, actions, limits, protected.
 
-    Outside check mode `changed` is true when a target was touched, whatever came of it; in check mode when an action is planned.
+    Outside check mode `changed` is true when a target was touched, whatever came of it, or may have been: an action that was begun and not
+    answered is never summed up as "nothing changed". In check mode it is true when an action is planned.
     """
     found = [action.as_dict() for action in actions]
-    changed = any(action["outcome"] == PLANNED if check_mode else bool(action["touched"]) for action in found)
+    changed = any(
+        action["outcome"] == PLANNED if check_mode else bool(action["touched"]) or (action["outcome"], action["touched"]) == (UNKNOWN, None)
+        for action in found
+    )
     return {
         "contract": ACTIONS_CONTRACT,
         "changed": changed,

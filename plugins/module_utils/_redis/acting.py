@@ -1,86 +1,107 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all Redis modules that act share: getting in where it is full, knowing the server, acting alone, refusing.
+"""What all Redis modules that act share: getting in where it is full, knowing the server, acting alone, answering for it.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import time
 import typing as t
 
-from .._core import actions
+from .._core import why
+from .._core.acting import Subject, Target, answered
+from .._core.actions import MOVED_ON, Action, Approved
 from .._core.deadline import Deadline
 from .._core.durations import parse_duration
-from .._core.errors import CannotReach, IncidentError
+from .._core.errors import CannotReach
+from .._module.lock import acting_alone
 from .args import way_from
 from .connection import Client
 
 #: Between two attempts to get in, seconds.
 RETRY_PAUSE = 0.2
+#: Begins the resource of every action on a server; its run id follows.
+_RESOURCE = "redis:"
 
 
-class Refused(IncidentError):
-    """A rule of ours forbids it; nothing was done. `error` in facts says which."""
+class OnServer(Subject[Target]):
+    """What a module acts on at one Redis server.
 
-    kind = "refused"
+    The server is entered when the engine asks for the first time, so that what was approved is answered also where nobody gets in.
 
-
-class ActionsFailed(IncidentError):
-    """Something was not done, or the measurement does not show it."""
-
-    kind = "actions_failed"
-
-
-def patient_connection(params: t.Mapping[str, t.Any]) -> Client:
-    """Open the connection; while the server has none left, try again for `connect_retry`: clients come and go.
+    Args:
+        params: of the module.
 
     Raises:
-        BadInput: an argument is not usable.
-        CannotReach: the server could not be reached or refused us.
+        BadInput: an argument of the connection is not usable.
     """
-    way = way_from(params)
-    deadline = Deadline(way.max_seconds)
-    patience = deadline.part(parse_duration(params["connect_retry"], name="connect_retry"))
-    while True:
-        try:
-            client = way.open(deadline)
-            # Some servers refuse only with the first reply, so ask for one.
-            client.replies([("PING",)])
-            return client
-        except CannotReach as exc:
-            if exc.facts.get("error") != "maxclients" or patience.remaining() <= RETRY_PAUSE:
-                raise
-            time.sleep(RETRY_PAUSE)
 
+    #: What an approved action is answered with whose server is not this start of it.
+    of_another_start: t.ClassVar[str] = MOVED_ON
 
-def resource(info: t.Mapping[str, str]) -> str:
-    """The server itself, not the name it was reached by: this start of it."""
-    return f"redis:{info.get('run_id', 'unknown')}"
+    def __init__(self, params: t.Mapping[str, t.Any]) -> None:
+        self.way = way_from(params)
+        self._retry = parse_duration(params["connect_retry"], name="connect_retry")
+        self._client: t.Optional[Client] = None
 
+    def entered(self) -> Client:
+        """The connection to the server, opened the first time.
 
-def require_primary(info: t.Mapping[str, str]) -> None:
-    """Refuse to change data anywhere but on a primary.
+        While the server has none left, it is tried again for `connect_retry`: clients come and go.
 
-    Raises:
-        Refused: it is a replica or a Sentinel.
-    """
-    if info.get("redis_mode") == "sentinel":
-        raise Refused("This is a Sentinel, it has no data.", hint="Name the primary that it watches.", error="sentinel")
-    if info.get("role") != "master":
-        primary = f"{info.get('master_host', '?')}:{info.get('master_port', '?')}"
-        raise Refused(
-            f"This server is a replica of {primary}: data are never changed on a replica.", hint=f"Name the primary, {primary}.",
-            error="replica",
+        Raises:
+            CannotReach: the server could not be reached or refused us.
+            CommandRefused: INFO is not allowed.
+        """
+        if self._client is None:
+            deadline = Deadline(self.way.max_seconds)
+            patience = deadline.part(self._retry)
+            while self._client is None:
+                try:
+                    self._client = self._enter(deadline)
+                except CannotReach as exc:
+                    if exc.facts.get("error") != "maxclients" or patience.remaining() <= RETRY_PAUSE:
+                        raise
+                    time.sleep(RETRY_PAUSE)
+        return self._client
+
+    def _enter(self, deadline: Deadline) -> Client:
+        with contextlib.ExitStack() as undo:
+            client = undo.enter_context(self.way.open(deadline))
+            # Some servers refuse only with the first reply. And the server itself is told by it: this start, not a name that leads to it.
+            self.resource = _RESOURCE + client.info("server").get("run_id", "unknown")
+            undo.pop_all()
+        return client
+
+    def close(self) -> None:
+        """End the connection, if there is one."""
+        if self._client is not None:
+            self._client.close()
+
+    def alone(self) -> t.ContextManager[None]:
+        self.entered()
+        return acting_alone(self.resource)
+
+    def too_late(self) -> str:
+        return f"The {self.way.max_seconds:g} s of max_seconds are over" if self.entered().deadline.passed() else ""
+
+    def concerns(self, one: Approved) -> bool:
+        # Whatever start it was of: what was approved before a restart is answered after it.
+        return any(one.is_on(_RESOURCE, verb=verb) for verb in self.verbs)
+
+    def answer(self, one: Approved) -> Action:
+        if any(one.is_on(self.resource, verb=verb) for verb in self.verbs):
+            return self.answer_here(dataclasses.replace(one, verb=self.verbs[0], resource=self.resource))
+        return answered(
+            one, self.of_another_start, why.RESTARTED,
+            error=f"It was approved for another start of the server, or for another server: this one is {self.resource}",
         )
 
-
-def failure(done: t.Sequence[actions.Action]) -> t.Optional[IncidentError]:
-    """The problem that must fail the task, if an action failed."""
-    failed = actions.failed_actions(done)
-    if not failed:
-        return None
-    said = "; ".join(f"{one.verb}: {one.detail.get('why') or one.detail.get('error') or one.outcome}" for one in failed)
-    return ActionsFailed(f"Not done: {said}.")
+    def answer_here(self, one: Approved) -> Action:
+        """What became of an approved action on this start of the server whose target is no candidate any more."""
+        raise NotImplementedError

@@ -9,17 +9,20 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import itertools
 import time
 import typing as t
 
-from .._core import actions
+from .._core import why
+from .._core.acting import Candidate, Sight, Target, act, answered, unanswered
+from .._core.actions import DONE, FAILED, MOVED_ON, NOT_NEEDED, NOT_PERMITTED, REFUSED, UNKNOWN, Action, Approved, Spared
 from .._core.deadline import Deadline
 from .._core.durations import parse_duration
-from .._core.errors import BadInput, CannotReach, IncidentError, LimitExceeded
-from .._module.lock import acting_alone
-from .acting import Refused, failure, require_primary, resource
+from .._core.errors import BadInput, CannotReach, IncidentError
+from .._core.limits import Limit
+from .acting import OnServer
 from .connection import Client
 from .decisions.cache import CacheEvidence, Pace, glob, not_a_cache, require_pattern, unexpected_count
 from .decisions.info import integer
@@ -52,7 +55,6 @@ class Request:
         sample, min_ttl_percent, cache_types: how a database shows itself to be a cache.
         accept_no_cache: flush whatever it shows.
         this_node_only: in a cluster, clear what this node holds.
-        approved: action ids of an approved plan.
     """
 
     database: int = 0
@@ -70,7 +72,6 @@ class Request:
     cache_types: tuple[str, ...] = ()
     accept_no_cache: bool = False
     this_node_only: bool = False
-    approved: t.Optional[t.Sequence[str]] = None
 
     @property
     def limits(self) -> dict[str, t.Any]:
@@ -107,38 +108,35 @@ def request_from(params: t.Mapping[str, t.Any]) -> Request:
         time_limit=parse_duration(params["time_limit"], name="time_limit"), expected_keys=params["expected_keys"],
         tolerance_percent=params["expected_keys_tolerance_percent"], sample=min(params["sample"], MAX_SAMPLE),
         min_ttl_percent=params["min_ttl_percent"], cache_types=tuple(params["cache_types"]),
-        accept_no_cache=params["i_know_this_is_not_a_cache"], this_node_only=params["this_node_only"], approved=params["approved"],
+        accept_no_cache=params["i_know_this_is_not_a_cache"], this_node_only=params["this_node_only"],
     )
 
 
-def clear(client: Client, request: Request, *, check_mode: bool) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
+class Refused(IncidentError):
+    """A rule of ours forbids it; nothing was done. `error` in facts says which."""
+
+    kind = "refused"
+
+
+def clear(
+    params: t.Mapping[str, t.Any], request: Request, *, approved: t.Optional[t.Sequence[Approved]], check_mode: bool,
+) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
     """Clear what the request says.
 
-    Returns:
-        The result by contract, and the error that the task must fail with, if any.
+    Args:
+        params: of the connection.
 
-    Raises:
-        Refused: a replica, a Sentinel, a cluster without this_node_only, or a database that is no cache; nothing was touched.
-        LimitExceeded: more keys than allowed; nothing was touched.
+    Returns:
+        The result by contract, and the error that the task must fail with, if any: also where a rule of ours refuses, as of a replica,
+        of a cluster without this_node_only, or of a database that is no cache.
     """
-    info = client.info()
-    require_primary(info)
-    clustered = info.get("cluster_enabled") == "1"
-    if clustered and not request.this_node_only:
-        raise Refused(
-            "This server is a node of a cluster and holds only a part of the keys; nothing was touched.",
-            hint="Call the module for every primary of the cluster, with this_node_only: true.", error="cluster",
-        )
-    if request.database:
-        client.call("SELECT", request.database)
-    before = integer(info, "used_memory")
-    work = _clear_pattern if request.pattern else _flush
-    action, removed, more = work(client, request, resource(info), clustered=clustered, check_mode=check_mode)
-    result = actions.result([action], check_mode=check_mode, limits=request.limits, protected=more.pop("protected", ()))
-    result.update(more, keys_removed=removed, changed=result["changed"] or removed > 0)
-    if removed:
-        result["used_memory"] = {"before": before, "after": _used_memory(client)}
-    return result, failure([action])
+    subject: Clearing[t.Any] = (Pattern if request.pattern else Database)(params, request)
+    with contextlib.closing(subject):
+        done = act(subject, approved=approved, check_mode=check_mode)
+        result = {**done.as_result(limits=request.limits), **subject.seen, "keys_removed": subject.removed}
+        if subject.removed:
+            result["used_memory"] = {"before": subject.memory, "after": _used_memory(subject.entered())}
+    return result, done.problem or subject.refusal
 
 
 def _used_memory(client: Client) -> t.Optional[int]:
@@ -149,36 +147,124 @@ def _used_memory(client: Client) -> t.Optional[int]:
         return None
 
 
+class Clearing(OnServer[Target]):
+    """Keys of one database: there is one candidate, all that are to be cleared.
+
+    Attributes:
+        removed: how many keys went, as the server counted them.
+        memory: bytes that were used before.
+        seen: further keys of the result.
+        refusal: the rule of ours that refuses.
+        clustered: whether the server is a node of a cluster.
+    """
+
+    noun, done = "keys", "cleared"
+    advice = "Name a narrower pattern, or raise max_keys."
+
+    def __init__(self, params: t.Mapping[str, t.Any], request: Request) -> None:
+        super().__init__(params)
+        self.request = request
+        self.removed = 0
+        self.memory: t.Optional[int] = None
+        self.seen: dict[str, t.Any] = {}
+        self.refusal: t.Optional[Refused] = None
+        self.clustered = False
+
+    def look(self) -> Sight[Target]:
+        client = self.entered()
+        info = client.info()
+        self.memory, self.clustered = integer(info, "used_memory"), info.get("cluster_enabled") == "1"
+        self.refusal = _wrong_server(info, this_node_only=self.request.this_node_only)
+        if self.refusal is not None:
+            return Sight([Candidate(self.nothing(), self.refused(self.action()))])
+        if self.request.database:
+            client.call("SELECT", self.request.database)
+        return self.find(client)
+
+    def refused(self, action: Action) -> Action:
+        """The action as the refusal leaves it."""
+        assert self.refusal is not None
+        code = why.OPTION_OFF if self.refusal.facts["error"] == "cluster" else why.PROTECTED
+        return action.with_outcome(REFUSED, why=code, error=self.refusal.message)
+
+    def answer_here(self, one: Approved) -> Action:
+        return answered(one, MOVED_ON, why.NO_LONGER_MATCHES, error=f"What is asked for now is {self.action().name}")
+
+    def action(self) -> Action:
+        """What would be done."""
+        raise NotImplementedError
+
+    def nothing(self) -> Target:
+        """The target where nothing was looked at."""
+        raise NotImplementedError
+
+    def find(self, client: Client) -> Sight[Target]:
+        """What there is to be cleared in the database, which is selected."""
+        raise NotImplementedError
+
+
+def _wrong_server(info: t.Mapping[str, str], *, this_node_only: bool) -> t.Optional[Refused]:
+    """Why keys are not cleared on this server: only on a primary, and of a cluster only where each node is named."""
+    if info.get("redis_mode") == "sentinel":
+        return Refused("This is a Sentinel, it has no data.", hint="Name the primary that it watches.", error="sentinel")
+    if info.get("role") != "master":
+        primary = f"{info.get('master_host', '?')}:{info.get('master_port', '?')}"
+        return Refused(
+            f"This server is a replica of {primary}: data are never changed on a replica.", hint=f"Name the primary, {primary}.",
+            error="replica",
+        )
+    if info.get("cluster_enabled") == "1" and not this_node_only:
+        return Refused(
+            "This server is a node of a cluster and holds only a part of the keys; nothing was touched.",
+            hint="Call the module for every primary of the cluster, with this_node_only: true.", error="cluster",
+        )
+    return None
+
+
 # A pattern.
 
-def _clear_pattern(
-    client: Client, request: Request, where: str, *, clustered: bool, check_mode: bool,
-) -> tuple[actions.Action, int, dict[str, t.Any]]:
-    target = {"database": request.database, "pattern": request.pattern}
-    name = f"database {request.database}, pattern {request.pattern}"
-    action = _action(CLEAR, where, target, name, "The keys of this pattern were named.")
-    allowed = max(request.max_keys - request.spent, 0)
-    keys, kept = _collect(client, request, most=allowed + 1)
-    groups = _groups(keys)
-    more: dict[str, t.Any] = {"groups": groups, "protected": tuple(
-        actions.Spared({"pattern": pattern, "keys": count}, ("excluded",), True, f"pattern {pattern}")
-        for pattern, count in kept.items() if count
-    )}
-    if len(keys) > allowed:
-        raise LimitExceeded(
-            f"More than {allowed} keys match {request.pattern}; nothing was touched.", hint="Name a narrower pattern, or raise max_keys.",
-            contract=actions.ACTIONS_CONTRACT, actions=[action.with_outcome(actions.REFUSED, why="limit").as_dict()],
+class Pattern(Clearing[t.Sequence[bytes]]):
+    """The keys of a pattern, but for those that are excluded."""
+
+    verbs = (CLEAR,)
+
+    def __init__(self, params: t.Mapping[str, t.Any], request: Request) -> None:
+        super().__init__(params, request)
+        self.seen["groups"] = {}
+
+    def action(self) -> Action:
+        target = {"database": self.request.database, "pattern": self.request.pattern}
+        name = f"database {self.request.database}, pattern {self.request.pattern}"
+        return _action(CLEAR, self.resource, target, name, "The keys of this pattern were named.")
+
+    def nothing(self) -> t.Sequence[bytes]:
+        return ()
+
+    def find(self, client: Client) -> Sight[t.Sequence[bytes]]:
+        request = self.request
+        allowed = max(request.max_keys - request.spent, 0)
+        # One more tells that it is too many; how many more is not counted.
+        keys, kept = _collect(client, request, most=allowed + 1)
+        self.seen["groups"] = _groups(keys)
+        action = dataclasses.replace(self.action(), detail={"keys": len(keys), **self.seen})
+        if not keys:
+            action = action.with_outcome(NOT_NEEDED, why=why.ALREADY_SO)
+        unit = "or more keys" if len(keys) > allowed else "keys"
+        return Sight(
+            candidates=[Candidate(keys, action, uses={"max_keys": len(keys)})],
+            protected=tuple(
+                Spared({"pattern": pattern, "keys": count}, ("excluded",), True, f"pattern {pattern}") for pattern, count in kept.items()
+                if count
+            ),
+            limits=(Limit("max_keys", allowed, f"max_keys {request.max_keys}, {request.spent} used already", unit=unit),),
         )
-    action = dataclasses.replace(action, detail={"keys": len(keys), "groups": groups})
-    if not keys:
-        return action.with_outcome(actions.NOT_NEEDED), 0, more
-    if not actions.is_approved([action.id], request.approved):
-        return action.with_outcome(actions.REFUSED, why="not approved"), 0, more
-    if check_mode:
-        return action, 0, more
-    with acting_alone(where):
-        done = _unlink(client, keys, request, one_by_one=clustered)
-    return action.with_outcome(done.outcome, **done.detail(len(keys))), done.removed, more
+
+    def carry_out(self, candidate: Candidate[t.Sequence[bytes]]) -> Action:
+        done = _unlink(self.entered(), candidate.target, self.request, one_by_one=self.clustered)
+        self.removed = done.removed
+        # Of a step without an answer nobody knows; what went before is known.
+        action = dataclasses.replace(candidate.action, touched=bool(done.removed) or (None if done.unanswered else False))
+        return action.with_outcome(done.outcome, **done.detail(len(candidate.target)))
 
 
 def _collect(client: Client, request: Request, *, most: int) -> tuple[list[bytes], dict[str, int]]:
@@ -214,18 +300,23 @@ def _scan(client: Client, *options: t.Union[str, int]) -> t.Iterator[list[bytes]
 class _Unlinked:
     removed: int = 0
     gone_before: int = 0
-    there_again: int = 0
+    there_again: t.Optional[int] = 0  # None: it cannot be seen
     unanswered: int = 0
     steps: int = 0
-    outcome: str = actions.DONE
+    outcome: str = DONE
     why: str = ""
+    error: str = ""
 
     def detail(self, planned: int) -> dict[str, t.Any]:
         found: dict[str, t.Any] = {"removed": self.removed, "gone_before": self.gone_before, "written_again": self.there_again,
                                    "steps": self.steps, "left": planned - self.removed - self.gone_before}
         if self.unanswered:  # some of those that are left may be gone
             found["unanswered"] = self.unanswered
-        return {**found, "why": self.why} if self.why else found
+        return {**found, "why": self.why, "error": self.error} if self.why else found
+
+    def ended(self, outcome: str, code: str, error: str) -> _Unlinked:
+        """The same with the reason why it ended early."""
+        return dataclasses.replace(self, outcome=outcome, why=code, error=error)
 
 
 def _unlink(client: Client, keys: t.Sequence[bytes], request: Request, *, one_by_one: bool) -> _Unlinked:
@@ -235,8 +326,8 @@ def _unlink(client: Client, keys: t.Sequence[bytes], request: Request, *, one_by
     for index in range(0, len(keys), request.batch):
         pause = pace.pause(elapsed=time.monotonic() - start)
         if limit.remaining() <= pause or client.deadline.remaining() <= pause:
-            done.outcome, done.why = actions.FAILED, f"the time limit of {request.time_limit:g} s is over"
-            return done
+            over = f"time_limit of {request.time_limit:g} s" if limit.remaining() <= pause else "time of max_seconds"
+            return done.ended(FAILED, why.OUT_OF_TIME, f"the {over} is over")
         time.sleep(pause)
         batch = keys[index:index + request.batch]
         units = [[key] for key in batch] if one_by_one else [list(batch)]
@@ -244,17 +335,14 @@ def _unlink(client: Client, keys: t.Sequence[bytes], request: Request, *, one_by
             replies = client.replies([(verb, *unit) for unit in units for verb in ("UNLINK", "EXISTS")])
         except CannotReach as exc:
             # What went before is gone, and of this step nobody knows: the result must say both.
-            done.outcome, done.why, done.unanswered = actions.UNKNOWN, exc.message, len(batch)
-            return done
+            done.unanswered = len(batch)
+            return done.ended(UNKNOWN, why.NO_ANSWER, exc.message)
         for unit, removed, there in zip(units, replies[::2], replies[1::2]):
             if isinstance(removed, ErrorReply):
-                refused = client.refused(("UNLINK",), removed)
-                done.outcome = actions.NOT_PERMITTED if refused.not_permitted else actions.FAILED
-                done.why = f"{removed.code} {removed.message}"
-                return done
+                return done.ended(*_refusal(client, "UNLINK", removed), str(removed))
             done.removed += removed
             done.gone_before += len(unit) - removed
-            done.there_again += there if isinstance(there, int) else 0
+            done.there_again = done.there_again + there if isinstance(there, int) and done.there_again is not None else None
         pace.done += len(batch)
         done.steps += 1
     return done
@@ -270,75 +358,95 @@ def _groups(keys: t.Iterable[bytes]) -> dict[str, int]:
 
 # A whole database.
 
-def _flush(
-    client: Client, request: Request, where: str, *, clustered: bool, check_mode: bool,
-) -> tuple[actions.Action, int, dict[str, t.Any]]:
-    expected = request.expected_keys or 0
-    target = {"database": request.database, "expected_keys": expected}
-    reason = "The whole database was named, with the number of keys to expect."
-    action = _action(FLUSH, where, target, f"database {request.database}", reason)
-    keys = int(client.call("DBSIZE"))
-    action = dataclasses.replace(action, detail={"keys": keys})
-    if not keys:
-        return action.with_outcome(actions.NOT_NEEDED), 0, {"cache": {}}
-    seen = _evidence(client, request)
-    against = [] if request.accept_no_cache else not_a_cache(
-        seen, min_ttl_percent=request.min_ttl_percent, cache_types=request.cache_types,
-    )
-    surprise = unexpected_count(keys, expected=expected, tolerance_percent=request.tolerance_percent)
-    if surprise:
-        against.insert(0, surprise)
-    if against:
-        raise Refused(
-            f"Database {request.database} is not flushed: {'; '.join(against)}.",
-            hint="Clear a pattern instead; or state the right number, or i_know_this_is_not_a_cache: true.",
-            error="unexpected_keys" if surprise else "not_a_cache", contract=actions.ACTIONS_CONTRACT, cache=seen.as_dict(),
-            actions=[action.with_outcome(actions.REFUSED, why="; ".join(against)).as_dict()],
+class Database(Clearing[int]):
+    """All keys of a database that shows itself to be a cache; the target is how many there are."""
+
+    verbs = (FLUSH,)
+
+    def __init__(self, params: t.Mapping[str, t.Any], request: Request) -> None:
+        super().__init__(params, request)
+        self.seen["cache"] = {}
+
+    def action(self) -> Action:
+        target = {"database": self.request.database, "expected_keys": self.request.expected_keys or 0}
+        reason = "The whole database was named, with the number of keys to expect."
+        return _action(FLUSH, self.resource, target, f"database {self.request.database}", reason)
+
+    def nothing(self) -> int:
+        return 0
+
+    def find(self, client: Client) -> Sight[int]:
+        request = self.request
+        keys = int(client.call("DBSIZE"))
+        action = dataclasses.replace(self.action(), detail={"keys": keys})
+        if not keys:
+            return Sight([Candidate(keys, action.with_outcome(NOT_NEEDED, why=why.ALREADY_SO))])
+        seen = _evidence(client, request)
+        self.seen["cache"] = seen.as_dict()
+        against = [] if request.accept_no_cache else not_a_cache(
+            seen, min_ttl_percent=request.min_ttl_percent, cache_types=request.cache_types,
         )
-    more: dict[str, t.Any] = {"cache": seen.as_dict()}
-    if not actions.is_approved([action.id], request.approved):
-        return action.with_outcome(actions.REFUSED, why="not approved"), 0, more
-    if check_mode:
-        return action, 0, more
-    with acting_alone(where):
-        action, removed = _flush_now(client, action)
-    return action, removed, more
+        surprise = self._surprise(keys)
+        if surprise:
+            against.insert(0, surprise)
+        if against:
+            self.refusal = Refused(
+                f"Database {request.database} is not flushed: {'; '.join(against)}.",
+                hint="Clear a pattern instead; or state the right number, or i_know_this_is_not_a_cache: true.",
+                error="unexpected_keys" if surprise else "not_a_cache",
+            )
+            action = self.refused(action)
+        return Sight([Candidate(keys, action)])
 
+    def _surprise(self, keys: int) -> str:
+        return unexpected_count(keys, expected=self.request.expected_keys or 0, tolerance_percent=self.request.tolerance_percent)
 
-def _flush_now(client: Client, action: actions.Action) -> tuple[actions.Action, int]:
-    """Flush in one transaction, so that the count after it is not of keys that were written since; the outcome, and how many went."""
-    before = int(client.call("DBSIZE"))
-    # Alone: where it is refused, what follows would be done at once and outside of any transaction.
-    refused = _first_error(client.replies([("MULTI",)]))
-    if refused is not None:
-        return _flush_refused(client, action, ("MULTI",), refused), 0
-    try:
-        replies = client.replies([("DBSIZE",), ("FLUSHDB", "ASYNC"), ("DBSIZE",), ("EXEC",)])
-        answer = replies[-1]
-        problem = _first_error([*replies, *(answer if isinstance(answer, list) else ())])
-        if problem is None and isinstance(answer, list) and len(answer) == 3:
-            there, _ok, left = answer
-            why = {"why": f"{left} keys are still there"} if left else {}
-            return action.with_outcome(actions.FAILED if left else actions.DONE, removed=there - left, left=left, **why), there - left
-        # Whatever the errors say, what is there now tells what went. DISCARD: a transaction that is still open would only queue it.
-        left = client.replies([("DISCARD",), ("DBSIZE",)])[1]
-    except CannotReach as exc:
-        return action.with_outcome(actions.UNKNOWN, why=f"{exc.message} Whether the keys are gone is not known."), 0
-    if not isinstance(left, int):
-        return action.with_outcome(actions.UNKNOWN, why=f"{problem or 'no result'}; how many keys are left cannot be seen"), 0
-    removed = max(before - left, 0)
-    if problem is None:
-        return action.with_outcome(actions.FAILED, why="the transaction was not carried out", removed=removed, left=left), removed
-    return _flush_refused(client, action, ("FLUSHDB",), problem, removed=removed, left=left), removed
+    def carry_out(self, candidate: Candidate[int]) -> Action:
+        """Flush in one transaction, so that the count after it is not of keys that were written since."""
+        client, action = self.entered(), candidate.action
+        before = int(client.call("DBSIZE"))
+        surprise = self._surprise(before)
+        if surprise:
+            return action.with_outcome(MOVED_ON, why=why.NO_LONGER_MATCHES, error=surprise)
+        # Alone: where it is refused, what follows would be done at once and outside of any transaction.
+        refused = _first_error(client.replies([("MULTI",)]))
+        if refused is not None:
+            return _flush_refused(client, action, "MULTI", refused)
+        try:
+            replies = client.replies([("DBSIZE",), ("FLUSHDB", "ASYNC"), ("DBSIZE",), ("EXEC",)])
+            answer = replies[-1]
+            problem = _first_error([*replies, *(answer if isinstance(answer, list) else ())])
+            if problem is None and isinstance(answer, list) and len(answer) == 3:
+                there, _ok, left = answer
+                self.removed = there - left
+                failed = {"why": why.NOT_MEASURED, "error": f"{left} keys are still there"} if left else {}
+                return action.with_outcome(FAILED if left else DONE, removed=self.removed, left=left, **failed)
+            # Whatever the errors say, what is there now tells what went. DISCARD: a transaction that is still open would only queue it.
+            left = client.replies([("DISCARD",), ("DBSIZE",)])[1]
+        except CannotReach as exc:
+            return unanswered(action, f"{exc.message} Whether the keys are gone is not known.", hint=exc.hint)
+        if not isinstance(left, int):
+            said = f"{problem or 'no result'}; how many keys are left cannot be seen"
+            return action.with_outcome(UNKNOWN, why=why.NO_ANSWER, error=said)
+        self.removed = max(before - left, 0)
+        action = dataclasses.replace(action, touched=self.removed > 0, detail={**action.detail, "removed": self.removed, "left": left})
+        if problem is None:
+            return action.with_outcome(FAILED, why=why.TARGET_REFUSED, error="the transaction was not carried out")
+        return _flush_refused(client, action, "FLUSHDB", problem)
 
 
 def _first_error(replies: t.Iterable[t.Any]) -> t.Optional[ErrorReply]:
     return next((one for one in replies if isinstance(one, ErrorReply)), None)
 
 
-def _flush_refused(client: Client, action: actions.Action, command: tuple[str], reply: ErrorReply, **detail: t.Any) -> actions.Action:
-    outcome = actions.NOT_PERMITTED if client.refused(command, reply).not_permitted and not detail.get("removed") else actions.FAILED
-    return action.with_outcome(outcome, why=f"{command[0]}: {reply.code} {reply.message}", **detail)
+def _flush_refused(client: Client, action: Action, command: str, reply: ErrorReply) -> Action:
+    outcome, code = (FAILED, why.TARGET_REFUSED) if action.touched else _refusal(client, command, reply)
+    return action.with_outcome(outcome, why=code, error=f"{command}: {reply}")
+
+
+def _refusal(client: Client, command: str, reply: ErrorReply) -> tuple[str, str]:
+    """Outcome and reason of what the server refused."""
+    return (NOT_PERMITTED, why.NOT_PERMITTED) if client.refused((command,), reply).not_permitted else (FAILED, why.TARGET_REFUSED)
 
 
 def _evidence(client: Client, request: Request) -> CacheEvidence:
@@ -383,5 +491,5 @@ def _has_stream(client: Client) -> bool:
     return False
 
 
-def _action(verb: str, where: str, target: dict[str, t.Any], name: str, reason: str) -> actions.Action:
-    return actions.Action(verb=verb, resource=where, identity=target, target=target, name=name, reason=reason)
+def _action(verb: str, where: str, target: dict[str, t.Any], name: str, reason: str) -> Action:
+    return Action(verb=verb, resource=where, identity=target, target=target, name=name, reason=reason)

@@ -8,17 +8,19 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 import typing as t
 
-from .._core import actions
+from .._core import why
+from .._core.acting import Candidate, Sight, act, answered, untouched
+from .._core.actions import FAILED, GONE, MOVED_ON, NOT_NEEDED, NOT_PERMITTED, STILL_RUNNING, Action, Approved, Spared
 from .._core.durations import parse_duration
-from .._core.errors import BadInput, CannotReach, IncidentError
+from .._core.errors import BadInput, IncidentError
 from .._core.limits import Budget
-from .._module.lock import acting_alone
-from .acting import failure, resource
-from .connection import Client, CommandRefused
+from .acting import OnServer
+from .connection import Client
 from .decisions.clients import Choice, KillPolicy, KillRule, RedisClient, choose, parse_clients, spared
 from .resp import ErrorReply, text
 
@@ -26,6 +28,7 @@ VERB = "kill_client"
 POLL = 0.05
 #: How many spared clients the result lists; all that the rule would have taken come first.
 MAX_PROTECTED = 100
+_OVER_LIMIT = ("over_limit",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,14 +39,12 @@ class Request:
         rule, budget: see their classes.
         spare: makes the policy from our own id.
         verify_timeout: how long the end of a client is waited for, seconds.
-        approved: action ids of an approved plan.
     """
 
     rule: KillRule
     budget: Budget
     spare: t.Callable[[int], KillPolicy]
     verify_timeout: float = 5.0
-    approved: t.Optional[t.Sequence[str]] = None
 
 
 def request_from(params: t.Mapping[str, t.Any]) -> Request:
@@ -64,105 +65,137 @@ def request_from(params: t.Mapping[str, t.Any]) -> Request:
         spare=lambda own: KillPolicy(
             own_id=own, protect_names=names, protect_users=users, protect_addresses=addresses, include_pubsub=params["include_pubsub"],
         ),
-        verify_timeout=parse_duration(params["verify_timeout"], name="verify_timeout"), approved=params["approved"],
+        verify_timeout=parse_duration(params["verify_timeout"], name="verify_timeout"),
     )
 
 
-def kill(client: Client, request: Request, *, check_mode: bool) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
+def kill(
+    params: t.Mapping[str, t.Any], request: Request, *, approved: t.Optional[t.Sequence[Approved]], check_mode: bool,
+) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
     """End the worst clients inside the limits.
+
+    Args:
+        params: of the connection.
 
     Returns:
         The result by contract, and the error that the task must fail with, if any.
     """
-    where = resource(client.info("server"))
-    policy = request.spare(int(client.call("CLIENT", "ID")))
-    everybody = parse_clients(client.ask("CLIENT", "LIST"))
-    approved = {one.id for one in everybody if _action(one, "", where).id in (request.approved or ())}
-    choice = choose(everybody, request.rule, policy, request.budget, first=approved)
-    done: list[actions.Action] = []
-    if check_mode or request.approved == []:
-        done = [_settled(_action(one, why, where), request) for one, why in choice.victims]
-    elif choice.victims:
-        with acting_alone(where):
-            done = _end_all(client, [(one, _action(one, why, where)) for one, why in choice.victims], request, policy)
-    done += _moved_on(everybody, choice, request, where)
-    result = actions.result(done, check_mode=check_mode, limits=request.budget.as_dict(), protected=_protected(choice))
-    result.update(population=choice.population, left_alone=len(choice.beyond))
-    return result, failure(done)
+    subject = Clients(params, request, approved)
+    with contextlib.closing(subject):
+        done = act(subject, approved=approved, check_mode=check_mode)
+    beyond = sum(one.reasons == _OVER_LIMIT for one in done.protected)
+    refused = sum(action.detail.get("why") == why.LIMIT_EXCEEDED for action in done.actions)
+    # There may be thousands.
+    named = sorted(done.protected, key=lambda one: not one.would_match)[:MAX_PROTECTED]
+    return {
+        **dataclasses.replace(done, protected=tuple(named)).as_result(limits=request.budget.as_dict()),
+        "population": subject.population, "left_alone": beyond + refused + subject.unlisted,
+    }, done.problem
 
 
-def _moved_on(everybody: t.Sequence[RedisClient], choice: Choice, request: Request, where: str) -> list[actions.Action]:
-    """What became of approved clients that are no victims any more."""
-    wanted = set(request.approved or ()) - {_action(one, why, where).id for one, why in choice.victims}
-    found = []
-    for one in everybody:
-        action = _action(one, "It was in the approved plan.", where)
-        if action.id in wanted:
-            found.append(action.with_outcome(actions.MOVED_ON, why="it is active again, protected now, or beyond the limit"))
-    return found
+class Clients(OnServer[RedisClient]):
+    """The clients of a server that the rule takes, the worst first.
 
+    Attributes:
+        population: all clients but ourselves.
+        unlisted: candidates that are not approved, and that the limits would not have allowed anyway.
+    """
 
-def _settled(action: actions.Action, request: Request) -> actions.Action:
-    return action if actions.is_approved([action.id], request.approved) else action.with_outcome(actions.REFUSED, why="not approved")
+    verbs = (VERB,)
+    noun, done = "clients", "ended"
+    of_another_start = NOT_NEEDED  # no client outlives its server
 
+    def __init__(self, params: t.Mapping[str, t.Any], request: Request, approved: t.Optional[t.Sequence[Approved]]) -> None:
+        super().__init__(params)
+        self._request = request
+        self._named = None if approved is None else frozenset(one.id for one in approved)
+        self._everybody: t.Sequence[RedisClient] = ()
+        self._policy = request.spare(0)
+        self.population = 0
+        self.unlisted = 0
 
-def _end_all(
-    client: Client, victims: t.Sequence[tuple[RedisClient, actions.Action]], request: Request, policy: KillPolicy,
-) -> list[actions.Action]:
-    """End one after the other; when the server falls silent, those that were ended are still told, or a retry would end as many again."""
-    done: list[actions.Action] = []
-    for one, action in victims:
+    def look(self) -> Sight[RedisClient]:
+        client = self.entered()
+        self._policy = self._request.spare(int(client.call("CLIENT", "ID")))
+        self._everybody = parse_clients(client.ask("CLIENT", "LIST"))
+        choice = choose(self._everybody, self._request.rule, self._policy)
+        self.population = choice.population
+        limit = self._request.budget.limit(choice.population)
+        candidates = [Candidate(one, _action(one, reason, self.resource)) for one, reason in choice.candidates]
+        return Sight(self._listed(candidates, most=limit.most), protected=_protected(choice), limits=(limit,))
+
+    def _listed(self, candidates: t.Sequence[Candidate[RedisClient]], *, most: int) -> t.Sequence[Candidate[RedisClient]]:
+        """All, or beside the approved ones the worst others that the limits have room for: a refusal of thousands says nothing more."""
+        if self._named is None:
+            return candidates
+        ours = [one for one in candidates if one.action.id in self._named]
+        others = [one for one in candidates if one.action.id not in self._named]
+        room = max(most - len(ours), 0)
+        self.unlisted = len(others[room:])
+        return [*ours, *others[:room]]
+
+    def left_over(self, candidate: Candidate[RedisClient]) -> Spared:
+        return Spared(candidate.target.as_dict(), _OVER_LIMIT, True, name=candidate.target.named)
+
+    def carry_out(self, candidate: Candidate[RedisClient]) -> Action:
+        client, number, action = self.entered(), candidate.target.id, candidate.action
         try:
-            done.append(_carry_out(client, one, action, request, policy))
-        except (CannotReach, CommandRefused) as exc:
-            done.append(action.with_outcome(actions.UNKNOWN, why=exc.message))
-            break
-    return done
+            now = _again(client, number)
+        except IncidentError as exc:
+            return untouched(action, why.CANNOT_LOOK, error=exc.message)
+        if now is None:
+            return action.with_outcome(NOT_NEEDED, why=why.GONE_ALREADY)
+        if spared(now, self._policy) or not self._request.rule.why(now):
+            return self._moved_on(action, now)
+        # The server tests the type itself, with the kill; filters are all-of.
+        kind = "pubsub" if "P" in now.flags else "normal"
+        reply = client.replies([("CLIENT", "KILL", "ID", number, "TYPE", kind, "SKIPME", "yes")])[0]
+        if isinstance(reply, ErrorReply):
+            permitted = not client.refused(("CLIENT", "KILL"), reply).not_permitted
+            outcome, code = (FAILED, why.TARGET_REFUSED) if permitted else (NOT_PERMITTED, why.NOT_PERMITTED)
+            return action.with_outcome(outcome, why=code, error=str(reply))
+        if reply == 0:  # it ended nobody
+            now = _again(client, number)
+            return self._moved_on(action, now) if now else action.with_outcome(NOT_NEEDED, why=why.GONE_ALREADY)
+        return _measure(client, number, dataclasses.replace(action, touched=True), self._request.verify_timeout)
+
+    def answer_here(self, one: Approved) -> Action:
+        now = next((client for client in self._everybody if _action(client, "", self.resource).id == one.id), None)
+        if now is None:
+            return answered(one, NOT_NEEDED, why.GONE_ALREADY)
+        return self._moved_on(_action(now, "It was approved", self.resource), now)
+
+    def _moved_on(self, action: Action, now: RedisClient) -> Action:
+        codes = spared(now, self._policy)
+        if codes:
+            return action.with_outcome(MOVED_ON, why=why.PROTECTED, error=", ".join(codes))
+        return action.with_outcome(MOVED_ON, why=why.NO_LONGER_MATCHES, error=f"its last command was {now.idle} s ago")
 
 
-def _carry_out(client: Client, one: RedisClient, action: actions.Action, request: Request, policy: KillPolicy) -> actions.Action:
-    action = _settled(action, request)
-    if action.outcome == actions.REFUSED:
-        return action
-    now = _again(client, one.id)
-    if now is None:
-        return action.with_outcome(actions.NOT_NEEDED, why="it had left by itself")
-    if not request.rule.why(now) or spared(now, policy):
-        return action.with_outcome(actions.MOVED_ON, why="it is active again, or protected now")
-    # The server tests the type itself, with the kill; filters are all-of.
-    kind = "pubsub" if "P" in now.flags else "normal"
-    reply = client.replies([("CLIENT", "KILL", "ID", one.id, "TYPE", kind, "SKIPME", "yes")])[0]
-    if isinstance(reply, ErrorReply):
-        refused = client.refused(("CLIENT", "KILL"), reply)
-        return action.with_outcome(actions.NOT_PERMITTED if refused.not_permitted else actions.FAILED, why=f"{reply.code} {reply.message}")
-    return _measure(client, one.id, dataclasses.replace(action, touched=True), request.verify_timeout)
-
-
-def _measure(client: Client, number: int, action: actions.Action, timeout: float) -> actions.Action:
+def _measure(client: Client, number: int, action: Action, timeout: float) -> Action:
     start, bound = time.monotonic(), client.deadline.part(timeout)
     while True:
         if _again(client, number) is None:
-            return action.with_outcome(actions.GONE, seconds=round(time.monotonic() - start, 3))
+            return action.with_outcome(GONE, seconds=round(time.monotonic() - start, 3))
         if bound.passed():
-            return action.with_outcome(actions.STILL_RUNNING, why=f"it is still connected after {timeout:g} s")
+            return action.with_outcome(STILL_RUNNING, why=why.NOT_MEASURED, error=f"it is still connected after {timeout:g} s")
         time.sleep(POLL)
 
 
 def _again(client: Client, number: int) -> t.Optional[RedisClient]:
-    """The client as it is now, None when it has left."""
+    """The client as it is now, None when it has left. One that the server is about to close has not."""
     reply = client.replies([("CLIENT", "LIST", "ID", number)])[0]
     if isinstance(reply, ErrorReply):  # before Redis 6.2
         reply = client.call("CLIENT", "LIST")
-    return next((one for one in parse_clients(text(reply)) if one.id == number and "A" not in one.flags), None)
+    return next((one for one in parse_clients(text(reply)) if one.id == number), None)
 
 
-def _protected(choice: Choice) -> list[actions.Spared]:
-    found = sorted(choice.protected, key=lambda spared_one: not spared_one[2])
-    return [actions.Spared(one.as_dict(), codes, matches, name=one.named) for one, codes, matches in found[:MAX_PROTECTED]]
+def _protected(choice: Choice) -> tuple[Spared, ...]:
+    return tuple(Spared(one.as_dict(), codes, matches, name=one.named) for one, codes, matches in choice.protected)
 
 
-def _action(one: RedisClient, why: str, where: str) -> actions.Action:
-    return actions.Action(
+def _action(one: RedisClient, reason: str, where: str) -> Action:
+    return Action(
         verb=VERB, resource=where, identity={"id": one.id}, target=one.as_dict(), name=one.named,
-        reason=f"{why[:1].upper()}{why[1:]}".rstrip(".") + ".",
+        reason=f"{reason[:1].upper()}{reason[1:]}".rstrip(".") + ".",
     )

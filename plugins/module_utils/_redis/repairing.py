@@ -8,16 +8,19 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import time
 import typing as t
 
-from .._core import actions
+from .._core import why
+from .._core.acting import Candidate, Sight, Target, act, answered, untouched
+from .._core.actions import DONE, FAILED, MOVED_ON, NOT_NEEDED, NOT_PERMITTED, REFUSED, UNKNOWN, Action, Approved
 from .._core.errors import BadInput, CannotReach, IncidentError
-from .._module.lock import acting_alone
-from .acting import failure, resource
-from .args import Way
+from .._host.listening import listening
+from .._host.speaking import is_itself
+from .acting import OnServer
 from .connection import Client, CommandRefused
 from .decisions.clients import SENTINEL_NAMES, parse_clients
 from .decisions.info import integer, keyspace
@@ -31,182 +34,243 @@ _HELLO = "__sentinel__:hello"
 _CAP_SYS_RESOURCE = 24
 _SERVERS = ("redis-server", "valkey-server", "keydb-server", "dragonfly")
 
-Answer = tuple[dict[str, t.Any], t.Optional[IncidentError]]
 
+def repair(
+    subject: Repair[t.Any], *, approved: t.Optional[t.Sequence[Approved]], check_mode: bool,
+) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
+    """Make one repair.
 
-@dataclasses.dataclass(frozen=True)
-class Permission:
-    """What every operation obeys.
-
-    Attributes:
-        approved: action ids of an approved plan; None for no restriction.
-        check_mode: only plan.
+    Returns:
+        The result by contract, and the error that the task must fail with, if any.
     """
-
-    approved: t.Optional[t.Sequence[str]] = None
-    check_mode: bool = False
-
-    def settle(self, action: actions.Action, *, needed: bool, against: t.Sequence[str] = ()) -> t.Optional[actions.Action]:
-        """What becomes of the action without acting, None when it is to be carried out."""
-        if not needed:
-            return action.with_outcome(actions.NOT_NEEDED)
-        if against:
-            return action.with_outcome(actions.REFUSED, why="; ".join(against))
-        if not actions.is_approved([action.id], self.approved):
-            return action.with_outcome(actions.REFUSED, why="not approved")
-        return action if self.check_mode else None
+    with contextlib.closing(subject):
+        done = act(subject, approved=approved, check_mode=check_mode)
+    return done.as_result(limits=subject.limits), done.problem
 
 
-@dataclasses.dataclass
-class _Progress:
-    """What is known of a change while it is made. changed: the server took it, and it is not measured to be undone."""
+class Repair(OnServer[Target]):
+    """One change to a server: there is one candidate, the server itself."""
 
-    changed: bool = False
+    noun, done = "servers", "repaired"
+
+    @property
+    def limits(self) -> dict[str, t.Any]:
+        """The limits as they enter results and the plan's hash."""
+        raise NotImplementedError
+
+    def answer_here(self, one: Approved) -> Action:
+        asked = ", ".join(f"{name} {value}" for name, value in self.limits.items())
+        return answered(one, MOVED_ON, why.NO_LONGER_MATCHES, error=f"What is asked for now is another change: {asked}")
 
 
-def repair(client: Client, way: Way, params: t.Mapping[str, t.Any], *, timeout: float, check_mode: bool) -> Answer:
-    """Do the operation the arguments name.
+def repair_from(params: t.Mapping[str, t.Any], *, timeout: float) -> Repair[t.Any]:
+    """The repair that the arguments name.
 
     Args:
-        way: how the named primary of repoint_replica is entered.
-        timeout: seconds.
-    """
-    permission = Permission(approved=params["approved"], check_mode=check_mode)
-    if params["operation"] == RAISE:
-        return raise_maxclients(client, wanted=params["maxclients"], permission=permission)
-    if params["operation"] == SAVE:
-        return save(client, timeout=timeout, permission=permission)
-    host, port = params["primary_host"], params["primary_port"]
-    try:
-        named = way.open(client.deadline, login=way.login.at(host, port))
-    except CannotReach as exc:
-        return repoint(client, host=host, port=port, named=exc, timeout=timeout, permission=permission)
-    with named:
-        return repoint(client, host=host, port=port, named=named, timeout=timeout, permission=permission)
-
-
-def raise_maxclients(client: Client, *, wanted: int, permission: Permission, proc: str = "/proc") -> Answer:
-    """Raise maxclients at run time; the old value is in the action's detail. It is never lowered.
+        timeout: how long the end of it is waited for, seconds.
 
     Raises:
-        BadInput: wanted is not positive.
-        CommandRefused: the setting may not be read.
+        BadInput: an argument is not usable.
     """
-    if wanted < 1:
-        raise BadInput(f"maxclients: {wanted} is no number of clients.", hint="Give a number above the present one.", argument="maxclients")
-    info = client.info()
-    old = int(client.config("maxclients").get("maxclients", 0))
-    hard, privileged = descriptors(integer(info, "process_id"), proc=proc)
-    against = [reason for reason in (descriptor_obstacle(wanted, hard_limit=hard, privileged=privileged),) if reason]
-    reason = f"The server takes {old} clients, and has {info.get('connected_clients', '?')}."
-    action = _action(RAISE, info, {"maxclients": wanted}, reason, {
-        "before": old, "descriptor_limit": hard, "note": "At run time only: the next start takes the value of the configuration file.",
-    })
-
-    def work(progress: _Progress) -> actions.Action:
-        refused = _try(client, "CONFIG", "SET", "maxclients", wanted)
-        progress.changed = refused is None
-        now = int(client.config("maxclients").get("maxclients", 0))
-        progress.changed = now != old
-        if now == wanted:
-            return action.with_outcome(actions.DONE, after=now)
-        return _not_done(action, refused, why=f"maxclients is {now}", after=now)
-
-    return _finish(client, action, permission, work, needed=old < wanted, against=against, limits={"maxclients": wanted})
+    if params["operation"] == RAISE:
+        return RaiseMaxclients(params)
+    return Save(params, timeout) if params["operation"] == SAVE else Repoint(params, timeout)
 
 
-def save(client: Client, *, timeout: float, permission: Permission) -> Answer:
-    """Save to disk in the background because the last save failed, and wait for its end."""
-    info = client.info()
-    status = info.get("rdb_last_bgsave_status", "")
-    reason = f"The last save is {status or 'unknown'}: the server may refuse writes until one works."
-    before = {"status": status, "changes": integer(info, "rdb_changes_since_last_save"), "last_save": integer(info, "rdb_last_save_time")}
-    action = _action(SAVE, info, {"file": "rdb"}, reason, {"before": before})
+class RaiseMaxclients(Repair[int]):
+    """Raise maxclients at run time; the target is the old value, which is in the action's detail too. It is never lowered."""
 
-    def work(_progress: _Progress) -> actions.Action:
+    verbs = (RAISE,)
+
+    def __init__(self, params: t.Mapping[str, t.Any]) -> None:
+        self._wanted = int(params["maxclients"])
+        if self._wanted < 1:
+            raise BadInput(
+                f"maxclients: {self._wanted} is no number of clients.", hint="Give a number above the present one.", argument="maxclients",
+            )
+        super().__init__(params)
+
+    @property
+    def limits(self) -> dict[str, t.Any]:
+        return {"maxclients": self._wanted}
+
+    def look(self) -> Sight[int]:
+        client = self.entered()
+        info = client.info()
+        old = _maxclients(client)
+        hard, privileged = self._descriptors(integer(info, "process_id"))
+        reason = f"The server takes {old} clients, and has {info.get('connected_clients', '?')}."
+        action = _action(RAISE, self.resource, {"maxclients": self._wanted}, reason, {
+            "before": old, "descriptor_limit": hard, "note": "At run time only: the next start takes the value of the configuration file.",
+        })
+        against = descriptor_obstacle(self._wanted, hard_limit=hard, privileged=privileged)
+        return _sight(old, action, needed=old < self._wanted, against=[against] if against else [], code=why.CANNOT_HELP)
+
+    def _descriptors(self, said: t.Optional[int]) -> tuple[t.Optional[int], bool]:
+        """See descriptors(). A number is a process of this host only where that listens at the address: behind a tunnel it is another's."""
+        login = self.way.login
+        _anybody, holder = listening(host=login.host, port=login.port, path=login.unix_socket or None)
+        return descriptors(holder) if holder and said and is_itself(holder, said) else (None, False)
+
+    def carry_out(self, candidate: Candidate[int]) -> Action:
+        client = self.entered()
+        refused = _try(client, "CONFIG", "SET", "maxclients", self._wanted)
+        now = _maxclients(client)
+        action = dataclasses.replace(candidate.action, touched=now != candidate.target)
+        if now == self._wanted:
+            return action.with_outcome(DONE, after=now)
+        return _not_done(action, refused, error=f"maxclients is {now}", after=now)
+
+
+class Save(Repair[bool]):
+    """Save to disk in the background because the last save failed, and wait for its end; the target is whether one is at work."""
+
+    verbs = (SAVE,)
+
+    def __init__(self, params: t.Mapping[str, t.Any], timeout: float) -> None:
+        self._timeout = timeout
+        super().__init__(params)
+
+    @property
+    def limits(self) -> dict[str, t.Any]:
+        return {"saves": 1}
+
+    def look(self) -> Sight[bool]:
+        info = self.entered().info()
+        status = info.get("rdb_last_bgsave_status", "")
+        reason = f"The last save is {status or 'unknown'}: the server may refuse writes until one works."
+        action = _action(SAVE, self.resource, {"file": "rdb"}, reason, {"before": {
+            "status": status, "changes": integer(info, "rdb_changes_since_last_save"), "last_save": integer(info, "rdb_last_save_time"),
+        }})
+        return _sight(info.get("rdb_bgsave_in_progress") == "1", action, needed=status != "ok")
+
+    def carry_out(self, candidate: Candidate[bool]) -> Action:
+        client, action = self.entered(), candidate.action
         started = int(client.call("TIME")[0])
-        refused = None
-        if info.get("rdb_bgsave_in_progress") != "1":
-            # SCHEDULE: while the append-only file is rewritten it waits instead of failing.
-            refused = _try(client, "BGSAVE", "SCHEDULE")
-        bound = client.deadline.part(timeout)
-        while refused is None:
+        begun = candidate.target
+        if not begun:
+            try:
+                # SCHEDULE: while the append-only file is rewritten it waits instead of failing, and says so.
+                begun = "scheduled" not in str(client.ask("BGSAVE", "SCHEDULE"))
+            except CommandRefused as exc:
+                return _not_done(action, exc)
+        bound = client.deadline.part(self._timeout)
+        while True:
             now = client.info("persistence")
             saved = integer(now, "rdb_last_save_time") or 0
             running = now.get("rdb_bgsave_in_progress") == "1"
+            begun = begun or running
             if not running and now.get("rdb_last_bgsave_status") == "ok" and saved >= started:
-                return action.with_outcome(actions.DONE, after={"status": "ok", "last_save": saved})
-            if bound.passed() or (not running and now.get("aof_rewrite_in_progress") != "1" and now.get("rdb_last_bgsave_status") == "err"):
-                why = "the save failed: is the disk still full?" if not running else f"the save is not finished after {timeout:g} s"
-                return action.with_outcome(actions.UNKNOWN if running else actions.FAILED, why=why)
+                return action.with_outcome(DONE, after={"status": "ok", "last_save": saved})
+            if begun and not running and now.get("rdb_last_bgsave_status") == "err":
+                return action.with_outcome(FAILED, why=why.NOT_MEASURED, error="the save failed: is the disk still full?")
+            if bound.passed():
+                said = f"the save {'is not finished' if begun else 'waits for other work of the server'} after {self._timeout:g} s"
+                return action.with_outcome(UNKNOWN, why=why.STILL_AT_WORK, error=said)
             time.sleep(POLL)
-        return _not_done(action, refused, why="the server did not begin to save")
-
-    return _finish(client, action, permission, work, needed=status != "ok", limits={"saves": 1})
 
 
-def repoint(
-    client: Client, *, host: str, port: int, named: t.Union[Client, CannotReach], timeout: float, permission: Permission,
-) -> Answer:
-    """Give an orphan replica the named primary, when that continues the history it has.
+@dataclasses.dataclass(frozen=True)
+class Orphan:
+    """A replica and the primary that was named for it; None where that cannot be reached."""
 
-    Args:
-        named: an open connection to the named primary, or why there is none.
-        timeout: how long the link is waited for, seconds.
-    """
-    info = client.info()
-    mine = replication(client, info)
-    target = f"{host}:{port}"
-    action = _action(REPOINT, info, {"primary": target}, f"Its primary {mine.primary or '(none)'} is gone.", {
-        "before": {"primary": mine.primary, "offset": mine.offset, "replid": mine.replid},
-    })
-    if isinstance(named, CannotReach):
-        against = [f"the named server {target} cannot be reached ({named.facts.get('error', '')})"]
-    else:
-        theirs = replication(named, named.info())
-        against = repoint_obstacles(mine, theirs)
+    mine: Replication
+    named: t.Optional[Replication]
+
+
+class Repoint(Repair[Orphan]):
+    """Give an orphan replica the named primary, when that continues the history it has."""
+
+    verbs = (REPOINT,)
+
+    def __init__(self, params: t.Mapping[str, t.Any], timeout: float) -> None:
+        self._host, self._port, self._timeout = str(params["primary_host"]), int(params["primary_port"]), timeout
+        super().__init__(params)
+
+    @property
+    def _named(self) -> str:
+        return f"{self._host}:{self._port}"
+
+    @property
+    def limits(self) -> dict[str, t.Any]:
+        return {"primary": self._named}
+
+    def look(self) -> Sight[Orphan]:
+        client = self.entered()
+        mine = replication(client, client.info())
+        action = _action(REPOINT, self.resource, {"primary": self._named}, f"Its primary {mine.primary or '(none)'} is gone.", {
+            "before": {"primary": mine.primary, "offset": mine.offset, "replid": mine.replid},
+        })
+        needed = not (mine.link_up and mine.primary == self._named)
+        try:
+            with self.way.open(client.deadline, login=self.way.login.at(self._host, self._port)) as named:
+                theirs = replication(named, named.info())
+        except CannotReach as exc:
+            against = [f"the named server {self._named} cannot be reached ({exc.facts.get('error', '')})"]
+            return _sight(Orphan(mine, None), action, needed=needed, against=against, code=why.CANNOT_LOOK)
         action = dataclasses.replace(action, detail={**action.detail, "named": theirs.as_dict()})
-    settled_already = mine.link_up and mine.primary == target
+        return _sight(Orphan(mine, theirs), action, needed=needed, against=repoint_obstacles(mine, theirs))
 
-    def work(progress: _Progress) -> actions.Action:
-        refused = _try(client, "REPLICAOF", host, port)
+    def carry_out(self, candidate: Candidate[Orphan]) -> Action:
+        client, action, mine = self.entered(), candidate.action, candidate.target.mine
+        try:
+            now = client.info("replication")
+        except CannotReach as exc:
+            return untouched(action, why.CANNOT_LOOK, error=exc.message)
+        if now.get("role") != mine.role or now.get("master_link_status") == "up" or _primary(now) != mine.primary:
+            return action.with_outcome(MOVED_ON, why=why.NO_LONGER_MATCHES, error=f"it has {_primary(now) or 'no primary'} by now")
+        refused = _try(client, "REPLICAOF", self._host, self._port)
         if refused is not None:
-            return _not_done(action, refused, why="")
-        progress.changed = True
-        bound = client.deadline.part(timeout)
+            return _not_done(action, refused)
+        bound = client.deadline.part(self._timeout)
         while True:
             now = client.info("replication")
-            if now.get("master_link_status") == "up" and f"{now.get('master_host')}:{now.get('master_port')}" == target:
-                return action.with_outcome(actions.DONE, after={"primary": target, "offset": integer(now, "slave_repl_offset")})
-            if bound.passed():
+            if now.get("master_link_status") == "up" and _primary(now) == self._named:
                 break
+            if bound.passed():
+                return self._undone(action, mine, f"the link to {self._named} is not up after {self._timeout:g} s")
             time.sleep(POLL)
-        why = f"the link to {target} is not up after {timeout:g} s"
-        refused = _try(client, "REPLICAOF", info["master_host"], info["master_port"])
-        back = replication(client, client.info())
-        # Undone is: the old primary, and still the data of before. A synchronisation may have begun to replace them.
-        progress.changed = (back.primary, back.replid, back.keys) != (mine.primary, mine.replid, mine.keys)
-        if progress.changed:
-            said = f" ({refused.code} {refused.reply.message})" if refused else ""
-            why += f", and what was there before could not be put back{said}: it has {back.primary} as its primary and {back.keys} keys"
-        else:
-            why += f"; {mine.primary} is its primary again, as before"
-        return action.with_outcome(actions.FAILED, why=why, after={"primary": back.primary, "offset": back.offset})
+        history, wanted = now.get("master_replid", ""), candidate.target.named.replid if candidate.target.named else ""
+        if wanted and history != wanted:
+            # The name leads to another server from there than from here.
+            said = f"the replica reached another server as {self._named}: the history of that is {history}, not {wanted}"
+            return self._undone(action, mine, said)
+        return action.with_outcome(DONE, after={"primary": self._named, "offset": integer(now, "slave_repl_offset")})
 
-    return _finish(client, action, permission, work, needed=not settled_already, against=against, limits={"primary": target})
+    def _undone(self, action: Action, mine: Replication, said: str) -> Action:
+        """Put the old primary back, and measure that the data are those of before too: a synchronisation may have begun to replace them."""
+        client = self.entered()
+        host, _colon, port = mine.primary.rpartition(":")
+        refused = _try(client, "REPLICAOF", host, port)
+        back = replication(client, client.info())
+        changed = (back.primary, back.replid, back.keys) != (mine.primary, mine.replid, mine.keys)
+        if changed:
+            told = f" ({refused.code} {refused.reply.message})" if refused else ""
+            said += f", and what was there before could not be put back{told}: it has {back.primary} as its primary and {back.keys} keys"
+        else:
+            said += f"; {mine.primary} is its primary again, as before"
+        after = {"primary": back.primary, "offset": back.offset}
+        return dataclasses.replace(action, touched=changed).with_outcome(FAILED, why=why.NOT_MEASURED, error=said, after=after)
 
 
 def replication(client: Client, info: t.Mapping[str, str]) -> Replication:
     """A server's place in replication, and who manages it."""
-    primary = f"{info['master_host']}:{info['master_port']}" if "master_host" in info else ""
     return Replication(
-        server=info.get("run_id", ""), role=info.get("role", ""), link_up=info.get("master_link_status") == "up", primary=primary,
+        server=info.get("run_id", ""), role=info.get("role", ""), link_up=info.get("master_link_status") == "up", primary=_primary(info),
         replid=info.get("master_replid", ""), replid2=info.get("master_replid2", ""),
         offset=integer(info, "slave_repl_offset" if info.get("role") == "slave" else "master_repl_offset") or 0,
         second_offset=-1 if integer(info, "second_repl_offset") is None else int(info["second_repl_offset"]),
         keys=sum(counts["keys"] for counts in keyspace(info).values()),
         cluster=info["cluster_enabled"] == "1" if "cluster_enabled" in info else None, sentinel=_watched(client, info),
     )
+
+
+def _primary(info: t.Mapping[str, str]) -> str:
+    return f"{info['master_host']}:{info['master_port']}" if "master_host" in info else ""
+
+
+def _maxclients(client: Client) -> int:
+    return int(client.config("maxclients").get("maxclients", 0))
 
 
 def _watched(client: Client, info: t.Mapping[str, str]) -> t.Optional[bool]:
@@ -237,28 +301,22 @@ def descriptors(pid: t.Optional[int], *, proc: str = "/proc") -> tuple[t.Optiona
         return None, False
 
 
-def _action(verb: str, info: t.Mapping[str, str], target: dict[str, t.Any], reason: str, detail: dict[str, t.Any]) -> actions.Action:
-    return actions.Action(
-        verb=verb, resource=resource(info), identity=target, target=target, reason=reason, detail=detail,
+def _action(verb: str, resource: str, target: dict[str, t.Any], reason: str, detail: dict[str, t.Any]) -> Action:
+    return Action(
+        verb=verb, resource=resource, identity=target, target=target, reason=reason, detail=detail,
         name=", ".join(f"{what} {value}" for what, value in target.items()),
     )
 
 
-def _finish(
-    client: Client, action: actions.Action, permission: Permission, work: t.Callable[[_Progress], actions.Action], *, needed: bool,
-    limits: t.Mapping[str, t.Any], against: t.Sequence[str] = (),
-) -> Answer:
-    done, progress = permission.settle(action, needed=needed, against=against), _Progress()
-    if done is None:
-        with acting_alone(action.resource):
-            try:
-                done = work(progress)
-            except (CannotReach, CommandRefused) as exc:
-                # Something may have been done already: the record must say so.
-                done = action.with_outcome(actions.UNKNOWN, why=exc.message)
-    result = actions.result([done], check_mode=permission.check_mode, limits=limits)
-    result["changed"] = result["changed"] or progress.changed
-    return result, failure([done])
+def _sight(
+    target: Target, action: Action, *, needed: bool, against: t.Sequence[str] = (), code: str = why.PROTECTED,
+) -> Sight[Target]:
+    """The one candidate: to be decided, not needed, or refused for what is against it."""
+    if not needed:
+        action = action.with_outcome(NOT_NEEDED, why=why.ALREADY_SO)
+    elif against:
+        action = action.with_outcome(REFUSED, why=code, error="; ".join(against))
+    return Sight([Candidate(target, action)])
 
 
 def _try(client: Client, *command: t.Union[str, int]) -> t.Optional[CommandRefused]:
@@ -269,8 +327,8 @@ def _try(client: Client, *command: t.Union[str, int]) -> t.Optional[CommandRefus
     return None
 
 
-def _not_done(action: actions.Action, refused: t.Optional[CommandRefused], *, why: str, **detail: t.Any) -> actions.Action:
+def _not_done(action: Action, refused: t.Optional[CommandRefused], *, error: str = "", **detail: t.Any) -> Action:
     if refused is None:
-        return action.with_outcome(actions.FAILED, why=why, **detail)
-    outcome = actions.NOT_PERMITTED if refused.not_permitted else actions.FAILED
-    return action.with_outcome(outcome, why=f"{refused.code} {refused.reply.message}", **detail)
+        return action.with_outcome(FAILED, why=why.NOT_MEASURED, error=error, **detail)
+    outcome, code = (NOT_PERMITTED, why.NOT_PERMITTED) if refused.not_permitted else (FAILED, why.TARGET_REFUSED)
+    return action.with_outcome(outcome, why=code, error=f"{refused.code} {refused.reply.message}", **detail)

@@ -11,16 +11,27 @@ from typing import Any
 
 import pytest
 import redis
+from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
+from ansible_collections.oncall.incident.plugins.module_utils._redis import clearing
+from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.cache import glob
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.cutting import cutting
 from tests.support.need import need
-from tests.support.redis_acting import fingerprint, ids, outcomes, why
+from tests.support.redis_acting import answers, fingerprint, ids, outcomes, said, why
 from tests.support.redis_servers import SOURCES, RedisServer, any_binary, cluster, find_binary, start_replica
 from tests.support.run_module import run_module
 from tests.support.until import until
+
+#: The module's options as they are when nobody sets them.
+DEFAULTS: dict[str, Any] = {
+    **{name: option.get("default") for name, option in connection_spec().items()}, "connect_retry": "0", "pattern": "", "flush": False,
+    "database": 0, "exclude": [], "max_keys": 10, "spent": 0, "batch": 10, "max_keys_per_second": 0.0, "time_limit": "30s",
+    "expected_keys_tolerance_percent": 20.0, "sample": 50, "min_ttl_percent": 90.0, "cache_types": ["string"],
+    "i_know_this_is_not_a_cache": False, "this_node_only": False,
+}
 
 
 @pytest.fixture(scope="module", params=["valkey", "redis"])
@@ -88,26 +99,51 @@ def test_more_than_the_limit_and_nothing_is_touched(server: RedisServer) -> None
     result = clear(server, pattern="bad:*", max_keys=100)
     assert (result["failed"], result["error"], outcomes(result)) == (True, "limit_exceeded", ["refused"])
     assert keys(server) == 101
+    assert (why(result), result["limit"], result["allowance"]) == ("limit_exceeded", "max_keys", 100)
+    assert "101 or more keys" in result["msg"]
     spent = clear(server, pattern="bad:*", max_keys=150, spent=50)
     assert (spent["error"], keys(server)) == ("limit_exceeded", 101)
+    unapproved = clear(server, pattern="bad:*", max_keys=100, approved=[])
+    assert (unapproved.get("failed"), why(unapproved)) == (None, "not_approved"), "a limit counts what is approved"
     assert outcomes(clear(server, pattern="bad:*", max_keys=101)) == ["done"]
 
 
 def test_an_approved_plan_restricts(server: RedisServer) -> None:
     fill(server, "bad:", 10)
     plan = clear(server, check=True, pattern="bad:*")
+    assert ids(clear(server, check=True, pattern="bad:*")) == ids(plan)
     assert outcomes(clear(server, pattern="bad:*", approved=[])) == ["refused"]
-    assert outcomes(clear(server, pattern="bad:1*", approved=ids(plan))) == ["refused"]
+    other = clear(server, pattern="bad:1*", approved=plan["actions"])
+    assert answers(other)[ids(plan)[0]] == ("moved_on", "no_longer_matches") and outcomes(other) == ["refused", "moved_on"]
     assert keys(server) == 10
     assert outcomes(clear(server, pattern="bad:*", approved=ids(plan))) == ["done"]
     assert keys(server) == 0
+    assert answers(clear(server, pattern="bad:*", approved=plan["actions"])) == {ids(plan)[0]: ("not_needed", "already_so")}
+
+
+def test_two_runs_never_clear_at_once(server: RedisServer) -> None:
+    fill(server, "bad:", 10)
+    plan = clear(server, check=True, pattern="bad:*")
+    with acting_alone(plan["actions"][0]["resource"]):
+        result = clear(server, pattern="bad:*", approved=plan["actions"])
+        assert (result["failed"], result["error"], answers(result)) == (True, "locked", {ids(plan)[0]: ("refused", "locked")})
+        assert ids(clear(server, check=True, pattern="bad:*")) == ids(plan), "check mode needs no lock"
+    assert keys(server) == 10
+
+
+def test_what_was_approved_is_answered_where_nobody_gets_in(server: RedisServer) -> None:
+    fill(server, "bad:", 10)
+    plan = clear(server, check=True, pattern="bad:*")
+    with server.frozen():
+        result = clear(server, pattern="bad:*", approved=plan["actions"], socket_timeout="300ms")
+    assert (result["failed"], result["error"], answers(result)) == (True, "frozen", {ids(plan)[0]: ("failed", "not_tried")})
 
 
 def test_the_time_limit_leaves_the_rest_and_says_so(server: RedisServer) -> None:
     fill(server, "bad:", 100)
     result = run_module("redis_cache_clear", **server.args(pattern="bad:*", batch=10, max_keys_per_second=20, time_limit="1s"))
     assert (result["failed"], result["error"], outcomes(result)) == (True, "actions_failed", ["failed"])
-    assert "time limit" in why(result)
+    assert why(result) == "out_of_time" and "time_limit" in said(result)
     assert result["changed"] is True, "what went, went"
     assert 0 < result["keys_removed"] < 100
     assert keys(server) == 100 - result["keys_removed"] == result["actions"][0]["detail"]["left"]
@@ -189,7 +225,7 @@ def test_never_on_a_replica(server: RedisServer) -> None:
         for args in ({"pattern": "bad:*"}, {"flush": True, "expected_keys": 5}):
             result = clear(replica, **args)
             assert (result["failed"], result["error"]) == (True, "replica")
-            assert f"127.0.0.1:{server.port}" in result["msg"]
+            assert f"127.0.0.1:{server.port}" in result["msg"] and why(result) == "protected"
         assert fingerprint(replica) == before
 
 
@@ -203,7 +239,7 @@ def test_in_a_cluster_each_primary_is_asked_for_itself() -> None:
         assert sum(node.execute("DBSIZE") for node in nodes) == 60
         refused = clear(nodes[0], pattern="bad:*")
         assert (refused["failed"], refused["error"]) == (True, "cluster")
-        assert "this_node_only" in refused["msg"]
+        assert "this_node_only" in refused["msg"] and why(refused) == "option_off"
         assert sum(node.execute("DBSIZE") for node in nodes) == 60
         removed = [clear(node, pattern="bad:*", this_node_only=True)["keys_removed"] for node in nodes]
         assert sum(removed) == 60 and all(removed)
@@ -249,9 +285,31 @@ def test_a_flush_whose_answer_was_lost_is_told(server: RedisServer) -> None:
     fill(server, "page:", 50)
     with cutting(server.port, word=b"FLUSHDB") as port:
         result = clear(server, flush=True, expected_keys=50, login_port=port)
-    assert (result["failed"], outcomes(result)) == (True, ["unknown"]), result
-    assert "not known" in why(result)
+    assert (result["failed"], outcomes(result), result["changed"]) == (True, ["unknown"], True), result
+    assert "not known" in said(result)
     until(lambda: keys(server) == 0, what="the server to do what it was told last")
+
+
+def test_what_was_written_again_is_not_told_where_it_cannot_be_seen(server: RedisServer) -> None:
+    fill(server, "bad:", 10)
+    assert clear(server, pattern="bad:*")["actions"][0]["detail"]["written_again"] == 0
+    fill(server, "bad:", 10)
+    server.execute("ACL", "SETUSER", "blind", "on", ">pw", "~*", "+@all", "-exists")
+    result = clear(server, pattern="bad:*", login_user="blind", login_password="pw")
+    assert (outcomes(result), result["keys_removed"], result["actions"][0]["detail"]["written_again"]) == (["done"], 10, None), result
+
+
+def test_a_database_that_grew_since_the_look_is_not_flushed(server: RedisServer) -> None:
+    fill(server, "page:", 50)
+    options = {"flush": True, "expected_keys": 50}
+    params = {**DEFAULTS, **server.args(), **options}
+    subject = clearing.Database(params, clearing.request_from(params))
+    with contextlib.closing(subject):
+        (candidate,) = subject.look().candidates
+        fill(server, "new:", 100)
+        action = subject.carry_out(candidate)
+    assert (action.outcome, action.detail["why"], action.was_touched) == ("moved_on", "no_longer_matches", False)
+    assert keys(server) == 150
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

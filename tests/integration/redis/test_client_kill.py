@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,10 +13,14 @@ from typing import Any
 
 import pytest
 import redis
+from ansible_collections.oncall.incident.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
+from ansible_collections.oncall.incident.plugins.module_utils._redis import killing
+from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec
 
 from tests.support.cutting import cutting
 from tests.support.need import need
-from tests.support.redis_acting import connections, fingerprint, idle_ids, ids, outcomes
+from tests.support.redis_acting import answers, connections, fingerprint, idle_ids, ids, outcomes
 from tests.support.redis_servers import SOURCES, RedisServer, find_binary, start_replica, start_sentinel
 from tests.support.run_module import run_module
 from tests.support.until import until
@@ -69,6 +74,11 @@ def test_no_more_than_the_limits(server: RedisServer) -> None:
         idle(server, count=4)
         result = kill(server, max_victims=1)
         assert (outcomes(result), result["left_alone"], len(idle_ids(server))) == (["gone"], 3, 3)
+        assert [one["reasons"] for one in result["protected"] if one["would_match"]] == [["over_limit"]] * 3
+        plan = kill(server, check=True)
+        result = kill(server, max_victims=1, spent=1, approved=plan["actions"])
+        assert set(answers(result)) == set(ids(plan)) and set(answers(result).values()) == {("refused", "limit_exceeded")}
+        assert (result["left_alone"], result.get("failed"), len(idle_ids(server))) == (3, None, 3)
         result = kill(server, max_victims=10, max_percent=40)
         assert (outcomes(result), len(idle_ids(server))) == (["gone"], 2)
         assert outcomes(kill(server, max_victims=3, spent=3)) == []
@@ -76,28 +86,127 @@ def test_no_more_than_the_limits(server: RedisServer) -> None:
         assert len(idle_ids(server)) == 2
 
 
-def test_who_was_ended_before_the_connection_was_lost_is_told(server: RedisServer) -> None:
-    with connections(server, 3):
-        idle(server, count=3)
+def test_limits_count_what_is_approved_and_name_no_more_others_than_they_allow(server: RedisServer) -> None:
+    with connections(server, 5):
+        idle(server, count=5)
+        last = ids(kill(server, check=True))[-1]
+        result = kill(server, max_victims=2, approved=[last])
+        assert [(action["id"] == last, action["outcome"]) for action in result["actions"]] == [(True, "gone"), (False, "refused")]
+        assert (result["left_alone"], len(idle_ids(server))) == (3, 4)
+
+
+def test_who_was_ended_before_the_connection_was_lost_is_told_and_who_was_not_reached_too(server: RedisServer) -> None:
+    with connections(server, 4):
+        idle(server, count=4)
+        plan = kill(server, check=True)
         with cutting(server.port, word=b"KILL", after=1) as port:
-            result = kill(server, login_port=port)
-        assert (result["failed"], outcomes(result), result["changed"]) == (True, ["gone", "unknown"], True), result
-        until(lambda: len(idle_ids(server)) == 1, what="the second to be gone too")
+            result = kill(server, login_port=port, approved=plan["actions"])
+        assert (result["failed"], result["error"], result["changed"]) == (True, "actions_failed", True), result
+        assert list(answers(result).values()) == [("gone", ""), ("unknown", "no_answer"), *[("failed", "not_tried")] * 2]
+        assert [action["touched"] for action in result["actions"]] == [True, None, False, False]
+        until(lambda: len(idle_ids(server)) == 2, what="the second to be gone too")
 
 
 def test_only_approved_ones_and_only_while_they_are_what_they_were(server: RedisServer) -> None:
-    with connections(server, 3) as clients:
-        idle(server, count=3)
+    with connections(server, 4) as clients:
+        idle(server, count=4)
         plan = kill(server, check=True)
-        assert outcomes(kill(server, approved=[])) == ["refused"] * 3
-        first, second, _third = ids(plan)
-        active = {action["id"]: action["target"]["name"] for action in plan["actions"]}[second]
-        clients[int(active.rpartition("-")[2])].ping()
-        result = kill(server, approved=[first, second])
-        found = {action["id"]: action["outcome"] for action in result["actions"]}
-        assert (found[first], found[second]) == ("gone", "moved_on")
-        assert sorted(found.values()) == ["gone", "moved_on", "refused"]
+        assert ids(kill(server, check=True)) == ids(plan)
+        assert outcomes(kill(server, approved=[])) == ["refused"] * 4
+        first, second, third, _fourth = ids(plan)
+        by_id = {action["id"]: clients[int(action["target"]["name"].rpartition("-")[2])] for action in plan["actions"]}
+        by_id[second].ping()
+        by_id[third].close()
+        until(lambda: len(idle_ids(server)) == 3, what="one to leave by itself")
+        for approved in ([first, second, third], plan["actions"][:3]):
+            found = answers(kill(server, check=True, approved=approved))
+            assert (found[first][0], found[second], found[third]) == (
+                "planned", ("moved_on", "no_longer_matches"), ("not_needed", "gone_already"),
+            )
+        result = kill(server, approved=[first, second, third])
+        assert sorted(answers(result).values()) == [
+            ("gone", ""), ("moved_on", "no_longer_matches"), ("not_needed", "gone_already"), ("refused", "not_approved"),
+        ]
         assert len(idle_ids(server)) == 2
+        again = answers(kill(server, approved=[first], protect_names=["idler-"]))
+        assert again == {first: ("not_needed", "gone_already")}
+        assert answers(kill(server, approved=[second], protect_names=["idler-"])) == {second: ("moved_on", "protected")}
+
+
+def test_two_runs_never_end_clients_at_once(server: RedisServer) -> None:
+    with connections(server, 1):
+        idle(server, count=1)
+        plan = kill(server, check=True)
+        with acting_alone(plan["actions"][0]["resource"]):
+            result = kill(server, approved=plan["actions"])
+            assert (result["failed"], result["error"], answers(result)) == (True, "locked", {ids(plan)[0]: ("refused", "locked")})
+            assert outcomes(kill(server, check=True)) == ["planned"]
+        assert len(idle_ids(server)) == 1
+
+
+def test_clients_of_another_start_are_gone() -> None:
+    with RedisServer.start() as server:
+        with connections(server, 1):
+            idle(server, count=1)
+            plan = kill(server, check=True)
+            server.kill()
+            silent = kill(server, approved=plan["actions"])
+            assert (silent["failed"], silent["error"], answers(silent)) == (True, "refused", {ids(plan)[0]: ("failed", "not_tried")})
+        server.run()
+        for approved in (ids(plan), plan["actions"]):
+            result = kill(server, approved=approved)
+            assert (answers(result), result["changed"]) == ({ids(plan)[0]: ("not_needed", "restarted")}, False)
+
+
+@contextlib.contextmanager
+def clients_of(server: RedisServer) -> Iterator[killing.Clients]:
+    """The subject of the module, in this process: what happens between its steps is ours to say."""
+    options = {
+        "connect_retry": "0", "min_idle": "1s", "min_output_bytes": 0, "max_victims": 10, "max_percent": 100.0, "spent": 0,
+        "include_pubsub": False, "protect_names": [], "protect_users": [], "protect_addresses": [], "verify_timeout": "1s",
+    }
+    params = {**{name: option.get("default") for name, option in connection_spec().items()}, **server.args(), **options}
+    with contextlib.closing(killing.Clients(params, killing.request_from(params), None)) as subject:
+        yield subject
+
+
+def test_who_left_right_before_was_not_ended_by_us(server: RedisServer) -> None:
+    """The kill ends nobody: that the client is gone then shows nothing of ours."""
+    with connections(server, 1) as clients, clients_of(server) as subject:
+        idle(server, count=1)
+        (candidate,) = subject.look().candidates
+        client = subject.entered()
+        asked = client.replies
+
+        def leaving(commands: Any, **more: Any) -> Any:
+            if commands[0][:2] == ("CLIENT", "KILL"):
+                clients[0].close()
+                until(lambda: idle_ids(server) == [], what="the client to leave")
+            return asked(commands, **more)
+
+        client.replies = leaving  # type: ignore[method-assign]
+        action = subject.carry_out(candidate)
+    assert (action.outcome, action.detail["why"], action.was_touched) == ("not_needed", "gone_already", False)
+
+
+def test_who_cannot_be_looked_at_again_is_not_touched(server: RedisServer) -> None:
+    with connections(server, 2), clients_of(server) as subject:
+        idle(server, count=2)
+        candidates = subject.look().candidates
+        subject.entered().close()
+        done = list(subject.carry_out_all(candidates))
+        assert [(one.outcome, one.detail["why"], one.was_touched) for one in done] == [("failed", "cannot_look", False)] * 2
+        assert len(idle_ids(server)) == 2
+
+
+def test_past_the_deadline_nobody_is_ended(server: RedisServer) -> None:
+    with connections(server, 2), clients_of(server) as subject:
+        idle(server, count=2)
+        candidates = subject.look().candidates
+        subject.entered().deadline = Deadline(0)
+        done = list(subject.carry_out_all(candidates))
+        assert [(one.outcome, one.detail["why"], one.was_touched) for one in done] == [("failed", "out_of_time", False)] * 2
+        assert "max_seconds" in done[0].detail["error"] and len(idle_ids(server)) == 2
 
 
 def test_who_is_never_ended(server: RedisServer) -> None:

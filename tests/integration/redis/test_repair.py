@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import resource
@@ -15,11 +16,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
+from ansible_collections.oncall.incident.plugins.module_utils._redis import args as args_utils
+from ansible_collections.oncall.incident.plugins.module_utils._redis import repairing
 
-from tests.support.cutting import cutting
+from tests.support.cutting import cutting, leading
 from tests.support.need import need
-from tests.support.redis_acting import connections, fingerprint, ids, outcomes, why
+from tests.support.redis_acting import answers, connections, fingerprint, ids, outcomes, said, why
 from tests.support.redis_servers import SOURCES, RedisServer, any_binary, cluster, find_binary, start_replica, start_sentinel
 from tests.support.run_module import run_module, start_module
 from tests.support.until import until
@@ -68,8 +72,12 @@ def test_maxclients_is_raised_and_the_old_value_kept(server: RedisServer) -> Non
     plan = repair(server, "raise_maxclients", maxclients=80, check=True)
     assert (outcomes(plan), plan["changed"]) == (["planned"], True)
     assert fingerprint(server) == before
+    assert ids(repair(server, "raise_maxclients", maxclients=80, check=True)) == ids(plan)
     assert outcomes(repair(server, "raise_maxclients", maxclients=80, approved=[])) == ["refused"]
-    assert outcomes(repair(server, "raise_maxclients", maxclients=70, approved=ids(plan))) == ["refused"]
+    for approved in (ids(plan), plan["actions"]):
+        other = repair(server, "raise_maxclients", maxclients=70, approved=approved)
+        assert list(answers(other).values()) == [("refused", "not_approved"), ("moved_on", "no_longer_matches")]
+        assert other["actions"][1]["id"] == ids(plan)[0] and "maxclients 70" in other["actions"][1]["detail"]["error"]
     assert setting(server, "maxclients") == "50"
     result = repair(server, "raise_maxclients", maxclients=80, approved=ids(plan))
     assert (outcomes(result), result["changed"]) == (["done"], True), result
@@ -83,10 +91,23 @@ def test_maxclients_is_raised_and_the_old_value_kept(server: RedisServer) -> Non
 def test_two_runs_never_act_on_one_server_at_once(server: RedisServer) -> None:
     server.execute("CONFIG", "SET", "maxclients", "50")
     with acting_alone(f"redis:{server.execute('INFO', 'server')['run_id']}"):
-        result = repair(server, "raise_maxclients", maxclients=60)
-        assert (result["failed"], result["error"]) == (True, "locked")
-        assert outcomes(repair(server, "raise_maxclients", maxclients=60, check=True)) == ["planned"]
+        plan = repair(server, "raise_maxclients", maxclients=60, check=True)
+        assert outcomes(plan) == ["planned"]
+        result = repair(server, "raise_maxclients", maxclients=60, approved=plan["actions"])
+        assert (result["failed"], result["error"], answers(result)) == (True, "locked", {ids(plan)[0]: ("refused", "locked")})
     assert outcomes(repair(server, "raise_maxclients", maxclients=60)) == ["done"]
+
+
+def test_what_was_approved_is_answered_where_nobody_gets_in_and_after_a_restart(server: RedisServer) -> None:
+    server.execute("CONFIG", "SET", "maxclients", "50")
+    plan = repair(server, "raise_maxclients", maxclients=60, check=True)
+    server.kill()
+    for approved in (ids(plan), plan["actions"]):
+        silent = repair(server, "raise_maxclients", maxclients=60, approved=approved)
+        assert (silent["failed"], silent["error"], answers(silent)) == (True, "refused", {ids(plan)[0]: ("failed", "not_tried")})
+    server.run()
+    result = repair(server, "raise_maxclients", maxclients=60, approved=plan["actions"])
+    assert list(answers(result).values()) == [("not_needed", "already_so"), ("moved_on", "restarted")] and not result["changed"]
 
 
 def test_maxclients_beyond_the_files_that_the_process_may_open(binary: str) -> None:
@@ -108,8 +129,12 @@ def test_maxclients_beyond_the_files_that_the_process_may_open(binary: str) -> N
             until(server.answers, what="the server")
             result = repair(server, "raise_maxclients", maxclients=5000)
             assert (outcomes(result), result["changed"]) == (["refused"], False), result
-            assert "5032 open files" in why(result)
+            assert why(result) == "cannot_help" and "5032 open files" in said(result)
             assert setting(server, "maxclients") == "50"
+            with cutting(server.port, word=b"never") as port:
+                # What listens there is another process, whatever number the server gives.
+                plan = repair(server, "raise_maxclients", maxclients=5000, check=True, login_port=port)
+                assert (outcomes(plan), plan["actions"][0]["detail"]["descriptor_limit"]) == (["planned"], None), plan
             assert outcomes(repair(server, "raise_maxclients", maxclients=100)) == ["done"]
         finally:
             process.terminate()
@@ -135,13 +160,27 @@ def test_a_save_after_the_disk_was_freed(server: RedisServer) -> None:
     assert (outcomes(plan), fingerprint(server)) == (["planned"], before)
     still = repair(server, "save")
     assert (still["failed"], outcomes(still), still["changed"]) == (True, ["failed"], False)
-    assert "still full" in still["msg"]
+    assert "still full" in still["msg"] and why(still) == "not_measured"
     (server.data / "dump.rdb").rmdir()
     result = repair(server, "save", approved=ids(plan))
     assert (outcomes(result), result["changed"]) == (["done"], True), result
     assert (server.data / "dump.rdb").is_file()
     server.execute("SET", "works", "again")
     assert outcomes(repair(server, "save")) == ["not_needed"]
+
+
+def test_a_save_that_waits_is_not_one_that_failed(server: RedisServer) -> None:
+    """The append-only file is rewritten, slowly: until that has ended, nobody knows whether the save works."""
+    break_saving(server)
+    server.execute("CONFIG", "SET", "rdb-key-save-delay", "100000000")
+    server.execute("BGREWRITEAOF")
+    try:
+        result = repair(server, "save", timeout="300ms")
+        assert (result["failed"], outcomes(result), why(result)) == (True, ["unknown"], "still_at_work"), result
+        assert "waits" in said(result)
+    finally:
+        with contextlib.suppress(redis.exceptions.ConnectionError):
+            server.execute("SHUTDOWN", "NOSAVE")  # which ends the rewriter too
 
 
 # The orphan
@@ -191,7 +230,7 @@ def test_a_link_that_does_not_come_up_is_undone(orphan: tuple[RedisServer, Redis
     old = replica.execute("INFO", "replication", password="pw")["master_port"]
     result = repoint(replica, heir, timeout="1s", login_password="pw")
     assert (result["failed"], outcomes(result), result["changed"]) == (True, ["failed"], False), result
-    assert "again, as before" in why(result)
+    assert "again, as before" in said(result)
     assert replica.execute("INFO", "replication", password="pw")["master_port"] == old
     assert replica.execute("GET", "kept", password="pw") == "yes"
 
@@ -207,10 +246,40 @@ def test_a_link_that_cannot_be_undone_is_a_change(orphan: tuple[RedisServer, Red
 
 def test_silence_after_the_orphan_took_it_is_told(orphan: tuple[RedisServer, RedisServer]) -> None:
     replica, heir = orphan
-    with cutting(replica.port, word=b"$11\r\nreplication\r\n") as port:
+    word = b"$11\r\nreplication\r\n"
+    with cutting(replica.port, word=word) as port:
+        result = repoint(replica, heir, login_port=port)
+    assert (result["failed"], outcomes(result), why(result), result["changed"]) == (True, ["failed"], "cannot_look", False), result
+    assert replica.execute("INFO", "replication")["master_port"] != heir.port
+    with cutting(replica.port, word=word, after=1) as port:
         result = repoint(replica, heir, login_port=port)
     assert (result["failed"], outcomes(result), result["changed"]) == (True, ["unknown"], True), result
     assert replica.execute("INFO", "replication")["master_port"] == heir.port
+
+
+def test_an_orphan_whose_primary_came_back_is_left_alone(orphan: tuple[RedisServer, RedisServer]) -> None:
+    """Between the look and the act, where the named server may have been slow to answer."""
+    replica, heir = orphan
+    spec = {**args_utils.connection_spec(), "connect_retry": {"default": "0"}}
+    params = {name: option.get("default") for name, option in spec.items()}
+    asked = {"operation": "repoint_replica", "primary_host": "127.0.0.1", "primary_port": heir.port}
+    subject = repairing.repair_from({**params, **replica.args(), **asked}, timeout=20)
+    with contextlib.closing(subject):
+        (candidate,) = subject.look().candidates
+        replica.execute("REPLICAOF", "NO", "ONE")
+        action = subject.carry_out(candidate)
+    assert (action.outcome, action.detail["why"], action.was_touched) == ("moved_on", "no_longer_matches", False)
+    assert replica.execute("INFO", "replication")["role"] == "master"
+
+
+def test_an_orphan_that_reached_another_server_by_this_name_is_not_done(orphan: tuple[RedisServer, RedisServer]) -> None:
+    """From the replica's host the name leads elsewhere: the link is up, and it is not to whom was named."""
+    replica, heir = orphan
+    with RedisServer.start(replica.binary) as stranger, leading(heir.port, then=stranger.port) as port:
+        result = repair(replica, "repoint_replica", primary_host="127.0.0.1", primary_port=port)
+    assert (result["failed"], outcomes(result), why(result), result["changed"]) == (True, ["failed"], "not_measured", True), result
+    assert "reached another server" in said(result)
+    assert replica.execute("INFO", "replication")["master_port"] != port, "it follows the stranger no longer"
 
 
 def test_silence_instead_of_an_answer_is_told(server: RedisServer) -> None:
@@ -227,12 +296,12 @@ def test_an_orphan_keeps_its_data_from_a_stranger(orphan: tuple[RedisServer, Red
         before = fingerprint(replica)
         result = repoint(replica, stranger)
         assert (outcomes(result), result["changed"]) == (["refused"], False)
-        assert "another history" in why(result)
+        assert "another history" in said(result)
         dead = stranger.port
     assert outcomes(result := repair(replica, "repoint_replica", primary_host="127.0.0.1", primary_port=dead)) == ["refused"]
-    assert "cannot be reached (refused)" in why(result)
+    assert "cannot be reached (refused)" in said(result)
     assert fingerprint(replica) == before
-    assert "no replica" in why(repoint(heir, replica)), "a primary is never demoted"
+    assert "no replica" in said(repoint(heir, replica)), "a primary is never demoted"
 
 
 def test_a_linked_replica_is_left_alone(server: RedisServer) -> None:
@@ -240,16 +309,16 @@ def test_a_linked_replica_is_left_alone(server: RedisServer) -> None:
         assert outcomes(repoint(replica, server)) == ["not_needed"]
         result = repoint(replica, other)
         assert outcomes(result) == ["refused"]
-        assert "it has its primary" in why(result)
+        assert "it has its primary" in said(result)
 
 
 def test_not_under_sentinel(orphan: tuple[RedisServer, RedisServer]) -> None:
     replica, heir = orphan
     with start_sentinel(heir, quorum=1):
-        until(lambda: "Sentinel" in why(repoint(replica, heir, check=True)), what="the sentinel to be seen")
+        until(lambda: "Sentinel" in said(repoint(replica, heir, check=True)), what="the sentinel to be seen")
         result = repoint(replica, heir)
         assert outcomes(result) == ["refused"]
-        assert "Sentinel manages the named server" in why(result)
+        assert "Sentinel manages the named server" in said(result)
 
 
 def test_not_in_a_cluster(orphan: tuple[RedisServer, RedisServer]) -> None:
@@ -257,7 +326,7 @@ def test_not_in_a_cluster(orphan: tuple[RedisServer, RedisServer]) -> None:
     with cluster(nodes=3, binary=replica.binary) as nodes:
         result = repoint(replica, nodes[0])
         assert outcomes(result) == ["refused"]
-        assert "Cluster manages the named server" in why(result)
+        assert "Cluster manages the named server" in said(result)
 
 
 def test_not_when_sentinel_cannot_be_seen(orphan: tuple[RedisServer, RedisServer]) -> None:
@@ -266,7 +335,7 @@ def test_not_when_sentinel_cannot_be_seen(orphan: tuple[RedisServer, RedisServer
         one.execute("ACL", "SETUSER", "narrow", "on", ">pw", "+@all", "-client|list")
     result = repoint(replica, heir, login_user="narrow", login_password="pw")
     assert outcomes(result) == ["refused"]
-    assert "cannot be seen" in why(result)
+    assert "cannot be seen" in said(result)
 
 
 # The probe

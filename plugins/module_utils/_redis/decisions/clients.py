@@ -12,7 +12,6 @@ import dataclasses
 import typing as t
 
 from ..._core.durations import format_duration
-from ..._core.limits import Budget
 
 #: Names of connections that are never ended, by their beginning: other runs of ours, and Sentinel's.
 OWN_NAMES, SENTINEL_NAMES = "oncall.incident", "sentinel-"
@@ -135,29 +134,21 @@ def spared(client: RedisClient, policy: KillPolicy) -> tuple[str, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """Who is to be ended.
+    """Who may be ended.
 
     Attributes:
-        victims: with the reason, the worst first.
-        beyond: candidates that the limit leaves alone.
+        candidates: with the reason, the worst first.
         protected: clients that are spared, why, and whether the rule would have taken them.
         population: all clients but ourselves.
     """
 
-    victims: tuple[tuple[RedisClient, str], ...]
-    beyond: tuple[RedisClient, ...]
+    candidates: tuple[tuple[RedisClient, str], ...]
     protected: tuple[tuple[RedisClient, tuple[str, ...], bool], ...]
     population: int
 
 
-def choose(
-    clients: t.Sequence[RedisClient], rule: KillRule, policy: KillPolicy, budget: Budget, *, first: t.Collection[int] = (),
-) -> Choice:
-    """Choose the worst clients inside the limits: the biggest output buffers first, then the longest idle.
-
-    Args:
-        first: ids that come before all others, since they were approved: newcomers never take their places in the limit.
-    """
+def choose(clients: t.Sequence[RedisClient], rule: KillRule, policy: KillPolicy) -> Choice:
+    """Order the candidates: the biggest output buffers first, then the longest idle."""
     candidates: list[tuple[RedisClient, str]] = []
     protected: list[tuple[RedisClient, tuple[str, ...], bool]] = []
     for client in clients:
@@ -168,14 +159,9 @@ def choose(
             candidates.append((client, why))
     by_buffer = rule.min_output if rule.min_output is not None else float("inf")
     candidates.sort(key=lambda found: (
-        found[0].id not in first, -(found[0].output or 0) if (found[0].output or 0) >= by_buffer else 0, -(found[0].idle or 0), found[0].id,
+        -(found[0].output or 0) if (found[0].output or 0) >= by_buffer else 0, -(found[0].idle or 0), found[0].id,
     ))
-    population = sum(client.id != policy.own_id for client in clients)
-    allowance = budget.allowance(population)
-    return Choice(
-        victims=tuple(candidates[:allowance]), beyond=tuple(client for client, _why in candidates[allowance:]),
-        protected=tuple(protected), population=population,
-    )
+    return Choice(tuple(candidates), tuple(protected), population=sum(client.id != policy.own_id for client in clients))
 
 
 def _number(value: t.Optional[str]) -> t.Optional[int]:

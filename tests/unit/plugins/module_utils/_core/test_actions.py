@@ -31,6 +31,7 @@ def test_an_id_is_the_same_for_the_same_world_and_another_when_it_moved_on() -> 
         (["planned"], True, True), ([], True, False), (["refused"], True, False),
         (["gone"], False, True), (["done"], False, True), (["still_running"], False, False), (["moved_on", "not_permitted"], False, False),
         (["not_permitted", "gone"], False, True), (["planned"], False, False),
+        (["unknown"], False, True), (["unknown"], True, False), (["failed"], False, False),
     ],
 )
 def test_changed_only_when_the_world_really_changed(outcomes: list[str], check_mode: bool, changed: bool) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.clients import (
     KillPolicy,
     KillRule,
@@ -66,17 +65,9 @@ def test_who_is_not() -> None:
     assert spared(idle(2, flags="P", subscriptions=2), KillPolicy(own_id=1, include_pubsub=True)) == ()
 
 
-def test_the_worst_first_and_no_more_than_the_limits() -> None:
+def test_the_worst_first() -> None:
     clients = [idle(2, 70), idle(3, 500), idle(4, 0, output=5000), idle(5, 0, output=2000), idle(6, 1), idle(7, 900, flags="S")]
-    choice = choose(clients, RULE, POLICY, Budget(max_count=3))
-    assert [client.id for client, _why in choice.victims] == [4, 5, 3]
-    assert [client.id for client in choice.beyond] == [2]
+    choice = choose(clients, RULE, POLICY)
+    assert [client.id for client, _why in choice.candidates] == [4, 5, 3, 2]
     assert [(client.id, matches) for client, _codes, matches in choice.protected] == [(7, True)]
     assert choice.population == 6
-    assert [one.id for one, _why in choose(clients, RULE, POLICY, Budget(max_count=10, max_percent=25)).victims] == [4]
-    assert choose(clients, RULE, POLICY, Budget(max_count=3, spent=3)).victims == ()
-
-
-def test_newcomers_take_no_approved_place() -> None:
-    clients = [idle(2, 70), idle(3, 5000)]
-    assert [one.id for one, _why in choose(clients, RULE, POLICY, Budget(max_count=1), first={2}).victims] == [2]
