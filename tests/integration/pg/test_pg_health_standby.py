@@ -72,7 +72,10 @@ def test_being_a_standby(pair: Pair) -> None:
     found = look(pair.standby)
     assert found["server"]["in_recovery"] is True and found["replication"]["role"] == "standby"
     assert only(found, "replication", subject="this standby")["status"] == "ok"
-    assert [one["check"] for one in found["skipped_checks"]] == ["vacuum"]
+    assert [(one["check"], one["kind"]) for one in found["skipped_checks"]] == [
+        ("prepared_transactions", "not_applicable"), ("vacuum", "not_applicable"),
+    ]
+    assert "vacuum" not in found["checks"] and found["status"] == "warning"
 
 
 def test_a_paused_standby_falls_behind(pair: Pair) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.durations import format_duration
-from ..._core.findings import CRITICAL, OK, WARNING, Finding, judge, worst
+from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, judge, worst
 from ..._core.thresholds import Limit
 from .verdict import Row
 
@@ -64,13 +64,17 @@ def judge_replicas(
 def _replica(row: Row, *, seconds: Limit, size: Limit) -> Finding:
     name = str(row.get("name") or row.get("client_address") or row.get("pid"))
     behind, lag = row.get("lag_bytes"), row.get("lag_seconds")
-    by_time = judge("replication", lag or 0.0, warning=seconds.warning, critical=seconds.critical, unit="seconds", subject=name)
-    by_size = judge("replication", behind or 0, warning=size.warning, critical=size.critical, unit="bytes", subject=name)
-    deciding = by_size if worst((by_time.status, by_size.status)) != by_time.status else by_time
-    status, hint = deciding.status, ""
-    if row.get("state") not in ("streaming", None) and status == OK:
+    by_time = judge("replication", lag, warning=seconds.warning, critical=seconds.critical, unit="seconds", subject=name)
+    by_size = judge("replication", behind, warning=size.warning, critical=size.critical, unit="bytes", subject=name)
+    # One that is not known is left to the other: a receiver that is idle, or does not say how far it is, has no lag in time.
+    known = [one for one in (by_time, by_size) if one.observed is not None] or [by_size]
+    status, hint = worst(one.status for one in known), ""
+    deciding = next(one for one in known if one.status == status)
+    if row.get("state") not in ("streaming", None) and status in (OK, UNKNOWN):
         status = WARNING
         hint = f"{name} is in state {row.get('state')}: it does not stream yet."
+    elif status == UNKNOWN:
+        hint = f"The server does not say how far {name} is: look at its logs."
     elif status != OK:
         hint = f"{name} lags by {format_duration(lag or 0.0)} and {format_bytes(behind or 0)}: look at its load, its disk and the network."
     return Finding(
@@ -87,7 +91,7 @@ def judge_standby(
 
     Args:
         lag_seconds: age of the last replayed transaction, 0 when all received WAL is replayed.
-        lag_bytes: received and not replayed.
+        lag_bytes: received and not replayed; None where nothing was received.
         receiving: whether a WAL receiver is connected.
         paused: whether replay is paused.
         streaming: whether it is configured to stream (primary_conninfo), not only to restore from an archive.

@@ -22,7 +22,8 @@ def replica(name: str = "db2", **more: Any) -> dict[str, Any]:
     "row, status, unit",
     [
         (replica(), "ok", "seconds"),
-        (replica(lag_seconds=None, lag_bytes=None), "ok", "seconds"),
+        (replica(lag_seconds=None, lag_bytes=None), "unknown", "bytes"),
+        (replica(lag_seconds=None, lag_bytes=8), "ok", "bytes"),
         (replica(lag_seconds=31.0, lag_bytes=8), "warning", "seconds"),
         (replica(lag_seconds=301.0, lag_bytes=8), "critical", "seconds"),
         (replica(lag_seconds=301.0, lag_bytes=0), "ok", "seconds"),
@@ -78,7 +79,8 @@ def test_a_base_backup_is_no_standby() -> None:
         (0.0, 0, False, False, False, "ok"),
         (0.0, 0, True, True, True, "warning"),
         (400.0, 0, True, True, True, "critical"),
-        (None, None, True, False, True, "ok"),
+        (None, None, True, False, True, "unknown"),
+        (None, 0, True, False, True, "ok"),
     ],
 )
 def test_being_a_standby(lag: float | None, behind: int | None, receiving: bool, paused: bool, streaming: bool, status: str) -> None:
