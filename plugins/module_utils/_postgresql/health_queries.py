@@ -25,11 +25,12 @@ TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout", "transac
 _SETTINGS = (
     *TIMEOUTS, "max_connections", "superuser_reserved_connections", "reserved_connections", "idle_session_timeout", "lock_timeout",
     "deadlock_timeout", "max_prepared_transactions", "max_wal_senders", "max_replication_slots", "max_slot_wal_keep_size",
-    "synchronous_standby_names", "synchronous_commit", "archive_mode", "autovacuum", "autovacuum_max_workers", "shared_preload_libraries",
+    "synchronous_standby_names", "synchronous_commit", "archive_mode", "archive_command", "archive_library", "autovacuum", "autovacuum_max_workers", "shared_preload_libraries",
     "track_activity_query_size", "wal_level", "primary_conninfo", "hot_standby_feedback",
     "data_directory", "log_directory", "logging_collector",
 )
-_SECRET_SETTINGS = ("primary_conninfo",)
+#: Told as whether they are set.
+_SECRET_SETTINGS = ("primary_conninfo", "archive_command")
 #: What read_server() says about track_counts: whether it is on, and for which roles and databases it is off.
 COUNTING = ("counting", "uncounted")
 
@@ -67,8 +68,8 @@ def read_server(session: Session) -> dict[str, t.Any]:
 def read_settings(session: Session) -> dict[str, str]:
     """The server's settings by name, as a new session of our role gets them: our own SETs do not show.
 
-    A setting that this server does not have, or that our role may not read, is missing. Connection strings are reduced
-    to whether they are set.
+    A setting that this server does not have, or that our role may not read, is missing. Connection strings and
+    commands are reduced to whether they are set.
     """
     rows = session.rows(
         "SELECT name, reset_val AS value, unit FROM pg_catalog.pg_settings WHERE name = ANY(%(names)s::text[])", {"names": list(_SETTINGS)},

@@ -119,8 +119,8 @@ class Reader:
 
     @functools.cached_property
     def silent(self) -> list[Backend]:
-        """The sessions of which nobody can say what they do. Those that are only told anyway are not among them."""
-        return [backend for backend in self.connected if backend.tells_nothing and not self.told_only(backend)]
+        """The sessions of which nobody can say what they do: neither the server, nor what else is known of them."""
+        return [backend for backend in self.connected if backend.tells_nothing and not self._known(backend)]
 
     @property
     def silent_waiters(self) -> list[Backend]:
@@ -150,8 +150,9 @@ class Reader:
 
     def told_only(self, backend: Backend) -> bool:
         """Whether the session is meant to be long: a backup, replication, maintenance, or marked to be kept."""
-        if backend.user in self.request.spare_users:
-            return True
+        return backend.user in self.request.spare_users or self._known(backend)
+
+    def _known(self, backend: Backend) -> bool:
         return any(not reason.startswith(_STILL_JUDGED) for reason in self.protected[backend.pid])
 
     def number(self, name: str) -> int:

@@ -99,7 +99,9 @@ def backups(reader: Reader) -> Answer:
         skipped.append(does_not_apply("backups", "standby_does_not_archive"))
     elif mode != "off":
         archiver = health_queries.read_archiver(reader.session)
-    findings = storage.judge_backups(running=running, archiver=archiver)
+    # A role that may not read the command must not take an archiver that has one for one that has none.
+    way = reader.settings.get("archive_command", "set") or reader.settings.get("archive_library", "")
+    findings = storage.judge_backups(running=running, archiver=archiver, has_way=bool(way))
     return Answer(findings, {"backups": {"running": running, "archiver": archiver}}, skipped)
 
 

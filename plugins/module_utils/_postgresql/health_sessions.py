@@ -51,9 +51,11 @@ def long_queries(reader: Reader) -> Answer:
 
 def long_transactions(reader: Reader) -> Answer:
     """The oldest open transaction: it keeps its locks, and keeps vacuum from removing what is newer."""
+    # It began while the session was not tracked.
+    undated = [one for one in reader.clients if one.in_transaction_idle and one.transaction_age is None]
     return _oldest(
         reader, "long_transactions", [one for one in reader.clients if one.transaction_age is not None], lambda one: one.transaction_age,
-        "It holds its locks and keeps vacuum from working: end it when its client does not.",
+        "It holds its locks and keeps vacuum from working: end it when its client does not.", undated=undated,
     )
 
 
@@ -72,7 +74,7 @@ def blocking(reader: Reader) -> Answer:
     for row in reader.ungranted if reader.waits else ():
         waited[row["pid"]] = max(row["wait"] or 0.0, waited.get(row["pid"], 0.0))
     known = [reader.by_pid[pid] for pid in reader.waits if pid in reader.by_pid]
-    waiters = [_row(reader, one, waited.get(one.pid, one.query_age)) for one in known]
+    waiters = [_row(reader, one, waited.get(one.pid, one.query_age or 0.0)) for one in known]
     trees = blocking_tree(reader.backends, reader.waits)
     roots = [root for one in trees for root in _roots(reader, one)]
     count = len(all_roots(reader.waits))
@@ -104,15 +106,16 @@ def prepared_transactions(reader: Reader) -> Answer:
 
 def _oldest(
     reader: Reader, check: str, backends: t.Sequence[Backend], age: t.Callable[[Backend], t.Optional[float]], hint: str,
-    *, elsewhere: int = 0,
+    *, elsewhere: int = 0, undated: t.Sequence[Backend] = (),
 ) -> Answer:
     counted, limit = [one for one in backends if not reader.told_only(one)], reader.request.limits[check]
-    judged = [_row(reader, one, age(one)) for one in counted]
-    spared = [_row(reader, one, age(one)) for one in backends if reader.told_only(one)]
+    judged = [_row(reader, one, age(one) or 0.0) for one in counted]
+    spared = [_row(reader, one, age(one) or 0.0) for one in backends if reader.told_only(one)]
     least = min((value for value in limit if value is not None), default=0.0)
     over = sorted((one for one in counted if (age(one) or 0.0) >= least), key=lambda one: -(age(one) or 0.0))
     found = verdict.judge_ages(check, judged, limit=limit, hint=_advice(over, hint), spared=spared, elsewhere=elsewhere)
-    return Answer([found], skipped=unseen_sessions(check, reader.silent, login=reader.session.user))
+    unseen = [one for one in (*reader.silent, *undated) if not reader.told_only(one)]
+    return Answer([found], skipped=unseen_sessions(check, unseen, login=reader.session.user))
 
 
 def _advice(oldest_first: t.Sequence[Backend], hint: str) -> str:
@@ -128,7 +131,7 @@ def _advice(oldest_first: t.Sequence[Backend], hint: str) -> str:
 def _row(reader: Reader, backend: Backend, age: t.Optional[float]) -> dict[str, t.Any]:
     return {
         "pid": backend.pid, "user": backend.user, "database": backend.database, "application_name": backend.application_name,
-        "client_address": backend.client_addr, "state": backend.state, "age": round(max(age or 0.0, 0.0), 3),
+        "client_address": backend.client_addr, "state": backend.state, "age": None if age is None else round(max(age, 0.0), 3),
         "wait_event_type": backend.wait_event_type, "wait_event": backend.wait_event, "query": hide_passwords(backend.query),
         "protected": reader.protected[backend.pid],
     }

@@ -206,12 +206,13 @@ def judge_vacuum(*, tables: t.Sequence[Row], running: t.Sequence[Row], min_dead:
     )
 
 
-def judge_backups(*, running: t.Sequence[Row], archiver: t.Optional[Row]) -> list[Finding]:
+def judge_backups(*, running: t.Sequence[Row], archiver: t.Optional[Row], has_way: bool = True) -> list[Finding]:
     """Tell running backups (no fault: a reason not to restart) and judge whether WAL archiving works.
 
     Args:
         running: mappings with kind, pid, application_name, age.
         archiver: archived, failed, last_archived_ago, last_failed_ago (seconds or None), last_failed_wal; None when archiving is off.
+        has_way: whether archive_command or archive_library is set. Without one the server keeps all WAL, and counts no failure.
     """
     found = [Finding(
         check="backups", status=OK, observed=len(running), unit="count", subject="running",
@@ -220,12 +221,19 @@ def judge_backups(*, running: t.Sequence[Row], archiver: t.Optional[Row]) -> lis
     if archiver is not None:
         failed, archived = archiver.get("last_failed_ago"), archiver.get("last_archived_ago")
         failing = failed is not None and (archived is None or failed < archived)
+        observed = "not set up" if not has_way else "failing" if failing else "working" if archived is not None else "not tried yet"
         found.append(Finding(
-            check="backups", status=WARNING if failing else OK, observed="failing" if failing else "working", threshold="working",
-            subject="archiving", detail=dict(archiver),
-            hint="WAL can't be archived and piles up until the disk is full: look at archive_command and its target." if failing else "",
+            check="backups", status=WARNING if observed in _ARCHIVING_HINTS else OK, observed=observed, threshold="working",
+            subject="archiving", detail=dict(archiver), hint=_ARCHIVING_HINTS.get(observed, ""),
         ))
     return found
+
+
+_ARCHIVING_HINTS = {
+    "failing": "WAL can't be archived and piles up until the disk is full: look at archive_command and its target.",
+    "not set up": "WAL is kept for archiving and piles up until the disk is full: archive_mode is on, and neither archive_command nor "
+    "archive_library is set.",
+}
 
 
 def judge_sizes(*, databases: t.Sequence[Row], limit: Limit) -> Finding:

@@ -179,6 +179,15 @@ def test_backups(archiver: dict[str, Any] | None, statuses: list[str]) -> None:
     assert found[0].observed == 1
 
 
+@pytest.mark.parametrize(("ago", "has_way", "observed"), [
+    (None, True, "not tried yet"), (5.0, True, "working"), (None, False, "not set up"), (5.0, False, "not set up"),
+])
+def test_what_archiving_does(ago: float | None, has_way: bool, observed: str) -> None:
+    archiver = {"last_failed_ago": None, "last_archived_ago": ago}
+    _running, found = verdict_storage.judge_backups(running=[], archiver=archiver, has_way=has_way)
+    assert (found.observed, found.status, bool(found.hint)) == (observed, "ok" if has_way else "warning", not has_way)
+
+
 def test_sizes() -> None:
     rows = [{"name": "a", "bytes": 10}, {"name": "hidden", "bytes": None}, {"name": "b", "bytes": 30}]
     found = verdict_storage.judge_sizes(databases=rows, limit=Limit(20, None))
