@@ -25,7 +25,8 @@ TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout", "transac
 _SETTINGS = (
     *TIMEOUTS, "max_connections", "superuser_reserved_connections", "reserved_connections", "idle_session_timeout", "lock_timeout",
     "deadlock_timeout", "max_prepared_transactions", "max_wal_senders", "max_replication_slots", "max_slot_wal_keep_size",
-    "synchronous_standby_names", "synchronous_commit", "archive_mode", "archive_command", "archive_library", "autovacuum", "autovacuum_max_workers", "shared_preload_libraries",
+    "synchronous_standby_names", "synchronous_commit", "archive_mode",
+    "archive_command", "archive_library", "autovacuum", "autovacuum_max_workers", "shared_preload_libraries",
     "track_activity_query_size", "wal_level", "primary_conninfo", "hot_standby_feedback",
     "data_directory", "log_directory", "logging_collector",
 )

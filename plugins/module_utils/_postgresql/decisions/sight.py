@@ -34,7 +34,8 @@ def unseen_sessions(check: str, sessions: t.Iterable[Backend], *, login: str) ->
     if untracked:
         wake = " ".join(f"ALTER ROLE {quoted(role)} SET track_activities = on;" for role in _roles(untracked)[:_MAX_NAMED])
         skipped.append(Skipped(
-            check, f"tracking_off: track_activities is off, or was, for {_named(untracked)}: the server does not say what they do, or since when",
+            check,
+            f"tracking_off: track_activities is off, or was, for {_named(untracked)}: the server does not say what they do, or since when",
             f"Run as a superuser: {wake} It counts for new sessions.",
         ))
     if hidden:
