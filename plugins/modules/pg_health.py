@@ -19,6 +19,9 @@ description:
     C(blind), ...), or when O(fail_on) says so.
   - A server that lets nobody in (all connection slots taken, starting up, down) is a result too. The check C(availability) is then
     critical, names the kind in RV(findings[].observed), and all other checks are in RV(skipped_checks).
+  - What the server hides or does not count makes the checks that rest on it C(unknown), and RV(skipped_checks) says what to grant or to
+    switch on. These are sessions of a role with track_activities off (C(long_queries), C(long_transactions), C(idle_in_transaction),
+    C(backups)), track_counts off (C(vacuum)), and pg_stat_statements.track or compute_query_id off (C(statements)).
   - With O(wait_for) it polls in one session until the named checks are ok and stay so, which is how a recovery is verified.
   - "The checks are
     C(availability) (whether a session can be had, by which login),
@@ -50,10 +53,12 @@ notes:
   - The columns of C(pg_stat_statements) are those of the installed version of the extension, before and since 1.8.
 options:
   checks:
-    description: What to look at. Empty or absent means everything; C(probe) only when O(probe_query) is given.
+    description:
+      - What to look at. Empty or absent means everything; C(probe) only when O(probe_query) is given.
+      - What O(asked) and O(wait_for.checks) name is looked at too.
     type: list
     elements: str
-    choices: &checks
+    choices:
       - availability
       - connections
       - long_queries
@@ -72,12 +77,6 @@ options:
       - statements
       - probe
   fail_on:
-    description:
-      - The worst RV(status) that is still a success is the one below this.
-      - What is C(unknown) fails like C(critical), since it may hide anything. With O(wait_for) the module fails when the checks did
-        not hold, and other findings make no difference.
-    type: str
-    choices: [never, critical, warning]
     default: never
   connections_warning:
     description:
@@ -274,33 +273,9 @@ options:
     type: list
     elements: str
     default: []
-  wait_for:
-    description: Poll until checks are ok and stay so, or the time is up.
-    type: dict
-    suboptions:
-      checks:
-        description: Names of the checks that must be ok. One that is skipped or unknown is not.
-        type: list
-        elements: str
-        required: true
-        choices: *checks
-      hold:
-        description: For how long they must stay ok without a break.
-        type: str
-        default: 5s
-      timeout:
-        description: How long to wait at most, the holding included.
-        type: str
-        default: 60s
-      interval:
-        description: Time between two polls.
-        type: str
-        default: 1s
-  baseline:
-    description: Status by check as RV(checks) said it at the start. Given, RV(remaining) and RV(new) compare with it.
-    type: dict
 extends_documentation_fragment:
   - oncall.incident.postgresql
+  - oncall.incident.verdict
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only
   - oncall.incident.attributes.postgresql
@@ -392,8 +367,11 @@ findings:
       description: What it is about where a check judges several things, for example a slot.
       type: str
     detail:
-      description: Further data, among it the sessions concerned.
+      description: Further data, among it the sessions concerned. Of a check that could not be looked at, C(reason) says why.
       type: dict
+    asked:
+      description: Whether the check is one of RV(asked).
+      type: bool
   sample:
     - check: idle_in_transaction
       status: critical
@@ -403,17 +381,44 @@ findings:
       hint: Its client forgot to commit and it holds its locks.
       subject: ""
       detail: {count: 3, over_threshold: 1}
+      asked: true
 skipped_checks:
-  description: Checks that could not be judged and why. They never count as ok.
+  description: Checks, or parts of one, that could not be judged and why.
   type: list
   elements: dict
   returned: success
+  contains:
+    check:
+      description: Name of the check.
+      type: str
+    reason:
+      description: Why, beginning with a word of its kind.
+      type: str
+    hint:
+      description: What to grant or to do.
+      type: str
+    kind:
+      description:
+        - V(could_not_look) when it was refused, hidden, switched off or late. Then the check is V(unknown).
+        - V(not_applicable) when there is no such thing. It is so for C(vacuum), C(prepared_transactions) and WAL archiving on a standby,
+          and for C(statements) without the extension.
+      type: str
   sample:
     - check: statements
-      reason: "not_installed: The extension pg_stat_statements is not in database postgres."
+      reason: "not_installed: the extension pg_stat_statements is not in the database that is looked at (postgres)"
       hint: Add it to shared_preload_libraries.
+      kind: not_applicable
+asked:
+  description: The checks that had to be answered.
+  type: list
+  elements: str
+  returned: success
+healthy:
+  description: Whether every check of RV(asked) is ok. Null when that is not known, since one could not be looked at or none applies.
+  type: bool
+  returned: success
 checks:
-  description: The worst status by check; V(unknown) for one that was skipped. Usable as O(baseline) later.
+  description: The worst status by check; V(unknown) for one that could not be looked at. Usable as O(baseline) later.
   type: dict
   returned: success
   sample: {availability: ok, connections: critical}
@@ -525,78 +530,17 @@ not_recovered:
   sample: "Not recovered within 120 s: blocking critical."
 """
 
-import contextlib
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach, IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._core.findings import must_fail, verdict
-from ansible_collections.oncall.incident.plugins.module_utils._core.recovery import compare, not_ok, not_recovered
-from ansible_collections.oncall.incident.plugins.module_utils._core.waiting import wait_from
-from ansible_collections.oncall.incident.plugins.module_utils._module.results import exit_with, fail_with
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.probe import refused_for_good
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health import Look, Request, look, unreachable
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_args import (
-    health_spec,
-    open_session,
-    prober_from,
-    request_from,
-)
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_probe import Prober
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_watch import watch
+from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_args import health_spec
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_run import run
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import require_psycopg
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=health_spec(), supports_check_mode=True)
     require_psycopg(module)
-    try:
-        result = run(module.params)
-    except IncidentError as exc:
-        fail_with(module, **exc.as_result())
-    troubled = not_ok(module.params["wait_for"]["checks"], result["checks"]) if module.params["wait_for"] else {}
-    if module.params["wait_for"] and not result["held"] and module.params["fail_on"] != "never":
-        said = ", ".join(f"{check} {status}" for check, status in troubled.items()) or "they did not hold for long enough"
-        fail_with(module, msg=f"The checks were not ok within {result['waited']:.0f} s: {said}.", error="not_recovered", **result)
-    if not module.params["wait_for"] and must_fail(result["status"], fail_on=module.params["fail_on"]):
-        worst = [check for check, status in result["checks"].items() if status == result["status"]]
-        fail_with(module, msg=f"PostgreSQL is {result['status']}: {', '.join(worst)}.", error="unhealthy", **result)
-    exit_with(module, **result)
-
-
-def run(params: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Look once or until the checks hold; the module's result."""
-    request = request_from(params)
-    waiting: dict[str, t.Any] = {}
-    with contextlib.closing(prober_from(params)) as prober:
-        wait = wait_from(params["wait_for"]) if params["wait_for"] else None
-        if wait:
-            watched = watch(lambda: open_session(params, patient=False), prober, request=request, wait=wait)
-            seen, waiting = watched.last, watched.as_dict()
-        else:
-            seen = once(params, request, prober)
-    statuses = seen.statuses()
-    result = {
-        **verdict(seen.findings, seen.skipped), "changed": False, "reachable": seen.reachable, "checks": statuses,
-        "probe_refused": refused_for_good(seen.findings), **waiting, **seen.data,
-    }
-    if params["baseline"] is not None:
-        compared = compare(statuses, baseline=params["baseline"], judged=wait.checks if wait else ())
-        result.update(remaining=dict(compared.remaining), new=dict(compared.new))
-    if wait:
-        result["not_recovered"] = not_recovered(
-            statuses, awaited=wait.checks, held=waiting["held"], waited=waiting["waited"], worse=result.get("new", {}),
-        )
-    return result
-
-
-def once(params: dict[str, t.Any], request: Request, prober: Prober) -> Look:
-    """One look in one session."""
-    try:
-        with open_session(params, patient=True) as session:
-            return look(session, request, prober)
-    except CannotReach as exc:
-        return unreachable(exc, request)
+    leave(module, lambda: run(module.params))
 
 
 if __name__ == "__main__":

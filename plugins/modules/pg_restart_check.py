@@ -13,7 +13,7 @@ author:
   - The oncall.incident contributors (@oncall-incident)
 description:
   - Running backups and attached replicas are obstacles to a restart, and so is a unit that is not shown to be this server. What cannot be
-    seen counts as there.
+    seen counts as there: the status is then C(unknown), and RV(skipped_checks) says what to grant.
   - A commit that waits for its synchronous standby is an obstacle that nothing accepts, since a restart leaves a commit that no standby
     has. Where it cannot be seen because the server answers nobody, O(despite_backup) and O(despite_replica) together accept it.
   - The unit is the server when its main process is the one that listens on this host where the login leads to. That takes a module that
@@ -23,10 +23,13 @@ description:
   - It only reads.
 extends_documentation_fragment:
   - oncall.incident.postgresql
+  - oncall.incident.verdict
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only
   - oncall.incident.attributes.postgresql
 options:
+  fail_on:
+    default: never
   service:
     description: What M(oncall.incident.service_instances) returned for the systemd unit that would be restarted, its failure too.
     type: dict
@@ -59,22 +62,64 @@ EXAMPLES = r"""
 RETURN = r"""
 contract:
   description: The contract that the result follows, V(oncall.incident/verdict/1).
-  returned: always
+  returned: when it was judged
   type: str
 status:
-  description: The worst status of all findings, C(ok), C(warning), C(unknown) or C(critical).
+  description: The worst status of all findings, C(ok), C(unknown) or C(critical).
   returned: when it was judged
   type: str
 findings:
-  description: What was judged.
+  description: What was judged, by the check C(restart).
   returned: when it was judged
   type: list
   elements: dict
 skipped_checks:
-  description: What could not be judged, and why. Never counts as ok.
+  description: What could not be seen, why, and what to grant.
   returned: when it was judged
   type: list
   elements: dict
+checks:
+  description: The status of the check C(restart). Usable as O(baseline) later.
+  returned: when it was judged
+  type: dict
+asked:
+  description: The checks that had to be answered.
+  returned: when it was judged
+  type: list
+  elements: str
+healthy:
+  description: Whether nothing is in the way. Null when that cannot be seen.
+  returned: when it was judged
+  type: bool
+held:
+  description: Whether nothing was in the way for long enough.
+  returned: with O(wait_for)
+  type: bool
+waited:
+  description: How long it was waited, seconds.
+  returned: with O(wait_for)
+  type: float
+polls:
+  description: How many looks were made.
+  returned: with O(wait_for)
+  type: int
+history:
+  description: The status whenever it changed, with the seconds since the start.
+  returned: with O(wait_for)
+  type: list
+  elements: dict
+not_recovered:
+  description: Why it does not hold, in one text. Empty when it does.
+  returned: with O(wait_for)
+  type: str
+remaining:
+  description: Status of the check where it is not ok, is not waited for, and is not worse than in O(baseline).
+  returned: with O(baseline)
+  type: dict
+new:
+  description: Status of the check where it is worse than in O(baseline).
+  returned: with O(baseline)
+  type: dict
 obstacles:
   description: Why the server must not be restarted now. Empty when nothing is in the way.
   returned: when it was judged
@@ -106,21 +151,12 @@ error:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import require_psycopg
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.restarting import restart_check
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.restarting import restart_check, restart_spec
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **connection_spec(),
-            "service": {"type": "dict", "required": True},
-            "despite_backup": {"type": "bool", "default": False},
-            "despite_replica": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=restart_spec(), supports_check_mode=True)
     require_psycopg(module)
     leave(module, lambda: restart_check(module.params))
 

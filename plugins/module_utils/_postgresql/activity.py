@@ -13,6 +13,7 @@ import typing as t
 from .._core.errors import Blind
 from .connection import Session
 from .decisions.backends import Backend, PreparedTransaction
+from .decisions.sight import quoted
 
 __all__ = ["Backend", "PreparedTransaction", "read_activity", "read_prepared", "require_sight"]
 
@@ -129,12 +130,8 @@ def require_sight(session: Session) -> None:
     """
     if session.value("SELECT pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"):
         return
-    grant = f"GRANT pg_read_all_stats TO {_quoted(session.user)};"
+    grant = f"GRANT pg_read_all_stats TO {quoted(session.user)};"
     raise Blind(
         f"The role {session.user} may not see other users' sessions on {session.login.describe()}, so nothing can be judged.",
         hint=f"Run as a superuser: {grant} (pg_monitor includes it).", role=session.user, grant=grant,
     )
-
-
-def _quoted(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'

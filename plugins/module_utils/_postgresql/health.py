@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One look at a server: ask what each wanted check needs, judge it, keep the data as evidence.
+"""Looks at a server: ask what each wanted check needs, judge it, keep the data as evidence.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -13,16 +13,18 @@ import typing as t
 
 from .._core.errors import CannotReach
 from .._core.findings import Finding, Skipped
-from .._core.recovery import status_by_check
+from .._core.judging import Verdict, judge_look
 from . import activity, health_server, health_sessions
 from .connection import Session, StatementFailed
 from .decisions import verdict
+from .decisions.absent import does_not_apply
 from .decisions.availability import availability_hint, is_sick, tried
+from .decisions.probe import refused_for_good
 from .health_probe import Prober
 from .health_reader import Answer, Reader, Request
-from .health_statements import NotInstalled, UntrustedOwner
+from .health_statements import NotInstalled, NotReadable, UntrustedOwner
 
-__all__ = ["CHECKS", "Look", "Request", "look", "unreachable"]
+__all__ = ["CHECKS", "Eye", "Look", "Request", "look", "unreachable"]
 
 Check = t.Callable[[Reader], Answer]
 
@@ -56,7 +58,7 @@ _REASONS = {
     "42P01": "not_supported", "42703": "not_supported",
 }
 _HINTS = {
-    "42501": "Grant pg_monitor to the role.",
+    "42501": health_server.GRANT_MONITOR,
     "57014": "Raise statement_timeout, or leave this check out.",
     "55P03": "Raise lock_timeout, or leave this check out.",
     "55000": "Add pg_stat_statements to shared_preload_libraries and restart the server.",
@@ -65,16 +67,46 @@ _HINTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """What one look found: judged, not judged, and the data behind it."""
+    """What one look found: the verdict, and the data behind it."""
 
-    findings: tuple[Finding, ...]
-    skipped: tuple[Skipped, ...]
+    verdict: Verdict
     data: t.Mapping[str, t.Any]
     reachable: bool = True
 
-    def statuses(self) -> dict[str, str]:
-        """The worst status of each check."""
-        return status_by_check(self.findings, self.skipped)
+    def as_result(self) -> dict[str, t.Any]:
+        """What the module's result has beside the verdict."""
+        refused = refused_for_good(self.verdict.findings)
+        return {"changed": False, "reachable": self.reachable, "probe_refused": refused, **self.data}
+
+
+class Eye:
+    """Looks in one session, and opens a new one when that is lost."""
+
+    def __init__(self, open_session: t.Callable[[], Session], prober: Prober) -> None:
+        self._open = open_session
+        self._prober = prober
+        self._session: t.Optional[Session] = None
+
+    def look(self, request: Request) -> Look:
+        """One look. A server that lets nobody in is one too.
+
+        Raises:
+            Blind, CannotReach: see look() and unreachable().
+        """
+        try:
+            if self._session is None:
+                self._session = self._open()
+            return look(self._session, request, self._prober)
+        except CannotReach as error:
+            self.close()
+            return unreachable(error, request)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._prober.close()
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
 
 def look(session: Session, request: Request, prober: Prober) -> Look:
@@ -102,17 +134,20 @@ def look(session: Session, request: Request, prober: Prober) -> Look:
             why = _REASONS.get(exc.sqlstate, "failed")
             skipped.append(Skipped(check=name, reason=f"{why}: {exc.message}", hint=_HINTS.get(exc.sqlstate, "")))
             continue
-        except (NotInstalled, UntrustedOwner) as exc:
+        except NotInstalled as exc:
+            skipped.append(does_not_apply(name, exc.kind, of=session.database, hint=exc.hint or ""))
+            continue
+        except (NotReadable, UntrustedOwner) as exc:
             skipped.append(Skipped(check=name, reason=f"{exc.kind}: {exc.message}", hint=exc.hint or ""))
             continue
         findings.extend(answer.findings)
         skipped.extend(answer.skipped)
         data.update(answer.data)
-    return Look(findings=tuple(findings), skipped=tuple(skipped), data=data)
+    return Look(judge_look(findings, skipped, asked=request.asked), data)
 
 
 def unreachable(error: CannotReach, request: Request) -> Look:
-    """What can be said of a server that lets nobody in: that, and that nothing else was judged.
+    """What can be said of a server that lets nobody in: that, and that nothing else was judged. Whoever asks anything asks for this too.
 
     Raises:
         CannotReach: the same error, where it says that we ask wrongly (a wrong password), not that the server is sick.
@@ -126,4 +161,4 @@ def unreachable(error: CannotReach, request: Request) -> Look:
         detail={"attempts": attempts, "message": error.message},
     )
     skipped = [Skipped(check=name, reason=f"unreachable: {kind}") for name in CHECKS if name in request.checks and name != "availability"]
-    return Look(findings=(finding,), skipped=tuple(skipped), data={}, reachable=False)
+    return Look(judge_look([finding], skipped, asked=("availability", *request.asked)), {}, reachable=False)

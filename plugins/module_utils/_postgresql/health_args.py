@@ -12,7 +12,7 @@ import typing as t
 
 from .._core.durations import parse_duration
 from .._core.errors import BadInput, IncidentError
-from .._core.waiting import wait_spec
+from .._core.judging import Question, question_from, question_spec
 from . import health_queries
 from .args import connection_spec, probe_logins, probe_session, session_from
 from .connection import Session
@@ -30,8 +30,8 @@ def health_spec() -> dict[str, t.Any]:
     return {
         **connection_spec(),
         **threshold_spec(),
+        **question_spec(names),
         "checks": {"type": "list", "elements": "str", "choices": names},
-        "fail_on": {"type": "str", "choices": ["never", "critical", "warning"], "default": "never"},
         "probe_query": {"type": "str", "default": ""},
         "probe_expect": {"type": "str"},
         "probe_timeout": {"type": "str", "default": "5s"},
@@ -47,29 +47,40 @@ def health_spec() -> dict[str, t.Any]:
         "statements_min_calls": {"type": "int", "default": 5},
         "protect_application_names": {"type": "list", "elements": "str", "default": list(BACKUP_TOOLS)},
         "spare_users": {"type": "list", "elements": "str", "default": []},
-        "wait_for": wait_spec(names),
-        "baseline": {"type": "dict"},
     }
 
 
-def request_from(params: t.Mapping[str, t.Any]) -> Request:
-    """The look the arguments describe.
+def asked_from(params: t.Mapping[str, t.Any]) -> tuple[Question, Request]:
+    """What the arguments want to know, and the look that can tell.
 
     Raises:
-        BadInput: a threshold or duration is not usable, or the probe is wanted without a query, or its password given without its user.
+        BadInput: a check, a threshold or a duration is not usable, or the probe is wanted without a query, or its password given without
+            its user.
     """
-    if params["probe_login_password"] and not params["probe_login_user"]:
-        raise BadInput("probe_login_password is given without probe_login_user.", hint="Say whose it is.", argument="probe_login_user")
-    waited = list((params["wait_for"] or {}).get("checks") or ())
+    chosen = _chosen(params)
+    question = question_from(params, checks=tuple(CHECKS), default=chosen, what="PostgreSQL")
+    return question, _request_from(params, checks=chosen, asked=question.asked or ())
+
+
+def _chosen(params: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    """The checks to look at: what must be answered is looked at too."""
+    named = [*(params["asked"] or ()), *((params["wait_for"] or {}).get("checks") or ())]
     query = (params["probe_query"] or "").strip()
     wanted = params["checks"]
-    if not query and "probe" in [*(wanted or ()), *waited]:
+    if not query and "probe" in [*(wanted or ()), *named]:
         raise BadInput("The check probe needs a query.", hint="Give probe_query, or leave the check out.", argument="probe_query")
     # An empty list is everything, as no list is: looking at nothing would be called unknown, which helps nobody.
-    chosen = [name for name in CHECKS if name != "probe" or query] if not wanted else [*wanted, *waited]
+    every = wanted or [name for name in CHECKS if name != "probe" or query]
+    return tuple(dict.fromkeys([*every, *named]))
+
+
+def _request_from(params: t.Mapping[str, t.Any], *, checks: tuple[str, ...], asked: tuple[str, ...]) -> Request:
+    if params["probe_login_password"] and not params["probe_login_user"]:
+        raise BadInput("probe_login_password is given without probe_login_user.", hint="Say whose it is.", argument="probe_login_user")
     statement_timeout = parse_duration(params["statement_timeout"], name="statement_timeout")
     return Request(
-        checks=tuple(chosen), limits=limits_from(params), probe_query=query, probe_expect=params["probe_expect"],
+        checks=checks, asked=asked, limits=limits_from(params),
+        probe_query=(params["probe_query"] or "").strip(), probe_expect=params["probe_expect"],
         # The session is cut a little after statement_timeout, so a probe can't have more.
         probe_timeout=min(parse_duration(params["probe_timeout"], name="probe_timeout"), statement_timeout),
         standbys_expected=params["standbys_expected"], timeouts_expected=tuple(params["timeouts_expected"]),

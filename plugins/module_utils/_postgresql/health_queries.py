@@ -25,19 +25,42 @@ TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout", "transac
 _SETTINGS = (
     *TIMEOUTS, "max_connections", "superuser_reserved_connections", "reserved_connections", "idle_session_timeout", "lock_timeout",
     "deadlock_timeout", "max_prepared_transactions", "max_wal_senders", "max_replication_slots", "max_slot_wal_keep_size",
-    "synchronous_standby_names", "synchronous_commit", "archive_mode", "autovacuum", "autovacuum_max_workers", "shared_preload_libraries",
+    "synchronous_standby_names", "synchronous_commit", "archive_mode",
+    "archive_command", "archive_library", "autovacuum", "autovacuum_max_workers", "shared_preload_libraries",
     "track_activity_query_size", "wal_level", "primary_conninfo", "hot_standby_feedback",
     "data_directory", "log_directory", "logging_collector",
 )
-_SECRET_SETTINGS = ("primary_conninfo",)
+#: Told as whether they are set.
+_SECRET_SETTINGS = ("primary_conninfo", "archive_command")
+#: What read_server() says about track_counts: whether it is on, and for which roles and databases it is off.
+COUNTING = ("counting", "uncounted")
+
+
+def off_for(*settings: str, here: bool = False) -> str:
+    """SQL for the roles and databases for which one of the settings is off or none, as an array of texts: `role app`.
+
+    Args:
+        here: of databases only the one that we are in.
+    """
+    ours = "SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"
+    only = f"AND s.setdatabase IN (0, ({ours}))" if here else ""
+    return f"""ARRAY(
+        SELECT DISTINCT pg_catalog.concat_ws(' in ', 'role ' || r.rolname::text, 'database ' || d.datname::text)
+        FROM pg_catalog.pg_db_role_setting AS s CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS c(line)
+            LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = s.setrole LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.setdatabase
+        WHERE pg_catalog.split_part(c.line, '=', 1) IN ({", ".join(f"'{name}'" for name in settings)}) {only}
+            AND pg_catalog.lower(pg_catalog.split_part(c.line, '=', 2)) IN ('off', 'false', 'no', '0', 'f', 'n', 'none')
+        ORDER BY 1 LIMIT {MAX_ROWS}
+    )"""
 
 
 def read_server(session: Session) -> dict[str, t.Any]:
-    """Version, start and role of the server."""
-    row = session.rows("""
+    """Version, start and role of the server, and what COUNTING names."""
+    counts = "pg_catalog.current_setting('track_counts')::boolean AS counting"
+    row = session.rows(f"""
         SELECT pg_catalog.current_setting('server_version') AS version, pg_catalog.pg_postmaster_start_time() AS started,
             EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.pg_postmaster_start_time())::float8 AS uptime,
-            pg_catalog.pg_is_in_recovery() AS in_recovery
+            pg_catalog.pg_is_in_recovery() AS in_recovery, {counts}, {off_for("track_counts", here=True)} AS uncounted
     """)[0]
     ours = {"resource": session.resource, "user": session.user, "database": session.database}
     return {**row, "version_number": session.server_version, **ours}
@@ -46,8 +69,8 @@ def read_server(session: Session) -> dict[str, t.Any]:
 def read_settings(session: Session) -> dict[str, str]:
     """The server's settings by name, as a new session of our role gets them: our own SETs do not show.
 
-    A setting that this server does not have, or that our role may not read, is missing. Connection strings are reduced
-    to whether they are set.
+    A setting that this server does not have, or that our role may not read, is missing. Connection strings and
+    commands are reduced to whether they are set.
     """
     rows = session.rows(
         "SELECT name, reset_val AS value, unit FROM pg_catalog.pg_settings WHERE name = ANY(%(names)s::text[])", {"names": list(_SETTINGS)},
@@ -182,10 +205,10 @@ def read_archiver(session: Session) -> dict[str, t.Any]:
 
 
 def read_sizes(session: Session) -> Rows:
-    """Sizes of the databases; None for one our role may neither connect to nor read statistics of."""
+    """Sizes of the databases; None, and first, for one our role may neither connect to nor read statistics of."""
     return session.rows(f"""
         SELECT datname::text AS name, CASE
             WHEN pg_catalog.has_database_privilege(oid, 'CONNECT') OR pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
             THEN pg_catalog.pg_database_size(oid) END AS bytes
-        FROM pg_catalog.pg_database WHERE datconnlimit <> -2 ORDER BY 2 DESC NULLS LAST LIMIT {MAX_ROWS}
+        FROM pg_catalog.pg_database WHERE datconnlimit <> -2 ORDER BY 2 DESC NULLS FIRST LIMIT {MAX_ROWS}
     """)

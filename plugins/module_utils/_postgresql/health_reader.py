@@ -31,6 +31,7 @@ class Request:
 
     Attributes:
         checks: names of CHECKS.
+        asked: those of them that must be answered.
         limits: thresholds by name of pg_limits.THRESHOLDS.
         probe_query, probe_expect, probe_timeout: the caller's query, what its first column must be as text, seconds.
         standbys_expected: how many standbys must stream.
@@ -43,6 +44,7 @@ class Request:
 
     checks: tuple[str, ...]
     limits: t.Mapping[str, Limit]
+    asked: tuple[str, ...] = ()
     probe_query: str = ""
     probe_expect: t.Optional[str] = None
     probe_timeout: float = 5.0
@@ -77,6 +79,16 @@ class Reader:
     @functools.cached_property
     def server(self) -> dict[str, t.Any]:
         """See read_server()."""
+        return {name: value for name, value in self._server.items() if name not in health_queries.COUNTING}
+
+    @property
+    def counting(self) -> tuple[bool, t.Sequence[str]]:
+        """Whether track_counts is on, and for which roles and databases it is off."""
+        counts, off_for = (self._server[name] for name in health_queries.COUNTING)
+        return bool(counts), tuple(off_for)
+
+    @functools.cached_property
+    def _server(self) -> dict[str, t.Any]:
         return health_queries.read_server(self.session)
 
     @functools.cached_property
@@ -101,6 +113,22 @@ class Reader:
         return [backend for backend in self.backends if backend.is_client]
 
     @functools.cached_property
+    def connected(self) -> list[Backend]:
+        """The sessions that take a connection: those of clients, and those that the server hides from us."""
+        return [backend for backend in self.backends if backend.is_client or backend.tells_nothing]
+
+    @functools.cached_property
+    def silent(self) -> list[Backend]:
+        """The sessions of which nobody can say what they do: neither the server, nor what else is known of them."""
+        return [backend for backend in self.connected if backend.tells_nothing and not self._known(backend)]
+
+    @property
+    def silent_waiters(self) -> list[Backend]:
+        """Those of them that may wait for something without being seen to. Before server 14 waits are tracked with the activity."""
+        tracked_apart = self.session.server_version >= 140000
+        return [backend for backend in self.silent if not backend.readable or not tracked_apart]
+
+    @functools.cached_property
     def waits(self) -> dict[int, frozenset[int]]:
         """Who waits for whom."""
         return waits_of(self.backends)
@@ -122,8 +150,9 @@ class Reader:
 
     def told_only(self, backend: Backend) -> bool:
         """Whether the session is meant to be long: a backup, replication, maintenance, or marked to be kept."""
-        if backend.user in self.request.spare_users:
-            return True
+        return backend.user in self.request.spare_users or self._known(backend)
+
+    def _known(self, backend: Backend) -> bool:
         return any(not reason.startswith(_STILL_JUDGED) for reason in self.protected[backend.pid])
 
     def number(self, name: str) -> int:

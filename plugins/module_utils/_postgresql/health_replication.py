@@ -41,9 +41,10 @@ def read_standby(session: Session) -> dict[str, t.Any]:
     """This server as a standby: what it received and has not replayed, and whether it is connected.
 
     The time lag is 0 when all that was received is replayed: on a quiet primary the last transaction's age grows without any lag.
+    What only restores from an archive receives nothing, so its lag in bytes is None: nobody says how far the primary is.
     """
     return session.rows("""
-        SELECT pg_catalog.pg_wal_lsn_diff(COALESCE(received, replayed), replayed)::bigint AS lag_bytes,
+        SELECT pg_catalog.pg_wal_lsn_diff(received, replayed)::bigint AS lag_bytes,
             CASE WHEN received IS NULL OR received > replayed
                 THEN EXTRACT(epoch FROM pg_catalog.clock_timestamp() - last_replayed)::float8 ELSE 0 END AS lag_seconds,
             pg_catalog.pg_is_wal_replay_paused() AS paused, last_replayed,

@@ -14,10 +14,15 @@ from .._core.findings import Finding, Skipped
 from . import health_probe, health_queries, health_replication, health_statements
 from .decisions import verdict
 from .decisions import verdict_storage as storage
+from .decisions.absent import does_not_apply
 from .decisions.availability import availability_hint
 from .decisions.probe import is_built_in
 from .decisions.settings import parse_setting
+from .decisions.sight import uncounted_rows, unseen_sessions, untracked_statements
 from .health_reader import Answer, Reader
+
+#: What lets a role see statistics, settings and sizes of others.
+GRANT_MONITOR = "Grant pg_monitor to the role."
 
 
 def availability(reader: Reader) -> Answer:
@@ -68,12 +73,13 @@ def wraparound(reader: Reader) -> Answer:
 def vacuum(reader: Reader) -> Answer:
     """Tables of the login's database most in need of vacuum, and vacuums at work."""
     if reader.server["in_recovery"]:
-        why = "not_applicable: a standby does not vacuum and counts no dead rows"
-        return Answer(skipped=[Skipped(check="vacuum", reason=why, hint="Look at the primary.")])
+        return Answer(skipped=[does_not_apply("vacuum", "standby_does_not_vacuum")])
     tables, running = health_queries.read_tables(reader.session), health_queries.read_vacuums(reader.session)
     limit, least = reader.request.limits["vacuum"], reader.request.vacuum_min_dead_rows
     found = storage.judge_vacuum(tables=tables, running=running, min_dead=least, limit=limit)
-    return Answer([found], {"vacuum": {"database": reader.session.database, "tables": tables, "running": running}})
+    counting, off_for = reader.counting
+    unseen = uncounted_rows(counting=counting, off_for=off_for, database=reader.session.database)
+    return Answer([found], {"vacuum": {"database": reader.session.database, "tables": tables, "running": running}}, unseen)
 
 
 def backups(reader: Reader) -> Answer:
@@ -86,8 +92,17 @@ def backups(reader: Reader) -> Answer:
     ]
     if health_queries.read_exclusive_backup(reader.session):
         running.append({"kind": "exclusive backup"})
-    archiver = health_queries.read_archiver(reader.session) if reader.settings.get("archive_mode", "off") != "off" else None
-    return Answer(storage.judge_backups(running=running, archiver=archiver), {"backups": {"running": running, "archiver": archiver}})
+    # A backup that was begun in a session stands in its statement; that of a tool has the tool's name.
+    skipped = unseen_sessions("backups", reader.silent, login=reader.session.user)
+    mode, archiver = reader.settings.get("archive_mode", "off"), None
+    if mode == "on" and reader.session.in_recovery and reader.server["in_recovery"]:
+        skipped.append(does_not_apply("backups", "standby_does_not_archive"))
+    elif mode != "off":
+        archiver = health_queries.read_archiver(reader.session)
+    # A role that may not read the command must not take an archiver that has one for one that has none.
+    way = reader.settings.get("archive_command", "set") or reader.settings.get("archive_library", "")
+    findings = storage.judge_backups(running=running, archiver=archiver, has_way=bool(way))
+    return Answer(findings, {"backups": {"running": running, "archiver": archiver}}, skipped)
 
 
 def timeouts(reader: Reader) -> Answer:
@@ -112,15 +127,17 @@ def database_size(reader: Reader) -> Answer:
     """Sizes of the databases."""
     sizes = health_queries.read_sizes(reader.session)
     unseen = [row["name"] for row in sizes if row["bytes"] is None]
-    skipped = [Skipped("database_size", f"permission_denied: {', '.join(unseen)}", "Grant pg_monitor to the role.")] if unseen else []
+    skipped = [Skipped("database_size", f"permission_denied: {', '.join(unseen)}", GRANT_MONITOR)] if unseen else []
     return Answer([storage.judge_sizes(databases=sizes, limit=reader.request.limits["database_size"])], {"databases": sizes}, skipped)
 
 
 def statements(reader: Reader) -> Answer:
     """The statements that use most time, from pg_stat_statements."""
-    top = health_statements.read_statements(reader.session)
+    view = health_statements.find_statements(reader.session)
+    top = health_statements.read_statements(reader.session, view)
     found = storage.judge_statements(top=top, min_calls=reader.request.statements_min_calls, limit=reader.request.limits["statements"])
-    return Answer([found], {"statements": top})
+    unseen = untracked_statements(track=view.track, query_ids=view.query_ids, off_for=view.off_for)
+    return Answer([found], {"statements": top}, unseen)
 
 
 def probe(reader: Reader) -> Answer:

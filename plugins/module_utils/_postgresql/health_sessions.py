@@ -12,25 +12,28 @@ import typing as t
 
 from . import health_queries
 from .decisions import verdict
-from .decisions.backends import Backend
+from .decisions.absent import does_not_apply
+from .decisions.backends import DISABLED, Backend
 from .decisions.blocking import PREPARED
 from .decisions.blocking import roots as all_roots
 from .decisions.evidence import blocking_tree, by_application, by_state, hide_passwords, snapshot
 from .decisions.protection import COMMIT_WAITS
+from .decisions.sight import unseen_sessions
 from .health_reader import Answer, Reader
 
 
 def connections(reader: Reader) -> Answer:
     """Taken connections against those that ordinary roles can have, and against roles' and databases' own limits."""
     limit = reader.request.limits["connections"]
-    states = by_state(reader.clients)
+    taken = reader.connected
+    states = by_state(taken)
     reserved = {"superuser_reserved": reader.number("superuser_reserved_connections"), "reserved": reader.number("reserved_connections")}
     found = verdict.judge_connections(
-        used=len(reader.clients), max_connections=reader.number("max_connections"), by_state=states, limit=limit, **reserved,
+        used=len(taken), max_connections=reader.number("max_connections"), by_state=states, limit=limit, **reserved,
     )
-    own = {"role": [one.user for one in reader.clients], "database": [one.database for one in reader.clients]}
+    own = {"role": [one.user for one in taken], "database": [one.database for one in taken]}
     limits = [{**row, "used": own[row["kind"]].count(row["name"])} for row in health_queries.read_connection_limits(reader.session)]
-    data = {**found.detail, "percent": found.observed, "by_application": by_application(reader.clients)}
+    data = {**found.detail, "percent": found.observed, "by_application": by_application(taken)}
     return Answer([found, *verdict.judge_connection_limits(limits=limits, limit=limit)], {
         "connections": data, "activity": snapshot(reader.backends, protected=reader.protected),
     })
@@ -38,7 +41,7 @@ def connections(reader: Reader) -> Answer:
 
 def long_queries(reader: Reader) -> Answer:
     """The oldest running statement; those that wait for a lock are left to the check blocking."""
-    active = [one for one in reader.clients if one.state not in (None, "idle") and not one.in_transaction_idle]
+    active = [one for one in reader.clients if one.state not in (None, "idle", DISABLED) and not one.in_transaction_idle]
     return _oldest(
         reader, "long_queries", [one for one in active if not one.waits_for_lock], lambda one: one.query_age,
         "Cancel it, or end its session when it does not stop; then look at its plan.",
@@ -48,9 +51,11 @@ def long_queries(reader: Reader) -> Answer:
 
 def long_transactions(reader: Reader) -> Answer:
     """The oldest open transaction: it keeps its locks, and keeps vacuum from removing what is newer."""
+    # It began while the session was not tracked.
+    undated = [one for one in reader.clients if one.in_transaction_idle and one.transaction_age is None]
     return _oldest(
         reader, "long_transactions", [one for one in reader.clients if one.transaction_age is not None], lambda one: one.transaction_age,
-        "It holds its locks and keeps vacuum from working: end it when its client does not.",
+        "It holds its locks and keeps vacuum from working: end it when its client does not.", undated=undated,
     )
 
 
@@ -69,14 +74,14 @@ def blocking(reader: Reader) -> Answer:
     for row in reader.ungranted if reader.waits else ():
         waited[row["pid"]] = max(row["wait"] or 0.0, waited.get(row["pid"], 0.0))
     known = [reader.by_pid[pid] for pid in reader.waits if pid in reader.by_pid]
-    waiters = [_row(reader, one, waited.get(one.pid, one.query_age)) for one in known]
+    waiters = [_row(reader, one, waited.get(one.pid, one.query_age or 0.0)) for one in known]
     trees = blocking_tree(reader.backends, reader.waits)
     roots = [root for one in trees for root in _roots(reader, one)]
     count = len(all_roots(reader.waits))
     found = verdict.judge_blocking(waiters=waiters, roots=roots, root_count=count, limit=reader.request.limits["blocking"])
     return Answer([found], {
         "blocking": {"waiters": len(waiters), "longest_wait": found.observed, "roots": [_session(root) for root in roots]},
-    })
+    }, unseen_sessions("blocking", reader.silent_waiters, login=reader.session.user))
 
 
 def ungranted_locks(reader: Reader) -> Answer:
@@ -91,6 +96,9 @@ def ungranted_locks(reader: Reader) -> Answer:
 
 def prepared_transactions(reader: Reader) -> Answer:
     """Prepared transactions, their age and their owner."""
+    # The session may be older than the server's promotion.
+    if reader.session.in_recovery and reader.server["in_recovery"]:
+        return Answer(skipped=[does_not_apply("prepared_transactions", "standby_shows_no_prepared_transactions")])
     rows = [one.describe() for one in reader.prepared]
     found = verdict.judge_prepared(transactions=rows, limit=reader.request.limits["prepared_transactions"])
     return Answer([found], {"prepared_transactions": rows[:health_queries.MAX_ROWS]})
@@ -98,14 +106,16 @@ def prepared_transactions(reader: Reader) -> Answer:
 
 def _oldest(
     reader: Reader, check: str, backends: t.Sequence[Backend], age: t.Callable[[Backend], t.Optional[float]], hint: str,
-    *, elsewhere: int = 0,
+    *, elsewhere: int = 0, undated: t.Sequence[Backend] = (),
 ) -> Answer:
     counted, limit = [one for one in backends if not reader.told_only(one)], reader.request.limits[check]
-    judged = [_row(reader, one, age(one)) for one in counted]
-    spared = [_row(reader, one, age(one)) for one in backends if reader.told_only(one)]
+    judged = [_row(reader, one, age(one) or 0.0) for one in counted]
+    spared = [_row(reader, one, age(one) or 0.0) for one in backends if reader.told_only(one)]
     least = min((value for value in limit if value is not None), default=0.0)
     over = sorted((one for one in counted if (age(one) or 0.0) >= least), key=lambda one: -(age(one) or 0.0))
-    return Answer([verdict.judge_ages(check, judged, limit=limit, hint=_advice(over, hint), spared=spared, elsewhere=elsewhere)])
+    found = verdict.judge_ages(check, judged, limit=limit, hint=_advice(over, hint), spared=spared, elsewhere=elsewhere)
+    unseen = [one for one in (*reader.silent, *undated) if not reader.told_only(one)]
+    return Answer([found], skipped=unseen_sessions(check, unseen, login=reader.session.user))
 
 
 def _advice(oldest_first: t.Sequence[Backend], hint: str) -> str:
@@ -121,7 +131,7 @@ def _advice(oldest_first: t.Sequence[Backend], hint: str) -> str:
 def _row(reader: Reader, backend: Backend, age: t.Optional[float]) -> dict[str, t.Any]:
     return {
         "pid": backend.pid, "user": backend.user, "database": backend.database, "application_name": backend.application_name,
-        "client_address": backend.client_addr, "state": backend.state, "age": round(max(age or 0.0, 0.0), 3),
+        "client_address": backend.client_addr, "state": backend.state, "age": None if age is None else round(max(age, 0.0), 3),
         "wait_event_type": backend.wait_event_type, "wait_event": backend.wait_event, "query": hide_passwords(backend.query),
         "protected": reader.protected[backend.pid],
     }

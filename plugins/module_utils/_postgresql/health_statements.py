@@ -11,10 +11,12 @@ from __future__ import annotations
 import typing as t
 
 from .._core.errors import IncidentError
-from .connection import Session
-from .health_queries import Rows
+from .connection import Session, StatementFailed
+from .decisions.sight import quoted
+from .health_queries import Rows, off_for
 
 MAX_STATEMENTS = 10
+_NO_PRIVILEGE = "42501"
 MOVE_IT = (
     "As a superuser put the extension into a schema that a superuser owns: CREATE SCHEMA oncall_statements; ALTER EXTENSION "
     "pg_stat_statements SET SCHEMA oncall_statements; GRANT USAGE ON SCHEMA oncall_statements TO pg_monitor. If the extension itself, its "
@@ -34,11 +36,26 @@ class UntrustedOwner(IncidentError):
     kind = "untrusted_owner"
 
 
+class NotReadable(IncidentError):
+    """The extension is there, and our role may not read it."""
+
+    kind = "permission_denied"
+
+
 class StatementsView(t.NamedTuple):
-    """Where pg_stat_statements is, and how it calls its times: total_exec_time or total_time."""
+    """Where pg_stat_statements is, and what it collects.
+
+    Attributes:
+        times: how it calls its times: exec_time as in total_exec_time, or time.
+        track, query_ids: pg_stat_statements.track and compute_query_id; None where the server does not have the setting.
+        off_for: roles and databases for which one of them is off.
+    """
 
     name: str
     times: str
+    track: t.Optional[str] = None
+    query_ids: t.Optional[str] = None
+    off_for: tuple[str, ...] = ()
 
 
 def find_statements(session: Session) -> StatementsView:
@@ -55,9 +72,12 @@ def find_statements(session: Session) -> StatementsView:
         NotInstalled: the extension is not in this database.
         UntrustedOwner: it is, and something of it belongs to another role.
     """
-    found = session.rows("""
+    found = session.rows(f"""
         SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS name,
             EXISTS (SELECT 1 FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'total_exec_time') AS exec_time,
+            pg_catalog.current_setting('pg_stat_statements.track', true) AS track,
+            pg_catalog.current_setting('compute_query_id', true) AS query_ids,
+            {off_for("pg_stat_statements.track", "compute_query_id")} AS off_for,
             ARRAY(
                 SELECT DISTINCT owned.what || ' belongs to ' || owner.rolname::text
                 FROM (
@@ -90,23 +110,33 @@ def find_statements(session: Session) -> StatementsView:
             "who could put code of his own in its place.",
             hint=MOVE_IT,
         )
-    return StatementsView(found[0]["name"], "exec_time" if found[0]["exec_time"] else "time")
+    row = found[0]
+    return StatementsView(row["name"], "exec_time" if row["exec_time"] else "time", row["track"], row["query_ids"], tuple(row["off_for"]))
 
 
-def read_statements(session: Session) -> Rows:
+def read_statements(session: Session, view: StatementsView) -> Rows:
     """The statements with most total time, with seconds instead of milliseconds.
 
     Raises:
-        NotInstalled: the extension is not in this database.
-        UntrustedOwner: it is, and something of it belongs to a role that is not a superuser.
-        StatementFailed: it is, and its library is not in shared_preload_libraries (SQLSTATE 55000).
+        NotReadable: our role may not use its schema, or not read it.
+        StatementFailed: its library is not in shared_preload_libraries (SQLSTATE 55000).
     """
-    view, times = find_statements(session)
+    try:
+        return _read(session, view.name, view.times)
+    except StatementFailed as exc:
+        if exc.sqlstate != _NO_PRIVILEGE:
+            raise
+        schema, role = view.name.rpartition(".")[0], quoted(session.user)
+        grant = f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {view.name} TO {role};"
+        raise NotReadable(exc.message, hint=f"Run as a superuser: {grant}") from None
+
+
+def _read(session: Session, name: str, times: str) -> Rows:
     return session.rows(f"""
         SELECT s.queryid AS query_id, r.rolname::text AS "user", d.datname::text AS database, s.calls, s.rows,
             s.total_{times} / 1000 AS total_seconds, s.mean_{times} / 1000 AS mean_seconds, s.max_{times} / 1000 AS max_seconds,
             pg_catalog.left(pg_catalog.regexp_replace(s.query, '\\s+', ' ', 'g'), 500) AS query
-        FROM {view} AS s LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = s.userid
+        FROM {name} AS s LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = s.userid
             LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.dbid
         ORDER BY s.total_{times} DESC LIMIT {MAX_STATEMENTS}
     """)

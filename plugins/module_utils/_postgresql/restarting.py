@@ -14,16 +14,18 @@ import re
 import typing as t
 
 from .._core.errors import Blind, CannotReach, IncidentError
-from .._core.findings import CRITICAL, OK, Finding, verdict
+from .._core.findings import COULD_NOT_LOOK, CRITICAL, OK, Finding, Skipped
+from .._core.judging import Verdict, answer, judge_look, question_from, question_spec
 from .._host.listening import listening
 from .._host.speaking import has_child, now
 from .._service.identity import HINT_IDENTITY, Judged, answered, compare, configured_elsewhere, name_of, unit_of_process
 from . import activity, health_replication, health_server
-from .args import logins_from, session_from
+from .args import connection_spec, logins_from, session_from
 from .connection import SOCKET_DIRECTORIES, Login, Session, StatementFailed
 from .decisions.availability import SILENT
 from .decisions.protection import COMMIT_WAITS
-from .decisions.restart import COMMITS, Dependants, restart_obstacles
+from .decisions.restart import COMMITS, Dependants, restart_obstacles, unseen
+from .decisions.sight import unseen_sessions
 from .health_probe import Prober
 from .health_reader import Reader, Request
 
@@ -39,12 +41,43 @@ _PORT = re.compile(r"^\s*port\s*(?:=|\s)\s*'?(\d+)'?", re.MULTILINE | re.IGNOREC
 _DEBIAN = re.compile(r"postgresql@(\d+)-([\w.]+)\.service")
 
 
+@dataclasses.dataclass(frozen=True)
+class RestartLook:
+    """Whether anything is in the way of a restart, and the data behind it."""
+
+    verdict: Verdict
+    data: t.Mapping[str, t.Any]
+
+    def as_result(self) -> dict[str, t.Any]:
+        """What the module's result has beside the verdict."""
+        return {"changed": False, **self.data}
+
+
+def restart_spec() -> dict[str, t.Any]:
+    """The argument spec of pg_restart_check, the connection included."""
+    return {
+        **connection_spec(), **question_spec([CHECK]), "service": {"type": "dict", "required": True},
+        "despite_backup": {"type": "bool", "default": False}, "despite_replica": {"type": "bool", "default": False},
+    }
+
+
 def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-    """The verdict, and no error: an obstacle is a result.
+    """The module's result, and the problem that must fail the task although there is a result: an obstacle is a result.
 
     Raises:
         BadInput: an argument is not usable.
     """
+    question = question_from(params, checks=(CHECK,), default=(CHECK,), what="The restart of PostgreSQL")
+    return answer(question, lambda: look(params))
+
+
+def look(params: t.Mapping[str, t.Any]) -> RestartLook:
+    """See who depends on the server, and whether the unit is this server.
+
+    Raises:
+        BadInput: an argument is not usable.
+    """
+    blind: list[Skipped] = []
     why, silent, seen, before = "", False, Dependants(), now()
     found: t.Optional[tuple[list[Place], Judged]] = None
     try:
@@ -53,14 +86,11 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
             activity.require_sight(session)
             # Nothing is probed here, so no login is ever opened for it.
             reader = Reader(session, Request(checks=(), limits={}), Prober((), lambda _login: session))
-            seen = Dependants(
-                replicas=len(health_replication.read_replicas(session)),
-                backups=len(health_server.backups(reader).data["backups"]["running"]),
-                commits=sum(one.waits_for_standby for one in reader.backends),
-            )
+            seen, blind = _dependants(reader)
     except (CannotReach, Blind, StatementFailed) as exc:
         # Also a wrong password: whoever may not look cannot say that nobody is there.
         why, silent = exc.message, exc.facts.get("error") in SILENT
+        blind = [Skipped(CHECK, why, exc.hint or "")]
         found = found or _judge_who_should(logins_from(params), error=exc)
     where, judged = found
     proof = configured_elsewhere(
@@ -71,25 +101,45 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
         seen, stopped=proof.stopped, not_shown=proof.why, despite_backup=params["despite_backup"],
         despite_replica=params["despite_replica"], silent=silent,
     )
-    finding = Finding(
-        CHECK, CRITICAL if obstacles else OK, observed="; ".join(obstacles) or "nothing is in the way",
-        hint=_hint(obstacles, proof.why),
-        detail={"cannot_see": why} if why else {},
+    told = [one.reason for one in blind]
+    detail = {"cannot_see": "; ".join(told)} if told else {}
+    return RestartLook(
+        _judge(obstacles, not_shown=proof.why, blind=blind, detail=detail),
+        {
+            "obstacles": obstacles, "seen": seen.as_dict(), "listening": judged.listening, "process_id": judged.process,
+            "stopped": proof.stopped,
+        },
     )
-    return {
-        **verdict([finding]), "obstacles": obstacles, "seen": seen.as_dict(), "listening": judged.listening,
-        "process_id": judged.process, "stopped": proof.stopped, "changed": False,
-    }, None
 
 
-def _hint(obstacles: t.Sequence[str], not_shown: str) -> str:
-    dependants = [one for one in obstacles if one not in (not_shown, COMMITS)]
-    return " ".join([
-        *([HINT_IDENTITY] if not_shown else []),
-        *([COMMIT_WAITS] if COMMITS in obstacles else []),
-        *(["Wait until nobody depends on the server."] if dependants else []),
-        *([_HINT_UNSEEN] if any("cannot be seen" in one for one in dependants) else []),
-    ])
+def _dependants(reader: Reader) -> tuple[Dependants, list[Skipped]]:
+    """Who depends on the server, and what hides some of them."""
+    backups = health_server.backups(reader)
+    no_backups = [dataclasses.replace(one, check=CHECK) for one in backups.skipped if one.kind == COULD_NOT_LOOK]
+    no_waits = unseen_sessions(CHECK, reader.silent_waiters, login=reader.session.user)
+    running, commits = len(backups.data["backups"]["running"]), sum(one.waits_for_standby for one in reader.backends)
+    seen = Dependants(
+        replicas=len(health_replication.read_replicas(reader.session)),
+        # One that is seen is there, whatever else is not seen.
+        backups=running or (None if no_backups else 0), commits=commits or (None if no_waits else 0),
+    )
+    return seen, list(dict.fromkeys([*no_backups, *no_waits]))
+
+
+def _judge(
+    obstacles: t.Sequence[str], *, not_shown: str, blind: t.Sequence[Skipped], detail: t.Mapping[str, t.Any],
+) -> Verdict:
+    """What is seen to be in the way is critical; what cannot be seen counts as there, and is unknown."""
+    hidden = unseen(obstacles)
+    known = [one for one in obstacles if one not in hidden]
+    wait = ["Wait until nobody depends on the server."] if set(known) - {not_shown, COMMITS} else []
+    hint = " ".join([*([HINT_IDENTITY] if not_shown else []), *([COMMIT_WAITS] if COMMITS in known else []), *wait])
+    findings = [Finding(CHECK, CRITICAL, observed="; ".join(known), hint=hint, detail=detail)] if known else []
+    if not obstacles:
+        findings = [Finding(CHECK, OK, observed="nothing is in the way", detail=detail)]
+    reason = f"{'; '.join(hidden)}: {'; '.join(one.reason for one in blind)}"
+    grants = " ".join(dict.fromkeys(one.hint for one in blind if one.hint))
+    return judge_look(findings, [Skipped(CHECK, reason, f"{grants} {_HINT_UNSEEN}".strip())] if hidden else [], asked=(CHECK,))
 
 
 def _judge_who_answers(session: Session, *, since: float) -> tuple[list[Place], Judged]:

@@ -56,8 +56,8 @@ def take(
         started = time.time()
         try:
             if name == "statements":
-                view, times = find_statements(session)
-                statement = sql.format(view=view, times=times)
+                view = find_statements(session)
+                statement = sql.format(view=view.name, times=view.times)
                 entry["argv"] = [statement]
             found.append({**entry, "started": started, **_read(session, statement, os.path.join(spool, OUTPUTS))})
         except UntrustedOwner as exc:

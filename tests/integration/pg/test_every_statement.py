@@ -38,7 +38,7 @@ ELSEWHERE = {
     ("health_queries.py", "read_exclusive_backup"): "asks pg_is_in_backup, which is gone since 15",
 }
 #: Without the extension there is nothing to ask: the wheel of PostgreSQL 16 is built without it.
-OF_THE_EXTENSION = ("health_statements.py", "read_statements")
+OF_THE_EXTENSION = ("health_statements.py", "_read")
 
 
 @dataclass(frozen=True)

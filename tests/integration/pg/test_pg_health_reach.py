@@ -52,6 +52,7 @@ def test_every_slot_taken_is_a_finding_with_the_restart_as_the_way_out(fresh_ser
     assert availability["observed"] == "slots_exhausted" and "restart the application" in availability["hint"]
     assert len(availability["detail"]["attempts"]) == 2
     assert {one["check"] for one in found["skipped_checks"]} == set(ALL_CHECKS) - {"availability"}
+    assert {one["kind"] for one in found["skipped_checks"]} == {"could_not_look"} and found["healthy"] is False
     assert failed["failed"] and failed["error"] == "unhealthy" and failed["checks"]["connections"] == "unknown"
 
 

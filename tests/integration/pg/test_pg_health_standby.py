@@ -68,11 +68,46 @@ def test_failing_archiving_is_a_warning(pair: Pair) -> None:
     assert (archiving["status"], archiving["observed"]) == ("warning", "failing") and found["backups"]["archiver"]["failed"] > 0
 
 
+def test_archiving_without_a_command_is_no_working_one(pair: Pair) -> None:
+    """The server counts no failure then: it only keeps the WAL."""
+    pair.primary.execute("ALTER SYSTEM SET archive_command = ''")
+    try:
+        pair.primary.execute("SELECT pg_reload_conf()")
+        faults.await_sql(pair.primary, "SELECT reset_val = '' FROM pg_settings WHERE name = 'archive_command'", what="the new setting")
+        found = look(pair.primary, checks=["backups"])
+        pair.primary.execute("SELECT pg_stat_reset_shared('archiver')")
+        fresh = look(pair.primary, checks=["backups"])
+    finally:
+        pair.primary.execute("ALTER SYSTEM RESET archive_command")
+        pair.primary.execute("SELECT pg_reload_conf()")
+    for one in (found, fresh):
+        archiving = only(one, "backups", subject="archiving")
+        assert (archiving["status"], archiving["observed"]) == ("warning", "not set up") and "archive_command" in archiving["hint"]
+
+
+def test_a_standby_archives_nothing_unless_always(pair: Pair) -> None:
+    pair.standby.execute("ALTER SYSTEM SET archive_mode = 'on'")
+    try:
+        pair.standby.restart()
+        faults.await_sql(pair.primary, "SELECT state = 'streaming' FROM pg_stat_replication", what="the standby to stream")
+        found = look(pair.standby, checks=["backups"])
+    finally:
+        pair.standby.execute("ALTER SYSTEM RESET archive_mode")
+        pair.standby.restart()
+        faults.await_sql(pair.primary, "SELECT state = 'streaming' FROM pg_stat_replication", what="the standby to stream")
+    [skipped] = found["skipped_checks"]
+    assert skipped["kind"] == "not_applicable" and skipped["reason"].startswith("standby_does_not_archive: ")
+    assert found["healthy"] is True and found["backups"]["archiver"] is None
+
+
 def test_being_a_standby(pair: Pair) -> None:
     found = look(pair.standby)
     assert found["server"]["in_recovery"] is True and found["replication"]["role"] == "standby"
     assert only(found, "replication", subject="this standby")["status"] == "ok"
-    assert [one["check"] for one in found["skipped_checks"]] == ["vacuum"]
+    assert [(one["check"], one["kind"]) for one in found["skipped_checks"]] == [
+        ("prepared_transactions", "not_applicable"), ("vacuum", "not_applicable"),
+    ]
+    assert "vacuum" not in found["checks"] and found["status"] == "warning"
 
 
 def test_a_paused_standby_falls_behind(pair: Pair) -> None:

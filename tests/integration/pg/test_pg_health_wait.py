@@ -11,8 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health import Look, Request
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_watch import _Eye
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health import Eye, Look, Request
 
 from demo import faults
 from demo.postgres import Server
@@ -28,14 +27,14 @@ def after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], object
     """Do something between two looks of the module: after the look of that number."""
     steps: dict[int, Callable[[], object]] = {}
     numbers = itertools.count(1)
-    look_once = _Eye.look
+    look_once = Eye.look
 
-    def look_and_step(eye: _Eye, request: Request) -> Look:
+    def look_and_step(eye: Eye, request: Request) -> Look:
         seen = look_once(eye, request)
         steps.pop(next(numbers), lambda: None)()
         return seen
 
-    monkeypatch.setattr(_Eye, "look", look_and_step)
+    monkeypatch.setattr(Eye, "look", look_and_step)
     return steps.__setitem__
 
 
@@ -88,14 +87,17 @@ def test_never_healed_ends_in_time_and_fails_when_told(server18: Server) -> None
 
 def test_what_cannot_be_judged_does_not_count_as_well(server16: Server) -> None:
     found = look(server16, checks=["statements"], wait_for=wait("statements", hold="0s", timeout="600ms"))
-    assert found["held"] is False and found["checks"] == {"statements": "unknown"}
+    assert found["held"] is False and found["healthy"] is None and found["not_recovered"]
 
 
-def test_other_findings_do_not_decide(server18: Server) -> None:
+def test_other_findings_decide_where_they_are_worse_than_at_the_start(server18: Server) -> None:
     baseline = look(server18)["checks"]
     with faults.idle_in_transaction(server18, row=24):
         found = look(server18, wait_for=wait("blocking", hold="0s"), baseline=baseline, fail_on="critical", **STRICT)
-    assert not found.get("failed") and found["held"] is True
+        alone = look(server18, wait_for=wait("blocking", hold="0s"), fail_on="critical", **STRICT)
+    assert not alone.get("failed") and (alone["held"], alone["healthy"], alone["status"]) == (True, True, "critical")
+    assert found["failed"] and found["error"] == "not_recovered" and found["held"] is True
+    assert found["msg"] == "PostgreSQL: Worse than at the start: idle_in_transaction critical."
     # `statements` depends on what the other tests of this server did, and how busy the machine is.
     remaining = {check: status for check, status in found["remaining"].items() if check != "statements"}
     assert found["new"] == {"idle_in_transaction": "critical"} and remaining == {"timeouts": "warning"}

@@ -16,7 +16,11 @@ from typing import Any
 import psycopg
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.connection import Session
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_statements import UntrustedOwner, read_statements
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health_statements import (
+    UntrustedOwner,
+    find_statements,
+    read_statements,
+)
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.snapshot import take
 
 from demo.postgres import Server
@@ -76,7 +80,7 @@ def called(server: Server, schema: str) -> bool:
 
 def by_health(session: Session, _spool: Path) -> str:
     try:
-        read_statements(session)
+        read_statements(session, find_statements(session))
     except UntrustedOwner as exc:
         assert exc.hint and "CREATE SCHEMA" in exc.hint and "ALTER EXTENSION pg_stat_statements SET SCHEMA" in exc.hint
         return exc.message

@@ -63,6 +63,18 @@ def test_verify_alone_says_that_a_sick_server_is_sick(site: Site, sick: Sick) ->
     assert "End root blockers, then idle transactions, then long queries" not in done.tasks()
 
 
+def test_sessions_that_nobody_can_see_are_not_called_recovered(site: Site, server18: Server) -> None:
+    """PG-9: without track_activities nobody knows what a session does, nor since when."""
+    if not server18.execute("SELECT 1 FROM pg_roles WHERE rolname = 'phases_quiet'"):
+        server18.execute("CREATE ROLE phases_quiet LOGIN; ALTER ROLE phases_quiet SET track_activities = off")
+    with faults.session(server18, user="phases_quiet"):
+        done = site.play("--tags", "investigate,verify", "-e", "postgres_verify_timeout=1s", "-e", "postgres_verify_hold=0s")
+    assert done.status == 2, done.output
+    assert "Not recovered within 1 s: idle_in_transaction unknown, long_queries unknown" in done.said
+    record = "".join(path.read_text() for path in (done.run_dir / "record").iterdir())
+    assert "phases_quiet" in record and "SET track_activities = on" in record
+
+
 def test_two_looks_have_one_hash(site: Site, sick: Sick) -> None:
     looks = [site.play("--check").plan() for _unused in range(2)]
     assert looks[0]["hash"] == looks[1]["hash"]

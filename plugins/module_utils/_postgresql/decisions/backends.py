@@ -16,6 +16,8 @@ IDLE = "idle"
 ACTIVE = "active"
 IDLE_IN_TRANSACTION = "idle in transaction"
 IDLE_IN_TRANSACTION_ABORTED = "idle in transaction (aborted)"
+#: The state of a session with track_activities off: its clocks do not run, and its statement is not told.
+DISABLED = "disabled"
 #: The wait event, of the type IPC, of a commit that waits for a synchronous standby.
 SYNC_REP = "SyncRep"
 #: Longer query texts are cut in results: characters.
@@ -77,6 +79,11 @@ class Backend:
     def is_client(self) -> bool:
         """An ordinary client's session; walsenders, autovacuum, workers are not."""
         return self.backend_type == CLIENT
+
+    @property
+    def tells_nothing(self) -> bool:
+        """The server does not say what it does, nor since when, though it may be anything."""
+        return self.state == DISABLED or (not self.readable and self.user is not None)
 
     @property
     def waits_for_lock(self) -> bool:

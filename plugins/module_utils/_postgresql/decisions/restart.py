@@ -12,6 +12,7 @@ import dataclasses
 import typing as t
 
 COMMITS = "a commit waits for its synchronous standby (bring one back, or take it out of synchronous_standby_names and reload)"
+_UNSEEN = "cannot be seen"
 _START = "The server is stopped, and its start was asked for."
 _RESTART = "The restart of the server was asked for as the last resort."
 
@@ -52,20 +53,23 @@ def restart_obstacles(
         return []
     against = [not_shown] if not_shown else []
     if not despite_backup:
-        against += _there(seen.backups, "a backup runs", "whether a backup runs cannot be seen")
+        against += _there(seen.backups, "a backup runs", "whether a backup runs")
     if not despite_replica:
-        against += _there(
-            seen.replicas, "a replica or another receiver of WAL is attached", "whether a replica is attached cannot be seen",
-        )
+        against += _there(seen.replicas, "a replica or another receiver of WAL is attached", "whether a replica is attached")
     if not (seen.commits is None and silent and despite_backup and despite_replica):
-        against += _there(seen.commits, COMMITS, "whether a commit waits for its synchronous standby cannot be seen")
+        against += _there(seen.commits, COMMITS, "whether a commit waits for its synchronous standby")
     return against
 
 
-def _there(count: t.Optional[int], one: str, unseen: str) -> list[str]:
+def _there(count: t.Optional[int], one: str, question: str) -> list[str]:
     if count is None:
-        return [unseen]
+        return [f"{question} {_UNSEEN}"]
     return [one] if count else []
+
+
+def unseen(obstacles: t.Iterable[str]) -> list[str]:
+    """Those of restart_obstacles() that are there only because it cannot be seen that they are not."""
+    return [one for one in obstacles if one.endswith(_UNSEEN)]
 
 
 def restart_request(check: t.Mapping[str, t.Any], *, via: str, service: str) -> dict[str, t.Any]:

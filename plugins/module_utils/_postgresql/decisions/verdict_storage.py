@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.durations import format_duration
-from ..._core.findings import CRITICAL, OK, WARNING, Finding, judge, worst
+from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, judge, worst
 from ..._core.thresholds import Limit
 from .verdict import Row
 
@@ -64,13 +64,17 @@ def judge_replicas(
 def _replica(row: Row, *, seconds: Limit, size: Limit) -> Finding:
     name = str(row.get("name") or row.get("client_address") or row.get("pid"))
     behind, lag = row.get("lag_bytes"), row.get("lag_seconds")
-    by_time = judge("replication", lag or 0.0, warning=seconds.warning, critical=seconds.critical, unit="seconds", subject=name)
-    by_size = judge("replication", behind or 0, warning=size.warning, critical=size.critical, unit="bytes", subject=name)
-    deciding = by_size if worst((by_time.status, by_size.status)) != by_time.status else by_time
-    status, hint = deciding.status, ""
-    if row.get("state") not in ("streaming", None) and status == OK:
+    by_time = judge("replication", lag, warning=seconds.warning, critical=seconds.critical, unit="seconds", subject=name)
+    by_size = judge("replication", behind, warning=size.warning, critical=size.critical, unit="bytes", subject=name)
+    # One that is not known is left to the other: a receiver that is idle, or does not say how far it is, has no lag in time.
+    known = [one for one in (by_time, by_size) if one.observed is not None] or [by_size]
+    status, hint = worst(one.status for one in known), ""
+    deciding = next(one for one in known if one.status == status)
+    if row.get("state") not in ("streaming", None) and status in (OK, UNKNOWN):
         status = WARNING
         hint = f"{name} is in state {row.get('state')}: it does not stream yet."
+    elif status == UNKNOWN:
+        hint = f"The server does not say how far {name} is: look at its logs."
     elif status != OK:
         hint = f"{name} lags by {format_duration(lag or 0.0)} and {format_bytes(behind or 0)}: look at its load, its disk and the network."
     return Finding(
@@ -87,7 +91,7 @@ def judge_standby(
 
     Args:
         lag_seconds: age of the last replayed transaction, 0 when all received WAL is replayed.
-        lag_bytes: received and not replayed.
+        lag_bytes: received and not replayed; None where nothing was received.
         receiving: whether a WAL receiver is connected.
         paused: whether replay is paused.
         streaming: whether it is configured to stream (primary_conninfo), not only to restore from an archive.
@@ -202,12 +206,13 @@ def judge_vacuum(*, tables: t.Sequence[Row], running: t.Sequence[Row], min_dead:
     )
 
 
-def judge_backups(*, running: t.Sequence[Row], archiver: t.Optional[Row]) -> list[Finding]:
+def judge_backups(*, running: t.Sequence[Row], archiver: t.Optional[Row], has_way: bool = True) -> list[Finding]:
     """Tell running backups (no fault: a reason not to restart) and judge whether WAL archiving works.
 
     Args:
         running: mappings with kind, pid, application_name, age.
         archiver: archived, failed, last_archived_ago, last_failed_ago (seconds or None), last_failed_wal; None when archiving is off.
+        has_way: whether archive_command or archive_library is set. Without one the server keeps all WAL, and counts no failure.
     """
     found = [Finding(
         check="backups", status=OK, observed=len(running), unit="count", subject="running",
@@ -216,12 +221,19 @@ def judge_backups(*, running: t.Sequence[Row], archiver: t.Optional[Row]) -> lis
     if archiver is not None:
         failed, archived = archiver.get("last_failed_ago"), archiver.get("last_archived_ago")
         failing = failed is not None and (archived is None or failed < archived)
+        observed = "not set up" if not has_way else "failing" if failing else "working" if archived is not None else "not tried yet"
         found.append(Finding(
-            check="backups", status=WARNING if failing else OK, observed="failing" if failing else "working", threshold="working",
-            subject="archiving", detail=dict(archiver),
-            hint="WAL can't be archived and piles up until the disk is full: look at archive_command and its target." if failing else "",
+            check="backups", status=WARNING if observed in _ARCHIVING_HINTS else OK, observed=observed, threshold="working",
+            subject="archiving", detail=dict(archiver), hint=_ARCHIVING_HINTS.get(observed, ""),
         ))
     return found
+
+
+_ARCHIVING_HINTS = {
+    "failing": "WAL can't be archived and piles up until the disk is full: look at archive_command and its target.",
+    "not set up": "WAL is kept for archiving and piles up until the disk is full: archive_mode is on, and neither archive_command nor "
+    "archive_library is set.",
+}
 
 
 def judge_sizes(*, databases: t.Sequence[Row], limit: Limit) -> Finding:

@@ -12,6 +12,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisi
     Dependants,
     restart_obstacles,
     restart_request,
+    unseen,
 )
 
 NOBODY = Dependants(backups=0, replicas=0, commits=0)
@@ -41,6 +42,12 @@ def test_another_server_is_never_accepted() -> None:
 
 def test_nobody_depends_on_a_stopped_server() -> None:
     assert restart_obstacles(Dependants(), stopped=True, not_shown="") == []
+
+
+def test_what_is_seen_to_be_there_is_told_apart_from_what_cannot_be_seen() -> None:
+    obstacles = restart_obstacles(Dependants(backups=1, commits=0), stopped=False, not_shown="it is another")
+    assert obstacles == ["it is another", "a backup runs", "whether a replica is attached cannot be seen"]
+    assert unseen(obstacles) == obstacles[2:]
 
 
 @pytest.mark.parametrize(("check", "via", "request_"), [

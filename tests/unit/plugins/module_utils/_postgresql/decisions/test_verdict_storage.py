@@ -22,7 +22,8 @@ def replica(name: str = "db2", **more: Any) -> dict[str, Any]:
     "row, status, unit",
     [
         (replica(), "ok", "seconds"),
-        (replica(lag_seconds=None, lag_bytes=None), "ok", "seconds"),
+        (replica(lag_seconds=None, lag_bytes=None), "unknown", "bytes"),
+        (replica(lag_seconds=None, lag_bytes=8), "ok", "bytes"),
         (replica(lag_seconds=31.0, lag_bytes=8), "warning", "seconds"),
         (replica(lag_seconds=301.0, lag_bytes=8), "critical", "seconds"),
         (replica(lag_seconds=301.0, lag_bytes=0), "ok", "seconds"),
@@ -78,7 +79,8 @@ def test_a_base_backup_is_no_standby() -> None:
         (0.0, 0, False, False, False, "ok"),
         (0.0, 0, True, True, True, "warning"),
         (400.0, 0, True, True, True, "critical"),
-        (None, None, True, False, True, "ok"),
+        (None, None, True, False, True, "unknown"),
+        (None, 0, True, False, True, "ok"),
     ],
 )
 def test_being_a_standby(lag: float | None, behind: int | None, receiving: bool, paused: bool, streaming: bool, status: str) -> None:
@@ -175,6 +177,15 @@ def test_backups(archiver: dict[str, Any] | None, statuses: list[str]) -> None:
     found = verdict_storage.judge_backups(running=[{"kind": "base backup", "pid": 5}], archiver=archiver)
     assert [one.status for one in found] == statuses
     assert found[0].observed == 1
+
+
+@pytest.mark.parametrize(("ago", "has_way", "observed"), [
+    (None, True, "not tried yet"), (5.0, True, "working"), (None, False, "not set up"), (5.0, False, "not set up"),
+])
+def test_what_archiving_does(ago: float | None, has_way: bool, observed: str) -> None:
+    archiver = {"last_failed_ago": None, "last_archived_ago": ago}
+    _running, found = verdict_storage.judge_backups(running=[], archiver=archiver, has_way=has_way)
+    assert (found.observed, found.status, bool(found.hint)) == (observed, "ok" if has_way else "warning", not has_way)
 
 
 def test_sizes() -> None:
