@@ -16,7 +16,7 @@ from demo import faults
 from demo.postgres import Server
 from tests.support.cutting import cutting
 from tests.support.run_module import run_module
-from tests.support.terminating import open_session
+from tests.support.terminating import answers, open_session
 
 TABLE = "public.incident_orders"
 
@@ -27,11 +27,6 @@ def maintain(server: Server, *objects: tuple[str, str], check: bool = False, use
     wanted = [{"operation": operation, "name": name} for operation, name in objects]
     where = {"login_unix_socket": str(server.socket_dir), "login_port": server.port, "login_user": user}
     return run_module("pg_maintain", check=check, objects=wanted, **{**where, **more})
-
-
-def answers(result: dict[str, Any]) -> dict[str, tuple[str, str | None]]:
-    """Outcome and reason by the action's id."""
-    return {action["id"]: (action["outcome"], action["detail"].get("why")) for action in result["actions"]}
 
 
 def table(server: Server, name: str) -> str:
