@@ -21,9 +21,11 @@ description:
     (but see O(allow_superuser_roles)), backup tools (see O(protect_application_names)), sessions shown in a C(pg_stat_progress_*) view,
     running utility statements (DDL, C(VACUUM), C(COPY), C(REFRESH), C(CREATE INDEX)), sessions whose last query began a backup, members of
     O(protect_roles), sessions that our role may not signal, sessions whose commit waits for a synchronous standby (wait event
-    C(SyncRep); a signal would leave a commit that no standby has), and sessions whose query carries the comment
-    C(/* incident:keep */). No filter overrides this. The server keeps the first C(track_activity_query_size) bytes of a query, so
-    begin it with the comment.
+    C(SyncRep); a signal would leave a commit that no standby has), sessions of which the server does not track what they do
+    (C(track_activities) is off for them, reason C(activity_not_tracked)), and sessions whose query carries the comment
+    C(/* incident:keep */) or C(-- incident:keep). No filter overrides this. The server keeps the first C(track_activity_query_size)
+    bytes of a query, so begin it with the comment. It shows only the last statement of a transaction. A session that is to be kept
+    whatever it executes is kept by its application name, see O(protect_application_names).
   - Sessions that wait for another session's lock are no victims by default; the one at the root of their chain is. When that one is
     protected it is reported in RV(findings) and its waiters are left alone.
   - A session that is idle in transaction is always terminated, since a cancel there does nothing, though the server says yes.
@@ -354,7 +356,7 @@ protected:
 findings:
   description:
     - What stays wrong, a protected session or a prepared transaction that blocks others, commits that wait for a synchronous standby,
-      or a privilege that is missing.
+      sessions that no rule can judge since C(track_activities) is off for them, or a privilege that is missing.
   returned: always
   type: list
   elements: dict

@@ -21,7 +21,7 @@ from .._core.plan import plan_hash
 from .activity import read_prepared, require_sight
 from .connection import APPLICATION_PREFIX, Session
 from .decisions.backends import Backend, PreparedTransaction
-from .decisions.protection import COMMIT_WAITS, PROVIDER_MARKS, PROVIDER_NOTES, SYNCHRONOUS_COMMIT, Policy, provider_of
+from .decisions.protection import COMMIT_WAITS, PROVIDER_MARKS, PROVIDER_NOTES, SYNCHRONOUS_COMMIT, UNTOLD, Policy, provider_of
 from .decisions.rules import DEFAULT_AGES, TRANSACTION, Rule
 from .decisions.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, cancel_refused
 from .prepared import ROLLBACK_PREPARED, identity_of, plan_rollbacks, roll_back, waiting_for_standby
@@ -121,6 +121,7 @@ class Sessions(OnServer[Target]):
         self.seen: Seen
         self._look: Look
         self._deadline: Deadline
+        self._covered: dict[str, str] = {}
         self.unblocked: set[int] | None = set()
 
     def look(self) -> Sight[Target]:
@@ -148,7 +149,11 @@ class Sessions(OnServer[Target]):
             return super().permitted(candidate, approved)
         verb = self._request.verb
         narrowed = candidate.target.restricted(approved, verb=verb, resource=self.resource)
-        return _of_session(narrowed, verb=verb, resource=self.resource) if narrowed else None
+        if narrowed is None:
+            return None
+        first, *more = narrowed.ids(verb=verb, resource=self.resource)
+        self._covered.update(dict.fromkeys(more, first))
+        return _of_session(narrowed, verb=verb, resource=self.resource)
 
     def carry_out_all(self, candidates: t.Sequence[acting.Candidate[Target]]) -> t.Iterator[Action]:
         """Signals for all first, since sessions that are held up by each other end together; then the prepared transactions."""
@@ -184,6 +189,9 @@ class Sessions(OnServer[Target]):
                 yield dataclasses.replace(action, detail={**action.detail, "unblocked": len(waiters[action.id] & unblocked)})
 
     def answer(self, one: Approved) -> Action:
+        if one.id in self._covered:
+            other = self._covered[one.id]
+            return answered(one, actions.NOT_NEEDED, why.ALREADY_SO, error="its session has another approved action", by=other)
         if not one.verb:
             return super().answer(one)
         since = _prepared_since if one.verb == ROLLBACK_PREPARED else _session_since
@@ -214,8 +222,7 @@ def _candidates(seen: Seen, request: Request, *, resource: str) -> list[acting.C
 
 
 def _of_session(candidate: Candidate, *, verb: str, resource: str) -> acting.Candidate[Target]:
-    _first, *also = candidate.ids(verb=verb, resource=resource)
-    return acting.Candidate(candidate, candidate.action(verb=verb, resource=resource), also=tuple(also))
+    return acting.Candidate(candidate, candidate.action(verb=verb, resource=resource))
 
 
 def _session_since(one: Approved, seen: Seen, request: Request, *, resource: str) -> Action:
@@ -239,7 +246,7 @@ def _session_since(one: Approved, seen: Seen, request: Request, *, resource: str
             now=now.describe(),
         )
     refusal = cancel_refused(candidate) if candidate is not None and request.strategy == CANCEL else None
-    if candidate is not None and refusal is not None and one.id in candidate.ids(verb=one.verb, resource=resource):
+    if candidate is not None and refusal and one.id in candidate.ids(verb=one.verb, resource=resource):
         return answered(one, actions.REFUSED, why.CANNOT_HELP, reason=reason, error=refusal, now=now.describe())
     return answered(one, actions.MOVED_ON, why.NO_LONGER_MATCHES, reason=reason, now=now.describe())
 
@@ -335,7 +342,7 @@ def _findings(seen: Seen, done: Done[Target]) -> list[findings.Finding]:
         )
         for one in prepared if one.blocks and one.gid not in handled
     ]
-    found += _commits_that_wait(seen, done.actions)
+    found += [*_commits_that_wait(seen, done.actions), *_untold(selection)]
     if any(spared.would_match and "not_permitted" in spared.reasons for spared in selection.protected) and not facts["may_signal_others"]:
         user = facts["server"]["user"].replace('"', '""')
         found.append(findings.Finding(
@@ -343,6 +350,22 @@ def _findings(seen: Seen, done: Done[Target]) -> list[findings.Finding]:
             hint=f'Sessions match that this role may not signal. Run as a superuser: GRANT pg_signal_backend TO "{user}";',
         ))
     return found
+
+
+def _untold(selection: Selection) -> list[findings.Finding]:
+    """One finding about all whom no rule can judge, since the server does not track what they do."""
+    alone = ({UNTOLD}, {UNTOLD, "not_permitted"})
+    targets = [spared.target for spared in selection.protected if set(spared.reasons) in alone]
+    roles = sorted({str(target["user"]) for target in targets})
+    if not targets:
+        return []
+    quoted = [role.replace('"', '""') for role in roles[:_NAMED]]
+    return [findings.Finding(
+        check=UNTOLD, status=findings.WARNING, observed=len(targets), threshold=1, unit="sessions",
+        subject="role " + ", ".join(roles[:_NAMED]), detail={"pids": sorted(target["pid"] for target in targets), "roles": roles},
+        hint="track_activities is off for them: since when they do what cannot be seen, so no rule takes them. Run as a superuser, for the "
+        "sessions that they open from then on: " + " ".join(f'ALTER ROLE "{role}" SET track_activities = on;' for role in quoted),
+    )]
 
 
 def _commits_that_wait(seen: Seen, done: t.Sequence[Action]) -> list[findings.Finding]:

@@ -298,8 +298,10 @@ def test_a_rollback_without_an_answer_may_have_been_done(server18: Server) -> No
     faults.await_sql(server18, "SELECT NOT EXISTS (SELECT FROM pg_prepared_xacts WHERE gid = %s)", (gid,), what="what nobody heard of")
 
 
-@pytest.mark.parametrize("moment", ["pg_catalog.format('ROLLBACK", "ROLLBACK PREPARED 's_ends"])
-def test_a_prepared_transaction_that_ends_before_the_rollback_is_left_alone(server18: Server, moment: str) -> None:
+@pytest.mark.parametrize(("moment", "again"), [
+    ("pg_catalog.format('ROLLBACK", False), ("ROLLBACK PREPARED 's_ends", False), ("pg_catalog.format('ROLLBACK", True),
+])
+def test_a_prepared_transaction_that_ends_before_the_rollback_is_left_alone(server18: Server, moment: str, again: bool) -> None:
     gid = faults.prepared_transaction(server18, row=63, name="s_ends")
     with open_session(server18) as session:
         plain, ended = session.rows, []
@@ -308,6 +310,8 @@ def test_a_prepared_transaction_that_ends_before_the_rollback_is_left_alone(serv
             if moment in sql and not ended:
                 ended.append(True)
                 server18.execute(f"COMMIT PREPARED '{gid}'")
+                if again:  # another one, by the same name
+                    faults.prepared_transaction(server18, row=63, name="s_ends")
             return plain(sql, params)
 
         session.rows = rows  # type: ignore[method-assign]
@@ -318,6 +322,9 @@ def test_a_prepared_transaction_that_ends_before_the_rollback_is_left_alone(serv
     [action] = result["actions"]
     assert ended and (action["outcome"], action["detail"]["why"]) == ("not_needed", "gone_already")
     assert problem is None and (result["changed"], result["executed"]["rollback_prepared"]) == (False, 0)
+    assert server18.execute("SELECT count(*) FROM pg_prepared_xacts WHERE gid = %s", (gid,)) == [(int(again),)]
+    if again:
+        server18.execute(f"ROLLBACK PREPARED '{gid}'")
 
 
 def test_the_next_task_is_not_refused_for_the_one_before(server18: Server) -> None:
@@ -347,6 +354,9 @@ QUERIES = [
     "SELECT 1 /* incident:keep */",
     "/* team: x, INCIDENT:KEEP */ SELECT 1",
     "SELECT 'incident:keep'",
+    "-- incident:keep\nSELECT 1",
+    "SELECT 1 -- please: INCIDENT:keep",
+    "SELECT 1 -- of another line\n, 'incident:keep'",
     "/**/ /***/CREATE TABLE t ()",
     "(VACUUM)",
     "select 1 -- ; drop",

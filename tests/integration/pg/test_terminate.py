@@ -133,12 +133,18 @@ def _survive(server: Server, hold: Hold) -> None:
     assert spared[survivors["pg_dump"].pid]["would_match"] is True
 
 
-def test_a_session_can_ask_to_be_kept(server: Server, hold: Hold) -> None:
+@pytest.mark.parametrize("statement", ["SELECT 1 /* incident:keep */", "-- incident:keep\nSELECT 1"])
+def test_a_session_can_ask_to_be_kept(server: Server, hold: Hold, statement: str) -> None:
     held = hold(faults.session(server, application="t-keep"))
     held.execute("BEGIN")
-    held.execute("SELECT 1 /* incident:keep */")
+    held.execute(statement)
     result = terminate(server, rules=rules_for("t-keep"))
     assert (result["actions"], reasons(result, held)) == ([], ["keep_comment"])
+    # Only the last statement is seen: a session that is to be kept whatever it executes is so by its name.
+    held.execute("SELECT 1")
+    assert outcomes(terminate(server, check=True, rules=rules_for("t-keep"))) == {held.pid: "planned"}
+    named = terminate(server, rules=rules_for("t-keep"), protect_application_names=["pg_dump", "T-Keep"])
+    assert (named["actions"], reasons(named, held)) == ([], ["backup_tool"])
     assert held.alive()
 
 

@@ -16,6 +16,7 @@ IDLE = "idle"
 ACTIVE = "active"
 IDLE_IN_TRANSACTION = "idle in transaction"
 IDLE_IN_TRANSACTION_ABORTED = "idle in transaction (aborted)"
+DISABLED = "disabled"
 #: The wait event, of the type IPC, of a commit that waits for a synchronous standby.
 SYNC_REP = "SyncRep"
 #: Longer query texts are cut in results: characters.
@@ -92,6 +93,11 @@ class Backend:
     def in_transaction_idle(self) -> bool:
         """It holds a transaction open and does nothing."""
         return self.state in (IDLE_IN_TRANSACTION, IDLE_IN_TRANSACTION_ABORTED)
+
+    @property
+    def untold(self) -> bool:
+        """The server does not track what it does (track_activities): it has no clocks, and no query that a filter could see."""
+        return self.is_client and self.state == DISABLED
 
     @property
     def named(self) -> str:

@@ -5,19 +5,32 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.acting import Done, act
-from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action, Approved
-from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import (
+    FAILED_OUTCOMES,
+    OUTCOMES,
+    PLANNED,
+    Action,
+    Approved,
+    failed_actions,
+)
+from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget, spent
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql import termination
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.backends import Backend, PreparedTransaction
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.protection import Policy
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import parse_rules
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.sessions import select
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.prepared import plan_rollbacks
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.termination import Request, Seen, Sessions, Target
+from hypothesis import given
+from hypothesis import strategies as st
 
 RESOURCE = "pg:77:1000"
 RULES = parse_rules([{"min_query_age": 10}])
@@ -115,7 +128,12 @@ def test_who_is_approved_by_its_second_clock_is_a_candidate_by_that_one_alone() 
     assert [(action.id, action.outcome, action.detail["ids"]) for action in done.actions] == [(one.id, "planned", [one.id])]
     [(chosen, _action)] = done.acted
     assert [clock.name for clock in chosen.target.clocks] == ["transaction"]  # type: ignore[union-attr]
-    assert len(plan([both], None, rules=rules).actions[0].detail["ids"]) == 2
+    first = identity(1)
+    assert plan([both], None, rules=rules).actions[0].detail["ids"] == [first.id, one.id]
+    # By both it is one action, and each id is answered.
+    assert [(action.id, action.outcome) for action in plan([both], [one, first], rules=rules).actions] == [
+        (first.id, "planned"), (one.id, "not_needed"),
+    ]
 
 
 @pytest.mark.parametrize(("approved", "more", "problem"), [
@@ -178,3 +196,62 @@ def test_a_young_prepared_transaction_is_taken_when_it_blocks() -> None:
     young = PreparedTransaction("g", "7", "when", "app", "shop", age=1.0, blocks=(5,))
     found: list[tuple[PreparedTransaction, Action]] = plan_rollbacks([young], resource=RESOURCE, min_age=900.0)
     assert [action.reason for _one, action in found] == ["prepared 1.0s ago, 1 waiting behind it"]
+
+
+class Acting(Snapshot):
+    """Signals and rolls back as it is told, and measures so."""
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def read(self) -> Seen:
+        self._look = mock.Mock()
+        facts = {"provider": None, "provider_note": "", "server": {"user": "postgres"}, "may_signal_others": True}
+        seen = super().read()
+        return Seen(facts, seen.backends, seen.selection, seen.prepared)
+
+
+#: What may become of a session or a prepared transaction, and whether it was touched; not every one of them is possible.
+FATES = st.tuples(st.sampled_from(sorted(OUTCOMES - {PLANNED})), st.sampled_from([True, False, None]))
+
+
+@given(fates=st.lists(FATES, min_size=1, max_size=4), rolled_back=FATES, measured=st.booleans(), crash=st.booleans())
+def test_whatever_becomes_of_them_the_result_says_what_was_touched(
+    fates: list[tuple[str, bool | None]], rolled_back: tuple[str, bool | None], measured: bool, crash: bool,
+) -> None:
+    """An act that sent anything is never summed up as `nothing changed`, and is charged, whatever its outcome."""
+    waiters = {pid: pid + 100 for pid in range(1, len(fates) + 1)}
+    backends = [session(pid) for pid in waiters] + [
+        Backend(pid=waiter, backend_start=f"b{waiter}", state="active", wait_event_type="Lock", blocked_by=(pid,), query_start=f"q{waiter}")
+        for pid, waiter in waiters.items()
+    ]
+    request = Request(rules=RULES, budget=Budget(max_count=9), rollback_prepared=True)
+    subject = Acting(request, backends, [PREPARED])
+
+    def become(action: Action, fate: tuple[str, bool | None]) -> Action:
+        return Action(action.verb, action.resource, action.identity, action.target, "", outcome=fate[0], touched=fate[1])
+
+    def signal(_look: Any, chosen: Sequence[tuple[Any, Action]], **_more: Any) -> list[Action]:
+        return [become(action, fate) for (_candidate, action), fate in zip(chosen, fates, strict=True)]
+
+    def roll_back(_session: Any, _one: Any, action: Action, **_more: Any) -> Action:
+        if crash:
+            raise ZeroDivisionError
+        return become(action, rolled_back)
+
+    def await_unblocked(_session: Any, waiting: Sequence[Backend], **_more: Any) -> set[int] | None:
+        return {backend.pid for backend in waiting} if measured else None
+
+    with mock.patch.multiple(termination, act=signal, roll_back=roll_back, await_unblocked=await_unblocked):
+        done = act(subject, approved=None, check_mode=False)
+    subject.session.statements = 0
+    result = termination._result(subject.seen, done, request, unblocked=subject.unblocked, session=subject.session)
+    touched = [action.was_touched for action in done.actions]
+    assert len(done.actions) == len(fates) + 1
+    assert result["changed"] == (any(touched) or any(action.outcome == "unknown" for action in done.actions))
+    assert spent(result["actions"], verbs=Sessions.verbs) == sum(1 for one in touched if one is not False)
+    assert (done.problem is not None) == bool(failed_actions(done.actions)) == any(one.outcome in FAILED_OUTCOMES for one in done.actions)
+    known = measured and not crash
+    assert (result["waiters_unblocked"] is None) == (not known)
+    for action in done.actions:
+        assert action.detail.get("unblocked") == (None if not known or action.was_touched is False else 1 if "pid" in action.target else 0)
