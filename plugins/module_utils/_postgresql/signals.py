@@ -40,7 +40,11 @@ from .decisions.sessions import (
 ADVISORY_KEY = 0x6F6E63616C6C
 #: A victim that changed while we looked is judged anew this often before it is left alone.
 RETRIES = 2
-RESTART_ONLY = "It did not react to the signal. Only a restart of the server ends a frozen session; this module never sends SIGKILL."
+FROZEN = (
+    "It did not react to the signal. Look at its process on the host (ps -o stat,wchan -p PID): one that is stopped (T) ends when it "
+    "goes on (kill -CONT PID), one in state D waits for its disk. Else only a restart of the server with an immediate shutdown ends it "
+    "(pg_ctl restart -m immediate), since a fast one waits for it; this module never sends SIGKILL."
+)
 _NO_PRIVILEGE = "42501"
 _PRIVILEGE_LOST = "The privilege was lost since the sessions were looked at; run again to see what is left."
 _MAY_BE_SENT = "The statement that signals failed, perhaps after the signal; run again to see what is left."
@@ -338,7 +342,7 @@ def _await_gone(look: Look, victims: t.Sequence[_Victim], deadline: Deadline) ->
         pause.sleep(deadline)
     for victim in victims:
         if not victim.settled:
-            victim.settle(actions.STILL_RUNNING, why=why.NOT_MEASURED, hint=RESTART_ONLY, seconds=round(time.monotonic() - began, 3))
+            victim.settle(actions.STILL_RUNNING, why=why.NOT_MEASURED, hint=FROZEN, seconds=round(time.monotonic() - began, 3))
 
 
 def out_of_time(deadline: Deadline) -> str:

@@ -153,7 +153,7 @@ class Sessions(OnServer[Target]):
             return None
         first, *more = narrowed.ids(verb=verb, resource=self.resource)
         self._covered.update(dict.fromkeys(more, first))
-        return _of_session(narrowed, verb=verb, resource=self.resource)
+        return candidate if narrowed.clocks == candidate.target.clocks else _of_session(narrowed, verb=verb, resource=self.resource)
 
     def carry_out_all(self, candidates: t.Sequence[acting.Candidate[Target]]) -> t.Iterator[Action]:
         """Signals for all first, since sessions that are held up by each other end together; then the prepared transactions."""

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
 from typing import Any
 
 import pytest
@@ -94,3 +97,37 @@ def test_what_a_cancel_did_not_end_the_named_strategies_do(server18: Server, hol
     vain = terminate(server18, rules=rules, strategy="cancel", verify_timeout="700ms")
     assert outcomes(vain) == {held.pid: "still_running"} and strategy in vain["hint"]
     assert outcomes(terminate(server18, rules=rules, strategy=strategy, grace="300ms")) == {held.pid: "gone"}
+
+
+def frozen(server: Server, hold: Hold, application: str) -> tuple[faults.Held, str]:
+    """A session whose process is stopped, and what the module says of it."""
+    held = hold(faults.idle_in_transaction(server, row=45, application=application))
+    os.kill(held.pid, signal.SIGSTOP)
+    result = terminate(server, rules=rules_for(application), verify_timeout="500ms")
+    assert outcomes(result) == {held.pid: "still_running"} and held.alive()
+    return held, str(result["hint"])
+
+
+def test_a_stopped_session_ends_when_it_goes_on(server18: Server, hold: Hold) -> None:
+    held, hint = frozen(server18, hold, "h-stopped")
+    try:
+        state = subprocess.run(["ps", "-o", "stat=", "-p", str(held.pid)], capture_output=True, text=True, check=True).stdout
+        assert "ps -o stat,wchan -p PID" in hint and "stopped (T)" in hint and state.startswith("T")
+    finally:
+        command = re.search(r"kill -CONT PID", hint)
+        os.kill(held.pid, signal.SIGCONT)
+    assert command and held.wait_gone()
+
+
+def test_a_frozen_session_ends_with_an_immediate_shutdown_and_not_with_a_fast_one(fresh_server: Server, hold: Hold) -> None:
+    held, hint = frozen(fresh_server, hold, "h-frozen")
+
+    def stop(mode: str, patience: int) -> int:
+        program = [str(fresh_server.bin_dir / "pg_ctl"), "stop", "-m", mode, "-t", str(patience), "-D", str(fresh_server.data)]
+        return subprocess.run(program, user=fresh_server.data.stat().st_uid, cwd="/", capture_output=True, check=False).returncode
+
+    assert "restart -m immediate" in hint
+    assert stop("fast", 2) != 0 and held.alive(), "as the hint says: it waits for the session"
+    assert stop("immediate", 20) == 0 and not held.alive()
+    fresh_server.restart()
+    assert fresh_server.execute("SELECT 1") == [(1,)]
