@@ -89,7 +89,7 @@ actions:
       belongs to another object, C(refused) when it is not approved or over the limit, C(failed), C(not_permitted) or C(unknown)
       otherwise, which fail the task.
     - C(detail.why) says why in a word, C(detail.error) what the server said.
-  returned: when the objects were found
+  returned: when the objects were found, and of approved actions also when nothing could be begun
   type: list
   elements: dict
   contains:
