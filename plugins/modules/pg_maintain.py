@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.mitigates
   - oncall.incident.attributes.postgresql
+  - oncall.incident.approved
 attributes:
   idempotent:
     support: none
@@ -53,12 +54,6 @@ options:
     description: How long the work on one object may take. Stands in for O(statement_timeout).
     type: str
     default: 10m
-  approved:
-    description:
-      - Action ids of an approved plan. Only these are carried out.
-      - Omitted means no restriction. An empty list allows nothing.
-    type: list
-    elements: str
 notes:
   - PostgreSQL itself calls the functions in a table's index expressions while it maintains the table, as the table's owner and never
     with the rights of O(login_user). They find only what they qualify, and what is in C(pg_catalog).
@@ -89,9 +84,12 @@ changed:
   type: bool
 actions:
   description:
-    - One action per object. C(done) when the server's own counters or files show it, C(failed) or C(not_permitted) otherwise, which
-      fail the task.
-  returned: when the objects were found
+    - One action per object, and one for each approved action whose object is not there to be acted on. C(done) when the server's own
+      counters or files show it, C(not_needed) when there is no such object or nothing in it to rebuild, C(moved_on) when the name
+      belongs to another object, C(refused) when it is not approved or over the limit, C(failed), C(not_permitted) or C(unknown)
+      otherwise, which fail the task.
+    - C(detail.why) says why in a word, C(detail.error) what the server said.
+  returned: when the objects were found, and of approved actions also when nothing could be begun
   type: list
   elements: dict
   contains:
@@ -123,15 +121,17 @@ error:
   type: str
 """
 
+import contextlib
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.acting import APPROVED_SPEC, read_approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec, session_from
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import require_psycopg
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.maintenance import OPERATIONS, maintain, resolve
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.maintenance import OPERATIONS, Named, maintain
 
 
 def main() -> None:
@@ -145,7 +145,7 @@ def main() -> None:
             "max_objects": {"type": "int", "default": 5},
             "spent": {"type": "int", "default": 0},
             "timeout": {"type": "str", "default": "10m"},
-            "approved": {"type": "list", "elements": "str"},
+            "approved": APPROVED_SPEC,
         },
         supports_check_mode=True,
     )
@@ -155,11 +155,11 @@ def main() -> None:
     times = {"statement_timeout": params["timeout"], "lock_timeout": params["timeout"]}
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-        with session_from({**params, **times}) as session:
-            wanted = [resolve(session, **one) for one in params["objects"]]
+        budget = Budget(max_count=params["max_objects"], spent=params["spent"])
+        with contextlib.ExitStack() as opened:
             return maintain(
-                session, wanted, budget=Budget(max_count=params["max_objects"], spent=params["spent"]), approved=params["approved"],
-                check_mode=module.check_mode,
+                lambda: opened.enter_context(session_from({**params, **times})), [Named(**one) for one in params["objects"]],
+                budget=budget, approved=read_approved(params["approved"]), check_mode=module.check_mode,
             )
 
     leave(module, work)

@@ -21,9 +21,11 @@ description:
     (but see O(allow_superuser_roles)), backup tools (see O(protect_application_names)), sessions shown in a C(pg_stat_progress_*) view,
     running utility statements (DDL, C(VACUUM), C(COPY), C(REFRESH), C(CREATE INDEX)), sessions whose last query began a backup, members of
     O(protect_roles), sessions that our role may not signal, sessions whose commit waits for a synchronous standby (wait event
-    C(SyncRep); a signal would leave a commit that no standby has), and sessions whose query carries the comment
-    C(/* incident:keep */). No filter overrides this. The server keeps the first C(track_activity_query_size) bytes of a query, so
-    begin it with the comment.
+    C(SyncRep); a signal would leave a commit that no standby has), sessions of which the server does not track what they do
+    (C(track_activities) is off for them, reason C(activity_not_tracked)), and sessions whose query carries the comment
+    C(/* incident:keep */) or C(-- incident:keep). No filter overrides this. The server keeps the first C(track_activity_query_size)
+    bytes of a query, so begin it with the comment. It shows only the last statement of a transaction. A session that is to be kept
+    whatever it executes is kept by its application name, see O(protect_application_names).
   - Sessions that wait for another session's lock are no victims by default; the one at the root of their chain is. When that one is
     protected it is reported in RV(findings) and its waiters are left alone.
   - A session that is idle in transaction is always terminated, since a cancel there does nothing, though the server says yes.
@@ -34,6 +36,7 @@ extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.mitigates
   - oncall.incident.attributes.postgresql
+  - oncall.incident.approved
 options:
   rules:
     description:
@@ -183,14 +186,6 @@ options:
       - How much of O(max_victims) this run has used already, in earlier calls. Whoever was signalled counts, whatever became of it.
     type: int
     default: 0
-  approved:
-    description:
-      - Actions of an approved plan, or their ids. Only these are carried out; other sessions that match now are C(refused).
-      - Of an action that is given whole, or with C(id), C(verb), C(resource) and C(identity), RV(actions) says what became of it when
-        its session is gone or does something else. Of an id alone it says C(moved_on) then, for both.
-      - Omitted means no restriction but the limits. An empty list allows nothing.
-    type: list
-    elements: raw
   protect_application_names:
     description: Beginnings of application names that are never touched, whatever their case. Give the default ones too when adding some.
     type: list
@@ -286,7 +281,8 @@ contract:
   returned: always
   type: str
 actions:
-  description: What was done, or in check mode would be, and to whom. Refused and overtaken ones too.
+  description:
+    - What was done, or in check mode would be, and to whom. Refused ones too, and each approved one that is no candidate any more.
   returned: always
   type: list
   elements: dict
@@ -318,16 +314,19 @@ actions:
         - C(planned) in check mode.
         - C(gone), the session has ended. C(done), what it was cancelled for is over, that is its statement, or for a session that was
           chosen for its transaction or its waiters the transaction with its locks; or the prepared transaction was rolled back.
-        - C(not_needed), it had ended by itself. C(moved_on), it has begun other work and was left alone, perhaps after a cancel, see
-          C(touched). C(pid_reused), the process id belongs to another session, which was left alone.
-        - C(refused), not approved, over the limit, or a cancel that cannot help; see C(detail.why).
+        - C(not_needed), it had ended by itself, or the server was restarted since. C(moved_on), it has begun other work, or what must not
+          be ended, and was left alone, perhaps after a cancel, see C(touched); an approved one also when it is not what was approved any
+          more, or when its id alone was given. C(pid_reused), the process id belongs to another session, which was left alone.
+        - C(refused), not approved, over the limit, a cancel that cannot help, or an option that does not allow it now.
         - With V(strategy=cancel), C(still_running) too when the statement was cancelled and the transaction is still open with its
           locks, as below a savepoint; C(detail.transaction_open) is then V(true).
         - C(still_running), C(not_permitted), C(failed), C(unknown) (signalled, or perhaps signalled, and then the module
           lost its own session or its statement failed; see C(touched)), each of which fails the task.
       type: str
     detail:
-      description: Rule, clocks, signals, sessions waiting behind it, how many of them were released, errors.
+      description:
+        - Rule, clocks, signals, sessions waiting behind it, how many of them were released.
+        - C(why) says in a word why it has its outcome, C(error) what the server said, C(hint) what helps.
       type: dict
     touched:
       description:
@@ -357,7 +356,7 @@ protected:
 findings:
   description:
     - What stays wrong, a protected session or a prepared transaction that blocks others, commits that wait for a synchronous standby,
-      or a privilege that is missing.
+      sessions that no rule can judge since C(track_activities) is off for them, or a privilege that is missing.
   returned: always
   type: list
   elements: dict
@@ -413,10 +412,11 @@ hint:
   type: str
 """
 
+import contextlib
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Approved
+from ansible_collections.oncall.incident.plugins.module_utils._core.acting import APPROVED_SPEC, read_approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
@@ -457,7 +457,7 @@ def argument_spec() -> dict[str, t.Any]:
         "max_victims": {"type": "int", "default": 10},
         "max_percent": {"type": "float", "default": 25},
         "spent": {"type": "int", "default": 0},
-        "approved": {"type": "list", "elements": "raw"},
+        "approved": APPROVED_SPEC,
         "protect_application_names": {**names, "default": list(BACKUP_TOOLS)},
         "protect_roles": {**names, "default": []},
         "allow_superuser_roles": {**names, "default": []},
@@ -473,7 +473,7 @@ def request_from(params: t.Mapping[str, t.Any]) -> Request:
     return Request(
         rules=parse_rules(params["rules"], ages=ages), strategy=params["strategy"],
         budget=Budget(max_count=params["max_victims"], max_percent=params["max_percent"], spent=params["spent"]),
-        approved=None if params["approved"] is None else tuple(Approved.read(one) for one in params["approved"]),
+        approved=read_approved(params["approved"]),
         grace=parse_duration(params["grace"], name="grace"), verify_timeout=parse_duration(params["verify_timeout"], name="verify_timeout"),
         max_seconds=parse_duration(params["max_seconds"], name="max_seconds"),
         allow_superuser_roles=tuple(params["allow_superuser_roles"]), protect_roles=tuple(params["protect_roles"]),
@@ -489,10 +489,10 @@ def main() -> None:
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
         request = request_from(module.params)
-        with session_from(module.params) as session:
+        with contextlib.ExitStack() as opened:
             return terminate_long_queries(
-                session, request, check_mode=module.check_mode,
-                open_database=lambda name: session_in(session, module.params, database=name),
+                lambda: opened.enter_context(session_from(module.params)), request, check_mode=module.check_mode,
+                open_database=lambda session, name: session_in(session, module.params, database=name),
             )
 
     leave(module, work)

@@ -14,10 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 KEYS = frozenset(
     "usename datname application_name client_addr client_port backend_start gid jail inode maxclients expected_keys primary".split(),
 )
-#: What takes an id apart. Its parts are data: Action.verb, resource, identity. One place looks at how an id begins, Approved.is_on: it
-#: words the answer to an approved id of which nothing else is known, and approves nothing.
+#: What takes an id apart. Its parts are data: Action.verb, resource, identity.
 TAKEN_APART = re.compile(
-    r"""(?:split|partition|startswith|endswith)\(\s*f?["'][^"']*\||\bid\.(?:r?split|r?partition|startswith|endswith)\(""",
+    r"""(?:split|partition|startswith|endswith)\(\s*f?["'][^"']*\||\bid(?:\.(?:r?split|r?partition|startswith|endswith)\(|\[)""",
 )
 
 

@@ -46,6 +46,11 @@ def outcomes(result: dict[str, Any]) -> dict[int, str]:
     return {action["target"]["pid"]: action["outcome"] for action in result["actions"]}
 
 
+def answers(result: dict[str, Any]) -> dict[str, tuple[str, str | None]]:
+    """Outcome and reason by the action's id."""
+    return {action["id"]: (action["outcome"], action["detail"].get("why")) for action in result["actions"]}
+
+
 def planned(result: dict[str, Any]) -> list[dict[str, Any]]:
     """What a check run planned, as `approved` takes it."""
     return [action for action in result["actions"] if action["outcome"] == "planned"]

@@ -182,15 +182,6 @@ class Approved:
         """As it is handed to a module."""
         return {"id": self.id, "verb": self.verb, "resource": self.resource, "identity": dict(self.identity), "name": self.name}
 
-    def is_on(self, resource: str, *, verb: str) -> bool:
-        """Whether the id is one of this verb and resource, as far as the id alone can tell.
-
-        Args:
-            resource: whole, or its beginning up to a colon.
-        """
-        begin = action_id(verb=verb, resource=resource, identity={})
-        return self.id[:len(begin)] == begin or (resource[-1:] == ":" and self.id[:len(begin) - 1] == begin[:-1])
-
     @classmethod
     def read(cls, given: t.Union[str, t.Mapping[str, t.Any]]) -> Approved:
         """Read an id, or an action of a plan.

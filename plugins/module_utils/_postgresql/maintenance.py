@@ -8,30 +8,27 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 import typing as t
 
-from .._core import actions
-from .._core.errors import BadInput, IncidentError, LimitExceeded
+from .._core import actions, why
+from .._core.acting import Candidate, Sight, act, answered, untouched
+from .._core.actions import Action, Approved
+from .._core.deadline import Deadline
+from .._core.errors import BadInput, IncidentError
 from .._core.limits import Budget
 from .connection import Session, StatementFailed
-from .signals import acting_alone
+from .subject import Connect, OnServer
 
 ANALYZE, VACUUM, VACUUM_ANALYZE, REINDEX = OPERATIONS = ("analyze", "vacuum", "vacuum_analyze", "reindex")
 _STATEMENTS = {ANALYZE: "ANALYZE {}", VACUUM: "VACUUM {}", VACUUM_ANALYZE: "VACUUM (ANALYZE) {}", REINDEX: "REINDEX {} CONCURRENTLY {}"}
 _INDEX_KINDS, _TABLE_KINDS = ("i",), ("r", "m")
-_NOT_PERMITTED = "42501"
+_NO_PRIVILEGE = "42501"
+_SKIPPED = "the server accepted the statement and did nothing; only the owner may do this"
 #: Statistics of a session arrive late on servers before 15: seconds.
 STATISTICS_DELAY = 5.0
 POLL = 0.2
-
-
-class MaintenanceFailed(IncidentError):
-    """An object could not be maintained, or the measurement does not show it."""
-
-    kind = "actions_failed"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,120 +45,198 @@ class Object:
         what = ["INDEX" if self.kind in _INDEX_KINDS else "TABLE"] if self.operation == REINDEX else []
         return _STATEMENTS[self.operation].format(*what, self.name)
 
-    def action(self, resource: str) -> actions.Action:
+    def action(self, resource: str) -> Action:
         """What would be done to it."""
         target = {"operation": self.operation, "name": self.name, "oid": self.oid}
-        return actions.Action(
+        return Action(
             verb=self.operation, resource=resource, identity=target, target=target, name=self.name,
             reason="It was named for maintenance.", detail={"statement": self.statement()},
         )
 
 
-def resolve(session: Session, *, operation: str, name: str) -> Object:
-    """Find a named object.
+@dataclasses.dataclass(frozen=True)
+class Named:
+    """What the caller wants to be done to what: a name as in SQL."""
 
-    Raises:
-        BadInput: there is none of this name, or not one that this can be done to.
-    """
-    rows = session.rows("""
-        SELECT c.oid::bigint AS oid, c.relkind::text AS kind,
-            pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS name
-        FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE c.oid = pg_catalog.to_regclass(%s)
-    """, [name])
-    if not rows:
-        raise BadInput(
-            f"objects: {name} is not in database {session.database}.", hint="Write schema.name, quoted as in SQL.", argument="objects",
-        )
-    found = Object(operation=operation, **rows[0])
-    if found.kind not in (_TABLE_KINDS + _INDEX_KINDS if operation == REINDEX else _TABLE_KINDS):
-        raise BadInput(
-            f"objects: {name} cannot be given to {operation}.", hint="Name a table, or for reindex a table or an index.",
-            argument="objects",
-        )
-    return found
+    operation: str
+    name: str
 
 
 def maintain(
-    session: Session, wanted: t.Sequence[Object], *, budget: Budget, approved: t.Sequence[str] | None, check_mode: bool,
-) -> tuple[dict[str, t.Any], IncidentError | None]:
-    """Maintain the objects one after the other.
+    connect: Connect, wanted: t.Sequence[Named], *, budget: Budget, approved: t.Optional[t.Sequence[Approved]], check_mode: bool,
+) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
+    """Maintain objects one after the other.
 
     Args:
         budget: how many objects a run may maintain.
-        approved: action ids of an approved plan, None for no restriction.
+        approved: actions of an approved plan, None for no restriction.
 
     Returns:
-        The result by contract, and the error that the task must fail with, if any.
+        The result by contract, and the problem that fails the task.
 
     Raises:
-        LimitExceeded: more objects than allowed; nothing was done.
+        BadInput: an object is not there, or not one that this can be done to; nothing was done.
         Locked: another run acts on this server; nothing was done.
     """
-    planned = [(one, one.action(session.resource)) for one in wanted]
-    allowance = budget.allowance(len(planned))
-    limits = {"max_objects": budget.max_count}
-    if len(planned) > allowance:
-        raise LimitExceeded(
-            f"{len(planned)} objects are named and {allowance} may be maintained; nothing was done.",
-            hint="Name fewer, or raise max_objects.", contract=actions.ACTIONS_CONTRACT,
-            actions=[a.with_outcome(actions.REFUSED, why="limit").as_dict() for _one, a in planned],
+    done = act(_Objects(connect, wanted, budget, approved or ()), approved=approved, check_mode=check_mode)
+    return done.as_result(limits={"max_objects": budget.max_count}), done.problem
+
+
+class _Objects(OnServer[Object]):
+    """The named objects of one database."""
+
+    verbs = OPERATIONS
+    noun, done = "objects", "maintained"
+    advice = "Name fewer, or raise max_objects."
+
+    def __init__(self, connect: Connect, wanted: t.Sequence[Named], budget: Budget, approved: t.Sequence[Approved]) -> None:
+        super().__init__(connect)
+        self._wanted, self._budget, self._approved = wanted, budget, approved
+        self._found: dict[tuple[str, str], Object] = {}
+        self._gone: set[tuple[str, str]] = set()
+
+    def look(self) -> Sight[Object]:
+        objects = [found for one in self._wanted if (found := self._resolve(one)) is not None]
+        self._found = {(one.operation, one.name): one for one in objects}
+        return Sight(
+            candidates=[Candidate(one, one.action(self.resource)) for one in self._found.values()],
+            limits=(self._budget.limit(len(self._found), name="max_objects"),),
         )
-    done = []
-    with contextlib.nullcontext() if check_mode else acting_alone(session):
-        for one, action in planned:
-            if not actions.is_approved([action.id], approved):
-                done.append(action.with_outcome(actions.REFUSED, why="not approved"))
-            else:
-                done.append(action if check_mode else _carry_out(session, one, action))
-    failed = actions.failed_actions(done)
-    problem = MaintenanceFailed(
-        "Not done: " + "; ".join(f"{a.verb} {a.target['name']}: {a.detail.get('error') or a.outcome}" for a in failed) + ".",
-        hint="An index that REINDEX left invalid ends in _ccnew; drop it.",
-    ) if failed else None
-    return actions.result(done, check_mode=check_mode, limits=limits), problem
+
+    def _resolve(self, wanted: Named) -> t.Optional[Object]:
+        """The object of this name, None where it was planned and is gone since."""
+        rows = self.session.rows("""
+            SELECT c.oid::bigint AS oid, c.relkind::text AS kind,
+                pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS name
+            FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE c.oid = pg_catalog.to_regclass(%s)
+        """, [wanted.name])
+        if not rows:
+            planned = (wanted.operation, self._as_planned(wanted))
+            if planned[1]:
+                self._gone.add(planned)
+                return None
+            raise BadInput(
+                f"objects: {wanted.name} is not in database {self.session.database}.", hint="Write schema.name, quoted as in SQL.",
+                argument="objects",
+            )
+        found = Object(operation=wanted.operation, **rows[0])
+        if found.kind not in (_TABLE_KINDS + _INDEX_KINDS if wanted.operation == REINDEX else _TABLE_KINDS):
+            raise BadInput(
+                f"objects: {wanted.name} cannot be given to {wanted.operation}.", hint="Name a table, or for reindex a table or an index.",
+                argument="objects",
+            )
+        return found
+
+    def _as_planned(self, wanted: Named) -> str:
+        """Its name as the server writes it, empty where no approved action is about it."""
+        planned = {one.identity.get("name") for one in self._approved if one.verb == wanted.operation and self.concerns(one)}
+        if not planned:
+            return ""
+        try:
+            name = self.session.value("""
+                SELECT pg_catalog.string_agg(pg_catalog.quote_ident(part), '.' ORDER BY place)
+                FROM pg_catalog.unnest(pg_catalog.parse_ident(%s)) WITH ORDINALITY AS parts (part, place)
+            """, [wanted.name])
+        except StatementFailed:  # no name at all
+            return ""
+        return str(name) if name in planned else ""
+
+    def carry_out(self, candidate: Candidate[Object]) -> Action:
+        one, action, session = candidate.target, candidate.action, self.session
+        try:
+            before = _state(session, one)
+        except StatementFailed as exc:
+            return untouched(action, why.CANNOT_LOOK, error=exc.message)
+        if before is None:
+            return action.with_outcome(actions.NOT_NEEDED, why=why.GONE_ALREADY)
+        if before.pop("oid") != one.oid:
+            return action.with_outcome(actions.MOVED_ON, why=why.IDENTITY_CHANGED)
+        if not before.get("indexes", True):
+            return action.with_outcome(actions.NOT_NEEDED, why=why.ALREADY_SO, error="it has no index")
+        began = time.monotonic()
+        try:
+            session.rows(one.statement())
+        except StatementFailed as exc:
+            refused = {"error": exc.message, "before": before, "seconds": _since(began)}
+            if exc.sqlstate == _NO_PRIVILEGE:
+                return action.with_outcome(actions.NOT_PERMITTED, why=why.NOT_PERMITTED, **refused)
+            return action.with_outcome(actions.FAILED, why=why.TARGET_REFUSED, **refused, **_left_behind(session, one))
+        seconds = _since(began)
+        shown, after = _measured(session, one, before)
+        found = {"before": before, "after": after, "seconds": seconds}
+        return action.with_outcome(actions.DONE, **found) if shown else action.with_outcome(
+            actions.FAILED, why=why.NOT_MEASURED, error=_SKIPPED, **found)
+
+    def answer(self, one: Approved) -> Action:
+        if not one.verb:
+            return super().answer(one)
+        what = (one.verb, str(one.identity.get("name", "")))
+        now = self._found.get(what)
+        if what in self._gone:
+            return answered(one, actions.NOT_NEEDED, why.GONE_ALREADY)
+        if now is None:
+            return answered(one, actions.MOVED_ON, why.NO_LONGER_MATCHES, error="it is not among the objects now")
+        if str(now.oid) != str(one.identity.get("oid")):
+            return answered(one, actions.MOVED_ON, why.IDENTITY_CHANGED)
+        return answered(one, actions.MOVED_ON, why.NO_LONGER_MATCHES, error="the server was restarted since")
 
 
-def _carry_out(session: Session, one: Object, action: actions.Action) -> actions.Action:
-    before = _state(session, one)
-    start = time.monotonic()
-    try:
-        session.rows(one.statement())
-    except StatementFailed as exc:
-        outcome = actions.NOT_PERMITTED if exc.sqlstate == _NOT_PERMITTED else actions.FAILED
-        return action.with_outcome(outcome, error=exc.message, before=before, seconds=round(time.monotonic() - start, 3))
-    seconds = round(time.monotonic() - start, 3)
-    until = time.monotonic() + STATISTICS_DELAY
+def _measured(session: Session, one: Object, before: t.Mapping[str, t.Any]) -> tuple[bool, dict[str, t.Any]]:
+    """Whether the server shows that it was done, and what it shows."""
+    deadline = Deadline(STATISTICS_DELAY)
     while True:
-        after = _state(session, one)
-        if _shows(one, before, after):
-            return action.with_outcome(actions.DONE, before=before, after=after, seconds=seconds)
-        if time.monotonic() > until:
-            why = "the server accepted the statement and did nothing; only the owner may do this"
-            return action.with_outcome(actions.FAILED, error=why, before=before, after=after, seconds=seconds)
+        after = _state(session, one) or {}
+        after.pop("oid", None)
+        shown = bool(after) and _shows(one, before, after)
+        if shown or deadline.passed():
+            return shown, after
         time.sleep(POLL)
 
 
-def _state(session: Session, one: Object) -> dict[str, t.Any]:
-    """What changes when the object is maintained."""
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 3)
+
+
+def _state(session: Session, one: Object) -> t.Optional[dict[str, t.Any]]:
+    """What changes when the object of this name is maintained, and its oid; None when there is none."""
     if one.operation == REINDEX:
+        # By name: the concurrent rebuild gives an index another oid.
         rows = session.rows("""
-            SELECT c.relname::text AS name, i.indisvalid AS valid, pg_catalog.pg_relation_filenode(c.oid)::bigint AS file
-            FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
-            WHERE i.indexrelid = %(oid)s OR i.indrelid = %(oid)s
-        """, {"oid": one.oid})
-        if not rows:  # the concurrent rebuild gave the index another oid: look for it by name
-            rows = session.rows("""
-                SELECT c.relname::text AS name, i.indisvalid AS valid, pg_catalog.pg_relation_filenode(c.oid)::bigint AS file
-                FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
-                WHERE i.indexrelid = pg_catalog.to_regclass(%s)
-            """, [one.name])
-        return {"indexes": {row["name"]: {"valid": row["valid"], "file": row["file"]} for row in rows}}
-    return session.rows("""
-        SELECT pg_catalog.pg_stat_get_vacuum_count(%(oid)s::oid) AS vacuum_count,
-            pg_catalog.pg_stat_get_analyze_count(%(oid)s::oid) AS analyze_count,
-            pg_catalog.pg_stat_get_dead_tuples(%(oid)s::oid) AS dead_rows
-    """, {"oid": one.oid})[0]
+            SELECT o.oid::bigint AS oid, x.relname::text AS name, i.indisvalid AS valid,
+                pg_catalog.pg_relation_filenode(x.oid)::bigint AS file
+            FROM pg_catalog.pg_class AS o
+                LEFT JOIN pg_catalog.pg_index AS i ON o.oid IN (i.indexrelid, i.indrelid)
+                LEFT JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+            WHERE o.oid = pg_catalog.to_regclass(%s)
+        """, [one.name])
+        indexes = {row["name"]: {"valid": row["valid"], "file": row["file"]} for row in rows if row["name"] is not None}
+        return {"oid": rows[0]["oid"], "indexes": indexes} if rows else None
+    rows = session.rows("""
+        SELECT oid::bigint AS oid, pg_catalog.pg_stat_get_vacuum_count(oid) AS vacuum_count,
+            pg_catalog.pg_stat_get_analyze_count(oid) AS analyze_count, pg_catalog.pg_stat_get_dead_tuples(oid) AS dead_rows
+        FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass(%s)
+    """, [one.name])
+    return rows[0] if rows else None
+
+
+def _left_behind(session: Session, one: Object) -> dict[str, str]:
+    """What to do about the invalid indexes that a REINDEX which failed leaves on a table."""
+    if one.operation != REINDEX:
+        return {}
+    try:
+        names = [str(row["name"]) for row in session.rows("""
+            SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(x.relname) AS name
+            FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+                JOIN pg_catalog.pg_namespace AS n ON n.oid = x.relnamespace
+            WHERE NOT i.indisvalid AND x.relname ~ '_cc(new|old)[0-9]*$' AND i.indrelid IN (
+                SELECT indrelid FROM pg_catalog.pg_index WHERE %(oid)s::oid IN (indexrelid, indrelid))
+            ORDER BY name
+        """, {"oid": one.oid})]
+    except StatementFailed:
+        return {}
+    drops = " ".join(f"DROP INDEX CONCURRENTLY {name};" for name in names)
+    return {"hint": f"A rebuild that failed has left invalid indexes. Remove them, then run again: {drops}"} if names else {}
 
 
 def _shows(one: Object, before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any]) -> bool:

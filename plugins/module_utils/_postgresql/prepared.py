@@ -12,7 +12,8 @@ import dataclasses
 import re
 import typing as t
 
-from .._core import actions
+from .._core import actions, why
+from .._core.acting import untouched
 from .._core.actions import Action
 from .._core.durations import format_duration
 from .._core.errors import CannotReach
@@ -20,7 +21,7 @@ from .connection import Session, StatementFailed
 from .decisions.backends import Backend, PreparedTransaction
 
 ROLLBACK_PREPARED = "rollback_prepared"
-_NO_PRIVILEGE = "42501"
+_NO_PRIVILEGE, _NO_SUCH_TRANSACTION = "42501", "42704"
 _TWO_PHASE = re.compile(r"\b(commit\s+prepared|prepare\s+transaction)\b", re.IGNORECASE)
 
 #: Opens a session in a database: needed because a prepared transaction is rolled back in its own.
@@ -48,11 +49,15 @@ def waiting_for_standby(one: PreparedTransaction, backends: t.Iterable[Backend])
     return tuple(b.pid for b in backends if b.waits_for_standby and name in b.query and _TWO_PHASE.search(b.query))
 
 
+def identity_of(one: PreparedTransaction) -> dict[str, t.Any]:
+    """What identifies it: its name may be given again."""
+    return {"gid": one.gid, "transaction": one.transaction, "prepared": one.prepared}
+
+
 def _action(one: PreparedTransaction, resource: str) -> Action:
-    identity = {"gid": one.gid, "transaction": one.transaction, "prepared": one.prepared}
     behind = f", {len(one.blocks)} waiting behind it" if one.blocks else ""
     return Action(
-        verb=ROLLBACK_PREPARED, resource=resource, identity=identity, target=one.describe(), name=one.named,
+        verb=ROLLBACK_PREPARED, resource=resource, identity=identity_of(one), target=one.describe(), name=one.named,
         reason=f"prepared {format_duration(one.age)} ago{behind}", detail={"blocks": len(one.blocks)},
     )
 
@@ -64,11 +69,8 @@ def roll_back(session: Session, one: PreparedTransaction, action: Action, *, ope
             return _roll_back(session, one, action)
         with open_database(one.database) as there:
             return _roll_back(there, one, action)
-    except StatementFailed as exc:
-        outcome = actions.NOT_PERMITTED if exc.sqlstate == _NO_PRIVILEGE else actions.FAILED
-        return action.with_outcome(outcome, error=exc.message, sqlstate=exc.sqlstate)
-    except CannotReach as exc:
-        return action.with_outcome(actions.FAILED, error=exc.message)
+    except (StatementFailed, CannotReach) as exc:  # it was not begun: the rest is caught below
+        return untouched(action, why.CANNOT_LOOK, error=exc.message)
 
 
 def _roll_back(session: Session, one: PreparedTransaction, action: Action) -> Action:
@@ -82,7 +84,7 @@ def _roll_back(session: Session, one: PreparedTransaction, action: Action) -> Ac
         dataclasses.asdict(one),
     )
     if sql is None:
-        return action.with_outcome(actions.NOT_NEEDED, why="gone_before_the_rollback")
+        return action.with_outcome(actions.NOT_NEEDED, why=why.GONE_ALREADY)
     answered = False
     try:
         session.rows(str(sql))
@@ -90,6 +92,16 @@ def _roll_back(session: Session, one: PreparedTransaction, action: Action) -> Ac
         left = session.value(
             "SELECT count(*) FROM pg_catalog.pg_prepared_xacts WHERE gid = %s AND transaction::text = %s", [one.gid, one.transaction],
         )
-    except CannotReach as exc:
-        return dataclasses.replace(action.with_outcome(actions.UNKNOWN, error=exc.message), touched=answered or None)
-    return dataclasses.replace(action.with_outcome(actions.STILL_RUNNING if left else actions.DONE), touched=True)
+    except (StatementFailed, CannotReach) as exc:
+        if isinstance(exc, StatementFailed) and not answered:
+            return _refused(action, exc)
+        return dataclasses.replace(action.with_outcome(actions.UNKNOWN, why=why.NO_ANSWER, error=exc.message), touched=answered or None)
+    measured = action.with_outcome(actions.STILL_RUNNING, why=why.NOT_MEASURED) if left else action.with_outcome(actions.DONE)
+    return dataclasses.replace(measured, touched=True)
+
+
+def _refused(action: Action, exc: StatementFailed) -> Action:
+    if exc.sqlstate == _NO_SUCH_TRANSACTION:
+        return action.with_outcome(actions.NOT_NEEDED, why=why.GONE_ALREADY)
+    outcome, code = (actions.FAILED, why.TARGET_REFUSED) if exc.sqlstate != _NO_PRIVILEGE else (actions.NOT_PERMITTED, why.NOT_PERMITTED)
+    return action.with_outcome(outcome, why=code, error=exc.message, sqlstate=exc.sqlstate)

@@ -13,8 +13,9 @@ import dataclasses
 import time
 import typing as t
 
-from .._core import actions
+from .._core import actions, why
 from .._core.actions import Action
+from .._core.deadline import Deadline
 from .._core.errors import CannotReach, Locked
 from .activity import progress_union, read_activity
 from .connection import Session, StatementFailed
@@ -39,26 +40,14 @@ from .decisions.sessions import (
 ADVISORY_KEY = 0x6F6E63616C6C
 #: A victim that changed while we looked is judged anew this often before it is left alone.
 RETRIES = 2
-RESTART_ONLY = "It did not react to the signal. Only a restart of the server ends a frozen session; this module never sends SIGKILL."
+FROZEN = (
+    "It did not react to the signal. Look at its process on the host (ps -o stat,wchan -p PID): one that is stopped (T) ends when it "
+    "goes on (kill -CONT PID), one in state D waits for its disk. Else only a restart of the server with an immediate shutdown ends it "
+    "(pg_ctl restart -m immediate), since a fast one waits for it; this module never sends SIGKILL."
+)
 _NO_PRIVILEGE = "42501"
 _PRIVILEGE_LOST = "The privilege was lost since the sessions were looked at; run again to see what is left."
 _MAY_BE_SENT = "The statement that signals failed, perhaps after the signal; run again to see what is left."
-
-
-class Deadline:
-    """A total time that runs from now: seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    def left(self) -> float:
-        """Seconds left, zero or more."""
-        return max(0.0, self._end - time.monotonic())
-
-    def within(self, seconds: float) -> Deadline:
-        """A shorter one that never goes beyond this one."""
-        return Deadline(min(seconds, self.left()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,11 +136,11 @@ def act(
         for victim in victims:
             _first_signal(look, victim, strategy=strategy, approved=approved, deadline=deadline)
         if strategy == ESCALATE:
-            _await_cancelled(look, [v for v in victims if v.sent == CANCEL], deadline.within(grace), final=False)
+            _await_cancelled(look, [v for v in victims if v.sent == CANCEL], deadline.part(grace), final=False)
             for victim in victims:
                 if victim.sent == CANCEL and not victim.settled:
                     _second_signal(look, victim, deadline=deadline)
-        patience = deadline.within(verify_timeout)
+        patience = deadline.part(verify_timeout)
         if strategy == CANCEL:
             _await_cancelled(look, [v for v in victims if v.sent == CANCEL], patience, final=True)
         _await_gone(look, [v for v in victims if v.sent == TERMINATE], patience)
@@ -159,7 +148,10 @@ def act(
         # Our own session was lost or can no longer see: what was done until then must not be lost with it.
         for victim in victims:
             if not victim.settled:
-                victim.settle(actions.UNKNOWN if victim.sent or victim.unanswered else actions.FAILED, error=exc.message)
+                begun = bool(victim.sent) or victim.unanswered
+                victim.settle(
+                    actions.UNKNOWN if begun else actions.FAILED, why=why.NO_ANSWER if begun else why.NOT_TRIED, error=exc.message,
+                )
     return [dataclasses.replace(victim.action, touched=victim.touched) for victim in victims]
 
 
@@ -187,6 +179,13 @@ class _Victim:
         self.action = self.action.with_outcome(outcome, **detail)
         self.settled = True
 
+    def leave(self, now: Backend | None, *, protected: t.Sequence[str] = ()) -> None:
+        """It is alone from now on: what it does now is none of what it was chosen for, or must not be ended."""
+        said = {"error": "It was cancelled and does other work now."} if self.sent and not protected else {}
+        self.settle(
+            actions.MOVED_ON, why=why.PROTECTED if protected else why.NO_LONGER_MATCHES, now=_now(now), protected=list(protected), **said,
+        )
+
     def note(self, **detail: t.Any) -> None:
         self.action = dataclasses.replace(self.action, detail={**self.action.detail, **detail})
 
@@ -195,7 +194,7 @@ def _first_signal(look: Look, victim: _Victim, *, strategy: str, approved: t.Seq
     for attempt in range(RETRIES + 1):
         refusal = cancel_refused(victim.candidate)
         if strategy == CANCEL and refusal is not None:
-            victim.settle(actions.REFUSED, why="cancel_cannot_help", error=refusal)
+            victim.settle(actions.REFUSED, why=why.CANNOT_HELP, error=refusal)
             return
         signal = TERMINATE if strategy == TERMINATE or refusal is not None else CANCEL
         if _send(look, victim, signal, _first_demand(victim.candidate, signal), deadline) or victim.settled:
@@ -216,7 +215,7 @@ def _judge_anew(look: Look, victim: _Victim, *, approved: t.Sequence[str] | None
     found = look.select(backends).find(now)
     again = found.restricted(approved, verb=verb, resource=resource) if found else None
     if again is None or last:
-        victim.settle(actions.MOVED_ON, why="changed_before_the_signal", now=_now(now), protected=list(protections(now, look.policy)))
+        victim.leave(now, protected=protections(now, look.policy))
         return
     victim.candidate = again
     victim.note(judged_anew=True, now=_now(now))
@@ -224,9 +223,9 @@ def _judge_anew(look: Look, victim: _Victim, *, approved: t.Sequence[str] | None
 
 def _settle_gone_before(victim: _Victim, now: Backend | None) -> None:
     if now is None:
-        victim.settle(actions.NOT_NEEDED, why="gone_before_the_signal")
+        victim.settle(actions.NOT_NEEDED, why=why.GONE_ALREADY)
     else:
-        victim.settle(actions.PID_REUSED, now=_now(now))
+        victim.settle(actions.PID_REUSED, why=why.IDENTITY_CHANGED, now=_now(now))
 
 
 def _second_signal(look: Look, victim: _Victim, *, deadline: Deadline) -> None:
@@ -238,7 +237,7 @@ def _second_signal(look: Look, victim: _Victim, *, deadline: Deadline) -> None:
         if now is not None and state in (_RUNNING, _TRANSACTION_OPEN, _STILL_BLOCKS):
             protected = protections(now, look.policy)
             if protected or attempt == RETRIES:
-                victim.settle(actions.MOVED_ON, why="changed_after_the_cancel", now=_now(now), protected=list(protected))
+                victim.leave(now, protected=protected)
                 return
             if _send(look, victim, TERMINATE, _second_demand(victim.candidate, state, now), deadline) or victim.settled:
                 return
@@ -295,7 +294,7 @@ def _settle_cancelled(victim: _Victim, state: str, now: Backend | None) -> None:
         still_open = {"transaction_open": True} if _same_transaction(victim.candidate, now) else {}
         victim.settle(actions.DONE, by=CANCEL, now=_now(now), **still_open)
     elif state == _MOVED_ON:
-        victim.settle(actions.MOVED_ON, why="began_new_work_after_the_cancel", now=_now(now))
+        victim.leave(now)
 
 
 def _await_cancelled(look: Look, victims: t.Sequence[_Victim], deadline: Deadline, *, final: bool) -> None:
@@ -305,7 +304,7 @@ def _await_cancelled(look: Look, victims: t.Sequence[_Victim], deadline: Deadlin
         waiting = [victim for victim in victims if not victim.settled]
         if not waiting:
             return
-        over = deadline.left() <= 0
+        over = deadline.passed()
         backends = look.read()
         for victim in waiting:
             now = _same_process(victim.candidate.backend, backends)
@@ -321,10 +320,10 @@ def _await_cancelled(look: Look, victims: t.Sequence[_Victim], deadline: Deadlin
 def _settle_in_vain(look: Look, victim: _Victim, state: str, now: Backend) -> None:
     protected = protections(now, look.policy)
     if protected:
-        victim.settle(actions.MOVED_ON, why="changed_after_the_cancel", now=_now(now), protected=list(protected))
+        victim.leave(now, protected=protected)
         return
     still_open = {"transaction_open": True} if state == _TRANSACTION_OPEN else {}
-    victim.settle(actions.STILL_RUNNING, hint=_IN_VAIN[state], now=_now(now), **still_open)
+    victim.settle(actions.STILL_RUNNING, why=why.NOT_MEASURED, hint=_IN_VAIN[state], now=_now(now), **still_open)
 
 
 def _await_gone(look: Look, victims: t.Sequence[_Victim], deadline: Deadline) -> None:
@@ -338,12 +337,17 @@ def _await_gone(look: Look, victims: t.Sequence[_Victim], deadline: Deadline) ->
         for victim in waiting:
             if victim.candidate.backend.pid not in alive:
                 victim.settle(actions.GONE, by=TERMINATE, seconds=round(time.monotonic() - began, 3))
-        if deadline.left() <= 0:
+        if deadline.passed():
             break
         pause.sleep(deadline)
     for victim in victims:
         if not victim.settled:
-            victim.settle(actions.STILL_RUNNING, hint=RESTART_ONLY, seconds=round(time.monotonic() - began, 3))
+            victim.settle(actions.STILL_RUNNING, why=why.NOT_MEASURED, hint=FROZEN, seconds=round(time.monotonic() - began, 3))
+
+
+def out_of_time(deadline: Deadline) -> str:
+    """Why nothing more is begun."""
+    return f"max_seconds ({deadline.seconds:g}) were over"
 
 
 def alive_among(session: Session, backends: t.Sequence[Backend]) -> set[int]:
@@ -365,8 +369,8 @@ def still_waiting(session: Session, waiters: t.Sequence[Backend]) -> set[int]:
 
 def _send(look: Look, victim: _Victim, signal: str, demand: _Demand, deadline: Deadline) -> bool:
     """Send one signal if the session still is the one. False when it is not; a refusal settles the victim."""
-    if deadline.left() <= 0:
-        victim.settle(actions.FAILED, why="out_of_time", error=f"Not signalled: max_seconds ({deadline.seconds:g}) were over.")
+    if deadline.passed():
+        victim.settle(actions.FAILED, why=why.OUT_OF_TIME, error=out_of_time(deadline))
         return False
     sql, params = signal_sql(victim.candidate.backend, signal, demand, look=look)
     victim.unanswered = True
@@ -374,8 +378,11 @@ def _send(look: Look, victim: _Victim, signal: str, demand: _Demand, deadline: D
         rows = look.session.rows(sql, params)
     except StatementFailed as exc:
         victim.unanswered = exc.sqlstate != _NO_PRIVILEGE  # any other error may have come after the signal
-        outcome, hint = (actions.UNKNOWN, _MAY_BE_SENT) if victim.unanswered else (actions.NOT_PERMITTED, _PRIVILEGE_LOST)
-        victim.settle(outcome, error=exc.message, sqlstate=exc.sqlstate, signal=signal, hint=hint)
+        outcome, code, hint = (
+            (actions.UNKNOWN, why.NO_ANSWER, _MAY_BE_SENT) if victim.unanswered
+            else (actions.NOT_PERMITTED, why.NOT_PERMITTED, _PRIVILEGE_LOST)
+        )
+        victim.settle(outcome, why=code, error=exc.message, sqlstate=exc.sqlstate, signal=signal, hint=hint)
         return False
     victim.unanswered = False
     if not rows or not rows[0]["signalled"]:
@@ -503,7 +510,7 @@ class _Pause:
         self._seconds = 0.02
 
     def sleep(self, deadline: Deadline) -> None:
-        time.sleep(min(self._seconds, deadline.left()))
+        time.sleep(deadline.within(self._seconds))
         self._seconds = min(self._seconds * 1.5, 0.5)
 
 
@@ -516,7 +523,7 @@ def await_unblocked(session: Session, waiters: t.Sequence[Backend], *, deadline:
     pause, waiting, changed = _Pause(), {backend.pid for backend in waiters}, time.monotonic()
     pids = frozenset(waiting)
     try:
-        while waiting and deadline.left() > 0 and time.monotonic() - changed < quiet:
+        while waiting and not deadline.passed() and time.monotonic() - changed < quiet:
             left = still_waiting(session, waiters)
             if left != waiting:
                 waiting, changed = left, time.monotonic()

@@ -8,23 +8,25 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import typing as t
 
-from .._core import actions, findings
+from .._core import acting, actions, findings, why
+from .._core.acting import Done, Sight, answered, untouched
 from .._core.actions import Action, Approved
-from .._core.errors import IncidentError, LimitExceeded
-from .._core.limits import Budget
+from .._core.deadline import Deadline
+from .._core.errors import IncidentError
+from .._core.limits import Budget, Limit
 from .._core.plan import plan_hash
 from .activity import read_prepared, require_sight
 from .connection import APPLICATION_PREFIX, Session
 from .decisions.backends import Backend, PreparedTransaction
-from .decisions.protection import COMMIT_WAITS, PROVIDER_MARKS, PROVIDER_NOTES, SYNCHRONOUS_COMMIT, Policy, provider_of
+from .decisions.protection import COMMIT_WAITS, PROVIDER_MARKS, PROVIDER_NOTES, SYNCHRONOUS_COMMIT, UNTOLD, Policy, provider_of
 from .decisions.rules import DEFAULT_AGES, TRANSACTION, Rule
 from .decisions.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, cancel_refused
-from .prepared import ROLLBACK_PREPARED, Open, plan_rollbacks, roll_back, waiting_for_standby
-from .signals import Deadline, Look, act, acting_alone, await_unblocked
+from .prepared import ROLLBACK_PREPARED, identity_of, plan_rollbacks, roll_back, waiting_for_standby
+from .signals import Look, act, await_unblocked, out_of_time
+from .subject import Connect, OnServer
 
 #: How long released waiters are given to go on, one after the other: seconds.
 _UNBLOCK_PATIENCE = 3.0
@@ -65,20 +67,18 @@ class Request:
         return CANCEL if self.strategy == CANCEL else TERMINATE
 
 
-class ActionsFailed(IncidentError):
-    """Something was tried and did not work; the actions say which."""
-
-    kind = "actions_failed"
+#: A session that a rule chose, or a prepared transaction.
+Target = t.Union[Candidate, PreparedTransaction]
 
 
 def terminate_long_queries(
-    session: Session, request: Request, *, check_mode: bool, open_database: Open,
+    connect: Connect, request: Request, *, check_mode: bool, open_database: t.Callable[[Session, str], Session],
 ) -> tuple[dict[str, t.Any], IncidentError | None]:
     """Do what the request says, or in check mode only plan it.
 
     Args:
-        session: kept for the whole call.
-        open_database: opens a session in another database, for its prepared transactions.
+        connect: opens the session that is kept for the whole call.
+        open_database: opens another one in another database, for its prepared transactions.
 
     Returns:
         The module's result, and the error that must fail the task all the same.
@@ -86,51 +86,179 @@ def terminate_long_queries(
     Raises:
         Blind, Locked, StatementFailed, CannotReach: before anything was signalled.
     """
-    deadline = Deadline(request.max_seconds)
-    require_sight(session)
-    with contextlib.nullcontext() if check_mode else acting_alone(session):
-        return _look_and_act(session, request, check_mode=check_mode, open_database=open_database, deadline=deadline)
-
-
-def _look_and_act(
-    session: Session, request: Request, *, check_mode: bool, open_database: Open, deadline: Deadline,
-) -> tuple[dict[str, t.Any], IncidentError | None]:
-    look, facts = _prepare(session, request)
-    backends = look.read()
-    selection = look.select(backends)
-    prepared = read_prepared(session)
-    work = _plan(selection, prepared, request, instance=session.instance, resource=session.resource, backends=backends)
-
-    problem: IncidentError | None = None
-    allowance = request.budget.allowance(selection.population)
-    unblocked: set[int] | None = set()
-    if work.count > allowance:
-        work, problem = work.over_limit(), _too_many(work.count, allowance, selection, request.budget)
-    elif not check_mode:
-        work, unblocked = _carry_out(look, work, request, backends=backends, open_database=open_database, deadline=deadline)
-        problem = _failure(work.actions())
-    wrong = _findings(selection, prepared, work, facts, backends=backends, check_mode=check_mode)
-    return _result(
-        work, selection, prepared, request, wrong=wrong, facts=facts, unblocked=unblocked, session=session, check_mode=check_mode,
-    ), problem
+    subject = Sessions(connect, request, open_database)
+    done = acting.act(subject, approved=request.approved, check_mode=check_mode)
+    return _result(subject.seen, done, request, unblocked=subject.unblocked, session=subject.session), done.problem
 
 
 @dataclasses.dataclass(frozen=True)
-class _Work:
-    sessions: tuple[tuple[Candidate, Action], ...]
-    rollbacks: tuple[tuple[PreparedTransaction, Action], ...]
-    others: tuple[Action, ...]
+class Seen:
+    """One look: at the server, its sessions, and its prepared transactions."""
 
-    @property
-    def count(self) -> int:
-        return len(self.sessions) + len(self.rollbacks)
+    facts: t.Mapping[str, t.Any]
+    backends: tuple[Backend, ...]
+    selection: Selection
+    prepared: tuple[PreparedTransaction, ...]
 
-    def actions(self) -> list[Action]:
-        return [action for _candidate, action in self.sessions] + [action for _one, action in self.rollbacks] + list(self.others)
 
-    def over_limit(self) -> _Work:
-        refused = tuple(action.with_outcome(actions.REFUSED, why="limit_exceeded") for _what, action in (*self.sessions, *self.rollbacks))
-        return _Work((), (), refused + self.others)
+class Sessions(OnServer[Target]):
+    """The sessions and prepared transactions of one server.
+
+    Attributes:
+        seen: by look().
+        unblocked: pids of the waiters that went on; None when it could not be measured.
+    """
+
+    verbs = (CANCEL, TERMINATE, ROLLBACK_PREPARED)
+    noun, done = "sessions", "ended"
+    advice = "Look at the list; narrow the rules, or raise the limits if it is right."
+
+    def __init__(self, connect: Connect, request: Request, open_database: t.Callable[[Session, str], Session]) -> None:
+        super().__init__(connect)
+        self._request, self._open_database = request, open_database
+        if request.rollback_prepared:
+            self.noun = "sessions and prepared transactions"
+        self.seen: Seen
+        self._look: Look
+        self._deadline: Deadline
+        self._covered: dict[str, str] = {}
+        self.unblocked: set[int] | None = set()
+
+    def look(self) -> Sight[Target]:
+        self._deadline = Deadline(self._request.max_seconds)
+        self.seen = self.read()
+        selection = self.seen.selection
+        return Sight(
+            candidates=_candidates(self.seen, self._request, resource=self.resource), protected=selection.protected,
+            limits=(self._request.budget.limit(selection.population),),
+        )
+
+    def read(self) -> Seen:
+        """Look at the server.
+
+        Raises:
+            Blind: our role does not see the sessions of others.
+        """
+        require_sight(self.session)
+        self._look, facts = _prepare(self.session, self._request)
+        backends = self._look.read()
+        return Seen(facts, tuple(backends), self._look.select(backends), tuple(read_prepared(self.session)))
+
+    def permitted(self, candidate: acting.Candidate[Target], approved: t.AbstractSet[str]) -> acting.Candidate[Target] | None:
+        if not isinstance(candidate.target, Candidate):
+            return super().permitted(candidate, approved)
+        verb = self._request.verb
+        narrowed = candidate.target.restricted(approved, verb=verb, resource=self.resource)
+        if narrowed is None:
+            return None
+        first, *more = narrowed.ids(verb=verb, resource=self.resource)
+        self._covered.update(dict.fromkeys(more, first))
+        return candidate if narrowed.clocks == candidate.target.clocks else _of_session(narrowed, verb=verb, resource=self.resource)
+
+    def carry_out_all(self, candidates: t.Sequence[acting.Candidate[Target]]) -> t.Iterator[Action]:
+        """Signals for all first, since sessions that are held up by each other end together; then the prepared transactions."""
+        request, self.unblocked = self._request, None
+        done = act(
+            self._look, [(one.target, one.action) for one in candidates if isinstance(one.target, Candidate)], strategy=request.strategy,
+            approved=request.approved_ids, grace=request.grace, verify_timeout=request.verify_timeout, deadline=self._deadline,
+        )
+        yield from done
+        for one in candidates:
+            if isinstance(one.target, PreparedTransaction):
+                done.append(self._roll_back(one.target, one.action))
+                yield done[-1]
+        yield from self._measured(done, {one.action.id: _waiters(one.target) for one in candidates})
+
+    def _roll_back(self, one: PreparedTransaction, action: Action) -> Action:
+        late = self.too_late()
+        if late:
+            return untouched(action, why.OUT_OF_TIME, error=late)
+        return roll_back(self.session, one, action, open_database=lambda name: self._open_database(self.session, name))
+
+    def too_late(self) -> str:
+        return out_of_time(self._deadline) if self._deadline.passed() else ""
+
+    def _measured(self, done: t.Sequence[Action], waiters: t.Mapping[str, frozenset[int]]) -> t.Iterator[Action]:
+        """The same again, with how many of its waiters went on: whoever was touched, or may have been, may have let them go."""
+        touched = [action for action in done if action.was_touched is not False]
+        pids = {pid for action in touched for pid in waiters[action.id]}
+        waiting = [backend for backend in self.seen.backends if backend.pid in pids]
+        unblocked = self.unblocked = await_unblocked(self.session, waiting, deadline=self._deadline.part(_UNBLOCK_PATIENCE))
+        if unblocked is not None:
+            for action in touched:
+                yield dataclasses.replace(action, detail={**action.detail, "unblocked": len(waiters[action.id] & unblocked)})
+
+    def answer(self, one: Approved) -> Action:
+        if one.id in self._covered:
+            other = self._covered[one.id]
+            return answered(one, actions.NOT_NEEDED, why.ALREADY_SO, error="its session has another approved action", by=other)
+        if not one.verb:
+            return super().answer(one)
+        since = _prepared_since if one.verb == ROLLBACK_PREPARED else _session_since
+        return since(one, self.seen, self._request, resource=self.resource)
+
+    def told_over(self, limit: Limit, chosen: t.Sequence[acting.Candidate[Target]]) -> dict[str, t.Any]:
+        return {"candidates": len(chosen)}
+
+
+def _waiters(target: Target) -> frozenset[int]:
+    return target.waiters if isinstance(target, Candidate) else frozenset(target.blocks)
+
+
+def _candidates(seen: Seen, request: Request, *, resource: str) -> list[acting.Candidate[Target]]:
+    """The chosen sessions, then the prepared transactions, each with what would be done to it."""
+    found: list[acting.Candidate[Target]] = []
+    for candidate in seen.selection.candidates:
+        refusal = cancel_refused(candidate) if request.strategy == CANCEL else None
+        one = _of_session(candidate, verb=request.verb, resource=resource)
+        found.append(one if refusal is None else acting.Candidate(
+            candidate, one.action.with_outcome(actions.REFUSED, why=why.CANNOT_HELP, error=refusal)))
+    if request.rollback_prepared:
+        for transaction, action in plan_rollbacks(seen.prepared, resource=resource, min_age=request.prepared_min_age):
+            if waiting_for_standby(transaction, seen.backends):
+                action = action.with_outcome(actions.REFUSED, why=why.PROTECTED, protected=[SYNCHRONOUS_COMMIT], hint=COMMIT_WAITS)
+            found.append(acting.Candidate(transaction, action))
+    return found
+
+
+def _of_session(candidate: Candidate, *, verb: str, resource: str) -> acting.Candidate[Target]:
+    return acting.Candidate(candidate, candidate.action(verb=verb, resource=resource))
+
+
+def _session_since(one: Approved, seen: Seen, request: Request, *, resource: str) -> Action:
+    """What became of an approved session that is no candidate, or not by what was approved."""
+    pid, start, clock = (str(one.identity.get(key, "")) for key in ("pid", "backend_start", "clock"))
+    now = next((backend for backend in seen.backends if str(backend.pid) == pid), None)
+    if one.resource != resource:
+        return answered(one, actions.NOT_NEEDED, why.RESTARTED)
+    if now is None:
+        return answered(one, actions.NOT_NEEDED, why.GONE_ALREADY)
+    if now.backend_start != start:
+        return answered(one, actions.PID_REUSED, why.IDENTITY_CHANGED, now=now.describe())
+    reason = f"It was approved for its {clock} clock."
+    protected = next((list(spared.reasons) for spared in seen.selection.protected if spared.target.get("pid") == now.pid), [])
+    if protected:
+        return answered(one, actions.MOVED_ON, why.PROTECTED, reason=reason, now=now.describe(), protected=protected)
+    candidate = seen.selection.find(now)
+    if candidate is not None and one.verb != request.verb:
+        return answered(
+            one, actions.REFUSED, why.OPTION_OFF, reason=reason, error=f"strategy is {request.strategy}, which does not {one.verb}",
+            now=now.describe(),
+        )
+    refusal = cancel_refused(candidate) if candidate is not None and request.strategy == CANCEL else None
+    if candidate is not None and refusal and one.id in candidate.ids(verb=one.verb, resource=resource):
+        return answered(one, actions.REFUSED, why.CANNOT_HELP, reason=reason, error=refusal, now=now.describe())
+    return answered(one, actions.MOVED_ON, why.NO_LONGER_MATCHES, reason=reason, now=now.describe())
+
+
+def _prepared_since(one: Approved, seen: Seen, request: Request, *, resource: str) -> Action:
+    """What became of an approved prepared transaction that is no candidate. It outlives a restart of the server."""
+    if one.identity not in [identity_of(there) for there in seen.prepared]:
+        return answered(one, actions.NOT_NEEDED, why.GONE_ALREADY)
+    if not request.rollback_prepared:
+        return answered(one, actions.REFUSED, why.OPTION_OFF, error="rollback_prepared is off")
+    since = {"error": "the server was restarted since"} if one.resource != resource else {}
+    return answered(one, actions.MOVED_ON, why.NO_LONGER_MATCHES, **since)
 
 
 def _prepare(session: Session, request: Request) -> tuple[Look, dict[str, t.Any]]:
@@ -161,184 +289,32 @@ def _prepare(session: Session, request: Request) -> tuple[Look, dict[str, t.Any]
     }
 
 
-def _plan(
-    selection: Selection, prepared: t.Sequence[PreparedTransaction], request: Request, *, instance: str, resource: str,
-    backends: t.Sequence[Backend],
-) -> _Work:
-    chosen: list[tuple[Candidate, Action]] = []
-    others: list[Action] = []
-    for candidate in selection.candidates:
-        approved = candidate.restricted(request.approved_ids, verb=request.verb, resource=resource)
-        refusal = cancel_refused(candidate) if request.strategy == CANCEL else None
-        if approved is None:
-            others.append(candidate.action(verb=request.verb, resource=resource).with_outcome(actions.REFUSED, why="not_approved"))
-        elif refusal is not None:
-            others.append(approved.action(verb=request.verb, resource=resource).with_outcome(
-                actions.REFUSED, why="cancel_cannot_help", error=refusal))
-        else:
-            chosen.append((approved, approved.action(verb=request.verb, resource=resource)))
-    rollbacks: list[tuple[PreparedTransaction, Action]] = []
-    if request.rollback_prepared:
-        for one, action in plan_rollbacks(prepared, resource=resource, min_age=request.prepared_min_age):
-            if waiting_for_standby(one, backends):
-                others.append(action.with_outcome(actions.REFUSED, why=SYNCHRONOUS_COMMIT, hint=COMMIT_WAITS))
-            elif actions.is_approved([action.id], request.approved_ids):
-                rollbacks.append((one, action))
-            else:
-                others.append(action.with_outcome(actions.REFUSED, why="not_approved"))
-    listed = {identity for action in (*(a for _c, a in chosen), *(a for _o, a in rollbacks), *others) for identity in _all_ids(action)}
-    others.extend(_overtaken(request.approved or (), listed, selection, backends, instance=instance, resource=resource))
-    return _Work(tuple(chosen), tuple(rollbacks), tuple(others))
-
-
-def _all_ids(action: Action) -> list[str]:
-    return [action.id, *action.detail.get("ids", ())]
-
-
-def _overtaken(
-    approved: t.Sequence[Approved], listed: t.Collection[str], selection: Selection, backends: t.Sequence[Backend], *, instance: str,
-    resource: str,
-) -> list[Action]:
-    """What was approved for this server and is no candidate any more: gone, moved on, or somebody else's pid now."""
-    candidates = {(str(c.backend.pid), c.backend.backend_start) for c in selection.candidates}
-    by_pid = {str(backend.pid): backend for backend in backends}
-    found: list[Action] = []
-    for one in approved:
-        if one.id in listed:
-            continue
-        if not one.resource:
-            found.extend(_by_id_alone(one, instance=instance, resource=resource))
-            continue
-        if not one.resource.startswith(f"{instance}:"):
-            continue
-        if one.verb == ROLLBACK_PREPARED and one.resource == resource:
-            found.append(_gone(one, "approved", actions.NOT_NEEDED, "gone_already"))
-        if one.verb not in (CANCEL, TERMINATE) or not {"pid", "backend_start", "clock"} <= set(one.identity):
-            continue
-        pid, start = one.identity["pid"], one.identity["backend_start"]
-        if (str(pid), start) in candidates:
-            continue  # listed as itself: refused, or approved by another clock
-        now = by_pid.get(str(pid))
-        if one.resource != resource:
-            outcome, why = actions.NOT_NEEDED, "server_restarted"
-        elif now is None:
-            outcome, why = actions.NOT_NEEDED, "gone_already"
-        elif now.backend_start != start:
-            outcome, why = actions.PID_REUSED, "pid_reused"
-        else:
-            outcome, why = actions.MOVED_ON, "no_longer_matches"
-        found.append(_gone(
-            one, f"approved for its {one.identity['clock']} clock", outcome, why, target={"pid": pid, "backend_start": start},
-            now=now.describe() if now else None,
-        ))
-    return found
-
-
-def _by_id_alone(one: Approved, *, instance: str, resource: str) -> t.Iterator[Action]:
-    """The answer to an approved id of which nothing else is known, where it begins as those of this server do.
-
-    Whether its target is gone or does other work cannot be told apart then: both are left alone.
-    """
-    for verb in (CANCEL, TERMINATE, ROLLBACK_PREPARED):
-        if one.is_on(resource, verb=verb):
-            answer = actions.MOVED_ON, "no_longer_a_candidate"
-        elif one.is_on(f"{instance}:", verb=verb):
-            answer = actions.NOT_NEEDED, "server_restarted"
-        else:
-            continue
-        yield Action(
-            id=one.id, verb=verb, resource=resource, identity={}, target={}, reason="approved by its id", outcome=answer[0],
-            detail={"why": answer[1]},
-        )
-
-
-def _gone(one: Approved, reason: str, outcome: str, why: str, *, target: t.Mapping[str, t.Any] | None = None, **detail: t.Any) -> Action:
-    return Action(
-        id=one.id, verb=one.verb, resource=one.resource, identity=one.identity, target=target or {}, reason=reason, name=one.name,
-        outcome=outcome, detail={"why": why, **detail},
-    )
-
-
-def _carry_out(
-    look: Look, work: _Work, request: Request, *, backends: t.Sequence[Backend], open_database: Open, deadline: Deadline,
-) -> tuple[_Work, set[int] | None]:
-    done = act(
-        look, work.sessions, strategy=request.strategy, approved=request.approved_ids, grace=request.grace,
-        verify_timeout=request.verify_timeout, deadline=deadline,
-    )
-    rollbacks = [_roll_back(look.session, one, action, deadline, open_database) for one, action in work.rollbacks]
-    # Who was signalled, or may have been, may have let its waiters go, whatever its own outcome is.
-    touched: dict[str, set[int]] = {
-        **{a.id: set(c.waiters) for (c, _p), a in zip(work.sessions, done) if actions.was_touched(a.as_dict()) is not False},
-        **{a.id: set(one.blocks) for (one, _p), a in zip(work.rollbacks, rollbacks) if actions.was_touched(a.as_dict()) is not False},
-    }
-    waiters = [backend for backend in backends if any(backend.pid in pids for pids in touched.values())]
-    unblocked = await_unblocked(look.session, waiters, deadline=deadline.within(_UNBLOCK_PATIENCE))
-
-    def measured(action: Action) -> Action:
-        if action.id not in touched or unblocked is None:
-            return action
-        return dataclasses.replace(action, detail={**action.detail, "unblocked": len(touched[action.id] & unblocked)})
-
-    return _Work(
-        tuple((c, measured(a)) for (c, _p), a in zip(work.sessions, done)),
-        tuple((one, measured(a)) for (one, _p), a in zip(work.rollbacks, rollbacks)), work.others,
-    ), unblocked
-
-
-def _roll_back(session: Session, one: PreparedTransaction, action: Action, deadline: Deadline, open_database: Open) -> Action:
-    if deadline.left() <= 0:
-        late = action.with_outcome(actions.FAILED, why="out_of_time", error=f"Not tried: max_seconds ({deadline.seconds:g}) were over.")
-        return dataclasses.replace(late, touched=False)
-    return roll_back(session, one, action, open_database=open_database)
-
-
-def _too_many(count: int, allowance: int, selection: Selection, budget: Budget) -> LimitExceeded:
-    percent = f"max_percent {budget.max_percent:g}" if budget.max_percent is not None else "no max_percent"
-    return LimitExceeded(
-        f"{count} would be ended and only {allowance} may be: max_victims {budget.max_count}, {percent} of {selection.population} client "
-        f"sessions, {budget.spent} spent already. Nothing was signalled.",
-        hint="Look at the list; narrow the rules, or raise the limits if it is right.", candidates=count, allowance=allowance,
-    )
-
-
-def _failure(done: t.Sequence[Action]) -> ActionsFailed | None:
-    failed = actions.failed_actions(done)
-    if not failed:
-        return None
-    said = "; ".join(f"{action.verb} of {action.target.get('pid', action.target.get('gid'))}: {action.outcome}" for action in failed)
-    hints = [str(action.detail["hint"]) for action in failed if action.detail.get("hint")]
-    return ActionsFailed(f"{len(failed)} of {len(done)} actions did not work: {said}.", hint=hints[0] if hints else None)
-
-
 def _result(
-    work: _Work, selection: Selection, prepared: t.Sequence[PreparedTransaction], request: Request, *, wrong: t.Sequence[findings.Finding],
-    facts: t.Mapping[str, t.Any], unblocked: t.Collection[int] | None, session: Session, check_mode: bool,
+    seen: Seen, done: Done[Target], request: Request, *, unblocked: t.Collection[int] | None, session: Session,
 ) -> dict[str, t.Any]:
-    found = work.actions()
-    limits = request.budget.as_dict()
-    planned = sorted(action.id for what in (work.sessions, work.rollbacks) for _target, action in what)
-    signals = [signal for action in found for signal in action.detail.get("signals", ())]
-    tried = sum(1 for _one, action in work.rollbacks if not check_mode and action.outcome != actions.NOT_NEEDED)
-    judged = actions.result(found, check_mode=check_mode, limits=limits, protected=selection.protected)
+    limits, selection = request.budget.as_dict(), seen.selection
+    judged = done.as_result(limits=limits)
+    signals = [signal for action in done.actions for signal in action.detail.get("signals", ())]
+    rollbacks = [action for one, action in done.acted if isinstance(one.target, PreparedTransaction) and not done.check_mode]
     return {
         # What was begun and not answered may be done.
-        **judged, "changed": judged["changed"] or any(action.outcome == actions.UNKNOWN for action in found),
-        "findings": [finding.as_dict() for finding in wrong],
-        "plan_sha256": plan_hash({"": planned}, {"": limits}),
+        **judged, "changed": judged["changed"] or any(action.outcome == actions.UNKNOWN for action in done.actions),
+        "findings": [finding.as_dict() for finding in _findings(seen, done)],
+        "plan_sha256": plan_hash({"": sorted(action.id for _one, action in done.acted)}, {"": limits}),
         "population": selection.population, "waiters_before": len(selection.waiting),
         "waiters_unblocked": None if unblocked is None else len(unblocked),
-        "prepared_transactions": [one.describe() for one in prepared],
-        "executed": {"cancel": signals.count(CANCEL), "terminate": signals.count(TERMINATE), "rollback_prepared": tried},
-        "statements": session.statements, "provider": facts["provider"], "provider_note": facts["provider_note"], "server": facts["server"],
+        "prepared_transactions": [one.describe() for one in seen.prepared],
+        "executed": {
+            "cancel": signals.count(CANCEL), "terminate": signals.count(TERMINATE),
+            "rollback_prepared": sum(1 for action in rollbacks if action.was_touched is not False),
+        },
+        "statements": session.statements, **{key: seen.facts[key] for key in ("provider", "provider_note", "server")},
     }
 
 
-def _findings(
-    selection: Selection, prepared: t.Sequence[PreparedTransaction], work: _Work, facts: t.Mapping[str, t.Any], *,
-    backends: t.Sequence[Backend], check_mode: bool,
-) -> list[findings.Finding]:
+def _findings(seen: Seen, done: Done[Target]) -> list[findings.Finding]:
     """What stays wrong and is not ours to end."""
+    selection, prepared, facts = seen.selection, seen.prepared, seen.facts
     matched = {spared.target["pid"] for spared in selection.protected if spared.would_match}
     found = [
         findings.Finding(
@@ -350,12 +326,15 @@ def _findings(
         )
         for backend, reasons, behind in selection.protected_roots
     ]
-    handled = {one.gid for one, action in work.rollbacks if check_mode or action.outcome in actions.CHANGED_OUTCOMES}
+    handled = {
+        one.target.gid for one, action in done.acted
+        if isinstance(one.target, PreparedTransaction) and (done.check_mode or action.outcome in actions.CHANGED_OUTCOMES)
+    }
     found += [
         findings.Finding(
             check="prepared_transaction", status=findings.CRITICAL, observed=len(one.blocks), threshold=1, unit="sessions",
             subject=one.gid, detail=one.describe(),
-            hint=COMMIT_WAITS if waiting_for_standby(one, backends) else
+            hint=COMMIT_WAITS if waiting_for_standby(one, seen.backends) else
             "A prepared transaction blocks sessions and has no process to end. " + (
                 f"It belongs to the subscription {one.subscription} and is never rolled back: finish it on the publisher."
                 if one.subscription else "Its transaction manager must finish it, or set rollback_prepared."
@@ -363,7 +342,7 @@ def _findings(
         )
         for one in prepared if one.blocks and one.gid not in handled
     ]
-    found += _commits_that_wait(selection, prepared, work, backends=backends)
+    found += [*_commits_that_wait(seen, done.actions), *_untold(selection)]
     if any(spared.would_match and "not_permitted" in spared.reasons for spared in selection.protected) and not facts["may_signal_others"]:
         user = facts["server"]["user"].replace('"', '""')
         found.append(findings.Finding(
@@ -373,17 +352,33 @@ def _findings(
     return found
 
 
-def _commits_that_wait(
-    selection: Selection, prepared: t.Sequence[PreparedTransaction], work: _Work, *, backends: t.Sequence[Backend],
-) -> list[findings.Finding]:
+def _untold(selection: Selection) -> list[findings.Finding]:
+    """One finding about all whom no rule can judge, since the server does not track what they do."""
+    alone = ({UNTOLD}, {UNTOLD, "not_permitted"})
+    targets = [spared.target for spared in selection.protected if set(spared.reasons) in alone]
+    roles = sorted({str(target["user"]) for target in targets})
+    if not targets:
+        return []
+    quoted = [role.replace('"', '""') for role in roles[:_NAMED]]
+    return [findings.Finding(
+        check=UNTOLD, status=findings.WARNING, observed=len(targets), threshold=1, unit="sessions",
+        subject="role " + ", ".join(roles[:_NAMED]), detail={"pids": sorted(target["pid"] for target in targets), "roles": roles},
+        hint="track_activities is off for them: since when they do what cannot be seen, so no rule takes them. Run as a superuser, for the "
+        "sessions that they open from then on: " + " ".join(f'ALTER ROLE "{role}" SET track_activities = on;' for role in quoted),
+    )]
+
+
+def _commits_that_wait(seen: Seen, done: t.Sequence[Action]) -> list[findings.Finding]:
     """One finding about all who wait for the standby and would have been ended, or keep others waiting."""
+    selection = seen.selection
     behind = {backend.pid: waiters for backend, reasons, waiters in selection.protected_roots if SYNCHRONOUS_COMMIT in reasons}
     by_rule = {spared.target["pid"] for spared in selection.protected if spared.would_match and SYNCHRONOUS_COMMIT in spared.reasons}
-    late = {action.target["pid"] for action in work.actions() if SYNCHRONOUS_COMMIT in (action.detail.get("protected") or ())}
-    refused = {action.target.get("gid") for action in work.others if action.detail.get("why") == SYNCHRONOUS_COMMIT}
-    for one in prepared:
+    spared = [action for action in done if SYNCHRONOUS_COMMIT in (action.detail.get("protected") or ())]
+    late = {int(action.target["pid"]) for action in spared if action.verb != ROLLBACK_PREPARED}
+    refused = {action.target["gid"] for action in spared if action.verb == ROLLBACK_PREPARED}
+    for one in seen.prepared:
         if one.blocks or one.gid in refused:
-            behind.update(dict.fromkeys(waiting_for_standby(one, backends), frozenset(one.blocks)))
+            behind.update(dict.fromkeys(waiting_for_standby(one, seen.backends), frozenset(one.blocks)))
     pids = sorted({*behind, *by_rule, *late})
     if not pids:
         return []

@@ -179,6 +179,15 @@ def test_every_statement_runs(
     # Maintenance, and the snapshot.
     objects = [("analyze", TABLE), ("vacuum", TABLE), ("vacuum_analyze", TABLE), ("reindex", f"{TABLE}_pkey"), ("reindex", TABLE)]
     assert not maintain(server, *objects).get("failed")
+    # A rebuild that fails, and an object that is gone since it was planned.
+    server.execute("DROP TABLE IF EXISTS public.every_table; CREATE TABLE public.every_table (id int PRIMARY KEY)")
+    of_table = ("reindex", "public.every_table")
+    with faults.session(server, user="postgres", application="t-every-old") as old:
+        old.execute("BEGIN; SELECT * FROM public.every_table")
+        assert "DROP INDEX" in maintain(server, of_table, timeout="500ms")["hint"]
+    plan = maintain(server, of_table, check=True)
+    server.execute("DROP TABLE public.every_table")
+    assert [action["outcome"] for action in maintain(server, of_table, approved=plan["actions"])["actions"]] == ["not_needed"]
     taken = run_module("pg_snapshot", **login(server), spool=str(tmp_path / "spool"))
     assert not taken.get("failed"), taken
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signals import Deadline, act
+from ansible_collections.oncall.incident.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signals import act
 
 from demo import faults
 from demo.faults import Held

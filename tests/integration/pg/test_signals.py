@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
+from ansible_collections.oncall.incident.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.backends import Backend
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.protection import (
     BEGINS_BACKUP,
@@ -18,13 +19,14 @@ from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisi
     runs_utility,
 )
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.sessions import Candidate
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signals import Deadline, Look, act, acting_alone
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signals import Look, act, acting_alone
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.termination import terminate_long_queries
 
 from demo import faults
 from demo.postgres import Server
 from tests.integration.pg.health_support import make_role
 from tests.support.cutting import cutting
-from tests.support.terminating import look_at, open_session, rules_for, terminate
+from tests.support.terminating import look_at, open_session, request, rules_for, terminate
 
 from .conftest import Hold
 
@@ -54,7 +56,7 @@ def test_honest_new_work_is_left_alone(server: Server, hold: Hold) -> None:
         held.execute("COMMIT")
         held.execute("SELECT 1")
         action = signal_all(look, chosen)[held.pid]
-    assert (action.outcome, action.detail["why"], action.detail["now"]["state"]) == ("moved_on", "changed_before_the_signal", "idle")
+    assert (action.outcome, action.detail["why"], action.detail["now"]["state"]) == ("moved_on", "no_longer_matches", "idle")
     assert held.alive()
 
 
@@ -138,7 +140,7 @@ def test_a_session_that_ends_by_itself_is_no_change(server18: Server, hold: Hold
         held.close()
         assert held.wait_gone()
         action = signal_all(look, chosen)[held.pid]
-    assert (action.outcome, action.detail["why"]) == ("not_needed", "gone_before_the_signal")
+    assert (action.outcome, action.detail["why"]) == ("not_needed", "gone_already")
 
 
 def test_another_session_with_the_same_pid_is_not_signalled(server: Server, hold: Hold) -> None:
@@ -210,7 +212,7 @@ def test_new_work_between_cancel_and_terminate_is_left_alone(server: Server, hol
         session.rows = rows  # type: ignore[method-assign]
         action = signal_all(look, chosen)[held.pid]
     assert (action.outcome, action.detail["signals"]) == ("moved_on", ["cancel"])
-    assert (action.detail["why"], action.touched) == ("began_new_work_after_the_cancel", True)
+    assert (action.detail["why"], action.touched) == ("no_longer_matches", True)
     assert held.alive()
 
 
@@ -296,6 +298,35 @@ def test_a_rollback_without_an_answer_may_have_been_done(server18: Server) -> No
     faults.await_sql(server18, "SELECT NOT EXISTS (SELECT FROM pg_prepared_xacts WHERE gid = %s)", (gid,), what="what nobody heard of")
 
 
+@pytest.mark.parametrize(("moment", "again"), [
+    ("pg_catalog.format('ROLLBACK", False), ("ROLLBACK PREPARED 's_ends", False), ("pg_catalog.format('ROLLBACK", True),
+])
+def test_a_prepared_transaction_that_ends_before_the_rollback_is_left_alone(server18: Server, moment: str, again: bool) -> None:
+    gid = faults.prepared_transaction(server18, row=63, name="s_ends")
+    with open_session(server18) as session:
+        plain, ended = session.rows, []
+
+        def rows(sql: str, params: Any = None) -> Any:
+            if moment in sql and not ended:
+                ended.append(True)
+                server18.execute(f"COMMIT PREPARED '{gid}'")
+                if again:  # another one, by the same name
+                    faults.prepared_transaction(server18, row=63, name="s_ends")
+            return plain(sql, params)
+
+        session.rows = rows  # type: ignore[method-assign]
+        wanted = request(rules_for("nobody"), rollback_prepared=True, prepared_min_age=0.0)
+        result, problem = terminate_long_queries(
+            lambda: session, wanted, check_mode=False, open_database=lambda session, name: session,
+        )
+    [action] = result["actions"]
+    assert ended and (action["outcome"], action["detail"]["why"]) == ("not_needed", "gone_already")
+    assert problem is None and (result["changed"], result["executed"]["rollback_prepared"]) == (False, 0)
+    assert server18.execute("SELECT count(*) FROM pg_prepared_xacts WHERE gid = %s", (gid,)) == [(int(again),)]
+    if again:
+        server18.execute(f"ROLLBACK PREPARED '{gid}'")
+
+
 def test_the_next_task_is_not_refused_for_the_one_before(server18: Server) -> None:
     # The server ends a closed session when it comes to it: without an explicit release about one in ten was refused.
     for _ in range(100):
@@ -323,6 +354,9 @@ QUERIES = [
     "SELECT 1 /* incident:keep */",
     "/* team: x, INCIDENT:KEEP */ SELECT 1",
     "SELECT 'incident:keep'",
+    "-- incident:keep\nSELECT 1",
+    "SELECT 1 -- please: INCIDENT:keep",
+    "SELECT 1 -- of another line\n, 'incident:keep'",
     "/**/ /***/CREATE TABLE t ()",
     "(VACUUM)",
     "select 1 -- ; drop",

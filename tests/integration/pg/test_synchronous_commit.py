@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signals import Deadline, act
+from ansible_collections.oncall.incident.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signals import act
 
 from demo import faults
 from demo.faults import Held
@@ -163,7 +164,7 @@ def test_a_prepared_transaction_whose_commit_waits_is_not_rolled_back(waiting_se
     commit_prepared(waiting_server, held)
     faults.await_sql(waiting_server, WAITS, (held.pid,), what="the commit to wait")
     result = terminate(waiting_server, rules=rules_for("nobody"), rollback_prepared=True, min_transaction_age="0")
-    assert [(one["outcome"], one["detail"]["why"]) for one in result["actions"]] == [("refused", "synchronous_commit")]
+    assert [(one["outcome"], one["detail"]["why"]) for one in result["actions"]] == [("refused", "protected")]
     assert not result.get("failed") and result["executed"]["rollback_prepared"] == 0
     [finding] = result["findings"]
     assert (finding["check"], finding["status"], finding["detail"]["pids"]) == ("synchronous_commit", "critical", [held.pid])

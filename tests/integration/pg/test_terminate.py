@@ -23,6 +23,7 @@ from tests.support.terminating import (
     ANYTHING,
     MODULE,
     ROOTS,
+    answers,
     login,
     open_session,
     outcomes,
@@ -132,12 +133,18 @@ def _survive(server: Server, hold: Hold) -> None:
     assert spared[survivors["pg_dump"].pid]["would_match"] is True
 
 
-def test_a_session_can_ask_to_be_kept(server: Server, hold: Hold) -> None:
+@pytest.mark.parametrize("statement", ["SELECT 1 /* incident:keep */", "-- incident:keep\nSELECT 1"])
+def test_a_session_can_ask_to_be_kept(server: Server, hold: Hold, statement: str) -> None:
     held = hold(faults.session(server, application="t-keep"))
     held.execute("BEGIN")
-    held.execute("SELECT 1 /* incident:keep */")
+    held.execute(statement)
     result = terminate(server, rules=rules_for("t-keep"))
     assert (result["actions"], reasons(result, held)) == ([], ["keep_comment"])
+    # Only the last statement is seen: a session that is to be kept whatever it executes is so by its name.
+    held.execute("SELECT 1")
+    assert outcomes(terminate(server, check=True, rules=rules_for("t-keep"))) == {held.pid: "planned"}
+    named = terminate(server, rules=rules_for("t-keep"), protect_application_names=["pg_dump", "T-Keep"])
+    assert (named["actions"], reasons(named, held)) == ([], ["backup_tool"])
     assert held.alive()
 
 
@@ -200,6 +207,9 @@ def test_more_candidates_than_the_limit_and_nothing_is_signalled(server: Server,
         assert (result["failed"], result["error"], result["changed"]) == (True, "limit_exceeded", False)
         assert outcomes(result) == dict.fromkeys((one.pid for one in held), "refused")
         assert result["contract"] == "oncall.incident/actions/1"
+        assert set(result) - {"candidates", "allowance", "limit", "count", "msg", "error", "hint", "failed"} == set(
+            terminate(server, check=True, rules=rules_for("t-many")),
+        ), "all that was seen is in it"
     assert all(one.alive() for one in held)
 
 
@@ -262,7 +272,50 @@ def test_the_plan_of_a_server_that_was_restarted_finds_nothing(fresh_server: Ser
     fresh_server.restart()
     result = terminate(fresh_server, rules=rules_for("t-restart"), approved=planned(plan))
     assert outcomes(result) == {held.pid: "not_needed"}
-    assert result["actions"][0]["detail"]["why"] == "server_restarted"
+    assert result["actions"][0]["detail"]["why"] == "restarted"
+
+
+def test_each_approved_id_is_answered_where_nothing_could_be_begun(server18: Server, hold: Hold) -> None:
+    from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signals import take_lock
+
+    held = hold(faults.idle_in_transaction(server18, row=10, application="t-answers"))
+    plan = terminate(server18, check=True, rules=rules_for("t-answers"))
+    other = Action("terminate", "pg:1:1", {"pid": 1}, {}, "").as_dict()  # of another server
+    approved = {"rules": rules_for("t-answers"), "approved": [*planned(plan), other, "an id alone"]}
+    ids = [*planned_ids(plan), "an id alone"]
+    with open_session(server18) as first:
+        take_lock(first)
+        assert answers(terminate(server18, **approved)) == dict.fromkeys(ids, ("refused", "locked"))
+    server18.execute("DROP ROLE IF EXISTS t_answers; CREATE ROLE t_answers LOGIN IN ROLE pg_signal_backend")
+    blind = terminate(server18, **approved, login_user="t_answers")
+    assert (blind["error"], answers(blind)) == ("blind", dict.fromkeys(ids, ("failed", "not_tried")))
+    # Where the server cannot be asked which one it is, what was approved for any is answered.
+    away = terminate(server18, **approved, login_db="nowhere")
+    assert (away["error"], answers(away)) == ("no_such_database", dict.fromkeys([*ids, other["id"]], ("failed", "not_tried")))
+    assert held.alive()
+    done = answers(terminate(server18, **approved))
+    assert [done[key] for key in ids] == [("gone", None), ("moved_on", "no_longer_matches")] and other["id"] not in done
+
+
+def test_who_is_a_victim_by_another_clock_now_is_answered_by_the_approved_one(server18: Server, hold: Hold) -> None:
+    held = hold(faults.idle_in_transaction(server18, row=11, application="t-clock"))
+    by_state = rules_for("t-clock", min_query_age=None, min_transaction_age=None)
+    by_transaction = rules_for("t-clock", min_query_age=None, min_idle_in_transaction_age=None)
+    plan = terminate(server18, check=True, rules=by_state)
+    held.execute("SELECT 1")  # the same transaction, idle anew
+    result = terminate(server18, rules=by_transaction, approved=planned(plan))
+    [now] = [key for key in answers(result) if key not in planned_ids(plan)]
+    assert answers(result) == {now: ("refused", "not_approved"), planned_ids(plan)[0]: ("moved_on", "no_longer_matches")}
+    assert held.alive() and not result["changed"]
+
+
+def test_of_a_session_only_the_approved_clock_counts(server18: Server, hold: Hold) -> None:
+    held = hold(faults.idle_in_transaction(server18, row=12, application="t-second"))
+    plan = terminate(server18, check=True, rules=rules_for("t-second", min_query_age=None))
+    _first, second = plan["actions"][0]["detail"]["ids"]
+    result = terminate(server18, rules=rules_for("t-second"), approved=[second])
+    assert answers(result) == {second: ("gone", None)} and result["actions"][0]["detail"]["ids"] == [second]
+    assert held.wait_gone()
 
 
 # -- privileges -------------------------------------------------------------------------------------------------------
@@ -346,7 +399,7 @@ def test_cancel_alone_is_refused_where_it_cannot_help(server: Server, hold: Hold
     held = hold(faults.idle_in_transaction(server, application="t-cancel"))
     result = terminate(server, rules=rules_for("t-cancel"), strategy="cancel")
     action = result["actions"][0]
-    assert (action["outcome"], action["detail"]["why"]) == ("refused", "cancel_cannot_help")
+    assert (action["outcome"], action["detail"]["why"]) == ("refused", "cannot_help")
     assert held.alive()
 
 
@@ -444,10 +497,15 @@ def test_a_prepared_transaction_is_reported_and_rolled_back_only_on_request(serv
     assert [(one["gid"], one["blocks"]) for one in reported["prepared_transactions"]] == [(gid, [waiter.pid])]
     assert [one["subject"] for one in reported["findings"] if one["check"] == "prepared_transaction"] == [gid]
     plan = terminate(server, check=True, rules=ROOTS, rollback_prepared=True)
+    assert answers(terminate(server, rules=ROOTS, approved=planned(plan))) == {planned_ids(plan)[0]: ("refused", "option_off")}
+    late = terminate(server, rules=ROOTS, rollback_prepared=True, max_seconds="0")
+    assert (answers(late), late["changed"]) == ({planned_ids(plan)[0]: ("failed", "out_of_time")}, False)
     result = terminate(server, rules=ROOTS, rollback_prepared=True, approved=planned_ids(plan), login_db="template1")
     assert [(a["verb"], a["target"]["gid"], a["outcome"]) for a in result["actions"]] == [("rollback_prepared", gid, "done")]
     assert (result["changed"], result["waiters_unblocked"]) == (True, 1)
     assert server.execute("SELECT count(*) FROM pg_prepared_xacts") == [(0,)]
+    again = terminate(server, rules=ROOTS, rollback_prepared=True, approved=planned(plan))
+    assert (answers(again), again["changed"]) == ({planned_ids(plan)[0]: ("not_needed", "gone_already")}, False)
 
 
 def test_a_prepared_transaction_of_a_subscription_is_never_rolled_back(server15: Server) -> None:

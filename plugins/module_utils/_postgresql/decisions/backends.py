@@ -101,6 +101,11 @@ class Backend:
         return self.state in (IDLE_IN_TRANSACTION, IDLE_IN_TRANSACTION_ABORTED)
 
     @property
+    def untold(self) -> bool:
+        """The server does not track what it does (track_activities): it has no clocks, and no query that a filter could see."""
+        return self.is_client and self.state == DISABLED
+
+    @property
     def named(self) -> str:
         """The session in words: `pid 42 app@shop (checkout) from 192.0.2.4, idle in transaction`."""
         database = f"@{self.database}" if self.database else ""

@@ -38,7 +38,9 @@ UTILITY = (
     r"|security|truncate|vacuum|checkpoint)([^a-z0-9_]|$)"
 )
 BEGINS_BACKUP = r"(pg_backup_start|pg_start_backup)\s*\("
-KEEP = r"/\*[^*]*incident:keep"
+KEEP = r"(/\*[^*]*|--[^\n]*)incident:keep"
+#: Why a session is spared of which nobody knows what it does, and for how long.
+UNTOLD = "activity_not_tracked"
 #: Why a session is spared whose commit waits for its synchronous standby.
 SYNCHRONOUS_COMMIT = "synchronous_commit"
 #: What helps such a session, and why nothing that ends it does.
@@ -109,6 +111,7 @@ def _tests(backend: Backend, policy: Policy) -> t.Iterator[tuple[str, bool]]:
     # A cancel or a terminate ends the wait: the client is told of a commit that no standby has.
     yield SYNCHRONOUS_COMMIT, backend.waits_for_standby
     yield "keep_comment", bool(_KEEP.search(backend.query))
+    yield UNTOLD, backend.untold
     yield "not_permitted", backend.is_client and not backend.may_signal
 
 

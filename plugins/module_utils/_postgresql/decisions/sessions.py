@@ -12,7 +12,7 @@ import dataclasses
 import re
 import typing as t
 
-from ..._core.actions import Action, Spared, action_id, is_approved
+from ..._core.actions import Action, Spared, action_id
 from ..._core.durations import format_duration
 from .backends import Backend
 from .blocking import roots, waiting_behind, waits_of
@@ -45,10 +45,10 @@ class Candidate:
         """One action id per clock; the first stays first as time passes."""
         return [session_id(verb=verb, resource=resource, backend=self.backend, clock=clock) for clock in self.clocks]
 
-    def restricted(self, approved: t.Sequence[str] | None, *, verb: str, resource: str) -> Candidate | None:
+    def restricted(self, approved: t.Collection[str] | None, *, verb: str, resource: str) -> Candidate | None:
         """The candidate with its approved clocks only; None when none is."""
         ids = self.ids(verb=verb, resource=resource)
-        clocks = tuple(clock for clock, identity in zip(self.clocks, ids) if is_approved([identity], approved))
+        clocks = tuple(clock for clock, identity in zip(self.clocks, ids) if approved is None or identity in approved)
         return dataclasses.replace(self, clocks=clocks) if clocks else None
 
     def action(self, *, verb: str, resource: str) -> Action:

@@ -128,5 +128,8 @@ def test_the_module_documents_what_its_spec_says() -> None:
     pytest.importorskip("ansible")
     from ansible_collections.oncall.incident.plugins.modules import pg_terminate_long_queries as module
 
+    from ansible_collections.oncall.incident.plugins.doc_fragments.approved import ModuleDocFragment
+
     own = {name: spec for name, spec in module.argument_spec().items() if name not in connection_spec()}
-    assert documented(yaml.safe_load(module.DOCUMENTATION)["options"]) == specified(own)
+    texts = (module.DOCUMENTATION, ModuleDocFragment.DOCUMENTATION)
+    assert documented({name: option for text in texts for name, option in yaml.safe_load(text)["options"].items()}) == specified(own)
