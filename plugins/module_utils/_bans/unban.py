@@ -22,7 +22,7 @@ from .._firewall.decisions.packet_filter import Block
 from .._firewall.filters import Filters, read_filters
 from .._module.programs import Run
 from . import hold as holding
-from .daemons import Backend, Fail2ban, acting_alone
+from .daemons import Backend, Fail2ban, alone
 from .database import Stored, Unreadable
 from .decisions import unbanning
 from .decisions.replies import Ban
@@ -69,7 +69,7 @@ def unban(backend: Backend, wish: Wish, order: Order, *, run: Run, check_mode: b
     work.look()
     if check_mode:
         return work.plan(), None
-    with acting_alone(backend.server.path if isinstance(backend, Fail2ban) else "/etc/crowdsec"):
+    with alone(backend):
         work.act()
     return work.result(check_mode=False), work.problem()
 
@@ -175,7 +175,7 @@ class _Work:
         """Look at the daemon until it bans one again, or the window is over."""
         keys = {one.ban.key for one in chosen}
         jails = sorted({key[0] for key in keys})
-        end = time.monotonic() + (min(self.order.observe, self.backend.clock.left() / 2) if chosen else 0)
+        end = time.monotonic() + (min(self.order.observe, self.backend.clock.remaining() / 2) if chosen else 0)
         while True:
             now = self.backend.bans_again(jails) if jails else []
             self.gone |= keys - {ban.key for ban in now}
@@ -248,7 +248,7 @@ class _Work:
         """Read the packet filter, until it has followed the daemon or the time for that is over."""
         if not self.order.verify or not (chosen or self.selection.absent):
             return
-        end = time.monotonic() + min(self.backend.settles_within, self.backend.clock.left())
+        end = time.monotonic() + self.backend.clock.within(self.backend.settles_within)
         while True:
             self.filters = self._read_filters()
             by_span = _jails_by_span(self.after)
@@ -326,7 +326,7 @@ class _Work:
         try:
             server.ask("set", jail, "banip", entry)
             # The server writes its database some time after it has answered; a row that comes late would ban again at a restart.
-            end = time.monotonic() + min(2.0, self.backend.clock.left())
+            end = time.monotonic() + self.backend.clock.within(2.0)
             probe = Ban(jail, entry, None)
             while time.monotonic() < end and (jail, entry) not in self._stored([probe]):
                 time.sleep(0.05)
