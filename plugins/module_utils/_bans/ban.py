@@ -14,7 +14,7 @@ import time
 import typing as t
 
 from .._core import actions, why
-from .._core.acting import Candidate, Sight, Subject, act, answered, untouched
+from .._core.acting import Candidate, Sight, Subject, act, answered
 from .._core.actions import Action, Approved, Spared
 from .._core.addresses import Network, Span, canonical, read_network
 from .._core.errors import BadInput, IncidentError

@@ -17,7 +17,6 @@ import os
 import pickle
 import shutil
 import socket
-import time
 import typing as t
 
 from .._core.deadline import Deadline

