@@ -26,6 +26,7 @@ description:
 extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.mitigates
+  - oncall.incident.approved
 attributes:
   idempotent:
     support: full
@@ -135,12 +136,6 @@ options:
     description: How long one validation may take.
     type: str
     default: 30s
-  approved:
-    description:
-      - Action ids of an approved plan. Only these are carried out.
-      - Omitted means no restriction. An empty list allows nothing.
-    type: list
-    elements: str
 seealso:
   - module: oncall.incident.cert_expiry
 """
@@ -176,10 +171,14 @@ changed:
 actions:
   description:
     - C(renew_certificate) is C(done) when another certificate is in the file, it passed every check, and the server would take it. It is
-      C(failed) otherwise, with C(why) and whether C(files) are C(unchanged), C(restored), C(not restored) or C(in use) in its C(detail),
-      and fails the task.
+      C(failed) otherwise, with C(why), C(error) and whether C(files) are C(unchanged), C(restored), C(not restored) or C(in use) in its
+      C(detail), or C(unknown), and fails the task.
     - C(command_failed) in the C(detail) of one that is C(done) is what the command said that failed all the same.
-    - C(settle_renewal) finishes what a killed run left.
+    - C(settle_renewal) finishes what a killed run left. C(found) in the C(detail) of one that is C(done) is why what was left is not
+      served. A renewal waits for it, C(refused), when it is not C(done).
+    - There is one for each approved certificate that is not due any more. C(moved_on), with C(why), when another certificate is there by
+      now (C(identity_changed)), or when it is no longer due or named (C(no_longer_matches)).
+    - C(refused) are those that were not approved, that are over a limit, or that failed too often.
     - RV(actions[].detail) names the C(backup).
   returned: when the certificates could be read
   type: list
@@ -230,6 +229,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._certificate.renew
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal.locks import released
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal.reading import read
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal.renew import Bounds, Effects, renew
+from ansible_collections.oncall.incident.plugins.module_utils._core.acting import APPROVED_SPEC, read_approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
@@ -262,7 +262,7 @@ def argument_spec() -> dict[str, t.Any]:
         "backup_dir": {"type": "path", "default": "/var/lib/oncall-incident/certificates"},
         "timeout": {"type": "str", "default": "5m"},
         "validate_timeout": {"type": "str", "default": "30s"},
-        "approved": words,
+        "approved": APPROVED_SPEC,
     }
 
 
@@ -289,7 +289,7 @@ def main() -> None:
                 validate_timeout=parse_duration(params["validate_timeout"], name="validate_timeout"),
                 max_failures=params["max_failures"], failure_window=parse_duration(params["failure_window"], name="failure_window"),
             ),
-            approved=params["approved"], check_mode=module.check_mode,
+            approved=read_approved(params["approved"]), check_mode=module.check_mode,
         )
 
     leave(module, work)

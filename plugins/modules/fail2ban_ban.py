@@ -17,10 +17,13 @@ description:
     module), what O(never_ban) names, the host's own addresses, its gateways and name servers, the loopback, and what the jail ignores.
     Where neither a session nor O(never_ban) says who the operators are, nobody is banned and the module fails.
   - A connection to sshd that has not logged in is no session, since those who try passwords hold such connections.
+  - A ban whose rule is gone from the packet filter, since somebody flushed it, is lifted and made again, so that it is kept from then on.
+    That is done where the jail's action is one of fail2ban's that write rules on this host, and every packet filter could be read.
 extends_documentation_fragment:
   - oncall.incident.fail2ban
   - oncall.incident.attributes
   - oncall.incident.attributes.mitigates
+  - oncall.incident.approved
 options:
   addresses:
     description: Addresses and networks, in any spelling. Networks wider than /16 (IPv6 /32) are never banned.
@@ -69,12 +72,6 @@ options:
     elements: str
     choices: [auto, nftables, ipset, iptables, firewalld, hosts_deny, route]
     default: [auto]
-  approved:
-    description:
-      - Action ids of an approved plan. Only these are carried out.
-      - Omitted means no restriction. An empty list allows nothing.
-    type: list
-    elements: str
 notes:
   - Needs root on most hosts, for the socket as well as for the sessions of others.
 seealso:
@@ -102,7 +99,11 @@ changed:
   type: bool
 actions:
   description:
-    - One action per address. C(detail.state) is C(banned), C(already_banned), C(not_filtered) or C(not_banned); the last two fail the task.
+    - One action per address that is not spared, and one for each approved address that is. C(detail.state) is C(banned),
+      C(already_banned), C(not_filtered), C(not_banned), or C(not_measured) where the packet filter could not be read. The last three fail
+      the task; a C(planned) action that is C(not_filtered) is a ban that is to be made again.
+    - C(detail.why) says why in a word, such as C(protected) for an address that an operator has come from meanwhile, C(detail.error) in a
+      sentence.
   returned: when the daemon answered
   type: list
   elements: dict
@@ -127,7 +128,7 @@ limits:
 protected:
   description: >-
     Who was spared, and why. Reasons are C(operator), C(never_ban), C(own_address), C(gateway), C(resolver), C(ignored_by_jail),
-    C(loopback), C(special), C(too_wide) and C(private).
+    C(loopback), C(special), C(too_wide) and C(private), and C(over_limit) for those that O(over_limit=leave) left.
   returned: when the daemon answered
   type: list
   elements: dict
@@ -166,6 +167,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend, targets_of
 from ansible_collections.oncall.incident.plugins.module_utils._bans.ban import Order, ban
 from ansible_collections.oncall.incident.plugins.module_utils._bans.operators import named
+from ansible_collections.oncall.incident.plugins.module_utils._core.acting import APPROVED_SPEC, read_approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
@@ -187,7 +189,7 @@ def main() -> None:
             "never_ban": {"type": "list", "elements": "str", "default": []},
             "allow_private": {"type": "bool", "default": False},
             "verify": {"type": "list", "elements": "str", "choices": list(KINDS), "default": ["auto"]},
-            "approved": {"type": "list", "elements": "str"},
+            "approved": APPROVED_SPEC,
         },
         supports_check_mode=True,
     )
@@ -199,12 +201,13 @@ def main() -> None:
             targets=tuple(network for found in targets.values() for network in found), jail=params["jail"],
             seconds=None if params["bantime"] is None else parse_duration(params["bantime"], name="bantime"),
             budget=Budget(max_count=params["max_victims"], spent=params["spent"]), never_ban=tuple(named(params["never_ban"])),
-            allow_private=params["allow_private"], verify=tuple(params["verify"]), approved=params["approved"],
+            allow_private=params["allow_private"], verify=tuple(params["verify"]),
             leave_rest=params["over_limit"] == "leave",
         )
+        approved = read_approved(params["approved"])
         backend = open_backend(params)
         try:
-            return ban(backend, order, run=run, check_mode=module.check_mode)
+            return ban(backend, order, run=run, approved=approved, check_mode=module.check_mode)
         finally:
             backend.close()
 

@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - oncall.incident.fail2ban
   - oncall.incident.attributes
   - oncall.incident.attributes.mitigates
+  - oncall.incident.approved
 options:
   addresses:
     description:
@@ -95,12 +96,6 @@ options:
     description: For how long the daemon is watched afterwards, in case it bans again.
     type: str
     default: 3s
-  approved:
-    description:
-      - Action ids of an approved plan. Only these are carried out.
-      - Omitted means no restriction. An empty list allows nothing.
-    type: list
-    elements: str
 notes:
   - Needs root on most hosts, for the socket as well as for the packet filter.
   - The packet filter is that of the network namespace in which the module runs.
@@ -134,9 +129,12 @@ changed:
   type: bool
 actions:
   description:
-    - One action per ban, and one per address that nothing bans. C(detail.state) is C(unbanned), C(not_banned), C(covered_by),
+    - One action per ban, one per address that nothing bans, and one for each approved ban that is gone or is another one by now.
+      C(detail.state) is C(unbanned), C(not_banned), C(covered_by),
       C(still_filtered), C(banned_again), C(still_banned), C(still_in_database) or C(not_measured), where the jail's set could not be
       read; the last five fail the task.
+    - C(detail.why) says why in a word, C(detail.error) in a sentence. Without the hold that was asked for nothing is lifted
+      (C(not_tried)).
     - C(detail.ban) is the evidence of why. C(detail.also_blocked_by) lists rules of others that keep the address out.
   returned: when the daemon answered
   type: list
@@ -216,6 +214,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend, targets_of
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.unbanning import COVERINGS, REPORT, Wish
 from ansible_collections.oncall.incident.plugins.module_utils._bans.unban import Order, unban
+from ansible_collections.oncall.incident.plugins.module_utils._core.acting import APPROVED_SPEC, read_approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.filters import KINDS
@@ -240,7 +239,7 @@ def main() -> None:
             "repair": {"type": "bool", "default": False},
             "hold": {"type": "str"},
             "observe": {"type": "str", "default": "3s"},
-            "approved": {"type": "list", "elements": "str"},
+            "approved": APPROVED_SPEC,
         },
         supports_check_mode=True,
     )
@@ -253,9 +252,10 @@ def main() -> None:
             repair=params["repair"], hold=None if params["hold"] is None else parse_duration(params["hold"], name="hold"),
             client_command=tuple(params["client_command"] or ()),
         )
+        approved = read_approved(params["approved"])
         backend = open_backend(params)
         try:
-            return unban(backend, wish, order, run=run, check_mode=module.check_mode)
+            return unban(backend, wish, order, run=run, approved=approved, check_mode=module.check_mode)
         finally:
             backend.close()
 
@@ -274,7 +274,7 @@ def wish_from(params: t.Mapping[str, t.Any]) -> Wish:
     return Wish(
         targets=targets_of(params["addresses"], resolve=params["resolve"]), members_of=[one for found in members.values() for one in found],
         covering=params["covering"], max_entries=params["max_entries"], max_victims=params["max_victims"], spent=params["spent"],
-        confirm_all=params["confirm_all"], approved=params["approved"],
+        confirm_all=params["confirm_all"],
     )
 
 

@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.mitigates
+  - oncall.incident.approved
 options:
   addresses:
     description: Addresses and networks, IPv4 and IPv6, in any spelling.
@@ -45,12 +46,6 @@ options:
     description: How much of O(max_rules) this run has used already.
     type: int
     default: 0
-  approved:
-    description:
-      - Action ids of an approved plan. Only these are carried out.
-      - Omitted means no restriction. An empty list allows nothing.
-    type: list
-    elements: str
 seealso:
   - module: oncall.incident.firewall_trace
   - module: oncall.incident.fail2ban_unban
@@ -74,8 +69,10 @@ changed:
   type: bool
 actions:
   description:
-    - One action per rule. C(done) when the packet filter no longer has it, C(moved_on) when it was gone before we came, C(failed)
-      otherwise, which fails the task.
+    - One action per rule, and one for each approved rule that does not keep out O(addresses) any more. C(done) when the packet filter no
+      longer has it, C(not_needed) when it was gone before, C(moved_on) when it is another one by now, C(refused) when it was not
+      approved or with a limit exceeded, C(failed) or C(unknown) otherwise, which fails the task.
+    - C(detail.why) says why in a word, C(detail.error) what the packet filter said.
   returned: when the packet filter could be read
   type: list
   elements: dict
@@ -116,6 +113,7 @@ error:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.acting import APPROVED_SPEC, read_approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, parse_network
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
@@ -133,7 +131,7 @@ def main() -> None:
             "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
             "max_rules": {"type": "int", "default": 3},
             "spent": {"type": "int", "default": 0},
-            "approved": {"type": "list", "elements": "str"},
+            "approved": APPROVED_SPEC,
         },
         supports_check_mode=True,
     )
@@ -142,9 +140,12 @@ def main() -> None:
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
         wish = Wish(
             targets={text: [Span.of(parse_network(text))] for text in params["addresses"]}, ports=params["ports"],
-            protocol=params["protocol"], budget=Budget(max_count=params["max_rules"], spent=params["spent"]), approved=params["approved"],
+            protocol=params["protocol"], budget=Budget(max_count=params["max_rules"], spent=params["spent"]),
         )
-        return remove_rules(wish, read=lambda: read_filters([AUTO], run=run), run=run, check_mode=module.check_mode)
+        return remove_rules(
+            wish, read=lambda: read_filters([AUTO], run=run), run=run, approved=read_approved(params["approved"]),
+            check_mode=module.check_mode,
+        )
 
     leave(module, work)
 

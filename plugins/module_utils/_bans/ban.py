@@ -13,28 +13,26 @@ import os
 import time
 import typing as t
 
-from .._core import actions
+from .._core import actions, why
+from .._core.acting import Candidate, Sight, Subject, act, answered
+from .._core.actions import Action, Approved, Spared
 from .._core.addresses import Network, Span, canonical, read_network
-from .._core.errors import BadInput, IncidentError, LimitExceeded
+from .._core.errors import BadInput, IncidentError
 from .._core.limits import Budget
-from .._firewall.decisions.packet_filter import EXACT
+from .._firewall.decisions.packet_filter import EXACT, UNSEEN
 from .._firewall.filters import Filters, read_filters
 from .._module.programs import Run
 from . import operators
-from .daemons import GROUP, Backend, CrowdSec, Fail2ban, acting_alone
+from .client import CommandRefused
+from .daemons import GROUP, Backend, CrowdSec, Fail2ban, alone
 from .decisions import banning
 from .decisions.banning import Protected
 from .decisions.replies import Ban
 from .decisions.unbanning import known_jails
+from .health import FILTER_ACTIONS
 from .unban import MEASURE_SECONDS, POLL, iso
 
 DEFAULT_SECONDS = 4 * 3600.0
-
-
-class NotBanned(IncidentError):
-    """Somebody who was to be kept out is not."""
-
-    kind = "actions_failed"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,11 +54,12 @@ class Order:
     never_ban: tuple[Network, ...] = ()
     allow_private: bool = False
     verify: tuple[str, ...] = ("auto",)
-    approved: t.Optional[t.Sequence[str]] = None
     leave_rest: bool = False
 
 
-def ban(backend: Backend, order: Order, *, run: Run, check_mode: bool) -> tuple[dict[str, t.Any], IncidentError | None]:
+def ban(
+    backend: Backend, order: Order, *, run: Run, approved: t.Optional[t.Sequence[Approved]], check_mode: bool,
+) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
     """Ban, or in check mode only plan it.
 
     Returns:
@@ -69,44 +68,203 @@ def ban(backend: Backend, order: Order, *, run: Run, check_mode: bool) -> tuple[
     Raises:
         IncidentError: before anybody was banned.
     """
-    daemon, jails = backend.describe(), backend.jails()
-    seconds = order.seconds
-    if isinstance(backend, Fail2ban):
-        known_jails([order.jail], jails)
-        seconds = _seconds_of(backend, order)
-    else:
-        seconds = seconds or DEFAULT_SECONDS
-    before = backend.bans(jails)
-    protected = protected_now(backend, order, run=run)
-    protected.require_operator()
-    filters = read_filters(order.verify, run=run, jails=jails) if order.verify else None
-    work = _plan(order, before, protected, resource=backend.resource, seconds=seconds)
-    limits = order.budget.as_dict()
-    work = _limited(work, order)
-    after = before
-    if not check_mode and work.todo:
-        with acting_alone(backend.server.path if isinstance(backend, Fail2ban) else "/etc/crowdsec"):
-            # Somebody may have logged in since, and whoever has left is an operator still: both looks count. With the lock held
-            # nobody of ours changes the bans any more, so all that was decided is decided again.
-            protected = protected.union(protected_now(backend, order, run=run))
-            protected.require_operator()
-            before = after = backend.bans_again(backend.jails())
-            work = _limited(_plan(order, before, protected, resource=backend.resource, seconds=seconds), order)
-            if work.todo:
-                done, after, filters = _carry_out(backend, work, order, seconds=seconds, run=run, jails=jails)
-                work = dataclasses.replace(work, todo=tuple(zip((network for network, _action in work.todo), done)))
-    found = [action for _network, action in work.todo] + list(work.others)
-    result = {
-        **actions.result(found, check_mode=check_mode, limits=limits, protected=work.spared),
-        "before": _listed(before, order), "after": _listed(after, order), "backend": daemon,
-        "operators": sorted({canonical(one) for one in (*protected.operators, *order.never_ban)}),
-        "filters": {"read": filters.read if filters else [], "skipped_checks": [s.as_dict() for s in filters.skipped] if filters else []},
-    }
-    failed = actions.failed_actions(found)
-    if not failed:
-        return result, None
-    said = "; ".join(f"{action.target['address']} {action.detail.get('state') or action.outcome}" for action in failed[:5])
-    return result, NotBanned(f"Not kept out: {said}. {failed[0].detail.get('error', '')}".strip(), hint=failed[0].detail.get("hint"))
+    subject = _Attackers(backend, order, run)
+    done = act(subject, approved=approved, check_mode=check_mode)
+    return {**done.as_result(limits=order.budget.as_dict()), **subject.facts()}, done.problem
+
+
+class _Attackers(Subject[Network]):
+    """The addresses that were named, at one daemon."""
+
+    verbs = (banning.VERB,)
+    noun, done = "addresses", "banned"
+    advice = "Look at the list, name fewer, or raise max_victims."
+
+    def __init__(self, backend: Backend, order: Order, run: Run) -> None:
+        self._backend, self._order, self._run = backend, order, run
+        self.resource = backend.resource
+        self._daemon: dict[str, t.Any] = {}
+        self._jails: list[str] = []
+        self._seconds: t.Optional[float] = None
+        self._before: list[Ban] = []
+        self._after: list[Ban] = []
+        self._protected = Protected()
+        self._spared: dict[str, Spared] = {}
+        self._filters: t.Optional[Filters] = None
+
+    def alone(self) -> t.ContextManager[None]:
+        return alone(self._backend)
+
+    def look(self) -> Sight[Network]:
+        backend, order = self._backend, self._order
+        self._daemon, self._jails = backend.describe(), backend.jails()
+        if isinstance(backend, Fail2ban):
+            known_jails([order.jail], self._jails)
+            self._seconds = _seconds_of(backend, order)
+        else:
+            self._seconds = order.seconds or DEFAULT_SECONDS
+        self._before = self._after = backend.bans(self._jails)
+        # Before the packet filter, whose reading takes its time: whoever leaves meanwhile is an operator still.
+        self._protected = protected_now(backend, order, run=self._run)
+        self._protected.require_operator()
+        self._filters = read_filters(order.verify, run=self._run, jails=self._jails) if order.verify else None
+        candidates = [self._judged(network) for network in dict.fromkeys(order.targets)]
+        return Sight(
+            candidates=[one for one in candidates if one is not None], protected=tuple(self._spared.values()),
+            limits=(order.budget.limit(len(candidates)),),
+        )
+
+    def _judged(self, network: Network) -> t.Optional[Candidate[Network]]:
+        """An address with what would be done to it, None where it is spared."""
+        order = self._order
+        action = banning.action_for(network, jail=order.jail, resource=self.resource, seconds=self._seconds)
+        protects = banning.reasons(network, self._protected, allow_private=order.allow_private)
+        if protects:
+            self._spared[action.id] = banning.spared_for(network, protects)
+            return None
+        span = Span.of(network)
+        if all(ban.span != span or order.jail not in ("", ban.jail) for ban in self._before):
+            return Candidate(network, action)
+        if not self._is_let_through(span):
+            return Candidate(network, action.with_outcome(actions.NOT_NEEDED, why=why.ALREADY_SO, state=banning.ALREADY_BANNED))
+        reason = f"{order.jail} bans {canonical(network)}, and no packet filter on this host drops it."
+        return Candidate(network, dataclasses.replace(action, reason=reason, detail={**action.detail, "state": banning.NOT_FILTERED}))
+
+    def _is_let_through(self, span: Span) -> bool:
+        """Whether the packet filter surely has nothing against an address that the jail bans, though the jail's action writes there."""
+        if self._filters is None or self._filters.blind_for(span) or not isinstance(self._backend, Fail2ban):
+            return False
+        if any(block.matched in (EXACT, UNSEEN) for block in self._filters.blocks(span)):
+            return False
+        return any(name.startswith(FILTER_ACTIONS) for name in self._backend.server.texts(self._order.jail, "actions"))
+
+    def left_over(self, candidate: Candidate[Network]) -> t.Optional[Spared]:
+        return banning.spared_for(candidate.target, (banning.OVER_LIMIT,)) if self._order.leave_rest else None
+
+    def answer(self, one: Approved) -> Action:
+        entry, jail = str(one.identity.get("entry", "")), one.identity.get("jail", "")
+        network = read_network(entry)
+        if one.id in self._spared:
+            said = answered(one, actions.REFUSED, why.PROTECTED, error=f"it is spared: {', '.join(self._spared[one.id].reasons)}")
+        elif network is not None and any(ban.jail == jail and ban.span == Span.of(network) for ban in self._before):
+            said = answered(one, actions.NOT_NEEDED, why.ALREADY_SO, state=banning.ALREADY_BANNED)
+        else:
+            said = answered(one, actions.MOVED_ON, why.NO_LONGER_MATCHES, error="this call is not for it")
+        return dataclasses.replace(said, target={"address": entry, "jail": jail} if entry else {})
+
+    def carry_out_all(self, candidates: t.Sequence[Candidate[Network]]) -> t.Iterator[Action]:
+        # Whoever has logged in since is an operator too.
+        now = Protected(operators=tuple(operators.ssh_peers()))
+        self._protected = self._protected.union(now)
+        todo = []
+        for one in candidates:
+            if banning.reasons(one.target, now, allow_private=True)[:1] == (banning.OPERATOR,):
+                refused = dataclasses.replace(one.action, touched=False)
+                yield refused.with_outcome(actions.REFUSED, why=why.PROTECTED, error="an operator has logged in from it meanwhile")
+            else:
+                todo.append(one)
+        if todo:
+            yield from self._banned(todo)
+
+    def _banned(self, todo: t.Sequence[Candidate[Network]]) -> t.Iterator[Action]:
+        begun, trouble = self._tell(todo)
+        self._backend.clock.extend(MEASURE_SECONDS)
+        try:
+            if trouble is not None:
+                self._backend.reopen()
+            self._after = self._backend.bans_again(self._backend.jails())
+            self._filters = self._settled([one.target for one in todo])
+        except IncidentError as exc:
+            raise IncidentError((trouble or exc).message, hint="Run it again: it looks first.") from exc
+        there = {ban.span for ban in self._after if ban.jail == self._order.jail or not isinstance(self._backend, Fail2ban)}
+        for one in todo:
+            if Span.of(one.target) in there:
+                yield self._measured(one)
+            else:
+                yield self._not_banned(one, begun=canonical(one.target) in begun, trouble=trouble)
+
+    def _not_banned(self, one: Candidate[Network], *, begun: bool, trouble: t.Optional[IncidentError]) -> Action:
+        code = why.NOT_MEASURED
+        if trouble is not None and not begun:
+            code = why.OUT_OF_TIME if trouble.facts.get("reason") == "timeout" else why.NOT_TRIED
+        elif isinstance(trouble, CommandRefused):
+            code = why.TARGET_REFUSED
+        # A ban that was to be written again was lifted first.
+        touched = begun and one.action.detail.get("state") == banning.NOT_FILTERED
+        return dataclasses.replace(one.action, touched=touched).with_outcome(
+            actions.FAILED, why=code, state=banning.NOT_BANNED, error=trouble.message if trouble else "The daemon does not have it.",
+            hint="See the daemon's log.",
+        )
+
+    def _measured(self, one: Candidate[Network]) -> Action:
+        action = dataclasses.replace(one.action, touched=True)
+        if self._filters is None:
+            return action.with_outcome(actions.DONE, state=banning.BANNED, blocks=[])
+        span = Span.of(one.target)
+        found = self._filters.blocks(span)
+        blocks = [block.as_dict() for block in found if block.matched == EXACT]
+        if blocks:
+            return action.with_outcome(actions.DONE, state=banning.BANNED, blocks=blocks)
+        unseen = [block.set for block in found if block.matched == UNSEEN and block.jail in ("", self._order.jail)]
+        blind = f"the set {unseen[0]} cannot be read" if unseen else self._filters.blind_for(span)
+        if blind:
+            return action.with_outcome(
+                actions.UNKNOWN, why=why.NO_ANSWER, state=banning.NOT_MEASURED,
+                error=f"The daemon has the ban, and whether this host drops it is not known: {blind}.",
+                hint="Make it readable for this user, and run it again: it looks first.",
+            )
+        return action.with_outcome(
+            actions.FAILED, why=why.NOT_MEASURED, state=banning.NOT_FILTERED,
+            error="The daemon has the ban, and no packet filter on this host drops it.",
+            hint="See the daemon's log for its action. Where it filters elsewhere, set verify to an empty list.",
+        )
+
+    def _tell(self, todo: t.Sequence[Candidate[Network]]) -> tuple[set[str], t.Optional[IncidentError]]:
+        """Tell the daemon, in groups: whom it was told of, and what went wrong."""
+        backend, jail = self._backend, self._order.jail
+        begun: set[str] = set()
+        try:
+            if isinstance(backend, CrowdSec):
+                for one in todo:
+                    entry = canonical(one.target)
+                    backend.clock.need(doing="decisions add")
+                    begun.add(entry)
+                    backend.ban(entry, seconds=self._seconds or DEFAULT_SECONDS, reason=jail or "oncall.incident")
+            elif isinstance(backend, Fail2ban):
+                for start in range(0, len(todo), GROUP):
+                    group = todo[start:start + GROUP]
+                    backend.clock.need(doing="banip")
+                    begun |= {canonical(one.target) for one in group}
+                    # A ban whose rule is gone is lifted first, since the server does not write the rule of one that it has.
+                    again = [canonical(one.target) for one in group if one.action.detail.get("state") == banning.NOT_FILTERED]
+                    if again:
+                        backend.server.ask("set", jail, "unbanip", *again)
+                    backend.server.ask("set", jail, "banip", *(canonical(one.target) for one in group))
+        except IncidentError as exc:
+            return begun, exc
+        return begun, None
+
+    def _settled(self, networks: t.Sequence[Network]) -> t.Optional[Filters]:
+        """The packet filter, once it has followed the daemon or the time for that is over."""
+        if not self._order.verify:
+            return None
+        end = time.monotonic() + self._backend.clock.within(self._backend.settles_within)
+        while True:
+            filters = read_filters(self._order.verify, run=self._run, jails=self._jails)
+            if time.monotonic() >= end or all(filters.blocks(Span.of(network)) for network in networks):
+                return filters
+            time.sleep(POLL)
+
+    def facts(self) -> dict[str, t.Any]:
+        """What the result says beside the actions."""
+        filters = self._filters
+        return {
+            "before": _listed(self._before, self._order), "after": _listed(self._after, self._order), "backend": self._daemon,
+            "operators": sorted({canonical(one) for one in (*self._protected.operators, *self._order.never_ban)}),
+            "filters": {
+                "read": filters.read if filters else [], "skipped_checks": [one.as_dict() for one in filters.skipped] if filters else [],
+            },
+        }
 
 
 def protected_now(backend: Backend, order: Order, *, run: Run) -> Protected:
@@ -119,51 +277,6 @@ def protected_now(backend: Backend, order: Order, *, run: Run) -> Protected:
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-    todo: tuple[tuple[Network, actions.Action], ...]
-    others: tuple[actions.Action, ...]
-    spared: tuple[actions.Spared, ...]
-
-
-def _plan(order: Order, before: t.Sequence[Ban], protected: Protected, *, resource: str, seconds: float | None) -> _Plan:
-    there = {ban.span for ban in before if ban.jail == order.jail or not order.jail}
-    todo, others, spared = [], [], []
-    for network in dict.fromkeys(order.targets):
-        why = banning.reasons(network, protected, allow_private=order.allow_private)
-        action = banning.action_for(network, jail=order.jail, resource=resource, seconds=seconds)
-        if why:
-            spared.append(banning.spared_for(network, why))
-        elif Span.of(network) in there:
-            others.append(action.with_outcome(actions.NOT_NEEDED, state=banning.ALREADY_BANNED))
-        elif not actions.is_approved([action.id], order.approved):
-            others.append(action.with_outcome(actions.REFUSED, why="not_approved"))
-        else:
-            todo.append((network, action))
-    return _Plan(tuple(todo), tuple(others), tuple(spared))
-
-
-def _limited(work: _Plan, order: Order) -> _Plan:
-    """What the budget allows: the first ones, in the caller's order, where the rest may be left; who is left is spared by the limit.
-
-    Raises:
-        LimitExceeded: it is more, and leave_rest is off.
-    """
-    allowance = order.budget.allowance(len(work.todo))
-    if len(work.todo) <= allowance:
-        return work
-    if order.leave_rest:
-        left = tuple(banning.spared_for(network, ("over_limit",)) for network, _action in work.todo[allowance:])
-        return dataclasses.replace(work, todo=work.todo[:allowance], spared=(*work.spared, *left))
-    raise LimitExceeded(
-        f"{len(work.todo)} would be banned and {allowance} may be: max_victims {order.budget.max_count}, {order.budget.spent} spent "
-        "already. Nobody was banned.",
-        hint="Look at the list, name fewer, or raise max_victims.", count=len(work.todo), allowance=allowance,
-        limits=order.budget.as_dict(), contract=actions.ACTIONS_CONTRACT, protected=[spared.as_dict() for spared in work.spared],
-        actions=[action.with_outcome(actions.REFUSED, why="limit_exceeded").as_dict() for _network, action in work.todo],
-    )
-
-
 def _seconds_of(backend: Fail2ban, order: Order) -> float | None:
     """fail2ban has no ban time for one address: what the caller asks for must be what the jail has."""
     own = backend.server.number(order.jail, "bantime")
@@ -173,64 +286,6 @@ def _seconds_of(backend: Fail2ban, order: Order) -> float | None:
             hint="Leave bantime out, name a jail that has it, or use CrowdSec.", argument="bantime", jail_bantime=own,
         )
     return own
-
-
-def _carry_out(
-    backend: Backend, work: _Plan, order: Order, *, seconds: float | None, run: Run, jails: t.Sequence[str],
-) -> tuple[list[actions.Action], list[Ban], Filters | None]:
-    trouble = _tell(backend, [canonical(network) for network, _action in work.todo], order, seconds=seconds)
-    backend.clock.extend(MEASURE_SECONDS)
-    try:
-        if trouble is not None:
-            backend.reopen()
-        after = backend.bans_again(backend.jails())
-        filters = _settled(backend, work, order, run=run, jails=jails)
-    except IncidentError as exc:
-        said = (trouble or exc).message
-        return [action.with_outcome(actions.UNKNOWN, error=said) for _network, action in work.todo], [], None
-    there = {ban.span for ban in after if ban.jail == order.jail or not isinstance(backend, Fail2ban)}
-    done = []
-    for network, action in work.todo:
-        span = Span.of(network)
-        if span not in there:
-            done.append(dataclasses.replace(action, touched=False).with_outcome(
-                actions.FAILED, state=banning.NOT_BANNED, error=trouble.message if trouble else "The daemon does not have it.",
-                hint="See the daemon's log."))
-            continue
-        blocks = [block for block in filters.blocks(span) if block.matched == EXACT] if filters else []
-        if filters is not None and not blocks:
-            done.append(dataclasses.replace(action, touched=True).with_outcome(
-                actions.FAILED, state=banning.NOT_FILTERED, error="The daemon has the ban, and no packet filter on this host drops it.",
-                hint="See the daemon's log for its action. Where it filters elsewhere, set verify to an empty list."))
-        else:
-            done.append(action.with_outcome(actions.DONE, state=banning.BANNED, blocks=[block.as_dict() for block in blocks]))
-    return done, after, filters
-
-
-def _tell(backend: Backend, entries: t.Sequence[str], order: Order, *, seconds: float | None) -> IncidentError | None:
-    try:
-        if isinstance(backend, CrowdSec):
-            for entry in entries:
-                backend.ban(entry, seconds=seconds or DEFAULT_SECONDS, reason=order.jail or "oncall.incident")
-        elif isinstance(backend, Fail2ban):
-            for start in range(0, len(entries), GROUP):
-                backend.clock.need(doing="banip")
-                backend.server.ask("set", order.jail, "banip", *entries[start:start + GROUP])
-    except IncidentError as exc:
-        return exc
-    return None
-
-
-def _settled(backend: Backend, work: _Plan, order: Order, *, run: Run, jails: t.Sequence[str]) -> Filters | None:
-    """The packet filter, once it has followed the daemon or the time for that is over."""
-    if not order.verify:
-        return None
-    end = time.monotonic() + min(backend.settles_within, backend.clock.left())
-    while True:
-        filters = read_filters(order.verify, run=run, jails=jails)
-        if time.monotonic() >= end or all(filters.blocks(Span.of(network)) for network, _action in work.todo):
-            return filters
-        time.sleep(POLL)
 
 
 def _listed(bans: t.Sequence[Ban], order: Order) -> list[dict[str, t.Any]]:

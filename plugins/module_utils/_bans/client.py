@@ -17,9 +17,9 @@ import os
 import pickle
 import shutil
 import socket
-import time
 import typing as t
 
+from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
 from .._module.programs import MAX_OUTPUT, execute
 from .decisions import pickled
@@ -40,20 +40,12 @@ class CommandRefused(IncidentError):
     kind = "refused_by_server"
 
 
-class Clock:
-    """One deadline for all that is asked, in seconds from its making."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._end = time.monotonic() + seconds
+class Clock(Deadline):
+    """One deadline for all that is asked of a daemon."""
 
     def extend(self, seconds: float) -> None:
         """Allow some seconds from now on, for measuring what was begun."""
-        self._end = max(self._end, time.monotonic() + seconds)
-
-    def left(self) -> float:
-        """Seconds that are left, never negative."""
-        return max(self._end - time.monotonic(), 0.0)
+        self._end = max(self._end, self._clock() + seconds)
 
     def need(self, *, doing: str) -> float:
         """Seconds that are left.
@@ -61,11 +53,10 @@ class Clock:
         Raises:
             CannotReach: none are.
         """
-        left = self.left()
-        if left <= 0:
+        if self.passed():
             raise CannotReach(f"No answer within {self.seconds:g} s, at: {doing}.", hint="Raise timeout; see whether the server hangs.",
                               reason="timeout")
-        return left
+        return max(self.remaining(), 0.001)
 
 
 class Transport(t.Protocol):

@@ -8,8 +8,6 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 import platform
@@ -19,8 +17,9 @@ import typing as t
 
 from .._core.addresses import Span, read_network
 from .._core.durations import format_duration
-from .._core.errors import CannotReach, Locked
+from .._core.errors import CannotReach
 from .._core.excerpt import read_end
+from .._module.lock import acting_alone
 from .._module.programs import find, run
 from .client import Clock, Server
 from .database import MAX_LINES, Stored, Unkept, read_bans, tidy
@@ -41,6 +40,8 @@ class Backend(t.Protocol):
     name: str
     resource: str
     clock: Clock
+    #: The directory that everybody shares who acts on it; it need not be there.
+    shared: str
     #: Seconds within which the packet filter follows the daemon.
     settles_within: float
 
@@ -85,6 +86,7 @@ class Fail2ban:
         self.server = server
         self.clock = server.clock
         self.resource = f"fail2ban:{platform.node()}:{server.path}"
+        self.shared = os.path.dirname(server.path)
         self._logs: dict[str, list[str]] = {}
         self._own_log: str | None = None
 
@@ -114,7 +116,7 @@ class Fail2ban:
         for jail, listed in by_jail.items():
             for start in range(0, len(listed), GROUP):
                 part = listed[start:start + GROUP]
-                if self.clock.left() <= 0:
+                if self.clock.passed():
                     return told
                 self.server.ask("set", jail, "unbanip", *(ban.entry for ban in part))
                 told |= {ban.key for ban in part}
@@ -171,12 +173,13 @@ class CrowdSec:
         self._command = list(command) or ["cscli"]
         self.clock = clock
         self.resource = f"crowdsec:{platform.node()}"
+        self.shared = "/etc/crowdsec"
         self._seen: list[Ban] | None = None
         self._reasons: dict[str, str] = {}
 
     def describe(self) -> dict[str, t.Any]:
         """For results."""
-        ran = run([*self._command, "version"], seconds=self.clock.left())
+        ran = run([*self._command, "version"], seconds=self.clock.remaining())
         version = re.search(r"v?(\d+\.\d+\.\d+)", ran.out + ran.err)
         return {"name": self.name, "version": version[1] if version else "", "via": self._command[0], "notes": [],
                 "resource": self.resource}
@@ -199,7 +202,7 @@ class CrowdSec:
         told: set[tuple[str, str, str]] = set()
         self._seen = None
         for ban in bans:
-            if self.clock.left() <= 0:
+            if self.clock.passed():
                 break
             self._cscli(["decisions", "delete", "--id", ban.id])
             told.add(ban.key)
@@ -295,28 +298,15 @@ def _lines_about(path: str, spans: t.Mapping[Span, str]) -> t.Iterator[tuple[str
                 break
 
 
-@contextlib.contextmanager
-def acting_alone(path: str) -> t.Iterator[None]:
-    """Hold the host's lock for a daemon: two runs never act on it at once. Nothing is written for it.
+def alone(backend: Backend) -> t.ContextManager[None]:
+    """Nobody else of ours acts on a daemon meanwhile. Nothing is written for it.
 
-    Args:
-        path: a file or directory of the daemon's; its directory is locked.
+    Whoever reaches a daemon shares its directory, also from a container that has it mounted and shares no directory for locks.
 
     Raises:
-        Locked: somebody else holds it.
+        Locked: somebody else does.
     """
-    directory = path if os.path.isdir(path) else os.path.dirname(path) or "/"
-    while not os.path.isdir(directory):
-        directory = os.path.dirname(directory) or "/"
-    handle = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            raise Locked("Another run is banning or unbanning on this host.", hint="Wait for it, and look again.") from exc
-        yield
-    finally:
-        os.close(handle)
+    return acting_alone(backend.resource, by=backend.shared if os.path.isdir(backend.shared) else "")
 
 
 def has_crowdsec(command: t.Sequence[str]) -> bool:

@@ -162,7 +162,8 @@ def _rules(
         found.append(Finding(
             "ban_rules", status, observed=len(missing), threshold=1, unit="count", subject=jail,
             hint="Banned, and no rule drops them: the jail's action failed, or somebody flushed the packet filter. "
-                 "Reload the jail." if missing else "",
+                 f"fail2ban-client reload --restart {jail} writes them again; fail2ban_ban does so for the addresses that it is given."
+                 if missing else "",
             detail={"without_rule": [ban.entry for ban in missing[:_MAX_SHOWN]], "banned": len(own)},
         ))
     banned = {ban.span for ban in backend.bans(jails)}

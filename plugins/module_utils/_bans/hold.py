@@ -74,18 +74,16 @@ class Hold:
         }
 
 
-def check(seconds: float, count: int, *, run: Run, client_command: t.Sequence[str]) -> None:
+def check(seconds: float, *, run: Run, client_command: t.Sequence[str]) -> None:
     """Refuse a hold that could not be lifted again. It only reads.
 
     Raises:
-        BadInput: too long, too short or too many.
+        BadInput: too long or too short.
         HoldRefused: no timer can be made on this host.
     """
     if not MIN_SECONDS <= seconds <= MAX_SECONDS:
         raise BadInput(f"hold: {seconds:g} s is not between {MIN_SECONDS:g} s and {MAX_SECONDS / 3600:g} h.",
                        hint="Put what should be let in for longer into ignoreip of the configuration.", argument="hold")
-    if count > MAX_ENTRIES:
-        raise BadInput(f"hold: {count} entries are more than {MAX_ENTRIES}.", hint="Unban fewer at once.", argument="hold")
     said = run(["systemctl", "is-system-running"])
     state = (said.out or said.problem).strip().splitlines()[:1]
     if not state or state[0] not in _ALIVE:

@@ -13,20 +13,23 @@ import datetime
 import time
 import typing as t
 
-from .._core import actions
+from .._core import actions, why
+from .._core.acting import Candidate, Done, Sight, Subject, act, answered, failure, untouched
+from .._core.actions import Action, Approved
 from .._core.addresses import Span
-from .._core.errors import IncidentError
+from .._core.errors import IncidentError, LimitExceeded
 from .._core.findings import Skipped
+from .._core.limits import Limit
 from .._firewall.decisions.filter_repair import removal
 from .._firewall.decisions.packet_filter import Block
 from .._firewall.filters import Filters, read_filters
 from .._module.programs import Run
 from . import hold as holding
-from .daemons import Backend, Fail2ban, acting_alone
+from .daemons import Backend, Fail2ban, alone
 from .database import Stored, Unreadable
 from .decisions import unbanning
 from .decisions.replies import Ban
-from .decisions.unbanning import Absent, Chosen, Selection, StillShut, Wish
+from .decisions.unbanning import Absent, Chosen, Covered, Selection, Wish
 
 POLL = 0.25
 #: Measuring has a time of its own, since what was begun must be measured also when it took too long: seconds.
@@ -56,7 +59,12 @@ class Order:
     client_command: tuple[str, ...] = ()
 
 
-def unban(backend: Backend, wish: Wish, order: Order, *, run: Run, check_mode: bool) -> tuple[dict[str, t.Any], IncidentError | None]:
+_Target = t.Union[Chosen, Absent, Covered]
+
+
+def unban(
+    backend: Backend, wish: Wish, order: Order, *, run: Run, approved: t.Optional[t.Sequence[Approved]], check_mode: bool,
+) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
     """Do what the wish says, or in check mode only plan it.
 
     Returns:
@@ -65,20 +73,23 @@ def unban(backend: Backend, wish: Wish, order: Order, *, run: Run, check_mode: b
     Raises:
         IncidentError: before anything was changed.
     """
-    work = _Work(backend, wish, order, run)
-    work.look()
-    if check_mode:
-        return work.plan(), None
-    with acting_alone(backend.server.path if isinstance(backend, Fail2ban) else "/etc/crowdsec"):
-        work.act()
-    return work.result(check_mode=False), work.problem()
+    subject = _Bans(backend, wish, order, run, check_mode)
+    done = act(subject, approved=approved, check_mode=check_mode)
+    # Who is still shut out without a ban is no candidate where repair is off, and fails the task all the same.
+    problem = done.problem if isinstance(done.problem, LimitExceeded) else failure(done.actions)
+    return subject.result(done), problem
 
 
-class _Work:
-    """One call: what was there, what is to be done, what came of it."""
+class _Bans(Subject[_Target]):
+    """The bans that a wish is about: what was there, and what came of it."""
 
-    def __init__(self, backend: Backend, wish: Wish, order: Order, run: Run) -> None:
-        self.backend, self.wish, self.order, self.run = backend, wish, order, run
+    verbs = (unbanning.VERB,)
+    noun, done = "bans", "lifted"
+    advice = "Name fewer, or raise the limit."
+
+    def __init__(self, backend: Backend, wish: Wish, order: Order, run: Run, check_mode: bool) -> None:
+        self.backend, self.wish, self.order, self.run, self.check_mode = backend, wish, order, run, check_mode
+        self.resource = backend.resource
         self.daemon: dict[str, t.Any] = {}
         self.jails: list[str] = []
         self.all_jails: list[str] = []
@@ -88,80 +99,89 @@ class _Work:
         self.stored: dict[tuple[str, str], Stored] = {}
         self.lines: dict[tuple[str, str], list[str]] = {}
         self.skipped: list[Skipped] = []
-        self.done: list[actions.Action] = []
         self.after: list[Ban] = []
         self.hold: holding.Hold | None = None
         self.gone: set[tuple[str, str, str]] = set()
         self.touched = False
-        self.blind: IncidentError | None = None
 
-    def look(self) -> None:
-        """Read everything that decides; nothing is changed."""
+    def alone(self) -> t.ContextManager[None]:
+        return alone(self.backend)
+
+    def look(self) -> Sight[_Target]:
         self.daemon = self.backend.describe()
         self.all_jails = self.backend.jails()
         self.jails = unbanning.known_jails(self.order.jails, self.all_jails)
-        self.before = self.backend.bans(self.all_jails)
-        mine = [ban for ban in self.before if ban.jail in self.jails]
-        self.selection = unbanning.select(self.wish, mine)
-        refused = [
-            unbanning.action_for(one, resource=self.backend.resource).with_outcome(actions.REFUSED, why="limit_exceeded").as_dict()
-            for one in self.selection.chosen
-        ]
-        unbanning.check_limit(
-            self.wish, len(refused), contract=actions.ACTIONS_CONTRACT, actions=refused, limits=self.wish.limits(), protected=[],
-        )
+        self.before = self.after = self.backend.bans(self.all_jails)
+        self.selection = unbanning.select(self.wish, [ban for ban in self.before if ban.jail in self.jails])
         if self.order.verify:
             self.filters = self._read_filters()
         bans = [one.ban for one in self.selection.chosen] + [one.ban for one in self.selection.covered]
         self.stored = self._stored(bans)
         silent = [ban for ban in bans if not self._stored_lines(ban)][:_MAX_SEARCHED]
         self.lines = self.backend.lines(silent) if silent else {}
+        limits = list(self.wish.now())
         if self.order.hold is not None:
             if not isinstance(self.backend, Fail2ban):
                 raise holding.HoldRefused("hold: CrowdSec has no ignore list that ends by itself.", hint="Use cscli allowlists (1.6.8).")
-            holding.check(self.order.hold, len(self._held()), run=self.run, client_command=self.order.client_command)
+            holding.check(self.order.hold, run=self.run, client_command=self.order.client_command)
+            limits.append(Limit("hold", holding.MAX_ENTRIES, f"a hold is for {holding.MAX_ENTRIES} entries"))
+        found: list[Candidate[_Target]] = [
+            Candidate(one, self._with_evidence(one), uses={"max_entries": int(one.member)}) for one in self.selection.chosen
+        ]
+        found += [self._absent(one) for one in self.selection.absent]
+        found += [Candidate(one, unbanning.report_for(one, resource=self.resource)) for one in self.selection.covered]
+        return Sight(candidates=found, limits=tuple(limits))
 
-    def plan(self) -> dict[str, t.Any]:
-        """What check mode says."""
-        for _chosen, action in self._planned():
-            approved = actions.is_approved([action.id], self.wish.approved)
-            self.done.append(action if approved else action.with_outcome(actions.REFUSED, why="not_approved"))
-        for absent in self.selection.absent:
-            self.done.append(self._absent_planned(absent))
-        self.done += [unbanning.report_for(one, resource=self.backend.resource) for one in self.selection.covered]
-        self.after = self.before
-        return self.result(check_mode=True)
+    def told_over(self, limit: Limit, chosen: t.Sequence[Candidate[_Target]]) -> dict[str, t.Any]:
+        return {"max_entries": self.wish.max_entries} if limit.name == "max_entries" else {}
 
-    def act(self) -> None:
-        """Hold, lift, watch, measure, repair."""
-        allowed: list[tuple[Chosen, actions.Action]] = []
-        refused: list[actions.Action] = []
-        for chosen, action in self._planned():
-            if actions.is_approved([action.id], self.wish.approved):
-                allowed.append((chosen, action))
-            else:
-                refused.append(action.with_outcome(actions.REFUSED, why="not_approved"))
-        if self.order.hold is not None and isinstance(self.backend, Fail2ban):
-            held = self._held({c.ban.key for c, _a in allowed})
-            if held:
-                self.hold = holding.begin(
-                    self.backend.server, held, self.order.hold, run=self.run, client_command=self.order.client_command,
-                )
-                self.touched = bool(self.hold.entries)
-        told, trouble = self._tell([c.ban for c, _a in allowed])
+    def answer(self, one: Approved) -> Action:
+        entry, jail = str(one.identity.get("entry", one.identity.get("address", ""))), str(one.identity.get("jail", ""))
+        there = {unbanning.action_for(Chosen(ban, "", None, unbanning.BY_EXACT), resource=self.resource).id: ban for ban in self.before}
+        again = [ban.jail for ban in self.before if entry and entry in (ban.entry, str(ban.span)) and jail in ("", ban.jail)]
+        if one.id in there:
+            said = answered(one, actions.MOVED_ON, why.NO_LONGER_MATCHES, error="it is banned, and this call is not for it")
+        elif again:
+            said = answered(one, actions.MOVED_ON, why.IDENTITY_CHANGED, error=f"another ban is there by now: {', '.join(again)}")
+        else:
+            said = answered(one, actions.NOT_NEEDED, why.GONE_ALREADY, state=unbanning.NOT_BANNED)
+        target = {"address": entry, **{key: one.identity[key] for key in ("jail", "id") if key in one.identity}}
+        return dataclasses.replace(said, target=target if entry else {})
+
+    def carry_out_all(self, candidates: t.Sequence[Candidate[_Target]]) -> t.Iterator[Action]:
+        chosen = [(one.target, one.action) for one in candidates if isinstance(one.target, Chosen)]
+        try:
+            self._begin_hold([one for one, _action in chosen])
+        except IncidentError as exc:
+            # Nothing is lifted without the hold: it would be banned again at once.
+            for candidate in candidates:
+                yield untouched(candidate.action, why.NOT_TRIED, error=exc.message, hint=exc.hint)
+            return
+        yield from self._lifted(chosen) if chosen else ()
+        for candidate in candidates:
+            if isinstance(candidate.target, Absent):
+                yield self._repaired(candidate.target, candidate.action)
+
+    def _begin_hold(self, chosen: t.Sequence[Chosen]) -> None:
+        if self.order.hold is None or not isinstance(self.backend, Fail2ban) or not chosen:
+            return
+        self.hold = holding.begin(
+            self.backend.server, _held(chosen), self.order.hold, run=self.run, client_command=self.order.client_command,
+        )
+        self.touched = bool(self.hold.entries)
+
+    def _lifted(self, chosen: t.Sequence[tuple[Chosen, Action]]) -> list[Action]:
+        """Lift, watch, measure, repair."""
+        told, trouble = self._tell([one.ban for one, _action in chosen])
         self.backend.clock.extend(MEASURE_SECONDS + self.order.observe)
         try:
             if trouble is not None:
                 self.backend.reopen()
-            self._watch([c for c, _a in allowed])
-            states = self._measure(allowed, told, trouble)
-            states += [self._absent(one) for one in self.selection.absent]
+            self._watch([one for one, _action in chosen])
+            return self._measure(chosen, told, trouble)
         except IncidentError as exc:
-            said = (trouble or exc).message
-            states = [action.with_outcome(actions.UNKNOWN, error=said, hint="Run it again: it measures first.") for _c, action in allowed]
-            self.touched, self.blind = True, exc
-        self.done = [*states, *refused]
-        self.done += [unbanning.report_for(one, resource=self.backend.resource) for one in self.selection.covered]
+            self.touched = True
+            raise IncidentError((trouble or exc).message, hint="Run it again: it measures first.") from exc
 
     def _tell(self, bans: t.Sequence[Ban]) -> tuple[set[tuple[str, str, str]], IncidentError | None]:
         if not bans:
@@ -175,15 +195,15 @@ class _Work:
         """Look at the daemon until it bans one again, or the window is over."""
         keys = {one.ban.key for one in chosen}
         jails = sorted({key[0] for key in keys})
-        end = time.monotonic() + (min(self.order.observe, self.backend.clock.left() / 2) if chosen else 0)
+        end = time.monotonic() + min(self.order.observe, self.backend.clock.remaining() / 2)
         while True:
-            now = self.backend.bans_again(jails) if jails else []
+            now = self.backend.bans_again(jails)
             self.gone |= keys - {ban.key for ban in now}
             instead = self._instead([one.ban for one in chosen], now)
             if any(key in self.gone or one.key != key for key, one in instead.items()) or time.monotonic() >= end:
                 break
             time.sleep(POLL)
-        self.after = self._everything() if chosen else self.before
+        self.after = self._everything()
 
     def _everything(self) -> list[Ban]:
         return list(self.backend.bans_again(self.all_jails))
@@ -201,8 +221,8 @@ class _Work:
         return {key: one for key, one in found.items() if one is not None}
 
     def _measure(
-        self, allowed: t.Sequence[tuple[Chosen, actions.Action]], told: t.Collection[tuple[str, str, str]], trouble: IncidentError | None,
-    ) -> list[actions.Action]:
+        self, allowed: t.Sequence[tuple[Chosen, Action]], told: t.Collection[tuple[str, str, str]], trouble: IncidentError | None,
+    ) -> list[Action]:
         stored = self._stored([c.ban for c, _a in allowed])
         self._settle([c for c, _a in allowed])
         # Who is banned again, or still, is left alone: what would be taken out is the new ban's.
@@ -232,9 +252,8 @@ class _Work:
             ban_now = shut.get(ban.key)
             if ban_now is not None and ban.key not in told and ban.key not in self.gone:
                 said = trouble.message if trouble is not None else f"Not tried: the {self.backend.clock.seconds:g} s of timeout were over."
-                untold = dataclasses.replace(action, touched=False)
-                found.append(untold.with_outcome(
-                    actions.FAILED, state=unbanning.STILL_BANNED, why="out_of_time" if trouble is None else "error", error=said))
+                code = why.OUT_OF_TIME if trouble is None else why.TARGET_REFUSED
+                found.append(untouched(action.with_outcome(actions.FAILED, state=unbanning.STILL_BANNED), code, error=said))
                 continue
             left, also = self._blocks(ban.span, ban.jail, by_span)
             found.append(unbanning.measured(
@@ -246,9 +265,9 @@ class _Work:
 
     def _settle(self, chosen: t.Sequence[Chosen]) -> None:
         """Read the packet filter, until it has followed the daemon or the time for that is over."""
-        if not self.order.verify or not (chosen or self.selection.absent):
+        if not self.order.verify:
             return
-        end = time.monotonic() + min(self.backend.settles_within, self.backend.clock.left())
+        end = time.monotonic() + self.backend.clock.within(self.backend.settles_within)
         while True:
             self.filters = self._read_filters()
             by_span = _jails_by_span(self.after)
@@ -257,44 +276,38 @@ class _Work:
                 return
             time.sleep(POLL)
 
-    def _absent(self, one: Absent) -> actions.Action:
-        """A target that nothing bans: is it in the packet filter all the same, since an unban failed before?"""
-        report = unbanning.report_for(one, resource=self.backend.resource)
-        by_span = _jails_by_span(self.after)
-        left, also = self._blocks(one.span, "", by_span)
+    def _absent(self, one: Absent) -> Candidate[_Target]:
+        """A target that nothing bans. It may be in the packet filter all the same, since an unban failed before."""
+        report = unbanning.report_for(one, resource=self.resource)
+        left, also = self._blocks(one.span, "", _jails_by_span(self.before))
+        uses = {"max_entries": 0, "hold": 0}
         if not left:
-            return dataclasses.replace(report, detail={**report.detail, "also_blocked_by": [block.as_dict() for block in also]})
-        if not self.order.repair or not actions.is_approved([report.id], self.wish.approved):
-            return self._forgotten(report, left, also)
+            return Candidate(one, report.with_outcome(
+                actions.NOT_NEEDED, why=why.ALREADY_SO, state=unbanning.NOT_BANNED, also_blocked_by=[block.as_dict() for block in also],
+            ))
+        if self.order.repair:
+            detail = {**report.detail, "state": unbanning.STILL_FILTERED, "blocks": [block.as_dict() for block in left]}
+            return Candidate(one, dataclasses.replace(report, detail=detail), uses=uses)
+        shut = dataclasses.replace(report, touched=False)
+        return Candidate(one, _forgotten(shut, left, also).with_outcome(
+            actions.REFUSED if self.check_mode else actions.FAILED, why=why.OPTION_OFF,
+        ))
+
+    def _repaired(self, one: Absent, action: Action) -> Action:
+        """Take out what an unban of before left."""
+        left, _also = self._blocks(one.span, "", _jails_by_span(self.after))
+        if not left:
+            return dataclasses.replace(action, touched=False).with_outcome(actions.NOT_NEEDED, why=why.GONE_ALREADY)
         steps = self._repair(one.span, left[0].jail, str(one.span))
         self.filters = self._read_filters()
-        left, also = self._blocks(one.span, "", by_span)
+        left, also = self._blocks(one.span, "", _jails_by_span(self.after))
         if left:
-            return self._forgotten(report, left, also, steps)
+            return _forgotten(dataclasses.replace(action, touched=bool(steps)), left, also).with_outcome(
+                actions.FAILED, why=why.NOT_MEASURED, repaired=steps,
+            )
         self.touched = True
-        return report.with_outcome(
+        return action.with_outcome(
             actions.DONE, state=unbanning.UNBANNED, repaired=steps, also_blocked_by=[block.as_dict() for block in also])
-
-    def _absent_planned(self, one: Absent) -> actions.Action:
-        report = unbanning.report_for(one, resource=self.backend.resource)
-        left, also = self._blocks(one.span, "", _jails_by_span(self.before))
-        if not left:
-            return dataclasses.replace(report, detail={**report.detail, "also_blocked_by": [block.as_dict() for block in also]})
-        detail = {"state": unbanning.STILL_FILTERED, "blocks": [block.as_dict() for block in left]}
-        if not self.order.repair:
-            return report.with_outcome(actions.REFUSED, why="repair_is_off", hint="Set repair to take the left-over rule out.", **detail)
-        approved = actions.is_approved([report.id], self.wish.approved)
-        return report.with_outcome(actions.PLANNED if approved else actions.REFUSED, **detail)
-
-    def _forgotten(
-        self, report: actions.Action, left: t.Sequence[Block], also: t.Sequence[Block], steps: t.Sequence[str] = (),
-    ) -> actions.Action:
-        return dataclasses.replace(report, touched=bool(steps)).with_outcome(
-            actions.FAILED, state=unbanning.STILL_FILTERED, blocks=[block.as_dict() for block in left], repaired=list(steps),
-            also_blocked_by=[block.as_dict() for block in also],
-            error=f"Nothing bans it, and {left[0].where_text} still drops it: {left[0].rule}",
-            hint="Set repair, or remove the rule by hand: the daemon has forgotten it and never will.",
-        )
 
     def _repair(self, span: Span | None, jail: str, entry: str) -> list[str]:
         """Take out what an unban left, and give the steps; empty when there was nothing to do."""
@@ -326,7 +339,7 @@ class _Work:
         try:
             server.ask("set", jail, "banip", entry)
             # The server writes its database some time after it has answered; a row that comes late would ban again at a restart.
-            end = time.monotonic() + min(2.0, self.backend.clock.left())
+            end = time.monotonic() + self.backend.clock.within(2.0)
             probe = Ban(jail, entry, None)
             while time.monotonic() < end and (jail, entry) not in self._stored([probe]):
                 time.sleep(0.05)
@@ -335,21 +348,9 @@ class _Work:
             return f"ban and unban again in {jail}: {exc.message}"
         return f"ban and unban again in {jail}: done"
 
-    def _planned(self) -> list[tuple[Chosen, actions.Action]]:
-        return [(one, self._with_evidence(one)) for one in self.selection.chosen]
-
-    def _with_evidence(self, one: Chosen) -> actions.Action:
-        action = unbanning.action_for(one, resource=self.backend.resource)
+    def _with_evidence(self, one: Chosen) -> Action:
+        action = unbanning.action_for(one, resource=self.resource)
         return dataclasses.replace(action, detail={**action.detail, "ban": self._describe(one.ban, one.matched_by)})
-
-    def _held(self, keys: t.Collection[tuple[str, str, str]] | None = None) -> list[tuple[str, str]]:
-        """Which address each affected jail is to ignore: the one that was asked for, not the network that covered it."""
-        found: dict[tuple[str, str], None] = {}
-        for one in self.selection.chosen:
-            if keys is None or one.ban.key in keys:
-                asked = str(one.span) if one.span is not None and one.matched_by == unbanning.BY_COVERING else one.ban.entry
-                found[one.ban.jail, asked] = None
-        return list(found)
 
     def _read_filters(self) -> Filters:
         return read_filters(self.order.verify, run=self.run, jails=self.all_jails)
@@ -384,18 +385,18 @@ class _Work:
             "lines": list(known.lines or self.lines.get((ban.jail, ban.entry), ())), **({"id": ban.id} if ban.id else {}),
         }
 
-    def result(self, *, check_mode: bool) -> dict[str, t.Any]:
+    def result(self, done: Done[_Target]) -> dict[str, t.Any]:
         """The module's result."""
         concerned = {one.ban.key: one.matched_by for one in self.selection.chosen}
         concerned.update({one.ban.key: unbanning.BY_COVERING for one in self.selection.covered if one.ban.key not in concerned})
         instead = self._instead([ban for ban in self.before if ban.key in concerned], self.after)
         there = {ban.key for ban in instead.values()}
-        gone = [] if check_mode else [one.ban.key for one in self.selection.chosen if one.ban.key not in instead]
-        said = actions.result(self.done, check_mode=check_mode, limits=self.wish.limits())
-        if not check_mode:
-            said["changed"] = said["changed"] or bool(gone) or self.touched or bool(self.gone)
+        acted = [one.target.ban.key for one, _action in done.acted if isinstance(one.target, Chosen)]
+        gone = [] if done.check_mode else [key for key in acted if key not in instead]
+        said = done.as_result(limits=self.wish.limits())
         return {
             **said,
+            "changed": said["changed"] or (not done.check_mode and (bool(gone) or self.touched or bool(self.gone))),
             "before": [self._describe(ban, concerned[ban.key]) for ban in self.before if ban.key in concerned],
             "after": [
                 self._describe(ban, concerned.get(ban.key, unbanning.BY_EXACT)) for ban in self.after if ban.key in there
@@ -415,18 +416,23 @@ class _Work:
             "banned_after": sum(ban.jail == name for ban in self.after),
         }
 
-    def problem(self) -> IncidentError | None:
-        """What must fail the task."""
-        failed = actions.failed_actions(self.done)
-        if not failed:
-            return self.blind
-        first = failed[0]
-        said = "; ".join(
-            f"{action.target['address']} {action.detail.get('state') or action.outcome}"
-            + (f" ({action.target['jail']})" if action.target.get("jail") else "") for action in failed[:5]
-        )
-        more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
-        return StillShut(f"Not let in: {said}{more}. {first.detail.get('error', '')}".strip(), hint=first.detail.get("hint"))
+
+def _held(chosen: t.Sequence[Chosen]) -> list[tuple[str, str]]:
+    """Which address each affected jail is to ignore: the one that was asked for, not the network that covered it."""
+    return list(dict.fromkeys(
+        (one.ban.jail, str(one.span) if one.span is not None and one.matched_by == unbanning.BY_COVERING else one.ban.entry)
+        for one in chosen
+    ))
+
+
+def _forgotten(action: Action, left: t.Sequence[Block], also: t.Sequence[Block]) -> Action:
+    """What to say of a target that nothing bans and that is dropped all the same; its outcome is the caller's."""
+    error = f"Nothing bans it, and {left[0].where_text} still drops it: {left[0].rule}"
+    hint = "Set repair, or remove the rule by hand: the daemon has forgotten it and never will."
+    return dataclasses.replace(action, detail={
+        **action.detail, "state": unbanning.STILL_FILTERED, "blocks": [block.as_dict() for block in left], "error": error, "hint": hint,
+        "also_blocked_by": [block.as_dict() for block in also],
+    })
 
 
 def _jails_by_span(bans: t.Iterable[Ban]) -> dict[Span, set[str]]:

@@ -182,9 +182,10 @@ class Subject(t.Generic[Target]):
         return {}
 
 
-def untouched(action: Action, code: str, *, error: str = "") -> Action:
+def untouched(action: Action, code: str, *, error: str = "", hint: t.Optional[str] = None) -> Action:
     """An action that was to be done and was not even begun."""
-    return dataclasses.replace(action, touched=False).with_outcome(FAILED, why=code, **({"error": error} if error else {}))
+    said = {"error": error, "hint": hint or ""}
+    return dataclasses.replace(action, touched=False).with_outcome(FAILED, why=code, **{key: text for key, text in said.items() if text})
 
 
 def unanswered(action: Action, error: str, *, hint: t.Optional[str] = None) -> Action:

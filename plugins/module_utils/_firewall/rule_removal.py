@@ -8,31 +8,26 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
-import os
 import platform
 import typing as t
 
-from .._core import actions
-from .._core.addresses import Span
-from .._core.errors import IncidentError, LimitExceeded, Locked
+from .._core import actions, why
+from .._core.acting import Candidate, Sight, Subject, act, answered, untouched
+from .._core.actions import Action, Approved, Spared
+from .._core.addresses import Span, read_network
+from .._core.errors import IncidentError
 from .._core.limits import Budget
+from .._module.lock import acting_alone
 from .._module.programs import Run
-from .decisions.packet_filter import Block
+from .decisions.packet_filter import EXACT, Block
 from .decisions.rule_removal import Remedy, remedy
 from .filters import Filters
 
 VERB = "remove_rule"
-#: flock(2) on it tells runs apart that act on the same packet filter: each network namespace has its own (namespaces(7)).
-_LOCK = "/proc/self/ns/net"
-
-
-class RulesRemain(IncidentError):
-    """Rules that were to be removed are still there."""
-
-    kind = "actions_failed"
+#: What tells packet filters apart: each network namespace has its own (namespaces(7)). Two on one host must not wait for each other,
+#: and containers that share one must, though they share no directory for locks. flock(2) on this file does both.
+_SHARED = "/proc/self/ns/net"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,18 +38,17 @@ class Wish:
         targets: each address as it was written, and what it means.
         ports: destination ports that matter; none is every one.
         protocol: of the ports.
-        approved: action ids of a plan, None for no restriction.
     """
 
     targets: t.Mapping[str, t.Sequence[Span]]
     ports: t.Sequence[int]
     protocol: str
     budget: Budget
-    approved: t.Optional[t.Sequence[str]] = None
 
 
 #: A block without its place in the chain, which moves when another rule goes.
 _Key = tuple[str, str, str, str, str, str, str]
+_IDENTITY = ("where", "family", "table", "chain", "handle", "rule", "source")
 
 
 @dataclasses.dataclass
@@ -65,83 +59,121 @@ class _Found:
     copies: int = 1
 
 
-@contextlib.contextmanager
-def _alone(check_mode: bool) -> t.Iterator[None]:
-    """Nobody else of ours removes rules of this packet filter meanwhile; check mode only reads."""
-    if check_mode:
-        yield
-        return
-    handle = os.open(_LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            raise Locked("Another run is removing rules on this host.", hint="Wait for it, and look again.") from exc
-        yield
-    finally:
-        os.close(handle)
-
-
-def remove_rules(wish: Wish, *, read: t.Callable[[], Filters], run: Run, check_mode: bool) -> tuple[dict[str, t.Any], IncidentError | None]:
+def remove_rules(
+    wish: Wish, *, read: t.Callable[[], Filters], run: Run, approved: t.Optional[t.Sequence[Approved]], check_mode: bool,
+) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
     """Remove what drops these addresses and nobody else; everything else that keeps them out is spared, with the reason.
 
     Args:
         read: reads the packet filters as they are now.
         run: runs a program.
 
+    Returns:
+        The result, and the problem that fails the task.
+
     Raises:
-        LimitExceeded: more rules than the budget allows, each copy of one counted; none was removed.
-        Blind: the packet filters cannot be read.
+        Blind: the packet filters cannot be read; none was removed.
         Locked: another run removes rules here.
     """
-    with _alone(check_mode):
-        return _remove(wish, read=read, run=run, check_mode=check_mode)
+    subject = _Rules(wish, read, run)
+    done = act(subject, approved=approved, check_mode=check_mode)
+    return {
+        **done.as_result(limits={"max_rules": wish.budget.max_count}),
+        "blocks": [{**one.block.as_dict(), "address": one.asked, "remedy": one.cure.advice} for one in subject.found.values()],
+    }, done.problem
 
 
-def _remove(wish: Wish, *, read: t.Callable[[], Filters], run: Run, check_mode: bool) -> tuple[dict[str, t.Any], IncidentError | None]:
-    filters = read()
-    found = _blocks(wish, filters)
-    spared = [
-        actions.Spared(
-            target={"address": one.asked, "where": one.block.where_text, "rule": one.block.rule},
-            reasons=(one.cure.why_not, one.cure.advice), would_match=True, name=_named(one),
+class _Rules(Subject[_Key]):
+    """The rules, entries and routes of this network namespace that keep addresses out."""
+
+    verbs = (VERB,)
+    noun, done = "rules", "removed"
+    advice = "Name fewer addresses, or raise max_rules."
+
+    def __init__(self, wish: Wish, read: t.Callable[[], Filters], run: Run) -> None:
+        self._wish, self._read, self._run = wish, read, run
+        self.resource = _resource()
+        self.found: dict[_Key, _Found] = {}
+        self._filters = Filters([], [], [])
+
+    def alone(self) -> t.ContextManager[None]:
+        return acting_alone(self.resource, by=_SHARED)
+
+    def look(self) -> Sight[_Key]:
+        self._filters = self._read()
+        self.found = _blocks(self._wish, self._filters)
+        wanted = {key: one for key, one in self.found.items() if one.cure.argv}
+        count = sum(one.copies for one in wanted.values())
+        return Sight(
+            candidates=[Candidate(key, _action(key, one), uses={"max_rules": one.copies}) for key, one in wanted.items()],
+            protected=tuple(_spared(one) for one in self.found.values() if not one.cure.argv),
+            limits=(self._wish.budget.limit(count, name="max_rules"),),
         )
-        for one in found.values() if not one.cure.argv
-    ]
-    wanted = {key: one for key, one in found.items() if one.cure.argv}
-    count = sum(one.copies for key, one in wanted.items() if actions.is_approved([_action(key, one).id], wish.approved))
-    allowance = wish.budget.allowance(count)
-    if count > allowance:
-        raise LimitExceeded(
-            f"{count} rules would be removed and {allowance} may be: max_rules {wish.budget.max_count}, {wish.budget.spent} spent "
-            "already. Nothing was changed.",
-            hint="Name fewer addresses, or raise max_rules.", count=count, allowance=allowance,
-        )
-    done = [_settle(key, one, wish, run=run, check_mode=check_mode) for key, one in wanted.items()]
-    if not check_mode and any(action.outcome == actions.UNKNOWN for action in done):
-        left = _blocks(wish, read())
-        for number in range(1, max((one.copies for one in wanted.values()), default=1)):
+
+    def carry_out_all(self, candidates: t.Sequence[Candidate[_Key]]) -> t.Iterator[Action]:
+        # Each command names the rule by its whole text or its handle, so it tests again what it removes.
+        refused = {one.target: problem for one in candidates if (problem := self._run(self.found[one.target].cure.argv).problem)}
+        left = _blocks(self._wish, self._read())
+        for number in range(1, max(self.found[one.target].copies for one in candidates)):
             # Somebody may have added it more than once: the first one of them hides the others. Those that were counted go, no more.
             copies = [
-                key for key, action in zip(wanted, done)
-                if action.outcome == actions.UNKNOWN and "error" not in action.detail and key in left and number < wanted[key].copies
+                one.target for one in candidates
+                if one.target not in refused and one.target in left and number < self.found[one.target].copies
             ]
             if not copies:
                 break
             for key in copies:
-                run(wanted[key].cure.argv)
-            left = _blocks(wish, read())
-        done = [_measure(action, key in left) for action, key in zip(done, wanted)]
-    result = {
-        **actions.result(done, check_mode=check_mode, limits={"max_rules": wish.budget.max_count}, protected=spared),
-        "blocks": [{**one.block.as_dict(), "address": one.asked, "remedy": one.cure.advice} for one in found.values()],
+                self._run(self.found[key].cure.argv)
+            left = _blocks(self._wish, self._read())
+        for one in candidates:
+            yield _measured(one.action, refused.get(one.target, ""), there=one.target in left)
+
+    def answer(self, one: Approved) -> Action:
+        there = _handles(self._filters, one.identity)
+        if not there:
+            return answered(one, actions.NOT_NEEDED, why.GONE_ALREADY)
+        if one.identity.get("handle", "") not in there:
+            return answered(one, actions.MOVED_ON, why.IDENTITY_CHANGED, error="the rule was made again: it has another handle")
+        return answered(one, actions.MOVED_ON, why.NO_LONGER_MATCHES, error="it does not keep out whom this call is for")
+
+
+def _measured(action: Action, refused: str, *, there: bool) -> Action:
+    """The action with what the packet filter shows.
+
+    Args:
+        refused: what the command said that did not work.
+    """
+    if not there and refused:
+        return dataclasses.replace(action, touched=False).with_outcome(actions.NOT_NEEDED, why=why.GONE_ALREADY)
+    if not there:
+        return action.with_outcome(actions.DONE)
+    if refused:
+        return untouched(action, why.TARGET_REFUSED, error=refused)
+    return dataclasses.replace(action, touched=True).with_outcome(
+        actions.FAILED, why=why.CAME_BACK, error="it was removed and is there again", hint="Find out who adds it, and remove it there.",
+    )
+
+
+def _handles(filters: Filters, identity: t.Mapping[str, t.Any]) -> set[str]:
+    """The handles of the rules that are as an approved one says, empty texts where they have none; no text where there is no such rule."""
+    place = tuple(identity.get(name, "") for name in ("where", "family", "table", "chain"))
+    text, network = identity.get("rule", ""), read_network(str(identity.get("source", "")))
+    if place[0] == "route":
+        return {""} if any(text == said for _route, _kind, said in filters.routes) else set()
+    rules = (
+        rule for table in filters.tables for chain in table.chains.values()
+        if (table.where, table.family, table.name, chain.name) == place for rule in chain.rules if rule.text == text
+    )
+    return {
+        "" if rule.handle is None else str(rule.handle) for rule in rules
+        if network is not None and any((source.addresses.find(Span.of(network)) or ("",))[0] == EXACT for source in rule.sources)
     }
-    failed = actions.failed_actions(done)
-    if not failed:
-        return result, None
-    return result, RulesRemain(
-        f"{len(failed)} of {len(done)} rules are still there, such as {failed[0].target['rule']}: {failed[0].detail.get('error', '')}.",
-        hint="Remove them by hand.",
+
+
+def _spared(one: _Found) -> Spared:
+    return Spared(
+        target={"address": one.asked, "where": one.block.where_text, "rule": one.block.rule},
+        reasons=(one.cure.why_not, one.cure.advice), would_match=True, name=_named(one),
     )
 
 
@@ -175,31 +207,14 @@ def _named(one: _Found) -> str:
     return f"{one.asked} in {one.block.where_text}"
 
 
-def _action(key: _Key, one: _Found) -> actions.Action:
-    identity = dict(zip(("where", "family", "table", "chain", "handle", "rule", "source"), key))
-    return actions.Action(
-        verb=VERB, resource=f"packet_filter:{platform.node()}", identity={k: v for k, v in identity.items() if v},
+def _resource() -> str:
+    return f"packet_filter:{platform.node()}"
+
+
+def _action(key: _Key, one: _Found) -> Action:
+    return Action(
+        verb=VERB, resource=_resource(), identity={name: value for name, value in zip(_IDENTITY, key) if value},
         name=_named(one), target={"address": one.asked, "where": one.block.where_text, "rule": one.block.rule},
         reason=f"It drops {one.asked} and nobody else.",
         detail={"command": one.cure.advice, "hook": one.block.hook, "copies": one.copies},
     )
-
-
-def _settle(key: _Key, one: _Found, wish: Wish, *, run: Run, check_mode: bool) -> actions.Action:
-    action = _action(key, one)
-    if not actions.is_approved([action.id], wish.approved):
-        return action.with_outcome(actions.REFUSED, why="not approved")
-    if check_mode:
-        return action
-    problem = run(one.cure.argv).problem
-    return action.with_outcome(actions.UNKNOWN, **({"error": problem} if problem else {}))
-
-
-def _measure(action: actions.Action, there: bool) -> actions.Action:
-    if action.outcome != actions.UNKNOWN:
-        return action
-    if there:
-        removed = "error" not in action.detail
-        failed = dataclasses.replace(action, touched=removed)
-        return failed.with_outcome(actions.FAILED, **({"error": "it was removed and is there again"} if removed else {}))
-    return action.with_outcome(actions.MOVED_ON if "error" in action.detail else actions.DONE)

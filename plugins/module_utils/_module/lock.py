@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One lock for each subject of a host, so that two runs never double what may be done, whoever they run as.
+"""One lock for each subject, so that two runs never double what may be done, whoever they run as.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -22,33 +22,36 @@ LOCK_PLACES = ("/run/lock", "/var/lock", "/tmp")
 
 
 @contextlib.contextmanager
-def acting_alone(what: str) -> t.Iterator[None]:
-    """Hold this host's lock on a subject.
+def acting_alone(what: str, *, by: str = "") -> t.Iterator[None]:
+    """Hold the lock on a subject.
 
     A lock in the server itself would be a write, which a server in trouble refuses.
 
     Args:
-        what: the resource of its actions.
+        what: the resource of its actions, or words that name the subject.
+        by: what everybody shares who acts on it, and nobody replaces: a file or a directory. It is locked then, and nothing is written.
+            For a subject that is not this host's alone, such as one that containers share. By default a file of ours is locked.
 
     Raises:
-        Locked: another run on this host holds it, or whether one does cannot be found out.
+        Locked: another run holds it, or whether one does cannot be found out.
     """
-    path = lock_path(what)
+    path = by or lock_path(what)
     try:
-        handle = _locked(path)
+        handle = _flocked(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) if by else _locked(path)
     except BlockingIOError:
         raise Locked(f"Another run is acting on {what} at this moment.", hint="Wait for it, then look again.") from None
     except OSError as exc:
         raise Locked(
             f"Whether another run is acting on {what} cannot be seen: {path}: {exc.strerror or exc}.",
-            hint="Look at that file: it should be an empty one that everybody may read.",
+            hint="Use become." if by else "Look at that file: it should be an empty one that everybody may read.",
         ) from None
     try:
         yield
     finally:
-        # While it is held, so that nobody removes another one's. Another user's file stays: its directory is sticky.
-        with contextlib.suppress(OSError):
-            os.unlink(path)
+        if not by:
+            # While it is held, so that nobody removes another one's. Another user's file stays: its directory is sticky.
+            with contextlib.suppress(OSError):
+                os.unlink(path)
         os.close(handle)
 
 
@@ -75,17 +78,29 @@ def _locked(path: str) -> int:
     """
     while True:
         handle = _opened(path)
-        try:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise OSError("it is no regular file")
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with contextlib.suppress(FileNotFoundError):
-                if os.fstat(handle).st_ino == os.stat(path, follow_symlinks=False).st_ino:
-                    return handle
-        except BaseException:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
-            raise
+            raise OSError("it is no regular file")
+        _flocked(handle)
+        with contextlib.suppress(FileNotFoundError):
+            if os.fstat(handle).st_ino == os.stat(path, follow_symlinks=False).st_ino:
+                return handle
         os.close(handle)
+
+
+def _flocked(handle: int) -> int:
+    """The same open file, locked; it is closed where that fails.
+
+    Raises:
+        BlockingIOError: somebody else holds the lock.
+        OSError: it cannot be locked.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
 
 
 def _opened(path: str) -> int:

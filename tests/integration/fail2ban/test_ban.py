@@ -8,13 +8,16 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
 from tests.support.fail2ban import Fail2ban
 from tests.support.need import need
@@ -86,7 +89,97 @@ def test_check_mode_and_approval(daemon: Fail2ban) -> None:
 def test_over_the_limit_nobody_is_banned(daemon: Fail2ban) -> None:
     result = ban(daemon, "192.0.2.3", "192.0.2.4", max_victims=3, spent=2)
     assert result["failed"] and result["error"] == "limit_exceeded" and not daemon.banned("ipt")
-    assert [action["outcome"] for action in result["actions"]] == ["refused", "refused"]
+    assert [(one["outcome"], one["detail"]["why"]) for one in result["actions"]] == [("refused", "limit_exceeded")] * 2
+
+
+def test_limits_count_what_is_approved_and_who_is_left_is_named(daemon: Fail2ban) -> None:
+    both = ("192.0.2.20", "192.0.2.21")
+    plan, again = (ban(daemon, *both, check=True)["actions"] for _time in range(2))
+    assert plan == again
+    first = ban(daemon, *both, approved=plan[1:], max_victims=1)
+    assert not first.get("failed") and [one["outcome"] for one in first["actions"]] == ["refused", "done"], first
+    left = ban(daemon, "192.0.2.22", "192.0.2.23", max_victims=1, over_limit="leave")
+    assert states(left) == [("192.0.2.22", "done", "banned")] and spared(left) == {"192.0.2.23": ["over_limit"]}
+    named = ban(daemon, "192.0.2.23", "192.0.2.24", check=True)["actions"]
+    over = ban(daemon, "192.0.2.23", "192.0.2.24", approved=named, max_victims=1, over_limit="leave")
+    assert [(one["target"]["address"], one["outcome"], one["detail"].get("why")) for one in over["actions"]] == [
+        ("192.0.2.23", "done", None), ("192.0.2.24", "refused", "limit_exceeded")]
+    daemon.client("unban", "--all")
+
+
+def test_every_approved_address_is_answered_also_who_is_protected_or_banned_by_now(daemon: Fail2ban) -> None:
+    addresses = ("192.0.2.30", "192.0.2.31", "192.0.2.32")
+    plan = ban(daemon, *addresses, check=True)["actions"]
+    daemon.ban("ipt", "192.0.2.31")
+    result = ban(daemon, *addresses[:2], approved=plan, never_ban=["192.0.2.30"])
+    assert {one["target"]["address"]: (one["outcome"], one["detail"]["why"], one["touched"]) for one in result["actions"]} == {
+        "192.0.2.30": ("refused", "protected", False), "192.0.2.31": ("not_needed", "already_so", False),
+        "192.0.2.32": ("moved_on", "no_longer_matches", False),
+    }
+    assert not result["changed"] and daemon.banned("ipt") == ["192.0.2.31"]
+    gone = [{**one, "id": one["id"].replace("jail=ipt", "jail=nix"), "identity": {**one["identity"], "jail": "nix"}} for one in plan]
+    nowhere = ban(daemon, *addresses, jail="nix", approved=gone)
+    assert nowhere["error"] == "bad_input" and [one["detail"]["why"] for one in nowhere["actions"]] == ["not_tried"] * 3
+    assert "there is no nix" in nowhere["actions"][0]["detail"]["error"]
+    daemon.client("unban", "--all")
+
+
+def test_two_runs_never_ban_at_once(daemon: Fail2ban) -> None:
+    plan = ban(daemon, "192.0.2.33", check=True)["actions"]
+    with acting_alone("bans", by=str(daemon.directory)):
+        result = ban(daemon, "192.0.2.33", approved=plan)
+        assert ban(daemon, "192.0.2.33", check=True)["changed"], "check mode needs no lock"
+        lifting = daemon.module("fail2ban_unban", addresses=["192.0.2.33"])
+    assert result["error"] == lifting["error"] == "locked" and not daemon.banned("ipt")
+    assert [(one["id"], one["outcome"], one["detail"]["why"]) for one in result["actions"]] == [(plan[0]["id"], "refused", "locked")]
+
+
+def test_after_the_time_is_over_nobody_is_banned_and_each_says_so(daemon: Fail2ban, tmp_path: Path) -> None:
+    """The packet filter's reading takes longer than the module may."""
+    double = tmp_path / "nft"
+    double.write_text(f'#!/bin/sh\ntest -e {tmp_path}/slept || {{ touch {tmp_path}/slept; sleep 3; }}\nexec {shutil.which("nft")} "$@"\n')
+    double.chmod(0o755)
+    plan = ban(daemon, "192.0.2.34", check=True)["actions"]
+    result = ban(daemon, "192.0.2.34", approved=plan, timeout="2s", env={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"})
+    assert result["failed"] and not result.get("changed") and not daemon.banned("ipt")
+    (action,) = result["actions"]
+    # On a busy machine the daemon's own answers may take that long already: then nothing was even looked at.
+    expected = {"actions_failed": "out_of_time", "cannot_reach": "not_tried"}[result["error"]]
+    assert (action["outcome"], action["detail"]["why"], action["touched"]) == ("failed", expected, False), action
+
+
+@pytest.mark.parametrize(("jail", "flush"), [
+    ("ipt", ["iptables -F f2b-ipt"]), ("ipt", ["iptables -F", "iptables -X"]), ("set", ["ipset flush f2b-set"]),
+    ("recidive", ["nft delete table inet f2b-table"]),
+])
+def test_a_ban_whose_rule_was_flushed_is_made_again(daemon: Fail2ban, jail: str, flush: list[str]) -> None:
+    """The daemon says that it bans, and nobody is kept out: `fail2ban-client reload` mends it as little as a second banip does."""
+    address = "192.0.2.40"
+    daemon.ban(jail, address)
+    for command in flush:
+        daemon.net.run(*command.split())
+    plan = ban(daemon, address, jail=jail, check=True)
+    assert states(plan) == [(address, "planned", "not_filtered")] and "no packet filter" in plan["actions"][0]["reason"]
+    assert not daemon.module("access_health", kept_out=[address], daemon=False)["findings"][0]["status"] == "ok"
+    over = ban(daemon, address, jail=jail, max_victims=0)
+    assert over["error"] == "limit_exceeded"
+    done = ban(daemon, address, jail=jail, approved=plan["actions"])
+    assert states(done) == [(address, "done", "banned")] and done["changed"], done
+    assert daemon.module("access_health", kept_out=[address], daemon=False)["findings"][0]["status"] == "ok"
+    again = ban(daemon, address, jail=jail, approved=plan["actions"])
+    assert states(again) == [(address, "not_needed", "already_banned")] and not again["changed"]
+    daemon.client("unban", "--all")
+
+
+def test_a_ban_in_a_set_that_cannot_be_read_is_not_called_banned(daemon: Fail2ban, tmp_path: Path) -> None:
+    double = tmp_path / "ipset"
+    double.write_text("#!/bin/sh\necho 'ipset v7.17: Kernel error received: Operation not permitted' >&2; exit 1\n")
+    double.chmod(0o755)
+    env = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    result = ban(daemon, "192.0.2.41", jail="set", env=env)
+    assert states(result) == [("192.0.2.41", "unknown", "not_measured")] and result["failed"] and result["changed"], result
+    assert states(ban(daemon, "192.0.2.41", jail="set", env=env)) == [("192.0.2.41", "not_needed", "already_banned")]
+    daemon.client("unban", "--all")
 
 
 @pytest.mark.parametrize("wrong", [{"jail": "nix"}, {"never_ban": ["999.1.1.1"]}, {"bantime": "5m"}, {"addresses": ["www.example.org"]}])
@@ -180,6 +273,30 @@ def test_a_session_that_ends_before_the_ban_is_an_operators_still(daemon: Fail2b
         finally:
             session.kill()
             session.communicate(timeout=10)
+    daemon.client("unban", "--all")
+
+
+def test_whoever_logs_in_after_the_look_is_never_banned_either(daemon: Fail2ban, tmp_path: Path) -> None:
+    """The session begins while the packet filter is read, which comes after the look for operators: it is tested again in the same step."""
+    (tmp_path / "ssh").mkdir()
+    (tmp_path / "bin").mkdir()
+    with sshd(daemon, tmp_path / "ssh") as client:
+        plan = ban(daemon, "198.18.0.3", "192.0.2.91", check=True)["actions"]
+        came, double = tmp_path / "came", tmp_path / "bin" / "nft"
+        login = shlex.join(["setsid", *peer_of(daemon.net).prefix, *client])
+        double.write_text(
+            f"#!/bin/sh\ntest -e {came} || {{ {login} > {came} 2> /dev/null < /dev/null & echo $! > {tmp_path}/pid\n"
+            f"for _try in $(seq 100); do grep -q in {came} && break; sleep 0.1; done; }}\nexec {shutil.which('nft')} \"$@\"\n")
+        double.chmod(0o755)
+        try:
+            result = ban(daemon, "198.18.0.3", "192.0.2.91", approved=plan,
+                         env={"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"})
+        finally:
+            os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        assert came.read_text() == "in\n", came.read_text()
+        assert [(one["target"]["address"], one["outcome"], one["detail"].get("why")) for one in result["actions"]] == [
+            ("198.18.0.3", "refused", "protected"), ("192.0.2.91", "done", None)], result
+        assert "198.18.0.3" in result["operators"] and daemon.banned("ipt") == ["192.0.2.91"]
     daemon.client("unban", "--all")
 
 

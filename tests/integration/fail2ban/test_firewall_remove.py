@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,6 +82,62 @@ def test_what_is_about_others_too_stays(command: str, why: str, net: Namespace) 
     assert rules(net) == before
 
 
+def test_every_approved_rule_is_answered_also_one_that_is_gone_or_is_another_by_now(net: Namespace) -> None:
+    for command in (
+        "nft add table inet hand", "nft add chain inet hand in { type filter hook input priority 0 ; }",
+        "nft add rule inet hand in ip saddr 192.0.2.7 drop", "iptables -A INPUT -s 192.0.2.7 -j DROP", "ip route add blackhole 192.0.2.7",
+    ):
+        net.run(*command.split())
+    plan, again = (net.module("firewall_remove", check=True, addresses=[ADDRESS])["actions"] for _time in range(2))
+    assert plan == again and len(plan) == 3
+    net.run("nft", "flush", "chain", "inet", "hand", "in")
+    net.run(*"nft add rule inet hand in ip saddr 192.0.2.7 drop".split())
+    net.run(*"ip route del blackhole 192.0.2.7".split())
+    before = rules(net)
+    # The third one is there still, and this call is for somebody else.
+    other = net.module("firewall_remove", addresses=["192.0.2.8"], approved=plan)
+    assert not other["changed"] and rules(net) == before
+    said = {one["identity"]["where"]: (one["outcome"], one["detail"]["why"], one["touched"]) for one in other["actions"]}
+    assert said == {
+        "nftables": ("moved_on", "identity_changed", False), "route": ("not_needed", "gone_already", False),
+        "iptables": ("moved_on", "no_longer_matches", False),
+    }
+    done = net.module("firewall_remove", addresses=[ADDRESS], approved=plan)
+    assert {one["id"] for one in plan} < {one["id"] for one in done["actions"]} and ADDRESS not in net.run("iptables-save")
+    assert sorted(outcomes(done)) == ["done", "moved_on", "not_needed", "refused"], "the new rule is not the approved one"
+
+
+def test_limits_count_what_is_approved(net: Namespace) -> None:
+    for address in (ADDRESS, "192.0.2.8"):
+        net.run("iptables", "-A", "INPUT", "-s", address, "-j", "DROP")
+    both = {"addresses": [ADDRESS, "192.0.2.8"], "max_rules": 1}
+    ids = [one["id"] for one in net.module("firewall_remove", check=True, **{**both, "max_rules": 2})["actions"]]
+    done = net.module("firewall_remove", approved=ids[1:], **both)
+    assert not done.get("failed") and sorted(outcomes(done)) == ["done", "refused"], done
+    assert ADDRESS in net.run("iptables-save") and "192.0.2.8" not in net.run("iptables-save")
+
+
+def test_a_rule_that_comes_back_is_a_failure(net: Namespace, tmp_path: Path) -> None:
+    """As where a script of somebody's adds it again at once: the measurement counts, not the command's word."""
+    net.run("iptables", "-A", "INPUT", "-s", ADDRESS, "-j", "DROP")
+    real, double = shutil.which("iptables"), tmp_path / "iptables"
+    double.write_text(f'#!/bin/sh\n{real} "$@" && case "$*" in *" -D "*) {real} -A INPUT -s {ADDRESS} -j DROP;; esac\n')
+    double.chmod(0o755)
+    found = net.module("firewall_remove", addresses=[ADDRESS], env={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"})
+    assert (found["failed"], found["error"], found["changed"], outcomes(found)) == (True, "actions_failed", True, ["failed"])
+    assert found["actions"][0]["detail"]["why"] == "came_back" and "is there again" in found["msg"]
+
+
+def test_a_command_that_does_not_work_is_told_in_its_own_words(net: Namespace, tmp_path: Path) -> None:
+    net.run("iptables", "-A", "INPUT", "-s", ADDRESS, "-j", "DROP")
+    double = tmp_path / "iptables"
+    double.write_text("#!/bin/sh\necho 'iptables: Permission denied (you must be root).' >&2; exit 4\n")
+    double.chmod(0o755)
+    found = net.module("firewall_remove", addresses=[ADDRESS], env={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"})
+    assert (found["error"], found["changed"], found["actions"][0]["touched"]) == ("actions_failed", False, False)
+    assert found["actions"][0]["detail"]["why"] == "target_refused" and "you must be root" in found["msg"]
+
+
 def test_the_same_rule_twice(net: Namespace) -> None:
     for _unused in range(2):
         net.run("iptables", "-A", "INPUT", "-s", ADDRESS, "-j", "DROP")
@@ -100,8 +159,12 @@ def test_one_run_at_a_time(net: Namespace) -> None:
     before = rules(net)
     with open(f"/run/netns/{net.name}", "rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        found = net.module("firewall_remove", addresses=[ADDRESS])
+        plan = net.module("firewall_remove", check=True, addresses=[ADDRESS])["actions"]
+        found = net.module("firewall_remove", addresses=[ADDRESS], approved=plan)
         assert found["failed"] and found["error"] == "locked" and rules(net) == before, found
+        assert [(one["id"], one["outcome"], one["detail"]["why"]) for one in found["actions"]] == [(plan[0]["id"], "refused", "locked")]
+        with namespace() as elsewhere:
+            assert not elsewhere.module("firewall_remove", addresses=[ADDRESS]).get("failed"), "another network namespace's filter"
     assert outcomes(net.module("firewall_remove", addresses=[ADDRESS])) == ["done"]
 
 
@@ -111,6 +174,7 @@ def test_more_than_the_limit_removes_nothing(net: Namespace) -> None:
     before = rules(net)
     found = net.module("firewall_remove", addresses=[ADDRESS, "192.0.2.8"], max_rules=1)
     assert found["failed"] and found["error"] == "limit_exceeded"
+    assert [one["detail"]["why"] for one in found["actions"]] == ["limit_exceeded"] * 2
     found = net.module("firewall_remove", addresses=[ADDRESS], max_rules=1, spent=1)
     assert found["failed"] and rules(net) == before
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from tests.support.fail2ban import Fail2ban, fail2ban
 from tests.support.netns import Namespace, namespace
+from tests.support.until import until
 
 
 def health(daemon: Fail2ban, **args: Any) -> dict[str, Any]:
@@ -51,6 +53,19 @@ def test_bans_without_rules_and_rules_without_bans(daemon: Fail2ban) -> None:
     daemon.broken.unlink()
     daemon.client("unban", "--all")
     daemon.net.run("nft", "flush", "set", "inet", "f2b-table", "addr-set-bad")
+
+
+def test_what_the_hint_says_writes_the_rules_again(daemon: Fail2ban) -> None:
+    """A plain reload keeps the bans, and makes no rule of those that the server has."""
+    daemon.ban("ipt", "192.0.2.4")
+    # The restart takes them out of the database, which the server writes some time after it has answered.
+    until(lambda: daemon.module("fail2ban_unban", check=True, addresses=["192.0.2.4"])["before"][0]["count"], what="the database's row")
+    daemon.net.run("iptables", "-F", "f2b-ipt")
+    hint = finding(health(daemon), "ban_rules", "ipt")["hint"]
+    daemon.client(*re.findall(r"fail2ban-client ([\w -]+?) writes", hint)[0].split())
+    until(lambda: "192.0.2.4" in daemon.net.run("iptables-save"), what="the rule")
+    assert finding(health(daemon), "ban_rules", "ipt")["status"] == "ok"
+    daemon.client("unban", "--all")
 
 
 def test_missing_jails_and_logs() -> None:

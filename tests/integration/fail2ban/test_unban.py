@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
 from tests.support.fail2ban import Fail2ban, fail2ban
 from tests.support.until import until
@@ -83,6 +85,61 @@ def test_check_mode_touches_nothing(daemon: Fail2ban) -> None:
     assert states(done) == [("192.0.2.13", "done", "unbanned")]
 
 
+def test_every_approved_ban_is_answered_also_one_that_is_gone_or_not_asked_for(daemon: Fail2ban) -> None:
+    daemon.ban("sshd", "192.0.2.15", "192.0.2.16", "192.0.2.17")
+    plan, again = (unban(daemon, "192.0.2.15", "192.0.2.16", "192.0.2.17", check=True)["actions"] for _time in range(2))
+    assert plan == again and len(plan) == 3
+    daemon.client("set", "sshd", "unbanip", "192.0.2.15")
+    result = unban(daemon, "192.0.2.15", "192.0.2.16", approved=plan, max_victims=1)
+    said = {one["id"]: (one["outcome"], one["detail"].get("why"), one["touched"]) for one in result["actions"]}
+    assert [said[one["id"]] for one in plan] == [
+        ("not_needed", "gone_already", False), ("done", None, True), ("moved_on", "no_longer_matches", False)], result
+    assert daemon.banned("sshd") == ["192.0.2.17"]
+    ids = unban(daemon, "192.0.2.16", approved=[one["id"] for one in plan])
+    assert [one["detail"]["why"] for one in ids["actions"] if one["id"] in said] == [*["gone_already"] * 2, "no_longer_matches"]
+    nowhere = unban(daemon, "192.0.2.17", jails=["nix"], approved=plan[2:])
+    assert nowhere["error"] == "bad_input" and [one["detail"]["why"] for one in nowhere["actions"]] == ["not_tried"]
+    unban(daemon, "192.0.2.17")
+
+
+def test_limits_count_what_is_approved(daemon: Fail2ban) -> None:
+    daemon.ban("sshd", "198.51.100.21", "198.51.100.22")
+    inside = {"members_of": ["198.51.100.16/28"], "observe": "0.3s"}
+    plan = daemon.module("fail2ban_unban", check=True, **inside)["actions"]
+    for limit in ({"max_entries": 1}, {"max_victims": 1}):
+        over = daemon.module("fail2ban_unban", **inside, **limit)
+        assert over["error"] == "limit_exceeded" and over["limit"] == next(iter(limit)) and over["count"] == 2
+        assert [one["detail"]["why"] for one in over["actions"]] == ["limit_exceeded"] * 2 and len(daemon.banned("sshd")) == 2
+    done = daemon.module("fail2ban_unban", approved=plan[:1], max_entries=1, max_victims=1, **inside)
+    assert sorted(one["outcome"] for one in done["actions"]) == ["done", "refused"] and len(done["unbanned"]) == 1, done
+    daemon.module("fail2ban_unban", **inside)
+
+
+def test_two_runs_never_act_on_a_daemon_at_once(daemon: Fail2ban) -> None:
+    daemon.ban("sshd", "192.0.2.18")
+    plan = unban(daemon, "192.0.2.18", check=True)["actions"]
+    with acting_alone("bans", by=str(daemon.directory)):
+        result = unban(daemon, "192.0.2.18", approved=plan)
+        assert unban(daemon, "192.0.2.18", check=True)["changed"], "check mode needs no lock"
+    assert result["error"] == "locked" and daemon.banned("sshd") == ["192.0.2.18"]
+    assert [(one["id"], one["outcome"], one["detail"]["why"]) for one in result["actions"]] == [(plan[0]["id"], "refused", "locked")]
+    unban(daemon, "192.0.2.18")
+
+
+def test_after_the_time_is_over_nothing_is_lifted(daemon: Fail2ban, tmp_path: Path) -> None:
+    """The packet filter's reading takes longer than the module may."""
+    daemon.ban("sshd", "192.0.2.19")
+    double = tmp_path / "nft"
+    double.write_text(f'#!/bin/sh\ntest -e {tmp_path}/slept || {{ touch {tmp_path}/slept; sleep 3; }}\nexec {shutil.which("nft")} "$@"\n')
+    double.chmod(0o755)
+    plan = unban(daemon, "192.0.2.19", check=True)["actions"]
+    result = unban(daemon, "192.0.2.19", approved=plan, timeout="2s", env={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"})
+    assert (result["error"], result["reason"]) == ("cannot_reach", "timeout") and daemon.banned("sshd") == ["192.0.2.19"]
+    assert [(one["id"], one["outcome"], one["detail"]["why"], one["touched"]) for one in result["actions"]] == [
+        (plan[0]["id"], "failed", "not_tried", False)]
+    unban(daemon, "192.0.2.19")
+
+
 def test_evidence_of_why(daemon: Fail2ban) -> None:
     daemon.fail("sshd", "192.0.2.14", user="eve", times=3)
     until(lambda: "192.0.2.14" in daemon.banned("sshd"), what="a ban from the log")
@@ -105,6 +162,12 @@ def test_a_rule_that_stays_fails(daemon: Fail2ban) -> None:
     assert again["failed"] and states(again) == [("192.0.2.20", "failed", "still_filtered")], "its own client would say 0 now"
     plan = unban(daemon, "192.0.2.20", check=True, repair=True)
     assert states(plan) == [("192.0.2.20", "planned", "still_filtered")] and filtered(daemon, "192.0.2.20")
+    off = unban(daemon, "192.0.2.20", check=True)
+    assert states(off) == [("192.0.2.20", "refused", "still_filtered")] and off["actions"][0]["detail"]["why"] == "option_off"
+    refused = unban(daemon, "192.0.2.20", repair=True, approved=[])
+    assert states(refused) == [("192.0.2.20", "refused", "still_filtered")] and filtered(daemon, "192.0.2.20")
+    over = unban(daemon, "192.0.2.20", repair=True, approved=plan["actions"], max_victims=1, spent=1)
+    assert over["error"] == "limit_exceeded" and filtered(daemon, "192.0.2.20")
     repaired = unban(daemon, "192.0.2.20", repair=True)
     assert states(repaired) == [("192.0.2.20", "done", "unbanned")] and repaired["changed"], repaired.get("msg")
     assert not filtered(daemon, "192.0.2.20")
@@ -306,7 +369,9 @@ def test_a_second_hold_takes_over_from_the_first(daemon: Fail2ban, tmp_path: Pat
 def test_hold_without_an_active_timer_makes_no_entry(daemon: Fail2ban, tmp_path: Path) -> None:
     daemon.ban("sshd", "192.0.2.42")
     result = unban(daemon, "192.0.2.42", hold="15m", env=systemd(tmp_path, active=False))
-    assert result["failed"] and result["error"] == "hold_refused"
+    assert result["failed"] and result["error"] == "actions_failed" and "is not active after it was made" in result["msg"]
+    (action,) = result["actions"]
+    assert (action["outcome"], action["detail"]["why"], action["touched"]) == ("failed", "not_tried", False) and not result["changed"]
     assert (tmp_path / "order").read_text() == "timer\n", "the timer was tried first"
     assert "192.0.2.42" not in daemon.client("get", "sshd", "ignoreip") and "192.0.2.42" in daemon.banned("sshd")
     unban(daemon, "192.0.2.42")

@@ -18,7 +18,10 @@ from ..._core.errors import Blind
 from .replies import named
 
 VERB = "ban"
-BANNED, ALREADY_BANNED, NOT_FILTERED, NOT_BANNED = "banned", "already_banned", "not_filtered", "not_banned"
+#: detail.state of an action, finer than its outcome.
+BANNED, ALREADY_BANNED, NOT_FILTERED, NOT_BANNED, NOT_MEASURED = "banned", "already_banned", "not_filtered", "not_banned", "not_measured"
+#: Why somebody is spared: the first of the operators, and the one that is no protection.
+OPERATOR, OVER_LIMIT = "operator", "over_limit"
 #: Networks of nobody on the Internet: RFC 1918, 6598 (shared), 3927 and 4291 (link-local), 4193 (unique local). Documentation's
 #: networks are not among them.
 PRIVATE: tuple[Network, ...] = tuple(ipaddress.ip_network(text) for text in (
@@ -72,7 +75,7 @@ def reasons(network: Network, protected: Protected, *, allow_private: bool) -> t
     span = Span.of(network)
     found = [
         name for name, others in (
-            ("operator", protected.operators), ("never_ban", protected.never_ban), ("own_address", protected.own),
+            (OPERATOR, protected.operators), ("never_ban", protected.never_ban), ("own_address", protected.own),
             ("gateway", protected.gateways), ("resolver", protected.resolvers), ("ignored_by_jail", protected.ignored),
         ) if any(Span.of(other).touches(span) for other in others)
     ]

@@ -12,13 +12,13 @@ import typing as t
 
 from ..._core.findings import CRITICAL, OK, STATUSES, UNKNOWN
 from ..._core.recovery import reasons
+from ..._core.why import LIMIT_EXCEEDED
 from ..._core.words import words_list
 from .access import LET_IN
 from .attack import attackers, kept_out
+from .banning import OVER_LIMIT
 
 Result = t.Mapping[str, t.Any]
-#: Over the limit: somebody who would have been banned.
-_OVER_LIMIT = "over_limit"
 _MAX_NAMED = 5
 _BAD = (CRITICAL, UNKNOWN)
 
@@ -56,9 +56,11 @@ def not_kept_out(
         actions: of the run so far.
     """
     spared = banned.get("protected", ())
-    left = _addresses(one for one in spared if _OVER_LIMIT in one["reasons"])
+    # Of an approved plan nobody is left without a word: who is over the limit then has an action that says so.
+    refused = [one for one in banned.get("actions", ()) if one["detail"].get("why") == LIMIT_EXCEEDED]
+    left = _addresses([*(one for one in spared if OVER_LIMIT in one["reasons"]), *refused])
     # Who must not be banned anyway is no attacker. A private address that nobody protects by name may be one.
-    friends = _addresses(one for one in spared if _OVER_LIMIT not in one["reasons"] and list(one["reasons"]) != ["private"])
+    friends = _addresses(one for one in spared if OVER_LIMIT not in one["reasons"] and list(one["reasons"]) != ["private"])
     suspects = attackers(named, worst=logins["worst"], min_failures=min_failures) if "worst" in logins else words_list(named)
     return reasons((
         _not_held(access),

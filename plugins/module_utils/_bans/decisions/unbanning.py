@@ -11,10 +11,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._core import actions
+from ..._core import actions, why
+from ..._core.acting import ActionsFailed
 from ..._core.addresses import Network, Span, canonical
-from ..._core.errors import BadInput, IncidentError, LimitExceeded
-from ..._core.limits import require_spent
+from ..._core.errors import BadInput
+from ..._core.limits import Limit, require_spent
 from ..._firewall.decisions.packet_filter import EXACT, FAIL2BAN, UNSEEN, Block
 from .replies import Ban, named
 
@@ -28,12 +29,6 @@ UNBANNED, NOT_BANNED, COVERED_BY, STILL_FILTERED, BANNED_AGAIN, STILL_BANNED, ST
 )
 
 
-class StillShut(IncidentError):
-    """What was to be let in is not."""
-
-    kind = "actions_failed"
-
-
 @dataclasses.dataclass(frozen=True)
 class Wish:
     """What the caller wants unbanned.
@@ -45,7 +40,6 @@ class Wish:
         max_entries: how many bans members_of may find.
         max_victims, spent: how many bans a run may lift, and how many it has lifted already.
         confirm_all: lift every ban; how many there are, by the caller's count.
-        approved: action ids of a plan, None for no restriction.
     """
 
     targets: t.Mapping[str, t.Sequence[Network]]
@@ -55,7 +49,6 @@ class Wish:
     max_victims: int = 1000
     spent: int = 0
     confirm_all: t.Optional[int] = None
-    approved: t.Optional[t.Sequence[str]] = None
 
     def __post_init__(self) -> None:
         require_spent(self.spent)
@@ -64,15 +57,24 @@ class Wish:
         """The limits as they enter results and the plan's hash."""
         return {"max_victims": self.max_victims, "max_entries": self.max_entries, "confirm_all": self.confirm_all}
 
+    def now(self) -> tuple[Limit, Limit]:
+        """What may be lifted now; confirm_all, which names its number, is its own limit."""
+        name, most = ("max_victims", self.max_victims) if self.confirm_all is None else ("confirm_all", self.confirm_all)
+        return (
+            Limit(name, max(most - self.spent, 0), f"{name} {most}, {self.spent} used already"),
+            Limit("max_entries", self.max_entries, f"members_of finds them, and max_entries is {self.max_entries}"),
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Chosen:
-    """A ban that is to be lifted: by which input, and how it matched. `span`: of the input."""
+    """A ban that is to be lifted: by which input, and how it matched. `span`: of the input. `member`: members_of finds it too."""
 
     ban: Ban
     asked: str
     span: t.Optional[Span]
     matched_by: str
+    member: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,8 +124,7 @@ def select(wish: Wish, bans: t.Sequence[Ban]) -> Selection:
 
     Raises:
         BadInput: confirm_all does not name the number of bans there are.
-        IncidentError: covering is FAIL, and a target is inside a banned network.
-        LimitExceeded: more than members_of may find.
+        ActionsFailed: covering is FAIL, and a target is inside a banned network.
     """
     if wish.confirm_all is not None:
         return _everything(wish, bans)
@@ -154,7 +155,7 @@ def select(wish: Wish, bans: t.Sequence[Ban]) -> Selection:
                 absent.append(Absent(asked, span, inside))
     if covered and wish.covering == FAIL:
         one = covered[0]
-        raise StillShut(
+        raise ActionsFailed(
             f"{one.asked} is inside {one.ban.entry}, which {one.ban.jail} bans; nothing was changed.",
             hint="Set covering to remove to lift the ban of the whole network, or to report.",
             covered=[{"asked": c.asked, "jail": c.ban.jail, "entry": c.ban.entry} for c in covered],
@@ -175,36 +176,12 @@ def _everything(wish: Wish, bans: t.Sequence[Ban]) -> Selection:
 
 
 def _add_members(wish: Wish, bans: t.Sequence[Ban], chosen: dict[tuple[str, str, str], Chosen]) -> None:
-    spans = [(canonical(network), Span.of(network)) for network in wish.members_of]
-    found = {
-        ban.key: Chosen(ban, asked, ban.span, BY_MEMBER)
-        for asked, span in spans for ban in bans if ban.span is not None and span.covers(ban.span)
-    }
-    if len(found) > wish.max_entries:
-        raise LimitExceeded(
-            f"members_of finds {len(found)} bans and max_entries is {wish.max_entries}; nothing was changed.",
-            hint="Name a smaller network, or raise max_entries.", count=len(found), max_entries=wish.max_entries,
-        )
-    for key, one in found.items():
-        chosen.setdefault(key, one)
-
-
-def check_limit(wish: Wish, count: int, **facts: t.Any) -> None:
-    """Refuse more than may be lifted; confirm_all, which names its number, is its own limit.
-
-    Args:
-        facts: go into the result beside the message.
-
-    Raises:
-        LimitExceeded: it is more.
-    """
-    allowance = max(wish.max_victims - wish.spent, 0) if wish.confirm_all is None else max(wish.confirm_all - wish.spent, 0)
-    if count > allowance:
-        raise LimitExceeded(
-            f"{count} bans would be lifted and {allowance} may be: max_victims {wish.max_victims}, {wish.spent} spent already. "
-            "Nothing was changed.",
-            hint="Name fewer, or raise max_victims.", count=count, allowance=allowance, **facts,
-        )
+    for network in wish.members_of:
+        span = Span.of(network)
+        for ban in bans:
+            if ban.span is not None and span.covers(ban.span):
+                known = chosen.get(ban.key) or Chosen(ban, canonical(network), ban.span, BY_MEMBER)
+                chosen[ban.key] = dataclasses.replace(known, member=True)
 
 
 def action_for(chosen: Chosen, *, resource: str) -> actions.Action:
@@ -223,21 +200,20 @@ def action_for(chosen: Chosen, *, resource: str) -> actions.Action:
 
 
 def report_for(one: Covered | Absent, *, resource: str) -> actions.Action:
-    """What to say of a target whose ban is not lifted."""
+    """What to say of a target whose ban is not lifted, or that nothing bans: of the latter the outcome is the caller's."""
     identity = {"address": str(one.span)}
     if isinstance(one, Covered):
         return actions.Action(
             verb=VERB, resource=resource, identity={**identity, "jail": one.ban.jail, "by": one.ban.entry},
             name=named(str(one.span), jail=one.ban.jail), target={"address": str(one.span), "jail": one.ban.jail}, outcome=actions.REFUSED,
             reason=f"{one.asked} is inside {one.ban.entry}, and covering is report.",
-            detail={"state": COVERED_BY, "by": one.ban.entry, "asked": one.asked, "why": "covering",
+            detail={"state": COVERED_BY, "by": one.ban.entry, "asked": one.asked, "why": why.OPTION_OFF,
                     "hint": "Set covering to remove to lift the ban of the whole network."},
         )
     inside = {"members": one.members, "hint": "Use members_of for bans inside it."} if one.members else {}
     return actions.Action(
         verb=VERB, resource=resource, identity=identity, target={"address": str(one.span)}, name=str(one.span),
-        reason=f"{one.asked} was named.", outcome=actions.NOT_NEEDED,
-        detail={"state": NOT_BANNED, "asked": one.asked, **inside},
+        reason=f"{one.asked} was named.", detail={"asked": one.asked, **inside},
     )
 
 
@@ -281,26 +257,27 @@ def measured(
         action = dataclasses.replace(action, touched=True)
     if ban_now is not None:
         return action.with_outcome(
-            actions.FAILED, state=BANNED_AGAIN if again else STILL_BANNED, banned_at=ban_now.banned_at,
+            actions.FAILED, why=why.CAME_BACK if again else why.NOT_MEASURED, state=BANNED_AGAIN if again else STILL_BANNED,
+            banned_at=ban_now.banned_at,
             error="Its log still says it fails: banned again." if again else "The daemon still bans it.",
             hint="Find out what fails at the client, and use hold." if again else "See the daemon's log.", **detail,
         )
     if left:
         return action.with_outcome(
-            actions.FAILED, state=STILL_FILTERED, blocks=[block.as_dict() for block in left],
+            actions.FAILED, why=why.NOT_MEASURED, state=STILL_FILTERED, blocks=[block.as_dict() for block in left],
             error=f"The daemon has let it go, and {left[0].where_text} still drops it: {left[0].rule}",
             hint="Set repair, or remove the rule by hand: the daemon has forgotten it and never will.", **detail,
         )
     unseen = [block for block in also if block.matched == UNSEEN and block.jail == chosen.ban.jail]
     if unseen:
         return action.with_outcome(
-            actions.UNKNOWN, state=NOT_MEASURED, blocks=[block.as_dict() for block in unseen],
+            actions.UNKNOWN, why=why.NO_ANSWER, state=NOT_MEASURED, blocks=[block.as_dict() for block in unseen],
             error=f"The daemon has let it go, and whether {unseen[0].set} still holds it is not known: the set cannot be read.",
             hint="Make ipset save work for this user, and run it again: it measures first.", **detail,
         )
     if stored:
         return action.with_outcome(
-            actions.FAILED, state=STILL_STORED, error="The daemon's database still has the ban: a restart brings it back.",
-            hint="Run it again.", **detail,
+            actions.FAILED, why=why.NOT_MEASURED, state=STILL_STORED, hint="Run it again.",
+            error="The daemon's database still has the ban: a restart brings it back.", **detail,
         )
     return action.with_outcome(actions.DONE, state=UNBANNED, **detail)

@@ -11,16 +11,15 @@ attempt. The manifest is on the disk before anything is changed, so that an atte
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import shutil
 import time
 import typing as t
 
-from ..._core.errors import CannotReach, Locked
+from ..._core.errors import CannotReach
+from ..._module.lock import acting_alone
 from . import backup
 from .commands import alive, start_time
 
@@ -82,29 +81,13 @@ class Journal:
 
     root: str
 
-    @contextlib.contextmanager
-    def lock(self) -> t.Iterator[None]:
-        """Nobody else renews on this host meanwhile.
+    def lock(self) -> t.ContextManager[None]:
+        """Nobody else on this host renews what is recorded here meanwhile.
 
         Raises:
             Locked: somebody does.
-            CannotReach: the directory cannot be made or written to.
         """
-        try:
-            backup.make_private(self.root)
-            descriptor = os.open(os.path.join(self.root, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as exc:
-            raise CannotReach(
-                f"No backup can be made: {self.root}: {exc.strerror}.", hint="Run it as a user who may write there, or set backup_dir.",
-            ) from exc
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as exc:
-                raise Locked("Somebody else renews certificates on this host at this moment.", hint="Wait for it to end.") from exc
-            yield
-        finally:
-            os.close(descriptor)
+        return acting_alone(f"certificates that are backed up in {os.path.realpath(self.root)}")
 
     def attempts(self, lineage: str) -> list[Attempt]:
         """The attempts of a lineage, the oldest first. A directory without a manifest was left before anything was changed."""
@@ -140,7 +123,10 @@ class Journal:
             backup.store(attempt.entries, attempt.copies)
             attempt.save()
         except OSError as exc:
-            raise CannotReach(f"No backup could be made in {directory}: {exc.strerror}.", hint="Free space or set backup_dir.") from exc
+            raise CannotReach(
+                f"No backup could be made in {directory}: {exc.strerror}.",
+                hint="Free space, run it as a user who may write there, or set backup_dir.",
+            ) from exc
         return attempt
 
     def prune(self, lineage: str) -> None:

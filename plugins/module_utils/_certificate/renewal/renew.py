@@ -12,9 +12,10 @@ import dataclasses
 import datetime
 import typing as t
 
-from ..._core import actions
-from ..._core.actions import Action
-from ..._core.errors import BadInput, CannotReach, IncidentError, LimitExceeded
+from ..._core import actions, why
+from ..._core.acting import Candidate, Sight, Subject, act, answered, unanswered, untouched
+from ..._core.actions import Action, Approved
+from ..._core.errors import BadInput, CannotReach, IncidentError
 from ..._core.limits import Budget
 from ..decisions.model import Cert, iso
 from ..decisions.renewal import RENEW, SETTLE, Lineage, problems, why_due
@@ -78,14 +79,17 @@ class Bounds:
 
 @dataclasses.dataclass(frozen=True)
 class _Job:
+    """One certificate to renew, or an attempt of an earlier run to settle."""
+
     lineage: Lineage
     action: Action
     present: t.Sequence[Cert]
+    attempt: t.Optional[Attempt] = None
 
 
 def renew(
     lineages: t.Sequence[Lineage], *, host: str, journal: Journal, effects: Effects, bounds: Bounds,
-    approved: t.Optional[t.Sequence[str]], check_mode: bool,
+    approved: t.Optional[t.Sequence[Approved]], check_mode: bool,
 ) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
     """Renew what is due, one after the other; a failure of one does not keep the others from theirs.
 
@@ -96,46 +100,64 @@ def renew(
         The result and the problem that fails the task.
 
     Raises:
-        BadInput, CannotReach, Locked, LimitExceeded: before anything was touched.
+        BadInput, CannotReach, Locked: before anything was touched.
     """
-    return _Renewer(host, journal, effects, bounds, approved).work(lineages, check_mode=check_mode)
+    done = act(_Certificates(lineages, host, journal, effects, bounds), approved=approved, check_mode=check_mode)
+    return done.as_result(limits=bounds.as_dict()), done.problem
 
 
-class _Renewer:
-    def __init__(
-        self, host: str, journal: Journal, effects: Effects, bounds: Bounds, approved: t.Optional[t.Sequence[str]]
-    ) -> None:
-        self._host, self._journal, self._do, self._bounds, self._approved = host, journal, effects, bounds, approved
+class _Certificates(Subject[_Job]):
+    """The certificates of a host that are due, and what earlier runs left of some."""
+
+    verbs = (SETTLE, RENEW)
+    noun, done = "certificates", "renewed"
+    advice = "Raise max_renewals if this is meant, or name fewer certificates."
+
+    def __init__(self, lineages: t.Sequence[Lineage], host: str, journal: Journal, effects: Effects, bounds: Bounds) -> None:
+        self.resource = f"host:{host}"
+        self._lineages, self._journal, self._do, self._bounds = lineages, journal, effects, bounds
         #: What the server said about its configuration before anything was changed, by the command that asked.
         self._validated: dict[tuple[str, ...], Ran] = {}
+        #: Those whose earlier renewal is not settled yet.
+        self._unsettled: set[str] = set()
+        #: The fingerprints that are there, for answers.
+        self._present: dict[str, str] = {}
 
-    def work(self, lineages: t.Sequence[Lineage], *, check_mode: bool) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-        unfinished = {one.name: attempt for one in lineages if (attempt := self._journal.open_attempt(one.name)) is not None}
-        jobs = [job for one in lineages for job in self._jobs(one, unfinished.get(one.name))]
-        self._check_limit(jobs)
+    def alone(self) -> t.ContextManager[None]:
+        return self._journal.lock()
+
+    def look(self) -> Sight[_Job]:
+        jobs = [job for one in self._lineages for job in self._jobs(one, self._journal.open_attempt(one.name))]
+        self._unsettled = {job.lineage.name for job in jobs if job.attempt is not None}
         self._check_tools(jobs)
-        if check_mode or not jobs:
-            return self._result([self._unless_refused(job) for job in jobs], check_mode=check_mode)
-        done: list[Action] = []
-        with self._journal.lock():
-            for job in jobs:
-                name = job.lineage.name
-                unsettled = any(one.verb == SETTLE and one.target["name"] == name and one.outcome != actions.DONE for one in done)
-                done.append(
-                    job.action.with_outcome(actions.REFUSED, why="what an earlier renewal left is not settled") if unsettled
-                    else self._carry_out(job, unfinished.get(name))
-                )
-        return self._result(done, check_mode=False)
+        due = [job for job in jobs if job.attempt is None]
+        return Sight(
+            candidates=[Candidate(job, self._unless_refused(job), uses={"max_renewals": int(job.attempt is None)}) for job in jobs],
+            limits=(self._bounds.budget.limit(len(due), name="max_renewals"),),
+        )
+
+    def answer(self, one: Approved) -> Action:
+        name = str(one.identity.get("name", ""))
+        if one.verb == SETTLE and name in self._present and name not in self._unsettled:
+            return answered(one, actions.NOT_NEEDED, why.GONE_ALREADY, error="it was settled meanwhile")
+        if one.verb == RENEW and name in self._unsettled:
+            return answered(one, actions.REFUSED, why.WAITS_FOR_ANOTHER, error="what an earlier renewal left is not settled")
+        if name not in self._present:
+            return answered(one, actions.MOVED_ON, why.NO_LONGER_MATCHES, error="it is not among the certificates of this call")
+        if self._present[name] != one.identity.get("certificate"):
+            return answered(one, actions.MOVED_ON, why.IDENTITY_CHANGED, error="another certificate is there by now")
+        return answered(one, actions.MOVED_ON, why.NO_LONGER_MATCHES, error="it is not due")
 
     # What is to be done.
 
     def _jobs(self, lineage: Lineage, unfinished: t.Optional[Attempt]) -> t.Iterator[_Job]:
         present = self._do.read(lineage.certificate)
+        self._present[lineage.name] = _identity(present)
         if unfinished is not None:
             at_work = bool(self._at_work(lineage, unfinished))
             as_before = not at_work and self._as_before(lineage, unfinished, present)
             keeps = as_before or (not at_work and not self._rejected(lineage, unfinished, present))
-            yield self._job(SETTLE, lineage, present, attempt=unfinished.directory, reason=(
+            yield self._job(SETTLE, lineage, present, unfinished, reason=(
                 f"A renewal that began {iso(_moment(unfinished.began))} was never finished: " + (
                     "it still runs." if at_work else "it left the certificate as it was." if as_before
                     else f"what it left is {'usable and kept' if keeps else 'put back'}."
@@ -149,16 +171,16 @@ class _Renewer:
         if reason:
             yield self._job(RENEW, lineage, present, reason=reason)
 
-    def _job(self, verb: str, lineage: Lineage, present: t.Sequence[Cert], *, reason: str, **more: str) -> _Job:
-        identity = {"name": lineage.name, "certificate": present[0].fingerprint if present else "none", **more}
+    def _job(self, verb: str, lineage: Lineage, present: t.Sequence[Cert], attempt: t.Optional[Attempt] = None, *, reason: str) -> _Job:
+        identity = {"name": lineage.name, "certificate": _identity(present), **({"attempt": attempt.directory} if attempt else {})}
         target = {
             "name": lineage.name, "file": lineage.certificate, **(_facts(present[0]) if present else {}),
             "names": list(lineage.wanted_names(present)),
         }
         found = Action(
-            verb=verb, resource=f"host:{self._host}", identity=identity, target=target, reason=reason, name=f"certificate {lineage.name}",
+            verb=verb, resource=self.resource, identity=identity, target=target, reason=reason, name=f"certificate {lineage.name}",
         )
-        return _Job(lineage=lineage, action=found, present=present)
+        return _Job(lineage=lineage, action=found, present=present, attempt=attempt)
 
     @staticmethod
     def _real(lineage: Lineage, attempt: Attempt) -> str:
@@ -166,17 +188,8 @@ class _Renewer:
         links = {entry.path: entry.target for entry in attempt.entries if entry.kind == backup.LINK}
         return backup.resolve(lineage.certificate, links)
 
-    def _check_limit(self, jobs: t.Sequence[_Job]) -> None:
-        due = [job for job in jobs if job.action.verb == RENEW and actions.is_approved([job.action.id], self._approved)]
-        if len(due) > self._bounds.budget.allowance(len(due)):
-            raise LimitExceeded(
-                f"{len(due)} certificates are due and {self._bounds.budget.max_count} may be renewed in a run; nothing was renewed.",
-                hint="Raise max_renewals if this is meant, or name fewer certificates.", contract=actions.ACTIONS_CONTRACT,
-                limits=self._bounds.as_dict(), actions=[job.action.with_outcome(actions.REFUSED, why="limit").as_dict() for job in jobs],
-            )
-
     def _check_tools(self, jobs: t.Sequence[_Job]) -> None:
-        wanted = {job.lineage.command[0] for job in jobs if job.action.verb == RENEW}
+        wanted = {job.lineage.command[0] for job in jobs if job.attempt is None}
         wanted |= {job.lineage.validate[0] for job in jobs if job.lineage.validate}
         absent = sorted(program for program in wanted if self._do.find(program) is None)
         if absent:
@@ -186,15 +199,15 @@ class _Renewer:
             )
 
     def _unless_refused(self, job: _Job) -> Action:
-        """The action with the outcome that it has before anything is done: planned or refused."""
-        if not actions.is_approved([job.action.id], self._approved):
-            return job.action.with_outcome(actions.REFUSED, why="not approved")
-        if job.action.verb == RENEW and self._failed_too_often(job.lineage):
-            return job.action.with_outcome(actions.REFUSED, why=(
-                f"{self._bounds.max_failures} attempts failed within {self._bounds.failure_window / 60:g} minutes, and authorities limit "
-                "them: find out why before it is tried again"
-            ))
-        return job.action
+        """The action as it is planned, or refused where it failed too often."""
+        if job.attempt is not None or not self._failed_too_often(job.lineage):
+            return job.action
+        return job.action.with_outcome(
+            actions.REFUSED, why=why.LIMIT_EXCEEDED, hint="Find out why before it is tried again, or raise max_failures.", error=(
+                f"{self._bounds.max_failures} attempts failed within {self._bounds.failure_window / 60:g} minutes, "
+                "and authorities limit them"
+            ),
+        )
 
     def _failed_too_often(self, lineage: Lineage) -> bool:
         since = self._do.now().timestamp() - self._bounds.failure_window
@@ -202,34 +215,53 @@ class _Renewer:
 
     # Doing it.
 
-    def _carry_out(self, job: _Job, unfinished: t.Optional[Attempt]) -> Action:
-        action = self._unless_refused(job)
-        if action.outcome != actions.PLANNED:
-            return action
+    def carry_out(self, candidate: Candidate[_Job]) -> Action:
+        # No error leaves: what cannot be reached for one certificate keeps no other from its renewal.
+        job = candidate.target
+        code = why.CANNOT_LOOK
         try:
-            if action.verb == SETTLE:
-                return self._settle(job, unfinished) if unfinished is not None else action.with_outcome(actions.NOT_NEEDED)
-            return self._renew(job)
+            kept = self._kept(job)
+            if kept is not None:
+                return kept
+            code = why.NOT_TRIED
+            attempt = job.attempt or self._journal.begin(job.lineage.name, job.lineage.keep, now=self._do.now().timestamp())
         except IncidentError as exc:
-            return action.with_outcome(actions.FAILED, why=exc.message)
+            return untouched(job.action, code, error=exc.message, hint=exc.hint)
+        try:
+            return self._settle(job, attempt) if job.attempt else self._renew(job, attempt)
+        except IncidentError as exc:
+            return unanswered(job.action, exc.message, hint=exc.hint)
+
+    def _kept(self, job: _Job) -> t.Optional[Action]:
+        """What keeps a job from being begun, looked at again; None when nothing does."""
+        if job.attempt is not None:
+            at_work = self._at_work(job.lineage, job.attempt)
+            return untouched(job.action, why.STILL_AT_WORK, error=f"{at_work} still renews it: wait for its end") if at_work else None
+        if job.lineage.name in self._unsettled:
+            return job.action.with_outcome(actions.REFUSED, why=why.WAITS_FOR_ANOTHER, error="what an earlier renewal left is not settled")
+        if _identity(self._do.read(job.lineage.certificate)) != _identity(job.present):
+            return job.action.with_outcome(actions.MOVED_ON, why=why.IDENTITY_CHANGED, error="another certificate is there by now")
+        refused = self._validate(job.lineage, remembered=True)
+        said = f"nothing was renewed, since the server could not be reloaded: {refused}"
+        return untouched(job.action, why.CANNOT_HELP, error=said) if refused else None
 
     def _settle(self, job: _Job, attempt: Attempt) -> Action:
         """Finish what a killed run began: keep what it left if that may be served, put the old files back otherwise."""
-        at_work = self._at_work(job.lineage, attempt)
-        if at_work:
-            return job.action.with_outcome(actions.FAILED, why=f"{at_work} still renews it: wait for its end")
         present = self._do.read(job.lineage.certificate)
         if self._as_before(job.lineage, attempt, present):
             # What else differs somebody has repaired since, for all that is known here.
             attempt.close(FAILED, now=self._do.now().timestamp(), why=_NOTHING_NEW)
-            return job.action.with_outcome(actions.DONE, why=_NOTHING_NEW, files="kept", backup=attempt.directory)
-        found = self._rejected(job.lineage, attempt, present)
+            self._unsettled.discard(job.lineage.name)
+            return job.action.with_outcome(actions.DONE, found=_NOTHING_NEW, files="kept", backup=attempt.directory)
+        found = "; ".join(self._rejected(job.lineage, attempt, present)) or self._validate(job.lineage)
         if found:
-            return self._roll_back(job.action, attempt, "; ".join(found), wanted=actions.DONE)
-        refused = self._validate(job.lineage)
-        if refused:
-            return self._roll_back(job.action, attempt, refused, wanted=actions.DONE)
+            failed = self._roll_back(job.action, attempt, found)
+            if failed is not None:
+                return failed
+            self._unsettled.discard(job.lineage.name)
+            return job.action.with_outcome(actions.DONE, found=found, files="restored", backup=attempt.directory)
         attempt.close(ACCEPTED, now=self._do.now().timestamp(), why="settled by a later run")
+        self._unsettled.discard(job.lineage.name)
         return job.action.with_outcome(actions.DONE, kept=True, backup=attempt.directory)
 
     def _at_work(self, lineage: Lineage, attempt: Attempt) -> str:
@@ -261,27 +293,18 @@ class _Renewer:
         key_problem = self._do.key_problem(lineage.certificate, lineage.key) if present else ""
         return problems(lineage, before=before, after=present, key_problem=key_problem, now=self._do.now())
 
-    def _renew(self, job: _Job) -> Action:
-        lineage = job.lineage
-        before = self._do.read(lineage.certificate)
-        if (before[0].fingerprint if before else "none") != (job.present[0].fingerprint if job.present else "none"):
-            return job.action.with_outcome(actions.MOVED_ON, why="another certificate is there by now")
-        refused = self._validate(lineage, remembered=True)
-        if refused:
-            return job.action.with_outcome(actions.FAILED, why=(
-                f"nothing was renewed, since the server could not be reloaded: {refused}"
-            ))
-        attempt = self._journal.begin(lineage.name, lineage.keep, now=self._do.now().timestamp())
+    def _renew(self, job: _Job, attempt: Attempt) -> Action:
+        lineage, before = job.lineage, job.present
         ran = self._do.run(lineage.command, timeout=self._bounds.timeout, started=attempt.started)
         action = job.action.with_outcome(actions.UNKNOWN, backup=attempt.directory, command=list(lineage.command[:1]),
                                          seconds=round(ran.seconds, 3), before=_facts(before[0]) if before else {})
         failure = _failure(lineage, ran)
         if failure:
-            why = self._why_not_in_spite(lineage, attempt, failure, patience=max(self._bounds.timeout - ran.seconds, 0.0))
+            wrong = self._why_not_in_spite(lineage, attempt, failure, patience=max(self._bounds.timeout - ran.seconds, 0.0))
         else:
-            why = self._why_not(lineage, before, ran) or self._validate(lineage)
-        if why:
-            return self._undo(action, lineage, attempt, why)
+            wrong = self._why_not(lineage, before, ran) or self._validate(lineage)
+        if wrong:
+            return self._undo(action, lineage, attempt, wrong, code=why.TARGET_REFUSED if failure else why.NOT_MEASURED)
         after = self._do.read(lineage.certificate)
         attempt.close(ACCEPTED, now=self._do.now().timestamp(), why=failure)
         self._journal.prune(lineage.name)
@@ -301,8 +324,8 @@ class _Renewer:
         if not backup.differences(attempt.entries, attempt.paths):
             return failure
         found = self._rejected(lineage, attempt, self._do.read(lineage.certificate))
-        why = "; ".join(found) or self._validate(lineage)
-        return f"{failure.rstrip('.')}; {why}" if why else ""
+        wrong = "; ".join(found) or self._validate(lineage)
+        return f"{failure.rstrip('.')}; {wrong}" if wrong else ""
 
     def _why_not(self, lineage: Lineage, before: t.Sequence[Cert], ran: Ran) -> str:
         """Why what the command left may not be served; empty when it may."""
@@ -316,19 +339,21 @@ class _Renewer:
         found = problems(lineage, before=before, after=after, key_problem=key_problem, now=self._do.now())
         return f"the new certificate may not be served: {'; '.join(found)}" if found else ""
 
-    def _undo(self, action: Action, lineage: Lineage, attempt: Attempt, why: str) -> Action:
+    def _undo(self, action: Action, lineage: Lineage, attempt: Attempt, wrong: str, *, code: str) -> Action:
         if not backup.differences(attempt.entries, attempt.paths):
-            attempt.close(FAILED, now=self._do.now().timestamp(), why=why)
+            attempt.close(FAILED, now=self._do.now().timestamp(), why=wrong)
             self._journal.prune(attempt.lineage)
-            return action.with_outcome(actions.FAILED, why=why, files="unchanged")
+            return action.with_outcome(actions.FAILED, why=code, error=wrong, files="unchanged")
         at_work = self._at_work(lineage, attempt)
         if at_work:
             # The attempt stays open: the next run judges what is there then.
-            return action.with_outcome(actions.FAILED, why=f"{why}; nothing is put back while {at_work} is at work", files="in use")
-        return self._roll_back(action, attempt, why, wanted=actions.FAILED)
+            return action.with_outcome(
+                actions.FAILED, why=why.STILL_AT_WORK, error=f"{wrong}; nothing is put back while {at_work} is at work", files="in use",
+            )
+        return self._roll_back(action, attempt, wrong) or action.with_outcome(actions.FAILED, why=code, error=wrong, files="restored")
 
-    def _roll_back(self, action: Action, attempt: Attempt, why: str, *, wanted: str) -> Action:
-        """Put the old files back and measure that they are there; `wanted` is the outcome when they are."""
+    def _roll_back(self, action: Action, attempt: Attempt, wrong: str) -> t.Optional[Action]:
+        """Put the old files back and measure that they are there: what failed, None when they are."""
         self._validated.clear()
         try:
             backup.put_back(attempt.entries, attempt.paths, copies=attempt.copies, aside=attempt.aside)
@@ -337,11 +362,11 @@ class _Renewer:
             left = [f"{exc.filename}: {exc.strerror}"]
         if left:
             # The attempt stays open: the next run tries again.
-            return action.with_outcome(actions.FAILED, why=f"{why}; putting the old files back failed", files="not restored",
-                                       backup=attempt.directory, different=left[:20])
-        attempt.close(ROLLED_BACK, now=self._do.now().timestamp(), why=why)
+            return action.with_outcome(actions.FAILED, why=why.NOT_MEASURED, error=f"{wrong}; putting the old files back failed",
+                                       files="not restored", backup=attempt.directory, different=left[:20])
+        attempt.close(ROLLED_BACK, now=self._do.now().timestamp(), why=wrong)
         self._journal.prune(attempt.lineage)
-        return action.with_outcome(wanted, why=why, files="restored", backup=attempt.directory)
+        return None
 
     def _validate(self, lineage: Lineage, *, remembered: bool = False) -> str:
         """Why the server would not take its configuration; empty when it would, or when there is nothing to ask."""
@@ -355,13 +380,9 @@ class _Renewer:
         how = "did not end in time" if ran.timed_out else f"status {ran.status}"
         return f"the server's configuration is not valid ({' '.join(lineage.validate)}: {how}): {ran.last_words()}"
 
-    def _result(self, done: t.Sequence[Action], *, check_mode: bool) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-        result = actions.result(done, check_mode=check_mode, limits=self._bounds.as_dict())
-        failed = actions.failed_actions(done)
-        if not failed:
-            return result, None
-        said = [f"{action.target['name']}: {action.detail.get('why', action.outcome)}" for action in failed]
-        return result, IncidentError(f"{len(failed)} of {len(done)} failed. " + " ".join(f"{one.rstrip('.')}." for one in said))
+
+def _identity(present: t.Sequence[Cert]) -> str:
+    return present[0].fingerprint if present else "none"
 
 
 def _failure(lineage: Lineage, ran: Ran) -> str:

@@ -28,7 +28,7 @@ def test_a_configuration_that_breaks_meanwhile_the_old_one_is_served(expired: We
         ("renew_certificate", "failed", "restored"),
     ]
     said = " ".join(done.output.split())
-    assert "mitigate: 1 of 1 failed." in said and "configuration is not valid" in said
+    assert "mitigate: 1 of 1 actions did not work" in said and "configuration is not valid" in said
     assert "verify: Not recovered" in said, "and it is measured that it is not"
     assert {expired.serial(address=address) for address in ADDRESSES} == {before}
     assert contents(expired) == files

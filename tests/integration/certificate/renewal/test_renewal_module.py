@@ -79,7 +79,10 @@ def test_check_mode_touches_nothing_and_plans_the_same(expired: Web) -> None:
 def test_what_was_not_approved_is_not_renewed(expired: Web) -> None:
     orders, before = expired.base.acme.orders, contents(expired)
     assert only(expired.renew(approved=[]))["outcome"] == "refused"
-    assert only(expired.renew(approved=["renew_certificate|host:elsewhere|name=x"]))["outcome"] == "refused"
+    other = expired.renew(approved=["renew_certificate|host:elsewhere|name=x"])
+    assert [(action["outcome"], action["detail"]["why"]) for action in other["actions"]] == [
+        ("refused", "not_approved"), ("moved_on", "no_longer_matches"),
+    ]
     assert (expired.base.acme.orders, contents(expired)) == (orders, before)
 
 
@@ -235,7 +238,7 @@ def test_of_two_one_fails(two: Web) -> None:
     outcomes = {action["target"]["name"]: action["outcome"] for action in result["actions"]}
     assert outcomes == {WWW: "failed", API: "done"}
     assert result["failed"] and result["changed"]
-    assert "1 of 2 failed" in result["msg"] and WWW in result["msg"]
+    assert "1 of 2 actions did not work" in result["msg"] and WWW in result["msg"]
     assert two.on_disk(WWW) == www
     assert two.on_disk(API) != api
 
@@ -251,10 +254,51 @@ def test_more_than_the_limit_renews_none(two: Web) -> None:
     assert (contents(two), two.base.acme.orders) == (before, orders)
 
 
+def test_limits_count_what_is_approved(two: Web) -> None:
+    for name in two.names:
+        two.put(two.expired(name), name)
+    planned = {action["target"]["name"]: action for action in two.renew(check=True)["actions"]}
+    www = two.on_disk(WWW)
+    result = two.renew(max_renewals=1, approved=[planned[API]])
+    assert {action["target"]["name"]: action["outcome"] for action in result["actions"]} == {WWW: "refused", API: "done"}, result
+    assert two.on_disk(WWW) == www
+
+
+def test_every_approved_one_is_answered_also_when_it_is_renewed_by_others_or_not_due_any_more(two: Web) -> None:
+    for name in two.names:
+        two.put(two.expired(name), name)
+    planned = two.renew(check=True)["actions"]
+    two.put(two.base.authority.issue(WWW))
+    before = two.tree()
+    # The other one is there still. What is due has changed.
+    result = two.renew(approved=planned, lineages=[{"name": WWW}])
+    assert {action["target"]["name"]: (action["outcome"], action["detail"]["why"]) for action in result["actions"]} == {
+        WWW: ("moved_on", "identity_changed"), API: ("moved_on", "no_longer_matches"),
+    }
+    assert not result["changed"] and not result.get("failed") and two.tree() == before
+    forced = two.renew(check=True, force=[WWW], lineages=[{"name": WWW}])["actions"]
+    undue = two.renew(approved=forced, lineages=[{"name": WWW}])
+    assert (only(undue)["outcome"], only(undue)["detail"]["why"], only(undue)["detail"]["error"]) == (
+        "moved_on", "no_longer_matches", "it is not due")
+    assert two.tree() == before
+
+
+def test_without_a_backup_none_is_renewed_and_each_says_so(two: Web) -> None:
+    for name in two.names:
+        two.put(two.expired(name), name)
+    before, orders = contents(two), two.base.acme.orders
+    result = two.renew(backup_dir=str(two.nginx.configuration / "backups"))
+    assert (result["error"], result["changed"]) == ("actions_failed", False)
+    assert [(one["outcome"], one["detail"]["why"], one["touched"]) for one in result["actions"]] == [("failed", "not_tried", False)] * 2
+    assert "No backup could be made" in result["msg"] and "set backup_dir" in result["hint"]
+    assert (contents(two), two.base.acme.orders) == (before, orders)
+
+
 def test_failures_are_not_repeated_for_ever(expired: Web) -> None:
     lineage = {"name": WWW, "command": ["sh", "-c", f"echo x >> {expired.site.place}/tries; exit 1"]}
     outcomes = [only(expired.renew(lineages=[lineage], max_failures=2))["outcome"] for _time in range(4)]
     assert outcomes == ["failed", "failed", "refused", "refused"]
+    assert only(expired.renew(lineages=[lineage], max_failures=2, check=True))["detail"]["why"] == "limit_exceeded"
     assert (expired.site.place / "tries").read_text().count("x") == 2
     result = expired.renew(lineages=[lineage], max_failures=2, failure_window="0s")
     assert only(result)["outcome"] == "failed", "what failed long ago does not count"
@@ -294,6 +338,7 @@ def test_killed_while_it_renewed(web: Web, left: str) -> None:
     early = web.renew(lineages=[lineage])
     assert "still renews it" in early["msg"]
     assert [action["verb"] for action in early["actions"]] == ["settle_renewal"]
+    assert early["actions"][0]["detail"]["why"] == "still_at_work" and early["actions"][0]["touched"] is False
 
     go_on.touch()
     until(lambda: "it still runs" not in str(web.renew(check=True, lineages=[lineage])["actions"]), what="the command to end")
@@ -301,6 +346,11 @@ def test_killed_while_it_renewed(web: Web, left: str) -> None:
     planned = web.renew(check=True, lineages=[lineage])
     assert web.tree() == untouched
     quick = installs(web, new)
+    if left != "whole":
+        waits = web.renew(lineages=[quick], approved=[action for action in planned["actions"] if action["verb"] == "renew_certificate"])
+        assert [(action["outcome"], action["detail"]["why"]) for action in waits["actions"]] == [
+            ("refused", "not_approved"), ("refused", "waits_for_another")]
+        assert web.tree() == untouched
     settled = web.renew(lineages=[quick], approved=[action["id"] for action in planned["actions"] if action["verb"] == "settle_renewal"])
     action = next(action for action in settled["actions"] if action["verb"] == "settle_renewal")
     assert action["outcome"] == "done", settled
@@ -427,6 +477,9 @@ def test_two_at_the_same_time(expired: Web) -> None:
         until(reached.exists, what="the first one to be at work")
         second = expired.renew(lineages=[lineage])
         assert second["failed"] and second["error"] == "locked", second
+        planned = expired.renew(lineages=[lineage], check=True)["actions"]
+        answered = expired.renew(lineages=[lineage], approved=planned)["actions"]
+        assert [(one["id"], one["outcome"], one["detail"]["why"]) for one in answered] == [(planned[0]["id"], "refused", "locked")]
         go_on.touch()
         assert first.result()["actions"][0]["outcome"] == "failed"
     finally:

@@ -13,6 +13,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions im
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.replies import Ban
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.renewal import Lineage
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal import renew
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal.journal import Attempt
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span
 from ansible_collections.oncall.incident.plugins.module_utils._firewall import rule_removal
@@ -48,9 +49,10 @@ def file(operation: str) -> Action:
     return cleaning.Found(found, rule).action(resource="host:web1")
 
 
-def renewal(verb: str, **more: str) -> Action:
-    renewer = renew._Renewer("web1", *cast("tuple[Any, Any, Any]", (None, None, None)), None)
-    return renewer._job(verb, Lineage("shop.example.org", "/c", "/k"), (), reason="r", **more).action
+def renewal(verb: str, attempt: str = "") -> Action:
+    certificates = renew._Certificates((), "web1", *cast("tuple[Any, Any, Any]", (None, None, None)))
+    found = Attempt(attempt, "shop.example.org", 0.0, [], []) if attempt else None
+    return certificates._job(verb, Lineage("shop.example.org", "/c", "/k"), (), found, reason="r").action
 
 
 def rule() -> Action:

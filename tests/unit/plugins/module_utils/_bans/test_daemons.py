@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._bans.daemons import acting_alone, decisions_of, go_seconds
+from ansible_collections.oncall.incident.plugins.module_utils._bans.daemons import CrowdSec, alone, decisions_of, go_seconds
 from ansible_collections.oncall.incident.plugins.module_utils._bans.hold import lifting_command
 from ansible_collections.oncall.incident.plugins.module_utils._bans.operators import only_knocks
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach, Locked
@@ -54,9 +55,21 @@ def test_what_the_timer_of_a_hold_runs() -> None:
                        "fail2ban-client -s /run/s set 'a b' delignoreip 2001:db8::7; true")
 
 
-def test_one_run_at_a_time(tmp_path: object) -> None:
-    with acting_alone(f"{tmp_path}/s"):
-        with pytest.raises(Locked), acting_alone(f"{tmp_path}/s"):
+class Elsewhere(CrowdSec):
+    """A daemon whose directory is the test's."""
+
+    def __init__(self, shared: str, resource: str) -> None:
+        self.shared, self.resource = shared, resource
+
+
+def test_one_run_at_a_time_for_a_daemon_whatever_the_host_is_called(tmp_path: Path) -> None:
+    here, there, other = (Elsewhere(str(tmp_path / place), f"crowdsec:{name}") for place, name in (("", "a"), ("", "b"), ("gone", "c")))
+    with alone(here):
+        for same in (here, there):
+            with pytest.raises(Locked), alone(same):
+                pass
+        with alone(other), pytest.raises(Locked), alone(other):
             pass
-    with acting_alone(f"{tmp_path}/s"), acting_alone("/"):
+    with alone(there):
         pass
+    assert not list(tmp_path.iterdir())

@@ -19,6 +19,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.acting impor
     answered,
     complaint,
     read_approved,
+    untouched,
 )
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action, Approved, Spared
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, CannotReach, IncidentError, Locked
@@ -235,6 +236,13 @@ def test_whatever_happens_each_approved_id_is_answered_and_the_limits_hold(
         assert good == {jar for jar in shelf.opened if there[jar] == DONE}
         assert (done.problem is None) <= all(there[jar] == DONE for jar in shelf.opened)
         assert {action.name for action in done.actions if action.was_touched is False}.isdisjoint(shelf.opened)
+
+
+def test_what_was_not_begun_was_not_touched_and_says_what_to_do() -> None:
+    said = untouched(action_of("a"), why.CANNOT_LOOK, error="It is dark.", hint="Switch the light on.")
+    assert (said.outcome, said.was_touched, complaint(said)) == ("failed", False, "It is dark")
+    assert said.detail == {"why": "cannot_look", "error": "It is dark.", "hint": "Switch the light on."}
+    assert untouched(action_of("a"), why.NOT_TRIED).detail == {"why": "not_tried"}
 
 
 def test_an_answer_says_what_it_is_told() -> None:

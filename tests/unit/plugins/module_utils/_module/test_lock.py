@@ -78,3 +78,19 @@ def test_what_is_no_file_is_an_error_and_not_followed(kind: str, what: str, tmp_
     finally:
         if kind == "directory":
             os.rmdir(path)
+
+
+def test_what_everybody_shares_is_locked_itself_and_left_as_it_is(what: str, tmp_path: Path) -> None:
+    for shared in (tmp_path / "directory", tmp_path / "file"):
+        (shared.mkdir if shared.name == "directory" else shared.touch)()
+        before = os.stat(shared)
+        with acting_alone(what, by=str(shared)):
+            with pytest.raises(Locked, match="Another run"), acting_alone("another name of it", by=str(shared)):
+                pass
+            with acting_alone(what):
+                assert os.path.exists(lock_path(what)), "that is another lock"
+        with acting_alone(what, by=str(shared)):
+            pass
+        assert os.stat(shared).st_ino == before.st_ino and os.stat(shared).st_mtime_ns == before.st_mtime_ns
+    with pytest.raises(Locked, match="cannot be seen"), acting_alone(what, by=str(tmp_path / "gone")):
+        pass

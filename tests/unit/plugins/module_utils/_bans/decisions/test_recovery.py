@@ -71,6 +71,10 @@ SIX = [f"203.0.113.{number}" for number in range(1, 7)]
     # Those over the limit go on attacking; the operator who was spared does not.
     ({"actions": DONE, "banned": {"protected": [spared(B, "over_limit"), spared("192.0.2.1", "operator")]}},
      "1 attackers remain over the limit of fail2ban_max_victims and are not banned: 198.51.100.9. Run it again, or raise the limit."),
+    ({"actions": DONE, "banned": {"actions": [
+        {"target": {"address": B}, "outcome": "refused", "detail": {"why": "limit_exceeded"}},
+        {"target": {"address": A}, "outcome": "refused", "detail": {"why": "not_approved"}}]}},
+     "1 attackers remain over the limit of fail2ban_max_victims and are not banned: 198.51.100.9. Run it again, or raise the limit."),
     ({"actions": DONE, "banned": {"protected": [spared(one, "over_limit") for one in [*SIX, SIX[0]]]}},
      (f"6 attackers remain over the limit of fail2ban_max_victims and are not banned: {', '.join(SIX[:5])} and more. "
       "Run it again, or raise the limit.")),

@@ -12,10 +12,11 @@ import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions import unbanning
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.banning import Protected, reasons
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.replies import Ban
-from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.unbanning import Chosen, StillShut, Wish, select
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.unbanning import Chosen, Wish, select
 from ansible_collections.oncall.incident.plugins.module_utils._core import actions
+from ansible_collections.oncall.incident.plugins.module_utils._core.acting import ActionsFailed
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, parse_network, read_network
-from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, Blind, LimitExceeded
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, Blind
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet_filter import Block
 
 
@@ -45,7 +46,7 @@ def test_every_jail_and_any_spelling() -> None:
 def test_covering() -> None:
     assert [one.ban.jail for one in select(wish("192.0.2.50"), BANS).covered] == ["web"]
     assert chosen(select(wish("192.0.2.50", covering="remove"), BANS)) == [("web", "192.0.2.0/24", "covering")]
-    with pytest.raises(StillShut, match=r"192\.0\.2\.0/24"):
+    with pytest.raises(ActionsFailed, match=r"192\.0\.2\.0/24"):
         select(wish("192.0.2.50", covering="fail"), BANS)
 
 
@@ -59,8 +60,9 @@ def test_a_network_is_itself_and_not_its_members() -> None:
 def test_members_within_their_limit() -> None:
     found = select(wish(members=["192.0.2.0/25"]), BANS)
     assert chosen(found) == [("sshd", "192.0.2.7", "member"), ("recidive", "192.0.2.7", "member"), ("sshd", "192.0.2.9", "member")]
-    with pytest.raises(LimitExceeded):
-        select(wish(members=["192.0.2.0/25"], max_entries=2), BANS)
+    both = select(wish("192.0.2.9", members=["192.0.2.0/25"]), BANS)
+    assert [one.member for one in both.chosen] == [True] * 3, "also the one that was named"
+    assert [one.member for one in select(wish("192.0.2.9"), BANS).chosen] == [False]
 
 
 def test_everything_only_by_its_number() -> None:
@@ -70,10 +72,12 @@ def test_everything_only_by_its_number() -> None:
 
 
 def test_the_run_has_one_limit() -> None:
-    unbanning.check_limit(wish(max_victims=3, spent=1), 2)
-    with pytest.raises(LimitExceeded):
-        unbanning.check_limit(wish(max_victims=3, spent=2), 2)
-    unbanning.check_limit(wish(confirm_all=6, max_victims=1), 6)
+    def most(**more: t.Any) -> list[tuple[str, int]]:
+        return [(limit.name, limit.most) for limit in wish(max_entries=5, **more).now()]
+
+    assert most(max_victims=3, spent=1) == [("max_victims", 2), ("max_entries", 5)]
+    assert most(max_victims=3, spent=4) == [("max_victims", 0), ("max_entries", 5)]
+    assert most(confirm_all=6, max_victims=1) == [("confirm_all", 6), ("max_entries", 5)]
     with pytest.raises(BadInput, match="spent"):
         wish(max_victims=3, spent=-1)
 

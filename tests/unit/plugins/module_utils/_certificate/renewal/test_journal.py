@@ -89,5 +89,12 @@ def test_only_one_at_a_time(journal: Journal) -> None:
 
 def test_nowhere_to_back_up(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CannotReach, match="No backup can be made"), Journal(str(tmp_path / "file" / "x")).lock():
+    with pytest.raises(CannotReach, match="No backup could be made"):
+        Journal(str(tmp_path / "file" / "x")).begin("a", [], now=1000.0)
+
+
+def test_the_lock_writes_nothing_there_and_is_the_same_by_every_name(journal: Journal, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "backups")
+    with journal.lock(), pytest.raises(Locked), Journal(str(tmp_path / "link")).lock():
         pass
+    assert not (tmp_path / "backups").exists()
