@@ -144,7 +144,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._bans.access impor
 from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend, targets_of
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding, Skipped, verdict
-from ansible_collections.oncall.incident.plugins.module_utils._core.patience import await_ok, patience_from
+from ansible_collections.oncall.incident.plugins.module_utils._core.waiting import follow, of_all, pace_from
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
@@ -185,8 +185,9 @@ def main() -> None:
         if params["wait_for"] is None:
             findings, skipped = one_look()
             return {"changed": False, **verdict(findings, skipped)}, None
-        seen = await_ok(one_look, patience=patience_from(params["wait_for"]), minds_warnings=False)
-        return {"changed": False, **verdict(seen.findings, seen.skipped), **seen.as_dict()}, None
+        pace = pace_from(params["wait_for"])
+        watched = follow(lambda _left: one_look(), lambda seen: of_all(*seen, warnings_pass=True), pace=pace)
+        return {"changed": False, **verdict(*watched.last), **watched.as_dict()}, None
 
     leave(module, work)
 

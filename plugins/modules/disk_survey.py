@@ -61,7 +61,8 @@ options:
     type: int
     default: 20
   wait_for:
-    description: Look again until no file system is critical, or the time is up.
+    description:
+      - Look again until no file system is critical, or the time is up. One that could not be looked at is not known to have room.
     type: dict
     suboptions:
       hold:
@@ -69,7 +70,7 @@ options:
         type: str
         default: 0s
       timeout:
-        description: How long to wait for it.
+        description: How long to wait for it, the holding included.
         type: str
         default: 1m
 seealso:
@@ -141,21 +142,33 @@ waited:
   description: Seconds until it held, or until the time was up.
   returned: when O(wait_for) is given
   type: float
+polls:
+  description: How many looks there were.
+  returned: when O(wait_for) is given
+  type: int
+history:
+  description: The status of C(disk_space) and C(disk_inodes) whenever one changed, with the seconds since the start.
+  returned: when O(wait_for) is given
+  type: list
+  elements: dict
 not_recovered:
   description: Why it is not called recovered. Empty when there is room.
   returned: when O(wait_for) is given
   type: str
 """
 
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
+from ansible_collections.oncall.incident.plugins.module_utils._core.waiting import pace_from
 from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import told
-from ansible_collections.oncall.incident.plugins.module_utils._host.looking import Survey, survey, wait_until_roomy
+from ansible_collections.oncall.incident.plugins.module_utils._host.looking import Survey, survey, watch_room
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
+
+#: Between two looks of a wait.
+INTERVAL = "500ms"
 
 
 def main() -> None:
@@ -188,9 +201,7 @@ def main() -> None:
         )
         if params["wait_for"] is None:
             return {"changed": False, **told(survey(asked))}, None
-        hold, timeout = (parse_duration(params["wait_for"][name], name=f"wait_for.{name}") for name in ("hold", "timeout"))
-        waited = wait_until_roomy(asked, hold=hold, timeout=timeout, clock=time.monotonic, sleep=time.sleep)
-        return {"changed": False, **told(waited)}, None
+        return {"changed": False, **told(watch_room(asked, pace=pace_from({**params["wait_for"], "interval": INTERVAL})))}, None
 
     leave(module, work)
 

@@ -115,7 +115,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import verdict
-from ansible_collections.oncall.incident.plugins.module_utils._core.patience import await_ok, patience_from
+from ansible_collections.oncall.incident.plugins.module_utils._core.waiting import follow, of_all, pace_from
 from ansible_collections.oncall.incident.plugins.module_utils._probe.ports import look
 
 
@@ -144,11 +144,11 @@ def main() -> None:
         timeout = parse_duration(params["timeout"], name="timeout")
         if timeout <= 0:
             raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 3s.", argument="timeout")
-        patience = patience_from(params["wait_for"]) if params["wait_for"] else None
+        pace = pace_from(params["wait_for"]) if params["wait_for"] else None
         wanted = {"host": params["host"].strip(), "ports": sorted(set(params["ports"])), "protocol": params["protocol"], "timeout": timeout}
-        if patience:
-            seen = await_ok(lambda: look(**wanted), patience=patience)
-            module.exit_json(changed=False, **verdict(seen.findings, seen.skipped), **seen.as_dict())
+        if pace:
+            watched = follow(lambda _left: look(**wanted), lambda seen: of_all(*seen), pace=pace)
+            module.exit_json(changed=False, **verdict(*watched.last), **watched.as_dict())
         findings, skipped = look(**wanted)
         module.exit_json(changed=False, **verdict(findings, skipped))
     except IncidentError as exc:

@@ -8,15 +8,25 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import typing as t
 
-from .._core.durations import parse_duration
-from .._core.errors import BadInput
-from .._core.recovery import Hold, compare, not_ok
+from .._core.recovery import compare, not_ok
+from .._core.waiting import wait_from, watch
 
 #: A look; what it is given is the time it has, seconds, None for all that it wants.
 Look = t.Callable[[t.Optional[float]], dict[str, t.Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Seen:
+    """A look's result, as the waiting takes it."""
+
+    result: dict[str, t.Any]
+
+    def statuses(self) -> dict[str, str]:
+        return dict(self.result["checks"])
 
 
 def run(
@@ -28,32 +38,18 @@ def run(
     Raises:
         BadInput: what is waited for is not usable.
     """
-    judged = list((wait_for or {}).get("checks") or ())
-    result = look(None) if wait_for is None else _watch(look, judged, wait_for, clock, sleep)
+    if wait_for is None:
+        judged: tuple[str, ...] = ()
+        result = look(None)
+    else:
+        wait = wait_from(wait_for)
+        judged = wait.checks
+        watched = watch(lambda left: _Seen(look(left)), wait=wait, clock=clock, sleep=sleep)
+        result = {**watched.last.result, **watched.as_dict()}
     if baseline is not None:
         compared = compare(result["checks"], baseline=baseline, judged=judged)
         result.update(remaining=dict(compared.remaining), new=dict(compared.new))
     return result
-
-
-def _watch(
-    look: Look, checks: t.Sequence[str], stated: t.Mapping[str, t.Any], clock: t.Callable[[], float], sleep: t.Callable[[float], None],
-) -> dict[str, t.Any]:
-    """Look again and again. A hold of no time needs one good look; what ends after the time is up counts as it is."""
-    seconds, timeout, interval = (parse_duration(stated[name], name=f"wait_for.{name}") for name in ("hold", "timeout", "interval"))
-    if not checks:
-        raise BadInput("wait_for.checks is empty.", hint="Name the checks that must be ok.", argument="wait_for")
-    if seconds > timeout:
-        raise BadInput("wait_for.hold is longer than wait_for.timeout.", hint="Give more time than what must hold.", argument="wait_for")
-    hold, started = Hold(checks=checks, seconds=seconds), clock()
-    while True:
-        result = look(timeout - (clock() - started))
-        held = hold.see(result["checks"], at=clock() - started)
-        left = timeout - (clock() - started)
-        if held or left <= 0:
-            waited = round(clock() - started, 3)
-            return {**result, "held": held, "waited": waited, "polls": hold.polls, "history": hold.history}
-        sleep(max(min(interval, left), 0.05))
 
 
 def troubled(result: t.Mapping[str, t.Any], wait_for: t.Mapping[str, t.Any]) -> dict[str, str]:

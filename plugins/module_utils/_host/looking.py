@@ -14,9 +14,9 @@ import typing as t
 
 from .._core.errors import BadInput
 from .._core.findings import Finding, Skipped, judge, verdict, worst
+from .._core.waiting import Pace, follow
 from . import survey as parts
-
-_PAUSE = 0.5
+from .decisions.disk import room
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,23 +71,13 @@ def checks(findings: t.Sequence[Finding]) -> dict[str, str]:
     return {name: worst(finding.status for finding in findings if finding.check == name) for name in names}
 
 
-def wait_until_roomy(
-    asked: Survey, *, hold: float, timeout: float, clock: t.Callable[[], float], sleep: t.Callable[[float], None],
+def watch_room(
+    asked: Survey, *, pace: Pace, clock: t.Callable[[], float] = time.monotonic, sleep: t.Callable[[float], None] = time.sleep,
 ) -> dict[str, t.Any]:
-    """Look until no file system is critical, and stays so, or the time is up."""
+    """Look until every file system has room, and keeps it, or the time is up."""
     quick = dataclasses.replace(asked, sample=0.0, look_below=())
-    began = clock()
-    since: t.Optional[float] = None
-    while True:
-        result = survey(quick)
-        now = clock()
-        full = [name for name in ("disk_space", "disk_inodes") if result["checks"].get(name, "ok") not in ("ok", "warning")]
-        seen = "disk_space" in result["checks"]
-        since = None if full or not seen else (now if since is None else since)
-        held = since is not None and now - since >= hold
-        if held or now - began >= timeout:
-            return {**survey(asked), "held": held, "waited": round(now - began, 2)}
-        sleep(min(_PAUSE, max(began + timeout - now, 0.01)))
+    watched = follow(lambda _left: survey(quick), room, pace=pace, full=lambda: survey(asked), clock=clock, sleep=sleep)
+    return {**watched.last, **watched.as_dict()}
 
 
 def _mounts() -> str:

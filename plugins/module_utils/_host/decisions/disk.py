@@ -13,9 +13,13 @@ import typing as t
 
 from ..._core.errors import Blind
 from ..._core.findings import CRITICAL, UNKNOWN, Finding, Skipped, judge, verdict
+from ..._core.recovery import status_by_check
+from ..._core.waiting import Judged, of_checks
 
 #: The checks that say whether there is room.
 ROOM = ("disk_space", "disk_inodes")
+#: How the reason begins of a check that a file system does not have.
+NOT_APPLICABLE = "not_applicable:"
 
 
 class Usage(t.Protocol):
@@ -72,11 +76,20 @@ def judge_disk(path: str, usage: Usage, *, warning: float, critical: float) -> d
         ("disk_space", usage.f_blocks, usage.f_bavail, detail), ("disk_inodes", usage.f_files, usage.f_favail, {}),
     ):
         if not total:
-            skipped.append(Skipped(check, "not_applicable: the file system states no total."))
+            skipped.append(Skipped(check, f"{NOT_APPLICABLE} the file system states no total."))
             continue
         percent = round(100.0 * (total - available) / total, 1)
         findings.append(judge(check, percent, warning=warning, critical=critical, unit="percent", hint=hint, subject=path, detail=found))
     return verdict(findings, skipped)
+
+
+def room(result: t.Mapping[str, t.Any]) -> Judged:
+    """Whether each file system of a survey has room: not critical, in space and in inodes, where it states these.
+
+    One that could not be looked at has none, for all that is known.
+    """
+    statuses = status_by_check(map(Finding.from_dict, _room(result)), map(Skipped.from_dict, _not_seen(result)))
+    return of_checks([check for check in ROOM if check == ROOM[0] or check in statuses], statuses, warnings_pass=True)
 
 
 def told(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -92,14 +105,26 @@ def told(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         means["full_reason"] = f"{', '.join(means['full'])} is at {most} percent."
     if "held" in result:
         left = _subjects(_room(result, statuses=(CRITICAL, UNKNOWN)))
-        means["not_recovered"] = "" if result["held"] and not left else (
-            f"Not recovered within {result['waited']:.0f} s: no room on {', '.join(left) or '?'}."
+        blind = [str(one["reason"]) for one in _not_seen(result)]
+        why = "; ".join([
+            *([f"no room on {', '.join(left)}"] if left else []), *([f"could not look at {', '.join(blind)}"] if blind else []),
+        ])
+        means["not_recovered"] = "" if result["held"] and not why else (
+            f"Not recovered within {result['waited']:.0f} s: {why or 'it did not stay so'}."
         )
     return {**result, **means}
 
 
-def _room(result: t.Mapping[str, t.Any], *, statuses: t.Collection[str]) -> list[t.Mapping[str, t.Any]]:
-    return [finding for finding in result["findings"] if finding["check"] in ROOM and finding["status"] in statuses]
+def _room(result: t.Mapping[str, t.Any], *, statuses: t.Optional[t.Collection[str]] = None) -> list[t.Mapping[str, t.Any]]:
+    return [
+        finding for finding in result["findings"] if finding["check"] in ROOM and (statuses is None or finding["status"] in statuses)
+    ]
+
+
+def _not_seen(result: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
+    return [
+        one for one in result["skipped_checks"] if one["check"] in ROOM and not str(one["reason"]).startswith(NOT_APPLICABLE)
+    ]
 
 
 def _subjects(findings: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:

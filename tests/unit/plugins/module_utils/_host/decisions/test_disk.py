@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Blind
-from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import judge_disk, nearest, told
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import judge_disk, nearest, room, told
 
 
 @dataclasses.dataclass
@@ -78,11 +78,25 @@ def test_who_is_full(findings: list[Any], full: list[str], reason: str) -> None:
     assert told(result) == {**result, "full": full, "full_reason": reason}
 
 
-@pytest.mark.parametrize(("held", "findings", "text"), [
-    (True, [ROOMY, GROWTH], ""),
-    (True, [ROOMY, FULL], "Not recovered within 60 s: no room on /srv."),
-    (False, [found("disk_space", "unknown", "/a"), FULL, INODES], "Not recovered within 60 s: no room on /a, /srv."),
-    (False, [ROOMY], "Not recovered within 60 s: no room on ?."),
+UNSEEN = {"check": "disk_space", "reason": "/b: Permission denied", "hint": ""}
+NO_INODES = {"check": "disk_inodes", "reason": "not_applicable: the file system states no total.", "hint": ""}
+
+
+@pytest.mark.parametrize(("held", "findings", "skipped", "text"), [
+    (True, [ROOMY, GROWTH], [NO_INODES], ""),
+    (True, [ROOMY, FULL], [], "Not recovered within 60 s: no room on /srv."),
+    (False, [found("disk_space", "unknown", "/a"), FULL, INODES], [], "Not recovered within 60 s: no room on /a, /srv."),
+    (False, [FULL], [UNSEEN], "Not recovered within 60 s: no room on /srv; could not look at /b: Permission denied."),
+    (False, [ROOMY], [], "Not recovered within 60 s: it did not stay so."),
 ])
-def test_why_there_is_no_room(held: bool, findings: list[Any], text: str) -> None:
-    assert told({"findings": findings, "held": held, "waited": 60.02})["not_recovered"] == text
+def test_why_there_is_no_room(held: bool, findings: list[Any], skipped: list[Any], text: str) -> None:
+    assert told({"findings": findings, "skipped_checks": skipped, "held": held, "waited": 60.02})["not_recovered"] == text
+
+
+@pytest.mark.parametrize(("findings", "skipped", "roomy"), [
+    ([ROOMY, GROWTH], [NO_INODES], True), ([found("disk_space", "warning", "/")], [], True), ([ROOMY, FULL], [], False),
+    ([ROOMY, INODES], [], False), ([ROOMY], [UNSEEN], False), ([found("disk_space", "unknown", "/")], [], False), ([], [], False),
+    ([GROWTH], [NO_INODES], False),
+])
+def test_room_is_what_was_seen_to_be_there(findings: list[Any], skipped: list[Any], roomy: bool) -> None:
+    assert room({"findings": findings, "skipped_checks": skipped}).good is roomy
