@@ -35,7 +35,7 @@ def acting_alone(what: str) -> t.Iterator[None]:
     """
     path = lock_path(what)
     try:
-        handle = _locked(path)
+        handle = locked(path)
     except BlockingIOError:
         raise Locked(f"Another run is acting on {what} at this moment.", hint="Wait for it, then look again.") from None
     except OSError as exc:
@@ -66,15 +66,19 @@ def _is_everybodys(directory: str) -> bool:
     return stat.S_ISDIR(mode) and bool(mode & stat.S_IWOTH) and bool(mode & stat.S_ISVTX)
 
 
-def _locked(path: str) -> int:
+def locked(path: str, *, writable: bool = False) -> int:
     """An open file that is locked and still is the one of that name: its last holder may have removed it meanwhile.
+
+    Args:
+        path: from lock_path(). It is made where it is not there.
+        writable: every user of the host may write to it.
 
     Raises:
         BlockingIOError: somebody else holds it.
         OSError: it cannot be opened, or is no file.
     """
     while True:
-        handle = _opened(path)
+        handle = _opened(path, writable=writable)
         try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise OSError("it is no regular file")
@@ -88,14 +92,15 @@ def _locked(path: str) -> int:
         os.close(handle)
 
 
-def _opened(path: str) -> int:
+def _opened(path: str, *, writable: bool) -> int:
     # A lock needs no right to write. Without O_CREAT first: with it a sticky directory keeps even root from another's file
     # (fs.protected_regular in proc(5)). Without O_NONBLOCK a pipe of that name would hold us up for ever.
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    mode = 0o666 if writable else 0o644
     while True:
         with contextlib.suppress(FileNotFoundError):
             return os.open(path, flags)
         with contextlib.suppress(FileExistsError):
-            handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
-            os.fchmod(handle, 0o644)  # whatever the umask: every other user must be able to see the lock
+            handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, mode)
+            os.fchmod(handle, mode)  # whatever the umask: every other user must be able to see the lock
             return handle

@@ -121,7 +121,7 @@ def test_it_is_done_when_it_is_measured(service: Service) -> None:
 
 def test_a_good_return_code_proves_nothing(service: Service) -> None:
     result = service.act(args={"argv": ["true"]}, measure={"timeout": "500ms"})
-    assert (outcome(result), result["changed"], result["failed"], result["error"]) == ("failed", False, True, "outcome_failed")
+    assert (outcome(result), result["changed"], result["failed"], result["error"]) == ("failed", False, True, "actions_failed")
     assert result["actions"][0]["detail"]["module"]["rc"] == 0
 
 
@@ -167,7 +167,7 @@ def test_time_up_ends_the_work_on_the_host(service: Service) -> None:
     mark = f"29{os.getpid()}"
     start = time.monotonic()
     result = service.act(args={"argv": ["sleep", mark]}, timeout="1s", measure={"timeout": "200ms"})
-    assert (outcome(result), result["failed"], result["error"]) == ("unknown", True, "outcome_unknown")
+    assert (outcome(result), result["failed"], result["error"]) == ("unknown", True, "actions_failed")
     assert time.monotonic() - start < 60
     # The kill is sent; what is killed may still be on its way out.
     wanted = f"sleep\0{mark}\0".encode()
@@ -179,10 +179,9 @@ def test_a_measurement_that_cannot_be_judged(service: Service) -> None:
     result = service.act(needed="before.no_such_field > 3")
     assert (result["failed"], result["error"]) == (True, "bad_input")
     assert service.pid == before
-    result = service.act("--check", module="no.such.module")
-    assert outcome(result) == "planned"
-    result = service.act(module="no.such.module")
-    assert (result["failed"], result["error"]) == (True, "bad_input")
+    for check in ([], ["--check"]):
+        result = service.act(*check, module="no.such.module")
+        assert (result["failed"], result["error"]) == (True, "bad_input")
 
 
 def test_what_cannot_be_looked_at_is_left_alone(service: Service) -> None:
@@ -193,15 +192,19 @@ def test_what_cannot_be_looked_at_is_left_alone(service: Service) -> None:
         "until": "measured.stdout != before.stdout",
     }
     result = service.act(measure=looking)
-    assert (outcome(result), result["failed"], result["error"]) == ("refused", True, "blind")
-    assert "status 3, odd" in result["msg"]
+    assert (outcome(result), result["failed"], result["error"], result["changed"]) == ("unknown", True, "blind", False)
+    assert "status 3, odd" in result["msg"] and result["actions"][0]["detail"]["why"] == "cannot_look"
     assert service.pid == before
+    planned = service.act("--check", measure=looking)
+    assert (outcome(planned), planned["failed"], planned["error"]) == ("unknown", True, "blind")
+    unapproved = service.act(measure=looking, approved=["another"])
+    assert (outcome(unapproved), unapproved["failed"]) == ("refused", False), "what is not done anyway needs no look"
     result = service.act(measure={**looking, "looked": "measured.rc in [0, 3]", "hold": "300ms", "identity": "measured.stdout"})
     assert (outcome(result), result["failed"]) == ("done", False)
     assert result["actions"][0]["detail"]["held_for"] >= 0.3
     blind = {**looking, "args": {"argv": ["sh", "-c", f"test {service.pid} = $(cat {service.place / 'pid'})"]}}
     result = service.act(measure={**blind, "timeout": "300ms"})
-    assert (outcome(result), result["error"]) == ("unknown", "outcome_unknown")
+    assert (outcome(result), result["error"]) == ("unknown", "actions_failed")
     assert "could not be looked at: status 1" in result["msg"]
 
 
