@@ -17,6 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Locked
+from ansible_collections.oncall.incident.plugins.module_utils._module.lock import lock_path
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame import leasing
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.leasing import Lease
 
 from tests.support.processes import alive
 from tests.support.site import Site, pythons
@@ -182,6 +186,50 @@ def test_a_measurement_that_cannot_be_judged(service: Service) -> None:
     for check in ([], ["--check"]):
         result = service.act(*check, module="no.such.module")
         assert (result["failed"], result["error"]) == (True, "bad_input")
+
+
+@contextlib.contextmanager
+def another_run(what: str, *, seconds: float = 60) -> Iterator[Lease]:
+    """Another run that acts on a subject of this host: each step is a process of its own."""
+    held_by = Lease(on_host, what=what, run="run-1", holder="ann at desk", seconds=seconds)
+    held_by.take()
+    try:
+        yield held_by
+    finally:
+        with contextlib.suppress(Locked):
+            held_by.give_back()
+
+
+def on_host(script: str) -> dict[str, Any]:
+    """Run a command as a connection does."""
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    return {"rc": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+
+
+def test_two_runs_never_act_on_one_subject_at_once(service: Service) -> None:
+    before = service.pid
+    with another_run("host:here"):
+        result = service.act()
+        assert (outcome(result), result["failed"], result["error"], result["changed"]) == ("refused", True, "locked", False)
+        assert "Run run-1 of ann at desk is acting on host:here, until 20" in result["msg"] and "its lease ends in" in result["hint"]
+        assert (result["actions"][0]["detail"]["why"], result["held_by"]["run"]) == ("locked", "run-1") and service.pid == before
+        assert outcome(service.act("--check")) == "planned", "a look takes no lock"
+        assert outcome(service.act(approved=["another"])) == "refused" and outcome(service.act(lock="another subject")) == "done"
+
+
+def test_it_has_its_lease_while_it_acts_takes_over_a_dead_runs_and_leaves_none(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leasing, "SLACK", 0.0)
+    path = lock_path("lease host:here")
+    with another_run("host:here", seconds=0):
+        look = f"cp {path} {service.place / 'lease'}; {' '.join(service.restart)}"
+        done = service.act(args={"argv": ["sh", "-c", look]})
+    assert outcome(done) == "done" and "taken over from run run-1 of ann at desk" in done["actions"][0]["detail"]["lease"]
+    lease = json.loads((service.place / "lease").read_text())
+    assert lease["what"] == "host:here" and lease["run"] == "without a record" and "for here" in lease["holder"]
+    assert not os.path.exists(path)
+    # Whatever goes wrong.
+    service.act(args={"argv": ["false"]}, measure={"until": "measured.nothing > 1", "timeout": "100ms"})
+    assert not os.path.exists(path)
 
 
 def test_what_cannot_be_looked_at_is_left_alone(service: Service) -> None:
