@@ -72,13 +72,14 @@ def give_back(what: str, *, run: str, holder: str) -> bool:
     """End our lease; whether it was ours to the end."""
     with _changing(what) as (handle, path):
         found = _read(handle)
-        if (found.get("run"), found.get("holder")) != (run, holder):
-            return False
-        os.ftruncate(handle, 0)
-        # Another user's file stays: its directory is sticky. It is empty then.
-        with contextlib.suppress(OSError):
-            os.unlink(path)
-    return True
+        ours = (found.get("run"), found.get("holder")) == (run, holder)
+        if ours:
+            os.ftruncate(handle, 0)
+        if ours or not found:
+            # Another user's file stays: its directory is sticky. It is empty then.
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+    return ours
 
 
 def answer(request: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -138,8 +138,8 @@ def test_who_cannot_look_before_does_not_act(check_mode: bool) -> None:
     done = run(service, check_mode=check_mode)
     assert said(done) == ("unknown", "cannot_look") and "change" not in service.book and done.actions[0].was_touched is False
     assert done.problem is not None and done.problem.kind == "blind" and "no daemon" in done.problem.message
-    for given in ({"approved": ["another"]}, {"needed": False}, {"forbidden": ["no"]}):
-        assert run(Service([None]), check_mode=check_mode, **given).problem is None, "what is not done anyway needs no look"
+    for more in ({"approved": ["another"]}, {"needed": False}, {"forbidden": ["no"]}):
+        assert run(Service([None]), check_mode=check_mode, **more).problem is None, "what is not done anyway needs no look"
 
 
 def test_a_module_that_is_not_there_is_found_before_anything_is_done() -> None:

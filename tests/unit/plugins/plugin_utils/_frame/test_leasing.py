@@ -23,7 +23,8 @@ from tests.support.until import until
 
 def on_host(script: str) -> dict[str, Any]:
     """Run a command as a connection does."""
-    done = subprocess.run(["/bin/sh", "-c", f"echo Welcome to this host; {script}"], capture_output=True, text=True, timeout=60)
+    argv = ["/bin/sh", "-c", f"echo Welcome to this host; {script}"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     return {"rc": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
 
 
