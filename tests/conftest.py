@@ -9,8 +9,11 @@ pure parts are tested on target Pythons that have no ansible-core at all.
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,17 @@ def _link_checkout() -> Path:
 for entry in (str(_link_checkout()), str(ROOT), str(ROOT / "src")):
     if entry not in sys.path:
         sys.path.insert(0, entry)
+
+
+def _own_locks() -> None:
+    """Hosts of the same name in tests that run side by side are not the same host: each pytest process has locks of its own."""
+    directory = tempfile.mkdtemp(prefix="oncall-locks-")
+    os.chmod(directory, 0o1777)
+    os.environ["ONCALL_INCIDENT_LOCKS"] = directory
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+
+
+_own_locks()
 
 
 def starts_of(argv: Sequence[object]) -> int:

@@ -5,21 +5,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import os
+import platform
 import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._core import actions
-from ..module_utils._core.acting import APPROVED_SPEC, read_approved
+from ..module_utils._core import actions, limits
+from ..module_utils._core.acting import APPROVED_SPEC, act, read_approved
 from ..module_utils._core.durations import parse_duration
 from ..module_utils._core.errors import BadInput, IncidentError
-from ..plugin_utils._frame import acting, leftovers
+from ..module_utils._core.waiting import Pace
+from ..plugin_utils._frame import acting, leasing, leftovers, marker
+from ..plugin_utils._record import layout
 
 #: After its limit the job's own supervisor needs this long to kill it and say so: seconds.
 ASYNC_SLACK = 10.0
@@ -46,6 +48,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "target": {"type": "dict", "required": True},
             "reason": {"type": "str", "required": True},
             "resource": {"type": "str"},
+            "lock": {"type": "str"},
             "module": {"type": "str", "required": True},
             "args": {"type": "dict", "default": {}},
             "needed": {"type": "raw", "default": True},
@@ -66,82 +69,95 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             }},
         })
         try:
-            action = self._act(params)
+            return {**result, **self._act(params)}
         except IncidentError as exc:
             return {**result, "changed": False, "failed": True, **exc.as_result()}
-        check_mode = bool(self._task.check_mode)
-        result.update(actions.result([action], check_mode=check_mode, limits={action.verb: params["limit"]}))
-        if actions.failed_actions([action]):
-            why = action.detail.get("why", "")
-            result.update(failed=True, error=f"outcome_{action.outcome}", msg=f"{action.verb}: outcome {action.outcome}, {why}.")
-        return result
 
-    def _act(self, params: t.Mapping[str, t.Any]) -> actions.Action:
+    def _act(self, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         measure = params["measure"]
-        times = {
-            "timeout": parse_duration(params["timeout"], name="timeout"),
-            "measure": parse_duration(measure["timeout"], name="measure.timeout"),
-            "interval": parse_duration(measure["interval"], name="measure.interval"),
-            "hold": parse_duration(measure["hold"], name="measure.hold"),
-        }
-        if times["timeout"] <= 0:
+        timeout = parse_duration(params["timeout"], name="timeout")
+        if timeout <= 0:
             raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 60s.")
-        resource = params["resource"] or f"host:{self._vars.get('inventory_hostname', '')}"
+        limits.require_spent(params["spent"])
+        pace = Pace(
+            hold=parse_duration(measure["hold"], name="measure.hold"), timeout=parse_duration(measure["timeout"], name="measure.timeout"),
+            interval=parse_duration(measure["interval"], name="measure.interval"), hold_on_top=True,
+        )
         action = actions.Action(
-            verb=params["verb"], resource=resource, identity=params["target"], target=params["target"], reason=params["reason"],
-            name=acting.named(params["target"]),
+            verb=params["verb"], resource=params["resource"] or f"host:{self._vars.get('inventory_hostname', '')}",
+            identity=params["target"], target=params["target"], reason=params["reason"], name=acting.named(params["target"]),
         )
         approved = read_approved(params["approved"])
-        settling: dict[str, t.Any] = {
-            "limit": params["limit"], "spent": params["spent"], "forbidden": params["forbidden"],
-            "approved": None if approved is None else [one.id for one in approved],
-            "check_mode": bool(self._task.check_mode),
-        }
-        if params["forbidden"] and self._task.args.get("needed", True) is True:
-            # What must not be done is not looked at either: it may not even be what the caller means.
-            return t.cast(actions.Action, acting.decide(action, needed=True, **settling))
-        before = self._measure_once(measure)
-        action = dataclasses.replace(action, detail={"before": acting.brief(before)})
-        cannot_look = "" if self._looked(before) else acting.complaint(before)
-        settled = acting.decide(action, needed=self._needed(before, cannot_look), cannot_look=cannot_look, **settling)
-        if settled is not None:
-            return settled
-        start = time.monotonic()
-        answer, answered = self._run_bounded(params["module"], params["args"], times["timeout"])
-        action = action.with_outcome(actions.UNKNOWN, acted_for=round(time.monotonic() - start, 3), module=acting.brief(answer))
-        identity = (lambda measured: self._value("identity", measured=measured)) if measure["identity"] else None
-        measurement = acting.await_condition(
-            lambda: self._measure_once(measure), lambda measured: self._holds("until", before=before, measured=measured, answer=answer),
-            timeout=times["measure"], interval=times["interval"], hold=times["hold"], identity=identity, looked=self._looked,
+        needed = self._task.args.get("needed", True)
+        asked = acting.Asked(
+            forbidden=params["forbidden"], limit=params["limit"], spent=params["spent"], pace=pace,
+            needed=needed if isinstance(needed, bool) else None, approved=approved is None or action.id in {one.id for one in approved},
         )
-        return acting.judge(action, measurement, answered=answered, hold=times["hold"])
+        self._params, self._timeout = params, timeout
+        self._lease_for = (params["lock"] or action.resource, timeout + ASYNC_SLACK + pace.timeout + pace.hold)
+        done = act(acting.Act(action, asked=asked, doing=self), approved=approved, check_mode=bool(self._task.check_mode))
+        result = done.as_result(limits={action.verb: params["limit"]})
+        return result if done.problem is None else {**result, "failed": True, **done.problem.as_result()}
+
+    # The lease: who we are to others, and the host's Python.
+
+    def lease(self) -> t.ContextManager[leasing.Lease]:
+        """See acting.Doing; none of this file's methods below is for anybody else."""
+        what, seconds = self._lease_for
+        found = leasing.Lease(self._execute, what=what, run=self._run_id(), holder=self._holder(), seconds=seconds, python=self._python())
+        return leasing.held(found, warn=self._display.warning)
+
+    def _run_id(self) -> str:
+        # The recorder is in ansible-playbook itself, this plugin in a worker forked from it.
+        recorder = marker.read_marker(os.environ, processes={os.getpid(), os.getppid()})
+        return (recorder.run if recorder else "") or os.environ.get(layout.RUN_ID_VARIABLE, "") or "without a record"
+
+    def _holder(self) -> str:
+        user = os.environ.get("USER") or f"uid {os.getuid()}"
+        return f"{user} at {platform.node()}, process {os.getppid()}, for {self._vars.get('inventory_hostname', '')}"
+
+    def _python(self) -> str:
+        known = self._vars.get("ansible_python_interpreter") or ""
+        found = self._templar.template(known) if known else ""
+        if not str(found).startswith("/"):
+            found = (self._vars.get("ansible_facts") or {}).get("discovered_interpreter_python", "")
+        return str(found)
+
+    def _execute(self, command: str) -> dict[str, t.Any]:
+        try:
+            done: dict[str, t.Any] = self._low_level_execute_command(command)
+        except AnsibleError as exc:
+            raise acting.CannotLease(str(exc)) from exc
+        return done
 
     # Expressions. They are taken from the task as written: only the author's own text is trusted, and Ansible refuses to
     # evaluate anything that came from a host.
 
-    def _needed(self, before: t.Mapping[str, t.Any], cannot_look: str) -> bool:
-        needed = self._task.args.get("needed", True)
-        if isinstance(needed, bool):
-            return needed
-        if cannot_look:
-            return True
+    def needed(self, before: t.Mapping[str, t.Any]) -> bool:
+        """See acting.Doing."""
         try:
-            return self._evaluate(needed, before=before)
+            return self._evaluate(self._task.args["needed"], before=before)
         except AnsibleError as exc:
             raise BadInput(
                 f"needed cannot be judged: {exc}", hint="It may use `before`, the result of the measurement.", before=acting.brief(before),
             ) from exc
 
-    def _looked(self, measured: t.Mapping[str, t.Any]) -> bool:
+    def looked(self, measured: t.Mapping[str, t.Any]) -> bool:
+        """See acting.Doing."""
         if not self._task.args["measure"].get("looked"):
             return acting.could_look(measured)
         try:
-            return self._holds("looked", measured=measured)
+            return self._evaluate(self._task.args["measure"]["looked"], measured=measured)
         except AnsibleError:  # a measurement that failed has no such field
             return False
 
-    def _holds(self, name: str, **known: t.Any) -> bool:
-        return self._evaluate(self._task.args["measure"][name], **known)
+    def holds(self, measured: t.Mapping[str, t.Any], *, before: t.Mapping[str, t.Any], answer: t.Mapping[str, t.Any]) -> bool:
+        """See acting.Doing."""
+        return self._evaluate(self._task.args["measure"]["until"], before=before, measured=measured, answer=answer)
+
+    def identity(self, measured: t.Mapping[str, t.Any]) -> str:
+        """See acting.Doing."""
+        return self._value("identity", measured=measured) if self._params["measure"]["identity"] else ""
 
     def _value(self, name: str, **known: t.Any) -> str:
         outer = self._templar.available_variables
@@ -162,12 +178,22 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     # Modules.
 
-    def _measure_once(self, measure: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    def check(self) -> None:
+        """See acting.Doing."""
+        self._handler_of(self._params["module"])
+
+    def measure(self) -> dict[str, t.Any]:
+        """See acting.Doing."""
+        measure = self._params["measure"]
         try:
             found: dict[str, t.Any] = self._handler(measure["module"], measure["args"], async_seconds=0).run(task_vars=self._vars)
         except AnsibleError as exc:
             return {"failed": True, "msg": str(exc)}
         return found
+
+    def change(self) -> tuple[dict[str, t.Any], bool]:
+        """See acting.Doing."""
+        return self._run_bounded(self._params["module"], self._params["args"], self._timeout)
 
     def _run_bounded(self, module: str, args: t.Mapping[str, t.Any], seconds: float) -> tuple[dict[str, t.Any], bool]:
         """Run the module; its answer, and whether there was one in time.
@@ -227,12 +253,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         task.async_val, task.poll = async_seconds, 0
         if mark:
             task.environment = [*(task.environment or ()), {leftovers.VARIABLE: mark}]
+        return self._shared_loader_obj.action_loader.get(
+            self._handler_of(module), task=task, connection=self._connection, play_context=self._play_context,
+            loader=self._loader, templar=self._templar, shared_loader_obj=self._shared_loader_obj,
+        )
+
+    def _handler_of(self, module: str) -> str:
+        """The name of the action plugin that runs a module."""
         loader = self._shared_loader_obj.action_loader
         found = self._shared_loader_obj.module_loader.find_plugin_with_context(module)
         if not found.resolved and not loader.has_plugin(module):
             raise BadInput(f"Module {module} was not found.", hint="Give its full name and install its collection.")
-        name = (found.action_plugin if found.resolved else None) or (module if loader.has_plugin(module) else "ansible.legacy.normal")
-        return loader.get(
-            name, task=task, connection=self._connection, play_context=self._play_context, loader=self._loader,
-            templar=self._templar, shared_loader_obj=self._shared_loader_obj,
-        )
+        return str((found.action_plugin if found.resolved else None) or (module if loader.has_plugin(module) else "ansible.legacy.normal"))

@@ -18,6 +18,10 @@ description:
   - In check mode the module is not run and the action is returned as C(planned). Otherwise it runs, and then O(measure) decides on the
     outcome. What the module itself returned is detail, whatever its return code.
   - The module need not support check mode. Defaults from C(module_defaults) do not apply to it, so state all of its arguments.
+  - Nobody else acts on the same subject meanwhile. Before the look that decides it takes a lease of O(lock) on the host, and gives it back
+    at the end. A second run fails with RV(error=locked), which names the run that has it. The lease of a run that died ends by itself,
+    when O(timeout), O(measure.timeout) and O(measure.hold) are over and a minute more; who takes it over says so in C(detail.lease).
+    Check mode takes none, nor does an action that is refused, or not needed, without a look.
   - Where the module's handler can, it runs as an asynchronous job that is ended on the host when O(timeout) is over, to the next five
     seconds, even if the controller is gone by then. For others, such as M(ansible.builtin.copy), the controller stops waiting.
 extends_documentation_fragment:
@@ -50,6 +54,11 @@ options:
     required: true
   resource:
     description: The server or host it is done on, for the action's identity. By default the inventory host.
+    type: str
+  lock:
+    description:
+      - The subject that one run at a time may act on, on the host that the module runs on. By default O(resource).
+      - Give the same one to actions that must not happen at once, and another one to those that may.
     type: str
   module:
     description: Full name of the module to run.
@@ -107,8 +116,9 @@ options:
         description:
           - Expression over C(measured) that is true when the module could look, whatever it saw. By default that is when it did not fail
             and what it ran ended with 0. Give one where another status is an answer too, such as V(measured.rc in [0, 1]).
-          - A measurement that could not look proves nothing. When that is so before acting, nothing is done and the task fails. When it is
-            so each time after acting, the outcome is C(unknown) and says why.
+          - A measurement that could not look proves nothing, and breaks O(measure.hold). When that is so before acting, nothing is done.
+            When it is so of the last one after acting, nobody knows what came of it. In both cases the outcome is C(unknown), and the task
+            fails.
         type: str
       hold:
         description:
@@ -164,10 +174,11 @@ changed:
 actions:
   description:
     - The one action. Its C(outcome) is C(planned), C(done), C(not_needed), C(refused), C(failed) (the condition does not hold, or not for
-      long enough), or C(unknown) (it does not hold and the module had not answered in time, or nobody could look). The last two fail the
-      task.
-    - Its C(detail) holds C(before), C(measured) and what the module returned, cut down.
-  returned: when it was judged
+      long enough), or C(unknown) (it does not hold and the module gave no answer, or nobody could look, before or after). The last two
+      fail the task.
+    - Its C(detail) holds C(before), C(measured) and what the module returned, cut down. C(detail.why) is a word, such as C(forbidden),
+      C(already_so), C(locked), C(cannot_look), C(not_measured), C(did_not_hold) or C(no_answer); C(detail.error) says more.
+  returned: when it was judged, or another run has the lease
   type: list
   elements: dict
   contains:
@@ -194,7 +205,13 @@ protected:
   type: list
   elements: dict
 error:
-  description: What kind of failure it is, for example V(outcome_failed), V(limit_exceeded) or V(blind).
+  description:
+    - What kind of failure it is. V(actions_failed) when it was done, or begun, and the measurement does not show it; V(limit_exceeded),
+      V(locked), V(blind) when the look before failed, and V(bad_input) when nothing was done.
   returned: failure
   type: str
+held_by:
+  description: Who has the lease, C(run) and C(holder), until when at the latest (C(until), C(seconds)), and its file (C(path)).
+  returned: when another run has it
+  type: dict
 """

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._module.lock import PLACE_VARIABLE
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, verify
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +42,7 @@ def pythons() -> list[Any]:
 def shell() -> dict[str, str]:
     """This environment, without what the caller's shell or other tests may have set for Ansible and for us."""
     foreign = ("ANSIBLE_", "INCIDENT_", "ONCALL_", "SSH_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return {name: value for name, value in os.environ.items() if name == PLACE_VARIABLE or not name.startswith(foreign)}
 
 
 def environment(place: Path, *, python: str = sys.executable, **more: str) -> dict[str, str]:

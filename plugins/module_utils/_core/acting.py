@@ -37,7 +37,7 @@ from .actions import (
     failed_actions,
     result,
 )
-from .errors import CannotReach, IncidentError, LimitExceeded, Locked
+from .errors import Blind, CannotReach, IncidentError, LimitExceeded, Locked
 from .limits import Limit
 
 Target = t.TypeVar("Target")
@@ -62,12 +62,15 @@ class Candidate(t.Generic[Target]):
         action: planned; with another outcome where the subject has settled it: not needed, or refused by a rule of its own.
         uses: how much of a limit it uses, by the limit's name; 1 of a limit that is not in it.
         also: further ids by which it may have been approved.
+        unseen: why the target could not be looked at, empty where it could. Nothing is done to it: its outcome is unknown, and
+            fails the task, in check mode too. Without an approval, or over a limit, it is refused like any other.
     """
 
     target: Target
     action: Action
     uses: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
     also: tuple[str, ...] = ()
+    unseen: str = ""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -188,6 +191,11 @@ def untouched(action: Action, code: str, *, error: str = "", hint: t.Optional[st
     return dataclasses.replace(action, touched=False).with_outcome(FAILED, why=code, **{key: text for key, text in said.items() if text})
 
 
+def not_seen(action: Action, error: str) -> Action:
+    """An action that nobody can judge, since its target could not be looked at; it was not begun."""
+    return dataclasses.replace(action, touched=False).with_outcome(UNKNOWN, why=why.CANNOT_LOOK, error=error)
+
+
 def unanswered(action: Action, error: str, *, hint: t.Optional[str] = None) -> Action:
     """An action that was, or may have been, begun, and of which nobody knows what came of it."""
     return action.with_outcome(UNKNOWN, why=why.NO_ANSWER, error=error, **({"hint": hint} if hint else {}))
@@ -261,7 +269,8 @@ def _conclude(
     absent = {one.id: one for one in approved or () if one.id not in listed and subject.concerns(one)}
     return Done(
         actions=(*found, *(subject.answer(one) for one in absent.values())), acted=() if work.over else acted,
-        protected=(*sight.protected, *work.left), problem=work.over or failure(list(done.values())), check_mode=check_mode,
+        protected=(*sight.protected, *work.left), problem=work.over or failure(list(done.values())) or _blind(subject, work),
+        check_mode=check_mode,
     )
 
 
@@ -292,10 +301,22 @@ def failure(done: t.Sequence[Action]) -> t.Optional[IncidentError]:
     failed = failed_actions(done)
     if not failed:
         return None
-    said = "; ".join(f"{one.verb} {one.name or one.id}: {complaint(one)}" for one in failed[:_NAMED])
-    more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
     hint = next((str(one.detail["hint"]) for one in failed if one.detail.get("hint")), None)
-    return ActionsFailed(f"{len(failed)} of {len(done)} actions did not work: {said}{more}.", hint=hint)
+    return ActionsFailed(f"{len(failed)} of {len(done)} actions did not work: {_named(failed)}.", hint=hint)
+
+
+def _blind(subject: Subject[t.Any], work: _Work[t.Any]) -> t.Optional[IncidentError]:
+    if not work.unseen:
+        return None
+    return Blind(
+        f"{len(work.unseen)} {subject.noun} could not be looked at, and nothing was done to them: {_named(work.unseen)}.",
+        hint="Correct what the look needs, then run again.",
+    )
+
+
+def _named(found: t.Sequence[Action]) -> str:
+    said = "; ".join(f"{one.verb} {one.name or one.id}: {complaint(one)}" for one in found[:_NAMED])
+    return said + (f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
 
 
 def complaint(action: Action) -> str:
@@ -310,6 +331,7 @@ class _Work(t.Generic[Target]):
 
     settled: t.Mapping[int, Action]
     chosen: t.Mapping[int, Candidate[Target]]
+    unseen: tuple[Action, ...] = ()
     left: tuple[Spared, ...] = ()
     over: t.Optional[IncidentError] = None
 
@@ -341,7 +363,9 @@ def _decide(subject: Subject[Target], sight: Sight[Target], approved: t.Optional
                     settled[place] = candidate.action.with_outcome(REFUSED, why=why.LIMIT_EXCEEDED)
                 elif (spared := subject.left_over(candidate)) is not None:
                     left.append(spared)
-    return _Work(settled, chosen, tuple(left), problem)
+    unseen = {} if problem else {place: not_seen(one.action, one.unseen) for place, one in chosen.items() if one.unseen}
+    seen = {place: candidate for place, candidate in chosen.items() if place not in unseen}
+    return _Work({**settled, **unseen}, seen, tuple(unseen.values()), tuple(left), problem)
 
 
 def _used(limit: Limit, chosen: t.Iterable[Candidate[t.Any]]) -> int:

@@ -32,7 +32,7 @@ from .findings import (
 )
 from .recovery import compare, say_not_recovered
 from .suggest import suggest
-from .waiting import Wait, Watched, wait_from, watch_until_held
+from .waiting import Wait, Watched, wait_from, watch
 
 FAIL_ON = ("never", "critical", "warning")
 #: The reason of a check that was asked for and of which a look said nothing.
@@ -244,15 +244,10 @@ def answer(
         seen = look()
         result = {**seen.as_result(), **seen.verdict.as_dict()}
         return {**result, **_compared(question, seen.verdict)}, _unhealthy(question, seen.verdict)
-    latest: list[Look] = []
-
-    def poll() -> _Waiting[Look]:
-        latest[:] = [(brief or look)()]
-        return _Waiting(latest[0])
-
-    # Where a poll looks at everything it is the last look, too.
-    watched = watch_until_held(
-        poll, lambda: _Waiting(look() if brief else latest[0]), wait=question.wait, clock=clock, sleep=sleep,
+    # Where each look is at everything, the last one is one of them.
+    watched = watch(
+        lambda _left: _Waiting((brief or look)()), full=(lambda: _Waiting(look())) if brief else None, wait=question.wait, clock=clock,
+        sleep=sleep,
     )
     seen = watched.last.look
     compared = _compared(question, seen.verdict)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a subject has recovered: checks that hold for a while, and what is worse than before.
+"""Whether a subject has recovered: which checks are not ok, and what is worse than before.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -27,51 +27,6 @@ def status_by_check(findings: t.Iterable[Finding], skipped: t.Iterable[Skipped] 
 def not_ok(checks: t.Sequence[str], statuses: t.Mapping[str, str]) -> dict[str, str]:
     """Those of the checks that are not ok; one that was not measured at all is unknown."""
     return {check: statuses.get(check, UNKNOWN) for check in checks if statuses.get(check, UNKNOWN) != OK}
-
-
-@dataclasses.dataclass
-class Hold:
-    """Follows whether checks stay ok for a time without a break.
-
-    Attributes:
-        checks: which must be ok.
-        seconds: how long without a break.
-        max_history: changes kept; the first ones and the last ones, since the middle says least.
-    """
-
-    checks: t.Sequence[str]
-    seconds: float
-    max_history: int = 50
-    polls: int = 0
-    dropped: int = 0
-    _since: t.Optional[float] = None
-    _last: t.Optional[dict[str, str]] = None
-    _history: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
-
-    def see(self, statuses: t.Mapping[str, str], *, at: float) -> bool:
-        """Take one measurement, `at` in seconds since the start; whether the checks have now held long enough."""
-        self.polls += 1
-        now = {check: statuses.get(check, UNKNOWN) for check in self.checks}
-        if now != self._last:
-            self._remember({"at": round(at, 3), "checks": now})
-            self._last = now
-        if any(status != OK for status in now.values()):
-            self._since = None
-            return False
-        if self._since is None:
-            self._since = at
-        return at - self._since >= self.seconds
-
-    @property
-    def history(self) -> list[dict[str, t.Any]]:
-        """The status of each check whenever one changed."""
-        return list(self._history)
-
-    def _remember(self, entry: dict[str, t.Any]) -> None:
-        if len(self._history) >= self.max_history:
-            self._history.pop(self.max_history // 2)
-            self.dropped += 1
-        self._history.append(entry)
 
 
 @dataclasses.dataclass(frozen=True)

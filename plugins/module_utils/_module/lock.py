@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One lock for each subject, so that two runs never double what may be done, whoever they run as.
+"""One lock for each subject of a host, so that two runs never double what may be done, whoever they run as.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -19,6 +19,8 @@ from .._core.errors import Locked
 
 #: Where locks may be; the first that everybody may write to and nobody may clear.
 LOCK_PLACES = ("/run/lock", "/var/lock", "/tmp")
+#: Names another one that comes first, for hosts that are one machine: tests that run side by side.
+PLACE_VARIABLE = "ONCALL_INCIDENT_LOCKS"
 
 
 @contextlib.contextmanager
@@ -37,7 +39,7 @@ def acting_alone(what: str, *, by: str = "") -> t.Iterator[None]:
     """
     path = by or lock_path(what)
     try:
-        handle = _flocked(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) if by else _locked(path)
+        handle = _flocked(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) if by else locked(path)
     except BlockingIOError:
         raise Locked(f"Another run is acting on {what} at this moment.", hint="Wait for it, then look again.") from None
     except OSError as exc:
@@ -58,7 +60,8 @@ def acting_alone(what: str, *, by: str = "") -> t.Iterator[None]:
 def lock_path(what: str) -> str:
     """The file that is locked, the same for every user of the host: neither who we are nor our TMPDIR is part of it."""
     name = hashlib.sha256(what.encode()).hexdigest()[:24]
-    return os.path.join(next((place for place in LOCK_PLACES if _is_everybodys(place)), LOCK_PLACES[-1]), f".oncall-incident-{name}.lock")
+    places = (os.environ.get(PLACE_VARIABLE, ""), *LOCK_PLACES)
+    return os.path.join(next((place for place in places if _is_everybodys(place)), LOCK_PLACES[-1]), f".oncall-incident-{name}.lock")
 
 
 def _is_everybodys(directory: str) -> bool:
@@ -69,18 +72,22 @@ def _is_everybodys(directory: str) -> bool:
     return stat.S_ISDIR(mode) and bool(mode & stat.S_IWOTH) and bool(mode & stat.S_ISVTX)
 
 
-def _locked(path: str) -> int:
+def locked(path: str, *, writable: bool = False) -> int:
     """An open file that is locked and still is the one of that name: its last holder may have removed it meanwhile.
+
+    Args:
+        path: from lock_path(). It is made where it is not there.
+        writable: every user of the host may write to it.
 
     Raises:
         BlockingIOError: somebody else holds it.
         OSError: it cannot be opened, or is no file.
     """
     while True:
-        handle = _opened(path)
+        handle = _opened(path, writable=writable)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
-            raise OSError("it is no regular file")
+            raise OSError("it is not a regular file")
         _flocked(handle)
         with contextlib.suppress(FileNotFoundError):
             if os.fstat(handle).st_ino == os.stat(path, follow_symlinks=False).st_ino:
@@ -103,14 +110,15 @@ def _flocked(handle: int) -> int:
     return handle
 
 
-def _opened(path: str) -> int:
+def _opened(path: str, *, writable: bool) -> int:
     # A lock needs no right to write. Without O_CREAT first: with it a sticky directory keeps even root from another's file
     # (fs.protected_regular in proc(5)). Without O_NONBLOCK a pipe of that name would hold us up for ever.
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    mode = 0o666 if writable else 0o644
     while True:
         with contextlib.suppress(FileNotFoundError):
             return os.open(path, flags)
         with contextlib.suppress(FileExistsError):
-            handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
-            os.fchmod(handle, 0o644)  # whatever the umask: every other user must be able to see the lock
+            handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, mode)
+            os.fchmod(handle, mode)  # whatever the umask: every other user must be able to see the lock
             return handle

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How other people's modules are made to speak the action contract: the decisions of `oncall.incident.act`.
+"""How other people's modules run in the engine of actions: the subject of `oncall.incident.act`.
 
 This plugin util is PRIVATE to the collection: it may change at any time.
 """
@@ -14,83 +14,180 @@ import signal
 import time
 import typing as t
 
-from ...module_utils._core import actions
-from ...module_utils._core.errors import Blind, LimitExceeded
+from ...module_utils._core import actions, why
+from ...module_utils._core.acting import Candidate, Sight, Subject, untouched
+from ...module_utils._core.errors import Locked
 from ...module_utils._core.limits import Budget
+from ...module_utils._core.waiting import Judged, Pace, Watched, follow
 
 #: What of a measurement is kept in the action's detail: a result may be large, and the record has it in full anyway.
 MAX_TEXT, MAX_ITEMS, MAX_DEPTH = 500, 20, 4
 _LEFT_OUT = frozenset({"invocation", "exception", "deprecations", "warnings", "stdout_lines", "stderr_lines"})
 
-MeasureOnce = t.Callable[[], t.Mapping[str, t.Any]]
-#: Whether the condition holds for a measurement; raises where it cannot be told (a measurement that failed has no such field).
-Condition = t.Callable[[t.Mapping[str, t.Any]], bool]
-#: What must stay the same while the condition is held, for example process ids and restart counters.
-Identity = t.Callable[[t.Mapping[str, t.Any]], t.Any]
+Measured = t.Mapping[str, t.Any]
 
 
 class TimeUp(BaseException):
     """The deadline has passed. Not an Exception, so that no handler on the way can swallow it."""
 
 
+class Lease(t.Protocol):
+    """A lock that others see until it ends, also where its holder is gone."""
+
+    #: Who had it before, where that one's had run out; empty for nobody.
+    taken_over: str
+
+    def keep(self) -> None:
+        """Make sure that it lasts for what is still to be done.
+
+        Raises:
+            Locked: somebody else has it.
+        """
+
+
+class Doing(t.Protocol):
+    """What the action plugin can do: run modules, and evaluate the author's expressions."""
+
+    def check(self) -> None:
+        """Raises BadInput where a module is not there."""
+
+    def lease(self) -> t.ContextManager[Lease]:
+        """Raises Locked where another run has it, and CannotLease where the host cannot be asked."""
+
+    def measure(self) -> Measured:
+        """Look once; a look that failed says so in its result."""
+
+    def looked(self, measured: Measured) -> bool:
+        """Whether a measurement could look."""
+
+    def needed(self, before: Measured) -> bool:
+        """Whether the action is needed; raises BadInput where that cannot be judged."""
+
+    def holds(self, measured: Measured, *, before: Measured, answer: Measured) -> bool:
+        """Whether the change is there. It may raise anything: it is an expression over the result of somebody's module."""
+
+    def identity(self, measured: Measured) -> t.Any:
+        """What must stay the same while the change is held; raises likewise."""
+
+    def change(self) -> tuple[Measured, bool]:
+        """Run the module: its answer, and whether there was one in time."""
+
+
+class CannotLease(Exception):
+    """The host cannot be asked for the lease, and cannot be looked at either."""
+
+
 @dataclasses.dataclass(frozen=True)
-class Measurement:
-    """What was measured in the end.
+class Asked:
+    """What the task asks for.
 
     Attributes:
-        last: the last result.
-        held: whether the condition held for as long as it had to.
-        tries, seconds: how often was looked, and how long it took.
-        problem: the last error of the condition.
-        looks: how many of the tries could look; the others failed and say nothing about the target.
-        held_for: how long the condition had held without a break at the last look, seconds.
-        breaks: how often it began to hold and did not stay so: it was false again, or the identity was another one.
-    """
-
-    last: t.Mapping[str, t.Any]
-    held: bool
-    tries: int
-    seconds: float
-    problem: str = ""
-    looks: int = 1
-    held_for: float = 0.0
-    breaks: int = 0
-
-
-def decide(
-    action: actions.Action, *, needed: bool, forbidden: t.Sequence[str], limit: int, spent: int, approved: t.Sequence[str] | None,
-    check_mode: bool, cannot_look: str = "",
-) -> actions.Action | None:
-    """What becomes of the action without acting, or None when it is to be carried out now.
-
-    Args:
         forbidden: reasons of the caller's why it must not be done. Any one refuses.
         limit, spent: how many such actions a run may do on a host, and how many it has done.
-        cannot_look: why the measurement before acting could not look; empty when it could.
-
-    Raises:
-        LimitExceeded: more would be done in this run than the caller allowed.
-        Blind: it would be done now, and nobody could measure what came of it.
+        needed: what the task says without a look: true, false, or None where a look must tell.
+        approved: whether the approval covers it.
+        pace: how it is measured.
     """
-    if not needed:
-        return action.with_outcome(actions.NOT_NEEDED)
-    if forbidden:
-        return action.with_outcome(actions.REFUSED, why="; ".join(forbidden))
-    if Budget(max_count=limit, spent=spent).allowance(limit) < 1:
-        raise LimitExceeded(
-            f"{action.verb}: {spent} of {limit} are used up in this run, nothing more is done.",
-            hint="Raise the limit if this is meant.", contract=actions.ACTIONS_CONTRACT, limit=limit, spent=spent,
-            actions=[action.with_outcome(actions.REFUSED, why="limit").as_dict()],
+
+    forbidden: t.Sequence[str]
+    limit: int
+    spent: int
+    needed: bool | None
+    approved: bool
+    pace: Pace
+
+    @property
+    def may_act(self) -> bool:
+        """Whether anything will be done at all, as far as it can be told before the first look."""
+        return self.approved and not self.forbidden and self.needed is not False and self.spent < self.limit
+
+
+@dataclasses.dataclass(frozen=True)
+class Glance:
+    """One measurement, and what it says."""
+
+    measured: Measured
+    looked: bool
+    good: bool = False
+    identity: t.Any = None
+    problem: str = ""
+
+
+class Act(Subject[Measured]):
+    """One module, run on one target: the only candidate. Its target is what the look before acting gave."""
+
+    done = "done"
+    advice = "Raise the limit if this is meant."
+
+    def __init__(self, action: actions.Action, *, asked: Asked, doing: Doing) -> None:
+        self.resource = action.resource
+        self.noun = f"actions of the kind {action.verb}"
+        self._action, self._asked, self._doing = action, asked, doing
+        self._lease: Lease | None = None
+        self._blind = ""
+
+    def concerns(self, one: actions.Approved) -> bool:
+        """Whether it is this action: the target is in the call, so the others of a plan are of other calls."""
+        return one.id == self._action.id
+
+    @contextlib.contextmanager
+    def alone(self) -> t.Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            if self._asked.may_act:
+                try:
+                    self._lease = stack.enter_context(self._doing.lease())
+                except CannotLease as exc:
+                    self._blind = str(exc)
+                except Locked as exc:
+                    refused = self._action.with_outcome(actions.REFUSED, why=why.LOCKED, error=exc.message)
+                    exc.facts = {"contract": actions.ACTIONS_CONTRACT, "actions": [refused.as_dict()], **exc.facts}
+                    raise
+            yield
+
+    def look(self) -> Sight[Measured]:
+        asked = self._asked
+        limits = (Budget(max_count=asked.limit, spent=asked.spent).limit(asked.limit, name="limit"),)
+        if asked.forbidden and asked.needed:
+            # What must not be done is not looked at either: it may not even be what the caller means.
+            return Sight(candidates=[Candidate(target={}, action=self._forbidden(self._action))], limits=limits)
+        before = {"failed": True, "msg": self._blind} if self._blind else self._doing.measure()
+        blind = self._blind or ("" if self._doing.looked(before) else complaint(before))
+        action = self._action.with_outcome(actions.PLANNED, before=brief(before))
+        if self._lease is not None and self._lease.taken_over:
+            action = action.with_outcome(actions.PLANNED, lease=self._lease.taken_over)
+        needed = self._needed(before, blind)
+        if not needed:
+            action = action.with_outcome(actions.NOT_NEEDED, why=why.ALREADY_SO)
+        elif asked.forbidden:
+            action = self._forbidden(action)
+        else:
+            self._doing.check()
+        return Sight(candidates=[Candidate(target=before, action=action, unseen=blind)], limits=limits)
+
+    def _needed(self, before: Measured, blind: str) -> bool:
+        if self._asked.needed is not None:
+            return self._asked.needed
+        return bool(blind) or self._doing.needed(before)
+
+    def _forbidden(self, action: actions.Action) -> actions.Action:
+        return action.with_outcome(actions.REFUSED, why=why.FORBIDDEN, error="; ".join(self._asked.forbidden))
+
+    def carry_out(self, candidate: Candidate[Measured]) -> actions.Action:
+        try:
+            if self._lease is not None:
+                self._lease.keep()
+        except Locked as exc:
+            return untouched(candidate.action, why.LOCKED, error=exc.message)
+        start = time.monotonic()
+        answer, answered = self._doing.change()
+        action = candidate.action.with_outcome(
+            actions.UNKNOWN, acted_for=round(time.monotonic() - start, 3), module=brief(answer),
         )
-    if not actions.is_approved([action.id], approved):
-        return action.with_outcome(actions.REFUSED, why="not approved")
-    if cannot_look:
-        why = f"it could not be looked at: {cannot_look}"
-        raise Blind(
-            f"{action.verb}: not done, since before acting {why}.", hint="Correct what the measurement needs, then run again.",
-            contract=actions.ACTIONS_CONTRACT, actions=[action.with_outcome(actions.REFUSED, why=why).as_dict()],
+        watched = follow(
+            lambda _left: glance(self._doing, before=candidate.target, answer=answer),
+            lambda seen: Judged(good=seen.good, identity=seen.identity), pace=self._asked.pace,
         )
-    return action.with_outcome(actions.PLANNED) if check_mode else None
+        return judge(action, watched, silence="" if answered else complaint(answer), hold=self._asked.pace.hold)
 
 
 def named(target: t.Mapping[str, t.Any]) -> str:
@@ -98,89 +195,60 @@ def named(target: t.Mapping[str, t.Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in target.items() if isinstance(value, (str, int, float)) and value != "")
 
 
-def could_look(measured: t.Mapping[str, t.Any]) -> bool:
+def could_look(measured: Measured) -> bool:
     """Whether a measuring module could look at all: it did not fail, and what it ran did not either."""
     return not measured.get("failed") and not measured.get("unreachable") and not measured.get("rc")
 
 
-def complaint(measured: t.Mapping[str, t.Any]) -> str:
+def complaint(measured: Measured) -> str:
     """Why a measurement could not look, in the module's own words."""
     said = next((text for text in (str(measured.get(key) or "").strip() for key in ("stderr", "msg", "stdout")) if text), "no reason given")
     status = f"status {measured['rc']}, " if measured.get("rc") else ""
     return str(brief(status + " ".join(said.split()).rstrip(".")))
 
 
-def await_condition(
-    measure: MeasureOnce, condition: Condition, *, timeout: float, interval: float, hold: float = 0.0, identity: Identity | None = None,
-    looked: Condition = could_look, clock: t.Callable[[], float] = time.monotonic, sleep: t.Callable[[float], None] = time.sleep,
-) -> Measurement:
-    """Measure until the condition holds, and has held for long enough, or the time is up; at least once.
-
-    Args:
-        measure: takes one measurement.
-        condition: see Condition. An error in it counts as not held; the last one is reported.
-        timeout, interval: seconds. By the end of `timeout` the condition must have begun to hold; `hold` comes on top.
-        hold: how long it must hold without a break, seconds; the last look is never earlier. 0: one look is enough.
-        identity: what must stay the same meanwhile. Another one, or an error in it, is a break.
-        looked: whether a measurement could look. One that could not is a break.
-    """
-    start = clock()
-    tries = looks = breaks = 0
-    since: float | None = None
-    known: t.Any = None
-    while True:
-        tries += 1
-        last = measure()
-        now = clock()
-        problem, held, found = "", False, None
-        try:
-            # A measurement that could not look is no evidence, whatever the condition makes of it.
-            saw = looked(last)
-            looks += saw
-            held = saw and condition(last)
-            found = identity(last) if held and identity else None
-        except Exception as exc:  # an expression of the caller's over a result of somebody's module may raise anything
-            problem, held = str(exc), False
-        if since is not None and (not held or found != known):
-            breaks, since = breaks + 1, None
-        if held and since is None:
-            since, known = now, found
-        held_for = 0.0 if since is None else now - since
-        done = since is not None and held_for >= hold
-        # What began to hold in time is given its hold; nothing else begins after the timeout.
-        over = now - start + interval > timeout and (since is None or since - start > timeout)
-        if done or over:
-            return Measurement(
-                last=last, held=done, tries=tries, seconds=now - start, problem=problem, looks=looks, held_for=held_for, breaks=breaks,
-            )
-        left = hold - held_for if since is not None else interval
-        sleep(min(interval, max(left, 0.0)))
+def glance(doing: Doing, *, before: Measured, answer: Measured) -> Glance:
+    """Measure once, and judge the measurement."""
+    measured = doing.measure()
+    looked = False
+    try:
+        # A measurement that could not look is no evidence, whatever the condition makes of it.
+        looked = doing.looked(measured)
+        good = looked and doing.holds(measured, before=before, answer=answer)
+        return Glance(measured, looked, good=good, identity=doing.identity(measured) if good else None)
+    except Exception as exc:  # an expression of the caller's over a result of somebody's module may raise anything
+        return Glance(measured, looked, problem=str(exc))
 
 
-def judge(action: actions.Action, measurement: Measurement, *, answered: bool, hold: float = 0.0) -> actions.Action:
+def judge(action: actions.Action, watched: Watched[Glance], *, silence: str, hold: float) -> actions.Action:
     """The outcome by measurement alone. What the module returned is detail, never evidence.
 
     Args:
-        answered: false when the module had not answered in time: it may still be at work.
+        silence: why the module gave no answer: it may still be at work. Empty when it did.
         hold: for how long the condition had to hold, seconds.
     """
+    last = watched.last
     detail: dict[str, t.Any] = {
-        "measured": brief(measurement.last), "measurements": measurement.tries, "measured_for": round(measurement.seconds, 3),
+        "measured": brief(last.measured), "measurements": watched.polls, "measured_for": round(watched.waited, 3),
     }
     if hold:
-        detail["held_for"] = round(measurement.held_for, 3)
-    if measurement.held:
+        detail["held_for"] = round(watched.held_for, 3)
+    if watched.held:
         return action.with_outcome(actions.DONE, **detail)
-    if not measurement.looks:
+    if watched.breaks:
+        detail["breaks"] = watched.breaks
+    if not last.looked:
+        said = last.problem or complaint(last.measured)
         return action.with_outcome(
-            actions.UNKNOWN, why=f"what came of it could not be looked at: {complaint(measurement.last)}", **detail,
+            actions.UNKNOWN, why=why.NO_ANSWER, error=f"what came of it could not be looked at: {said}", **detail,
         )
-    if measurement.breaks:
-        why = f"the condition did not hold for {hold:g} s: it began to {measurement.breaks} times and broke each time"
-        detail["breaks"] = measurement.breaks
+    if watched.breaks:
+        code, said = why.DID_NOT_HOLD, f"the condition did not hold for {hold:g} s: it began to {watched.breaks} times and broke each time"
     else:
-        why = "the condition does not hold" + (f": {measurement.problem}" if measurement.problem else "")
-    return action.with_outcome(actions.FAILED if answered else actions.UNKNOWN, why=why, **detail)
+        code, said = why.NOT_MEASURED, "the condition does not hold" + (f": {last.problem}" if last.problem else "")
+    if silence:
+        return action.with_outcome(actions.UNKNOWN, why=why.NO_ANSWER, error=f"the module gave no answer ({silence}), and {said}", **detail)
+    return action.with_outcome(actions.FAILED, why=code, error=said, **detail)
 
 
 def brief(value: t.Any, depth: int = 0) -> t.Any:

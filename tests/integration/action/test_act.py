@@ -17,6 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Locked
+from ansible_collections.oncall.incident.plugins.module_utils._module.lock import lock_path
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame import leasing
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.leasing import Lease
 
 from tests.support.processes import alive
 from tests.support.site import Site, pythons
@@ -121,7 +125,7 @@ def test_it_is_done_when_it_is_measured(service: Service) -> None:
 
 def test_a_good_return_code_proves_nothing(service: Service) -> None:
     result = service.act(args={"argv": ["true"]}, measure={"timeout": "500ms"})
-    assert (outcome(result), result["changed"], result["failed"], result["error"]) == ("failed", False, True, "outcome_failed")
+    assert (outcome(result), result["changed"], result["failed"], result["error"]) == ("failed", False, True, "actions_failed")
     assert result["actions"][0]["detail"]["module"]["rc"] == 0
 
 
@@ -167,7 +171,7 @@ def test_time_up_ends_the_work_on_the_host(service: Service) -> None:
     mark = f"29{os.getpid()}"
     start = time.monotonic()
     result = service.act(args={"argv": ["sleep", mark]}, timeout="1s", measure={"timeout": "200ms"})
-    assert (outcome(result), result["failed"], result["error"]) == ("unknown", True, "outcome_unknown")
+    assert (outcome(result), result["failed"], result["error"]) == ("unknown", True, "actions_failed")
     assert time.monotonic() - start < 60
     # The kill is sent; what is killed may still be on its way out.
     wanted = f"sleep\0{mark}\0".encode()
@@ -179,10 +183,53 @@ def test_a_measurement_that_cannot_be_judged(service: Service) -> None:
     result = service.act(needed="before.no_such_field > 3")
     assert (result["failed"], result["error"]) == (True, "bad_input")
     assert service.pid == before
-    result = service.act("--check", module="no.such.module")
-    assert outcome(result) == "planned"
-    result = service.act(module="no.such.module")
-    assert (result["failed"], result["error"]) == (True, "bad_input")
+    for check in ([], ["--check"]):
+        result = service.act(*check, module="no.such.module")
+        assert (result["failed"], result["error"]) == (True, "bad_input")
+
+
+@contextlib.contextmanager
+def another_run(what: str, *, seconds: float = 60) -> Iterator[Lease]:
+    """Another run that acts on a subject of this host: each step is a process of its own."""
+    held_by = Lease(on_host, what=what, run="run-1", holder="ann at desk", seconds=seconds)
+    held_by.take()
+    try:
+        yield held_by
+    finally:
+        with contextlib.suppress(Locked):
+            held_by.give_back()
+
+
+def on_host(script: str) -> dict[str, Any]:
+    """Run a command as a connection does."""
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    return {"rc": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+
+
+def test_two_runs_never_act_on_one_subject_at_once(service: Service) -> None:
+    before = service.pid
+    with another_run("host:here"):
+        result = service.act()
+        assert (outcome(result), result["failed"], result["error"], result["changed"]) == ("refused", True, "locked", False)
+        assert "Run run-1 of ann at desk is acting on host:here, until 20" in result["msg"] and "its lease ends in" in result["hint"]
+        assert (result["actions"][0]["detail"]["why"], result["held_by"]["run"]) == ("locked", "run-1") and service.pid == before
+        assert outcome(service.act("--check")) == "planned", "a look takes no lock"
+        assert outcome(service.act(approved=["another"])) == "refused" and outcome(service.act(lock="another subject")) == "done"
+
+
+def test_it_has_its_lease_while_it_acts_takes_over_a_dead_runs_and_leaves_none(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leasing, "SLACK", 0.0)
+    path = lock_path("lease host:here")
+    with another_run("host:here", seconds=0):
+        look = f"cp {path} {service.place / 'lease'}; {' '.join(service.restart)}"
+        done = service.act(args={"argv": ["sh", "-c", look]})
+    assert outcome(done) == "done" and "taken over from run run-1 of ann at desk" in done["actions"][0]["detail"]["lease"]
+    lease = json.loads((service.place / "lease").read_text())
+    assert lease["what"] == "host:here" and lease["run"] == "without a record" and "for here" in lease["holder"]
+    assert not os.path.exists(path)
+    # Whatever goes wrong.
+    service.act(args={"argv": ["false"]}, measure={"until": "measured.nothing > 1", "timeout": "100ms"})
+    assert not os.path.exists(path)
 
 
 def test_what_cannot_be_looked_at_is_left_alone(service: Service) -> None:
@@ -193,15 +240,19 @@ def test_what_cannot_be_looked_at_is_left_alone(service: Service) -> None:
         "until": "measured.stdout != before.stdout",
     }
     result = service.act(measure=looking)
-    assert (outcome(result), result["failed"], result["error"]) == ("refused", True, "blind")
-    assert "status 3, odd" in result["msg"]
+    assert (outcome(result), result["failed"], result["error"], result["changed"]) == ("unknown", True, "blind", False)
+    assert "status 3, odd" in result["msg"] and result["actions"][0]["detail"]["why"] == "cannot_look"
     assert service.pid == before
+    planned = service.act("--check", measure=looking)
+    assert (outcome(planned), planned["failed"], planned["error"]) == ("unknown", True, "blind")
+    unapproved = service.act(measure=looking, approved=["another"])
+    assert (outcome(unapproved), unapproved["failed"]) == ("refused", False), "what is not done anyway needs no look"
     result = service.act(measure={**looking, "looked": "measured.rc in [0, 3]", "hold": "300ms", "identity": "measured.stdout"})
     assert (outcome(result), result["failed"]) == ("done", False)
     assert result["actions"][0]["detail"]["held_for"] >= 0.3
     blind = {**looking, "args": {"argv": ["sh", "-c", f"test {service.pid} = $(cat {service.place / 'pid'})"]}}
     result = service.act(measure={**blind, "timeout": "300ms"})
-    assert (outcome(result), result["error"]) == ("unknown", "outcome_unknown")
+    assert (outcome(result), result["error"]) == ("unknown", "actions_failed")
     assert "could not be looked at: status 1" in result["msg"]
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -39,10 +39,10 @@ class Shelf(Subject[str]):
 
     def __init__(
         self, jars: dict[str, str], *, most: int = 10, size: int = 10**9, locked: bool = False, blind: bool = False, leave: bool = False,
-        batch: bool = False, settled: dict[str, str] | None = None,
+        batch: bool = False, settled: dict[str, str] | None = None, dark: Collection[str] = (),
     ) -> None:
         self.jars, self.most, self.size, self.leave, self.batch = jars, most, size, leave, batch
-        self.locked, self.blind, self.settled = locked, blind, settled or {}
+        self.locked, self.blind, self.settled, self.dark = locked, blind, settled or {}, dark
         self.opened: list[str] = []
         self.holding = False
 
@@ -62,7 +62,8 @@ class Shelf(Subject[str]):
             action = action_of(jar)
             if jar in self.settled:
                 action = action.with_outcome(self.settled[jar], why=why.PROTECTED)
-            found.append(Candidate(target=jar, action=action, uses={"max_size": len(jar)}))
+            unseen = "It is too dark." if jar in self.dark else ""
+            found.append(Candidate(target=jar, action=action, uses={"max_size": len(jar)}, unseen=unseen))
         limits = (Budget(max_count=self.most).limit(len(found), name="max_jars"), Limit("max_size", self.size, "max_size", unit="bytes"))
         return Sight(candidates=found, limits=limits)
 
@@ -199,6 +200,21 @@ def test_an_approval_is_read_from_ids_and_from_actions() -> None:
         read_approved([{"verb": "open"}])
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_what_could_not_be_looked_at_is_left_alone_and_unknown(check_mode: bool) -> None:
+    shelf = Shelf({"a": DONE, "b": DONE}, dark="a")
+    done = act(shelf, approved=approve("a", "b"), check_mode=check_mode)
+    assert outcomes(done) == {"a": ("unknown", "cannot_look"), "b": ("planned" if check_mode else "done", "")}
+    assert shelf.opened == ([] if check_mode else ["b"]) and done.actions[0].was_touched is False
+    assert done.problem is not None and done.problem.kind == "blind" and "open a: It is too dark." in done.problem.message
+    # Who is not to be acted on anyway need not be seen.
+    assert act(Shelf({"a": DONE}, dark="a"), approved=approve("b"), check_mode=check_mode).problem is None
+    over = act(Shelf({"a": DONE}, dark="a", most=0), approved=None, check_mode=check_mode)
+    assert outcomes(over) == {"a": ("refused", "limit_exceeded")} and over.problem is not None and over.problem.kind == "limit_exceeded"
+    both = act(Shelf({"a": DONE, "b": BROKE}, dark="a"), approved=None, check_mode=False)
+    assert both.problem is not None and both.problem.kind == "actions_failed"
+
+
 def test_every_reason_has_a_sentence() -> None:
     codes = {value for name, value in vars(why).items() if name.isupper() and isinstance(value, str)}
     assert codes == set(why.SENTENCES)
@@ -209,22 +225,25 @@ jars = st.dictionaries(st.text("abc", min_size=1, max_size=3), st.sampled_from(H
 
 @given(
     there=jars, named=st.none() | st.lists(st.text("abc", min_size=1, max_size=3), max_size=5), most=st.integers(0, 5),
-    size=st.integers(0, 12), check_mode=st.booleans(), leave=st.booleans(), batch=st.booleans(), data=st.data(),
+    size=st.integers(0, 12), check_mode=st.booleans(), leave=st.booleans(), batch=st.booleans(), dark=st.sets(st.sampled_from("abc")),
+    data=st.data(),
 )
 def test_whatever_happens_each_approved_id_is_answered_and_the_limits_hold(
-    there: dict[str, str], named: list[str] | None, most: int, size: int, check_mode: bool, leave: bool, batch: bool, data: st.DataObject,
+    there: dict[str, str], named: list[str] | None, most: int, size: int, check_mode: bool, leave: bool, batch: bool, dark: set[str],
+    data: st.DataObject,
 ) -> None:
     settled = data.draw(st.dictionaries(st.sampled_from(sorted(there)), st.sampled_from((actions.NOT_NEEDED, actions.REFUSED)))
                         if there else st.just({}))
-    shelf = Shelf(there, most=most, size=size, leave=leave, batch=batch, settled=settled)
+    shelf = Shelf(there, most=most, size=size, leave=leave, batch=batch, settled=settled, dark=dark)
     approved = None if named is None else approve(*named)
     done = act(shelf, approved=approved, check_mode=check_mode)
     ids = [action.id for action in done.actions]
     assert len(ids) == len(set(ids)) and all(action.outcome in actions.OUTCOMES for action in done.actions)
     # Everybody who was approved has an answer, and nobody else was touched.
     assert {one.id for one in approved or ()} <= set(ids)
-    assert set(shelf.opened) <= set(there) - set(settled) and (named is None or set(shelf.opened) <= set(named))
+    assert set(shelf.opened) <= set(there) - set(settled) - dark and (named is None or set(shelf.opened) <= set(named))
     assert len(shelf.opened) <= most and sum(map(len, shelf.opened)) <= size
+    assert done.problem is not None or not any(action.detail.get("why") == why.CANNOT_LOOK for action in done.actions)
     # Each candidate is an action, or is spared by the limit.
     assert set(there) <= {action.name for action in done.actions} | {spared.name for spared in done.protected}
     if check_mode:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding, Skipped
 from ansible_collections.oncall.incident.plugins.module_utils._core.recovery import (
-    Hold,
     compare,
     not_ok,
     not_recovered,
@@ -31,40 +30,6 @@ def test_the_worst_of_a_check_counts_and_skipped_is_unknown() -> None:
 
 def test_what_was_not_measured_is_not_ok() -> None:
     assert not_ok(["a", "b", "c"], {"a": "ok", "b": "warning"}) == {"b": "warning", "c": "unknown"}
-
-
-# statuses of check x by poll, one second apart; hold for two seconds
-@pytest.mark.parametrize(
-    "polls, held",
-    [
-        (["ok", "ok", "ok"], [False, False, True]),
-        (["critical", "ok", "ok", "ok"], [False, False, False, True]),
-        # broken in the middle: the time starts again
-        (["ok", "ok", "warning", "ok", "ok", "ok"], [False, False, False, False, False, True]),
-        (["ok", "unknown", "ok"], [False, False, False]),
-        ([None, "ok", "ok"], [False, False, False]),
-    ],
-)
-def test_hold(polls: list[str | None], held: list[bool]) -> None:
-    hold = Hold(checks=["x"], seconds=2.0)
-    assert [hold.see({"x": status} if status else {}, at=float(at)) for at, status in enumerate(polls)] == held
-    assert hold.polls == len(polls)
-
-
-def test_a_hold_of_nothing_needs_one_measurement() -> None:
-    assert Hold(checks=["x"], seconds=0.0).see({"x": "ok"}, at=0.0)
-
-
-def test_history_keeps_changes_and_is_bounded() -> None:
-    hold = Hold(checks=["x"], seconds=1000.0, max_history=6)
-    for at, status in enumerate(["critical", "critical", "ok", "ok", "ok"]):
-        hold.see({"x": status, "other": "ok"}, at=float(at))
-    assert hold.history == [{"at": 0.0, "checks": {"x": "critical"}}, {"at": 2.0, "checks": {"x": "ok"}}]
-    for at in range(100, 200):
-        hold.see({"x": "ok" if at % 2 else "warning"}, at=float(at))
-    assert len(hold.history) == 6
-    assert hold.history[0]["at"] == 0.0 and hold.history[-1]["at"] == 199.0
-    assert hold.dropped > 0
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,14 @@ def test_the_same_file_for_every_user(what: str, monkeypatch: pytest.MonkeyPatch
     assert lock_path(what) == before
 
 
+def test_a_place_that_is_not_everybodys_is_passed_over(what: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ONCALL_INCIDENT_LOCKS", str(tmp_path))
+    tmp_path.chmod(0o777)
+    assert not lock_path(what).startswith(str(tmp_path)), "anybody could clear it"
+    tmp_path.chmod(0o1777)
+    assert lock_path(what).startswith(str(tmp_path))
+
+
 def test_others_see_the_lock_under_a_strict_umask(what: str) -> None:
     before = os.umask(0o077)
     try:

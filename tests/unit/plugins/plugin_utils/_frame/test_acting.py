@@ -1,72 +1,242 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What becomes of an action is decided before acting and measured after it."""
+"""The subject of `act`: what becomes of an action is decided before acting and measured after it."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
-from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Blind, LimitExceeded
+from ansible_collections.oncall.incident.plugins.module_utils._core import acting as engine
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action, Approved
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, Locked
+from ansible_collections.oncall.incident.plugins.module_utils._core.waiting import Pace, Watched
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import acting
+from hypothesis import given
+from hypothesis import strategies as st
 
-ACTION = Action(verb="restart", resource="host:a", identity={"service": "s"}, target={"service": "s"}, reason="r")
-USUAL: dict[str, Any] = {"needed": True, "forbidden": [], "limit": 1, "spent": 0, "approved": None, "check_mode": False}
-
-
-class Clock:
-    """A clock that only sleep() moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
+ACTION = Action(verb="restart", resource="host:a", identity={"service": "s"}, target={"service": "s"}, reason="r", name="service s")
+SOON = Pace(hold=0, timeout=0, interval=0, hold_on_top=True)
 
 
-@pytest.mark.parametrize(("given", "outcome"), [
-    ({}, None),
-    ({"check_mode": True}, "planned"),
-    ({"needed": False}, "not_needed"),
-    ({"needed": False, "check_mode": True}, "not_needed"),
-    ({"needed": False, "forbidden": ["no"], "approved": []}, "not_needed"),
-    ({"approved": []}, "refused"),
-    ({"approved": ["another"]}, "refused"),
-    ({"approved": [ACTION.id]}, None),
-    ({"approved": [], "check_mode": True}, "refused"),
-    ({"forbidden": ["a backup runs"], "approved": [ACTION.id]}, "refused"),
-    ({"limit": 3, "spent": 2}, None),
+class Service:
+    """A service that is up or not: what an action plugin would do to it, and a book of what was done.
+
+    Args:
+        looks: what each look finds, one after the other, the last for ever: whether it is up; None could not look, and what is no
+            boolean cannot be judged.
+    """
+
+    def __init__(self, looks: Sequence[Any] = (False, True), *, locked: str = "", answers: bool = True, **more: Any) -> None:
+        self.looks, self.locked, self.answers, self.more = list(looks), locked, answers, more
+        self.book: list[str] = []
+        self.taken_over = more.get("taken_over", "")
+
+    def check(self) -> None:
+        if self.more.get("no_module"):
+            raise BadInput("Module x was not found.")
+
+    @contextlib.contextmanager
+    def lease(self) -> Iterator[Service]:
+        if self.locked == "cannot":
+            raise acting.CannotLease("ssh: no route")
+        if self.locked == "other":
+            raise Locked("Run 1 of eve is acting on host:a.", held_by={"run": "1"})
+        self.book.append("take")
+        try:
+            yield self
+        finally:
+            self.book.append("give back")
+
+    def keep(self) -> None:
+        if self.locked == "lost":
+            raise Locked("Run 2 of eve is acting on host:a.")
+
+    def measure(self) -> dict[str, Any]:
+        self.book.append("look")
+        state = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        return {"failed": True, "msg": "no daemon"} if state is None else {"up": state}
+
+    def looked(self, measured: Mapping[str, Any]) -> bool:
+        return acting.could_look(measured)
+
+    def needed(self, before: Mapping[str, Any]) -> bool:
+        return not before["up"]
+
+    def holds(self, measured: Mapping[str, Any], *, before: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
+        if not isinstance(measured["up"], bool):
+            raise KeyError("n")
+        return measured["up"]
+
+    def identity(self, measured: Mapping[str, Any]) -> Any:
+        return self.more.get("identity")
+
+    def change(self) -> tuple[dict[str, Any], bool]:
+        self.book.append("change")
+        return ({"rc": 0}, True) if self.answers else ({"failed": True, "msg": "No answer within 1 s."}, False)
+
+
+def run(service: Service, *, check_mode: bool = False, approved: Sequence[str] | None = None, **given: Any) -> engine.Done[Any]:
+    """Run the action in the engine."""
+    known = {"forbidden": [], "limit": 1, "spent": 0, "needed": True, "pace": SOON, **given}
+    asked = acting.Asked(approved=approved is None or ACTION.id in approved, **known)
+    ids = None if approved is None else [Approved(id=one) for one in approved]
+    return engine.act(acting.Act(ACTION, asked=asked, doing=service), approved=ids, check_mode=check_mode)
+
+
+def said(done: engine.Done[Any]) -> tuple[str, str]:
+    """Outcome and reason of the one action."""
+    (action,) = done.actions
+    return action.outcome, action.detail.get("why", "")
+
+
+@pytest.mark.parametrize(("given", "expected"), [
+    ({}, ("done", "")), ({"check_mode": True}, ("planned", "")), ({"needed": None}, ("done", "")),
+    ({"needed": False}, ("not_needed", "already_so")), ({"needed": False, "check_mode": True}, ("not_needed", "already_so")),
+    ({"needed": False, "forbidden": ["no"], "approved": []}, ("not_needed", "already_so")),
+    ({"approved": []}, ("refused", "not_approved")), ({"approved": ["another"]}, ("refused", "not_approved")),
+    ({"approved": [ACTION.id]}, ("done", "")), ({"approved": [], "check_mode": True}, ("refused", "not_approved")),
+    ({"forbidden": ["a backup runs"], "approved": [ACTION.id]}, ("refused", "forbidden")), ({"limit": 3, "spent": 2}, ("done", "")),
 ])
-def test_decisions(given: dict[str, Any], outcome: str | None) -> None:
-    decided = acting.decide(ACTION, **{**USUAL, **given})
-    assert (decided.outcome if decided else None) == outcome
+def test_decisions(given: dict[str, Any], expected: tuple[str, str]) -> None:
+    service = Service()
+    done = run(service, **given)
+    assert said(done) == expected and done.problem is None
+    acted = expected == ("done", "")
+    # Locked before the look that decides, and only where anything may be done.
+    assert service.book == (["take", "look", "change", "look", "give back"] if acted else service.book)
+    assert acted or not {"take", "change"} & set(service.book)
+
+
+def test_a_sentence_of_the_caller_is_kept_beside_the_code() -> None:
+    assert run(Service(), forbidden=["a backup runs", "it is night"]).actions[0].detail["error"] == "a backup runs; it is night"
+
+
+def test_what_must_not_be_done_is_looked_at_only_where_a_look_must_say_whether_it_is_needed() -> None:
+    service = Service([True])
+    assert said(run(service, forbidden=["no"])) == ("refused", "forbidden") and not service.book
+    assert said(run(service, forbidden=["no"], needed=None)) == ("not_needed", "already_so") and service.book == ["look"]
 
 
 @pytest.mark.parametrize("given", [{"spent": 1}, {"limit": 0}, {"spent": 5, "check_mode": True}])
 def test_over_the_limit_nothing_is_done(given: dict[str, Any]) -> None:
-    with pytest.raises(LimitExceeded) as raised:
-        acting.decide(ACTION, **{**USUAL, **given})
-    assert raised.value.facts["actions"][0]["outcome"] == "refused"
+    service = Service()
+    done = run(service, **given)
+    assert said(done) == ("refused", "limit_exceeded") and service.book == ["look"]
+    assert done.problem is not None and done.problem.kind == "limit_exceeded" and "limit" in done.problem.message
+    assert said(run(Service(), approved=["another"], **given)) == ("refused", "not_approved"), "only what is approved counts"
 
 
-@pytest.mark.parametrize("given", [{}, {"check_mode": True}])
-def test_who_cannot_look_before_does_not_act(given: dict[str, Any]) -> None:
-    with pytest.raises(Blind, match="docker: not found") as raised:
-        acting.decide(ACTION, **{**USUAL, **given}, cannot_look="status 127, docker: not found")
-    (refused,) = raised.value.facts["actions"]
-    assert (refused["outcome"], refused["id"]) == ("refused", ACTION.id)
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_who_cannot_look_before_does_not_act(check_mode: bool) -> None:
+    service = Service([None])
+    done = run(service, check_mode=check_mode)
+    assert said(done) == ("unknown", "cannot_look") and "change" not in service.book and done.actions[0].was_touched is False
+    assert done.problem is not None and done.problem.kind == "blind" and "no daemon" in done.problem.message
+    for more in ({"approved": ["another"]}, {"needed": False}, {"forbidden": ["no"]}):
+        assert run(Service([None]), check_mode=check_mode, **more).problem is None, "what is not done anyway needs no look"
 
 
-@pytest.mark.parametrize("given", [{"forbidden": ["a backup runs"]}, {"approved": []}, {"needed": False}])
-def test_what_is_not_done_anyway_needs_no_look(given: dict[str, Any]) -> None:
-    assert acting.decide(ACTION, **{**USUAL, **given}, cannot_look="no such file") is not None
+def test_a_module_that_is_not_there_is_found_before_anything_is_done() -> None:
+    service = Service(no_module=True)
+    with pytest.raises(BadInput, match="was not found"):
+        run(service)
+    assert service.book == ["take", "look", "give back"]
+
+
+def test_a_second_run_is_refused_and_its_action_answered() -> None:
+    service = Service(locked="other")
+    with pytest.raises(Locked) as caught:
+        run(service)
+    result = caught.value.as_result()
+    (refused,) = result["actions"]
+    assert (refused["id"], refused["outcome"], refused["detail"]["why"]) == (ACTION.id, "refused", "locked") and not service.book
+    assert "Run 1 of eve" in refused["detail"]["error"] and result["held_by"] == {"run": "1"} and result["error"] == "locked"
+    assert said(run(Service(locked="other"), check_mode=True)) == ("planned", "")
+
+
+def test_a_lease_that_is_lost_before_acting_stops_it() -> None:
+    service = Service(locked="lost")
+    done = run(service)
+    assert said(done) == ("failed", "locked") and done.actions[0].was_touched is False and "change" not in service.book
+    assert done.problem is not None
+
+
+def test_a_host_that_cannot_be_asked_for_the_lease_was_not_looked_at() -> None:
+    service = Service(locked="cannot")
+    done = run(service)
+    assert said(done) == ("unknown", "cannot_look") and not service.book
+    assert done.problem is not None and "ssh: no route" in done.problem.message
+
+
+def test_whose_lease_was_taken_over_is_said() -> None:
+    done = run(Service(taken_over="taken over from run 1 of eve"))
+    assert said(done) == ("done", "") and done.actions[0].detail["lease"] == "taken over from run 1 of eve"
+
+
+def test_an_action_answers_for_itself_alone() -> None:
+    done = run(Service(), approved=[ACTION.id, "restart|host:a|service=other"])
+    assert [action.id for action in done.actions] == [ACTION.id]
+
+
+@pytest.mark.parametrize(("looks", "answers", "expected", "error"), [
+    ([False, True], True, ("done", ""), ""), ([False, True], False, ("done", ""), ""),
+    ([False, False], True, ("failed", "not_measured"), "the condition does not hold"),
+    ([False, "?"], True, ("failed", "not_measured"), "the condition does not hold: 'n'"),
+    ([False, False], False, ("unknown", "no_answer"), "the module gave no answer (No answer within 1 s)"),
+    ([False, None], True, ("unknown", "no_answer"), "what came of it could not be looked at: no daemon"),
+])
+def test_the_outcome_is_measured(looks: list[Any], answers: bool, expected: tuple[str, str], error: str) -> None:
+    done = run(Service(looks, answers=answers))
+    assert said(done) == expected and error in done.actions[0].detail.get("error", "")
+    assert (done.problem is None) == (expected[0] == "done") and done.actions[0].detail["measurements"] == 1
+
+
+def watched(*, held: bool, looked: bool = True, breaks: int = 0) -> Watched[acting.Glance]:
+    last = acting.Glance({"up": held} if looked else {"failed": True, "msg": "no daemon"}, looked=looked, good=held)
+    return Watched(held=held, waited=5, polls=3, history=[], last=last, held_for=3 if held else 0, breaks=breaks)
+
+
+def test_what_did_not_stay_so_is_told_apart() -> None:
+    broke = acting.judge(ACTION, watched(held=False, breaks=2), silence="", hold=3)
+    assert (broke.outcome, broke.detail["why"], broke.detail["breaks"]) == ("failed", "did_not_hold", 2)
+    assert "did not hold for 3 s" in broke.detail["error"]
+    held = acting.judge(ACTION, watched(held=True, breaks=1), silence="", hold=3)
+    assert (held.outcome, held.detail["held_for"]) == ("done", 3) and "why" not in held.detail
+    blind = acting.judge(ACTION, watched(held=False, looked=False, breaks=1), silence="", hold=3)
+    assert (blind.outcome, blind.detail["why"]) == ("unknown", "no_answer"), "the last look says what is so now, and it failed"
+
+
+looks = st.lists(st.none() | st.booleans() | st.just("?"), min_size=1, max_size=6)
+
+
+@given(
+    seen=looks, answers=st.booleans(), locked=st.sampled_from(("", "other", "lost", "cannot")), check_mode=st.booleans(),
+    approved=st.none() | st.lists(st.sampled_from((ACTION.id, "another")), unique=True), forbidden=st.lists(st.just("no"), max_size=1),
+    needed=st.sampled_from((True, False, None)), spent=st.integers(0, 1),
+)
+def test_whatever_happens_it_is_answered_and_done_only_as_measured(
+    seen: list[Any], answers: bool, locked: str, check_mode: bool, approved: list[str] | None, forbidden: list[str], needed: bool | None,
+    spent: int,
+) -> None:
+    service = Service(seen, answers=answers, locked=locked)
+    try:
+        done = run(service, check_mode=check_mode, approved=approved, forbidden=forbidden, needed=needed, spent=spent)
+    except Locked as exc:
+        assert "change" not in service.book and exc.as_result()["actions"][0]["outcome"] == "refused"
+        return
+    outcome, _why = said(done)
+    if "change" in service.book:
+        assert not (check_mode or forbidden or needed is False or spent or locked) and (approved is None or ACTION.id in approved)
+        assert service.book.index("take") < service.book.index("look") < service.book.index("change")
+    assert (outcome == "done") <= (service.book[-2:] == ["look", "give back"] and "change" in service.book)
+    assert (done.problem is not None) == (outcome in ("failed", "unknown") or _why == "limit_exceeded")
+    assert service.book.count("take") == service.book.count("give back")
 
 
 @pytest.mark.parametrize(("measured", "looked"), [
@@ -75,91 +245,6 @@ def test_what_is_not_done_anyway_needs_no_look(given: dict[str, Any]) -> None:
 ])
 def test_who_could_look(measured: dict[str, Any], looked: bool) -> None:
     assert acting.could_look(measured) is looked
-
-
-def test_measuring_ends_when_the_condition_holds() -> None:
-    clock, values = Clock(), iter([1, 2, 3, 4])
-    found = acting.await_condition(
-        lambda: {"n": next(values)}, lambda m: bool(m["n"] == 3), timeout=10, interval=1, clock=clock, sleep=clock.sleep,
-    )
-    assert (found.held, found.tries, found.seconds, found.last) == (True, 3, 2.0, {"n": 3})
-
-
-def test_measuring_is_bounded_and_says_what_it_saw() -> None:
-    clock = Clock()
-    found = acting.await_condition(lambda: {"m": 1}, lambda m: bool(m["n"]), timeout=5, interval=2, clock=clock, sleep=clock.sleep)
-    assert (found.held, found.tries) == (False, 3)
-    assert found.problem == "'n'"
-    assert clock.now <= 5
-
-
-def watch(states: list[Any], *, hold: float, timeout: float = 5, **more: Any) -> acting.Measurement:
-    """Await a state that is "up", or up with an identity, over one look a second; the last state stays."""
-    clock = Clock()
-
-    def look() -> dict[str, Any]:
-        state = states[min(int(clock.now), len(states) - 1)]
-        return {"failed": True, "msg": "no daemon"} if state is None else {"up": state[:2] == "up", "who": state}
-
-    return acting.await_condition(
-        look, lambda m: bool(m["up"]), timeout=timeout, interval=1, hold=hold, identity=lambda m: m["who"], clock=clock, sleep=clock.sleep,
-        **more,
-    )
-
-
-def test_what_is_true_for_a_moment_does_not_hold() -> None:
-    found = watch(["down", "up 1", "up 1", "down", "up 2", "up 2", "down"], hold=3)
-    assert (found.held, found.breaks) == (False, 2)
-    why = acting.judge(ACTION, found, answered=True, hold=3)
-    assert why.outcome == "failed"
-    assert "did not hold for 3 s" in why.detail["why"]
-
-
-def test_it_holds_without_a_break_and_as_the_same() -> None:
-    found = watch(["down", "up 1", "up 2", "up 2"], hold=2.5)
-    assert (found.held, found.breaks, found.held_for) == (True, 1, 2.5), "another identity begins anew"
-    assert found.seconds == 4.5
-    assert acting.judge(ACTION, found, answered=True, hold=2.5).detail["held_for"] == 2.5
-
-
-def test_what_began_in_time_is_given_its_hold() -> None:
-    found = watch(["down"] * 5 + ["up 1"], hold=10, timeout=5)
-    assert (found.held, found.seconds) == (True, 15)
-    late = watch(["down"] * 6 + ["up 1"], hold=10, timeout=5)
-    assert (late.held, late.seconds) == (False, 5)
-    again = watch(["up 1", "up 1", "up 1", "up 1", "up 1", "up 1", "up 2"], hold=10, timeout=5)
-    assert (again.held, again.breaks, again.seconds) == (False, 1, 6), "what begins after the time is not awaited"
-
-
-def test_a_look_that_fails_is_a_break() -> None:
-    assert watch(["up 1", "up 1", None, "up 1"], hold=3).breaks == 1
-    blind = watch([None], hold=3)
-    assert (blind.held, blind.looks) == (False, 0)
-    action = acting.judge(ACTION, blind, answered=True, hold=3)
-    assert (action.outcome, action.detail["why"]) == ("unknown", "what came of it could not be looked at: no daemon")
-    once = acting.judge(ACTION, watch(["down", None], hold=3), answered=True, hold=3)
-    assert once.outcome == "failed", "it was seen that the condition did not hold"
-
-
-def test_a_measurement_that_could_not_look_proves_nothing() -> None:
-    clock = Clock()
-    found = acting.await_condition(
-        lambda: {"rc": 1}, lambda m: bool(m["rc"] != 0), timeout=2, interval=1, clock=clock, sleep=clock.sleep,
-    )
-    assert not found.held
-    allowed = acting.await_condition(
-        lambda: {"rc": 1}, lambda m: bool(m["rc"] != 0), timeout=2, interval=1, looked=lambda m: m["rc"] in (0, 1), clock=clock,
-        sleep=clock.sleep,
-    )
-    assert allowed.held
-
-
-@pytest.mark.parametrize(("held", "answered", "outcome"), [
-    (True, True, "done"), (True, False, "done"), (False, True, "failed"), (False, False, "unknown"),
-])
-def test_the_outcome_is_measured(held: bool, answered: bool, outcome: str) -> None:
-    measurement = acting.Measurement(last={"rc": 0}, held=held, tries=1, seconds=0.1)
-    assert acting.judge(ACTION, measurement, answered=answered).outcome == outcome
 
 
 def test_details_are_cut_down() -> None:

@@ -1,0 +1,204 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lease of a host: one run at a time, also where its processes come and go, until it is given back or its time is over."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Locked
+from ansible_collections.oncall.incident.plugins.module_utils._module import lease
+from ansible_collections.oncall.incident.plugins.module_utils._module.lock import lock_path
+
+ONE, OTHER = {"run": "run-1", "holder": "ann"}, {"run": "run-2", "holder": "bob"}
+
+
+@pytest.fixture
+def what() -> Iterator[str]:
+    """A subject that nobody else has."""
+    name = f"host:{uuid.uuid4().hex}"
+    yield name
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path_of(name))
+
+
+def path_of(what: str) -> str:
+    """The lease's file."""
+    return lock_path(f"lease {what}")
+
+
+class Clock:
+    """Of a host: which boot, and the seconds since."""
+
+    def __init__(self) -> None:
+        self.boot, self.at = "a boot", 1000.0
+
+    def __call__(self) -> tuple[str, float]:
+        return self.boot, self.at
+
+
+def test_a_second_run_is_told_who_has_it_and_until_when(what: str) -> None:
+    assert lease.take(what, seconds=90, **ONE) == {}
+    with pytest.raises(Locked, match=rf"Run run-1 of ann is acting on {what}, until \d{{4}}-.*Z at the latest") as caught:
+        lease.take(what, seconds=90, **OTHER)
+    facts = caught.value.as_result()["held_by"]
+    assert (facts["run"], facts["holder"]) == ("run-1", "ann") and 80 < facts["seconds"] <= 90
+    assert not lease.give_back(what, **OTHER), "nobody gives back what is another one's"
+    with pytest.raises(Locked):
+        lease.take(what, seconds=90, **OTHER)
+    assert lease.give_back(what, **ONE) and not os.path.exists(path_of(what))
+    assert lease.take(what, seconds=90, **OTHER) == {}, "who gave it back is not said to have died"
+    lease.give_back(what, **OTHER)
+    assert not lease.give_back(what, **OTHER) and not os.path.exists(path_of(what))
+
+
+def test_a_run_that_died_loses_it_when_its_time_is_over_whatever_the_clock_on_the_wall_says(
+    what: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+    lease.take(what, seconds=60, now=clock, **ONE)
+    for moved in (-86400 * 365, 86400 * 365):
+        monkeypatch.setattr(time, "time", lambda moved=moved: 1e9 + moved)
+        with pytest.raises(Locked):
+            lease.take(what, seconds=60, now=clock, **OTHER)
+    clock.at += 59.9
+    with pytest.raises(Locked):
+        lease.take(what, seconds=60, now=clock, **OTHER)
+    clock.at += 0.2
+    assert lease.take(what, seconds=60, now=clock, **OTHER) == ONE
+    with pytest.raises(Locked, match="Run run-2"):
+        lease.take(what, seconds=60, now=clock, **ONE)
+    clock.boot, clock.at = "another boot", 5.0
+    assert lease.take(what, seconds=60, now=clock, **ONE) == OTHER, "whatever a run did before a reboot it does no longer"
+
+
+def test_who_has_it_may_have_it_for_longer(what: str) -> None:
+    clock = Clock()
+    lease.take(what, seconds=60, now=clock, **ONE)
+    clock.at += 50
+    assert lease.take(what, seconds=60, now=clock, **ONE) == {}
+    clock.at += 50
+    with pytest.raises(Locked):
+        lease.take(what, seconds=60, now=clock, **OTHER)
+    clock.at += 50
+    assert lease.take(what, seconds=60, now=clock, **ONE) == {}, "also when it had run out, and nobody took it"
+
+
+def test_every_user_of_the_host_may_change_it_under_a_strict_umask(what: str) -> None:
+    before = os.umask(0o077)
+    try:
+        lease.take(what, seconds=60, **ONE)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(os.stat(path_of(what)).st_mode) == 0o666
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of others")
+def test_another_user_takes_over_what_root_left(what: str) -> None:
+    lease.take(what, seconds=0, **ONE)
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            os.setgid(65534)
+            os.setuid(65534)
+            code = 0 if lease.take(what, seconds=60, **OTHER) == ONE and lease.give_back(what, **OTHER) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert Path(path_of(what)).read_bytes() == b"", "another user's file stays, and says that nobody has it"
+    assert lease.take(what, seconds=60, **ONE) == {}
+
+
+def test_of_many_processes_one_takes_it(what: str) -> None:
+    go, start = os.pipe()
+    children = []
+    for number in range(8):
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                os.close(start)
+                os.read(go, 1)
+                lease.take(what, seconds=60, run=f"run-{number}", holder="x")
+                code = 0
+            except Locked:
+                code = 7
+            finally:
+                os._exit(code)
+        children.append(child)
+    os.close(go)
+    os.close(start)  # all of them go at once
+    codes = sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
+    assert codes == [0] + [7] * 7
+
+
+def test_who_changes_it_is_waited_for_and_not_for_ever(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease.take(what, seconds=0, **ONE)
+    monkeypatch.setattr(lease, "PATIENCE", 0.1)
+    with open(path_of(what), "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(Locked, match=r"cannot be seen.*somebody holds it"):
+            lease.take(what, seconds=60, **OTHER)
+    assert lease.take(what, seconds=60, **OTHER) == ONE
+
+
+@pytest.mark.parametrize("text", [
+    b"hello\n", b"{}\n", b"[1]\n", b"\xff\xfe\n", b'{"run": 1, "holder": "h", "boot": "b", "until": 1}\n',
+    b'{"run": "r", "holder": "h", "boot": "b", "until": 1e999}\n', b'{"run": "r", "holder": "h", "boot": "b", "until": NaN}\n',
+])
+def test_what_is_no_lease_is_an_error(what: str, text: bytes) -> None:
+    Path(path_of(what)).write_bytes(text)
+    with pytest.raises(Locked, match=r"cannot be seen.*it holds no lease; remove it"):
+        lease.take(what, seconds=60, **ONE)
+
+
+def test_what_others_wrote_does_not_reach_a_screen_as_it_is(what: str) -> None:
+    lease.take(what, seconds=60, run="\x1b[2Jx" + "y" * 500, holder="h\n")
+    with pytest.raises(Locked) as caught:
+        lease.take(what, seconds=60, **OTHER)
+    held_by = caught.value.facts["held_by"]
+    assert held_by["run"].startswith("?[2Jxyyy") and len(held_by["run"]) == 200 and held_by["holder"] == "h?"
+
+
+def test_the_rest_of_a_longer_lease_is_none_of_the_new_one(what: str) -> None:
+    lease.take(what, seconds=60, run="run-1", holder="h" * 150)
+    Path(path_of(what)).write_bytes(Path(path_of(what)).read_bytes() + b'{"run": "half of an older')
+    with pytest.raises(Locked, match="Run run-1"):
+        lease.take(what, seconds=60, **OTHER)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "directory"])
+def test_what_is_no_file_is_an_error_and_not_followed(kind: str, what: str, tmp_path: Path) -> None:
+    target, path = tmp_path / "target", path_of(what)
+    make: dict[str, Any] = {"link": lambda: os.symlink(target, path), "pipe": lambda: os.mkfifo(path), "directory": lambda: os.mkdir(path)}
+    make[kind]()
+    try:
+        with pytest.raises(Locked, match="cannot be seen"):
+            lease.take(what, seconds=60, **ONE)
+        assert not target.exists()
+    finally:
+        if kind == "directory":
+            os.rmdir(path)
+
+
+def test_requests_are_answered_as_json_can_say_it(what: str) -> None:
+    request = {"what": what, "seconds": 60}
+    assert lease.answer({"do": "take", **request, **ONE}) == {"before": {}}
+    assert lease.answer({"do": "take", **request, **OTHER})["error"] == "locked"
+    assert lease.answer({"do": "give_back", **request, **ONE}) == {"ours": True}
+
+
+def test_the_time_is_counted_since_the_boot_of_the_host() -> None:
+    boot, at = lease.since_boot()
+    assert len(boot) == 36 and lease.since_boot()[1] >= at > 0

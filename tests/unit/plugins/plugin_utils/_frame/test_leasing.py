@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lease of a host, taken from the controller by one command, with real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Locked
+from ansible_collections.oncall.incident.plugins.module_utils._module.lock import lock_path
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame import leasing
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.leasing import Lease, command, held
+
+from tests.support.until import until
+
+
+def on_host(script: str) -> dict[str, Any]:
+    """Run a command as a connection does."""
+    argv = ["/bin/sh", "-c", f"echo Welcome to this host; {script}"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    return {"rc": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+
+
+@pytest.fixture
+def what() -> Iterator[str]:
+    """A subject that nobody else has."""
+    name = f"host:{uuid.uuid4().hex} it's"
+    yield name
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(lock_path(f"lease {name}"))
+
+
+def lease_of(what: str, *, run: str = "run-1", seconds: float = 60, **more: Any) -> Lease:
+    return Lease(more.pop("execute", on_host), what=what, run=run, holder="ann at desk, process 7", seconds=seconds, **more)
+
+
+def test_one_run_at_a_time(what: str) -> None:
+    said: list[str] = []
+    with held(lease_of(what), warn=said.append) as ours:
+        assert ours.taken_over == ""
+        with pytest.raises(Locked, match="Run run-1 of ann at desk, process 7 is acting on") as caught, \
+                held(lease_of(what, run="run-2"), warn=said.append):
+            pass
+        assert caught.value.facts["held_by"]["run"] == "run-1" and "If that run is dead" in str(caught.value.hint)
+        assert str(caught.value.hint) not in caught.value.message
+    assert not os.path.exists(lock_path(f"lease {what}")) and not said
+
+
+def test_what_is_raised_meanwhile_gives_it_back(what: str) -> None:
+    with pytest.raises(KeyboardInterrupt), held(lease_of(what), warn=print):
+        raise KeyboardInterrupt
+    assert not os.path.exists(lock_path(f"lease {what}"))
+
+
+def test_a_holder_that_was_killed_loses_it_when_its_time_is_over(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leasing, "SLACK", 0.0)
+    child = os.fork()
+    if not child:
+        with held(lease_of(what, run="dead", seconds=2), warn=print):
+            os.kill(os.getpid(), 9)
+    os.waitpid(child, 0)
+    said: list[str] = []
+
+    def taken() -> bool:
+        try:
+            with held(lease_of(what, run="run-2"), warn=print) as ours:
+                said.append(ours.taken_over)
+                return True
+        except Locked as exc:
+            assert exc.facts["held_by"]["run"] == "dead"
+            return False
+
+    until(taken, what="the end of the dead run's lease", seconds=60)
+    assert said == ["taken over from run dead of ann at desk, process 7, which did not give it back in its time"]
+
+
+def test_it_is_made_to_last_only_where_it_must(what: str) -> None:
+    asked = []
+
+    def counting(script: str) -> dict[str, Any]:
+        asked.append(script)
+        return on_host(script)
+
+    with held(lease_of(what, execute=counting), warn=print) as ours:
+        ours.keep()
+        assert len(asked) == 1
+        ours._end -= leasing.SLACK + 1
+        ours.keep()
+        ours.keep()
+        assert len(asked) == 2
+
+
+def test_who_lost_it_is_told(what: str) -> None:
+    said: list[str] = []
+    with held(lease_of(what), warn=said.append):
+        os.unlink(lock_path(f"lease {what}"))
+    assert "no longer ours" in said[0]
+    broken = lease_of(what)
+    with held(broken, warn=said.append):
+        broken._execute = lambda _script: {"rc": 255, "stdout": "", "stderr": "connection lost"}
+    assert "was not given back" in said[1] and "connection lost" in said[1]
+
+
+@pytest.mark.parametrize(("done", "text"), [
+    ({"rc": 127, "stdout": "", "stderr": ""}, "no Python 3 was found"), ({"rc": 1, "stdout": "x\n", "stderr": "sudo: no"}, "sudo: no"),
+    ({"rc": 0, "stdout": "", "stderr": ""}, "status 0, no reason given"),
+])
+def test_a_host_that_does_not_answer_is_an_error(done: dict[str, Any], text: str) -> None:
+    with pytest.raises(Locked, match="cannot be seen") as caught:
+        lease_of("x", execute=lambda _script: done).take()
+    assert text in caught.value.message
+
+
+def test_the_hosts_own_python_comes_first() -> None:
+    request = {"do": "give_back", "what": "x", "run": "r", "holder": "h"}
+    assert "for one in '/opt/my python' python3 " in command(request, python="/opt/my python")
+    assert len(command(request)) < 10_000
