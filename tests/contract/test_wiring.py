@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted([*ROOT.glob("roles/*/vars/*.yml"), *ROOT.glob("roles/*/tasks/**/*.yml")])
 #: What may stay although it computes: a file, a part of the expression, and why. An entry that is no longer needed fails the test.
 ALLOWED = {
-    ("roles/drill/tasks/fault/arm.yml", "'0600' if __drill_user == 'root'"): "the mode of a file by who reads it",
     ("roles/drill/tasks/state.yml", "map('quote')"): "each word of a command line is quoted",
     ("roles/service/tasks/optional/raise_pool.yml", "before.stdout | oncall.incident.service_pool_read"): "is the size the wanted one",
     ("roles/service/tasks/optional/raise_pool.yml", "measured.stdout | oncall.incident.service_pool_read"): "is it afterwards",

@@ -52,15 +52,6 @@ def test_the_site_has_all_of_its_addresses() -> None:
         assert sorted(found) == sorted(ADDRESSES)
 
 
-def test_what_was_renewed_and_not_loaded_was_not_ordered_again() -> None:
-    """The last round of the drill: certbot's own log ends with what the fault had it do, and the authority's with that order."""
-    last = LAB.host("web1").run("grep -h 'Arguments: ' /var/log/letsencrypt/letsencrypt.log").stdout
-    assert "--force-renewal" in last
-    lines = journal()
-    ordered = max(number for number, line in enumerate(lines) if "POST /order-plz" in line)
-    assert any("Issued certificate" in line for line in lines[ordered:])
-
-
 def test_the_configuration_is_as_it_was() -> None:
     web = LAB.host("web1")
     assert web.run("sha256sum --check --quiet /root/nginx.sha256").rc == 0

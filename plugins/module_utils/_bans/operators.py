@@ -83,7 +83,8 @@ class _Process:
 def _sessions(proc: str) -> tuple[dict[str, Network], dict[str, Network]]:
     """The far ends by the connection's inode: of sessions, and of what may be one."""
     listed = {pid: _process(f"{proc}/{pid}") for pid in _pids(proc) if _text(f"{proc}/{pid}/comm").strip() in SSH_PROGRAMS}
-    # A process that has ended and is not yet waited for has no command line, and holds nothing.
+    # A process that has ended and is not yet waited for has no command line, and holds nothing. One that ended between the look at its
+    # files and the one at its title has no title either, and is in doubt.
     seen = {pid: one for pid, one in listed.items() if one.title or one.mine}
     titles: dict[str, list[str]] = {}
     connections: dict[str, Network] = {}
@@ -94,7 +95,9 @@ def _sessions(proc: str) -> tuple[dict[str, Network], dict[str, Network]]:
         for inode in one.connections or (above.connections if above else ()):
             titles.setdefault(inode, []).append(one.title)
     open_ones = {inode: remote for inode, remote in connections.items() if not only_knocks(titles[inode])}
-    doubtful = {inode: remote for inode, remote in open_ones.items() if all(_BRACKET.search(title) for title in titles[inode])}
+    doubtful = {
+        inode: remote for inode, remote in open_ones.items() if all(not title or _BRACKET.search(title) for title in titles[inode])
+    }
     sure = {inode: remote for inode, remote in open_ones.items() if inode not in doubtful}
     doubtful.update({inode: remote for inode, remote in _hidden(seen).items() if inode not in connections})
     return sure, doubtful

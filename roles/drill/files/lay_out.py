@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lay out a fault on the host: see that what it needs is there, write its files, and print the group that may read them.
+"""Lay out a fault on the host, and arm its way back: see that what it needs is there, write its files, start the timer, see it running.
 
-What is to be done is one JSON object on standard input: directory, name, user, python, program, files, modules, programs.
+What is to be done is one JSON object on standard input: directory, name, user, python, program, files, modules, programs, asked (the
+content of fault.json), after (when the timer goes off).
 Root runs the way back, so that what it does is root's to say: the fault's user can read the files and change none. What the fault itself
 keeps has a directory of its own.
 """
@@ -16,6 +17,7 @@ import os
 import pwd
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -39,8 +41,8 @@ def _importable(name: str) -> bool:
         return False
 
 
-def lay_out(asked: dict[str, Any]) -> int:
-    """Write everything, or nothing; the group that may read it."""
+def lay_out(asked: dict[str, Any]) -> None:
+    """Write everything, or nothing."""
     try:
         user = pwd.getpwnam(asked["user"])
     except KeyError:
@@ -56,13 +58,14 @@ def lay_out(asked: dict[str, Any]) -> int:
             shutil.rmtree(path, ignore_errors=True)
         code.with_suffix("").unlink(missing_ok=True)
         raise
-    return user.pw_gid
 
 
 def _fill(asked: dict[str, Any], *, code: Path, kept: Path, user: pwd.struct_passwd) -> None:
     code.mkdir(mode=0o700, exist_ok=True)
     for name, text in asked["files"].items():
         _write(code / name, text, group=user.pw_gid, mode=0o640)
+    # Nobody but who runs it may read this: it may hold a password.
+    _write(code / "fault.json", json.dumps(asked["asked"]), group=user.pw_gid, mode=0o600 if user.pw_uid == 0 else 0o640)
     _give(code, 0, user.pw_gid, 0o750)
     kept.mkdir(mode=0o700, exist_ok=True)
     _give(kept, user.pw_uid, user.pw_gid, 0o700)
@@ -82,13 +85,35 @@ def _give(path: Path, owner: int, group: int, mode: int) -> None:
     path.chmod(mode)
 
 
+def arm(asked: dict[str, Any]) -> None:
+    """Start the timer that takes the fault back, and see it running."""
+    name = asked["name"]
+    script = str(Path(asked["directory"]) / name)
+    _systemd(
+        "systemd-run", "--quiet", f"--unit={name}-remove", f"--on-active={asked['after']}", "--timer-property=AccuracySec=1s",
+        # What the way back needs may be away itself: it is tried until it is done.
+        "--property=Type=oneshot", "--property=Restart=on-failure", "--property=RestartSec=30", "--property=StartLimitIntervalSec=0",
+        # Nobody comes after it: the fault's unit goes, and what could hold a password.
+        f"--property=ExecStartPost=-/bin/systemctl stop {name}.service",
+        f"--property=ExecStartPost=/bin/rm -rf -- {script}.kept {script}.d {script}", "--collect", "--", script, "remove",
+    )
+    _systemd("systemctl", "is-active", "--quiet", f"{name}-remove.timer")
+
+
+def _systemd(*argv: str) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"the timer that takes it back is not armed: {argv[0]} ended with {done.returncode}: {done.stderr.strip()}")
+
+
 def main() -> None:
     """Command line."""
     asked = json.load(sys.stdin)
     lacking = missing(asked["modules"], asked["programs"])
     if lacking:
-        sys.exit(f"it needs {', and '.join(lacking)}")
-    print(lay_out(asked))
+        sys.exit(f"it needs {', and '.join(lacking)}. Install what is missing on that host")
+    lay_out(asked)
+    arm(asked)
 
 
 if __name__ == "__main__":

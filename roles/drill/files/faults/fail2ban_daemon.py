@@ -128,8 +128,8 @@ def quiet(jails: Collection[str]) -> None:
 
 
 def settled(addresses: Sequence[str]) -> bool:
-    """Whether the packet filter follows the daemon, which acts a moment after it has answered."""
-    end = time.monotonic() + 5
+    """Whether the packet filter follows the daemon, which acts a moment after it has answered, on a busy host a long one."""
+    end = time.monotonic() + 20
     while filtered(addresses):
         if time.monotonic() > end:
             return False

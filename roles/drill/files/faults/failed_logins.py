@@ -24,6 +24,7 @@ CONNECT_SECONDS = 3
 LOGIN_SECONDS = 10
 GO_ON_SECONDS = 1500
 ALLOWED_SECONDS = 55
+PAUSE_SECONDS = 1
 # ssh asks this program for the password, and takes its own question for the answer: nobody has such a password.
 ASKING = {"SSH_ASKPASS": "/bin/echo", "SSH_ASKPASS_REQUIRE": "force"}
 SSH = [
@@ -39,8 +40,8 @@ class Effort:
 
     Attributes:
         attempts: failed logins at each place.
-        banned: on until nobody answers there any more, at most so many attempts.
-        go_on: on until the fault is taken back.
+        banned: it waits until nobody answers there any more.
+        go_on: on until the fault is taken back, less often.
     """
 
     user: str
@@ -95,21 +96,29 @@ class Login:
         return False
 
     def keep_trying(self) -> None:
-        """Until it is enough; the daemon that reads the log needs a moment between two."""
-        effort = self.effort
-        while effort.go_on or (self.denied < effort.attempts and not (effort.banned and self.shut)):
-            if not effort.go_on and self.denied and not self.answers():
+        """One login after the other until it is enough; those that come after that, or are to be noticed, with a pause between two.
+
+        The daemon reads the log now and then: what is tried while it looks away would be left for after the ban.
+        """
+        while self.effort.go_on or not self.is_over():
+            tried = False
+            if not self.effort.go_on and self.denied and not self.answers():
                 self.shut = True
-                if not effort.banned:
-                    break
-            elif self.is_denied():
-                self.denied += 1
-                time.sleep(0.5 if self.http else 0)
-            else:
-                time.sleep(0.5)
-            if self.denied >= effort.attempts:
+            elif self.effort.go_on or not self.is_enough():
+                tried = self.is_denied()
+                self.denied += tried
+            if self.is_enough():
                 self.ready.set()
+            if self.effort.banned or self.is_enough() or not tried:
+                time.sleep(PAUSE_SECONDS)
         self.ready.set()
+
+    def is_enough(self) -> bool:
+        return self.denied >= self.effort.attempts
+
+    def is_over(self) -> bool:
+        """Where a ban is waited for, the last attempt is not the end: the daemon may need long on a busy host."""
+        return self.shut or (self.is_enough() and not self.effort.banned)
 
 
 def inject(asked: Asked) -> None:

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -243,6 +243,58 @@ def test_who_is_connected_is_cut_off_in_both_families() -> None:
         "add rule inet t input ip saddr 192.0.2.7 drop", "add rule inet t output ip daddr 192.0.2.7 drop",
         "add rule inet t input ip6 saddr 2001:db8::7 drop", "add rule inet t output ip6 daddr 2001:db8::7 drop",
     ]
+
+
+@pytest.fixture
+def login(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Somebody who fails to log in, at a place that is shut after some looks; `steps` has what he does, in order."""
+    module = importlib.import_module("failed_logins")
+
+    def made(*, attempts: int = 3, banned: bool = False, go_on: bool = False, shut_after: int = 100) -> Any:
+        found = module.Login("192.0.2.7", module.Effort(user="drill", attempts=attempts, banned=banned, go_on=go_on))
+        steps: list[str] = []
+
+        def answers() -> bool:
+            steps.append("look")
+            return steps.count("look") <= shut_after
+
+        def is_denied() -> bool:
+            steps.append("try")
+            if len(steps) > 50:
+                raise TimeoutError
+            return True
+
+        monkeypatch.setattr(found, "answers", answers)
+        monkeypatch.setattr(found, "is_denied", is_denied)
+        monkeypatch.setattr(module, "time", SimpleNamespace(sleep=lambda _seconds: steps.append("pause")))
+        found.steps = steps
+        return found
+
+    return made
+
+
+def test_failed_logins_come_at_once_until_they_are_enough(login: Callable[..., Any]) -> None:
+    one = login()
+    one.keep_trying()
+    assert one.denied == 3 and "pause" not in one.steps[:-1] and one.ready.is_set()
+    # Kept out before that, he stops too.
+    one = login(shut_after=1)
+    one.keep_trying()
+    assert (one.denied, one.shut, one.ready.is_set()) == (2, True, True)
+
+
+def test_who_goes_on_does_so_with_pauses(login: Callable[..., Any]) -> None:
+    one = login(go_on=True)
+    with pytest.raises(TimeoutError):
+        one.keep_trying()
+    assert one.steps[:7] == ["try", "try", "try", "pause", "try", "pause", "try"] and one.ready.is_set() and "look" not in one.steps
+
+
+def test_a_ban_that_takes_long_is_waited_for_without_more_logins(login: Callable[..., Any]) -> None:
+    one = login(banned=True, shut_after=10)
+    one.keep_trying()
+    assert (one.denied, one.shut, one.steps.count("try"), one.steps.count("look")) == (3, True, 3, 11)
+    assert "try pause look try" in " ".join(one.steps), "the daemon needs a moment between two"
 
 
 def test_what_the_packet_filter_has_of_fail2ban() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -82,3 +83,12 @@ def test_in_doubt_it_looks_again_and_what_stays_in_doubt_is_an_operator(tmp_path
         assert peers(tmp_path) == ["192.0.2.8"]
     finally:
         leaving.join()
+
+
+def test_a_process_that_ends_while_it_is_looked_at_is_looked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files were seen, and its title was gone already. Who guesses passwords ends such processes all the time, and would be spared."""
+    process(tmp_path, 20, "", sockets=(501,))
+    process(tmp_path, 30, "", sockets=(502,))
+    monkeypatch.setattr(operators.time, "sleep", lambda _seconds: shutil.rmtree(tmp_path / "20", ignore_errors=True))
+    # One that stays without a title is in doubt.
+    assert peers(tmp_path) == ["192.0.2.8"]

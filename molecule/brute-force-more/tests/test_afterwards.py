@@ -1,0 +1,1 @@
+../../brute-force/tests/test_afterwards.py

@@ -1,0 +1,1 @@
+../../certificate-renewal/tests/test_afterwards.py

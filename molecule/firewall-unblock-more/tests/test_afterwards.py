@@ -1,0 +1,1 @@
+../../firewall-unblock/tests/test_afterwards.py
