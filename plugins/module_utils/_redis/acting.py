@@ -92,11 +92,11 @@ class OnServer(Subject[Target]):
 
     def concerns(self, one: Approved) -> bool:
         # Whatever start it was of: what was approved before a restart is answered after it.
-        return any(one.is_on(_RESOURCE, verb=verb) for verb in self.verbs)
+        return not one.verb or (one.verb in self.verbs and one.resource.startswith(_RESOURCE))
 
     def answer(self, one: Approved) -> Action:
-        if any(one.is_on(self.resource, verb=verb) for verb in self.verbs):
-            return self.answer_here(dataclasses.replace(one, verb=self.verbs[0], resource=self.resource))
+        if not one.verb or one.resource == self.resource:
+            return self.answer_here(dataclasses.replace(one, verb=one.verb or self.verbs[0], resource=self.resource))
         return answered(
             one, self.of_another_start, why.RESTARTED,
             error=f"It was approved for another start of the server, or for another server: this one is {self.resource}",
