@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import time
 import typing as t
 
 from .._core import actions, why
-from .._core.acting import Candidate, Done, Sight, Subject, act, answered, failure, untouched
+from .._core.acting import Candidate, Done, Sight, Subject, act, answered, failure, unanswered, untouched
 from .._core.actions import Action, Approved
 from .._core.addresses import Span
 from .._core.errors import IncidentError, LimitExceeded
@@ -25,6 +26,7 @@ from .._firewall.decisions.packet_filter import Block
 from .._firewall.filters import Filters, read_filters
 from .._module.programs import Run
 from . import hold as holding
+from .client import CommandRefused
 from .daemons import Backend, Fail2ban, alone
 from .database import Stored, Unreadable
 from .decisions import unbanning
@@ -137,9 +139,8 @@ class _Bans(Subject[_Target]):
 
     def answer(self, one: Approved) -> Action:
         entry, jail = str(one.identity.get("entry", one.identity.get("address", ""))), str(one.identity.get("jail", ""))
-        there = {unbanning.action_for(Chosen(ban, "", None, unbanning.BY_EXACT), resource=self.resource).id: ban for ban in self.before}
         again = [ban.jail for ban in self.before if entry and entry in (ban.entry, str(ban.span)) and jail in ("", ban.jail)]
-        if one.id in there:
+        if one.id in self._ids:
             said = answered(one, actions.MOVED_ON, why.NO_LONGER_MATCHES, error="it is banned, and this call is not for it")
         elif again:
             said = answered(one, actions.MOVED_ON, why.IDENTITY_CHANGED, error=f"another ban is there by now: {', '.join(again)}")
@@ -147,6 +148,12 @@ class _Bans(Subject[_Target]):
             said = answered(one, actions.NOT_NEEDED, why.GONE_ALREADY, state=unbanning.NOT_BANNED)
         target = {"address": entry, **{key: one.identity[key] for key in ("jail", "id") if key in one.identity}}
         return dataclasses.replace(said, target=target if entry else {})
+
+    @functools.cached_property
+    def _ids(self) -> frozenset[str]:
+        """The ids that lifting each of the bans would have."""
+        found = (Chosen(ban, "", None, unbanning.BY_EXACT) for ban in self.before)
+        return frozenset(unbanning.action_for(one, resource=self.resource).id for one in found)
 
     def carry_out_all(self, candidates: t.Sequence[Candidate[_Target]]) -> t.Iterator[Action]:
         chosen = [(one.target, one.action) for one in candidates if isinstance(one.target, Chosen)]
@@ -251,9 +258,7 @@ class _Bans(Subject[_Target]):
             ban = chosen.ban
             ban_now = shut.get(ban.key)
             if ban_now is not None and ban.key not in told and ban.key not in self.gone:
-                said = trouble.message if trouble is not None else f"Not tried: the {self.backend.clock.seconds:g} s of timeout were over."
-                code = why.OUT_OF_TIME if trouble is None else why.TARGET_REFUSED
-                found.append(untouched(action.with_outcome(actions.FAILED, state=unbanning.STILL_BANNED), code, error=said))
+                found.append(self._untold(action.with_outcome(actions.FAILED, state=unbanning.STILL_BANNED), trouble))
                 continue
             left, also = self._blocks(ban.span, ban.jail, by_span)
             found.append(unbanning.measured(
@@ -262,6 +267,14 @@ class _Bans(Subject[_Target]):
                 repaired=repairs.get(ban.key, ()),
             ))
         return found
+
+    def _untold(self, action: Action, trouble: IncidentError | None) -> Action:
+        """A ban that is there and of which the daemon was not told, or has not said that it was."""
+        if trouble is None:
+            return untouched(action, why.OUT_OF_TIME, error=f"Not tried: the {self.backend.clock.seconds:g} s of timeout were over.")
+        if isinstance(trouble, CommandRefused):
+            return untouched(action, why.TARGET_REFUSED, error=trouble.message, hint=trouble.hint)
+        return unanswered(action, trouble.message, hint="Run it again: it measures first.")
 
     def _settle(self, chosen: t.Sequence[Chosen]) -> None:
         """Read the packet filter, until it has followed the daemon or the time for that is over."""

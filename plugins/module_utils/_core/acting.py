@@ -139,7 +139,7 @@ class Subject(t.Generic[Target]):
         raise NotImplementedError
 
     def carry_out_all(self, candidates: t.Sequence[Candidate[Target]]) -> t.Iterator[Action]:
-        """The same for all, one after the other; for a subject that acts on several at once to replace.
+        """The same for all, at least one, one after the other; for a subject that acts on several at once to replace.
 
         Each is yielded as soon as it is known: what was yielded before an error stays known.
         """
@@ -248,7 +248,7 @@ def act(subject: Subject[Target], *, approved: t.Optional[t.Sequence[Approved]],
         with contextlib.nullcontext() if check_mode or allows_nothing(approved) else subject.alone():
             sight = subject.look()
             work = _decide(subject, sight, approved)
-            done = {} if check_mode or work.over else _carry_out(subject, list(work.chosen.values()))
+            done = {} if check_mode or work.over or not work.chosen else _carry_out(subject, list(work.chosen.values()))
     except IncidentError as exc:
         # Nothing was begun: what is begun is answered below, whatever goes wrong.
         _answer_all(exc, subject, approved)

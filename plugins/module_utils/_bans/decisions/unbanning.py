@@ -137,7 +137,7 @@ def select(wish: Wish, bans: t.Sequence[Ban]) -> Selection:
                 wide.append(ban)
     chosen: dict[tuple[str, str, str], Chosen] = {}
     covered: list[Covered] = []
-    absent: list[Absent] = []
+    absent: dict[Span, Absent] = {}
     for asked, networks in wish.targets.items():
         for network in networks:
             span = Span.of(network)
@@ -152,7 +152,7 @@ def select(wish: Wish, bans: t.Sequence[Ban]) -> Selection:
                 covered += [Covered(asked, span, ban) for ban in above]
             if not own and not above:
                 inside = 0 if span.single else sum(ban.span is not None and span.covers(ban.span) for ban in bans)
-                absent.append(Absent(asked, span, inside))
+                absent.setdefault(span, Absent(asked, span, inside))
     if covered and wish.covering == FAIL:
         one = covered[0]
         raise ActionsFailed(
@@ -163,7 +163,7 @@ def select(wish: Wish, bans: t.Sequence[Ban]) -> Selection:
     _add_members(wish, bans, chosen)
     # A network's ban that is lifted anyway covers nobody afterwards.
     still = tuple(one for one in covered if one.ban.key not in chosen)
-    return Selection(tuple(chosen.values()), still, tuple(absent))
+    return Selection(tuple(chosen.values()), still, tuple(absent.values()))
 
 
 def _everything(wish: Wish, bans: t.Sequence[Ban]) -> Selection:

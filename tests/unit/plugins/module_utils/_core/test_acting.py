@@ -173,6 +173,15 @@ def test_a_batch_that_breaks_keeps_what_is_known_and_the_rest_is_unknown() -> No
     assert complaint(done.actions[1]) == "ZeroDivisionError: crash"
 
 
+@pytest.mark.parametrize("shelf", [{}, {"a": DONE}])
+def test_where_nobody_is_chosen_nobody_is_carried_out(shelf: dict[str, str]) -> None:
+    class Never(Shelf):
+        def carry_out_all(self, candidates: Sequence[Candidate[str]]) -> Iterator[Action]:
+            pytest.fail("it begins, as with reading again what was acted on")
+
+    assert act(Never(shelf, settled=dict.fromkeys(shelf, actions.NOT_NEEDED)), approved=None, check_mode=False).problem is None
+
+
 def test_an_outcome_that_is_none_is_unknown() -> None:
     class Silent(Shelf):
         def carry_out_all(self, candidates: Sequence[Candidate[str]]) -> Iterator[Action]:

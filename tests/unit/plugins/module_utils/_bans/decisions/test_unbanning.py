@@ -57,6 +57,11 @@ def test_a_network_is_itself_and_not_its_members() -> None:
     assert absent.members == 4
 
 
+def test_one_that_is_named_twice_is_one() -> None:
+    found = select(wish("203.0.113.9", "::ffff:203.0.113.9", "192.0.2.9", "::ffff:192.0.2.9"), BANS)
+    assert [one.asked for one in found.absent] == ["203.0.113.9"] and len(found.chosen) == 1
+
+
 def test_members_within_their_limit() -> None:
     found = select(wish(members=["192.0.2.0/25"]), BANS)
     assert chosen(found) == [("sshd", "192.0.2.7", "member"), ("recidive", "192.0.2.7", "member"), ("sshd", "192.0.2.9", "member")]
