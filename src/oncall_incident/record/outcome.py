@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.module_utils._core.acting import complaint
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import (
     CHANGED_OUTCOMES,
     NOT_NEEDED,
@@ -229,7 +230,7 @@ def _refused(summary: Summary) -> list[str]:
     """What would help and is refused: without it an operator would only read that nothing was planned."""
     return [
         f"{seen.host}: {seen.what.verb.replace('_', ' ')} {words.one_line(seen.what.name)} is refused: "
-        + words.one_line(str(seen.what.detail.get("why") or "no reason given"), limit=300)
+        + words.one_line(complaint(seen.what) if seen.what.detail else "no reason given", limit=300)
         for seen in carried_out(summary) if seen.what.outcome == REFUSED
     ][:10]
 

@@ -182,15 +182,21 @@ def test_nothing_was_changed_only_when_it_is_known(outcome_of_it: str, said: str
     assert outcome.what_was_done(summarise(story.run_dir)) == said
 
 
-def test_what_is_refused_is_why_nothing_was_planned(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("detail", "said"), [
+    ({"why": "forbidden", "error": "three failures within the hour"}, "three failures within the hour"),
+    ({"why": "not_approved"}, "It is not in the approved plan"),
+    ({"why": "three failures within the hour"}, "three failures within the hour"),  # a record of before 0.2
+    ({}, "no reason given"),
+])
+def test_what_is_refused_is_why_nothing_was_planned(detail: dict[str, str], said: str, tmp_path: Path) -> None:
     story = Story(tmp_path)
     with story.segment(check_mode=True):
         story.finding("investigate", "db1", "critical")
-        story.action("db1", "refused", why="three failures within the hour")
+        story.action("db1", "refused", **detail)
         story.stats(db1=0)
     end = outcome.after_planning(summarise(story.run_dir))
     assert end.status == Exit.NOT_RECOVERED and end.sentence == "Not healthy, and nothing was planned."
-    assert end.reasons[0].startswith("db1: terminate ") and end.reasons[0].endswith(" is refused: three failures within the hour")
+    assert end.reasons[0].startswith("db1: terminate ") and end.reasons[0].endswith(f" is refused: {said}")
 
 
 def test_what_was_under_way_when_the_host_went_away_is_not_called_nothing(tmp_path: Path) -> None:
