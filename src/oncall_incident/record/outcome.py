@@ -263,7 +263,7 @@ def _refused(summary: Summary) -> list[str]:
     """What would help and is refused: without it an operator would only read that nothing was planned."""
     return [
         f"{seen.host}: {seen.what.verb.replace('_', ' ')} {words.one_line(seen.what.name)} is refused: "
-        + words.one_line(complaint(seen.what), limit=300)
+        + words.one_line(complaint(seen.what) if seen.what.detail else "no reason given", limit=300)
         for seen in carried_out(summary) if seen.what.outcome == REFUSED
     ][:10]
 

@@ -185,7 +185,7 @@ def test_nothing_was_changed_only_when_it_is_known(outcome_of_it: str, said: str
 @pytest.mark.parametrize(("detail", "said"), [
     ({"why": "three failures within the hour"}, "three failures within the hour"),  # of a record before 0.2
     ({"why": "protected", "error": "its data are of another history."}, "its data are of another history"),
-    ({"why": "not_approved"}, "It is not in the approved plan"), ({}, "refused"),
+    ({"why": "not_approved"}, "It is not in the approved plan"), ({}, "no reason given"),
 ])
 def test_what_is_refused_is_why_nothing_was_planned(detail: dict[str, str], said: str, tmp_path: Path) -> None:
     story = Story(tmp_path)
