@@ -17,7 +17,7 @@ def _all() -> list[type[Driver]]:
     for info in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{info.name}")
         for one in vars(module).values():
-            if inspect.isclass(one) and issubclass(one, Driver) and not inspect.isabstract(one) and one.__module__ == module.__name__:
+            if inspect.isclass(one) and issubclass(one, Driver) and "module" in vars(one):
                 found[one.__qualname__] = one
     return sorted(found.values(), key=lambda one: one.module)
 
