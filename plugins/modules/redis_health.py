@@ -55,6 +55,8 @@ notes:
   - The memory and the slow log of a server may hold secrets. Of slow commands only the name is told, of keys only a prefix that is a plain
     word followed by a colon or slash.
 options:
+  fail_on:
+    default: never
   checks:
     description: What to look at. Empty or absent means everything.
     type: list

@@ -16,7 +16,7 @@ from .._core.errors import CannotReach
 from .._core.findings import CRITICAL, OK, UNKNOWN, Finding, Skipped, worst
 from .args import Way
 from .decisions import verdict, verdict_speed, verdict_storage
-from .decisions.applicable import does_not_apply
+from .decisions.absent import does_not_apply
 from .decisions.availability import ALIVE_ALL_THE_SAME, availability_hint, is_sick
 from .decisions.facts import Answer, Facts, Request
 from .decisions.info import flavor, integer

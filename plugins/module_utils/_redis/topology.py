@@ -17,7 +17,7 @@ from .._core.errors import CannotReach, IncidentError
 from .._core.findings import CRITICAL, NOT_APPLICABLE, OK, UNKNOWN, Finding, Skipped
 from .args import Way
 from .connection import Client, CommandRefused, flat
-from .decisions.applicable import does_not_apply
+from .decisions.absent import does_not_apply
 from .decisions.facts import Request
 from .decisions.info import integer, parse_info
 from .decisions.state import HINT_CLUSTER, NO_QUORUM, State, most_pressing

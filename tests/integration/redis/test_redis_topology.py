@@ -241,13 +241,13 @@ def test_full_copies_that_begin_again_and_again(server: RedisServer) -> None:
 
     def write() -> None:
         with server.client() as client:
-            while not over.is_set():
+            while not over.wait(0.02):
                 client.set("written", "x" * 200_000)
 
     thread = threading.Thread(target=write, daemon=True)
     thread.start()
     try:
-        with start_replica(server) as replica:
+        with start_replica(server, linked=False) as replica:
             found = until(lambda: in_loop(server), what="the loop at the primary", seconds=60)
             assert only(found, "replication", "full_syncs")["observed"] >= 2
             assert "client-output-buffer-limit" in only(found, "replication", "full_syncs")["hint"]

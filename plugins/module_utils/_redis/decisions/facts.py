@@ -13,7 +13,7 @@ import typing as t
 
 from ..._core.findings import Finding, Skipped
 from ..._core.thresholds import NO_LIMIT, Limit
-from .applicable import does_not_apply, product_lacks
+from .absent import does_not_apply, product_lacks
 from .info import integer, keyspace
 
 #: What PING came to, by its class.
@@ -162,7 +162,7 @@ class Facts:
     def no_growth(self, check: str, field: str) -> Skipped:
         """A check that needs to know how much a counter grew, which cannot be told."""
         if product_lacks(self.after, field):
-            return does_not_apply(check, "not_counted", field)
+            return does_not_apply(check, "not_counted", of=field)
         if self.between > 0:
             return Skipped(check, f"not_told: INFO has no {field}")
         return Skipped(check, f"one_sample: {self.denied.get('INFO', f'{field} was read once, and its growth needs two samples')}",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.findings import CRITICAL, OK, WARNING, Finding, Skipped, judge
-from .applicable import does_not_apply, product_lacks
+from .absent import does_not_apply, product_lacks
 from .facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOAUTH, NOPERM, PONG, Answer, Facts, Request
 from .info import errors_by_code, integer, number
 from .state import HINT_CLUSTER, HINT_CONFIG, cluster_unseen, memory_share, needed_replicas_unseen, noeviction, state_of
@@ -109,7 +109,7 @@ def fragmentation(facts: Facts, request: Request) -> Answer:
     if wasted is None and used and rss:
         wasted = rss - used
     if ratio is None and product_lacks(info, "mem_fragmentation_ratio"):
-        return Answer(skipped=[does_not_apply("fragmentation", "not_counted", "mem_fragmentation_ratio")])
+        return Answer(skipped=[does_not_apply("fragmentation", "not_counted", of="mem_fragmentation_ratio")])
     if ratio is None or wasted is None:
         return Answer(skipped=[Skipped("fragmentation", "not_told: INFO has no mem_fragmentation_ratio")])
     detail = {"bytes": wasted, "bytes_threshold": request.fragmentation_bytes}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.findings import OK, WARNING, Finding, Skipped, judge
-from .applicable import does_not_apply
+from .absent import does_not_apply
 from .facts import Answer, Facts, Request
 from .info import integer, keyspace
 from .state import HINT_CONFIG

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped, judge
-from .applicable import does_not_apply, product_lacks
+from .absent import does_not_apply, product_lacks
 from .facts import Answer, Facts, Request
 from .info import integer, replicas
 from .state import (
@@ -91,7 +91,7 @@ def aof(facts: Facts, request: Request) -> Answer:
     if not info:
         return not_read("aof", facts)
     if "aof_enabled" not in info and product_lacks(info, "aof_enabled"):
-        return Answer(skipped=[does_not_apply("aof", "not_counted", "aof_enabled")])
+        return Answer(skipped=[does_not_apply("aof", "not_counted", of="aof_enabled")])
     if "aof_enabled" not in info:
         return Answer(skipped=[Skipped("aof", "not_told: INFO has no aof_enabled")])
     if info["aof_enabled"] != "1":

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which checks do not apply to which Redis server, and in which words the others were not answered.
+"""What a Redis server does not have, so that a check does not apply to it. Nothing else may be left out of a verdict.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -14,8 +14,8 @@ import typing as t
 from ..._core.findings import NOT_APPLICABLE, Skipped
 from .info import flavor
 
-#: The only reasons for which a check of Redis does not apply. Whatever else keeps a check from its answer is unknown.
-REASONS: t.Mapping[str, str] = {
+#: Every reason for which a check does not apply. A check that fails for any other reason could not be looked at.
+ABSENT: t.Mapping[str, str] = {
     "not_armed": "latency-monitor-threshold is 0, so the server watches no latency",
     "not_counted": "this product or version does not count it",
     "no_such_setting": "this product has no latency monitor",
@@ -35,14 +35,14 @@ _SINCE: t.Mapping[str, tuple[int, int]] = {"total_error_replies": (6, 2)}
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
 
 
-def does_not_apply(check: str, code: str, more: str = "", *, hint: str = "") -> Skipped:
-    """A check that the server has nothing for.
+def does_not_apply(check: str, code: str, *, of: str = "", hint: str = "") -> Skipped:
+    """The check as one that does not apply.
 
     Args:
-        code: of REASONS.
-        more: what it is about, such as a field of INFO.
+        code: key of ABSENT.
+        of: what it is said of, such as a field of INFO.
     """
-    return Skipped(check, f"{code}: {more + ': ' if more else ''}{REASONS[code]}", hint, kind=NOT_APPLICABLE)
+    return Skipped(check, f"{code}: {ABSENT[code]}{f' ({of})' if of else ''}", hint, kind=NOT_APPLICABLE)
 
 
 def product_lacks(info: t.Mapping[str, str], field: str) -> bool:
