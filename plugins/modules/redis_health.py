@@ -15,6 +15,7 @@ author:
 description:
   - Looks at a Redis server, or at one that speaks as it does (Valkey, KeyDB, Dragonfly), and returns a verdict, that is findings with a
     status each, what could not be judged, and the data behind both as evidence. It only reads.
+  - Each check of O(asked) is answered, or is C(unknown). RV(healthy) is true only when all of them are C(ok).
   - The verdict is split into RV(alive), RV(ready), RV(writable) and RV(durable), since PING alone tells none of them. RV(recovery) names
     what there is to recover from.
   - A sick server is a result. The module fails when it can't judge, with C(error) naming why (C(auth_required), C(wrong_password),
@@ -22,7 +23,8 @@ description:
   - Counters are judged by their growth between two samples of one call, O(sample_seconds) apart.
   - From one seed it looks at all nodes of a cluster, or at all that a sentinel watches and at the other sentinels, beside each other, with
     a verdict per node in RV(nodes).
-  - With O(wait_for) it polls until the named checks are ok and stay so, which is how a recovery is verified.
+  - With O(wait_for) it polls until the named checks are ok and stay so, which is how a recovery is verified. O(max_seconds) then bounds
+    each look.
   - "The checks are
     C(availability) (what PING comes to: PONG, LOADING, MASTERDOWN, MISCONF, BUSY; INFO is read all the same),
     C(writes) (whether a primary takes writes, by what it says; nothing is written),
@@ -42,18 +44,24 @@ notes:
     +ping +info +select +scan +ttl +client|setname +config|get +slowlog|get +latency|latest +cluster|info +cluster|nodes). It can read no
     value and change nothing. On a sentinel C(+ping +info +client|setname +sentinel|masters +sentinel|replicas +sentinel|sentinels
     +sentinel|ckquorum)."
-  - With C(+ping +info) alone most checks work. What an ACL or a managed service forbids is in RV(skipped_checks) with its reason and never
-    counts as ok.
+  - With C(+ping +info) alone most checks work. What an ACL or a managed service forbids is in RV(skipped_checks) with its reason and what
+    to grant. A check of O(asked) that it keeps from an answer is C(unknown), and so is RV(status).
+  - "A check does not apply where the server has nothing for it, and only then. The reasons are C(not_armed) and C(no_such_setting) (nobody
+    switched the latency monitor on), C(not_counted) (another product, or an older version), C(not_local) (the server runs on another host),
+    C(holds_no_data) (a sentinel), C(no_cluster), C(no_sentinel) and C(stands_alone)."
+  - Of a cluster whose nodes can't be listed, or of which one can't be reached, the checks of single servers are C(unknown) too.
   - A node that can't be reached from here, and of which its cluster or sentinel thinks well, is V(unknown), not V(critical), since its
     address may be one of another network.
   - The memory and the slow log of a server may hold secrets. Of slow commands only the name is told, of keys only a prefix that is a plain
     word followed by a colon or slash.
 options:
+  fail_on:
+    default: never
   checks:
     description: What to look at. Empty or absent means everything.
     type: list
     elements: str
-    choices: &checks
+    choices:
       - availability
       - writes
       - memory
@@ -73,18 +81,11 @@ options:
       - cluster
       - sentinel
       - nodes
-  fail_on:
-    description:
-      - The worst RV(status) that is still a success is the one below this.
-      - What is C(unknown) fails like C(critical), since it may hide anything. With O(wait_for) the module fails when the checks did
-        not hold, and other findings make no difference.
-    type: str
-    choices: [never, critical, warning]
-    default: never
   topology:
     description:
       - V(auto) looks at all nodes when the server is of a cluster or is a sentinel.
-      - V(single) looks at this server alone, and the checks C(cluster), C(sentinel) and C(nodes) find nothing.
+      - V(single) looks at this server alone. The checks C(cluster), C(sentinel) and C(nodes) then say nothing of the others, and are not
+        among the default of O(asked).
     type: str
     choices: [auto, single]
     default: auto
@@ -101,7 +102,8 @@ options:
     type: int
     default: 50
   sample_seconds:
-    description: Time between the two samples that growth is measured by. V(0) takes one sample, and such checks are skipped.
+    description:
+      - Time between the two samples that growth is measured by. V(0) takes one sample, and such checks are C(unknown).
     type: str
     default: 1s
   expected_replicas:
@@ -257,35 +259,9 @@ options:
     description: As O(no_ttl_warning), for V(critical).
     type: str
     default: "off"
-  wait_for:
-    description:
-      - Poll until checks are ok and stay so, or the time is up.
-      - O(max_seconds) then bounds each look, and the whole is over after O(wait_for.timeout) and twice that.
-    type: dict
-    suboptions:
-      checks:
-        description: Names of the checks that must be ok. One that is skipped or unknown is not.
-        type: list
-        elements: str
-        required: true
-        choices: *checks
-      hold:
-        description: For how long they must stay ok without a break.
-        type: str
-        default: 5s
-      timeout:
-        description: How long to wait at most, the holding included.
-        type: str
-        default: 60s
-      interval:
-        description: Time between two polls.
-        type: str
-        default: 1s
-  baseline:
-    description: Status by check as RV(checks) said it at the start. Given, RV(remaining) and RV(new) compare with it.
-    type: dict
 extends_documentation_fragment:
   - oncall.incident.redis
+  - oncall.incident.verdict
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only
   - oncall.incident.attributes.redis
@@ -334,6 +310,12 @@ EXAMPLES = r"""
       timeout: 2m
     baseline: "{{ health.checks }}"
     fail_on: critical
+
+- name: Look at everything, and fail unless these are known to be well
+  oncall.incident.redis_health:
+    login_host: cache1.example.org
+    asked: [availability, writes, replication]
+    fail_on: warning
 """
 
 RETURN = r"""
@@ -347,6 +329,15 @@ status:
   type: str
   returned: success
   sample: critical
+asked:
+  description: The checks that had to be answered.
+  type: list
+  elements: str
+  returned: success
+healthy:
+  description: Whether each of them is V(ok). Null when that is not known, since one has no answer, or none applies.
+  type: bool
+  returned: success
 findings:
   description: What was judged. Of several nodes, a check that is ok on all of them is one finding.
   type: list
@@ -375,8 +366,11 @@ findings:
       description: What it is about where a check judges several things, among them the node's address.
       type: str
     detail:
-      description: Further data.
+      description: Further data. Of a check that has no answer, the C(reason).
       type: dict
+    asked:
+      description: Whether the check is one of RV(asked).
+      type: bool
   sample:
     - check: persistence
       status: critical
@@ -387,16 +381,30 @@ findings:
       subject: last_save
       detail: {unsaved_changes: 5012, age: 3712.0}
 skipped_checks:
-  description: Checks that could not be judged and why. They never count as ok.
+  description: Checks, or parts of them, that could not be judged, and why. They never count as ok.
   type: list
   elements: dict
   returned: success
+  contains:
+    check:
+      description: Name of the check.
+      type: str
+    reason:
+      description: Why, a code and a sentence. Of a topology the nodes stand before it.
+      type: str
+    hint:
+      description: What to grant or to switch on.
+      type: str
+    kind:
+      description: V(not_applicable) (the server has nothing for it) or V(could_not_look).
+      type: str
   sample:
     - check: latency_events
-      reason: "not_armed: latency-monitor-threshold is 0"
+      reason: "not_armed: latency-monitor-threshold is 0, so the server watches no latency"
       hint: CONFIG SET latency-monitor-threshold 100 arms it at run time.
+      kind: not_applicable
 checks:
-  description: The worst status by check; V(unknown) for one that was skipped. Usable as O(baseline) later.
+  description: The worst status by check; V(unknown) for one that could not be looked at. Usable as O(baseline) later.
   type: dict
   returned: success
   sample: {availability: critical, memory: ok}
@@ -409,7 +417,8 @@ alive:
   type: bool
   returned: success
 ready:
-  description: Whether it answers reads with its data. Null where nobody can say, here and in the next two.
+  description:
+    - Whether it answers reads with its data. Null where nobody can say, here and in the next two. PONG alone says nothing of it.
   type: bool
   returned: success
 writable:
@@ -425,7 +434,8 @@ recovery:
     - What there is to recover from, the most pressing first, and empty when nothing known is.
     - V(down) (no process answers), V(frozen) (it takes connections and answers nothing), V(maxclients), V(loading), V(misconf_disk) (it
       can't save), V(oom_noeviction) (memory full and nothing is evicted), V(no_quorum) (no failover could be agreed on),
-      V(replica_orphan) (a replica without its primary), V(evicting).
+      V(sync_loop) (full copies to a replica begin again and again, and none is completed), V(replica_orphan)
+      (a replica without its primary), V(evicting).
   type: str
   returned: success
   sample: misconf_disk
@@ -487,7 +497,9 @@ persistence:
   returned: when persistence is looked at
   sample: {durable: false, snapshots: true, aof: false, last_save_status: err, unsaved_changes: 5012, saving: false}
 replication:
-  description: Role, offset, and the replicas or the link to the primary.
+  description:
+    - Role, offset, and the replicas or the link to the primary. Of a primary the full copies since the start and between the samples, the
+      partial ones that it refused, and its backlog.
   type: dict
   returned: when replication is looked at
 slow_log:

@@ -16,10 +16,13 @@ description:
     (C(oncall.incident:probe:) and random digits), reads it, waits until the replicas have it, and deletes it.
   - On a replica the key is written to its primary and read here.
   - In a cluster a name is tried that belongs to the node.
-  - In check mode nothing is written, and all checks are in RV(skipped_checks).
+  - In check mode nothing is written, all checks are C(unknown), and O(fail_on) does not fail.
+  - A command that the user may not run makes the check C(unknown); its hint says what to grant.
+  - C(probe_replication) does not apply where no replica is attached and none is expected.
   - "The checks are C(probe_write), C(probe_read), C(probe_replication), C(probe_delete)."
 extends_documentation_fragment:
   - oncall.incident.redis
+  - oncall.incident.verdict
   - oncall.incident.attributes
   - oncall.incident.attributes.redis
 attributes:
@@ -34,6 +37,8 @@ attributes:
     details:
       - A key comes and goes every time; nothing is different afterwards.
 options:
+  fail_on:
+    default: never
   ttl:
     description: Time to live of the key. It goes by itself when we cannot delete it.
     type: str
@@ -46,16 +51,10 @@ options:
     description: How many replicas must have it. Without it, those that are attached.
     type: int
   retry:
-    description: How long to try again until all checks are ok.
+    description:
+      - How long to try again until all checks of O(asked) are ok. It is O(wait_for) without a hold, and O(fail_on) decides as without it.
     type: str
     default: 0s
-  fail_on:
-    description:
-      - The worst RV(status) that is still a success is the one below this.
-      - What is C(unknown) fails like C(critical), since it may hide anything.
-    type: str
-    choices: [never, critical, warning]
-    default: never
 seealso:
   - module: oncall.incident.redis_cache_clear
 """
@@ -78,19 +77,57 @@ status:
   description: The worst status of all findings, C(ok), C(warning), C(unknown) or C(critical).
   returned: when it was judged
   type: str
+asked:
+  description: The checks that had to be answered.
+  returned: when it was judged
+  type: list
+  elements: str
+healthy:
+  description: Whether each of them is V(ok). Null when that is not known.
+  returned: when it was judged
+  type: bool
 findings:
-  description: What was judged.
+  description: What was judged, and V(unknown) for each check of RV(asked) without an answer.
   returned: when it was judged
   type: list
   elements: dict
 skipped_checks:
-  description: What could not be judged, and why. Never counts as ok.
+  description: What could not be judged, why, and of which kind (C(not_applicable) or C(could_not_look)). Never counts as ok.
   returned: when it was judged
   type: list
   elements: dict
 checks:
   description: Status by check.
   returned: when it was judged
+  type: dict
+held:
+  description: Whether the checks were ok for long enough.
+  returned: with O(retry) or O(wait_for)
+  type: bool
+waited:
+  description: How long it was waited, seconds.
+  returned: with O(retry) or O(wait_for)
+  type: float
+polls:
+  description: How many measurements were made.
+  returned: with O(retry) or O(wait_for)
+  type: int
+history:
+  description: Status of the checks whenever one changed, with the seconds since the start; bounded to 50.
+  returned: with O(retry) or O(wait_for)
+  type: list
+  elements: dict
+not_recovered:
+  description: Why the probe did not make its way, in one text. Empty when it did.
+  returned: with O(retry) or O(wait_for)
+  type: str
+remaining:
+  description: Status of checks that are not ok, are not waited for, and are not worse than in O(baseline).
+  returned: with O(baseline)
+  type: dict
+new:
+  description: Status of checks that are worse than in O(baseline).
+  returned: with O(baseline)
   type: dict
 error:
   description: What kind of failure it is.
@@ -99,9 +136,10 @@ error:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core.judging import question_spec
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec
-from ansible_collections.oncall.incident.plugins.module_utils._redis.probing import probed
+from ansible_collections.oncall.incident.plugins.module_utils._redis.probing import CHECKS, probed
 
 
 def main() -> None:
@@ -112,7 +150,7 @@ def main() -> None:
             "replication_timeout": {"type": "str", "default": "5s"},
             "expected_replicas": {"type": "int"},
             "retry": {"type": "str", "default": "0s"},
-            "fail_on": {"type": "str", "choices": ["never", "critical", "warning"], "default": "never"},
+            **question_spec(CHECKS),
         },
         supports_check_mode=True,
     )

@@ -14,16 +14,23 @@ author:
 description:
   - A restart is an obstacle when changes are unsaved and the last save failed, or when persistence is off and replicas are attached, since
     an empty primary makes them empty too.
-  - What cannot be seen counts as there. So a server that is frozen is an obstacle too, unless O(accept_data_loss), and so is one that is
-    down, unless O(service) shows that it is stopped.
+  - So it is when nothing saves the keys, unless they show themselves to be a cache. The rule is that of
+    M(oncall.incident.redis_cache_clear), for each database that has keys.
+  - What cannot be seen counts as there, and the status is then C(unknown). So a server that is frozen is an obstacle too, unless
+    O(accept_data_loss), and so is one that is down, unless O(service) shows that it is stopped.
   - With O(service) it is an obstacle, too, when it is not shown that this service is the server.
   - It only reads.
 extends_documentation_fragment:
   - oncall.incident.redis
+  - oncall.incident.verdict
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only
   - oncall.incident.attributes.redis
+notes:
+  - "An ACL user needs C(+info +config|get), and to show that the keys are a cache C(~* +select +randomkey +pttl +scan +type)."
 options:
+  fail_on:
+    default: never
   accept_data_loss:
     description: Whether all of that is accepted.
     type: bool
@@ -56,26 +63,70 @@ contract:
   returned: always
   type: str
 status:
-  description: The worst status of all findings, C(ok), C(warning), C(unknown) or C(critical).
+  description: The worst status of all findings, C(ok), C(unknown) or C(critical).
   returned: when it was judged
   type: str
 findings:
-  description: What was judged.
+  description: What was judged, by the check C(restart_data_loss).
   returned: when it was judged
   type: list
   elements: dict
 skipped_checks:
-  description: What could not be judged, and why. Never counts as ok.
+  description: What could not be seen, why, and what to grant.
   returned: when it was judged
   type: list
   elements: dict
+checks:
+  description: The status of the check. Usable as O(baseline) later.
+  returned: when it was judged
+  type: dict
+asked:
+  description: The checks that had to be answered.
+  returned: when it was judged
+  type: list
+  elements: str
+healthy:
+  description: Whether nothing is in the way. Null when that cannot be seen.
+  returned: when it was judged
+  type: bool
+held:
+  description: Whether nothing was in the way for long enough.
+  returned: with O(wait_for)
+  type: bool
+waited:
+  description: How long it was waited, seconds.
+  returned: with O(wait_for)
+  type: float
+polls:
+  description: How many looks were made.
+  returned: with O(wait_for)
+  type: int
+history:
+  description: The status whenever it changed, with the seconds since the start.
+  returned: with O(wait_for)
+  type: list
+  elements: dict
+not_recovered:
+  description: Why it does not hold, in one text. Empty when it does.
+  returned: with O(wait_for)
+  type: str
+remaining:
+  description: Status of the check where it is not ok, is not waited for, and is not worse than in O(baseline).
+  returned: with O(baseline)
+  type: dict
+new:
+  description: Status of the check where it is worse than in O(baseline).
+  returned: with O(baseline)
+  type: dict
 obstacles:
   description: Why the server must not be restarted now. Empty when nothing is in the way.
   returned: when it was judged
   type: list
   elements: str
 seen:
-  description: What was seen of role, changes, saves and replicas. Null where it could not be seen.
+  description:
+    - What was seen of role, changes, saves, replicas and keys. Null where it could not be seen. C(no_cache) says why the keys are not shown
+      to be a cache, where nothing saves them.
   returned: when it was judged
   type: dict
 listening:
@@ -116,18 +167,11 @@ error:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
-from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec
-from ansible_collections.oncall.incident.plugins.module_utils._redis.restarting import restart_check
+from ansible_collections.oncall.incident.plugins.module_utils._redis.restarting import restart_check, restart_spec
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **connection_spec(), "accept_data_loss": {"type": "bool", "default": False}, "service": {"type": "dict"},
-            "data_directory": {"type": "str", "default": ""},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=restart_spec(), supports_check_mode=True)
     leave(module, lambda: restart_check(module.params))
 
 

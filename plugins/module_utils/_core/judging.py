@@ -18,13 +18,11 @@ import typing as t
 
 from .errors import BadInput, IncidentError
 from .findings import (
-    CRITICAL,
     NOT_APPLICABLE,
     OK,
     STATUSES,
     UNKNOWN,
     VERDICT_CONTRACT,
-    WARNING,
     Finding,
     Skipped,
     must_fail,
@@ -253,7 +251,7 @@ def answer(
     compared = _compared(question, seen.verdict)
     said = not_recovered(seen.verdict, watched, worse=compared.get("new", {}))
     result = {**seen.as_result(), **seen.verdict.as_dict(), **watched.as_dict(), **compared, "not_recovered": said}
-    problem = NotRecovered(f"{question.what}: {said}") if said and question.fail_on != "never" else None
+    problem = NotRecovered(f"{question.what}: {said}", hint=_advice(seen.verdict)) if said and question.fail_on != "never" else None
     return result, problem
 
 
@@ -287,9 +285,14 @@ def _compared(question: Question, verdict: Verdict) -> dict[str, t.Any]:
 def _unhealthy(question: Question, verdict: Verdict) -> t.Optional[IncidentError]:
     if not must_fail(verdict.status, fail_on=question.fail_on):
         return None
-    worst_first = sorted(verdict.findings, key=lambda finding: -STATUSES.index(finding.status))
-    bad = list(dict.fromkeys(
-        f"{finding.check} {finding.status}" for finding in worst_first if finding.status in (CRITICAL, UNKNOWN, WARNING)
-    ))
-    hint = next((finding.hint for finding in worst_first if finding.status != OK and finding.hint), None)
-    return Unhealthy(f"{question.what} is {verdict.status}: {', '.join(bad)}.", hint=hint)
+    bad = list(dict.fromkeys(f"{finding.check} {finding.status}" for finding in _worst_first(verdict) if finding.status != OK))
+    return Unhealthy(f"{question.what} is {verdict.status}: {', '.join(bad)}.", hint=_advice(verdict))
+
+
+def _worst_first(verdict: Verdict) -> list[Finding]:
+    return sorted(verdict.findings, key=lambda finding: -STATUSES.index(finding.status))
+
+
+def _advice(verdict: Verdict) -> t.Optional[str]:
+    """What to do about the worst finding for which there is advice."""
+    return next((finding.hint for finding in _worst_first(verdict) if finding.status != OK and finding.hint), None)

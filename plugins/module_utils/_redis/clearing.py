@@ -465,6 +465,15 @@ def _evidence(client: Client, request: Request) -> CacheEvidence:
     )
 
 
+def evidence(client: Client) -> CacheEvidence:
+    """What of a database's keys says whether they are a cache; see not_a_cache().
+
+    Raises:
+        CommandRefused: its keys may not be looked at.
+    """
+    return _evidence(client, Request())
+
+
 def _types(client: Client, sampled: t.Sequence[bytes]) -> collections.Counter[str]:
     """The types of every key of a database that is not large; of a large one, of its first keys and of the sample."""
     types: collections.Counter[str] = collections.Counter()

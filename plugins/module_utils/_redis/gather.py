@@ -19,7 +19,7 @@ import time
 import typing as t
 
 from .connection import Client, CommandRefused
-from .decisions.facts import BUSY, LOADING, MASTERDOWN, NOPERM, OTHER, PING_CLASSES, PONG, Facts, Request
+from .decisions.facts import BUSY, LOADING, MASTERDOWN, NOAUTH, NOPERM, OTHER, PING_CLASSES, PONG, Facts, Request
 from .decisions.info import integer, keyspace, parse_info
 from .resp import ErrorReply, Reply, shown
 
@@ -70,13 +70,20 @@ def gather(client: Client, request: Request, *, local: bool, clock: t.Callable[[
         facts.ttl_sample = _ttl_sample(client, facts, request, clock)
     if "host" in wanted and local:
         facts.host = _host(facts)
-    if wanted & _NEEDS_TWO and facts.before and not sentinel and request.sample_seconds > 0:
+    if facts.before and not sentinel and request.sample_seconds > 0 and _needs_two(wanted, facts):
         sleep(client.deadline.within(max(request.sample_seconds - (clock() - started), 0.0)))
-        facts.after = _info(client, facts) or facts.before
-        facts.between = clock() - started
+        later = _info(client, facts)
+        if later:
+            facts.after, facts.between = later, clock() - started
     if "slow_log" in wanted and not sentinel and "SLOWLOG" not in facts.denied:
         _slow_entries(client, facts, newest)
     return facts
+
+
+def _needs_two(wanted: t.Collection[str], facts: Facts) -> bool:
+    """Whether growth is wanted. Of replication it is where a full copy may be on its way, or has been."""
+    copied = (integer(facts.before, "sync_full") or 0) > 0 or facts.before.get("master_link_status", "up") != "up"
+    return bool(_NEEDS_TWO & set(wanted)) or ("replication" in wanted and copied)
 
 
 def ping_class(reply: Reply) -> tuple[str, str]:
@@ -97,7 +104,12 @@ def _ping(client: Client, facts: Facts, times: int, clock: t.Callable[[], float]
         trips.append(clock() - began)
         facts.ping, facts.ping_message = ping_class(reply)
         # Over a slow way many round trips would use up the time for everything else.
-        if facts.ping == NOPERM or sum(trips) > _PING_BUDGET:
+        if facts.ping in (NOPERM, NOAUTH):
+            # How quickly it refuses says nothing of how quickly it answers.
+            facts.denied["PING"] = f"not_permitted: PING: {facts.ping_message}"
+            trips = []
+            break
+        if sum(trips) > _PING_BUDGET:
             break
     facts.round_trips = trips
 
@@ -241,12 +253,11 @@ def _host(facts: Facts) -> t.Optional[dict[str, t.Any]]:
     if pid is None or not facts.before.get("tcp_port"):
         facts.denied["host"] = "not_told: INFO has no process_id"
         return None
-    try:
-        comm = pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        comm = ""
+    comm = _read(f"/proc/{pid}/comm")
     if not any(name in comm for name in ("redis", "valkey", "keydb", "dragonfly")):
-        facts.denied["host"] = "not_local: the server's process is not one of this host's, as in a container"
+        # In a container it has a number of its own. Where /proc is mounted with hidepid nobody can tell, and then process 1 is hidden too.
+        if not comm and not _read("/proc/1/comm"):
+            facts.denied["host"] = "not_permitted: /proc does not show the processes of other users"
         return None
     huge = _read("/sys/kernel/mm/transparent_hugepage/enabled")
     overcommit, somaxconn = (_read(f"/proc/sys/{name}") for name in ("vm/overcommit_memory", "net/core/somaxconn"))

@@ -14,9 +14,9 @@ import typing as t
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach
 from .._core.findings import CRITICAL, OK, UNKNOWN, Finding, Skipped, worst
-from .._core.recovery import status_by_check
 from .args import Way
 from .decisions import verdict, verdict_speed, verdict_storage
+from .decisions.absent import does_not_apply
 from .decisions.availability import ALIVE_ALL_THE_SAME, availability_hint, is_sick
 from .decisions.facts import Answer, Facts, Request
 from .decisions.info import flavor, integer
@@ -49,7 +49,7 @@ DATA_CHECKS: t.Mapping[str, Check] = {
 TOPOLOGY_CHECKS = ("cluster", "sentinel", "nodes")
 CHECKS = (*DATA_CHECKS, *TOPOLOGY_CHECKS)
 #: What a sentinel, which holds no data, can be judged by.
-_OF_A_SENTINEL = ("availability", "latency")
+OF_A_SENTINEL = ("availability", "latency")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,10 +81,6 @@ class NodeLook:
         """The worst of its findings."""
         return worst(finding.status for finding in self.findings)
 
-    def statuses(self) -> dict[str, str]:
-        """The worst status of each check."""
-        return status_by_check(self.findings, self.skipped)
-
     def as_node(self, *, role: str = "", told: t.Optional[t.Mapping[str, t.Any]] = None) -> dict[str, t.Any]:
         """The look as one entry of a topology: its verdict, and of its findings those that are not ok."""
         return {
@@ -115,7 +111,10 @@ def judged(facts: Facts, request: Request) -> NodeLook:
     skipped: list[Skipped] = []
     data: dict[str, t.Any] = {}
     for name, check in DATA_CHECKS.items():
-        if name not in request.checks or (facts.is_sentinel and name not in _OF_A_SENTINEL):
+        if name not in request.checks:
+            continue
+        if facts.is_sentinel and name not in OF_A_SENTINEL:
+            skipped.append(does_not_apply(name, "holds_no_data"))
             continue
         answer = check(facts, request)
         findings.extend(answer.findings)
@@ -137,7 +136,7 @@ def refused(error: CannotReach, login: Login, request: Request) -> NodeLook:
         hint=f"Tried {login.describe()}. {availability_hint(kind)}",
         detail={"message": str(error.facts.get("server_message", error.message))},
     )
-    left = [name for name in DATA_CHECKS if name in request.checks and name != "availability"]
+    left = [name for name in CHECKS if name in request.checks and name != "availability"]
     skipped = [Skipped(check=name, reason=f"unreachable: {kind}") for name in left]
     return NodeLook(
         address=login.place, findings=(finding,), skipped=tuple(skipped), data={}, recovery=recovery_from_refusal(kind),

@@ -12,12 +12,12 @@ import typing as t
 
 from .._core.durations import parse_duration
 from .._core.errors import BadInput
+from .._core.judging import question_spec
 from .._core.thresholds import SIZE, limits_from, threshold, threshold_spec
-from .._core.waiting import wait_spec
 from .args import connection_spec
 from .decisions.facts import Request
 from .decisions.thresholds import THRESHOLDS
-from .health import CHECKS
+from .health import CHECKS, TOPOLOGY_CHECKS
 
 #: More threads than this gain nothing and cost the host.
 _MAX_WORKERS = 200
@@ -28,8 +28,8 @@ def health_spec() -> dict[str, t.Any]:
     return {
         **connection_spec(),
         **threshold_spec(THRESHOLDS),
+        **question_spec(CHECKS),
         "checks": {"type": "list", "elements": "str", "choices": list(CHECKS)},
-        "fail_on": {"type": "str", "choices": ["never", "critical", "warning"], "default": "never"},
         "topology": {"type": "str", "choices": ["auto", "single"], "default": "auto"},
         "node_login_user": {"type": "str", "default": ""},
         "node_login_password": {"type": "str", "default": "", "no_log": True},
@@ -43,13 +43,21 @@ def health_spec() -> dict[str, t.Any]:
         "sample_keys": {"type": "int", "default": 100, "no_log": False},
         "sample_budget": {"type": "str", "default": "500ms"},
         "pings": {"type": "int", "default": 20},
-        "wait_for": wait_spec(CHECKS),
-        "baseline": {"type": "dict"},
     }
 
 
-def request_from(params: t.Mapping[str, t.Any]) -> Request:
+def asked_by_default(params: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    """The checks that must be answered where the call does not say which: all that are looked at."""
+    # An empty list is everything, as no list is: looking at nothing would be called unknown, which helps nobody.
+    wanted = params["checks"] or CHECKS
+    return tuple(name for name in wanted if params["topology"] == "auto" or name not in TOPOLOGY_CHECKS)
+
+
+def request_from(params: t.Mapping[str, t.Any], *, asked: t.Sequence[str]) -> Request:
     """The look the arguments describe.
+
+    Args:
+        asked: the checks that must be answered; they are looked at, whatever `checks` says.
 
     Raises:
         BadInput: an argument is not usable.
@@ -58,9 +66,7 @@ def request_from(params: t.Mapping[str, t.Any]) -> Request:
                               ("sample_keys", 0, 10000), ("pings", 1, 1000), ("min_replicas_to_write", 0, 1000)):
         if params[name] is not None and not least <= params[name] <= most:
             raise BadInput(f"{name}: {params[name]} is out of bounds.", hint=f"Give {least} to {most}.", argument=name)
-    waited = list((params["wait_for"] or {}).get("checks") or ())
-    # An empty list is everything, as no list is: looking at nothing would be called unknown, which helps nobody.
-    chosen = [*params["checks"], *waited] if params["checks"] else list(CHECKS)
+    chosen = [*(params["checks"] or CHECKS), *asked]
     bytes_ = threshold(params["fragmentation_bytes"], kind=SIZE, name="fragmentation_bytes")
     sample_seconds = parse_duration(params["sample_seconds"], name="sample_seconds")
     if sample_seconds >= parse_duration(params["max_seconds"], name="max_seconds"):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What redis_health does: one look or a wait, behind a hard wall of time.
+"""What redis_health does: it answers the question of its arguments, each look behind a hard wall of time.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -14,31 +14,34 @@ import typing as t
 
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
-from .._core.findings import must_fail, verdict
-from .._core.recovery import compare, not_ok, not_recovered
-from .._core.waiting import wait_from, watch_until_held
+from .._core.judging import Verdict, answer, judge_look, question_from
 from .args import Way, way_from
 from .decisions.availability import ALIVE_ALL_THE_SAME, is_sick
 from .decisions.facts import Request
 from .decisions.remedies import remedies_for
-from .health import refused
-from .health_args import request_from
+from .health import CHECKS, refused
+from .health_args import asked_by_default, request_from
 from .topology import Look, alone, look
 
 #: What is kept of max_seconds for judging and for leaving the module: a share, and at most so many seconds.
 _KEPT_SHARE, _KEPT = 0.05, 0.5
 
 
-class Unhealthy(IncidentError):
-    """The task asked to fail at this status."""
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """One look with its verdict."""
 
-    kind = "unhealthy"
+    look: Look
+    verdict: Verdict
 
-
-class NotRecovered(IncidentError):
-    """The checks that were waited for did not hold."""
-
-    kind = "not_recovered"
+    def as_result(self) -> dict[str, t.Any]:
+        """What the look has in results beside the verdict."""
+        seen = self.look
+        return {
+            "changed": False, "reachable": not seen.seed.error, **seen.state.as_dict(), "recovery": seen.recovery,
+            "remedies": remedies_for(seen.recovery), "recoveries": list(seen.recoveries), "server": dict(seen.server),
+            "topology": seen.kind or "single", "nodes": [dict(node) for node in seen.nodes], **seen.data,
+        }
 
 
 def run(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
@@ -48,48 +51,17 @@ def run(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[Inc
         BadInput: an argument is not usable.
         CannotReach: the server refused us in a way that says nothing of its health.
     """
-    way, request = way_from(params), request_from(params)
-    wait = wait_from(params["wait_for"]) if params["wait_for"] else None
+    way, question = way_from(params), question_from(params, checks=CHECKS, default=asked_by_default(params), what="Redis")
+    asked = question.asked or ()
+    request = request_from(params, asked=asked)
     bound = way.max_seconds - min(way.max_seconds * _KEPT_SHARE, _KEPT)
     walk, workers = params["topology"] == "auto", params["workers"]
 
-    def one(wanted: Request) -> Look:
-        return _known(look(way, wanted, Deadline(bound), walk=walk, workers=workers))
+    def one(wanted: Request) -> Judged:
+        seen = _known(_behind_wall(lambda: look(way, wanted, Deadline(bound), walk=walk, workers=workers), way, wanted))
+        return Judged(seen, judge_look(seen.findings, seen.skipped, asked=asked))
 
-    waiting: dict[str, t.Any] = {}
-    if wait is None:
-        seen = _behind_wall(lambda: one(request), way.max_seconds, way, request)
-    else:
-        brief, awaited = dataclasses.replace(request, checks=wait.checks), wait
-        watched: list[t.Any] = []
-
-        def waited() -> Look:
-            watched.append(watch_until_held(lambda: one(brief), lambda: one(request), wait=awaited))
-            return t.cast(Look, watched[0].last)
-
-        wall = wait.timeout + 2 * way.max_seconds
-        seen = _behind_wall(waited, wall, way, request)
-        waiting = watched[0].as_dict() if watched else {"held": False, "waited": wall, "polls": 0, "history": []}
-    result = {**as_result(seen), **waiting}
-    statuses = seen.statuses()
-    if params["baseline"] is not None:
-        compared = compare(statuses, baseline=params["baseline"], judged=wait.checks if wait else ())
-        result.update(remaining=dict(compared.remaining), new=dict(compared.new))
-    if wait:
-        result["not_recovered"] = not_recovered(
-            statuses, awaited=wait.checks, held=waiting["held"], waited=waiting["waited"], worse=result.get("new", {}),
-        )
-    return result, _problem(result, statuses, wait.checks if wait else None, params["fail_on"])
-
-
-def as_result(seen: Look) -> dict[str, t.Any]:
-    """A look as it appears in results."""
-    return {
-        **verdict(seen.findings, seen.skipped), "changed": False, "reachable": not seen.seed.error, "checks": seen.statuses(),
-        **seen.state.as_dict(), "recovery": seen.recovery, "remedies": remedies_for(seen.recovery),
-        "recoveries": list(seen.recoveries), "server": dict(seen.server),
-        "topology": seen.kind or "single", "nodes": [dict(node) for node in seen.nodes], **seen.data,
-    }
+    return answer(question, lambda: one(request), brief=lambda: one(dataclasses.replace(request, checks=asked)))
 
 
 def _known(seen: Look) -> Look:
@@ -109,8 +81,8 @@ def _known(seen: Look) -> Look:
     return seen
 
 
-def _behind_wall(work: t.Callable[[], Look], seconds: float, way: Way, request: Request) -> Look:
-    """Do the work beside us and leave it behind when the time is up, whatever it waits for."""
+def _behind_wall(work: t.Callable[[], Look], way: Way, request: Request) -> Look:
+    """Do the work beside us and leave it behind when max_seconds are over, whatever it waits for."""
     done: list[Look] = []
     failed: list[BaseException] = []
 
@@ -122,25 +94,11 @@ def _behind_wall(work: t.Callable[[], Look], seconds: float, way: Way, request: 
 
     worker = threading.Thread(target=do, daemon=True)
     worker.start()
-    worker.join(seconds)
+    worker.join(way.max_seconds)
     if failed:
         raise failed[0]
     if done:
         return done[0]
-    late = CannotReach("The look did not end in time.", error="timeout", server_message=f"no result within max_seconds ({seconds:.0f} s)")
-    return alone(refused(late, way.login, request), request)
-
-
-def _problem(
-    result: t.Mapping[str, t.Any], statuses: t.Mapping[str, str], awaited: t.Optional[t.Sequence[str]], fail_on: str,
-) -> t.Optional[IncidentError]:
-    if awaited is not None:
-        if result["held"] or fail_on == "never":
-            return None
-        troubled = not_ok(awaited, statuses)
-        said = ", ".join(f"{check} {status}" for check, status in troubled.items()) or "they did not hold for long enough"
-        return NotRecovered(f"The checks were not ok within {result['waited']:.0f} s: {said}.")
-    if not must_fail(result["status"], fail_on=fail_on):
-        return None
-    bad = [check for check, status in statuses.items() if status == result["status"]]
-    return Unhealthy(f"Redis is {result['status']}: {', '.join(bad)}.")
+    said = f"no result within max_seconds ({way.max_seconds:.0f} s)"
+    late = CannotReach("The look did not end in time.", error="timeout", server_message=said)
+    return alone(refused(late, way.login, request), request, walk=True)

@@ -16,12 +16,15 @@ import typing as t
 from .._core.deadline import Deadline
 from .._core.durations import parse_duration
 from .._core.errors import BadInput, CannotReach, IncidentError
-from .._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped, must_fail, verdict
-from .._core.recovery import status_by_check
+from .._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped, must_fail
+from .._core.judging import Verdict, answer, judge_look, question_from
+from .._core.waiting import Wait
 from .args import Way, way_from
-from .connection import Client
+from .connection import Client, CommandRefused
+from .decisions.absent import does_not_apply
 from .decisions.availability import is_sick
 from .decisions.info import integer, replicas
+from .gather import reason
 from .resp import ErrorReply
 
 PREFIX = "oncall.incident:probe:"
@@ -31,6 +34,8 @@ POLL = 0.05
 RETRY_PAUSE = 0.5
 #: In a cluster a node takes the keys of its slots only: names to try until one is its own.
 TRIES = 200
+#: What an ACL user needs.
+_GRANT = f"+set +get +del +exists +wait ~{PREFIX}* to this user"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,12 +54,18 @@ class Probe:
 
 
 Found = tuple[list[Finding], list[Skipped]]
+Judged = t.Union[Finding, Skipped]
 
 
-class ProbeFailed(IncidentError):
-    """A check is as bad as the caller's fail_on."""
+@dataclasses.dataclass(frozen=True)
+class Probed:
+    """What one probe found."""
 
-    kind = "status"
+    verdict: Verdict
+
+    def as_result(self) -> dict[str, t.Any]:
+        """Nothing beside the verdict."""
+        return {"changed": False}
 
 
 def probed(params: t.Mapping[str, t.Any], *, check_mode: bool) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
@@ -74,15 +85,30 @@ def probed(params: t.Mapping[str, t.Any], *, check_mode: bool) -> tuple[dict[str
     asked = Probe(
         ttl=int(times["ttl"]), replication_timeout=times["replication_timeout"], expected_replicas=params["expected_replicas"],
     )
+    question = question_from(params, checks=CHECKS, default=CHECKS, what="The probe key")
+    if times["retry"] and question.wait:
+        raise BadInput("retry and wait_for are given.", hint="Give one of them: retry is wait_for without a hold.", argument="retry")
+    if times["retry"]:
+        wait = Wait(checks=question.asked or CHECKS, hold=0.0, timeout=times["retry"], interval=RETRY_PAUSE)
+        question = dataclasses.replace(question, wait=wait)
     if check_mode:
-        return _result([], [Skipped(name, "check mode writes nothing") for name in CHECKS], "never")
-    wall = Deadline(way.max_seconds)
-    patience = wall.part(times["retry"])
-    while True:
-        findings, skipped = _once(way, asked, wall)
-        if all(finding.status == OK for finding in findings) or patience.remaining() <= RETRY_PAUSE:
-            return _result(findings, skipped, params["fail_on"])
-        time.sleep(RETRY_PAUSE)
+        question = dataclasses.replace(question, wait=None, fail_on="never")
+    seen: list[Probed] = []
+
+    def one() -> Probed:
+        findings, skipped = _nothing() if check_mode else _once(way, asked, Deadline(way.max_seconds))
+        seen.append(Probed(judge_look(findings, skipped, asked=question.asked)))
+        return seen[-1]
+
+    # A probe is always of everything: the last one of the wait is the result, and no other is made.
+    result, problem = answer(question, (lambda: seen[-1]) if question.wait else one, brief=one)
+    if problem is not None and times["retry"] and not must_fail(result["status"], fail_on=question.fail_on):
+        problem = None
+    return result, problem
+
+
+def _nothing() -> Found:
+    return [], [Skipped(name, "check_mode: it writes nothing") for name in CHECKS]
 
 
 def _once(way: Way, asked: Probe, wall: Deadline) -> Found:
@@ -95,13 +121,8 @@ def _once(way: Way, asked: Probe, wall: Deadline) -> Found:
             raise
         why = f"the server could not be used: {kind}"
         return [Finding(CHECKS[0], CRITICAL, observed=kind, hint=exc.hint or "")], [Skipped(name, why) for name in CHECKS[1:]]
-
-
-def _result(findings: list[Finding], skipped: list[Skipped], fail_on: str) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-    result = {**verdict(findings, skipped), "checks": status_by_check(findings, skipped), "changed": False}
-    bad = ", ".join(f"{one.check} {one.status} ({one.hint or one.observed})" for one in findings if one.status != OK)
-    failed = must_fail(result["status"], fail_on=fail_on)
-    return result, ProbeFailed(f"The probe key did not make its way: {bad or 'nothing was probed'}.") if failed else None
+    except CommandRefused as exc:
+        return [], [Skipped(name, reason(exc), f"Allow +info and {_GRANT}.") for name in CHECKS]
 
 
 def probe(client: Client, way: Way, asked: Probe) -> Found:
@@ -129,47 +150,65 @@ def probe(client: Client, way: Way, asked: Probe) -> Found:
 def _on_primary(client: Client, asked: Probe, *, attached: int) -> Found:
     value = secrets.token_hex(8)
     wrote, key = _write(client, value, asked.ttl)
-    findings = [wrote]
-    if wrote.status != OK:
-        return findings, [Skipped(name, "the probe key could not be written") for name in CHECKS[1:]]
+    if not key:
+        return _sorted([wrote, *_not_written()])
+    found = [wrote]
     try:
-        findings.append(_read(client, key, value))
+        found.append(_read(client, key, value))
         wanted = attached if asked.expected_replicas is None else asked.expected_replicas
-        skipped = []
-        if wanted:
-            findings.append(_wait(client, key, wanted, asked))
-        else:
-            skipped.append(Skipped("probe_replication", "no replica is attached and none is expected"))
+        found.append(_wait(client, key, wanted, asked) if wanted else does_not_apply("probe_replication", "no_replicas"))
     finally:
         gone = _delete(client, key)
-    return [*findings, gone], skipped
+    return _sorted([*found, gone])
 
 
 def _on_replica(replica: Client, primary: Client, asked: Probe) -> Found:
     value = secrets.token_hex(8)
     wrote, key = _write(primary, value, asked.ttl)
-    findings = [wrote]
-    if wrote.status != OK:
-        return findings, [Skipped(name, "the probe key could not be written") for name in CHECKS[1:]]
+    if not key:
+        return _sorted([wrote, *_not_written()])
+    found = [wrote]
     try:
-        findings.append(_read(primary, key, value))
-        start, bound = time.monotonic(), replica.deadline.part(asked.replication_timeout)
-        while True:
-            reply = replica.replies([("GET", key)])[0]
-            if reply == value.encode():
-                findings.append(Finding("probe_replication", OK, observed=round(time.monotonic() - start, 3), unit="seconds"))
-                break
-            if bound.passed():
-                hint = f"{reply.code} {reply.message}" if isinstance(reply, ErrorReply) else "Look at the link to the primary."
-                findings.append(Finding("probe_replication", CRITICAL, observed=asked.replication_timeout, unit="seconds", hint=hint))
-                break
-            time.sleep(POLL)
+        found.append(_read(primary, key, value))
+        found.append(_arrived(replica, key, value, asked))
     finally:
         gone = _delete(primary, key)
-    return [*findings, gone], []
+    return _sorted([*found, gone])
 
 
-def _write(client: Client, value: str, ttl: int) -> tuple[Finding, str]:
+def _arrived(replica: Client, key: str, value: str, asked: Probe) -> Judged:
+    start, bound = time.monotonic(), replica.deadline.part(asked.replication_timeout)
+    while True:
+        reply = replica.replies([("GET", key)])[0]
+        if reply == value.encode():
+            return Finding("probe_replication", OK, observed=round(time.monotonic() - start, 3), unit="seconds")
+        if _is_forbidden(reply):
+            return _forbidden("probe_replication", "GET", reply)
+        if bound.passed():
+            hint = _said(reply, "Look at the link to the primary.")
+            return Finding("probe_replication", CRITICAL, observed=asked.replication_timeout, unit="seconds", hint=hint)
+        time.sleep(POLL)
+
+
+def _not_written() -> list[Judged]:
+    return [Skipped(name, "not_written: the probe key could not be written") for name in CHECKS[1:]]
+
+
+def _sorted(judged: t.Sequence[Judged]) -> Found:
+    return [one for one in judged if isinstance(one, Finding)], [one for one in judged if isinstance(one, Skipped)]
+
+
+def _is_forbidden(reply: t.Any) -> bool:
+    return isinstance(reply, ErrorReply) and reply.code in ("NOPERM", "NOAUTH")
+
+
+def _forbidden(check: str, command: str, reply: t.Any) -> Skipped:
+    """We may not: that says nothing of what the application may."""
+    return Skipped(check, f"not_permitted: {command}: {reply}", f"Allow {_GRANT}.")
+
+
+def _write(client: Client, value: str, ttl: int) -> tuple[Judged, str]:
+    """The judgement, and the key; empty when it was not written."""
     key = ""
     for _try in range(TRIES):
         key = PREFIX + secrets.token_hex(8)
@@ -180,22 +219,28 @@ def _write(client: Client, value: str, ttl: int) -> tuple[Finding, str]:
     seconds = round(time.monotonic() - start, 4)
     if reply == b"OK":
         return Finding("probe_write", OK, observed=seconds, unit="seconds"), key
-    return Finding("probe_write", CRITICAL, hint=_said(reply), unit="seconds"), key
+    if _is_forbidden(reply):
+        return _forbidden("probe_write", "SET", reply), ""
+    return Finding("probe_write", CRITICAL, hint=_said(reply), unit="seconds"), ""
 
 
-def _read(client: Client, key: str, value: str) -> Finding:
+def _read(client: Client, key: str, value: str) -> Judged:
     start = time.monotonic()
     reply = client.replies([("GET", key)])[0]
     seconds = round(time.monotonic() - start, 4)
     if reply == value.encode():
         return Finding("probe_read", OK, observed=seconds, unit="seconds")
+    if _is_forbidden(reply):
+        return _forbidden("probe_read", "GET", reply)
     return Finding("probe_read", CRITICAL, hint=_said(reply, "What was written is not what is read."), unit="seconds")
 
 
-def _wait(client: Client, key: str, wanted: int, asked: Probe) -> Finding:
+def _wait(client: Client, key: str, wanted: int, asked: Probe) -> Judged:
     """WAIT counts the replicas that acknowledged everything this connection has written."""
     milliseconds = max(int(client.deadline.within(asked.replication_timeout) * 1000), 1)
     reply = client.replies([("WAIT", wanted, milliseconds)], timeout=asked.replication_timeout + 2)[0]
+    if _is_forbidden(reply):
+        return _forbidden("probe_replication", "WAIT", reply)
     if isinstance(reply, ErrorReply):
         return Finding("probe_replication", UNKNOWN, threshold=wanted, unit="count", hint=_said(reply))
     status = OK if reply >= wanted else CRITICAL if reply == 0 else WARNING
@@ -203,10 +248,13 @@ def _wait(client: Client, key: str, wanted: int, asked: Probe) -> Finding:
     return Finding("probe_replication", status, observed=reply, threshold=wanted, unit="count", hint=hint)
 
 
-def _delete(client: Client, key: str) -> Finding:
+def _delete(client: Client, key: str) -> Judged:
     removed, there = client.replies([("DEL", key), ("EXISTS", key)])
     if removed == 1 and there == 0:
         return Finding("probe_delete", OK)
+    for command, reply in (("DEL", removed), ("EXISTS", there)):
+        if _is_forbidden(reply):
+            return _forbidden("probe_delete", command, reply)
     return Finding("probe_delete", CRITICAL, hint=_said(removed, "The probe key could not be deleted; it goes by itself."))
 
 

@@ -8,63 +8,107 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
-from .._core.findings import CRITICAL, OK, Finding, verdict
+from .._core.findings import CRITICAL, OK, UNKNOWN, Finding, Skipped
+from .._core.judging import Verdict, answer, judge_look, question_from, question_spec
 from .._host.listening import listening
 from .._host.speaking import is_itself
 from .._service.identity import HINT_IDENTITY, Judged, Proof, answered, compare, configured_elsewhere, name_of, not_skipped, unit_of_process
-from .args import way_from
+from .args import Way, connection_spec, way_from
+from .clearing import evidence
 from .connection import Client, CommandRefused
-from .decisions.info import integer
+from .decisions.cache import not_a_cache
+from .decisions.info import integer, keyspace
 from .decisions.safety import UNSEEN, RestartView, restart_obstacles, view_from
+from .decisions.state import HINT_CONFIG
+from .gather import reason
 from .on_disk import configured_ports, on_disk
 
 CHECK = "restart_data_loss"
 _HINT_LOSS = "Save first, or accept the loss with accept_data_loss."
 
 
+@dataclasses.dataclass(frozen=True)
+class RestartLook:
+    """Whether anything is in the way of a restart, and the data behind it."""
+
+    verdict: Verdict
+    data: t.Mapping[str, t.Any]
+
+    def as_result(self) -> dict[str, t.Any]:
+        """What the module's result has beside the verdict."""
+        return {"changed": False, **self.data}
+
+
+def restart_spec() -> dict[str, t.Any]:
+    """The argument spec of redis_restart_check, the connection included."""
+    return {
+        **connection_spec(), **question_spec([CHECK]), "accept_data_loss": {"type": "bool", "default": False},
+        "service": {"type": "dict"}, "data_directory": {"type": "str", "default": ""},
+    }
+
+
 def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-    """The verdict, and no error: an obstacle is a result.
+    """The module's result, and the problem that must fail the task although there is a result: an obstacle is a result.
 
     Raises:
         BadInput: an argument is not usable.
     """
-    way = way_from(params)
-    why, pid, spoken_to = "", None, True
+    way, question = way_from(params), question_from(params, checks=(CHECK,), default=(CHECK,), what="The restart of Redis")
+    return answer(question, lambda: judged(way, params))
+
+
+def judged(way: Way, params: t.Mapping[str, t.Any]) -> RestartLook:
+    """See what a restart would lose, and whether the service is this server.
+
+    Raises:
+        BadInput: a certificate file is not usable.
+    """
+    pid, spoken_to = None, True
+    blind: list[Skipped] = []
     try:
         with way.open(Deadline(way.max_seconds)) as client:
             seen, pid = look(client)
     except (CannotReach, CommandRefused) as exc:
         # Also a wrong password: whoever may not look cannot say that nothing is there.
-        seen, why, spoken_to = UNSEEN, exc.message, answered(exc)
+        seen, spoken_to = UNSEEN, answered(exc)
+        forbidden = isinstance(exc, CommandRefused)
+        blind = [Skipped(CHECK, exc.message, "Allow +info to this user." if forbidden else exc.hint or "")]
     # Not from INFO alone: a server on another machine has a process of some number too.
     anybody, process = listening(host=way.login.host, port=way.login.port, path=way.login.unix_socket or None)
     if process is None and anybody:
         process = pid
     speaks = is_itself(process, pid) if process and pid else None
-    judged = Judged(listening=anybody, process=process, unit=unit_of_process(process), answered=spoken_to, speaks=speaks)
+    found = Judged(listening=anybody, process=process, unit=unit_of_process(process), answered=spoken_to, speaks=speaks)
     service = not_skipped(params["service"])
     # Without a service only the loss is judged.
     proof = Proof(same=True)
     if service is not None:
-        proof = compare(judged, service)
+        proof = compare(found, service)
         if not way.login.unix_socket:
             proof = configured_elsewhere(proof, name=name_of(service), configured=configured_ports(service), wanted={way.login.port})
     loss = [] if proof.stopped else restart_obstacles(seen, accept_data_loss=params["accept_data_loss"])
-    obstacles = [*loss, *([proof.why] if proof.why else [])]
+    known = [one.text for one in loss if one.seen] + ([proof.why] if proof.why else [])
+    obstacles = [*(one.text for one in loss), *([proof.why] if proof.why else [])]
+    if not loss:
+        blind = []  # what is not seen is accepted, or a server that is stopped has nothing in memory
+    elif seen != UNSEEN and seen.saves is None and not all(one.seen for one in loss):
+        blind = [Skipped(CHECK, "not_permitted: CONFIG GET save", HINT_CONFIG)]
     kept = on_disk(params["data_directory"], service or {}) if proof.stopped else None
+    hints = [*(item.hint for item in blind), _HINT_LOSS if loss else "", HINT_IDENTITY if proof.why else ""]
     finding = Finding(
-        CHECK, CRITICAL if obstacles else OK, observed="; ".join(obstacles) or (kept.describe() if kept else "nothing is in the way"),
-        hint=" ".join([*([_HINT_LOSS] if loss else []), *([HINT_IDENTITY] if proof.why else [])]),
-        detail={"cannot_see": why} if why else {},
+        CHECK, CRITICAL if known else UNKNOWN if obstacles else OK,
+        observed="; ".join(obstacles) or (kept.describe() if kept else "nothing is in the way"), hint=" ".join(filter(None, hints)),
+        detail={"cannot_see": blind[0].reason} if blind else {},
     )
-    return {
-        **verdict([finding]), "obstacles": obstacles, "seen": seen.as_dict(), "listening": anybody, "process_id": process,
-        "stopped": proof.stopped, "on_disk": kept.as_dict() if kept else None, "changed": False,
-    }, None
+    return RestartLook(judge_look([finding], blind, asked=(CHECK,)), {
+        "obstacles": obstacles, "seen": seen.as_dict(), "listening": anybody, "process_id": process,
+        "stopped": proof.stopped, "on_disk": kept.as_dict() if kept else None,
+    })
 
 
 def look(client: Client) -> tuple[RestartView, t.Optional[int]]:
@@ -79,4 +123,23 @@ def look(client: Client) -> tuple[RestartView, t.Optional[int]]:
         save = client.config("save").get("save")
     except CommandRefused:
         save = None
-    return view_from(info, save=save), integer(info, "process_id")
+    seen = view_from(info, save=save)
+    if seen.only_in_memory:
+        seen = dataclasses.replace(seen, no_cache=tuple(_no_cache(client, info)))
+    return seen, integer(info, "process_id")
+
+
+def _no_cache(client: Client, info: t.Mapping[str, str]) -> list[str]:
+    """Why the keys of any database are not shown to be a cache: the rule of redis_cache_clear."""
+    against, selected = [], "db0"
+    try:
+        for database in (name for name, counts in keyspace(info).items() if counts["keys"]):
+            if database != selected:
+                client.call("SELECT", database[2:])
+                selected = database
+            against += [f"{database}: {why}" for why in not_a_cache(evidence(client))]
+    except CommandRefused as exc:
+        return [f"its keys may not be looked at ({reason(exc)})"]
+    except CannotReach:
+        return ["there was no time to look at its keys"]
+    return against

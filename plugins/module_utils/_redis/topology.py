@@ -14,20 +14,24 @@ import typing as t
 
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
-from .._core.findings import CRITICAL, OK, UNKNOWN, Finding, Skipped
-from .._core.recovery import status_by_check
+from .._core.findings import CRITICAL, NOT_APPLICABLE, OK, UNKNOWN, Finding, Skipped
 from .args import Way
 from .connection import Client, CommandRefused, flat
+from .decisions.absent import does_not_apply
 from .decisions.facts import Request
 from .decisions.info import integer, parse_info
-from .decisions.state import NO_QUORUM, State, most_pressing
-from .decisions.topology import Member, judge_cluster, judge_sentinel, member_from_sentinel, parse_cluster_nodes
+from .decisions.state import HINT_CLUSTER, NO_QUORUM, State, most_pressing
+from .decisions.topology import Member, judge_cluster, judge_sentinel, member_from_sentinel, parse_cluster_nodes, unreached
 from .gather import reason
-from .health import DATA_CHECKS, NodeLook, look_at, refused
+from .health import DATA_CHECKS, OF_A_SENTINEL, TOPOLOGY_CHECKS, NodeLook, look_at, refused
 from .resp import shown
 
 #: More of CLUSTER NODES than this is not read, characters.
 _NODES_TEXT = 4 * 1024 * 1024
+_HINT_SENTINEL = "Allow +sentinel|masters, +sentinel|replicas, +sentinel|sentinels and +sentinel|ckquorum to this user."
+#: Addresses that are named where the same keeps a check from its answer at several nodes.
+_NAMED = 5
+_THE_WAY = "Not reachable from here at the address that the others use, and they find nothing wrong: look from a host of their network."
 #: Refusals that may be of the way from here rather than of the node, where the node's own kind thinks it well.
 _MAYBE_THE_WAY = frozenset({"refused", "timeout", "no_route", "unknown_host", "connection_lost", "cannot_connect"})
 
@@ -42,6 +46,7 @@ class Topology:
         findings, skipped: what the seed's own words come to.
         data: the same as evidence.
         no_quorum: whether nobody could fail over.
+        blind: why members may be missing; empty when all are known.
     """
 
     kind: str = ""
@@ -50,6 +55,7 @@ class Topology:
     skipped: tuple[Skipped, ...] = ()
     data: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     no_quorum: bool = False
+    blind: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,10 +72,6 @@ class Look:
     nodes: tuple[t.Mapping[str, t.Any], ...] = ()
     recoveries: tuple[t.Mapping[str, t.Any], ...] = ()
     kind: str = ""
-
-    def statuses(self) -> dict[str, str]:
-        """The worst status of each check."""
-        return status_by_check(self.findings, self.skipped)
 
 
 def look(way: Way, request: Request, deadline: Deadline, *, walk: bool, workers: int) -> Look:
@@ -90,22 +92,39 @@ def look(way: Way, request: Request, deadline: Deadline, *, walk: bool, workers:
         except CannotReach as exc:
             seed = refused(exc, way.login, request)
     if not topology.kind:
-        return alone(seed, request)
+        return alone(seed, request, walk=walk)
     looks = _walk(way, topology, seed, request, deadline, workers)
     return _together(seed, topology, looks, request)
 
 
-def alone(seed: NodeLook, request: Request) -> Look:
-    """The look at a server that stands alone."""
+def alone(seed: NodeLook, request: Request, *, walk: bool) -> Look:
+    """The look at a server by itself.
+
+    Args:
+        walk: whether the others would have been looked at if it had any.
+    """
     # That it could not be used is told whatever was wanted.
     if not seed.error:
         seed = dataclasses.replace(
             seed, findings=tuple(one for one in seed.findings if one.check in request.checks),
-            skipped=tuple(one for one in seed.skipped if one.check in request.checks),
+            skipped=tuple(one for one in (*seed.skipped, *_no_others(seed, walk=walk)) if one.check in request.checks),
         )
     recoveries = ({"recovery": seed.recovery, "address": seed.address},) if seed.recovery else ()
     return Look(findings=seed.findings, skipped=seed.skipped, data=seed.data, state=seed.state, recovery=seed.recovery,
                 server=seed.server, seed=seed, recoveries=recoveries)
+
+
+def _no_others(seed: NodeLook, *, walk: bool) -> t.Iterator[Skipped]:
+    """Why nothing is said of a topology."""
+    facts = seed.facts
+    for check in TOPOLOGY_CHECKS:
+        if facts is None or not facts.after:
+            # It may be of a cluster, or a sentinel.
+            yield facts.no_info(check) if facts else Skipped(check, "not_read: INFO was not read")
+        elif (facts.is_sentinel or facts.is_cluster) and not walk:
+            yield Skipped(check, "this_server_alone: topology=single looks at no other node", "Set topology to auto.")
+        else:
+            yield does_not_apply(check, "stands_alone")
 
 
 def _ask_cluster(client: Client, way: Way, request: Request) -> Topology:
@@ -114,25 +133,33 @@ def _ask_cluster(client: Client, way: Way, request: Request) -> Topology:
         nodes = shown(client.call("CLUSTER", "NODES"), length=_NODES_TEXT)
         members = parse_cluster_nodes(nodes, seed_host=way.login.host, seed_port=way.login.port)
     except CommandRefused as exc:
-        hint = "Allow +cluster|info and +cluster|nodes to this user."
-        return Topology(kind="cluster", skipped=(Skipped("cluster", reason(exc), hint), Skipped("nodes", reason(exc), hint)))
+        return _unseen("cluster", reason(exc), HINT_CLUSTER)
     findings = judge_cluster(info, members, request)
     return Topology(
         kind="cluster", members=tuple(members), findings=tuple(findings),
+        skipped=(does_not_apply("sentinel", "no_sentinel"), *unreached(nodes)),
         data={"cluster": {"state": info.get("cluster_state", ""), "slots_ok": integer(info, "cluster_slots_ok"),
                           "slots_fail": integer(info, "cluster_slots_fail"), "known_nodes": integer(info, "cluster_known_nodes"),
                           "size": integer(info, "cluster_size"), "epoch": integer(info, "cluster_current_epoch")}},
     )
 
 
+def _unseen(kind: str, why: str, hint: str) -> Topology:
+    """A cluster or a sentinel that does not tell of the others."""
+    return Topology(kind=kind, blind=why, skipped=(
+        Skipped(kind, why, hint), Skipped("nodes", why, hint),
+        does_not_apply("sentinel", "no_sentinel") if kind == "cluster" else does_not_apply("cluster", "no_cluster"),
+        *(Skipped(check, f"{why}; the other nodes were not looked at", hint) for check in DATA_CHECKS),
+    ))
+
+
 def _ask_sentinel(client: Client, request: Request) -> Topology:
     try:
         primaries = [flat(one) for one in client.call("SENTINEL", "MASTERS") or []]
     except CommandRefused as exc:
-        hint = "Allow +sentinel|masters, +sentinel|replicas, +sentinel|sentinels and +sentinel|ckquorum to this user."
-        return Topology(kind="sentinel", skipped=(Skipped("sentinel", reason(exc), hint), Skipped("nodes", reason(exc), hint)))
+        return _unseen("sentinel", reason(exc), _HINT_SENTINEL)
     findings: list[Finding] = []
-    skipped: list[Skipped] = []
+    skipped: list[Skipped] = [does_not_apply("cluster", "no_cluster")]
     members: dict[tuple[str, int], Member] = {}
     watched, no_quorum = [], False
     for primary in primaries:
@@ -159,8 +186,10 @@ def _ask_sentinel(client: Client, request: Request) -> Topology:
     if not primaries:
         findings.append(Finding("sentinel", CRITICAL, observed=0, threshold=1, unit="primaries", subject="watched",
                                 hint="It watches nothing: SENTINEL MONITOR names a primary."))
+        skipped.extend(Skipped(check, "watches_nothing: no primary to look at") for check in DATA_CHECKS if check not in OF_A_SENTINEL)
+    blind = next((item.reason for item in skipped if item.check == "nodes"), "")
     return Topology(kind="sentinel", members=tuple(members.values()), findings=tuple(findings), skipped=tuple(skipped),
-                    data={"sentinel": {"primaries": watched, "tilt": tilt}}, no_quorum=no_quorum)
+                    data={"sentinel": {"primaries": watched, "tilt": tilt}}, no_quorum=no_quorum, blind=blind)
 
 
 def _others(client: Client, what: str, name: str, role: str, skipped: list[Skipped]) -> list[Member]:
@@ -168,7 +197,8 @@ def _others(client: Client, what: str, name: str, role: str, skipped: list[Skipp
     try:
         reply = client.call("SENTINEL", what, name)
     except CommandRefused as exc:
-        skipped.append(Skipped("nodes", reason(exc)))
+        why = f"{reason(exc)}; not all nodes of {shown(name)} were looked at"
+        skipped.extend(Skipped(check, why, _HINT_SENTINEL) for check in ("nodes", *DATA_CHECKS))
         return []
     found = (member_from_sentinel(flat(one), role=role, primary=name) for one in reply if isinstance(one, list))
     return [one for one in found if one is not None]
@@ -180,7 +210,7 @@ def _quorum(client: Client, name: str) -> t.Union[str, Skipped]:
     except CommandRefused as exc:
         if exc.code == "NOQUORUM":
             return str(exc.reply)
-        return Skipped("sentinel", reason(exc), "Allow +sentinel|ckquorum to this user.")
+        return Skipped("sentinel", reason(exc), _HINT_SENTINEL)
     return ""
 
 
@@ -230,35 +260,39 @@ def _is_seed(member: Member, way: Way, seed: NodeLook) -> bool:
 
 
 def _together(seed: NodeLook, topology: Topology, looks: list[tuple[Member, NodeLook]], request: Request) -> Look:
-    findings, skipped = list(topology.findings), list(topology.skipped)
+    findings, skipped = list(topology.findings), [("", item) for item in topology.skipped]
     nodes, recoveries = [], []
     everywhere: dict[str, list[tuple[str, Finding]]] = {}
     for member, one in [*looks, *_missing_seed(seed, topology, looks)]:
         maybe = _maybe_the_way(member, one)
-        told = {"flags": list(member.flags), "slots": member.slots, "member_role": member.role}
-        node = {**one.as_node(role=member.role, told=told), "address": member.address}
+        more = {"flags": list(member.flags), "slots": member.slots, "member_role": member.role}
+        node = {**one.as_node(role=member.role, told=more), "address": member.address}
         if maybe:
             node.update(status=UNKNOWN, alive=None, ready=None, writable=None, recovery="")
         elif one.recovery and member.role != "sentinel":
             recoveries.append({"recovery": one.recovery, "address": member.address})
         nodes.append(node)
         findings.append(_node_finding(member, node, maybe))
-        for finding in [] if one.error else one.findings:
-            everywhere.setdefault(finding.check, []).append((member.address, finding))
-        skipped.extend(dataclasses.replace(item, reason=f"{member.address}: {item.reason}") for item in ([] if one.error else one.skipped))
-    for check, told_of in everywhere.items():
-        bad = [(address, finding) for address, finding in told_of if finding.status != OK]
+        for finding in one.findings:
+            told_of = dataclasses.replace(finding, status=UNKNOWN, hint=_THE_WAY) if maybe else finding
+            everywhere.setdefault(finding.check, []).append((member.address, told_of))
+        # Of a sentinel that cannot be reached too: it holds no data.
+        skipped.extend((member.address, item) for item in one.skipped if member.role != "sentinel" or item.check in OF_A_SENTINEL)
+    for check, judged in everywhere.items():
+        bad = [(address, finding) for address, finding in judged if finding.status != OK]
         findings.extend(dataclasses.replace(finding, subject=f"{address}: {finding.subject}" if finding.subject else address)
                         for address, finding in bad)
         if not bad:
-            findings.append(Finding(check, OK, observed="ok", detail={"nodes": len({address for address, _finding in told_of})}))
+            findings.append(Finding(check, OK, observed="ok", detail={"nodes": len({address for address, _finding in judged})}))
     if topology.no_quorum:
         recoveries.append({"recovery": NO_QUORUM, "address": seed.address})
     wanted = [finding for finding in findings if finding.check in request.checks]
+    left = [(address, item) for address, item in skipped if item.check in request.checks]
     return Look(
-        findings=tuple(wanted), skipped=tuple(_merged([item for item in skipped if item.check in request.checks])),
-        data={**seed.data, **topology.data}, state=_state(nodes), seed=seed, server=seed.server, nodes=tuple(nodes),
-        recovery=most_pressing(entry["recovery"] for entry in recoveries), recoveries=tuple(recoveries), kind=topology.kind,
+        findings=tuple(wanted), skipped=tuple(_merged(_that_apply(left, wanted))),
+        data={**seed.data, **topology.data}, state=_state(nodes, blind=bool(topology.blind)), seed=seed, server=seed.server,
+        nodes=tuple(nodes), recovery=most_pressing(entry["recovery"] for entry in recoveries), recoveries=tuple(recoveries),
+        kind=topology.kind,
     )
 
 
@@ -280,30 +314,44 @@ def _node_finding(member: Member, node: t.Mapping[str, t.Any], maybe: bool) -> F
     status = str(node["status"])
     hint = ""
     if maybe:
-        hint = "Not reachable from here at the address that the others use, and they find nothing wrong: look from a host of their network."
+        hint = _THE_WAY
     elif status != OK:
         hint = f"See nodes for its own findings{': ' + node['error'] if node['error'] else ''}."
     return Finding("nodes", status, observed=node["error"] or status, threshold=OK, subject=member.address, hint=hint,
                    detail={"role": node["role"], "recovery": node["recovery"]})
 
 
-def _state(nodes: t.Sequence[t.Mapping[str, t.Any]]) -> State:
-    """Of the whole: what is true of all primaries; False where it is false of one, None where one is not known."""
+def _state(nodes: t.Sequence[t.Mapping[str, t.Any]], *, blind: bool) -> State:
+    """Of the whole: what is true of all primaries; False where it is false of one, None where one is not known.
+
+    Args:
+        blind: whether there may be primaries that are not among the nodes.
+    """
     primaries = [node for node in nodes if node["role"] == "primary" and "fail" not in node["flags"]] or \
         [node for node in nodes if node["role"] != "sentinel"]
 
     def of_all(name: str) -> t.Optional[bool]:
         values = [node[name] for node in primaries]
-        return False if False in values else (None if None in values or not values else True)
+        return False if False in values else (None if blind or None in values or not values else True)
 
     return State(alive=of_all("alive"), ready=of_all("ready"), writable=of_all("writable"), durable=of_all("durable"))
 
 
-def _merged(skipped: t.Sequence[Skipped]) -> list[Skipped]:
-    """One entry per check and reason, whichever nodes it is of: a hundred nodes without CONFIG are one thing to say."""
+def _that_apply(skipped: t.Sequence[tuple[str, Skipped]], findings: t.Sequence[Finding]) -> list[tuple[str, Skipped]]:
+    """Without the nodes to which a check does not apply, where it applies to others."""
+    applies = {finding.check for finding in findings} | {item.check for _address, item in skipped if item.kind != NOT_APPLICABLE}
+    return [(address, item) for address, item in skipped if item.kind != NOT_APPLICABLE or item.check not in applies]
+
+
+def _merged(skipped: t.Sequence[tuple[str, Skipped]]) -> list[Skipped]:
+    """One entry per check and reason, with the nodes that it is of: a hundred nodes without CONFIG are one thing to say."""
     by_what: dict[tuple[str, str], list[tuple[str, Skipped]]] = {}
-    for item in skipped:
-        address, _colon, why = item.reason.partition(": ")
-        by_what.setdefault((item.check, why), []).append((address, item))
-    return [found[0][1] if len(found) == 1 else dataclasses.replace(found[0][1], reason=f"{len(found)} nodes: {why}")
+    for address, item in skipped:
+        by_what.setdefault((item.check, item.reason), []).append((address, item))
+    return [dataclasses.replace(found[0][1], reason=_at([address for address, _item in found if address]) + why)
             for (_check, why), found in by_what.items()]
+
+
+def _at(addresses: t.Sequence[str]) -> str:
+    more = f" and {len(addresses) - _NAMED} more" if len(addresses) > _NAMED else ""
+    return f"{', '.join(addresses[:_NAMED])}{more}: " if addresses else ""

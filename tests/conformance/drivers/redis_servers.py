@@ -50,7 +50,7 @@ class _Acting(OfRedis, Mitigating):
         return acting_alone(f"redis:{self.server.execute('INFO', 'server')['run_id']}")
 
     def no_time(self) -> Args:
-        return {"max_seconds": "1ms"}
+        return {"max_seconds": "0.01ms"}
 
 
 class RedisClientKill(_Acting):

@@ -354,7 +354,8 @@ def test_the_documented_least_privilege_is_enough(server: RedisServer) -> None:
     server.execute("SET", "session:1", "x")
     server.execute("ACL", "SETUSER", "monitor", "on", ">secret", "~*", "-@all", *LEAST)
     found = look(server, login_user="monitor", login_password="secret", checks=[])
-    assert not found["skipped_checks"]
+    assert {item["reason"].partition(":")[0] for item in found["skipped_checks"]} == {"stands_alone"}
+    assert found["status"] != "unknown" and "unknown" not in found["checks"].values()
     assert found["keyspace"]["sample"]["prefixes_without_ttl"] == [{"prefix": "session:", "keys": 1}]
 
 
@@ -374,10 +375,55 @@ def test_what_may_not_be_asked_is_skipped(server: RedisServer) -> None:
 
 
 def test_ping_alone_is_not_enough_to_call_it_well(one_server: RedisServer) -> None:
+    """A replica whose primary is dead says PONG; whoever may do nothing but PING knows nothing of its data."""
+    one_server.execute("REPLICAOF", "127.0.0.1", free_port())
     one_server.execute("ACL", "SETUSER", "poor", "on", ">secret", "-@all", "+ping")
-    found = look(one_server, login_user="poor", login_password="secret")
+    found = look(one_server, login_user="poor", login_password="secret", fail_on="warning")
+    assert found["failed"] and found["error"] == "unhealthy" and found["hint"] == "Allow +info to this user."
     assert found["checks"]["availability"] == "ok" and found["checks"]["memory"] == "unknown"
-    assert found["alive"] is True and found["writable"] is None and found["durable"] is None
+    assert split(found) == (True, None, None, None)
+    assert (found["status"], found["healthy"]) == ("unknown", None)
+    assert {item["kind"] for item in found["skipped_checks"]} == {"could_not_look"}
+
+
+def test_everything_denied_is_never_health(server: RedisServer) -> None:
+    server.execute("ACL", "SETUSER", "poor", "on", ">secret", "-@all")
+    for checks in ([], ["availability"], ["latency"], ["nodes"], ["host"]):
+        found = look(server, login_user="poor", login_password="secret", checks=checks)
+        assert (found["status"], found["healthy"]) == ("unknown", None) and set(found["checks"].values()) == {"unknown"}, checks
+        assert {finding["status"] for finding in found["findings"]} == {"unknown"}
+        assert all(finding["hint"].startswith("Allow +") for finding in found["findings"]), found["findings"]
+    waited = {"checks": ["availability", "writes"], "hold": "0s", "timeout": "1s", "interval": "200ms"}
+    found = look(server, login_user="poor", login_password="secret", wait_for=waited, fail_on="critical")
+    assert found["failed"] and not found["held"] and "availability unknown, writes unknown" in found["not_recovered"]
+
+
+def test_what_was_asked_decides(one_server: RedisServer) -> None:
+    one_server.execute("ACL", "SETUSER", "poor", "on", ">secret", "resetkeys", "-@all", "+ping", "+info")
+    poor = {"login_user": "poor", "login_password": "secret"}
+    found = look(one_server, asked=["availability", "memory"], checks=["availability", "memory", "slow_log"], **poor)
+    assert (found["status"], found["healthy"], found["asked"]) == ("ok", True, ["availability", "memory"])
+    assert found["checks"]["slow_log"] == "unknown", "told all the same"
+    found = look(one_server, asked=["availability", "slow_log"], checks=["memory"], **poor)
+    assert (found["status"], found["healthy"]) == ("unknown", None)
+    assert only(found, "slow_log")["hint"] == "Allow +slowlog|get to this user." and only(found, "memory")["asked"] is False
+    assert look(one_server, asked=["no_such"])["argument"] == "asked"
+
+
+def test_one_sample_is_no_growth(one_server: RedisServer) -> None:
+    one_server.execute("CONFIG", "SET", "appendonly", "yes")
+    grows = {"evictions", "errors", "connections", "slow_log", "aof"}
+    found = look(one_server, sample_seconds="0")
+    assert {check for check, status in found["checks"].items() if status == "unknown"} == grows
+    assert all(skipped(found, check).startswith("one_sample") for check in grows) and found["healthy"] is None
+
+
+def test_writes_that_are_held_back_are_not_taken(one_server: RedisServer) -> None:
+    if "paused_actions" not in one_server.execute("INFO", "clients"):
+        pytest.skip("this version does not tell of CLIENT PAUSE")
+    one_server.execute("CLIENT", "PAUSE", "600000", "WRITE")
+    found = look(one_server, checks=["writes"])
+    assert only(found, "writes")["observed"] == "paused" and found["writable"] is False
 
 
 def test_without_ping_it_is_said(one_server: RedisServer) -> None:
@@ -527,7 +573,8 @@ def test_tls_where_there_is_none(one_server: RedisServer) -> None:
         ({"memory_warning": "much"}, "memory_warning"),
         ({"memory_warning": "95"}, "memory_warning"), ({"workers": 0}, "workers"), ({"login_port": 0}, "login_port"),
         ({"client_key": "/k.pem"}, "client_cert"), ({"ca_cert": "/c.pem"}, "tls"), ({"sample_seconds": "90s"}, "sample_seconds"),
-        ({"wait_for": {"checks": []}}, "wait_for"), ({"fragmentation_bytes": "x"}, "fragmentation_bytes"),
+        ({"wait_for": {"checks": []}}, "wait_for"), ({"wait_for": {"checks": ["x"]}}, "wait_for"), ({"asked": ["x"]}, "asked"),
+        ({"fragmentation_bytes": "x"}, "fragmentation_bytes"),
     ],
 )
 def test_bad_input_names_the_argument(args: dict[str, object], argument: str) -> None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from typing import Any
 
 from demo.ports import free_port
-from tests.integration.redis.redis_support import DATA, look, only
+from tests.integration.redis.redis_support import DATA, look, only, skipped
 from tests.support.redis_servers import RedisServer, cluster, start_replica, start_sentinel, wait_for_end
 from tests.support.until import until
 
@@ -124,7 +125,8 @@ def test_a_cluster(binary: str) -> None:
         assert sum(node["slots"] for node in found["nodes"]) == 16384
         assert (found["alive"], found["ready"], found["writable"]) == (True, True, True)
         alone = look(servers[1], checks=WALK, topology="single")
-        assert alone["topology"] == "single" and alone["nodes"] == [] and "cluster" not in alone["checks"]
+        assert alone["topology"] == "single" and alone["nodes"] == [] and alone["healthy"] is True
+        assert not set(alone["asked"]) & set(TOPOLOGY) and "this_server_alone" in skipped(alone, "cluster")
         missing = look(servers[1], checks=TOPOLOGY, expected_replicas=1)
         assert [one["observed"] for one in missing["findings"] if one["subject"].endswith(": replicas")] == [0, 0, 0]
         servers[2].kill()
@@ -161,12 +163,96 @@ def test_a_node_that_only_we_cannot_reach_is_unknown(one_binary: str) -> None:
     assert found["failed"] and found["error"] == "unhealthy" and found["status"] == "unknown"
     [gone] = [node for node in found["nodes"] if node["address"] == f"127.0.0.1:{servers[2].port}"]
     assert gone["status"] == "unknown" and gone["error"] == "refused" and found["recovery"] == ""
+    assert found["healthy"] is None and only(found, "availability", gone["address"])["status"] == "unknown"
+
+
+def test_a_node_that_cannot_be_reached_leaves_no_check_healthy(one_binary: str) -> None:
+    """Whoever asks for nothing of the topology is told all the same that not all of the cluster was looked at."""
+    with cluster(binary=one_binary, settings={"cluster-node-timeout": "60000"}) as servers:
+        servers[2].kill()
+        wait_for_end(servers[2])
+        found = look(servers[0], checks=["availability", "memory"])
+    assert (found["status"], found["healthy"]) == ("unknown", None) and "nodes" not in found["checks"]
+    assert f"127.0.0.1:{servers[2].port}: unreachable: refused" in skipped(found, "memory")
 
 
 def test_a_user_who_may_not_see_the_topology(one_binary: str) -> None:
     with cluster(binary=one_binary) as servers:
         servers[0].execute("ACL", "SETUSER", "poor", "on", ">secret", "-@all", "+ping", "+info")
         found = look(servers[0], login_user="poor", login_password="secret", checks=["memory", *TOPOLOGY])
-    assert found["checks"]["cluster"] == found["checks"]["nodes"] == "unknown"
+    assert found["checks"]["cluster"] == found["checks"]["nodes"] == found["checks"]["memory"] == "unknown"
+    assert found["alive"] is None and found["ready"] is None, "of the other primaries nobody knows"
+    assert {one["status"]: one["hint"] for one in found["findings"] if one["check"] == "memory"} == {
+        "ok": "", "unknown": "Allow +cluster|info and +cluster|nodes to this user.",
+    }
     assert any(one["check"] == "nodes" and "not_permitted" in one["reason"] for one in found["skipped_checks"])
     assert [node["address"] for node in found["nodes"]] == [f"127.0.0.1:{servers[0].port}"]
+
+
+def test_a_node_whose_cluster_state_is_hidden_is_neither_ready_nor_writable(one_binary: str) -> None:
+    with cluster(binary=one_binary) as servers:
+        servers[0].execute("ACL", "SETUSER", "poor", "on", ">secret", "-@all", "+ping", "+info", "+config|get")
+        found = look(servers[0], login_user="poor", login_password="secret", checks=["writes"], topology="single")
+    assert (found["alive"], found["ready"], found["writable"]) == (True, None, None)
+    assert "+cluster|info" in only(found, "writes")["hint"] and found["status"] == "unknown"
+
+
+def test_a_sentinel_that_watches_nothing_is_not_healthy(one_server: RedisServer) -> None:
+    with start_sentinel(one_server, quorum=1) as sentinel:
+        sentinel.execute("SENTINEL", "REMOVE", "mymaster")
+        found = look(sentinel, checks=["availability", "memory"])
+        alone = look(sentinel, checks=["availability", "memory"], topology="single")
+    assert found["healthy"] is None and skipped(found, "memory").startswith("watches_nothing")
+    assert alone["healthy"] is True and skipped(alone, "memory").startswith("holds_no_data")
+
+
+def test_a_sentinel_that_does_not_tell_of_the_others_is_not_healthy(one_server: RedisServer) -> None:
+    with start_sentinel(one_server, quorum=1) as sentinel:
+        sentinel.execute("ACL", "SETUSER", "poor", "on", ">secret", "-@all", "+ping", "+info")
+        found = look(sentinel, login_user="poor", login_password="secret", checks=["availability", "memory", "sentinel"])
+    assert (found["status"], found["healthy"]) == ("unknown", None) and set(found["checks"].values()) == {"unknown"}
+    assert "Allow +sentinel|masters" in only(found, "memory")["hint"]
+
+
+def test_replicas_that_are_needed_to_write_and_may_not_be_asked_for(one_server: RedisServer) -> None:
+    one_server.execute("CONFIG", "SET", "min-replicas-to-write", "1")
+    one_server.execute("ACL", "SETUSER", "poor", "on", ">secret", "-@all", "+ping", "+info")
+    found = look(one_server, login_user="poor", login_password="secret", checks=["writes", "replication"])
+    assert found["writable"] is None and found["checks"] == {"writes": "unknown", "replication": "unknown"}
+    assert only(found, "writes")["hint"] == "Allow +config|get to this user."
+
+
+def in_loop(server: RedisServer) -> dict[str, Any] | None:
+    """A look that found a loop of full copies."""
+    found = look(server, checks=["replication"], sample_seconds="3s")
+    return found if found["recovery"] == "sync_loop" else None
+
+
+def test_full_copies_that_begin_again_and_again(server: RedisServer) -> None:
+    """The copy takes longer than the buffer for what is written meanwhile lasts: it is thrown away and begun again, for ever."""
+    settings = {
+        "repl-diskless-sync": "yes", "repl-diskless-sync-delay": "0", "rdb-key-save-delay": "100", "repl-backlog-size": "16kb",
+        "client-output-buffer-limit": "replica 1mb 1mb 1",
+    }
+    for name, value in settings.items():
+        server.execute("CONFIG", "SET", name, value)
+    server.execute("DEBUG", "POPULATE", "20000", "key", "100")
+    over = threading.Event()
+
+    def write() -> None:
+        with server.client() as client:
+            while not over.wait(0.02):
+                client.set("written", "x" * 200_000)
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    try:
+        with start_replica(server, linked=False) as replica:
+            found = until(lambda: in_loop(server), what="the loop at the primary", seconds=60)
+            assert only(found, "replication", "full_syncs")["observed"] >= 2
+            assert "client-output-buffer-limit" in only(found, "replication", "full_syncs")["hint"]
+            seen = until(lambda: in_loop(replica), what="the loop at the replica", seconds=60)
+            assert only(seen, "replication", "link")["observed"] == "copy_broke_off" and seen["ready"] is False
+    finally:
+        over.set()
+        thread.join(20)

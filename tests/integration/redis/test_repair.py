@@ -357,14 +357,15 @@ def test_no_replica_is_no_success_of_replication(server: RedisServer) -> None:
     assert [skipped["check"] for skipped in result["skipped_checks"]] == ["probe_replication"]
     assert result["status"] == "ok"
     missing = run_module("redis_probe", **server.args(expected_replicas=1, replication_timeout="300ms", fail_on="critical"))
-    assert (missing["failed"], missing["error"], missing["checks"]["probe_replication"]) == (True, "status", "critical")
+    assert (missing["failed"], missing["error"], missing["checks"]["probe_replication"]) == (True, "unhealthy", "critical")
+    assert result["healthy"] is True and result["skipped_checks"][0]["kind"] == "not_applicable"
     assert server.execute("DBSIZE") == 0, "the key goes all the same"
 
 
 def test_check_mode_writes_nothing(server: RedisServer) -> None:
     before = fingerprint(server)
     result = run_module("redis_probe", check=True, **server.args(fail_on="critical"))
-    assert len(result["skipped_checks"]) == 4 and result["status"] == "unknown"
+    assert len(result["skipped_checks"]) == 4 and result["status"] == "unknown" and result["healthy"] is None
     assert fingerprint(server) == before
 
 
@@ -373,6 +374,31 @@ def test_a_server_that_refuses_writes(server: RedisServer) -> None:
     result = run_module("redis_probe", **server.args())
     assert (result["status"], result["checks"]["probe_write"]) == ("critical", "critical")
     assert "MISCONF" in str(result["findings"])
+
+
+def test_whoever_may_not_probe_calls_nothing_sick_and_nothing_well(server: RedisServer) -> None:
+    for rights, unknown, grant in (
+        ((), CHECKS, "+info"), (("+info",), CHECKS, "+set"), (("+info", "+set"), ("probe_read", "probe_delete"), "+get"),
+        (("+info", "+set", "+get"), ("probe_delete",), "+del"), (("+info", "+set", "+get", "+del"), ("probe_delete",), "+exists"),
+    ):
+        server.execute("ACL", "SETUSER", "poor", "reset", "on", ">pw", "~oncall.incident:probe:*", "-@all", *rights)
+        found = run_module("redis_probe", **server.args(login_user="poor", login_password="pw", fail_on="critical"))
+        assert found["failed"] and found["error"] == "unhealthy" and grant in found["hint"], rights
+        assert (found["status"], found["healthy"]) == ("unknown", None)
+        assert {check for check, status in found["checks"].items() if status == "unknown"} == set(unknown), rights
+
+
+def test_a_probe_is_tried_again_and_no_oftener_than_needed(server: RedisServer) -> None:
+    well = run_module("redis_probe", **server.args(retry="10s", fail_on="warning"))
+    assert (well["held"], well["polls"], well["not_recovered"]) == (True, 2, ""), "one probe, and its result is looked at twice"
+    assert server.execute("INFO", "commandstats")["cmdstat_set"]["calls"] == 1
+    server.execute("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    server.execute("CONFIG", "SET", "maxmemory", "1")
+    sick = run_module("redis_probe", **server.args(retry="1s", fail_on="critical"))
+    assert sick["failed"] and sick["error"] == "not_recovered" and sick["polls"] > 2
+    assert "probe_write critical" in sick["not_recovered"] and "OOM" in sick["msg"] and sick["healthy"] is False
+    both = run_module("redis_probe", **server.args(retry="1s", wait_for={"hold": "0s"}))
+    assert both["error"] == "bad_input" and both["argument"] == "retry"
 
 
 def test_nobody_there_and_frozen(server: RedisServer) -> None:
@@ -395,7 +421,7 @@ def test_a_node_of_a_cluster_is_probed_with_a_key_of_its_own() -> None:
 
 def obstacles(server: RedisServer, **args: Any) -> str:
     result = run_module("redis_restart_check", **server.args(socket_timeout="1s", max_seconds="5s", **args))
-    assert (result["status"] == "critical") is bool(result["obstacles"])
+    assert (result["status"] != "ok") is bool(result["obstacles"]) is (result["healthy"] is not True)
     return "; ".join(result["obstacles"])
 
 
@@ -413,6 +439,12 @@ def test_what_a_restart_would_lose(server: RedisServer) -> None:
 
 def test_what_cannot_be_seen_counts_as_there(server: RedisServer) -> None:
     server.execute("ACL", "SETUSER", "narrow", "on", ">pw", "+ping", "+info", "+client|setname")
+    server.execute("ACL", "SETUSER", "nobody", "on", ">pw", "-@all")
+    for user, grant in (("narrow", "Allow +config|get"), ("nobody", "Allow +info")):
+        server.execute("SET", "key", "value")
+        found = run_module("redis_restart_check", **server.args(login_user=user, login_password="pw", fail_on="critical"))
+        assert found["failed"] and (found["status"], found["healthy"]) == ("unknown", None) and grant in found["hint"], found
+        assert "cannot be seen" in found["obstacles"][0]
     with start_replica(server):
         assert "cannot be seen" in obstacles(server, login_user="narrow", login_password="pw")
         assert "does not answer" in obstacles(server, login_user="narrow", login_password="wrong")
@@ -421,6 +453,35 @@ def test_what_cannot_be_seen_counts_as_there(server: RedisServer) -> None:
         assert obstacles(server, accept_data_loss=True) == ""
     server.kill()
     assert "does not answer" in obstacles(server)
+
+
+def test_keys_that_nothing_saves_are_lost_unless_they_are_a_cache(server: RedisServer) -> None:
+    server.execute("SET", "order:1", "x")
+    server.execute("SET", "session:1", "x", "EX", "600")
+    assert "nothing saves 2 keys to disk, and they are not shown to be a cache: db0: only 50 % of the sampled keys" in obstacles(server)
+    assert obstacles(server, accept_data_loss=True) == ""
+    server.execute("BGSAVE")
+    until(lambda: server.execute("INFO", "persistence")["rdb_changes_since_last_save"] == 0, what="the save")
+    assert obstacles(server) == "", "what it holds is in its file"
+    server.execute("SET", "order:2", "x")
+    assert "nothing saves 3 keys" in obstacles(server)
+    server.execute("DEL", "order:1", "order:2")
+    assert obstacles(server) == "", "what is left has a time to live"
+    with server.client(db=3) as client:
+        client.rpush("queue", "job")
+    assert "db3: it holds keys of type list" in obstacles(server)
+    server.execute("CONFIG", "SET", "appendonly", "yes")
+    until(lambda: server.execute("INFO", "persistence")["aof_rewrite_in_progress"] == 0, what="the first rewrite")
+    assert obstacles(server) == "", "every change is in the append-only file"
+
+
+def test_a_restart_check_waits_until_nothing_is_in_the_way(server: RedisServer) -> None:
+    server.execute("SET", "order:1", "x")
+    wait = {"hold": "0s", "timeout": "1s", "interval": "200ms"}
+    found = run_module("redis_restart_check", **server.args(wait_for=wait, fail_on="critical", baseline={"restart_data_loss": "ok"}))
+    assert found["failed"] and found["error"] == "not_recovered" and found["new"] == {"restart_data_loss": "critical"}
+    server.execute("DEL", "order:1")
+    assert run_module("redis_restart_check", **server.args(wait_for=wait))["held"]
 
 
 def process_of(args: dict[str, Any]) -> tuple[Any, Any]:

@@ -13,6 +13,7 @@ import typing as t
 
 from ..._core.findings import Finding, Skipped
 from ..._core.thresholds import NO_LIMIT, Limit
+from .absent import does_not_apply, product_lacks
 from .info import integer, keyspace
 
 #: What PING came to, by its class.
@@ -71,7 +72,8 @@ class Facts:
     Attributes:
         address: of the server, for people.
         ping: its class, of PING_CLASSES; what was said is in ping_message.
-        before, after: two samples of INFO by field name, `between` seconds apart; empty when INFO is refused.
+        before, after: two samples of INFO by field name, `between` seconds apart; empty when INFO is refused. There is one sample,
+            and nothing grew, when `between` is 0.
         config: CONFIG GET of what matters; None when it is refused.
         slow_ids: the slow log's newest id at each sample, -1 for an empty log.
         slow_entries: its entries, newest first: seconds, at, command, arguments (a number).
@@ -102,7 +104,9 @@ class Facts:
     now: float = 0.0
 
     def delta(self, field: str) -> t.Optional[int]:
-        """How much a counter grew between the samples. After a restart or CONFIG RESETSTAT it is what has come since."""
+        """How much a counter grew between the samples, None without two. After a restart or CONFIG RESETSTAT it is what has come since."""
+        if self.between <= 0:
+            return None
         first, last = integer(self.before, field), integer(self.after, field)
         if first is None or last is None or first < 0 or last < 0:
             # Dragonfly says -1 for what it does not count, and nothing counted is not nothing happened.
@@ -112,7 +116,7 @@ class Facts:
     def rate(self, field: str) -> t.Optional[float]:
         """A counter's growth a second; None without two samples."""
         grown = self.delta(field)
-        return None if grown is None or self.between <= 0 else grown / self.between
+        return None if grown is None else grown / self.between
 
     @property
     def is_primary(self) -> bool:
@@ -147,3 +151,19 @@ class Facts:
     def why_no_info(self) -> str:
         """Why there is no INFO, in the words of a skipped check."""
         return self.denied.get("INFO", "not_read: INFO was not read")
+
+    def no_info(self, check: str) -> Skipped:
+        """A check that needs INFO, which was not read."""
+        # A script that blocks everything refuses INFO too, and no permission would help.
+        forbidden = self.why_no_info().startswith("not_permitted")
+        hint = "Allow +info to this user." if forbidden else "See availability: it answers nothing else now."
+        return Skipped(check, self.why_no_info(), hint)
+
+    def no_growth(self, check: str, field: str) -> Skipped:
+        """A check that needs to know how much a counter grew, which cannot be told."""
+        if product_lacks(self.after, field):
+            return does_not_apply(check, "not_counted", of=field)
+        if self.between > 0:
+            return Skipped(check, f"not_told: INFO has no {field}")
+        return Skipped(check, f"one_sample: {self.denied.get('INFO', f'{field} was read once, and its growth needs two samples')}",
+                       "" if "INFO" in self.denied else "Give sample_seconds more than 0s.")

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import typing as t
 
-from .state import DOWN, EVICTING, FROZEN, IS_LOADING, MAXCLIENTS, MISCONF_DISK, NO_QUORUM, OOM_NOEVICTION, REPLICA_ORPHAN
+from .state import DOWN, EVICTING, FROZEN, IS_LOADING, MAXCLIENTS, MISCONF_DISK, NO_QUORUM, OOM_NOEVICTION, REPLICA_ORPHAN, SYNC_LOOP
 
 RESTART, CLIENTS, DISK, CLEAR, REPOINT = "restart", "clients", "disk", "clear", "repoint"
-#: By recovery code. No change would mend NO_QUORUM and IS_LOADING.
+#: By recovery code. No change of ours would mend NO_QUORUM, IS_LOADING and SYNC_LOOP.
 _REMEDIES: t.Mapping[str, tuple[str, ...]] = {
     DOWN: (RESTART,), FROZEN: (RESTART,), MAXCLIENTS: (CLIENTS,), MISCONF_DISK: (DISK,), OOM_NOEVICTION: (CLEAR, CLIENTS),
     EVICTING: (CLEAR,), REPLICA_ORPHAN: (REPOINT,),
@@ -24,6 +24,8 @@ _HELPLESS = {
     EVICTING: "Nothing says what may be cleared, so set redis_clear_pattern if something should be.",
     REPLICA_ORPHAN: "A replica is given another primary only by name, so set redis_repoint_primary_host if one took over.",
     NO_QUORUM: "No change here makes a quorum. Bring the missing Sentinels or nodes back.",
+    SYNC_LOOP: "Full copies to a replica begin again and again. Raise the primary's client-output-buffer-limit for replicas, "
+               "repl-backlog-size and repl-timeout, or lower what is written meanwhile.",
     IS_LOADING: "The server reads its data. Wait for it.",
 }
 _OTHER_UNIT = (

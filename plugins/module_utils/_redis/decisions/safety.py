@@ -28,6 +28,8 @@ class RestartView:
         aof_ok: whether its last write worked.
         replicas: how many are attached.
         keys: how many keys it has.
+        saved: whether what it holds now is what it saved or loaded, so that its file has it.
+        no_cache: why its keys are not shown to be a cache, which may be lost; None where nobody looked, empty when they are.
     """
 
     role: t.Optional[str] = None
@@ -39,10 +41,18 @@ class RestartView:
     aof_ok: t.Optional[bool] = None
     replicas: t.Optional[int] = None
     keys: t.Optional[int] = None
+    saved: t.Optional[bool] = None
+    no_cache: t.Optional[tuple[str, ...]] = None
 
     def as_dict(self) -> dict[str, t.Any]:
         """For results."""
         return dataclasses.asdict(self)
+
+    @property
+    def only_in_memory(self) -> bool:
+        """Whether it has keys that, as far as can be seen, nothing on disk has and no save will write."""
+        copied = self.role == "slave" and self.link_up
+        return self.keys != 0 and not (self.aof or self.saves or self.saved or copied)
 
 
 #: Nobody answered.
@@ -65,7 +75,11 @@ def view_from(info: t.Mapping[str, str], *, save: t.Optional[str]) -> RestartVie
     def is_ok(name: str) -> t.Optional[bool]:
         return info[name] == OK if name in info else None
 
-    aof = number("aof_enabled")
+    aof, keys = number("aof_enabled"), _keys(info) if "role" in info else None
+    # Whoever was a replica has loaded what its primary sent, which may be in no file.
+    # rdb_saves counts those that were begun.
+    written = (number("rdb_saves") or 0) > 0 and info.get("rdb_bgsave_in_progress") == "0" and is_ok("rdb_last_bgsave_status") is True
+    loaded = (number("rdb_last_load_keys_loaded") or 0) >= (keys or 0) and number("second_repl_offset") == -1
     return RestartView(
         role=info.get("role"),
         link_up=info["master_link_status"] == "up" if "master_link_status" in info else None,
@@ -75,14 +89,28 @@ def view_from(info: t.Mapping[str, str], *, save: t.Optional[str]) -> RestartVie
         aof=None if aof is None else bool(aof),
         aof_ok=is_ok("aof_last_write_status"),
         replicas=number("connected_slaves"),
-        keys=_keys(info) if "role" in info else None,
+        keys=keys,
+        saved=None if keys is None else number("rdb_changes_since_last_save") == 0 and (written or loaded),
     )
 
 
-def restart_obstacles(seen: RestartView, *, accept_data_loss: bool = False) -> list[str]:
+class Obstacle(t.NamedTuple):
+    """Why the server must not be restarted now.
+
+    Attributes:
+        text: in a sentence.
+        seen: whether it was seen, and not only could not be ruled out.
+    """
+
+    text: str
+    seen: bool = True
+
+
+def restart_obstacles(seen: RestartView, *, accept_data_loss: bool = False) -> list[Obstacle]:
     """Why the server must not be restarted now; empty when nothing would be lost that is not lost already.
 
     - Changes that are only in memory, while saving to disk fails: the restart would lose them.
+    - Keys that nothing saves and that are not shown to be a cache.
     - No persistence and replicas attached: it would come back empty, and they would copy that.
 
     What cannot be seen counts as there. A replica with a working link has everything from its primary again.
@@ -90,39 +118,50 @@ def restart_obstacles(seen: RestartView, *, accept_data_loss: bool = False) -> l
     if accept_data_loss:
         return []
     if seen == UNSEEN:
-        return ["the server does not answer, so what only its memory holds cannot be seen"]
+        return [Obstacle("the server does not answer us, so what only its memory holds cannot be seen", seen=False)]
     against = []
     if not (seen.role == "slave" and seen.link_up):
         against += _unsaved(seen)
+    against += _memory_only(seen)
     against += _wiped(seen)
     return against
 
 
-def _unsaved(seen: RestartView) -> list[str]:
+def _unsaved(seen: RestartView) -> list[Obstacle]:
     if seen.aof and seen.aof_ok:
         return []  # every change is in the append-only file
     if seen.changes == 0:
         return []
     if seen.changes is None:
-        return ["whether changes are unsaved cannot be seen"]
+        return [Obstacle("whether changes are unsaved cannot be seen", seen=False)]
     if seen.save_ok is None:
-        return ["whether the last save worked cannot be seen"]
+        return [Obstacle("whether the last save worked cannot be seen", seen=False)]
     if not seen.save_ok:
-        return [f"{seen.changes} changes are unsaved and the last save failed"]
+        return [Obstacle(f"{seen.changes} changes are unsaved and the last save failed")]
     if seen.aof and not seen.aof_ok and not seen.saves:
-        return [f"{seen.changes} changes are in no save, and the append-only file cannot be written"]
+        return [Obstacle(f"{seen.changes} changes are in no save, and the append-only file cannot be written")]
     return []
 
 
-def _wiped(seen: RestartView) -> list[str]:
+def _memory_only(seen: RestartView) -> list[Obstacle]:
+    if not seen.only_in_memory or seen.no_cache == ():
+        return []
+    keys = "its keys" if seen.keys is None else f"{seen.keys} keys"
+    why = "; ".join(seen.no_cache or ("nobody looked",))
+    if seen.saves is None or seen.aof is None or seen.keys is None:
+        return [Obstacle(f"whether {keys} are kept on disk cannot be seen, and they are not shown to be a cache: {why}", seen=False)]
+    return [Obstacle(f"nothing saves {keys} to disk, and they are not shown to be a cache: {why}")]
+
+
+def _wiped(seen: RestartView) -> list[Obstacle]:
     if seen.replicas is None:
-        return ["whether replicas are attached cannot be seen"]
+        return [Obstacle("whether replicas are attached cannot be seen", seen=False)]
     if seen.replicas == 0 or seen.aof:
         return []
     if seen.aof is None or seen.saves is None:
-        return ["replicas are attached, and whether the server keeps anything on disk cannot be seen"]
+        return [Obstacle("replicas are attached, and whether the server keeps anything on disk cannot be seen", seen=False)]
     if not seen.saves:
-        return [f"persistence is off and {seen.replicas} replicas are attached, which would copy the empty server"]
+        return [Obstacle(f"persistence is off and {seen.replicas} replicas are attached, which would copy the empty server")]
     return []
 
 

@@ -15,14 +15,18 @@ import dataclasses
 import typing as t
 
 from ..._core.findings import CRITICAL, OK, Finding
-from .facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOAUTH, PONG, Facts, Request
+from .facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOPERM, PONG, Facts, Request
 from .info import errors_by_code, integer
 
 MISCONF_DISK, OOM_NOEVICTION, REPLICA_ORPHAN, NO_QUORUM = "misconf_disk", "oom_noeviction", "replica_orphan", "no_quorum"
-MAXCLIENTS, IS_LOADING, DOWN, FROZEN, EVICTING = "maxclients", "loading", "down", "frozen", "evicting"
+MAXCLIENTS, IS_LOADING, DOWN, FROZEN, EVICTING, SYNC_LOOP = "maxclients", "loading", "down", "frozen", "evicting", "sync_loop"
 
 #: What to recover from, the most pressing first: without a process nothing else helps, without a quorum nobody fails over.
-RECOVERIES = (DOWN, FROZEN, MAXCLIENTS, IS_LOADING, MISCONF_DISK, OOM_NOEVICTION, NO_QUORUM, REPLICA_ORPHAN, EVICTING)
+RECOVERIES = (DOWN, FROZEN, MAXCLIENTS, IS_LOADING, MISCONF_DISK, OOM_NOEVICTION, NO_QUORUM, SYNC_LOOP, REPLICA_ORPHAN, EVICTING)
+#: What a replica's link is called while full copies of the data begin again and again and none is completed.
+COPY_BROKE_OFF = "copy_broke_off"
+HINT_CONFIG = "Allow +config|get to this user."
+HINT_CLUSTER = "Allow +cluster|info and +cluster|nodes to this user."
 
 _FROM_REFUSAL = {
     "refused": DOWN, "no_socket": DOWN, "no_route": DOWN, "timeout": DOWN, "connection_lost": DOWN, "cannot_connect": DOWN,
@@ -77,8 +81,11 @@ def durable(facts: Facts) -> t.Optional[bool]:
     if not info:
         return None
     if info.get("aof_enabled") == "1":
-        return info.get("aof_last_write_status", "ok") == "ok"
-    return False if snapshot_failed(info) else snapshots_configured(facts)
+        return info["aof_last_write_status"] == "ok" if "aof_last_write_status" in info else None
+    failed, saves = snapshot_failed(info), snapshots_configured(facts)
+    if failed or saves is False:
+        return False
+    return None if failed is None else saves
 
 
 def snapshot_failed(info: t.Mapping[str, str]) -> t.Optional[bool]:
@@ -114,15 +121,22 @@ def memory_share(facts: Facts) -> t.Optional[float]:
 
 def good_replicas_missing(facts: Facts, request: Request) -> t.Optional[int]:
     """How many good replicas a primary lacks to take writes; None when it needs none or nobody can say."""
-    good = integer(facts.after, "min_slaves_good_slaves")
-    needed = request.min_replicas_to_write
-    if needed is None:
-        needed = integer(facts.config or {}, "min-replicas-to-write") or integer(facts.config or {}, "min-slaves-to-write")
+    good, needed = integer(facts.after, "min_slaves_good_slaves"), _needed_replicas(facts, request)
     if not facts.is_primary or not needed:
         return None
     # Without the setting the server does not count good ones; those online are the nearest.
     have = good if good is not None else sum(1 for key, value in facts.after.items() if key.startswith("slave") and "state=online" in value)
     return max(needed - have, 0)
+
+
+def needed_replicas_unseen(facts: Facts, request: Request) -> bool:
+    """Whether a primary needs good replicas to take writes, and nobody can say how many: it counts them only where the setting is on."""
+    return facts.is_primary and "min_slaves_good_slaves" in facts.after and _needed_replicas(facts, request) is None
+
+
+def cluster_unseen(facts: Facts) -> bool:
+    """Whether it is a node of a cluster of whose state it does not tell."""
+    return facts.is_cluster and not (facts.cluster or {}).get("cluster_state")
 
 
 def recovery_from(findings: t.Sequence[Finding], facts: Facts, state: State) -> str:
@@ -136,7 +150,10 @@ def recovery_from(findings: t.Sequence[Finding], facts: Facts, state: State) -> 
         found.add(MISCONF_DISK)
     if state.why_not_writable == "oom" or (("memory", "") in critical and noeviction(facts)):
         found.add(OOM_NOEVICTION)
-    if facts.ping == MASTERDOWN or ("replication", "link") in critical:
+    broke_off = any(finding.subject == "link" and finding.observed == COPY_BROKE_OFF for finding in findings)
+    if broke_off or ("replication", "full_syncs") in critical:
+        found.add(SYNC_LOOP)
+    if not broke_off and (facts.ping == MASTERDOWN or ("replication", "link") in critical):
         found.add(REPLICA_ORPHAN)
     if ("connections", "rejected") in critical or ("connections", "") in critical:
         found.add(MAXCLIENTS)
@@ -156,20 +173,26 @@ def most_pressing(codes: t.Iterable[str]) -> str:
     return next((code for code in RECOVERIES if code in found), "")
 
 
+def _needed_replicas(facts: Facts, request: Request) -> t.Optional[int]:
+    if request.min_replicas_to_write is not None:
+        return request.min_replicas_to_write
+    names = ("min-replicas-to-write", "min-slaves-to-write")
+    return next((found for found in (integer(facts.config or {}, name) for name in names) if found is not None), None)
+
+
 def _ready(facts: Facts) -> t.Optional[bool]:
+    """Never from PING alone: a replica that lost its primary says PONG, with stale or no data behind it."""
     info = facts.after
     if facts.ping in (LOADING, MASTERDOWN, BUSY) or info.get("loading") == "1" or info.get("async_loading") == "1":
         return False
-    if facts.ping == NOAUTH:
-        return None
-    if facts.cluster is not None and facts.cluster.get("cluster_state") == "fail":
-        return False
     if facts.is_replica and info.get("master_link_status", "up") != "up":
-        # PONG, and stale or no data behind it.
         return False
-    if facts.ping in (PONG, MISCONF):
-        return True
-    return True if info else None
+    if (facts.cluster or {}).get("cluster_state") == "fail":
+        return False
+    told = info.get("loading") == "0" and "role" in info and (not facts.is_replica or "master_link_status" in info)
+    if not told or cluster_unseen(facts) or facts.ping not in (PONG, MISCONF, NOPERM):
+        return None
+    return True
 
 
 def _writable(facts: Facts, request: Request) -> tuple[t.Optional[bool], str]:
@@ -178,13 +201,15 @@ def _writable(facts: Facts, request: Request) -> tuple[t.Optional[bool], str]:
         return False, "misconf"
     if facts.ping in (LOADING, MASTERDOWN, BUSY):
         return False, facts.ping.lower()
-    if not info:
+    if not info.get("role"):
         return None, ""
     if facts.is_replica:
         # KeyDB's active replicas and writable replicas take writes, which is not told by INFO everywhere.
         return (None, "") if info.get("slave_read_only") == "0" else (False, "replica")
-    if facts.cluster is not None and facts.cluster.get("cluster_state") == "fail":
+    if (facts.cluster or {}).get("cluster_state") == "fail":
         return False, "cluster_down"
+    if info.get("paused_actions") in ("write", "all"):
+        return False, "paused"
     share = memory_share(facts)
     refused = errors_by_code(info).get("OOM", 0) > errors_by_code(facts.before).get("OOM", 0)
     refused = refused or (facts.delta("oom_rejections") or 0) > 0
@@ -198,6 +223,6 @@ def _writable(facts: Facts, request: Request) -> tuple[t.Optional[bool], str]:
         return False, "misconf"
     if info.get("aof_last_write_status") == "err" and info.get("aof_enabled") == "1":
         return False, "misconf"
-    if facts.ping != PONG:
+    if facts.ping != PONG or "maxmemory" not in info or cluster_unseen(facts) or needed_replicas_unseen(facts, request):
         return None, ""
     return True, ""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._core.findings import CRITICAL, OK, WARNING, Finding, Skipped, judge
+from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped, judge
 from .facts import Request
 from .info import integer
 
@@ -54,19 +54,15 @@ def parse_cluster_nodes(text: str, *, seed_host: str, seed_port: int) -> list[Me
     """CLUSTER NODES: one node a line: id address flags primary ping pong epoch link slots...
 
     https://redis.io/docs/latest/commands/cluster-nodes/. A node that was never reached has no address and is left out: nothing can be
-    asked of it. Lines that are none are dropped.
+    asked of it; see unreached(). Lines that are none are dropped.
     """
     found = []
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) < 8:
-            continue
+    for words, flags in _lines(text):
         host, port = _address(words[1])
-        flags = tuple(words[2].split(","))
         if "myself" in flags:
             # A node that nobody told its own address shows none.
             host, port = host or seed_host, port or seed_port
-        if not host or not port or "noaddr" in flags or "handshake" in flags:
+        if not host or not port or _is_unreached(flags):
             continue
         found.append(Member(
             hostname=words[1].partition(",")[2].partition(",")[0], host=host, port=port, ident=words[0],
@@ -74,6 +70,18 @@ def parse_cluster_nodes(text: str, *, seed_host: str, seed_port: int) -> list[Me
             primary="" if words[3] == "-" else words[3], suspected="fail?" in flags,
             failed="fail" in flags, slots=sum(_slots(word) for word in words[8:]),
         ))
+    return found
+
+
+def unreached(text: str) -> list[Skipped]:
+    """The nodes of CLUSTER NODES of which nothing can be asked, since the cluster itself never reached them or lost their address."""
+    found = []
+    for words, flags in _lines(text):
+        if "myself" not in flags and (_is_unreached(flags) or not all(_address(words[1]))):
+            found.append(Skipped(
+                "nodes", f"not_reached: the cluster knows node {words[0][:40]} ({','.join(flags)}) without an address that it has reached",
+                "CLUSTER MEET with its address where it is alive, CLUSTER FORGET with its id on every node where it is gone for good.",
+            ))
     return found
 
 
@@ -94,12 +102,14 @@ def judge_cluster(info: t.Mapping[str, str], members: t.Sequence[Member], reques
     """The cluster as its seed sees it: its state, its slots, the nodes that failed, and replicas that are missing."""
     state = info.get("cluster_state", "")
     findings = [Finding(
-        "cluster", OK if state == "ok" else CRITICAL, observed=state or "not told", threshold="ok", subject="state",
+        "cluster", OK if state == "ok" else (CRITICAL if state else UNKNOWN), observed=state or "not told", threshold="ok", subject="state",
         hint="" if state == "ok" else "Slots have no primary, or this node sees no majority of the primaries: bring the failed ones back, "
                                       "or CLUSTER FAILOVER on a replica of theirs.",
     )]
     fine, failed, suspected = (integer(info, f"cluster_slots_{name}") for name in ("ok", "fail", "pfail"))
-    if fine is not None:
+    if fine is None:
+        findings.append(Finding("cluster", UNKNOWN, observed="not told", threshold=SLOTS, unit="slots", subject="slots"))
+    else:
         # The state can be ok with slots missing where cluster-require-full-coverage is off.
         findings.append(Finding(
             "cluster", OK if fine == SLOTS else (WARNING if not failed and fine + (suspected or 0) == SLOTS else CRITICAL),
@@ -141,7 +151,8 @@ def judge_sentinel(
     flags = str(primary.get("flags", "")).split(",")
     down = "o_down" if "o_down" in flags else ("s_down" if "s_down" in flags else "")
     findings.append(Finding(
-        "sentinel", CRITICAL if down else OK, observed=down or "up", threshold="up", subject=f"{name}: primary",
+        "sentinel", CRITICAL if down else (OK if "master" in flags else UNKNOWN), observed=down or "up", threshold="up",
+        subject=f"{name}: primary",
         hint="The sentinels do not reach the primary; a failover follows where there is a quorum and a replica." if down else "",
     ))
     count = integer({key: str(value) for key, value in primary.items()}, "num-slaves")
@@ -165,6 +176,17 @@ def _missing_replicas(members: t.Sequence[Member], request: Request) -> list[Fin
                 subject=f"{one.address}: replicas", hint="Replicas of this primary are missing.",
             ))
     return findings
+
+
+def _lines(text: str) -> t.Iterator[tuple[list[str], tuple[str, ...]]]:
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) >= 8:
+            yield words, tuple(words[2].split(","))
+
+
+def _is_unreached(flags: t.Sequence[str]) -> bool:
+    return "noaddr" in flags or "handshake" in flags
 
 
 def _address(word: str) -> tuple[str, int]:

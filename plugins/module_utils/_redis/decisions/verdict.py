@@ -11,9 +11,10 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.findings import CRITICAL, OK, WARNING, Finding, Skipped, judge
+from .absent import does_not_apply, product_lacks
 from .facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOAUTH, NOPERM, PONG, Answer, Facts, Request
 from .info import errors_by_code, integer, number
-from .state import memory_share, noeviction, state_of
+from .state import HINT_CLUSTER, HINT_CONFIG, cluster_unseen, memory_share, needed_replicas_unseen, noeviction, state_of
 
 _PING_HINTS = {
     LOADING: "It reads its data from disk and serves nobody until that is done: wait, and watch loading_eta_seconds.",
@@ -27,6 +28,7 @@ _NO_WRITES = {
     "misconf": "It can't save and refuses writes until it can: free disk or mend the directory, then BGSAVE.",
     "oom": "Its memory is full and its policy evicts nothing: clear what can be spared, raise maxmemory, or choose a policy for a cache.",
     "min_replicas": "Fewer good replicas than min-replicas-to-write: mend the replicas or their links.",
+    "paused": "CLIENT PAUSE holds all writes back, as a failover does: CLIENT UNPAUSE ends it, or wait for its end.",
     "cluster_down": "The cluster is down for this node: slots without a primary, or no majority of them.",
     "loading": "It is loading its data.", "busy": "A script runs and blocks everything.", "masterdown": "It has lost its primary.",
 }
@@ -34,7 +36,7 @@ _NO_WRITES = {
 
 def not_read(check: str, facts: Facts) -> Answer:
     """INFO could not be read, so the check was not judged."""
-    return Answer(skipped=[Skipped(check=check, reason=facts.why_no_info(), hint="Allow +info to this user.")])
+    return Answer(skipped=[facts.no_info(check)])
 
 
 def availability(facts: Facts, request: Request) -> Answer:
@@ -64,7 +66,7 @@ def writes(facts: Facts, request: Request) -> Answer:
     """Whether a primary takes writes, from what it says; nothing is written."""
     state = state_of(facts, request)
     if state.writable is None:
-        return Answer(skipped=[Skipped("writes", f"not_told: {facts.why_no_info() if not facts.after else 'INFO and PING do not tell'}")])
+        return Answer(skipped=[_writes_unknown(facts, request)])
     if state.writable or state.why_not_writable == "replica":
         return Answer(findings=[Finding("writes", OK, observed="accepted" if state.writable else "replica", threshold="accepted")])
     why = state.why_not_writable
@@ -83,8 +85,8 @@ def memory(facts: Facts, request: Request) -> Answer:
         "maxmemory": integer(info, "maxmemory"), "policy": info.get("maxmemory_policy", ""), "evicts": not noeviction(facts),
         "percent": percent,
     }
-    if data["used"] is None:
-        return Answer(skipped=[Skipped("memory", "not_told: INFO has no used_memory")], data={"memory": data})
+    if data["used"] is None or data["maxmemory"] is None:
+        return Answer(skipped=[Skipped("memory", "not_told: INFO has no used_memory or no maxmemory")], data={"memory": data})
     if share is None:
         finding = Finding("memory", OK, observed=data["used"], unit="bytes", detail={"maxmemory": "not set"})
     elif data["evicts"]:
@@ -106,6 +108,8 @@ def fragmentation(facts: Facts, request: Request) -> Answer:
     used, rss = integer(info, "used_memory") or 0, integer(info, "used_memory_rss") or 0
     if wasted is None and used and rss:
         wasted = rss - used
+    if ratio is None and product_lacks(info, "mem_fragmentation_ratio"):
+        return Answer(skipped=[does_not_apply("fragmentation", "not_counted", of="mem_fragmentation_ratio")])
     if ratio is None or wasted is None:
         return Answer(skipped=[Skipped("fragmentation", "not_told: INFO has no mem_fragmentation_ratio")])
     detail = {"bytes": wasted, "bytes_threshold": request.fragmentation_bytes}
@@ -147,7 +151,7 @@ def connections(facts: Facts, request: Request) -> Answer:
     }
     findings, skipped = [], []
     if connected is None or not most:
-        skipped.append(Skipped("connections", "not_told: neither INFO nor CONFIG tells maxclients", "Allow +config|get to this user."))
+        skipped.append(Skipped("connections", "not_told: neither INFO nor CONFIG tells maxclients", HINT_CONFIG))
     else:
         findings.append(judge(
             "connections", round(100 * connected / most, 1), warning=limit.warning, critical=limit.critical, unit="percent",
@@ -158,7 +162,7 @@ def connections(facts: Facts, request: Request) -> Answer:
         hint = "Clients are refused at this moment: raise maxclients at run time, or end idle connections."
         findings.append(judge("connections", rejected, critical=1, unit="count", subject="rejected", hint=hint))
     else:
-        skipped.append(Skipped("connections", "not_told: no two samples of rejected_connections; whether any were refused is not known"))
+        skipped.append(facts.no_growth("connections", "rejected_connections"))
     return Answer(findings=findings, skipped=skipped, data={"clients": data})
 
 
@@ -184,6 +188,18 @@ def errors(facts: Facts, request: Request) -> Answer:
     )
 
 
+def _writes_unknown(facts: Facts, request: Request) -> Skipped:
+    if not facts.after:
+        return facts.no_info("writes")
+    if cluster_unseen(facts):
+        return Skipped("writes", facts.denied.get("CLUSTER", "not_told: CLUSTER INFO has no cluster_state"), HINT_CLUSTER)
+    if needed_replicas_unseen(facts, request):
+        return Skipped("writes", f"{facts.denied.get('CONFIG', 'not_told')}; how many good replicas it needs is not known", HINT_CONFIG)
+    if facts.ping in (NOPERM, NOAUTH):
+        return Skipped("writes", f"not_permitted: PING: {facts.ping_message}", _PING_HINTS[facts.ping])
+    return Skipped("writes", "not_told: INFO and PING do not tell")
+
+
 def _rate(facts: Facts, request: Request, check: str, field: str, *, hint: str, detail: t.Optional[dict[str, t.Any]] = None) -> Answer:
     if not facts.after:
         return not_read(check, facts)
@@ -192,7 +208,7 @@ def _rate(facts: Facts, request: Request, check: str, field: str, *, hint: str, 
     told = {**(detail or {}), "grown": facts.delta(field), "since_start": total, "seconds": round(facts.between, 3)}
     data = {"error_replies" if check == "errors" else check: told}
     if rate is None:
-        return Answer(skipped=[Skipped(check, f"not_told: no two samples of {field}")], data=data)
+        return Answer(skipped=[facts.no_growth(check, field)], data=data)
     finding = judge(
         check, round(rate, 2), warning=limit.warning, critical=limit.critical, unit="per second", hint=hint, detail=told,
     )

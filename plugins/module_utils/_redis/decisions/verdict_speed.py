@@ -11,8 +11,10 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.findings import OK, WARNING, Finding, Skipped, judge
+from .absent import does_not_apply
 from .facts import Answer, Facts, Request
 from .info import integer, keyspace
+from .state import HINT_CONFIG
 from .verdict import not_read
 
 #: Events of the latency monitor older than this say nothing of now, seconds.
@@ -30,7 +32,7 @@ def percentile(values: t.Sequence[float], share: float) -> float:
 def latency(facts: Facts, request: Request) -> Answer:
     """Round trips of PING as a client measures them: the median and the 99th percentile, which is judged."""
     if not facts.round_trips:
-        return Answer(skipped=[Skipped("latency", facts.denied.get("PING", "not_measured: no round trip"))])
+        return Answer(skipped=[Skipped("latency", facts.denied.get("PING", "not_measured: no round trip"), "Allow +ping to this user.")])
     limit = request.limit("latency")
     median, worst = (round(percentile(facts.round_trips, share), 6) for share in (0.5, 0.99))
     data = {"p50": median, "p99": worst, "pings": len(facts.round_trips)}
@@ -48,9 +50,7 @@ def latency_events(facts: Facts, request: Request) -> Answer:
     armed = integer(facts.config or {}, "latency-monitor-threshold")
     data = {"latency_events": {"threshold_ms": armed, "events": list(facts.latency)}}
     if not facts.latency and not armed:
-        reason = "not_armed: latency-monitor-threshold is 0" if armed == 0 else "not_told: no events, and nothing says whether it is armed"
-        hint = "CONFIG SET latency-monitor-threshold 100 arms it at run time."
-        return Answer(skipped=[Skipped("latency_events", reason, hint)], data=data)
+        return Answer(skipped=[_unarmed(facts, armed)], data=data)
     limit = request.limit("latency_events")
     recent = [event for event in facts.latency if facts.now - event["at"] <= RECENT]
     worst = max(recent, key=lambda event: float(event["latest"]), default=None)
@@ -65,6 +65,8 @@ def slow_log(facts: Facts, request: Request) -> Answer:
     """How many commands were slow between the samples, and the slowest that are kept, without their arguments."""
     if facts.slow_ids is None:
         return Answer(skipped=[Skipped("slow_log", facts.denied.get("SLOWLOG", "not_read"), "Allow +slowlog|get to this user.")])
+    if facts.between <= 0:
+        return Answer(skipped=[facts.no_growth("slow_log", "the slow log's newest entry")])
     first, last = facts.slow_ids
     grown = last - first if last >= first else last + 1
     limit = request.limit("slow_log")
@@ -94,52 +96,75 @@ def keys(facts: Facts, request: Request) -> Answer:
     }
     if facts.ttl_sample is not None:
         data["sample"] = dict(facts.ttl_sample)
-    findings = [Finding("keyspace", OK, observed=total, unit="keys")]
+    findings, skipped = [Finding("keyspace", OK, observed=total, unit="keys")], []
     limit = request.limit("no_ttl")
     if limit.warning is not None or limit.critical is not None:
         findings.append(judge("keyspace", share, warning=limit.warning, critical=limit.critical, unit="percent", subject="no_ttl",
                               hint="Keys without a TTL stay until somebody deletes them: a cache fills up with them."))
     limit = request.limit("misses")
-    if (limit.warning is not None or limit.critical is not None) and asked is not None and asked >= _FEW:
+    judged = limit.warning is not None or limit.critical is not None
+    if judged and asked is None:
+        skipped.append(facts.no_growth("keyspace", "keyspace_misses"))
+    elif judged and asked is not None and asked >= _FEW:
         findings.append(judge(
             "keyspace", _percent(misses, asked), warning=limit.warning, critical=limit.critical, unit="percent", subject="misses",
             hint="Most of what is asked is not there: the cache was cleared, is too small, or expires too soon.",
         ))
-    return Answer(findings=findings, data={"keyspace": data})
+    return Answer(findings=findings, skipped=skipped, data={"keyspace": data})
 
 
 def host(facts: Facts, request: Request) -> Answer:
     """Settings of the host that Redis' own start-up log warns of."""
     if facts.host is None:
-        return Answer(skipped=[Skipped("host", facts.denied.get("host", "not_local: the server does not run on this host"))])
-    found = facts.host
-    findings = []
-    if found.get("overcommit_memory") is not None:
+        return Answer(skipped=[_no_host(facts)])
+    found, backlog = facts.host, integer(facts.config or {}, "tcp-backlog")
+    findings: list[Finding] = []
+    skipped: list[Skipped] = []
+    if found.get("overcommit_memory") is None:
+        skipped.append(Skipped("host", "unreadable: vm.overcommit_memory"))
+    else:
         fine = found["overcommit_memory"] == 1
         findings.append(Finding(
             "host", OK if fine else WARNING, observed=found["overcommit_memory"], threshold=1, subject="overcommit_memory",
             hint="" if fine else "A save forks, which may fail for want of memory: sysctl vm.overcommit_memory=1.",
         ))
-    if found.get("transparent_hugepage"):
+    if found.get("transparent_hugepage"):  # a kernel without them has no such file
         fine = found["transparent_hugepage"] != "always"
         findings.append(Finding(
             "host", OK if fine else WARNING, observed=found["transparent_hugepage"], threshold="madvise", subject="transparent_hugepage",
             hint="" if fine else "Huge pages make forks slow and copy much: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled.",
         ))
-    backlog = integer(facts.config or {}, "tcp-backlog")
-    if found.get("somaxconn") is not None and backlog:
+    if facts.config is None or found.get("somaxconn") is None:
+        why = "unreadable: net.core.somaxconn" if found.get("somaxconn") is None else facts.denied.get("CONFIG", "not_told: CONFIG")
+        skipped.append(Skipped("host", f"{why}; whether somaxconn is enough for tcp-backlog is not known", HINT_CONFIG))
+    elif backlog:
         fine = found["somaxconn"] >= backlog
         findings.append(Finding(
             "host", OK if fine else WARNING, observed=found["somaxconn"], threshold=backlog, subject="somaxconn",
             hint="" if fine else "The kernel keeps fewer waiting connections than tcp-backlog asks: raise net.core.somaxconn.",
         ))
-    if not findings:
-        return Answer(skipped=[Skipped("host", "not_told: the host shows none of the settings")])
-    return Answer(findings=findings, data={"host": dict(found)})
+    return Answer(findings=findings, skipped=skipped, data={"host": dict(found)})
+
+
+def _no_host(facts: Facts) -> Skipped:
+    """Why there are no settings of the host: the server is elsewhere, or that it is here cannot be seen."""
+    if not facts.after:
+        return facts.no_info("host")
+    return Skipped("host", facts.denied["host"]) if "host" in facts.denied else does_not_apply("host", "not_local")
+
+
+def _unarmed(facts: Facts, armed: t.Optional[int]) -> Skipped:
+    if armed == 0:
+        return does_not_apply("latency_events", "not_armed", hint="CONFIG SET latency-monitor-threshold 100 arms it at run time.")
+    if facts.config is not None and armed is None:
+        return does_not_apply("latency_events", "no_such_setting")
+    return Skipped("latency_events", f"{facts.denied.get('CONFIG', 'not_told')}; whether latency is watched is not known", HINT_CONFIG)
 
 
 def _no_ttl_share(facts: Facts, total: int, without: int) -> t.Optional[float]:
-    if total and any("expires=" in value for name, value in facts.after.items() if name[:2] == "db" and name[2:].isdigit()):
+    if not total:
+        return 0.0
+    if any("expires=" in value for name, value in facts.after.items() if name[:2] == "db" and name[2:].isdigit()):
         return _percent(without, total)
     sample = facts.ttl_sample or {}
     return _percent(sample.get("without_ttl"), sample.get("looked_at"))

@@ -122,6 +122,9 @@ def test_waiting_holds_and_says_why_it_did_not() -> None:
     result, problem = answer(question, looks(CRITICAL), clock=time.clock, sleep=time.sleep)
     assert not result["held"] and problem is not None and problem.kind == "not_recovered"
     assert result["not_recovered"] == "Not recovered within 10 s: reach critical."
+    sick = lambda: Seen(judge_look([finding("reach", CRITICAL, hint="Open it.")], asked=wait.checks))  # noqa: E731
+    _result, problem = answer(question, sick, clock=time.clock, sleep=time.sleep)
+    assert problem is not None and problem.message.endswith("reach critical.") and problem.hint == "Open it."
 
 
 def test_what_does_not_apply_is_not_waited_for_beside_something_that_does() -> None:

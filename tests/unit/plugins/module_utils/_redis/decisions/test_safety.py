@@ -19,14 +19,25 @@ from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.s
 SAFE = RestartView(role="master", changes=0, save_ok=True, saves=True, aof=False, aof_ok=True, replicas=0, keys=10)
 
 
+#: Nothing is saved, and what it holds is not on disk.
+MEMORY = RestartView(
+    role="master", changes=9, save_ok=True, saves=False, aof=False, aof_ok=True, replicas=0, keys=10, saved=False, no_cache=("3 lists",),
+)
+
+
+def memory(**changes: object) -> RestartView:
+    return dataclasses.replace(MEMORY, **changes)  # type: ignore[arg-type]
+
+
 def but(**changes: object) -> RestartView:
     return dataclasses.replace(SAFE, **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("view", [
-    SAFE, but(changes=5), but(changes=5, save_ok=False, aof=True), but(replicas=2), but(saves=False),
+    SAFE, but(changes=5), but(changes=5, save_ok=False, aof=True), but(replicas=2), but(saves=False, saved=True),
     but(saves=False, replicas=2, aof=True), but(save_ok=False), but(role="slave", link_up=True, changes=5, save_ok=False),
-    but(changes=None, aof=True), but(saves=False, changes=5),
+    but(changes=None, aof=True), memory(no_cache=()), memory(keys=0),
+    memory(role="slave", link_up=True), memory(aof=True), memory(saves=None, no_cache=()),
 ])
 def test_a_restart_that_loses_nothing(view: RestartView) -> None:
     assert restart_obstacles(view) == []
@@ -39,6 +50,12 @@ def test_a_restart_that_loses_nothing(view: RestartView) -> None:
     (but(role="slave", link_up=False, changes=5, save_ok=False), "unsaved"),
     (but(changes=None), "whether changes are unsaved cannot be seen"),
     (but(changes=5, save_ok=None), "whether the last save worked cannot be seen"),
+    (memory(), "nothing saves 10 keys to disk, and they are not shown to be a cache: 3 lists"),
+    (memory(changes=0), "nothing saves 10 keys"),
+    (memory(no_cache=None), "not shown to be a cache: nobody looked"),
+    (memory(role="slave", link_up=False), "nothing saves 10 keys"),
+    (memory(saves=None), "whether 10 keys are kept on disk cannot be seen"),
+    (memory(keys=None), "whether its keys are kept on disk cannot be seen"),
     (but(saves=False, replicas=2), "persistence is off and 2 replicas are attached"),
     (but(saves=None, replicas=1), "keeps anything on disk cannot be seen"),
     (but(saves=False, aof=None, replicas=1), "cannot be seen"),
@@ -46,7 +63,9 @@ def test_a_restart_that_loses_nothing(view: RestartView) -> None:
     (UNSEEN, "the server does not answer"),
 ])
 def test_a_restart_that_would(view: RestartView, said: str) -> None:
-    assert said in " ".join(restart_obstacles(view))
+    against = restart_obstacles(view)
+    assert said in " ".join(one.text for one in against)
+    assert all(one.seen is ("cannot be seen" not in one.text) for one in against)
     assert restart_obstacles(view, accept_data_loss=True) == []
 
 
@@ -56,12 +75,27 @@ def test_the_view_by_field_name() -> None:
         "aof_last_write_status": "ok", "connected_slaves": "1", "db0": "keys=3,expires=0,avg_ttl=0", "db7": "keys=4,expires=1",
     }
     assert view_from(info, save="3600 1 300 100") == RestartView(
-        role="master", changes=7, save_ok=False, saves=True, aof=False, aof_ok=True, replicas=1, keys=7,
+        role="master", changes=7, save_ok=False, saves=True, aof=False, aof_ok=True, replicas=1, keys=7, saved=False,
     )
     assert view_from(info, save="").saves is False
     assert view_from(info, save=None).saves is None
     assert view_from({"role": "slave", "master_link_status": "down"}, save="").link_up is False
     assert view_from({}, save=None) == UNSEEN
+
+
+WRITTEN = {"rdb_saves": "1", "rdb_bgsave_in_progress": "0", "rdb_last_bgsave_status": "ok"}
+
+
+@pytest.mark.parametrize(("more", "saved"), [
+    (WRITTEN, True), ({**WRITTEN, "rdb_changes_since_last_save": "2"}, False), ({**WRITTEN, "rdb_saves": "0"}, False),
+    ({**WRITTEN, "rdb_bgsave_in_progress": "1"}, False), ({**WRITTEN, "rdb_last_bgsave_status": "err"}, False),
+    ({"rdb_last_load_keys_loaded": "7", "second_repl_offset": "-1"}, True),
+    ({"rdb_last_load_keys_loaded": "3", "second_repl_offset": "-1"}, False),
+    ({"rdb_last_load_keys_loaded": "7", "second_repl_offset": "55"}, False),
+    ({}, False),
+])
+def test_what_is_in_its_file_already(more: dict[str, str], saved: bool) -> None:
+    assert view_from({"role": "master", "rdb_changes_since_last_save": "0", "db0": "keys=7,expires=0", **more}, save="").saved is saved
 
 
 ORPHAN = Replication(server="r", role="slave", primary="a:1", replid="A", offset=100, keys=5, cluster=False, sentinel=False)

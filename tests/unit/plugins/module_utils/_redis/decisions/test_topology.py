@@ -12,6 +12,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.t
     judge_sentinel,
     member_from_sentinel,
     parse_cluster_nodes,
+    unreached,
 )
 
 NODES = """\
@@ -36,6 +37,21 @@ def test_nodes_by_address_role_and_slots() -> None:
         ("[2001:db8::4]:6379", "replica", 0, False, False),
         ("192.0.2.5:6379", "replica", 0, False, True),
     ]
+
+
+def test_nodes_without_an_address_are_named_as_not_looked_at() -> None:
+    """A node that is stuck in its handshake is in no list of nodes."""
+    found = unreached(NODES)
+    assert [(one.check, one.kind) for one in found] == [("nodes", "could_not_look")] * 2
+    assert "node ffff (master,noaddr)" in found[0].reason and "node gggg (handshake)" in found[1].reason
+    assert "CLUSTER FORGET" in found[0].hint
+
+
+def test_what_is_not_told_is_not_ok() -> None:
+    found = {finding.subject: finding.status for finding in judge_cluster({}, [], Request(checks=()))}
+    assert found == {"state": "unknown", "slots": "unknown"}
+    findings, _skipped = judge_sentinel("m", {"name": "m"}, "", [], Request(checks=()))
+    assert {finding.subject: finding.status for finding in findings} == {"m: quorum": "ok", "m: primary": "unknown"}
 
 
 def test_announced_names_are_kept_for_tls() -> None:

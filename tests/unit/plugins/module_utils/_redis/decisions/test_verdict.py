@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import COULD_NOT_LOOK, NOT_APPLICABLE
 from ansible_collections.oncall.incident.plugins.module_utils._core.thresholds import limits_from, threshold_spec
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import verdict
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import verdict_speed as speed
@@ -121,8 +123,11 @@ def test_dragonfly_tells_of_failed_saves_by_their_times() -> None:
     [
         ({}, {}),
         ({"aof_enabled": 0}, {"": "ok"}),
-        ({"aof_enabled": 1, "aof_last_write_status": "err"}, {"last_write": "critical", "last_rewrite": "ok"}),
-        ({"aof_enabled": 1, "aof_last_bgrewrite_status": "err"}, {"last_write": "ok", "last_rewrite": "warning"}),
+        ({"aof_enabled": 1, "aof_last_write_status": "err", "aof_last_bgrewrite_status": "ok"},
+         {"last_write": "critical", "last_rewrite": "ok"}),
+        ({"aof_enabled": 1, "aof_last_write_status": "ok", "aof_last_bgrewrite_status": "err"},
+         {"last_write": "ok", "last_rewrite": "warning"}),
+        ({"aof_enabled": 1, "aof_last_write_status": "err"}, {"last_write": "critical"}),
     ],
 )
 def test_aof(info: dict[str, Any], found: dict[str, str]) -> None:
@@ -181,6 +186,17 @@ def test_replicas_expected_and_needed_to_write() -> None:
     assert state_of(one, REQUEST).writable is False and state_of(one, REQUEST).why_not_writable == "min_replicas"
 
 
+#: A replica without a link, and one that is being sent a copy.
+LOST = {**REPLICA, "master_link_status": "down", "master_link_down_since_seconds": -1}
+COPYING = {**LOST, "master_sync_in_progress": 1}
+
+
+def without(*fields: str) -> Facts:
+    """A server that does not say this."""
+    one = facts()
+    return dataclasses.replace(one, after={name: value for name, value in one.after.items() if name not in fields})
+
+
 @pytest.mark.parametrize(
     ("one", "state", "recovery"),
     [
@@ -203,8 +219,27 @@ def test_replicas_expected_and_needed_to_write() -> None:
         (facts(REPLICA, ping="MASTERDOWN"), (True, False, False, True), "replica_orphan"),
         (facts(ping="BUSY"), (True, False, False, True), ""),
         (facts(cluster={"cluster_state": "fail"}), (True, False, False, True), ""),
-        (Facts(ping="PONG"), (True, True, None, None), ""),
+        (Facts(ping="PONG"), (True, None, None, None), ""),
         (Facts(ping="NOPERM"), (True, None, None, None), ""),
+        (Facts(ping="MISCONF"), (True, None, False, None), "misconf_disk"),
+        (facts({"cluster_enabled": 1}), (True, None, None, True), ""),
+        (facts({"cluster_enabled": 1}, cluster={"cluster_state": "ok"}), (True, True, True, True), ""),
+        (facts({"min_slaves_good_slaves": 1}, config=None), (True, True, None, None), ""),
+        (facts(ping="OTHER"), (True, None, None, True), ""),
+        (facts({"aof_enabled": 1}), (True, True, True, None), ""),
+        (facts({"paused_actions": "write"}), (True, True, False, True), ""),
+        (without("loading"), (True, None, True, True), ""),
+        (without("role"), (True, None, None, True), ""),
+        (without("maxmemory"), (True, True, None, True), ""),
+        (without("rdb_last_bgsave_status"), (True, True, True, None), ""),
+        (facts({"sync_full": 9, "connected_slaves": 0}, before={"sync_full": 7}), (True, True, True, True), "sync_loop"),
+        (facts({**LOST, "total_net_repl_input_bytes": 500}, before={"total_net_repl_input_bytes": 0}), (True, False, False, True),
+         "sync_loop"),
+        (facts(LOST, before={"master_sync_in_progress": 1}), (True, False, False, True), "sync_loop"),
+        (facts({**COPYING, "master_sync_read_bytes": 5}, before={**COPYING, "master_sync_read_bytes": 9}), (True, False, False, True),
+         "sync_loop"),
+        (facts({**COPYING, "master_sync_read_bytes": 9}, before={**COPYING, "master_sync_read_bytes": 5}), (True, False, False, True), ""),
+        (facts(LOST, before={"master_link_status": "up"}), (True, False, False, True), "replica_orphan"),
         (facts({"connected_clients": 99, "maxclients": 100}), (True, True, True, True), "maxclients"),
     ],
 )
@@ -229,7 +264,7 @@ def test_a_refusal_of_us_is_a_sign_of_life() -> None:
 
 def test_the_most_pressing_comes_first() -> None:
     assert most_pressing(["evicting", "no_quorum", "down"]) == "down"
-    assert most_pressing([]) == "" and len(set(RECOVERIES)) == 9
+    assert most_pressing([]) == "" and len(set(RECOVERIES)) == 10
 
 
 def test_latency_is_judged_by_its_99th_percentile() -> None:
@@ -271,3 +306,51 @@ def test_a_hosts_settings() -> None:
     fine = facts(host={"overcommit_memory": 1, "transparent_hugepage": "madvise", "somaxconn": 4096}, config={"tcp-backlog": "511"})
     assert set(statuses(speed.host(fine, REQUEST)).values()) == {"ok"}
     assert speed.host(facts(), REQUEST).skipped
+
+
+DRAGONFLY = {"dragonfly_version": "df-v1.36.0", "rejected_connections": -1}
+COUNTED = {"rejected_connections": 1, "total_error_replies": 1, "sync_full": 3, "connected_clients": 1, "maxclients": 9}
+
+
+@pytest.mark.parametrize(("check", "one", "kind"), [
+    (verdict.errors, facts(COUNTED, between=0.0), COULD_NOT_LOOK),
+    (verdict.errors, facts({"redis_version": "6.0.16"}), NOT_APPLICABLE),
+    (verdict.errors, facts({"redis_version": "7.0.15"}), COULD_NOT_LOOK),
+    (verdict.connections, facts(COUNTED, between=0.0), COULD_NOT_LOOK),
+    (verdict.connections, facts({**COUNTED, **DRAGONFLY}), NOT_APPLICABLE),
+    (verdict.fragmentation, facts(DRAGONFLY), NOT_APPLICABLE),
+    (verdict.fragmentation, facts(), COULD_NOT_LOOK),
+    (verdict.memory, without("maxmemory"), COULD_NOT_LOOK),
+    (verdict.writes, facts({"cluster_enabled": 1}), COULD_NOT_LOOK),
+    (verdict.writes, facts({"min_slaves_good_slaves": 1}, config=None), COULD_NOT_LOOK),
+    (verdict.writes, facts(ping="NOPERM"), COULD_NOT_LOOK),
+    (storage.aof, facts(DRAGONFLY), NOT_APPLICABLE),
+    (storage.aof, facts({"aof_enabled": 1, "aof_last_write_status": "ok", "aof_delayed_fsync": 0}), COULD_NOT_LOOK),
+    (storage.aof, facts({"aof_enabled": 1, "aof_last_write_status": "ok", "aof_last_bgrewrite_status": "ok", "aof_delayed_fsync": 0},
+                        between=0.0), COULD_NOT_LOOK),
+    (storage.persistence, facts(), COULD_NOT_LOOK),
+    (storage.persistence, facts({"rdb_changes_since_last_save": 0}, config=None), COULD_NOT_LOOK),
+    (storage.replication, facts(COUNTED, between=0.0), COULD_NOT_LOOK),
+    (storage.replication, facts({"connected_slaves": 2, "slave0": "ip=192.0.2.2,port=1,state=online"}), COULD_NOT_LOOK),
+    (storage.replication, facts({"min_slaves_good_slaves": 1}, config=None), COULD_NOT_LOOK),
+    (speed.slow_log, facts(slow_ids=(1, 1), between=0.0), COULD_NOT_LOOK),
+    (speed.latency, facts(denied={"PING": "not_permitted: PING"}), COULD_NOT_LOOK),
+    (speed.latency_events, facts(latency=[], config={"latency-monitor-threshold": "0"}), NOT_APPLICABLE),
+    (speed.latency_events, facts(latency=[], config={}), NOT_APPLICABLE),
+    (speed.latency_events, facts(latency=[], config=None), COULD_NOT_LOOK),
+    (speed.host, facts(), NOT_APPLICABLE),
+    (speed.host, facts(denied={"host": "not_permitted: /proc"}), COULD_NOT_LOOK),
+    (speed.host, facts(host={"overcommit_memory": 1, "somaxconn": 4096}, config=None), COULD_NOT_LOOK),
+    (speed.host, facts(host={"overcommit_memory": None, "somaxconn": 4096}), COULD_NOT_LOOK),
+])
+def test_what_a_check_cannot_see_is_told_with_its_kind(check: Any, one: Facts, kind: str) -> None:
+    """Also where it sees the rest: part of the answer is missing."""
+    assert [item.kind for item in check(one, REQUEST).skipped] == [kind]
+
+
+def test_a_rate_of_hits_needs_two_samples() -> None:
+    given = {**{name: spec["default"] for name, spec in threshold_spec(THRESHOLDS).items()}, "misses_warning": "10"}
+    limits = limits_from(given, THRESHOLDS)
+    once = facts({"keyspace_hits": 1, "keyspace_misses": 1}, between=0.0)
+    assert [item.kind for item in speed.keys(once, Request(checks=(), limits=limits)).skipped] == [COULD_NOT_LOOK]
+    assert not speed.keys(once, REQUEST).skipped, "nobody asked"
