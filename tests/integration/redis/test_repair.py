@@ -57,8 +57,8 @@ def setting(server: RedisServer, name: str) -> str:
 
 def break_saving(server: RedisServer) -> None:
     """A directory stands where the dump should go: saving fails, and the server refuses writes."""
+    server.execute("CONFIG", "SET", "save", "3600 1")  # first: a server that listens may still have to load
     (server.data / "dump.rdb").mkdir()
-    server.execute("CONFIG", "SET", "save", "3600 1")
     server.execute("SET", "unsaved", "x")
     server.execute("BGSAVE")
     until(lambda: server.execute("INFO", "persistence")["rdb_last_bgsave_status"] == "err", what="the save to fail")
