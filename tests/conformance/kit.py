@@ -84,7 +84,15 @@ class Mitigating(Driver):
 
 
 class Health(Driver):
-    """A health module. The scene is healthy."""
+    """A health module. The scene is healthy.
+
+    Attributes:
+        awaited: what is waited for; None where the module's own default is.
+        writes: it writes something of its own to look, so that it sees nothing in check mode.
+    """
+
+    awaited: ClassVar[tuple[str, ...] | None] = None
+    writes: ClassVar[bool] = False
 
     def sicken(self) -> AbstractContextManager[Any]:
         """While something that is asked is wrong."""
@@ -105,6 +113,3 @@ class Health(Driver):
     def patient(self) -> Args:
         """Arguments that bound a look at a frozen target to a few seconds."""
         return {}
-
-    #: What is waited for in the healthy scene; None where the module's own default is.
-    awaited: ClassVar[tuple[str, ...] | None] = None

@@ -152,6 +152,7 @@ class RedisProbe(_Health):
     """Write, read and delete a key."""
 
     module = "redis_probe"
+    writes = True
 
 
 class RedisRestartCheck(OfRedis, Health):
