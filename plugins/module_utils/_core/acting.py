@@ -269,7 +269,7 @@ def _conclude(
     absent = {one.id: one for one in approved or () if one.id not in listed and subject.concerns(one)}
     return Done(
         actions=(*found, *(subject.answer(one) for one in absent.values())), acted=() if work.over else acted,
-        protected=(*sight.protected, *work.left), problem=work.over or failure(list(done.values())) or _blind(subject, work),
+        protected=(*sight.protected, *work.left), problem=work.over or failure(list(done.values())) or _blind(work),
         check_mode=check_mode,
     )
 
@@ -305,11 +305,11 @@ def failure(done: t.Sequence[Action]) -> t.Optional[IncidentError]:
     return ActionsFailed(f"{len(failed)} of {len(done)} actions did not work: {_named(failed)}.", hint=hint)
 
 
-def _blind(subject: Subject[t.Any], work: _Work[t.Any]) -> t.Optional[IncidentError]:
+def _blind(work: _Work[t.Any]) -> t.Optional[IncidentError]:
     if not work.unseen:
         return None
     return Blind(
-        f"{len(work.unseen)} {subject.noun} could not be looked at, and nothing was done to them: {_named(work.unseen)}.",
+        f"What could not be looked at was left alone: {_named(work.unseen)}.",
         hint="Correct what the look needs, then run again.",
     )
 

@@ -101,11 +101,6 @@ def outcomes(done: Ended) -> dict[str, str]:
     return {action["target"]["service"]: action["outcome"] for action in done.actions()}
 
 
-def why(done: Ended, service: str) -> str:
-    """Why it is not a better one."""
-    return next(str(action["detail"]["why"]) for action in done.actions() if action["target"]["service"] == service)
-
-
 def test_what_came_up_and_stayed_is_done_and_what_did_not_is_not(project: Project) -> None:
     known = ("plain", "checked", "sick", "loop")
     before = {name: project.started(name) for name in known}
@@ -139,8 +134,10 @@ def test_what_compose_run_has_left_is_none_of_the_service(project: Project) -> N
 def test_who_cannot_look_does_not_act(project: Project) -> None:
     before = project.started("plain")
     done = project.restart("plain", service_container_command=["no-such-runtime"])
-    assert (done.status, outcomes(done)) == (2, {"plain": "refused"}), done.output
-    assert "no-such-runtime is not installed" in why(done, "plain")
+    assert (done.status, outcomes(done)) == (2, {"plain": "unknown"}), done.output
+    (action,) = done.actions()
+    assert (action["detail"]["why"], action["touched"]) == ("cannot_look", False)
+    assert "no-such-runtime is not installed" in action["detail"]["error"]
     assert project.started("plain") == before
 
 
