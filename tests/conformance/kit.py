@@ -60,7 +60,13 @@ class Driver(ABC):
 
 
 class Mitigating(Driver):
-    """A mitigating module. The scene has at least two targets to act on, unless `over_the_limit` and `gone_meanwhile` are absent."""
+    """A mitigating module. The scene has at least two targets to act on, unless `over_the_limit` and `gone_meanwhile` are absent.
+
+    Attributes:
+        repeats: why it does the same again when it is asked again; empty where the second time nothing is needed.
+    """
+
+    repeats: ClassVar[str] = ""
 
     @abstractmethod
     def world(self) -> Any:

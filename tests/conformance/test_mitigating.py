@@ -63,6 +63,8 @@ def test_act_and_act_again(driver: Mitigating) -> None:
         done = driver.run(approved=planned)
         assert "failed" not in done and done["changed"] is True, done
         assert set(answers(done, planned).values()) <= CHANGED_OUTCOMES, done
+        if driver.repeats:
+            return
         before = driver.world()
         again = driver.run(approved=planned)
         assert "failed" not in again and again["changed"] is False, again
