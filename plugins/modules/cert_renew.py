@@ -221,7 +221,13 @@ import platform
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.renewal import due_thresholds, lineages_from, renewals
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.renewal import (
+    RENEW,
+    SETTLE,
+    due_thresholds,
+    lineages_from,
+    renewals,
+)
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.library import require_cryptography
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal.commands import find, run
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal.journal import Journal
@@ -292,7 +298,7 @@ def main() -> None:
             approved=read_approved(params["approved"]), check_mode=module.check_mode,
         )
 
-    leave(module, work)
+    leave(module, work, verbs=(RENEW, SETTLE))
 
 
 if __name__ == "__main__":

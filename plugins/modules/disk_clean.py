@@ -160,7 +160,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.acting impor
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._host.cleaning import Limits, clean_up
-from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.cleaning import OPERATIONS, Rule, check_rule
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.cleaning import OPERATIONS, VERBS, Rule, check_rule
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
 
@@ -191,7 +191,7 @@ def main() -> None:
         approved = read_approved(params["approved"])
         return clean_up(rules, protect=params["protect"], limits=limits, approved=approved, check_mode=module.check_mode)
 
-    leave(module, work)
+    leave(module, work, verbs=VERBS)
 
 
 if __name__ == "__main__":

@@ -166,6 +166,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend, targets_of
 from ansible_collections.oncall.incident.plugins.module_utils._bans.ban import Order, ban
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.banning import VERB
 from ansible_collections.oncall.incident.plugins.module_utils._bans.operators import named
 from ansible_collections.oncall.incident.plugins.module_utils._core.acting import APPROVED_SPEC, read_approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
@@ -211,7 +212,7 @@ def main() -> None:
         finally:
             backend.close()
 
-    leave(module, work)
+    leave(module, work, verbs=(VERB,))
 
 
 if __name__ == "__main__":

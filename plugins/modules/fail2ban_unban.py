@@ -212,7 +212,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend, targets_of
-from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.unbanning import COVERINGS, REPORT, Wish
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.unbanning import COVERINGS, REPORT, VERB, Wish
 from ansible_collections.oncall.incident.plugins.module_utils._bans.unban import Order, unban
 from ansible_collections.oncall.incident.plugins.module_utils._core.acting import APPROVED_SPEC, read_approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
@@ -259,7 +259,7 @@ def main() -> None:
         finally:
             backend.close()
 
-    leave(module, work)
+    leave(module, work, verbs=(VERB,))
 
 
 def wish_from(params: t.Mapping[str, t.Any]) -> Wish:

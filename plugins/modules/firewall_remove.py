@@ -118,7 +118,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.addresses im
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.filters import AUTO, read_filters
-from ansible_collections.oncall.incident.plugins.module_utils._firewall.rule_removal import Wish, remove_rules
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.rule_removal import VERB, Wish, remove_rules
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
@@ -147,7 +147,7 @@ def main() -> None:
             check_mode=module.check_mode,
         )
 
-    leave(module, work)
+    leave(module, work, verbs=(VERB,))
 
 
 if __name__ == "__main__":

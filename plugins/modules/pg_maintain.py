@@ -162,7 +162,7 @@ def main() -> None:
                 budget=budget, approved=read_approved(params["approved"]), check_mode=module.check_mode,
             )
 
-    leave(module, work)
+    leave(module, work, verbs=OPERATIONS)
 
 
 if __name__ == "__main__":

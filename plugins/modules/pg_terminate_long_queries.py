@@ -424,8 +424,9 @@ from ansible_collections.oncall.incident.plugins.module_utils._module.results im
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec, session_from, session_in
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.protection import BACKUP_TOOLS
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import GROUPS, VICTIMS, parse_ages, parse_rules
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.sessions import STRATEGIES
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.sessions import CANCEL, STRATEGIES, TERMINATE
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import require_psycopg
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.prepared import ROLLBACK_PREPARED
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.termination import Request, terminate_long_queries
 
 _NAMES = ("states", "databases", "users", "application_names", "client_addresses")
@@ -495,7 +496,7 @@ def main() -> None:
                 open_database=lambda session, name: session_in(session, module.params, database=name),
             )
 
-    leave(module, work)
+    leave(module, work, verbs=(CANCEL, TERMINATE, ROLLBACK_PREPARED))
 
 
 if __name__ == "__main__":

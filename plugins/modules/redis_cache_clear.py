@@ -210,7 +210,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.acting impor
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec
-from ansible_collections.oncall.incident.plugins.module_utils._redis.clearing import clear, request_from
+from ansible_collections.oncall.incident.plugins.module_utils._redis.clearing import CLEAR, FLUSH, clear, request_from
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.cache import CACHE_TYPES
 
 
@@ -244,7 +244,7 @@ def main() -> None:
         request = request_from(module.params)
         return clear(module.params, request, approved=read_approved(module.params["approved"]), check_mode=module.check_mode)
 
-    leave(module, work)
+    leave(module, work, verbs=(CLEAR, FLUSH))
 
 
 if __name__ == "__main__":

@@ -156,7 +156,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.acting impor
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec
-from ansible_collections.oncall.incident.plugins.module_utils._redis.killing import kill, request_from
+from ansible_collections.oncall.incident.plugins.module_utils._redis.killing import VERB, kill, request_from
 
 
 def main() -> None:
@@ -184,7 +184,7 @@ def main() -> None:
         request = request_from(module.params)
         return kill(module.params, request, approved=read_approved(module.params["approved"]), check_mode=module.check_mode)
 
-    leave(module, work)
+    leave(module, work, verbs=(VERB,))
 
 
 if __name__ == "__main__":

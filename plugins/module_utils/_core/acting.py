@@ -251,7 +251,7 @@ def act(subject: Subject[Target], *, approved: t.Optional[t.Sequence[Approved]],
             done = {} if check_mode or work.over or not work.chosen else _carry_out(subject, list(work.chosen.values()))
     except IncidentError as exc:
         # Nothing was begun: what is begun is answered below, whatever goes wrong.
-        _answer_all(exc, subject, approved)
+        answer_all(exc, [one for one in approved or () if subject.concerns(one)])
         raise
     return _conclude(subject, sight, work, done, approved=approved, check_mode=check_mode)
 
@@ -274,11 +274,15 @@ def _conclude(
     )
 
 
-def _answer_all(exc: IncidentError, subject: Subject[t.Any], approved: t.Optional[t.Sequence[Approved]]) -> None:
-    """Put an answer to each approved action into an error that came before anything was begun."""
+def answer_all(exc: IncidentError, approved: t.Sequence[Approved]) -> None:
+    """Put an answer to each approved action into an error that came before anything was begun; where it has none yet.
+
+    Args:
+        approved: the actions that are for this module to answer.
+    """
     outcome, code = (REFUSED, why.LOCKED) if isinstance(exc, Locked) else (FAILED, why.NOT_TRIED)
-    found = [answered(one, outcome, code, error=exc.message).as_dict() for one in approved or () if subject.concerns(one)]
-    if found:
+    found = [answered(one, outcome, code, error=exc.message).as_dict() for one in approved]
+    if found and "actions" not in exc.facts:
         exc.facts = {"contract": ACTIONS_CONTRACT, "actions": found, **exc.facts}
 
 

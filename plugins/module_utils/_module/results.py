@@ -8,11 +8,13 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ansible.module_utils.basic import missing_required_lib
 
-from .._core.errors import IncidentError
+from .._core.acting import answer_all, read_approved
+from .._core.errors import BadInput, IncidentError
 
 _HIDDEN = "********"
 
@@ -38,21 +40,32 @@ def require_library(
     )
 
 
-def leave(module: t.Any, work: t.Callable[[], tuple[t.Mapping[str, t.Any], t.Optional[IncidentError]]]) -> None:
+def leave(
+    module: t.Any, work: t.Callable[[], tuple[t.Mapping[str, t.Any], t.Optional[IncidentError]]], *, verbs: t.Collection[str] = (),
+) -> None:
     """Do a module's work and end the module with what came of it.
 
     Args:
+        verbs: of a mitigating module's actions: what is approved of them is answered also where it fails before it can begin.
         work: gives the result, and the problem that must fail the task although there is a result (None when there is none). An
             IncidentError that it raises fails the task without a result.
     """
     try:
         result, problem = work()
     except IncidentError as exc:
+        if verbs:
+            _answer(exc, module.params["approved"], verbs)
         fail_with(module, **exc.as_result())
     else:
         if problem is not None:
             fail_with(module, **{**result, **problem.as_result()})
         exit_with(module, **result)
+
+
+def _answer(exc: IncidentError, given: t.Optional[t.Sequence[t.Any]], verbs: t.Collection[str]) -> None:
+    with contextlib.suppress(BadInput):  # which is what fails the module then
+        approved = read_approved(given) or ()
+        answer_all(exc, [one for one in approved if not one.verb or one.verb in verbs])
 
 
 def exit_with(module: t.Any, **result: t.Any) -> None:

@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from tests.conformance.kit import Args, Driver, Health, Result
+from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
+
+from tests.conformance.kit import Args, Driver, Health, Mitigating, Result
 from tests.support.fail2ban import Fail2ban, fail2ban
+from tests.support.netns import Namespace, namespace
 
 NOBODY = 65534
 #: RFC 5737.
@@ -150,3 +154,104 @@ class FailedLogins(Health):
             yield
         finally:
             self.path = self.log
+
+
+class _Acting(OfFail2ban, Mitigating):
+    def world(self) -> Any:
+        return sorted(self.daemon.banned("sshd")), self.daemon.net.run("nft", "-s", "list", "ruleset")
+
+    def locked(self) -> AbstractContextManager[Any]:
+        return acting_alone("bans", by=str(self.daemon.directory))
+
+    def limits(self) -> Args:
+        return {"max_victims": 1}
+
+    def no_time(self) -> Args:
+        return {"timeout": "0.01ms"}
+
+
+class Fail2banBan(_Acting):
+    """Two who are to be kept out."""
+
+    module = "fail2ban_ban"
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self.daemon.client("unban", "--all", check=False)
+
+    def args(self) -> Args:
+        return {"jail": "sshd", "addresses": [FRIEND, OTHER], "never_ban": ["203.0.113.250"]}
+
+    def leave(self) -> None:
+        """Somebody else bans one of them."""
+        self.daemon.ban("sshd", OTHER)
+
+
+class Fail2banUnban(_Acting):
+    """Two who are to be let in."""
+
+    module = "fail2ban_unban"
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        self.daemon.ban("sshd", FRIEND, OTHER)
+        try:
+            yield
+        finally:
+            self.daemon.client("unban", "--all", check=False)
+
+    def args(self) -> Args:
+        return {"addresses": [FRIEND, OTHER], "observe": "0.3s"}
+
+    def leave(self) -> None:
+        self.daemon.client("set", "sshd", "unbanip", OTHER)
+
+
+class FirewallRemove(Mitigating):
+    """A rule against each of two addresses, made by hand."""
+
+    module = "firewall_remove"
+    absent: ClassVar = {"past_the_deadline": "it has no time limit of its own: each program that it runs has one"}
+
+    @classmethod
+    @contextmanager
+    def stage(cls) -> Iterator[Namespace]:
+        with namespace() as made:
+            yield made
+
+    def __init__(self, stage: Namespace) -> None:
+        super().__init__(stage)
+        self.net = stage
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        for address in (FRIEND, OTHER):
+            self.net.run("iptables", "-A", "INPUT", "-s", address, "-j", "DROP")
+        try:
+            yield
+        finally:
+            self.net.run("iptables", "-F")
+
+    def args(self) -> Args:
+        return {"addresses": [FRIEND, OTHER]}
+
+    def run(self, *, check: bool = False, **more: Any) -> Result:
+        return self.net.module(self.module, check=check, **{**self.args(), **more})
+
+    def world(self) -> Any:
+        return [line for line in self.net.run("iptables-save").splitlines() if line.startswith("-A")]
+
+    def limits(self) -> Args:
+        return {"max_rules": 1}
+
+    def leave(self) -> None:
+        self.net.run("iptables", "-D", "INPUT", "-s", OTHER, "-j", "DROP")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        with open(f"/run/netns/{self.net.name}", "rb") as other:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            yield

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any, ClassVar
 
-from tests.conformance.kit import Args, Health
+from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
+
+from tests.conformance.kit import Args, Health, Mitigating
 from tests.support import pki
 from tests.support.pki import DAY
 from tests.support.tls_servers import TlsServer, context_for
@@ -59,3 +62,48 @@ class CertExpiry(Health):
 
     def patient(self) -> Args:
         return {"timeout": "2s", "max_seconds": "5s"}
+
+
+class CertRenew(Mitigating):
+    """Two certificates that have expired, and a command that puts new ones there."""
+
+    module = "cert_renew"
+    absent: ClassVar = {"past_the_deadline": "its time limits end the command that renews; what was begun is put back and measured"}
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        issuer = pki.root().intermediate()
+        with tempfile.TemporaryDirectory() as made:
+            self.place = Path(made).resolve()
+            for name in ("www", "api"):
+                for kind, issued in (
+                    ("live", issuer.issue(f"{name}.example.org", ends=-DAY, lasts=90 * DAY)), ("new", issuer.issue(f"{name}.example.org")),
+                ):
+                    folder = self.place / kind / name
+                    folder.mkdir(parents=True)
+                    (folder / "fullchain.pem").write_bytes(pki.to_pem(*issued.chain))
+                    (folder / "privkey.pem").write_bytes(issued.key_pem)
+            yield
+
+    def args(self) -> Args:
+        live, new = self.place / "live", self.place / "new"
+        return {"backup_dir": str(self.place / "backups"), "lineages": [
+            {
+                "name": f"{name}.example.org", "names": [f"{name}.example.org"], "certificate": str(live / name / "fullchain.pem"),
+                "key": str(live / name / "privkey.pem"), "command": ["sh", "-c", f"cp {new / name}/*.pem {live / name}/"],
+            } for name in ("www", "api")
+        ]}
+
+    def world(self) -> Any:
+        return {str(path): path.read_bytes() for path in sorted((self.place / "live").rglob("*.pem"))}
+
+    def limits(self) -> Args:
+        return {"max_renewals": 1}
+
+    def leave(self) -> None:
+        """Somebody else renews one of them."""
+        for path in (self.place / "new" / "api").iterdir():
+            (self.place / "live" / "api" / path.name).write_bytes(path.read_bytes())
+
+    def locked(self) -> AbstractContextManager[Any]:
+        return acting_alone(f"certificates that are backed up in {self.place / 'backups'}")

@@ -11,7 +11,9 @@ import pytest
 
 pytest.importorskip("ansible")
 
-from ansible_collections.oncall.incident.plugins.module_utils._module.results import hide_secrets, without_secrets
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, CannotReach, Locked
+from ansible_collections.oncall.incident.plugins.module_utils._module.results import hide_secrets, leave, without_secrets
 
 
 @pytest.mark.parametrize(("value", "expected"), [
@@ -33,3 +35,45 @@ def test_secret_options_leave_the_invocation() -> None:
         "login_user": "x", "login_password": "********", "alternate_logins": [{"login_password": "********", "login_port": 1}],
         "connect_params": {"sslpassword": "********"}, "passphrases": "********",
     }
+
+
+class Module:
+    """What leave() needs of an AnsibleModule."""
+
+    def __init__(self, approved: Any) -> None:
+        self.params = {"approved": approved}
+        self.no_log_values: set[str] = set()
+        self.said: dict[str, Any] = {}
+
+    def fail_json(self, **result: Any) -> None:
+        self.said = result
+
+
+PLANNED = Action(verb="open", resource="shelf", identity={"jar": "a"}, target={}, reason="It is full.")
+OF_ANOTHER = Action(verb="drop", resource="table", identity={}, target={}, reason="It is old.")
+
+
+@pytest.mark.parametrize(("error", "expected"), [
+    (CannotReach("The shelf is too high."), ("failed", "not_tried")), (Locked("Another run opens jars."), ("refused", "locked")),
+])
+def test_what_was_approved_is_answered_also_where_the_module_fails_before_it_can_begin(error: Exception, expected: tuple[str, str]) -> None:
+    def work() -> Any:
+        raise error
+
+    module = Module([PLANNED.as_dict(), OF_ANOTHER.as_dict(), "by its id alone"])
+    leave(module, work, verbs=("open",))
+    assert [(one["id"], one["outcome"], one["detail"]["why"]) for one in module.said["actions"]] == [
+        (PLANNED.id, *expected), ("by its id alone", *expected),
+    ]
+    module = Module([PLANNED.as_dict()])
+    leave(module, work)
+    assert "actions" not in module.said, "a module that changes nothing answers for nothing"
+
+
+def test_an_approval_that_cannot_be_read_is_the_error_that_is_told() -> None:
+    def work() -> Any:
+        raise BadInput("approved action: no id")
+
+    module = Module([{"verb": "open"}])
+    leave(module, work, verbs=("open",))
+    assert module.said["error"] == "bad_input" and "actions" not in module.said
