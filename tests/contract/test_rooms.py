@@ -37,7 +37,7 @@ ARROWS = {
 #: Which subject's decisions use another's.
 DECISIONS = {"_bans": {"_firewall"}}
 #: Files of `_core` that one subject alone uses, and why they are there all the same.
-SINGLE = {"deadline": "a contract's clock: the engines of verdicts and actions take the place of the subjects' own with it"}
+SINGLE: dict[str, str] = {}
 #: Python's own ways out of the process: a decision takes none, nor does a contract.
 OUTSIDE = (
     "asyncio", "ftplib", "http", "multiprocessing", "os.system", "pathlib", "select", "shutil", "smtplib", "socket", "ssl", "subprocess",
