@@ -78,7 +78,7 @@ def look(params: t.Mapping[str, t.Any]) -> RestartLook:
         BadInput: an argument is not usable.
     """
     blind: list[Skipped] = []
-    why, silent, seen, before = "", False, Dependants(), now()
+    silent, seen, before = False, Dependants(), now()
     found: t.Optional[tuple[list[Place], Judged]] = None
     try:
         with session_from(params) as session:
@@ -89,8 +89,8 @@ def look(params: t.Mapping[str, t.Any]) -> RestartLook:
             seen, blind = _dependants(reader)
     except (CannotReach, Blind, StatementFailed) as exc:
         # Also a wrong password: whoever may not look cannot say that nobody is there.
-        why, silent = exc.message, exc.facts.get("error") in SILENT
-        blind = [Skipped(CHECK, why, exc.hint or "")]
+        silent = exc.facts.get("error") in SILENT
+        blind = [Skipped(CHECK, exc.message, exc.hint or "")]
         found = found or _judge_who_should(logins_from(params), error=exc)
     where, judged = found
     proof = configured_elsewhere(
