@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("ansible")
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
-from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, CannotReach, Locked
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, CannotReach, IncidentError, Locked
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import hide_secrets, leave, without_secrets
 
 
@@ -56,7 +56,7 @@ OF_ANOTHER = Action(verb="drop", resource="table", identity={}, target={}, reaso
 @pytest.mark.parametrize(("error", "expected"), [
     (CannotReach("The shelf is too high."), ("failed", "not_tried")), (Locked("Another run opens jars."), ("refused", "locked")),
 ])
-def test_what_was_approved_is_answered_also_where_the_module_fails_before_it_can_begin(error: Exception, expected: tuple[str, str]) -> None:
+def test_what_was_approved_is_answered_also_where_the_module_fails_before_it_can_begin(error: IncidentError, expected: tuple[str, str]) -> None:
     def work() -> Any:
         raise error
 
@@ -65,6 +65,7 @@ def test_what_was_approved_is_answered_also_where_the_module_fails_before_it_can
     assert [(one["id"], one["outcome"], one["detail"]["why"]) for one in module.said["actions"]] == [
         (PLANNED.id, *expected), ("by its id alone", *expected),
     ]
+    error.facts = {}
     module = Module([PLANNED.as_dict()])
     leave(module, work)
     assert "actions" not in module.said, "a module that changes nothing answers for nothing"
