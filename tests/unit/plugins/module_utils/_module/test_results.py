@@ -56,7 +56,7 @@ OF_ANOTHER = Action(verb="drop", resource="table", identity={}, target={}, reaso
 @pytest.mark.parametrize(("error", "expected"), [
     (CannotReach("The shelf is too high."), ("failed", "not_tried")), (Locked("Another run opens jars."), ("refused", "locked")),
 ])
-def test_what_was_approved_is_answered_also_where_the_module_fails_before_it_can_begin(error: IncidentError, expected: tuple[str, str]) -> None:
+def test_what_was_approved_is_answered_where_the_module_fails_before_it_can_begin(error: IncidentError, expected: tuple[str, str]) -> None:
     def work() -> Any:
         raise error
 
