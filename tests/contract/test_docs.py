@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
+
+from ansible_collections.oncall.incident.plugins.module_utils._core.why import SENTENCES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -49,6 +52,25 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
                 reached.add(target)
                 waiting.append(target)
     assert [page.name for page in PAGES if page not in reached] == []
+
+
+def test_the_reasons_of_actions_are_listed_as_they_are() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    table = text.partition("| `detail.why` | means |")[2].partition("\n## ")[0]
+    assert dict(re.findall(r"^\| `([a-z_]+)` \| (.+?) \|$", table, re.M)) == SENTENCES
+
+
+def test_a_reason_is_a_word_of_the_vocabulary() -> None:
+    strange = []
+    for path in sorted((ROOT / "plugins").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr != "with_outcome":
+                continue
+            strange += [
+                f"{path.relative_to(ROOT)}:{node.lineno}: {stated.value.value!r}" for stated in node.keywords
+                if stated.arg == "why" and isinstance(stated.value, ast.Constant) and stated.value.value not in SENTENCES
+            ]
+    assert strange == []
 
 
 def test_entry_points_are_called_entry_points() -> None:
