@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.oncall.incident.plugins.module_utils._core.acting import APPROVED_SPEC
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import default_rules
 from ansible_collections.oncall.incident.plugins.modules import fail2ban_ban, fail2ban_unban, pg_terminate_long_queries
@@ -71,7 +72,8 @@ def test_limits_of_letting_in_and_keeping_out() -> None:
         "observe": "3s",
     }
     assert {name: unban[name]["default"] for name in promised} == promised
-    assert not [name for name in ("confirm_all", "hold", "approved") if "default" in unban[name]]
+    assert not [name for name in ("confirm_all", "hold") if "default" in unban[name]]
+    assert "default" not in APPROVED_SPEC, "left out it is no restriction, and an empty one allows nothing"
     assert {name: ban[name]["default"] for name in ("max_victims", "allow_private", "never_ban", "verify")} == {
         "max_victims": 10, "allow_private": False, "never_ban": [], "verify": ["auto"],
     }
