@@ -164,7 +164,7 @@ def test_no_slot_left_and_no_application_known(exhausted: Exhausted) -> None:
 def test_a_restart_that_does_not_happen_is_a_failure(exhausted: Exhausted) -> None:
     assert exhausted.helpless.status == 2
     assert exhausted.helpless.outcomes("app3") == ["failed"]
-    assert "restart_service: outcome failed" in exhausted.helpless.output
+    assert "1 of 1 actions did not work: restart_service" in exhausted.helpless.said
 
 
 def test_a_restart_that_was_not_approved(exhausted: Exhausted) -> None:
@@ -245,7 +245,7 @@ def test_the_pool_is_raised_and_the_old_size_kept(healthy: Healthy) -> None:
 def test_a_pool_that_does_not_fit_is_refused(healthy: Healthy) -> None:
     assert healthy.refused.outcomes("app1") + healthy.refused.outcomes("app2") == ["refused", "refused"]
     (first,) = (event["action"] for event in healthy.refused.events("action") if event["host"] == "app1")
-    assert "want 40 connections, the server gives 37" in first["detail"]["why"]
+    assert "want 40 connections, the server gives 37" in first["detail"]["error"]
     assert healthy.unfit == "POOL=5\n"
 
 

@@ -203,7 +203,7 @@ def test_a_frozen_server_is_restarted_only_when_the_loss_is_accepted(site: Redis
     refused = site.recover("--tags", "mitigate,verify", **urls, **LOST)
     assert refused.status == 2
     assert verbs(refused) == [("restart_cache", "refused")]
-    assert "does not answer" in refused.actions()[0]["detail"]["why"]
+    assert "does not answer" in refused.actions()[0]["detail"]["error"]
     assert site.restarts == 0
     assert "Not recovered" in refused.output
 
@@ -255,7 +255,7 @@ def test_a_service_that_is_not_the_server_is_never_restarted(site: RedisSite) ->
         for state, action in actions.items():
             assert (action["verb"], action["outcome"]) == ("restart_cache", "refused"), (state, done.output)
             said = "only with redis_via=host (here: controller)" if state == "elsewhere" else f"the unit's process is {other.pid}"
-            assert said in action["detail"]["why"], state
+            assert said in action["detail"]["error"], state
         assert site.restarts == 0
         assert other.execute("PING")
 
@@ -268,7 +268,7 @@ def test_a_server_of_compose_is_restarted_when_its_container_is_the_service(site
     }
     other = site.recover("--tags", "mitigate", redis_container_name="shop-postgres", **wanted)
     assert verbs(other) == [("restart_cache", "refused")], other.output
-    assert "redis_container_name is the service's only container" in other.actions()[0]["detail"]["why"]
+    assert "redis_container_name is the service's only container" in other.actions()[0]["detail"]["error"]
     assert site.restarts == 0
     (site.services / "one_off").write_text("what `docker compose run` has left is no second container of the service")
     done = site.recover("--tags", "mitigate", redis_container_name="shop-redis", **wanted)
@@ -279,7 +279,7 @@ def test_no_restart_where_replicas_would_copy_an_empty_server(site: RedisSite) -
     with start_replica(site.cache) as replica:
         done = site.recover("--tags", "mitigate", redis_restart="always")
         assert verbs(done) == [("restart_cache", "refused")]
-        assert "persistence is off and 1 replicas are attached" in done.actions()[0]["detail"]["why"]
+        assert "persistence is off and 1 replicas are attached" in done.actions()[0]["detail"]["error"]
         assert (site.restarts, count(replica, "*")) == (0, 20)
 
 
@@ -328,8 +328,8 @@ def test_the_disk_is_freed_and_the_save_works_again(full_disk: RedisSite) -> Non
     nothing = make_plan(run="another", now=time.time(), actions={}).as_dict()
     unsaved = site.recover("--tags", "mitigate", redis_restart="always", incident_approved_plan=nothing)
     assert sorted(verbs(unsaved)) == [("restart_cache", "refused"), ("save", "refused")]
-    why = {action["verb"]: action["detail"]["why"] for action in unsaved.actions()}
-    assert "changes are unsaved and the last save failed" in why["restart_cache"]
+    said = {action["verb"]: action["detail"].get("error", "") for action in unsaved.actions()}
+    assert "changes are unsaved and the last save failed" in said["restart_cache"]
     assert site.restarts == 0
 
     freeing = {"redis_free_disk_command": ["rm", f"{inside}/other.log"]}

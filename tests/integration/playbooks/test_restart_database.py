@@ -201,11 +201,11 @@ def test_another_unit_is_never_restarted(story: Story) -> None:
     """Whatever is accepted: the unit's process is another one, or the unit only groups others, as Debian's postgresql.service does."""
     another = restart(story.refused, "another")
     assert another["outcome"] == "refused", story.refused.output
-    assert f"the server's process is {story.pids_before['another']}, the unit's process is {os.getpid()}" in another["detail"]["why"]
+    assert f"the server's process is {story.pids_before['another']}, the unit's process is {os.getpid()}" in another["detail"]["error"]
 
     umbrella = restart(story.checked, "umbrella")
     assert umbrella["outcome"] == "refused", story.checked.output
-    assert f"groups postgresql@13-old.service, {UNIT}.service: name one of those" in umbrella["detail"]["why"]
+    assert f"groups postgresql@13-old.service, {UNIT}.service: name one of those" in umbrella["detail"]["error"]
     assert story.changed_before["another"] == story.changed_before["umbrella"] == []
     assert story.alive_before["another"]
 
@@ -216,14 +216,14 @@ def test_where_it_cannot_be_shown_the_local_unit_is_left_alone(host: str, story:
     for ended in (story.checked, story.refused):
         said = restart(ended, host)
         assert said["outcome"] == "refused", ended.output
-        assert "only with postgres_via=host (here: " in said["detail"]["why"]
+        assert "only with postgres_via=host (here: " in said["detail"]["error"]
     assert story.changed_before[host] == [], "nobody even asked about the unit here"
 
 
 def test_not_while_somebody_depends_on_it(story: Story) -> None:
     refused = restart(story.refused, "depended")
     assert refused["outcome"] == "refused", story.refused.output
-    assert refused["detail"]["why"] == "a backup runs; a replica or another receiver of WAL is attached"
+    assert refused["detail"]["error"] == "a backup runs; a replica or another receiver of WAL is attached"
     assert story.changed_before["depended"] == []
     assert restart(story.done, "depended")["outcome"] == "done", story.done.output
     assert story.pids_after["depended"] != story.pids_before["depended"]
@@ -244,7 +244,7 @@ def test_who_approved_a_start_has_not_approved_a_restart(story: Story) -> None:
     """The server runs by now, as when somebody had started it between the plan and the run."""
     again = restart(story.again, "stopped")
     assert again["outcome"] == "refused", story.again.output
-    assert "approved" in again["detail"]["why"]
+    assert again["detail"]["why"] == "not_approved"
     assert story.databases["stopped"].changes == [f"start {UNIT}"]
     assert story.databases["stopped"].server.pid == story.pids_after["stopped"]
 
@@ -254,7 +254,7 @@ def test_who_is_half_alive_is_not_started(story: Story) -> None:
     said = restart(story.refused, "half_alive")
     assert story.refused.status == 2 and "half_alive" in story.refused.failed, story.refused.output
     assert said["outcome"] == "refused"
-    assert "nobody listens where it should be" in said["detail"]["why"]
+    assert "nobody listens where it should be" in said["detail"]["error"]
     assert "was not done" in story.refused.output
     assert story.changed_before["half_alive"] == []
 
@@ -263,7 +263,7 @@ def test_a_frozen_server_is_not_restarted(story: Story) -> None:
     said = restart(story.refused, "frozen")
     assert story.refused.status == 2 and "frozen" in story.refused.failed, story.refused.output
     assert said["outcome"] == "refused"
-    assert said["detail"]["why"] == (
+    assert said["detail"]["error"] == (
         "whether a backup runs cannot be seen; whether a replica is attached cannot be seen; "
         "whether a commit waits for its synchronous standby cannot be seen"
     )
