@@ -241,7 +241,7 @@ def test_full_copies_that_begin_again_and_again(server: RedisServer) -> None:
 
     def write() -> None:
         with server.client() as client:
-            while not over.wait(0.02):
+            while not over.wait(0.1):
                 client.set("written", "x" * 200_000)
 
     thread = threading.Thread(target=write, daemon=True)
@@ -256,3 +256,20 @@ def test_full_copies_that_begin_again_and_again(server: RedisServer) -> None:
     finally:
         over.set()
         thread.join(20)
+
+
+def test_a_first_full_copy_is_no_loop(server: RedisServer) -> None:
+    for name, value in {"repl-diskless-sync": "yes", "repl-diskless-sync-delay": "0", "rdb-key-save-delay": "200"}.items():
+        server.execute("CONFIG", "SET", name, value)
+    server.execute("DEBUG", "POPULATE", "20000", "key", "100")
+    seen = set()
+    with start_replica(server, linked=False) as replica:
+
+        def linked() -> bool:
+            for one in (look(replica, checks=["replication"], sample_seconds="500ms"), look(server, checks=["replication"])):
+                assert one["recovery"] in ("", "replica_orphan"), one
+                seen.update(finding["observed"] for finding in one["findings"] if finding["subject"] == "link")
+            return "up" in seen
+
+        until(linked, what="the copy", seconds=90)
+    assert "syncing" in seen and "copy_broke_off" not in seen

@@ -27,8 +27,8 @@ from .verdict import not_read
 
 #: So many full copies between two samples are a loop.
 _LOOP = 2
-#: Bytes beside the copy itself.
-_HANDSHAKE = 65536
+#: Bytes that come beside the copy itself: the lines about it.
+_HANDSHAKE = 1024
 _LOOPS = (
     "In a loop of full copies look at the primary's log, and raise there client-output-buffer-limit for replicas, repl-backlog-size and "
     "repl-timeout: a copy that takes longer than they allow is thrown away and begun again."
