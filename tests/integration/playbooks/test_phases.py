@@ -242,7 +242,7 @@ def test_who_was_signalled_before_in_this_run_counts_against_the_limit(site: Sit
     site.hosts["db"]["db1"]["incident_actions"] = [before]
     done = site.play("--tags", "mitigate", "-e", "postgres_max_victims=1")
     assert (done.status, sick.untouched) == (2, True), done.output
-    assert "1 spent already" in done.said
+    assert "1 used already" in done.said
 
 
 def test_an_unreachable_host_is_not_called_recovered(site: Site) -> None:
