@@ -126,9 +126,8 @@ def test_the_doc_fragment_says_what_the_spec_says() -> None:
 def test_the_module_documents_what_its_spec_says() -> None:
     yaml = pytest.importorskip("yaml")
     pytest.importorskip("ansible")
-    from ansible_collections.oncall.incident.plugins.modules import pg_terminate_long_queries as module
-
     from ansible_collections.oncall.incident.plugins.doc_fragments.approved import ModuleDocFragment
+    from ansible_collections.oncall.incident.plugins.modules import pg_terminate_long_queries as module
 
     own = {name: spec for name, spec in module.argument_spec().items() if name not in connection_spec()}
     texts = (module.DOCUMENTATION, ModuleDocFragment.DOCUMENTATION)
