@@ -13,7 +13,7 @@ author:
   - The oncall.incident contributors (@oncall-incident)
 description:
   - Running backups and attached replicas are obstacles to a restart, and so is a unit that is not shown to be this server. What cannot be
-    seen counts as an obstacle, so the status is C(unknown) then. RV(skipped_checks) says what to grant.
+    seen counts as there. The status is then C(unknown), and RV(skipped_checks) says what to grant.
   - A commit that waits for its synchronous standby is an obstacle that nothing accepts, since a restart leaves a commit that no standby
     has. Where it cannot be seen because the server answers nobody, O(despite_backup) and O(despite_replica) together accept it.
   - The unit is the server when its main process is the one that listens on this host where the login leads to. That takes a module that
