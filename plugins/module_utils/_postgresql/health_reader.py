@@ -18,11 +18,11 @@ from . import activity, health_queries
 from .connection import Session
 from .decisions.backends import Backend, PreparedTransaction
 from .decisions.blocking import waits_of
-from .decisions.protection import BACKUP_TOOLS, SYNCHRONOUS_COMMIT, Policy, auxiliary, protections
+from .decisions.protection import BACKUP_TOOLS, SYNCHRONOUS_COMMIT, UNTOLD, Policy, auxiliary, protections
 from .health_probe import Prober
 
 #: Protections that only say whom we would not signal; such a session harms like any other, so it is judged like any other.
-_STILL_JUDGED = ("superuser", "not_permitted", "not_readable", "member_of:", SYNCHRONOUS_COMMIT)
+_STILL_JUDGED = ("superuser", "not_permitted", "not_readable", "member_of:", SYNCHRONOUS_COMMIT, UNTOLD)
 
 
 @dataclasses.dataclass(frozen=True)
