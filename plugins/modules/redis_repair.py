@@ -159,7 +159,7 @@ def main() -> None:
         subject = repair_from(params, timeout=parse_duration(params["timeout"], name="timeout"))
         return repair(subject, approved=read_approved(params["approved"]), check_mode=module.check_mode)
 
-    leave(module, work, verbs=OPERATIONS)
+    leave(module, work, verbs=(params["operation"],))
 
 
 if __name__ == "__main__":

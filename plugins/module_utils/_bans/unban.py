@@ -96,6 +96,7 @@ class _Bans(Subject[_Target]):
         self.jails: list[str] = []
         self.all_jails: list[str] = []
         self.before: list[Ban] = []
+        self.recidive: dict[str, bool] = {}
         self.selection = Selection()
         self.filters: Filters | None = None
         self.stored: dict[tuple[str, str], Stored] = {}
@@ -114,6 +115,9 @@ class _Bans(Subject[_Target]):
         self.all_jails = self.backend.jails()
         self.jails = unbanning.known_jails(self.order.jails, self.all_jails)
         self.before = self.after = self.backend.bans(self.all_jails)
+        # Asked now: after acting the daemon may not answer any more, and what was done must be told all the same.
+        known = {*self.all_jails, *self.jails, *(ban.jail for ban in self.before)}
+        self.recidive = {name: self.backend.is_recidive(name) for name in known}
         self.selection = unbanning.select(self.wish, [ban for ban in self.before if ban.jail in self.jails])
         if self.order.verify:
             self.filters = self._read_filters()
@@ -393,7 +397,7 @@ class _Bans(Subject[_Target]):
         known = self.stored.get((ban.jail, ban.entry), Stored())
         return {
             "jail": ban.jail, "address": ban.entry, "banned_at": iso(ban.banned_at), "seconds": ban.seconds, "ends_at": iso(ban.ends_at),
-            "permanent": ban.permanent, "matched_by": matched_by, "recidive": self.backend.is_recidive(ban.jail),
+            "permanent": ban.permanent, "matched_by": matched_by, "recidive": self.recidive.get(ban.jail, False),
             "count": known.count, "failures": known.failures,
             "lines": list(known.lines or self.lines.get((ban.jail, ban.entry), ())), **({"id": ban.id} if ban.id else {}),
         }
@@ -425,7 +429,7 @@ class _Bans(Subject[_Target]):
 
     def _jail(self, name: str) -> dict[str, t.Any]:
         return {
-            "name": name, "recidive": self.backend.is_recidive(name), "banned_before": sum(ban.jail == name for ban in self.before),
+            "name": name, "recidive": self.recidive[name], "banned_before": sum(ban.jail == name for ban in self.before),
             "banned_after": sum(ban.jail == name for ban in self.after),
         }
 

@@ -26,6 +26,7 @@ from . import why
 from .actions import (
     ACTIONS_CONTRACT,
     FAILED,
+    MOVED_ON,
     NOT_NEEDED,
     OUTCOMES,
     PLANNED,
@@ -43,6 +44,8 @@ from .limits import Limit
 Target = t.TypeVar("Target")
 #: The argument spec of a module's `approved`.
 APPROVED_SPEC: dict[str, t.Any] = {"type": "list", "elements": "raw"}
+#: What this process has carried out, for whoever must tell of it where telling fails.
+CARRIED_OUT: list[Done[t.Any]] = []
 #: So many failures are named in a message.
 _NAMED = 5
 
@@ -251,9 +254,13 @@ def act(subject: Subject[Target], *, approved: t.Optional[t.Sequence[Approved]],
             done = {} if check_mode or work.over or not work.chosen else _carry_out(subject, list(work.chosen.values()))
     except IncidentError as exc:
         # Nothing was begun: what is begun is answered below, whatever goes wrong.
-        answer_all(exc, [one for one in approved or () if subject.concerns(one)])
+        if approved is not None:
+            answer_all(exc, [one for one in approved if subject.concerns(one)])
         raise
-    return _conclude(subject, sight, work, done, approved=approved, check_mode=check_mode)
+    found = _conclude(subject, sight, work, done, approved=approved, check_mode=check_mode)
+    if done:
+        CARRIED_OUT.append(found)
+    return found
 
 
 def _conclude(
@@ -268,10 +275,17 @@ def _conclude(
     listed = {key for candidate in sight.candidates for key in candidate.ids} | {action.id for action in found}
     absent = {one.id: one for one in approved or () if one.id not in listed and subject.concerns(one)}
     return Done(
-        actions=(*found, *(subject.answer(one) for one in absent.values())), acted=() if work.over else acted,
+        actions=(*found, *(_absent(subject, one) for one in absent.values())), acted=() if work.over else acted,
         protected=(*sight.protected, *work.left), problem=work.over or failure(list(done.values())) or _blind(work),
         check_mode=check_mode,
     )
+
+
+def _absent(subject: Subject[t.Any], one: Approved) -> Action:
+    """The answer to an approved action that is no candidate. Of an id alone nobody can say whose it is, so not that it is gone."""
+    if one.verb:
+        return subject.answer(one)
+    return answered(one, MOVED_ON, why.NO_LONGER_MATCHES, error="Only its id is known, and nothing here has it now")
 
 
 def answer_all(exc: IncidentError, approved: t.Sequence[Approved]) -> None:
@@ -282,8 +296,7 @@ def answer_all(exc: IncidentError, approved: t.Sequence[Approved]) -> None:
     """
     outcome, code = (REFUSED, why.LOCKED) if isinstance(exc, Locked) else (FAILED, why.NOT_TRIED)
     found = [answered(one, outcome, code, error=exc.message).as_dict() for one in approved]
-    if found and "actions" not in exc.facts:
-        exc.facts = {"contract": ACTIONS_CONTRACT, "actions": found, **exc.facts}
+    exc.facts = {"contract": ACTIONS_CONTRACT, "actions": found, **exc.facts}
 
 
 def allows_nothing(approved: t.Optional[t.Sequence[Approved]]) -> bool:
@@ -354,7 +367,7 @@ def _decide(subject: Subject[Target], sight: Sight[Target], approved: t.Optional
             settled[place] = candidate.action.with_outcome(REFUSED, why=why.NOT_APPROVED)
         else:
             chosen[place] = covered
-    over = next((limit for limit in sight.limits if _used(limit, chosen.values()) > limit.most), None)
+    over = next((limit for limit in sight.limits if chosen and _used(limit, chosen.values()) > limit.most), None)
     problem = None
     if over is not None:
         first = next(iter(chosen.values()))

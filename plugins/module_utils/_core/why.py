@@ -54,7 +54,7 @@ SENTENCES = {
     GONE_ALREADY: "The target was gone before anything was done.",
     NO_LONGER_MATCHES: "The target is there, and what it was judged by is no longer true.",
     IDENTITY_CHANGED: "Somebody else has the target's place now.",
-    RESTARTED: "The server was restarted since: it has none of the targets of before.",
+    RESTARTED: "This is another start of the server, or another server, than the one that was approved.",
     NOT_PERMITTED: "The target system does not permit it.",
     TARGET_REFUSED: "The target system refused it.",
     NOT_MEASURED: "It was done, and the measurement does not show it.",

@@ -13,7 +13,7 @@ import typing as t
 
 from ansible.module_utils.basic import missing_required_lib
 
-from .._core.acting import answer_all, read_approved
+from .._core.acting import CARRIED_OUT, answer_all, read_approved
 from .._core.errors import BadInput, IncidentError
 
 _HIDDEN = "********"
@@ -46,16 +46,25 @@ def leave(
     """Do a module's work and end the module with what came of it.
 
     Args:
-        verbs: of a mitigating module's actions: what is approved of them is answered also where it fails before it can begin.
+        verbs: of a mitigating module's actions: what is approved of them is answered also where it fails before it can begin, and what
+            was carried out is told also where it fails afterwards.
         work: gives the result, and the problem that must fail the task although there is a result (None when there is none). An
             IncidentError that it raises fails the task without a result.
     """
+    CARRIED_OUT.clear()
     try:
         result, problem = work()
     except IncidentError as exc:
         if verbs:
             _answer(exc, module.params["approved"], verbs)
         fail_with(module, **exc.as_result())
+    except Exception as exc:
+        if not CARRIED_OUT:
+            raise
+        # A fault of ours after something was done: what was done is told all the same.
+        fault = IncidentError(f"{type(exc).__name__}: {exc}")
+        _answer(fault, None, verbs)
+        fail_with(module, **fault.as_result())
     else:
         if problem is not None:
             fail_with(module, **{**result, **problem.as_result()})
@@ -63,6 +72,10 @@ def leave(
 
 
 def _answer(exc: IncidentError, given: t.Optional[t.Sequence[t.Any]], verbs: t.Collection[str]) -> None:
+    if CARRIED_OUT:
+        exc.facts = {**exc.facts, **CARRIED_OUT[-1].as_result(limits={})}
+    if given is None or "actions" in exc.facts:
+        return
     with contextlib.suppress(BadInput):  # which is what fails the module then
         approved = read_approved(given) or ()
         answer_all(exc, [one for one in approved if not one.verb or one.verb in verbs])

@@ -38,8 +38,8 @@ class OnServer(Subject[Target]):
         return acting_alone(self.session)
 
     def concerns(self, one: Approved) -> bool:
-        # The resource is another one after a restart, the instance is not.
-        return not one.verb or (one.verb in self.verbs and (not self.resource or one.resource.startswith(f"{self.session.instance}:")))
+        # Also of another server: after a failover the login leads elsewhere, and nobody else would answer.
+        return not one.verb or one.verb in self.verbs
 
     def answer(self, one: Approved) -> Action:
         """Of an id alone: what it was for is not known, only that nothing has it now."""

@@ -230,7 +230,7 @@ def _session_since(one: Approved, seen: Seen, request: Request, *, resource: str
     pid, start, clock = (str(one.identity.get(key, "")) for key in ("pid", "backend_start", "clock"))
     now = next((backend for backend in seen.backends if str(backend.pid) == pid), None)
     if one.resource != resource:
-        return answered(one, actions.NOT_NEEDED, why.RESTARTED)
+        return answered(one, actions.MOVED_ON, why.RESTARTED)
     if now is None:
         return answered(one, actions.NOT_NEEDED, why.GONE_ALREADY)
     if now.backend_start != start:

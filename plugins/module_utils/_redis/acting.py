@@ -42,7 +42,6 @@ class OnServer(Subject[Target]):
     """
 
     #: What an approved action is answered with whose server is not this start of it.
-    of_another_start: t.ClassVar[str] = MOVED_ON
 
     def __init__(self, params: t.Mapping[str, t.Any]) -> None:
         self.way = way_from(params)
@@ -98,7 +97,7 @@ class OnServer(Subject[Target]):
         if not one.verb or one.resource == self.resource:
             return self.answer_here(dataclasses.replace(one, verb=one.verb or self.verbs[0], resource=self.resource))
         return answered(
-            one, self.of_another_start, why.RESTARTED,
+            one, MOVED_ON, why.RESTARTED,
             error=f"It was approved for another start of the server, or for another server: this one is {self.resource}",
         )
 

@@ -103,7 +103,6 @@ class Clients(OnServer[RedisClient]):
 
     verbs = (VERB,)
     noun, done = "clients", "ended"
-    of_another_start = NOT_NEEDED  # no client outlives its server
 
     def __init__(self, params: t.Mapping[str, t.Any], request: Request, approved: t.Optional[t.Sequence[Approved]]) -> None:
         super().__init__(params)

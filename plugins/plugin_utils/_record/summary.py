@@ -43,6 +43,7 @@ class Summary:
         skipped_checks: the last word on every check that could not run.
         unmet: the verdicts of the last execution that are not good: host, phase, task, asked, checks, healthy, seq, ts.
         judged: hosts with a verdict of the last execution in which something was asked, by phase.
+        looked_at: the hosts on which investigate looked at something.
         places: where investigate looked and as whom: place, host, phase, seq, ts; each once.
         actions: one per host and id, the last outcome that was no longer planned.
         protected: who was spared.
@@ -76,6 +77,7 @@ class Summary:
     skipped_checks: list[Seen[Skipped]] = dataclasses.field(default_factory=list)
     unmet: list[Dict] = dataclasses.field(default_factory=list)
     judged: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    looked_at: list[str] = dataclasses.field(default_factory=list)
     places: list[Dict] = dataclasses.field(default_factory=list)
     actions: list[Seen[Action]] = dataclasses.field(default_factory=list)
     protected: list[Seen[Spared]] = dataclasses.field(default_factory=list)
@@ -122,6 +124,8 @@ class Fold:
         self._protected: dict[tuple[str, str], Seen[Spared]] = {}
         self._skipped: dict[tuple[str, str], Seen[Skipped]] = {}
         self._judged: dict[str, dict[str, None]] = {}
+        self._unmet: dict[tuple[str, ...], Dict] = {}
+        self._looked_at: dict[str, None] = {}
         self._places: dict[tuple[str, str], Dict] = {}
         self._intents: dict[tuple[int, str, str], Dict] = {}
         self._hosts: dict[str, None] = {}
@@ -160,6 +164,8 @@ class Fold:
         result.actions = list(self._actions.values())
         result.protected = list(self._protected.values())
         result.skipped_checks = list(self._skipped.values())
+        result.unmet = list(self._unmet.values())
+        result.looked_at = list(self._looked_at)
         result.judged = {phase: list(hosts) for phase, hosts in self._judged.items()}
         result.places = list(self._places.values())
         result.hosts = list(self._hosts)
@@ -193,7 +199,7 @@ class Fold:
         self._phase = None
         self._check_mode = bool(event.get("check_mode"))
         if event.get("kind") != "wrapper":  # another execution looks anew
-            self._summary.unmet, self._judged = [], {}
+            self._unmet, self._judged = {}, {}
         self._summary.executions.append({
             **_body(event), "segment": event.get("segment"), "started": event.get("ts"), "ended": None, "ended_how": None,
         })
@@ -258,18 +264,26 @@ class Fold:
             return
         phase = str(event.get("phase") or "")
         self._judged.setdefault(phase, {})[str(event.get("host") or "")] = None
+        # The last word of a task counts: it may look again until it is content.
+        key = tuple(str(event.get(name) or "") for name in ("host", "phase", "task"))
+        self._unmet.pop(key, None)
         if verdict.get("healthy") is not True or verdict.get("held") is False:
-            self._append_limited(self._summary.unmet, {**_select(event, "host", "phase", "task", "seq", "ts"), **verdict})
+            self._keep_limited(self._unmet, key, {**_select(event, "host", "phase", "task", "seq", "ts"), **verdict})
 
     def _place(self, event: Dict) -> None:
         place = _select(event, "place", "host", "phase", "seq", "ts")
+        if place.get("phase") == "investigate":
+            self._looked_at[str(place["host"])] = None
         if (key := (str(place["host"]), str(place["place"]))) not in self._places:
             self._keep_limited(self._places, key, place)
 
     def _action(self, event: Dict) -> None:
         seen = self._seen(event, told.action(event.get("action")))
         key = (seen.host, seen.what.id)
-        if seen.what.outcome != PLANNED or key not in self._actions:
+        known = self._actions.get(key)
+        # Another call that has the same approval may answer too, that the target is gone: what was done stays done.
+        overruled = known is not None and known.what.was_touched is True and seen.what.was_touched is False
+        if known is None or (seen.what.outcome != PLANNED and not overruled):
             self._keep_limited(self._actions, key, seen)
         self._timeline(event)
 

@@ -108,8 +108,8 @@ def troubled(summary: Summary) -> set[str]:
 
 
 def measured(summary: Summary) -> set[str]:
-    """Hosts on which verify gave a verdict."""
-    return {seen.host for seen in summary.after.values()}
+    """Hosts on which verify gave a verdict. Of a large fleet not every finding is kept, and every host is."""
+    return {seen.host for seen in summary.after.values()} | set(summary.judged.get(VERIFY, ()))
 
 
 def not_captured(summary: Summary) -> list[Mapping[str, Any]]:
@@ -120,13 +120,8 @@ def not_captured(summary: Summary) -> list[Mapping[str, Any]]:
 def not_measured(summary: Summary) -> list[str]:
     """Hosts of which nobody knows how they are: not reached at all, or in trouble and never verified."""
     unreached = {str(entry["host"]) for entry in summary.unreachable}
-    examined = looked_at(summary) if VERIFY in summary.judged else set()
+    examined = set(summary.looked_at) if VERIFY in summary.judged else set()
     return sorted((unreached | examined | (troubled(summary) - helped(summary))) - measured(summary))
-
-
-def looked_at(summary: Summary) -> set[str]:
-    """Hosts on which investigate looked at something, as far as the record tells."""
-    return {str(place["host"]) for place in summary.places if place.get("phase") == INVESTIGATE}
 
 
 def unmet(summary: Summary, phase: str) -> list[str]:
@@ -143,7 +138,7 @@ def unmet(summary: Summary, phase: str) -> list[str]:
 
 def silent(summary: Summary, phase: str) -> list[str]:
     """Hosts that were looked at and of which the phase gave no verdict; none where the record does not tell verdicts."""
-    return sorted(looked_at(summary) - set(summary.judged[phase])) if phase in summary.judged else []
+    return sorted(set(summary.looked_at) - set(summary.judged[phase])) if phase in summary.judged else []
 
 
 def helped(summary: Summary) -> set[str]:

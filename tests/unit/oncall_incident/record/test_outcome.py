@@ -361,6 +361,43 @@ def test_recovered_needs_a_good_verdict_of_every_host_that_was_looked_at(
     assert (found.status, list(found.not_measured)) == (status, not_measured), found
 
 
+def test_of_a_large_fleet_every_host_that_was_judged_counts(tmp_path: Path) -> None:
+    """More findings than are kept."""
+    story = Story(tmp_path)
+    hosts = [f"db{number}" for number in range(90)]
+    with story.segment(check_mode=False):
+        for host in hosts:
+            story.place(host)
+            for number in range(14):
+                story.finding("verify", host, "ok", check=f"check_{number}")
+            story.verdict("verify", host, healthy=True)
+        story.stats(**dict.fromkeys(hosts, 0))
+    found = outcome.after_acting(summarise(story.run_dir))
+    assert found.status == Exit.RECOVERED and "90 hosts measured healthy" in found.sentence, found
+
+
+def test_the_last_word_of_a_task_counts(tmp_path: Path) -> None:
+    def looks_again(story: Story) -> None:
+        story.place("db1")
+        story.finding("investigate", "db1", "ok")
+        story.verdict("investigate", "db1", healthy=None)
+        story.verdict("investigate", "db1", healthy=True)
+
+    assert planning(looks_again, tmp_path).status == Exit.NOTHING_TO_DO
+
+
+def test_what_was_done_stays_done_whatever_another_call_answers(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    looked(story)
+    with story.segment(check_mode=False):
+        story.action("db1", "gone")
+        story.action("db1", "not_needed")
+        story.finding("verify", "db1", "ok", observed=12)
+        story.stats(db1=0)
+    found = outcome.after_acting(summarise(story.run_dir))
+    assert found.sentence.startswith("1 action done"), found
+
+
 def test_a_failure_says_what_failed(tmp_path: Path) -> None:
     story = Story(tmp_path)
     over_the_limit(story)

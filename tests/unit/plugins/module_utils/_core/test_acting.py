@@ -150,7 +150,7 @@ def test_who_is_gone_meanwhile_gets_an_answer_with_all_that_was_known() -> None:
     other = Approved(id="drop|table|x=1", verb="drop", resource="table")
     done = act(shelf, approved=(*approve("a", "gone"), other, Approved(id="by its id alone")), check_mode=False)
     assert [(one.id, one.outcome, one.detail["why"]) for one in done.actions[1:]] == [
-        (action_of("gone").id, "not_needed", "gone_already"), ("by its id alone", "not_needed", "gone_already"),
+        (action_of("gone").id, "not_needed", "gone_already"), ("by its id alone", "moved_on", "no_longer_matches"),
     ]
     assert done.actions[1].name == "gone" and done.actions[1].target == {"jar": "gone"} and done.actions[1].was_touched is False
 

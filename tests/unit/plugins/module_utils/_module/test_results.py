@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
 
 pytest.importorskip("ansible")
 
+from ansible_collections.oncall.incident.plugins.module_utils._core.acting import Candidate, Sight, Subject, act, read_approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, CannotReach, IncidentError, Locked
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import hide_secrets, leave, without_secrets
@@ -78,3 +80,45 @@ def test_an_approval_that_cannot_be_read_is_the_error_that_is_told() -> None:
     module = Module([{"verb": "open"}])
     leave(module, work, verbs=("open",))
     assert module.said["error"] == "bad_input" and "actions" not in module.said
+
+
+class Jar(Subject[str]):
+    """One jar, which is opened."""
+
+    verbs = ("open",)
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def look(self) -> Sight[str]:
+        return Sight([Candidate("a", PLANNED)])
+
+    def carry_out(self, candidate: Candidate[str]) -> Action:
+        return candidate.action.with_outcome("done")
+
+
+@pytest.mark.parametrize("error", [CannotReach("The shelf fell."), ZeroDivisionError("crash")])
+def test_what_was_done_is_told_also_where_the_module_fails_afterwards(error: Exception) -> None:
+    def work() -> Any:
+        act(Jar(), approved=read_approved([PLANNED.as_dict()]), check_mode=False)
+        raise error
+
+    module = Module([PLANNED.as_dict()])
+    leave(module, work, verbs=("open",))
+    assert [(one["id"], one["outcome"], one["touched"]) for one in module.said["actions"]] == [(PLANNED.id, "done", True)]
+    assert module.said["changed"] is True and str(error) in module.said["msg"]
+
+
+def test_another_call_of_the_same_process_starts_anew() -> None:
+    def acts() -> Any:
+        act(Jar(), approved=None, check_mode=False)
+        raise BadInput("Too late.")
+
+    def fails() -> Any:
+        raise BadInput("Too early.")
+
+    module = Module(None)
+    leave(module, acts, verbs=("open",))
+    assert module.said["actions"]
+    leave(module, fails, verbs=("open",))
+    assert "actions" not in module.said, "what another call did"

@@ -97,12 +97,12 @@ FIRST_PLANNED = [(1, "planned", None), (2, "refused", "not_approved")]
     ([identity(2, clock="transaction")], [*BOTH_REFUSED, (2, "moved_on", "no_longer_matches")]),  # a victim by another clock now
     ([identity(4)], [*BOTH_REFUSED, (4, "moved_on", "protected")]),
     ([identity(3, start="old")], [*BOTH_REFUSED, (3, "pid_reused", "identity_changed")]),
-    ([identity(9, resource=BEFORE)], [*BOTH_REFUSED, (9, "not_needed", "restarted")]),
-    ([identity(1, resource=BEFORE)], [*BOTH_REFUSED, (1, "not_needed", "restarted")]),
-    # What was approved for another server or another module is none of our business.
+    ([identity(9, resource=BEFORE)], [*BOTH_REFUSED, (9, "moved_on", "restarted")]),
+    ([identity(1, resource=BEFORE)], [*BOTH_REFUSED, (1, "moved_on", "restarted")]),
+    # What was approved for another module is none of our business. Of another server nobody else may answer: the login may lead elsewhere.
     ([identity(1), identity(2), identity(8, resource="pg:88:1"), identity(8, resource="pg:777:1"),
       of_plan("restart", "service", {"name": "web"})],
-     [(1, "planned", None), (2, "planned", None)]),
+     [(1, "planned", None), (2, "planned", None), (8, "moved_on", "restarted"), (8, "moved_on", "restarted")]),
 ])
 def test_approvals(approved: list[Approved] | None, expected: list[tuple[int, str, Any]]) -> None:
     kept = Backend(pid=4, backend_start="b4", state="idle", query="SELECT 1 /* incident:keep */")
