@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._core.actions import Action
+from ..module_utils._core.actions import ACTIONS_CONTRACT, Action, Approved
 from ..module_utils._core.errors import IncidentError
 from ..plugin_utils._frame import conclusion
 
@@ -34,8 +34,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 Action.from_dict(action) for host in known.get("ansible_play_hosts_all", ())
                 for action in known["hostvars"][host].get("incident_actions", ())
             ]
+            own = [Action.from_dict(action) for action in known.get("incident_actions", ())]
+            # Only who has asked what may be changed on this host, and not in check mode, has something to answer.
+            permit = {} if self._task.check_mode else known.get("__incident_permit") or {}
+            approved = [Approved.read(one) for one in permit.get("actions") or ()]
         except IncidentError as exc:
             return {**result, "changed": False, "failed": True, **exc.as_result()}
+        answers = conclusion.left_open(approved, own, known.get("incident_failures", ()))
+        if answers:
+            result.update(contract=ACTIONS_CONTRACT, actions=[action.as_dict() for action in answers])
         failures = [*known.get("incident_failures", ()), *conclusion.unanswered(known.get("incident_requests", ()), actions)]
         result.update(changed=False, failures=failures)
         if failures:

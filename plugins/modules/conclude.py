@@ -14,6 +14,7 @@ version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
+  - Answers each approved action of the host that no module has answered, since none was called for it.
   - Fails when C(incident_failures) of the host holds something, or when no action of any host of the play answers its C(incident_requests).
 extends_documentation_fragment:
   - oncall.incident.attributes
@@ -32,6 +33,17 @@ failures:
   returned: always
   type: list
   elements: dict
+actions:
+  description:
+    - The answers to approved actions that nothing else has answered. C(moved_on) where no step asked for them any more, C(failed) where a
+      step before them failed.
+  returned: when there are any
+  type: list
+  elements: dict
+contract:
+  description: The contract that RV(actions) follow, V(oncall.incident/actions/1).
+  returned: when there are RV(actions)
+  type: str
 error:
   description: V(not_recovered).
   returned: failure

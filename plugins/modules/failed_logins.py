@@ -102,7 +102,7 @@ asked:
   type: list
   elements: str
 healthy:
-  description: Whether all of RV(asked) are C(ok). Null when that could not be seen, or nothing was asked.
+  description: Whether all of RV(asked) are C(ok) or C(warning). Null when that could not be seen, or nothing was asked.
   returned: success
   type: bool
 remaining:

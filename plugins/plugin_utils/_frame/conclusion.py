@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ...module_utils._core.actions import CHANGED_OUTCOMES, NOT_NEEDED, PLANNED, Action
+from ...module_utils._core import why
+from ...module_utils._core.acting import answered
+from ...module_utils._core.actions import CHANGED_OUTCOMES, FAILED, MOVED_ON, NOT_NEEDED, PLANNED, Action, Approved
 
 #: A request is answered by an action that was done, would be done, or turned out not to be needed.
 _ANSWERED = CHANGED_OUTCOMES | {PLANNED, NOT_NEEDED}
@@ -30,6 +32,25 @@ def unanswered(requests: t.Iterable[t.Mapping[str, t.Any]], actions: t.Iterable[
     return [
         {"phase": "mitigate", "message": str(request.get("reason", "")), "hint": str(request.get("hint", ""))}
         for request in requests if str(request.get("verb")) not in answered
+    ]
+
+
+def left_open(
+    approved: t.Iterable[Approved], actions: t.Iterable[Action], failures: t.Iterable[t.Mapping[str, t.Any]],
+) -> list[Action]:
+    """The answers to approved actions of one host that no module has answered, since none was called for them.
+
+    Args:
+        approved: the actions of the host that the plan approves.
+        actions: those of the host that were answered.
+        failures: of the host; after one of mitigate the steps that follow are not taken.
+    """
+    known = {action.id for action in actions}
+    failed = next((str(one.get("message")) for one in failures if one.get("phase") == "mitigate"), "")
+    return [
+        answered(one, FAILED, why.NOT_TRIED, error=failed) if failed
+        else answered(one, MOVED_ON, why.NO_LONGER_MATCHES, error="No step asked for it any more")
+        for one in {one.id: one for one in approved}.values() if one.id not in known
     ]
 
 

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
-from ansible_collections.oncall.incident.plugins.plugin_utils._frame.conclusion import sum_up, unanswered
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action, Approved
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.conclusion import left_open, sum_up, unanswered
 
 REQUEST = {"verb": "restart_service", "reason": "No slot is free.", "hint": "Set service_name."}
 
@@ -30,3 +30,13 @@ def test_unanswered(actions: list[Action]) -> None:
 
 def test_one_message() -> None:
     assert sum_up([{"phase": "mitigate", "message": "A.", "hint": "B."}, {"message": "C."}]) == "mitigate: A. B. run: C."
+
+
+def test_what_was_approved_and_nothing_asked_for_any_more_is_answered() -> None:
+    answered, left = action("restart_service", "done"), action("vacuum", "planned")
+    approved = [Approved.read(one.as_dict()) for one in (answered, left, left)]
+    (found,) = left_open(approved, [answered], [{"phase": "verify", "message": "Not back."}])
+    assert (found.id, found.outcome, found.detail["why"], found.was_touched) == (left.id, "moved_on", "no_longer_matches", False)
+    (found,) = left_open(approved, [answered], [{"phase": "mitigate", "message": "The disk is full."}])
+    assert (found.id, found.outcome, found.detail) == (left.id, "failed", {"why": "not_tried", "error": "The disk is full."})
+    assert left_open([], [answered], []) == []
