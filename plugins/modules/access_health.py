@@ -23,7 +23,6 @@ extends_documentation_fragment:
 options:
   asked:
     description: Default is what the call names, and C(daemon) unless O(daemon) is V(false).
-    choices: [daemon, let_in, not_banned, kept_out]
   fail_on:
     default: never
   let_in:
@@ -175,7 +174,7 @@ def main() -> None:
             "ports": {"type": "list", "elements": "int", "default": []},
             "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
             "daemon": {"type": "bool", "default": True},
-            **question_spec(CHECKS),
+            **question_spec(),
         },
         supports_check_mode=True,
     )

@@ -39,24 +39,6 @@ notes:
 options:
   asked:
     description: Default are all checks by which a target is judged.
-    choices:
-      - expired
-      - expiring
-      - not_yet_valid
-      - incomplete_chain
-      - name_mismatch
-      - untrusted
-      - self_signed
-      - weak_key
-      - weak_signature
-      - revoked
-      - unreadable
-      - unreachable
-      - unusable
-      - clock_skew
-      - stale_in_memory
-      - too_long_lived
-      - renew_advised
   fail_on:
     default: never
   endpoints:

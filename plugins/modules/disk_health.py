@@ -20,7 +20,6 @@ extends_documentation_fragment:
   - oncall.incident.verdict
 options:
   asked:
-    choices: [disk_space, disk_inodes, disk_writable]
     default: [disk_space, disk_inodes, disk_writable]
   fail_on:
     default: never
@@ -137,7 +136,7 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "warning_percent": {"type": "float", "default": 80},
             "critical_percent": {"type": "float", "default": 90},
-            **question_spec(DECISIVE, default=DECISIVE),
+            **question_spec(default=DECISIVE),
         },
         supports_check_mode=True,
     )

@@ -24,7 +24,6 @@ attributes:
     platforms: linux
 options:
   asked:
-    choices: [disk_space, disk_inodes, disk_writable, disk_growth, deleted_open]
     default: [disk_space, disk_inodes, disk_writable]
   fail_on:
     default: never
@@ -202,7 +201,7 @@ def main() -> None:
             "look_below": {"type": "list", "elements": "path", "default": []},
             "look_for": {"type": "str", "default": "10s"},
             "most": {"type": "int", "default": 20},
-            **question_spec(CHECKS, default=DECISIVE),
+            **question_spec(default=DECISIVE),
         },
         supports_check_mode=True,
     )

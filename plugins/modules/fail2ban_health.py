@@ -22,7 +22,6 @@ extends_documentation_fragment:
   - oncall.incident.verdict
 options:
   asked:
-    choices: [server, jails, bans, jail_log, database, ban_rules, leftover_rules]
     default: [server, jails, bans, jail_log, database, ban_rules, leftover_rules]
   fail_on:
     default: never
@@ -146,7 +145,7 @@ def main() -> None:
             "expected_jails": {"type": "list", "elements": "str", "default": []},
             "warning_bans": {"type": "int"},
             "verify": {"type": "list", "elements": "str", "choices": list(KINDS), "default": ["auto"]},
-            **question_spec(CHECKS, default=CHECKS),
+            **question_spec(default=CHECKS),
         },
         supports_check_mode=True,
     )

@@ -21,7 +21,6 @@ extends_documentation_fragment:
   - oncall.incident.verdict
 options:
   asked:
-    choices: [failed_logins, login_after_failures]
     default: [failed_logins, login_after_failures]
   fail_on:
     default: never
@@ -191,7 +190,7 @@ def main() -> None:
             "critical_count": {"type": "int", "default": 100},
             "suspicious_count": {"type": "int"},
             "max_addresses": {"type": "int", "default": 50},
-            **question_spec(CHECKS, default=CHECKS),
+            **question_spec(default=CHECKS),
         },
         supports_check_mode=True,
     )

@@ -22,7 +22,6 @@ extends_documentation_fragment:
   - oncall.incident.verdict
 options:
   asked:
-    choices: [port]
     default: [port]
   fail_on:
     default: never
@@ -145,7 +144,7 @@ def main() -> None:
             "ports": {"type": "list", "elements": "int", "required": True},
             "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
             "timeout": {"type": "str", "default": "3s"},
-            **question_spec(CHECKS, default=CHECKS),
+            **question_spec(default=CHECKS),
         },
         supports_check_mode=True,
     )

@@ -139,7 +139,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.judging import question_spec
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec
-from ansible_collections.oncall.incident.plugins.module_utils._redis.probing import CHECKS, probed
+from ansible_collections.oncall.incident.plugins.module_utils._redis.probing import probed
 
 
 def main() -> None:
@@ -150,7 +150,7 @@ def main() -> None:
             "replication_timeout": {"type": "str", "default": "5s"},
             "expected_replicas": {"type": "int"},
             "retry": {"type": "str", "default": "0s"},
-            **question_spec(CHECKS),
+            **question_spec(),
         },
         supports_check_mode=True,
     )

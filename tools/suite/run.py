@@ -58,6 +58,8 @@ class Suite:
         self._began = time.monotonic() - spent
         self._deadline = deadline
         self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._busy = 0
         self._running: set[subprocess.Popen[bytes]] = set()
         self._stopping = False
         self.ended: list[Ended] = []
@@ -77,6 +79,9 @@ class Suite:
                     lane.result()
             except BaseException:
                 self._stop()
+                # A lane that was just being made is not the pool's yet, and has begun all the same.
+                with self._lock:
+                    self._idle.wait_for(lambda: not self._busy)
                 raise
 
     @property
@@ -96,6 +101,16 @@ class Suite:
                 _kill(process)
 
     def _lane(self, lane: str) -> None:
+        with self._lock:
+            self._busy += 1
+        try:
+            self._work(lane)
+        finally:
+            with self._lock:
+                self._busy -= 1
+                self._idle.notify_all()
+
+    def _work(self, lane: str) -> None:
         while (unit := self._take(lane)) is not None:
             ended = self._one(unit)
             with self._lock:

@@ -17,7 +17,7 @@ from .._probe.handshake import Contexts
 from .asking import Asking
 from .decisions.targets import Targets, targets_from
 from .decisions.time import THRESHOLD_OPTIONS
-from .decisions.verdict import CHECKS, Skew
+from .decisions.verdict import Skew
 from .endpoint import Means
 from .fetch import Fetcher
 from .look import Request
@@ -53,7 +53,7 @@ def expiry_spec() -> dict[str, t.Any]:
         "workers": {"type": "int", "default": 64},
         "timeout": {"type": "str", "default": "10s"},
         "max_seconds": {"type": "str", "default": "5m"},
-        **question_spec(CHECKS),
+        **question_spec(),
     }
 
 

@@ -30,7 +30,7 @@ def health_spec() -> dict[str, t.Any]:
     return {
         **connection_spec(),
         **threshold_spec(),
-        **question_spec(names),
+        **question_spec(),
         "checks": {"type": "list", "elements": "str", "choices": names},
         "probe_query": {"type": "str", "default": ""},
         "probe_expect": {"type": "str"},

@@ -56,7 +56,7 @@ class RestartLook:
 def restart_spec() -> dict[str, t.Any]:
     """The argument spec of pg_restart_check, the connection included."""
     return {
-        **connection_spec(), **question_spec([CHECK]), "service": {"type": "dict", "required": True},
+        **connection_spec(), **question_spec(), "service": {"type": "dict", "required": True},
         "despite_backup": {"type": "bool", "default": False}, "despite_replica": {"type": "bool", "default": False},
     }
 

@@ -183,7 +183,8 @@ class Clearing(OnServer[Target]):
 
     def refused(self, action: Action) -> Action:
         """The action as the refusal leaves it."""
-        assert self.refusal is not None
+        if self.refusal is None:
+            raise ValueError("nothing was refused")
         code = why.OPTION_OFF if self.refusal.facts["error"] == "cluster" else why.PROTECTED
         return action.with_outcome(REFUSED, why=code, error=self.refusal.message)
 

@@ -28,7 +28,7 @@ def health_spec() -> dict[str, t.Any]:
     return {
         **connection_spec(),
         **threshold_spec(THRESHOLDS),
-        **question_spec(CHECKS),
+        **question_spec(),
         "checks": {"type": "list", "elements": "str", "choices": list(CHECKS)},
         "topology": {"type": "str", "choices": ["auto", "single"], "default": "auto"},
         "node_login_user": {"type": "str", "default": ""},

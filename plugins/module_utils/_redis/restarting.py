@@ -47,7 +47,7 @@ class RestartLook:
 def restart_spec() -> dict[str, t.Any]:
     """The argument spec of redis_restart_check, the connection included."""
     return {
-        **connection_spec(), **question_spec([CHECK]), "accept_data_loss": {"type": "bool", "default": False},
+        **connection_spec(), **question_spec(), "accept_data_loss": {"type": "bool", "default": False},
         "service": {"type": "dict"}, "data_directory": {"type": "str", "default": ""},
     }
 
