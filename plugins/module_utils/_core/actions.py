@@ -230,8 +230,3 @@ def result(
 def failed_actions(actions: t.Iterable[Action]) -> list[Action]:
     """Those whose outcome must fail the task."""
     return [action for action in actions if action.outcome in FAILED_OUTCOMES]
-
-
-def is_approved(candidate_ids: t.Iterable[str], approved: t.Sequence[str] | None) -> bool:
-    """Whether an approval covers the candidate. None is no restriction, an empty list covers nothing."""
-    return approved is None or not set(candidate_ids).isdisjoint(approved)

@@ -147,19 +147,6 @@ def judge(
     )
 
 
-def verdict(findings: t.Sequence[Finding], skipped: t.Sequence[Skipped] = ()) -> dict[str, t.Any]:
-    """The result of a health module: contract, status, findings, skipped_checks.
-
-    Not `skipped`: Ansible takes a result of that name for its own flag, and the task for skipped.
-    """
-    return {
-        "contract": VERDICT_CONTRACT,
-        "status": worst(finding.status for finding in findings),
-        "findings": [finding.as_dict() for finding in findings],
-        "skipped_checks": [item.as_dict() for item in skipped],
-    }
-
-
 def must_fail(status: str, *, fail_on: str) -> bool:
     """Whether a task with fail_on (never, critical, warning) fails at this status.
 

@@ -11,22 +11,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .findings import OK, STATUSES, UNKNOWN, Finding, Skipped, worst
-
-
-def status_by_check(findings: t.Iterable[Finding], skipped: t.Iterable[Skipped] = ()) -> dict[str, str]:
-    """The worst status of each check; one that was skipped is unknown, even where another finding of it is ok."""
-    found: dict[str, str] = {}
-    for finding in findings:
-        found[finding.check] = worst((finding.status, found.get(finding.check, finding.status)))
-    for item in skipped:
-        found[item.check] = worst((UNKNOWN, found.get(item.check, UNKNOWN)))
-    return found
-
-
-def not_ok(checks: t.Sequence[str], statuses: t.Mapping[str, str]) -> dict[str, str]:
-    """Those of the checks that are not ok; one that was not measured at all is unknown."""
-    return {check: statuses.get(check, UNKNOWN) for check in checks if statuses.get(check, UNKNOWN) != OK}
+from .findings import OK, STATUSES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,28 +50,14 @@ def reasons(found: t.Iterable[t.Union[str, t.Mapping[str, t.Any]]]) -> str:
     return " ".join(text.strip() for text in applying if text.strip())
 
 
-def not_recovered(
-    statuses: t.Mapping[str, str], *, awaited: t.Collection[str], held: bool, waited: float, worse: t.Mapping[str, str],
-) -> str:
+def say_not_recovered(troubled: t.Sequence[str], *, held: bool, waited: float, worse: t.Mapping[str, str]) -> str:
     """Why a subject is not called recovered, in one text; empty when it is.
 
     Args:
-        statuses: status by check in the last look.
-        awaited: the checks that were waited for.
-        held: whether they held for long enough.
+        troubled: what is not ok, in the subject's words.
+        held: whether the checks held for long enough.
         waited: for how long it was waited, seconds.
         worse: status of the checks that are worse than at the start.
-    """
-    troubled = {check: status for check, status in statuses.items() if check in awaited and status != OK}
-    return say_not_recovered(_listed(troubled), held=held, waited=waited, worse=worse)
-
-
-def say_not_recovered(troubled: t.Sequence[str], *, held: bool, waited: float, worse: t.Mapping[str, str]) -> str:
-    """The sentences of not_recovered(), for a subject that names what is not ok in its own words.
-
-    Args:
-        troubled: what is not ok.
-        held, waited, worse: see not_recovered().
     """
     return reasons((
         {"text": f"Not recovered within {waited:.0f} s: {', '.join(troubled) or 'the checks did not hold'}.", "there": not held},

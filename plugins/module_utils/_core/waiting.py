@@ -5,7 +5,7 @@
 
 This module util is PRIVATE to the collection: it may change at any time.
 
-Health modules wait for checks (watch(), watch_until_held()), an action waits for its measurement (follow()).
+Health modules wait for checks (watch()), an action waits for its measurement (follow()).
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import typing as t
 
 from .durations import parse_duration
 from .errors import BadInput
-from .findings import OK, UNKNOWN, WARNING, Finding, Skipped, worst
-from .recovery import status_by_check
+from .findings import OK, UNKNOWN
 
 #: No pause is shorter, seconds: whoever asks for none must not keep a processor busy, and a look that comes too early by a rounding
 #: error is made again.
@@ -229,52 +228,10 @@ def watch(
     return follow(look, lambda seen: of_checks(wait.checks, seen.statuses()), pace=wait.pace, full=full, clock=clock, sleep=sleep)
 
 
-def watch_until_held(
-    brief: t.Callable[[], SeenLook], full: t.Callable[[], SeenLook], *, wait: Wait, clock: Clock = time.monotonic,
-    sleep: Sleep = time.sleep,
-) -> Watched[SeenLook]:
-    """Poll until the checks have held or the time is up.
-
-    Args:
-        brief: looks at the named checks only.
-        full: looks at everything; the last look. Where it finds a named check not ok the hold is broken and the waiting goes on.
-        wait: what for, and for how long.
-    """
-    return watch(lambda _left: brief(), wait=wait, full=full, clock=clock, sleep=sleep)
-
-
-def of_checks(checks: t.Sequence[str], statuses: t.Mapping[str, str], *, warnings_pass: bool = False) -> Judged:
-    """Whether each of the checks is ok, and there is one. What is unknown, or was not looked at, is not.
-
-    Args:
-        warnings_pass: a warning is good enough.
-    """
+def of_checks(checks: t.Sequence[str], statuses: t.Mapping[str, str]) -> Judged:
+    """Whether each of the checks is ok, and there is one. What is unknown, or was not looked at, is not."""
     now = {check: statuses.get(check, UNKNOWN) for check in checks}
-    return Judged(good=bool(now) and all(_passes(status, warnings_pass) for status in now.values()), told={"checks": now})
-
-
-def of_all(findings: t.Iterable[Finding], skipped: t.Iterable[Skipped], *, warnings_pass: bool = False) -> Judged:
-    """Whether all that was looked at is ok; a look in which something was skipped, or nothing judged, is not.
-
-    Args:
-        warnings_pass: a warning is good enough.
-    """
-    status = worst(status_by_check(findings, skipped).values())
-    return Judged(good=_passes(status, warnings_pass), told={"status": status})
-
-
-def _passes(status: str, warnings_pass: bool) -> bool:
-    return status == OK or (warnings_pass and status == WARNING)
-
-
-def wait_spec(checks: t.Sequence[str]) -> dict[str, t.Any]:
-    """The argument spec of a module's `wait_for`."""
-    return {"type": "dict", "options": {
-        "checks": {"type": "list", "elements": "str", "choices": list(checks), "required": True},
-        "hold": {"type": "str", "default": "5s"},
-        "timeout": {"type": "str", "default": "60s"},
-        "interval": {"type": "str", "default": "1s"},
-    }}
+    return Judged(good=bool(now) and all(status == OK for status in now.values()), told={"checks": now})
 
 
 def wait_from(found: t.Mapping[str, t.Any]) -> Wait:

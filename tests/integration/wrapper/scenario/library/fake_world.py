@@ -19,7 +19,11 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.plan import 
 def look(world: dict) -> dict:
     found = [findings.judge("sickness", world["sick"], warning=1, critical=2, unit="count", hint="Cure | it, `soon`.")]
     found += [findings.judge("temperature", world.get("temperature", 36.6), warning=38, unit="degrees")]
-    return findings.verdict(found, [findings.Skipped("pulse", "no watch", "Buy one.")])
+    # As a module of another collection, which knows the contract and not our engine.
+    return {
+        "contract": findings.VERDICT_CONTRACT, "status": findings.worst(one.status for one in found),
+        "findings": [one.as_dict() for one in found], "skipped_checks": [findings.Skipped("pulse", "no watch", "Buy one.").as_dict()],
+    }
 
 
 def acts(world: dict, *, check_mode: bool, approved: list | None, write) -> dict:
@@ -28,7 +32,7 @@ def acts(world: dict, *, check_mode: bool, approved: list | None, write) -> dict
         target = {"pid": 100 + number, "user": "app", "query": "SELECT '|' AS \"pipe\"\n -- `tick`", "transaction_age": 310.0}
         reason, name = f"sick for 5m10s, rule {number}", f"pid {100 + number} app"
         action = actions.Action("cure", "world", {"number": number}, target, reason, name)
-        if actions.is_approved([action.id], approved):
+        if approved is None or action.id in approved:
             todo.append(action)
     if not check_mode:
         time.sleep(world.get("slow", 0))

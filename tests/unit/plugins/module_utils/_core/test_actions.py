@@ -63,16 +63,6 @@ def test_failed_actions_are_those_that_must_fail_the_task() -> None:
     assert {action.outcome for action in a.failed_actions(found)} == {"failed", "still_running", "not_permitted", "unknown"}
 
 
-@pytest.mark.parametrize(
-    ("ids", "approved", "covered"),
-    [(["x"], None, True), (["x"], [], False), (["x", "y"], ["y"], True), (["x"], ["y"], False), ([], ["y"], False), ([], None, True)],
-)
-def test_absent_approval_is_no_restriction_and_an_empty_one_covers_nothing(
-    ids: list[str], approved: list[str] | None, covered: bool,
-) -> None:
-    assert a.is_approved(ids, approved) is covered
-
-
 def test_outcome_keeps_the_detail_known_before() -> None:
     action = a.Action("v", "r", {}, {}, "because", detail={"a": 1}).with_outcome(a.GONE, seconds=2)
     assert action.as_dict()["detail"] == {"a": 1, "seconds": 2}

@@ -13,7 +13,6 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.findings imp
     Skipped,
     judge,
     must_fail,
-    verdict,
     worst,
 )
 from hypothesis import given
@@ -45,19 +44,6 @@ def test_judge(observed: float | None, status: str, threshold: float) -> None:
 def test_judge_without_warning_uses_critical_alone() -> None:
     assert judge("x", 5, critical=5).status == "critical"
     assert judge("x", 4, critical=5).status == "ok"
-
-
-def test_a_skipped_check_never_counts_as_ok() -> None:
-    result = verdict([], [Skipped(check="replication", reason="no permission")])
-    assert result["status"] == "unknown"
-    assert result["skipped_checks"][0]["check"] == "replication"
-
-
-def test_verdict_is_plain_data() -> None:
-    result = verdict([Finding(check="a", status="ok", detail={"k": 1}), Finding(check="b", status="warning")])
-    assert result["contract"] == "oncall.incident/verdict/1"
-    assert result["status"] == "warning"
-    assert result["findings"][0]["detail"] == {"k": 1}
 
 
 @pytest.mark.parametrize(
