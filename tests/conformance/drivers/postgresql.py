@@ -90,7 +90,6 @@ class PgMaintain(_Acting):
     module = "pg_maintain"
     repeats = "who asks for ANALYZE again gets it again: whether statistics are old enough is not for the module to say"
     absent: ClassVar = {
-        "gone_meanwhile": "a table that is not there is an error of the call that names it, before anything is touched",
         "past_the_deadline": "it has no time limit of its own: the server's statement_timeout ends a statement",
     }
 
@@ -102,16 +101,19 @@ class PgMaintain(_Acting):
             yield
         finally:
             for name in TABLES:
-                self.server.execute(f"DROP TABLE {name}")
+                self.server.execute(f"DROP TABLE IF EXISTS {name}")
 
     def args(self) -> Args:
         return {**super().args(), "objects": [{"operation": "analyze", "name": name} for name in TABLES]}
 
     def world(self) -> Any:
-        return [self.server.execute(f"SELECT pg_stat_get_analyze_count('{name}'::regclass)") for name in TABLES]
+        return [self.server.execute("SELECT pg_stat_get_analyze_count(to_regclass(%s))", (name,)) for name in TABLES]
 
     def limits(self) -> Args:
         return {"max_objects": 1}
+
+    def leave(self) -> None:
+        self.server.execute(f"DROP TABLE {TABLES[1]}")
 
 
 @contextmanager
