@@ -208,7 +208,7 @@ def on_host(script: str) -> dict[str, Any]:
 
 def test_two_runs_never_act_on_one_subject_at_once(service: Service) -> None:
     before = service.pid
-    with another_run("host:here"):
+    with another_run("host"):
         result = service.act()
         assert (outcome(result), result["failed"], result["error"], result["changed"]) == ("refused", True, "locked", False)
         assert "Run run-1 of ann at desk is acting on host, until 20" in result["msg"] and "its lease ends in" in result["hint"]
@@ -220,7 +220,7 @@ def test_two_runs_never_act_on_one_subject_at_once(service: Service) -> None:
 def test_it_has_its_lease_while_it_acts_takes_over_a_dead_runs_and_leaves_none(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leasing, "SLACK", 0.0)
     path = lock_path("lease host")
-    with another_run("host:here", seconds=0):
+    with another_run("host", seconds=0):
         look = f"cp {path} {service.place / 'lease'}; {' '.join(service.restart)}"
         done = service.act(args={"argv": ["sh", "-c", look]})
     assert outcome(done) == "done" and "taken over from run run-1 of ann at desk" in done["actions"][0]["detail"]["lease"]
