@@ -95,7 +95,8 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]
     try:
         yield found
     finally:
-        os.kill(found.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # a restart that was cut short has left none
+            os.kill(found.pid, signal.SIGKILL)
 
 
 def outcome(result: dict[str, Any]) -> str:

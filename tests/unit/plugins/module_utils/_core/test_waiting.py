@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
@@ -29,7 +29,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 #: Whether it is good, and as whom; None could not look.
-State = tuple[bool, int] | None
+State = Optional[tuple[bool, int]]  # noqa: UP045 (Python 3.9)
 
 
 class World:
