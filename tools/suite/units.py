@@ -132,7 +132,7 @@ class Catalogue:
                 for version in self.pythons
                 for path, paths in (
                     *((path, (path,)) for path in test_paths(self.definitions.by_file)),
-                    ("unit and contract tests", _QUICK),
+                    ("unit and contract tests", _QUICK), ("conformance", ("tests/conformance",)),
                 )
             ),
             *(
