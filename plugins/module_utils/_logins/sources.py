@@ -31,7 +31,6 @@ _NO_FILES = "No journal files were"  # journalctl says "found" or "opened due to
 NO_JOURNAL = f"no_journal: {ABSENT['no_journal']}."
 PROGRAMS = ("sshd", "sshd-session", "dovecot", "auth")
 _NOT_COMPRESSED = re.compile(r"[.-][\d-]+\Z")
-_HINT_BEFORE = "Read the journal too, or ask for less with since."
 
 
 class _Log(t.NamedTuple):
@@ -118,10 +117,10 @@ def _log(path: str, *, since: float, max_bytes: int, now: float) -> _Log:
         return _Log(events, [path], f"only its last {max_bytes} bytes were read, and they do not reach back", "Raise max_kib.", lost=True)
     rotated = _rotated(path)
     if not rotated:
-        return _Log(events, [path], f"it {begins(first)}, and no rotated file is beside it: what was before is not known", _HINT_BEFORE)
+        return _Log(events, [path], f"it {begins(first)}, and no rotated file is beside it: what was before is not known", _hint(path))
     gap = f"it was rotated, {begins(first)}, and what was before is in {rotated[0]}"
     if not _NOT_COMPRESSED.search(rotated[0]):
-        return _Log(events, [path], f"{gap}, which is compressed", _HINT_BEFORE, lost=True)
+        return _Log(events, [path], f"{gap}, which is compressed", _hint(path), lost=True)
     try:
         older = read_tail(rotated[0], max_bytes=max_bytes)
     except OSError as exc:
@@ -134,7 +133,12 @@ def _log(path: str, *, since: float, max_bytes: int, now: float) -> _Log:
         return _Log(events, read)
     if not older.whole:
         return _Log(events, read, f"{gap}, of which the last {max_bytes} bytes do not reach back", "Raise max_kib.", lost=True)
-    return _Log(events, read, f"{gap}, which {begins(first)}", _HINT_BEFORE, lost=True)
+    return _Log(events, read, f"{gap}, which {begins(first)}", _hint(path), lost=True)
+
+
+def _hint(path: str) -> str:
+    """What helps where a log does not reach back: the journal only for the usual ones."""
+    return "Read the journal too, or ask for less with since." if path in LOGS else "Ask for less with since."
 
 
 def _rotated(path: str) -> list[str]:

@@ -111,7 +111,8 @@ def test_a_rotated_file_that_does_not_help_makes_it_unknown(log: Path) -> None:
     other = log.with_name("auth.log.1")
     other.write_text(failures(1800, 3))
     seen = look(log)
-    assert seen.healthy is None and seen.total == 6 and f"is in {other}, which begins at" in seen.reasons[0] and "journal" in seen.hints[0]
+    assert seen.healthy is None and seen.total == 6 and f"is in {other}, which begins at" in seen.reasons[0]
+    assert seen.hints[0] == "Ask for less with since."
     other.write_text(line(2 * HOUR) + "".join(line(HOUR / 2) for _number in range(2000)))
     seen = look(log, max_bytes=65536)
     assert seen.healthy is None and "do not reach back" in seen.reasons[0] and seen.hints[0] == "Raise max_kib."
@@ -129,7 +130,7 @@ def test_a_compressed_one_is_named(log: Path) -> None:
     with gzip.open(log.with_name("auth.log.1.gz"), "wt") as packed:
         packed.write(line(2 * HOUR) + failures(1800, 50))
     seen = look(log)
-    assert seen.healthy is None and "auth.log.1.gz, which is compressed" in seen.reasons[0] and "journal" in seen.hints[0]
+    assert seen.healthy is None and "auth.log.1.gz, which is compressed" in seen.reasons[0] and seen.hints[0] == "Ask for less with since."
 
 
 @pytest.mark.parametrize("text", [line(60), ""])
@@ -137,7 +138,7 @@ def test_a_young_log_alone_is_unknown(log: Path, text: str) -> None:
     """It may be a new host's, and it may have been emptied."""
     log.write_text(text)
     seen = look(log)
-    assert seen.healthy is None and "no rotated file is beside it" in seen.reasons[0] and "journal" in seen.hints[0]
+    assert seen.healthy is None and "no rotated file is beside it" in seen.reasons[0] and seen.hints[0] == "Ask for less with since."
 
 
 @pytest.mark.parametrize(("rotated", "before", "usual", "healthy"), [
@@ -161,6 +162,12 @@ def test_the_journal_says_what_a_usual_log_does_not(
         log.with_name("auth.log.1.gz").write_bytes(b"")
     seen = look(log, journal=journalctl(log.with_name("journalctl"), before=before), usual=usual)
     assert seen.healthy is healthy and seen.read == ["journal", "auth.log"]
+
+
+def test_the_hint_names_the_journal_for_a_usual_log(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "LOGS", (str(log),))
+    log.write_text(line(60))
+    assert look(log, usual=True).hints[0] == "Read the journal too, or ask for less with since."
 
 
 def test_a_journal_that_could_not_be_read_says_nothing_of_the_log(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
