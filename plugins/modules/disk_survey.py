@@ -31,6 +31,8 @@ options:
     description:
       - Mount points to judge. Empty means all local ones that can be written to, and those that are mounted read-only although fstab(5)
         says otherwise.
+      - What is named must be looked at. Of the others, a mount without a device of this host that cannot be entered, such as another user's
+        FUSE mount, does not apply.
     type: list
     elements: path
     default: []

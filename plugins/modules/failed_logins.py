@@ -15,6 +15,10 @@ description:
   - Reads what sshd, PAM and Dovecot wrote about logins to the journal and to the authentication log, and says who failed how often. It only
     reads, at most O(max_kib) of each and for at most O(timeout).
   - The journal and the log often tell of the same events. They are not added up; the larger number of an address counts.
+  - A log that begins after O(since) is read together with the file that was rotated away before it, unless that is compressed. Where both
+    do not reach back, the checks are unknown. For F(/var/log/auth.log) and F(/var/log/secure) the journal of the same time is as good.
+  - So on a new host without a journal they are unknown until its log is as old as O(since). A log that begins late and was never rotated
+    may be new, and it may have been emptied.
 extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only
@@ -37,7 +41,7 @@ options:
     type: list
     elements: path
   max_kib:
-    description: How much of the end of each is read.
+    description: How much of the end of each is read, and of a rotated file.
     type: int
     default: 8192
   timeout:
@@ -82,7 +86,7 @@ status:
 findings:
   description:
     - The check C(failed_logins), by the address with most failures, and C(login_after_failures), critical where such an address got in.
-    - A source that could not be read, or not back to O(since), makes both unknown.
+    - A source that could not be read, or not back to O(since), makes both unknown, unless the journal says what a usual log does not.
   returned: success
   type: list
   elements: dict

@@ -35,7 +35,20 @@ def newest(directory: str) -> str:
     return max(files)[1]
 
 
+class End(t.NamedTuple):
+    """The last bytes of a file, whether they are all of it, and which file it was (device and inode)."""
+
+    data: bytes
+    whole: bool
+    file: tuple[int, int]
+
+
 def read_end(path: str, *, max_bytes: int) -> bytes:
+    """See read_tail()."""
+    return read_tail(path, max_bytes=max_bytes).data
+
+
+def read_tail(path: str, *, max_bytes: int) -> End:
     """The last bytes of a regular file, from the beginning of a line.
 
     Raises:
@@ -48,7 +61,7 @@ def read_end(path: str, *, max_bytes: int) -> bytes:
         start = max(found.st_size - max_bytes, 0)
         file.seek(start)
         data = file.read(max_bytes)
-    return data.partition(b"\n")[2] if start else data
+    return End(data.partition(b"\n")[2] if start else data, not start, (found.st_dev, found.st_ino))
 
 
 def excerpt(text: str, *, levels: t.Sequence[str], max_lines: int) -> dict[str, t.Any]:

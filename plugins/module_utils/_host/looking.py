@@ -17,7 +17,7 @@ from .._core.errors import BadInput
 from .._core.findings import Skipped, judge
 from .._core.judging import Verdict, judge_look
 from . import survey as parts
-from .decisions.disk import GOOD, missing_writes, nearest, told
+from .decisions.disk import GOOD, Mount, missing_writes, nearest, told
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,11 +59,13 @@ def survey(wanted: Survey) -> Seen:
     Raises:
         BadInput: no file system is left to judge.
     """
-    points = list(wanted.file_systems) or _points()
+    found = [] if wanted.file_systems else _mounts()
+    points = list(wanted.file_systems) or sorted({one.point for one in found})
     if not points:
         raise BadInput("No local file system that can be written to was found.", hint="Name them with file_systems.")
     findings, skipped = parts.look(
         points, warning=wanted.warning_percent, critical=wanted.critical_percent, sample=wanted.sample, full_within=wanted.full_within,
+        elsewhere={one.point for one in found} - {one.point for one in found if one.on_device},
     )
     deleted, total, complete = parts.deleted_open(most=wanted.most)
     findings.append(judge(
@@ -109,10 +111,11 @@ def one_path(path: str, *, asked: t.Optional[t.Sequence[str]], warning: float, c
     return OnePath(judge_look(findings, skipped, asked=asked, good=GOOD), found)
 
 
-def _points() -> list[str]:
-    """The mount points that can be written to, or are meant to be."""
+def _mounts() -> list[Mount]:
+    """The file systems that can be written to, or are meant to be."""
     mounted = parts.mounts(text=_read("/proc/self/mounts"))
-    return sorted({one.point for one in mounted if not one.read_only} | set(missing_writes(mounted, fstab=_read("/etc/fstab"))))
+    missing = missing_writes(mounted, fstab=_read("/etc/fstab"))
+    return [one for one in mounted if not one.read_only or one.point in missing]
 
 
 def _read(path: str) -> str:

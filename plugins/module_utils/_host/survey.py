@@ -16,9 +16,9 @@ import time
 import typing as t
 
 from .._core.durations import format_duration
-from .._core.findings import Finding, Skipped, judge
+from .._core.findings import NOT_APPLICABLE, Finding, Skipped, judge
 from .._module.programs import run
-from .decisions.disk import DECISIVE, Mount, judge_disk, judge_writable, unescaped
+from .decisions.disk import ABSENT, DECISIVE, Mount, judge_disk, judge_writable, unescaped
 
 #: File systems that hold nobody's data, or the network's.
 _NOT_OURS = frozenset({
@@ -43,15 +43,15 @@ def mounts(*, text: str) -> list[Mount]:
             continue
         point = unescaped(parts[1])
         # Binds of one device are one file system: the shortest path names it, and one that can be written to goes first.
-        key = parts[0] if parts[0].startswith("/") else f"{parts[0]}:{point}"
         mount = Mount(point, parts[2], parts[0], "ro" in parts[3].split(","))
+        key = parts[0] if mount.on_device else f"{parts[0]}:{point}"
         if key not in found or (mount.read_only, len(point)) < (found[key].read_only, len(found[key].point)):
             found[key] = mount
     return sorted(found.values())
 
 
 def look(
-    points: t.Sequence[str], *, warning: float, critical: float, sample: float, full_within: float,
+    points: t.Sequence[str], *, warning: float, critical: float, sample: float, full_within: float, elsewhere: t.Collection[str] = (),
     statvfs: t.Callable[[str], t.Any] = os.statvfs, sleep: t.Callable[[float], None] = time.sleep,
     kernel: t.Optional[t.Callable[[str], t.Sequence[str]]] = None,
 ) -> tuple[list[Finding], list[Skipped]]:
@@ -61,6 +61,8 @@ def look(
         warning, critical: percent.
         sample: seconds between two looks; 0 looks once and judges no growth.
         full_within: seconds; a file system that would be full by then at its present growth is a warning.
+        elsewhere: those points that nobody named and that no device of this host holds, such as FUSE and overlay mounts. One that
+            cannot be entered is another user's or lost, and says nothing of this host's disks.
         kernel: what the kernel said about a mount point last; what dmesg(1) prints by default.
     """
     findings: list[Finding] = []
@@ -70,7 +72,7 @@ def look(
         try:
             usage = statvfs(point)
         except OSError as exc:
-            skipped += [Skipped(check, f"unreadable: {point}: {exc.strerror}", "Is it mounted, and may we enter it?") for check in DECISIVE]
+            skipped += [_not_entered(check, point, exc, elsewhere=point in elsewhere) for check in DECISIVE]
             continue
         found, absent = judge_disk(point, usage, warning=warning, critical=critical)
         findings += found
@@ -89,6 +91,12 @@ def look(
             findings.append(growth(point, before=before, after=float(usage.f_bavail * usage.f_frsize), seconds=time.monotonic() - then,
                                    full_within=full_within))
     return findings, skipped
+
+
+def _not_entered(check: str, point: str, exc: OSError, *, elsewhere: bool) -> Skipped:
+    if elsewhere:
+        return Skipped(check, f"not_of_this_host: {point}: {ABSENT['not_of_this_host']} ({exc.strerror}).", kind=NOT_APPLICABLE)
+    return Skipped(check, f"unreadable: {point}: {exc.strerror}", "Is it mounted, and may we enter it?")
 
 
 def kernel_words(point: str) -> list[str]:

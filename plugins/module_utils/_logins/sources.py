@@ -4,25 +4,51 @@
 """Read failed logins from the journal and from log files, bounded in bytes and time. It only reads.
 
 This module util is PRIVATE to the collection: it may change at any time.
+
+A log whose first line is younger than the time that is asked for does not say what was before. The file that was rotated away is read
+with it. Where that is not enough, the journal of the same time says it, for the usual logs only: another log may tell of other hosts.
+A log that was never rotated is a new host's where the journal was read too, and has nothing before it. Without a journal it may as well
+have been emptied, and nobody knows: until it is as old as the time that is asked for, its checks are unknown.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import time
 import typing as t
 
 from .._core.errors import Blind
-from .._core.excerpt import read_end
+from .._core.excerpt import read_tail
 from .._core.findings import COULD_NOT_LOOK, NOT_APPLICABLE, Skipped
 from .._module.programs import execute, find, run
-from .decisions.logins import ABSENT, CHECKS, Event, parse_journal, parse_log
+from .decisions.logins import ABSENT, CHECKS, Event, begins, first_time, parse_journal, parse_log
 
 #: Where distributions keep them: Debian's, and Red Hat's.
 LOGS = ("/var/log/auth.log", "/var/log/secure")
 _NO_FILES = "No journal files were"  # journalctl says "found" or "opened due to insufficient permissions" after it
 NO_JOURNAL = f"no_journal: {ABSENT['no_journal']}."
 PROGRAMS = ("sshd", "sshd-session", "dovecot", "auth")
+_NOT_COMPRESSED = re.compile(r"[.-][\d-]+\Z")
+
+
+class _Log(t.NamedTuple):
+    """A log, with the file that was rotated away before it where that was needed.
+
+    Attributes:
+        events: of both.
+        read: the files.
+        gap: why it does not say everything since the time that is asked for; empty where it does.
+        hint: what to do about that.
+        lost: whether something is known to have been before what was read.
+    """
+
+    events: list[Event]
+    read: list[str]
+    gap: str = ""
+    hint: str = ""
+    lost: bool = False
 
 
 def read_events(
@@ -42,7 +68,7 @@ def read_events(
     found: list[list[Event]] = []
     skipped: list[Skipped] = []
     read: list[str] = []
-    now = time.time()
+    seen = False
     if journal:
         lines, problem = _journal(command, since=since, max_bytes=max_bytes, seconds=seconds)
         if problem:
@@ -50,20 +76,21 @@ def read_events(
         if lines is not None:
             found.append(parse_journal(lines))
             read.append("journal")
+            seen = not problem
     paths = [path for path in LOGS if os.path.exists(path)] if logs is None else list(logs)
     if logs is None and not paths:
         skipped += _left_out(f"no_log: {ABSENT['no_log']}: {', '.join(LOGS)}.", absent=True)
     for path in paths:
         try:
-            data = read_end(path, max_bytes=max_bytes)
+            log = _log(path, since=since, max_bytes=max_bytes, now=time.time())
         except OSError as exc:
             skipped += _left_out(f"{path}: {exc.strerror or exc}", "Use become.")
             continue
-        events = parse_log(data.decode("utf-8", "replace").splitlines(), now=now)
-        found.append(events)
-        read.append(path)
-        if len(data) >= max_bytes - 4096 and not any(event.at is not None and event.at < since for event in events):
-            skipped += _left_out(f"{path}: only its last {max_bytes} bytes were read, and they do not reach back", "Raise max_kib.")
+        found.append(log.events)
+        read += log.read
+        instead = seen and path in LOGS and (not log.lost or _journal_reaches(command, since=since, seconds=seconds))
+        if log.gap and not instead:
+            skipped += _left_out(f"{path}: {log.gap}", log.hint)
     if not read:
         raise Blind(f"Neither the journal nor a log can be read ({'; '.join(one.reason for one in skipped)}).",
                     hint="Use become, or name the logs.")
@@ -73,6 +100,67 @@ def read_events(
 def _left_out(reason: str, hint: str = "", *, absent: bool = False) -> list[Skipped]:
     """What a source that was not read means for each check: it may hold any of them, unless this host has no such source."""
     return [Skipped(check, reason, hint, NOT_APPLICABLE if absent else COULD_NOT_LOOK) for check in CHECKS]
+
+
+def _log(path: str, *, since: float, max_bytes: int, now: float) -> _Log:
+    """A log, and what it leaves out.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    end = read_tail(path, max_bytes=max_bytes)
+    lines = end.data.decode("utf-8", "replace").splitlines()
+    events, first = parse_log(lines, now=now), first_time(lines, now=now)
+    if first is not None and first <= since:
+        return _Log(events, [path])
+    if not end.whole:
+        return _Log(events, [path], f"only its last {max_bytes} bytes were read, and they do not reach back", "Raise max_kib.", lost=True)
+    rotated = _rotated(path)
+    if not rotated:
+        return _Log(events, [path], f"it {begins(first)}, and no rotated file is beside it: what was before is not known", _hint(path))
+    gap = f"it was rotated, {begins(first)}, and what was before is in {rotated[0]}"
+    if not _NOT_COMPRESSED.search(rotated[0]):
+        return _Log(events, [path], f"{gap}, which is compressed", _hint(path), lost=True)
+    try:
+        older = read_tail(rotated[0], max_bytes=max_bytes)
+    except OSError as exc:
+        return _Log(events, [path], f"{gap}: {exc.strerror or exc}", "Use become.", lost=True)
+    if older.file == end.file:
+        return _Log(events, [path], "it was rotated while it was read", "Look again.", lost=True)
+    lines = older.data.decode("utf-8", "replace").splitlines()
+    events, first, read = [*parse_log(lines, now=now), *events], first_time(lines, now=now), [path, rotated[0]]
+    if first is not None and first <= since:
+        return _Log(events, read)
+    if not older.whole:
+        return _Log(events, read, f"{gap}, of which the last {max_bytes} bytes do not reach back", "Raise max_kib.", lost=True)
+    return _Log(events, read, f"{gap}, which {begins(first)}", _hint(path), lost=True)
+
+
+def _hint(path: str) -> str:
+    """What helps where a log does not reach back: the journal only for the usual ones."""
+    return "Read the journal too, or ask for less with since." if path in LOGS else "Ask for less with since."
+
+
+def _rotated(path: str) -> list[str]:
+    """The files that a log was rotated into, as logrotate(8) names them (auth.log.1, secure-20261130, auth.log.2.gz), newest first."""
+    folder, name = os.path.split(path)
+    written: dict[str, float] = {}
+    try:
+        beside = os.listdir(folder or ".")
+    except OSError:  # a directory that may be entered and not listed
+        return [f"{path}.1"]
+    for other in beside:
+        if re.match(re.escape(name) + r"[.-]\d", other):
+            with contextlib.suppress(OSError):
+                written[os.path.join(folder, other)] = os.stat(os.path.join(folder, other)).st_mtime
+    return sorted(written, key=lambda one: -written[one])
+
+
+def _journal_reaches(command: t.Sequence[str], *, since: float, seconds: float) -> bool:
+    """Whether the system's journal has an entry from before a time, so that it was not cleaned up to a later one."""
+    said = run([*command, "--no-pager", "--system", "-o", "json", "-n", "1", f"--until=@{int(since)}", "--output-fields=MESSAGE"],
+               seconds=seconds)
+    return not said.problem and any(line.startswith("{") for line in said.out.splitlines())
 
 
 def _journal(command: t.Sequence[str], *, since: float, max_bytes: int, seconds: float) -> tuple[list[str] | None, str]:

@@ -120,7 +120,7 @@ class FailedLogins(Health):
     def scene(self) -> Iterator[None]:
         with tempfile.TemporaryDirectory() as made:
             self.log = Path(made) / "auth.log"
-            self.log.write_text(self._line("Accepted publickey for ann from 192.0.2.7 port 5 ssh2"))
+            self.log.write_text(self._line("Accepted publickey for ann from 192.0.2.7 port 5 ssh2", ago=7200))
             self.pipe = Path(made) / "pipe"
             os.mkfifo(self.pipe)
             self.path = self.log
@@ -130,8 +130,8 @@ class FailedLogins(Health):
         return {"journal": False, "logs": [str(self.path)]}
 
     @staticmethod
-    def _line(message: str) -> str:
-        return f"{time.strftime('%b %d %H:%M:%S')} gate sshd[7]: {message}\n"
+    def _line(message: str, *, ago: float = 0) -> str:
+        return f"{time.strftime('%b %d %H:%M:%S', time.localtime(time.time() - ago))} gate sshd[7]: {message}\n"
 
     @contextmanager
     def sicken(self) -> Iterator[None]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import redis
+import yaml
 from ansible_collections.oncall.incident.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec, way_from
 from ansible_collections.oncall.incident.plugins.module_utils._redis.connection import CLIENT_NAME
@@ -25,6 +26,9 @@ from tests.support.need import need
 from tests.support.redis_servers import SOURCES, RedisServer, find_binary, make_certificates, tls_settings
 from tests.support.run_module import run_module
 from tests.support.until import until
+
+#: What the role asks for by default.
+OF_THE_ROLE = yaml.safe_load((Path(__file__).parents[3] / "roles" / "redis" / "defaults" / "main.yml").read_text())["redis_verify_checks"]
 
 
 def test_a_healthy_server(server: RedisServer) -> None:
@@ -440,8 +444,18 @@ def test_a_renamed_config_is_a_managed_services(one_binary: str) -> None:
         config.write_text(config.read_text() + 'rename-command CONFIG ""\nrename-command SLOWLOG ""\n')
         server.run()
         found = look(server, checks=["persistence", "slow_log", "memory"])
-    assert skipped(found, "slow_log").startswith("not_permitted") and skipped(found, "persistence")
-    assert found["checks"]["memory"] == "ok"
+        asked = look(server, asked=OF_THE_ROLE)
+    assert skipped(found, "slow_log").startswith("not_permitted") and skipped(found, "persistence").startswith("no_config: ")
+    assert found["checks"]["memory"] == "ok" and found["checks"]["persistence"] == "ok"
+    assert asked["healthy"] is True, asked["findings"]
+
+
+def test_a_config_that_is_forbidden_can_be_granted(one_server: RedisServer) -> None:
+    grants = [one for one in LEAST if one != "+config|get"]
+    one_server.execute("ACL", "SETUSER", "odd", "on", ">secret", "-@all", "~*", *grants)
+    found = look(one_server, asked=OF_THE_ROLE, login_user="odd", login_password="secret")
+    (unknown,) = [one for one in found["findings"] if one["asked"] and one["status"] == "unknown"]
+    assert found["healthy"] is None and unknown["check"] == "persistence" and "+config|get" in unknown["hint"]
 
 
 def test_the_slow_log_grows_and_tells_no_arguments(server: RedisServer) -> None:

@@ -25,7 +25,10 @@ CHECKS = (*DECISIVE, "disk_growth", "deleted_open")
 #: A file system that fills up is no incident before it is critical.
 GOOD = (OK, WARNING)
 #: Why a check does not apply.
-ABSENT = {"no_total": "the file system states no total", "none_to_write": "no local file system can be written to"}
+ABSENT = {
+    "no_total": "the file system states no total", "none_to_write": "no local file system can be written to",
+    "not_of_this_host": "another user's or a lost mount without a device of this host",
+}
 
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
@@ -38,6 +41,11 @@ class Mount(t.NamedTuple):
     kind: str
     device: str
     read_only: bool
+
+    @property
+    def on_device(self) -> bool:
+        """Whether a device of this host holds its data. FUSE names /dev/fuse where its program names nothing; ZFS names a pool."""
+        return self.kind == "zfs" or (self.device.startswith("/dev/") and self.device != "/dev/fuse")
 
 
 def unescaped(text: str) -> str:

@@ -51,6 +51,7 @@ _REPEATED = re.compile(r"message repeated (?P<times>\d{1,6}) times: \[ ?(?P<mess
 # "2026-11-24T11:30:32.123456+00:00 host sshd[4711]: ..." or "Nov 24 11:30:32 host sshd[4711]: ...", as rsyslog writes them.
 _ISO_TIME = r"(?P<iso>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)"
 _OLD_TIME = r"(?P<month>[A-Z][a-z]{2}) +(?P<day>\d{1,2}) (?P<clock>\d\d:\d\d:\d\d)"
+_STAMP = re.compile(rf"(?:{_ISO_TIME}|{_OLD_TIME})(?!\S)")
 _LINE = re.compile(rf"(?:{_ISO_TIME}|{_OLD_TIME}) \S+ (?P<program>[^\s:\[]{{1,64}})(?:\[\d+\])?: (?P<message>.*)\Z")
 _MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if name}
 _SSH = ("sshd", "sshd-session", "sshd-auth")
@@ -104,6 +105,12 @@ def parse_log(lines: t.Iterable[str], *, now: float) -> list[Event]:
         if match:
             found += parse_message(match["message"], program=match["program"], at=_time_of(match, now))
     return found
+
+
+def first_time(lines: t.Iterable[str], *, now: float) -> float | None:
+    """When a log begins: the time of its first line that has one, whatever that line tells. None where no line has one."""
+    stamps = (_STAMP.match(line[:MAX_LINE]) for line in lines)
+    return next((at for at in (_time_of(match, now) for match in stamps if match) if at is not None), None)
 
 
 def parse_message(message: str, *, program: str, at: float | None) -> list[Event]:
@@ -217,6 +224,11 @@ def judge_logins(
         "worst": [_describe(one) for one in worst[:max_addresses]], "left_out": max(len(worst) - max_addresses, 0),
         "users": [{"user": user, "failed": times} for user, times in sorted(users.items(), key=lambda i: (-i[1], i[0]))[:max_addresses]],
     })
+
+
+def begins(at: float | None) -> str:
+    """When a log begins, in words."""
+    return "has no line with a time" if at is None else f"begins at {_iso(at)}"
 
 
 def _describe(one: Tally) -> dict[str, t.Any]:

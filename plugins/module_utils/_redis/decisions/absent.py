@@ -18,6 +18,7 @@ from .info import flavor
 ABSENT: t.Mapping[str, str] = {
     "not_armed": "latency-monitor-threshold is 0, so the server watches no latency",
     "not_counted": "this product or version does not count it",
+    "no_config": "the server has no command CONFIG, as managed services have none, so its setting cannot be read",
     "no_such_setting": "this product has no latency monitor",
     "not_local": "the server does not run on the host that runs the module",
     "holds_no_data": "it is a sentinel, which holds no data",

@@ -119,6 +119,11 @@ class Facts:
         return None if grown is None else grown / self.between
 
     @property
+    def no_config(self) -> bool:
+        """Whether it has no command CONFIG. Where one is forbidden to this user is another matter: that can be granted."""
+        return "unknown command" in self.denied.get("CONFIG", "").lower()
+
+    @property
     def is_primary(self) -> bool:
         """Whether it is a primary."""
         return self.after.get("role") == "master"

@@ -77,7 +77,9 @@ def persistence(facts: Facts, request: Request) -> Answer:
             "persistence", round(age, 1), warning=limit.warning, critical=limit.critical, unit="seconds", subject="unsaved",
             detail={"unsaved_changes": unsaved}, hint="Changes are older than that and in no snapshot: look why none is made, or BGSAVE.",
         ))
-    if saves is None:
+    if saves is None and facts.no_config:
+        skipped.append(does_not_apply("persistence", "no_config", of="save"))
+    elif saves is None:
         skipped.append(Skipped(
             "persistence", f"{facts.denied.get('CONFIG', 'not_told: no setting save')}; whether snapshots are made is not known",
             HINT_CONFIG,

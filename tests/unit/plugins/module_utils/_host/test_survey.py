@@ -11,8 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import COULD_NOT_LOOK, NOT_APPLICABLE
 from ansible_collections.oncall.incident.plugins.module_utils._core.judging import judge_look
-from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import DECISIVE, missing_writes
+from ansible_collections.oncall.incident.plugins.module_utils._host import looking
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import ABSENT, DECISIVE, missing_writes
 from ansible_collections.oncall.incident.plugins.module_utils._host.survey import biggest, growth, look, mounts
 
 MOUNTS = """\
@@ -53,6 +55,47 @@ def test_a_file_system_that_cannot_be_looked_at_makes_what_is_asked_of_it_unknow
     findings, skipped = look(["/srv"], warning=80, critical=90, sample=0, full_within=1, statvfs=statvfs)
     seen = judge_look(findings, skipped, asked=DECISIVE)
     assert seen.healthy is None and set(seen.not_good().values()) == {"unknown"} and "/srv: Permission denied" in skipped[0].reason
+
+
+@pytest.mark.parametrize(("line", "on_device"), [
+    ("/dev/vdb /data ext4 rw 0 0", True), ("/dev/sdb1 /data fuseblk rw 0 0", True), ("tank/data /data zfs rw 0 0", True),
+    ("/dev/fuse /data fuse rw 0 0", False), ("overlay /data overlay rw 0 0", False), ("bucket /data fuse.s3fs rw 0 0", False),
+    ("tmpfs /data tmpfs rw 0 0", False),
+])
+def test_what_a_device_of_this_host_holds(line: str, on_device: bool) -> None:
+    assert [one.on_device for one in mounts(text=line)] == [on_device]
+
+
+def test_two_fuse_mounts_without_a_name_are_two() -> None:
+    assert [one.point for one in mounts(text="/dev/fuse /a fuse rw 0 0\n/dev/fuse /b fuse rw 0 0\n")] == ["/a", "/b"]
+
+
+@pytest.mark.parametrize(("line", "named", "kind"), [
+    ("gone {point} fuse.s3fs rw 0 0", False, NOT_APPLICABLE),
+    ("overlay {point} overlay rw 0 0", False, NOT_APPLICABLE),
+    ("/dev/fuse {point} fuse rw 0 0", False, NOT_APPLICABLE),
+    ("gone {point} fuse.s3fs rw 0 0", True, COULD_NOT_LOOK),
+    ("/dev/vdz {point} ext4 rw 0 0", False, COULD_NOT_LOOK),
+    # One over the other: what was mounted first may hold data of this host.
+    ("/dev/vdz {point} ext4 rw 0 0\ngone {point} fuse.s3fs rw 0 0", False, COULD_NOT_LOOK),
+])
+def test_a_mount_that_may_not_be_entered_is_unknown_where_it_is_named_or_on_a_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, named: bool, kind: str,
+) -> None:
+    """Each point is looked at: the one that works is real, the other is not there."""
+    point = str(tmp_path / "gone")
+    text = f"tmpfs {tmp_path} tmpfs rw 0 0\n{line.format(point=point)}\n"
+    monkeypatch.setattr(looking, "_read", lambda path: text if path == "/proc/self/mounts" else "")
+    seen = looking.survey(looking.Survey(
+        file_systems=[str(tmp_path), point] if named else [], asked=DECISIVE, warning_percent=101, critical_percent=102, sample=0.0,
+        full_within=1, deleted_warning_bytes=2**62, look_below=(), look_for=0.0, most=1,
+    )).verdict
+    left = [one for one in seen.skipped if one.check in DECISIVE]
+    assert [(one.check, one.kind) for one in left] == [(check, kind) for check in DECISIVE]
+    assert all(point in one.reason and "No such file" in one.reason for one in left)
+    assert seen.healthy is (True if kind == NOT_APPLICABLE else None)
+    if kind == NOT_APPLICABLE:
+        assert {one.reason.partition(":")[0] for one in left} <= set(ABSENT)
 
 
 def test_a_read_only_file_system_is_critical_with_the_kernels_words() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import COULD_NOT_LOOK, NOT_APPLICABLE
+from ansible_collections.oncall.incident.plugins.module_utils._core.judging import judge_look
 from ansible_collections.oncall.incident.plugins.module_utils._core.thresholds import limits_from, threshold_spec
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import verdict
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import verdict_speed as speed
@@ -346,6 +347,24 @@ COUNTED = {"rejected_connections": 1, "total_error_replies": 1, "sync_full": 3, 
 def test_what_a_check_cannot_see_is_told_with_its_kind(check: Any, one: Facts, kind: str) -> None:
     """Also where it sees the rest: part of the answer is missing."""
     assert [item.kind for item in check(one, REQUEST).skipped] == [kind]
+
+
+@pytest.mark.parametrize(("said", "kind"), [
+    # As ElastiCache 6 says it, as earlier ones do, and as Redis says it of a user who may not.
+    ("not_permitted: CONFIG GET: ERR unknown command `CONFIG`, with args beginning with: `GET`, `save`, ", NOT_APPLICABLE),
+    ("not_permitted: CONFIG GET: ERR unknown command 'CONFIG'", NOT_APPLICABLE),
+    ("not_permitted: CONFIG GET: NOPERM User watcher has no permissions to run the 'config|get' command", COULD_NOT_LOOK),
+    ("not_permitted: CONFIG GET: NOPERM this user has no permissions to run the 'config' command or its subcommand", COULD_NOT_LOOK),
+])
+@pytest.mark.parametrize("saved", ["ok", "err"])
+def test_where_there_is_no_config_persistence_is_judged_by_info(said: str, kind: str, saved: str) -> None:
+    """A managed service has no such command, so nobody can grant it. One that is forbidden can be, and the hint says how."""
+    one = facts({"rdb_changes_since_last_save": 5, "rdb_last_bgsave_status": saved}, config=None, denied={"CONFIG": said})
+    answer = storage.persistence(one, REQUEST)
+    assert statuses(answer) == {"last_save": "ok" if saved == "ok" else "critical"}
+    assert [(item.kind, "config|get" in item.hint) for item in answer.skipped] == [(kind, kind == COULD_NOT_LOOK)]
+    healthy = judge_look(answer.findings, answer.skipped, asked=("persistence",)).healthy
+    assert healthy is (False if saved == "err" else True if kind == NOT_APPLICABLE else None)
 
 
 def test_a_rate_of_hits_needs_two_samples() -> None:
