@@ -232,7 +232,7 @@ def test_whatever_becomes_of_them_the_result_says_what_was_touched(
         return Action(action.verb, action.resource, action.identity, action.target, "", outcome=fate[0], touched=fate[1])
 
     def signal(_look: Any, chosen: Sequence[tuple[Any, Action]], **_more: Any) -> list[Action]:
-        return [become(action, fate) for (_candidate, action), fate in zip(chosen, fates, strict=True)]
+        return [become(action, fate) for (_candidate, action), fate in zip(chosen, fates)]  # noqa: B905 (Python 3.9)
 
     def roll_back(_session: Any, _one: Any, action: Action, **_more: Any) -> Action:
         if crash:
