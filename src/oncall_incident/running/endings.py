@@ -48,6 +48,11 @@ def after_execution(
         wanted = sorted({str(entry.get("hosts")).strip("[]'") for entry in summary.no_hosts})
         return _bad_input(f"No host matched {', '.join(wanted) or 'the groups of the scenario'}.", [
             "Check the inventory and --limit, or name the hosts with the scenario's own variables, such as -e incident_db=GROUP."])
+    if was_killed(status) and not looked_at_something(summary):
+        # It had begun, whatever it did not come to: that is no fault of the input.
+        did = outcome.what_was_done(summary)
+        return Outcome("failed", Exit.FAILED, f"ansible-playbook was ended by a signal before it had looked at anything; {did}.",
+                       ["Nobody knows who sent it: see the kernel's log, which names processes that ran out of memory. Then run it again."])
     if status != 0 and not looked_at_something(summary):
         if summary.failures:
             # A task that checks the input refused it: its message is in the record, redacted.
@@ -57,6 +62,11 @@ def after_execution(
         silent = [f"ansible-playbook ended with exit status {status} and said nothing."]
         return _bad_input("Ansible could not begin.", quoted=errors(said) or silent)
     return None
+
+
+def was_killed(status: int | None) -> bool:
+    """Whether a process was ended by a signal: its exit status is negative, or 128 and its number as of a shell, or not known."""
+    return status is None or status < 0 or 128 < status <= 128 + 64
 
 
 def _refusals(entry: Mapping[str, Any]) -> list[str]:

@@ -133,9 +133,9 @@ class World:
         """Whether the approved plan is being carried out: the fourth segment's first task has begun."""
         return any(event["segment"] == 4 for event in self.events("intent"))
 
-    def ansible(self) -> int:
-        """The process group of the execution that acts."""
-        return int((self.leftovers()[0] / "act" / "pid").read_text())
+    def ansible(self, execution: str = "act") -> int:
+        """The process group of the execution that acts, or of another one."""
+        return int((self.leftovers()[0] / execution / "pid").read_text())
 
     def verified(self) -> str:
         return verify.check(self.run_dir).status

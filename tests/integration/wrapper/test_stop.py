@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -76,6 +77,23 @@ def test_an_ansible_that_is_killed_from_outside_is_never_said_to_have_changed_no
     assert "nothing was changed" not in data["sentence"] and "unknown" in data["sentence"]
     assert data["unknown_outcomes"] and any("Cure the world" in reason for reason in data["reasons"])
     assert world.verified() == "ok"
+
+
+def test_an_ansible_that_is_killed_before_it_looked_is_no_fault_of_the_input(world: World) -> None:
+    world.set(sick=1)
+    process = world.start("--check", "--json")
+
+    def kill() -> bool:
+        with contextlib.suppress(IndexError, OSError, ValueError):  # it is not there yet
+            os.kill(world.ansible("look"), signal.SIGKILL)
+            return True
+        return False
+
+    until(kill)
+    out, err = process.communicate(timeout=40)
+    assert process.returncode == 1, out + err
+    data = json.loads(out)
+    assert data["outcome"] == "failed" and "ended by a signal" in data["sentence"], data
 
 
 def test_a_killed_wrapper_leaves_a_record_that_says_it_is_incomplete(world: World) -> None:
