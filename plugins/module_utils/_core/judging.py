@@ -249,9 +249,11 @@ def answer(
     )
     seen = watched.last.look
     compared = _compared(question, seen.verdict)
-    said = not_recovered(seen.verdict, watched, worse=compared.get("new", {}))
-    result = {**seen.as_result(), **seen.verdict.as_dict(), **watched.as_dict(), **compared, "not_recovered": said}
-    problem = NotRecovered(f"{question.what}: {said}", hint=_advice(seen.verdict)) if said and question.fail_on != "never" else None
+    said, advice = not_recovered(seen.verdict, watched, worse=compared.get("new", {})), _advice(seen.verdict)
+    problem = NotRecovered(f"{question.what}: {said}", hint=advice) if said and question.fail_on != "never" else None
+    # Who is in the way now, for the roles, which tell this sentence.
+    told = f"{said} {advice}" if said and advice else said
+    result = {**seen.as_result(), **seen.verdict.as_dict(), **watched.as_dict(), **compared, "not_recovered": told}
     return result, problem
 
 
@@ -294,5 +296,7 @@ def _worst_first(verdict: Verdict) -> list[Finding]:
 
 
 def _advice(verdict: Verdict) -> t.Optional[str]:
-    """What to do about the worst finding for which there is advice."""
-    return next((finding.hint for finding in _worst_first(verdict) if finding.status != OK and finding.hint), None)
+    """What to do about the worst finding for which there is advice; of what was asked before anything else."""
+    found = [finding for finding in _worst_first(verdict) if finding.status != OK and finding.hint]
+    asked = [finding for finding in found if finding.asked and finding.status not in verdict.good]
+    return next((finding.hint for finding in [*asked, *found]), None)

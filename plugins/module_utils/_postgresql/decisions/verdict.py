@@ -128,6 +128,10 @@ def _judge_oldest(check: str, rows: t.Sequence[Row], *, limit: Limit, hint: str,
     return judge(check, oldest, warning=limit.warning, critical=limit.critical, unit="seconds", hint=hint, detail=detail)
 
 
+#: So many roots are named in the hint, the worst first; the detail has more.
+_NAMED = 3
+
+
 def judge_blocking(*, waiters: t.Sequence[Row], roots: t.Sequence[Row], root_count: int, limit: Limit) -> Finding:
     """Judge how long sessions have waited for locks of others.
 
@@ -140,7 +144,9 @@ def judge_blocking(*, waiters: t.Sequence[Row], roots: t.Sequence[Row], root_cou
     """
     worst_first = sorted(roots, key=lambda row: -int(row.get("blocks") or 0))
     protected = [root for root in worst_first if root.get("protected")]
-    hint = f"{len(waiters)} sessions wait behind {root_count} at the root; ending a root frees its waiters."
+    pids = ", ".join(str(root["pid"]) for root in worst_first[:_NAMED] if root.get("pid"))
+    named = f" (pid {pids})" if pids else ""
+    hint = f"{len(waiters)} sessions wait behind {root_count} at the root{named}; ending a root frees its waiters."
     if not root_count:
         hint = f"{len(waiters)} sessions wait for each other: the server's deadlock detector ends one of them."
     if protected:

@@ -141,6 +141,14 @@ def test_what_does_not_apply_is_not_waited_for_beside_something_that_does() -> N
     assert not answer(Question(asked=alone.checks, wait=alone), nothing, clock=time.clock, sleep=time.sleep)[0]["held"]
 
 
+def test_why_it_is_not_recovered_names_who_is_in_the_way_now() -> None:
+    found = [finding("locks", CRITICAL, hint="pid 4711 holds it."), finding("vacuum", CRITICAL, hint="Vacuum.")]
+    time, wait = Time(), Wait(checks=("locks",), hold=0.0, timeout=1.0, interval=1.0)
+    look = lambda: Seen(judge_look(reversed(found), asked=wait.checks))  # noqa: E731
+    result, _problem = answer(Question(asked=wait.checks, wait=wait), look, clock=time.clock, sleep=time.sleep)
+    assert result["not_recovered"] == "Not recovered within 1 s: locks critical. pid 4711 holds it."
+
+
 PARAMS: dict[str, Any] = {"asked": None, "fail_on": "never", "wait_for": None, "baseline": None}
 
 
