@@ -94,8 +94,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             needed=needed if isinstance(needed, bool) else None, approved=approved is None or action.id in {one.id for one in approved},
         )
         self._params, self._timeout = params, timeout
-        # The lease is a file on the host itself, which several inventories may call by several names.
-        self._lease_for = (params["lock"] or params["resource"] or "host", timeout + ASYNC_SLACK + pace.timeout + pace.hold)
+        # The lease is a file on the host itself, which inventories call by several names, some for several services of one machine.
+        subject = params["lock"] or params["resource"] or f"host: {action.name}"
+        self._lease_for = (subject, timeout + ASYNC_SLACK + pace.timeout + pace.hold)
         done = act(acting.Act(action, asked=asked, doing=self), approved=approved, check_mode=bool(self._task.check_mode))
         result = done.as_result(limits={action.verb: params["limit"]})
         return result if done.problem is None else {**result, "failed": True, **done.problem.as_result()}

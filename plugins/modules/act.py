@@ -57,8 +57,8 @@ options:
     type: str
   lock:
     description:
-      - The subject that one run at a time may act on, on the host that the module runs on. By default O(resource), or else the
-        whole host, whatever an inventory calls it.
+      - The subject that one run at a time may act on, on the host that the module runs on. By default O(resource), or else
+        O(target), whatever an inventory calls the host.
       - Give the same one to actions that must not happen at once, and another one to those that may.
     type: str
   module:

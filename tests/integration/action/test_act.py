@@ -209,10 +209,11 @@ def on_host(script: str) -> dict[str, Any]:
 
 def test_two_runs_never_act_on_one_subject_at_once(service: Service) -> None:
     before = service.pid
-    with another_run("host"):
+    with another_run("host: service sleeper"):
         result = service.act()
         assert (outcome(result), result["failed"], result["error"], result["changed"]) == ("refused", True, "locked", False)
-        assert "Run run-1 of ann at desk is acting on host, until 20" in result["msg"] and "its lease ends in" in result["hint"]
+        assert "Run run-1 of ann at desk is acting on host: service sleeper, until 20" in result["msg"]
+        assert "its lease ends in" in result["hint"]
         assert (result["actions"][0]["detail"]["why"], result["held_by"]["run"]) == ("locked", "run-1") and service.pid == before
         assert outcome(service.act("--check")) == "planned", "a look takes no lock"
         assert outcome(service.act(approved=["another"])) == "refused" and outcome(service.act(lock="another subject")) == "done"
@@ -220,13 +221,13 @@ def test_two_runs_never_act_on_one_subject_at_once(service: Service) -> None:
 
 def test_it_has_its_lease_while_it_acts_takes_over_a_dead_runs_and_leaves_none(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leasing, "SLACK", 0.0)
-    path = lock_path("lease host")
-    with another_run("host", seconds=0):
+    path = lock_path("lease host: service sleeper")
+    with another_run("host: service sleeper", seconds=0):
         look = f"cp {path} {service.place / 'lease'}; {' '.join(service.restart)}"
         done = service.act(args={"argv": ["sh", "-c", look]})
     assert outcome(done) == "done" and "taken over from run run-1 of ann at desk" in done["actions"][0]["detail"]["lease"]
     lease = json.loads((service.place / "lease").read_text())
-    assert lease["what"] == "host" and lease["run"] == "without a record" and "for here" in lease["holder"]
+    assert lease["what"] == "host: service sleeper" and lease["run"] == "without a record" and "for here" in lease["holder"]
     assert not os.path.exists(path)
     # Whatever goes wrong.
     service.act(args={"argv": ["false"]}, measure={"until": "measured.nothing > 1", "timeout": "100ms"})

@@ -214,7 +214,12 @@ def healthy(tmp_path_factory: pytest.TempPathFactory, server18: Server) -> Itera
         for arguments in ((*MITIGATE, "--check"), MITIGATE):
             ended.append(play(site, hosts, *arguments, postgres_maintain=OBJECTS))
             texts.append(settings.read_text())
-        again = play(site, hosts, *MITIGATE)
+        # Nobody knows how this one's application is restarted.
+        alone = place / "alone.env"
+        alone.write_text("POOL=2\n")
+        without = {name: value for name, value in quiet.variables().items() if not name.startswith("service_")}
+        alone_wants = {"service_pool_size": 3, "service_pool_file": str(alone), "service_pool_key": "POOL"}
+        again = play(site, {**hosts, "alone": {**without, **alone_wants}}, *MITIGATE)
         wanted = {"service_pool_size": 20, "service_pool_file": str(unfit), "service_pool_key": "POOL"}
         refused = play(site, {"app1": grown.variables(**wanted), "app2": quiet.variables(**wanted)}, *MITIGATE,
                        postgres_maintain=OBJECTS, postgres_maintain_max=3)
@@ -238,8 +243,15 @@ def test_the_pool_is_raised_and_the_old_size_kept(healthy: Healthy) -> None:
     actions = {action["verb"]: action for action in healthy.done.actions()}
     assert actions["raise_pool"]["detail"]["before"]["stdout"] == "5"
     assert actions["restart_service"]["outcome"] == "done", "a new size counts from the next start"
-    assert [action["outcome"] for action in healthy.again.actions()] == ["not_needed"]
+    assert healthy.again.outcomes("grown") == ["not_needed"]
     assert healthy.restarts["grown"] == 1
+
+
+def test_a_pool_that_nothing_makes_take_effect_is_not_recovered(healthy: Healthy) -> None:
+    """Written is not in effect: the application runs with the old size."""
+    assert healthy.again.outcomes("alone") == ["done"], [one["detail"] for one in healthy.again.actions() if one["verb"] == "raise_pool"]
+    assert healthy.again.failed == {"alone"}
+    assert "runs with the old one until it is restarted. Set service_name" in healthy.again.said
 
 
 def test_a_pool_that_does_not_fit_is_refused(healthy: Healthy) -> None:
