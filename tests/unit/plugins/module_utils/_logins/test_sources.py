@@ -133,7 +133,7 @@ def test_a_compressed_one_is_named(log: Path) -> None:
     assert seen.healthy is None and "auth.log.1.gz, which is compressed" in seen.reasons[0] and seen.hints[0] == "Ask for less with since."
 
 
-@pytest.mark.parametrize("text", [line(60), ""])
+@pytest.mark.parametrize("text", [line(60), ""], ids=["a line", "empty"])
 def test_a_young_log_alone_is_unknown(log: Path, text: str) -> None:
     """It may be a new host's, and it may have been emptied."""
     log.write_text(text)
