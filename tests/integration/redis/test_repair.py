@@ -74,10 +74,10 @@ def test_maxclients_is_raised_and_the_old_value_kept(server: RedisServer) -> Non
     assert fingerprint(server) == before
     assert ids(repair(server, "raise_maxclients", maxclients=80, check=True)) == ids(plan)
     assert outcomes(repair(server, "raise_maxclients", maxclients=80, approved=[])) == ["refused"]
-    for approved, said in ((ids(plan), "Only its id is known"), (plan["actions"], "maxclients 70")):
+    for approved, told in ((ids(plan), "Only its id is known"), (plan["actions"], "maxclients 70")):
         other = repair(server, "raise_maxclients", maxclients=70, approved=approved)
         assert list(answers(other).values()) == [("refused", "not_approved"), ("moved_on", "no_longer_matches")]
-        assert other["actions"][1]["id"] == ids(plan)[0] and said in other["actions"][1]["detail"]["error"]
+        assert other["actions"][1]["id"] == ids(plan)[0] and told in other["actions"][1]["detail"]["error"]
     assert setting(server, "maxclients") == "50"
     result = repair(server, "raise_maxclients", maxclients=80, approved=ids(plan))
     assert (outcomes(result), result["changed"]) == (["done"], True), result
