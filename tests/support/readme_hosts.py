@@ -132,7 +132,7 @@ def _serve(directory: Path) -> None:
     with (
         Server.start(settings={"listen_addresses": database}, hba=["host all all 192.0.2.0/24 scram-sha-256"]) as server,
         RedisServer.start(port=6379, settings={"bind": f"127.0.0.1 {cache}", "requirepass": REDIS_PASSWORD}),
-        TlsServer(context_for(issued), host=ADDRESSES[name], port=443),
+        TlsServer(context_for(issued), host=ADDRESSES[name], port=443, date=0),
     ):
         server.execute("CREATE DATABASE shop")
         server.execute("CREATE TABLE orders (id bigint PRIMARY KEY)", dbname="shop")
