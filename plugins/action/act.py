@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -159,22 +160,23 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def identity(self, measured: t.Mapping[str, t.Any]) -> str:
         """See acting.Doing."""
-        return self._value("identity", measured=measured) if self._params["measure"]["identity"] else ""
-
-    def _value(self, name: str, **known: t.Any) -> str:
-        outer = self._templar.available_variables
-        self._templar.available_variables = {**self._vars, **known}
-        try:
+        if not self._params["measure"]["identity"]:
+            return ""
+        with self._knowing({"measured": measured}):
             # As text: what is templated lazily must not be compared later, among other variables.
-            return json.dumps(self._templar.evaluate_expression(self._task.args["measure"][name]), sort_keys=True, default=str)
-        finally:
-            self._templar.available_variables = outer
+            return json.dumps(self._templar.evaluate_expression(self._task.args["measure"]["identity"]), sort_keys=True, default=str)
 
     def _evaluate(self, expression: t.Any, **known: t.Any) -> bool:
+        with self._knowing(known):
+            return bool(self._templar.evaluate_conditional(expression))
+
+    @contextlib.contextmanager
+    def _knowing(self, known: t.Mapping[str, t.Any]) -> t.Iterator[None]:
+        """Template with further variables."""
         outer = self._templar.available_variables
         self._templar.available_variables = {**self._vars, **known}
         try:
-            return bool(self._templar.evaluate_conditional(expression))
+            yield
         finally:
             self._templar.available_variables = outer
 

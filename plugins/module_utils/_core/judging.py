@@ -30,7 +30,7 @@ from .findings import (
 )
 from .recovery import compare, say_not_recovered
 from .suggest import suggest
-from .waiting import Wait, Watched, wait_from, watch
+from .waiting import Wait, wait_from, watch
 
 FAIL_ON = ("never", "critical", "warning")
 #: The reason of a check that was asked for and of which a look said nothing.
@@ -249,18 +249,14 @@ def answer(
     )
     seen = watched.last.look
     compared = _compared(question, seen.verdict)
-    said, advice = not_recovered(seen.verdict, watched, worse=compared.get("new", {})), _advice(seen.verdict)
+    troubled = [f"{check} {status}" for check, status in sorted(seen.verdict.not_good().items())]
+    said = say_not_recovered(troubled, held=watched.held, waited=watched.waited, worse=compared.get("new", {}))
+    advice = _advice(seen.verdict)
     problem = NotRecovered(f"{question.what}: {said}", hint=advice) if said and question.fail_on != "never" else None
     # Who is in the way now, for the roles, which tell this sentence.
     told = f"{said} {advice}" if said and advice else said
     result = {**seen.as_result(), **seen.verdict.as_dict(), **watched.as_dict(), **compared, "not_recovered": told}
     return result, problem
-
-
-def not_recovered(verdict: Verdict, watched: Watched[t.Any], *, worse: t.Mapping[str, str]) -> str:
-    """Why it is not called recovered, in one text; empty when it is."""
-    troubled = [f"{check} {status}" for check, status in sorted(verdict.not_good().items())]
-    return say_not_recovered(troubled, held=watched.held, waited=watched.waited, worse=worse)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ import os
 import re
 import typing as t
 
+from .._core import judging
 from .._core.errors import Blind, CannotReach, IncidentError
 from .._core.findings import COULD_NOT_LOOK, CRITICAL, OK, Finding, Skipped
 from .._core.judging import Verdict, answer, judge_look, question_from, question_spec
@@ -41,18 +42,6 @@ _PORT = re.compile(r"^\s*port\s*(?:=|\s)\s*'?(\d+)'?", re.MULTILINE | re.IGNOREC
 _DEBIAN = re.compile(r"postgresql@(\d+)-([\w.]+)\.service")
 
 
-@dataclasses.dataclass(frozen=True)
-class RestartLook:
-    """Whether anything is in the way of a restart, and the data behind it."""
-
-    verdict: Verdict
-    data: t.Mapping[str, t.Any]
-
-    def as_result(self) -> dict[str, t.Any]:
-        """What the module's result has beside the verdict."""
-        return {"changed": False, **self.data}
-
-
 def restart_spec() -> dict[str, t.Any]:
     """The argument spec of pg_restart_check, the connection included."""
     return {
@@ -71,7 +60,7 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     return answer(question, lambda: look(params))
 
 
-def look(params: t.Mapping[str, t.Any]) -> RestartLook:
+def look(params: t.Mapping[str, t.Any]) -> judging.Judged:
     """See who depends on the server, and whether the unit is this server.
 
     Raises:
@@ -103,7 +92,7 @@ def look(params: t.Mapping[str, t.Any]) -> RestartLook:
     )
     told = [one.reason for one in blind]
     detail = {"cannot_see": "; ".join(told)} if told else {}
-    return RestartLook(
+    return judging.Judged(
         _judge(obstacles, not_shown=proof.why, blind=blind, detail=detail),
         {
             "obstacles": obstacles, "seen": seen.as_dict(), "listening": judged.listening, "process_id": judged.process,

@@ -41,8 +41,6 @@ class OnServer(Subject[Target]):
         BadInput: an argument of the connection is not usable.
     """
 
-    #: What an approved action is answered with whose server is not this start of it.
-
     def __init__(self, params: t.Mapping[str, t.Any]) -> None:
         self.way = way_from(params)
         self._retry = parse_duration(params["connect_retry"], name="connect_retry")

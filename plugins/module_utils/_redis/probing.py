@@ -13,11 +13,12 @@ import secrets
 import time
 import typing as t
 
+from .._core import judging
 from .._core.deadline import Deadline
 from .._core.durations import parse_duration
 from .._core.errors import BadInput, CannotReach, IncidentError
 from .._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped, must_fail
-from .._core.judging import Verdict, answer, judge_look, question_from
+from .._core.judging import answer, judge_look, question_from
 from .._core.waiting import Wait
 from .args import Way, way_from
 from .connection import Client, CommandRefused
@@ -57,17 +58,6 @@ Found = tuple[list[Finding], list[Skipped]]
 Judged = t.Union[Finding, Skipped]
 
 
-@dataclasses.dataclass(frozen=True)
-class Probed:
-    """What one probe found."""
-
-    verdict: Verdict
-
-    def as_result(self) -> dict[str, t.Any]:
-        """Nothing beside the verdict."""
-        return {"changed": False}
-
-
 def probed(params: t.Mapping[str, t.Any], *, check_mode: bool) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
     """Do what the arguments say, again until all is ok or the time is up.
 
@@ -93,11 +83,11 @@ def probed(params: t.Mapping[str, t.Any], *, check_mode: bool) -> tuple[dict[str
         question = dataclasses.replace(question, wait=wait)
     if check_mode:
         question = dataclasses.replace(question, wait=None, fail_on="never")
-    seen: list[Probed] = []
+    seen: list[judging.Judged] = []
 
-    def one() -> Probed:
+    def one() -> judging.Judged:
         findings, skipped = _nothing() if check_mode else _once(way, asked, Deadline(way.max_seconds))
-        seen.append(Probed(judge_look(findings, skipped, asked=question.asked)))
+        seen.append(judging.Judged(judge_look(findings, skipped, asked=question.asked)))
         return seen[-1]
 
     # A probe is always of everything: the last one of the wait is the result, and no other is made.

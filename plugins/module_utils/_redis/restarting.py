@@ -11,10 +11,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .._core import judging
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
 from .._core.findings import CRITICAL, OK, UNKNOWN, Finding, Skipped
-from .._core.judging import Verdict, answer, judge_look, question_from, question_spec
+from .._core.judging import answer, judge_look, question_from, question_spec
 from .._host.listening import listening
 from .._host.speaking import is_itself
 from .._service.identity import HINT_IDENTITY, Judged, Proof, answered, compare, configured_elsewhere, name_of, not_skipped, unit_of_process
@@ -30,18 +31,6 @@ from .on_disk import configured_ports, on_disk
 
 CHECK = "restart_data_loss"
 _HINT_LOSS = "Save first, or accept the loss with accept_data_loss."
-
-
-@dataclasses.dataclass(frozen=True)
-class RestartLook:
-    """Whether anything is in the way of a restart, and the data behind it."""
-
-    verdict: Verdict
-    data: t.Mapping[str, t.Any]
-
-    def as_result(self) -> dict[str, t.Any]:
-        """What the module's result has beside the verdict."""
-        return {"changed": False, **self.data}
 
 
 def restart_spec() -> dict[str, t.Any]:
@@ -62,7 +51,7 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
     return answer(question, lambda: judged(way, params))
 
 
-def judged(way: Way, params: t.Mapping[str, t.Any]) -> RestartLook:
+def judged(way: Way, params: t.Mapping[str, t.Any]) -> judging.Judged:
     """See what a restart would lose, and whether the service is this server.
 
     Raises:
@@ -105,7 +94,7 @@ def judged(way: Way, params: t.Mapping[str, t.Any]) -> RestartLook:
         observed="; ".join(obstacles) or (kept.describe() if kept else "nothing is in the way"), hint=" ".join(filter(None, hints)),
         detail={"cannot_see": blind[0].reason} if blind else {},
     )
-    return RestartLook(judge_look([finding], blind, asked=(CHECK,)), {
+    return judging.Judged(judge_look([finding], blind, asked=(CHECK,)), {
         "obstacles": obstacles, "seen": seen.as_dict(), "listening": anybody, "process_id": process,
         "stopped": proof.stopped, "on_disk": kept.as_dict() if kept else None,
     })

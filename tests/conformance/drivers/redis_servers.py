@@ -155,7 +155,7 @@ class RedisProbe(_Health):
     writes = True
 
 
-class RedisRestartCheck(OfRedis, Health):
+class RedisRestartCheck(_Health):
     """What a restart would lose."""
 
     module = "redis_restart_check"
@@ -178,12 +178,3 @@ class RedisRestartCheck(OfRedis, Health):
             yield
         finally:
             self.server.execute("FLUSHALL")
-
-    def denied(self) -> Args:
-        return {"login_user": "nothing", "login_password": "none"}
-
-    def freeze(self) -> AbstractContextManager[Any]:
-        return self.server.frozen()
-
-    def patient(self) -> Args:
-        return {"max_seconds": "3s"}
