@@ -150,11 +150,13 @@ def show_sealed(
 
 def show_closed(incident: Incident, closed: Closed, *, as_json: bool) -> None:
     """How closing went."""
-    copy = {"pushed": closed.pushed or None, "failed": closed.failed or None}
+    copy = {"pushed": closed.pushed or None, "failed": closed.failed or None, "not_resolved": closed.unproven or None}
     show_sealed(incident, closed.sealed, closed.signers, as_json=as_json, more=copy)
     if as_json:
         return
     out = console()
+    if closed.unproven:
+        out.print(Text(f"  {closed.unproven}", style="bold yellow"))
     if closed.pushed:
         out.print(Text(f"  copied to {closed.pushed}"))
     if closed.failed:

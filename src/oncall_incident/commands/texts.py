@@ -36,8 +36,10 @@ Known ones, in the order an incident passes them:
 A later event corrects an earlier one; none is ever edited.
 """
 
-CLOSE = """Close an incident: it is resolved, its bundle is sealed, and copied to
-INCIDENT_PUSH_URL where that is set. A copy that fails costs nothing else.
+CLOSE = """Close an incident: it is marked as resolved, its bundle is sealed, and
+copied to INCIDENT_PUSH_URL where that is set. A copy that fails costs nothing
+else. Where the last run of a scenario did not measure recovery, it is closed
+and not marked as resolved: say so yourself with incident milestone.
 """
 
 SEAL_BROKEN = "Seal although files are not what the chains state of them: the seal says so, and verify says broken."

@@ -25,17 +25,23 @@ Report = Callable[[Incident, Sequence[model.Event]], tuple[str, model.State]]
 
 @dataclasses.dataclass(frozen=True)
 class Closed:
-    """How closing went. `pushed` is where the copy is; `failed` says why there is none although one was wanted."""
+    """How closing went.
+
+    Attributes:
+        pushed: where the copy is; `failed` says why there is none although one was wanted.
+        unproven: why it was not marked as resolved; empty where it was.
+    """
 
     sealed: sealing.Sealed
     signers: Sequence[signing.Signer]
     pushed: str
     failed: str
+    unproven: str = ""
 
     @property
     def notes(self) -> list[str]:
         """What could not be done, in words."""
-        return [*self.sealed.notes, *([self.failed] if self.failed else [])]
+        return [*self.sealed.notes, *(said for said in (self.unproven, self.failed) if said)]
 
 
 def close(
@@ -45,7 +51,8 @@ def close(
     """Write that it is over, seal it, and push it where that is configured. A push that fails costs nothing but the copy.
 
     Args:
-        resolved: whether what it was about is over; not when nobody did more than look.
+        resolved: whether what it was about is over; not when nobody did more than look. A run whose last measurement says otherwise
+            has more weight: then it is closed and not marked as resolved.
         make_key: make a key when there is none.
         at: when it was closed, when that is not now.
         report: makes the report that is sealed with it, in Markdown.
@@ -60,7 +67,8 @@ def close(
         when = at or times.text(times.now())
         events: list[tuple[str, Mapping[str, Any]]] = []
         state = incident.state()
-        if resolved and "resolved" not in state.milestones:
+        unproven = _unproven(incident, state) if resolved else ""
+        if resolved and not unproven and "resolved" not in state.milestones:
             events.append((model.MILESTONE, {"name": "resolved", "at": when, "source": "auto"}))
         if not state.closed:
             events.append((model.CLOSED, {"resolution": resolution, "at": when}))
@@ -79,7 +87,20 @@ def close(
             pushed = pushing.push(incident, configured.push_url, configured=configured).url
         except Stop as stop:
             failed = f"not copied to {public(configured.push_url)}: {stop.message}"
-    return Closed(sealed, signers, pushed, failed)
+    return Closed(sealed, signers, pushed, failed, unproven)
+
+
+def _unproven(incident: Incident, state: model.State) -> str:
+    """Why nobody may conclude from the incident's end that it is resolved; empty where nothing speaks against it."""
+    bad = state.not_recovered
+    if not bad or "resolved" in state.milestones:
+        return ""
+    said = ", ".join(f"{scenario} ({outcome.replace('_', ' ')})" for scenario, outcome in sorted(bad.items()))
+    return (
+        f"not marked as resolved: the last run did not measure recovery: {said}. "
+        f"If it is over, say since when: incident milestone {incident.id} resolved --at TIME, then incident seal {incident.id}"
+    )
+
 
 
 def seal(

@@ -29,6 +29,8 @@ UPDATE, ESCALATED, SEVERITY, CLOSED, REOPENED, SEALED = "update.sent", "escalate
 OPEN, MITIGATED, RESOLVED, IS_CLOSED = "open", "mitigated", "resolved", "closed"
 #: Outcomes of runs that could not have ended an incident: only a plan was made, or not even that.
 ONLY_LOOKED = frozenset({"planned", "bad_input"})
+#: Outcomes of runs that measured every check that decides, and found it good.
+MEASURED_GOOD = frozenset({"recovered", "nothing_to_do"})
 
 Event = Mapping[str, Any]
 
@@ -102,6 +104,12 @@ class State:
         """Whether it was a rehearsal: nothing was resolved, and no run of it could have done so. It has no times and no targets."""
         outcomes = {run.outcome for run in self.runs.values()}
         return self.closed is not None and "resolved" not in self.milestones and bool(outcomes) and outcomes <= ONLY_LOOKED
+
+    @property
+    def not_recovered(self) -> dict[str, str]:
+        """The scenarios whose last run that did more than look was not measured to be good, with its outcome."""
+        last = {run.scenario: run.outcome for run in self.runs.values() if run.outcome not in ONLY_LOOKED}
+        return {scenario: outcome or "without an end" for scenario, outcome in last.items() if outcome not in MEASURED_GOOD}
 
     @property
     def began(self) -> datetime.datetime | None:

@@ -5,7 +5,8 @@
 
 Definitions. Time to acknowledge counts from the alert (else the detection, else the opening): it measures people. Times to
 mitigate, verify and resolve count from the detection (else the alert, else the opening): they measure the service. Targets
-count from where the policy counts them, which is the alert.
+count from where the policy counts them, which is the alert. Closing resolves, but not where the last run of a scenario did not
+measure that it recovered: then only somebody's own word (the milestone) does.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def measure(state: State, *, now: datetime) -> Row | None:
     found = {}
     for name in METRICS:
         done = None if state.only_looked else state.reached(_REACHED[name])
-        if name == RESOLVE and not state.only_looked and done is None:
+        if name == RESOLVE and not state.only_looked and done is None and not state.not_recovered:
             done = state.closed
         since = alerted if name == ACKNOWLEDGE else detected
         limit = state.policy.due(allowed.get(name), since=began) if state.policy is not None else None

@@ -235,6 +235,23 @@ def test_a_run_that_only_looked_closes_its_own_incident_and_resolves_nothing(wor
     assert world.incident("report", state.id).returncode == 0
 
 
+def test_closing_after_a_run_that_did_not_recover_resolves_nothing_until_somebody_says_so(world) -> None:  # type: ignore[no-untyped-def]
+    world.set(sick=2, spoiled=True)
+    ended = world.run("--yes", "--json")
+    assert ended.returncode == 3, ended.stderr
+    who = json.loads(ended.stdout)["incident"]
+    closed = world.incident("close", who, "-m", "given up for today", "--sign-key", "none")
+    assert closed.returncode == 0, closed.stderr
+    assert "not marked as resolved" in closed.stdout and "fake-recovery (not recovered)" in " ".join(closed.stdout.split())
+    state = Incident(world.home / "incidents" / who).state()
+    assert state.status == "closed" and "resolved" not in state.milestones
+    (row,) = json.loads(world.incident("metrics", "--format", "json").stdout)["incidents"]
+    assert row["time_to"]["resolve"]["seconds"] is None
+    assert world.incident("milestone", who, "resolved").returncode == 0
+    (row,) = json.loads(world.incident("metrics", "--format", "json").stdout)["incidents"]
+    assert row["time_to"]["resolve"]["seconds"] is not None
+
+
 def test_a_run_belongs_to_the_incident_it_is_given(world) -> None:  # type: ignore[no-untyped-def]
     opened = json.loads(world.incident("open", "It is sick", "--json").stdout)["id"]
     looked = world.run("--check", "--json", "--incident", opened)

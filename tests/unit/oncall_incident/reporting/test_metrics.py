@@ -77,6 +77,27 @@ def test_an_incident_in_which_only_was_looked_has_no_times_and_does_not_count(ou
     assert metrics.overall([row]).incidents == len(metrics.groups([row], by="severity")) == int(counts)
 
 
+@pytest.mark.parametrize(("runs", "resolves"), [
+    ([("db-recovery", "recovered")], True),
+    ([("db-recovery", "not_recovered")], False),
+    ([("db-recovery", "not_recovered"), ("db-recovery", "planned")], False),
+    ([("db-recovery", "not_recovered"), ("db-recovery", "nothing_to_do")], True),
+    ([("db-recovery", "recovered"), ("redis-recovery", "failed")], False),
+    ([("db-recovery", "recovered"), ("db-recovery", "")], False),
+    ([("deploy", "not judged")], False),
+])
+@pytest.mark.parametrize("stated", [False, True])
+def test_closing_does_not_resolve_what_the_last_run_did_not_measure(runs: list[tuple[str, str]], resolves: bool, stated: bool) -> None:
+    found = state(("acknowledged", 5), *([("resolved", 30.0)] if stated else []))
+    for number, (scenario, outcome) in enumerate(runs):
+        for event in run_of(outcome):
+            model.add(found, {**event, "record": f"r{number}", "scenario": scenario})
+    model.add(found, {"type": "closed", "at": times.text(BEGIN + timedelta(minutes=40)), "resolution": "r"})
+    row = measure(found, now=NOW)
+    assert row is not None and (row.measures["resolve"].seconds is not None) is (resolves or stated)
+    assert (row.measures["resolve"].state == "overdue") is not (resolves or stated)
+
+
 def test_while_it_goes_on_an_incident_counts_whatever_its_runs_did() -> None:
     found = state(("acknowledged", 5))
     for event in run_of("planned"):
