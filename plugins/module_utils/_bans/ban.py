@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import time
 import typing as t
 
 from .._core import actions, why
@@ -19,6 +18,7 @@ from .._core.actions import Action, Approved, Spared
 from .._core.addresses import Network, Span, canonical, read_network
 from .._core.errors import BadInput, IncidentError
 from .._core.limits import Budget
+from .._core.waiting import until
 from .._firewall.decisions.packet_filter import EXACT, UNSEEN
 from .._firewall.filters import Filters, read_filters
 from .._module.programs import Run
@@ -248,12 +248,11 @@ class _Attackers(Subject[Network]):
         """The packet filter, once it has followed the daemon or the time for that is over."""
         if not self._order.verify:
             return None
-        end = time.monotonic() + self._backend.clock.within(self._backend.settles_within)
-        while True:
-            filters = read_filters(self._order.verify, run=self._run, jails=self._jails)
-            if time.monotonic() >= end or all(filters.blocks(Span.of(network)) for network in networks):
-                return filters
-            time.sleep(POLL)
+        return until(
+            lambda filters: all(filters.blocks(Span.of(network)) for network in networks),
+            lambda: read_filters(self._order.verify, run=self._run, jails=self._jails),
+            seconds=self._backend.clock.within(self._backend.settles_within), interval=POLL,
+        )
 
     def facts(self) -> dict[str, t.Any]:
         """What the result says beside the actions."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
-import time
 import typing as t
 
 from .._core import actions, why
@@ -21,6 +20,7 @@ from .._core.addresses import Span
 from .._core.errors import IncidentError, LimitExceeded
 from .._core.findings import Skipped
 from .._core.limits import Limit
+from .._core.waiting import until
 from .._firewall.decisions.filter_repair import removal
 from .._firewall.decisions.packet_filter import Block
 from .._firewall.filters import Filters, read_filters
@@ -206,14 +206,16 @@ class _Bans(Subject[_Target]):
         """Look at the daemon until it bans one again, or the window is over."""
         keys = {one.ban.key for one in chosen}
         jails = sorted({key[0] for key in keys})
-        end = time.monotonic() + min(self.order.observe, self.backend.clock.remaining() / 2)
-        while True:
-            now = self.backend.bans_again(jails)
+
+        def banned_again(now: t.Sequence[Ban]) -> bool:
             self.gone |= keys - {ban.key for ban in now}
             instead = self._instead([one.ban for one in chosen], now)
-            if any(key in self.gone or one.key != key for key, one in instead.items()) or time.monotonic() >= end:
-                break
-            time.sleep(POLL)
+            return any(key in self.gone or one.key != key for key, one in instead.items())
+
+        until(
+            banned_again, lambda: self.backend.bans_again(jails), interval=POLL,
+            seconds=min(self.order.observe, self.backend.clock.remaining() / 2),
+        )
         self.after = self._everything()
 
     def _everything(self) -> list[Ban]:
@@ -284,14 +286,13 @@ class _Bans(Subject[_Target]):
         """Read the packet filter, until it has followed the daemon or the time for that is over."""
         if not self.order.verify:
             return
-        end = time.monotonic() + self.backend.clock.within(self.backend.settles_within)
-        while True:
-            self.filters = self._read_filters()
-            by_span = _jails_by_span(self.after)
-            late = any(self._blocks(one.ban.span, one.ban.jail, by_span)[0] for one in chosen)
-            if not late or time.monotonic() >= end:
-                return
-            time.sleep(POLL)
+        by_span = _jails_by_span(self.after)
+
+        def followed(filters: t.Any) -> bool:
+            self.filters = filters
+            return not any(self._blocks(one.ban.span, one.ban.jail, by_span)[0] for one in chosen)
+
+        until(followed, self._read_filters, seconds=self.backend.clock.within(self.backend.settles_within), interval=POLL)
 
     def _absent(self, one: Absent) -> Candidate[_Target]:
         """A target that nothing bans. It may be in the packet filter all the same, since an unban failed before."""
@@ -356,10 +357,11 @@ class _Bans(Subject[_Target]):
         try:
             server.ask("set", jail, "banip", entry)
             # The server writes its database some time after it has answered; a row that comes late would ban again at a restart.
-            end = time.monotonic() + self.backend.clock.within(2.0)
             probe = Ban(jail, entry, None)
-            while time.monotonic() < end and (jail, entry) not in self._stored([probe]):
-                time.sleep(0.05)
+            until(
+                lambda stored: (jail, entry) in stored, lambda: self._stored([probe]), interval=POLL,
+                seconds=self.backend.clock.within(2.0),
+            )
             server.ask("set", jail, "unbanip", entry)
         except IncidentError as exc:
             return f"ban and unban again in {jail}: {exc.message}"

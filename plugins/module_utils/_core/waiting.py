@@ -205,6 +205,17 @@ def follow(
         sleep(_pause(pace, hold, now))
 
 
+def until(good: t.Callable[[Look], bool], look: t.Callable[[], Look], *, seconds: float, interval: float) -> Look:
+    """Look until it is good or the time is up; what was seen last, of which the caller knows what it means.
+
+    Args:
+        seconds: how long at most; one look is made in any case.
+        interval: between two looks, seconds.
+    """
+    pace = Pace(hold=0.0, timeout=seconds, interval=interval)
+    return follow(lambda _left: look(), lambda seen: Judged(good=good(seen)), pace=pace).last
+
+
 def _over(pace: Pace, hold: Hold, now: float) -> bool:
     """Whether the time is up."""
     # What began to be good in time is given its hold; nothing else begins after the timeout.

@@ -15,9 +15,9 @@ import typing as t
 from .._core import actions, why
 from .._core.acting import Candidate, Sight, act, answered, untouched
 from .._core.actions import Action, Approved
-from .._core.deadline import Deadline
 from .._core.errors import BadInput, IncidentError
 from .._core.limits import Budget
+from .._core.waiting import until
 from .connection import Session, StatementFailed
 from .subject import Connect, OnServer
 
@@ -184,14 +184,13 @@ class _Objects(OnServer[Object]):
 
 def _measured(session: Session, one: Object, before: t.Mapping[str, t.Any]) -> tuple[bool, dict[str, t.Any]]:
     """Whether the server shows that it was done, and what it shows."""
-    deadline = Deadline(STATISTICS_DELAY)
-    while True:
+
+    def look() -> tuple[bool, dict[str, t.Any]]:
         after = _state(session, one) or {}
         after.pop("oid", None)
-        shown = bool(after) and _shows(one, before, after)
-        if shown or deadline.passed():
-            return shown, after
-        time.sleep(POLL)
+        return bool(after) and _shows(one, before, after), after
+
+    return until(lambda seen: seen[0], look, seconds=STATISTICS_DELAY, interval=POLL)
 
 
 def _since(began: float) -> float:

@@ -19,6 +19,7 @@ from .._core.actions import FAILED, GONE, MOVED_ON, NOT_NEEDED, NOT_PERMITTED, S
 from .._core.durations import parse_duration
 from .._core.errors import BadInput, IncidentError
 from .._core.limits import Budget
+from .._core.waiting import until
 from .acting import OnServer
 from .connection import Client
 from .decisions.clients import Choice, KillPolicy, KillRule, RedisClient, choose, parse_clients, spared
@@ -172,13 +173,11 @@ class Clients(OnServer[RedisClient]):
 
 
 def _measure(client: Client, number: int, action: Action, timeout: float) -> Action:
-    start, bound = time.monotonic(), client.deadline.part(timeout)
-    while True:
-        if _again(client, number) is None:
-            return action.with_outcome(GONE, seconds=round(time.monotonic() - start, 3))
-        if bound.passed():
-            return action.with_outcome(STILL_RUNNING, why=why.NOT_MEASURED, error=f"it is still connected after {timeout:g} s")
-        time.sleep(POLL)
+    start = time.monotonic()
+    left = until(lambda seen: seen is None, lambda: _again(client, number), seconds=client.deadline.within(timeout), interval=POLL)
+    if left is None:
+        return action.with_outcome(GONE, seconds=round(time.monotonic() - start, 3))
+    return action.with_outcome(STILL_RUNNING, why=why.NOT_MEASURED, error=f"it is still connected after {timeout:g} s")
 
 
 def _again(client: Client, number: int) -> t.Optional[RedisClient]:

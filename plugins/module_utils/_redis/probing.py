@@ -19,7 +19,7 @@ from .._core.durations import parse_duration
 from .._core.errors import BadInput, CannotReach, IncidentError
 from .._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped, must_fail
 from .._core.judging import answer, judge_look, question_from
-from .._core.waiting import Wait
+from .._core.waiting import Wait, until
 from .args import Way, way_from
 from .connection import Client, CommandRefused
 from .decisions.absent import does_not_apply
@@ -83,15 +83,12 @@ def probed(params: t.Mapping[str, t.Any], *, check_mode: bool) -> tuple[dict[str
         question = dataclasses.replace(question, wait=wait)
     if check_mode:
         question = dataclasses.replace(question, wait=None, fail_on="never")
-    seen: list[judging.Judged] = []
 
     def one() -> judging.Judged:
         findings, skipped = _nothing() if check_mode else _once(way, asked, Deadline(way.max_seconds))
-        seen.append(judging.Judged(judge_look(findings, skipped, asked=question.asked)))
-        return seen[-1]
+        return judging.Judged(judge_look(findings, skipped, asked=question.asked))
 
-    # A probe is always of everything: the last one of the wait is the result, and no other is made.
-    result, problem = answer(question, (lambda: seen[-1]) if question.wait else one, brief=one)
+    result, problem = answer(question, one)
     if problem is not None and times["retry"] and not must_fail(result["status"], fail_on=question.fail_on):
         problem = None
     return result, problem
@@ -167,17 +164,17 @@ def _on_replica(replica: Client, primary: Client, asked: Probe) -> Found:
 
 
 def _arrived(replica: Client, key: str, value: str, asked: Probe) -> Judged:
-    start, bound = time.monotonic(), replica.deadline.part(asked.replication_timeout)
-    while True:
-        reply = replica.replies([("GET", key)])[0]
-        if reply == value.encode():
-            return Finding("probe_replication", OK, observed=round(time.monotonic() - start, 3), unit="seconds")
-        if _is_forbidden(reply):
-            return _forbidden("probe_replication", "GET", reply)
-        if bound.passed():
-            hint = _said(reply, "Look at the link to the primary.")
-            return Finding("probe_replication", CRITICAL, observed=asked.replication_timeout, unit="seconds", hint=hint)
-        time.sleep(POLL)
+    start = time.monotonic()
+    reply = until(
+        lambda said: said == value.encode() or _is_forbidden(said), lambda: replica.replies([("GET", key)])[0],
+        seconds=replica.deadline.within(asked.replication_timeout), interval=POLL,
+    )
+    if reply == value.encode():
+        return Finding("probe_replication", OK, observed=round(time.monotonic() - start, 3), unit="seconds")
+    if _is_forbidden(reply):
+        return _forbidden("probe_replication", "GET", reply)
+    hint = _said(reply, "Look at the link to the primary.")
+    return Finding("probe_replication", CRITICAL, observed=asked.replication_timeout, unit="seconds", hint=hint)
 
 
 def _not_written() -> list[Judged]:

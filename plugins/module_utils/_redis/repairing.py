@@ -11,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-import time
 import typing as t
 
 from .._core import why
 from .._core.acting import Candidate, Sight, Target, act, answered, untouched
 from .._core.actions import DONE, FAILED, MOVED_ON, NOT_NEEDED, NOT_PERMITTED, REFUSED, UNKNOWN, Action, Approved
 from .._core.errors import BadInput, CannotReach, IncidentError
+from .._core.waiting import until
 from .._host.listening import listening
 from .._host.speaking import is_itself
 from .acting import OnServer
@@ -154,9 +154,9 @@ class Save(Repair[bool]):
                 begun = "scheduled" not in str(client.ask("BGSAVE", "SCHEDULE"))
             except CommandRefused as exc:
                 return _not_done(action, exc)
-        bound = client.deadline.part(self._timeout)
-        while True:
-            now = client.info("persistence")
+
+        def ended(now: t.Mapping[str, str]) -> t.Optional[Action]:
+            nonlocal begun
             saved = integer(now, "rdb_last_save_time") or 0
             running = now.get("rdb_bgsave_in_progress") == "1"
             begun = begun or running
@@ -164,10 +164,14 @@ class Save(Repair[bool]):
                 return action.with_outcome(DONE, after={"status": "ok", "last_save": saved})
             if begun and not running and now.get("rdb_last_bgsave_status") == "err":
                 return action.with_outcome(FAILED, why=why.NOT_MEASURED, error="the save failed: is the disk still full?")
-            if bound.passed():
-                said = f"the save {'is not finished' if begun else 'waits for other work of the server'} after {self._timeout:g} s"
-                return action.with_outcome(UNKNOWN, why=why.STILL_AT_WORK, error=said)
-            time.sleep(POLL)
+            return None
+
+        answer = until(
+            lambda said: said is not None, lambda: ended(client.info("persistence")), seconds=client.deadline.within(self._timeout),
+            interval=POLL,
+        )
+        waits = "is not finished" if begun else "waits for other work of the server"
+        return answer or action.with_outcome(UNKNOWN, why=why.STILL_AT_WORK, error=f"the save {waits} after {self._timeout:g} s")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,20 +226,20 @@ class Repoint(Repair[Orphan]):
         refused = _try(client, "REPLICAOF", self._host, self._port)
         if refused is not None:
             return _not_done(action, refused)
-        bound = client.deadline.part(self._timeout)
-        while True:
-            now = client.info("replication")
-            if now.get("master_link_status") == "up" and _primary(now) == self._named:
-                break
-            if bound.passed():
-                return self._undone(action, mine, f"the link to {self._named} is not up after {self._timeout:g} s")
-            time.sleep(POLL)
+        now = until(
+            self._follows, lambda: client.info("replication"), seconds=client.deadline.within(self._timeout), interval=POLL,
+        )
+        if not self._follows(now):
+            return self._undone(action, mine, f"the link to {self._named} is not up after {self._timeout:g} s")
         history, wanted = now.get("master_replid", ""), candidate.target.named.replid if candidate.target.named else ""
         if wanted and history != wanted:
             # The name leads to another server from there than from here.
             said = f"the replica reached another server as {self._named}: the history of that is {history}, not {wanted}"
             return self._undone(action, mine, said)
         return action.with_outcome(DONE, after={"primary": self._named, "offset": integer(now, "slave_repl_offset")})
+
+    def _follows(self, now: t.Mapping[str, str]) -> bool:
+        return now.get("master_link_status") == "up" and _primary(now) == self._named
 
     def _undone(self, action: Action, mine: Replication, said: str) -> Action:
         """Put the old primary back, and measure that the data are those of before too: a synchronisation may have begun to replace them."""

@@ -22,6 +22,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.waiting impo
     follow,
     of_checks,
     pace_from,
+    until,
     wait_from,
     watch,
 )
@@ -200,3 +201,9 @@ def test_times_that_cannot_be(found: dict[str, str]) -> None:
     with pytest.raises(BadInput, match=r"wait_for\.checks is empty"):
         wait_from({"hold": "1s", "timeout": "1m", "interval": "1s", "checks": []})
     assert wait_from({"hold": "1s", "timeout": "1m", "interval": "0s", "checks": ["a"]}).pace == Pace(hold=1, timeout=60, interval=0.1)
+
+
+def test_until_looks_once_at_least_and_gives_what_was_seen_last() -> None:
+    looks = iter(range(10))
+    assert until(lambda seen: seen == 2, lambda: next(looks), seconds=60.0, interval=0.0) == 2
+    assert until(lambda _seen: False, lambda: next(looks), seconds=0.0, interval=60.0) == 3, "in vain, and at once"
