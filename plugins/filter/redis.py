@@ -17,6 +17,7 @@ class FilterModule:
         """The filters by name."""
         return deferred({
             "redis_app_silent": "module_utils._redis.decisions.remedies:app_silent",
+            "redis_cli_servers": "module_utils._redis.decisions.login:cli_servers",
             "redis_login": "module_utils._redis.decisions.login:login",
             "redis_logins_told": "module_utils._redis.decisions.login:logins_told",
             "redis_remedies": "module_utils._redis.decisions.remedies:chosen",

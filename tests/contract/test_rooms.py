@@ -166,6 +166,8 @@ def _serving(path: Path) -> Iterator[str]:
         return  # whom another contract serves is counted where it is used
     elif path.is_relative_to(UTILS):
         yield subject(path)
+    elif path.is_relative_to(PLUGINS / "filter") and (UTILS / f"_{path.stem}").is_dir():
+        yield f"_{path.stem}"
     else:
         yield from ("the frame", "every subject")
 

@@ -31,7 +31,6 @@ CLOSE = b"<F2B_CLOSE_COMMAND>"
 OUR_PROTOCOL = 2
 SOCKET, CLIENT = "socket", "client"
 _CHUNK = 65536
-_NO_CLIENT_COMMAND = 127
 
 
 class CommandRefused(IncidentError):

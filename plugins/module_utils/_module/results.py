@@ -13,7 +13,6 @@ import typing as t
 
 from ansible.module_utils.basic import missing_required_lib
 
-from .._core.acting import CARRIED_OUT, answer_all, read_approved
 from .._core.errors import BadInput, IncidentError
 
 _HIDDEN = "********"
@@ -51,19 +50,24 @@ def leave(
         work: gives the result, and the problem that must fail the task although there is a result (None when there is none). An
             IncidentError that it raises fails the task without a result.
     """
-    CARRIED_OUT.clear()
+    carried_out: list[t.Any] = []
+    if verbs:
+        # A module that only looks never needs the engine of actions: importing it costs each of them milliseconds.
+        from .._core.acting import CARRIED_OUT as carried_out
+
+        carried_out.clear()
     try:
         result, problem = work()
     except IncidentError as exc:
         if verbs:
-            _answer(exc, module.params["approved"], verbs)
+            _answer(exc, module.params["approved"], verbs, carried_out)
         fail_with(module, **exc.as_result())
     except Exception as exc:
-        if not CARRIED_OUT:
+        if not carried_out:
             raise
         # A fault of ours after something was done: what was done is told all the same.
         fault = IncidentError(f"{type(exc).__name__}: {exc}")
-        _answer(fault, None, verbs)
+        _answer(fault, None, verbs, carried_out)
         fail_with(module, **fault.as_result())
     else:
         if problem is not None:
@@ -71,9 +75,13 @@ def leave(
         exit_with(module, **result)
 
 
-def _answer(exc: IncidentError, given: t.Optional[t.Sequence[t.Any]], verbs: t.Collection[str]) -> None:
-    if CARRIED_OUT:
-        exc.facts = {**exc.facts, **CARRIED_OUT[-1].as_result(limits={})}
+def _answer(
+    exc: IncidentError, given: t.Optional[t.Sequence[t.Any]], verbs: t.Collection[str], carried_out: t.Sequence[t.Any],
+) -> None:
+    from .._core.acting import answer_all, read_approved
+
+    if carried_out:
+        exc.facts = {**exc.facts, **carried_out[-1].as_result(limits={})}
     if given is None or "actions" in exc.facts:
         return
     with contextlib.suppress(BadInput):  # which is what fails the module then

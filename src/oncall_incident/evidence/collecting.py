@@ -25,7 +25,6 @@ from ..record.recording import close_unfinished, summarise
 from . import names
 from .incident import Incident
 
-REDACTIONS = "redactions.jsonl"
 _TOKEN_BYTES = re.compile(rb"\[redacted:([0-9a-f]{12})\]")
 _TOKEN = re.compile(r"\[redacted:([0-9a-f]{12})\]")
 #: What of a run's directory is not the record: its lock, the report (which is rendered again).

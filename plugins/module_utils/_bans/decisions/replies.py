@@ -17,7 +17,6 @@ import typing as t
 from ..._core.addresses import Span, read_network
 from .pickled import NotData, Stub
 
-PERMANENT = -1
 # "192.0.2.1 \t2026-11-24 11:00:00 + 600 = 2026-11-24 11:10:00", fail2ban's BanManager.getBanList; an end of year 9999 is never.
 _TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 _WITH_TIME = re.compile(rf"(?P<entry>\S.*?)\s*\t(?P<at>{_TIME}) \+ (?P<seconds>-?\d+) = (?P<end>{_TIME})\Z")

@@ -13,8 +13,6 @@ import typing as t
 from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding
 from .packet_filter import FAIL2BAN, PART, UNSEEN, Block
 
-#: Causes, the one that is most precisely known first.
-CAUSES = (FAIL2BAN, "crowdsec", "route", "hosts_deny", "firewall", "service", "none", "unknown")
 #: Conditions that limit what is kept out, not whether: the address is kept out of that.
 _LIMITS = ("protocol ", "port ", "service", "zone ")
 

@@ -27,7 +27,6 @@ class TcpSocket:
     local: Network
     local_port: int
     remote: Network
-    remote_port: int
     inode: str
 
 
@@ -39,10 +38,10 @@ def parse_tcp(text: str) -> list[TcpSocket]:
         if len(words) < 10:
             continue
         try:
-            (local, local_port), (remote, remote_port) = _end(words[1]), _end(words[2])
+            (local, local_port), (remote, _port) = _end(words[1]), _end(words[2])
         except (ValueError, struct.error):
             continue
-        found.append(TcpSocket(words[3].upper(), local, local_port, remote, remote_port, words[9]))
+        found.append(TcpSocket(words[3].upper(), local, local_port, remote, words[9]))
     return found
 
 

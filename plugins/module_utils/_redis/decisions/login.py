@@ -45,6 +45,24 @@ def logins_told(
     }]
 
 
+def cli_servers(given: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """The servers that redis-cli on the host itself can ask, for the host's snapshot. It cannot follow through a tunnel or into a
+    container, and is not told of TLS.
+
+    Args:
+        given: the host's variables as the inventory has them, which are text, numbers or truth values.
+    """
+    if "evidence_redis" in given:
+        return list(given["evidence_redis"])
+    tls = str(given.get("redis_tls", False)).lower() in ("true", "yes", "on", "1", "y", "t")
+    if given.get("redis_via", "host") != "host" or tls or given.get("redis_login_unix_socket"):
+        return []
+    return [{
+        "host": given.get("redis_login_host") or LOOPBACK, "port": given.get("redis_login_port", 6379),
+        "user": given.get("redis_login_user", ""), "password": given.get("redis_login_password", ""),
+    }]
+
+
 def _host(given: t.Mapping[str, t.Any], *, via: str, own_address: str, reached: t.Mapping[str, t.Any]) -> str:
     if via == "container":
         return str(reached.get("host", ""))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
-from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.login import login, logins_told
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.login import cli_servers, login, logins_told
 
 GIVEN: dict[str, Any] = {"login_host": "", "login_port": 6379, "login_user": "oncall", "login_unix_socket": "", "tls": True}
 NAMED = {"login_host": "cache", "login_unix_socket": "/run/redis.sock"}
@@ -39,3 +39,14 @@ def test_the_login_is_told_before_the_way_is_open(via: str, given: dict[str, Any
     assert logins_told({**GIVEN, **given, "login_password": "canary"}, via=via, own_address="192.0.2.10", reached={}) == [
         {"host": host, "port": port, "unix_socket": socket, "user": "oncall", "tls": True},
     ]
+
+
+@pytest.mark.parametrize(("given", "found"), [
+    ({}, [("127.0.0.1", 6379)]), ({"redis_login_host": "192.0.2.7", "redis_login_port": "6380"}, [("192.0.2.7", "6380")]),
+    ({"redis_login_host": None}, [("127.0.0.1", 6379)]), ({"redis_tls": "no"}, [("127.0.0.1", 6379)]),
+    ({"redis_via": "ssh_tunnel"}, []), ({"redis_tls": "yes"}, []), ({"redis_tls": True}, []),
+    ({"redis_login_unix_socket": "/run/redis.sock"}, []),
+    ({"redis_tls": True, "evidence_redis": [{"host": "192.0.2.9", "port": 1}]}, [("192.0.2.9", 1)]), ({"evidence_redis": []}, []),
+])
+def test_redis_cli_asks_what_it_can_reach_from_the_host(given: dict[str, Any], found: list[tuple[str, Any]]) -> None:
+    assert [(one["host"], one["port"]) for one in cli_servers(given)] == found
