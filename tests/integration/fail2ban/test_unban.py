@@ -330,6 +330,11 @@ def test_hold_keeps_the_log_from_banning_again_and_its_timer_ends_it(daemon: Fai
     assert states(result) == [("192.0.2.41", "done", "unbanned")], result.get("msg")
     assert result["hold"]["entries"] == [{"jail": "sshd", "address": "192.0.2.41"}] and result["hold"]["seconds"] == 900
     assert "reload" in result["hold"]["warning"].lower() and result["hold"]["unit"]
+    (action,) = result["actions"]
+    assert action["identity"]["hold"] == "900s"
+    assert {key: action["temporary"][key] for key in ("ends", "armed_as", "lasts")} == {
+        "ends": "unit", "armed_as": result["hold"]["unit"], "lasts": 900.0}
+    assert action["temporary"]["undo"] == {"verb": "end_hold", "jail": "sshd", "address": "192.0.2.41"}
     assert "192.0.2.41" in daemon.client("get", "sshd", "ignoreip")
     daemon.fail("sshd", "192.0.2.41")
     until(lambda: "Ignore 192.0.2.41" in (daemon.directory / "fail2ban.log").read_text(), what="the ignored failures")
@@ -417,6 +422,7 @@ def test_what_was_ignored_before_is_not_ours_to_end(daemon: Fail2ban, tmp_path: 
     daemon.client("set", "sshd", "addignoreip", "192.0.2.43")
     result = unban(daemon, "192.0.2.43", hold="15m", env=systemd(tmp_path))
     assert result["hold"]["entries"] == [] and result["hold"]["already_ignored"] and not (tmp_path / "order").exists()
+    assert "temporary" not in result["actions"][0]
 
 
 def test_many_addresses_over_one_connection(daemon: Fail2ban) -> None:
