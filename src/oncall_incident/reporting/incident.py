@@ -170,6 +170,7 @@ _SAID: Mapping[str, Callable[[Mapping[str, Any], str], str]] = {
     model.SEVERITY: lambda event, by: f"severity {event.get('before')} is now {event.get('severity')}{by}: {event.get('why') or ''}",
     model.CLOSED: lambda event, by: f"closed{by}: {event.get('resolution')}",
     model.REOPENED: lambda event, by: f"reopened{by}: {event.get('why') or ''}",
+    model.LEFT: lambda event, by: f"left as it is{by}: {event.get('what')} on {event.get('host')}: {event.get('why')}",
     model.SEALED: lambda event, by: f"sealed{by}: seal {event.get('number')}",
 }
 

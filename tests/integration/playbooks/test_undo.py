@@ -1,0 +1,126 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`incident undo` against a real Redis: what a run raised holds its incident open, is taken back by a run of its own, and then lets it go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.need import need
+from tests.support.redis_acting import connections
+from tests.support.redis_servers import SOURCES, RedisServer, find_binary
+from tests.support.site import Ended, Site
+
+from .conftest import QUICK as COMMON
+
+pytestmark = pytest.mark.timeout(900)
+QUICK: dict[str, Any] = {
+    "redis_connect_timeout": "2s", "redis_socket_timeout": "2s", "redis_max_seconds": "20s", "redis_connect_retry": "1s",
+    "redis_verify_hold": "500ms", "redis_verify_timeout": "10s", "redis_probe": False,
+}
+
+
+class UndoSite(Site):
+    """One cache, one home for all calls."""
+
+    def __init__(self, place: Path, cache: RedisServer) -> None:
+        super().__init__(place, playbook="redis-recovery", common=COMMON)
+        self.cache = cache
+        self.group("cache", cache1={**QUICK, "redis_login_port": cache.port})
+        self.group("app")
+        self.home = {"INCIDENT_HOME": str(place / "home")}
+
+    @property
+    def maxclients(self) -> str:
+        return str(self.cache.execute("CONFIG", "GET", "maxclients")["maxclients"])
+
+    def command_of(self, *words: str) -> Ended:
+        """A command of `incident` that is no run."""
+        return self.call([*self.incident_words(), *words], **self.home)
+
+    def incident_words(self) -> list[str]:
+        return [self.python, "-m", "oncall_incident"]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[UndoSite]:
+    binary = find_binary("valkey") or find_binary("redis")
+    need(binary, SOURCES["valkey"])
+    assert binary is not None
+    with RedisServer.start(binary) as server:
+        server.execute("CONFIG", "SET", "maxclients", "12")
+        yield UndoSite(tmp_path, server)
+
+
+def raised(site: UndoSite) -> str:
+    """A run that raised maxclients; the id of its incident."""
+    with connections(site.cache, 11):
+        done = site.call(
+            [*site.incident_words(), "run", "redis-recovery", "-i", str(site.inventory()), "--yes", "--json",
+             "-e", json.dumps({"redis_raise_maxclients": 40})], **site.home)
+    assert done.status == 0, done.output
+    assert site.maxclients == "40"
+    assert any("cannot be closed" in note for note in done.data["incident_notes"]), done.output
+    assert "nobody will undo it" in done.said
+    return str(done.data["incident"])
+
+
+def test_what_was_raised_is_taken_back_and_only_then_the_incident_can_be_closed(site: UndoSite) -> None:
+    incident = raised(site)
+    (change,) = site.command_of("status", incident, "--json").data["changes"]
+    assert (change["state"], change["host"], change["verb"]) == ("in_force", "cache1", "raise_maxclients")
+    refused = site.command_of("close", incident, "-m", "It was full.", "--sign-key", "none")
+    assert refused.status == 2
+    assert change["ref"] in refused.output and "incident undo" in refused.output and "nobody will undo it" in refused.said
+    assert site.command_of("milestone", incident, "resolved").status == 2
+
+    looked = site.command_of("undo", incident, "-i", str(site.inventory()), "--check", "--json")
+    assert (looked.status, looked.data["outcome"], site.maxclients) == (0, "planned", "40"), looked.output
+    undone = site.command_of("undo", incident, change["ref"], "-i", str(site.inventory()), "--yes", "--json")
+    assert (undone.status, undone.data["outcome"], site.maxclients) == (0, "recovered", "12"), undone.output
+    assert [(action["verb"], action["outcome"]) for action in undone.data["actions"]] == [("restore_maxclients", "done")]
+
+    (change,) = site.command_of("status", incident, "--json").data["changes"]
+    assert (change["state"], change["undone"]) == ("gone", True)
+    again = site.command_of("undo", incident, "-i", str(site.inventory()), "--json")
+    assert again.status == 5, again.output
+    assert site.command_of("close", incident, "-m", "It was full.", "--sign-key", "none").status == 0
+
+
+def test_a_change_is_left_only_with_a_reason_and_the_report_says_so(site: UndoSite) -> None:
+    incident = raised(site)
+    (change,) = site.command_of("status", incident, "--json").data["changes"]
+    assert site.command_of("close", incident, "--leave", change["ref"], "--sign-key", "none").status == 2
+    closed = site.command_of("close", incident, "--leave", change["ref"], "--why", "The new size is right.", "--sign-key", "none")
+    assert closed.status == 0, closed.output
+    state = site.command_of("status", incident, "--json").data
+    assert (state["status"], state["left"]) == ("closed", {change["ref"]: "The new size is right."})
+    said = site.command_of("report", incident, "--format", "markdown", "-o", "-").stdout
+    assert "## Temporary changes" in said and "nobody will undo it" in said and "The new size is right." in said
+
+
+def test_a_server_that_cannot_be_looked_at_is_not_called_undone(site: UndoSite) -> None:
+    incident = raised(site)
+    port = site.hosts["cache"]["cache1"]["redis_login_port"]
+    site.hosts["cache"]["cache1"]["redis_login_port"] = 1
+    failed = site.command_of("undo", incident, "-i", str(site.inventory()), "--yes", "--json")
+    assert failed.status not in (0, 5), failed.output
+    site.hosts["cache"]["cache1"]["redis_login_port"] = port
+    (change,) = site.command_of("status", incident, "--json").data["changes"]
+    assert change["state"] != "gone"
+    assert site.command_of("close", incident, "--sign-key", "none").status == 2
+
+
+def test_a_value_that_somebody_has_set_since_is_left_alone_and_the_change_is_gone(site: UndoSite) -> None:
+    incident = raised(site)
+    site.cache.execute("CONFIG", "SET", "maxclients", "50")
+    looked = site.command_of("undo", incident, "-i", str(site.inventory()), "--yes", "--json")
+    assert (looked.status, site.maxclients) == (5, "50"), looked.output
+    (change,) = site.command_of("status", incident, "--json").data["changes"]
+    assert (change["state"], change["undone"]) == ("gone", False)
