@@ -119,20 +119,26 @@ def chosen(changes: Sequence[Change], named: Iterable[str]) -> list[Change]:
     return list(found.values()) if wanted else list(changes)
 
 
-def say(change: Change) -> str:
-    """How a change is, in one sentence without a full stop."""
-    last = f"last seen {clock(change.seen)}" if change.seen else "nobody has looked at it"
+def say(change: Change, *, today: datetime.date | None = None) -> str:
+    """How a change is, in one sentence without a full stop.
+
+    Args:
+        today: of this day the time is enough; without it each time has its date.
+    """
+    last = f"last seen {clock(change.seen, today)}" if change.seen else "nobody has looked at it"
     if change.state == GONE:
         return f"{'taken back' if change.undone else 'gone'}, {last}"
     if change.state == EXPIRED:
-        return f"expired at {clock(change.temporary.expires)}, not looked at since"
-    ends = temporary.say(change.temporary)
+        return f"expired at {clock(change.temporary.expires, today)}, not looked at since"
+    known = change.temporary
+    ends = temporary.say(dataclasses.replace(known, expires=clock(known.expires, today)) if known.expires else known)
     return f"in force, {ends}, {last}" if change.state == IN_FORCE else f"not known whether it is in force, {ends}, {last}"
 
 
 def refusal(incident: str, changes: Sequence[Change], *, doing: str) -> Stop:
     """Why an incident cannot be resolved or closed: each change, and what to do about it."""
-    listed = "; ".join(f"{change.ref} {change.host}: {change.what}: {say(change)}" for change in changes)
+    today = times.now().date()
+    listed = "; ".join(f"{change.ref} {change.host}: {change.what}: {say(change, today=today)}" for change in changes)
     return Stop(
         f"{incident} cannot be {doing}: {words.count(len(changes), 'temporary change')} not known to be gone: {listed}.",
         hint=f"incident undo {incident} -i INVENTORY takes them back, incident undo {incident} {changes[0].ref} -i INVENTORY this one. "
@@ -140,13 +146,13 @@ def refusal(incident: str, changes: Sequence[Change], *, doing: str) -> Stop:
     )
 
 
-def clock(moment: str) -> str:
-    """`02:51:07Z`, with the date where that is another day than today."""
+def clock(moment: str, today: datetime.date | None) -> str:
+    """`02:51:07Z`, with the date where that is another day."""
     try:
         found = times.parse(moment)
     except ValueError:
         return moment
-    form = "%H:%M:%SZ" if found.date() == times.now().date() else "%Y-%m-%d %H:%M:%SZ"
+    form = "%H:%M:%SZ" if found.date() == today else "%Y-%m-%d %H:%M:%SZ"
     return found.strftime(form)
 
 

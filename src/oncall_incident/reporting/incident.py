@@ -19,7 +19,7 @@ from ..evidence.incident import Incident
 from ..evidence.model import State
 from ..terminal import words
 from . import clock, measures
-from .content import UNSEALED, Source, about, chain, drawing, of_sources
+from .content import UNSEALED, Source, about, chain, changed, drawing, of_sources
 from .timeline import Band, Happening, draw
 
 #: More events of the incident itself, or more entries in all, are in the record only: the first and the last are shown.
@@ -84,6 +84,7 @@ def of_incident(incident: Incident, read: Read, *, now: datetime | None = None, 
         "took": _took(state, moment),
         "people": list(read.people),
         "runs": runs,
+        "changes": changed(sources, now=moment.timestamp(), left=state.left),
         "run": {},
         "milestones": sorted(milestones, key=lambda item: item["at"]),
         "targets": _targets(row, state, moment),
