@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: in_force
 short_description: Judge whether temporary changes are in force
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:

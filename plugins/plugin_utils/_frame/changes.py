@@ -21,6 +21,7 @@ from .plans import read_private
 
 #: The check that every look at a temporary change answers.
 CHECK = "temporary_change"
+_NOBODY = "nobody has looked: are the variables the same with which the change was made?"
 _STATUS = {temporary.GONE: OK, temporary.IN_FORCE: WARNING, temporary.UNKNOWN: UNKNOWN}
 
 
@@ -87,7 +88,7 @@ def _finding(change: Action, ref: str, looked: t.Mapping[str, Action], said: t.S
     if state == temporary.IN_FORCE:
         hint = f"It is in force: {temporary.say(known)}." if known is not None else "It is in force."
     elif state == temporary.UNKNOWN:
-        reason = str(undo.detail.get("error") or undo.outcome) if undo is not None else "; ".join(said) or "nobody has looked"
+        reason = str(undo.detail.get("error") or undo.outcome) if undo is not None else "; ".join(said) or _NOBODY
         detail["reason"] = reason
         hint = "Correct what the look needs, then look again."
     return Finding(CHECK, _STATUS[state], observed=state, threshold=temporary.GONE, subject=subject, hint=hint, detail=detail)

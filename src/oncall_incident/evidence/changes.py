@@ -17,7 +17,6 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.errors impor
 from ansible_collections.oncall.incident.plugins.module_utils._core.temporary import GONE, IN_FORCE, Temporary
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, told
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
-from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
 
 from ..errors import Stop
 from ..record.recording import summarise
@@ -25,6 +24,8 @@ from ..terminal import words
 from . import times
 from .incident import Incident
 
+#: The check that judges temporary changes.
+CHECK = "temporary_change"
 #: Of a change whose outcome is not known, and of one whose time is over: neither is known to be there, nor to be gone.
 MAYBE, EXPIRED = "not_known", "expired"
 
@@ -89,11 +90,12 @@ def fold(records: Iterable[tuple[str, Summary]], *, now: float) -> list[Change]:
         now: seconds since the epoch.
     """
     found: list[Change] = []
-    looks: list[Seen[Action]] = []
+    looks: list[_Look] = []
     for run, summary in records:
         found += _made(run, summary)
-        looks += [seen for seen in summary.actions if seen.what.detail.get(temporary.UNDOES)]
-    return [_now(change, looks, now) for change in found]
+        looks += _looks(summary)
+    looks.sort(key=lambda look: look.at)
+    return [_now(change, looks, now, again=_again(change, found)) for change in found]
 
 
 def still(changes: Iterable[Change], *, left: Iterable[str] = ()) -> list[Change]:
@@ -174,18 +176,49 @@ def _made(run: str, summary: Summary) -> Iterator[Change]:
         )
 
 
-def _now(change: Change, looks: Sequence[Seen[Action]], now: float) -> Change:
-    """The change after the looks at it that came later."""
-    for seen in looks:
-        if (seen.host, seen.what.detail[temporary.UNDOES]) != (change.host, change.action.id) or seen.ts <= change.made:
+@dataclasses.dataclass(frozen=True)
+class _Look:
+    """What one look at a change found: in_force, gone, or unknown. `undone`: the look was what took it back."""
+
+    host: str
+    change: str
+    at: str
+    found: str
+    undone: bool = False
+
+
+def _looks(summary: Summary) -> Iterator[_Look]:
+    """The looks of a run: by what would undo a change, and by the check that judges them."""
+    for action in summary.actions:
+        if change := action.what.detail.get(temporary.UNDOES):
+            found = temporary.looked(action.what)
+            yield _Look(action.host, str(change), action.ts, found, undone=found == GONE and action.what.was_touched is True)
+    for finding in summary.findings:
+        if finding.what.check == CHECK:
+            yield _Look(finding.host, str(finding.what.detail.get("change")), finding.ts, str(finding.what.observed))
+
+
+def _again(change: Change, among: Iterable[Change]) -> str:
+    """When the same change was made once more, which says that it was gone; empty where it was not."""
+    later = [one.made for one in among if (one.host, one.action.id) == (change.host, change.action.id) and one.made > change.made]
+    return min(later, default="")
+
+
+def _now(change: Change, looks: Sequence[_Look], now: float, *, again: str) -> Change:
+    """The change after the looks at it that came later. One that was covered by another change comes to light again with that one's end."""
+    for look in looks:
+        if (look.host, look.change) != (change.host, change.action.id) or look.at <= change.made:
             continue
-        found = temporary.looked(seen.what)
-        if found == GONE:
-            return dataclasses.replace(change, state=GONE, seen=seen.ts, undone=seen.what.was_touched is True)
-        if found == IN_FORCE:
-            change = dataclasses.replace(change, state=IN_FORCE, seen=seen.ts)
-        else:
+        if look.found == GONE:
+            change = dataclasses.replace(change, state=GONE, seen=look.at, undone=change.undone or look.undone)
+        elif change.undone or (change.gone and again and look.at > again):
+            continue
+        elif look.found == IN_FORCE:
+            change = dataclasses.replace(change, state=IN_FORCE, seen=look.at)
+        elif not change.gone:
             change = dataclasses.replace(change, state=MAYBE)
+    if change.gone:
+        return change
     if temporary.over(change.temporary, now=now):
         seen_after = _seconds(change.seen) > _seconds(change.temporary.expires)
         return change if seen_after else dataclasses.replace(change, state=EXPIRED)
