@@ -75,14 +75,14 @@ def unban(
     Raises:
         IncidentError: before anything was changed.
     """
-    subject = _Bans(backend, wish, order, run, check_mode)
+    subject = Bans(backend, wish, order, run, check_mode)
     done = act(subject, approved=approved, check_mode=check_mode)
     # Who is still shut out without a ban is no candidate where repair is off, and fails the task all the same.
     problem = done.problem if isinstance(done.problem, LimitExceeded) else failure(done.actions)
     return subject.result(done), problem
 
 
-class _Bans(Subject[_Target]):
+class Bans(Subject[_Target]):
     """The bans that a wish is about: what was there, and what came of it."""
 
     verbs = (unbanning.VERB,)

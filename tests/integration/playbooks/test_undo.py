@@ -124,3 +124,74 @@ def test_a_value_that_somebody_has_set_since_is_left_alone_and_the_change_is_gon
     assert (looked.status, site.maxclients) == (5, "50"), looked.output
     (change,) = site.command_of("status", incident, "--json").data["changes"]
     assert (change["state"], change["undone"]) == ("gone", False)
+
+
+class PoolSite(Site):
+    """An application's pool in a file, and a scenario that only raises it."""
+
+    def __init__(self, place: Path, **more: Any) -> None:
+        super().__init__(place, common=COMMON)
+        self.file = place / "app.env"
+        self.file.write_text("PORT=1\nPOOL=5\n")
+        self.wanted = {"service_pool_file": str(self.file), "service_pool_key": "POOL", "service_pool_limit": 100, **more}
+        self.group("app", app1=self.wanted)
+        self.home = {"INCIDENT_HOME": str(place / "home")}
+
+        def role(name: str, entry: str) -> dict[str, Any]:
+            return {"ansible.builtin.import_role": {"name": f"oncall.incident.{name}", "tasks_from": entry}}
+
+        (place / "raise-pool.yml").write_text(json.dumps([
+            {"name": "Mitigate", "hosts": "app", "gather_facts": False, "tags": ["mitigate"],
+             "tasks": [role("service", "mitigate"), role("incident", "publish")]},
+        ]))
+
+    def command_of(self, *words: str, **environ: str) -> Ended:
+        return self.call([self.python, "-m", "oncall_incident", *words], **{**self.home, **environ})
+
+    def raised(self, size: int, incident: str | None = None, **environ: str) -> Ended:
+        also = ["--incident", incident] if incident else []
+        return self.command_of(
+            "run", str(self.place / "raise-pool.yml"), "-i", str(self.inventory()), "--yes", "--json", *also,
+            "-e", json.dumps({"service_pool_size": size}), **environ)
+
+    def changes(self, incident: str) -> list[dict[str, Any]]:
+        return list(self.command_of("status", incident, "--json").data["changes"])
+
+
+def test_pools_that_were_raised_twice_are_taken_back_in_turn(tmp_path: Path) -> None:
+    site = PoolSite(tmp_path)
+    first = site.raised(12)
+    incident = str(first.data["incident"])
+    assert "POOL=12\n" in site.file.read_text(), first.output
+    site.raised(20, incident)
+    assert "POOL=20\n" in site.file.read_text()
+    assert [(one["state"], one["temporary"]["undo"]["before"]) for one in site.changes(incident)] == [("in_force", 5), ("in_force", 12)]
+    undo = ("undo", incident, "-i", str(site.inventory()), "--yes", "--json")
+    once = site.command_of(*undo)
+    assert "POOL=12\n" in site.file.read_text(), once.output
+    assert once.data["outcome"] == "not_recovered", "the first change is in force again"
+    assert [one["state"] for one in site.changes(incident)] == ["in_force", "gone"]
+    twice = site.command_of(*undo)
+    assert (twice.status, site.file.read_text()) == (0, "PORT=1\nPOOL=5\n"), twice.output
+    assert [one["state"] for one in site.changes(incident)] == ["gone", "gone"]
+
+
+def test_a_pool_is_not_raised_for_a_while_where_nothing_can_take_it_back(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "systemctl").write_text("#!/bin/sh\necho offline\nexit 1\n")
+    (tmp_path / "bin" / "systemctl").chmod(0o755)
+    site = PoolSite(tmp_path, service_pool_expires="1h")
+    done = site.raised(12, PATH=f"{tmp_path / 'bin'}:{site.bin}:/usr/bin:/bin")
+    assert "POOL=5\n" in site.file.read_text()
+    assert "systemd: offline" in done.said and "Nothing was changed" in done.said, done.output
+
+
+def test_a_pool_that_is_in_another_file_now_is_not_called_gone(tmp_path: Path) -> None:
+    site = PoolSite(tmp_path)
+    incident = str(site.raised(12).data["incident"])
+    other = tmp_path / "other.env"
+    other.write_text("POOL=5\n")
+    site.group("app", app1={**site.wanted, "service_pool_file": str(other)})
+    looked = site.command_of("undo", incident, "-i", str(site.inventory()), "--yes", "--json")
+    assert looked.status == 3, looked.output
+    assert [one["state"] for one in site.changes(incident)] == ["not_known"]
