@@ -120,6 +120,22 @@ Examples:
 Where nothing is left to take back it ends with 5 and says so.
 """
 
+IN_FORCE = """Look at the temporary changes of the open incidents on the hosts of an
+inventory, and for units of ours that no incident knows. It only reads. What
+it finds counts as a look in incident status.
+
+\b
+Examples:
+  incident in-force -i inventories/prod
+  incident in-force -i inventories/prod --limit cache1 --json
+
+\b
+Exit statuses:
+    0  each was looked at: in force or gone
+    2  bad input
+    3  unknown: a change or a host could not be looked at
+"""
+
 DRILL = """Break hosts on purpose, recover them with a scenario's playbook, and keep
 score. Without a DRILL the drills are listed.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.oncall.incident.plugins.module_utils._core import temporary
@@ -77,23 +77,32 @@ class Change:
 
 def of(incident: Incident, *, now: datetime.datetime | None = None) -> list[Change]:
     """The temporary changes of an incident, in the order they were made."""
-    paths = [(run, incident.run_dir(run)) for run in incident.state().runs]
+    state = incident.state()
+    paths = [(run, incident.run_dir(run)) for run in state.runs]
     summaries = ((run, summarise(path)) for run, path in paths if layout.segments(path))
-    return fold(summaries, now=(now or times.now()).timestamp())
+    return fold(summaries, now=(now or times.now()).timestamp(), looked=state.looked)
 
 
-def fold(records: Iterable[tuple[str, Summary]], *, now: float) -> list[Change]:
+def fold(
+    records: Iterable[tuple[str, Summary]], *, now: float, looked: Iterable[Mapping[str, Any]] = (),
+) -> list[Change]:
     """The changes that runs made, and what their later looks and undos say about them.
 
     Args:
         records: the runs in the order they began.
         now: seconds since the epoch.
+        looked: events of `incident in-force`.
     """
     found: list[Change] = []
     looks: list[_Look] = []
     for run, summary in records:
         found += _made(run, summary)
         looks += _looks(summary)
+    refs = {change.ref: change for change in found}
+    for event in looked:
+        for one in event.get("changes") or ():
+            if (change := refs.get(str(one.get("change")))) is not None:
+                looks.append(_Look(change.host, change.action.id, str(event.get("at")), str(one.get("found"))))
     looks.sort(key=lambda look: look.at)
     return [_now(change, looks, now, again=_again(change, found)) for change in found]
 

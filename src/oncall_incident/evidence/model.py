@@ -25,7 +25,7 @@ MILESTONES = (
 OPENED, MILESTONE, NOTE, ATTACHMENT = "opened", "milestone", "note", "attachment"
 RUN_STARTED, RUN_ENDED = "run.started", "run.ended"
 UPDATE, ESCALATED, SEVERITY, CLOSED, REOPENED, SEALED = "update.sent", "escalated", "severity", "closed", "reopened", "sealed"
-LEFT = "change.left"
+LEFT, LOOKED = "change.left", "change.looked"
 
 OPEN, MITIGATED, RESOLVED, IS_CLOSED = "open", "mitigated", "resolved", "closed"
 #: Outcomes of runs that could not have ended an incident: only a plan was made, or not even that.
@@ -68,6 +68,7 @@ class State:
         updates, escalations, attachments, seals: events of these types, in order.
         notes: how many; there may be very many, and nobody needs them all at once.
         runs: by run id, in the order they began.
+        looked: events that say how temporary changes were found.
         left: why a temporary change was left as it is, by its ref.
     """
 
@@ -89,6 +90,7 @@ class State:
     updates: list[Event] = dataclasses.field(default_factory=list)
     escalations: list[Event] = dataclasses.field(default_factory=list)
     seals: list[Event] = dataclasses.field(default_factory=list)
+    looked: list[Event] = dataclasses.field(default_factory=list)
     left: dict[str, str] = dataclasses.field(default_factory=dict)
     events: int = 0
     last: str = ""
@@ -241,6 +243,7 @@ _HANDLERS: Mapping[str, Callable[[State, Event], None]] = {
     OPENED: _opened, MILESTONE: _milestone, RUN_STARTED: _run_started, RUN_ENDED: _run_ended, SEVERITY: _severity, CLOSED: _closed,
     REOPENED: _reopened, NOTE: _note, ATTACHMENT: _append("attachments"), UPDATE: _append("updates"),
     ESCALATED: _append("escalations"), SEALED: _append("seals"), LEFT: _left,
+    LOOKED: _append("looked"),
 }
 
 

@@ -109,14 +109,17 @@ def of_run(source: Source) -> dict[str, Any]:
     }
 
 
-def changed(sources: Sequence[Source], *, now: float, left: Mapping[str, str] | None = None) -> list[dict[str, str]]:
+def changed(
+    sources: Sequence[Source], *, now: float, left: Mapping[str, str] | None = None, looked: Sequence[Mapping[str, Any]] = (),
+) -> list[dict[str, str]]:
     """The temporary changes, and whether each is known to be gone.
 
     Args:
         now: seconds since the epoch, for what was to end by itself.
         left: why one is left as it is, by its ref.
+        looked: events of `incident in-force`.
     """
-    found = changes.fold([(source.summary.run, source.summary) for source in sources], now=now)
+    found = changes.fold([(source.summary.run, source.summary) for source in sources], now=now, looked=looked)
     return [
         {"ref": change.ref, "host": change.host, "what": change.what, "said": changes.say(change),
          "tone": "good" if change.gone else "warn", "left": (left or {}).get(change.ref, "")}

@@ -84,7 +84,7 @@ def of_incident(incident: Incident, read: Read, *, now: datetime | None = None, 
         "took": _took(state, moment),
         "people": list(read.people),
         "runs": runs,
-        "changes": changed(sources, now=moment.timestamp(), left=state.left),
+        "changes": changed(sources, now=moment.timestamp(), left=state.left, looked=state.looked),
         "run": {},
         "milestones": sorted(milestones, key=lambda item: item["at"]),
         "targets": _targets(row, state, moment),
@@ -172,6 +172,7 @@ _SAID: Mapping[str, Callable[[Mapping[str, Any], str], str]] = {
     model.CLOSED: lambda event, by: f"closed{by}: {event.get('resolution')}",
     model.REOPENED: lambda event, by: f"reopened{by}: {event.get('why') or ''}",
     model.LEFT: lambda event, by: f"left as it is{by}: {event.get('what')} on {event.get('host')}: {event.get('why')}",
+    model.LOOKED: lambda event, by: f"{words.count(len(event.get('changes') or ()), 'temporary change')} looked at{by}",
     model.SEALED: lambda event, by: f"sealed{by}: seal {event.get('number')}",
 }
 

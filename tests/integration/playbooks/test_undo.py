@@ -16,6 +16,7 @@ from tests.support.need import need
 from tests.support.redis_acting import connections
 from tests.support.redis_servers import SOURCES, RedisServer, find_binary
 from tests.support.site import Ended, Site
+from tests.support.units import Units
 
 from .conftest import QUICK as COMMON
 
@@ -195,3 +196,57 @@ def test_a_pool_that_is_in_another_file_now_is_not_called_gone(tmp_path: Path) -
     looked = site.command_of("undo", incident, "-i", str(site.inventory()), "--yes", "--json")
     assert looked.status == 3, looked.output
     assert [one["state"] for one in site.changes(incident)] == ["not_known"]
+
+
+def test_what_is_in_force_is_read_from_the_targets(site: UndoSite) -> None:
+    incident = raised(site)
+    look = ("in-force", "-i", str(site.inventory()), "--json")
+    (change,) = site.command_of("status", incident, "--json").data["changes"]
+    seen = site.command_of(*look)
+    (row,) = seen.data["changes"]
+    assert (seen.status, row["ref"], row["incident"], row["found"]) == (0, change["ref"], incident, "in_force"), seen.output
+    (later,) = site.command_of("status", incident, "--json").data["changes"]
+    assert later["state"] == "in_force" and later["seen"] > change["seen"]
+
+    site.hosts["cache"]["cache1"]["redis_login_port"] = 1
+    blind = site.command_of("in-force", "-i", str(site.inventory()))
+    assert blind.status == 3 and "unknown" in blind.said and change["ref"] in blind.said
+    site.hosts["cache"]["cache1"]["redis_login_port"] = site.cache.port
+    elsewhere = site.command_of("in-force", "-i", "other.example.org,", "-e", "ansible_connection=local", "--json")
+    assert elsewhere.status == 3 and elsewhere.data["changes"][0]["reason"] == "the inventory has no such host"
+
+    site.group("app", app1={})
+    limited = site.command_of("in-force", "-i", str(site.inventory()), "--limit", "app1", "--json")
+    assert (limited.status, limited.data["changes"][0]["found"]) == (0, "not_asked"), limited.output
+
+    site.cache.execute("CONFIG", "SET", "maxclients", "12")
+    gone = site.command_of(*look)
+    assert (gone.status, gone.data["changes"][0]["found"]) == (0, "gone"), gone.output
+    assert site.command_of("close", incident, "-m", "It was full.", "--sign-key", "none").status == 0
+    assert site.command_of(*look).data["changes"] == []
+
+
+def test_a_pool_for_a_while_is_taken_back_by_hand_or_by_its_unit(tmp_path: Path) -> None:
+    units = Units(tmp_path)
+    site = PoolSite(tmp_path, service_pool_expires="1h")
+    site.prefix = units.prefix
+    site.home |= {**units.environ, "INCIDENT_PASS_ENV": "UNITS_DOUBLE", "PATH": f"{units.environ['PATH']}:{site.bin}"}
+    done = site.raised(12)
+    incident = str(done.data["incident"])
+    assert "POOL=12\n" in site.file.read_text(), done.output
+    assert "it ends after 1h by its timer" in done.said
+    (change,) = site.changes(incident)
+    unit = change["temporary"]["armed_as"]
+    assert f"{unit}.timer" in units.names() and "by its timer" in change["said"]
+    (units.files / "oncall-incident-undo-0123456789ab.timer").write_text("[Timer]\n")
+    seen = site.command_of("in-force", "-i", str(site.inventory()), "--json")
+    assert (seen.status, seen.data["changes"][0]["found"]) == (0, "in_force"), seen.output
+    assert seen.data["units"] == [{"host": "app1", "unit": "oncall-incident-undo-0123456789ab"}], "the other one is known"
+    (units.files / "oncall-incident-undo-0123456789ab.timer").unlink()
+    undone = site.command_of("undo", incident, "-i", str(site.inventory()), "--yes", "--json")
+    assert (undone.status, site.file.read_text(), units.names()) == (0, "PORT=1\nPOOL=5\n", []), undone.output
+
+    again = site.raised(12)
+    assert "POOL=12\n" in site.file.read_text(), again.output
+    assert units.fire().returncode == 0
+    assert (site.file.read_text(), units.names()) == ("PORT=1\nPOOL=5\n", [])
