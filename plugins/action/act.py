@@ -323,7 +323,7 @@ def _ending(action: actions.Action, given: t.Mapping[str, t.Any] | None) -> tupl
         return action, 0.0
     expires = arming.check_seconds(parse_duration(given["expires"], name="temporary.expires")) if given["expires"] else 0.0
     if expires and not given["command"]:
-        raise BadInput("temporary.expires: there is no temporary.command that would take the change back.", hint="Give it as a list of words.")
+        raise BadInput("temporary.expires: there is no temporary.command that takes the change back.", hint="Give it as a list of words.")
     if expires:
         action = dataclasses.replace(action, identity={**action.identity, "expires": f"{expires:g}s"}, id="")
     ends = temporary.Temporary(

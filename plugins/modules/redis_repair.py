@@ -120,8 +120,8 @@ actions:
       sample: maxclients 20000
     temporary:
       description:
-        - Of V(raise_maxclients), how the change ends. C(way_back) says what undoes it, C(ends) who does when nobody asks for it (V(nobody)),
-          C(survives) what it ends with anyway, C(undo) what V(restore_maxclients) needs.
+        - Of V(raise_maxclients), how the change ends. C(way_back) says what undoes it, C(ends) who does when nobody asks for it
+          (V(nobody)), C(survives) what it ends with anyway, C(undo) what V(restore_maxclients) needs.
       returned: for V(raise_maxclients)
       type: dict
 protected:

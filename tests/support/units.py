@@ -21,7 +21,8 @@ class Units:
     """Unit files that only the commands started with `prefix` see as /etc/systemd/system."""
 
     def __init__(self, place: Path) -> None:
-        need(os.geteuid() == 0 and shutil.which("unshare") and Path("/etc/systemd/system").is_dir(), "root, unshare and /etc/systemd/system")
+        there = os.geteuid() == 0 and shutil.which("unshare") and Path("/etc/systemd/system").is_dir()
+        need(there, "root, unshare and /etc/systemd/system")
         self.files, self.state = place / "units", place / "systemctl"
         self.files.mkdir()
         self.state.mkdir()

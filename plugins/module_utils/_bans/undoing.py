@@ -46,15 +46,16 @@ def undo(
     network = read_network(address)
     if network is None or said.get("verb") not in (unbanning.END_HOLD, unbanning.VERB):
         raise BadInput(
-            f"change: {change.id} is neither a hold nor a ban with an end.", hint="Give the action as its record has it: incident undo does.",
-            argument="change",
+            f"change: {change.id} is neither a hold nor a ban with an end.",
+            hint="Give the action as its record has it: incident undo does.", argument="change",
         )
     if said["verb"] == unbanning.END_HOLD:
         hold = _Held(backend, change.id, jail=jail, address=address, run=run)
         done = act(hold, approved=approved, check_mode=check_mode)
         return done.as_result(limits={}), done.problem
     order = dataclasses.replace(order, jails=(jail,) if isinstance(backend, Fail2ban) else (), hold=None)
-    bans = _Banned(backend, Wish(targets={address: [network]}), order, run, check_mode, change=change, made=str(said.get("banned_at") or ""))
+    made = str(said.get("banned_at") or "")
+    bans = _Banned(backend, Wish(targets={address: [network]}), order, run, check_mode, change=change, made=made)
     lifted = act(bans, approved=approved, check_mode=check_mode)
     problem = lifted.problem if isinstance(lifted.problem, LimitExceeded) else failure(lifted.actions)
     return bans.result(lifted), problem

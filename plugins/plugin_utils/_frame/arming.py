@@ -122,8 +122,9 @@ def refusal(status: int | None, said: str) -> NotArmed:
             "The unit that takes the change back needs root on this host. Nothing was changed.",
             hint="Become root (become), or leave the expiry empty and take the change back with incident undo.",
         )
+    reason = f"status {status}, {_line(said) or 'no reason given'}"
     return NotArmed(
-        f"The unit that takes the change back could not be started: status {status}, {_line(said) or 'no reason given'}. Nothing was changed.",
+        f"The unit that takes the change back could not be started: {reason}. Nothing was changed.",
         hint="Correct that, or leave the expiry empty and take the change back with incident undo.",
     )
 

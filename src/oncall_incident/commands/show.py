@@ -71,7 +71,8 @@ def show_status(incident: Incident, *, as_json: bool) -> None:
     for change in changed:
         left = f"; left: {words.one_line(state.left[change.ref])}" if change.ref in state.left else ""
         style = "dim" if change.gone else "yellow"
-        out.print(Text.assemble("  change ", (change.ref, "bold"), f"  {change.host} {change.what}: ", (f"{changes.say(change, today=now.date())}{left}", style)))
+        said = f"{changes.say(change, today=now.date())}{left}"
+        out.print(Text.assemble("  change ", (change.ref, "bold"), f"  {change.host} {change.what}: ", (said, style)))
     numbers = [
         words.count(found, name) for found, name in (
             (state.notes, "note"), (len(state.attachments), "attachment"), (len(state.updates), "update"),

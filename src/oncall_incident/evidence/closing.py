@@ -53,8 +53,8 @@ def close(
         leave: why temporary changes are left as they are, by their refs.
 
     Raises:
-        Stop: a temporary change is not known to be gone, a run still goes on, something that an earlier seal covers was changed, a file is not what the chains state of it, or a
-            signer's public key cannot be read. Then the incident stays open.
+        Stop: a temporary change is not known to be gone, a run still goes on, something that an earlier seal covers was changed, a file
+            is not what the chains state of it, or a signer's public key cannot be read. Then the incident stays open.
     """
     signers = signing.read(configured.signers(sign_keys, make=make_key))
     with incident.locked():

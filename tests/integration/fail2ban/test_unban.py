@@ -464,7 +464,9 @@ def test_the_client_is_the_way_where_the_socket_is_none(daemon: Fail2ban, tmp_pa
     assert result["backend"]["via"] == "client"
 
 
-def undo(daemon: Fail2ban, change: dict[str, Any], *, check: bool = False, env: dict[str, str] | None = None, **args: Any) -> dict[str, Any]:
+def undo(
+    daemon: Fail2ban, change: dict[str, Any], *, check: bool = False, env: dict[str, str] | None = None, **args: Any,
+) -> dict[str, Any]:
     return daemon.module("fail2ban_unban", check=check, env=env, change=change, observe="0.3s", **args)
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`incident undo` against a real Redis: what a run raised holds its incident open, is taken back by a run of its own, and then lets it go."""
+"""`incident undo` and `in-force` against real targets: what a run raised holds its incident open until it is measured to be gone."""
 
 from __future__ import annotations
 

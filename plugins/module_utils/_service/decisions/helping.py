@@ -76,7 +76,9 @@ def pool_request(
     return {"setting": key or " ".join(str(word) for word in write), "forbidden": forbidden, **call}
 
 
-def pool_temporary(size: t.Any, *, before: str, request: t.Mapping[str, t.Any], back: t.Mapping[str, t.Any], expires: str) -> dict[str, t.Any]:
+def pool_temporary(
+    size: t.Any, *, before: str, request: t.Mapping[str, t.Any], back: t.Mapping[str, t.Any], expires: str,
+) -> dict[str, t.Any]:
     """How the raised size of a pool ends, for the option `temporary` of act.
 
     Args:
@@ -87,15 +89,16 @@ def pool_temporary(size: t.Any, *, before: str, request: t.Mapping[str, t.Any], 
         expires: after how long it is put back; empty for nobody.
     """
     old = pool_read(before)
+    said = f"is set to {old} again" if before.strip() else "is taken out again"
     return {
-        "way_back": f"{request['setting']} is set to {old if before.strip() else 'nothing'} again; the application takes it at its next start",
+        "way_back": f"{request['setting']} {said}; the application takes it at its next start",
         "expires": expires, "command": list(back["argv"]) if expires else [],
         "undo": {"verb": RESTORE_POOL, "setting": str(back["setting"]), "file": str(back["file"]), "before": old, "set": number(size)},
     }
 
 
 def pool_back(before: t.Any, *, size: t.Any, reads: t.Sequence[str], write: t.Sequence[str], key: str, file: str) -> dict[str, t.Any]:
-    """The command that puts the size of a pool back, only where it still is ours: `argv`, and the `setting` and the `file` that it is about.
+    """The command that puts the size of a pool back, only where it still is ours (`argv`), and what it is about: `setting` and `file`.
 
     Args:
         before: the size from before; 0 where nothing was set.
