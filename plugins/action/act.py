@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 import os
@@ -16,12 +17,12 @@ import typing as t
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._core import actions, limits
+from ..module_utils._core import actions, limits, temporary
 from ..module_utils._core.acting import APPROVED_SPEC, act, read_approved
 from ..module_utils._core.durations import parse_duration
 from ..module_utils._core.errors import BadInput, IncidentError
 from ..module_utils._core.waiting import Pace
-from ..plugin_utils._frame import acting, leasing, leftovers, marker
+from ..plugin_utils._frame import acting, arming, leasing, leftovers, marker
 from ..plugin_utils._record import layout
 
 #: After its limit the job's own supervisor needs this long to kill it and say so: seconds.
@@ -58,6 +59,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "approved": APPROVED_SPEC,
             "forbidden": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "str", "default": "60s"},
+            "temporary": {"type": "dict", "options": {
+                "way_back": {"type": "str", "required": True},
+                "survives": {"type": "str", "default": ""},
+                "undo": {"type": "dict", "default": {}},
+                "expires": {"type": "str", "default": ""},
+                "command": {"type": "list", "elements": "str", "default": []},
+            }},
+            "change": {"type": "dict"},
             "measure": {"type": "dict", "required": True, "options": {
                 "module": {"type": "str", "required": True},
                 "args": {"type": "dict", "default": {}},
@@ -88,11 +97,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             verb=params["verb"], resource=params["resource"] or f"host:{self._vars.get('inventory_hostname', '')}",
             identity=params["target"], target=params["target"], reason=params["reason"], name=acting.named(params["target"]),
         )
+        action, expires = _ending(action, params["temporary"])
+        change = None if params["change"] is None else actions.Action.from_dict(params["change"])
         approved = read_approved(params["approved"])
         needed = self._task.args.get("needed", True)
         asked = acting.Asked(
             forbidden=params["forbidden"], limit=params["limit"], spent=params["spent"], pace=pace,
             needed=needed if isinstance(needed, bool) else None, approved=approved is None or action.id in {one.id for one in approved},
+            expires=expires, change=change,
         )
         self._params, self._timeout = params, timeout
         # The lease is a file on the host itself, which inventories call by several names, some for several services of one machine.
@@ -132,6 +144,40 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except AnsibleError as exc:
             raise acting.CannotLease(str(exc)) from exc
         return done
+
+    # The unit that takes the change back.
+
+    def armable(self) -> None:
+        """See acting.Doing."""
+        self._armed(arming.ready_command())
+
+    def arm(self, action: actions.Action) -> tuple[str, float]:
+        """See acting.Doing."""
+        unit, ends = arming.unit_name(action.id), self._params["temporary"]
+        seconds = parse_duration(ends["expires"], name="temporary.expires")
+        says = f"oncall.incident takes back: {action.verb} {action.name}"
+        said = self._armed(arming.arm_command(unit, ends["command"], seconds=seconds, says=says))
+        try:
+            return unit, float(said.strip().splitlines()[-1])
+        except (IndexError, ValueError):
+            raise arming.refusal(0, f"it does not say when it ends: {said}") from None
+
+    def disarm(self, unit: str) -> str:
+        """See acting.Doing."""
+        try:
+            self._armed(arming.disarm_command(unit))
+        except IncidentError as exc:
+            return f"{unit} is still there: {exc.message}"
+        return ""
+
+    def _armed(self, command: str) -> str:
+        try:
+            done = self._low_level_execute_command(command)
+        except AnsibleError as exc:
+            raise arming.NotArmed(f"The host cannot be asked for a unit that takes the change back: {exc}. Nothing was changed.") from exc
+        if done.get("rc") != 0:
+            raise arming.refusal(done.get("rc"), str(done.get("stderr") or done.get("stdout") or ""))
+        return str(done.get("stdout") or "")
 
     # Expressions. They are taken from the task as written: only the author's own text is trusted, and Ansible refuses to
     # evaluate anything that came from a host.
@@ -269,3 +315,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if not found.resolved and not loader.has_plugin(module):
             raise BadInput(f"Module {module} was not found.", hint="Give its full name and install its collection.")
         return str((found.action_plugin if found.resolved else None) or (module if loader.has_plugin(module) else "ansible.legacy.normal"))
+
+
+def _ending(action: actions.Action, given: t.Mapping[str, t.Any] | None) -> tuple[actions.Action, float]:
+    """The action with how its change ends, and for how many seconds it is made; 0 where nothing on the host takes it back."""
+    if given is None:
+        return action, 0.0
+    expires = arming.check_seconds(parse_duration(given["expires"], name="temporary.expires")) if given["expires"] else 0.0
+    if expires and not given["command"]:
+        raise BadInput("temporary.expires: there is no temporary.command that takes the change back.", hint="Give it as a list of words.")
+    if expires:
+        action = dataclasses.replace(action, identity={**action.identity, "expires": f"{expires:g}s"}, id="")
+    ends = temporary.Temporary(
+        way_back=given["way_back"], ends=temporary.UNIT if expires else temporary.NOBODY, survives=given["survives"], lasts=expires,
+        undo=given["undo"],
+    )
+    return temporary.with_temporary(action, ends), expires

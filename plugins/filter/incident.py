@@ -16,6 +16,7 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """The filters by name."""
         return deferred({
+            "changes_of": "plugin_utils._frame.changes:changes_of",
             "command_words": "module_utils._core.words:command_words",
             "hosts_said": "plugin_utils._frame.hosts:hosts_said",
             "hosts_total": "plugin_utils._frame.hosts:hosts_total",

@@ -18,9 +18,11 @@ class FilterModule:
         return deferred({
             "compose_argv": "module_utils._service.decisions.compose:compose_argv",
             "service_help_plan": "module_utils._service.decisions.helping:help_plan",
+            "service_pool_back": "module_utils._service.decisions.helping:pool_back",
             "service_pool_read": "module_utils._service.decisions.helping:pool_read",
             "service_pool_request": "module_utils._service.decisions.helping:pool_request",
             "service_pool_share": "module_utils._service.decisions.helping:pool_share",
+            "service_pool_temporary": "module_utils._service.decisions.helping:pool_temporary",
             "service_reloaded": "module_utils._service.decisions.helping:reloaded",
             "service_restart_call": "module_utils._service.decisions.helping:restart_call",
             "service_restarted": "module_utils._service.decisions.helping:restarted",

@@ -94,6 +94,40 @@ options:
     description: How long the module may take.
     type: str
     default: 60s
+  temporary:
+    description: How the change ends, where it is to be undone. It is kept in the action.
+    type: dict
+    suboptions:
+      way_back:
+        description: What undoes it, in one sentence.
+        type: str
+        required: true
+      survives:
+        description: What it ends with anyway, such as V(a reboot).
+        type: str
+        default: ""
+      undo:
+        description: What undoing it needs. C(verb) in it is the verb of the action that undoes it.
+        type: dict
+        default: {}
+      expires:
+        description:
+          - After how long it is undone, such as V(2h). It is part of the action's identity.
+          - A service and a persistent timer of systemd that run O(temporary.command) are made on the host before the change, and removed
+            when nothing was changed. This needs root. Where they cannot be made nothing is changed.
+          - Empty means that nobody undoes it.
+        type: str
+        default: ""
+      command:
+        description:
+          - The command that undoes it, as a list of words. It should change nothing where somebody else has set another value since.
+        type: list
+        elements: str
+        default: []
+  change:
+    description:
+      - An earlier action with O(temporary) that this one undoes, as its record has it. When it is done, the change's unit is removed.
+    type: dict
   measure:
     description: How the outcome is measured.
     type: dict
@@ -196,6 +230,10 @@ actions:
       description: The target in words.
       type: str
       sample: service checkout
+    temporary:
+      description: How the change ends. C(expires) is when, C(armed_as) the unit that does it.
+      returned: with O(temporary)
+      type: dict
 limits:
   description: The limit by verb.
   returned: success

@@ -92,6 +92,13 @@ options:
       - A systemd timer that lifts the hold is made first. Where none can be made the module fails before anything is changed.
       - A reload of fail2ban wipes the hold. Between V(10s) and V(24h). Not for CrowdSec.
     type: str
+  change:
+    description:
+      - Takes back what was done for a while, in place of O(addresses). An action of this module with O(hold), or of
+        M(oncall.incident.fail2ban_ban), as its record has it.
+      - A hold's entry leaves the ignore list, and its timer ends with the last of its entries. A ban is lifted as long as it is the one
+        that was made; one that was made since is left alone.
+    type: dict
   observe:
     description: For how long the daemon is watched afterwards, in case it bans again.
     type: str
@@ -110,6 +117,11 @@ EXAMPLES = r"""
   oncall.incident.fail2ban_unban:
     addresses: [203.0.113.7, "2001:db8::7"]
     hold: 15m
+  register: let_in
+
+- name: End a hold before its timer does
+  oncall.incident.fail2ban_unban:
+    change: "{{ let_in.actions[0] }}"
 
 - name: Lift an office's bans, and take out rules that failed to go
   oncall.incident.fail2ban_unban:
@@ -212,9 +224,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend, targets_of
-from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.unbanning import COVERINGS, REPORT, VERB, Wish
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.unbanning import COVERINGS, END_HOLD, REPORT, VERB, Wish
 from ansible_collections.oncall.incident.plugins.module_utils._bans.unban import Order, unban
+from ansible_collections.oncall.incident.plugins.module_utils._bans.undoing import undo
 from ansible_collections.oncall.incident.plugins.module_utils._core.acting import APPROVED_SPEC, read_approved
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.filters import KINDS
@@ -239,6 +253,7 @@ def main() -> None:
             "repair": {"type": "bool", "default": False},
             "hold": {"type": "str"},
             "observe": {"type": "str", "default": "3s"},
+            "change": {"type": "dict"},
             "approved": APPROVED_SPEC,
         },
         supports_check_mode=True,
@@ -246,7 +261,10 @@ def main() -> None:
     params = module.params
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-        wish = wish_from(params)
+        change = None if params["change"] is None else Action.from_dict(params["change"])
+        if change is not None and (params["addresses"] or params["members_of"] or params["confirm_all"] is not None or params["hold"]):
+            raise BadInput("change does not go with addresses, members_of, confirm_all or hold.", hint="Give it alone.", argument="change")
+        wish = Wish(targets={}) if change is not None else wish_from(params)
         order = Order(
             jails=tuple(params["jails"]), verify=tuple(params["verify"]), observe=parse_duration(params["observe"], name="observe"),
             repair=params["repair"], hold=None if params["hold"] is None else parse_duration(params["hold"], name="hold"),
@@ -255,11 +273,13 @@ def main() -> None:
         approved = read_approved(params["approved"])
         backend = open_backend(params)
         try:
+            if change is not None:
+                return undo(backend, change, order, run=run, approved=approved, check_mode=module.check_mode)
             return unban(backend, wish, order, run=run, approved=approved, check_mode=module.check_mode)
         finally:
             backend.close()
 
-    leave(module, work, verbs=(VERB,))
+    leave(module, work, verbs=(VERB, END_HOLD))
 
 
 def wish_from(params: t.Mapping[str, t.Any]) -> Wish:

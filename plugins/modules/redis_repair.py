@@ -29,8 +29,11 @@ options:
   operation:
     description: What to do.
     type: str
-    choices: [raise_maxclients, save, repoint_replica]
+    choices: [raise_maxclients, save, repoint_replica, restore_maxclients]
     required: true
+  change:
+    description: For V(restore_maxclients), the action that raised it, as its record has it.
+    type: dict
   maxclients:
     description: For V(raise_maxclients), the new value.
     type: int
@@ -61,6 +64,13 @@ EXAMPLES = r"""
     login_host: cache1.example.org
     operation: raise_maxclients
     maxclients: 20000
+  register: raised
+
+- name: Take it back, once there is room again
+  oncall.incident.redis_repair:
+    login_host: cache1.example.org
+    operation: restore_maxclients
+    change: "{{ raised.actions[0] }}"
 
 - name: Save, now that the disk has room again
   oncall.incident.redis_repair:
@@ -108,6 +118,12 @@ actions:
       description: The target in words.
       type: str
       sample: maxclients 20000
+    temporary:
+      description:
+        - Of V(raise_maxclients), how the change ends. C(way_back) says what undoes it, C(ends) who does when nobody asks for it
+          (V(nobody)), C(survives) what it ends with anyway, C(undo) what V(restore_maxclients) needs.
+      returned: for V(raise_maxclients)
+      type: dict
 protected:
   description: Always empty.
   returned: success
@@ -144,13 +160,17 @@ def main() -> None:
             **connection_spec(),
             "operation": {"type": "str", "choices": list(OPERATIONS), "required": True},
             "maxclients": {"type": "int"},
+            "change": {"type": "dict"},
             "primary_host": {"type": "str"},
             "primary_port": {"type": "int", "default": 6379},
             "timeout": {"type": "str", "default": "50s"},
             "connect_retry": {"type": "str", "default": "15s"},
             "approved": APPROVED_SPEC,
         },
-        required_if=[("operation", "raise_maxclients", ["maxclients"]), ("operation", "repoint_replica", ["primary_host"])],
+        required_if=[
+            ("operation", "raise_maxclients", ["maxclients"]), ("operation", "repoint_replica", ["primary_host"]),
+            ("operation", "restore_maxclients", ["change"]),
+        ],
         supports_check_mode=True,
     )
     params = module.params

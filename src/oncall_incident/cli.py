@@ -141,6 +141,69 @@ def run(
     raise typer.Exit(int(run_and_show(asked, found=found, as_json=as_json)))
 
 
+@app.command(help=texts.UNDO, short_help="Take back an incident's temporary changes.", epilog=texts.epilog())
+def undo(
+    incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id, or how it begins, its folder, or latest.")],
+    ids: Annotated[Many, typer.Argument(metavar="[ID]", help="Only these changes; incident status shows the ids.")] = None,
+    inventory: Annotated[
+        Many, typer.Option("-i", "--inventory", metavar="PATH", help="Inventory: a file, a directory, or hosts with a comma."),
+    ] = None,
+    extra_vars: Annotated[Many, typer.Option("-e", "--extra-vars", metavar="VARS", help="key=value, inline YAML, or @file.")] = None,
+    check: Annotated[bool, typer.Option("-C", "--check", help="Only look and plan; touches nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve the plan without being asked; recorded with your name.")] = False,
+    timeout: Annotated[str | None, typer.Option("--timeout", metavar="TIME", help="Stop everything after 90s, 15m, 2h.")] = None,
+    user: Annotated[str | None, typer.Option("-u", "--user", metavar="NAME", help="Remote user.")] = None,
+    private_key: Annotated[str | None, typer.Option("--private-key", metavar="FILE", help="SSH key.")] = None,
+    become: Annotated[bool, typer.Option("-b", "--become", help="Become root (or become_user) on the hosts.")] = False,
+    vault_password_file: Annotated[Many, typer.Option("--vault-password-file", metavar="FILE", help="Vault password.")] = None,
+    pass_env: Annotated[
+        Many, typer.Option("--pass-env", metavar="NAME", envvar="INCIDENT_PASS_ENV", help="Pass this environment variable on to Ansible."),
+    ] = None,
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, show_default=False, help="Show Ansible's own output too.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """See texts.UNDO."""
+    found = _bind()
+    from .commands.undo import undo_and_show
+    from .running.request import Request, seconds
+
+    asked = Request(
+        scenario="undo", inventories=inventory or [], extra_vars=extra_vars or [], yes=yes, check=check, timeout=seconds(timeout),
+        vault_password_files=vault_password_file or [], private_key=private_key, user=user, become=become, verbosity=verbose,
+        pass_env=pass_env or [], incident=incident,
+    )
+    raise typer.Exit(int(undo_and_show(asked, named=ids or [], found=found, as_json=as_json)))
+
+
+@app.command("in-force", help=texts.IN_FORCE, short_help="Look which temporary changes are in force.")
+def in_force(
+    inventory: Annotated[
+        Many, typer.Option("-i", "--inventory", metavar="PATH", help="Inventory: a file, a directory, or hosts with a comma."),
+    ] = None,
+    limit: Annotated[str | None, typer.Option("-l", "--limit", metavar="HOSTS", help="Only these hosts of the inventory.")] = None,
+    extra_vars: Annotated[Many, typer.Option("-e", "--extra-vars", metavar="VARS", help="key=value, inline YAML, or @file.")] = None,
+    timeout: Annotated[str | None, typer.Option("--timeout", metavar="TIME", help="Stop looking after 90s, 15m.")] = None,
+    user: Annotated[str | None, typer.Option("-u", "--user", metavar="NAME", help="Remote user.")] = None,
+    private_key: Annotated[str | None, typer.Option("--private-key", metavar="FILE", help="SSH key.")] = None,
+    become: Annotated[bool, typer.Option("-b", "--become", help="Become root (or become_user) on the hosts.")] = False,
+    vault_password_file: Annotated[Many, typer.Option("--vault-password-file", metavar="FILE", help="Vault password.")] = None,
+    pass_env: Annotated[
+        Many, typer.Option("--pass-env", metavar="NAME", envvar="INCIDENT_PASS_ENV", help="Pass this environment variable on to Ansible."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """See texts.IN_FORCE."""
+    found = _bind()
+    from .commands.in_force import in_force_and_show
+    from .running.request import Request, seconds
+
+    asked = Request(
+        scenario="in-force", inventories=inventory or [], limit=limit, extra_vars=extra_vars or [], timeout=seconds(timeout),
+        vault_password_files=vault_password_file or [], private_key=private_key, user=user, become=become, pass_env=pass_env or [],
+    )
+    raise typer.Exit(int(in_force_and_show(asked, found=found, as_json=as_json)))
+
+
 @app.command(help=texts.DRILL, short_help="Break staging hosts on purpose, recover them, keep score.")
 def drill(
     name: Annotated[str, typer.Argument(metavar="[DRILL]", help="A drill's name, or a file's path; without one they are listed.")] = "",

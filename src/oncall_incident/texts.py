@@ -101,6 +101,41 @@ Derived from the incidents' events each time. Of a group the median and what nin
 says little about times that are skewed.
 """
 
+UNDO = """Take back the temporary changes of an INCIDENT, or only those with the given
+ids: a raised limit, a hold, a ban.
+
+It is a run like any other: it looks at each change first, plans, asks, acts
+only where the change is still the one that was made, and measures. A value
+that somebody has set since is left alone.
+
+\b
+Examples:
+  incident status latest
+      which changes there are, with their ids
+  incident undo latest -i inventories/prod
+      all of them, with the question
+  incident undo latest 1f0c22ab -i inventories/prod --yes
+      this one, for automation
+
+Where nothing is left to take back it ends with 5 and says so.
+"""
+
+IN_FORCE = """Look at the temporary changes of the open incidents on the hosts of an
+inventory, and for units of ours that no incident knows. It only reads. What
+it finds counts as a look in incident status.
+
+\b
+Examples:
+  incident in-force -i inventories/prod
+  incident in-force -i inventories/prod --limit cache1 --json
+
+\b
+Exit statuses:
+    0  each was looked at: in force or gone
+    2  bad input
+    3  unknown: a change or a host could not be looked at
+"""
+
 DRILL = """Break hosts on purpose, recover them with a scenario's playbook, and keep
 score. Without a DRILL the drills are listed.
 

@@ -75,7 +75,7 @@ KEYWORDS = {
 
 def task_files(role: Path) -> list[Path]:
     """All files of a role that its mitigate entry point can reach: all but those of the other entry points."""
-    looking = ("investigate", "verify", "host")
+    looking = ("investigate", "verify", "host", "in")  # in_force
     return [path for path in sorted((role / "tasks").rglob("*.yml")) if path.stem.partition("_")[0] not in looking]
 
 

@@ -14,6 +14,10 @@ import pytest
 from tests.support import role_variables
 
 ROOT = Path(__file__).resolve().parents[2]
+REDIS_ELSEWHERE = {
+    "redis_app_url_status", "redis_app_url_timeout", "redis_app_url_validate_certs", "redis_app_urls", "redis_app_urls_from",
+    "redis_thresholds",
+}
 #: Documented at an entry point because it shares the options of another, and read there only. What verify_attack makes of the failed
 #: logins shows in its message alone.
 SHARED: dict[str, set[str]] = {
@@ -21,6 +25,10 @@ SHARED: dict[str, set[str]] = {
     "fail2ban/mitigate": {"fail2ban_connect_timeout"},
     "fail2ban/verify_attack": {"fail2ban_attack_min_failures"},
     "host/verify": {"host_look_below", "host_look_for"},
+    # How the server is reached, and what belongs to the other entry points of those options.
+    "redis/in_force": REDIS_ELSEWHERE, "redis/undo": REDIS_ELSEWHERE,
+    # Read only with a change that is handed over.
+    "service/in_force": {"service_pool_write"}, "service/undo": {"service_pool_write"},
 }
 #: Which hosts a scenario goes to is read by its plays.
 OF_PLAYS = re.compile(r"incident_(?:db|cache|app|firewall|hosts|web)\Z")

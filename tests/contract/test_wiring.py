@@ -21,6 +21,9 @@ ALLOWED = {
     ("roles/drill/tasks/state.yml", "map('quote')"): "each word of a command line is quoted",
     ("roles/service/tasks/optional/raise_pool.yml", "before.stdout | oncall.incident.service_pool_read"): "is the size the wanted one",
     ("roles/service/tasks/optional/raise_pool.yml", "measured.stdout | oncall.incident.service_pool_read"): "is it afterwards",
+    ("roles/service/tasks/optional/restore_pool.yml", "before.stdout | oncall.incident.service_pool_read"): "is the size still ours",
+    ("roles/service/tasks/optional/restore_pool.yml", "measured.stdout | oncall.incident.service_pool_read"): "is it the old one",
+    ("roles/service/tasks/optional/restore_pool.yml", "item.temporary.undo.file"): "is it the setting that was changed",
 }
 #: Keys whose value is an expression without braces.
 CONDITIONS = {"when", "that", "until", "changed_when", "failed_when", "needed", "looked"}

@@ -12,7 +12,7 @@ import dataclasses
 import os
 import typing as t
 
-from .._core import actions, why
+from .._core import actions, temporary, why
 from .._core.acting import Candidate, Sight, Subject, act, answered
 from .._core.actions import Action, Approved, Spared
 from .._core.addresses import Network, Span, canonical, read_network
@@ -28,7 +28,7 @@ from .daemons import GROUP, Backend, CrowdSec, Fail2ban, alone
 from .decisions import banning
 from .decisions.banning import Protected
 from .decisions.replies import Ban
-from .decisions.unbanning import known_jails
+from .decisions.unbanning import VERB, known_jails
 from .health import FILTER_ACTIONS
 from .unban import MEASURE_SECONDS, POLL, iso
 
@@ -117,7 +117,7 @@ class _Attackers(Subject[Network]):
     def _judged(self, network: Network) -> t.Optional[Candidate[Network]]:
         """An address with what would be done to it, None where it is spared."""
         order = self._order
-        action = banning.action_for(network, jail=order.jail, resource=self.resource, seconds=self._seconds)
+        action = self._with_end(banning.action_for(network, jail=order.jail, resource=self.resource, seconds=self._seconds), network)
         protects = banning.reasons(network, self._protected, allow_private=order.allow_private)
         if protects:
             self._spared[action.id] = banning.spared_for(network, protects)
@@ -129,6 +129,21 @@ class _Attackers(Subject[Network]):
             return Candidate(network, action.with_outcome(actions.NOT_NEEDED, why=why.ALREADY_SO, state=banning.ALREADY_BANNED))
         reason = f"{order.jail} bans {canonical(network)}, and no packet filter on this host drops it."
         return Candidate(network, dataclasses.replace(action, reason=reason, detail={**action.detail, "state": banning.NOT_FILTERED}))
+
+    def _with_end(self, action: Action, network: Network, made: t.Optional[Ban] = None) -> Action:
+        """The action with how the ban ends; one for ever is meant to stay.
+
+        Args:
+            made: the ban, once it is there.
+        """
+        if self._seconds is None or self._seconds < 0:
+            return action
+        entry = canonical(network)
+        known = temporary.Temporary(
+            way_back=f"The ban of {entry} is over after its ban time", ends=temporary.API, lasts=self._seconds,
+            undo={"verb": VERB, "jail": self._order.jail, "address": entry, **({"banned_at": iso(made.banned_at)} if made else {})},
+        )
+        return temporary.with_temporary(action, known.armed(until=made.ends_at) if made is not None and made.ends_at else known)
 
     def _is_let_through(self, span: Span) -> bool:
         """Whether the packet filter surely has nothing against an address that the jail bans, though the jail's action writes there."""
@@ -176,10 +191,11 @@ class _Attackers(Subject[Network]):
             self._filters = self._settled([one.target for one in todo])
         except IncidentError as exc:
             raise IncidentError((trouble or exc).message, hint="Run it again: it looks first.") from exc
-        there = {ban.span for ban in self._after if ban.jail == self._order.jail or not isinstance(self._backend, Fail2ban)}
+        there = {ban.span: ban for ban in self._after if ban.jail == self._order.jail or not isinstance(self._backend, Fail2ban)}
         for one in todo:
-            if Span.of(one.target) in there:
-                yield self._measured(one)
+            made = there.get(Span.of(one.target))
+            if made is not None:
+                yield self._with_end(self._measured(one), one.target, made)
             else:
                 yield self._not_banned(one, begun=canonical(one.target) in begun, trouble=trouble)
 

@@ -114,13 +114,13 @@ def begin(
         HoldRefused: the timer could not be made, or an entry is not there afterwards; what was put in was taken out again.
     """
     ignored = {jail: _spans(server.texts(jail, "ignoreip")) for jail in {jail for jail, _address in wanted}}
-    earlier = _earlier(server.path, run) if any(_is_in(address, ignored[jail]) for jail, address in wanted) else {}
+    timers = earlier(server.path, run) if any(_is_in(address, ignored[jail]) for jail, address in wanted) else {}
     # What an earlier hold of ours put in is ours to take over: its timer would take it out before this one's time is over. One that
     # holds others too is left alone, and said to be what ends them.
-    replaced = tuple(unit for unit, held in earlier.items() if held and held <= set(wanted))
-    ours = {one for unit in replaced for one in earlier[unit]}
+    replaced = tuple(unit for unit, held in timers.items() if held and held <= set(wanted))
+    ours = {one for unit in replaced for one in timers[unit]}
     already = tuple((jail, address) for jail, address in wanted if _is_in(address, ignored[jail]) and (jail, address) not in ours)
-    ends_with = {one: unit for unit, held in earlier.items() for one in held if one in already}
+    ends_with = {one: unit for unit, held in timers.items() for one in held if one in already}
     entries = tuple(one for one in wanted if one not in already)
     unit = f"{UNIT}{uuid.uuid4().hex[:8]}"
     if not entries:
@@ -160,7 +160,7 @@ def _description(path: str, entries: t.Iterable[tuple[str, str]]) -> str:
     return f"{_SAYS}{path}: {', '.join(f'{jail} {address}' for jail, address in entries)}"
 
 
-def _earlier(path: str, run: Run) -> dict[str, set[tuple[str, str]]]:
+def earlier(path: str, run: Run) -> dict[str, set[tuple[str, str]]]:
     """The active timers of earlier holds at this server, and what each of them takes out (systemctl(1), show)."""
     found: dict[str, set[tuple[str, str]]] = {}
     shown = run(["systemctl", "show", f"{UNIT}*.timer", "--property=Id,Description,ActiveState"])

@@ -13,7 +13,7 @@ import datetime
 import functools
 import typing as t
 
-from .._core import actions, why
+from .._core import actions, temporary, why
 from .._core.acting import Candidate, Done, Sight, Subject, act, answered, failure, unanswered, untouched
 from .._core.actions import Action, Approved
 from .._core.addresses import Span
@@ -75,14 +75,14 @@ def unban(
     Raises:
         IncidentError: before anything was changed.
     """
-    subject = _Bans(backend, wish, order, run, check_mode)
+    subject = Bans(backend, wish, order, run, check_mode)
     done = act(subject, approved=approved, check_mode=check_mode)
     # Who is still shut out without a ban is no candidate where repair is off, and fails the task all the same.
     problem = done.problem if isinstance(done.problem, LimitExceeded) else failure(done.actions)
     return subject.result(done), problem
 
 
-class _Bans(Subject[_Target]):
+class Bans(Subject[_Target]):
     """The bans that a wish is about: what was there, and what came of it."""
 
     verbs = (unbanning.VERB,)
@@ -157,7 +157,7 @@ class _Bans(Subject[_Target]):
     def _ids(self) -> frozenset[str]:
         """The ids that lifting each of the bans would have."""
         found = (Chosen(ban, "", None, unbanning.BY_EXACT) for ban in self.before)
-        return frozenset(unbanning.action_for(one, resource=self.resource).id for one in found)
+        return frozenset(self._action_for(one).id for one in found)
 
     def carry_out_all(self, candidates: t.Sequence[Candidate[_Target]]) -> t.Iterator[Action]:
         chosen = [(one.target, one.action) for one in candidates if isinstance(one.target, Chosen)]
@@ -168,7 +168,9 @@ class _Bans(Subject[_Target]):
             for candidate in candidates:
                 yield untouched(candidate.action, why.NOT_TRIED, error=exc.message, hint=exc.hint)
             return
-        yield from self._lifted(chosen) if chosen else ()
+        for action in self._lifted([(one, self._with_hold(one, action)) for one, action in chosen]) if chosen else ():
+            # The hold was made for it, also where nothing came of the rest.
+            yield dataclasses.replace(action, touched=True) if action.temporary is not None else action
         for candidate in candidates:
             if isinstance(candidate.target, Absent):
                 yield self._repaired(candidate.target, candidate.action)
@@ -367,8 +369,28 @@ class _Bans(Subject[_Target]):
             return f"ban and unban again in {jail}: {exc.message}"
         return f"ban and unban again in {jail}: done"
 
-    def _with_evidence(self, one: Chosen) -> Action:
+    def _action_for(self, one: Chosen) -> Action:
+        """The action that lifts a ban; with a hold it says for how long, and how that ends."""
         action = unbanning.action_for(one, resource=self.resource)
+        if self.order.hold is None:
+            return action
+        (jail, address), = _held([one])
+        action = dataclasses.replace(action, identity={**action.identity, "hold": f"{self.order.hold:g}s"}, id="")
+        return temporary.with_temporary(action, temporary.Temporary(
+            way_back=f"A timer takes {address} off the ignore list of {jail}", ends=temporary.UNIT, lasts=self.order.hold,
+            survives="a reload or restart of fail2ban",
+            undo={"verb": unbanning.END_HOLD, "jail": jail, "address": address},
+        ))
+
+    def _with_hold(self, one: Chosen, action: Action) -> Action:
+        """The action with the end of its hold, now that there is one; what the jail ignored before is no change of ours."""
+        known, (held,) = temporary.of(action), _held([one])
+        if known is None or self.hold is None or held not in self.hold.entries:
+            return temporary.with_temporary(action, None)
+        return temporary.with_temporary(action, known.armed(until=self.hold.until, unit=self.hold.unit))
+
+    def _with_evidence(self, one: Chosen) -> Action:
+        action = self._action_for(one)
         return dataclasses.replace(action, detail={**action.detail, "ban": self._describe(one.ban, one.matched_by)})
 
     def _read_filters(self) -> Filters:

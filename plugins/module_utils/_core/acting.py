@@ -40,6 +40,7 @@ from .actions import (
 )
 from .errors import Blind, CannotReach, IncidentError, LimitExceeded, Locked
 from .limits import Limit
+from .temporary import undoing
 
 Target = t.TypeVar("Target")
 #: The argument spec of a module's `approved`.
@@ -110,6 +111,7 @@ class Subject(t.Generic[Target]):
         noun: its targets, in the plural, for messages: "files".
         done: what is done to them: "removed".
         advice: what to do where a limit refuses.
+        undoes: the id of the temporary change that its action takes back; empty for all others.
     """
 
     verbs: t.ClassVar[tuple[str, ...]] = ()
@@ -117,6 +119,7 @@ class Subject(t.Generic[Target]):
     noun: str = "targets"
     done: str = "changed"
     advice: str = "Look at the list; choose fewer, or raise the limit if it is right."
+    undoes: str = ""
 
     def alone(self) -> t.ContextManager[t.Any]:
         """Hold the subject's lock.
@@ -271,6 +274,9 @@ def _conclude(
     if work.over is not None:
         acted = tuple((one, action.with_outcome(REFUSED, why=why.LIMIT_EXCEEDED)) for one, action in acted)
     by_place = {**work.settled, **dict(zip(work.chosen, (action for _candidate, action in acted)))}
+    if subject.undoes:
+        by_place = {place: undoing(action, subject.undoes) for place, action in by_place.items()}
+        acted = tuple((one, undoing(action, subject.undoes)) for one, action in acted)
     found = [by_place[place] for place in sorted(by_place)]
     listed = {key for candidate in sight.candidates for key in candidate.ids} | {action.id for action in found}
     absent = {one.id: one for one in approved or () if one.id not in listed and subject.concerns(one)}

@@ -60,6 +60,7 @@ class Action:
         outcome: one of OUTCOMES.
         detail: further JSON-like data: error, times, statements.
         touched: whether anything was done to the target, whatever came of it; None where only the outcome tells.
+        temporary: how the change ends, as in temporary.Temporary; None where it is meant to stay.
         id: action_id() of the rest. Only an action of a record is given its own: an older one has nothing to derive it from.
     """
 
@@ -73,6 +74,7 @@ class Action:
     detail: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     touched: t.Optional[bool] = None
     id: str = ""
+    temporary: t.Optional[t.Mapping[str, t.Any]] = None
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -92,7 +94,7 @@ class Action:
         return {
             "id": self.id, "verb": self.verb, "resource": self.resource, "identity": dict(self.identity), "name": self.name,
             "target": dict(self.target), "reason": self.reason, "outcome": self.outcome, "detail": dict(self.detail),
-            "touched": self.was_touched,
+            "touched": self.was_touched, **({} if self.temporary is None else {"temporary": dict(self.temporary)}),
         }
 
     @classmethod
@@ -103,12 +105,13 @@ class Action:
             BadInput: names the key that is missing or of another type.
         """
         given = Reading("action", data)
-        outcome, detail = given.text("outcome"), given.mapping("detail", {})
+        outcome, detail, temporary = given.text("outcome"), given.mapping("detail", {}), data.get("temporary")
         return cls(
             # An empty one would be replaced by the id that the other keys give, which nobody has approved.
             id=given.filled("id"), verb=given.text("verb"), resource=given.text("resource", ""), identity=given.mapping("identity", {}),
             target=given.mapping("target", {}), reason=given.text("reason", ""), name=given.text("name", ""), outcome=outcome,
             detail=detail, touched=was_touched({"touched": data.get("touched"), "outcome": outcome, "detail": detail}),
+            temporary=temporary if isinstance(temporary, t.Mapping) else None,
         )
 
 

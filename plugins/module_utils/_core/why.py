@@ -37,6 +37,7 @@ NO_ANSWER = "no_answer"
 STILL_AT_WORK = "still_at_work"
 # It was not tried.
 OUT_OF_TIME = "out_of_time"
+NOT_ARMED = "not_armed"
 NOT_TRIED = "not_tried"
 
 #: What each means, for people: what a screen shows, and docs/reference.md lists.
@@ -62,6 +63,7 @@ SENTENCES = {
     CAME_BACK: "It was done, and something undid it.",
     NO_ANSWER: "It was begun, and what came of it could not be looked at.",
     STILL_AT_WORK: "What was begun before has not ended.",
+    NOT_ARMED: "Nothing could be made that takes the change back in time, so it was not made.",
     OUT_OF_TIME: "The time was over before it was tried.",
     NOT_TRIED: "It was not tried, since what went before it failed.",
 }

@@ -1,7 +1,9 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Repairs of a Redis server, each measured: more clients at run time, a save after the disk was freed, another primary for an orphan.
+"""Repairs of a Redis server, each measured.
+
+More clients at run time and the number from before again, a save after the disk was freed, another primary for an orphan.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -13,7 +15,7 @@ import dataclasses
 import re
 import typing as t
 
-from .._core import why
+from .._core import temporary, why
 from .._core.acting import Candidate, Sight, Target, act, answered, untouched
 from .._core.actions import DONE, FAILED, MOVED_ON, NOT_NEEDED, NOT_PERMITTED, REFUSED, UNKNOWN, Action, Approved
 from .._core.errors import BadInput, CannotReach, IncidentError
@@ -27,7 +29,7 @@ from .decisions.info import integer, keyspace
 from .decisions.safety import Replication, descriptor_obstacle, repoint_obstacles
 from .resp import ErrorReply, text
 
-RAISE, SAVE, REPOINT = OPERATIONS = ("raise_maxclients", "save", "repoint_replica")
+RAISE, SAVE, REPOINT, RESTORE = OPERATIONS = ("raise_maxclients", "save", "repoint_replica", "restore_maxclients")
 POLL = 0.1
 _HELLO = "__sentinel__:hello"
 #: Whoever has it may go beyond the hard limit: capabilities(7).
@@ -74,6 +76,8 @@ def repair_from(params: t.Mapping[str, t.Any], *, timeout: float) -> Repair[t.An
     """
     if params["operation"] == RAISE:
         return RaiseMaxclients(params)
+    if params["operation"] == RESTORE:
+        return RestoreMaxclients(params)
     return Save(params, timeout) if params["operation"] == SAVE else Repoint(params, timeout)
 
 
@@ -103,6 +107,10 @@ class RaiseMaxclients(Repair[int]):
         action = _action(RAISE, self.resource, {"maxclients": self._wanted}, reason, {
             "before": old, "descriptor_limit": hard, "note": "At run time only: the next start takes the value of the configuration file.",
         })
+        action = temporary.with_temporary(action, temporary.Temporary(
+            way_back=f"CONFIG SET maxclients {old}", survives="the server's restart",
+            undo={"verb": RESTORE, "before": old, "set": self._wanted},
+        ))
         against = descriptor_obstacle(self._wanted, hard_limit=hard, privileged=privileged)
         return _sight(old, action, needed=old < self._wanted, against=[against] if against else [], code=why.CANNOT_HELP)
 
@@ -118,6 +126,74 @@ class RaiseMaxclients(Repair[int]):
         now = _maxclients(client)
         action = dataclasses.replace(candidate.action, touched=now != candidate.target)
         if now == self._wanted:
+            return action.with_outcome(DONE, after=now)
+        return _not_done(action, refused, error=f"maxclients is {now}", after=now)
+
+
+class RestoreMaxclients(Repair[int]):
+    """Put maxclients back to what it was before a change of ours, while it still has our value; the target is the present value.
+
+    Args:
+        params: of the module; `change` is the action that raised it.
+
+    Raises:
+        BadInput: the change cannot be read, or is another one.
+    """
+
+    verbs = (RESTORE,)
+
+    def __init__(self, params: t.Mapping[str, t.Any]) -> None:
+        self._change = Action.from_dict(params["change"])
+        known = temporary.of(self._change)
+        undo = known.undo if known is not None else {}
+        try:
+            self._before, self._ours = int(undo["before"]), int(undo["set"])
+        except (KeyError, TypeError, ValueError) as exc:
+            raise BadInput(
+                f"change: {self._change.id} does not say what maxclients was before.",
+                hint="Give the action as its record has it: incident undo does.", argument="change",
+            ) from exc
+        self.undoes = self._change.id
+        super().__init__(params)
+
+    @property
+    def limits(self) -> dict[str, t.Any]:
+        return {"maxclients": self._before}
+
+    def look(self) -> Sight[int]:
+        client = self.entered()
+        now, connected = _maxclients(client), integer(client.info("clients"), "connected_clients")
+        action = _action(RESTORE, self.resource, {"maxclients": self._before, "instead_of": self._ours},
+                         f"It was raised to {self._ours} by {self._change.id}.", {"before": now, "connected_clients": connected})
+        if now == self._ours:
+            against = self._too_few(connected)
+            return _sight(now, action, needed=now != self._before, against=[against] if against else [])
+        if self.resource != self._change.resource:
+            action = action.with_outcome(NOT_NEEDED, why=why.RESTARTED, error=f"This start of the server takes {now} clients")
+        elif now == self._before:
+            action = action.with_outcome(NOT_NEEDED, why=why.ALREADY_SO)
+        else:
+            action = action.with_outcome(MOVED_ON, why=why.NO_LONGER_MATCHES, error=f"somebody has set maxclients to {now} since")
+        return Sight([Candidate(now, action)])
+
+    def _too_few(self, connected: t.Optional[int]) -> str:
+        """Why the old value is too low now; empty where it is not."""
+        if connected is None:
+            return "how many clients are connected cannot be seen"
+        return f"{connected} clients are connected, and {self._before} would be allowed" if connected > self._before else ""
+
+    def carry_out(self, candidate: Candidate[int]) -> Action:
+        client, action = self.entered(), candidate.action
+        now = _maxclients(client)
+        if now != self._ours:
+            return action.with_outcome(MOVED_ON, why=why.NO_LONGER_MATCHES, error=f"somebody has set maxclients to {now} since")
+        against = self._too_few(integer(client.info("clients"), "connected_clients"))
+        if against:
+            return action.with_outcome(REFUSED, why=why.PROTECTED, error=against)
+        refused = _try(client, "CONFIG", "SET", "maxclients", self._before)
+        now = _maxclients(client)
+        action = dataclasses.replace(action, touched=now != self._ours)
+        if now == self._before:
             return action.with_outcome(DONE, after=now)
         return _not_done(action, refused, error=f"maxclients is {now}", after=now)
 

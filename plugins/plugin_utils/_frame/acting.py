@@ -14,15 +14,20 @@ import signal
 import time
 import typing as t
 
-from ...module_utils._core import actions, why
+from ...module_utils._core import actions, temporary, why
 from ...module_utils._core.acting import Candidate, Sight, Subject, untouched
 from ...module_utils._core.errors import Locked
 from ...module_utils._core.limits import Budget
 from ...module_utils._core.waiting import Judged, Pace, Watched, follow
+from . import arming
+from .arming import NotArmed
 
 #: What of a measurement is kept in the action's detail: a result may be large, and the record has it in full anyway.
 MAX_TEXT, MAX_ITEMS, MAX_DEPTH = 500, 20, 4
 _LEFT_OUT = frozenset({"invocation", "exception", "deprecations", "warnings", "stdout_lines", "stderr_lines"})
+
+#: What differs between two results of one module that say the same.
+_TIMES = frozenset({"start", "end", "delta", "invocation"})
 
 Measured = t.Mapping[str, t.Any]
 
@@ -72,6 +77,15 @@ class Doing(t.Protocol):
     def change(self) -> tuple[Measured, bool]:
         """Run the module: its answer, and whether there was one in time."""
 
+    def armable(self) -> None:
+        """Only look whether the host can take the change back by itself. Raises NotArmed."""
+
+    def arm(self, action: actions.Action) -> tuple[str, float]:
+        """Make the unit that takes the change back: its name, and when that is, seconds since the epoch. Raises NotArmed."""
+
+    def disarm(self, unit: str) -> str:
+        """Remove the unit; why it is still there, empty where it is not."""
+
 
 class CannotLease(Exception):
     """The host cannot be asked for the lease, and cannot be looked at either."""
@@ -87,6 +101,8 @@ class Asked:
         needed: what the task says without a look: true, false, or None where a look must tell.
         approved: whether the approval covers it.
         pace: how it is measured.
+        expires: for how many seconds it is made; 0 where nothing on the host takes it back.
+        change: the earlier action that this one takes back.
     """
 
     forbidden: t.Sequence[str]
@@ -95,6 +111,8 @@ class Asked:
     needed: bool | None
     approved: bool
     pace: Pace
+    expires: float = 0.0
+    change: actions.Action | None = None
 
     @property
     def may_act(self) -> bool:
@@ -125,6 +143,7 @@ class Act(Subject[Measured]):
         self._action, self._asked, self._doing = action, asked, doing
         self._lease: Lease | None = None
         self._blind = ""
+        self.undoes = asked.change.id if asked.change is not None else ""
 
     def concerns(self, one: actions.Approved) -> bool:
         """Whether it is this action: the target is in the call, so the others of a plan are of other calls."""
@@ -162,7 +181,17 @@ class Act(Subject[Measured]):
             action = self._forbidden(action)
         else:
             self._doing.check()
+            action = self._armable(action)
         return Sight(candidates=[Candidate(target=before, action=action, unseen=blind)], limits=limits)
+
+    def _armable(self, action: actions.Action) -> actions.Action:
+        """The action, refused where it is to end by itself and the host cannot do that."""
+        try:
+            if self._asked.expires:
+                self._doing.armable()
+        except NotArmed as exc:
+            return action.with_outcome(actions.REFUSED, why=why.NOT_ARMED, error=exc.message, hint=exc.hint or "")
+        return action
 
     def _needed(self, before: Measured, blind: str) -> bool:
         if self._asked.needed is not None:
@@ -178,21 +207,58 @@ class Act(Subject[Measured]):
                 self._lease.keep()
         except Locked as exc:
             return untouched(candidate.action, why.LOCKED, error=exc.message)
+        known = candidate.action
+        if self._asked.expires:
+            # Before the change: what nobody takes back must not be made.
+            try:
+                unit, until = self._doing.arm(known)
+            except NotArmed as exc:
+                return untouched(known, why.NOT_ARMED, error=exc.message, hint=exc.hint)
+            ends = temporary.of(known) or temporary.Temporary(way_back="")
+            known = temporary.with_temporary(known, ends.armed(until=until, unit=unit))
+        return self._disarmed(self._changed(known, candidate.target), candidate.target)
+
+    def _changed(self, known: actions.Action, before: Measured) -> actions.Action:
+        """Make the change, and measure it."""
         start = time.monotonic()
         answer, answered = self._doing.change()
-        action = candidate.action.with_outcome(
+        action = known.with_outcome(
             actions.UNKNOWN, acted_for=round(time.monotonic() - start, 3), module=brief(answer),
         )
         watched = follow(
-            lambda _left: glance(self._doing, before=candidate.target, answer=answer),
+            lambda _left: glance(self._doing, before=before, answer=answer),
             lambda seen: Judged(good=seen.good, identity=seen.identity), pace=self._asked.pace,
         )
-        return judge(action, watched, silence="" if answered else complaint(answer), hold=self._asked.pace.hold)
+        action = judge(action, watched, silence="" if answered else complaint(answer), hold=self._asked.pace.hold)
+        if action.outcome == actions.FAILED and self._asked.expires and unchanged(before, watched.last.measured):
+            return dataclasses.replace(action, touched=False)
+        return action
+
+    def _disarmed(self, action: actions.Action, before: Measured) -> actions.Action:
+        """Without the unit that takes back what is not there, or not there any more."""
+        change = temporary.of(self._asked.change) if self._asked.change is not None else None
+        own = temporary.of(action)
+        if own is not None and own.armed_as and action.touched is False:
+            unit = own.armed_as
+        elif change is not None and change.armed_as.startswith(arming.UNIT) and action.outcome == actions.DONE:
+            unit = change.armed_as
+        else:
+            return action
+        left = self._doing.disarm(unit)
+        return action.with_outcome(action.outcome, unit_left=left) if left else action
 
 
 def named(target: t.Mapping[str, t.Any]) -> str:
     """The caller's target in words: `service checkout, unit checkout.service`. What is not a plain value says nothing to a reader."""
     return ", ".join(f"{key} {value}" for key, value in target.items() if isinstance(value, (str, int, float)) and value != "")
+
+
+def unchanged(before: Measured, after: Measured) -> bool:
+    """Whether two measurements say the same, but for the times at which they were made."""
+    def said(measured: Measured) -> Measured:
+        return {key: value for key, value in measured.items() if key not in _TIMES and not str(key).startswith("_ansible")}
+
+    return could_look(before) and could_look(after) and said(before) == said(after)
 
 
 def could_look(measured: Measured) -> bool:

@@ -42,10 +42,10 @@ def read_plan(given: t.Any, *, now: float, run: str | None) -> Plan:
         return load_plan(_parse(text, "incident_approved_plan"), now=now, run=run, source="incident_approved_plan")
     if not text:
         raise BadInput("incident_approved_plan is empty.", hint="Give the path of the plan's file, or leave the variable out.")
-    return load_plan(_parse(_read_private(Path(text).expanduser()), text), now=now, run=run, source=text)
+    return load_plan(_parse(read_private(Path(text).expanduser()), text), now=now, run=run, source=text)
 
 
-def _read_private(path: Path) -> str:
+def read_private(path: Path) -> str:
     """The text of a regular file that is ours alone. The checks are made on the open file: no name can change under them."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

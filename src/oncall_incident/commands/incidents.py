@@ -22,6 +22,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on sta
 Id = Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id, or how it begins, its folder, or latest.")]
 At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="When: 2026-11-24T10:15:00Z, 10:15, 10m ago. Now otherwise.")]
 Many = list[str] | None
+Leave = Annotated[Many, typer.Option("--leave", metavar="ID", help="Leave this temporary change as it is; several times, each with --why.")]
+Why = Annotated[Many, typer.Option("--why", metavar="TEXT", help="Why it is left; one for each --leave.")]
 
 
 def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
@@ -112,10 +114,14 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
         incident: Id, name: Annotated[str, typer.Argument(metavar="NAME", help="acknowledged, mitigated, resolved, and others.")],
         at: At = None,
         withdraw: Annotated[bool, typer.Option("--withdraw", help="It was not reached after all.")] = False,
+        leave: Leave = None, why: Why = None,
         as_json: Json = False,
     ) -> None:
         """See texts.MILESTONE."""
+        leaving = _leaving(leave or [], why or [])
         _milestone_name(name)
+        if name == "resolved" and not withdraw:
+            _resolve(_find(bind, incident), leaving)
         if at is not None and not withdraw:
             _not_before_it_began(_find(bind, incident), name, at)
         more = {"withdrawn": True} if withdraw else {}
@@ -182,9 +188,11 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
         sign_key: Annotated[Many, typer.Option("--sign-key", metavar="KEY", help="A key file, agent, or none; several sign all.")] = None,
         at: At = None,
         seal_broken: Annotated[bool, typer.Option("--seal-broken", help=texts.SEAL_BROKEN)] = False,
+        leave: Leave = None, why: Why = None,
         as_json: Json = False,
     ) -> None:
         """See texts.CLOSE."""
+        leaving = _leaving(leave or [], why or [])
         found = _find(bind, incident)
         from ..evidence import closing, settings, times
         from ..exits import Exit
@@ -193,7 +201,7 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
 
         closed = closing.close(
             found, configured=settings.load(found.home), resolution=resolution, make_key=True, sign_keys=sign_key or [],
-            report=document.for_the_bag, broken=seal_broken,
+            report=document.for_the_bag, broken=seal_broken, leave=leaving,
             at=times.text(times.typed(at, at=times.now())) if at else "",
         )
         show.show_closed(found, closed, as_json=as_json)
@@ -206,6 +214,25 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
     ) -> None:
         """Open a closed incident again. Its seals stay; what is added needs a new one."""
         _event(bind, incident, "reopened", {"why": why}, at=None, as_json=as_json, said="open again")
+
+
+def _leaving(leave: list[str], why: list[str]) -> dict[str, str]:
+    """Which temporary changes are left, with the reason of each."""
+    from ..errors import Stop
+
+    if len(leave) != len(why) or not all(text.strip() for text in why):
+        raise Stop("--leave and --why go together.", hint="Give each --leave ID its own --why TEXT.")
+    return dict(zip(leave, why, strict=True))
+
+
+def _resolve(incident: Incident, leave: dict[str, str]) -> None:
+    """Refuse to call it resolved over a temporary change that is not known to be gone; write down those that are left."""
+    from ..evidence import closing, times
+
+    with incident.locked():
+        events = closing.leaving(incident, leave, doing="resolved", at=times.text(times.now()))
+        if events:
+            incident.append_all(events)
 
 
 def _find(bind: Callable[[], Any], given: str) -> Incident:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..record import outcome
 from ..running.collection import Collection
 from ..running.request import Request
 from ..running.run import Finished, Run, outcome_event
+from ..running.scenarios import Scenario
 from ..running.stopping import Stopper
 from ..running.view import STYLES, View
 from ..terminal import words
@@ -31,13 +32,20 @@ _EXPECTED = frozenset({sealing.UNSIGNED, sealing.NO_AUTHORITY})
 _STYLE = {Exit.RECOVERED: "bold green", Exit.NOTHING_TO_DO: "bold green", Exit.REFUSED: "bold yellow", Exit.INTERRUPTED: "bold yellow"}
 
 
-def run_and_show(asked: Request, *, found: Collection, as_json: bool) -> Exit:
-    """Run it, show it, give the exit status."""
+def run_and_show(
+    asked: Request, *, found: Collection, as_json: bool, scenario: Scenario | None = None,
+    changes: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+) -> Exit:
+    """Run it, show it, give the exit status.
+
+    Args:
+        scenario, changes: see Run.
+    """
     console = PatientConsole(stderr=as_json, highlight=False)
     view = View(console, verbose=asked.verbosity > 0)
     started = time.monotonic()
     stopper = Stopper(timeout=asked.timeout)
-    run = Run(asked, found=found, view=view, stopper=stopper)
+    run = Run(asked, found=found, view=view, stopper=stopper, scenario=scenario, changes=changes)
     view.say(Text.assemble((f"{run.scenario.name}", "bold"), ("  check only" if asked.check else ""), (f"  run {run.record.run}", "dim")))
     finished = run.go()
     took = time.monotonic() - started
@@ -64,7 +72,7 @@ def _as_data(finished: Finished, took: float) -> dict[str, object]:
         "places": [_pick(item, "host", "phase", "place") for item in summary.places],
         "not_captured": [_pick(item, "host", "refused", "reason") for item in outcome.not_captured(summary)],
         "planned_actions": [
-            {"host": host, **_pick(action.as_dict(), "id", "verb", "name", "target", "reason")}
+            {"host": host, **_pick(action.as_dict(), "id", "verb", "name", "target", "reason", "temporary")}
             for host, action in outcome.planned(summary)
         ],
     }

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..evidence import times
+from ..evidence import changes, times
 from ..evidence.closing import Closed
 from ..evidence.due import MET, MISSED, OVERDUE, PENDING, Due, due
 from ..evidence.incident import Incident
@@ -40,10 +40,11 @@ def console() -> Console:
 def show_status(incident: Incident, *, as_json: bool) -> None:
     """The incident, what is due, and its runs."""
     state, now = incident.state(), times.now()
-    items = due(state, now=now)
+    items, changed = due(state, now=now), changes.of(incident, now=now)
     if as_json:
         typer.echo(json.dumps({
             **state.as_dict(), "policy": state.policy.name if state.policy else None, "due": [item.as_dict() for item in items],
+            "changes": [change.as_dict() for change in changed],
             "bundle": str(incident.bundle),
         }))
         return
@@ -67,6 +68,11 @@ def show_status(incident: Incident, *, as_json: bool) -> None:
     for run in state.runs.values():
         how = run.outcome.replace("_", " ") or "goes on, or nobody saw its end"
         out.print(Text.assemble("  run ", (run.run, "bold"), f"  {how}"))
+    for change in changed:
+        left = f"; left: {words.one_line(state.left[change.ref])}" if change.ref in state.left else ""
+        style = "dim" if change.gone else "yellow"
+        said = f"{changes.say(change, today=now.date())}{left}"
+        out.print(Text.assemble("  change ", (change.ref, "bold"), f"  {change.host} {change.what}: ", (said, style)))
     numbers = [
         words.count(found, name) for found, name in (
             (state.notes, "note"), (len(state.attachments), "attachment"), (len(state.updates), "update"),

@@ -14,7 +14,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import lay
 from ..errors import Stop
 from ..private import write_private
 from ..who import user
-from . import model, sealing, signing, times
+from . import changes, model, sealing, signing, times
 from .incident import Incident
 from .settings import Settings
 from .urls import public
@@ -46,7 +46,7 @@ class Closed:
 
 def close(
     incident: Incident, *, configured: Settings, resolution: str, make_key: bool, sign_keys: Sequence[str] = (), seconds: float = 30.0,
-    at: str = "", report: Report | None = None, resolved: bool = True, broken: bool = False,
+    at: str = "", report: Report | None = None, resolved: bool = True, broken: bool = False, leave: Mapping[str, str] | None = None,
 ) -> Closed:
     """Write that it is over, seal it, and push it where that is configured. A push that fails costs nothing but the copy.
 
@@ -57,16 +57,17 @@ def close(
         at: when it was closed, when that is not now.
         report: makes the report that is sealed with it, in Markdown.
         broken: seal although files are not what the chains state of them.
+        leave: why temporary changes are left as they are, by their refs.
 
     Raises:
-        Stop: a run still goes on, something that an earlier seal covers was changed, a file is not what the chains state of it, or a
-            signer's public key cannot be read. Then the incident stays open.
+        Stop: a temporary change is not known to be gone, a run still goes on, something that an earlier seal covers was changed, a file
+            is not what the chains state of it, or a signer's public key cannot be read. Then the incident stays open.
     """
     signers = signing.read(configured.signers(sign_keys, make=make_key))
     with incident.locked():
         when = at or times.text(times.now())
-        events: list[tuple[str, Mapping[str, Any]]] = []
         state = incident.state()
+        events = leaving(incident, leave or {}, doing="closed", at=when)
         unproven = _unproven(incident, state) if resolved else ""
         if resolved and not unproven and "resolved" not in state.milestones:
             events.append((model.MILESTONE, {"name": "resolved", "at": when, "source": "auto"}))
@@ -101,6 +102,26 @@ def _unproven(incident: Incident, state: model.State) -> str:
         f"If it is over, say since when: incident milestone {incident.id} resolved --at TIME, then incident seal {incident.id}"
     )
 
+
+def leaving(incident: Incident, leave: Mapping[str, str], *, doing: str, at: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """The events that say which temporary changes are left as they are.
+
+    Args:
+        leave: why, by what somebody typed for the change.
+        doing: what the incident is to be.
+
+    Raises:
+        Stop: another one is in force or not known to be gone, or there is none of that name.
+    """
+    known = changes.of(incident)
+    named = {change.ref: (change, why) for typed, why in leave.items() for change in changes.chosen(changes.still(known), [typed])}
+    there = changes.still(known, left=[*incident.state().left, *named])
+    if there:
+        raise changes.refusal(incident.id, there, doing=doing)
+    return [
+        (model.LEFT, {"change": change.ref, "what": change.what, "host": change.host, "record": change.run, "why": why, "at": at})
+        for change, why in named.values()
+    ]
 
 
 def seal(

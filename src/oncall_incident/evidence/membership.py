@@ -16,7 +16,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary im
 from ..errors import Stop
 from ..record import outcome
 from ..record.outcome import Outcome
-from . import checkpoints, closing, collecting, model, policy, settings, sources, times
+from . import changes, checkpoints, closing, collecting, model, policy, settings, sources, times
 from .incident import Incident
 from .store import Store
 
@@ -116,6 +116,10 @@ class Membership:
             incident.custody("collected", {"record": self._run})
             checkpoints.of_events(incident, self._signer)
             if self.own and ended.name in _DONE:
+                there = changes.still(changes.of(incident), left=incident.state().left)
+                if there:
+                    refused = changes.refusal(incident.id, there, doing="closed")
+                    return [f"{refused.message} {refused.hint}"]
                 return closing.close(
                     incident, configured=self._settings, resolution=ended.sentence, make_key=False, seconds=5.0,
                     resolved=ended.name not in model.ONLY_LOOKED,

@@ -25,10 +25,13 @@ MILESTONES = (
 OPENED, MILESTONE, NOTE, ATTACHMENT = "opened", "milestone", "note", "attachment"
 RUN_STARTED, RUN_ENDED = "run.started", "run.ended"
 UPDATE, ESCALATED, SEVERITY, CLOSED, REOPENED, SEALED = "update.sent", "escalated", "severity", "closed", "reopened", "sealed"
+LEFT, LOOKED = "change.left", "change.looked"
 
 OPEN, MITIGATED, RESOLVED, IS_CLOSED = "open", "mitigated", "resolved", "closed"
 #: Outcomes of runs that could not have ended an incident: only a plan was made, or not even that.
 ONLY_LOOKED = frozenset({"planned", "bad_input"})
+#: The scenario of a run that takes back temporary changes: it says nothing of what the incident was about.
+UNDO = "undo"
 #: Outcomes of runs that measured every check that decides, and found it good.
 MEASURED_GOOD = frozenset({"recovered", "nothing_to_do"})
 
@@ -69,6 +72,8 @@ class State:
         updates, escalations, attachments, seals: events of these types, in order.
         notes: how many; there may be very many, and nobody needs them all at once.
         runs: by run id, in the order they began.
+        looked: events that say how temporary changes were found.
+        left: why a temporary change was left as it is, by its ref.
     """
 
     id: str = ""
@@ -89,6 +94,8 @@ class State:
     updates: list[Event] = dataclasses.field(default_factory=list)
     escalations: list[Event] = dataclasses.field(default_factory=list)
     seals: list[Event] = dataclasses.field(default_factory=list)
+    looked: list[Event] = dataclasses.field(default_factory=list)
+    left: dict[str, str] = dataclasses.field(default_factory=dict)
     events: int = 0
     last: str = ""
 
@@ -108,7 +115,7 @@ class State:
     @property
     def not_recovered(self) -> dict[str, str]:
         """The scenarios whose last run that did more than look was not measured to be good, with its outcome."""
-        last = {run.scenario: run.outcome for run in self.runs.values() if run.outcome not in ONLY_LOOKED}
+        last = {run.scenario: run.outcome for run in self.runs.values() if run.outcome not in ONLY_LOOKED and run.scenario != UNDO}
         return {scenario: outcome or "without an end" for scenario, outcome in last.items() if outcome not in MEASURED_GOOD}
 
     @property
@@ -147,7 +154,7 @@ class State:
                 for run in self.runs.values()
             ],
             "notes": self.notes, "attachments": len(self.attachments), "updates": len(self.updates),
-            "escalations": len(self.escalations), "seals": len(self.seals),
+            "escalations": len(self.escalations), "seals": len(self.seals), "left": dict(self.left),
             "alert": self.alert, "policy": self.policy.data if self.policy else None,
         }
 
@@ -215,6 +222,10 @@ def _run_ended(state: State, event: Event) -> None:
         run.exit_status = status if isinstance(status, int) else None
 
 
+def _left(state: State, event: Event) -> None:
+    state.left[str(event.get("change", ""))] = str(event.get("why", ""))
+
+
 def _note(state: State, event: Event) -> None:
     state.notes += 1
 
@@ -241,7 +252,8 @@ def _append(field: str) -> Callable[[State, Event], None]:
 _HANDLERS: Mapping[str, Callable[[State, Event], None]] = {
     OPENED: _opened, MILESTONE: _milestone, RUN_STARTED: _run_started, RUN_ENDED: _run_ended, SEVERITY: _severity, CLOSED: _closed,
     REOPENED: _reopened, NOTE: _note, ATTACHMENT: _append("attachments"), UPDATE: _append("updates"),
-    ESCALATED: _append("escalations"), SEALED: _append("seals"),
+    ESCALATED: _append("escalations"), SEALED: _append("seals"), LEFT: _left,
+    LOOKED: _append("looked"),
 }
 
 

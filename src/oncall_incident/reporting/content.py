@@ -23,6 +23,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import kee
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
 
+from ..evidence import changes
 from ..record import outcome
 from ..record.recording import summarise_and_check
 from ..terminal import words
@@ -100,11 +101,30 @@ def of_run(source: Source) -> dict[str, Any]:
         "took": clock.between(summary.started, summary.ended),
         "targets": [],
         "milestones": [],
+        "changes": changed([source], now=clock.seconds(summary.ended) or 0.0),
         "verification": [chain(source), UNSEALED],
         "verify_with": f"incident verify {summary.run}",
         "tiles": [("took", clock.between(summary.started, summary.ended), ""), *said["tiles"]],
         "drawing": drawing(source),
     }
+
+
+def changed(
+    sources: Sequence[Source], *, now: float, left: Mapping[str, str] | None = None, looked: Sequence[Mapping[str, Any]] = (),
+) -> list[dict[str, str]]:
+    """The temporary changes, and whether each is known to be gone.
+
+    Args:
+        now: seconds since the epoch, for what was to end by itself.
+        left: why one is left as it is, by its ref.
+        looked: events of `incident in-force`.
+    """
+    found = changes.fold([(source.summary.run, source.summary) for source in sources], now=now, looked=looked)
+    return [
+        {"ref": change.ref, "host": change.host, "what": change.what, "said": changes.say(change),
+         "tone": "good" if change.gone else "warn", "left": (left or {}).get(change.ref, "")}
+        for change in found
+    ]
 
 
 def about(source: Source) -> dict[str, Any]:

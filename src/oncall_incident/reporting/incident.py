@@ -19,7 +19,7 @@ from ..evidence.incident import Incident
 from ..evidence.model import State
 from ..terminal import words
 from . import clock, measures
-from .content import UNSEALED, Source, about, chain, drawing, of_sources
+from .content import UNSEALED, Source, about, chain, changed, drawing, of_sources
 from .timeline import Band, Happening, draw
 
 #: More events of the incident itself, or more entries in all, are in the record only: the first and the last are shown.
@@ -84,6 +84,7 @@ def of_incident(incident: Incident, read: Read, *, now: datetime | None = None, 
         "took": _took(state, moment),
         "people": list(read.people),
         "runs": runs,
+        "changes": changed(sources, now=moment.timestamp(), left=state.left, looked=state.looked),
         "run": {},
         "milestones": sorted(milestones, key=lambda item: item["at"]),
         "targets": _targets(row, state, moment),
@@ -170,6 +171,8 @@ _SAID: Mapping[str, Callable[[Mapping[str, Any], str], str]] = {
     model.SEVERITY: lambda event, by: f"severity {event.get('before')} is now {event.get('severity')}{by}: {event.get('why') or ''}",
     model.CLOSED: lambda event, by: f"closed{by}: {event.get('resolution')}",
     model.REOPENED: lambda event, by: f"reopened{by}: {event.get('why') or ''}",
+    model.LEFT: lambda event, by: f"left as it is{by}: {event.get('what')} on {event.get('host')}: {event.get('why')}",
+    model.LOOKED: lambda event, by: f"{words.count(len(event.get('changes') or ()), 'temporary change')} looked at{by}",
     model.SEALED: lambda event, by: f"sealed{by}: seal {event.get('number')}",
 }
 

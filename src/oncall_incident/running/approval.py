@@ -16,7 +16,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.module_utils._core import temporary
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action, Spared
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -55,11 +57,22 @@ def plan_table(actions: Sequence[tuple[str, Action]]) -> Table:
         if executing:
             whom.append("\n" + executing, style="dim")
         why = Text(words.one_line(action.reason))
+        if action.temporary is not None:
+            why.append("\n" + _ends(action), style="dim")
         since = words.ages(action.target, said=why.plain)
         if since:
             why.append("\n" + since, style="dim")
         table.add_row(host, action.verb.replace("_", " "), whom, why)
     return table
+
+
+def _ends(action: Action) -> str:
+    """How a temporary change ends; nobody must have to guess it."""
+    try:
+        known = temporary.of(action)
+    except BadInput as exc:
+        return words.one_line(exc.message)
+    return words.one_line(f"Temporary: {temporary.say(known, planned=True)}") if known is not None else ""
 
 
 def spared_lines(protected: Sequence[Spared]) -> list[str]:

@@ -49,6 +49,8 @@ class Executor:
         self._stopper = stopper
         #: Called with every look at the progress; must not raise.
         self.also: Callable[[], None] = lambda: None
+        #: Variables of the wrapper's for each execution of the run.
+        self.own: Mapping[str, Any] = {}
         self.began = ""  # when the incident began, in ISO 8601
 
     def run(
@@ -63,7 +65,7 @@ class Executor:
             doing: for the status line.
         """
         directory.mkdir(mode=0o700)
-        mine = {"incident_run_id": self._record.run, "incident_record": "on", **own}
+        mine = {"incident_run_id": self._record.run, "incident_record": "on", **self.own, **own}
         arguments = [
             *self._asked.ansible_arguments(), "--tags", ",".join([*tags, *self._asked.further_tags]), *variables,
             *extravars.own_file("own.json", mine, directory=directory), *(["--check"] if check else []),

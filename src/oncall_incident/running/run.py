@@ -36,6 +36,7 @@ from .collection import Collection
 from .execution import Executor
 from .programs import ansible_playbook
 from .request import MITIGATE, VERIFY, Request
+from .scenarios import Scenario
 from .stopping import Stopper, signals
 from .view import View
 
@@ -62,6 +63,8 @@ class Run:
 
     Args:
         accept: called with what was found and planned before --yes approves the plan; false refuses it.
+        scenario: a playbook that is no scenario to choose; the request's otherwise.
+        changes: earlier actions by host that this run is about; they are handed over in a private file.
 
     Attributes:
         scenario, record: which, and where it is written.
@@ -69,6 +72,7 @@ class Run:
 
     def __init__(
         self, asked: Request, *, found: Collection, view: View, stopper: Stopper, accept: Callable[[Summary], bool] | None = None,
+        scenario: Scenario | None = None, changes: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     ) -> None:
         cwd = Path.cwd()
         settings = ansible_cfg.read(environ=os.environ, cwd=cwd)
@@ -76,7 +80,8 @@ class Run:
         request.check_text(asked, cwd=cwd, environ=passed_on)
         request.check_passed(asked.passed)
         request.check_tags(asked)
-        self.scenario = scenarios.choose(asked.scenario, collection=found.path, cwd=cwd)
+        self.scenario = scenario or scenarios.choose(asked.scenario, collection=found.path, cwd=cwd)
+        self._changes = changes
         request.check_inventory(asked, configured=settings.get("inventory"), cwd=cwd)
         request.check_files(asked, cwd=cwd)
         program = ansible_playbook()
@@ -185,6 +190,8 @@ class Run:
 
     def _phases(self, private: Path, variables: Sequence[str]) -> Outcome:
         looking = [phase for phase in self._asked.phases if phase != VERIFY]
+        if self._changes is not None:
+            self._executor.own = {"incident_changes": str(write_private(private / "changes.json", json.dumps(self._changes)))}
         if not looking:
             return self._act(private / "verify", variables, [VERIFY], {})
         ended = self._executor.run(private / "look", tags=looking, check=True, variables=variables, own={}, doing="looking and planning")

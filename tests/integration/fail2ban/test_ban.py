@@ -83,6 +83,9 @@ def test_check_mode_and_approval(daemon: Fail2ban) -> None:
     assert [action["outcome"] for action in ban(daemon, "192.0.2.2", approved=[])["actions"]] == ["refused"]
     done = ban(daemon, "192.0.2.2", approved=[plan["actions"][0]["id"]])
     assert states(done) == [("192.0.2.2", "done", "banned")]
+    ends = done["actions"][0]["temporary"]
+    assert ends["ends"] == "api" and ends["lasts"] > 0 and ends["expires"].endswith("Z")
+    assert ends["undo"]["address"] == "192.0.2.2" and ends["undo"]["banned_at"]
     daemon.client("unban", "--all")
 
 

@@ -330,6 +330,11 @@ def test_hold_keeps_the_log_from_banning_again_and_its_timer_ends_it(daemon: Fai
     assert states(result) == [("192.0.2.41", "done", "unbanned")], result.get("msg")
     assert result["hold"]["entries"] == [{"jail": "sshd", "address": "192.0.2.41"}] and result["hold"]["seconds"] == 900
     assert "reload" in result["hold"]["warning"].lower() and result["hold"]["unit"]
+    (action,) = result["actions"]
+    assert action["identity"]["hold"] == "900s"
+    assert {key: action["temporary"][key] for key in ("ends", "armed_as", "lasts")} == {
+        "ends": "unit", "armed_as": result["hold"]["unit"], "lasts": 900.0}
+    assert action["temporary"]["undo"] == {"verb": "end_hold", "jail": "sshd", "address": "192.0.2.41"}
     assert "192.0.2.41" in daemon.client("get", "sshd", "ignoreip")
     daemon.fail("sshd", "192.0.2.41")
     until(lambda: "Ignore 192.0.2.41" in (daemon.directory / "fail2ban.log").read_text(), what="the ignored failures")
@@ -417,6 +422,7 @@ def test_what_was_ignored_before_is_not_ours_to_end(daemon: Fail2ban, tmp_path: 
     daemon.client("set", "sshd", "addignoreip", "192.0.2.43")
     result = unban(daemon, "192.0.2.43", hold="15m", env=systemd(tmp_path))
     assert result["hold"]["entries"] == [] and result["hold"]["already_ignored"] and not (tmp_path / "order").exists()
+    assert "temporary" not in result["actions"][0]
 
 
 def test_many_addresses_over_one_connection(daemon: Fail2ban) -> None:
@@ -456,3 +462,58 @@ def test_the_client_is_the_way_where_the_socket_is_none(daemon: Fail2ban, tmp_pa
         client_command=["sh", str(wrapped)])
     assert states(result) == [("192.0.2.60", "done", "unbanned")], result.get("msg")
     assert result["backend"]["via"] == "client"
+
+
+def undo(
+    daemon: Fail2ban, change: dict[str, Any], *, check: bool = False, env: dict[str, str] | None = None, **args: Any,
+) -> dict[str, Any]:
+    return daemon.module("fail2ban_unban", check=check, env=env, change=change, observe="0.3s", **args)
+
+
+def ended(result: dict[str, Any]) -> list[tuple[str, bool]]:
+    """The outcome of each action, and whether the change is measured to be gone."""
+    return [(action["outcome"], action["detail"]["ended"]) for action in result["actions"]]
+
+
+def test_a_hold_is_ended_before_its_timer_which_is_stopped_with_the_last_entry(daemon: Fail2ban, tmp_path: Path) -> None:
+    env = systemd(tmp_path)
+    daemon.ban("sshd", "192.0.2.51", "192.0.2.52")
+    held = unban(daemon, "192.0.2.51", "192.0.2.52", hold="15m", env=env)
+    (tmp_path / "shown").write_text(shown(tmp_path))
+    first, second = held["actions"]
+    planned = undo(daemon, first, check=True, env=env)
+    assert ended(planned) == [("planned", False)] and held["hold"]["unit"] in planned["actions"][0]["reason"]
+    assert "192.0.2.51" in daemon.client("get", "sshd", "ignoreip")
+    assert ended(undo(daemon, first, env=env, approved=[one["id"] for one in planned["actions"]])) == [("done", True)]
+    ignored = daemon.client("get", "sshd", "ignoreip")
+    assert "192.0.2.51" not in ignored and "192.0.2.52" in ignored
+    assert "stop" not in (tmp_path / "order").read_text(), "its timer still has another to take out"
+    assert ended(undo(daemon, second, env=env)) == [("done", True)]
+    assert (tmp_path / "order").read_text().endswith(f"stop {held['hold']['unit']}.timer\n")
+    again = undo(daemon, second, env=env)
+    assert ended(again) == [("not_needed", True)] and not again["changed"]
+
+
+def test_a_ban_for_a_while_is_lifted_only_while_it_is_the_one_that_was_made(daemon: Fail2ban) -> None:
+    banned = daemon.module("fail2ban_ban", addresses=["192.0.2.53"], jail="sshd", never_ban=["192.0.2.250"])
+    (change,) = banned["actions"]
+    assert ended(undo(daemon, change, check=True)) == [("planned", False)] and "192.0.2.53" in daemon.banned("sshd")
+    made = time.time()
+    daemon.client("set", "sshd", "unbanip", "192.0.2.53")
+    assert ended(undo(daemon, change)) == [("not_needed", True)]
+    until(lambda: time.time() > made + 3, what="another second for the next ban")
+    daemon.ban("sshd", "192.0.2.53")
+    left = undo(daemon, change)
+    assert ended(left) == [("moved_on", True)] and "192.0.2.53" in daemon.banned("sshd")
+    daemon.client("set", "sshd", "unbanip", "192.0.2.53")
+    (change,) = daemon.module("fail2ban_ban", addresses=["192.0.2.54"], jail="sshd", never_ban=["192.0.2.250"])["actions"]
+    assert ended(undo(daemon, change)) == [("done", True)] and "192.0.2.54" not in daemon.banned("sshd")
+
+
+def test_what_is_no_change_for_a_while_is_refused(daemon: Fail2ban) -> None:
+    daemon.ban("sshd", "192.0.2.55")
+    (lifted,) = unban(daemon, "192.0.2.55")["actions"]
+    result = undo(daemon, lifted)
+    assert result["failed"] and "neither a hold nor a ban" in result["msg"]
+    result = undo(daemon, lifted, addresses=["192.0.2.55"])
+    assert result["failed"] and "change does not go with addresses" in result["msg"]

@@ -525,3 +525,52 @@ def test_which_process_it_is_where_root_may_not_trace(binary: str) -> None:
         process.kill()
         process.wait()
         server.stop()
+
+
+def raised(server: RedisServer, to: int) -> dict[str, Any]:
+    """The action that raised maxclients."""
+    (action,) = repair(server, "raise_maxclients", maxclients=to)["actions"]
+    assert action["outcome"] == "done"
+    return dict(action)
+
+
+def test_raised_maxclients_say_that_nobody_takes_them_back_and_are_taken_back(server: RedisServer) -> None:
+    server.execute("CONFIG", "SET", "maxclients", "50")
+    change = raised(server, 60)
+    assert (change["temporary"]["ends"], change["temporary"]["undo"]["before"]) == ("nobody", 50)
+    before = fingerprint(server)
+    planned = repair(server, "restore_maxclients", check=True, change=change)
+    assert outcomes(planned) == ["planned"] and planned["actions"][0]["detail"]["ended"] is False
+    assert fingerprint(server) == before
+    done = repair(server, "restore_maxclients", change=change, approved=ids(planned))
+    assert outcomes(done) == ["done"] and setting(server, "maxclients") == "50"
+    assert {key: done["actions"][0]["detail"][key] for key in ("undoes", "ended")} == {"undoes": change["id"], "ended": True}
+    again = repair(server, "restore_maxclients", change=change)
+    assert outcomes(again) == ["not_needed"] and again["actions"][0]["detail"]["ended"] is True and not again["changed"]
+
+
+def test_maxclients_that_somebody_has_set_since_are_left_alone(server: RedisServer) -> None:
+    server.execute("CONFIG", "SET", "maxclients", "50")
+    change = raised(server, 60)
+    server.execute("CONFIG", "SET", "maxclients", "70")
+    result = repair(server, "restore_maxclients", change=change)
+    assert outcomes(result) == ["moved_on"] and setting(server, "maxclients") == "70"
+
+
+def test_maxclients_are_not_put_below_the_clients_that_are_there(server: RedisServer) -> None:
+    server.execute("CONFIG", "SET", "maxclients", "2")
+    change = raised(server, 60)
+    with connections(server, 5):
+        result = repair(server, "restore_maxclients", change=change)
+        assert outcomes(result) == ["refused"] and setting(server, "maxclients") == "60"
+        assert "clients are connected, and 2 would be allowed" in result["actions"][0]["detail"]["error"]
+        assert result["actions"][0]["detail"]["ended"] is False
+    until(lambda: server.execute("INFO", "clients")["connected_clients"] <= 2, what="the clients to be gone")
+    assert outcomes(repair(server, "restore_maxclients", change=change)) == ["done"]
+
+
+def test_a_change_that_does_not_say_what_was_before_is_refused(server: RedisServer) -> None:
+    server.execute("CONFIG", "SET", "maxclients", "50")
+    change = raised(server, 60)
+    result = repair(server, "restore_maxclients", change={**change, "temporary": None})
+    assert result["failed"] and "does not say what maxclients was before" in result["msg"]

@@ -20,6 +20,8 @@ from ..._firewall.decisions.packet_filter import EXACT, FAIL2BAN, UNSEEN, Block
 from .replies import Ban, named
 
 VERB = "unban"
+#: Takes a hold back before its timer does.
+END_HOLD = "end_hold"
 REPORT, REMOVE, FAIL = COVERINGS = ("report", "remove", "fail")
 #: How a ban came to be chosen.
 BY_EXACT, BY_COVERING, BY_MEMBER, BY_ALL = "exact", "covering", "member", "all"

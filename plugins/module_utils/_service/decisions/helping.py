@@ -8,10 +8,14 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import re
+import shlex
 import typing as t
 
 from ..._core.words import number
 
+#: What puts a raised size of a pool back.
+RESTORE_POOL = "restore_pool"
 #: What a container or a unit that runs says.
 _RUNNING = ("running", "active")
 
@@ -70,6 +74,50 @@ def pool_request(
     else:
         call = {"module": "ansible.builtin.lineinfile", "args": {"path": file, "regexp": f"^{key}=", "line": f"{key}={size}"}}
     return {"setting": key or " ".join(str(word) for word in write), "forbidden": forbidden, **call}
+
+
+def pool_temporary(
+    size: t.Any, *, before: str, request: t.Mapping[str, t.Any], back: t.Mapping[str, t.Any], expires: str,
+) -> dict[str, t.Any]:
+    """How the raised size of a pool ends, for the option `temporary` of act.
+
+    Args:
+        size: connections that the pool is to have.
+        before: what the pool's setting said before, as it was read.
+        request: of pool_request().
+        back: of pool_back().
+        expires: after how long it is put back; empty for nobody.
+    """
+    old = pool_read(before)
+    said = f"is set to {old} again" if before.strip() else "is taken out again"
+    return {
+        "way_back": f"{request['setting']} {said}; the application takes it at its next start",
+        "expires": expires, "command": list(back["argv"]) if expires else [],
+        "undo": {"verb": RESTORE_POOL, "setting": str(back["setting"]), "file": str(back["file"]), "before": old, "set": number(size)},
+    }
+
+
+def pool_back(before: t.Any, *, size: t.Any, reads: t.Sequence[str], write: t.Sequence[str], key: str, file: str) -> dict[str, t.Any]:
+    """The command that puts the size of a pool back, only where it still is ours (`argv`), and what it is about: `setting` and `file`.
+
+    Args:
+        before: the size from before; 0 where nothing was set.
+        size: ours.
+        reads: the command that prints the size as it is set.
+        write: the command that sets it, with `{size}` for the size; empty sets a line KEY=SIZE of a file.
+        key: the key in the file.
+        file: path of the file.
+    """
+    old, ours = number(before), number(size)
+    if write:
+        reading = shlex.join(str(word) for word in reads)
+        writing = shlex.join(str(word).replace("{size}", str(old)) for word in write)
+        # Whoever has set another size since keeps it.
+        return {"setting": key or " ".join(str(word) for word in write), "file": "",
+                "argv": ["/bin/sh", "-c", f"size=$({reading} | tr -dc 0-9) && {{ test \"$size\" != {ours} || {writing}; }}"]}
+    name = re.sub(r"([].*[^$/\\])", r"\\\1", key)
+    edit = f"s/^{name}={ours}$/{name}={old}/" if old else f"/^{name}={ours}$/d"
+    return {"setting": key, "file": file, "argv": ["sed", "-i", "--follow-symlinks", edit, file]}
 
 
 def pool_read(text: str) -> int:

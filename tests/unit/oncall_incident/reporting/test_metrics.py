@@ -85,6 +85,7 @@ def test_an_incident_in_which_only_was_looked_has_no_times_and_does_not_count(ou
     ([("db-recovery", "recovered"), ("redis-recovery", "failed")], False),
     ([("db-recovery", "recovered"), ("db-recovery", "")], False),
     ([("deploy", "not judged")], False),
+    ([("db-recovery", "recovered"), ("undo", "failed")], True),
 ])
 @pytest.mark.parametrize("stated", [False, True])
 def test_closing_does_not_resolve_what_the_last_run_did_not_measure(runs: list[tuple[str, str]], resolves: bool, stated: bool) -> None:

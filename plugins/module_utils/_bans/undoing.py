@@ -1,0 +1,172 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Take back what was done for a while: a hold before its timer does, a ban before its time is over.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+from .._core import actions, temporary, why
+from .._core.acting import Candidate, Sight, Subject, act, failure
+from .._core.actions import Action, Approved
+from .._core.addresses import read_network
+from .._core.errors import BadInput, IncidentError, LimitExceeded
+from .._module.programs import Run
+from . import hold as holding
+from .daemons import Backend, Fail2ban, alone
+from .decisions import unbanning
+from .decisions.unbanning import Chosen, Covered, Wish
+from .unban import Bans, Order
+
+#: Two readings of the time of one ban differ by rounding alone: seconds.
+_ROUNDING = 1.5
+
+
+def undo(
+    backend: Backend, change: Action, order: Order, *, run: Run, approved: t.Optional[t.Sequence[Approved]], check_mode: bool,
+) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
+    """Take a change back, or in check mode say whether it is in force.
+
+    Returns:
+        The module's result, and the error that must fail the task all the same.
+
+    Raises:
+        BadInput: the change is none of ours.
+        IncidentError: before anything was changed.
+    """
+    known = temporary.of(change)
+    said = known.undo if known is not None else {}
+    jail, address = str(said.get("jail") or ""), str(said.get("address") or "")
+    network = read_network(address)
+    if network is None or said.get("verb") not in (unbanning.END_HOLD, unbanning.VERB):
+        raise BadInput(
+            f"change: {change.id} is neither a hold nor a ban with an end.",
+            hint="Give the action as its record has it: incident undo does.", argument="change",
+        )
+    if said["verb"] == unbanning.END_HOLD:
+        hold = _Held(backend, change.id, jail=jail, address=address, run=run)
+        done = act(hold, approved=approved, check_mode=check_mode)
+        return done.as_result(limits={}), done.problem
+    order = dataclasses.replace(order, jails=(jail,) if isinstance(backend, Fail2ban) else (), hold=None)
+    made = str(said.get("banned_at") or "")
+    bans = _Banned(backend, Wish(targets={address: [network]}), order, run, check_mode, change=change, made=made)
+    lifted = act(bans, approved=approved, check_mode=check_mode)
+    problem = lifted.problem if isinstance(lifted.problem, LimitExceeded) else failure(lifted.actions)
+    return bans.result(lifted), problem
+
+
+class _Held(Subject[str]):
+    """An entry that a hold put on the ignore list of a jail; the target is the entry in the daemon's own spelling."""
+
+    verbs = (unbanning.END_HOLD,)
+    noun, done = "holds", "ended"
+
+    def __init__(self, backend: Backend, change: str, *, jail: str, address: str, run: Run) -> None:
+        if not isinstance(backend, Fail2ban):
+            raise BadInput("change: a hold is fail2ban's, and another daemon answers here.", hint="Set backend.", argument="change")
+        self._backend, self._jail, self._address, self._run = backend, jail, address, run
+        self.undoes, self.resource = change, backend.resource
+
+    def alone(self) -> t.ContextManager[None]:
+        return alone(self._backend)
+
+    def concerns(self, one: Approved) -> bool:
+        return super().concerns(one) and (not one.verb or dict(one.identity) == self._identity)
+
+    @property
+    def _identity(self) -> dict[str, t.Any]:
+        return {"jail": self._jail, "entry": self._address}
+
+    def look(self) -> Sight[str]:
+        entry = self._entry()
+        action = Action(
+            verb=unbanning.END_HOLD, resource=self.resource, identity=self._identity, target={"address": self._address, "jail": self._jail},
+            name=f"{self._address} in {self._jail}", reason=self._reason() if entry else f"{self._jail} does not ignore it any more.",
+        )
+        if not entry:
+            action = action.with_outcome(actions.NOT_NEEDED, why=why.ALREADY_SO)
+        return Sight([Candidate(entry, action)])
+
+    def _reason(self) -> str:
+        timers = self._timers()
+        if timers:
+            return f"{self._jail} ignores it until {', '.join(timers)} takes it out."
+        return f"{self._jail} ignores it, and no timer takes it out any more."
+
+    def _timers(self) -> dict[str, set[tuple[str, str]]]:
+        """The timers that would take it out, each with all that it takes out."""
+        found = holding.earlier(self._backend.server.path, self._run)
+        return {unit: held for unit, held in found.items() if (self._jail, self._address) in held}
+
+    def _entry(self) -> str:
+        """The entry as the jail has it; empty where it has none. What a network covers is no entry of ours."""
+        if self._jail not in self._backend.jails():
+            return ""
+        wanted = read_network(self._address)
+        texts = self._backend.server.texts(self._jail, "ignoreip")
+        return next((text for text in texts if read_network(text) == wanted), "")
+
+    def carry_out(self, candidate: Candidate[str]) -> Action:
+        entry = self._entry()
+        if not entry:
+            return dataclasses.replace(candidate.action, touched=False).with_outcome(actions.NOT_NEEDED, why=why.GONE_ALREADY)
+        self._backend.server.ask("set", self._jail, "delignoreip", entry)
+        if self._entry():
+            return candidate.action.with_outcome(actions.FAILED, why=why.NOT_MEASURED, error=f"{self._jail} still ignores {entry}")
+        return candidate.action.with_outcome(actions.DONE, timers_stopped=self._stopped())
+
+    def _stopped(self) -> list[str]:
+        """Stop the timers that have nothing left to take out; one that has goes on."""
+        stopped = []
+        for unit, held in self._timers().items():
+            left = {(jail, address) for jail, address in held if (jail, address) != (self._jail, self._address)}
+            if not any(_Held(self._backend, "", jail=jail, address=address, run=self._run)._entry() for jail, address in left):
+                ran = self._run(["systemctl", "stop", f"{unit}.timer"])
+                stopped += [] if ran.problem else [unit]
+        return stopped
+
+
+class _Banned(Bans):
+    """One ban that was made for a while, as long as it is the one that was made."""
+
+    def __init__(
+        self, backend: Backend, wish: Wish, order: Order, run: Run, check_mode: bool, *, change: Action, made: str,
+    ) -> None:
+        super().__init__(backend, wish, order, run, check_mode)
+        self.undoes = change.id
+        self._made = _seconds(made)
+
+    def concerns(self, one: Approved) -> bool:
+        asked = {network for networks in self.wish.targets.values() for network in networks}
+        return super().concerns(one) and (not one.verb or read_network(str(one.identity.get("entry", ""))) in asked)
+
+    def look(self) -> Sight[t.Any]:
+        sight = super().look()
+        return dataclasses.replace(sight, candidates=[self._ours(one) for one in sight.candidates])
+
+    def _ours(self, one: Candidate[t.Any]) -> Candidate[t.Any]:
+        """The candidate, settled where what is there is not what was made."""
+        action = one.action
+        if isinstance(one.target, Covered):
+            said = f"{one.target.ban.entry} is banned, which covers it, and not it by itself"
+            return dataclasses.replace(one, action=action.with_outcome(actions.NOT_NEEDED, why=why.ALREADY_SO, error=said))
+        if not isinstance(one.target, Chosen) or not one.undecided:
+            return one
+        at = one.target.ban.banned_at
+        if at is not None and self._made is not None and abs(at - self._made) > _ROUNDING:
+            said = "it was banned again since, which is another ban"
+            return dataclasses.replace(one, action=action.with_outcome(actions.MOVED_ON, why=why.IDENTITY_CHANGED, error=said))
+        return one
+
+
+def _seconds(text: str) -> t.Optional[float]:
+    try:
+        return datetime.datetime.fromisoformat(text).timestamp() if text else None
+    except ValueError:
+        return None
