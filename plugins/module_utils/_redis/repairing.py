@@ -21,7 +21,7 @@ from .._core.errors import BadInput, CannotReach, IncidentError
 from .._host.listening import listening
 from .._host.speaking import is_itself
 from .acting import OnServer
-from .connection import Client, CommandRefused
+from .connection import Client, CommandRefused, explained
 from .decisions.clients import SENTINEL_NAMES, parse_clients
 from .decisions.info import integer, keyspace
 from .decisions.safety import Replication, descriptor_obstacle, repoint_obstacles
@@ -331,4 +331,4 @@ def _not_done(action: Action, refused: t.Optional[CommandRefused], *, error: str
     if refused is None:
         return action.with_outcome(FAILED, why=why.NOT_MEASURED, error=error, **detail)
     outcome, code = (NOT_PERMITTED, why.NOT_PERMITTED) if refused.not_permitted else (FAILED, why.TARGET_REFUSED)
-    return action.with_outcome(outcome, why=code, error=f"{refused.code} {refused.reply.message}", **detail)
+    return action.with_outcome(outcome, why=code, error=explained(refused.command, refused.reply), **detail)

@@ -30,6 +30,7 @@ class RestartView:
         keys: how many keys it has.
         saved: whether what it holds now is what it saved or loaded, so that its file has it.
         no_cache: why its keys are not shown to be a cache, which may be lost; None where nobody looked, empty when they are.
+        hidden: whether that is because they could not be looked at.
     """
 
     role: t.Optional[str] = None
@@ -43,6 +44,7 @@ class RestartView:
     keys: t.Optional[int] = None
     saved: t.Optional[bool] = None
     no_cache: t.Optional[tuple[str, ...]] = None
+    hidden: bool = False
 
     def as_dict(self) -> dict[str, t.Any]:
         """For results."""
@@ -150,7 +152,7 @@ def _memory_only(seen: RestartView) -> list[Obstacle]:
     why = "; ".join(seen.no_cache or ("nobody looked",))
     if seen.saves is None or seen.aof is None or seen.keys is None:
         return [Obstacle(f"whether {keys} are kept on disk cannot be seen, and they are not shown to be a cache: {why}", seen=False)]
-    return [Obstacle(f"nothing saves {keys} to disk, and they are not shown to be a cache: {why}")]
+    return [Obstacle(f"nothing saves {keys} to disk, and they are not shown to be a cache: {why}", seen=not seen.hidden)]
 
 
 def _wiped(seen: RestartView) -> list[Obstacle]:

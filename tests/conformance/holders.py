@@ -1,0 +1,317 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who holds which rights: a case is a module's driver, run by somebody who has exactly the rights that it is given.
+
+The rights are those of plugins/module_utils/_<subject>/rights.py. A right that a case cannot take away is named in `unproven`, with the
+reason; nothing else leaves one out.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, ClassVar
+
+from ansible_collections.oncall.incident.plugins.module_utils._core.rights import ACL, ROOT, SQL, Right
+
+from tests.conformance.drivers import postgresql, redis_servers
+from tests.conformance.kit import Driver, Result
+from tests.support.run_module import start_module
+from tools.rights_page import NEEDS
+
+Run = Callable[..., Result]
+#: A user who owns nothing.
+STRANGER = 65533
+
+
+class Case(ABC):
+    """One module, asked for some of what it answers.
+
+    Attributes:
+        driver: makes the real target.
+        proves: the checks or verbs that it is run for; empty for all of the module's.
+        unproven: by grant, why it cannot be taken away here.
+    """
+
+    driver: ClassVar[type[Driver]]
+    proves: ClassVar[tuple[str, ...]] = ()
+    unproven: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, driver: Any) -> None:
+        self.on = driver
+
+    def scene(self) -> AbstractContextManager[Any]:
+        """See Driver; with what makes every right count."""
+        found: AbstractContextManager[Any] = self.on.scene()
+        return found
+
+    def args(self) -> dict[str, Any]:
+        """What it is run with beside the driver's arguments."""
+        return {}
+
+    @abstractmethod
+    def holding(self, rights: Sequence[Right]) -> AbstractContextManager[Run]:
+        """Give somebody exactly these rights, and run the module as that one."""
+
+    def as_whom(self, rights: Sequence[Right], args: Mapping[str, Any]) -> Run:
+        """Run it here, or, where the module needs root and has not got it, as a stranger to this host."""
+        if any(right.kind == ROOT for right in rights) or not any(right.kind == ROOT for right in rights_of(type(self))):
+            return lambda **more: self.on.run(**{**args, **more})
+        given = {**self.on.args(), **args}
+        return lambda **more: start_module(self.on.module, user=STRANGER, **{**given, **more}).result()
+
+
+class OfPostgresql(Case):
+    """A role of its own. On this database nobody is let in for nothing."""
+
+    #: What stands in angle brackets in the grants.
+    names: ClassVar[Mapping[str, str]] = {
+        "<database>": "postgres", "<tables>": postgresql.TABLES[0], "<tables of the probe>": "public.probed",
+        "<schema of pg_stat_statements>": "closed",
+    }
+
+    @contextmanager
+    def holding(self, rights: Sequence[Right]) -> Iterator[Run]:
+        server = self.on.server
+        server.execute("CREATE ROLE exact LOGIN")
+        server.execute("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
+        try:
+            for right in rights:
+                if right.kind == SQL:
+                    grant = re.sub("<[^>]+>", lambda found: self.names[found.group()], right.grant)
+                    server.execute(f"GRANT {grant} TO exact")
+            yield self.as_whom(rights, {"login_user": "exact", **self.args()})
+        finally:
+            server.execute("GRANT CONNECT ON DATABASE postgres TO PUBLIC")
+            server.execute("DROP OWNED BY exact; DROP ROLE exact")
+
+
+class OfRedis(Case):
+    """A user with an access control list of its own."""
+
+    pattern: ClassVar[str] = "*"
+
+    @contextmanager
+    def holding(self, rights: Sequence[Right]) -> Iterator[Run]:
+        server = self.on.server
+        rules = [right.grant.replace("<pattern>", self.pattern) for right in rights if right.kind == ACL]
+        server.execute("ACL", "SETUSER", "exact", "reset", "on", ">exact-password", *rules)
+        try:
+            yield self.as_whom(rights, {"login_user": "exact", "login_password": "exact-password", **self.args()})
+        finally:
+            server.execute("ACL", "DELUSER", "exact")
+
+
+@contextmanager
+def cached(server: Any) -> Iterator[None]:
+    """While the server evicts what is used least, as a cache does."""
+    server.execute("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    server.execute("CONFIG", "SET", "maxmemory", "100mb")
+    try:
+        yield
+    finally:
+        server.execute("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        server.execute("CONFIG", "SET", "maxmemory", "0")
+
+
+NO_CLUSTER = "the server is of no cluster; the case of a node takes it away"
+
+
+class PgHealth(OfPostgresql):
+    """All checks."""
+
+    driver = postgresql.PgHealth
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        server = self.on.server
+        server.execute("CREATE TABLE public.probed (id int)")
+        server.execute("CREATE SCHEMA closed; ALTER EXTENSION pg_stat_statements SET SCHEMA closed")
+        try:
+            with self.on.scene():
+                yield
+        finally:
+            server.execute("ALTER EXTENSION pg_stat_statements SET SCHEMA public; DROP SCHEMA closed")
+            server.execute("DROP TABLE public.probed")
+
+    def args(self) -> dict[str, Any]:
+        from ansible_collections.oncall.incident.plugins.module_utils._postgresql.health import CHECKS
+
+        return {"asked": list(CHECKS), "probe_query": "SELECT pg_catalog.count(*) >= 0 FROM public.probed"}
+
+
+class PgRestartCheck(OfPostgresql):
+    """Whether anybody depends on it."""
+
+    driver = postgresql.PgRestartCheck
+
+    def args(self) -> dict[str, Any]:
+        # A stranger may not enter the directory of the socket.
+        return {"login_unix_socket": "", "login_host": "127.0.0.1"}
+
+
+class PgTerminate(OfPostgresql):
+    """End sessions."""
+
+    driver = postgresql.PgTerminateLongQueries
+    proves = ("terminate",)
+
+
+class PgMaintain(OfPostgresql):
+    """Analyze tables."""
+
+    driver = postgresql.PgMaintain
+    proves = ("analyze",)
+
+    def args(self) -> dict[str, Any]:
+        return {"objects": [{"operation": "analyze", "name": postgresql.TABLES[0]}]}
+
+
+class RedisHealth(OfRedis):
+    """All checks of a server with keys in another database."""
+
+    driver = redis_servers.RedisHealth
+    unproven: ClassVar = {"+cluster|info": NO_CLUSTER, "+cluster|nodes": NO_CLUSTER}
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        server = self.on.server
+        server.execute("CONFIG", "SET", "latency-monitor-threshold", "100")
+        server.execute("SET", "page:1", "x", "EX", 600, db=3)
+        try:
+            with self.on.scene():
+                yield
+        finally:
+            server.execute("FLUSHALL")
+            server.execute("CONFIG", "SET", "latency-monitor-threshold", "0")
+
+    def args(self) -> dict[str, Any]:
+        from ansible_collections.oncall.incident.plugins.module_utils._redis.health import CHECKS
+
+        return {"asked": list(CHECKS), "sample_seconds": "200ms", "pings": 1}
+
+
+class RedisProbe(OfRedis):
+    """Write, read and delete a key."""
+
+    driver = redis_servers.RedisProbe
+    unproven: ClassVar = {"+wait": "no replica is attached to this server: tests/integration/redis"}
+
+
+class RedisRestartOfCache(OfRedis):
+    """What a restart would lose of a cache in another database."""
+
+    driver = redis_servers.RedisRestartCheck
+    unproven: ClassVar = {"+config|get": "a cache may be lost, whether or not it is saved; the case of saved keys needs it"}
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        server = self.on.server
+        with cached(server), self.on.scene():
+            for number in range(20):
+                server.execute("SET", f"page:{number}", "x", "EX", 600, db=3)
+            try:
+                yield
+            finally:
+                server.execute("FLUSHALL")
+
+
+class RedisRestartOfSaved(OfRedis):
+    """What a restart would lose of keys that the server saves."""
+
+    driver = redis_servers.RedisRestartCheck
+    unproven: ClassVar = dict.fromkeys(
+        ("+select", "+randomkey", "+pttl", "+scan", "+type", "~*"), "what is saved need not be a cache; the case of a cache needs it",
+    )
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        server = self.on.server
+        server.execute("CONFIG", "SET", "save", "3600 1000")
+        with self.on.scene():
+            server.execute("SET", "order:1", "x")
+            try:
+                yield
+            finally:
+                server.execute("FLUSHALL")
+                server.execute("CONFIG", "SET", "save", "")
+
+
+class RedisClientKill(OfRedis):
+    """End idle clients."""
+
+    driver = redis_servers.RedisClientKill
+
+
+class RedisCacheClear(OfRedis):
+    """Clear a pattern."""
+
+    driver = redis_servers.RedisCacheClear
+    proves = ("clear_pattern",)
+    pattern = "page:*"
+    unproven: ClassVar = {"+select": "the keys are in database 0"}
+
+
+class RedisCacheFlush(OfRedis):
+    """Clear a database."""
+
+    driver = redis_servers.RedisCacheClear
+    proves = ("flush_database",)
+    unproven: ClassVar = {"+select": "the keys are in database 0"}
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        with cached(self.on.server), self.on.scene():
+            yield
+
+    def args(self) -> dict[str, Any]:
+        return {"pattern": None, "flush": True, "expected_keys": 5}
+
+
+class RedisRaise(OfRedis):
+    """Let more clients in."""
+
+    driver = redis_servers.RedisRepair
+    proves = ("raise_maxclients",)
+
+
+def _cases() -> list[type[Case]]:
+    here = [one for one in vars(sys.modules[__name__]).values() if inspect.isclass(one)]
+    found = [one for one in here if issubclass(one, Case) and "driver" in vars(one)]
+    return sorted(found, key=lambda one: (one.driver.module, one.__name__))
+
+
+CASES = _cases()
+
+
+def rights_of(case: type[Case]) -> list[Right]:
+    """The rights that the module needs for what the case asks of it."""
+    needs = NEEDS[case.driver.module]
+    asked = set(case.proves or needs.answers)
+    return [right for right in needs.rights if not right.of or asked & set(right.of)]
+
+
+#: Modules of the engines of which nothing is taken away, and why.
+OUTSIDE = {
+    "act": "it has no rights of its own: the modules that it runs have",
+    "disk_health": "it needs no right that could be taken away",
+    "port_health": "it needs no right that could be taken away",
+    **dict.fromkeys(
+        ("access_health", "cert_expiry", "cert_renew", "disk_clean", "disk_survey", "fail2ban_ban", "fail2ban_health",
+         "fail2ban_unban", "failed_logins", "firewall_remove"), "its rights are stated and not taken away yet",
+    ),
+}
+#: Rights that no case takes away, by module and grant, and why.
+ALONE = {
+    ("redis_health", "+cluster|info"): "a case of a cluster is to come",
+    ("redis_health", "+cluster|nodes"): "a case of a cluster is to come",
+    ("redis_probe", "+wait"): "no replica is attached to the kit's server: tests/integration/redis",
+    ("redis_cache_clear", "+select"): "the kit's keys are in database 0; redis_restart_check takes it away",
+    **{("redis_repair", grant): "the kit has no server whose save failed and no orphan: tests/integration/redis" for grant in (
+        "+time", "+bgsave", "+client|list", "+pubsub|numsub", "&__sentinel__:hello", "+replicaof")},
+}
