@@ -10,16 +10,18 @@ reason; nothing else leaves one out.
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.oncall.incident.plugins.module_utils._core.rights import ACL, ROOT, SQL, Right
+from ansible_collections.oncall.incident.plugins.module_utils._core.rights import ACL, CAPABILITY, ROOT, SQL, Right
 
-from tests.conformance.drivers import postgresql, redis_servers
+from tests.conformance.drivers import access, host, postgresql, redis_servers
 from tests.conformance.kit import Driver, Result
 from tests.support.run_module import start_module
 from tools.rights_page import NEEDS
@@ -280,6 +282,143 @@ class RedisRaise(OfRedis):
     proves = ("raise_maxclients",)
 
 
+class OfUser(Case):
+    """A plain user of this host: files and sockets are his or root's, and capabilities are his or nobody's."""
+
+    @property
+    def prefix(self) -> list[str]:
+        """What runs a program where the target is."""
+        return []
+
+    def known(self) -> dict[str, Any]:
+        """Arguments that the driver adds by itself."""
+        return {}
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        """Files and directories by grant."""
+        return {}
+
+    @contextmanager
+    def holding(self, rights: Sequence[Right]) -> Iterator[Run]:
+        places, held = self.places(), [right.grant for right in rights]
+        for grant, paths in places.items():
+            for path in paths:
+                os.chown(path, STRANGER if grant in held else 0, STRANGER if grant in held else 0)
+                os.chmod(path, 0o700 if path.is_dir() else 0o600)
+        capabilities = [right.grant for right in rights if right.kind == CAPABILITY]
+        given = {**self.known(), **self.on.args(), **self.args()}
+
+        def run(*, check: bool = False, **more: Any) -> Result:
+            return start_module(
+                self.on.module, check=check, prefix=self.prefix, user=STRANGER, capabilities=capabilities, **{**given, **more},
+            ).result()
+
+        yield run
+
+
+class DiskSurvey(OfUser):
+    """Files that are deleted and still open."""
+
+    driver = host.DiskSurvey
+
+    def args(self) -> dict[str, Any]:
+        from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import CHECKS
+
+        return {"asked": list(CHECKS), "sample": "100ms"}
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        with self.on.scene():
+            open_to_all(self.on.place.parent)
+            yield
+
+
+class DiskClean(OfUser):
+    """Remove files."""
+
+    driver = host.DiskClean
+    proves = ("remove_file",)
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        return {"<directories of the rules>: write": [self.on.place]}
+
+
+class FailedLogins(OfUser):
+    """A log."""
+
+    driver = access.FailedLogins
+    unproven: ClassVar = {"the system's journal: read": "the kit does not read the journal of this machine: tests/integration/fail2ban"}
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        with self.on.scene():
+            open_to_all(self.on.log.parent)
+            yield
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        return {"<log>: read": [self.on.log]}
+
+
+class _OfFail2ban(OfUser):
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        open_to_all(self.on.daemon.directory)
+        with self.on.scene():
+            yield
+
+    @property
+    def prefix(self) -> list[str]:
+        found: list[str] = self.on.daemon.net.prefix
+        return found
+
+    def known(self) -> dict[str, Any]:
+        return {"socket": str(self.on.daemon.socket), "client_command": self.on.daemon.client_command}
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        return {"<socket of fail2ban>: read and write": [self.on.daemon.socket],
+                "<database of fail2ban>: read": [self.on.daemon.database]}
+
+
+class Fail2banHealth(_OfFail2ban):
+    """The daemon, its jail and its rules."""
+
+    driver = access.Fail2banHealth
+
+
+class AccessHealth(_OfFail2ban):
+    """Who is let in and who is kept out."""
+
+    driver = access.AccessHealth
+
+
+class Fail2banBan(_OfFail2ban):
+    """Keep two out."""
+
+    driver = access.Fail2banBan
+
+
+class Fail2banUnban(_OfFail2ban):
+    """Let two in."""
+
+    driver = access.Fail2banUnban
+
+
+class FirewallRemove(OfUser):
+    """Remove rules."""
+
+    driver = access.FirewallRemove
+
+    @property
+    def prefix(self) -> list[str]:
+        found: list[str] = self.on.net.prefix
+        return found
+
+
+def open_to_all(directory: Path) -> None:
+    """Let everybody enter a directory; what is in it has rights of its own."""
+    os.chmod(directory, 0o755)
+
+
 def _cases() -> list[type[Case]]:
     here = [one for one in vars(sys.modules[__name__]).values() if inspect.isclass(one)]
     found = [one for one in here if issubclass(one, Case) and "driver" in vars(one)]
@@ -301,15 +440,13 @@ OUTSIDE = {
     "act": "it has no rights of its own: the modules that it runs have",
     "disk_health": "it needs no right that could be taken away",
     "port_health": "it needs no right that could be taken away",
-    **dict.fromkeys(
-        ("access_health", "cert_expiry", "cert_renew", "disk_clean", "disk_survey", "fail2ban_ban", "fail2ban_health",
-         "fail2ban_unban", "failed_logins", "firewall_remove"), "its rights are stated and not taken away yet",
-    ),
+    **dict.fromkeys(("cert_expiry", "cert_renew"), "its rights are stated and not taken away yet"),
 }
 #: Rights that no case takes away, by module and grant, and why.
 ALONE = {
     ("redis_health", "+cluster|info"): "a case of a cluster is to come",
     ("redis_health", "+cluster|nodes"): "a case of a cluster is to come",
+    ("failed_logins", "the system's journal: read"): "the kit does not read the journal of this machine",
     ("redis_probe", "+wait"): "no replica is attached to the kit's server: tests/integration/redis",
     ("redis_cache_clear", "+select"): "the kit's keys are in database 0; redis_restart_check takes it away",
     **{("redis_repair", grant): "the kit has no server whose save failed and no orphan: tests/integration/redis" for grant in (

@@ -13,7 +13,8 @@ from .decisions.logins import CHECKS
 
 CHAPTER = Chapter(7, "Logins", (
     Needs("failed_logins", LOOK, CHECKS, (
-        Right(FILE, "<log>: read", CHECKS, "The checks are `unknown`, `could_not_look`.", named="adm"),
+        Right(FILE, "<log>: read", CHECKS, "The checks are unknown; where nothing else can be read, the module fails with `blind`.",
+              named="adm"),
         Right(FILE, "the system's journal: read", CHECKS, "The checks are `unknown`, `could_not_look`.", named="systemd-journal",
               when="the journal is read"),
     )),
