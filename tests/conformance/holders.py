@@ -21,9 +21,13 @@ from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.rights import ACL, CAPABILITY, ROOT, SQL, Right
 
-from tests.conformance.drivers import access, host, postgresql, redis_servers
-from tests.conformance.kit import Driver, Result
+from tests.conformance.drivers import access, certificate, host, postgresql, redis_servers
+from tests.conformance.kit import Args, Driver, Result
+from tests.support import pki
+from tests.support.need import need
+from tests.support.redis_servers import SOURCES, RedisServer, any_binary, cluster, start_replica
 from tests.support.run_module import start_module
+from tests.support.until import until
 from tools.rights_page import NEEDS
 
 Run = Callable[..., Result]
@@ -37,11 +41,13 @@ class Case(ABC):
     Attributes:
         driver: makes the real target.
         proves: the checks or verbs that it is run for; empty for all of the module's.
+        only: the rights that are taken away; empty for all of them.
         unproven: by grant, why it cannot be taken away here.
     """
 
     driver: ClassVar[type[Driver]]
     proves: ClassVar[tuple[str, ...]] = ()
+    only: ClassVar[tuple[str, ...]] = ()
     unproven: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, driver: Any) -> None:
@@ -54,6 +60,10 @@ class Case(ABC):
 
     def args(self) -> dict[str, Any]:
         """What it is run with beside the driver's arguments."""
+        return {}
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        """Files and directories by grant."""
         return {}
 
     @abstractmethod
@@ -98,15 +108,21 @@ class OfRedis(Case):
 
     pattern: ClassVar[str] = "*"
 
+    @property
+    def servers(self) -> list[RedisServer]:
+        """Where the user is."""
+        return [self.on.server]
+
     @contextmanager
     def holding(self, rights: Sequence[Right]) -> Iterator[Run]:
-        server = self.on.server
         rules = [right.grant.replace("<pattern>", self.pattern) for right in rights if right.kind == ACL]
-        server.execute("ACL", "SETUSER", "exact", "reset", "on", ">exact-password", *rules)
+        for server in self.servers:
+            server.execute("ACL", "SETUSER", "exact", "reset", "on", ">exact-password", *rules)
         try:
             yield self.as_whom(rights, {"login_user": "exact", "login_password": "exact-password", **self.args()})
         finally:
-            server.execute("ACL", "DELUSER", "exact")
+            for server in self.servers:
+                server.execute("ACL", "DELUSER", "exact")
 
 
 @contextmanager
@@ -119,9 +135,6 @@ def cached(server: Any) -> Iterator[None]:
     finally:
         server.execute("CONFIG", "SET", "maxmemory-policy", "noeviction")
         server.execute("CONFIG", "SET", "maxmemory", "0")
-
-
-NO_CLUSTER = "the server is of no cluster; the case of a node takes it away"
 
 
 class PgHealth(OfPostgresql):
@@ -178,7 +191,7 @@ class RedisHealth(OfRedis):
     """All checks of a server with keys in another database."""
 
     driver = redis_servers.RedisHealth
-    unproven: ClassVar = {"+cluster|info": NO_CLUSTER, "+cluster|nodes": NO_CLUSTER}
+    unproven: ClassVar = dict.fromkeys(("+cluster|info", "+cluster|nodes"), "the server is of no cluster; the case of a node takes it away")
 
     @contextmanager
     def scene(self) -> Iterator[None]:
@@ -198,11 +211,46 @@ class RedisHealth(OfRedis):
         return {"asked": list(CHECKS), "sample_seconds": "200ms", "pings": 1}
 
 
+class _Node(redis_servers.RedisHealth):
+    @classmethod
+    @contextmanager
+    def stage(cls) -> Iterator[RedisServer]:
+        need(any_binary(), SOURCES["valkey"])
+        with cluster(nodes=1) as (server,):
+            yield server
+
+
+class RedisHealthOfNode(OfRedis):
+    """The checks of a cluster."""
+
+    driver = _Node
+    only = ("+cluster|info", "+cluster|nodes")
+
+    def args(self) -> dict[str, Any]:
+        return {"asked": ["availability", "writes", "cluster"], "sample_seconds": "200ms", "pings": 1}
+
+
+class _Replicated(redis_servers.RedisProbe):
+    @classmethod
+    @contextmanager
+    def stage(cls) -> Iterator[RedisServer]:
+        need(any_binary(), SOURCES["valkey"])
+        with RedisServer.start() as server, start_replica(server):
+            yield server
+
+
+class RedisProbeReplicated(OfRedis):
+    """Write a key that a replica gets too."""
+
+    driver = _Replicated
+    only = ("+wait",)
+
+
 class RedisProbe(OfRedis):
     """Write, read and delete a key."""
 
     driver = redis_servers.RedisProbe
-    unproven: ClassVar = {"+wait": "no replica is attached to this server: tests/integration/redis"}
+    unproven: ClassVar = {"+wait": "no replica is attached to this server; the case of a replicated one takes it away"}
 
 
 class RedisRestartOfCache(OfRedis):
@@ -275,6 +323,71 @@ class RedisCacheFlush(OfRedis):
         return {"pattern": None, "flush": True, "expected_keys": 5}
 
 
+class _Unsaved(redis_servers.RedisRepair):
+    """A server whose save failed: a directory has the file's place."""
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        place = self.server.data / "dump.rdb"
+        place.unlink(missing_ok=True)
+        place.mkdir()
+        self.server.execute("BGSAVE")
+        until(lambda: self.server.execute("INFO", "persistence")["rdb_last_bgsave_status"] == "err", what="a save to fail")
+        place.rmdir()
+        yield
+
+    def args(self) -> Args:
+        return {**self.server.args(), "operation": "save"}
+
+
+class RedisSave(OfRedis):
+    """Save again."""
+
+    driver = _Unsaved
+    proves = ("save",)
+    only = ("+time", "+bgsave")
+
+
+class _Orphan(redis_servers.RedisRepair):
+    """A replica whose primary is gone, and the one that took over."""
+
+    @classmethod
+    @contextmanager
+    def stage(cls) -> Iterator[tuple[RedisServer, RedisServer]]:
+        need(any_binary(), SOURCES["valkey"])
+        with RedisServer.start() as primary, start_replica(primary) as replica, start_replica(primary) as heir:
+            primary.stop()
+            heir.execute("REPLICAOF", "NO", "ONE")
+            until(lambda: replica.execute("INFO", "replication")["master_link_status"] == "down", what="the link to be down")
+            yield replica, heir
+
+    def __init__(self, stage: tuple[RedisServer, RedisServer]) -> None:
+        super().__init__(stage[0])
+        self.heir = stage[1]
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        before = self.server.execute("INFO", "replication")
+        try:
+            yield
+        finally:
+            self.server.execute("REPLICAOF", before["master_host"], before["master_port"])
+
+    def args(self) -> Args:
+        return {**self.server.args(), "operation": "repoint_replica", "primary_host": "127.0.0.1", "primary_port": self.heir.port}
+
+
+class RedisRepoint(OfRedis):
+    """Give a replica another primary. Its user is one of both servers."""
+
+    driver = _Orphan
+    proves = ("repoint_replica",)
+
+    @property
+    def servers(self) -> list[RedisServer]:
+        return [self.on.server, self.on.heir]
+
+
 class RedisRaise(OfRedis):
     """Let more clients in."""
 
@@ -294,10 +407,6 @@ class OfUser(Case):
         """Arguments that the driver adds by itself."""
         return {}
 
-    def places(self) -> Mapping[str, Sequence[Path]]:
-        """Files and directories by grant."""
-        return {}
-
     @contextmanager
     def holding(self, rights: Sequence[Right]) -> Iterator[Run]:
         places, held = self.places(), [right.grant for right in rights]
@@ -314,6 +423,51 @@ class OfUser(Case):
             ).result()
 
         yield run
+
+
+class CertExpiry(OfUser):
+    """Certificates in a file."""
+
+    driver = certificate.CertExpiry
+    proves = ("unreadable",)
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        with self.on.scene():
+            self.file = Path(self.on.nobody).parent / "fullchain.pem"
+            self.file.write_bytes(pki.to_pem(*self.on.issuer.issue("www.example.org").chain))
+            open_to_all(self.file.parent)
+            yield
+
+    def args(self) -> dict[str, Any]:
+        return {"endpoints": [], "ca_path": None, "files": [str(self.file)]}
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        return {"<certificate>: read": [self.file]}
+
+
+class CertRenew(OfUser):
+    """Put new certificates in the place of old ones."""
+
+    driver = certificate.CertRenew
+    proves = ("renew_certificate",)
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        with self.on.scene():
+            open_to_all(self.on.place)
+            for path in [self.on.place, *self.on.place.rglob("*")]:
+                os.chmod(path, 0o755 if path.is_dir() else 0o644)
+            (self.on.place / "backups").mkdir()
+            yield
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        live = self.on.place / "live"
+        return {
+            "<certificate>: read and write": sorted(live.rglob("fullchain.pem")),
+            "<key>: read and write": sorted(live.rglob("privkey.pem")),
+            "<backup_dir>: read and write": [self.on.place / "backups"],
+        }
 
 
 class DiskSurvey(OfUser):
@@ -428,6 +582,11 @@ def _cases() -> list[type[Case]]:
 CASES = _cases()
 
 
+def taken_from(case: type[Case]) -> list[Right]:
+    """The rights that are taken away, one after the other."""
+    return [right for right in rights_of(case) if not case.only or right.grant in case.only]
+
+
 def rights_of(case: type[Case]) -> list[Right]:
     """The rights that the module needs for what the case asks of it."""
     needs = NEEDS[case.driver.module]
@@ -440,15 +599,9 @@ OUTSIDE = {
     "act": "it has no rights of its own: the modules that it runs have",
     "disk_health": "it needs no right that could be taken away",
     "port_health": "it needs no right that could be taken away",
-    **dict.fromkeys(("cert_expiry", "cert_renew"), "its rights are stated and not taken away yet"),
 }
 #: Rights that no case takes away, by module and grant, and why.
 ALONE = {
-    ("redis_health", "+cluster|info"): "a case of a cluster is to come",
-    ("redis_health", "+cluster|nodes"): "a case of a cluster is to come",
     ("failed_logins", "the system's journal: read"): "the kit does not read the journal of this machine",
-    ("redis_probe", "+wait"): "no replica is attached to the kit's server: tests/integration/redis",
     ("redis_cache_clear", "+select"): "the kit's keys are in database 0; redis_restart_check takes it away",
-    **{("redis_repair", grant): "the kit has no server whose save failed and no orphan: tests/integration/redis" for grant in (
-        "+time", "+bgsave", "+client|list", "+pubsub|numsub", "&__sentinel__:hello", "+replicaof")},
 }

@@ -14,11 +14,11 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.actions impo
 from ansible_collections.oncall.incident.plugins.module_utils._core.rights import Right
 
 from tests.conformance.conftest import Staged
-from tests.conformance.holders import CASES, Case, rights_of
+from tests.conformance.holders import CASES, Case, rights_of, taken_from
 from tests.conformance.kit import Health
 
 #: With every right, or without one of them.
-STEPS = [(case, None) for case in CASES] + [(case, right) for case in CASES for right in rights_of(case)]
+STEPS = [(case, None) for case in CASES] + [(case, right) for case in CASES for right in taken_from(case)]
 
 
 def named(step: tuple[type[Case], Right | None]) -> str:
@@ -43,8 +43,10 @@ def test_rights(step: tuple[type[Case], Right | None], staged: Staged) -> None:
             acts(case, missing)
 
 
-def names_it(said: dict[str, Any], missing: Right) -> None:
+def names_it(said: dict[str, Any], missing: Right, case: Case) -> None:
     text = said_in(said)
+    paths = [str(path) for path in case.places().get(missing.grant, ())]
+    assert not paths or any(path in text for path in paths), f"without {missing.grant} it does not name {paths}: {text}"
     for words in (missing.named or missing.grant, *re.findall(r"`([^`]+)`", missing.without)):
         assert words in text, f"without {missing.grant} it does not say {words!r}: {text}"
 
@@ -61,7 +63,7 @@ def judges(case: Case, missing: Right | None) -> None:
         assert said["healthy"] is not True and said["status"] in ("unknown", "critical"), said
         green = [check for check in missing.of if said["checks"].get(check, "unknown") not in ("unknown", "critical")]
         assert green == [], f"without {missing.grant} these are {[said['checks'][check] for check in green]}: {said_in(said)}"
-    names_it(said, missing)
+    names_it(said, missing, case)
 
 
 def acts(case: Case, missing: Right | None) -> None:
@@ -76,4 +78,4 @@ def acts(case: Case, missing: Right | None) -> None:
         assert "failed" not in said and outcomes <= CHANGED_OUTCOMES, said
         return
     assert CHANGED_OUTCOMES.isdisjoint(outcomes) and not said.get("changed") and case.on.world() == before, said
-    names_it(said, missing)
+    names_it(said, missing, case)

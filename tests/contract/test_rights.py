@@ -11,7 +11,7 @@ import pytest
 import yaml
 from ansible_collections.oncall.incident.plugins.module_utils._core.rights import KINDS, PURPOSES
 
-from tests.conformance.holders import ALONE, CASES, OUTSIDE, rights_of
+from tests.conformance.holders import ALONE, CASES, OUTSIDE, taken_from
 from tests.contract.test_conformance import documented_with
 from tools import rights_page
 from tools.rights_page import NEEDS
@@ -58,7 +58,7 @@ def test_each_right_is_taken_away() -> None:
             assert len(OUTSIDE[name].split()) >= 4
             continue
         cases = [case for case in CASES if case.driver.module == name]
-        proven = {right.grant for case in cases for right in rights_of(case) if right.grant not in case.unproven}
+        proven = {right.grant for case in cases for right in taken_from(case) if right.grant not in case.unproven}
         left = [right.grant for right in NEEDS[name].rights if right.grant not in proven]
         missing += [f"{name}: {grant}" for grant in left if (name, grant) not in ALONE]
     assert missing == []

@@ -13,16 +13,17 @@ from .decisions.renewal import RENEW, SETTLE
 from .decisions.verdict import CHECKS
 
 _KEY = "<key>: read and write"
+_NOT_TRIED = "The module fails with `cannot_reach`; nothing was tried."
 
 CHAPTER = Chapter(3, "Certificates", (
     Needs("cert_expiry", LOOK, CHECKS, (
-        Right(FILE, "<certificate>: read", CHECKS, "`unreadable` is `unknown`, and so are the file's other checks.", named="may not read",
-              when="files are looked at"),
+        Right(FILE, "<certificate>: read", CHECKS, "`unreadable` is `unknown`, and so are the file's other checks.",
+              named="permission denied", when="files are looked at"),
     )),
     Needs("cert_renew", CHANGE, (RENEW, SETTLE), (
-        Right(FILE, "<certificate>: read and write", (RENEW, SETTLE), "The module fails, or the action is `failed`."),
-        Right(FILE, _KEY, (RENEW, SETTLE), "The module fails, or the action is `failed`."),
-        Right(FILE, "<backup_dir>: read and write", (RENEW, SETTLE), "The module fails, or the action is `failed`."),
+        Right(FILE, "<certificate>: read and write", (RENEW, SETTLE), _NOT_TRIED, named="cannot be read"),
+        Right(FILE, _KEY, (RENEW, SETTLE), "The action is `failed`, `not_tried`.", named="cannot be read"),
+        Right(FILE, "<backup_dir>: read and write", (RENEW, SETTLE), _NOT_TRIED, named="cannot be read"),
     )),
 ), text="""
 Looking at what servers serve needs no right. The command that renews needs its own rights, certbot root's.

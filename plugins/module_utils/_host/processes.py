@@ -9,6 +9,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import typing as t
 
@@ -71,7 +72,8 @@ def stat_of(descriptor: str) -> t.Optional[os.stat_result]:
 def as_owner(process: str) -> t.Iterator[None]:
     """Look as the process's own user, whom the kernel lets see its descriptors: root of a container may not, without CAP_SYS_PTRACE.
 
-    It takes both ids, see ptrace(2), "Ptrace access mode checking".
+    It takes both ids of the file system, and keeps the capabilities that the process may have too: ptrace(2), "Ptrace access mode
+    checking"; setfsuid(2).
 
     Raises:
         PermissionError: we are not root, or it is root's.
@@ -79,11 +81,12 @@ def as_owner(process: str) -> t.Iterator[None]:
     owner = os.stat(process)
     if os.geteuid() != 0 or owner.st_uid == 0:
         raise PermissionError
-    group = os.getegid()
+    libc = ctypes.CDLL(None)
+    # Each gives the id of before; the user last, who may not change the group.
+    group = libc.setfsgid(owner.st_gid)
+    user = libc.setfsuid(owner.st_uid)
     try:
-        os.setegid(owner.st_gid)
-        os.seteuid(owner.st_uid)
         yield
     finally:
-        os.seteuid(0)
-        os.setegid(group)
+        libc.setfsuid(user)
+        libc.setfsgid(group)

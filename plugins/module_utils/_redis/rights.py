@@ -23,6 +23,7 @@ _OF_DATA = tuple(name for name in CHECKS if name not in ("cluster", "sentinel", 
 _UNKNOWN = "The checks are `unknown`, `could_not_look`."
 _NO_SAMPLE = "No keys are sampled; which share has no time to live is then what INFO counts."
 _NOT_DONE = "The module fails with `command_refused`, and nothing was done."
+_NOT_SEEN = "The action is `refused`, `cannot_look`."
 _REFUSED = "The action is `not_permitted`."
 
 
@@ -87,9 +88,8 @@ _NEEDS = (
         Right(ACL, "+config|set", (RAISE,), _REFUSED),
         Right(ACL, "+time", (SAVE,), _REFUSED),
         Right(ACL, "+bgsave", (SAVE,), _REFUSED),
-        Right(ACL, "+client|list", (REPOINT,), _REFUSED),
-        Right(ACL, "+pubsub|numsub", (REPOINT,), _REFUSED),
-        Right(ACL, "&__sentinel__:hello", (REPOINT,), _REFUSED),
+        Right(ACL, "+client|list", (REPOINT,), _NOT_SEEN),
+        Right(ACL, "+pubsub|numsub", (REPOINT,), _NOT_SEEN),
         Right(ACL, "+replicaof", (REPOINT,), _REFUSED),
         _NAME,
     )),

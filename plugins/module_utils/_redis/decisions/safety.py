@@ -57,6 +57,8 @@ class RestartView:
         return self.keys != 0 and not (self.aof or self.saves or self.saved or copied)
 
 
+#: In what is against a repair: it could not be ruled out.
+NOT_SEEN = "cannot be seen"
 #: Nobody answered.
 UNSEEN = RestartView()
 
@@ -216,8 +218,10 @@ def repoint_obstacles(replica: Replication, primary: Replication) -> list[str]:
     if primary.server == replica.server:
         against.append("the named server is itself")
     for who, which in ((replica, "it"), (primary, "the named server")):
-        if who.cluster is None or who.sentinel is None:
-            against.append(f"whether Sentinel or Cluster manages {which} cannot be seen")
+        if who.sentinel is None:
+            against.append(f"whether Sentinel manages {which} {NOT_SEEN}: allow +client|list and +pubsub|numsub to this user")
+        elif who.cluster is None:
+            against.append(f"whether Cluster manages {which} {NOT_SEEN}: INFO does not say it")
         elif who.cluster or who.sentinel:
             against.append(f"{'Cluster' if who.cluster else 'Sentinel'} manages {which}, and chooses primaries by itself")
     return against or _other_history(replica, primary)
