@@ -126,8 +126,10 @@ def page() -> str:
         "# Rights", "",
         "What each module and each entry point needs, and what is said without it. Looking needs less than changing: where both are",
         "apart, use one login for `investigate` and `verify`, and one for `mitigate`. What differs from system to system stands in angle",
-        "brackets. The conformance kit (`tests/conformance/test_rights.py`) runs the modules with exactly these rights, and with each one",
-        "taken away.", "",
+        "brackets.", "",
+        "The conformance kit (`tests/conformance/test_rights.py`) runs the modules that judge and those that change something with exactly",
+        "these rights, and with each one taken away; what it cannot take away is named there, with the reason. It does not run those of",
+        "services, evidence and tunnels, nor what entry points need beside their modules.", "",
         "`python -m tools.rights_page` writes this page from `plugins/module_utils/*/rights.py` and `roles/*/meta/rights.yml`.", "",
     ]
     for chapter in CHAPTERS:
@@ -157,6 +159,10 @@ def rights_of(chapter: Chapter, kind: str, purposes: Sequence[str]) -> list[Righ
 USERS = {"incident_look": (LOOK,), "incident_change": (LOOK, CHANGE)}
 
 
+#: Rules that every kind of Redis server knows, and that are needed on each.
+EVERYWHERE = ("+ping", "+info", "+client|setname")
+
+
 def _sql(chapter: Chapter) -> Iterator[str]:
     for role, purposes in USERS.items():
         yield f"CREATE ROLE {role} LOGIN PASSWORD 'change-me';"
@@ -166,7 +172,7 @@ def _sql(chapter: Chapter) -> Iterator[str]:
 def _acl(chapter: Chapter) -> Iterator[str]:
     """Commands that are for some keys alone stand in a selector with the pattern of these."""
     for user, purposes in USERS.items():
-        rights = rights_of(chapter, ACL, purposes)
+        rights = [right for right in rights_of(chapter, ACL, purposes) if not right.on]
         limited: dict[str, dict[str, None]] = {}
         for right in rights:
             if right.within:
@@ -174,6 +180,11 @@ def _acl(chapter: Chapter) -> Iterator[str]:
         rules = dict.fromkeys(right.grant for right in rights if not right.within and right.grant not in limited)
         selectors = [f"({keys} {' '.join(commands)})" for keys, commands in limited.items()]
         yield f"ACL SETUSER {user} reset on >change-me {' '.join([*sorted(rules, key=lambda rule: rule.startswith('+')), *selectors])}"
+    special = [right for right in rights_of(chapter, ACL, (LOOK,)) if right.on]
+    for place in dict.fromkeys(right.on for right in special):
+        rules = dict.fromkeys([*EVERYWHERE, *(right.grant for right in special if right.on == place)])
+        yield f"# On {place}:"
+        yield f"ACL SETUSER incident_look reset on >change-me {' '.join(rules)}"
 
 
 def _table(needs: Iterable[Needs]) -> list[str]:

@@ -25,10 +25,10 @@ from tests.conformance.drivers import access, certificate, host, postgresql, red
 from tests.conformance.kit import Args, Driver, Result
 from tests.support import pki
 from tests.support.need import need
-from tests.support.redis_servers import SOURCES, RedisServer, any_binary, cluster, start_replica
+from tests.support.redis_servers import SOURCES, RedisServer, any_binary, cluster, start_replica, start_sentinel
 from tests.support.run_module import start_module
 from tests.support.until import until
-from tools.rights_page import NEEDS
+from tools.rights_page import EVERYWHERE, NEEDS
 
 Run = Callable[..., Result]
 #: A user who owns nothing.
@@ -107,6 +107,8 @@ class OfRedis(Case):
     """A user with an access control list of its own."""
 
     pattern: ClassVar[str] = "*"
+    #: See Right.on.
+    kind: ClassVar[str] = ""
 
     @property
     def servers(self) -> list[RedisServer]:
@@ -115,7 +117,8 @@ class OfRedis(Case):
 
     @contextmanager
     def holding(self, rights: Sequence[Right]) -> Iterator[Run]:
-        rules = [right.grant.replace("<pattern>", self.pattern) for right in rights if right.kind == ACL]
+        held = [right for right in rights if right.kind == ACL and (not self.kind or right.on == self.kind or right.grant in EVERYWHERE)]
+        rules = [right.grant.replace("<pattern>", self.pattern) for right in held]
         for server in self.servers:
             server.execute("ACL", "SETUSER", "exact", "reset", "on", ">exact-password", *rules)
         try:
@@ -228,6 +231,29 @@ class RedisHealthOfNode(OfRedis):
 
     def args(self) -> dict[str, Any]:
         return {"asked": ["availability", "writes", "cluster"], "sample_seconds": "200ms", "pings": 1}
+
+
+class _Sentinel(redis_servers.RedisHealth):
+    @classmethod
+    @contextmanager
+    def stage(cls) -> Iterator[RedisServer]:
+        need(any_binary(), SOURCES["valkey"])
+        with RedisServer.start() as primary, start_sentinel(primary, quorum=1) as sentinel:
+            # What it needs there is taken away by other cases.
+            primary.execute("ACL", "SETUSER", "exact", "reset", "on", ">exact-password", "allkeys", "allcommands")
+            until(lambda: sentinel.execute("SENTINEL", "CKQUORUM", "mymaster"), what="the sentinel to know its quorum")
+            yield sentinel
+
+
+class RedisHealthOfSentinel(OfRedis):
+    """What a Sentinel says of the server that it watches."""
+
+    driver = _Sentinel
+    kind = "a Sentinel"
+    only = ("+sentinel|masters", "+sentinel|replicas", "+sentinel|sentinels", "+sentinel|ckquorum")
+
+    def args(self) -> dict[str, Any]:
+        return {"asked": ["sentinel", "nodes"], "sample_seconds": "200ms", "pings": 1}
 
 
 class _Replicated(redis_servers.RedisProbe):
@@ -591,7 +617,8 @@ def rights_of(case: type[Case]) -> list[Right]:
     """The rights that the module needs for what the case asks of it."""
     needs = NEEDS[case.driver.module]
     asked = set(case.proves or needs.answers)
-    return [right for right in needs.rights if not right.of or asked & set(right.of)]
+    known = [right for right in needs.rights if right.on in ("", getattr(case, "kind", ""))]
+    return [right for right in known if not right.of or asked & set(right.of)]
 
 
 #: Modules of the engines of which nothing is taken away, and why.

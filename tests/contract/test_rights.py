@@ -50,6 +50,15 @@ def test_rights_are_of_what_the_module_knows() -> None:
             assert unknown == [], one.module
 
 
+def test_the_rules_in_the_documentation_are_those_of_the_page() -> None:
+    text = " ".join((ROOT / "plugins" / "modules" / "redis_health.py").read_text(encoding="utf-8").split())
+    rules = text.partition("ACL SETUSER monitor on >password ")[2].partition(")")[0].split()
+    sentinel = text.partition("On a sentinel C(")[2].partition(")")[0].split()
+    stated = {right.grant: right.on for right in NEEDS["redis_health"].rights}
+    assert {rule for rule in rules if rule != "-@all"} == {grant for grant, on in stated.items() if not on}
+    assert set(sentinel) == {*rights_page.EVERYWHERE, *(grant for grant, on in stated.items() if on)}
+
+
 def test_each_right_is_taken_away() -> None:
     """What is not is named, with the reason."""
     missing = []

@@ -42,6 +42,10 @@ _NEEDS = (
         *(Right(ACL, grant, (), _NO_SAMPLE) for grant in ("+scan", "+ttl", "~*")),
         Right(ACL, "+cluster|info", ("writes", "cluster"), _UNKNOWN, when="the server is a node of a cluster"),
         Right(ACL, "+cluster|nodes", ("cluster",), _UNKNOWN, when="the server is a node of a cluster"),
+        *(Right(ACL, grant, of, _UNKNOWN, when="the server is a Sentinel", on="a Sentinel") for grant, of in (
+            ("+sentinel|masters", ("sentinel", "nodes")), ("+sentinel|replicas", ("nodes",)), ("+sentinel|sentinels", ("nodes",)),
+            ("+sentinel|ckquorum", ("sentinel",)),
+        )),
         _NAME,
     )),
     Needs("redis_probe", LOOK, PROBE_CHECKS, (
