@@ -225,7 +225,8 @@ def _entry_points() -> list[str]:
     rows = []
     for role in roles():
         for place, (name, rights) in enumerate(entry_points(role).items()):
-            used = ", ".join(f"`{module}`" for module in modules_of(role, name) if NEEDS[module].purpose != CONTROLLER)
+            needing = [one for one in modules_of(role, name) if NEEDS[one].rights or NEEDS[one].purpose != CONTROLLER]
+            used = ", ".join(f"`{one}`" for one in needing)
             more = "<br>".join(f"{_grant(right)}. {_cell(right.without)}" for right in rights)
             rows.append(f"| {f'`{role}`' if place == 0 else ''} | `{name}` | {used or '-'} | {more or '-'} |")
     return ["| role | entry point | modules that look or change | beside their rights |", "|---|---|---|---|", *rows]
