@@ -121,7 +121,8 @@ def test_the_hash_covers_rungs_in_their_order_and_their_conditions() -> None:
     stated = rungs_plan(rung("repair", "b", "a", wait="", checks=()), rung("restart", "c"))
     same = rungs_plan(rung("repair", "a", "b"), rung("restart", "c"))
     others = [
-        rungs_plan(), rungs_plan(rung("repair", "c"), rung("restart", "a", "b")), rungs_plan(rung("repair", "a"), rung("restart", "b", "c")),
+        rungs_plan(), rungs_plan(rung("repair", "c"), rung("restart", "a", "b")),
+        rungs_plan(rung("repair", "a"), rung("restart", "b", "c")),
         rungs_plan(rung("repair", "a", "b"), rung("restart", "c", wait="10s")),
         rungs_plan(rung("repair", "a", "b"), rung("restart", "c", checks=("memory",))),
     ]

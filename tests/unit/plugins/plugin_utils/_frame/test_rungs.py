@@ -168,7 +168,8 @@ def test_a_plan_says_which_actions_are_of_which_rung() -> None:
         ("rebuild", [action(*three)["id"]], CHECKS, "20s"),
     ]
     facts = {"incident_actions": [action(*kind) for kind in (one, two, three)], "incident_rungs": known}
-    assert [rung.name for rung in plans.gather_plan({"cache1": facts}, run="r", now=1.0).rungs["cache1"]] == ["repair", "restart", "rebuild"]
+    made = plans.gather_plan({"cache1": facts}, run="r", now=1.0)
+    assert [rung.name for rung in made.rungs["cache1"]] == ["repair", "restart", "rebuild"]
 
 
 def test_a_plan_in_which_one_rung_does_something_states_none() -> None:
