@@ -1,19 +1,26 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rungs against a real server whose memory is full: keys are cleared first, and it is restarted only if that was not enough."""
+"""Rungs against real servers: what is less than a restart comes first, and they are restarted only if that was not enough."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from demo import faults
+from demo.postgres import Server, find_bin_dir
+from tests.support.need import need
 from tests.support.redis_servers import RedisServer
 from tests.support.site import Ended
 
+from .conftest import database_site
 from .test_redis_recovery import RedisSite, count, fill, site, verbs
+from .test_restart_database import Database
+from .test_restart_database import play as restart_play
 
 pytestmark = pytest.mark.timeout(900)
 __all__ = ["site"]  # a fixture
@@ -106,3 +113,26 @@ def test_nothing_is_restarted_on_blindness(site: RedisSite) -> None:
     assert outcomes(done)["restart_cache"] == ("refused", "cannot_look"), done.output
     assert "no answer to slow_log" in done.output
     assert site.restarts == 0
+
+
+def test_a_database_is_not_restarted_once_its_blocker_is_gone(tmp_path: Path) -> None:
+    bin_dir = find_bin_dir(18)
+    need(bin_dir, "PostgreSQL 18")
+    with Server.start(bin_dir=bin_dir, settings={"max_connections": "25"}) as server:
+        database = Database("db1", server, tmp_path / "unit")
+        database.adopt(server.pid)
+        hosts = {"db1": database.variables(incident_rung_wait="0s")}
+        place = database_site(tmp_path, server)
+        chain = faults.lock_chain(server, depth=1, then_commit=True)
+        try:
+            age = "SELECT clock_timestamp() - state_change > interval '1.1 s' FROM pg_stat_activity WHERE pid = %s"
+            faults.await_sql(server, age, (chain[0].pid,), what="the blocker to be old enough")
+            checked = restart_play(place, hosts, *MITIGATE, "--check")
+            assert [rung["name"] for rung in checked.plan()["rungs"]["db1"]] == ["relieve", "restart"], checked.output
+            pid = server.pid
+            done = restart_play(place, hosts, *MITIGATE, incident_approved_plan=checked.plan())
+        finally:
+            faults.close_all(chain)
+        assert done.status == 0, done.output
+        assert outcomes(done) == {"terminate": ("gone", ""), "restart_database": ("not_needed", "earlier_rung_helped")}
+        assert (server.pid, database.changes) == (pid, [])
