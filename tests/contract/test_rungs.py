@@ -71,7 +71,7 @@ def test_between_rungs_is_asked_what_verify_asks(role: str) -> None:
 def test_a_ladder_says_everything_and_its_files_are_there(role: str) -> None:
     ladder = LADDERS[role]
     assert set(ladder) - {"down"} == {"of", "look", "seen", "checks", "wait", "results", "rungs"}
-    assert (ladder["of"], ladder["wait"]) == (role, "{{ incident_rung_wait }}")
+    assert (ladder["of"], ladder["wait"]) == (role, "{{ incident_rung_wait | default('20s') }}")
     assert "__service_restarted | default({})" in ladder["results"], "what the role service did for a rung"
     names = [rung["name"] for rung in ladder["rungs"]]
     assert len(names) == len(set(names)) > 1
