@@ -156,7 +156,8 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.acting impor
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec
-from ansible_collections.oncall.incident.plugins.module_utils._redis.killing import VERB, kill, request_from
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.clients import VERB
+from ansible_collections.oncall.incident.plugins.module_utils._redis.killing import kill, request_from
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
-from tests.conformance.kit import Args, Driver, Health, Mitigating, Result
+from tests.conformance.kit import NOT_YET, Args, Driver, Health, Mitigating, Result
 from tests.support.fail2ban import Fail2ban, fail2ban
 from tests.support.netns import Namespace, namespace
 
@@ -79,6 +79,7 @@ class AccessHealth(_Health):
     """Somebody who is let in, somebody who is kept out."""
 
     module = "access_health"
+    unread: ClassVar = NOT_YET
 
     def args(self) -> Args:
         return {"let_in": [FRIEND], "kept_out": [OTHER]}
@@ -96,6 +97,7 @@ class Fail2banHealth(_Health):
     """The daemon, its jail and its rules."""
 
     module = "fail2ban_health"
+    unread: ClassVar = NOT_YET
 
     def args(self) -> Args:
         return {"expected_jails": ["sshd"]}
@@ -174,6 +176,7 @@ class Fail2banBan(_Acting):
     """Two who are to be kept out."""
 
     module = "fail2ban_ban"
+    unread: ClassVar = NOT_YET
 
     @contextmanager
     def scene(self) -> Iterator[None]:
@@ -194,6 +197,7 @@ class Fail2banUnban(_Acting):
     """Two who are to be let in."""
 
     module = "fail2ban_unban"
+    unread: ClassVar = NOT_YET
 
     @contextmanager
     def scene(self) -> Iterator[None]:
@@ -214,6 +218,7 @@ class FirewallRemove(Mitigating):
     """A rule against each of two addresses, made by hand."""
 
     module = "firewall_remove"
+    unread: ClassVar = NOT_YET
     absent: ClassVar = {"past_the_deadline": "it has no time limit of its own: each program that it runs has one"}
 
     @classmethod

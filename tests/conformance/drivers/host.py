@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
-from tests.conformance.kit import Args, Health, Mitigating
+from tests.conformance.kit import NOT_YET, Args, Health, Mitigating
 from tests.support.need import need
 from tests.support.tmpfs import mounted
 
@@ -82,6 +82,7 @@ class DiskSurvey(_OwnDisk):
     """All of its checks."""
 
     module = "disk_survey"
+    unread: ClassVar = NOT_YET
 
     def args(self) -> Args:
         return {"file_systems": [str(self.place)], "sample": "0s"}
@@ -94,6 +95,7 @@ class DiskHealth(_OwnDisk):
     """One path's file system."""
 
     module = "disk_health"
+    unread: ClassVar = NOT_YET
     absent: ClassVar = {
         **_OwnDisk.absent,
         "denied": "statvfs(2) needs no right; what cannot be entered is judged by the directory above, which the result names",
@@ -107,6 +109,7 @@ class PortHealth(Health):
     """A socket that listens on an address of this host."""
 
     module = "port_health"
+    unread: ClassVar = NOT_YET
     absent: ClassVar = {"denied": "connecting needs no right: who is kept out gets the answer of a port that is closed"}
 
     @contextmanager

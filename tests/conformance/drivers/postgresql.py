@@ -15,7 +15,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signal
 
 from demo import faults
 from demo.postgres import Server, find_bin_dir
-from tests.conformance.kit import Args, Driver, Health, Mitigating
+from tests.conformance.kit import NOT_YET, Args, Driver, Health, Mitigating
 from tests.support.need import need
 from tests.support.terminating import login, open_session, rules_for
 from tests.support.until import until
@@ -56,6 +56,7 @@ class PgTerminateLongQueries(_Acting):
     """Three sessions that are idle in a transaction."""
 
     module = "pg_terminate_long_queries"
+    unread: ClassVar = NOT_YET
 
     @contextmanager
     def scene(self) -> Iterator[None]:
@@ -88,6 +89,7 @@ class PgMaintain(_Acting):
     """Two tables to analyze."""
 
     module = "pg_maintain"
+    unread: ClassVar = NOT_YET
     repeats = "who asks for ANALYZE again gets it again: whether statistics are old enough is not for the module to say"
     absent: ClassVar = {
         "past_the_deadline": "it has no time limit of its own: the server's statement_timeout ends a statement",
@@ -130,6 +132,7 @@ class PgHealth(OfPostgresql, Health):
     """What a scenario asks."""
 
     module = "pg_health"
+    unread: ClassVar = NOT_YET
     awaited = ("connections", "blocking", "idle_in_transaction", "long_queries")
 
     @contextmanager
@@ -164,6 +167,7 @@ class PgRestartCheck(OfPostgresql, Health):
     """Whether anybody depends on it."""
 
     module = "pg_restart_check"
+    unread: ClassVar = NOT_YET
 
     @contextmanager
     def scene(self) -> Iterator[None]:
