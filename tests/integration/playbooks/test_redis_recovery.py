@@ -175,6 +175,22 @@ def test_a_healthy_cache_is_left_alone(site: RedisSite) -> None:
     done.assert_record_verifies()
 
 
+def test_writes_that_hang_are_not_healthy(site: RedisSite) -> None:
+    """Whether or not this version tells of the pause: where it does not, a write decides, unless it was only to plan."""
+    told = "paused_actions" in site.cache.execute("INFO", "clients")
+    site.cache.execute("CLIENT", "PAUSE", "600000", "WRITE")
+    try:
+        done = site.incident("--json", "--yes", **site.environ)
+    finally:
+        site.cache.execute("CLIENT", "UNPAUSE")
+    assert (done.status, done.data["outcome"], done.data["actions"]) == (3, "not_recovered", []), done.stderr
+    said = " ".join(json.dumps(done.data).split())
+    assert ("writes" if told else "probe_write") in said and "CLIENT UNPAUSE" in said, said
+    before = fingerprint(site.cache)
+    checked = site.incident("--json", "--check", **site.environ)
+    assert checked.status == 5 and fingerprint(site.cache) == before, "nothing is written where it only plans"
+
+
 # Evidence.
 
 def test_what_the_cache_knows_is_kept_before_it_is_cleared_and_its_password_is_not(site: RedisSite) -> None:
