@@ -18,18 +18,23 @@ from collections.abc import Mapping, Sequence, Set
 from ...module_utils._core.acting import Candidate, Sight, Subject, before_acting
 from ...module_utils._core.actions import Spared
 from ...module_utils._core.errors import BadInput, IncidentError
-from ...module_utils._core.judging import Judged
+from ...module_utils._core.judging import Verdict
 from ...module_utils._core.reading import Reading
 from ...module_utils._core.recorded import READING, VERSION
 
 #: The decision of each module that records its reading: a function, in module_utils.
 DECISIONS: t.Final[Mapping[str, str]] = {
     "disk_clean": "_host.decisions.cleaning:sight",
+    "disk_health": "_host.decisions.disk:judge_path",
     "failed_logins": "_logins.decisions.logins:judge_logins",
+    "pg_terminate_long_queries": "_postgresql.termination:sight",
+    "redis_health": "_redis.health_run:decide",
     "redis_client_kill": "_redis.decisions.clients:sight",
 }
 #: Those that do what their limits allow and leave the others, instead of refusing all.
 PARTLY = frozenset({"redis_client_kill"})
+#: Where an approval may cover a part of a candidate: the function that takes it.
+NARROWED: t.Final[Mapping[str, str]] = {"pg_terminate_long_queries": "_postgresql.termination:narrowed"}
 _HINT = "Use a record of this version of the collection, and one whose reading is complete."
 
 
@@ -85,12 +90,13 @@ def again(reading: Mapping[str, t.Any]) -> Decided:
         raise NotAgain(f"reading: {of}: {exc.message}", hint=_HINT) from exc
     except (KeyError, TypeError) as exc:
         raise NotAgain(f"reading: {of} does not fit its decision: {exc}.", hint=_HINT) from exc
-    if isinstance(decided, Judged):
-        return Decided(checks=decided.verdict.statuses())
+    verdict = getattr(decided, "verdict", None)
+    if isinstance(verdict, Verdict):
+        return Decided(checks=verdict.statuses())
     approved = reading.get("approved")
     return Decided(actions=before_acting(
         t.cast(Sight[t.Any], decided), None if approved is None else [str(one) for one in approved],
-        subject=_Partly() if _goes_partly(of, given) else None,
+        subject=_Partly() if _goes_partly(of, given) else _Narrowing(_function(NARROWED[of])) if of in NARROWED else None,
     ))
 
 
@@ -101,6 +107,16 @@ class _Partly(Subject[t.Any]):
         return Spared(target={}, reasons=())
 
 
+class _Narrowing(Subject[t.Any]):
+    """A subject of which an approval may cover a part of a candidate."""
+
+    def __init__(self, narrowed: t.Callable[..., Candidate[t.Any] | None]) -> None:
+        self._narrowed = narrowed
+
+    def permitted(self, candidate: Candidate[t.Any], approved: Set[str]) -> Candidate[t.Any] | None:
+        return self._narrowed(candidate, approved)
+
+
 def _goes_partly(of: str, given: Mapping[str, t.Any]) -> bool:
     return of in PARTLY or bool(given.get("leave_rest"))
 
@@ -108,10 +124,13 @@ def _goes_partly(of: str, given: Mapping[str, t.Any]) -> bool:
 @functools.cache
 def _decision(of: str) -> tuple[t.Callable[..., t.Any], dict[str, t.Any]]:
     """The function, and the types of its parameters."""
-    room, _colon, name = DECISIONS[of].partition(":")
-    module = importlib.import_module(f"...module_utils.{room}", __package__)
-    function = getattr(module, name)
+    function = _function(DECISIONS[of])
     return function, t.get_type_hints(function)
+
+
+def _function(where: str) -> t.Callable[..., t.Any]:
+    room, _colon, name = where.partition(":")
+    return t.cast("t.Callable[..., t.Any]", getattr(importlib.import_module(f"...module_utils.{room}", __package__), name))
 
 
 def typed(wanted: t.Any, value: t.Any, where: str = "value") -> t.Any:

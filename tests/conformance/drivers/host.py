@@ -95,7 +95,6 @@ class DiskHealth(_OwnDisk):
     """One path's file system."""
 
     module = "disk_health"
-    unread: ClassVar = NOT_YET
     absent: ClassVar = {
         **_OwnDisk.absent,
         "denied": "statvfs(2) needs no right; what cannot be entered is judged by the directory above, which the result names",

@@ -56,7 +56,6 @@ class PgTerminateLongQueries(_Acting):
     """Three sessions that are idle in a transaction."""
 
     module = "pg_terminate_long_queries"
-    unread: ClassVar = NOT_YET
 
     @contextmanager
     def scene(self) -> Iterator[None]:

@@ -144,7 +144,6 @@ class RedisHealth(_Health):
     """What a scenario asks."""
 
     module = "redis_health"
-    unread: ClassVar = NOT_YET
     awaited = ("availability", "writes", "memory", "connections")
 
     def args(self) -> Args:
