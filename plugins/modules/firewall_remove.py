@@ -117,8 +117,9 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.acting impor
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, parse_network
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.rule_removal import VERB
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.filters import AUTO, read_filters
-from ansible_collections.oncall.incident.plugins.module_utils._firewall.rule_removal import VERB, Wish, remove_rules
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.rule_removal import Wish, remove_rules
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 

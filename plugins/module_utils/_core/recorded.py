@@ -11,6 +11,7 @@ A decision is a function without side effects. What it was called with is its re
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import typing as t
 
@@ -47,13 +48,14 @@ class Basis:
 
 
 def plain(value: t.Any) -> t.Any:
-    """A value as JSON has it: of objects their fields, of mappings with other keys than texts their pairs."""
+    """A value as JSON has it: of objects their fields, but not those that their repr() hides; of mappings with other keys than texts
+    their pairs."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
         return value if abs(value) < float("inf") else str(value)  # what is no number is not below it either
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.repr}
     if isinstance(value, t.Mapping):
         if all(isinstance(key, str) for key in value):
             return {key: plain(item) for key, item in value.items()}
@@ -62,7 +64,9 @@ def plain(value: t.Any) -> t.Any:
         return [plain(item) for item in value]
     if isinstance(value, (set, frozenset)):
         return sorted((plain(item) for item in value), key=str)
-    return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    return value.isoformat() if isinstance(value, datetime.datetime) else str(value)
 
 
 def _bounded(given: dict[str, t.Any], *, most: int) -> tuple[dict[str, t.Any], dict[str, int]]:

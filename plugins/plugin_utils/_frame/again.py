@@ -9,8 +9,10 @@ This plugin util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import functools
 import importlib
+import ipaddress
 import types
 import typing as t
 from collections.abc import Mapping, Sequence, Set
@@ -24,17 +26,26 @@ from ...module_utils._core.recorded import READING, VERSION
 
 #: The decision of each module that records its reading: a function, in module_utils.
 DECISIONS: t.Final[Mapping[str, str]] = {
+    "cert_expiry": "_certificate.decisions.report:decide",
     "disk_clean": "_host.decisions.cleaning:sight",
     "disk_health": "_host.decisions.disk:judge_path",
+    "fail2ban_ban": "_bans.decisions.banning:sight",
+    "fail2ban_unban": "_bans.decisions.unbanning:sight",
     "failed_logins": "_logins.decisions.logins:judge_logins",
+    "firewall_remove": "_firewall.decisions.rule_removal:sight",
     "pg_terminate_long_queries": "_postgresql.termination:sight",
-    "redis_health": "_redis.health_run:decide",
     "redis_client_kill": "_redis.decisions.clients:sight",
+    "redis_health": "_redis.health_run:decide",
 }
 #: Those that do what their limits allow and leave the others, instead of refusing all.
 PARTLY = frozenset({"redis_client_kill"})
 #: Where an approval may cover a part of a candidate: the function that takes it.
 NARROWED: t.Final[Mapping[str, str]] = {"pg_terminate_long_queries": "_postgresql.termination:narrowed"}
+#: What is a text in JSON.
+_FROM_TEXT: t.Final[Mapping[t.Any, t.Callable[[str], t.Any]]] = {
+    ipaddress.IPv4Network: ipaddress.IPv4Network, ipaddress.IPv6Network: ipaddress.IPv6Network,
+    datetime.datetime: datetime.datetime.fromisoformat, bytes: bytes.fromhex,
+}
 _HINT = "Use a record of this version of the collection, and one whose reading is complete."
 
 
@@ -151,6 +162,8 @@ def typed(wanted: t.Any, value: t.Any, where: str = "value") -> t.Any:
         named = zip(wanted._fields, _list(value, where), strict=True)
         return wanted(*(typed(hints[name], item, f"{where}.{name}") for name, item in named))
     kind = origin or wanted
+    if kind in _FROM_TEXT:
+        return _scalar(kind, value, where)
     if isinstance(kind, type) and issubclass(kind, Mapping):
         return _mapping(args, value, where)
     if kind is tuple and args and args[-1] is not Ellipsis:
@@ -174,7 +187,7 @@ def _one_of(kinds: Sequence[t.Any], value: t.Any, where: str) -> t.Any:
 
 
 def _object(wanted: type[t.Any], value: t.Any, where: str) -> t.Any:
-    fields = {field.name for field in dataclasses.fields(wanted)}
+    fields = {field.name for field in dataclasses.fields(wanted) if field.repr}
     if not isinstance(value, Mapping) or set(value) != fields:
         raise BadInput(f"{where}: it is not the {wanted.__name__} that it was.")
     hints = t.get_type_hints(wanted)
@@ -201,4 +214,9 @@ def _scalar(kind: t.Any, value: t.Any, where: str) -> t.Any:
             pass
     elif kind in (bool, int, str) and type(value) is kind:
         return value
+    elif kind in _FROM_TEXT and isinstance(value, str):
+        try:
+            return _FROM_TEXT[kind](value)
+        except ValueError:
+            pass
     raise BadInput(f"{where}: {value!r:.60} is not what it was.")

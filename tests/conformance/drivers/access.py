@@ -176,7 +176,6 @@ class Fail2banBan(_Acting):
     """Two who are to be kept out."""
 
     module = "fail2ban_ban"
-    unread: ClassVar = NOT_YET
 
     @contextmanager
     def scene(self) -> Iterator[None]:
@@ -197,7 +196,6 @@ class Fail2banUnban(_Acting):
     """Two who are to be let in."""
 
     module = "fail2ban_unban"
-    unread: ClassVar = NOT_YET
 
     @contextmanager
     def scene(self) -> Iterator[None]:
@@ -218,7 +216,6 @@ class FirewallRemove(Mitigating):
     """A rule against each of two addresses, made by hand."""
 
     module = "firewall_remove"
-    unread: ClassVar = NOT_YET
     absent: ClassVar = {"past_the_deadline": "it has no time limit of its own: each program that it runs has one"}
 
     @classmethod

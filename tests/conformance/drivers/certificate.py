@@ -25,7 +25,6 @@ class CertExpiry(Health):
     """One server with a good certificate."""
 
     module = "cert_expiry"
-    unread: ClassVar = NOT_YET
     awaited = ("expired", "expiring", "untrusted", "name_mismatch", "unreachable")
 
     @contextmanager

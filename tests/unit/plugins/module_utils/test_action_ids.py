@@ -18,7 +18,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.actions impo
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span
 from ansible_collections.oncall.incident.plugins.module_utils._firewall import rule_removal
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet_filter import Block
-from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.rule_removal import remedy
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.rule_removal import Found, action_for
 from ansible_collections.oncall.incident.plugins.module_utils._host.decisions import cleaning
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql import prepared
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.backends import Backend, PreparedTransaction
@@ -58,7 +58,7 @@ def renewal(verb: str, attempt: str = "") -> Action:
 
 def rule() -> Action:
     block = Block("host", "ip saddr 192.0.2.7 drop", family="ip", table="filter", chain="input", handle=4)
-    return rule_removal._action(rule_removal._key(block), rule_removal._Found("192.0.2.7", block, remedy(block)))
+    return action_for(Found("192.0.2.7", block), resource=rule_removal._resource())
 
 
 ACTIONS = [
