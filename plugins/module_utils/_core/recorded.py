@@ -48,14 +48,17 @@ class Basis:
 
 
 def plain(value: t.Any) -> t.Any:
-    """A value as JSON has it: of objects their fields, but not those that their repr() hides; of mappings with other keys than texts
-    their pairs."""
+    """A value as JSON has it: of objects their fields, of mappings with other keys than texts their pairs.
+
+    Left out are fields that have their default, since there may be thousands of objects, and those that their repr() hides.
+    """
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
         return value if abs(value) < float("inf") else str(value)  # what is no number is not below it either
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.repr}
+        found = ((field, getattr(value, field.name)) for field in dataclasses.fields(value) if field.repr)
+        return {field.name: plain(item) for field, item in found if not (type(item) is type(field.default) and item == field.default)}
     if isinstance(value, t.Mapping):
         if all(isinstance(key, str) for key in value):
             return {key: plain(item) for key, item in value.items()}

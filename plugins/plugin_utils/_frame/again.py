@@ -188,7 +188,7 @@ def _one_of(kinds: Sequence[t.Any], value: t.Any, where: str) -> t.Any:
 
 def _object(wanted: type[t.Any], value: t.Any, where: str) -> t.Any:
     fields = {field.name for field in dataclasses.fields(wanted) if field.repr}
-    if not isinstance(value, Mapping) or set(value) != fields:
+    if not isinstance(value, Mapping) or not set(value) <= fields:
         raise BadInput(f"{where}: it is not the {wanted.__name__} that it was.")
     hints = t.get_type_hints(wanted)
     return wanted(**{name: typed(hints[name], item, f"{where}.{name}") for name, item in value.items()})
