@@ -33,7 +33,9 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "fail2ban_unban": "_bans.decisions.unbanning:sight",
     "failed_logins": "_logins.decisions.logins:judge_logins",
     "firewall_remove": "_firewall.decisions.rule_removal:sight",
+    "pg_maintain": "_postgresql.maintenance:sight",
     "pg_terminate_long_queries": "_postgresql.termination:sight",
+    "port_health": "_probe.decisions.ports:decide",
     "redis_client_kill": "_redis.decisions.clients:sight",
     "redis_health": "_redis.health_run:decide",
 }

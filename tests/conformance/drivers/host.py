@@ -108,7 +108,6 @@ class PortHealth(Health):
     """A socket that listens on an address of this host."""
 
     module = "port_health"
-    unread: ClassVar = NOT_YET
     absent: ClassVar = {"denied": "connecting needs no right: who is kept out gets the answer of a port that is closed"}
 
     @contextmanager

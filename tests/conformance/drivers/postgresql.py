@@ -88,7 +88,6 @@ class PgMaintain(_Acting):
     """Two tables to analyze."""
 
     module = "pg_maintain"
-    unread: ClassVar = NOT_YET
     repeats = "who asks for ANALYZE again gets it again: whether statistics are old enough is not for the module to say"
     absent: ClassVar = {
         "past_the_deadline": "it has no time limit of its own: the server's statement_timeout ends a statement",

@@ -25,6 +25,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.plan import make_plan
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import of_event
 
 from tests.support.need import need
 from tests.support.redis_acting import connections, fingerprint, idle_ids, idle_seconds
@@ -446,6 +447,12 @@ def test_room_is_made_for_clients(site: RedisSite) -> None:
         assert verbs(done) == [("raise_maxclients", "done")] + [("kill_client", "gone")] * 3
         raised = done.actions()[0]["detail"]
         assert (raised["before"], raised["after"], len(idle_ids(site.cache))) == (12, 40, 8)
+    for ended in (checked, done):
+        told = [event for event in ended.events() if '"complete"' in json.dumps(event)]
+        assert told and {event["type"] for event in told} == {"result"}, "a reading is in no plan, fact or argument"
+        assert '"complete"' not in ended.output and "'complete'" not in ended.output, "nor on the screen"
+        decided = [of_event(event).actions for event in told if event["action"] == "oncall.incident.redis_client_kill"]
+        assert [list((one or {}).values()).count("planned") for one in decided] == [3], "and it is decided again from the record"
 
 
 LEAK = """

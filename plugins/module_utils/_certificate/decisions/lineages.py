@@ -97,7 +97,7 @@ def unloadable(due: t.Mapping[str, t.Any], *, seen: t.Sequence[t.Mapping[str, t.
     """Why nothing may be renewed: a server that must load what is due cannot be looked at, so nobody could tell whether it did.
 
     Args:
-        due: what the renewing module would do.
+        due: what the renewing module would do; without its actions everything may be due.
         seen: what was found of each server, a result with the server as its `item`; one with an `error` could not be looked at.
         lineages: of the role.
         service: what serves those that name no service of their own.
@@ -106,7 +106,7 @@ def unloadable(due: t.Mapping[str, t.Any], *, seen: t.Sequence[t.Mapping[str, t.
         A sentence for people; empty where nothing stands in the way.
     """
     names = {action["target"]["name"] for action in due.get("actions", ()) if action["outcome"] == PLANNED}
-    wanted = {server_of(lineage, service=service): lineage["name"] for lineage in lineages if lineage["name"] in names}
+    wanted = {server_of(one, service=service) for one in lineages if "actions" not in due or one["name"] in names}
     said = [
         f"{one['item']}: {str(one.get('msg', '')).rstrip('.')}." for one in seen if one.get("error") and one["item"] in wanted
     ]

@@ -87,6 +87,12 @@ def test_nothing_is_renewed_whose_server_cannot_be_looked_at(outcome: str, blind
     assert ("nginx: It is not there." in said) is refused and bool(said) is refused
 
 
+def test_before_it_is_known_what_is_due_everything_may_be() -> None:
+    seen = [{"item": "nginx", "error": "blind", "msg": "It is not there."}]
+    assert unloadable({}, seen=seen, lineages=[{"name": "www"}], service=NGINX)
+    assert not unloadable({}, seen=[{"item": "nginx"}], lineages=[{"name": "www"}], service=NGINX)
+
+
 def test_without_a_service_nothing_is_reloaded() -> None:
     assert renewable([{"name": "www"}], service="", validate=[], inside=[])["servers"] == []
 
