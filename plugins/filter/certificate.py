@@ -21,5 +21,6 @@ class FilterModule:
             "certificate_renewable": "module_utils._certificate.decisions.lineages:renewable",
             "certificate_server_commands": "module_utils._certificate.decisions.lineages:server_commands",
             "certificate_targets": "module_utils._certificate.decisions.lineages:targets",
+            "certificate_unloadable": "module_utils._certificate.decisions.lineages:unloadable",
             "certificate_verify_checks": "module_utils._certificate.decisions.lineages:verify_checks",
         })

@@ -87,6 +87,7 @@ findings:
   description:
     - The check C(failed_logins), by the address with most failures, and C(login_after_failures), critical where such an address got in.
     - A source that could not be read, or not back to O(since), makes both unknown, unless the journal says what a usual log does not.
+    - So do lines of sshd that were not understood, where they would change the answer if each of them were a failed login.
   returned: success
   type: list
   elements: dict
@@ -168,6 +169,33 @@ read:
   returned: success
   type: list
   elements: str
+lines_seen:
+  description: Lines of sshd since RV(since), of the source that has most of them.
+  returned: success
+  type: int
+lines_understood:
+  description:
+    - How many of them are a login, a scan, or known to be neither.
+    - Where it is less than RV(lines_seen), the counts are a lower bound.
+  returned: success
+  type: int
+not_understood:
+  description: Up to three of the other lines, as samples.
+  returned: success
+  type: list
+  elements: str
+scans:
+  description: Addresses that connected without a login, such as scanners of key exchange, with how often. They are no failed logins.
+  returned: success
+  type: list
+  elements: dict
+reading:
+  description:
+    - What was decided from, of the target and of the call, so that the decision can be made again from a record. In C(invocation) where the
+      module fails, since Ansible prints the rest.
+    - At most 64 KiB. What is left out is named in C(left_out), and C(complete) is false then.
+  returned: where it looked
+  type: dict
 """
 
 import time
@@ -177,7 +205,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.judging import Judged, answer, question_from, question_spec
-from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import CHECKS, count, judge_logins
+from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import CHECKS, count, judge_logins, told_lines
 from ansible_collections.oncall.incident.plugins.module_utils._logins.sources import read_events
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
@@ -209,12 +237,11 @@ def main() -> None:
             events, skipped, read = read_events(
                 journal=params["journal"], logs=params["logs"], since=since, max_bytes=max(params["max_kib"], 1) * 1024, seconds=seconds,
             )
-            judged = judge_logins(
+            return judge_logins(
                 count(events, since=since), warning=params["warning_count"], critical=params["critical_count"],
                 max_addresses=max(params["max_addresses"], 1), since=since, skipped=skipped, suspicious=params["suspicious_count"],
-                asked=question.asked,
+                asked=question.asked, lines=told_lines(events, since=since), read=read,
             )
-            return Judged(judged.verdict, {"read": read, **judged.more})
 
         return answer(question, one_look)
 

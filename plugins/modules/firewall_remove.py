@@ -108,6 +108,13 @@ error:
   description: What kind of failure it is.
   returned: failure
   type: str
+reading:
+  description:
+    - What was decided from, of the target and of the call, so that the decision can be made again from a record. In C(invocation) where the
+      module fails, since Ansible prints the rest.
+    - At most 64 KiB. What is left out is named in C(left_out), and C(complete) is false then.
+  returned: where it looked
+  type: dict
 """
 
 import typing as t
@@ -117,8 +124,9 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.acting impor
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, parse_network
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.rule_removal import VERB
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.filters import AUTO, read_filters
-from ansible_collections.oncall.incident.plugins.module_utils._firewall.rule_removal import VERB, Wish, remove_rules
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.rule_removal import Wish, remove_rules
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 

@@ -123,6 +123,13 @@ history:
   returned: with O(wait_for)
   type: list
   elements: dict
+reading:
+  description:
+    - What was decided from, of the target and of the call, so that the decision can be made again from a record. In C(invocation) where the
+      module fails, since Ansible prints the rest.
+    - At most 64 KiB. What is left out is named in C(left_out), and C(complete) is false then.
+  returned: where it looked
+  type: dict
 """
 
 import typing as t
@@ -130,7 +137,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._core.judging import Judged, answer, judge_look, question_from, question_spec
+from ansible_collections.oncall.incident.plugins.module_utils._core.judging import answer, question_from, question_spec
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._probe.ports import look
 
@@ -160,8 +167,10 @@ def main() -> None:
         if timeout <= 0:
             raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 3s.", argument="timeout")
         question = question_from(params, checks=CHECKS, default=CHECKS, what="The port")
-        wanted = {"host": params["host"].strip(), "ports": sorted(set(params["ports"])), "protocol": params["protocol"], "timeout": timeout}
-        return answer(question, lambda: Judged(judge_look(*look(**wanted), asked=question.asked)))
+        return answer(question, lambda: look(
+            host=params["host"].strip(), ports=sorted(set(params["ports"])), protocol=params["protocol"], timeout=timeout,
+            asked=question.asked,
+        ))
 
     leave(module, work)
 

@@ -10,10 +10,14 @@ reason; nothing else leaves one out.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar
+
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.lift import lift
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor
 
 from tests.support.run_module import run_module
 
@@ -23,6 +27,15 @@ Result = dict[str, Any]
 #: The steps that a driver may lack, for a reason.
 MITIGATING_STEPS = ("over_the_limit", "gone_meanwhile", "locked", "past_the_deadline")
 HEALTH_STEPS = ("sick", "denied", "frozen", "waits")
+#: Why a module does not record what it decides from, where nothing but work stands in the way.
+NOT_YET = "its look and its decision are not told apart yet"
+
+
+def recorded(result: Result) -> dict[str, Any]:
+    """A result as the event of a record has it: lifted, redacted, and through JSON."""
+    _events, rest = lift(result)
+    clean, _removed = Redactor(key=b"k" * 32).clean({"result": rest})
+    return dict(json.loads(json.dumps({"seq": 1, "type": "result", **clean})))
 
 
 class Driver(ABC):
@@ -31,11 +44,13 @@ class Driver(ABC):
     Attributes:
         module: its name.
         absent: steps that do not apply, with the reason.
+        unread: why it does not record what it decides from; empty where it does.
         needs: what the machine must have; see need().
     """
 
     module: ClassVar[str]
     absent: ClassVar[Mapping[str, str]] = {}
+    unread: ClassVar[str] = ""
 
     @classmethod
     @contextmanager

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import SKIPPED_KINDS, STATUSES, VERDICT_CONTRACT
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import of_event
 
 from tests.conformance.conftest import Staged
 from tests.conformance.drivers import HEALTH
-from tests.conformance.kit import Health
+from tests.conformance.kit import Health, recorded
 
 WAITS = {"hold": "0s", "timeout": "20s", "interval": "200ms"}
 
@@ -58,6 +59,20 @@ def test_sick(driver: Health) -> None:
             assert driver.run(fail_on="critical")["failed"] or said["status"] == "warning"
             assert driver.run(fail_on="warning")["failed"]
             assert set(judged(driver.run(baseline=said["checks"]))["new"]) == set()
+
+
+def test_decides_again_from_the_record(driver: Health) -> None:
+    """From what the record has of it, and nothing else: once healthy, once sick."""
+    if driver.unread:
+        pytest.skip(f"{driver.module} does not record its reading: {driver.unread}")
+    with driver.scene():
+        said = driver.run()
+        assert of_event(recorded(said)).checks == said["checks"]
+        if "sick" in driver.absent:
+            return
+        with driver.sicken():
+            for said in (driver.run(), driver.run(fail_on="warning")):
+                assert of_event(recorded(said)).checks == said["checks"] and "reading" not in (said if said.get("failed") else {})
 
 
 def test_denied(driver: Health) -> None:

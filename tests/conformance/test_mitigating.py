@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core import why
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import ACTIONS_CONTRACT, CHANGED_OUTCOMES, OUTCOMES
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import of_event
 
 from tests.conformance.conftest import Staged
 from tests.conformance.drivers import MITIGATING
-from tests.conformance.kit import Mitigating
+from tests.conformance.kit import Mitigating, recorded
 
 KEYS = {"id", "verb", "resource", "identity", "name", "target", "reason", "outcome", "detail", "touched"}
 
@@ -55,6 +56,20 @@ def answers(result: dict[str, Any], planned: list[dict[str, Any]]) -> dict[str, 
 def test_plan_and_plan_again(driver: Mitigating) -> None:
     with driver.scene():
         assert [action["id"] for action in plan(driver)] == [action["id"] for action in plan(driver)]
+
+
+def test_decides_again_from_the_record(driver: Mitigating) -> None:
+    """From what the record has of it, and nothing else."""
+    if driver.unread:
+        pytest.skip(f"{driver.module} does not record its reading: {driver.unread}")
+    with driver.scene():
+        planned = driver.run(check=True)
+        assert of_event(recorded(planned)).actions == {action["id"]: action["outcome"] for action in planned["actions"]}
+        ids = [action["id"] for action in planned["actions"] if action["outcome"] == "planned"]
+        done = driver.run(approved=ids[:1])
+        outcomes = of_event(recorded(done)).actions or {}
+        assert outcomes[ids[0]] == "planned" and all(outcomes[other] == "refused" for other in ids[1:] if other in outcomes)
+        assert set(outcomes) == {action["id"] for action in done["actions"]}
 
 
 def test_act_and_act_again(driver: Mitigating) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import DECISIONS
 
 from tests.conformance.drivers import DRIVERS, HEALTH, MITIGATING
 from tests.conformance.kit import HEALTH_STEPS, MITIGATING_STEPS, Mitigating
@@ -42,3 +43,8 @@ def test_what_is_left_out_is_a_step_and_has_a_reason() -> None:
         if step not in (MITIGATING_STEPS if issubclass(one, Mitigating) else HEALTH_STEPS) or len(reason.split()) < 4
     ]
     assert wrong == []
+
+
+def test_who_records_its_reading_can_decide_again() -> None:
+    assert sorted(one.module for one in DRIVERS if not one.unread) == sorted(DECISIONS)
+    assert len([one for one in DRIVERS if one.unread]) <= 10, "it only gets fewer"

@@ -108,27 +108,18 @@ class _Attackers(Subject[Network]):
         self._protected = protected_now(backend, order, run=self._run)
         self._protected.require_operator()
         self._filters = read_filters(order.verify, run=self._run, jails=self._jails) if order.verify else None
-        candidates = [self._judged(network) for network in dict.fromkeys(order.targets)]
-        return Sight(
-            candidates=[one for one in candidates if one is not None], protected=tuple(self._spared.values()),
-            limits=(order.budget.limit(len(candidates)),),
+        seen = banning.sight(
+            order.targets, jail=order.jail, resource=self.resource, seconds=self._seconds, bans=self._before,
+            let_through=[span for span in dict.fromkeys(map(Span.of, order.targets)) if self._is_let_through(span)],
+            protected=self._protected, allow_private=order.allow_private, budget=order.budget, leave_rest=order.leave_rest,
         )
+        ids = {canonical(network): self._id(network) for network in order.targets}
+        self._spared = {ids[one.name]: one for one in seen.protected}
+        found = [dataclasses.replace(one, action=self._with_end(one.action, one.target)) for one in seen.candidates]
+        return dataclasses.replace(seen, candidates=found)
 
-    def _judged(self, network: Network) -> t.Optional[Candidate[Network]]:
-        """An address with what would be done to it, None where it is spared."""
-        order = self._order
-        action = self._with_end(banning.action_for(network, jail=order.jail, resource=self.resource, seconds=self._seconds), network)
-        protects = banning.reasons(network, self._protected, allow_private=order.allow_private)
-        if protects:
-            self._spared[action.id] = banning.spared_for(network, protects)
-            return None
-        span = Span.of(network)
-        if all(ban.span != span or order.jail not in ("", ban.jail) for ban in self._before):
-            return Candidate(network, action)
-        if not self._is_let_through(span):
-            return Candidate(network, action.with_outcome(actions.NOT_NEEDED, why=why.ALREADY_SO, state=banning.ALREADY_BANNED))
-        reason = f"{order.jail} bans {canonical(network)}, and no packet filter on this host drops it."
-        return Candidate(network, dataclasses.replace(action, reason=reason, detail={**action.detail, "state": banning.NOT_FILTERED}))
+    def _id(self, network: Network) -> str:
+        return banning.action_for(network, jail=self._order.jail, resource=self.resource, seconds=self._seconds).id
 
     def _with_end(self, action: Action, network: Network, made: t.Optional[Ban] = None) -> Action:
         """The action with how the ban ends; one for ever is meant to stay.
@@ -147,6 +138,8 @@ class _Attackers(Subject[Network]):
 
     def _is_let_through(self, span: Span) -> bool:
         """Whether the packet filter surely has nothing against an address that the jail bans, though the jail's action writes there."""
+        if all(ban.span != span for ban in self._before):
+            return False
         if self._filters is None or self._filters.blind_for(span) or not isinstance(self._backend, Fail2ban):
             return False
         if any(block.matched in (EXACT, UNSEEN) for block in self._filters.blocks(span)):

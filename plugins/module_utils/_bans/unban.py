@@ -31,7 +31,7 @@ from .daemons import Backend, Fail2ban, alone
 from .database import Stored, Unreadable
 from .decisions import unbanning
 from .decisions.replies import Ban
-from .decisions.unbanning import Absent, Chosen, Covered, Selection, Wish
+from .decisions.unbanning import Absent, Chosen, Selection, Wish
 
 POLL = 0.25
 #: Measuring has a time of its own, since what was begun must be measured also when it took too long: seconds.
@@ -61,7 +61,7 @@ class Order:
     client_command: tuple[str, ...] = ()
 
 
-_Target = t.Union[Chosen, Absent, Covered]
+_Target = unbanning.Target
 
 
 def unban(
@@ -118,7 +118,8 @@ class Bans(Subject[_Target]):
         # Asked now: after acting the daemon may not answer any more, and what was done must be told all the same.
         known = {*self.all_jails, *self.jails, *(ban.jail for ban in self.before)}
         self.recidive = {name: self.backend.is_recidive(name) for name in known}
-        self.selection = unbanning.select(self.wish, [ban for ban in self.before if ban.jail in self.jails])
+        wanted = [ban for ban in self.before if ban.jail in self.jails]
+        self.selection = unbanning.select(self.wish, wanted)
         if self.order.verify:
             self.filters = self._read_filters()
         bans = [one.ban for one in self.selection.chosen] + [one.ban for one in self.selection.covered]
@@ -131,12 +132,31 @@ class Bans(Subject[_Target]):
                 raise holding.HoldRefused("hold: CrowdSec has no ignore list that ends by itself.", hint="Use cscli allowlists (1.6.8).")
             holding.check(self.order.hold, run=self.run, client_command=self.order.client_command)
             limits.append(Limit("hold", holding.MAX_ENTRIES, f"a hold is for {holding.MAX_ENTRIES} entries"))
-        found: list[Candidate[_Target]] = [
-            Candidate(one, self._with_evidence(one), uses={"max_entries": int(one.member)}) for one in self.selection.chosen
-        ]
-        found += [self._absent(one) for one in self.selection.absent]
-        found += [Candidate(one, unbanning.report_for(one, resource=self.resource)) for one in self.selection.covered]
-        return Sight(candidates=found, limits=tuple(limits))
+        by_span = _jails_by_span(self.before)
+        blocks = {one.span: self._blocks(one.span, "", by_span) for one in self.selection.absent}
+        seen = unbanning.sight(
+            self.wish, wanted, self.selection, resource=self.resource, shut=[span for span, (left, _also) in blocks.items() if left],
+            repair=self.order.repair, check_mode=self.check_mode, limits=tuple(limits),
+        )
+        return dataclasses.replace(seen, candidates=[self._described(one, blocks) for one in seen.candidates])
+
+    def _described(
+        self, one: Candidate[_Target], blocks: t.Mapping[Span, tuple[list[Block], list[Block]]],
+    ) -> Candidate[_Target]:
+        """The candidate with what people want to know of it."""
+        if isinstance(one.target, Chosen):
+            return dataclasses.replace(one, action=self._with_evidence(one.target))
+        if not isinstance(one.target, Absent):
+            return one
+        # It may be in the packet filter all the same, since an unban failed before.
+        action, (left, also) = one.action, blocks[one.target.span]
+        if not left:
+            action = dataclasses.replace(action, detail={**action.detail, "also_blocked_by": [block.as_dict() for block in also]})
+        elif self.order.repair:
+            action = dataclasses.replace(action, detail={**action.detail, "blocks": [block.as_dict() for block in left]})
+        else:
+            action = _forgotten(action, left, also)
+        return dataclasses.replace(one, action=action)
 
     def told_over(self, limit: Limit, chosen: t.Sequence[Candidate[_Target]]) -> dict[str, t.Any]:
         return {"max_entries": self.wish.max_entries} if limit.name == "max_entries" else {}
@@ -295,23 +315,6 @@ class Bans(Subject[_Target]):
             return not any(self._blocks(one.ban.span, one.ban.jail, by_span)[0] for one in chosen)
 
         until(followed, self._read_filters, seconds=self.backend.clock.within(self.backend.settles_within), interval=POLL)
-
-    def _absent(self, one: Absent) -> Candidate[_Target]:
-        """A target that nothing bans. It may be in the packet filter all the same, since an unban failed before."""
-        report = unbanning.report_for(one, resource=self.resource)
-        left, also = self._blocks(one.span, "", _jails_by_span(self.before))
-        uses = {"max_entries": 0, "hold": 0}
-        if not left:
-            return Candidate(one, report.with_outcome(
-                actions.NOT_NEEDED, why=why.ALREADY_SO, state=unbanning.NOT_BANNED, also_blocked_by=[block.as_dict() for block in also],
-            ))
-        if self.order.repair:
-            detail = {**report.detail, "state": unbanning.STILL_FILTERED, "blocks": [block.as_dict() for block in left]}
-            return Candidate(one, dataclasses.replace(report, detail=detail), uses=uses)
-        shut = dataclasses.replace(report, touched=False)
-        return Candidate(one, _forgotten(shut, left, also).with_outcome(
-            actions.REFUSED if self.check_mode else actions.FAILED, why=why.OPTION_OFF,
-        ))
 
     def _repaired(self, one: Absent, action: Action) -> Action:
         """Take out what an unban of before left."""

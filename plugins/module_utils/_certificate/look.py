@@ -20,10 +20,10 @@ from . import endpoint as endpoints
 from . import files
 from .asking import Asking
 from .decisions.model import CONTENT, ENDPOINT, FILE, KUBECONFIG, Seen
-from .decisions.report import report
+from .decisions.report import Group, decide
 from .decisions.targets import Endpoint, Pair, Place, Targets, Terms
 from .decisions.time import ACME
-from .decisions.verdict import Skew, compare_pair, expect, judge
+from .decisions.verdict import Skew
 from .endpoint import Address, Means, Resolver
 from .pool import run_all
 
@@ -78,15 +78,8 @@ def look(request: Request, *, seconds: t.Optional[float] = None, asked: t.Option
     jobs, pairs = _jobs(request)
     seen = run_all(jobs, lambda job: job.work(), workers=request.workers, until=until, late=lambda job: [_late(job, request)])
     learnt = _ask(request, jobs, seen, until)
-    now = request.now()
-    judged = [[judge(one, job.terms, names=job.names, now=now, skew=request.skew) for one in found] for job, found in zip(jobs, learnt)]
-    for index, pair in pairs:
-        for one in judged[index]:
-            compare_pair(one, judged[index + 1][0], reload=pair.reload, now=now)
-    everything = [one for found in judged for one in found]
-    for one in everything:
-        expect(one)
-    return report(everything, now=now, asked=asked)
+    groups = [Group(job.terms, job.names, tuple(found)) for job, found in zip(jobs, learnt)]
+    return decide(groups, [(index, pair.reload) for index, pair in pairs], skew=request.skew, now=request.now(), asked=asked)
 
 
 def _jobs(request: Request) -> tuple[list[_Job], list[tuple[int, Pair]]]:

@@ -40,6 +40,7 @@ from .actions import (
 )
 from .errors import Blind, CannotReach, IncidentError, LimitExceeded, Locked
 from .limits import Limit
+from .recorded import READING, Basis
 from .temporary import undoing
 
 Target = t.TypeVar("Target")
@@ -95,11 +96,13 @@ class Sight(t.Generic[Target]):
         candidates: in the order in which they are acted on.
         protected: who is spared whatever is approved.
         limits: how much may be changed, from the state that was seen.
+        basis: what it was decided from, for the record.
     """
 
     candidates: t.Sequence[Candidate[Target]] = ()
     protected: tuple[Spared, ...] = ()
     limits: tuple[Limit, ...] = ()
+    basis: t.Optional[Basis] = None
 
 
 class Subject(t.Generic[Target]):
@@ -224,6 +227,7 @@ class Done(t.Generic[Target]):
         acted: the candidates that were, or in check mode would be, acted on, with their actions.
         protected: who was spared.
         problem: what must fail the task; None where nothing must.
+        reading: what was decided from; empty where the subject does not say.
     """
 
     actions: tuple[Action, ...]
@@ -231,6 +235,7 @@ class Done(t.Generic[Target]):
     protected: tuple[Spared, ...]
     problem: t.Optional[IncidentError]
     check_mode: bool
+    reading: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
     def as_result(self, *, limits: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """The result by contract.
@@ -238,7 +243,8 @@ class Done(t.Generic[Target]):
         Args:
             limits: as they enter the plan's hash.
         """
-        return result(self.actions, check_mode=self.check_mode, limits=limits, protected=self.protected)
+        said = result(self.actions, check_mode=self.check_mode, limits=limits, protected=self.protected)
+        return {**said, READING: dict(self.reading)} if self.reading else said
 
 
 def act(subject: Subject[Target], *, approved: t.Optional[t.Sequence[Approved]], check_mode: bool) -> Done[Target]:
@@ -283,8 +289,22 @@ def _conclude(
     return Done(
         actions=(*found, *(_absent(subject, one) for one in absent.values())), acted=() if work.over else acted,
         protected=(*sight.protected, *work.left), problem=work.over or failure(list(done.values())) or _blind(work),
-        check_mode=check_mode,
+        check_mode=check_mode, reading=_reading(sight, approved),
     )
+
+
+def _reading(sight: Sight[Target], approved: t.Optional[t.Sequence[Approved]]) -> dict[str, t.Any]:
+    return sight.basis.as_reading(approved=None if approved is None else [one.id for one in approved]) if sight.basis else {}
+
+
+def before_acting(
+    sight: Sight[t.Any], approved: t.Optional[t.Sequence[str]], *, subject: t.Optional[Subject[t.Any]] = None,
+) -> dict[str, str]:
+    """The outcome of each candidate before anything is done, by action id: the engine's part of a decision, for who makes it again."""
+    subject = subject or Subject()
+    work = _decide(subject, sight, None if approved is None else [Approved(id=one) for one in approved])
+    refused = {one.action.id: REFUSED if work.over else one.action.outcome for one in work.chosen.values()}
+    return {**{action.id: action.outcome for action in work.settled.values()}, **refused}
 
 
 def _absent(subject: Subject[t.Any], one: Approved) -> Action:

@@ -28,6 +28,7 @@ from .findings import (
     must_fail,
     worst,
 )
+from .recorded import READING, Basis
 from .recovery import compare, say_not_recovered
 from .suggest import suggest
 from .waiting import Wait, wait_from, watch
@@ -143,10 +144,11 @@ class Looked(t.Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Judged:
-    """A look of which a module keeps nothing but its verdict, and further keys of its result."""
+    """A look of which a module keeps nothing but its verdict, further keys of its result, and what it was judged from."""
 
     verdict: Verdict
     more: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    basis: t.Optional[Basis] = None
 
     def as_result(self) -> dict[str, t.Any]:
         """See Looked."""
@@ -240,7 +242,7 @@ def answer(
     """
     if question.wait is None:
         seen = look()
-        result = {**seen.as_result(), **seen.verdict.as_dict()}
+        result = {**seen.as_result(), **seen.verdict.as_dict(), **_reading(seen)}
         return {**result, **_compared(question, seen.verdict)}, _unhealthy(question, seen.verdict)
     # Where each look is at everything, the last one is one of them.
     watched = watch(
@@ -255,8 +257,16 @@ def answer(
     problem = NotRecovered(f"{question.what}: {said}", hint=advice) if said and question.fail_on != "never" else None
     # Who is in the way now, for the roles, which tell this sentence.
     told = f"{said} {advice}" if said and advice else said
-    result = {**seen.as_result(), **seen.verdict.as_dict(), **watched.as_dict(), **compared, "not_recovered": told}
+    result = {
+        **seen.as_result(), **seen.verdict.as_dict(), **watched.as_dict(), **compared, "not_recovered": told, **_reading(seen),
+    }
     return result, problem
+
+
+def _reading(seen: Looked) -> dict[str, t.Any]:
+    """What the last look was judged from, where the subject says it."""
+    basis: t.Optional[Basis] = getattr(seen, "basis", None)
+    return {} if basis is None else {READING: basis.as_reading()}
 
 
 @dataclasses.dataclass(frozen=True)

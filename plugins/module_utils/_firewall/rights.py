@@ -9,7 +9,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 from .._core.rights import CAPABILITY, CHANGE, LOOK, Chapter, Needs, Right
-from .rule_removal import VERB
+from .decisions.rule_removal import VERB
 
 _NET_ADMIN = "CAP_NET_ADMIN"
 

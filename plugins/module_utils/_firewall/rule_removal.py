@@ -14,17 +14,16 @@ import typing as t
 
 from .._core import actions, why
 from .._core.acting import Candidate, Sight, Subject, act, answered, untouched
-from .._core.actions import Action, Approved, Spared
+from .._core.actions import Action, Approved
 from .._core.addresses import Span, read_network
 from .._core.errors import IncidentError
 from .._core.limits import Budget
 from .._module.lock import acting_alone
 from .._module.programs import Run
 from .decisions.packet_filter import EXACT, Block
-from .decisions.rule_removal import Remedy, remedy
+from .decisions.rule_removal import VERB, Found, Key, key_of, sight
 from .filters import Filters
 
-VERB = "remove_rule"
 #: What tells packet filters apart: each network namespace has its own (namespaces(7)). Two on one host must not wait for each other,
 #: and containers that share one must, though they share no directory for locks. flock(2) on this file does both.
 _SHARED = "/proc/self/ns/net"
@@ -44,19 +43,6 @@ class Wish:
     ports: t.Sequence[int]
     protocol: str
     budget: Budget
-
-
-#: A block without its place in the chain, which moves when another rule goes.
-_Key = tuple[str, str, str, str, str, str, str]
-_IDENTITY = ("where", "family", "table", "chain", "handle", "rule", "source")
-
-
-@dataclasses.dataclass
-class _Found:
-    asked: str
-    block: Block
-    cure: Remedy
-    copies: int = 1
 
 
 def remove_rules(
@@ -83,7 +69,7 @@ def remove_rules(
     }, done.problem
 
 
-class _Rules(Subject[_Key]):
+class _Rules(Subject[Key]):
     """The rules, entries and routes of this network namespace that keep addresses out."""
 
     verbs = (VERB,)
@@ -93,24 +79,18 @@ class _Rules(Subject[_Key]):
     def __init__(self, wish: Wish, read: t.Callable[[], Filters], run: Run) -> None:
         self._wish, self._read, self._run = wish, read, run
         self.resource = _resource()
-        self.found: dict[_Key, _Found] = {}
+        self.found: dict[Key, Found] = {}
         self._filters = Filters([], [], [])
 
     def alone(self) -> t.ContextManager[None]:
         return acting_alone(self.resource, by=_SHARED)
 
-    def look(self) -> Sight[_Key]:
+    def look(self) -> Sight[Key]:
         self._filters = self._read()
         self.found = _blocks(self._wish, self._filters)
-        wanted = {key: one for key, one in self.found.items() if one.cure.argv}
-        count = sum(one.copies for one in wanted.values())
-        return Sight(
-            candidates=[Candidate(key, _action(key, one), uses={"max_rules": one.copies}) for key, one in wanted.items()],
-            protected=tuple(_spared(one) for one in self.found.values() if not one.cure.argv),
-            limits=(self._wish.budget.limit(count, name="max_rules"),),
-        )
+        return sight(list(self.found.values()), budget=self._wish.budget, resource=self.resource)
 
-    def carry_out_all(self, candidates: t.Sequence[Candidate[_Key]]) -> t.Iterator[Action]:
+    def carry_out_all(self, candidates: t.Sequence[Candidate[Key]]) -> t.Iterator[Action]:
         # Each command names the rule by its whole text or its handle, so it tests again what it removes.
         refused = {one.target: problem for one in candidates if (problem := self._run(self.found[one.target].cure.argv).problem)}
         left = _blocks(self._wish, self._read())
@@ -170,26 +150,14 @@ def _handles(filters: Filters, identity: t.Mapping[str, t.Any]) -> set[str]:
     }
 
 
-def _spared(one: _Found) -> Spared:
-    return Spared(
-        target={"address": one.asked, "where": one.block.where_text, "rule": one.block.rule},
-        reasons=(one.cure.why_not, one.cure.advice), would_match=True, name=_named(one),
-    )
-
-
-def _blocks(wish: Wish, filters: Filters) -> dict[_Key, _Found]:
-    found: dict[_Key, _Found] = {}
+def _blocks(wish: Wish, filters: Filters) -> dict[Key, Found]:
+    found: dict[Key, Found] = {}
     for asked, spans in wish.targets.items():
         for span in spans:
             for port in wish.ports or (None,):
                 for block in filters.blocks(span, protocol=wish.protocol if port is not None else None, port=port):
-                    found.setdefault(_key(block), _Found(asked, block, remedy(block), _copies(filters, block)))
+                    found.setdefault(key_of(block), Found(asked, block, _copies(filters, block)))
     return found
-
-
-def _key(block: Block) -> _Key:
-    handle = "" if block.handle is None else str(block.handle)
-    return block.where, block.family, block.table, block.chain or block.set, handle, block.rule, block.source
 
 
 def _copies(filters: Filters, block: Block) -> int:
@@ -203,18 +171,5 @@ def _copies(filters: Filters, block: Block) -> int:
     return max(sum(rule.text == block.rule and rule.handle == block.handle for chain in chains for rule in chain.rules), 1)
 
 
-def _named(one: _Found) -> str:
-    return f"{one.asked} in {one.block.where_text}"
-
-
 def _resource() -> str:
     return f"packet_filter:{platform.node()}"
-
-
-def _action(key: _Key, one: _Found) -> Action:
-    return Action(
-        verb=VERB, resource=_resource(), identity={name: value for name, value in zip(_IDENTITY, key) if value},
-        name=_named(one), target={"address": one.asked, "where": one.block.where_text, "rule": one.block.rule},
-        reason=f"It drops {one.asked} and nobody else.",
-        detail={"command": one.cure.advice, "hook": one.block.hook, "copies": one.copies},
-    )

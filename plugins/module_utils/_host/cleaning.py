@@ -21,7 +21,7 @@ from .._core.errors import IncidentError
 from .._core.limits import Limit, require_spent
 from .._module.lock import acting_alone
 from . import files
-from .decisions.cleaning import VERBS, File, Found, Rule, choose
+from .decisions.cleaning import VERBS, File, Found, Rule, sight
 
 #: Spared files that a result names; the rest is counted in `spared_more`.
 MOST_SPARED = 100
@@ -91,22 +91,21 @@ class _Files(Subject[Found]):
 
     def look(self) -> Sight[Found]:
         opened, now = files.open_files(), time.time()
-        found: list[tuple[File, Rule]] = []
+        found: list[tuple[int, File]] = []
         devices: dict[str, int] = {}
-        for rule in self._rules:
+        for place, rule in enumerate(self._rules):
             if not os.path.lexists(rule.directory):
                 self.avoided.append(f"{rule.directory}: is not there")
                 continue
             there, devices[rule.directory], not_entered = files.find(rule, opened=opened, now=now)
             self.avoided += not_entered
-            found += [(file, rule) for file in there]
-        taken, spared = choose(found, protected=self._protect, devices=devices)
-        self._spared = {one.name: one.reasons[0] for one in spared}
-        self.spared_more = max(len(spared) - MOST_SPARED, 0)
-        return Sight(
-            candidates=[Candidate(one, one.action(resource=self.resource), uses={"max_bytes": one.file.allocated}) for one in taken],
-            protected=tuple(spared[:MOST_SPARED]), limits=self._limits.now(),
+            found += [(place, file) for file in there]
+        seen = sight(
+            self._rules, found, protected=self._protect, devices=devices, limits=self._limits.now(), resource=self.resource,
         )
+        self._spared = {one.name: one.reasons[0] for one in seen.protected}
+        self.spared_more = max(len(seen.protected) - MOST_SPARED, 0)
+        return dataclasses.replace(seen, protected=seen.protected[:MOST_SPARED])
 
     def carry_out(self, candidate: Candidate[Found]) -> Action:
         cleaned = files.clean(candidate.target)

@@ -15,9 +15,9 @@ import typing as t
 
 from .._core.errors import BadInput
 from .._core.findings import Skipped, judge
-from .._core.judging import Verdict, judge_look
+from .._core.judging import Judged, Verdict, judge_look
 from . import survey as parts
-from .decisions.disk import GOOD, Mount, missing_writes, nearest, told
+from .decisions.disk import GOOD, Mount, Space, judge_path, missing_writes, nearest, told
 from .processes import SEE_PROCESSES
 
 
@@ -85,19 +85,7 @@ def survey(wanted: Survey) -> Seen:
     return Seen(judge_look(findings, skipped, asked=wanted.asked, good=GOOD), deleted, biggest)
 
 
-@dataclasses.dataclass(frozen=True)
-class OnePath:
-    """One look at the file system of a path."""
-
-    verdict: Verdict
-    path: str
-
-    def as_result(self) -> dict[str, t.Any]:
-        """What the result has beside the verdict."""
-        return {"changed": False, "path": self.path}
-
-
-def one_path(path: str, *, asked: t.Optional[t.Sequence[str]], warning: float, critical: float) -> OnePath:
+def one_path(path: str, *, asked: t.Optional[t.Sequence[str]], warning: float, critical: float) -> Judged:
     """Look at the file system of a path, or of the nearest directory above it that can be reached.
 
     Args:
@@ -107,9 +95,12 @@ def one_path(path: str, *, asked: t.Optional[t.Sequence[str]], warning: float, c
     Raises:
         Blind: not even the root can be reached.
     """
-    found, _usage = nearest(path, os.statvfs)
-    findings, skipped = parts.look([found], warning=warning, critical=critical, sample=0.0, full_within=0.0)
-    return OnePath(judge_look(findings, skipped, asked=asked, good=GOOD), found)
+    found, usage = nearest(path, os.statvfs)
+    read_only = bool(t.cast(os.statvfs_result, usage).f_flag & os.ST_RDONLY)
+    return judge_path(
+        found, Space.of(usage), read_only=read_only, kernel=parts.kernel_words(found) if read_only else [], warning=warning,
+        critical=critical, asked=asked,
+    )
 
 
 def _mounts() -> list[Mount]:

@@ -14,6 +14,7 @@ import typing as t
 from ansible.module_utils.basic import missing_required_lib
 
 from .._core.errors import BadInput, IncidentError
+from .._core.recorded import READING
 
 _HIDDEN = "********"
 
@@ -95,8 +96,14 @@ def exit_with(module: t.Any, **result: t.Any) -> None:
 
 
 def fail_with(module: t.Any, **result: t.Any) -> None:
-    """fail_json() whose ids and contract words survive a weak password; see hide_secrets()."""
-    module.fail_json(**_outgoing(module, result))
+    """fail_json() whose ids and contract words survive a weak password; see hide_secrets().
+
+    Ansible prints a failed result on the screen, all of it but its invocation: that is where the reading goes.
+    """
+    said = _outgoing(module, result)
+    if READING in said:
+        said["invocation"][READING] = said.pop(READING)
+    module.fail_json(**said)
 
 
 def hide_secrets(value: t.Any, secrets: t.Collection[str]) -> t.Any:

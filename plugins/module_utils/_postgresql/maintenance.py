@@ -17,6 +17,7 @@ from .._core.acting import Candidate, Sight, act, answered, untouched
 from .._core.actions import Action, Approved
 from .._core.errors import BadInput, IncidentError
 from .._core.limits import Budget
+from .._core.recorded import Basis
 from .._core.waiting import until
 from .connection import Session, StatementFailed
 from .subject import Connect, OnServer
@@ -82,6 +83,14 @@ def maintain(
     return done.as_result(limits={"max_objects": budget.max_count}), done.problem
 
 
+def sight(objects: t.Sequence[Object], *, budget: Budget, resource: str) -> Sight[Object]:
+    """What could be maintained, of the objects that there are."""
+    return Sight(
+        candidates=[Candidate(one, one.action(resource)) for one in objects], limits=(budget.limit(len(objects), name="max_objects"),),
+        basis=Basis("pg_maintain", {"objects": objects, "budget": budget, "resource": resource}),
+    )
+
+
 class _Objects(OnServer[Object]):
     """The named objects of one database."""
 
@@ -98,10 +107,7 @@ class _Objects(OnServer[Object]):
     def look(self) -> Sight[Object]:
         objects = [found for one in self._wanted if (found := self._resolve(one)) is not None]
         self._found = {(one.operation, one.name): one for one in objects}
-        return Sight(
-            candidates=[Candidate(one, one.action(self.resource)) for one in self._found.values()],
-            limits=(self._budget.limit(len(self._found), name="max_objects"),),
-        )
+        return sight(list(self._found.values()), budget=self._budget, resource=self.resource)
 
     def _resolve(self, wanted: Named) -> t.Optional[Object]:
         """The object of this name, None where it was planned and is gone since."""

@@ -18,12 +18,13 @@ from .._core.deadline import Deadline
 from .._core.errors import IncidentError
 from .._core.limits import Budget, Limit
 from .._core.plan import plan_hash
+from .._core.recorded import Basis
 from .activity import read_prepared, require_sight
 from .connection import APPLICATION_PREFIX, Session
 from .decisions.backends import Backend, PreparedTransaction
 from .decisions.protection import COMMIT_WAITS, PROVIDER_MARKS, PROVIDER_NOTES, SYNCHRONOUS_COMMIT, UNTOLD, Policy, provider_of
 from .decisions.rules import DEFAULT_AGES, TRANSACTION, Rule
-from .decisions.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, cancel_refused
+from .decisions.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, cancel_refused, select
 from .prepared import ROLLBACK_PREPARED, identity_of, plan_rollbacks, roll_back, waiting_for_standby
 from .signals import Look, act, await_unblocked, out_of_time
 from .subject import Connect, OnServer
@@ -64,7 +65,7 @@ class Request:
     @property
     def verb(self) -> str:
         """The strongest thing that may be done to a session."""
-        return CANCEL if self.strategy == CANCEL else TERMINATE
+        return verb_of(self.strategy)
 
 
 #: A session that a rule chose, or a prepared transaction.
@@ -93,12 +94,18 @@ def terminate_long_queries(
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """One look: at the server, its sessions, and its prepared transactions."""
+    """One look: at the server, its sessions, and its prepared transactions.
+
+    Attributes:
+        policy, usable_connections: what the selection was made by, beside the rules.
+    """
 
     facts: t.Mapping[str, t.Any]
     backends: tuple[Backend, ...]
     selection: Selection
     prepared: tuple[PreparedTransaction, ...]
+    policy: Policy = dataclasses.field(default_factory=Policy)
+    usable_connections: int = 0
 
 
 class Sessions(OnServer[Target]):
@@ -127,10 +134,11 @@ class Sessions(OnServer[Target]):
     def look(self) -> Sight[Target]:
         self._deadline = Deadline(self._request.max_seconds)
         self.seen = self.read()
-        selection = self.seen.selection
-        return Sight(
-            candidates=_candidates(self.seen, self._request, resource=self.resource), protected=selection.protected,
-            limits=(self._request.budget.limit(selection.population),),
+        seen, request = self.seen, self._request
+        return sight(
+            seen.backends, seen.prepared, rules=request.rules, policy=seen.policy, usable_connections=seen.usable_connections,
+            budget=request.budget, strategy=request.strategy, rollback_prepared=request.rollback_prepared,
+            prepared_min_age=request.prepared_min_age, resource=self.resource, selection=seen.selection,
         )
 
     def read(self) -> Seen:
@@ -142,18 +150,17 @@ class Sessions(OnServer[Target]):
         require_sight(self.session)
         self._look, facts = _prepare(self.session, self._request)
         backends = self._look.read()
-        return Seen(facts, tuple(backends), self._look.select(backends), tuple(read_prepared(self.session)))
+        return Seen(
+            facts, tuple(backends), self._look.select(backends), tuple(read_prepared(self.session)), self._look.policy,
+            self._look.usable_connections,
+        )
 
     def permitted(self, candidate: acting.Candidate[Target], approved: t.AbstractSet[str]) -> acting.Candidate[Target] | None:
-        if not isinstance(candidate.target, Candidate):
-            return super().permitted(candidate, approved)
-        verb = self._request.verb
-        narrowed = candidate.target.restricted(approved, verb=verb, resource=self.resource)
-        if narrowed is None:
-            return None
-        first, *more = narrowed.ids(verb=verb, resource=self.resource)
-        self._covered.update(dict.fromkeys(more, first))
-        return candidate if narrowed.clocks == candidate.target.clocks else _of_session(narrowed, verb=verb, resource=self.resource)
+        left = narrowed(candidate, approved)
+        if left is not None and isinstance(left.target, Candidate):
+            first, *more = left.target.ids(verb=self._request.verb, resource=self.resource)
+            self._covered.update(dict.fromkeys(more, first))
+        return left
 
     def carry_out_all(self, candidates: t.Sequence[acting.Candidate[Target]]) -> t.Iterator[Action]:
         """Signals for all first, since sessions that are held up by each other end together; then the prepared transactions."""
@@ -205,20 +212,55 @@ def _waiters(target: Target) -> frozenset[int]:
     return target.waiters if isinstance(target, Candidate) else frozenset(target.blocks)
 
 
-def _candidates(seen: Seen, request: Request, *, resource: str) -> list[acting.Candidate[Target]]:
-    """The chosen sessions, then the prepared transactions, each with what would be done to it."""
+def sight(
+    backends: t.Sequence[Backend], prepared: t.Sequence[PreparedTransaction], *, rules: tuple[Rule, ...], policy: Policy,
+    usable_connections: int, budget: Budget, strategy: str, rollback_prepared: bool, prepared_min_age: float, resource: str,
+    selection: t.Optional[Selection] = None,
+) -> Sight[Target]:
+    """The chosen sessions, then the prepared transactions, each with what would be done to it.
+
+    Args:
+        backends, prepared: what there is.
+        strategy, rollback_prepared, prepared_min_age: see Request.
+        usable_connections: see select().
+        resource: the server.
+        selection: of these backends, where it is made already.
+    """
+    basis = Basis("pg_terminate_long_queries", {
+        "backends": backends, "prepared": prepared, "rules": rules, "policy": policy, "usable_connections": usable_connections,
+        "budget": budget, "strategy": strategy, "rollback_prepared": rollback_prepared, "prepared_min_age": prepared_min_age,
+        "resource": resource,
+    })
+    if selection is None:
+        selection = select(backends, rules=rules, policy=policy, usable_connections=usable_connections)
     found: list[acting.Candidate[Target]] = []
-    for candidate in seen.selection.candidates:
-        refusal = cancel_refused(candidate) if request.strategy == CANCEL else None
-        one = _of_session(candidate, verb=request.verb, resource=resource)
+    for candidate in selection.candidates:
+        refusal = cancel_refused(candidate) if strategy == CANCEL else None
+        one = _of_session(candidate, verb=verb_of(strategy), resource=resource)
         found.append(one if refusal is None else acting.Candidate(
             candidate, one.action.with_outcome(actions.REFUSED, why=why.CANNOT_HELP, error=refusal)))
-    if request.rollback_prepared:
-        for transaction, action in plan_rollbacks(seen.prepared, resource=resource, min_age=request.prepared_min_age):
-            if waiting_for_standby(transaction, seen.backends):
+    if rollback_prepared:
+        for transaction, action in plan_rollbacks(prepared, resource=resource, min_age=prepared_min_age):
+            if waiting_for_standby(transaction, backends):
                 action = action.with_outcome(actions.REFUSED, why=why.PROTECTED, protected=[SYNCHRONOUS_COMMIT], hint=COMMIT_WAITS)
             found.append(acting.Candidate(transaction, action))
-    return found
+    return Sight(candidates=found, protected=selection.protected, limits=(budget.limit(selection.population),), basis=basis)
+
+
+def verb_of(strategy: str) -> str:
+    """The strongest thing that a strategy may do to a session."""
+    return CANCEL if strategy == CANCEL else TERMINATE
+
+
+def narrowed(candidate: acting.Candidate[Target], approved: t.Collection[str]) -> acting.Candidate[Target] | None:
+    """The candidate with its approved clocks only; None where none of it is approved."""
+    target, action = candidate.target, candidate.action
+    if not isinstance(target, Candidate):
+        return candidate if action.id in approved else None
+    left = target.restricted(approved, verb=action.verb, resource=action.resource)
+    if left is None:
+        return None
+    return candidate if left.clocks == target.clocks else _of_session(left, verb=action.verb, resource=action.resource)
 
 
 def _of_session(candidate: Candidate, *, verb: str, resource: str) -> acting.Candidate[Target]:

@@ -15,7 +15,7 @@ import socket
 import time
 import typing as t
 
-from .._core.findings import Finding, Skipped
+from .._core.judging import Judged
 from .decisions import ports as core
 
 #: Names resolve to more addresses than anybody wants to wait for.
@@ -24,8 +24,9 @@ PROC = "/proc/net"
 
 
 def look(
-    *, host: str, ports: t.Sequence[int], protocol: str, timeout: float, proc: str = PROC,
-) -> tuple[list[Finding], list[Skipped]]:
+    *, host: str, ports: t.Sequence[int], protocol: str, timeout: float, asked: t.Optional[t.Sequence[str]] = (core.CHECK,),
+    proc: str = PROC,
+) -> Judged:
     """Judge the ports of a host, all at once.
 
     Args:
@@ -33,27 +34,26 @@ def look(
         ports: the ports.
         protocol: tcp or udp.
         timeout: of one attempt to connect, seconds.
+        asked: the checks that must be answered.
         proc: where the kernel's tables are.
     """
-    if protocol == "udp" and host:
-        return [], [core.skip_udp(port, host) for port in ports]
     with concurrent.futures.ThreadPoolExecutor(max_workers=min(len(ports), 16)) as pool:
-        return list(pool.map(lambda port: _judge(host, port, protocol, timeout, proc), ports)), []
+        return core.decide(host, protocol, list(pool.map(lambda port: _seen(host, port, protocol, timeout, proc), ports)), asked=asked)
 
 
-def _judge(host: str, port: int, protocol: str, timeout: float, proc: str) -> Finding:
+def _seen(host: str, port: int, protocol: str, timeout: float, proc: str) -> core.Seen:
     if protocol == "udp":
-        return core.judge_udp(port, _listening(proc, "udp", port, core.UNCONNECTED))
+        return core.Seen(port, None if host else _listening(proc, "udp", port, core.UNCONNECTED))
     if host:
-        return core.judge_port(port, _connect(host, port, timeout), host=host)
+        return core.Seen(port, answers=tuple(_connect(host, port, timeout)))
     listening = _listening(proc, "tcp", port, core.LISTEN)
     answers: list[core.Answer] = []
-    for address in core.to_try(listening or []):
+    for address in core.to_try(listening or ()):
         answers += _connect(address, port, timeout)
-    return core.judge_port(port, answers, listening=listening)
+    return core.Seen(port, listening, tuple(answers))
 
 
-def _listening(proc: str, table: str, port: int, state: str) -> t.Optional[list[str]]:
+def _listening(proc: str, table: str, port: int, state: str) -> t.Optional[tuple[str, ...]]:
     """Where a port is open; None where the kernel does not say."""
     found: list[str] = []
     seen = False
@@ -61,7 +61,7 @@ def _listening(proc: str, table: str, port: int, state: str) -> t.Optional[list[
         with contextlib.suppress(OSError), open(os.path.join(proc, name), encoding="ascii") as file:
             found += core.listeners(file.read(), port=port, state=state)
             seen = True
-    return found if seen else None
+    return tuple(found) if seen else None
 
 
 def _connect(host: str, port: int, timeout: float) -> list[core.Answer]:

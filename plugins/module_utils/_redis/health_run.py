@@ -15,13 +15,14 @@ import typing as t
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
 from .._core.judging import Verdict, answer, judge_look, question_from
+from .._core.recorded import Basis
 from .args import Way, way_from
 from .decisions.availability import ALIVE_ALL_THE_SAME, is_sick
 from .decisions.facts import Request
 from .decisions.remedies import remedies_for
 from .health import CHECKS, refused
 from .health_args import asked_by_default, request_from
-from .topology import Look, alone, look
+from .topology import Look, Node, Raw, alone, look, made
 
 #: What is kept of max_seconds for judging and for leaving the module: a share, and at most so many seconds.
 _KEPT_SHARE, _KEPT = 0.05, 0.5
@@ -29,10 +30,11 @@ _KEPT_SHARE, _KEPT = 0.05, 0.5
 
 @dataclasses.dataclass(frozen=True)
 class Judged:
-    """One look with its verdict."""
+    """One look with its verdict, and what both were made from."""
 
     look: Look
     verdict: Verdict
+    basis: t.Optional[Basis] = None
 
     def as_result(self) -> dict[str, t.Any]:
         """What the look has in results beside the verdict."""
@@ -59,9 +61,20 @@ def run(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[Inc
 
     def one(wanted: Request) -> Judged:
         seen = _known(_behind_wall(lambda: look(way, wanted, Deadline(bound), walk=walk, workers=workers), way, wanted))
-        return Judged(seen, judge_look(seen.findings, seen.skipped, asked=asked))
+        return judged(seen, wanted, asked)
 
     return answer(question, lambda: one(request), brief=lambda: one(dataclasses.replace(request, checks=asked)))
+
+
+def judged(seen: Look, request: Request, asked: tuple[str, ...]) -> Judged:
+    """A look with its verdict."""
+    basis = None if seen.raw is None else Basis("redis_health", {"raw": seen.raw, "request": request, "asked": asked})
+    return Judged(seen, judge_look(seen.findings, seen.skipped, asked=asked), basis)
+
+
+def decide(raw: Raw, request: Request, asked: tuple[str, ...]) -> Judged:
+    """The look that comes of what was seen, with its verdict."""
+    return judged(dataclasses.replace(made(raw, request), raw=raw), request, asked)
 
 
 def _known(seen: Look) -> Look:
@@ -101,4 +114,5 @@ def _behind_wall(work: t.Callable[[], Look], way: Way, request: Request) -> Look
         return done[0]
     said = f"no result within max_seconds ({way.max_seconds:.0f} s)"
     late = CannotReach("The look did not end in time.", error="timeout", server_message=said)
-    return alone(refused(late, way.login, request), request, walk=True)
+    seed = refused(late, way.login, request)
+    return dataclasses.replace(alone(seed, request, walk=True), raw=Raw(Node.of(seed)))

@@ -22,10 +22,9 @@ from .._core.limits import Budget
 from .._core.waiting import until
 from .acting import OnServer
 from .connection import Client, explained
-from .decisions.clients import Choice, KillPolicy, KillRule, RedisClient, choose, parse_clients, spared
+from .decisions.clients import VERB, KillPolicy, KillRule, RedisClient, action_for, parse_clients, sight, spared
 from .resp import ErrorReply, text
 
-VERB = "kill_client"
 POLL = 0.05
 #: How many spared clients the result lists; all that the rule would have taken come first.
 MAX_PROTECTED = 100
@@ -118,21 +117,16 @@ class Clients(OnServer[RedisClient]):
         client = self.entered()
         self._policy = self._request.spare(int(client.call("CLIENT", "ID")))
         self._everybody = parse_clients(client.ask("CLIENT", "LIST"))
-        choice = choose(self._everybody, self._request.rule, self._policy)
-        self.population = choice.population
-        limit = self._request.budget.limit(choice.population)
-        candidates = [Candidate(one, _action(one, reason, self.resource)) for one, reason in choice.candidates]
-        return Sight(self._listed(candidates, most=limit.most), protected=_protected(choice), limits=(limit,))
-
-    def _listed(self, candidates: t.Sequence[Candidate[RedisClient]], *, most: int) -> t.Sequence[Candidate[RedisClient]]:
-        """All, or beside the approved ones the worst others that the limits have room for: a refusal of thousands says nothing more."""
-        if self._named is None:
-            return candidates
-        ours = [one for one in candidates if one.action.id in self._named]
-        others = [one for one in candidates if one.action.id not in self._named]
-        room = max(most - len(ours), 0)
-        self.unlisted = len(others[room:])
-        return [*ours, *others[:room]]
+        named = None if self._named is None else sorted(self._named)
+        seen = sight(
+            self._everybody, rule=self._request.rule, policy=self._policy, budget=self._request.budget, approved=named,
+            resource=self.resource,
+        )
+        self.population = sum(one.id != self._policy.own_id for one in self._everybody)
+        self.unlisted = 0 if named is None else sum(
+            bool(self._request.rule.why(one)) and not spared(one, self._policy) for one in self._everybody
+        ) - len(seen.candidates)
+        return seen
 
     def left_over(self, candidate: Candidate[RedisClient]) -> Spared:
         return Spared(candidate.target.as_dict(), _OVER_LIMIT, True, name=candidate.target.named)
@@ -160,10 +154,10 @@ class Clients(OnServer[RedisClient]):
         return _measure(client, number, dataclasses.replace(action, touched=True), self._request.verify_timeout)
 
     def answer_here(self, one: Approved) -> Action:
-        now = next((client for client in self._everybody if _action(client, "", self.resource).id == one.id), None)
+        now = next((client for client in self._everybody if action_for(client, "", self.resource).id == one.id), None)
         if now is None:
             return answered(one, NOT_NEEDED, why.GONE_ALREADY)
-        return self._moved_on(_action(now, "It was approved", self.resource), now)
+        return self._moved_on(action_for(now, "It was approved", self.resource), now)
 
     def _moved_on(self, action: Action, now: RedisClient) -> Action:
         codes = spared(now, self._policy)
@@ -186,14 +180,3 @@ def _again(client: Client, number: int) -> t.Optional[RedisClient]:
     if isinstance(reply, ErrorReply):  # before Redis 6.2
         reply = client.call("CLIENT", "LIST")
     return next((one for one in parse_clients(text(reply)) if one.id == number), None)
-
-
-def _protected(choice: Choice) -> tuple[Spared, ...]:
-    return tuple(Spared(one.as_dict(), codes, matches, name=one.named) for one, codes, matches in choice.protected)
-
-
-def _action(one: RedisClient, reason: str, where: str) -> Action:
-    return Action(
-        verb=VERB, resource=where, identity={"id": one.id}, target=one.as_dict(), name=one.named,
-        reason=f"{reason[:1].upper()}{reason[1:]}".rstrip(".") + ".",
-    )

@@ -25,6 +25,7 @@ from .connection import Client, CommandRefused
 from .decisions.absent import does_not_apply
 from .decisions.availability import is_sick
 from .decisions.info import integer, replicas
+from .decisions.state import why_writes_hang
 from .gather import reason
 from .resp import ErrorReply
 
@@ -35,6 +36,10 @@ POLL = 0.05
 RETRY_PAUSE = 0.5
 #: In a cluster a node takes the keys of its slots only: names to try until one is its own.
 TRIES = 200
+#: What a command without an answer is called.
+_NO_ANSWER = ("frozen", "timeout")
+#: How long a server is asked why it gave no answer, seconds.
+_ASKED_AGAIN = 3.0
 #: What an ACL user needs.
 _GRANT = f"+set +get +del +exists +wait ~{PREFIX}* to this user"
 
@@ -107,9 +112,19 @@ def _once(way: Way, asked: Probe, wall: Deadline) -> Found:
         if not is_sick(kind):
             raise
         why = f"the server could not be used: {kind}"
-        return [Finding(CHECKS[0], CRITICAL, observed=kind, hint=exc.hint or "")], [Skipped(name, why) for name in CHECKS[1:]]
+        hint = (_why_it_hangs(way) if kind in _NO_ANSWER else "") or exc.hint or ""
+        return [Finding(CHECKS[0], CRITICAL, observed=kind, hint=hint)], [Skipped(name, why) for name in CHECKS[1:]]
     except CommandRefused as exc:
         return [], [Skipped(name, reason(exc), f"Allow +info and {_GRANT}.") for name in CHECKS]
+
+
+def _why_it_hangs(way: Way) -> str:
+    """What a server says that left a probe without an answer; empty where it answers nothing at all."""
+    try:
+        with way.open(Deadline(_ASKED_AGAIN)) as client:
+            return why_writes_hang(client.info("clients"))
+    except IncidentError:
+        return ""
 
 
 def probe(client: Client, way: Way, asked: Probe) -> Found:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from .._core.rights import ACL, CHANGE, LOOK, Chapter, Needs, Right
 from .clearing import CLEAR, FLUSH
+from .decisions.clients import VERB as KILL
 from .health import CHECKS
-from .killing import VERB as KILL
 from .probing import CHECKS as PROBE_CHECKS
 from .probing import PREFIX
 from .repairing import RAISE, REPOINT, SAVE

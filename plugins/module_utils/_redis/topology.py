@@ -18,12 +18,12 @@ from .._core.findings import CRITICAL, NOT_APPLICABLE, OK, UNKNOWN, Finding, Ski
 from .args import Way
 from .connection import Client, CommandRefused, flat
 from .decisions.absent import does_not_apply
-from .decisions.facts import Request
+from .decisions.facts import Facts, Request
 from .decisions.info import integer, parse_info
 from .decisions.state import HINT_CLUSTER, NO_QUORUM, State, most_pressing
 from .decisions.topology import Member, judge_cluster, judge_sentinel, member_from_sentinel, parse_cluster_nodes, unreached
 from .gather import reason
-from .health import DATA_CHECKS, OF_A_SENTINEL, TOPOLOGY_CHECKS, NodeLook, look_at, refused
+from .health import DATA_CHECKS, OF_A_SENTINEL, TOPOLOGY_CHECKS, NodeLook, judged, look_at, refused
 from .resp import shown
 
 #: More of CLUSTER NODES than this is not read, characters.
@@ -72,6 +72,55 @@ class Look:
     nodes: tuple[t.Mapping[str, t.Any], ...] = ()
     recoveries: tuple[t.Mapping[str, t.Any], ...] = ()
     kind: str = ""
+    raw: t.Optional[Raw] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """One server before it is judged.
+
+    Attributes:
+        facts: what it said; None where it could not be used.
+        refusal: what can be said of it then.
+        member: as the seed names it; None of the seed itself where no other names it.
+        is_seed: whether it is the seed, which was looked at already.
+    """
+
+    facts: t.Optional[Facts] = None
+    refusal: t.Optional[NodeLook] = None
+    member: t.Optional[Member] = None
+    is_seed: bool = False
+
+    @classmethod
+    def of(cls, one: NodeLook, *, member: t.Optional[Member] = None, is_seed: bool = False) -> Node:
+        """The server behind a look."""
+        if is_seed and member is not None:
+            return cls(member=member, is_seed=True)
+        return cls(one.facts, one if one.facts is None else None, member, is_seed)
+
+    def judged(self, request: Request) -> NodeLook:
+        """The look at it, made from what it said."""
+        return judged(self.facts, request) if self.facts is not None else t.cast(NodeLook, self.refusal)
+
+
+@dataclasses.dataclass(frozen=True)
+class Raw:
+    """What a look is made from: of the seed, of what that says of the others, and of the others."""
+
+    seed: Node
+    topology: Topology = Topology()
+    nodes: tuple[Node, ...] = ()
+    walk: bool = True
+
+
+def made(raw: Raw, request: Request) -> Look:
+    """The look that comes of what was seen."""
+    seed = raw.seed.judged(_of_seed(request))
+    if not raw.topology.kind:
+        return alone(seed, request, walk=raw.walk)
+    brief = _brief(request)
+    looks = [(t.cast(Member, one.member), seed if one.is_seed else one.judged(brief)) for one in raw.nodes]
+    return _together(seed, raw.topology, looks, request)
 
 
 def look(way: Way, request: Request, deadline: Deadline, *, walk: bool, workers: int) -> Look:
@@ -83,7 +132,7 @@ def look(way: Way, request: Request, deadline: Deadline, *, walk: bool, workers:
     """
     topology = Topology()
     # Every node is judged by its availability at least: a sentinel may have nothing else that is wanted.
-    seed = look_at(way, way.login, dataclasses.replace(request, checks=("availability", *request.checks)), deadline)
+    seed = look_at(way, way.login, _of_seed(request), deadline)
     facts = seed.facts
     if walk and facts is not None and (facts.is_sentinel or facts.is_cluster):
         try:
@@ -92,9 +141,22 @@ def look(way: Way, request: Request, deadline: Deadline, *, walk: bool, workers:
         except CannotReach as exc:
             seed = refused(exc, way.login, request)
     if not topology.kind:
-        return alone(seed, request, walk=walk)
+        return dataclasses.replace(alone(seed, request, walk=walk), raw=Raw(Node.of(seed), walk=walk))
     looks = _walk(way, topology, seed, request, deadline, workers)
-    return _together(seed, topology, looks, request)
+    nodes = tuple(Node.of(one, member=member, is_seed=one is seed) for member, one in looks)
+    return dataclasses.replace(_together(seed, topology, looks, request), raw=Raw(Node.of(seed), topology, nodes, walk))
+
+
+def _of_seed(request: Request) -> Request:
+    return dataclasses.replace(request, checks=("availability", *request.checks))
+
+
+def _brief(request: Request) -> Request:
+    """What the other nodes are asked."""
+    return dataclasses.replace(
+        request, pings=min(request.pings, 5), sample_keys=0,
+        checks=("availability", *(name for name in request.checks if name in DATA_CHECKS)),
+    )
 
 
 def alone(seed: NodeLook, request: Request, *, walk: bool) -> Look:
@@ -218,10 +280,7 @@ def _walk(
     way: Way, topology: Topology, seed: NodeLook, request: Request, deadline: Deadline, workers: int,
 ) -> list[tuple[Member, NodeLook]]:
     """Look at every member, `workers` at a time, in threads that nothing waits for beyond the deadline."""
-    brief = dataclasses.replace(
-        request, pings=min(request.pings, 5), sample_keys=0,
-        checks=("availability", *(name for name in request.checks if name in DATA_CHECKS)),
-    )
+    brief = _brief(request)
     found: dict[int, NodeLook] = {}
     waiting = list(enumerate(topology.members))
     lock = threading.Lock()
@@ -278,12 +337,12 @@ def _together(seed: NodeLook, topology: Topology, looks: list[tuple[Member, Node
             everywhere.setdefault(finding.check, []).append((member.address, told_of))
         # Of a sentinel that cannot be reached too: it holds no data.
         skipped.extend((member.address, item) for item in one.skipped if member.role != "sentinel" or item.check in OF_A_SENTINEL)
-    for check, judged in everywhere.items():
-        bad = [(address, finding) for address, finding in judged if finding.status != OK]
+    for check, told in everywhere.items():
+        bad = [(address, finding) for address, finding in told if finding.status != OK]
         findings.extend(dataclasses.replace(finding, subject=f"{address}: {finding.subject}" if finding.subject else address)
                         for address, finding in bad)
         if not bad:
-            findings.append(Finding(check, OK, observed="ok", detail={"nodes": len({address for address, _finding in judged})}))
+            findings.append(Finding(check, OK, observed="ok", detail={"nodes": len({address for address, _finding in told})}))
     if topology.no_quorum:
         recoveries.append({"recovery": NO_QUORUM, "address": seed.address})
     wanted = [finding for finding in findings if finding.check in request.checks]

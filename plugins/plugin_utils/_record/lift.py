@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from ...module_utils._core.actions import ACTIONS_CONTRACT
 from ...module_utils._core.findings import PLACE_CONTRACT, VERDICT_CONTRACT
 from ...module_utils._core.plan import PLAN_CONTRACT
+from ...module_utils._core.recorded import READING
 
 #: What a verdict event has of the result.
 _VERDICT = ("status", "healthy", "asked", "checks", "held")
@@ -29,9 +30,13 @@ def lift(result: t.Mapping[str, t.Any]) -> tuple[list[Lifted], dict[str, t.Any]]
 
     Returns:
         Events of the types finding, skipped_check, verdict, place, action, protected and plan; the rest of the result without the
-        invocation (the arguments are recorded on their own), in which each lifted list is replaced by how many were lifted.
+        invocation (the arguments are recorded on their own; a reading in it is kept), in which each lifted list is replaced by how many
+        were lifted.
     """
     rest = {key: value for key, value in result.items() if key != "invocation" and not str(key).startswith("_ansible_")}
+    invocation = result.get("invocation")
+    if isinstance(invocation, Mapping) and READING in invocation:  # of a module that failed; see _module/results.py
+        rest[READING] = invocation[READING]
     events: list[Lifted] = []
     contract = result.get("contract")
     if contract == VERDICT_CONTRACT:

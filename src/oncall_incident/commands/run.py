@@ -73,7 +73,10 @@ def _as_data(finished: Finished, took: float) -> dict[str, object]:
         "places": [_pick(item, "host", "phase", "place") for item in summary.places],
         "not_captured": [_pick(item, "host", "refused", "reason") for item in outcome.not_captured(summary)],
         "planned_actions": [
-            {"host": host, **_pick(action.as_dict(), "id", "verb", "name", "target", "reason", "temporary"), **_place(summary, host, action.id)}
+            {
+                "host": host, **_pick(action.as_dict(), "id", "verb", "name", "target", "reason", "temporary"),
+                **_place(summary, host, action.id),
+            }
             for host, action in outcome.planned(summary)
         ],
     }

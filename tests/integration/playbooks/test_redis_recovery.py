@@ -25,6 +25,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.plan import make_plan
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import of_event
 
 from tests.support.need import need
 from tests.support.redis_acting import connections, fingerprint, idle_ids, idle_seconds
@@ -173,6 +174,25 @@ def test_a_healthy_cache_is_left_alone(site: RedisSite) -> None:
     assert (verbs(done), site.restarts, count(site.cache, "*")) == ([], 0, 20)
     assert "Write, read, replicate and delete a probe key" in done.tasks()
     done.assert_record_verifies()
+
+
+@pytest.mark.parametrize("flavour", ["valkey", "redis"])
+def test_writes_that_hang_are_not_healthy(tmp_path: Path, flavour: str) -> None:
+    """Whether or not this version tells of the pause: where it does not, a write decides, unless it was only to plan."""
+    found = find_binary(flavour)
+    need(found, SOURCES[flavour])
+    assert found
+    with RedisServer.start(found) as server:
+        site = RedisSite(tmp_path, server)
+        told = "paused_actions" in server.execute("INFO", "clients")
+        server.execute("CLIENT", "PAUSE", "600000", "WRITE")
+        done = site.incident("--json", "--yes", **site.environ)
+        assert (done.status, done.data["outcome"], done.data["actions"]) == (3, "not_recovered", []), done.stderr
+        assert "UNPAUSE" in done.stderr and f"{'writes' if told else 'probe_write'} is critical" in done.data["reasons"][0], done.stderr
+        server.execute("CLIENT", "UNPAUSE")
+        before = fingerprint(server)
+        checked = site.incident("--json", "--check", **site.environ)
+        assert checked.status == 5 and fingerprint(server) == before, "nothing is written where it only plans"
 
 
 # Evidence.
@@ -427,6 +447,12 @@ def test_room_is_made_for_clients(site: RedisSite) -> None:
         assert verbs(done) == [("raise_maxclients", "done")] + [("kill_client", "gone")] * 3
         raised = done.actions()[0]["detail"]
         assert (raised["before"], raised["after"], len(idle_ids(site.cache))) == (12, 40, 8)
+    for ended in (checked, done):
+        told = [event for event in ended.events() if '"complete"' in json.dumps(event)]
+        assert told and {event["type"] for event in told} == {"result"}, "a reading is in no plan, fact or argument"
+        assert '"complete"' not in ended.output and "'complete'" not in ended.output, "nor on the screen"
+        decided = [of_event(event).actions for event in told if event["action"] == "oncall.incident.redis_client_kill"]
+        assert [list((one or {}).values()).count("planned") for one in decided] == [3], "and it is decided again from the record"
 
 
 LEAK = """

@@ -427,7 +427,9 @@ def test_writes_that_are_held_back_are_not_taken(one_server: RedisServer) -> Non
         pytest.skip("this version does not tell of CLIENT PAUSE")
     one_server.execute("CLIENT", "PAUSE", "600000", "WRITE")
     found = look(one_server, checks=["writes"])
-    assert only(found, "writes")["observed"] == "paused" and found["writable"] is False
+    said = only(found, "writes")
+    assert said["observed"] == "paused" and found["writable"] is False
+    assert "for another 9m" in said["hint"] and "CLIENT UNPAUSE" in said["hint"] and said["detail"]["paused_reason"] == "client_pause"
 
 
 def test_without_ping_it_is_said(one_server: RedisServer) -> None:

@@ -376,6 +376,20 @@ def test_a_server_that_refuses_writes(server: RedisServer) -> None:
     assert "MISCONF" in str(result["findings"])
 
 
+def test_a_write_that_hangs_is_said_to_be_paused(server: RedisServer) -> None:
+    """Where this version tells of it, for how long; where it does not, that a pause is what looks like this."""
+    told = "paused_actions" in server.execute("INFO", "clients")
+    server.execute("CLIENT", "PAUSE", "600000", "WRITE")
+    try:
+        result = run_module("redis_probe", **server.args(socket_timeout="500ms"))
+    finally:
+        server.execute("CLIENT", "UNPAUSE")
+    assert (result["checks"]["probe_write"], result["healthy"]) == ("critical", False)
+    (finding,) = [one for one in result["findings"] if one["check"] == "probe_write"]
+    assert finding["observed"] == "frozen" and "CLIENT UNPAUSE ends" in finding["hint"], finding
+    assert ("for another 9m" in finding["hint"], "does not tell of it" in finding["hint"]) == (told, not told)
+
+
 def test_whoever_may_not_probe_calls_nothing_sick_and_nothing_well(server: RedisServer) -> None:
     for rights, unknown, grant in (
         ((), CHECKS, "+info"), (("+info",), CHECKS, "+set"), (("+info", "+set"), ("probe_read", "probe_delete"), "+get"),

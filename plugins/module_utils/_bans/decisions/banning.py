@@ -12,10 +12,13 @@ import dataclasses
 import ipaddress
 import typing as t
 
-from ..._core import actions
+from ..._core import actions, why
+from ..._core.acting import Candidate, Sight
 from ..._core.addresses import Network, Span, canonical
 from ..._core.errors import Blind
-from .replies import named
+from ..._core.limits import Budget
+from ..._core.recorded import Basis
+from .replies import Ban, named
 
 VERB = "ban"
 #: detail.state of an action, finer than its outcome.
@@ -102,6 +105,42 @@ def action_for(network: Network, *, jail: str, resource: str, seconds: float | N
     )
 
 
-def spared_for(network: Network, why: t.Sequence[str]) -> actions.Spared:
+def spared_for(network: Network, reasons: t.Sequence[str]) -> actions.Spared:
     """Who was not banned, and why."""
-    return actions.Spared(target={"address": canonical(network)}, reasons=tuple(why), would_match=True, name=canonical(network))
+    return actions.Spared(target={"address": canonical(network)}, reasons=tuple(reasons), would_match=True, name=canonical(network))
+
+
+def sight(
+    targets: t.Sequence[Network], *, jail: str, resource: str, seconds: t.Optional[float], bans: t.Sequence[Ban],
+    let_through: t.Sequence[Span], protected: Protected, allow_private: bool, budget: Budget, leave_rest: bool,
+) -> Sight[Network]:
+    """Who could be banned, of those that were named.
+
+    Args:
+        seconds: of the ban.
+        bans: that there are.
+        let_through: addresses that are banned and that the packet filter surely has nothing against.
+        leave_rest: whether the first ones that the limit allows are banned alone.
+    """
+    named_once = list(dict.fromkeys(targets))
+    candidates: list[Candidate[Network]] = []
+    spared: list[actions.Spared] = []
+    for network in named_once:
+        action = action_for(network, jail=jail, resource=resource, seconds=seconds)
+        protects = reasons(network, protected, allow_private=allow_private)
+        if protects:
+            spared.append(spared_for(network, protects))
+            continue
+        span = Span.of(network)
+        if any(ban.span == span and jail in ("", ban.jail) for ban in bans):
+            if span not in let_through:
+                action = action.with_outcome(actions.NOT_NEEDED, why=why.ALREADY_SO, state=ALREADY_BANNED)
+            else:
+                reason = f"{jail} bans {canonical(network)}, and no packet filter on this host drops it."
+                action = dataclasses.replace(action, reason=reason, detail={**action.detail, "state": NOT_FILTERED})
+        candidates.append(Candidate(network, action))
+    spans = {Span.of(network) for network in named_once}
+    return Sight(candidates, protected=tuple(spared), limits=(budget.limit(len(named_once)),), basis=Basis("fail2ban_ban", {
+        "targets": named_once, "jail": jail, "resource": resource, "seconds": seconds, "let_through": let_through, "protected": protected,
+        "bans": [ban for ban in bans if ban.span in spans], "allow_private": allow_private, "budget": budget, "leave_rest": leave_rest,
+    }))

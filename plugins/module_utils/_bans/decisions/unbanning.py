@@ -12,10 +12,11 @@ import dataclasses
 import typing as t
 
 from ..._core import actions, why
-from ..._core.acting import ActionsFailed
+from ..._core.acting import ActionsFailed, Candidate, Sight
 from ..._core.addresses import Network, Span, canonical
 from ..._core.errors import BadInput
 from ..._core.limits import Limit, require_spent
+from ..._core.recorded import Basis
 from ..._firewall.decisions.packet_filter import EXACT, FAIL2BAN, UNSEEN, Block
 from .replies import Ban, named
 
@@ -283,3 +284,40 @@ def measured(
             error="The daemon's database still has the ban: a restart brings it back.", **detail,
         )
     return action.with_outcome(actions.DONE, state=UNBANNED, **detail)
+
+
+Target = t.Union[Chosen, Absent, Covered]
+
+
+def sight(
+    wish: Wish, bans: t.Sequence[Ban], selection: t.Optional[Selection] = None, *, resource: str, shut: t.Sequence[Span], repair: bool,
+    check_mode: bool, limits: tuple[Limit, ...],
+) -> Sight[Target]:
+    """What could be lifted, of the bans that there are.
+
+    Args:
+        selection: what the wish means among these bans, where that is known.
+        shut: targets that nothing bans and that a packet filter drops all the same.
+        repair: whether what is left over is taken out.
+
+    Raises:
+        BadInput, ActionsFailed: see select().
+    """
+    selection = selection or select(wish, bans)
+    found: list[Candidate[Target]] = [
+        Candidate(one, action_for(one, resource=resource), uses={"max_entries": int(one.member)}) for one in selection.chosen
+    ]
+    for absent in selection.absent:
+        report = report_for(absent, resource=resource)
+        if absent.span not in shut:
+            report = report.with_outcome(actions.NOT_NEEDED, why=why.ALREADY_SO, state=NOT_BANNED)
+        elif repair:
+            report = dataclasses.replace(report, detail={**report.detail, "state": STILL_FILTERED})
+        else:
+            outcome = actions.REFUSED if check_mode else actions.FAILED
+            report = dataclasses.replace(report, touched=False).with_outcome(outcome, why=why.OPTION_OFF)
+        found.append(Candidate(absent, report, uses={"max_entries": 0, "hold": 0}))
+    found += [Candidate(covered, report_for(covered, resource=resource)) for covered in selection.covered]
+    return Sight(found, limits=limits, basis=Basis("fail2ban_unban", {
+        "wish": wish, "bans": bans, "resource": resource, "shut": shut, "repair": repair, "check_mode": check_mode, "limits": limits,
+    }))

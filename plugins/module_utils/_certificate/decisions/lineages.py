@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.actions import PLANNED
 from ..._core.words import command_words, words_list
 
 Lineage = t.Mapping[str, t.Any]
@@ -76,7 +77,7 @@ def renewable(
 
     Returns:
         `lineages`, each with a command of its own where another service serves it, which is asked in its own words or not at all.
-        `validate`: the command for the others.
+        `validate`: the command for the others. `servers`: those that must load what is renewed; an empty name loads it by itself.
     """
     found = []
     for lineage in lineages:
@@ -85,7 +86,35 @@ def renewable(
         if "validate" in lineage or server != service:
             taken["validate"] = [*inside[:-1], server, *asks] if inside and asks else asks
         found.append(taken)
-    return {"lineages": found, "validate": [*inside, *command_words(validate)] if validate else []}
+    servers = dict.fromkeys(server_of(lineage, service=service) for lineage in lineages)
+    return {
+        "lineages": found, "validate": [*inside, *command_words(validate)] if validate else [],
+        "servers": [server for server in servers if server],
+    }
+
+
+def unloadable(due: t.Mapping[str, t.Any], *, seen: t.Sequence[t.Mapping[str, t.Any]], lineages: t.Sequence[Lineage], service: str) -> str:
+    """Why nothing may be renewed: a server that must load what is due cannot be looked at, so nobody could tell whether it did.
+
+    Args:
+        due: what the renewing module would do; without its actions everything may be due.
+        seen: what was found of each server, a result with the server as its `item`; one with an `error` could not be looked at.
+        lineages: of the role.
+        service: what serves those that name no service of their own.
+
+    Returns:
+        A sentence for people; empty where nothing stands in the way.
+    """
+    names = {action["target"]["name"] for action in due.get("actions", ()) if action["outcome"] == PLANNED}
+    wanted = {server_of(one, service=service) for one in lineages if "actions" not in due or one["name"] in names}
+    said = [
+        f"{one['item']}: {str(one.get('msg', '')).rstrip('.')}." for one in seen if one.get("error") and one["item"] in wanted
+    ]
+    return (
+        f"Nothing is renewed, since what serves it could not be reloaded. {' '.join(said)} Set certificate_service_runtime and "
+        "certificate_service_name to what runs the server. Where it loads new files by itself, or you reload it by hand, set "
+        "certificate_service_name to an empty text: then nothing is reloaded."
+    ) if said else ""
 
 
 def server_commands(

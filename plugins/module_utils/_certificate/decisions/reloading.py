@@ -41,7 +41,7 @@ def reloads(served: Result, *, renewed: Result, lineages: t.Sequence[Lineage], l
     servers = [finding["detail"].get("reload") or service for finding in stale]
     servers += [server_of(lineage, service=service) for lineage in lineages if lineage["name"] in new]
     left = [one["service"] for one in refused]
-    return {"services": [server for server in _once(servers) if server not in left], "refused": refused, "why": _why(stale, new)}
+    return {"services": [server for server in _once(servers) if server and server not in left], "refused": refused, "why": _why(stale, new)}
 
 
 def _refusal(finding: Result, findings: t.Sequence[Result], *, service: str) -> list[dict[str, t.Any]]:

@@ -8,14 +8,17 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import typing as t
 
 from ..._core import judging
 from ..._core.findings import COULD_NOT_LOOK, CRITICAL, NOT_APPLICABLE, OK, STATUSES, UNKNOWN, Finding, Skipped
+from ..._core.recorded import Basis
 from .model import Cert, Seen, iso
+from .targets import Terms
 from .time import DAY
-from .verdict import ABSENT, CHECKS, LEAF, NO_TARGET, ROOT, Judged, needed, position
+from .verdict import ABSENT, CHECKS, LEAF, NO_TARGET, ROOT, Judged, Skew, compare_pair, expect, judge, needed, position
 
 RENEW, RELOAD, FIX_CHAIN, FIX_NAME, FIX_CLOCK, REPLACE_CA = "renew", "reload", "fix_chain", "fix_name", "fix_clock", "replace_ca"
 #: What is done first where several things are wrong: nothing can be judged with a wrong clock, and a reload is the cheapest.
@@ -27,6 +30,37 @@ _BY_CHECK = {
 }
 _SHOWN = 5
 _ROWS = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """What was seen where one thing was looked at, and by what it is judged. `names`: that its certificates must be for."""
+
+    terms: Terms
+    names: tuple[str, ...]
+    seen: tuple[Seen, ...]
+
+
+def decide(
+    groups: t.Sequence[Group], pairs: t.Sequence[tuple[int, str]], *, skew: Skew, now: datetime.datetime,
+    asked: t.Optional[t.Sequence[str]],
+) -> judging.Judged:
+    """The verdict of a look at all targets.
+
+    Args:
+        pairs: where in the groups an endpoint has its file after it, and what makes the server read it again.
+        skew: from which difference of clocks on it is a finding.
+        asked: see report().
+    """
+    judged = [[judge(one, group.terms, names=group.names, now=now, skew=skew) for one in group.seen] for group in groups]
+    for index, reload in pairs:
+        for one in judged[index]:
+            compare_pair(one, judged[index + 1][0], reload=reload, now=now)
+    everything = [one for found in judged for one in found]
+    for one in everything:
+        expect(one)
+    basis = Basis("cert_expiry", {"groups": groups, "pairs": pairs, "skew": skew, "now": now, "asked": asked})
+    return dataclasses.replace(report(everything, now=now, asked=asked), basis=basis)
 
 
 def report(judged: t.Sequence[Judged], *, now: datetime.datetime, asked: t.Optional[t.Sequence[str]] = None) -> judging.Judged:

@@ -9,9 +9,20 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shlex
+import typing as t
 
+from ..._core.acting import Candidate, Sight
+from ..._core.actions import Action, Spared
+from ..._core.limits import Budget
+from ..._core.recorded import Basis
 from .packet_filter import EXACT, Block
+
+VERB = "remove_rule"
+#: A block without its place in the chain, which moves when another rule goes.
+Key = tuple[str, str, str, str, str, str, str]
+_IDENTITY = ("where", "family", "table", "chain", "handle", "rule", "source")
 
 _IPTABLES = ("iptables", "ip6tables", "iptables-nft", "ip6tables-nft", "iptables-legacy", "ip6tables-legacy")
 #: How long iptables waits for the lock of another iptables: seconds.
@@ -96,3 +107,56 @@ def _words(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError:
         return []
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What keeps an address out: the address as it was asked for, and how often the chain has this very rule."""
+
+    asked: str
+    block: Block
+    copies: int = 1
+
+    @functools.cached_property
+    def cure(self) -> Remedy:
+        """What removes it, or why we do not."""
+        return remedy(self.block)
+
+    @property
+    def named(self) -> str:
+        """For people."""
+        return f"{self.asked} in {self.block.where_text}"
+
+
+def key_of(block: Block) -> Key:
+    """What tells a block from the others."""
+    handle = "" if block.handle is None else str(block.handle)
+    return block.where, block.family, block.table, block.chain or block.set, handle, block.rule, block.source
+
+
+def action_for(one: Found, *, resource: str) -> Action:
+    """Removing it."""
+    return Action(
+        verb=VERB, resource=resource, identity={name: value for name, value in zip(_IDENTITY, key_of(one.block)) if value},
+        name=one.named, target={"address": one.asked, "where": one.block.where_text, "rule": one.block.rule},
+        reason=f"It drops {one.asked} and nobody else.",
+        detail={"command": one.cure.advice, "hook": one.block.hook, "copies": one.copies},
+    )
+
+
+def sight(found: t.Sequence[Found], *, budget: Budget, resource: str) -> Sight[Key]:
+    """What could be removed, of what keeps addresses out, each once."""
+    wanted = [one for one in found if one.cure.argv]
+    return Sight(
+        candidates=[Candidate(key_of(one.block), action_for(one, resource=resource), uses={"max_rules": one.copies}) for one in wanted],
+        protected=tuple(_spared(one) for one in found if not one.cure.argv),
+        limits=(budget.limit(sum(one.copies for one in wanted), name="max_rules"),),
+        basis=Basis("firewall_remove", {"found": found, "budget": budget, "resource": resource}),
+    )
+
+
+def _spared(one: Found) -> Spared:
+    return Spared(
+        target={"address": one.asked, "where": one.block.where_text, "rule": one.block.rule},
+        reasons=(one.cure.why_not, one.cure.advice), would_match=True, name=one.named,
+    )

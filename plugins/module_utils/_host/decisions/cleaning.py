@@ -17,9 +17,12 @@ import posixpath
 import stat
 import typing as t
 
+from ..._core.acting import Candidate, Sight
 from ..._core.actions import Action, Spared
 from ..._core.durations import format_duration
 from ..._core.errors import BadInput
+from ..._core.limits import Limit
+from ..._core.recorded import Basis
 
 REMOVE, TRUNCATE = "remove", "truncate"
 OPERATIONS = (REMOVE, TRUNCATE)
@@ -153,7 +156,7 @@ def judge(file: File, rule: Rule, *, protected: t.Collection[str] = (), one_file
         protected: paths that are never touched, with everything below them.
         one_file_system: the device of the rule's directory: what is mounted below it belongs to somebody else.
     """
-    if not fnmatch.fnmatchcase(posixpath.basename(file.path), rule.pattern):
+    if not _matches(file, rule):
         return "no match"
     if stat.S_ISLNK(file.mode):
         return "symbolic link"
@@ -211,6 +214,32 @@ def choose(
             else:
                 taken.append(Found(file=file, rule=rule))
     return sorted(taken, key=lambda one: (-one.file.allocated, one.file.path)), spared
+
+
+def sight(
+    rules: t.Sequence[Rule], files: t.Sequence[tuple[int, File]], *, protected: t.Sequence[str], devices: t.Mapping[str, int],
+    limits: tuple[Limit, ...], resource: str,
+) -> Sight[Found]:
+    """Who could be acted on, of the files that were found.
+
+    Args:
+        files: each with the number of the rule that looked there.
+        protected, devices: see choose().
+        resource: whose files they are.
+    """
+    taken, spared = choose([(file, rules[place]) for place, file in files], protected=protected, devices=devices)
+    return Sight(
+        candidates=[Candidate(one, one.action(resource=resource), uses={"max_bytes": one.file.allocated}) for one in taken],
+        protected=tuple(spared), limits=limits, basis=Basis("disk_clean", {
+            # Without the files that no rule's pattern is about: they change nothing, and there may be many.
+            "rules": rules, "files": [one for one in files if _matches(one[1], rules[one[0]])], "protected": protected,
+            "devices": devices, "limits": limits, "resource": resource,
+        }),
+    )
+
+
+def _matches(file: File, rule: Rule) -> bool:
+    return fnmatch.fnmatchcase(posixpath.basename(file.path), rule.pattern)
 
 
 def _spare(file: File, why: str, *, would_match: bool) -> Spared:

@@ -14,6 +14,8 @@ import typing as t
 
 from ..._core.errors import Blind
 from ..._core.findings import CRITICAL, NOT_APPLICABLE, OK, WARNING, Finding, Skipped, judge
+from ..._core.judging import Judged, judge_look
+from ..._core.recorded import Basis
 
 #: The checks that say whether there is room.
 ROOM = ("disk_space", "disk_inodes")
@@ -72,6 +74,21 @@ class Usage(t.Protocol):
     def f_favail(self) -> int: ...
 
 
+class Space(t.NamedTuple):
+    """The part of os.statvfs() that is used here, as data."""
+
+    f_frsize: int
+    f_blocks: int
+    f_bavail: int
+    f_files: int
+    f_favail: int
+
+    @classmethod
+    def of(cls, usage: Usage) -> Space:
+        """These numbers of a file system."""
+        return cls(usage.f_frsize, usage.f_blocks, usage.f_bavail, usage.f_files, usage.f_favail)
+
+
 def nearest(path: str, statvfs: t.Callable[[str], Usage]) -> tuple[str, Usage]:
     """The usage of the file system of a path, or of the nearest directory above it that can be reached.
 
@@ -112,6 +129,24 @@ def judge_disk(path: str, usage: Usage, *, warning: float, critical: float) -> t
         percent = round(100.0 * (total - available) / total, 1)
         findings.append(judge(check, percent, warning=warning, critical=critical, unit="percent", hint=hint, subject=path, detail=found))
     return findings, skipped
+
+
+def judge_path(
+    path: str, space: Space, *, read_only: bool, kernel: t.Sequence[str], warning: float, critical: float,
+    asked: t.Optional[t.Sequence[str]],
+) -> Judged:
+    """The verdict on one file system.
+
+    Args:
+        kernel: see judge_writable().
+        warning, critical: percent.
+        asked: the checks that must be answered.
+    """
+    findings, skipped = judge_disk(path, space, warning=warning, critical=critical)
+    findings.append(judge_writable(path, read_only=read_only, kernel=lambda: kernel))
+    return Judged(judge_look(findings, skipped, asked=asked, good=GOOD), {"path": path}, Basis("disk_health", {
+        "path": path, "space": space, "read_only": read_only, "kernel": kernel, "warning": warning, "critical": critical, "asked": asked,
+    }))
 
 
 def judge_writable(path: str, *, read_only: bool, kernel: t.Callable[[], t.Sequence[str]]) -> Finding:

@@ -13,6 +13,8 @@ import ipaddress
 import typing as t
 
 from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped
+from ..._core.judging import Judged, judge_look
+from ..._core.recorded import Basis
 
 CHECK = "port"
 #: The state of a listening TCP socket and of an unconnected UDP one in /proc/net (Linux, include/net/tcp_states.h).
@@ -34,6 +36,36 @@ class Answer:
     seconds: float
     problem: str = ""
     unknown: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What was seen of one port: where it is open, None where that was not looked at or the kernel does not say, and the attempts."""
+
+    port: int
+    listening: t.Optional[tuple[str, ...]] = None
+    answers: tuple[Answer, ...] = ()
+
+
+def decide(host: str, protocol: str, seen: t.Sequence[Seen], *, asked: t.Optional[t.Sequence[str]]) -> Judged:
+    """The verdict on the ports of a host.
+
+    Args:
+        host: name or address; empty is this host.
+        asked: the checks that must be answered.
+    """
+    findings, skipped = [], []
+    for one in seen:
+        listening = None if one.listening is None else list(one.listening)
+        if protocol != "udp":
+            findings.append(judge_port(one.port, one.answers, host=host, listening=listening))
+        elif host:
+            skipped.append(skip_udp(one.port, host))
+        else:
+            findings.append(judge_udp(one.port, listening))
+    return Judged(judge_look(findings, skipped, asked=asked), basis=Basis("port_health", {
+        "host": host, "protocol": protocol, "seen": seen, "asked": asked,
+    }))
 
 
 def listeners(table: str, *, port: int, state: str = LISTEN) -> list[str]:

@@ -14,8 +14,8 @@ import typing as t
 SICK: t.Mapping[str, str] = {
     "refused": "Nothing listens there: look whether the server runs and why it stopped, in its log and the system's.",
     "no_socket": "No server listens on that socket: look whether the server runs and why it stopped.",
-    "frozen": "The connection is taken and nothing is answered: the process is stopped, swaps, or runs one endless command. Look at the "
-              "process and the host before a restart.",
+    "frozen": "The connection is taken and nothing is answered: the process is stopped, swaps, runs one endless command, or CLIENT PAUSE "
+              "holds all commands back until its time is over. Look at the process and the host before a restart.",
     "timeout": "The server or the way to it does not answer: look at the host's load and the network.",
     "no_route": "The network has no way to the host: look whether the host is up.",
     "maxclients": "The server lives and takes no more connections: find who holds them, raise maxclients at run time, or end idle ones.",

@@ -11,7 +11,13 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..._core.acting import Candidate, Sight
+from ..._core.actions import Action, Spared
 from ..._core.durations import format_duration
+from ..._core.limits import Budget
+from ..._core.recorded import Basis
+
+VERB = "kill_client"
 
 #: Names of connections that are never ended, by their beginning: other runs of ours, and Sentinel's.
 OWN_NAMES, SENTINEL_NAMES = "oncall.incident", "sentinel-"
@@ -162,6 +168,39 @@ def choose(clients: t.Sequence[RedisClient], rule: KillRule, policy: KillPolicy)
         -(found[0].output or 0) if (found[0].output or 0) >= by_buffer else 0, -(found[0].idle or 0), found[0].id,
     ))
     return Choice(tuple(candidates), tuple(protected), population=sum(client.id != policy.own_id for client in clients))
+
+
+def sight(
+    clients: t.Sequence[RedisClient], *, rule: KillRule, policy: KillPolicy, budget: Budget, approved: t.Optional[t.Sequence[str]],
+    resource: str,
+) -> Sight[RedisClient]:
+    """Who could be ended, of the clients that there are.
+
+    Beside the approved ones only the worst others are candidates that the limits have room for: a refusal of thousands says nothing more.
+
+    Args:
+        approved: ids of approved actions; None is no restriction.
+        resource: the server.
+    """
+    choice = choose(clients, rule, policy)
+    limit = budget.limit(choice.population)
+    candidates = [Candidate(one, action_for(one, reason, resource)) for one, reason in choice.candidates]
+    if approved is not None:
+        ours = [one for one in candidates if one.action.id in approved]
+        others = [one for one in candidates if one.action.id not in approved]
+        candidates = [*ours, *others[:max(limit.most - len(ours), 0)]]
+    spared_ones = tuple(Spared(one.as_dict(), codes, matches, name=one.named) for one, codes, matches in choice.protected)
+    return Sight(candidates, protected=spared_ones, limits=(limit,), basis=Basis("redis_client_kill", {
+        "clients": clients, "rule": rule, "policy": policy, "budget": budget, "approved": approved, "resource": resource,
+    }))
+
+
+def action_for(one: RedisClient, reason: str, resource: str) -> Action:
+    """Ending a client."""
+    return Action(
+        verb=VERB, resource=resource, identity={"id": one.id}, target=one.as_dict(), name=one.named,
+        reason=f"{reason[:1].upper()}{reason[1:]}".rstrip(".") + ".",
+    )
 
 
 def _number(value: t.Optional[str]) -> t.Optional[int]:

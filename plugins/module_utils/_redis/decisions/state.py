@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..._core.durations import format_duration
 from ..._core.findings import CRITICAL, OK, Finding
 from .facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOPERM, PONG, Facts, Request
 from .info import errors_by_code, integer
@@ -140,6 +141,32 @@ def cluster_unseen(facts: Facts) -> bool:
     return facts.is_cluster and not (facts.cluster or {}).get("cluster_state")
 
 
+def paused_told(info: t.Mapping[str, str]) -> str:
+    """What a server says of writes that it holds back, as of Valkey 8.1 and Redis 8; empty where it holds none back, or does not say."""
+    if info.get("paused_actions", "none") not in ("write", "all"):
+        return ""
+    left = integer(info, "paused_timeout_milliseconds")
+    how_long = "" if left is None or left < 0 else f" for another {format_duration(max(left // 1000, 1))}"
+    reason = info.get("paused_reason", "")
+    if reason in ("failover_in_progress", "shutdown_in_progress"):
+        return f"It holds all writes back{how_long} ({reason}): wait for its end, and look why it takes so long."
+    return f"CLIENT PAUSE holds all writes back{how_long}, as a failover does: CLIENT UNPAUSE ends it, or wait for its end."
+
+
+def why_writes_hang(info: t.Mapping[str, str]) -> str:
+    """What may be behind a write without an answer, of a server that answers reads.
+
+    Args:
+        info: section `clients` of INFO.
+    """
+    if "paused_actions" in info:
+        return paused_told(info)
+    return (
+        "It answers reads and no write, which CLIENT PAUSE WRITE does; this version does not tell of it. CLIENT UNPAUSE ends such a pause, "
+        "and does no harm where there is none."
+    )
+
+
 def recovery_from(findings: t.Sequence[Finding], facts: Facts, state: State) -> str:
     """The code of what would help a server that answered; empty when nothing is known that would."""
     worse = {(finding.check, finding.subject) for finding in findings if finding.status != OK}
@@ -209,7 +236,7 @@ def _writable(facts: Facts, request: Request) -> tuple[t.Optional[bool], str]:
         return (None, "") if info.get("slave_read_only") == "0" else (False, "replica")
     if (facts.cluster or {}).get("cluster_state") == "fail":
         return False, "cluster_down"
-    if info.get("paused_actions") in ("write", "all"):
+    if paused_told(info):
         return False, "paused"
     share = memory_share(facts)
     refused = errors_by_code(info).get("OOM", 0) > errors_by_code(facts.before).get("OOM", 0)

@@ -14,7 +14,7 @@ from ..._core.findings import CRITICAL, OK, WARNING, Finding, Skipped, judge
 from .absent import does_not_apply, product_lacks
 from .facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOAUTH, NOPERM, PONG, Answer, Facts, Request
 from .info import errors_by_code, integer, number
-from .state import HINT_CLUSTER, HINT_CONFIG, cluster_unseen, memory_share, needed_replicas_unseen, noeviction, state_of
+from .state import HINT_CLUSTER, HINT_CONFIG, cluster_unseen, memory_share, needed_replicas_unseen, noeviction, paused_told, state_of
 
 _PING_HINTS = {
     LOADING: "It reads its data from disk and serves nobody until that is done: wait, and watch loading_eta_seconds.",
@@ -28,7 +28,6 @@ _NO_WRITES = {
     "misconf": "It can't save and refuses writes until it can: free disk or mend the directory, then BGSAVE.",
     "oom": "Its memory is full and its policy evicts nothing: clear what can be spared, raise maxmemory, or choose a policy for a cache.",
     "min_replicas": "Fewer good replicas than min-replicas-to-write: mend the replicas or their links.",
-    "paused": "CLIENT PAUSE holds all writes back, as a failover does: CLIENT UNPAUSE ends it, or wait for its end.",
     "cluster_down": "The cluster is down for this node: slots without a primary, or no majority of them.",
     "loading": "It is loading its data.", "busy": "A script runs and blocks everything.", "masterdown": "It has lost its primary.",
 }
@@ -70,7 +69,9 @@ def writes(facts: Facts, request: Request) -> Answer:
     if state.writable or state.why_not_writable == "replica":
         return Answer(findings=[Finding("writes", OK, observed="accepted" if state.writable else "replica", threshold="accepted")])
     why = state.why_not_writable
-    return Answer(findings=[Finding("writes", CRITICAL, observed=why, threshold="accepted", hint=_NO_WRITES.get(why, ""))])
+    hint = paused_told(facts.after) if why == "paused" else _NO_WRITES.get(why, "")
+    detail = {key: value for key, value in facts.after.items() if key.startswith("paused_")} if why == "paused" else {}
+    return Answer(findings=[Finding("writes", CRITICAL, observed=why, threshold="accepted", hint=hint, detail=detail)])
 
 
 def memory(facts: Facts, request: Request) -> Answer:

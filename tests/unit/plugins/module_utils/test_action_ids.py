@@ -18,14 +18,15 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.actions impo
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span
 from ansible_collections.oncall.incident.plugins.module_utils._firewall import rule_removal
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet_filter import Block
-from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.rule_removal import remedy
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.rule_removal import Found, action_for
 from ansible_collections.oncall.incident.plugins.module_utils._host.decisions import cleaning
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql import prepared
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.backends import Backend, PreparedTransaction
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import parse_rules
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.sessions import Candidate
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.maintenance import Object
-from ansible_collections.oncall.incident.plugins.module_utils._redis import clearing, killing, repairing
+from ansible_collections.oncall.incident.plugins.module_utils._redis import clearing, repairing
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import clients
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.clients import RedisClient
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import acting
 
@@ -57,7 +58,7 @@ def renewal(verb: str, attempt: str = "") -> Action:
 
 def rule() -> Action:
     block = Block("host", "ip saddr 192.0.2.7 drop", family="ip", table="filter", chain="input", handle=4)
-    return rule_removal._action(rule_removal._key(block), rule_removal._Found("192.0.2.7", block, remedy(block)))
+    return action_for(Found("192.0.2.7", block), resource=rule_removal._resource())
 
 
 ACTIONS = [
@@ -71,8 +72,8 @@ ACTIONS = [
      f"rollback_prepared|{PG}|gid=app-7,prepared=when,transaction=7", "transaction app-7 of app@shop"),
     (Object(16384, "public.orders", "r", "vacuum").action(PG),
      f"vacuum|{PG}|name=public.orders,oid=16384,operation=vacuum", "public.orders"),
-    (killing._action(RedisClient(7, "192.0.2.4:5123"), "idle", REDIS), f"kill_client|{REDIS}|id=7", "client 7 192.0.2.4:5123"),
-    (killing._action(RedisClient(7, "192.0.2.4:5123", "worker"), "idle", REDIS),
+    (clients.action_for(RedisClient(7, "192.0.2.4:5123"), "idle", REDIS), f"kill_client|{REDIS}|id=7", "client 7 192.0.2.4:5123"),
+    (clients.action_for(RedisClient(7, "192.0.2.4:5123", "worker"), "idle", REDIS),
      f"kill_client|{REDIS}|id=7", "client 7 192.0.2.4:5123 (worker)"),
     (clearing._action("clear_pattern", REDIS, {"database": 0, "pattern": "cache:*"}, "database 0, pattern cache:*", "r"),
      f"clear_pattern|{REDIS}|database=0,pattern=cache:*", "database 0, pattern cache:*"),

@@ -16,6 +16,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.acting impor
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, CannotReach, IncidentError, Locked
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import hide_secrets, leave, without_secrets
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.lift import lift
 
 
 @pytest.mark.parametrize(("value", "expected"), [
@@ -49,6 +50,9 @@ class Module:
 
     def fail_json(self, **result: Any) -> None:
         self.said = result
+
+    def exit_json(self, **result: Any) -> None:
+        """Ansible's fail_json() does not return; this one's does."""
 
 
 PLANNED = Action(verb="open", resource="shelf", identity={"jar": "a"}, target={}, reason="It is full.")
@@ -122,3 +126,12 @@ def test_another_call_of_the_same_process_starts_anew() -> None:
     assert module.said["actions"]
     leave(module, fails, verbs=("open",))
     assert "actions" not in module.said, "what another call did"
+
+
+def test_a_failed_result_has_its_reading_where_ansible_does_not_print_it() -> None:
+    module = Module(None)
+    reading = {"version": 1, "of": "shelf", "given": {}}
+    leave(module, lambda: ({"changed": False, "reading": reading}, CannotReach("The shelf is too high.")))
+    assert "reading" not in module.said and module.said["invocation"]["reading"] == reading
+    _events, rest = lift(module.said)
+    assert rest["reading"] == reading and "invocation" not in rest, "and the record has it"

@@ -23,8 +23,8 @@ def port() -> Iterator[int]:
 
 def status(**more: object) -> str:
     wanted: dict[str, object] = {"host": "", "protocol": "tcp", "timeout": 2.0, **more}
-    findings, skipped = look(**wanted)  # type: ignore[arg-type]
-    return findings[0].status if findings else f"skipped: {skipped[0].reason}"
+    verdict = look(**wanted).verdict  # type: ignore[arg-type]
+    return f"skipped: {verdict.skipped[0].reason}" if verdict.skipped else verdict.findings[0].status
 
 
 def test_a_port_that_answers(port: int, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._certificate.decis
     renewable,
     server_commands,
     targets,
+    unloadable,
     verify_checks,
 )
 
@@ -67,11 +68,33 @@ IN_POD = ["podman", "exec", "nginx"]
 ])
 def test_what_the_renewing_module_takes(lineage: dict[str, Any], inside: list[str], taken: dict[str, Any]) -> None:
     made = renewable([{"name": "www", **lineage}], service=NGINX, validate=["nginx", "-t"], inside=inside)
-    assert made == {"lineages": [{"name": "www", **taken}], "validate": [*inside, "nginx", "-t"]}
+    assert made == {
+        "lineages": [{"name": "www", **taken}], "validate": [*inside, "nginx", "-t"], "servers": [lineage.get("service", NGINX)],
+    }
 
 
 def test_nobody_is_asked_without_a_command() -> None:
-    assert renewable([], service=NGINX, validate=[], inside=IN_POD) == {"lineages": [], "validate": []}
+    assert renewable([], service=NGINX, validate=[], inside=IN_POD) == {"lineages": [], "validate": [], "servers": []}
+
+
+@pytest.mark.parametrize(("outcome", "blind", "refused"), [
+    ("planned", ["nginx"], True), ("planned", ["exim"], False), ("not_needed", ["nginx"], False), ("planned", [], False),
+])
+def test_nothing_is_renewed_whose_server_cannot_be_looked_at(outcome: str, blind: list[str], refused: bool) -> None:
+    due = {"actions": [{"target": {"name": "www"}, "outcome": outcome}]}
+    seen = [{"item": name, **({"error": "blind", "msg": "It is not there."} if name in blind else {})} for name in ("nginx", "exim")]
+    said = unloadable(due, seen=seen, lineages=[{"name": "www"}, {"name": "mail", "service": "exim"}], service=NGINX)
+    assert ("nginx: It is not there." in said) is refused and bool(said) is refused
+
+
+def test_before_it_is_known_what_is_due_everything_may_be() -> None:
+    seen = [{"item": "nginx", "error": "blind", "msg": "It is not there."}]
+    assert unloadable({}, seen=seen, lineages=[{"name": "www"}], service=NGINX)
+    assert not unloadable({}, seen=[{"item": "nginx"}], lineages=[{"name": "www"}], service=NGINX)
+
+
+def test_without_a_service_nothing_is_reloaded() -> None:
+    assert renewable([{"name": "www"}], service="", validate=[], inside=[])["servers"] == []
 
 
 LINEAGES = [

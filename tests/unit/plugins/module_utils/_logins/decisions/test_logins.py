@@ -8,6 +8,7 @@ from __future__ import annotations
 import calendar
 import json
 import time
+from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import (
@@ -17,6 +18,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.
     parse_journal,
     parse_log,
     parse_message,
+    told_lines,
 )
 
 NOW = float(calendar.timegm((2026, 1, 2, 12, 0, 0)))
@@ -106,3 +108,69 @@ def test_verdicts() -> None:
     assert [one["check"] for one in said["findings"]] == ["failed_logins", "login_after_failures"]
     assert [(one["address"], one["failed"], one["accepted"]) for one in said["worst"]] == [("192.0.2.7", 120, 1)]
     assert judge_logins({}, warning=10, critical=100, max_addresses=1, since=0.0, skipped=[]).verdict.status == "ok"
+
+
+def log_of(*messages: str) -> list[Event]:
+    return parse_log([f"2026-01-02T11:59:00+00:00 gate sshd[9]: {message}" for message in messages], now=NOW)
+
+
+def judged_of(events: list[Event], **more: Any) -> dict[str, Any]:
+    found = judge_logins(
+        count([events], since=0), **{"warning": 10, "critical": 100, "max_addresses": 5, "since": 0.0, "skipped": (), **more},
+        lines=told_lines([events], since=0),
+    )
+    return {**found.as_result(), **found.verdict.as_dict()}
+
+
+@pytest.mark.parametrize(("line", "failed"), [
+    ("error: PAM: Authentication failure for root from 192.0.2.7", 1),
+    ("error: PAM: User not known to the underlying authentication module for illegal user x from 192.0.2.7", 1),
+    ("Disconnecting authenticating user root 192.0.2.7 port 5: Too many authentication failures [preauth]", 1),
+    ("Disconnecting invalid user x y 192.0.2.7 port 5: Too many authentication failures [preauth]", 1),
+    ("Failed none for invalid user x from 192.0.2.7 port 5 ssh2", 0),
+    ("User bob from 192.0.2.7 not allowed because not listed in AllowUsers", 0),
+    ("Server listening on 0.0.0.0 port 22.", 0),
+    ("Connection closed by 192.0.2.7 port 5 [preauth]", 0),
+])
+def test_each_of_these_is_understood(line: str, failed: int) -> None:
+    said = judged_of(log_of(line))
+    assert (said["total"], said["lines_seen"], said["lines_understood"], said["scans"]) == (failed, 1, 1, [])
+
+
+def test_what_pam_says_beside_sshd_counts_once() -> None:
+    pam = "error: PAM: Authentication failure for root from 192.0.2.7"
+    keyboard = "Failed keyboard-interactive/pam for root from 192.0.2.7 port 5 ssh2"
+    assert judged_of(log_of(pam, keyboard, pam, pam))["total"] == 3
+    assert judged_of(log_of(keyboard, keyboard))["total"] == 2
+
+
+def test_other_programs_and_syslogs() -> None:
+    lines = [
+        "<38>1 2026-01-02T11:59:00+00:00 gate sshd 55 - - Failed password for root from 192.0.2.7 port 5 ssh2",
+        "2026-01-02T11:59:00+00:00 gate dropbear[5]: Bad password attempt for 'root' from 192.0.2.7:50000",
+        "2026-01-02T11:59:00+00:00 gate bob: sshd[1]: Failed password for root from 203.0.113.8 port 1 ssh2",
+    ]
+    assert {address: one.failed for address, one in count([parse_log(lines, now=NOW)], since=0).items()} == {"192.0.2.7": 2}
+
+
+def test_scans_are_told_and_are_no_logins() -> None:
+    said = judged_of(log_of(*["Unable to negotiate with 192.0.2.7 port 5: no matching key exchange method found. Their offer: x"] * 30))
+    assert (said["total"], said["status"], said["scans"]) == (0, "ok", [{"address": "192.0.2.7", "times": 30}])
+
+
+def test_lines_that_are_not_understood_make_the_counts_a_lower_bound() -> None:
+    odd = [f"A login from afar number {number} went wrong" for number in range(10)]
+    few, many = judged_of(log_of(*odd[:9])), judged_of(log_of(*odd))
+    assert (few["status"], few["healthy"], few["lines_seen"], few["lines_understood"]) == ("ok", True, 9, 0)
+    assert (many["checks"]["failed_logins"], many["healthy"]) == ("unknown", None), "ten more would be a warning"
+    (skipped,) = many["skipped_checks"]
+    assert skipped["kind"] == "could_not_look" and skipped["reason"].startswith("not_understood: 10 of 10 lines of sshd, such as ")
+    assert many["not_understood"] == odd[:3] and all(one in skipped["reason"] for one in odd[:3])
+    attack = log_of(*odd, *[f"Failed password for root from 192.0.2.7 port {port} ssh2" for port in range(100)])
+    assert judged_of(attack)["skipped_checks"] == [], "critical already"
+
+
+def test_who_got_in_may_have_failed_before() -> None:
+    odd = ["A login from afar went wrong"] * 5
+    said = judged_of(log_of(*odd, "Accepted password for root from 192.0.2.7 port 5 ssh2"), suspicious=5)
+    assert said["checks"] == {"failed_logins": "ok", "login_after_failures": "unknown"}

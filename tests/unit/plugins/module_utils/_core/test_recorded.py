@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a decision was made from, in a result: as JSON, and bounded."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import ipaddress
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.recorded import MOST_BYTES, VERSION, Basis, plain
+
+
+@dataclasses.dataclass(frozen=True)
+class Jar:
+    name: str
+    full: bool = False
+    inside: tuple[str, ...] = ()
+    label: bytes = dataclasses.field(default=b"", repr=False)
+
+
+@pytest.mark.parametrize(("value", "expected"), [
+    (Jar("a", label=b"x"), {"name": "a"}), (Jar("a", True, ("b",)), {"name": "a", "full": True, "inside": ["b"]}),
+    (float("inf"), "inf"), ({1: "a"}, [[1, "a"]]), (frozenset(("b", "a")), ["a", "b"]), (b"\x01\xff", "01ff"),
+    (ipaddress.ip_network("192.0.2.0/24"), "192.0.2.0/24"),
+    (datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC), "2026-01-02T00:00:00+00:00"),
+])
+def test_as_json(value: Any, expected: Any) -> None:
+    assert plain(value) == expected and json.loads(json.dumps(plain(value))) == expected
+
+
+def test_what_fits_is_complete() -> None:
+    assert Basis("shelf", {"jars": [Jar("a")], "most": 3}).as_reading(approved=["x"]) == {
+        "version": VERSION, "of": "shelf", "given": {"jars": [{"name": "a"}], "most": 3}, "complete": True, "left_out": {},
+        "approved": ["x"],
+    }
+
+
+def test_what_is_too_large_is_left_out_and_named() -> None:
+    reading = Basis("shelf", {"jars": [Jar("a" * 100)] * 2000, "most": 3}).as_reading()
+    assert (reading["complete"], reading["left_out"], reading["given"]) == (False, {"jars": 2000}, {"most": 3})
+    assert len(json.dumps(reading)) < MOST_BYTES
