@@ -56,7 +56,7 @@ status:
   returned: success
   type: str
 healthy:
-  description: Whether each is gone.
+  description: Whether each is gone; null when one could not be looked at.
   returned: success
   type: bool
 asked:

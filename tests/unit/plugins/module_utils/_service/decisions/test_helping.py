@@ -3,6 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import subprocess
+
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,3 +112,34 @@ def test_two_looks_show_a_reload(before: dict[str, Any], after: dict[str, Any], 
 ])
 def test_words_of_compose(directory: str, files: list[str], words: list[str], argv: list[str]) -> None:
     assert compose_argv(["docker", "compose"], directory=directory, files=files, words=words) == argv
+
+
+@pytest.mark.parametrize(("text", "before", "after"), [
+    ("A=1\nPOOL.MAX=20\n", 5, "A=1\nPOOL.MAX=5\n"), ("POOL.MAX=20\nPOOLXMAX=20\n", 5, "POOL.MAX=5\nPOOLXMAX=20\n"),
+    ("POOL.MAX=30\n", 5, "POOL.MAX=30\n"), ("POOL.MAX=200\n", 5, "POOL.MAX=200\n"), ("A=1\nPOOL.MAX=20\n", 0, "A=1\n"),
+])
+def test_a_size_in_a_file_is_put_back_only_while_it_is_ours(tmp_path: Path, text: str, before: int, after: str) -> None:
+    file = tmp_path / "app.env"
+    file.write_text(text)
+    back = helping.pool_back(before, size=20, reads=[], write=[], key="POOL.MAX", file=str(file))
+    subprocess.run(back["argv"], check=True)
+    assert (file.read_text(), back["setting"], back["file"]) == (after, "POOL.MAX", str(file))
+
+
+@pytest.mark.parametrize(("now", "after"), [("size 20;", "5"), ("size 30;", "size 30;")])
+def test_a_size_that_a_command_sets_is_put_back_only_while_it_is_ours(tmp_path: Path, now: str, after: str) -> None:
+    file = tmp_path / "a pool"
+    file.write_text(now)
+    write = ["sh", "-c", "printf {size} >\"$0\"", str(file)]
+    back = helping.pool_back(5, size=20, reads=["cat", str(file)], write=write, key="", file="")
+    subprocess.run(back["argv"], check=True)
+    assert file.read_text() == after
+
+
+def test_how_a_raised_pool_ends() -> None:
+    back = helping.pool_back(5, size=20, reads=[], write=[], key="POOL", file="/etc/shop.env")
+    given: dict[str, Any] = {"request": {"setting": "POOL"}, "back": back}
+    lasting = helping.pool_temporary(20, before="5", expires="", **given)
+    assert (lasting["expires"], lasting["command"]) == ("", [])
+    assert lasting["undo"] == {"verb": "restore_pool", "setting": "POOL", "file": "/etc/shop.env", "before": 5, "set": 20}
+    assert helping.pool_temporary(20, before="", expires="2h", **given)["command"] == back["argv"]
