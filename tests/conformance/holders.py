@@ -520,7 +520,7 @@ class DiskClean(OfUser):
     proves = ("remove_file",)
 
     def places(self) -> Mapping[str, Sequence[Path]]:
-        return {"<directories of the rules>: write": [self.on.place]}
+        return {"<directories of the rules, and files that are emptied>: write": [self.on.place]}
 
 
 class FailedLogins(OfUser):
@@ -630,5 +630,9 @@ OUTSIDE = {
 #: Rights that no case takes away, by module and grant, and why.
 ALONE = {
     ("failed_logins", "the system's journal: read"): "the kit does not read the journal of this machine",
+    ("pg_terminate_long_queries", "a superuser, or the role that prepared the transaction"):
+        "the kit's server takes no prepared transactions: tests/integration/pg",
+    **{(name, "/etc/crowdsec/local_api_credentials.yaml: read"): "the kit has no CrowdSec: tests/integration/fail2ban"
+       for name in ("access_health", "fail2ban_ban", "fail2ban_health", "fail2ban_unban")},
     ("redis_cache_clear", "+select"): "the kit's keys are in database 0; redis_restart_check takes it away",
 }

@@ -29,7 +29,7 @@ class Right:
         without: what happens when it is missing. Words in backquotes are in the module's result.
         named: what the module's message names when the right is missing; empty for the grant itself.
         when: the case in which it is needed; empty for always.
-        on: the kind of server that alone knows it; empty for every one of the product.
+        on: the kind of server that alone knows it, such as a Sentinel; empty for every one that the module speaks to.
         within: what it may be limited to: the pattern of the keys that a command of Redis is for. Empty: it has no such limit.
     """
 

@@ -27,7 +27,8 @@ CHAPTER = Chapter(4, "Disks and logs of a host", (
     Needs("disk_clean", CHANGE, VERBS, (
         Right(CAPABILITY, _OPEN, VERBS, "The module fails with `blind`, and nothing is removed."),
         Right(CAPABILITY, _DIRECTORIES, VERBS, "The module fails with `blind`, and nothing is removed."),
-        Right(FILE, "<directories of the rules>: write", VERBS, "The action is `not_permitted`.", named="write access"),
+        Right(FILE, "<directories of the rules, and files that are emptied>: write", VERBS,
+              "The action is `not_permitted`.", named="write access"),
     )),
 ), text="""
 `become: true`, as root, has all of these; root in a container often lacks

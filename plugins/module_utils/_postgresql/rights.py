@@ -49,6 +49,8 @@ _NEEDS = (
         Right(SQL, "pg_read_all_stats", _VERBS, "The module fails with `blind`."),
         Right(SQL, "pg_signal_backend", (CANCEL, TERMINATE),
               "The sessions are left alone as `not_permitted`, and `signal_privilege` is a finding."),
+        Right(ROOT, "a superuser, or the role that prepared the transaction", (ROLLBACK_PREPARED,), "The action is `not_permitted`.",
+              when="rollback_prepared is set"),
     )),
     Needs("pg_maintain", CHANGE, OPERATIONS, (
         _connect(*OPERATIONS),
@@ -59,4 +61,5 @@ _NEEDS = (
 
 CHAPTER = Chapter(1, "PostgreSQL", _NEEDS, text="""
 A role to look, and one to look and change. `pg_monitor` includes `pg_read_all_stats` and `pg_read_all_settings`.
+`MAINTAIN` is known from PostgreSQL 17 on. Over a local socket the user who runs the module needs to enter its directory.
 """)

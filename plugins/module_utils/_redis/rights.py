@@ -101,4 +101,6 @@ _NEEDS = (
 
 CHAPTER = Chapter(2, "Redis and Valkey", _NEEDS, text="""
 A user to look, and one to look and change, on Redis 7 and Valkey. A user who only looks can read no value but that of its probe key.
+Before Redis 7 there are no selectors, which stand in brackets: give the probe a user of its own. Over a local socket the user who runs
+the module must be one of its group.
 """)
