@@ -142,6 +142,10 @@ def make_plan(
     planned = {host: [action for action in found if action.outcome == PLANNED] for host, found in actions.items()}
     ids = {host: [action.id for action in found] for host, found in planned.items()}
     ladders = {host: kept for host, found in (rungs or {}).items() if (kept := _planned_rungs(found, ids.get(host, [])))}
+    for host, found in ladders.items():
+        # For who reads it: a later rung's action may have been planned, and kept, before an earlier one's was kept.
+        order = {identity: number for number, rung in enumerate(found, 1) for identity in rung.actions}
+        planned[host] = sorted(planned[host], key=lambda action: order.get(action.id, 0))
     return Plan(
         run=run, created=now, expires=now + lifetime, actions=planned, limits=dict(limits or {}),
         hash=plan_hash(ids, limits or {}, ladders), baseline=dict(baseline or {}), rungs=ladders,

@@ -103,6 +103,18 @@ def test_without_a_plan_the_restart_is_left_out_likewise(site: RedisSite) -> Non
     assert (site.restarts, start_of(site.cache)) == (0, start)
 
 
+def test_the_command_shows_the_rungs_and_carries_out_what_is_needed(site: RedisSite) -> None:
+    fill_memory(site.cache)
+    start = start_of(site.cache)
+    given = [text for name, value in {**WANTED, **ENOUGH}.items() for text in ("-e", f"{name}={str(value).lower()}")]
+    done = site.incident("--json", "--yes", "--pass-env", "SYSTEMCTL_DOUBLE", *given, **site.environ)
+    assert (done.status, done.data.get("outcome")) == (0, "recovered"), done.stderr
+    assert [(one["verb"], one["rung"]) for one in done.data["planned_actions"]] == [("clear_pattern", 1), ("restart_cache", 2)]
+    assert {one["verb"]: one["outcome"] for one in done.data["actions"]} == {"clear_pattern": "done", "restart_cache": "not_needed"}
+    assert "2. only if still failing (availability, writes, memory" in done.stderr
+    assert (site.restarts, start_of(site.cache)) == (0, start)
+
+
 def test_nothing_is_restarted_on_blindness(site: RedisSite) -> None:
     """Whether the restart is still needed cannot be seen: the account may not read what one of the checks is about."""
     fill(site.cache, "page:", 3)

@@ -130,6 +130,10 @@ def test_the_hash_covers_rungs_in_their_order_and_their_conditions() -> None:
     assert len({plan.hash for plan in (stated, *others)}) == 1 + len(others)
 
 
+def test_actions_are_told_in_the_order_of_their_rungs() -> None:
+    assert rungs_plan(rung("repair", "c"), rung("restart", "a", "b")).ids("db1") == ["c", "a", "b"]
+
+
 def test_rungs_survive_their_journey_and_are_not_taken_out() -> None:
     data = json.loads(json.dumps(rungs_plan(rung("repair", "a", "b"), rung("restart", "c")).as_dict()))
     assert load_plan(data, now=NOW).rungs == {"db1": [rung("repair", "a", "b", wait="", checks=()), rung("restart", "c")]}
