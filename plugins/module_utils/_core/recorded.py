@@ -43,7 +43,7 @@ class Basis:
         Args:
             engine: what the engine itself decided by, such as the approved ids.
         """
-        given, left_out = _bounded({name: plain(value) for name, value in self.given.items()}, most=MOST_BYTES)
+        given, left_out = _bounded(self.given, most=MOST_BYTES)
         return {"version": VERSION, "of": self.of, "given": given, "complete": not left_out, "left_out": left_out, **engine}
 
 
@@ -72,14 +72,33 @@ def plain(value: t.Any) -> t.Any:
     return value.isoformat() if isinstance(value, datetime.datetime) else str(value)
 
 
-def _bounded(given: dict[str, t.Any], *, most: int) -> tuple[dict[str, t.Any], dict[str, int]]:
-    """As much as fits: the largest of its parts go first, whole, since a part of a list would only look like all of it."""
-    sizes = {name: len(json.dumps(value)) for name, value in given.items()}
-    left_out: dict[str, int] = {}
-    for name in sorted(sizes, key=lambda one: -sizes[one]):
-        if sum(sizes.values()) <= most:
+def _bounded(given: t.Mapping[str, t.Any], *, most: int) -> tuple[dict[str, t.Any], dict[str, int]]:
+    """As much as fits: the largest of its parts are left out, whole, since a part of a list would only look like all of it."""
+    parts = {name: _within(value, most) for name, value in given.items()}
+    left_out = {name: _count(given[name]) for name, part in parts.items() if part is None}
+    kept = {name: part for name, part in parts.items() if part is not None}
+    for name in sorted(kept, key=lambda one: -kept[one][1]):
+        if sum(size for _value, size in kept.values()) <= most:
             break
-        value = given[name]
-        left_out[name] = len(value) if isinstance(value, (list, dict)) else 1
-        given, sizes = {key: kept for key, kept in given.items() if key != name}, {key: kept for key, kept in sizes.items() if key != name}
-    return given, left_out
+        left_out[name] = _count(given[name])
+        del kept[name]
+    return {name: value for name, (value, _size) in kept.items()}, left_out
+
+
+def _within(value: t.Any, most: int) -> t.Optional[tuple[t.Any, int]]:
+    """A part as JSON, and its size; None where it is larger. A long list is not read further than that: it would cost a run its time."""
+    if not isinstance(value, (list, tuple)) or hasattr(value, "_fields"):
+        said = plain(value)
+        size = len(json.dumps(said))
+        return (said, size) if size <= most else None
+    found, size = [], 2
+    for item in value:
+        found.append(plain(item))
+        size += len(json.dumps(found[-1])) + 2
+        if size > most:
+            return None
+    return found, size
+
+
+def _count(value: t.Any) -> int:
+    return len(value) if isinstance(value, t.Sized) else 1

@@ -21,7 +21,8 @@ from .._core import why
 from .._core.actions import DONE, FAILED, MOVED_ON, NOT_NEEDED, NOT_PERMITTED
 from .._core.errors import BadInput, Blind
 from .decisions.cleaning import REMOVE, File, Found, Rule, data_in
-from .processes import SEE_PROCESSES, look_at, stat_of
+from .decisions.disk import SEE_PROCESSES
+from .processes import look_at, stat_of
 
 #: Entries that one rule may look at; a directory with more is not walked to its end.
 MOST_ENTRIES = 200_000

@@ -14,11 +14,10 @@ import time
 import typing as t
 
 from .._core.errors import BadInput
-from .._core.findings import Skipped, judge
-from .._core.judging import Judged, Verdict, judge_look
+from .._core.judging import Judged, Verdict
+from .._core.recorded import Basis
 from . import survey as parts
-from .decisions.disk import GOOD, Mount, Space, judge_path, missing_writes, nearest, told
-from .processes import SEE_PROCESSES
+from .decisions.disk import DeletedSeen, Mount, Space, judge_path, judge_survey, missing_writes, nearest, told
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +47,7 @@ class Seen:
     verdict: Verdict
     deleted: t.Sequence[t.Mapping[str, t.Any]]
     biggest: t.Mapping[str, t.Any]
+    basis: t.Optional[Basis] = None
 
     def as_result(self) -> dict[str, t.Any]:
         """What the result has beside the verdict."""
@@ -64,25 +64,21 @@ def survey(wanted: Survey) -> Seen:
     points = list(wanted.file_systems) or sorted({one.point for one in found})
     if not points:
         raise BadInput("No local file system that can be written to was found.", hint="Name them with file_systems.")
-    findings, skipped = parts.look(
-        points, warning=wanted.warning_percent, critical=wanted.critical_percent, sample=wanted.sample, full_within=wanted.full_within,
-        elsewhere={one.point for one in found} - {one.point for one in found if one.on_device},
+    seen = parts.seen_at(
+        points, sample=wanted.sample, elsewhere={one.point for one in found} - {one.point for one in found if one.on_device},
     )
-    deleted, total, complete = parts.deleted_open(most=wanted.most)
-    findings.append(judge(
-        "deleted_open", total, warning=wanted.deleted_warning_bytes, unit="bytes",
-        hint="Restart, or make reopen its log, the process that holds them: the space comes back when it closes them.",
-        detail={"files": deleted[:3]},
-    ))
-    if not complete:
-        skipped.append(Skipped("deleted_open", "not_permitted: other users' processes cannot be looked at.", hint=SEE_PROCESSES))
+    deleted = DeletedSeen(*parts.deleted_open(most=wanted.most))
+    judged = judge_survey(
+        seen, deleted, warning=wanted.warning_percent, critical=wanted.critical_percent, full_within=wanted.full_within,
+        deleted_warning_bytes=wanted.deleted_warning_bytes, asked=wanted.asked,
+    )
     biggest: dict[str, t.Any] = {}
     end = time.monotonic() + wanted.look_for
     for number, path in enumerate(wanted.look_below):
         # The time that is left is shared by the directories that are left.
         share = max(end - time.monotonic(), 0.0) / (len(wanted.look_below) - number)
         biggest[path] = parts.biggest(path, deadline=time.monotonic() + share, most=wanted.most)
-    return Seen(judge_look(findings, skipped, asked=wanted.asked, good=GOOD), deleted, biggest)
+    return Seen(judged.verdict, deleted.files, biggest, judged.basis)
 
 
 def one_path(path: str, *, asked: t.Optional[t.Sequence[str]], warning: float, critical: float) -> Judged:

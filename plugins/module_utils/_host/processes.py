@@ -13,9 +13,6 @@ import ctypes
 import os
 import typing as t
 
-#: What whoever cannot look at others' processes needs.
-SEE_PROCESSES = "Run with become: true, as root. Without root it takes CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, in a container the latter."
-
 #: linux/capability.h
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _CAP_SYS_PTRACE = 1, 2, 19
 

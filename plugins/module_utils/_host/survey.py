@@ -8,17 +8,16 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import heapq
 import os
 import stat
 import time
 import typing as t
 
-from .._core.durations import format_duration
-from .._core.findings import NOT_APPLICABLE, Finding, Skipped, judge
+from .._core.findings import Finding, Skipped
 from .._module.programs import run
-from .decisions.disk import ABSENT, DECISIVE, Mount, judge_disk, judge_writable, unescaped
+from .decisions.disk import Mount, PointSeen, Space, judge_points, unescaped
 from .processes import look_at, stat_of
 
 #: File systems that hold nobody's data, or the network's.
@@ -51,53 +50,53 @@ def mounts(*, text: str) -> list[Mount]:
     return sorted(found.values())
 
 
+def seen_at(
+    points: t.Sequence[str], *, sample: float, elsewhere: t.Collection[str] = (), statvfs: t.Callable[[str], t.Any] = os.statvfs,
+    sleep: t.Callable[[float], None] = time.sleep, kernel: t.Optional[t.Callable[[str], t.Sequence[str]]] = None,
+) -> list[PointSeen]:
+    """Look at mount points.
+
+    Args:
+        sample: seconds between two looks; 0 looks once, and no growth is seen.
+        elsewhere: see judge_points().
+        kernel: what the kernel said about a mount point last; what dmesg(1) prints by default.
+    """
+    found: list[PointSeen] = []
+    began: dict[str, float] = {}
+    for point in points:
+        try:
+            usage = statvfs(point)
+        except OSError as exc:
+            found.append(PointSeen(point, trouble=str(exc.strerror), elsewhere=point in elsewhere))
+            continue
+        read_only = bool(usage.f_flag & os.ST_RDONLY)
+        found.append(PointSeen(
+            point, Space.of(usage), read_only=read_only, kernel=tuple((kernel or kernel_words)(point)) if read_only else (),
+        ))
+        began[point] = time.monotonic()
+    if sample <= 0 or not began:
+        return found
+    sleep(sample)
+    return [one if one.space is None else _again(one, statvfs, began[one.point]) for one in found]
+
+
+def _again(one: PointSeen, statvfs: t.Callable[[str], t.Any], began: float) -> PointSeen:
+    try:
+        now = Space.of(statvfs(one.point))
+    except OSError as exc:
+        return dataclasses.replace(one, again=str(exc.strerror))
+    before, after = (float(space.f_bavail * space.f_frsize) for space in (one.space or now, now))
+    return dataclasses.replace(one, left=(before, after, time.monotonic() - began))
+
+
 def look(
     points: t.Sequence[str], *, warning: float, critical: float, sample: float, full_within: float, elsewhere: t.Collection[str] = (),
     statvfs: t.Callable[[str], t.Any] = os.statvfs, sleep: t.Callable[[float], None] = time.sleep,
     kernel: t.Optional[t.Callable[[str], t.Sequence[str]]] = None,
 ) -> tuple[list[Finding], list[Skipped]]:
-    """Space, inodes, growth of file systems, and whether they can be written to.
-
-    Args:
-        warning, critical: percent.
-        sample: seconds between two looks; 0 looks once and judges no growth.
-        full_within: seconds; a file system that would be full by then at its present growth is a warning.
-        elsewhere: those points that nobody named and that no device of this host holds, such as FUSE and overlay mounts. One that
-            cannot be entered is another user's or lost, and says nothing of this host's disks.
-        kernel: what the kernel said about a mount point last; what dmesg(1) prints by default.
-    """
-    findings: list[Finding] = []
-    skipped: list[Skipped] = []
-    first: dict[str, tuple[float, float]] = {}
-    for point in points:
-        try:
-            usage = statvfs(point)
-        except OSError as exc:
-            skipped += [_not_entered(check, point, exc, elsewhere=point in elsewhere) for check in DECISIVE]
-            continue
-        found, absent = judge_disk(point, usage, warning=warning, critical=critical)
-        findings += found
-        skipped += absent
-        read_only = bool(usage.f_flag & os.ST_RDONLY)
-        findings.append(judge_writable(point, read_only=read_only, kernel=functools.partial(kernel or kernel_words, point)))
-        first[point] = (time.monotonic(), float(usage.f_bavail * usage.f_frsize))
-    if sample > 0 and first:
-        sleep(sample)
-        for point, (then, before) in first.items():
-            try:
-                usage = statvfs(point)
-            except OSError as exc:
-                skipped.append(Skipped("disk_growth", f"unreadable: {point}: {exc.strerror}"))
-                continue
-            findings.append(growth(point, before=before, after=float(usage.f_bavail * usage.f_frsize), seconds=time.monotonic() - then,
-                                   full_within=full_within))
-    return findings, skipped
-
-
-def _not_entered(check: str, point: str, exc: OSError, *, elsewhere: bool) -> Skipped:
-    if elsewhere:
-        return Skipped(check, f"not_of_this_host: {point}: {ABSENT['not_of_this_host']} ({exc.strerror}).", kind=NOT_APPLICABLE)
-    return Skipped(check, f"unreadable: {point}: {exc.strerror}", "Is it mounted, and may we enter it?")
+    """Look at mount points, and judge them: see seen_at() and judge_points()."""
+    seen = seen_at(points, sample=sample, elsewhere=elsewhere, statvfs=statvfs, sleep=sleep, kernel=kernel)
+    return judge_points(seen, warning=warning, critical=critical, full_within=full_within)
 
 
 def kernel_words(point: str) -> list[str]:
@@ -106,22 +105,6 @@ def kernel_words(point: str) -> list[str]:
         devices = {os.path.basename(one.device) for one in mounts(text=file.read()) if one.point == point}
     said = run(["dmesg", "--notime", "--level", "emerg,alert,crit,err,warn"], seconds=_KERNEL_SECONDS).out
     return [line.strip()[:300] for line in said.splitlines() if any(name and name in line for name in devices)][-_MOST_LINES:]
-
-
-def growth(point: str, *, before: float, after: float, seconds: float, full_within: float) -> Finding:
-    """How fast a file system fills, from its free bytes at two times."""
-    rate = max(before - after, 0.0) / max(seconds, 1e-3)
-    left = after / rate if rate > 0 else None
-    found = judge(
-        "disk_growth", round(rate), unit="bytes per second", subject=point, hint="",
-        detail={"full_in_seconds": None if left is None else round(left)},
-    )
-    if left is None or left > full_within:
-        return found
-    return Finding(
-        check="disk_growth", status="warning", observed=round(rate), threshold=round(after / full_within), unit="bytes per second",
-        subject=point, hint=f"At this rate it is full in {format_duration(left)}: find who writes.", detail=found.detail,
-    )
 
 
 def deleted_open(*, proc: str = "/proc", most: int = 20) -> tuple[list[dict[str, t.Any]], int, bool]:

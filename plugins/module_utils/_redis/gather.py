@@ -262,9 +262,9 @@ def _host(facts: Facts) -> t.Optional[dict[str, t.Any]]:
     huge = _read("/sys/kernel/mm/transparent_hugepage/enabled")
     overcommit, somaxconn = (_read(f"/proc/sys/{name}") for name in ("vm/overcommit_memory", "net/core/somaxconn"))
     return {
-        "overcommit_memory": int(overcommit) if overcommit.isdigit() else None,
+        "overcommit_memory": int(overcommit) if overcommit.isdecimal() else None,
         "transparent_hugepage": huge.partition("[")[2].partition("]")[0],
-        "somaxconn": int(somaxconn) if somaxconn.isdigit() else None,
+        "somaxconn": int(somaxconn) if somaxconn.isdecimal() else None,
     }
 
 

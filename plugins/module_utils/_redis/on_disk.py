@@ -80,7 +80,7 @@ def configured_ports(service: t.Mapping[str, t.Any]) -> set[int]:
         service: the result of the module service_instances for the unit.
     """
     settings = _settings(service)
-    return {int(settings[name]) for name in ("port", "tls-port") if settings.get(name, "").isdigit() and settings[name] != "0"}
+    return {int(settings[name]) for name in ("port", "tls-port") if settings.get(name, "").isdecimal() and settings[name] != "0"}
 
 
 def _settings(service: t.Mapping[str, t.Any]) -> dict[str, str]:

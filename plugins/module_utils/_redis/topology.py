@@ -361,7 +361,7 @@ def _missing_seed(seed: NodeLook, topology: Topology, looks: list[tuple[Member, 
         return []
     host, _colon, port = seed.address.rpartition(":")
     role = "sentinel" if topology.kind == "sentinel" else "primary"
-    return [(Member(host=host.strip("[]") or seed.address, port=int(port) if port.isdigit() else 0, role=role, flags=("myself",)), seed)]
+    return [(Member(host=host.strip("[]") or seed.address, port=int(port) if port.isdecimal() else 0, role=role, flags=("myself",)), seed)]
 
 
 def _maybe_the_way(member: Member, one: NodeLook) -> bool:

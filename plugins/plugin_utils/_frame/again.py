@@ -29,6 +29,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "cert_expiry": "_certificate.decisions.report:decide",
     "disk_clean": "_host.decisions.cleaning:sight",
     "disk_health": "_host.decisions.disk:judge_path",
+    "disk_survey": "_host.decisions.disk:judge_survey",
     "fail2ban_ban": "_bans.decisions.banning:sight",
     "fail2ban_unban": "_bans.decisions.unbanning:sight",
     "failed_logins": "_logins.decisions.logins:judge_logins",

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
-from tests.conformance.kit import NOT_YET, Args, Health, Mitigating
+from tests.conformance.kit import Args, Health, Mitigating
 from tests.support.need import need
 from tests.support.tmpfs import mounted
 
@@ -82,7 +82,6 @@ class DiskSurvey(_OwnDisk):
     """All of its checks."""
 
     module = "disk_survey"
-    unread: ClassVar = NOT_YET
 
     def args(self) -> Args:
         return {"file_systems": [str(self.place)], "sample": "0s"}

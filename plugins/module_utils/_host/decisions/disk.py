@@ -8,10 +8,13 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import os.path
 import re
 import typing as t
 
+from ..._core.durations import format_duration
 from ..._core.errors import Blind
 from ..._core.findings import CRITICAL, NOT_APPLICABLE, OK, WARNING, Finding, Skipped, judge
 from ..._core.judging import Judged, judge_look
@@ -26,6 +29,8 @@ DECISIVE = (*ROOM, WRITABLE)
 CHECKS = (*DECISIVE, "disk_growth", "deleted_open")
 #: A file system that fills up is no incident before it is critical.
 GOOD = (OK, WARNING)
+#: What whoever cannot look at others' processes needs.
+SEE_PROCESSES = "Run with become: true, as root. Without root it takes CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, in a container the latter."
 #: Why a check does not apply.
 ABSENT = {
     "no_total": "the file system states no total", "none_to_write": "no local file system can be written to",
@@ -129,6 +134,113 @@ def judge_disk(path: str, usage: Usage, *, warning: float, critical: float) -> t
         percent = round(100.0 * (total - available) / total, 1)
         findings.append(judge(check, percent, warning=warning, critical=critical, unit="percent", hint=hint, subject=path, detail=found))
     return findings, skipped
+
+
+@dataclasses.dataclass(frozen=True)
+class PointSeen:
+    """What was seen at one mount point.
+
+    Attributes:
+        space: None where it could not be entered.
+        trouble: why it could not be.
+        elsewhere: see judge_points().
+        kernel: see judge_writable().
+        left: free bytes at the first and at the second look, and the seconds between them; None where it was looked at once.
+        again: why it could not be looked at a second time.
+    """
+
+    point: str
+    space: t.Optional[Space] = None
+    trouble: str = ""
+    elsewhere: bool = False
+    read_only: bool = False
+    kernel: tuple[str, ...] = ()
+    left: t.Optional[tuple[float, float, float]] = None
+    again: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class DeletedSeen:
+    """Files that are deleted and still open: the biggest, the bytes of all, and whether every process could be looked at."""
+
+    files: t.Sequence[t.Mapping[str, t.Any]]
+    total: int
+    complete: bool
+
+
+def judge_points(
+    seen: t.Sequence[PointSeen], *, warning: float, critical: float, full_within: float,
+) -> tuple[list[Finding], list[Skipped]]:
+    """Space, inodes, growth of file systems, and whether they can be written to.
+
+    Args:
+        seen: those `elsewhere` are points that nobody named and that no device of this host holds, such as FUSE and overlay mounts. One
+            that cannot be entered is another user's or lost, and says nothing of this host's disks.
+        warning, critical: percent.
+        full_within: seconds; a file system that would be full by then at its present growth is a warning.
+    """
+    findings: list[Finding] = []
+    skipped: list[Skipped] = []
+    for one in seen:
+        if one.space is None:
+            skipped += [_not_entered(check, one) for check in DECISIVE]
+            continue
+        found, absent = judge_disk(one.point, one.space, warning=warning, critical=critical)
+        findings += found
+        skipped += absent
+        findings.append(judge_writable(one.point, read_only=one.read_only, kernel=functools.partial(list, one.kernel)))
+    for one in seen:
+        if one.again:
+            skipped.append(Skipped("disk_growth", f"unreadable: {one.point}: {one.again}"))
+        elif one.left is not None:
+            before, after, seconds = one.left
+            findings.append(growth(one.point, before=before, after=after, seconds=seconds, full_within=full_within))
+    return findings, skipped
+
+
+def judge_survey(
+    seen: t.Sequence[PointSeen], deleted: DeletedSeen, *, warning: float, critical: float, full_within: float,
+    deleted_warning_bytes: int, asked: t.Optional[t.Sequence[str]],
+) -> Judged:
+    """The verdict on a host's disks; see judge_points().
+
+    Args:
+        asked: the checks that must be answered.
+    """
+    findings, skipped = judge_points(seen, warning=warning, critical=critical, full_within=full_within)
+    findings.append(judge(
+        "deleted_open", deleted.total, warning=deleted_warning_bytes, unit="bytes",
+        hint="Restart, or make reopen its log, the process that holds them: the space comes back when it closes them.",
+        detail={"files": list(deleted.files[:3])},
+    ))
+    if not deleted.complete:
+        skipped.append(Skipped("deleted_open", "not_permitted: other users' processes cannot be looked at.", hint=SEE_PROCESSES))
+    return Judged(judge_look(findings, skipped, asked=asked, good=GOOD), basis=Basis("disk_survey", {
+        "seen": seen, "deleted": deleted, "warning": warning, "critical": critical, "full_within": full_within,
+        "deleted_warning_bytes": deleted_warning_bytes, "asked": asked,
+    }))
+
+
+def _not_entered(check: str, one: PointSeen) -> Skipped:
+    if one.elsewhere:
+        return Skipped(check, f"not_of_this_host: {one.point}: {ABSENT['not_of_this_host']} ({one.trouble}).", kind=NOT_APPLICABLE)
+    return Skipped(check, f"unreadable: {one.point}: {one.trouble}", "Is it mounted, and may we enter it?")
+
+
+def growth(point: str, *, before: float, after: float, seconds: float, full_within: float) -> Finding:
+    """How fast a file system fills, from its free bytes at two times."""
+    rate = max(before - after, 0.0) / max(seconds, 1e-3)
+    left = after / rate if rate > 0 else None
+    found = judge(
+        "disk_growth", round(rate), unit="bytes per second", subject=point, hint="",
+        detail={"full_in_seconds": None if left is None else round(left)},
+    )
+    if left is None or left > full_within:
+        return found
+    return Finding(
+        check="disk_growth", status="warning", observed=round(rate), threshold=round(after / full_within), unit="bytes per second",
+        subject=point, hint=f"At this rate it is full in {format_duration(left)}: find who writes.", detail=found.detail,
+    )
 
 
 def judge_path(

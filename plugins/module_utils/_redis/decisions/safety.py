@@ -244,9 +244,9 @@ def _other_history(replica: Replication, primary: Replication) -> list[str]:
 def _keys(info: t.Mapping[str, str]) -> int:
     total = 0
     for name, value in info.items():
-        if name[:2] == "db" and name[2:].isdigit():
+        if name[:2] == "db" and name[2:].isdecimal():
             counts = dict(part.partition("=")[::2] for part in value.split(","))
-            total += int(counts["keys"]) if counts.get("keys", "").isdigit() else 0
+            total += int(counts["keys"]) if counts.get("keys", "").isdecimal() else 0
     return total
 
 

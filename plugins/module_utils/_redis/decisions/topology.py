@@ -88,7 +88,7 @@ def unreached(text: str) -> list[Skipped]:
 def member_from_sentinel(fields: t.Mapping[str, t.Any], *, role: str, primary: str = "") -> t.Optional[Member]:
     """A master, replica or sentinel as SENTINEL MASTERS, REPLICAS or SENTINELS tells it; None without an address."""
     port = str(fields.get("port", ""))
-    if not fields.get("ip") or not port.isdigit() or not 0 < int(port) < 65536:
+    if not fields.get("ip") or not port.isdecimal() or not 0 < int(port) < 65536:
         return None
     flags = tuple(str(fields.get("flags", "")).split(","))
     down = "o_down" in flags or "s_down" in flags or "disconnected" in flags
@@ -193,13 +193,13 @@ def _address(word: str) -> tuple[str, int]:
     """`ip:port@busport,hostname` and its older, shorter forms; IPv6 has colons of its own."""
     place = word.split(",", 1)[0].split("@", 1)[0]
     host, _colon, port = place.rpartition(":")
-    number = int(port) if port.isdigit() else 0
+    number = int(port) if port.isdecimal() else 0
     return host.strip("[]"), number if 0 < number < 65536 else 0
 
 
 def _slots(word: str) -> int:
     # [slot->-node] and [slot-<-node] are slots on the move, served here or there all the same.
     first, _dash, last = word.partition("-")
-    if not first.isdigit() or (last and not last.isdigit()):
+    if not first.isdecimal() or (last and not last.isdecimal()):
         return 0
     return max(int(last or first) - int(first) + 1, 0)

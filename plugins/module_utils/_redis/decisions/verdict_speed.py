@@ -164,7 +164,7 @@ def _unarmed(facts: Facts, armed: t.Optional[int]) -> Skipped:
 def _no_ttl_share(facts: Facts, total: int, without: int) -> t.Optional[float]:
     if not total:
         return 0.0
-    if any("expires=" in value for name, value in facts.after.items() if name[:2] == "db" and name[2:].isdigit()):
+    if any("expires=" in value for name, value in facts.after.items() if name[:2] == "db" and name[2:].isdecimal()):
         return _percent(without, total)
     sample = facts.ttl_sample or {}
     return _percent(sample.get("without_ttl"), sample.get("looked_at"))

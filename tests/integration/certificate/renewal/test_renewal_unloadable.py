@@ -19,7 +19,6 @@ def test_nothing_is_renewed_that_no_server_could_be_told_to_load(expired: Web) -
         assert "set certificate_service_name to an empty text" in said
     (expired.nginx.place / "unit").unlink()
     assert (expired.serial(), contents(expired), expired.nginx.calls("reload")) == (before, files, 0)
-    assert expired.play("--check", environment={}, service_runtime="compose", compose_command=["/none/compose"]).status == 2, "not there"
 
 
 def test_the_operator_reloads_it(expired: Web) -> None:
@@ -29,9 +28,3 @@ def test_the_operator_reloads_it(expired: Web) -> None:
     assert done.status == 0, done.output
     assert [(action["verb"], action["outcome"]) for action in done.actions()] == [("renew_certificate", "done")]
     assert expired.nginx.calls("reload") == 0 and expired.serial() == before != expired.on_disk(WWW)
-
-
-def test_what_is_not_due_needs_no_server(web: Web) -> None:
-    (web.nginx.place / "unit").write_text('{"LoadState": "not-found"}')
-    done = web.play("--check")
-    assert done.status == 0 and done.actions() == [], done.output

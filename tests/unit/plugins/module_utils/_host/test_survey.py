@@ -14,8 +14,8 @@ import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import COULD_NOT_LOOK, NOT_APPLICABLE
 from ansible_collections.oncall.incident.plugins.module_utils._core.judging import judge_look
 from ansible_collections.oncall.incident.plugins.module_utils._host import looking
-from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import ABSENT, DECISIVE, missing_writes
-from ansible_collections.oncall.incident.plugins.module_utils._host.survey import biggest, growth, look, mounts
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import ABSENT, DECISIVE, growth, missing_writes
+from ansible_collections.oncall.incident.plugins.module_utils._host.survey import biggest, look, mounts
 
 MOUNTS = """\
 /dev/vda1 / ext4 rw,relatime 0 0
