@@ -41,6 +41,7 @@ def test_a_change_is_what_was_measured(record: Summary, options: dict[str, Any],
 
 
 def test_units_are_told_by_host_and_a_host_without_an_answer_is_named() -> None:
-    event = {"type": "result", "task": "Find what takes changes back", "host": "app1", "result": {"files": [{"path": "/etc/a/unit-1.timer"}]}}
+    files = [{"path": "/etc/a/unit-1.timer"}]
+    event = {"type": "result", "task": "Find what takes changes back", "host": "app1", "result": {"files": files}}
     looked = judged("look", [], summary(unreachable=[{"host": "app2", "msg": "timed out"}]), [event])
     assert (looked.units, looked.blind) == ({"app1": ["unit-1"]}, {"app2": "timed out"})
