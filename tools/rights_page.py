@@ -166,7 +166,11 @@ EVERYWHERE = ("+ping", "+info", "+client|setname")
 def _sql(chapter: Chapter) -> Iterator[str]:
     for role, purposes in USERS.items():
         yield f"CREATE ROLE {role} LOGIN PASSWORD 'change-me';"
-        yield from dict.fromkeys(f"GRANT {right.grant} TO {role};" for right in rights_of(chapter, SQL, purposes))
+        rights = [right for right in rights_of(chapter, SQL, purposes) if right.of != ("probe",)]
+        yield from dict.fromkeys(f"GRANT {right.grant} TO {role};" for right in rights)
+    # Whose query it is, so are its rights: a role of its own.
+    yield "CREATE ROLE incident_probe LOGIN PASSWORD 'change-me';"
+    yield from (f"GRANT {right.grant} TO incident_probe;" for right in rights_of(chapter, SQL, (LOOK,)) if right.of == ("probe",))
 
 
 def _acl(chapter: Chapter) -> Iterator[str]:

@@ -23,11 +23,16 @@ def _connect(*answers: str) -> Right:
     return Right(SQL, "CONNECT ON DATABASE <database>", answers, _NO_LOGIN, named="CONNECT")
 
 
+#: Without it nobody gets in while the application holds every other slot.
+_RESERVED = Right(SQL, "pg_use_reserved_connections", (), "Where every other slot is taken, the server does not let the role in.",
+                  when="reserved_connections is set; from PostgreSQL 16 on")
+
 _NEEDS = (
     Needs("pg_health", LOOK, tuple(CHECKS), (
         _connect(*CHECKS),
         Right(SQL, "pg_read_all_stats", tuple(name for name in CHECKS if name not in OPEN_TO_ALL), "The module fails with `blind`."),
         Right(SQL, "pg_read_all_settings", (), "`settings` lacks what only superusers see, such as `data_directory`."),
+        _RESERVED,
         Right(SQL, "USAGE ON SCHEMA <schema of pg_stat_statements>", ("statements",), "The check is `unknown`, `could_not_look`.",
               named="USAGE ON SCHEMA", when="the extension is not in a schema that is open to all"),
         Right(SQL, "SELECT ON TABLE <tables of the probe>", ("probe",), "The check is `critical`, with what the server said.",
@@ -49,6 +54,7 @@ _NEEDS = (
         Right(SQL, "pg_read_all_stats", _VERBS, "The module fails with `blind`."),
         Right(SQL, "pg_signal_backend", (CANCEL, TERMINATE),
               "The sessions are left alone as `not_permitted`, and `signal_privilege` is a finding."),
+        _RESERVED,
         Right(ROOT, "a superuser, or the role that prepared the transaction", (ROLLBACK_PREPARED,), "The action is `not_permitted`.",
               when="rollback_prepared is set"),
     )),
@@ -61,5 +67,6 @@ _NEEDS = (
 
 CHAPTER = Chapter(1, "PostgreSQL", _NEEDS, text="""
 A role to look, and one to look and change. `pg_monitor` includes `pg_read_all_stats` and `pg_read_all_settings`.
-`MAINTAIN` is known from PostgreSQL 17 on. Over a local socket the user who runs the module needs to enter its directory.
+`MAINTAIN` is known from PostgreSQL 17 on, `pg_use_reserved_connections` from 16 on. Over a local
+socket the user who runs the module needs to enter its directory.
 """)
