@@ -22,7 +22,7 @@ from .decisions.facts import Request
 from .decisions.remedies import remedies_for
 from .health import CHECKS, refused
 from .health_args import asked_by_default, request_from
-from .topology import Look, Node, Raw, alone, look, made
+from .topology import Look, Node, Raw, Topology, alone, look, made
 
 #: What is kept of max_seconds for judging and for leaving the module: a share, and at most so many seconds.
 _KEPT_SHARE, _KEPT = 0.05, 0.5
@@ -68,12 +68,19 @@ def run(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[Inc
 
 def judged(seen: Look, request: Request, asked: tuple[str, ...]) -> Judged:
     """A look with its verdict."""
-    basis = None if seen.raw is None else Basis("redis_health", {"raw": seen.raw, "request": request, "asked": asked})
+    raw = seen.raw
+    # The nodes apart: where there are too many of them, what the seed said is kept.
+    basis = None if raw is None else Basis("redis_health", {
+        "seed": raw.seed, "topology": raw.topology, "nodes": raw.nodes, "walk": raw.walk, "request": request, "asked": asked,
+    })
     return Judged(seen, judge_look(seen.findings, seen.skipped, asked=asked), basis)
 
 
-def decide(raw: Raw, request: Request, asked: tuple[str, ...]) -> Judged:
+def decide(
+    seed: Node, topology: Topology, nodes: tuple[Node, ...], walk: bool, request: Request, asked: tuple[str, ...],
+) -> Judged:
     """The look that comes of what was seen, with its verdict."""
+    raw = Raw(seed, topology, nodes, walk)
     return judged(dataclasses.replace(made(raw, request), raw=raw), request, asked)
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import again
+
 from tests.support.run_module import run_module
 
 #: Checks that say the same on every machine: `host` depends on its kernel's settings.
@@ -22,12 +24,15 @@ LEAST = (
 
 
 def look(server: Any, **args: Any) -> dict[str, Any]:
-    """One run of redis_health; short samples, and a patience that a busy machine needs."""
+    """One run of redis_health, and its decision again; short samples, and a patience that a busy machine needs."""
     wanted = {"sample_seconds": "200ms", "latency_warning": "5s", "latency_critical": "off", "checks": list(DATA), **args}
     found = run_module("redis_health", **server.args(**wanted))
     if not found.get("failed"):
         assert found["contract"] == "oncall.incident/verdict/1"
         assert found["changed"] is False
+        # Whatever a test makes of the server, its verdict can be had again from the record.
+        if found["reading"]["complete"]:
+            assert again(found["reading"]).checks == found["checks"]
     return found
 
 
