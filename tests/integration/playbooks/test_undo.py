@@ -76,6 +76,8 @@ def test_what_was_raised_is_taken_back_and_only_then_the_incident_can_be_closed(
     incident = raised(site)
     (change,) = site.command_of("status", incident, "--json").data["changes"]
     assert (change["state"], change["host"], change["verb"]) == ("in_force", "cache1", "raise_maxclients")
+    shown = site.command_of("status", incident).said
+    assert f"change {change['ref']} cache1 raise maxclients" in shown and "in force, nobody will undo it" in shown
     refused = site.command_of("close", incident, "-m", "It was full.", "--sign-key", "none")
     assert refused.status == 2
     assert change["ref"] in refused.output and "incident undo" in refused.output and "nobody will undo it" in refused.said
