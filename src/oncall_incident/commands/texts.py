@@ -33,13 +33,17 @@ Known ones, in the order an incident passes them:
   impact_start detected alerted acknowledged awareness mitigation_start
   contained mitigated verified resolved reviewed
 
-A later event corrects an earlier one; none is ever edited.
+A later event corrects an earlier one; none is ever edited. resolved is
+refused over a temporary change that is not known to be gone, as close is.
 """
 
 CLOSE = """Close an incident: it is marked as resolved, its bundle is sealed, and
 copied to INCIDENT_PUSH_URL where that is set. A copy that fails costs nothing
 else. Where the last run of a scenario did not measure recovery, it is closed
 and not marked as resolved: say so yourself with incident milestone.
+
+It is refused over a temporary change that is not known to be gone: take it
+back with incident undo, or leave it with --leave ID --why TEXT.
 """
 
 SEAL_BROKEN = "Seal although files are not what the chains state of them: the seal says so, and verify says broken."

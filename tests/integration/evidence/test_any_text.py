@@ -80,6 +80,8 @@ CALLS: Mapping[str, list[str]] = {
     # Nothing is started: what takes text is read before the scenario is looked for; a run of its own is below.
     "run": ["run", "no-such-scenario"],
     "vars": ["vars", "db-recovery"],
+    "undo": ["undo", "{id}"],
+    "in-force": ["in-force", "-i", "{place}/no-such-inventory"],
     "drill": ["drill", "no-such-drill"],
     "import awx": ["import", "awx", "1", "--url", "http://127.0.0.1:9/"],
 }
