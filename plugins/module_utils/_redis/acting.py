@@ -27,6 +27,8 @@ from .connection import Client
 RETRY_PAUSE = 0.2
 #: Begins the resource of every action on a server; its run id follows.
 _RESOURCE = "redis:"
+#: The resource of a server that has no run id.
+NO_START = f"{_RESOURCE}unknown"
 
 
 class OnServer(Subject[Target]):
@@ -71,7 +73,8 @@ class OnServer(Subject[Target]):
         with contextlib.ExitStack() as undo:
             client = undo.enter_context(self.way.open(deadline))
             # Some servers refuse only with the first reply. And the server itself is told by it: this start, not a name that leads to it.
-            self.resource = _RESOURCE + client.info("server").get("run_id", "unknown")
+            start = client.info("server").get("run_id", "")
+            self.resource = _RESOURCE + start if start else NO_START
             undo.pop_all()
         return client
 

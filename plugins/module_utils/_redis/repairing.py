@@ -22,7 +22,7 @@ from .._core.errors import BadInput, CannotReach, IncidentError
 from .._core.waiting import until
 from .._host.listening import listening
 from .._host.speaking import is_itself
-from .acting import OnServer
+from .acting import NO_START, OnServer
 from .connection import Client, CommandRefused, explained
 from .decisions.clients import SENTINEL_NAMES, parse_clients
 from .decisions.info import integer, keyspace
@@ -165,11 +165,16 @@ class RestoreMaxclients(Repair[int]):
         now, connected = _maxclients(client), integer(client.info("clients"), "connected_clients")
         action = _action(RESTORE, self.resource, {"maxclients": self._before, "instead_of": self._ours},
                          f"It was raised to {self._ours} by {self._change.id}.", {"before": now, "connected_clients": connected})
-        if now == self._ours:
+        if NO_START in (self.resource, self._change.resource):
+            said = "the server does not tell its starts apart, so whether it is the one that was changed cannot be seen"
+            return Sight([Candidate(now, action, unseen=said)])
+        if self.resource != self._change.resource:
+            # Its configuration may have our number too. What we set at run time ended with the start that we set it in.
+            said = f"the start of the server that it was done to is over; this one takes {now} clients"
+            action = action.with_outcome(NOT_NEEDED, why=why.RESTARTED, error=said)
+        elif now == self._ours:
             against = self._too_few(connected)
             return _sight(now, action, needed=now != self._before, against=[against] if against else [])
-        if self.resource != self._change.resource:
-            action = action.with_outcome(NOT_NEEDED, why=why.RESTARTED, error=f"This start of the server takes {now} clients")
         elif now == self._before:
             action = action.with_outcome(NOT_NEEDED, why=why.ALREADY_SO)
         else:

@@ -583,6 +583,18 @@ def test_maxclients_are_not_put_below_the_clients_that_are_there(server: RedisSe
     assert outcomes(repair(server, "restore_maxclients", change=change)) == ["done"]
 
 
+def test_another_start_with_our_number_in_its_configuration_keeps_it(server: RedisServer) -> None:
+    server.execute("CONFIG", "SET", "maxclients", "50")
+    change = raised(server, 60)
+    server.kill()
+    server.settings["maxclients"] = "60"
+    (server.base / "server.conf").unlink()
+    server.run()
+    result = repair(server, "restore_maxclients", change=change)
+    assert outcomes(result) == ["not_needed"] and setting(server, "maxclients") == "60"
+    assert {key: result["actions"][0]["detail"][key] for key in ("why", "ended")} == {"why": "restarted", "ended": True}
+
+
 def test_a_change_that_does_not_say_what_was_before_is_refused(server: RedisServer) -> None:
     server.execute("CONFIG", "SET", "maxclients", "50")
     change = raised(server, 60)
