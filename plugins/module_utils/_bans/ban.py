@@ -33,6 +33,8 @@ from .health import FILTER_ACTIONS
 from .unban import MEASURE_SECONDS, POLL, iso
 
 DEFAULT_SECONDS = 4 * 3600.0
+#: Of a decision of CrowdSec for which the caller gives no reason.
+REASON = "oncall.incident"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,9 +132,11 @@ class _Attackers(Subject[Network]):
         if self._seconds is None or self._seconds < 0:
             return action
         entry = canonical(network)
+        # What tells this ban from every other one of the address: the daemon's own id of it, or when it was made.
+        which = {"id": made.id, "banned_at": iso(made.banned_at)} if made else {}
         known = temporary.Temporary(
             way_back=f"The ban of {entry} is over after its ban time", ends=temporary.API, lasts=self._seconds,
-            undo={"verb": VERB, "jail": self._order.jail, "address": entry, **({"banned_at": iso(made.banned_at)} if made else {})},
+            undo={"verb": VERB, "jail": self._order.jail, "address": entry, **{key: value for key, value in which.items() if value}},
         )
         return temporary.with_temporary(action, known.armed(until=made.ends_at) if made is not None and made.ends_at else known)
 
@@ -184,9 +188,8 @@ class _Attackers(Subject[Network]):
             self._filters = self._settled([one.target for one in todo])
         except IncidentError as exc:
             raise IncidentError((trouble or exc).message, hint="Run it again: it looks first.") from exc
-        there = {ban.span: ban for ban in self._after if ban.jail == self._order.jail or not isinstance(self._backend, Fail2ban)}
         for one in todo:
-            made = there.get(Span.of(one.target))
+            made = ban_made(self._after, self._before, one.target, jail=self._order.jail)
             if made is not None:
                 yield self._with_end(self._measured(one), one.target, made)
             else:
@@ -238,7 +241,7 @@ class _Attackers(Subject[Network]):
                     entry = canonical(one.target)
                     backend.clock.need(doing="decisions add")
                     begun.add(entry)
-                    backend.ban(entry, seconds=self._seconds or DEFAULT_SECONDS, reason=jail or "oncall.incident")
+                    backend.ban(entry, seconds=self._seconds or DEFAULT_SECONDS, reason=jail or REASON)
             elif isinstance(backend, Fail2ban):
                 for start in range(0, len(todo), GROUP):
                     group = todo[start:start + GROUP]
@@ -283,6 +286,21 @@ def protected_now(backend: Backend, order: Order, *, run: Run) -> Protected:
         own=tuple(operators.own_addresses(run)), gateways=tuple(operators.gateways(run)), resolvers=tuple(operators.resolvers()),
         ignored=tuple(network for network in ignored if network is not None),
     )
+
+
+def ban_made(now: t.Sequence[Ban], before: t.Sequence[Ban], network: Network, *, jail: str) -> t.Optional[Ban]:
+    """The ban of a network that there is after it was asked for; None where there is none.
+
+    A daemon with ids may have several of one address. Ours is the new one with our reason; where another one has come meanwhile, and
+    nobody can tell the two apart, it has no id here: then it is not lifted for ours.
+    """
+    there = [ban for ban in now if ban.span == Span.of(network)]
+    if not any(ban.id for ban in there):
+        return next((ban for ban in there if ban.jail == jail), None)
+    known = {ban.id for ban in before}
+    new = [ban for ban in there if ban.id not in known]
+    ours = [ban for ban in new if ban.jail == (jail or REASON)] or new
+    return ours[0] if len(ours) == 1 else dataclasses.replace(ours[0], id="") if ours else None
 
 
 def _seconds_of(backend: Fail2ban, order: Order) -> float | None:

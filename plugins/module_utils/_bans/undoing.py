@@ -21,6 +21,7 @@ from .._module.programs import Run
 from . import hold as holding
 from .daemons import Backend, Fail2ban, alone
 from .decisions import unbanning
+from .decisions.replies import Ban
 from .decisions.unbanning import Chosen, Covered, Wish
 from .unban import Bans, Order
 
@@ -54,8 +55,7 @@ def undo(
         done = act(hold, approved=approved, check_mode=check_mode)
         return done.as_result(limits={}), done.problem
     order = dataclasses.replace(order, jails=(jail,) if isinstance(backend, Fail2ban) else (), hold=None)
-    made = str(said.get("banned_at") or "")
-    bans = _Banned(backend, Wish(targets={address: [network]}), order, run, check_mode, change=change, made=made)
+    bans = Banned(backend, Wish(targets={address: [network]}), order, run, check_mode, change=change, made=said)
     lifted = act(bans, approved=approved, check_mode=check_mode)
     problem = lifted.problem if isinstance(lifted.problem, LimitExceeded) else failure(lifted.actions)
     return bans.result(lifted), problem
@@ -132,15 +132,19 @@ class _Held(Subject[str]):
         return stopped
 
 
-class _Banned(Bans):
-    """One ban that was made for a while, as long as it is the one that was made."""
+class Banned(Bans):
+    """One ban that was made for a while, as long as it is the one that was made.
+
+    Args:
+        made: what the change says of it: `id`, where the daemon has ids, or `banned_at`.
+    """
 
     def __init__(
-        self, backend: Backend, wish: Wish, order: Order, run: Run, check_mode: bool, *, change: Action, made: str,
+        self, backend: Backend, wish: Wish, order: Order, run: Run, check_mode: bool, *, change: Action, made: t.Mapping[str, t.Any],
     ) -> None:
         super().__init__(backend, wish, order, run, check_mode)
         self.undoes = change.id
-        self._made = _seconds(made)
+        self._made_id, self._made_at = str(made.get("id") or ""), _seconds(str(made.get("banned_at") or ""))
 
     def concerns(self, one: Approved) -> bool:
         asked = {network for networks in self.wish.targets.values() for network in networks}
@@ -148,21 +152,31 @@ class _Banned(Bans):
 
     def look(self) -> Sight[t.Any]:
         sight = super().look()
-        return dataclasses.replace(sight, candidates=[self._ours(one) for one in sight.candidates])
+        # A daemon with ids has several bans of one address. Where ours is among them the others are nobody's business here.
+        ours = [one for one in sight.candidates if isinstance(one.target, Chosen) and self._is_ours(one.target.ban)]
+        return dataclasses.replace(sight, candidates=ours or [self._not_ours(one) for one in sight.candidates])
 
-    def _ours(self, one: Candidate[t.Any]) -> Candidate[t.Any]:
-        """The candidate, settled where what is there is not what was made."""
+    def _is_ours(self, ban: Ban) -> t.Optional[bool]:
+        """Whether it is the ban that was made; None where there is nothing that could be compared."""
+        if ban.id:
+            return ban.id == self._made_id if self._made_id else None
+        return abs(ban.banned_at - self._made_at) <= _ROUNDING if ban.banned_at and self._made_at else None
+
+    def _not_ours(self, one: Candidate[t.Any]) -> Candidate[t.Any]:
+        """The candidate settled: what is there is not what was made, or nobody can tell."""
         action = one.action
         if isinstance(one.target, Covered):
             said = f"{one.target.ban.entry} is banned, which covers it, and not it by itself"
             return dataclasses.replace(one, action=action.with_outcome(actions.NOT_NEEDED, why=why.ALREADY_SO, error=said))
         if not isinstance(one.target, Chosen) or not one.undecided:
             return one
-        at = one.target.ban.banned_at
-        if at is not None and self._made is not None and abs(at - self._made) > _ROUNDING:
-            said = "it was banned again since, which is another ban"
-            return dataclasses.replace(one, action=action.with_outcome(actions.MOVED_ON, why=why.IDENTITY_CHANGED, error=said))
-        return one
+        ban = one.target.ban
+        if self._is_ours(ban) is None:
+            what = "which decision was made" if ban.id else "when it was banned"
+            said = f"it is banned, and {what} is not known: whether this is the ban that was made cannot be told. Lift it with fail2ban_unban"
+            return dataclasses.replace(one, unseen=said)
+        said = "it was banned again since, which is another ban"
+        return dataclasses.replace(one, action=action.with_outcome(actions.MOVED_ON, why=why.IDENTITY_CHANGED, error=said))
 
 
 def _seconds(text: str) -> t.Optional[float]:

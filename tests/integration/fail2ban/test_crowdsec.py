@@ -124,3 +124,14 @@ def test_health_and_a_daemon_that_is_gone(crowdsec: CrowdSec) -> None:
     assert crowdsec.module("fail2ban_health", verify=[])["status"] == "ok"
     gone = crowdsec.net.module("fail2ban_health", backend="crowdsec", client_command=["cscli", "-c", "/nonexistent.yaml"], verify=[])
     assert gone["status"] == "critical" or gone["failed"]
+
+
+def test_undo_lifts_the_decision_that_was_made_and_no_other(crowdsec: CrowdSec) -> None:
+    banned = crowdsec.module("fail2ban_ban", addresses=["192.0.2.40"], jail="by hand", bantime="10m", never_ban=["192.0.2.250"], verify=[])
+    (change,) = banned["actions"]
+    assert change["temporary"]["undo"]["id"], banned
+    crowdsec.cscli("decisions", "add", "--ip", "192.0.2.40", "--reason", "ssh-bf", "--duration", "10m")
+    undone = crowdsec.module("fail2ban_unban", change=change, observe="0.3s", verify=[])
+    assert [action["outcome"] for action in undone["actions"]] == ["done"], undone.get("msg")
+    again = crowdsec.module("fail2ban_unban", change=change, observe="0.3s", verify=[])
+    assert [action["outcome"] for action in again["actions"]] == ["moved_on"] and "ssh-bf" in crowdsec.cscli("decisions", "list", "-o", "json")
