@@ -126,7 +126,7 @@ def begin(
     if not entries:
         return Hold(seconds, "", (), already, ends_with=ends_with)
     _make_timer(unit, seconds, lifting_command(entries, client_command=client_command, path=server.path), run=run,
-                description=_description(server.path, entries))
+                description=description(server.path, entries))
     for old in replaced:
         stopped = run(["systemctl", "stop", f"{old}.timer"])
         if stopped.problem:
@@ -155,7 +155,7 @@ def end(server: Server, entries: t.Iterable[tuple[str, str]]) -> None:
             continue
 
 
-def _description(path: str, entries: t.Iterable[tuple[str, str]]) -> str:
+def description(path: str, entries: t.Iterable[tuple[str, str]]) -> str:
     """What a timer says of itself, so that a later hold knows whose entries it ends. Jails' names have neither spaces nor commas."""
     return f"{_SAYS}{path}: {', '.join(f'{jail} {address}' for jail, address in entries)}"
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import time
 import typing as t
 
 from .._core import actions, temporary, why
-from .._core.acting import Candidate, Sight, Subject, act, failure
+from .._core.acting import Candidate, Sight, Subject, act, failure, not_seen
 from .._core.actions import Action, Approved
 from .._core.addresses import read_network
 from .._core.errors import BadInput, IncidentError, LimitExceeded
@@ -51,7 +52,7 @@ def undo(
             hint="Give the action as its record has it: incident undo does.", argument="change",
         )
     if said["verb"] == unbanning.END_HOLD:
-        hold = _Held(backend, change.id, jail=jail, address=address, run=run)
+        hold = _Held(backend, change, jail=jail, address=address, run=run)
         done = act(hold, approved=approved, check_mode=check_mode)
         return done.as_result(limits={}), done.problem
     order = dataclasses.replace(order, jails=(jail,) if isinstance(backend, Fail2ban) else (), hold=None)
@@ -62,16 +63,23 @@ def undo(
 
 
 class _Held(Subject[str]):
-    """An entry that a hold put on the ignore list of a jail; the target is the entry in the daemon's own spelling."""
+    """An entry that a hold put on the ignore list of a jail; the target is the entry in the daemon's own spelling.
+
+    It is ours only while our own timer is there and says that it takes this entry out. Without that it may be anybody's.
+
+    Args:
+        change: the action that made the hold.
+    """
 
     verbs = (unbanning.END_HOLD,)
     noun, done = "holds", "ended"
 
-    def __init__(self, backend: Backend, change: str, *, jail: str, address: str, run: Run) -> None:
+    def __init__(self, backend: Backend, change: Action, *, jail: str, address: str, run: Run) -> None:
         if not isinstance(backend, Fail2ban):
             raise BadInput("change: a hold is fail2ban's, and another daemon answers here.", hint="Set backend.", argument="change")
         self._backend, self._jail, self._address, self._run = backend, jail, address, run
-        self.undoes, self.resource = change, backend.resource
+        self._known = temporary.of(change) or temporary.Temporary(way_back="")
+        self.undoes, self.resource = change.id, backend.resource
 
     def alone(self) -> t.ContextManager[None]:
         return alone(self._backend)
@@ -83,53 +91,77 @@ class _Held(Subject[str]):
     def _identity(self) -> dict[str, t.Any]:
         return {"jail": self._jail, "entry": self._address}
 
+    @property
+    def _unit(self) -> str:
+        return self._known.armed_as
+
     def look(self) -> Sight[str]:
         entry = self._entry()
+        reason = f"{self._jail} ignores it until {self._unit} takes it out." if entry else f"{self._jail} does not ignore it any more."
         action = Action(
             verb=unbanning.END_HOLD, resource=self.resource, identity=self._identity, target={"address": self._address, "jail": self._jail},
-            name=f"{self._address} in {self._jail}", reason=self._reason() if entry else f"{self._jail} does not ignore it any more.",
+            name=f"{self._address} in {self._jail}", reason=reason,
         )
-        if not entry:
-            action = action.with_outcome(actions.NOT_NEEDED, why=why.ALREADY_SO)
-        return Sight([Candidate(entry, action)])
+        return Sight([self._judged(Candidate(entry, action), absent=why.ALREADY_SO)])
 
-    def _reason(self) -> str:
-        timers = self._timers()
-        if timers:
-            return f"{self._jail} ignores it until {', '.join(timers)} takes it out."
-        return f"{self._jail} ignores it, and no timer takes it out any more."
+    def _judged(self, one: Candidate[str], *, absent: str) -> Candidate[str]:
+        """The candidate, settled where there is nothing of ours to take out.
 
-    def _timers(self) -> dict[str, set[tuple[str, str]]]:
-        """The timers that would take it out, each with all that it takes out."""
-        found = holding.earlier(self._backend.server.path, self._run)
-        return {unit: held for unit, held in found.items() if (self._jail, self._address) in held}
+        Args:
+            absent: what to say where there is no entry.
+        """
+        action = one.action
+        if not one.target:
+            return dataclasses.replace(one, action=action.with_outcome(actions.NOT_NEEDED, why=absent))
+        timers = {unit for unit, held in holding.earlier(self._backend.server.path, self._run).items() if self._pair in held}
+        others = ", ".join(sorted(timers - {self._unit}))
+        if self._unit in timers and not others:
+            return one
+        if self._unit in timers:
+            error = f"{self._jail} ignores it for another hold too, and {others} takes it out"
+            return dataclasses.replace(one, action=action.with_outcome(actions.REFUSED, why=why.PROTECTED, error=error))
+        if others:
+            error = f"another hold has taken it over, and {others} takes it out"
+        elif temporary.over(self._known, now=time.time()):
+            error = f"the hold ended at {self._known.expires}, and {self._jail} ignores it for somebody else"
+        else:
+            unit = self._unit or "its timer"
+            return dataclasses.replace(one, unseen=(
+                f"{self._jail} ignores it, and {unit} is not there to say that it takes it out, so it may be somebody else's entry: "
+                f"fail2ban-client set {self._jail} delignoreip {one.target} takes it out"
+            ))
+        return dataclasses.replace(one, action=action.with_outcome(actions.MOVED_ON, why=why.IDENTITY_CHANGED, error=error))
 
-    def _entry(self) -> str:
+    @property
+    def _pair(self) -> tuple[str, str]:
+        return self._jail, self._address
+
+    def _entry(self, jail: str = "", address: str = "") -> str:
         """The entry as the jail has it; empty where it has none. What a network covers is no entry of ours."""
-        if self._jail not in self._backend.jails():
+        jail, wanted = jail or self._jail, read_network(address or self._address)
+        if jail not in self._backend.jails():
             return ""
-        wanted = read_network(self._address)
-        texts = self._backend.server.texts(self._jail, "ignoreip")
-        return next((text for text in texts if read_network(text) == wanted), "")
+        return next((text for text in self._backend.server.texts(jail, "ignoreip") if read_network(text) == wanted), "")
 
     def carry_out(self, candidate: Candidate[str]) -> Action:
         entry = self._entry()
-        if not entry:
-            return dataclasses.replace(candidate.action, touched=False).with_outcome(actions.NOT_NEEDED, why=why.GONE_ALREADY)
+        again = self._judged(dataclasses.replace(candidate, target=entry), absent=why.GONE_ALREADY)
+        if again.unseen:
+            return not_seen(again.action, again.unseen)
+        if not again.undecided:
+            return dataclasses.replace(again.action, touched=False)
         self._backend.server.ask("set", self._jail, "delignoreip", entry)
         if self._entry():
             return candidate.action.with_outcome(actions.FAILED, why=why.NOT_MEASURED, error=f"{self._jail} still ignores {entry}")
         return candidate.action.with_outcome(actions.DONE, timers_stopped=self._stopped())
 
     def _stopped(self) -> list[str]:
-        """Stop the timers that have nothing left to take out; one that has goes on."""
-        stopped = []
-        for unit, held in self._timers().items():
-            left = {(jail, address) for jail, address in held if (jail, address) != (self._jail, self._address)}
-            if not any(_Held(self._backend, "", jail=jail, address=address, run=self._run)._entry() for jail, address in left):
-                ran = self._run(["systemctl", "stop", f"{unit}.timer"])
-                stopped += [] if ran.problem else [unit]
-        return stopped
+        """Stop our timer where it has nothing left to take out; one that has goes on."""
+        held = holding.earlier(self._backend.server.path, self._run).get(self._unit, set())
+        if any(self._entry(jail, address) for jail, address in held - {self._pair}):
+            return []
+        ran = self._run(["systemctl", "stop", f"{self._unit}.timer"])
+        return [] if ran.problem else [self._unit]
 
 
 class Banned(Bans):
@@ -173,7 +205,7 @@ class Banned(Bans):
         ban = one.target.ban
         if self._is_ours(ban) is None:
             what = "which decision was made" if ban.id else "when it was banned"
-            said = f"it is banned, and {what} is not known: whether this is the ban that was made cannot be told. Lift it with fail2ban_unban"
+            said = f"it is banned, and {what} is not known, so nobody can tell whether it is the ban that was made: fail2ban_unban lifts it"
             return dataclasses.replace(one, unseen=said)
         said = "it was banned again since, which is another ban"
         return dataclasses.replace(one, action=action.with_outcome(actions.MOVED_ON, why=why.IDENTITY_CHANGED, error=said))

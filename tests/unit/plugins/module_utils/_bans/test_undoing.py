@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A ban is lifted by undo only where it is shown to be the one that was made."""
+"""A ban is lifted, and a hold ended, by undo only where it is shown to be the one that was made."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._bans import undoing
 from ansible_collections.oncall.incident.plugins.module_utils._bans.ban import ban_made
 from ansible_collections.oncall.incident.plugins.module_utils._bans.client import Clock
+from ansible_collections.oncall.incident.plugins.module_utils._bans.daemons import Fail2ban
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.replies import Ban
+from ansible_collections.oncall.incident.plugins.module_utils._bans.hold import UNIT, description
 from ansible_collections.oncall.incident.plugins.module_utils._bans.unban import Order, iso
 from ansible_collections.oncall.incident.plugins.module_utils._core import temporary
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import DONE, Action
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, read_network
 from ansible_collections.oncall.incident.plugins.module_utils._core.temporary import Temporary
+from ansible_collections.oncall.incident.plugins.module_utils._module.programs import Ran
 
 ADDRESS = "192.0.2.7"
 NETWORK = read_network(ADDRESS)
@@ -73,7 +76,8 @@ def _no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     def alone(_backend: Any) -> Iterator[None]:
         yield
 
-    monkeypatch.setattr("ansible_collections.oncall.incident.plugins.module_utils._bans.unban.alone", alone)
+    for name in ("unban", "undoing"):
+        monkeypatch.setattr(f"ansible_collections.oncall.incident.plugins.module_utils._bans.{name}.alone", alone)
 
 
 def change(**which: str) -> Action:
@@ -126,3 +130,79 @@ def test_which_decision_was_made(before: list[Ban], now: list[Ban], made: str | 
     assert NETWORK is not None
     found = ban_made(now, before, NETWORK, jail="by hand")
     assert (None if found is None else found.id) == made
+
+
+PAIR = ("sshd", ADDRESS)
+
+
+class Ignoring:
+    """A fail2ban server with one jail, and what systemctl says and is told.
+
+    Args:
+        timers: what each active timer of a hold takes out.
+    """
+
+    path = "/run/f/s"
+
+    def __init__(self, ignored: Sequence[str], timers: dict[str, Sequence[tuple[str, str]]]) -> None:
+        self.clock, self.ignored, self.timers, self.stopped = Clock(30.0), list(ignored), timers, list[str]()
+
+    def jails(self) -> list[str]:
+        return ["sshd"]
+
+    def texts(self, _jail: str, _what: str) -> list[str]:
+        return self.ignored
+
+    def ask(self, *words: str) -> None:
+        assert words[:3] == ("set", "sshd", "delignoreip")
+        self.ignored.remove(words[3])
+
+    def systemctl(self, argv: Sequence[str]) -> Ran:
+        if argv[1] == "stop":
+            self.stopped.append(argv[2])
+            return Ran()
+        return Ran("\n\n".join(
+            f"Id={unit}.timer\nDescription={description(self.path, held)}\nActiveState=active" for unit, held in self.timers.items()))
+
+
+OURS, OTHER = f"{UNIT}11111111", f"{UNIT}22222222"
+LATER, OVER = "2099-01-01T00:00:00Z", "2020-01-01T00:00:00Z"
+
+
+def end_hold(server: Ignoring, *, until: str = LATER, check: bool = False) -> tuple[str, str, str, bool]:
+    action = Action(verb="unban", resource="", identity={"entry": ADDRESS}, target={}, reason="", outcome=DONE)
+    made = temporary.with_temporary(action, Temporary(
+        way_back="A timer takes it out", ends=temporary.UNIT, expires=until, armed_as=OURS,
+        undo={"verb": "end_hold", "jail": "sshd", "address": ADDRESS}))
+    result, problem = undoing.undo(
+        Fail2ban(server), made, Order(verify=()), run=server.systemctl, approved=None, check_mode=check)  # type: ignore[arg-type]
+    one = Action.from_dict(result["actions"][0])
+    return one.outcome, str(one.detail.get("why", "")), temporary.looked(one), problem is not None
+
+
+@pytest.mark.parametrize(("ignored", "timers", "until", "expected"), [
+    ([ADDRESS], {OURS: [PAIR]}, LATER, ("planned", "", "in_force", False)),
+    ([], {}, LATER, ("not_needed", "already_so", "gone", False)),
+    # Somebody's own entry, after ours was taken out.
+    ([ADDRESS], {}, OVER, ("moved_on", "identity_changed", "gone", False)),
+    # Our timer was stopped, or a reload of fail2ban took ours out and its configuration has one: nobody can tell.
+    ([ADDRESS], {}, LATER, ("unknown", "cannot_look", "unknown", True)),
+    ([ADDRESS], {OURS: [("sshd", "192.0.2.8")]}, LATER, ("unknown", "cannot_look", "unknown", True)),
+    ([ADDRESS], {OTHER: [PAIR]}, LATER, ("moved_on", "identity_changed", "gone", False)),
+    ([ADDRESS], {OURS: [PAIR], OTHER: [PAIR]}, LATER, ("refused", "protected", "in_force", False)),
+])
+def test_only_the_entry_that_our_timer_takes_out(
+    ignored: list[str], timers: dict[str, Sequence[tuple[str, str]]], until: str, expected: tuple[str, str, str, bool],
+) -> None:
+    assert end_hold(Ignoring(ignored, timers), until=until, check=True) == expected
+    server = Ignoring(ignored, timers)
+    done = end_hold(server, until=until)
+    if expected[0] == "planned":
+        assert done == ("done", "", "gone", False) and (server.ignored, server.stopped) == ([], [f"{OURS}.timer"])
+    else:
+        assert done == expected and (server.ignored, server.stopped) == (ignored, [])
+
+
+def test_a_timer_that_takes_out_another_one_too_goes_on() -> None:
+    server = Ignoring([ADDRESS, "192.0.2.8"], {OURS: [PAIR, ("sshd", "192.0.2.8")]})
+    assert end_hold(server)[0] == "done" and (server.ignored, server.stopped) == (["192.0.2.8"], [])
