@@ -65,6 +65,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "undo": {"type": "dict", "default": {}},
                 "expires": {"type": "str", "default": ""},
                 "command": {"type": "list", "elements": "str", "default": []},
+                "fits": {"type": "str", "default": ""},
+                "subject": {"type": "str", "default": ""},
             }},
             "change": {"type": "dict"},
             "measure": {"type": "dict", "required": True, "options": {
@@ -97,19 +99,21 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             verb=params["verb"], resource=params["resource"] or f"host:{self._vars.get('inventory_hostname', '')}",
             identity=params["target"], target=params["target"], reason=params["reason"], name=acting.named(params["target"]),
         )
-        action, expires = _ending(action, params["temporary"])
+        working = timeout + ASYNC_SLACK + pace.timeout + pace.hold
+        action, expires = _ending(action, params["temporary"], working=working + ASYNC_SLACK)
         change = None if params["change"] is None else actions.Action.from_dict(params["change"])
         approved = read_approved(params["approved"])
         needed = self._task.args.get("needed", True)
+        ids = {action.id, acting.only_unit(action, acting.unit_of(change)).id}
         asked = acting.Asked(
             forbidden=params["forbidden"], limit=params["limit"], spent=params["spent"], pace=pace,
-            needed=needed if isinstance(needed, bool) else None, approved=approved is None or action.id in {one.id for one in approved},
-            expires=expires, change=change,
+            needed=needed if isinstance(needed, bool) else None, expires=expires, change=change,
+            approved=approved is None or not ids.isdisjoint(one.id for one in approved),
         )
         self._params, self._timeout = params, timeout
         # The lease is a file on the host itself, which inventories call by several names, some for several services of one machine.
         subject = params["lock"] or params["resource"] or f"host: {action.name}"
-        self._lease_for = (subject, timeout + ASYNC_SLACK + pace.timeout + pace.hold)
+        self._lease_for = (subject, working)
         done = act(acting.Act(action, asked=asked, doing=self), approved=approved, check_mode=bool(self._task.check_mode))
         result = done.as_result(limits={action.verb: params["limit"]})
         return result if done.problem is None else {**result, "failed": True, **done.problem.as_result()}
@@ -147,37 +151,72 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     # The unit that takes the change back.
 
-    def armable(self) -> None:
+    def fits(self, before: t.Mapping[str, t.Any]) -> bool:
         """See acting.Doing."""
-        self._armed(arming.ready_command())
+        given = (self._task.args.get("temporary") or {}).get("fits")
+        try:
+            return not given or self._evaluate(given, before=before)
+        except AnsibleError as exc:
+            raise BadInput(
+                f"temporary.fits cannot be judged: {exc}", hint="It may use `before`, the result of the measurement.",
+                before=acting.brief(before),
+            ) from exc
+
+    def machine(self) -> str | None:
+        """See acting.Doing."""
+        done = self._asked_host(arming.MACHINE)
+        return None if done is None or done.get("rc") != 0 else str(done.get("stdout") or "").strip()
+
+    def armable(self, action: actions.Action) -> None:
+        """See acting.Doing."""
+        self._armed(arming.ready_command(arming.unit_name(action.id), self._params["temporary"]["subject"]))
 
     def arm(self, action: actions.Action) -> tuple[str, float]:
         """See acting.Doing."""
         unit, ends = arming.unit_name(action.id), self._params["temporary"]
         seconds = parse_duration(ends["expires"], name="temporary.expires")
         says = f"oncall.incident takes back: {action.verb} {action.name}"
-        said = self._armed(arming.arm_command(unit, ends["command"], seconds=seconds, says=says))
+        said = self._armed(arming.arm_command(unit, ends["command"], seconds=seconds, says=says, subject=ends["subject"]))
         try:
             return unit, float(said.strip().splitlines()[-1])
         except (IndexError, ValueError):
             raise arming.refusal(0, f"it does not say when it ends: {said}") from None
 
+    def armed(self, unit: str) -> bool | None:
+        """See acting.Doing."""
+        done = self._asked_host(arming.active_command(unit))
+        return None if done is None else done.get("rc") == 0
+
+    def unit_there(self, unit: str) -> bool | None:
+        """See acting.Doing."""
+        done = self._asked_host(arming.there_command(unit))
+        return None if done is None or done.get("rc") != 0 else bool(str(done.get("stdout") or "").strip())
+
     def disarm(self, unit: str) -> str:
         """See acting.Doing."""
-        try:
-            self._armed(arming.disarm_command(unit))
-        except IncidentError as exc:
-            return f"{unit} is still there: {exc.message}"
-        return ""
+        done = self._asked_host(arming.disarm_command(unit))
+        if done is None:
+            return f"{unit} may still be there: the host cannot be asked"
+        said = " ".join(str(done.get("stderr") or done.get("stdout") or "").split())
+        return f"{unit} is still there{f': {said}' if said else ''}" if done.get("rc") != 0 else ""
 
     def _armed(self, command: str) -> str:
-        try:
-            done = self._low_level_execute_command(command)
-        except AnsibleError as exc:
-            raise arming.NotArmed(f"The host cannot be asked for a unit that takes the change back: {exc}. Nothing was changed.") from exc
+        done = self._asked_host(command)
+        if done is None:
+            raise arming.NotArmed(
+                "The host could not be asked for a unit that takes the change back, so the change was not made.", begun=True,
+            )
         if done.get("rc") != 0:
             raise arming.refusal(done.get("rc"), str(done.get("stderr") or done.get("stdout") or ""))
         return str(done.get("stdout") or "")
+
+    def _asked_host(self, command: str) -> dict[str, t.Any] | None:
+        """What a command on the host came to; None where the host could not be asked, or the answer was lost."""
+        try:
+            done: dict[str, t.Any] = self._low_level_execute_command(command)
+        except AnsibleError:
+            return None
+        return done
 
     # Expressions. They are taken from the task as written: only the author's own text is trusted, and Ansible refuses to
     # evaluate anything that came from a host.
@@ -317,17 +356,27 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return str((found.action_plugin if found.resolved else None) or (module if loader.has_plugin(module) else "ansible.legacy.normal"))
 
 
-def _ending(action: actions.Action, given: t.Mapping[str, t.Any] | None) -> tuple[actions.Action, float]:
-    """The action with how its change ends, and for how many seconds it is made; 0 where nothing on the host takes it back."""
+def _ending(
+    action: actions.Action, given: t.Mapping[str, t.Any] | None, *, working: float,
+) -> tuple[actions.Action, float]:
+    """The action with how its change ends, and for how many seconds it is made; 0 where nothing on the host takes it back.
+
+    Args:
+        working: how long making and measuring it may take.
+    """
     if given is None:
         return action, 0.0
-    expires = arming.check_seconds(parse_duration(given["expires"], name="temporary.expires")) if given["expires"] else 0.0
+    expires = parse_duration(given["expires"], name="temporary.expires") if given["expires"] else 0.0
+    if given["expires"]:
+        arming.check_seconds(expires, working=working)
     if expires and not given["command"]:
         raise BadInput("temporary.expires: there is no temporary.command that takes the change back.", hint="Give it as a list of words.")
     if expires:
-        action = dataclasses.replace(action, identity={**action.identity, "expires": f"{expires:g}s"}, id="")
+        # What is approved is what is run without anybody: when, and which command, with the values that it goes back to.
+        identity = {**action.identity, "expires": f"{expires:g}s", "way_back": arming.digest(given["command"], given["undo"])}
+        action = dataclasses.replace(action, identity=identity, id="")
     ends = temporary.Temporary(
         way_back=given["way_back"], ends=temporary.UNIT if expires else temporary.NOBODY, survives=given["survives"], lasts=expires,
-        undo=given["undo"],
+        undo=given["undo"], command=tuple(given["command"]) if expires else (),
     )
     return temporary.with_temporary(action, ends), expires

@@ -112,21 +112,38 @@ options:
         default: {}
       expires:
         description:
-          - After how long it is undone, such as V(2h). It is part of the action's identity.
+          - After how long it is undone, such as V(2h). It is part of the action's identity, and so are O(temporary.command) and
+            O(temporary.undo). It must be longer than making and measuring the change may take.
           - A service and a persistent timer of systemd that run O(temporary.command) are made on the host before the change, and removed
-            when nothing was changed. This needs root. Where they cannot be made nothing is changed.
+            when nothing was changed. This needs root. Where they cannot be made nothing is changed. Where the timer is not active any
+            more after the change, the outcome is C(failed).
           - Empty means that nobody undoes it.
         type: str
         default: ""
       command:
         description:
-          - The command that undoes it, as a list of words. It should change nothing where somebody else has set another value since.
+          - The command that undoes it, as a list of words. It should change nothing where somebody else has set another value since,
+            and fail where it cannot see that. It is kept in a file that only root can read.
         type: list
         elements: str
         default: []
+      fits:
+        description:
+          - Expression that is true when O(temporary.command) and O(temporary.undo) go back to what there is now, over C(before), the
+            measurement before acting, for what was read by an earlier task. Otherwise nothing is changed.
+        type: str
+        default: ""
+      subject:
+        description:
+          - What is changed, the same for each change of it, such as a setting and its file. While the unit of another change of it is on
+            the host nothing is changed, as that unit would come in between.
+        type: str
+        default: ""
   change:
     description:
       - An earlier action with O(temporary) that this one undoes, as its record has it. When it is done, the change's unit is removed.
+      - On another machine than the one that was changed (C(/etc/machine-id)) nothing is done.
+      - Where it is not needed any more and the change's unit is still there, the action only removes that.
     type: dict
   measure:
     description: How the outcome is measured.

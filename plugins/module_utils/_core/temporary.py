@@ -48,7 +48,8 @@ class Temporary:
         lasts: for how long it is made, seconds; 0 where it has no end of its own.
         expires: when it ends by itself, RFC 3339 in UTC; empty before it is made, and where it has no end of its own.
         armed_as: the name of the unit that ends it.
-        undo: what undoing it needs: the verb, the value from before, the value that is ours.
+        undo: what undoing it needs: the verb, the value from before, the value that is ours, and `machine`, on which that is.
+        command: what the unit runs.
     """
 
     way_back: str
@@ -58,6 +59,7 @@ class Temporary:
     expires: str = ""
     armed_as: str = ""
     undo: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    command: tuple[str, ...] = ()
 
     def armed(self, *, until: float, unit: str = "") -> Temporary:
         """The same with its end known.
@@ -70,7 +72,7 @@ class Temporary:
 
     def as_dict(self) -> dict[str, t.Any]:
         """As it appears in actions."""
-        return {**dataclasses.asdict(self), "undo": dict(self.undo)}
+        return {**dataclasses.asdict(self), "undo": dict(self.undo), "command": list(self.command)}
 
     @classmethod
     def from_dict(cls, data: t.Mapping[str, t.Any]) -> Temporary:
@@ -87,7 +89,7 @@ class Temporary:
         return cls(
             way_back=given.text("way_back"), ends=ends, survives=given.text("survives", ""), expires=given.text("expires", ""),
             lasts=float(lasts) if isinstance(lasts, (int, float)) else 0.0, armed_as=given.text("armed_as", ""),
-            undo=given.mapping("undo", {}),
+            undo=given.mapping("undo", {}), command=given.texts("command") if data.get("command") else (),
         )
 
 

@@ -26,6 +26,9 @@ from .arming import NotArmed
 MAX_TEXT, MAX_ITEMS, MAX_DEPTH = 500, 20, 4
 _LEFT_OUT = frozenset({"invocation", "exception", "deprecations", "warnings", "stdout_lines", "stderr_lines"})
 
+#: Of an action that only removes the unit of a change: its key in the identity and the detail.
+ONLY_UNIT = "only_unit"
+
 #: What differs between two results of one module that say the same.
 _TIMES = frozenset({"start", "end", "delta", "invocation"})
 
@@ -77,11 +80,23 @@ class Doing(t.Protocol):
     def change(self) -> tuple[Measured, bool]:
         """Run the module: its answer, and whether there was one in time."""
 
-    def armable(self) -> None:
+    def fits(self, before: Measured) -> bool:
+        """Whether the way back goes back to what there is now; raises BadInput where that cannot be judged."""
+
+    def machine(self) -> str | None:
+        """The id of the machine, empty where it has none, None where it cannot be asked."""
+
+    def armable(self, action: actions.Action) -> None:
         """Only look whether the host can take the change back by itself. Raises NotArmed."""
 
     def arm(self, action: actions.Action) -> tuple[str, float]:
         """Make the unit that takes the change back: its name, and when that is, seconds since the epoch. Raises NotArmed."""
+
+    def armed(self, unit: str) -> bool | None:
+        """Whether the unit will take the change back; None where the host cannot be asked."""
+
+    def unit_there(self, unit: str) -> bool | None:
+        """Whether any file of the unit is there; None where the host cannot be asked."""
 
     def disarm(self, unit: str) -> str:
         """Remove the unit; why it is still there, empty where it is not."""
@@ -147,7 +162,7 @@ class Act(Subject[Measured]):
 
     def concerns(self, one: actions.Approved) -> bool:
         """Whether it is this action: the target is in the call, so the others of a plan are of other calls."""
-        return one.id == self._action.id
+        return one.id in (self._action.id, only_unit(self._action, unit_of(self._asked.change)).id)
 
     @contextlib.contextmanager
     def alone(self) -> t.Iterator[None]:
@@ -172,23 +187,59 @@ class Act(Subject[Measured]):
         before = {"failed": True, "msg": self._blind} if self._blind else self._doing.measure()
         blind = self._blind or ("" if self._doing.looked(before) else complaint(before))
         action = self._action.with_outcome(actions.PLANNED, before=brief(before))
+        blind = blind or self._other_machine()
         if self._lease is not None and self._lease.taken_over:
             action = action.with_outcome(actions.PLANNED, lease=self._lease.taken_over)
         needed = self._needed(before, blind)
         if not needed:
-            action = action.with_outcome(actions.NOT_NEEDED, why=why.ALREADY_SO)
+            action, blind = self._left_over(action)
         elif asked.forbidden:
             action = self._forbidden(action)
         else:
             self._doing.check()
-            action = self._armable(action)
+            action = action if blind else self._armable(self._on_machine(action), before)
         return Sight(candidates=[Candidate(target=before, action=action, unseen=blind)], limits=limits)
 
-    def _armable(self, action: actions.Action) -> actions.Action:
-        """The action, refused where it is to end by itself and the host cannot do that."""
+    def _other_machine(self) -> str:
+        """Why this may be another machine than the one that was changed; empty where it is that one."""
+        change = temporary.of(self._asked.change) if self._asked.change is not None else None
+        if change is None:
+            return ""
+        then, now = change.undo.get("machine"), self._doing.machine()
+        if then is None or now is None:
+            return "which machine this is, or which one was changed, is not known"
+        return "" if then == now else f"this is machine {now or 'without an id'}, and machine {then or 'without an id'} was changed"
+
+    def _left_over(self, action: actions.Action) -> tuple[actions.Action, str]:
+        """The action that is not needed, and why nobody could look. A unit that is still there is to be removed all the same.
+
+        Later it would take back a value that somebody else has set. That is another action than the one that puts a value back.
+        """
+        unit = unit_of(self._asked.change)
+        there = self._doing.unit_there(unit) if unit else False
+        if there is None:
+            return action, f"whether {unit} is there could not be looked at"
+        if not there:
+            return action.with_outcome(actions.NOT_NEEDED, why=why.ALREADY_SO), ""
+        return only_unit(action, unit), ""
+
+    def _on_machine(self, action: actions.Action) -> actions.Action:
+        """The action; a change for a while says on which machine it is made: a host's name and files may be another one's later."""
+        known = temporary.of(action)
+        if known is None or not known.undo:
+            return action
+        machine = self._doing.machine()
+        said = {} if machine is None else {"machine": machine}
+        return temporary.with_temporary(action, dataclasses.replace(known, undo={**known.undo, **said}))
+
+    def _armable(self, action: actions.Action, before: Measured) -> actions.Action:
+        """The action, refused where the host cannot take it back as it is to be, or its way back goes elsewhere."""
+        if action.temporary is not None and not self._doing.fits(before):
+            error = "what is there now is not what the way back goes back to: somebody has changed it meanwhile"
+            return action.with_outcome(actions.REFUSED, why=why.NO_LONGER_MATCHES, error=error, hint="Run it again: it reads first.")
         try:
             if self._asked.expires:
-                self._doing.armable()
+                self._doing.armable(action)
         except NotArmed as exc:
             return action.with_outcome(actions.REFUSED, why=why.NOT_ARMED, error=exc.message, hint=exc.hint or "")
         return action
@@ -210,13 +261,50 @@ class Act(Subject[Measured]):
         known = candidate.action
         if self._asked.expires:
             # Before the change: what nobody takes back must not be made.
+            ends = temporary.of(known) or temporary.Temporary(way_back="")
             try:
                 unit, until = self._doing.arm(known)
             except NotArmed as exc:
-                return untouched(known, why.NOT_ARMED, error=exc.message, hint=exc.hint)
-            ends = temporary.of(known) or temporary.Temporary(way_back="")
+                return self._not_armed(known, ends, exc)
             known = temporary.with_temporary(known, ends.armed(until=until, unit=unit))
-        return self._disarmed(self._changed(known, candidate.target), candidate.target)
+        elif ONLY_UNIT in known.detail:
+            return self._unit_removed(known)
+        return self._disarmed(self._watched(self._changed(known, candidate.target)))
+
+    def _unit_removed(self, action: actions.Action) -> actions.Action:
+        """Remove the unit of a change that is not in force, and nothing else."""
+        left = self._doing.disarm(unit_of(self._asked.change))
+        if left:
+            return action.with_outcome(actions.FAILED, why=why.NOT_MEASURED, error=left)
+        return action.with_outcome(actions.DONE)
+
+    def _not_armed(self, action: actions.Action, ends: temporary.Temporary, exc: NotArmed) -> actions.Action:
+        """The action that was not even begun. A unit that may be there all the same would take back what somebody sets later."""
+        unit = arming.unit_name(action.id)
+        left = self._doing.disarm(unit) if exc.begun else ""
+        if not left:
+            return untouched(action, why.NOT_ARMED, error=exc.message, hint=exc.hint)
+        said = f"{exc.message.rstrip('.')}. Whether {unit} is there all the same is not known: {left}"
+        return temporary.with_temporary(action, dataclasses.replace(ends, armed_as=unit)).with_outcome(
+            actions.UNKNOWN, why=why.NOT_ARMED, error=said, unit_left=left, hint=f"Remove {unit} from the host: it may run later.",
+        )
+
+    def _watched(self, action: actions.Action) -> actions.Action:
+        """The action after a look whether its unit will take it back."""
+        own = temporary.of(action)
+        if own is None or not own.armed_as or action.touched is False:
+            return action
+        armed = self._doing.armed(own.armed_as)
+        if armed:
+            return action
+        said = f"{own.armed_as} is not active any more" if armed is False else f"whether {own.armed_as} is active could not be looked at"
+        error = "; ".join(part for part in (str(action.detail.get("error") or ""), f"{said}: it may stay for good") if part)
+        if armed is False:
+            ends = dataclasses.replace(own, ends=temporary.NOBODY, expires="", lasts=0.0)
+            action = temporary.with_temporary(action, ends)
+        done = action.outcome == actions.DONE
+        outcome = (actions.FAILED if armed is False else actions.UNKNOWN) if done else action.outcome
+        return action.with_outcome(outcome, why=why.NOT_ARMED if done else action.detail.get("why", ""), error=error)
 
     def _changed(self, known: actions.Action, before: Measured) -> actions.Action:
         """Make the change, and measure it."""
@@ -234,18 +322,32 @@ class Act(Subject[Measured]):
             return dataclasses.replace(action, touched=False)
         return action
 
-    def _disarmed(self, action: actions.Action, before: Measured) -> actions.Action:
+    def _disarmed(self, action: actions.Action) -> actions.Action:
         """Without the unit that takes back what is not there, or not there any more."""
-        change = temporary.of(self._asked.change) if self._asked.change is not None else None
         own = temporary.of(action)
         if own is not None and own.armed_as and action.touched is False:
-            unit = own.armed_as
-        elif change is not None and change.armed_as.startswith(arming.UNIT) and action.outcome == actions.DONE:
-            unit = change.armed_as
-        else:
-            return action
-        left = self._doing.disarm(unit)
+            return self._without(action, own.armed_as)
+        return self._without(action, unit_of(self._asked.change)) if action.outcome == actions.DONE else action
+
+    def _without(self, action: actions.Action, unit: str) -> actions.Action:
+        left = self._doing.disarm(unit) if unit else ""
         return action.with_outcome(action.outcome, unit_left=left) if left else action
+
+
+def only_unit(action: actions.Action, unit: str) -> actions.Action:
+    """The action that only removes the unit of a change that is not in force, instead of the one that puts a value back."""
+    reason = f"What was changed is not as it was made, and {unit} is still there: it may take back what others set. Only it is removed."
+    return dataclasses.replace(
+        action, identity={**action.identity, ONLY_UNIT: unit}, reason=reason, detail={**action.detail, ONLY_UNIT: unit}, id="")
+
+
+def unit_of(change: actions.Action | None) -> str:
+    """The unit of a change; empty where it has none. Where the answer was lost, nobody has said that it is there."""
+    known = temporary.of(change) if change is not None else None
+    if change is None or known is None:
+        return ""
+    unit = known.armed_as or (arming.unit_name(change.id) if known.ends == temporary.UNIT else "")
+    return unit if unit.startswith(arming.UNIT) else ""
 
 
 def named(target: t.Mapping[str, t.Any]) -> str:

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The unit on a managed host's disk that takes a change back when its time is over, also after a reboot.
 
-A service and a timer of systemd: the timer has a fixed time and is persistent, the service runs the way back and then removes both.
+A service, a timer of systemd and a script: the timer has a fixed time and is persistent, the service runs the script, which is the way
+back, and then removes all three. The command is in the script and not in the unit file because systemd shows that to every user.
 
 This plugin util is PRIVATE to the collection: it may change at any time.
 """
@@ -11,6 +12,7 @@ This plugin util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shlex
 import typing as t
@@ -22,15 +24,25 @@ DIRECTORY = "/etc/systemd/system"
 MIN_SECONDS, MAX_SECONDS = 10.0, 30 * 86400.0
 #: What systemd says of itself while it can run timers (systemctl(1), is-system-running).
 _ALIVE = "running|degraded|starting|initializing|maintenance"
+#: The command that prints the machine's id (machine-id(5)), and nothing where it has none.
+MACHINE = "if test -e /etc/machine-id; then cat /etc/machine-id; fi"
 _NAME = re.compile(rf"{UNIT}[0-9a-f]{{12}}\Z")
 #: Exit statuses of the commands below.
-NO_SYSTEMD, NOT_ROOT = 77, 78
+NO_SYSTEMD, NOT_ROOT, ARMED_ALREADY = 77, 78, 79
 
 
 class NotArmed(IncidentError):
-    """Nothing could be made that takes the change back, so it is not made."""
+    """Nothing could be made that takes the change back, so it is not made.
+
+    Args:
+        begun: whether files of the unit may be there all the same.
+    """
 
     kind = "not_armed"
+
+    def __init__(self, message: str, *, hint: str | None = None, begun: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.begun = begun
 
 
 def unit_name(action: str) -> str:
@@ -42,12 +54,25 @@ def unit_name(action: str) -> str:
     return f"{UNIT}{hashlib.sha256(action.encode()).hexdigest()[:12]}"
 
 
-def check_seconds(seconds: float) -> float:
+def digest(command: t.Sequence[str], undo: t.Mapping[str, t.Any]) -> str:
+    """What tells one way back from another in an action's identity. It may hold secrets, so it is not in there as it is."""
+    return hashlib.sha256(json.dumps([list(command), dict(undo)], sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def check_seconds(seconds: float, *, working: float) -> float:
     """How long a change lasts.
 
+    Args:
+        working: how long making and measuring it may take: the unit must not run before that is over.
+
     Raises:
-        BadInput: too short to be armed, or so long that it would be forgotten.
+        BadInput: too short, or so long that it would be forgotten.
     """
+    if seconds <= working:
+        raise BadInput(
+            f"temporary.expires: {seconds:g} s is over before the change is made and measured, which may take {working:g} s.",
+            hint="Give a longer time, or shorter ones for timeout, measure.timeout and measure.hold.", argument="temporary",
+        )
     if not MIN_SECONDS <= seconds <= MAX_SECONDS:
         raise BadInput(
             f"temporary.expires: {seconds:g} s is not between {MIN_SECONDS:g} s and {MAX_SECONDS / 86400:g} days.",
@@ -56,12 +81,16 @@ def check_seconds(seconds: float) -> float:
     return seconds
 
 
-def ready_command() -> str:
-    """The command (POSIX sh) that only looks whether a unit could be made; its status is 0 where it could."""
-    return f"{_READY}\n:"
+def ready_command(unit: str = "", subject: str = "") -> str:
+    """The command (POSIX sh) that only looks whether a unit could be made; its status is 0 where it could.
+
+    Args:
+        unit, subject: as of arm_command().
+    """
+    return "\n".join([_READY, *_alone(unit, subject), ":"])
 
 
-def arm_command(unit: str, argv: t.Sequence[str], *, seconds: float, says: str) -> str:
+def arm_command(unit: str, argv: t.Sequence[str], *, seconds: float, says: str, subject: str = "") -> str:
     """The command that writes the units and starts the timer; it prints when that ends, in seconds since the epoch by the host's clock.
 
     What it has written it takes away again where the timer does not run in the end.
@@ -69,15 +98,19 @@ def arm_command(unit: str, argv: t.Sequence[str], *, seconds: float, says: str) 
     Args:
         argv: the way back.
         says: what it does, for people who find the unit.
+        subject: what is changed, the same for each change of it. While another unit would take back a change of it nothing is made: the
+            earlier one would not find its own value any more, and the later one would go back to that. Empty where it does not matter.
     """
-    service, timer = f"{DIRECTORY}/{unit}.service", f"{DIRECTORY}/{unit}.timer"
+    script, service, timer = (f"{DIRECTORY}/{unit}{suffix}" for suffix in (".sh", ".service", ".timer"))
     return "\n".join([
         _READY,
         "set -eu", "umask 077",
+        *_alone(unit, subject),
         f"trap {shlex.quote(_remove(unit))} EXIT",
         f"until=$(( $(date +%s) + {int(seconds)} ))",
         "when=$(date -u -d \"@$until\" '+%Y-%m-%d %H:%M:%S UTC')",
-        f"printf %s {shlex.quote(service_text(unit, argv, says=says))} >{service}",
+        f"printf %s {shlex.quote(f'exec {shlex.join(argv)}')} >{script}",
+        f"printf %s {shlex.quote(service_text(unit, says=says, subject=subject))} >{service}",
         f"printf '%s' {shlex.quote(_TIMER_HEAD.format(says=_line(says)))}\"OnCalendar=$when\"{shlex.quote(_TIMER_TAIL)} >{timer}",
         f"chmod 0644 {timer}",
         "systemctl daemon-reload",
@@ -88,6 +121,33 @@ def arm_command(unit: str, argv: t.Sequence[str], *, seconds: float, says: str) 
     ])
 
 
+def _alone(unit: str, subject: str) -> list[str]:
+    """The lines that end where another unit takes back a change of the same subject. Other users cannot read the units' files."""
+    if not subject:
+        return []
+    return [
+        f"for other in {DIRECTORY}/{UNIT}*.service; do",
+        f'  test "$other" != {DIRECTORY}/{unit}.service || continue',
+        f'  if grep -qxF {shlex.quote(_about(subject))} "$other" 2>/dev/null; then echo "${{other##*/}}" >&2; exit {ARMED_ALREADY}; fi',
+        "done",
+    ]
+
+
+def _about(subject: str) -> str:
+    return f"# changes {hashlib.sha256(subject.encode()).hexdigest()}"
+
+
+def active_command(unit: str) -> str:
+    """The command whose status is 0 while the timer runs."""
+    return f"systemctl is-active --quiet {unit}.timer"
+
+
+def there_command(unit: str) -> str:
+    """The command that prints which files of the unit there are; it fails where nobody could look."""
+    files = " ".join(f"{DIRECTORY}/{unit}{suffix}" for suffix in (".timer", ".service"))
+    return f"test -x {DIRECTORY} || exit 1; for file in {files}; do test ! -e $file || echo $file; done"
+
+
 def disarm_command(unit: str) -> str:
     """The command that removes the units.
 
@@ -96,15 +156,16 @@ def disarm_command(unit: str) -> str:
     """
     if not _NAME.fullmatch(unit):
         raise BadInput(f"{unit} is not a unit that takes back a change.", hint=f"They are called {UNIT} and twelve digits.")
-    return f"{_remove(unit)}\ntest ! -e {DIRECTORY}/{unit}.timer"
+    return f"{_remove(unit)}\ntest ! -e {DIRECTORY}/{unit}.timer && test ! -e {DIRECTORY}/{unit}.service"
 
 
-def service_text(unit: str, argv: t.Sequence[str], *, says: str) -> str:
+def service_text(unit: str, *, says: str, subject: str = "") -> str:
     """The service's unit file (systemd.service(5))."""
-    command = " ".join(_word(word) for word in ("/usr/bin/env", *argv))
+    command = " ".join(_word(word) for word in ("/bin/sh", f"{DIRECTORY}/{unit}.sh"))
     remove = " ".join(_word(word) for word in ("/bin/sh", "-c", _remove(unit, stop="stop --no-block")))
+    about = f"{_about(subject)}\n" if subject else ""
     return (
-        f"[Unit]\nDescription={_line(says)}\n\n[Service]\nType=oneshot\nTimeoutStartSec=120\nExecStart={command}\n"
+        f"{about}[Unit]\nDescription={_line(says)}\n\n[Service]\nType=oneshot\nTimeoutStartSec=120\nExecStart={command}\n"
         # Only after the way back has worked: one that failed stays, and systemctl --failed shows it.
         f"ExecStartPost={remove}\n"
     )
@@ -122,10 +183,15 @@ def refusal(status: int | None, said: str) -> NotArmed:
             "The unit that takes the change back needs root on this host. Nothing was changed.",
             hint="Become root (become), or leave the expiry empty and take the change back with incident undo.",
         )
+    if status == ARMED_ALREADY:
+        return NotArmed(
+            f"{_line(said) or 'Another unit'} takes back an earlier change of this, and would come in between. Nothing was changed.",
+            hint="Take the earlier change back first (incident undo), or wait until its time is over.",
+        )
     reason = f"status {status}, {_line(said) or 'no reason given'}"
     return NotArmed(
         f"The unit that takes the change back could not be started: {reason}. Nothing was changed.",
-        hint="Correct that, or leave the expiry empty and take the change back with incident undo.",
+        hint="Correct that, or leave the expiry empty and take the change back with incident undo.", begun=True,
     )
 
 
@@ -138,7 +204,7 @@ _TIMER_TAIL = "\nPersistent=true\nAccuracySec=1s\n\n[Install]\nWantedBy=timers.t
 
 
 def _remove(unit: str, *, stop: str = "stop") -> str:
-    files = f"{DIRECTORY}/{unit}.timer {DIRECTORY}/{unit}.service /var/lib/systemd/timers/stamp-{unit}.timer"
+    files = f"{DIRECTORY}/{unit}.timer {DIRECTORY}/{unit}.service {DIRECTORY}/{unit}.sh /var/lib/systemd/timers/stamp-{unit}.timer"
     return (
         f"systemctl disable {unit}.timer >/dev/null 2>&1; systemctl {stop} {unit}.timer >/dev/null 2>&1; rm -f {files}; "
         "systemctl daemon-reload >/dev/null 2>&1; :"
@@ -147,7 +213,7 @@ def _remove(unit: str, *, stop: str = "stop") -> str:
 
 def _word(word: str) -> str:
     """A word of a command line in a unit file: quoted, and with nothing that systemd would replace."""
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("%", "%%").replace("$", "$$")
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r").replace("%", "%%").replace("$", "$$")
     return f'"{escaped}"'
 
 

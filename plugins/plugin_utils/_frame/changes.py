@@ -17,6 +17,7 @@ from ...module_utils._core.actions import Action
 from ...module_utils._core.errors import BadInput
 from ...module_utils._core.findings import OK, UNKNOWN, WARNING, Finding
 from ...module_utils._core.judging import Verdict, judge_look
+from .acting import ONLY_UNIT
 from .plans import read_private
 
 #: The check that every look at a temporary change answers.
@@ -85,7 +86,10 @@ def _finding(change: Action, ref: str, looked: t.Mapping[str, Action], said: t.S
     subject = " ".join(part for part in (change.verb.replace("_", " "), change.name, f"({ref})" if ref else "") if part)
     detail: dict[str, t.Any] = {"change": change.id, "ref": ref}
     hint = ""
-    if state == temporary.IN_FORCE:
+    if undo is not None and state == temporary.IN_FORCE and undo.detail.get(ONLY_UNIT):
+        detail[ONLY_UNIT] = undo.detail[ONLY_UNIT]
+        hint = undo.reason
+    elif state == temporary.IN_FORCE:
         hint = f"It is in force: {temporary.say(known)}." if known is not None else "It is in force."
     elif state == temporary.UNKNOWN:
         reason = str(undo.detail.get("error") or undo.outcome) if undo is not None else "; ".join(said) or _NOBODY

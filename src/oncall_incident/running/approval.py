@@ -69,12 +69,14 @@ def plan_table(actions: Sequence[tuple[str, Action]], places: Mapping[tuple[str,
 
 
 def _ends(action: Action) -> str:
-    """How a temporary change ends; nobody must have to guess it."""
+    """How a temporary change ends, and what is there then; nobody must have to guess it. The plan's JSON has the command too."""
     try:
         known = temporary.of(action)
     except BadInput as exc:
         return words.one_line(exc.message)
-    return words.one_line(f"Temporary: {temporary.say(known, planned=True)}") if known is not None else ""
+    if known is None:
+        return ""
+    return words.one_line(f"Temporary: {temporary.say(known, planned=True)}. Way back: {known.way_back}")
 
 
 def spared_lines(protected: Sequence[Spared]) -> list[str]:

@@ -20,7 +20,7 @@ from tests.support.site import Site
 from tests.support.units import Units
 
 UNIT = arming.unit_name("an action")
-AWKWARD = ["sh", "-c", 'printf "%s|" "$@" >"$0"', "OUT", "a b", "50%", "$HOME", '"quoted"', "back\\slash", "two\nlines", "'"]
+AWKWARD = ["sh", "-c", 'printf "%s|" "$@" >"$0"', "OUT", "a b", "50%", "$HOME", '"quoted"', "back\\slash", "two\nlines", "a\rb", "'"]
 
 
 @pytest.fixture
@@ -37,9 +37,11 @@ def test_what_is_armed_runs_as_it_was_written_and_removes_itself(units: Units, t
     armed = units.run(arming.arm_command(UNIT, awkward(tmp_path / "out"), seconds=3600, says="takes 50% back"))
     assert armed.returncode == 0, armed.stderr
     assert before + 3599 <= float(armed.stdout) <= time.time() + 3601
-    assert units.names() == [f"{UNIT}.service", f"{UNIT}.timer"]
+    assert units.names() == [f"{UNIT}.service", f"{UNIT}.sh", f"{UNIT}.timer"]
     assert units.known() == [f"active-{UNIT}.timer", f"enabled-{UNIT}.timer"]
-    assert [oct((units.files / name).stat().st_mode & 0o777) for name in units.names()] == ["0o600", "0o644"]
+    assert [oct((units.files / name).stat().st_mode & 0o777) for name in units.names()] == ["0o600", "0o600", "0o644"]
+    # systemctl show tells every user what a unit runs.
+    assert not any(word in (units.files / f"{UNIT}.service").read_text() for word in ("quoted", "lines"))
     fired = units.fire()
     assert fired.returncode == 0, fired.stderr
     assert (tmp_path / "out").read_text() == "".join(f"{word}|" for word in AWKWARD[4:])
@@ -61,6 +63,28 @@ def test_one_that_does_not_start_leaves_nothing(units: Units) -> None:
     failed = units.run(arming.arm_command(UNIT, ["true"], seconds=60, says="x"))
     assert failed.returncode not in (0, arming.NO_SYSTEMD)
     assert units.names() == [] and units.known() == []
+
+
+def test_one_change_of_a_setting_at_a_time_is_armed(units: Units) -> None:
+    later = arming.unit_name("another action")
+
+    def arm(unit: str, subject: str) -> int:
+        return units.run(arming.arm_command(unit, ["true"], seconds=60, says="x", subject=subject)).returncode
+
+    assert arm(UNIT, "pool POOL") == 0
+    files = units.names()
+    looked = units.run(arming.ready_command(later, "pool POOL"))
+    assert looked.returncode == arming.ARMED_ALREADY == arm(later, "pool POOL") and units.names() == files
+    assert f"{UNIT}.service takes back an earlier change" in arming.refusal(looked.returncode, looked.stderr).message
+    assert (arm(UNIT, "pool POOL"), arm(later, "pool OTHER"), arm(arming.unit_name("a third"), "")) == (0, 0, 0)
+
+
+def test_what_is_there_of_a_unit(units: Units) -> None:
+    assert units.run(arming.there_command(UNIT)).stdout == ""
+    assert units.run(arming.active_command(UNIT)).returncode != 0
+    assert units.run(arming.arm_command(UNIT, ["true"], seconds=60, says="x")).returncode == 0
+    assert UNIT in units.run(arming.there_command(UNIT)).stdout
+    assert units.run(arming.active_command(UNIT)).returncode == 0
 
 
 def test_it_is_disarmed(units: Units) -> None:
@@ -146,6 +170,21 @@ def test_the_way_back_by_hand_disarms_it(tmp_path: Path, units: Units) -> None:
     (undone,) = site.write(**back)["actions"]
     assert (undone["outcome"], undone["detail"]["undoes"], undone["detail"]["ended"]) == ("done", change["id"], True)
     assert (site.file.read_text(), units.names()) == ("old\n", [])
+
+
+def test_what_is_approved_is_the_command_too(tmp_path: Path, units: Units) -> None:
+    site = Armed(tmp_path, units)
+    ends = {"way_back": "x", "undo": {"verb": "restore", "before": "old"}, "expires": "1h", "command": ["sh", "-c", "echo old"]}
+    (first,) = site.write("--check", temporary=ends)["actions"]
+    assert first["temporary"]["command"] == ends["command"]
+    for other in ({"command": ["sh", "-c", "rm -rf x"]}, {"undo": {"verb": "restore", "before": "older"}}, {"expires": "2h"}):
+        assert site.write("--check", temporary={**ends, **other})["actions"][0]["id"] != first["id"], other
+
+
+def test_a_change_must_last_longer_than_it_takes_to_make_it(tmp_path: Path, units: Units) -> None:
+    site = Armed(tmp_path, units)
+    result = site.write(temporary={"way_back": "x", "expires": "70s", "command": ["true"]}, timeout="60s")
+    assert result["failed"] and "over before the change is made" in result["msg"] and units.names() == []
 
 
 def test_without_an_expiry_nobody_undoes_it_and_the_id_is_as_before(tmp_path: Path, units: Units) -> None:

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core import acting as engine
+from ansible_collections.oncall.incident.plugins.module_utils._core import temporary
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action, Approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, Locked
 from ansible_collections.oncall.incident.plugins.module_utils._core.waiting import Pace, Watched
-from ansible_collections.oncall.incident.plugins.plugin_utils._frame import acting
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame import acting, arming
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,17 +77,45 @@ class Service:
     def identity(self, measured: Mapping[str, Any]) -> Any:
         return self.more.get("identity")
 
+    def fits(self, before: Mapping[str, Any]) -> bool:
+        return bool(self.more.get("fits", True))
+
+    def machine(self) -> str | None:
+        return self.more.get("machine", "m1")
+
+    def armable(self, action: Action) -> None:
+        if self.more.get("no_systemd"):
+            raise arming.refusal(arming.NO_SYSTEMD, "offline")
+
+    def arm(self, action: Action) -> tuple[str, float]:
+        self.book.append("arm")
+        if self.more.get("arming"):
+            raise self.more["arming"]
+        return arming.unit_name(action.id), 1_790_000_000.0
+
+    def armed(self, unit: str) -> bool | None:
+        return self.more.get("armed", True)
+
+    def unit_there(self, unit: str) -> bool | None:
+        return self.more.get("unit_there", False)
+
+    def disarm(self, unit: str) -> str:
+        self.book.append(f"disarm {unit}")
+        return self.more.get("left", "")
+
     def change(self) -> tuple[dict[str, Any], bool]:
         self.book.append("change")
         return ({"rc": 0}, True) if self.answers else ({"failed": True, "msg": "No answer within 1 s."}, False)
 
 
-def run(service: Service, *, check_mode: bool = False, approved: Sequence[str] | None = None, **given: Any) -> engine.Done[Any]:
+def run(
+    service: Service, *, check_mode: bool = False, approved: Sequence[str] | None = None, action: Action = ACTION, **given: Any,
+) -> engine.Done[Any]:
     """Run the action in the engine."""
     known = {"forbidden": [], "limit": 1, "spent": 0, "needed": True, "pace": SOON, **given}
-    asked = acting.Asked(approved=approved is None or ACTION.id in approved, **known)
+    asked = acting.Asked(approved=approved is None or action.id in approved, **known)
     ids = None if approved is None else [Approved(id=one) for one in approved]
-    return engine.act(acting.Act(ACTION, asked=asked, doing=service), approved=ids, check_mode=check_mode)
+    return engine.act(acting.Act(action, asked=asked, doing=service), approved=ids, check_mode=check_mode)
 
 
 def said(done: engine.Done[Any]) -> tuple[str, str]:
@@ -210,6 +239,95 @@ def test_what_did_not_stay_so_is_told_apart() -> None:
     assert (held.outcome, held.detail["held_for"]) == ("done", 3) and "why" not in held.detail
     blind = acting.judge(ACTION, watched(held=False, looked=False, breaks=1), silence="", hold=3)
     assert (blind.outcome, blind.detail["why"]) == ("unknown", "no_answer"), "the last look says what is so now, and it failed"
+
+
+TIMED = temporary.with_temporary(ACTION, temporary.Temporary(
+    way_back="It is stopped again", ends=temporary.UNIT, lasts=3600, undo={"verb": "stop"}, command=("stop",)))
+UNIT = arming.unit_name(TIMED.id)
+LOST = arming.NotArmed("The host could not be asked.", begun=True)
+
+
+def ends(done: engine.Done[Any]) -> temporary.Temporary:
+    found = temporary.of(done.actions[0])
+    assert found is not None
+    return found
+
+
+def test_a_change_for_a_while_says_on_which_machine_it_is_and_is_armed_before_it_is_made() -> None:
+    service = Service()
+    done = run(service, action=TIMED, expires=3600.0)
+    assert said(done) == ("done", "") and service.book.index("arm") < service.book.index("change")
+    assert (ends(done).armed_as, ends(done).undo["machine"], ends(done).command) == (UNIT, "m1", ("stop",))
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_way_back_that_goes_elsewhere_is_not_taken(check_mode: bool) -> None:
+    service = Service(fits=False)
+    done = run(service, action=TIMED, expires=3600.0, check_mode=check_mode)
+    assert said(done) == ("refused", "no_longer_matches") and not {"arm", "change"} & set(service.book)
+
+
+def test_a_connection_that_breaks_while_arming_does_not_leave_a_unit_that_nobody_knows() -> None:
+    service = Service(arming=LOST)
+    done = run(service, action=TIMED, expires=3600.0)
+    assert said(done) == ("failed", "not_armed") and service.book.count(f"disarm {UNIT}") == 1 and "change" not in service.book
+    assert done.actions[0].was_touched is False and not temporary.is_change(done.actions[0])
+    service = Service(arming=LOST, left="the host cannot be asked")
+    done = run(service, action=TIMED, expires=3600.0)
+    assert said(done) == ("unknown", "not_armed") and ends(done).armed_as == UNIT and "change" not in service.book
+    assert temporary.is_change(done.actions[0]) and UNIT in done.actions[0].detail["error"]
+    refused = run(Service(arming=arming.refusal(arming.NOT_ROOT, ""), left="x"), action=TIMED, expires=3600.0)
+    assert said(refused) == ("failed", "not_armed") and not temporary.is_change(refused.actions[0])
+
+
+@pytest.mark.parametrize(("armed", "expected", "ended_by"), [
+    (False, ("failed", "not_armed"), "nobody"), (None, ("unknown", "not_armed"), "unit"),
+])
+def test_a_unit_that_is_not_active_after_the_change_is_told(armed: bool | None, expected: tuple[str, str], ended_by: str) -> None:
+    done = run(Service(armed=armed), action=TIMED, expires=3600.0)
+    assert said(done) == expected and UNIT in done.actions[0].detail["error"]
+    assert ends(done).ends == ended_by and temporary.is_change(done.actions[0])
+    assert said(run(Service([False, False], armed=armed), action=TIMED, expires=3600.0))[0] == "failed", "what changed nothing needs none"
+
+
+def made(**undo: Any) -> Action:
+    """A change that this action takes back."""
+    change = Action(verb="start", resource="host:a", identity={"x": 1}, target={}, reason="", outcome="done")
+    return temporary.with_temporary(change, temporary.Temporary(way_back="", ends=temporary.UNIT, armed_as=UNIT, undo=undo))
+
+
+@pytest.mark.parametrize(("undo", "now", "expected"), [
+    ({"machine": "m1"}, "m1", ("done", "")), ({"machine": "m1"}, "m2", ("unknown", "cannot_look")),
+    ({"machine": "m1"}, None, ("unknown", "cannot_look")), ({}, "m1", ("unknown", "cannot_look")), ({"machine": ""}, "", ("done", "")),
+])
+def test_another_machine_in_the_hosts_place_is_left_alone(undo: dict[str, Any], now: str | None, expected: tuple[str, str]) -> None:
+    for needed in (True, None):
+        service = Service(machine=now)
+        done = run(service, change=made(**undo), needed=needed)
+        assert said(done) == expected and ("change" in service.book) == (expected[0] == "done")
+        assert temporary.looked(done.actions[0]) == ("gone" if expected[0] == "done" else "unknown")
+
+
+def test_the_unit_of_a_change_that_is_not_in_force_is_removed_and_only_that() -> None:
+    planned = run(Service([True], unit_there=True), change=made(machine="m1"), needed=None, check_mode=True)
+    assert said(planned) == ("planned", "") and temporary.looked(planned.actions[0]) == "in_force"
+    ids = [planned.actions[0].id]
+    assert ids != [ACTION.id], "who approved putting a value back has not approved this, and the other way round"
+    service = Service([True], unit_there=True)
+    done = run(service, change=made(machine="m1"), needed=None, approved=ids)
+    assert said(done) == ("done", "") and service.book[-1] == f"disarm {UNIT}" and "change" not in service.book
+    refused = run(Service([False, True]), change=made(machine="m1"), needed=None, approved=ids)
+    assert [one.outcome for one in refused.actions] == ["refused", "moved_on"]
+    left = run(Service([True], unit_there=True, left="it is still there"), change=made(machine="m1"), needed=None)
+    assert said(left) == ("failed", "not_measured")
+    blind = run(Service([True], unit_there=None), change=made(machine="m1"), needed=None)
+    assert temporary.looked(blind.actions[0]) == "unknown"
+
+
+def test_the_unit_of_a_change_whose_answer_was_lost_has_the_name_that_it_was_to_have() -> None:
+    lost = made(machine="m1")
+    lost = temporary.with_temporary(lost, temporary.Temporary(way_back="", ends=temporary.UNIT, undo={"machine": "m1"}))
+    assert acting.unit_of(lost) == arming.unit_name(lost.id) != "" and acting.unit_of(ACTION) == "" == acting.unit_of(None)
 
 
 looks = st.lists(st.none() | st.booleans() | st.just("?"), min_size=1, max_size=6)
