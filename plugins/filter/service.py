@@ -19,6 +19,7 @@ class FilterModule:
             "compose_argv": "module_utils._service.decisions.compose:compose_argv",
             "service_help_plan": "module_utils._service.decisions.helping:help_plan",
             "service_pool_back": "module_utils._service.decisions.helping:pool_back",
+            "service_pool_before": "module_utils._service.decisions.helping:pool_before",
             "service_pool_read": "module_utils._service.decisions.helping:pool_read",
             "service_pool_request": "module_utils._service.decisions.helping:pool_request",
             "service_pool_share": "module_utils._service.decisions.helping:pool_share",

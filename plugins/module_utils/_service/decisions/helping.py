@@ -72,57 +72,115 @@ def pool_request(
             "module": "ansible.builtin.command", "args": {"argv": [str(word).replace("{size}", str(size)) for word in write]},
         }
     else:
-        call = {"module": "ansible.builtin.lineinfile", "args": {"path": file, "regexp": f"^{key}=", "line": f"{key}={size}"}}
+        call = {"module": "ansible.builtin.lineinfile", "args": {"path": file, "regexp": f"^{re.escape(key)}=", "line": f"{key}={size}"}}
     return {"setting": key or " ".join(str(word) for word in write), "forbidden": forbidden, **call}
 
 
+def pool_before(said: t.Mapping[str, t.Any], *, of_file: bool) -> dict[str, t.Any]:
+    """What a look at the size of a pool tells: whether it is `known`, and the `size`, null where the file has no such line.
+
+    Args:
+        said: what the command that reads it returned.
+        of_file: it prints what a line of a file has, so that nothing means that there is no such line. Of a program it means nothing.
+    """
+    text = str(said.get("stdout") or "")
+    if said.get("failed") or said.get("unreachable") or said.get("rc") != 0:
+        return {"known": False, "size": None}
+    found = _plain(text)
+    return {"known": found is not None or (of_file and not text.strip()), "size": found}
+
+
 def pool_temporary(
-    size: t.Any, *, before: str, request: t.Mapping[str, t.Any], back: t.Mapping[str, t.Any], expires: str,
+    size: t.Any, *, before: t.Mapping[str, t.Any], request: t.Mapping[str, t.Any], back: t.Mapping[str, t.Any], expires: str,
 ) -> dict[str, t.Any]:
-    """How the raised size of a pool ends, for the option `temporary` of act.
+    """How the raised size of a pool ends, for the option `temporary` of act, and why it cannot end as it is to (`forbidden`).
 
     Args:
         size: connections that the pool is to have.
-        before: what the pool's setting said before, as it was read.
+        before: of pool_before().
         request: of pool_request().
         back: of pool_back().
         expires: after how long it is put back; empty for nobody.
     """
-    old = pool_read(before)
-    said = f"is set to {old} again" if before.strip() else "is taken out again"
+    old = before["size"]
+    subject = {"setting": str(back["setting"]), "file": str(back["file"])}
+    if not before["known"] or not back["argv"]:
+        # A number that was never there must not be written by anybody.
+        said = "not set" if before["known"] else "not a plain number, or could not be read"
+        against = [f"the size from before is {said}, and nothing could put that back after {expires}"] if expires else []
+        return {"way_back": f"What {request['setting']} was before must be set by hand: it is {said}", "expires": "",
+                "command": [], "undo": {}, "forbidden": against}
+    said = f"is set to {old} again" if old is not None else "is taken out again"
     return {
         "way_back": f"{request['setting']} {said}; the application takes it at its next start",
-        "expires": expires, "command": list(back["argv"]) if expires else [],
-        "undo": {"verb": RESTORE_POOL, "setting": str(back["setting"]), "file": str(back["file"]), "before": old, "set": number(size)},
+        "expires": expires, "command": list(back["argv"]) if expires else [], "forbidden": [],
+        "undo": {"verb": RESTORE_POOL, **subject, "before": old, "set": number(size)},
     }
 
 
-def pool_back(before: t.Any, *, size: t.Any, reads: t.Sequence[str], write: t.Sequence[str], key: str, file: str) -> dict[str, t.Any]:
+def pool_back(
+    before: t.Optional[t.Any], *, size: t.Any, reads: t.Sequence[str], write: t.Sequence[str], key: str, file: str,
+) -> dict[str, t.Any]:
     """The command that puts the size of a pool back, only where it still is ours (`argv`), and what it is about: `setting` and `file`.
 
+    It ends with 0 where the old size is there afterwards, or somebody has set another one since. Where the size cannot be read, or is no
+    plain number, it fails: what cannot be seen is not somebody else's.
+
     Args:
-        before: the size from before; 0 where nothing was set.
+        before: the size from before; null where there was no line in the file. A command can take nothing out: then there is no `argv`.
         size: ours.
         reads: the command that prints the size as it is set.
         write: the command that sets it, with `{size}` for the size; empty sets a line KEY=SIZE of a file.
         key: the key in the file.
         file: path of the file.
     """
-    old, ours = number(before), number(size)
+    old, ours = None if before is None else number(before), number(size)
     if write:
+        setting = key or " ".join(str(word) for word in write)
+        if old is None:
+            return {"setting": setting, "file": "", "argv": []}
         reading = shlex.join(str(word) for word in reads)
         writing = shlex.join(str(word).replace("{size}", str(old)) for word in write)
-        # Whoever has set another size since keeps it.
-        return {"setting": key or " ".join(str(word) for word in write), "file": "",
-                "argv": ["/bin/sh", "-c", f"size=$({reading} | tr -dc 0-9) && {{ test \"$size\" != {ours} || {writing}; }}"]}
+        script = _BY_COMMAND.format(reads=reading, ours=ours, writes=writing, old=old)
+        return {"setting": setting, "file": "", "argv": ["/bin/sh", "-c", script]}
     name = re.sub(r"([].*[^$/\\])", r"\\\1", key)
-    edit = f"s/^{name}={ours}$/{name}={old}/" if old else f"/^{name}={ours}$/d"
-    return {"setting": key, "file": file, "argv": ["sed", "-i", "--follow-symlinks", edit, file]}
+    edit = f"s/^{name}={ours}$/{name}={old}/" if old is not None else f"/^{name}={ours}$/d"
+    script = _IN_FILE.format(
+        file=shlex.quote(file), reads=shlex.quote(f"s/^{name}=//p"), ours=ours, edit=shlex.quote(edit), old="" if old is None else old,
+    )
+    return {"setting": key, "file": file, "argv": ["/bin/sh", "-c", script]}
+
+
+_BY_COMMAND = """size() {{
+said=$({reads}) || {{ echo 'the size cannot be read' >&2; return 1; }}
+case $said in *-[0-9]*) set -- ;; *) set -- $(printf %s "$said" | tr -cs 0-9 ' ') ;; esac
+[ $# -eq 1 ] || {{ echo "the size is no plain number: $said" >&2; return 1; }}
+echo "$1" | sed 's/^0*\\(.\\)/\\1/'
+}}
+now=$(size) || exit 1
+[ "$now" = {ours} ] || exit 0
+{writes} || exit 1
+for pause in 1 2 4 8; do now=$(size) && [ "$now" = {old} ] && exit 0; sleep $pause; done
+echo "the size is $now after it was set to {old}" >&2
+exit 1"""
+# sed -i gives a symbolic link a file of its own in its place, so the file itself is named.
+_IN_FILE = """file=$(readlink -f -- {file}) && [ -f "$file" ] || {{ echo {file} is not there >&2; exit 1; }}
+now=$(sed -n {reads} "$file") || exit 1
+[ "$now" = {ours} ] || case $now in *'
+'*) echo {file} has several such lines >&2; exit 1 ;; *) exit 0 ;; esac
+sed -i -e {edit} "$file" || exit 1
+[ "$(sed -n {reads} "$file")" = "{old}" ]"""
 
 
 def pool_read(text: str) -> int:
-    """The size of a pool as a program or a line of a file says it: its digits; 0 where there are none."""
-    return number("".join(letter for letter in text if letter in "0123456789"))
+    """The size of a pool as a program or a line of a file says it: the one number in it; 0 where there is none, or several."""
+    return _plain(text) or 0
+
+
+def _plain(text: str) -> t.Optional[int]:
+    """The one number in a text."""
+    found = re.findall(r"[0-9]+", text)
+    return int(found[0]) if len(found) == 1 and not re.search(r"-[0-9]", text) else None
 
 
 def restart_call(

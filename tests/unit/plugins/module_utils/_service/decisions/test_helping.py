@@ -56,7 +56,9 @@ def test_how_a_pool_is_raised() -> None:
     assert own["args"] == {"argv": ["shopctl", "pool=20"]}
 
 
-@pytest.mark.parametrize(("text", "size"), [("20", 20), (" 20\n", 20), ('"20";', 20), ("", 0), ("none", 0), ("2²", 2)])
+@pytest.mark.parametrize(("text", "size"), [
+    ("20", 20), (" 20\n", 20), ('"20";', 20), ("", 0), ("none", 0), ("2²", 2), ("5 of 10", 0), ("-1", 0),
+])
 def test_the_size_that_a_pool_has(text: str, size: int) -> None:
     assert helping.pool_read(text) == size
 
@@ -113,32 +115,78 @@ def test_words_of_compose(directory: str, files: list[str], words: list[str], ar
     assert compose_argv(["docker", "compose"], directory=directory, files=files, words=words) == argv
 
 
-@pytest.mark.parametrize(("text", "before", "after"), [
-    ("A=1\nPOOL.MAX=20\n", 5, "A=1\nPOOL.MAX=5\n"), ("POOL.MAX=20\nPOOLXMAX=20\n", 5, "POOL.MAX=5\nPOOLXMAX=20\n"),
-    ("POOL.MAX=30\n", 5, "POOL.MAX=30\n"), ("POOL.MAX=200\n", 5, "POOL.MAX=200\n"), ("A=1\nPOOL.MAX=20\n", 0, "A=1\n"),
+@pytest.mark.parametrize(("said", "of_file", "known", "size"), [
+    ({"rc": 0, "stdout": "5"}, True, True, 5), ({"rc": 0, "stdout": ""}, True, True, None), ({"rc": 0, "stdout": ""}, False, False, None),
+    ({"rc": 0, "stdout": "auto"}, True, False, None), ({"rc": 0, "stdout": "5\n7"}, True, False, None),
+    ({"rc": 0, "stdout": "-1"}, True, False, None), ({"rc": 2, "stdout": ""}, True, False, None), ({}, True, False, None),
+    ({"rc": 0, "stdout": "5", "failed": True}, False, False, None), ({"rc": 0, "stdout": "0"}, True, True, 0),
 ])
-def test_a_size_in_a_file_is_put_back_only_while_it_is_ours(tmp_path: Path, text: str, before: int, after: str) -> None:
-    file = tmp_path / "app.env"
+def test_what_the_size_was(said: dict[str, Any], of_file: bool, known: bool, size: int | None) -> None:
+    assert helping.pool_before(said, of_file=of_file) == {"known": known, "size": size}
+
+
+@pytest.mark.parametrize(("text", "before", "after", "status"), [
+    ("A=1\nPOOL.MAX=20\n", 5, "A=1\nPOOL.MAX=5\n", 0), ("POOL.MAX=20\nPOOLXMAX=20\n", 5, "POOL.MAX=5\nPOOLXMAX=20\n", 0),
+    ("POOL.MAX=30\n", 5, "POOL.MAX=30\n", 0), ("POOL.MAX=200\n", 5, "POOL.MAX=200\n", 0), ("A=1\nPOOL.MAX=20\n", None, "A=1\n", 0),
+    ("POOL.MAX=20\n", 0, "POOL.MAX=0\n", 0), ("A=1\n", 5, "A=1\n", 0), ("POOL.MAX=auto\n", 5, "POOL.MAX=auto\n", 0),
+    ("POOL.MAX=20\nPOOL.MAX=30\n", 5, "POOL.MAX=20\nPOOL.MAX=30\n", 1),
+])
+def test_a_size_in_a_file_is_put_back_only_while_it_is_ours(
+    tmp_path: Path, text: str, before: int | None, after: str, status: int,
+) -> None:
+    file = tmp_path / "the app's.env"
     file.write_text(text)
-    back = helping.pool_back(before, size=20, reads=[], write=[], key="POOL.MAX", file=str(file))
-    subprocess.run(back["argv"], check=True)
-    assert (file.read_text(), back["setting"], back["file"]) == (after, "POOL.MAX", str(file))
+    file.chmod(0o640)
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    back = helping.pool_back(before, size=20, reads=[], write=[], key="POOL.MAX", file=str(link))
+    assert subprocess.run(back["argv"], check=False).returncode == status
+    assert (file.read_text(), back["setting"], back["file"]) == (after, "POOL.MAX", str(link))
+    assert link.is_symlink() and file.stat().st_mode & 0o777 == 0o640
 
 
-@pytest.mark.parametrize(("now", "after"), [("size 20;", "5"), ("size 30;", "size 30;")])
-def test_a_size_that_a_command_sets_is_put_back_only_while_it_is_ours(tmp_path: Path, now: str, after: str) -> None:
+def test_a_file_that_is_not_there_is_nobody_elses_size(tmp_path: Path) -> None:
+    back = helping.pool_back(5, size=20, reads=[], write=[], key="POOL", file=str(tmp_path / "gone"))
+    assert subprocess.run(back["argv"], check=False).returncode != 0
+
+
+@pytest.mark.parametrize(("now", "after", "status"), [
+    ("size 20;", "5", 0), ("size 020;", "5", 0), ("size 30;", "size 30;", 0), ("", "", 1), ("auto", "auto", 1), ("20 of 30", "20 of 30", 1),
+    ("-20", "-20", 1),
+])
+def test_a_size_that_a_command_sets_is_put_back_only_while_it_is_ours(tmp_path: Path, now: str, after: str, status: int) -> None:
     file = tmp_path / "a pool"
     file.write_text(now)
     write = ["sh", "-c", "printf {size} >\"$0\"", str(file)]
     back = helping.pool_back(5, size=20, reads=["cat", str(file)], write=write, key="", file="")
-    subprocess.run(back["argv"], check=True)
+    assert subprocess.run(back["argv"], check=False).returncode == status
     assert file.read_text() == after
+
+
+@pytest.mark.parametrize("reads", [["cat", "/nonexistent/pool"], ["no-such-program-here"], ["false"]])
+def test_who_cannot_read_the_size_fails_and_does_not_say_that_it_is_somebody_elses(tmp_path: Path, reads: list[str]) -> None:
+    file = tmp_path / "a pool"
+    file.write_text("20")
+    back = helping.pool_back(5, size=20, reads=reads, write=["sh", "-c", "printf {size} >\"$0\"", str(file)], key="", file="")
+    assert subprocess.run(back["argv"], check=False).returncode != 0
+    assert file.read_text() == "20"
 
 
 def test_how_a_raised_pool_ends() -> None:
     back = helping.pool_back(5, size=20, reads=[], write=[], key="POOL", file="/etc/shop.env")
-    given: dict[str, Any] = {"request": {"setting": "POOL"}, "back": back}
-    lasting = helping.pool_temporary(20, before="5", expires="", **given)
-    assert (lasting["expires"], lasting["command"]) == ("", [])
+    given: dict[str, Any] = {"request": {"setting": "POOL"}, "back": back, "before": {"known": True, "size": 5}}
+    lasting = helping.pool_temporary(20, **given, expires="")
+    assert (lasting["expires"], lasting["command"], lasting["forbidden"]) == ("", [], [])
     assert lasting["undo"] == {"verb": "restore_pool", "setting": "POOL", "file": "/etc/shop.env", "before": 5, "set": 20}
-    assert helping.pool_temporary(20, before="", expires="2h", **given)["command"] == back["argv"]
+    assert helping.pool_temporary(20, **given, expires="2h")["command"] == back["argv"]
+
+
+@pytest.mark.parametrize(("before", "write"), [
+    ({"known": False, "size": None}, []), ({"known": True, "size": None}, ["shopctl", "{size}"]),
+])
+def test_a_number_that_was_not_there_is_put_back_by_nobody(before: dict[str, Any], write: list[str]) -> None:
+    back = helping.pool_back(before["size"], size=20, reads=["shopctl"], write=write, key="POOL", file="/etc/shop.env")
+    given: dict[str, Any] = {"request": {"setting": "POOL"}, "back": back, "before": before}
+    timed, lasting = helping.pool_temporary(20, **given, expires="2h"), helping.pool_temporary(20, **given, expires="")
+    assert (timed["undo"], timed["command"], lasting["undo"], lasting["forbidden"]) == ({}, [], {}, [])
+    assert len(timed["forbidden"]) == 1 and "nothing could put that back" in timed["forbidden"][0]
