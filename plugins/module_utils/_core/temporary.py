@@ -31,6 +31,8 @@ _BY = {KERNEL: "by itself, in the kernel", UNIT: "by its timer", API: "by the se
 
 #: What a look at a change says.
 IN_FORCE, GONE, UNKNOWN = "in_force", "gone", "unknown"
+#: The check that judges a look at a change, and the key of its detail that names the change by its id.
+CHECK, CHANGE = "temporary_change", "change"
 #: The keys of the detail of an action that undoes another one.
 UNDOES, ENDED = "undoes", "ended"
 

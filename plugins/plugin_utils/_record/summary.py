@@ -13,6 +13,7 @@ import dataclasses
 import typing as t
 from pathlib import Path
 
+from ...module_utils._core import temporary
 from ...module_utils._core.actions import PLANNED, Action, Spared
 from ...module_utils._core.findings import OK, Finding, Skipped
 from . import keeping, reader, told
@@ -46,6 +47,8 @@ class Summary:
         looked_at: the hosts on which investigate looked at something.
         places: where investigate looked and as whom: place, host, phase, seq, ts; each once.
         actions: one per host and id, the last outcome that was no longer planned.
+        changes: the same of those that are temporary or undo one, and `looks` the last findings about such changes: all of them, also
+            beyond MOST_KEPT, since an incident must not be closed over one that was dropped.
         protected: who was spared.
         plan: the last plan, or None.
         approval: the last plan.approved or plan.refused event, or None.
@@ -80,6 +83,8 @@ class Summary:
     looked_at: list[str] = dataclasses.field(default_factory=list)
     places: list[Dict] = dataclasses.field(default_factory=list)
     actions: list[Seen[Action]] = dataclasses.field(default_factory=list)
+    changes: list[Seen[Action]] = dataclasses.field(default_factory=list)
+    looks: list[Seen[Finding]] = dataclasses.field(default_factory=list)
     protected: list[Seen[Spared]] = dataclasses.field(default_factory=list)
     plan: Dict | None = None
     approval: Dict | None = None
@@ -121,6 +126,8 @@ class Fold:
         self._summary = Summary()
         self._findings: dict[str, Seen[Finding]] = {}
         self._actions: dict[tuple[str, str], Seen[Action]] = {}
+        self._changes: dict[tuple[str, str], Seen[Action]] = {}
+        self._looks: dict[tuple[str, str], Seen[Finding]] = {}
         self._protected: dict[tuple[str, str], Seen[Spared]] = {}
         self._skipped: dict[tuple[str, str], Seen[Skipped]] = {}
         self._judged: dict[str, dict[str, None]] = {}
@@ -162,6 +169,7 @@ class Fold:
         result = self._summary
         result.findings = list(self._findings.values())
         result.actions = list(self._actions.values())
+        result.changes, result.looks = list(self._changes.values()), list(self._looks.values())
         result.protected = list(self._protected.values())
         result.skipped_checks = list(self._skipped.values())
         result.unmet = list(self._unmet.values())
@@ -245,6 +253,8 @@ class Fold:
 
     def _finding(self, event: Dict) -> None:
         seen = self._seen(event, told.finding(event.get("finding")))
+        if seen.what.check == temporary.CHECK:
+            self._looks[seen.host, f"{seen.what.detail.get(temporary.CHANGE)} {seen.what.detail.get('ref')}"] = seen
         key = f"{seen.host}|{seen.what.check}|{seen.what.subject}"
         self._keep_limited(self._findings, key, seen)
         if seen.phase == "verify":
@@ -280,11 +290,12 @@ class Fold:
     def _action(self, event: Dict) -> None:
         seen = self._seen(event, told.action(event.get("action")))
         key = (seen.host, seen.what.id)
-        known = self._actions.get(key)
-        # Another call that has the same approval may answer too, that the target is gone: what was done stays done.
-        overruled = known is not None and known.what.was_touched is True and seen.what.was_touched is False
-        if known is None or (seen.what.outcome != PLANNED and not overruled):
+        if _counts(seen, self._actions.get(key)):
             self._keep_limited(self._actions, key, seen)
+        lasting = seen.what.temporary is None and temporary.UNDOES not in seen.what.detail
+        # The answer to one that is gone meanwhile says nothing of how it was to end.
+        if (not lasting or key in self._changes) and _counts(seen, self._changes.get(key)):
+            self._changes[key] = seen
         self._timeline(event)
 
     def _protect(self, event: Dict) -> None:
@@ -332,7 +343,8 @@ class Fold:
         """Planned actions of the intent's host that nothing was heard of since; none in check mode, which acts on nothing."""
         if intent["check_mode"] or intent.get("phase") not in ("mitigate", ""):
             return []
-        return [seen.as_dict() for seen in self._actions.values() if seen.host == intent.get("host") and seen.what.outcome == PLANNED]
+        known = {**self._actions, **self._changes}
+        return [seen.as_dict() for seen in known.values() if seen.host == intent.get("host") and seen.what.outcome == PLANNED]
 
     def _intent_key(self, event: Dict) -> tuple[int, str, str]:
         segment = int(event.get("segment", 0))
@@ -361,6 +373,15 @@ class Fold:
 
     def _dropped(self) -> None:
         self._summary.counts["dropped"] = self._summary.counts.get("dropped", 0) + 1
+
+
+def _counts(seen: Seen[Action], known: Seen[Action] | None) -> bool:
+    """Whether an action's word counts beside the one that is known of it.
+
+    Another call that has the same approval may answer too, that the target is gone: what was done stays done.
+    """
+    overruled = known is not None and known.what.was_touched is True and seen.what.was_touched is False
+    return known is None or (seen.what.outcome != PLANNED and not overruled)
 
 
 def _acts(intent: Dict) -> bool:

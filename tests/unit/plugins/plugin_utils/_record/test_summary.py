@@ -158,3 +158,27 @@ def test_a_place_is_kept_once_for_each_host() -> None:
 def test_the_problems_of_refused_input_are_kept_one_by_one(given: Any, kept: list[str] | None) -> None:
     (failure,) = _fold(_result("a", "failed", result={"msg": "m", "problems": given})).failures
     assert failure.get("problems") == kept
+
+
+def test_of_temporary_changes_and_looks_none_is_dropped() -> None:
+    count = summary.MOST_KEPT + 50
+    ends = {"way_back": "x", "ends": "nobody"}
+    made = [_action("done", f"a{number}") for number in range(count)]
+    for event in made:
+        event["action"] |= {"temporary": ends}
+    undo = {**_action("done", "undo"), "phase": "verify"}
+    undo["action"] |= {"detail": {"undoes": "a1"}}
+    looks = [_finding("ok", "verify", subject=f"{number}") for number in range(count)]
+    for number, event in enumerate(looks):
+        event["finding"] |= {"check": "temporary_change", "detail": {"change": f"a{number}", "ref": str(number)}}
+    found = _fold(*made, undo, *looks)
+    assert len(found.actions) == summary.MOST_KEPT and found.counts["dropped"]
+    assert (len(found.changes), len(found.looks)) == (count + 1, count)
+
+
+def test_a_planned_change_beyond_what_is_kept_is_unknown_where_its_answer_is_lost() -> None:
+    planned = [_action("planned", f"a{number}", check_mode=True) for number in range(summary.MOST_KEPT + 5)]
+    for event in planned:
+        event["action"] |= {"temporary": {"way_back": "x"}}
+    (intent,) = _fold(*planned, _intent("t1", check_mode=False)).unanswered
+    assert len(intent["actions"]) == summary.MOST_KEPT + 5
