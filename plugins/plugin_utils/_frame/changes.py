@@ -20,19 +20,18 @@ from ...module_utils._core.judging import Verdict, judge_look
 from .acting import ONLY_UNIT
 from .plans import read_private
 
-#: The check that every look at a temporary change answers.
-CHECK = "temporary_change"
 _NOBODY = "nobody has looked: are the variables the same with which the change was made?"
 _STATUS = {temporary.GONE: OK, temporary.IN_FORCE: WARNING, temporary.UNKNOWN: UNKNOWN}
 
 
-def changes_of(given: t.Any, *, host: str, verbs: t.Sequence[str]) -> list[dict[str, t.Any]]:
+def changes_of(given: t.Any, *, host: str, verbs: t.Sequence[str], others: bool = False) -> list[dict[str, t.Any]]:
     """The changes of a host that one of these verbs takes back.
 
     Args:
         given: actions by inventory host, or the path of a file with them that only its owner can read; empty for none.
         host: the inventory host.
         verbs: of what undoes a change.
+        others: give those that none of the verbs takes back instead.
 
     Raises:
         BadInput: it cannot be read, or is something else.
@@ -48,7 +47,7 @@ def changes_of(given: t.Any, *, host: str, verbs: t.Sequence[str]) -> list[dict[
             raise BadInput(f"incident_changes: {given} is not JSON: {exc}.", hint="incident undo hands the changes over.") from exc
     if not isinstance(found, t.Mapping):
         raise BadInput("incident_changes has no changes by host.", hint="incident undo hands the changes over.")
-    return [dict(one) for one in found.get(host) or () if _undone_by(one) in verbs]
+    return [dict(one) for one in found.get(host) or () if (_undone_by(one) in verbs) is not others]
 
 
 def _undone_by(change: t.Any) -> str:
@@ -76,7 +75,7 @@ def judge(changes: t.Sequence[t.Mapping[str, t.Any]], results: t.Iterable[t.Mapp
         if not actions and result.get("msg"):
             said.append(str(result["msg"]))
     findings = [_finding(Action.from_dict(change), str(change.get("ref") or ""), looked, said) for change in changes]
-    return judge_look(findings, asked=[CHECK] if changes else [])
+    return judge_look(findings, asked=[temporary.CHECK] if changes else [])
 
 
 def _finding(change: Action, ref: str, looked: t.Mapping[str, Action], said: t.Sequence[str]) -> Finding:
@@ -84,7 +83,7 @@ def _finding(change: Action, ref: str, looked: t.Mapping[str, Action], said: t.S
     state = temporary.looked(undo) if undo is not None else temporary.UNKNOWN
     known = temporary.of(change)
     subject = " ".join(part for part in (change.verb.replace("_", " "), change.name, f"({ref})" if ref else "") if part)
-    detail: dict[str, t.Any] = {"change": change.id, "ref": ref}
+    detail: dict[str, t.Any] = {temporary.CHANGE: change.id, "ref": ref}
     hint = ""
     if undo is not None and state == temporary.IN_FORCE and undo.detail.get(ONLY_UNIT):
         detail[ONLY_UNIT] = undo.detail[ONLY_UNIT]
@@ -94,5 +93,6 @@ def _finding(change: Action, ref: str, looked: t.Mapping[str, Action], said: t.S
     elif state == temporary.UNKNOWN:
         reason = str(undo.detail.get("error") or undo.outcome) if undo is not None else "; ".join(said) or _NOBODY
         detail["reason"] = reason
-        hint = "Correct what the look needs, then look again."
-    return Finding(CHECK, _STATUS[state], observed=state, threshold=temporary.GONE, subject=subject, hint=hint, detail=detail)
+        way_back = f" Its way back: {known.way_back.rstrip('.')}." if undo is None and known is not None else ""
+        hint = f"Correct what the look needs, then look again.{way_back}"
+    return Finding(temporary.CHECK, _STATUS[state], observed=state, threshold=temporary.GONE, subject=subject, hint=hint, detail=detail)
