@@ -120,10 +120,16 @@ def register(app: typer.Typer, bind: Callable[[], Any]) -> None:
         """See texts.MILESTONE."""
         leaving = _leaving(leave or [], why or [])
         _milestone_name(name)
-        if name == "resolved" and not withdraw:
-            _resolve(_find(bind, incident), leaving)
+        # All that can be wrong comes before anything is written.
+        if at is not None:
+            _find(bind, incident)
+            from ..evidence import times
+
+            times.typed(at, at=times.now())
         if at is not None and not withdraw:
             _not_before_it_began(_find(bind, incident), name, at)
+        if name == "resolved" and not withdraw:
+            _resolve(_find(bind, incident), leaving)
         more = {"withdrawn": True} if withdraw else {}
         _event(
             bind, incident, "milestone", {"name": name, "source": "manual", **more}, at=at, as_json=as_json,
@@ -230,7 +236,7 @@ def _resolve(incident: Incident, leave: dict[str, str]) -> None:
     from ..evidence import closing, times
 
     with incident.locked():
-        events = closing.leaving(incident, leave, doing="resolved", at=times.text(times.now()))
+        events, _none = closing.leaving(incident, leave, doing="resolved", at=times.text(times.now()))
         if events:
             incident.append_all(events)
 

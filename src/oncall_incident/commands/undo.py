@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import typer
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
 
+from ..errors import Stop
 from ..evidence import changes, membership
 from ..evidence.changes import Change
 from ..exits import Exit
@@ -28,7 +29,7 @@ def undo_and_show(asked: Request, *, named: Sequence[str], found: Collection, as
     """Undo the changes that are not known to be gone, or those of them that are named; the exit status.
 
     Raises:
-        Stop: there is no such incident, it is closed, or there is no such change.
+        Stop: there is no such incident, it is closed, there is no such change, or nothing here can take one of them back.
     """
     incident = membership.existing(layout.default_home(os.environ).absolute(), asked.incident or "latest")
     wanted = changes.chosen(changes.still(changes.of(incident)), named)
@@ -36,6 +37,15 @@ def undo_and_show(asked: Request, *, named: Sequence[str], found: Collection, as
         said = f"{incident.id}: no temporary change is left to take back."
         typer.echo(json.dumps({"incident": incident.id, "outcome": "nothing_to_do", "sentence": said}) if as_json else said)
         return Exit.NOTHING_TO_DO
+    without = [change for change in wanted if not change.temporary.undo.get("verb") or not change.host]
+    if without:
+        listed = "; ".join(f"{change.ref} {change.host} {change.what}: {changes.nobody_undoes(change)}" for change in without)
+        others = " ".join(change.ref for change in wanted if change not in without)
+        rest = f" The others: incident undo {incident.id} {others} -i INVENTORY." if others else ""
+        raise Stop(
+            f"{incident.id}: {listed}.",
+            hint=f"Take it back by hand, and say so: incident close {incident.id} --leave {without[0].ref} --why TEXT.{rest}",
+        )
     by_host: dict[str, list[Change]] = {}
     for change in wanted:
         by_host.setdefault(change.host, []).append(change)

@@ -21,11 +21,9 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary im
 from ..errors import Stop
 from ..record.recording import summarise
 from ..terminal import words
-from . import times
+from . import model, times
 from .incident import Incident
 
-#: The check that judges temporary changes.
-CHECK = "temporary_change"
 #: Of a change whose outcome is not known, and of one whose time is over: neither is known to be there, nor to be gone.
 MAYBE, EXPIRED = "not_known", "expired"
 
@@ -75,21 +73,35 @@ class Change:
         }
 
 
-def of(incident: Incident, *, now: datetime.datetime | None = None) -> list[Change]:
-    """The temporary changes of an incident, in the order they were made."""
-    state = incident.state()
-    paths = [(run, incident.run_dir(run)) for run in state.runs]
-    summaries = ((run, summarise(path)) for run, path in paths if layout.segments(path))
-    return fold(summaries, now=(now or times.now()).timestamp(), looked=state.looked)
+def of(incident: Incident, *, now: datetime.datetime | None = None, state: model.State | None = None) -> list[Change]:
+    """The temporary changes of an incident, in the order they were made.
+
+    Records are long: those of runs that only looked are read where another one has made a change.
+
+    Args:
+        state: of the incident, where it is known.
+    """
+    state = state or incident.state()
+    moment = (now or times.now()).timestamp()
+    acted = {run: _summary(incident, run) for run, known in state.runs.items() if known.outcome not in model.ONLY_LOOKED}
+    if not any(True for run, summary in acted.items() for _change in _made(run, summary)):
+        return []
+    records = [(run, acted[run] if run in acted else _summary(incident, run)) for run in state.runs]
+    return fold(records, now=moment, looked=state.looked)
+
+
+def _summary(incident: Incident, run: str) -> Summary | None:
+    path = incident.run_dir(run)
+    return summarise(path) if layout.segments(path) else None
 
 
 def fold(
-    records: Iterable[tuple[str, Summary]], *, now: float, looked: Iterable[Mapping[str, Any]] = (),
+    records: Iterable[tuple[str, Summary | None]], *, now: float, looked: Iterable[Mapping[str, Any]] = (),
 ) -> list[Change]:
     """The changes that runs made, and what their later looks and undos say about them.
 
     Args:
-        records: the runs in the order they began.
+        records: the runs in the order they began; None where a record is missing, so that nobody knows what the run has changed.
         now: seconds since the epoch.
         looked: events of `incident in-force`.
     """
@@ -97,7 +109,7 @@ def fold(
     looks: list[_Look] = []
     for run, summary in records:
         found += _made(run, summary)
-        looks += _looks(summary)
+        looks += _looks(summary) if summary is not None else ()
     refs = {change.ref: change for change in found}
     for event in looked:
         for one in event.get("changes") or ():
@@ -111,6 +123,16 @@ def still(changes: Iterable[Change], *, left: Iterable[str] = ()) -> list[Change
     """Those that are in force or not known to be gone, without those that somebody leaves on purpose."""
     known = set(left)
     return [change for change in changes if not change.gone and change.ref not in known]
+
+
+def ends_by_itself(change: Change) -> bool:
+    """Whether something that is known to be there ends a change: the kernel, the server, or a unit that was armed."""
+    known = change.temporary
+    if not known.expires or known.ends == temporary.NOBODY:
+        return False
+    if known.ends == temporary.UNIT:
+        return bool(known.armed_as) and change.state == IN_FORCE
+    return change.state in (IN_FORCE, EXPIRED)
 
 
 def chosen(changes: Sequence[Change], named: Iterable[str]) -> list[Change]:
@@ -146,11 +168,23 @@ def say(change: Change, *, today: datetime.date | None = None) -> str:
     return f"in force, {ends}, {last}" if change.state == IN_FORCE else f"not known whether it is in force, {ends}, {last}"
 
 
-def refusal(incident: str, changes: Sequence[Change], *, doing: str) -> Stop:
+def nobody_undoes(change: Change) -> str:
+    """Why undo cannot take a change back that no role of the collection knows; without a full stop."""
+    way_back = words.one_line(change.temporary.way_back).rstrip(".")
+    if not change.host:
+        return way_back
+    return f"nothing of this collection undoes {change.action.verb}; its way back: {way_back or 'the record does not say'}"
+
+
+class StillThere(Stop):
+    """A temporary change that is not known to be gone holds the incident open."""
+
+
+def refusal(incident: str, changes: Sequence[Change], *, doing: str) -> StillThere:
     """Why an incident cannot be resolved or closed: each change, and what to do about it."""
     today = times.now().date()
     listed = "; ".join(f"{change.ref} {change.host}: {change.what}: {say(change, today=today)}" for change in changes)
-    return Stop(
+    return StillThere(
         f"{incident} cannot be {doing}: {words.count(len(changes), 'temporary change')} not known to be gone: {listed}.",
         hint=f"incident undo {incident} -i INVENTORY takes them back, incident undo {incident} {changes[0].ref} -i INVENTORY this one. "
              f"To leave one as it is: --leave {changes[0].ref} --why TEXT.",
@@ -167,12 +201,17 @@ def clock(moment: str, today: datetime.date | None) -> str:
     return found.strftime(form)
 
 
-def _made(run: str, summary: Summary) -> Iterator[Change]:
+def _made(run: str, summary: Summary | None) -> Iterator[Change]:
+    if summary is None:
+        action = Action(verb="record_missing", resource="", identity={"run": run}, target={}, reason="", name=run, outcome=UNKNOWN)
+        known = Temporary(way_back="the record of the run is missing, so what it has changed is not known")
+        yield Change(ref=_ref(run, "", action), run=run, host="", action=action, temporary=known, made="", state=MAYBE, seen="")
+        return
     lost = [
         (str(entry.get("host", "")), dataclasses.replace(told.action(action), outcome=UNKNOWN, touched=None), str(entry.get("ts", "")))
         for entry in summary.unanswered for action in entry.get("actions") or ()
     ]
-    for host, action, ts in [*((seen.host, seen.what, seen.ts) for seen in summary.actions), *lost]:
+    for host, action, ts in [*((seen.host, seen.what, seen.ts) for seen in summary.changes), *lost]:
         if not temporary.is_change(action):
             continue
         try:
@@ -180,9 +219,13 @@ def _made(run: str, summary: Summary) -> Iterator[Change]:
         except BadInput:
             known = Temporary(way_back="")
         yield Change(
-            ref=hashlib.sha256(f"{run}|{host}|{action.id}".encode()).hexdigest()[:8], run=run, host=host, action=action, temporary=known,
+            ref=_ref(run, host, action), run=run, host=host, action=action, temporary=known,
             made=ts, state=MAYBE if action.outcome in FAILED_OUTCOMES else IN_FORCE, seen="" if action.outcome == UNKNOWN else ts,
         )
+
+
+def _ref(run: str, host: str, action: Action) -> str:
+    return hashlib.sha256(f"{run}|{host}|{action.id}".encode()).hexdigest()[:8]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,13 +241,12 @@ class _Look:
 
 def _looks(summary: Summary) -> Iterator[_Look]:
     """The looks of a run: by what would undo a change, and by the check that judges them."""
-    for action in summary.actions:
+    for action in summary.changes:
         if change := action.what.detail.get(temporary.UNDOES):
             found = temporary.looked(action.what)
             yield _Look(action.host, str(change), action.ts, found, undone=found == GONE and action.what.was_touched is True)
-    for finding in summary.findings:
-        if finding.what.check == CHECK:
-            yield _Look(finding.host, str(finding.what.detail.get("change")), finding.ts, str(finding.what.observed))
+    for finding in summary.looks:
+        yield _Look(finding.host, str(finding.what.detail.get(temporary.CHANGE)), finding.ts, str(finding.what.observed))
 
 
 def _again(change: Change, among: Iterable[Change]) -> str:

@@ -30,6 +30,7 @@ class Closed:
     Attributes:
         pushed: where the copy is; `failed` says why there is none although one was wanted.
         unproven: why it was not marked as resolved; empty where it was.
+        outlasting: temporary changes that are in force and end by themselves.
     """
 
     sealed: sealing.Sealed
@@ -37,16 +38,20 @@ class Closed:
     pushed: str
     failed: str
     unproven: str = ""
+    outlasting: Sequence[changes.Change] = ()
 
     @property
     def notes(self) -> list[str]:
         """What could not be done, in words."""
-        return [*self.sealed.notes, *(said for said in (self.unproven, self.failed) if said)]
+        today = times.now().date()
+        lasting = [f"change {one.ref} {one.host}: {one.what}: {changes.say(one, today=today)}" for one in self.outlasting]
+        return [*self.sealed.notes, *lasting, *(said for said in (self.unproven, self.failed) if said)]
 
 
 def close(
     incident: Incident, *, configured: Settings, resolution: str, make_key: bool, sign_keys: Sequence[str] = (), seconds: float = 30.0,
     at: str = "", report: Report | None = None, resolved: bool = True, broken: bool = False, leave: Mapping[str, str] | None = None,
+    automatic: bool = False,
 ) -> Closed:
     """Write that it is over, seal it, and push it where that is configured. A push that fails costs nothing but the copy.
 
@@ -58,6 +63,7 @@ def close(
         report: makes the report that is sealed with it, in Markdown.
         broken: seal although files are not what the chains state of them.
         leave: why temporary changes are left as they are, by their refs.
+        automatic: nobody is there to ask: a temporary change that ends by itself does not hold it open, and is told.
 
     Raises:
         Stop: a temporary change is not known to be gone, a run still goes on, something that an earlier seal covers was changed, a file
@@ -67,12 +73,13 @@ def close(
     with incident.locked():
         when = at or times.text(times.now())
         state = incident.state()
-        events = leaving(incident, leave or {}, doing="closed", at=when)
+        events, outlasting = leaving(incident, leave or {}, doing="closed", at=when, automatic=automatic)
         unproven = _unproven(incident, state) if resolved else ""
         if resolved and not unproven and "resolved" not in state.milestones:
             events.append((model.MILESTONE, {"name": "resolved", "at": when, "source": "auto"}))
         if not state.closed:
-            events.append((model.CLOSED, {"resolution": resolution, "at": when}))
+            refs = {"in_force": [change.ref for change in outlasting]} if outlasting else {}
+            events.append((model.CLOSED, {"resolution": resolution, "at": when, **refs}))
         events = events or [(model.NOTE, {"text": resolution})]
         # All that can fail comes first: an incident that says it is closed must not be left without its seal.
         ready = sealing.prepare(incident, state, broken=broken)
@@ -88,7 +95,7 @@ def close(
             pushed = pushing.push(incident, configured.push_url, configured=configured).url
         except Stop as stop:
             failed = f"not copied to {public(configured.push_url)}: {stop.message}"
-    return Closed(sealed, signers, pushed, failed, unproven)
+    return Closed(sealed, signers, pushed, failed, unproven, outlasting)
 
 
 def _unproven(incident: Incident, state: model.State) -> str:
@@ -103,25 +110,31 @@ def _unproven(incident: Incident, state: model.State) -> str:
     )
 
 
-def leaving(incident: Incident, leave: Mapping[str, str], *, doing: str, at: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """The events that say which temporary changes are left as they are.
+def leaving(
+    incident: Incident, leave: Mapping[str, str], *, doing: str, at: str, automatic: bool = False,
+) -> tuple[list[tuple[str, Mapping[str, Any]]], Sequence[changes.Change]]:
+    """The events that say which temporary changes are left as they are, and those that end by themselves and hold nothing back.
 
     Args:
         leave: why, by what somebody typed for the change.
         doing: what the incident is to be.
+        automatic: whether those that end by themselves hold nothing back.
 
     Raises:
         Stop: another one is in force or not known to be gone, or there is none of that name.
     """
-    known = changes.of(incident)
+    state = incident.state()
+    known = changes.of(incident, state=state)
     named = {change.ref: (change, why) for typed, why in leave.items() for change in changes.chosen(changes.still(known), [typed])}
-    there = changes.still(known, left=[*incident.state().left, *named])
-    if there:
-        raise changes.refusal(incident.id, there, doing=doing)
+    there = changes.still(known, left=[*state.left, *named])
+    outlasting = [change for change in there if automatic and changes.ends_by_itself(change)]
+    holding = [change for change in there if change not in outlasting]
+    if holding:
+        raise changes.refusal(incident.id, holding, doing=doing)
     return [
         (model.LEFT, {"change": change.ref, "what": change.what, "host": change.host, "record": change.run, "why": why, "at": at})
         for change, why in named.values()
-    ]
+    ], outlasting
 
 
 def seal(

@@ -116,14 +116,13 @@ class Membership:
             incident.custody("collected", {"record": self._run})
             checkpoints.of_events(incident, self._signer)
             if self.own and ended.name in _DONE:
-                there = changes.still(changes.of(incident), left=incident.state().left)
-                if there:
-                    refused = changes.refusal(incident.id, there, doing="closed")
+                try:
+                    return closing.close(
+                        incident, configured=self._settings, resolution=ended.sentence, make_key=False, seconds=5.0,
+                        resolved=ended.name not in model.ONLY_LOOKED, automatic=True,
+                    ).notes
+                except changes.StillThere as refused:
                     return [f"{refused.message} {refused.hint}"]
-                return closing.close(
-                    incident, configured=self._settings, resolution=ended.sentence, make_key=False, seconds=5.0,
-                    resolved=ended.name not in model.ONLY_LOOKED,
-                ).notes
         return []
 
 

@@ -74,6 +74,7 @@ class State:
         runs: by run id, in the order they began.
         looked: events that say how temporary changes were found.
         left: why a temporary change was left as it is, by its ref.
+        outlasting: refs of the temporary changes that were in force when it was closed, and end by themselves.
     """
 
     id: str = ""
@@ -96,6 +97,7 @@ class State:
     seals: list[Event] = dataclasses.field(default_factory=list)
     looked: list[Event] = dataclasses.field(default_factory=list)
     left: dict[str, str] = dataclasses.field(default_factory=dict)
+    outlasting: Sequence[str] = ()
     events: int = 0
     last: str = ""
 
@@ -236,10 +238,11 @@ def _severity(state: State, event: Event) -> None:
 
 def _closed(state: State, event: Event) -> None:
     state.closed, state.resolution = when(event), str(event.get("resolution", ""))
+    state.outlasting = [str(ref) for ref in event.get("in_force") or ()]
 
 
 def _reopened(state: State, event: Event) -> None:
-    state.closed = None
+    state.closed, state.outlasting = None, ()
 
 
 def _append(field: str) -> Callable[[State, Event], None]:

@@ -16,7 +16,8 @@ from typing import Any
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
-from ..evidence.changes import CHECK, Change
+from ..evidence import changes
+from ..evidence.changes import Change
 from ..private import private_dir, write_private
 from ..record.recording import Recording
 from . import ansible_cfg, collection, environment, extravars, request
@@ -92,9 +93,9 @@ def judged(
     """
     lost = {str(entry["host"]): str(entry.get("msg") or "not reached") for entry in summary.unreachable}
     failed = {str(entry["host"]): str(entry.get("msg") or entry.get("task")) for entry in summary.failures}
-    told = {str(seen.what.detail.get("ref")): seen.what for seen in summary.findings if seen.what.check == CHECK}
+    told = {str(seen.what.detail.get("ref")): seen.what for seen in summary.looks}
     units = _units(events)
-    met = {*units, *lost, *failed, *(seen.host for seen in summary.findings)}
+    met = {*units, *lost, *failed, *summary.hosts, *(seen.host for seen in summary.looks)}
     found, reasons = {}, {}
     for change in wanted:
         if limited and not said and change.host not in met:
@@ -104,9 +105,15 @@ def judged(
         found[change.ref] = str(finding.observed) if finding is not None else "unknown"
         if found[change.ref] == "unknown":
             known = str(finding.detail.get("reason") or "") if finding is not None else ""
-            reasons[change.ref] = known or lost.get(change.host) or failed.get(change.host) or said or "the inventory has no such host"
+            there = known or lost.get(change.host) or failed.get(change.host) or said
+            reasons[change.ref] = there or _unasked(change, met=change.host in met)
     blind = {host: why for host, why in {**failed, **lost}.items() if host not in units}
     return Looked(run, found, reasons, units, blind or ({"": said} if said else {}))
+
+
+def _unasked(change: Change, *, met: bool) -> str:
+    """Why no look says anything about a change, where its host answered or not."""
+    return changes.nobody_undoes(change) if met else "the inventory has no such host"
 
 
 def _units(events: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -37,7 +37,7 @@ def undo(outcome: str, *, touched: bool | None = None, of: Action | None = None)
 
 
 def run(name: str, *seen: tuple[Action, str], host: str = "cache1") -> tuple[str, Summary]:
-    return name, Summary(run=name, actions=[Seen(action, host, ts=ts) for action, ts in seen])
+    return name, Summary(run=name, changes=[Seen(action, host, ts=ts) for action, ts in seen])
 
 
 def only(*records: tuple[str, Summary], now: datetime.datetime = NOW) -> Change:
@@ -106,6 +106,25 @@ def test_what_was_not_made_or_is_meant_to_stay_does_not_count() -> None:
         [run("a", (made(outcome=actions.REFUSED), T0)), run("b", (lasting, T0)), run("c", (made(outcome=actions.PLANNED), T0))],
         now=NOW.timestamp())
     assert found == []
+
+
+def test_a_run_without_a_record_may_have_changed_anything() -> None:
+    (change,) = changes.fold([("20261130T0240Z-x", None)], now=NOW.timestamp())
+    assert (change.state, change.host, change.gone) == ("not_known", "", False)
+    assert "record missing 20261130T0240Z-x" in changes.refusal("INC-1", [change], doing="closed").message
+    assert "record of the run is missing" in changes.nobody_undoes(change)
+
+
+@pytest.mark.parametrize(("ends", "outcome", "later", "by_itself"), [
+    (NOBODYS, actions.DONE, False, False), (TIMED, actions.DONE, False, True), (TIMED, actions.DONE, True, False),
+    (dataclasses.replace(TIMED, armed_as=""), actions.DONE, False, False), (TIMED, actions.FAILED, False, False),
+    (dataclasses.replace(TIMED, ends=temporary.API, armed_as=""), actions.DONE, False, True),
+    (dataclasses.replace(TIMED, ends=temporary.API, armed_as=""), actions.DONE, True, True),
+    (dataclasses.replace(TIMED, ends=temporary.API, expires=""), actions.DONE, False, False),
+])
+def test_what_ends_without_anybody(ends: Temporary, outcome: str, later: bool, by_itself: bool) -> None:
+    change = only(run("a", (made(ends, outcome), T0)), now=NOW + datetime.timedelta(hours=1 if later else 0))
+    assert changes.ends_by_itself(change) is by_itself
 
 
 def test_changes_are_named_by_the_beginning_of_their_ref() -> None:

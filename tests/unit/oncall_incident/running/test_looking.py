@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding
-from ansible_collections.oncall.incident.plugins.module_utils._core.temporary import Temporary
+from ansible_collections.oncall.incident.plugins.module_utils._core.temporary import CHECK, Temporary
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
 
-from oncall_incident.evidence.changes import CHECK, Change
+from oncall_incident.evidence.changes import Change
 from oncall_incident.running.looking import judged
 
 ACTION = Action(verb="raise_maxclients", resource="redis:1", identity={"maxclients": 40}, target={}, reason="")
-CHANGE = Change("1f0c22ab", "run", "cache1", ACTION, Temporary(way_back=""), made="", state="in_force", seen="")
+CHANGE = Change("1f0c22ab", "run", "cache1", ACTION, Temporary(way_back="CONFIG SET maxclients 12"), made="", state="in_force", seen="")
 
 
 def summary(observed: str = "", **more: Any) -> Summary:
     finding = Finding(CHECK, "warning", observed=observed, detail={"ref": CHANGE.ref, "reason": "no permission"})
-    return Summary(run="look", findings=[Seen(finding, "cache1")] if observed else [], **more)
+    return Summary(run="look", looks=[Seen(finding, "cache1")] if observed else [], **more)
 
 
 @pytest.mark.parametrize(("record", "options", "found", "reason"), [
@@ -31,7 +31,9 @@ def summary(observed: str = "", **more: Any) -> Summary:
     (summary(unreachable=[{"host": "cache1", "msg": "timed out"}]), {}, "unknown", "timed out"),
     (summary(unreachable=[{"host": "cache1", "msg": "timed out"}]), {"limited": True}, "unknown", "timed out"),
     (summary(failures=[{"host": "cache1", "msg": "no python"}]), {}, "unknown", "no python"),
-    (summary(), {}, "unknown", "no such host"), (summary(), {"limited": True}, "not_asked", ""),
+    (summary(), {}, "unknown", "no such host"),
+    (summary(hosts=["cache1"]), {}, "unknown", "collection undoes raise_maxclients; its way back: CONFIG SET maxclients 12"),
+    (summary(), {"limited": True}, "not_asked", ""),
     (summary(), {"limited": True, "said": "no inventory"}, "unknown", "no inventory"),
 ])
 def test_a_change_is_what_was_measured(record: Summary, options: dict[str, Any], found: str, reason: str) -> None:
