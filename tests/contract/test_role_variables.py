@@ -27,8 +27,6 @@ SHARED: dict[str, set[str]] = {
     "host/verify": {"host_look_below", "host_look_for"},
     # How the server is reached, and what belongs to the other entry points of those options.
     "redis/in_force": REDIS_ELSEWHERE, "redis/undo": REDIS_ELSEWHERE,
-    # Read only with a change that is handed over.
-    "service/in_force": {"service_pool_write"}, "service/undo": {"service_pool_write"},
 }
 #: Which hosts a scenario goes to is read by its plays.
 OF_PLAYS = re.compile(r"incident_(?:db|cache|app|firewall|hosts|web)\Z")

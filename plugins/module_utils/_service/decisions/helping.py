@@ -76,24 +76,44 @@ def pool_request(
     return {"setting": key or " ".join(str(word) for word in write), "forbidden": forbidden, **call}
 
 
-def pool_before(said: t.Mapping[str, t.Any], *, of_file: bool) -> dict[str, t.Any]:
+def pool_reads(reads: t.Sequence[str], *, key: str, file: str) -> list[str]:
+    """The command that prints the size of a pool as it is set: the caller's own, or one that prints a line KEY=SIZE of a file."""
+    return [str(word) for word in reads] or ["sed", "-n", f"s/^{_literal(key)}=//p", file]
+
+
+def pool_before(said: t.Mapping[str, t.Any], *, reads: t.Sequence[str]) -> dict[str, t.Any]:
     """What a look at the size of a pool tells: whether it is `known`, and the `size`, null where the file has no such line.
 
     Args:
-        said: what the command that reads it returned.
-        of_file: it prints what a line of a file has, so that nothing means that there is no such line. Of a program it means nothing.
+        said: what the command of pool_reads() returned.
+        reads: the caller's own command. Where there is none, a file was read: then no output means that it has no such line.
     """
     text = str(said.get("stdout") or "")
     if said.get("failed") or said.get("unreachable") or said.get("rc") != 0:
         return {"known": False, "size": None}
     found = _plain(text)
-    return {"known": found is not None or (of_file and not text.strip()), "size": found}
+    return {"known": found is not None or (not reads and not text.strip()), "size": found}
+
+
+def pool_is(said: t.Mapping[str, t.Any], *, size: t.Any, reads: t.Sequence[str], known: bool = True) -> bool:
+    """Whether a look at the size of a pool tells this.
+
+    Args:
+        size: null where nothing is set.
+        known: false for a look that does not tell the size, as that one before did not.
+    """
+    return pool_before(said, reads=reads) == {"known": known, "size": None if size is None else number(size)}
+
+
+def pool_put_back(results: t.Iterable[t.Mapping[str, t.Any]]) -> bool:
+    """Whether any of these results of act put a size back, and did not only remove a unit."""
+    return any(action["touched"] and "only_unit" not in action["detail"] for one in results for action in one.get("actions") or ())
 
 
 def pool_temporary(
     size: t.Any, *, before: t.Mapping[str, t.Any], request: t.Mapping[str, t.Any], back: t.Mapping[str, t.Any], expires: str,
 ) -> dict[str, t.Any]:
-    """How the raised size of a pool ends, for the option `temporary` of act, and why it cannot end as it is to (`forbidden`).
+    """How the raised size of a pool ends, for the option `temporary` of act, and why it must not be raised (`forbidden`).
 
     Args:
         size: connections that the pool is to have.
@@ -102,26 +122,26 @@ def pool_temporary(
         back: of pool_back().
         expires: after how long it is put back; empty for nobody.
     """
-    old = before["size"]
+    old, forbidden = before["size"], list(request["forbidden"])
     subject = {"setting": str(back["setting"]), "file": str(back["file"])}
     if not before["known"] or not back["argv"]:
         # A number that was never there must not be written by anybody.
         said = "not set" if before["known"] else "not a plain number, or could not be read"
         against = [f"the size from before is {said}, and nothing could put that back after {expires}"] if expires else []
         return {"way_back": f"What {request['setting']} was before must be set by hand: it is {said}", "expires": "",
-                "command": [], "undo": {}, "forbidden": against}
-    said = f"is set to {old} again" if old is not None else "is taken out again"
+                "command": [], "undo": {}, "forbidden": forbidden + against}
+    said, number_said = (f"is set to {old} again", str(old)) if old is not None else ("is taken out again", "not set")
     return {
         "way_back": f"{request['setting']} {said}; the application takes it at its next start",
-        "expires": expires, "command": list(back["argv"]) if expires else [], "forbidden": [],
-        "undo": {"verb": RESTORE_POOL, **subject, "before": old, "set": number(size)},
+        "expires": expires, "command": list(back["argv"]) if expires else [], "forbidden": forbidden,
+        "undo": {"verb": RESTORE_POOL, **subject, "before": old, "goes_back_to": number_said, "set": number(size)},
     }
 
 
 def pool_back(
     before: t.Optional[t.Any], *, size: t.Any, reads: t.Sequence[str], write: t.Sequence[str], key: str, file: str,
 ) -> dict[str, t.Any]:
-    """The command that puts the size of a pool back, only where it still is ours (`argv`), and what it is about: `setting` and `file`.
+    """The command that puts the size of a pool back, only where it still is ours (`argv`), and what it is about: `setting`, `file`, `lock`.
 
     It ends with 0 where the old size is there afterwards, or somebody has set another one since. Where the size cannot be read, or is no
     plain number, it fails: what cannot be seen is not somebody else's.
@@ -138,17 +158,22 @@ def pool_back(
     if write:
         setting = key or " ".join(str(word) for word in write)
         if old is None:
-            return {"setting": setting, "file": "", "argv": []}
+            return {"setting": setting, "file": "", "lock": f"pool {setting}", "argv": []}
         reading = shlex.join(str(word) for word in reads)
         writing = shlex.join(str(word).replace("{size}", str(old)) for word in write)
         script = _BY_COMMAND.format(reads=reading, ours=ours, writes=writing, old=old)
-        return {"setting": setting, "file": "", "argv": ["/bin/sh", "-c", script]}
-    name = re.sub(r"([].*[^$/\\])", r"\\\1", key)
+        return {"setting": setting, "file": "", "lock": f"pool {setting}", "argv": ["/bin/sh", "-c", script]}
+    name = _literal(key)
     edit = f"s/^{name}={ours}$/{name}={old}/" if old is not None else f"/^{name}={ours}$/d"
     script = _IN_FILE.format(
         file=shlex.quote(file), reads=shlex.quote(f"s/^{name}=//p"), ours=ours, edit=shlex.quote(edit), old="" if old is None else old,
     )
-    return {"setting": key, "file": file, "argv": ["/bin/sh", "-c", script]}
+    return {"setting": key, "file": file, "lock": f"pool {key} of {file}", "argv": ["/bin/sh", "-c", script]}
+
+
+def _literal(key: str) -> str:
+    """A text as a basic regular expression of sed means it."""
+    return re.sub(r"([].*[^$/\\])", r"\\\1", key)
 
 
 _BY_COMMAND = """size() {{

@@ -122,7 +122,10 @@ def test_words_of_compose(directory: str, files: list[str], words: list[str], ar
     ({"rc": 0, "stdout": "5", "failed": True}, False, False, None), ({"rc": 0, "stdout": "0"}, True, True, 0),
 ])
 def test_what_the_size_was(said: dict[str, Any], of_file: bool, known: bool, size: int | None) -> None:
-    assert helping.pool_before(said, of_file=of_file) == {"known": known, "size": size}
+    reads = [] if of_file else ["shopctl"]
+    assert helping.pool_before(said, reads=reads) == {"known": known, "size": size}
+    assert helping.pool_is(said, size=size, reads=reads) is known and not helping.pool_is(said, size=99, reads=reads)
+    assert helping.pool_is(said, size=size, reads=reads, known=False) is not known
 
 
 @pytest.mark.parametrize(("text", "before", "after", "status"), [
@@ -172,12 +175,28 @@ def test_who_cannot_read_the_size_fails_and_does_not_say_that_it_is_somebody_els
     assert file.read_text() == "20"
 
 
+def test_how_the_size_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "app.env"
+    file.write_text("POOLXMAX=20\nPOOL.MAX=5\n")
+    argv = helping.pool_reads([], key="POOL.MAX", file=str(file))
+    assert subprocess.run(argv, check=True, capture_output=True, text=True).stdout == "5\n"
+    assert helping.pool_reads(["shopctl", "pool"], key="POOL.MAX", file="") == ["shopctl", "pool"]
+
+
+def test_what_was_put_back() -> None:
+    def result(touched: bool, **detail: Any) -> dict[str, Any]:
+        return {"actions": [{"touched": touched, "detail": detail}]}
+
+    assert not helping.pool_put_back([{"skipped": True}, result(False), result(True, only_unit="u")])
+    assert helping.pool_put_back([result(False), result(True)])
+
+
 def test_how_a_raised_pool_ends() -> None:
     back = helping.pool_back(5, size=20, reads=[], write=[], key="POOL", file="/etc/shop.env")
-    given: dict[str, Any] = {"request": {"setting": "POOL"}, "back": back, "before": {"known": True, "size": 5}}
+    given: dict[str, Any] = {"request": {"setting": "POOL", "forbidden": []}, "back": back, "before": {"known": True, "size": 5}}
     lasting = helping.pool_temporary(20, **given, expires="")
     assert (lasting["expires"], lasting["command"], lasting["forbidden"]) == ("", [], [])
-    assert lasting["undo"] == {"verb": "restore_pool", "setting": "POOL", "file": "/etc/shop.env", "before": 5, "set": 20}
+    assert lasting["undo"] == {"verb": "restore_pool", "setting": "POOL", "file": "/etc/shop.env", "before": 5, "goes_back_to": "5", "set": 20}
     assert helping.pool_temporary(20, **given, expires="2h")["command"] == back["argv"]
 
 
@@ -186,7 +205,7 @@ def test_how_a_raised_pool_ends() -> None:
 ])
 def test_a_number_that_was_not_there_is_put_back_by_nobody(before: dict[str, Any], write: list[str]) -> None:
     back = helping.pool_back(before["size"], size=20, reads=["shopctl"], write=write, key="POOL", file="/etc/shop.env")
-    given: dict[str, Any] = {"request": {"setting": "POOL"}, "back": back, "before": before}
+    given: dict[str, Any] = {"request": {"setting": "POOL", "forbidden": []}, "back": back, "before": before}
     timed, lasting = helping.pool_temporary(20, **given, expires="2h"), helping.pool_temporary(20, **given, expires="")
     assert (timed["undo"], timed["command"], lasting["undo"], lasting["forbidden"]) == ({}, [], {}, [])
     assert len(timed["forbidden"]) == 1 and "nothing could put that back" in timed["forbidden"][0]
