@@ -44,7 +44,7 @@ def test_what_is_armed_runs_as_it_was_written_and_removes_itself(units: Units, t
     assert not any(word in (units.files / f"{UNIT}.service").read_text() for word in ("quoted", "lines"))
     fired = units.fire()
     assert fired.returncode == 0, fired.stderr
-    assert (tmp_path / "out").read_text() == "".join(f"{word}|" for word in AWKWARD[4:])
+    assert (tmp_path / "out").read_bytes().decode() == "".join(f"{word}|" for word in AWKWARD[4:])
     assert (units.names(), units.known()) == ([], [])
 
 

@@ -196,7 +196,9 @@ def test_how_a_raised_pool_ends() -> None:
     given: dict[str, Any] = {"request": {"setting": "POOL", "forbidden": []}, "back": back, "before": {"known": True, "size": 5}}
     lasting = helping.pool_temporary(20, **given, expires="")
     assert (lasting["expires"], lasting["command"], lasting["forbidden"]) == ("", [], [])
-    assert lasting["undo"] == {"verb": "restore_pool", "setting": "POOL", "file": "/etc/shop.env", "before": 5, "goes_back_to": "5", "set": 20}
+    assert lasting["undo"] == {
+        "verb": "restore_pool", "setting": "POOL", "file": "/etc/shop.env", "before": 5, "goes_back_to": "5", "set": 20,
+    }
     assert helping.pool_temporary(20, **given, expires="2h")["command"] == back["argv"]
 
 
