@@ -36,6 +36,10 @@ def test_a_hold_is_taken_back_by_a_run(daemon: Fail2ban, tmp_path: Path) -> None
     seen = site.call([*incident, "in-force", *inventory, "--json"], **environ)
     assert (seen.status, seen.data["changes"][0]["found"]) == (0, "in_force"), seen.output
 
+    # The run has closed its own incident: the timer ends the hold.
+    closed = site.call([*incident, "undo", str(run.data["incident"]), *inventory, "--yes", "--json"], **environ)
+    assert closed.status == 2 and "incident reopen" in closed.output
+    assert site.call([*incident, "reopen", str(run.data["incident"])], **environ).status == 0
     undone = site.call([*incident, "undo", str(run.data["incident"]), *inventory, "--yes", "--json"], **environ)
     assert (undone.status, [action["verb"] for action in undone.data["actions"]]) == (0, ["end_hold"]), undone.output
     assert "192.0.2.61" not in daemon.client("get", "sshd", "ignoreip")

@@ -175,7 +175,9 @@ def test_pools_that_were_raised_twice_are_taken_back_in_turn(tmp_path: Path) -> 
     assert once.data["outcome"] == "not_recovered", "the first change is in force again"
     assert [one["state"] for one in site.changes(incident)] == ["in_force", "gone"]
     twice = site.command_of(*undo)
-    assert (twice.status, site.file.read_text()) == (0, "PORT=1\nPOOL=5\n"), twice.output
+    # The file is as before, and the application is not until somebody restarts it.
+    assert (twice.status, site.file.read_text()) == (3, "PORT=1\nPOOL=5\n"), twice.output
+    assert "keeps it until it is restarted" in twice.said
     assert [one["state"] for one in site.changes(incident)] == ["gone", "gone"]
 
 
@@ -246,9 +248,12 @@ def test_a_pool_for_a_while_is_taken_back_by_hand_or_by_its_unit(tmp_path: Path)
     assert seen.data["units"] == [{"host": "app1", "unit": "oncall-incident-undo-0123456789ab"}], "the other one is known"
     (units.files / "oncall-incident-undo-0123456789ab.timer").unlink()
     undone = site.command_of("undo", incident, "-i", str(site.inventory()), "--yes", "--json")
-    assert (undone.status, site.file.read_text(), units.names()) == (0, "PORT=1\nPOOL=5\n", []), undone.output
+    assert (undone.status, site.file.read_text(), units.names()) == (3, "PORT=1\nPOOL=5\n", []), undone.output
+    assert [one["state"] for one in site.changes(incident)] == ["gone"]
 
     again = site.raised(12)
     assert "POOL=12\n" in site.file.read_text(), again.output
+    further = site.raised(20)
+    assert "POOL=12\n" in site.file.read_text() and "takes back an earlier change" in further.said, further.output
     assert units.fire().returncode == 0
     assert (site.file.read_text(), units.names()) == ("PORT=1\nPOOL=5\n", [])
