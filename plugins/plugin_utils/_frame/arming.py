@@ -156,7 +156,8 @@ def disarm_command(unit: str) -> str:
     """
     if not _NAME.fullmatch(unit):
         raise BadInput(f"{unit} is not a unit that takes back a change.", hint=f"They are called {UNIT} and twelve digits.")
-    return f"{_remove(unit)}\ntest ! -e {DIRECTORY}/{unit}.timer && test ! -e {DIRECTORY}/{unit}.service"
+    forget = f"systemctl reset-failed {unit}.service >/dev/null 2>&1"  # one that failed is still listed without its files
+    return f"{_remove(unit)}\n{forget}\ntest ! -e {DIRECTORY}/{unit}.timer && test ! -e {DIRECTORY}/{unit}.service"
 
 
 def service_text(unit: str, *, says: str, subject: str = "") -> str:
