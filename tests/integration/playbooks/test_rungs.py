@@ -78,7 +78,7 @@ def test_check_mode_plans_every_rung_and_the_plan_of_a_file_keeps_their_conditio
 
     again = site.recover(*MITIGATE, incident_approved_plan=plan, **WANTED, redis_clear="never")
     assert again.status == 0, again.output
-    assert outcomes(again)["restart_cache"] == ("not_needed", "earlier_rung_helped"), "approved with a condition, which it keeps"
+    assert outcomes(again)["restart_cache"] == ("not_needed", "checks_ok"), "approved with a condition, which it keeps"
     assert (site.restarts, start_of(site.cache)) == (0, start)
 
 
@@ -100,6 +100,19 @@ def test_without_a_plan_the_restart_is_left_out_likewise(site: RedisSite) -> Non
     done = site.recover(**WANTED, **ENOUGH)
     assert done.status == 0, done.output
     assert verbs(done) == [("clear_pattern", "done")]
+    assert (site.restarts, start_of(site.cache)) == (0, start)
+
+
+def test_a_restart_alone_has_the_condition_too(site: RedisSite) -> None:
+    """Nothing comes before it, and the server is well: neither without a plan, nor with one that was approved."""
+    start = start_of(site.cache)
+    checked = site.recover("--check", *MITIGATE, **{**WANTED, "incident_rung_wait": "20s"})
+    assert rungs(checked.plan()) == [("restart", ["restart_cache"], True)], checked.output
+    assert checked.plan()["rungs"]["cache1"][0]["wait"] == "0s", "nothing is done before it that could take time to help"
+    done = site.recover(*MITIGATE, incident_approved_plan=checked.plan(), **WANTED)
+    assert outcomes(done) == {"restart_cache": ("not_needed", "checks_ok")}, done.output
+    unplanned = site.recover(*MITIGATE, **WANTED)
+    assert (unplanned.status, verbs(unplanned)) == (0, []), unplanned.output
     assert (site.restarts, start_of(site.cache)) == (0, start)
 
 
@@ -148,3 +161,36 @@ def test_a_database_is_not_restarted_once_its_blocker_is_gone(tmp_path: Path) ->
         assert done.status == 0, done.output
         assert outcomes(done) == {"terminate": ("gone", ""), "restart_database": ("not_needed", "earlier_rung_helped")}
         assert (server.pid, database.changes) == (pid, [])
+
+
+def test_a_database_that_is_well_or_cannot_be_seen_is_never_restarted(tmp_path: Path) -> None:
+    """Whatever relieving came to: it could not look, was over its limit, or had nothing to do."""
+    bin_dir = find_bin_dir(18)
+    need(bin_dir, "PostgreSQL 18")
+    with Server.start(bin_dir=bin_dir, settings={"max_connections": "25"}) as server:
+        databases = {name: Database(name, server, tmp_path / name) for name in ("blind", "limited", "well")}
+        for database in databases.values():
+            database.adopt(server.pid)
+        more = {
+            "blind": {"postgres_login_user": "nobody_of_that_name"}, "well": {},
+            "limited": {"postgres_max_victims": 0, "postgres_verify_checks": ["availability"]},
+        }
+        hosts = {name: database.variables(**more[name]) for name, database in databases.items()}
+        place, pid = database_site(tmp_path, server), server.pid
+        chain = faults.lock_chain(server, depth=1, then_commit=True)
+        try:
+            age = "SELECT clock_timestamp() - state_change > interval '1.1 s' FROM pg_stat_activity WHERE pid = %s"
+            faults.await_sql(server, age, (chain[0].pid,), what="the blocker to be old enough")
+            relieved = restart_play(place, {name: hosts[name] for name in ("blind", "limited")}, *MITIGATE)
+        finally:
+            faults.close_all(chain)
+        assert relieved.failed == {"blind", "limited"}, relieved.output
+        assert "whether it is still needed could not be seen" in relieved.output
+        assert "Rung restart is not needed: the checks are ok." in relieved.output
+        assert not [action for action in relieved.actions() if action["verb"] == "restart_database"]
+
+        checked = restart_play(place, {"well": hosts["well"]}, *MITIGATE, "--check")
+        assert [rung["name"] for rung in checked.plan()["rungs"]["well"] if rung["checks"]] == ["restart"], checked.output
+        done = restart_play(place, {"well": hosts["well"]}, *MITIGATE, incident_approved_plan=checked.plan())
+        assert outcomes(done) == {"restart_database": ("not_needed", "checks_ok")}, done.output
+        assert (server.pid, [database.changes for database in databases.values()]) == (pid, [[], [], []])
