@@ -16,6 +16,8 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._frame import rung
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
 LOOP = "../../incident/tasks/rungs.yml"
+#: Options by which a look is as long as the loop says, and fails nothing.
+ASKED_SO = ("wait_for", "retry", "fail_on")
 #: Role by role the ladder that its variables state.
 LADDERS: dict[str, dict[str, Any]] = {
     path.parents[1].name: variables[f"__{path.parents[1].name}_ladder"] for path in sorted(ROLES.glob("*/vars/main.yml"))
@@ -55,16 +57,26 @@ def test_there_is_one_loop() -> None:
     assert modules == {"ansible.builtin.include_tasks", "ansible.builtin.set_fact", "ansible.builtin.debug"}, "it changes nothing itself"
 
 
+def asking(path: Path) -> dict[str, dict[str, Any]]:
+    """The tasks of a file that ask something, by their module."""
+    return {module: task for task in tasks(path) for module in task if module.startswith("oncall.incident.") or module.endswith(".uri")}
+
+
 @pytest.mark.parametrize("role", LADDERS)
 def test_between_rungs_is_asked_what_verify_asks(role: str) -> None:
+    """By the same modules, in the same order: what one of them would see is not left out."""
     ladder, directory = LADDERS[role], ROLES / role / "tasks"
-    (verified,) = waits(directory / "verify.yml")
-    assert ladder["checks"] == verified["checks"]
-    (asked,) = waits(directory / ladder["look"])
-    assert asked == {"checks": "{{ incident_rung.checks }}", "hold": "0s", "timeout": "{{ incident_rung.wait }}"}
-    (look,) = [task for task in tasks(directory / ladder["look"]) if "register" in task]
-    assert ladder["seen"] == f"{{{{ {look['register']} | default({{}}) }}}}"
-    assert look["failed_when"] is False, "a look that fails is answered by the loop"
+    looks, verifying = asking(directory / ladder["look"]), asking(directory / "verify.yml")
+    assert list(looks) == list(verifying)
+    (verified,), (asked,) = waits(directory / "verify.yml"), waits(directory / ladder["look"])
+    assert str(verified["checks"]).strip("{} ").partition(".")[0] in ladder["checks"]
+    assert (asked["hold"], asked["timeout"]) == ("0s", "{{ incident_rung.wait }}")
+    assert len(ladder["seen"]) == len(looks)
+    for module, look in looks.items():
+        assert any(look["register"] in seen for seen in ladder["seen"])
+        assert module.endswith(".uri") or look["failed_when"] is False, "a look that fails is answered by the loop"
+        same = {name: value for name, value in verifying[module][module].items() if name not in ("checks", "baseline", *ASKED_SO)}
+        assert {name: value for name, value in look[module].items() if name not in ASKED_SO} == same
 
 
 @pytest.mark.parametrize("role", LADDERS)

@@ -20,6 +20,8 @@ from ...module_utils._core.plan import Rung
 
 #: The file that asks before it runs a rung; its path as tasks of any role of the collection find it.
 ASKING = "../../incident/tasks/next_rung.yml"
+#: Between two looks of a task that Ansible repeats, seconds.
+RETRY_PAUSE = 2.0
 #: Why a rung was not needed; any other word says that it was refused.
 _HEALTHY = (why.EARLIER_RUNG_HELPED, why.CHECKS_OK)
 
@@ -59,11 +61,11 @@ def steps(ladder: Dict, *, approved: t.Sequence[Dict]) -> list[dict[str, t.Any]]
 
 
 def _asking(ladder: Dict, *, name: str, before: str, files: t.Sequence[str], said: Rung | None) -> dict[str, t.Any]:
-    wait = str(ladder["wait"]) if before else "0s"
+    wait = said.wait if said else str(ladder["wait"]) if before else "0s"
     return {
         "include": ASKING, "of": str(ladder["of"]), "name": name, "before": before or str(ladder["rungs"][0]["name"]), "files": list(files),
         "look": str(ladder["look"]), "down": list(ladder.get("down", ())), "checks": list(said.checks if said else ladder["checks"]),
-        "wait": said.wait if said else wait,
+        "wait": wait, "retries": int(parse_duration(wait) // RETRY_PAUSE),
     }
 
 
@@ -80,13 +82,15 @@ def asks(step: Dict, *, known: t.Sequence[Dict], check_mode: bool) -> bool:
     return not check_mode and _left_out(step, known) is None
 
 
-def decide(step: Dict, *, results: t.Sequence[Dict], known: t.Sequence[Dict], look: Dict, check_mode: bool) -> dict[str, t.Any]:
+def decide(
+    step: Dict, *, results: t.Sequence[Dict], known: t.Sequence[Dict], looks: t.Sequence[Dict], check_mode: bool,
+) -> dict[str, t.Any]:
     """Whether a rung is run, and why not.
 
     Args:
         step, known: see asks().
         results: of the mitigating modules of the rungs before it.
-        look: the verdict of the checks, a failed one too; anything where they were not asked.
+        looks: the verdicts of the checks, failed ones too; anything where they were not asked. One that was skipped says nothing.
 
     Returns:
         Of the step what a plan states; runs; said, a sentence; where it is not run why, a word, and error.
@@ -100,14 +104,15 @@ def decide(step: Dict, *, results: t.Sequence[Dict], known: t.Sequence[Dict], lo
         return {**outcome, "runs": False, **{key: left_out[key] for key in ("why", "error", "said")}}
     if not asks(step, known=known, check_mode=check_mode):
         return {**outcome, "said": f"Rung {step['name']} is planned, for the case that the checks fail."}
-    healthy, error = look.get("healthy"), _error(look)
-    if healthy is True:
+    seen = [look for look in looks if look and not look.get("skipped")]
+    if any(_fails(look, step) for look in seen):
+        return {**outcome, "said": f"Rung {step['name']}: the checks still fail after {step['wait']}: {_failing(seen)}."}
+    blind = _blind(step, seen)
+    if not blind:
         word = why.EARLIER_RUNG_HELPED if _has_acted(results) else why.CHECKS_OK
         return {**outcome, "runs": False, "why": word, "said": f"Rung {step['name']} is not needed: the checks are ok."}
-    if error in step["down"] if error else healthy is False:
-        return {**outcome, "said": f"Rung {step['name']}: the checks still fail after {step['wait']}: {_failing(look)}."}
-    blind = f"whether it is still needed could not be seen: {_unseen(look)}"
-    return {**outcome, "runs": False, "why": why.CANNOT_LOOK, "error": blind, "said": f"Rung {step['name']} is not run: {blind}."}
+    error = f"whether it is still needed could not be seen: {blind}"
+    return {**outcome, "runs": False, "why": why.CANNOT_LOOK, "error": error, "said": f"Rung {step['name']} is not run: {error}."}
 
 
 def kept(known: t.Sequence[Dict], *, rung: Dict, results: t.Sequence[Dict]) -> list[dict[str, t.Any]]:
@@ -180,10 +185,20 @@ def _ids(results: t.Iterable[Dict]) -> set[str]:
     return {str(action["id"]) for result in results for action in result.get("actions", ()) if action.get("outcome") == PLANNED}
 
 
-def _failing(look: Dict) -> str:
-    failing = [f"{check} {status}" for check, status in sorted((look.get("checks") or {}).items())
-               if check in look.get("asked", ()) and status != "ok"]
-    return ", ".join(failing) or str(look.get("msg") or "the target is down").rstrip(".")
+def _fails(look: Dict, step: Dict) -> bool:
+    """Whether a look has read that a check fails, or says that the target is down."""
+    error = _error(look)
+    return error in step["down"] if error else look.get("healthy") is False
+
+
+def _blind(step: Dict, seen: t.Sequence[Dict]) -> str:
+    """What could not be seen, empty where each check of the condition was asked and is ok."""
+    unseen = [_unseen(look) for look in seen if look.get("healthy") is not True]
+    asked = {check for look in seen for check in look.get("asked", ())}
+    nobody = [check for check in step["checks"] if check not in asked]
+    if nobody and not unseen:
+        unseen.append(f"nothing has asked {', '.join(nobody)}")
+    return "; ".join(unseen)
 
 
 def _error(look: Dict) -> str:
@@ -196,8 +211,21 @@ def _error(look: Dict) -> str:
     return next((str(one["observed"]) for one in look.get("findings", ()) if one.get("check") == "availability"), "unreachable")
 
 
+def _failing(seen: t.Sequence[Dict]) -> str:
+    failing = {text: None for look in seen for text in _not_ok(look, "{check} {status}")}
+    told = [str(look["msg"]).rstrip(".") for look in seen if look.get("msg") and look.get("healthy") is not True]
+    return ", ".join(failing) or " ".join(told) or "the target is down"
+
+
 def _unseen(look: Dict) -> str:
     if look.get("reachable") is False:
         return f"the target could not be reached ({_error(look)})"
-    unknown = [check for check, status in sorted((look.get("checks") or {}).items()) if check in look.get("asked", ()) and status != "ok"]
+    unknown = _not_ok(look, "{check}")
     return f"no answer to {', '.join(unknown)}" if unknown else str(look.get("msg") or "the look gave no verdict").rstrip(".")
+
+
+def _not_ok(look: Dict, form: str) -> list[str]:
+    """The checks that were asked and are not ok."""
+    asked = look.get("asked", ())
+    return [form.format(check=check, status=status) for check, status in sorted((look.get("checks") or {}).items())
+            if check in asked and status != "ok"]

@@ -14,16 +14,16 @@ import pytest
 from demo import faults
 from demo.postgres import Server, find_bin_dir
 from tests.support.need import need
-from tests.support.redis_servers import RedisServer
+from tests.support.redis_servers import SOURCES, RedisServer, find_binary
 from tests.support.site import Ended
 
 from .conftest import database_site
-from .test_redis_recovery import RedisSite, count, fill, site, verbs
+from .test_redis_recovery import Application, RedisSite, application, count, fill, site, verbs
 from .test_restart_database import Database
 from .test_restart_database import play as restart_play
 
 pytestmark = pytest.mark.timeout(900)
-__all__ = ["site"]  # a fixture
+__all__ = ["application", "site"]  # fixtures
 MITIGATE = ("--tags", "mitigate")
 #: The restart is wanted whatever ails the server, and its keys are no loss. One look is enough: nothing here changes by itself.
 WANTED = {"redis_restart": "always", "redis_accept_data_loss": True, "incident_rung_wait": "0s"}
@@ -126,6 +126,39 @@ def test_the_command_shows_the_rungs_and_carries_out_what_is_needed(site: RedisS
     assert {one["verb"]: one["outcome"] for one in done.data["actions"]} == {"clear_pattern": "done", "restart_cache": "not_needed"}
     assert "2. only if still failing (availability, writes, memory" in done.stderr
     assert (site.restarts, start_of(site.cache)) == (0, start)
+
+
+def test_writes_that_hang_are_a_failing_check(tmp_path: Path) -> None:
+    """All else looks well, and this version may not tell of the pause: verify fails by the probe key, so the restart is still needed."""
+    found = find_binary("redis")
+    need(found, SOURCES["redis"])
+    assert found
+    with RedisServer.start(found) as server:
+        site = RedisSite(tmp_path, server)
+        wanted = {**WANTED, **ENOUGH, "redis_clear": "always", "redis_verify_checks": ["availability", "memory"]}
+        checked = site.recover("--check", *MITIGATE, **wanted)
+        condition = checked.plan()["rungs"]["cache1"][-1]["checks"]
+        assert condition == ["availability", "memory", "probe_write", "probe_read", "probe_replication", "probe_delete"], checked.output
+        server.execute("CLIENT", "PAUSE", "600000", "WRITE")
+        try:
+            done = site.recover(*MITIGATE, incident_approved_plan=checked.plan(), **wanted)
+            assert outcomes(done)["restart_cache"] == ("done", ""), done.output
+            assert "probe_write critical" in done.output and site.restarts == 1
+        finally:
+            site.end()
+
+
+def test_an_application_is_asked_before_the_restart_as_verify_asks_it(site: RedisSite, application: Application) -> None:
+    """Another status is a failure; where nobody answers it is not known whose fault that is."""
+    wanted = {**WANTED, "redis_app_urls": [application.url]}
+    checked = site.recover("--check", *MITIGATE, **wanted)
+    assert "application" in checked.plan()["rungs"]["cache1"][0]["checks"], checked.output
+    silent = site.recover(*MITIGATE, incident_approved_plan=checked.plan(), **{**wanted, "redis_app_urls": ["http://127.0.0.1:9/"]})
+    assert outcomes(silent)["restart_cache"] == ("refused", "cannot_look"), silent.output
+    application.status = 503
+    failing = site.recover(*MITIGATE, incident_approved_plan=checked.plan(), **wanted)
+    assert outcomes(failing)["restart_cache"] == ("done", ""), failing.output
+    assert "application critical" in failing.output
 
 
 def test_nothing_is_restarted_on_blindness(site: RedisSite) -> None:

@@ -51,7 +51,7 @@ UNKNOWN: dict[str, Any] = {"healthy": None, "asked": CHECKS, "checks": {"writes"
 
 
 def decide(look: dict[str, Any], *, results: Any = DID, known: Any = (), check_mode: bool = False) -> dict[str, Any]:
-    return rungs.decide(step(), results=results, known=list(known), look=look, check_mode=check_mode)
+    return rungs.decide(step(), results=results, known=list(known), looks=[look], check_mode=check_mode)
 
 
 # What is included.
@@ -156,6 +156,34 @@ CAME_TO = [
 ]
 
 
+def look(healthy: bool | None, **checks: str) -> dict[str, Any]:
+    return {"healthy": healthy, "asked": list(checks), "checks": checks}
+
+
+FIRST, SKIPPED = look(True, writes="ok"), {"skipped": True}
+
+
+@pytest.mark.parametrize(("looks", "why", "told"), [
+    ([FIRST, look(True, memory="ok")], "earlier_rung_helped", "the checks are ok"),
+    ([FIRST, SKIPPED, {}, look(True, memory="ok")], "earlier_rung_helped", "the checks are ok"),
+    ([FIRST, look(False, memory="critical")], "", "memory critical"),
+    ([look(None, writes="unknown"), look(False, memory="warning")], "", "writes unknown, memory warning"),
+    ([FIRST, look(None, memory="unknown")], "cannot_look", "no answer to memory"),
+    ([FIRST, {"failed": True, "error": "wrong_password", "msg": "It is wrong."}], "cannot_look", "It is wrong"),
+    ([FIRST, SKIPPED], "cannot_look", "nothing has asked memory"), ([], "cannot_look", "nothing has asked writes, memory"),
+])
+def test_several_looks_must_answer_every_check(looks: list[dict[str, Any]], why: str, told: str) -> None:
+    """One fails: it runs. Otherwise each that the condition names must have been asked, and be ok."""
+    found = rungs.decide(step(), results=DID, known=[], looks=looks, check_mode=False)
+    assert (found["runs"], found["why"]) == (not why, why)
+    assert told in found["said"]
+
+
+@pytest.mark.parametrize(("wait", "retries"), [("0s", 0), ("500ms", 0), ("20s", 10), ("1m", 30)])
+def test_a_task_that_is_repeated_ends_in_time(wait: str, retries: int) -> None:
+    assert [one["retries"] for one in rungs.steps(ladder(wait=wait), approved=[]) if one["name"] == "restart"] == [retries]
+
+
 @pytest.mark.parametrize("results", CAME_TO)
 def test_whatever_the_first_rung_came_to_the_next_one_is_only_for_a_check_that_fails(results: Any) -> None:
     assert decide(OK, results=results)["runs"] is False
@@ -180,11 +208,11 @@ def test_after_a_rung_that_was_left_out_no_other_is_run(look: dict[str, Any]) ->
     """Whatever the checks say by then."""
     left_out = decide(look)
     known = rungs.kept([], rung=left_out, results=DID)
-    later = rungs.decide(step("rebuild"), results=DID, known=known, look=FAILING, check_mode=False)
+    later = rungs.decide(step("rebuild"), results=DID, known=known, looks=[FAILING], check_mode=False)
     assert not rungs.asks(step("rebuild"), known=known, check_mode=False)
     assert [later[key] for key in ("runs", "why", "error")] == [left_out[key] for key in ("runs", "why", "error")]
     another = [{**one, "of": "another list"} for one in known]
-    assert rungs.decide(step("rebuild"), results=DID, known=another, look=FAILING, check_mode=False)["runs"] is True
+    assert rungs.decide(step("rebuild"), results=DID, known=another, looks=[FAILING], check_mode=False)["runs"] is True
 
 
 # The plan.
@@ -194,7 +222,7 @@ def planned(*by_rung: list[dict[str, Any]]) -> list[dict[str, Any]]:
     known: list[dict[str, Any]] = []
     results = list(by_rung[0])
     for name, more in zip(("restart", "rebuild"), by_rung[1:], strict=False):
-        decision = rungs.decide(step(name), results=results, known=known, look={}, check_mode=True)
+        decision = rungs.decide(step(name), results=results, known=known, looks=[{}], check_mode=True)
         results = [*results, *more]
         known = rungs.kept(known, rung=decision, results=results)
     return known
