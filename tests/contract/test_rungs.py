@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._frame import rung
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
+#: What tells one server from another.
+WHERE = ("via", "login_host", "login_port", "login_unix_socket", "container_name", "ssh_destination", "kubernetes_target")
 LOOP = "../../incident/tasks/rungs.yml"
 #: Options by which a look is as long as the loop says, and fails nothing.
 ASKED_SO = ("wait_for", "retry", "fail_on")
@@ -83,10 +86,24 @@ def test_between_rungs_is_asked_what_verify_asks(role: str) -> None:
 def test_a_ladder_says_everything_and_its_files_are_there(role: str) -> None:
     ladder = LADDERS[role]
     assert set(ladder) - {"down"} == {"of", "look", "seen", "checks", "wait", "results", "rungs"}
-    assert (ladder["of"], ladder["wait"]) == (role, "{{ incident_rung_wait | default('20s') }}")
+    assert ladder["wait"] == "{{ incident_rung_wait | default('20s') }}"
+    assert ladder["of"].startswith(f"{{{{ ['{role}', ")
+    where = {f"{role}_{name}" for name in WHERE}
+    assert {name for name in where if name not in ladder["of"]} == set(), "two servers of one host have a list each"
     assert "__service_restarted | default({})" in ladder["results"], "what the role service did for a rung"
     names = [rung["name"] for rung in ladder["rungs"]]
     assert len(names) == len(set(names)) > 1
     assert [rung["name"] for rung in ladder["rungs"] if rung.get("here")] in ([], names[:1])
     missing = [path for rung in ladder["rungs"] for path in rung.get("files", {}) if not (ROLES / role / "tasks" / path).is_file()]
     assert missing == []
+
+
+@pytest.mark.parametrize("role", LADDERS)
+def test_what_was_done_to_another_server_of_the_host_is_left_out(role: str) -> None:
+    """A registered result stays with the host. All that the list counts as done is cleared before anything is."""
+    variables = yaml.safe_load((ROLES / role / "vars" / "main.yml").read_text())
+    counted = set(re.findall(r"__[a-z_]+(?= \| default\(\{\}\))", variables[f"__{role}_results"] + LADDERS[role]["results"]))
+    found = list(tasks(ROLES / role / "tasks" / "mitigate.yml"))
+    (place,) = [number for number, task in enumerate(found) if "ansible.builtin.set_fact" in task]
+    assert found[place]["ansible.builtin.set_fact"] == {name: {} for name in counted}
+    assert not any("register" in task or "ansible.builtin.import_tasks" in task for task in found[:place])

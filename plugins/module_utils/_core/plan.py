@@ -27,7 +27,7 @@ class Rung:
     """One remedy of an ordered list, as a plan states it.
 
     Attributes:
-        of: whose list it is, such as redis: a host may have several.
+        of: whose list it is, a role and its server: a host may have several.
         name: of the rung.
         actions: ids of its actions.
         checks: it is run only while one of these fails. Empty for the first rung of a role's list, which is run at once.

@@ -215,6 +215,21 @@ def test_after_a_rung_that_was_left_out_no_other_is_run(look: dict[str, Any]) ->
     assert rungs.decide(step("rebuild"), results=DID, known=another, looks=[FAILING], check_mode=False)["runs"] is True
 
 
+def test_two_servers_of_a_host_do_not_answer_for_each_other() -> None:
+    """One was not restarted since it is well; the other one's restart is decided, run and answered apart."""
+    other = ladder(of="redis another")
+    (mine,) = [one for one in rungs.steps(other, approved=[{**STATED, "wait": "1m"}]) if one["name"] == "restart"]
+    assert mine["wait"] == "20s", "the plan states that of the first server"
+    known = rungs.kept([], rung=decide(OK), results=DID)
+    assert rungs.asks(mine, known=known, check_mode=False)
+    found = rungs.decide(mine, results=[], known=known, looks=[FAILING], check_mode=False)
+    assert found["runs"] is True
+    both = rungs.kept(known, rung=found, results=[])
+    restart = action("restart_cache", "planned")
+    stated = [{**STATED, "of": "redis another", "actions": [restart["id"]]}]
+    assert rungs.answers([Approved.read(restart)], stated=stated, known=both) == []
+
+
 # The plan.
 
 def planned(*by_rung: list[dict[str, Any]]) -> list[dict[str, Any]]:
