@@ -32,6 +32,7 @@ class Rung:
         actions: ids of its actions.
         checks: it is run only while one of these fails. Empty for the first rung of a role's list, which is run at once.
         wait: for how long they may take to become ok, a duration.
+        down: kinds of error that count as a failing check: a target that lets nobody in is down by these.
     """
 
     of: str
@@ -39,11 +40,13 @@ class Rung:
     actions: tuple[str, ...]
     checks: tuple[str, ...] = ()
     wait: str = ""
+    down: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, t.Any]:
         """The rung as it appears in plans. The order of the actions in it means nothing."""
         return {
             "of": self.of, "name": self.name, "actions": sorted(self.actions), "checks": list(self.checks), "wait": self.wait,
+            **({"down": sorted(self.down)} if self.down else {}),
         }
 
     @classmethod
@@ -56,7 +59,7 @@ class Rung:
         given = Reading("rung", data)
         return cls(
             of=given.text("of"), name=given.text("name"), actions=given.texts("actions"), checks=given.texts("checks"),
-            wait=given.text("wait"),
+            wait=given.text("wait"), down=given.texts("down") if "down" in data else (),
         )
 
 

@@ -39,8 +39,8 @@ def steps(ladder: Dict, *, approved: t.Sequence[Dict]) -> list[dict[str, t.Any]]
         ladder: of (whose it is), look (the file that asks the checks), checks, wait, down (kinds of error by which a target that lets
             nobody in is known to be down), and rungs: name, files (whether each applies, by its path), here (its tasks stand before the
             loop).
-        approved: the rungs that the approved plan states for the host. What it says of checks and time holds, whatever the variables say
-            by then.
+        approved: the rungs that the approved plan states for the host. What it says of checks, time and errors holds, whatever the
+            variables say by then.
 
     Raises:
         BadInput: incident_rung_wait is not a duration.
@@ -64,8 +64,8 @@ def _asking(ladder: Dict, *, name: str, before: str, files: t.Sequence[str], sai
     wait = said.wait if said else str(ladder["wait"]) if before else "0s"
     return {
         "include": ASKING, "of": str(ladder["of"]), "name": name, "before": before or str(ladder["rungs"][0]["name"]), "files": list(files),
-        "look": str(ladder["look"]), "down": list(ladder.get("down", ())), "checks": list(said.checks if said else ladder["checks"]),
-        "wait": wait, "retries": int(parse_duration(wait) // RETRY_PAUSE),
+        "look": str(ladder["look"]), "down": list(said.down if said else ladder.get("down", ())),
+        "checks": list(said.checks if said else ladder["checks"]), "wait": wait, "retries": int(parse_duration(wait) // RETRY_PAUSE),
     }
 
 
@@ -96,7 +96,7 @@ def decide(
         Of the step what a plan states; runs; said, a sentence; where it is not run why, a word, and error.
     """
     outcome = {
-        **{key: step[key] for key in ("of", "name", "before", "checks", "wait")}, "runs": True, "why": "", "error": "",
+        **{key: step[key] for key in ("of", "name", "before", "checks", "wait", "down")}, "runs": True, "why": "", "error": "",
         "earlier": sorted(_ids(results)),
     }
     left_out = _left_out(step, known)
@@ -128,15 +128,17 @@ def kept(known: t.Sequence[Dict], *, rung: Dict, results: t.Sequence[Dict]) -> l
     earlier = [identity for identity in rung["earlier"] if identity not in already]
     if earlier:
         # The first rung, which nobody had to ask about.
-        found.append({"of": rung["of"], "name": rung["before"], "checks": [], "wait": "", "runs": True, "actions": earlier})
+        found.append({"of": rung["of"], "name": rung["before"], "checks": [], "wait": "", "down": [], "runs": True, "actions": earlier})
     own = sorted(_ids(results) - already - set(earlier))
-    return [*found, {**{key: rung[key] for key in ("of", "name", "checks", "wait", "runs", "why", "error", "said")}, "actions": own}]
+    told = {key: rung[key] for key in ("of", "name", "checks", "wait", "down", "runs", "why", "error", "said")}
+    return [*found, {**told, "actions": own}]
 
 
 def planned(known: t.Iterable[Dict]) -> list[Rung]:
     """The rungs of a host for its plan, from kept()."""
     return [
-        Rung(of=one["of"], name=one["name"], actions=tuple(one["actions"]), checks=tuple(one["checks"]), wait=one["wait"]) for one in known
+        Rung(**{**{key: one[key] for key in ("of", "name", "wait")}, **{key: tuple(one[key]) for key in ("actions", "checks", "down")}})
+        for one in known
     ]
 
 

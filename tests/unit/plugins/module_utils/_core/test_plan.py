@@ -129,10 +129,23 @@ def test_the_hash_covers_rungs_in_their_order_and_their_conditions() -> None:
     others = [
         rungs_plan(), rungs_plan(first("c"), rung("restart", "a", "b")), rungs_plan(first("a"), rung("restart", "b", "c")),
         rungs_plan(first("a", "b"), rung("restart", "c", wait="10s")),
+        rungs_plan(first("a", "b"), dataclasses.replace(rung("restart", "c"), down=("refused",))),
+        rungs_plan(first("a", "b"), dataclasses.replace(rung("restart", "c"), down=("refused", "timeout"))),
         rungs_plan(first("a", "b"), rung("restart", "c", checks=("memory",))), rungs_plan(first("nobody"), rung("restart", "c")),
     ]
     assert stated.hash == same.hash
     assert len({plan.hash for plan in (stated, *others)}) == 1 + len(others)
+
+
+def test_errors_that_count_as_failing_survive_their_journey() -> None:
+    """A plan of before does not say any."""
+    stated = dataclasses.replace(rung("restart", "c"), down=("no_socket", "refused"))
+    data = json.loads(json.dumps(rungs_plan(first("a"), stated).as_dict()))
+    assert load_plan(data, now=NOW).rungs["db1"][1] == stated
+    data["rungs"]["db1"][1]["down"].append("timeout")
+    with pytest.raises(PlanRefused, match="changed after it was made"):
+        load_plan(data, now=NOW)
+    assert "down" not in rung("restart", "c").as_dict() and Rung.from_dict(rung("restart", "c").as_dict()).down == ()
 
 
 def test_actions_are_told_in_the_order_of_their_rungs() -> None:

@@ -99,6 +99,14 @@ def test_what_was_approved_with_a_condition_keeps_it() -> None:
     assert found["include"] == rungs.ASKING
 
 
+def test_which_errors_count_as_failing_is_approved_too() -> None:
+    known = planned([result(("save", "planned"))], [result(("restart_cache", "planned"))], [])
+    assert [rung.down for rung in rungs.planned(known)] == [(), ("refused",), ("refused",)]
+    (found,) = rungs.steps(applying(restart=True), approved=[{**STATED, "down": ["no_socket"]}])
+    assert found["down"] == ["no_socket"]
+    assert rungs.decide(found, results=[], known=[], looks=[unreachable("refused")], check_mode=False)["why"] == "cannot_look"
+
+
 def test_a_wait_that_is_not_a_duration_is_said_at_once() -> None:
     with pytest.raises(BadInput, match="incident_rung_wait"):
         rungs.steps(ladder(wait="soon"), approved=[])
