@@ -135,9 +135,9 @@ def test_writes_that_hang_are_a_failing_check(tmp_path: Path) -> None:
     assert found
     with RedisServer.start(found) as server:
         site = RedisSite(tmp_path, server)
-        wanted = {**WANTED, **ENOUGH, "redis_clear": "always", "redis_verify_checks": ["availability", "memory"]}
+        wanted = {**WANTED, "redis_verify_checks": ["availability", "memory"]}
         checked = site.recover("--check", *MITIGATE, **wanted)
-        condition = checked.plan()["rungs"]["cache1"][-1]["checks"]
+        condition = checked.plan()["rungs"]["cache1"][0]["checks"]
         assert condition == ["availability", "memory", "probe_write", "probe_read", "probe_replication", "probe_delete"], checked.output
         server.execute("CLIENT", "PAUSE", "600000", "WRITE")
         try:
@@ -159,6 +159,25 @@ def test_an_application_is_asked_before_the_restart_as_verify_asks_it(site: Redi
     failing = site.recover(*MITIGATE, incident_approved_plan=checked.plan(), **wanted)
     assert outcomes(failing)["restart_cache"] == ("done", ""), failing.output
     assert "application critical" in failing.output
+
+
+def test_two_servers_of_one_host_have_a_list_each(site: RedisSite) -> None:
+    """The first one is well after a clearing. That says nothing of the second one, which is down."""
+    def mitigate(server: RedisServer, **variables: Any) -> dict[str, Any]:
+        role = {"name": "oncall.incident.redis", "tasks_from": "mitigate"}
+        return {"name": "Recover", "ansible.builtin.include_role": role, "vars": {**WANTED, "redis_login_port": server.port, **variables}}
+
+    with RedisServer.start(site.cache.binary) as well:
+        fill(well, "page:", 3)
+        start = start_of(well)
+        conclude = {"name": "Conclude", "ansible.builtin.include_role": {"name": "oncall.incident.incident", "tasks_from": "conclude"}}
+        book = site.book([mitigate(well, **ENOUGH, redis_clear="always"), mitigate(site.cache), conclude], hosts="cache")
+        site.cache.kill()
+        done = site.play(playbook=book, **site.environ)
+        assert done.status == 0, done.output
+        assert verbs(done) == [("clear_pattern", "done"), ("restart_cache", "done")], done.output
+        assert "Rung restart is not needed: the checks are ok." in done.output
+        assert (start_of(well), count(well, "page:*")) == (start, 0) and site.cache.execute("PING")
 
 
 def test_nothing_is_restarted_on_blindness(site: RedisSite) -> None:
