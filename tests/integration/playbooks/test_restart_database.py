@@ -98,7 +98,7 @@ class Database:
         return {
             "ansible_python_interpreter": str(self.python), "postgres_restart_database": True, "postgres_service_name": UNIT,
             "postgres_connect_timeout": "2s", "postgres_login_unix_socket": str(self.server.socket_dir),
-            "postgres_login_port": self.server.port, "incident_rung_wait": "0s", **PATIENT, **more,
+            "postgres_login_port": self.server.port, "incident_rung_wait": "0s", **more,
         }
 
 
@@ -184,7 +184,8 @@ def _play_all(site: Site, databases: Mapping[str, Database]) -> tuple[Ended, tup
     frozen = databases["frozen"].server.pid
     os.kill(frozen, signal.SIGSTOP)
     try:
-        refused = play(site, {**own, "another": databases["another"].variables(**ACCEPTED, **FAILING), **elsewhere}, *MITIGATE)
+        another = databases["another"].variables(**ACCEPTED, **FAILING)
+        refused = play(site, {**own, "another": another, **elsewhere}, *MITIGATE, **PATIENT)
     finally:
         os.kill(frozen, signal.SIGCONT)
     approvable = {
@@ -192,10 +193,10 @@ def _play_all(site: Site, databases: Mapping[str, Database]) -> tuple[Ended, tup
         "stopped": databases["stopped"].variables(),
     }
     umbrella = databases["umbrella"].variables(**ACCEPTED, postgres_service_name="postgresql")
-    checked = play(site, {**approvable, **elsewhere, "umbrella": umbrella}, *MITIGATE, "--check")
+    checked = play(site, {**approvable, **elsewhere, "umbrella": umbrella}, *MITIGATE, "--check", **PATIENT)
     changed = {name: database.calls if name in HERE else database.changes for name, database in databases.items()}
     living = {name: alive(database.server.pid) for name, database in databases.items() if name not in ("stopped", "half_alive")}
-    done = play(site, approvable, incident_approved_plan=checked.plan())
+    done = play(site, approvable, incident_approved_plan=checked.plan(), **PATIENT)
     return refused, (checked, changed, living), done
 
 
