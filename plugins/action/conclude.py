@@ -39,12 +39,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             permit = {} if self._task.check_mode else known.get("__incident_permit") or {}
             approved = [Approved.read(one) for one in permit.get("actions") or ()]
             left_out = rungs.answers(approved, stated=permit.get("rungs") or (), known=known.get("incident_rungs", ()))
+            requests = rungs.still_open(known.get("incident_requests", ()), known=known.get("incident_rungs", ()))
         except IncidentError as exc:
             return {**result, "changed": False, "failed": True, **exc.as_result()}
         answers = [*left_out, *conclusion.left_open(approved, [*own, *left_out], known.get("incident_failures", ()))]
         if answers:
             result.update(contract=ACTIONS_CONTRACT, actions=[action.as_dict() for action in answers])
-        failures = [*known.get("incident_failures", ()), *conclusion.unanswered(known.get("incident_requests", ()), [*actions, *left_out])]
+        failures = [*known.get("incident_failures", ()), *conclusion.unanswered(requests, [*actions, *left_out])]
         result.update(changed=False, failures=failures)
         if failures:
             result.update(failed=True, error="not_recovered", msg=conclusion.sum_up(failures))

@@ -93,13 +93,13 @@ baseline:
   returned: when there is a plan
   type: dict
 rungs:
-  description: The rungs of this host that the plan states, in their order; none without a plan, or where each list has one rung.
+  description: The rungs of this host that the plan states, in their order; none without a plan, or where no rung has a condition.
   returned: success
   type: list
   elements: dict
   contains:
     of:
-      description: Whose list of remedies it is, such as V(redis).
+      description: Whose list of remedies it is, a role and its server.
       type: str
     name:
       description: Name of the rung.
@@ -115,6 +115,10 @@ rungs:
     wait:
       description: For how long they may take to become V(ok).
       type: str
+    down:
+      description: Kinds of error that count as a failing check, since the target is down by these. Left out where there are none.
+      type: list
+      elements: str
 error:
   description: V(plan_refused) or V(bad_input).
   returned: failure

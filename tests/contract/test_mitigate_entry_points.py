@@ -66,6 +66,8 @@ HARMLESS = {
 }
 #: Read only where the task says that it does.
 READING = {"ansible.builtin.command", "ansible.builtin.uri"}
+#: Measures as verify does, by a key of its own that comes and goes; in check mode it writes nothing, and no task may change that.
+MEASURING = {"oncall.incident.redis_probe"}
 KEYWORDS = {
     "name", "when", "vars", "register", "become", "become_user", "delegate_to", "check_mode", "changed_when", "failed_when", "tags",
     "module_defaults", "block", "rescue", "always", "no_log", "loop", "loop_control", "run_once", "timeout", "until", "retries", "delay",
@@ -103,7 +105,9 @@ def problems(found: list[dict[str, Any]]) -> list[str]:
                     said.append(f"{name}: {module} must only read: changed_when: false and check_mode: false")
             elif module in ACTING and "approved" not in (task[module] or {}):
                 said.append(f"{name}: {module} without approved")
-            elif module not in ACTING | HARMLESS:
+            elif module in MEASURING and "check_mode" in task:
+                said.append(f"{name}: {module} must follow check mode")
+            elif module not in ACTING | HARMLESS | MEASURING:
                 said.append(f"{name}: {module} changes things outside the contract; wrap it in oncall.incident.act")
     return said
 

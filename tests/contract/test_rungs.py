@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,11 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._frame import rung
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
+#: What tells one server from another.
+WHERE = ("via", "login_host", "login_port", "login_unix_socket", "container_name", "ssh_destination", "kubernetes_target")
 LOOP = "../../incident/tasks/rungs.yml"
+#: Options by which a look is as long as the loop says, and fails nothing.
+ASKED_SO = ("wait_for", "retry", "fail_on")
 #: Role by role the ladder that its variables state.
 LADDERS: dict[str, dict[str, Any]] = {
     path.parents[1].name: variables[f"__{path.parents[1].name}_ladder"] for path in sorted(ROLES.glob("*/vars/main.yml"))
@@ -55,26 +60,50 @@ def test_there_is_one_loop() -> None:
     assert modules == {"ansible.builtin.include_tasks", "ansible.builtin.set_fact", "ansible.builtin.debug"}, "it changes nothing itself"
 
 
+def asking(path: Path) -> dict[str, dict[str, Any]]:
+    """The tasks of a file that ask something, by their module."""
+    return {module: task for task in tasks(path) for module in task if module.startswith("oncall.incident.") or module.endswith(".uri")}
+
+
 @pytest.mark.parametrize("role", LADDERS)
 def test_between_rungs_is_asked_what_verify_asks(role: str) -> None:
+    """By the same modules, in the same order: what one of them would see is not left out."""
     ladder, directory = LADDERS[role], ROLES / role / "tasks"
-    (verified,) = waits(directory / "verify.yml")
-    assert ladder["checks"] == verified["checks"]
-    (asked,) = waits(directory / ladder["look"])
-    assert asked == {"checks": "{{ incident_rung.checks }}", "hold": "0s", "timeout": "{{ incident_rung.wait }}"}
-    (look,) = [task for task in tasks(directory / ladder["look"]) if "register" in task]
-    assert ladder["seen"] == f"{{{{ {look['register']} | default({{}}) }}}}"
-    assert look["failed_when"] is False, "a look that fails is answered by the loop"
+    looks, verifying = asking(directory / ladder["look"]), asking(directory / "verify.yml")
+    assert list(looks) == list(verifying)
+    (verified,), (asked,) = waits(directory / "verify.yml"), waits(directory / ladder["look"])
+    assert str(verified["checks"]).strip("{} ").partition(".")[0] in ladder["checks"]
+    assert (asked["hold"], asked["timeout"]) == ("0s", "{{ incident_rung.wait }}")
+    assert len(ladder["seen"]) == len(looks)
+    for module, look in looks.items():
+        assert any(look["register"] in seen for seen in ladder["seen"])
+        assert module.endswith(".uri") or look["failed_when"] is False, "a look that fails is answered by the loop"
+        same = {name: value for name, value in verifying[module][module].items() if name not in ("checks", "baseline", *ASKED_SO)}
+        assert {name: value for name, value in look[module].items() if name not in ASKED_SO} == same
 
 
 @pytest.mark.parametrize("role", LADDERS)
 def test_a_ladder_says_everything_and_its_files_are_there(role: str) -> None:
     ladder = LADDERS[role]
     assert set(ladder) - {"down"} == {"of", "look", "seen", "checks", "wait", "results", "rungs"}
-    assert (ladder["of"], ladder["wait"]) == (role, "{{ incident_rung_wait | default('20s') }}")
+    assert ladder["wait"] == "{{ incident_rung_wait | default('20s') }}"
+    assert ladder["of"].startswith(f"{{{{ ['{role}', ")
+    where = {f"{role}_{name}" for name in WHERE}
+    assert {name for name in where if name not in ladder["of"]} == set(), "two servers of one host have a list each"
     assert "__service_restarted | default({})" in ladder["results"], "what the role service did for a rung"
     names = [rung["name"] for rung in ladder["rungs"]]
     assert len(names) == len(set(names)) > 1
     assert [rung["name"] for rung in ladder["rungs"] if rung.get("here")] in ([], names[:1])
     missing = [path for rung in ladder["rungs"] for path in rung.get("files", {}) if not (ROLES / role / "tasks" / path).is_file()]
     assert missing == []
+
+
+@pytest.mark.parametrize("role", LADDERS)
+def test_what_was_done_to_another_server_of_the_host_is_left_out(role: str) -> None:
+    """A registered result stays with the host. All that the list counts as done is cleared before anything is."""
+    variables = yaml.safe_load((ROLES / role / "vars" / "main.yml").read_text())
+    counted = set(re.findall(r"__[a-z_]+(?= \| default\(\{\}\))", variables[f"__{role}_results"] + LADDERS[role]["results"]))
+    found = list(tasks(ROLES / role / "tasks" / "mitigate.yml"))
+    (place,) = [number for number, task in enumerate(found) if "ansible.builtin.set_fact" in task]
+    assert found[place]["ansible.builtin.set_fact"] == {name: {} for name in counted}
+    assert not any("register" in task or "ansible.builtin.import_tasks" in task for task in found[:place])

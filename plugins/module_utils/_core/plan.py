@@ -27,11 +27,12 @@ class Rung:
     """One remedy of an ordered list, as a plan states it.
 
     Attributes:
-        of: whose list it is, such as redis: a host may have several.
+        of: whose list it is, a role and its server: a host may have several.
         name: of the rung.
         actions: ids of its actions.
-        checks: it is run only while one of these fails. Empty for the first rung of a list, which is run at once.
+        checks: it is run only while one of these fails. Empty for the first rung of a role's list, which is run at once.
         wait: for how long they may take to become ok, a duration.
+        down: kinds of error that count as a failing check: a target that lets nobody in is down by these.
     """
 
     of: str
@@ -39,11 +40,13 @@ class Rung:
     actions: tuple[str, ...]
     checks: tuple[str, ...] = ()
     wait: str = ""
+    down: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, t.Any]:
         """The rung as it appears in plans. The order of the actions in it means nothing."""
         return {
             "of": self.of, "name": self.name, "actions": sorted(self.actions), "checks": list(self.checks), "wait": self.wait,
+            **({"down": sorted(self.down)} if self.down else {}),
         }
 
     @classmethod
@@ -56,7 +59,7 @@ class Rung:
         given = Reading("rung", data)
         return cls(
             of=given.text("of"), name=given.text("name"), actions=given.texts("actions"), checks=given.texts("checks"),
-            wait=given.text("wait"),
+            wait=given.text("wait"), down=given.texts("down") if "down" in data else (),
         )
 
 
@@ -92,7 +95,8 @@ class Plan:
         limits: limit dictionaries by inventory host.
         baseline: status by check by inventory host as investigate saw it; verify compares with it.
         hash: plan_hash() of actions, limits and rungs.
-        rungs: the rungs by inventory host, in their order, where a list has more than one; of any other nothing is said.
+        rungs: the rungs by inventory host, in their order, where a list has more than one or the one that it has has a condition; of any
+            other nothing is said.
     """
 
     run: str
@@ -153,13 +157,16 @@ def make_plan(
 
 
 def _planned_rungs(found: t.Sequence[Rung], ids: t.Collection[str]) -> list[Rung]:
-    """The rungs with planned actions, of each list that has more than one. The first one of a list has no condition."""
+    """The rungs with planned actions, of each list of which there is something to say: more than one, or a condition.
+
+    A rung keeps its condition where none before it has anything to do: it is asked for before it is run, as was approved.
+    """
     kept: list[Rung] = []
     for of in dict.fromkeys(rung.of for rung in found):
         own = [dataclasses.replace(rung, actions=tuple(one for one in rung.actions if one in ids)) for rung in found if rung.of == of]
         own = [rung for rung in own if rung.actions]
-        if len(own) > 1:
-            kept += [dataclasses.replace(own[0], checks=(), wait=""), *own[1:]]
+        if len(own) > 1 or any(rung.checks for rung in own):
+            kept += own
     return kept
 
 

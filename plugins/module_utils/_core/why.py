@@ -24,6 +24,7 @@ CANNOT_LOOK = "cannot_look"
 # The target is not, or no longer, what was judged.
 ALREADY_SO = "already_so"
 EARLIER_RUNG_HELPED = "earlier_rung_helped"
+CHECKS_OK = "checks_ok"
 GONE_ALREADY = "gone_already"
 NO_LONGER_MATCHES = "no_longer_matches"
 IDENTITY_CHANGED = "identity_changed"
@@ -54,6 +55,7 @@ SENTENCES = {
     CANNOT_LOOK: "The target could not be looked at before acting.",
     ALREADY_SO: "It is so already.",
     EARLIER_RUNG_HELPED: "A rung before it was enough: the checks of verify are ok.",
+    CHECKS_OK: "The checks of verify are ok, although no rung before it did anything.",
     GONE_ALREADY: "The target was gone before anything was done.",
     NO_LONGER_MATCHES: "The target is there, and what it was judged by is no longer true.",
     IDENTITY_CHANGED: "Somebody else has the target's place now.",

@@ -47,6 +47,10 @@ QUICK: dict[str, Any] = {
 }
 #: For a run that must end as not recovered: how long verify goes on looking makes no difference to what it says.
 LOST = {"redis_verify_timeout": "2s", "redis_verify_hold": "0s"}
+#: A restart that is asked for, of a server of which a check fails and nothing else is to be done: without that it is left alone.
+RESTART: dict[str, Any] = {
+    "redis_restart": "always", "redis_thresholds": {"connections_warning": "0", "connections_critical": "off"}, "incident_rung_wait": "0s",
+}
 
 
 class RedisSite(Site):
@@ -268,7 +272,7 @@ def test_a_service_that_is_not_the_server_is_never_restarted(site: RedisSite) ->
         (site.services / "pid").write_text(str(other.pid))
         stack.enter_context(servers["frozen"].frozen())
         servers["down"].kill()
-        done = site.recover("--tags", "mitigate", redis_restart="always", redis_accept_data_loss=True)
+        done = site.recover("--tags", "mitigate", **RESTART, redis_accept_data_loss=True)
         actions = {event["host"]: event.get("action", event) for event in done.events("action")}
         assert set(actions) == set(servers) and len(done.actions()) == len(servers), done.output
         for state, action in actions.items():
@@ -282,7 +286,7 @@ def test_a_service_that_is_not_the_server_is_never_restarted(site: RedisSite) ->
 def test_a_server_of_compose_is_restarted_when_its_container_is_the_service(site: RedisSite) -> None:
     """The stand-in for Compose has one service, called nginx, in the container shop-redis."""
     wanted = {
-        "redis_restart": "always", "redis_service_runtime": "compose", "redis_service_name": "nginx", "redis_via": "container",
+        **RESTART, "redis_service_runtime": "compose", "redis_service_name": "nginx", "redis_via": "container",
         "redis_container_network": "shop_default",
     }
     other = site.recover("--tags", "mitigate", redis_container_name="shop-postgres", **wanted)
@@ -296,7 +300,7 @@ def test_a_server_of_compose_is_restarted_when_its_container_is_the_service(site
 
 def test_no_restart_where_replicas_would_copy_an_empty_server(site: RedisSite) -> None:
     with start_replica(site.cache) as replica:
-        done = site.recover("--tags", "mitigate", redis_restart="always")
+        done = site.recover("--tags", "mitigate", **RESTART)
         assert verbs(done) == [("restart_cache", "refused")]
         assert "persistence is off and 1 replicas are attached" in done.actions()[0]["detail"]["error"]
         assert (site.restarts, count(replica, "*")) == (0, 20)
@@ -345,7 +349,7 @@ def test_the_disk_is_freed_and_the_save_works_again(full_disk: RedisSite) -> Non
     still = site.recover("--tags", "mitigate", redis_restart="always")
     assert (still.status, verbs(still)) == (2, [("save", "failed")]), "the disk is still full"
     nothing = make_plan(run="another", now=time.time(), actions={}).as_dict()
-    unsaved = site.recover("--tags", "mitigate", redis_restart="always", incident_approved_plan=nothing)
+    unsaved = site.recover("--tags", "mitigate", redis_restart="always", incident_approved_plan=nothing, incident_rung_wait="0s")
     assert sorted(verbs(unsaved)) == [("restart_cache", "refused"), ("save", "refused")]
     said = {action["verb"]: action["detail"].get("error", "") for action in unsaved.actions()}
     assert "changes are unsaved and the last save failed" in said["restart_cache"]

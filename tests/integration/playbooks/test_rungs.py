@@ -14,16 +14,16 @@ import pytest
 from demo import faults
 from demo.postgres import Server, find_bin_dir
 from tests.support.need import need
-from tests.support.redis_servers import RedisServer
+from tests.support.redis_servers import SOURCES, RedisServer, find_binary
 from tests.support.site import Ended
 
 from .conftest import database_site
-from .test_redis_recovery import RedisSite, count, fill, site, verbs
+from .test_redis_recovery import Application, RedisSite, application, count, fill, site, verbs
 from .test_restart_database import Database
 from .test_restart_database import play as restart_play
 
 pytestmark = pytest.mark.timeout(900)
-__all__ = ["site"]  # a fixture
+__all__ = ["application", "site"]  # fixtures
 MITIGATE = ("--tags", "mitigate")
 #: The restart is wanted whatever ails the server, and its keys are no loss. One look is enough: nothing here changes by itself.
 WANTED = {"redis_restart": "always", "redis_accept_data_loss": True, "incident_rung_wait": "0s"}
@@ -78,7 +78,7 @@ def test_check_mode_plans_every_rung_and_the_plan_of_a_file_keeps_their_conditio
 
     again = site.recover(*MITIGATE, incident_approved_plan=plan, **WANTED, redis_clear="never")
     assert again.status == 0, again.output
-    assert outcomes(again)["restart_cache"] == ("not_needed", "earlier_rung_helped"), "approved with a condition, which it keeps"
+    assert outcomes(again)["restart_cache"] == ("not_needed", "checks_ok"), "approved with a condition, which it keeps"
     assert (site.restarts, start_of(site.cache)) == (0, start)
 
 
@@ -103,6 +103,19 @@ def test_without_a_plan_the_restart_is_left_out_likewise(site: RedisSite) -> Non
     assert (site.restarts, start_of(site.cache)) == (0, start)
 
 
+def test_a_restart_alone_has_the_condition_too(site: RedisSite) -> None:
+    """Nothing comes before it, and the server is well: neither without a plan, nor with one that was approved."""
+    start = start_of(site.cache)
+    checked = site.recover("--check", *MITIGATE, **{**WANTED, "incident_rung_wait": "20s"})
+    assert rungs(checked.plan()) == [("restart", ["restart_cache"], True)], checked.output
+    assert checked.plan()["rungs"]["cache1"][0]["wait"] == "0s", "nothing is done before it that could take time to help"
+    done = site.recover(*MITIGATE, incident_approved_plan=checked.plan(), **WANTED)
+    assert outcomes(done) == {"restart_cache": ("not_needed", "checks_ok")}, done.output
+    unplanned = site.recover(*MITIGATE, **WANTED)
+    assert (unplanned.status, verbs(unplanned)) == (0, []), unplanned.output
+    assert (site.restarts, start_of(site.cache)) == (0, start)
+
+
 def test_the_command_shows_the_rungs_and_carries_out_what_is_needed(site: RedisSite) -> None:
     fill_memory(site.cache)
     start = start_of(site.cache)
@@ -113,6 +126,58 @@ def test_the_command_shows_the_rungs_and_carries_out_what_is_needed(site: RedisS
     assert {one["verb"]: one["outcome"] for one in done.data["actions"]} == {"clear_pattern": "done", "restart_cache": "not_needed"}
     assert "2. only if still failing (availability, writes, memory" in done.stderr
     assert (site.restarts, start_of(site.cache)) == (0, start)
+
+
+def test_writes_that_hang_are_a_failing_check(tmp_path: Path) -> None:
+    """All else looks well, and this version may not tell of the pause: verify fails by the probe key, so the restart is still needed."""
+    found = find_binary("redis")
+    need(found, SOURCES["redis"])
+    assert found
+    with RedisServer.start(found) as server:
+        site = RedisSite(tmp_path, server)
+        wanted = {**WANTED, "redis_verify_checks": ["availability", "memory"]}
+        checked = site.recover("--check", *MITIGATE, **wanted)
+        condition = checked.plan()["rungs"]["cache1"][0]["checks"]
+        assert condition == ["availability", "memory", "probe_write", "probe_read", "probe_replication", "probe_delete"], checked.output
+        server.execute("CLIENT", "PAUSE", "600000", "WRITE")
+        try:
+            done = site.recover(*MITIGATE, incident_approved_plan=checked.plan(), **wanted)
+            assert outcomes(done)["restart_cache"] == ("done", ""), done.output
+            assert "probe_write critical" in done.output and site.restarts == 1
+        finally:
+            site.end()
+
+
+def test_an_application_is_asked_before_the_restart_as_verify_asks_it(site: RedisSite, application: Application) -> None:
+    """Another status is a failure; where nobody answers it is not known whose fault that is."""
+    wanted = {**WANTED, "redis_app_urls": [application.url]}
+    checked = site.recover("--check", *MITIGATE, **wanted)
+    assert "application" in checked.plan()["rungs"]["cache1"][0]["checks"], checked.output
+    silent = site.recover(*MITIGATE, incident_approved_plan=checked.plan(), **{**wanted, "redis_app_urls": ["http://127.0.0.1:9/"]})
+    assert outcomes(silent)["restart_cache"] == ("refused", "cannot_look"), silent.output
+    application.status = 503
+    failing = site.recover(*MITIGATE, incident_approved_plan=checked.plan(), **wanted)
+    assert outcomes(failing)["restart_cache"] == ("done", ""), failing.output
+    assert "application critical" in failing.output
+
+
+def test_two_servers_of_one_host_have_a_list_each(site: RedisSite) -> None:
+    """The first one is well after a clearing. That says nothing of the second one, which is down."""
+    def mitigate(server: RedisServer, **variables: Any) -> dict[str, Any]:
+        role = {"name": "oncall.incident.redis", "tasks_from": "mitigate"}
+        return {"name": "Recover", "ansible.builtin.include_role": role, "vars": {**WANTED, "redis_login_port": server.port, **variables}}
+
+    with RedisServer.start(site.cache.binary) as well:
+        fill(well, "page:", 3)
+        start = start_of(well)
+        conclude = {"name": "Conclude", "ansible.builtin.include_role": {"name": "oncall.incident.incident", "tasks_from": "conclude"}}
+        book = site.book([mitigate(well, **ENOUGH, redis_clear="always"), mitigate(site.cache), conclude], hosts="cache")
+        site.cache.kill()
+        done = site.play(playbook=book, **site.environ)
+        assert done.status == 0, done.output
+        assert verbs(done) == [("clear_pattern", "done"), ("restart_cache", "done")], done.output
+        assert "Rung restart is not needed: the checks are ok." in done.output
+        assert (start_of(well), count(well, "page:*")) == (start, 0) and site.cache.execute("PING")
 
 
 def test_nothing_is_restarted_on_blindness(site: RedisSite) -> None:
@@ -148,3 +213,36 @@ def test_a_database_is_not_restarted_once_its_blocker_is_gone(tmp_path: Path) ->
         assert done.status == 0, done.output
         assert outcomes(done) == {"terminate": ("gone", ""), "restart_database": ("not_needed", "earlier_rung_helped")}
         assert (server.pid, database.changes) == (pid, [])
+
+
+def test_a_database_that_is_well_or_cannot_be_seen_is_never_restarted(tmp_path: Path) -> None:
+    """Whatever relieving came to: it could not look, was over its limit, or had nothing to do."""
+    bin_dir = find_bin_dir(18)
+    need(bin_dir, "PostgreSQL 18")
+    with Server.start(bin_dir=bin_dir, settings={"max_connections": "25"}) as server:
+        databases = {name: Database(name, server, tmp_path / name) for name in ("blind", "limited", "well")}
+        for database in databases.values():
+            database.adopt(server.pid)
+        more = {
+            "blind": {"postgres_login_user": "nobody_of_that_name"}, "well": {},
+            "limited": {"postgres_max_victims": 0, "postgres_verify_checks": ["availability"]},
+        }
+        hosts = {name: database.variables(**more[name]) for name, database in databases.items()}
+        place, pid = database_site(tmp_path, server), server.pid
+        chain = faults.lock_chain(server, depth=1, then_commit=True)
+        try:
+            age = "SELECT clock_timestamp() - state_change > interval '1.1 s' FROM pg_stat_activity WHERE pid = %s"
+            faults.await_sql(server, age, (chain[0].pid,), what="the blocker to be old enough")
+            relieved = restart_play(place, {name: hosts[name] for name in ("blind", "limited")}, *MITIGATE)
+        finally:
+            faults.close_all(chain)
+        assert relieved.failed == {"blind", "limited"}, relieved.output
+        assert "whether it is still needed could not be seen" in relieved.output
+        assert "Rung restart is not needed: the checks are ok." in relieved.output
+        assert not [action for action in relieved.actions() if action["verb"] == "restart_database"]
+
+        checked = restart_play(place, {"well": hosts["well"]}, *MITIGATE, "--check")
+        assert [rung["name"] for rung in checked.plan()["rungs"]["well"] if rung["checks"]] == ["restart"], checked.output
+        done = restart_play(place, {"well": hosts["well"]}, *MITIGATE, incident_approved_plan=checked.plan())
+        assert outcomes(done) == {"restart_database": ("not_needed", "checks_ok")}, done.output
+        assert (server.pid, [database.changes for database in databases.values()]) == (pid, [[], [], []])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import typing as t
 
@@ -102,41 +103,58 @@ def rung(name: str, *ids: str, wait: str = "20s", checks: tuple[str, ...] = ("wr
     return Rung(of=of, name=name, actions=ids, checks=checks, wait=wait)
 
 
+def first(*ids: str) -> Rung:
+    """The first rung of a list, which has no condition."""
+    return rung("repair", *ids, wait="", checks=())
+
+
 def rungs_plan(*rungs: Rung) -> Plan:
     return make_plan(run="r1", now=NOW, actions={"db1": [action(name) for name in "abc"]}, rungs={"db1": rungs})
 
 
-def test_a_plan_of_one_rung_keeps_its_hash() -> None:
+def test_a_plan_without_a_condition_keeps_its_hash() -> None:
     fixed = "69cee48af188154127c89c124da827013c4b080562e1bb365444b88aae512f0d"
     plans = [
         make_plan(run="r1", now=NOW, actions={"db1": [action("a"), action("b")]}, limits={"db1": {"max_victims": 10}}, rungs=rungs)
-        for rungs in (None, {}, {"db1": [rung("repair", "a", "b")]}, {"db1": [rung("repair", "a", "b"), rung("restart", "not planned")]},
-                      {"db1": [rung("repair", "a"), rung("repair", "b", of="another list")]})
+        for rungs in (None, {}, {"db1": [first("a", "b")]}, {"db1": [first("a", "b"), rung("restart", "not planned")]},
+                      {"db1": [first("a"), dataclasses.replace(first("b"), of="another list")]})
     ]
     assert {plan.hash for plan in plans} == {fixed}
     assert all("rungs" not in plan.as_dict() for plan in plans)
 
 
 def test_the_hash_covers_rungs_in_their_order_and_their_conditions() -> None:
-    stated = rungs_plan(rung("repair", "b", "a", wait="", checks=()), rung("restart", "c"))
-    same = rungs_plan(rung("repair", "a", "b"), rung("restart", "c"))
+    stated = rungs_plan(first("b", "a"), rung("restart", "c"))
+    same = rungs_plan(first("a", "b"), rung("restart", "c"))
     others = [
-        rungs_plan(), rungs_plan(rung("repair", "c"), rung("restart", "a", "b")),
-        rungs_plan(rung("repair", "a"), rung("restart", "b", "c")),
-        rungs_plan(rung("repair", "a", "b"), rung("restart", "c", wait="10s")),
-        rungs_plan(rung("repair", "a", "b"), rung("restart", "c", checks=("memory",))),
+        rungs_plan(), rungs_plan(first("c"), rung("restart", "a", "b")), rungs_plan(first("a"), rung("restart", "b", "c")),
+        rungs_plan(first("a", "b"), rung("restart", "c", wait="10s")),
+        rungs_plan(first("a", "b"), dataclasses.replace(rung("restart", "c"), down=("refused",))),
+        rungs_plan(first("a", "b"), dataclasses.replace(rung("restart", "c"), down=("refused", "timeout"))),
+        rungs_plan(first("a", "b"), rung("restart", "c", checks=("memory",))), rungs_plan(first("nobody"), rung("restart", "c")),
     ]
     assert stated.hash == same.hash
     assert len({plan.hash for plan in (stated, *others)}) == 1 + len(others)
 
 
+def test_errors_that_count_as_failing_survive_their_journey() -> None:
+    """A plan of before does not say any."""
+    stated = dataclasses.replace(rung("restart", "c"), down=("no_socket", "refused"))
+    data = json.loads(json.dumps(rungs_plan(first("a"), stated).as_dict()))
+    assert load_plan(data, now=NOW).rungs["db1"][1] == stated
+    data["rungs"]["db1"][1]["down"].append("timeout")
+    with pytest.raises(PlanRefused, match="changed after it was made"):
+        load_plan(data, now=NOW)
+    assert "down" not in rung("restart", "c").as_dict() and Rung.from_dict(rung("restart", "c").as_dict()).down == ()
+
+
 def test_actions_are_told_in_the_order_of_their_rungs() -> None:
-    assert rungs_plan(rung("repair", "c"), rung("restart", "a", "b")).ids("db1") == ["c", "a", "b"]
+    assert rungs_plan(first("c"), rung("restart", "a", "b")).ids("db1") == ["c", "a", "b"]
 
 
 def test_rungs_survive_their_journey_and_are_not_taken_out() -> None:
-    data = json.loads(json.dumps(rungs_plan(rung("repair", "a", "b"), rung("restart", "c")).as_dict()))
-    assert load_plan(data, now=NOW).rungs == {"db1": [rung("repair", "a", "b", wait="", checks=()), rung("restart", "c")]}
+    data = json.loads(json.dumps(rungs_plan(first("a", "b"), rung("restart", "c")).as_dict()))
+    assert load_plan(data, now=NOW).rungs == {"db1": [first("a", "b"), rung("restart", "c")]}
     for changed in ({}, {"db1": data["rungs"]["db1"][::-1]}, {"db1": [{**one, "checks": []} for one in data["rungs"]["db1"]]}):
         with pytest.raises(PlanRefused, match="changed after it was made"):
             load_plan({**data, "rungs": changed}, now=NOW)
