@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.rights import ACL, CAPABILITY, ROOT, SQL, Right
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.state import PROBE_PREFIX
 
 from tests.conformance.drivers import access, certificate, host, postgresql, redis_servers
 from tests.conformance.kit import Args, Driver, Result
 from tests.support import pki
 from tests.support.need import need
-from tests.support.redis_servers import SOURCES, RedisServer, any_binary, cluster, start_replica, start_sentinel
+from tests.support.redis_servers import SOURCES, RedisServer, any_binary, cluster, find_binary, start_replica, start_sentinel
 from tests.support.run_module import start_module
 from tests.support.until import until
 from tools.rights_page import EVERYWHERE, NEEDS
@@ -33,6 +34,7 @@ from tools.rights_page import EVERYWHERE, NEEDS
 Run = Callable[..., Result]
 #: A user who owns nothing.
 STRANGER = 65533
+PROBE_KEYS = f"~{PROBE_PREFIX}*"
 
 
 class Case(ABC):
@@ -194,7 +196,10 @@ class RedisHealth(OfRedis):
     """All checks of a server with keys in another database."""
 
     driver = redis_servers.RedisHealth
-    unproven: ClassVar = dict.fromkeys(("+cluster|info", "+cluster|nodes"), "the server is of no cluster; the case of a node takes it away")
+    unproven: ClassVar = {
+        **dict.fromkeys(("+cluster|info", "+cluster|nodes"), "the server is of no cluster; the case of a node takes it away"),
+        **dict.fromkeys(("+pfcount", PROBE_KEYS), "the server tells of a pause; the case of one that does not takes it away"),
+    }
 
     @contextmanager
     def scene(self) -> Iterator[None]:
@@ -231,6 +236,31 @@ class RedisHealthOfNode(OfRedis):
 
     def args(self) -> dict[str, Any]:
         return {"asked": ["availability", "writes", "cluster"], "sample_seconds": "200ms", "pings": 1}
+
+
+class _Untold(redis_servers.RedisHealth):
+    @classmethod
+    @contextmanager
+    def stage(cls) -> Iterator[RedisServer]:
+        found = find_binary("redis")
+        need(found, SOURCES["redis"])
+        with RedisServer.start(found) as server:
+            need("paused_actions" not in server.execute("INFO", "clients"), "a server that does not tell of a pause of writes")
+            yield server
+
+
+class RedisHealthUntold(OfRedis):
+    """Writes of a server that does not tell whether it holds them back."""
+
+    driver = _Untold
+    only = ("+pfcount", PROBE_KEYS)
+
+    def holding(self, rights: Sequence[Right]) -> AbstractContextManager[Run]:
+        """Without all keys, of which some may be sampled."""
+        return super().holding([right for right in rights if right.grant != "~*"])
+
+    def args(self) -> dict[str, Any]:
+        return {"asked": ["availability", "writes"], "sample_seconds": "200ms", "pings": 1}
 
 
 class _Sentinel(redis_servers.RedisHealth):

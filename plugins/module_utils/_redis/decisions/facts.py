@@ -84,6 +84,8 @@ class Facts:
         cluster: CLUSTER INFO where it is one.
         denied: by command, why it could not be asked.
         now: the server's clock, seconds since 1970.
+        held_back: whether it holds writes back, where it does not tell and was asked by a command that a pause holds back too; None where
+            it was not asked.
     """
 
     address: str = ""
@@ -102,6 +104,7 @@ class Facts:
     cluster: t.Optional[t.Mapping[str, str]] = None
     denied: dict[str, str] = dataclasses.field(default_factory=dict)
     now: float = 0.0
+    held_back: t.Optional[bool] = None
 
     def delta(self, field: str) -> t.Optional[int]:
         """How much a counter grew between the samples, None without two. After a restart or CONFIG RESETSTAT it is what has come since."""
