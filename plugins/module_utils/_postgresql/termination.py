@@ -23,6 +23,7 @@ from .activity import read_prepared, require_sight
 from .connection import APPLICATION_PREFIX, Session
 from .decisions.backends import Backend, PreparedTransaction
 from .decisions.protection import COMMIT_WAITS, PROVIDER_MARKS, PROVIDER_NOTES, SYNCHRONOUS_COMMIT, UNTOLD, Policy, provider_of
+from .decisions.recalled import recalled
 from .decisions.rules import DEFAULT_AGES, TRANSACTION, Rule
 from .decisions.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, cancel_refused, select
 from .prepared import ROLLBACK_PREPARED, identity_of, plan_rollbacks, roll_back, waiting_for_standby
@@ -226,11 +227,12 @@ def sight(
         resource: the server.
         selection: of these backends, where it is made already.
     """
+    told, changed = recalled(backends, prepared, rules=rules, policy=policy)
     basis = Basis("pg_terminate_long_queries", {
-        "backends": backends, "prepared": prepared, "rules": rules, "policy": policy, "usable_connections": usable_connections,
+        "backends": told, "prepared": prepared, "rules": rules, "policy": policy, "usable_connections": usable_connections,
         "budget": budget, "strategy": strategy, "rollback_prepared": rollback_prepared, "prepared_min_age": prepared_min_age,
         "resource": resource,
-    })
+    }, left_out={"queries": changed} if changed else {})
     if selection is None:
         selection = select(backends, rules=rules, policy=policy, usable_connections=usable_connections)
     found: list[acting.Candidate[Target]] = []
