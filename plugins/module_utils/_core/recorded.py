@@ -99,8 +99,7 @@ def _plain(value: t.Any, room: _Room) -> t.Any:
         return room.said(value if abs(value) < float("inf") else str(value))  # what is no number is not below it either
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         found = ((field, getattr(value, field.name)) for field in dataclasses.fields(value) if field.repr)
-        kept = ((field.name, item) for field, item in found if not (type(item) is type(field.default) and item == field.default))
-        return _members(kept, room)
+        return _members(((field.name, item) for field, item in found if not _is_default(field, item)), room)
     if isinstance(value, t.Mapping):
         if all(isinstance(key, str) for key in value):
             return _members(value.items(), room)
@@ -114,6 +113,11 @@ def _plain(value: t.Any, room: _Room) -> t.Any:
     if isinstance(value, bytes):
         return room.said(value.hex())
     return room.said(value.isoformat() if isinstance(value, datetime.datetime) else str(value))
+
+
+def _is_default(field: dataclasses.Field[t.Any], item: t.Any) -> bool:
+    default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+    return type(item) is type(default) and bool(item == default)
 
 
 def _members(pairs: t.Iterable[tuple[str, t.Any]], room: _Room) -> dict[str, t.Any]:

@@ -21,12 +21,14 @@ class Jar:
     name: str
     full: bool = False
     inside: tuple[str, ...] = ()
+    lids: dict[str, int] = dataclasses.field(default_factory=dict)
     label: bytes = dataclasses.field(default=b"", repr=False)
 
 
 @pytest.mark.parametrize(("value", "expected"), [
     (Jar("a", label=b"x"), {"name": "a"}), (Jar("a", True, ("b",)), {"name": "a", "full": True, "inside": ["b"]}),
     (float("inf"), "inf"), ({1: "a"}, [[1, "a"]]),
+    (Jar("a", lids={"b": 1}), {"name": "a", "lids": {"b": 1}}),
     (re.compile("a|b", re.IGNORECASE), "a|b"), (frozenset(("b", "a")), ["a", "b"]), (b"\x01\xff", "01ff"),
     (ipaddress.ip_network("192.0.2.0/24"), "192.0.2.0/24"),
     (datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC), "2026-01-02T00:00:00+00:00"),
