@@ -106,6 +106,16 @@ class Facts:
     now: float = 0.0
     held_back: t.Optional[bool] = None
 
+    def recalled(self) -> Facts:
+        """The same as a record keeps it: of the first sample what the second has otherwise, and as empty what it has more."""
+        before = {name: self.before.get(name, "") for name in (*self.before, *self.after)}
+        return dataclasses.replace(self, before={name: value for name, value in before.items() if self.after.get(name) != value})
+
+    def whole(self) -> Facts:
+        """What recalled() has made of it, with all of the first sample."""
+        before = {**self.after, **self.before}
+        return dataclasses.replace(self, before={name: value for name, value in before.items() if self.before.get(name) != ""})
+
     def delta(self, field: str) -> t.Optional[int]:
         """How much a counter grew between the samples, None without two. After a restart or CONFIG RESETSTAT it is what has come since."""
         if self.between <= 0:
