@@ -101,7 +101,7 @@ def look_at(way: Way, login: Login, request: Request, deadline: Deadline) -> Nod
     try:
         with way.open(deadline, login=login) as client:
             facts = gather(client, request, local=is_local(login.host, login.unix_socket))
-        ask_whether_held_back(way, login, deadline, facts)
+            ask_whether_held_back(client, way, facts)
     except CannotReach as exc:
         return refused(exc, login, request)
     return judged(facts, request)

@@ -13,44 +13,49 @@ from __future__ import annotations
 
 import secrets
 
-from .._core.deadline import Deadline
 from .._core.errors import CannotReach
 from .args import Way
 from .connection import Client, CommandRefused
 from .decisions.facts import Facts
 from .decisions.state import PROBE_PREFIX, pause_untold
-from .dial import Login
 from .gather import reason
 from .resp import ErrorReply, Reply
 
 #: How long an answer may take, seconds. Twice without one, and with an answer to PING between them, is held back.
 _PATIENCE = 2.0
-_TRIES = 2
 #: How many names are asked for at once. In a cluster a node answers for those of its slots only, and more are tried until one is.
 _ONE, _IN_A_CLUSTER = (1,), (20, 1000, 4000)
 
 
-def ask_whether_held_back(way: Way, login: Login, deadline: Deadline, facts: Facts) -> None:
+def ask_whether_held_back(client: Client, way: Way, facts: Facts) -> None:
     """Note in the facts whether writes are held back, where the server does not tell by itself.
+
+    Args:
+        client: the connection on which the facts were read; it is closed where it gets no answer.
 
     Raises:
         CannotReach: the server answers nothing at all by now.
     """
-    if not pause_untold(facts):
+    patience = min(_PATIENCE, way.socket_timeout)
+    if not pause_untold(facts) or _answers(client, facts, patience=patience):
         return
-    for _try in range(_TRIES):
-        with way.open(deadline, login=login) as client:
-            client.replies([("PING",)])
-            try:
-                _ask(client, facts, patience=min(_PATIENCE, way.socket_timeout))
-            except CannotReach as exc:
-                if exc.facts.get("error") != "frozen":
-                    raise
-            else:
+    # A server that was busy for a moment answers the second time.
+    for last in (False, True):
+        with way.open(client.deadline, login=client.login) as other:
+            other.replies([("PING",)])
+            if not last and _answers(other, facts, patience=patience):
                 return
-    with way.open(deadline, login=login) as client:
-        client.replies([("PING",)])
     facts.held_back = True
+
+
+def _answers(client: Client, facts: Facts, *, patience: float) -> bool:
+    try:
+        _ask(client, facts, patience=patience)
+    except CannotReach as exc:
+        if exc.facts.get("error") != "frozen":
+            raise
+        return False
+    return True
 
 
 def _ask(client: Client, facts: Facts, *, patience: float) -> None:
