@@ -26,6 +26,20 @@ _ENVELOPE = 1024
 
 
 @dataclasses.dataclass(frozen=True)
+class Parts:
+    """The members of a part of a reading, each made when it is written: of thousands that find no room only the first are."""
+
+    of: t.Sequence[t.Any]
+    made: t.Callable[[t.Any], t.Any]
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+    def __iter__(self) -> t.Iterator[t.Any]:
+        return map(self.made, self.of)
+
+
+@dataclasses.dataclass(frozen=True)
 class Basis:
     """What one decision was made from.
 
@@ -97,6 +111,8 @@ def _plain(value: t.Any, room: _Room) -> t.Any:
         return room.said(value)
     if isinstance(value, float):
         return room.said(value if abs(value) < float("inf") else str(value))  # what is no number is not below it either
+    if isinstance(value, Parts):
+        return _list(value, room)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         found = ((field, getattr(value, field.name)) for field in dataclasses.fields(value) if field.repr)
         return _members(((field.name, item) for field, item in found if not _is_default(field, item)), room)

@@ -106,23 +106,13 @@ def _tests(backend: Backend, policy: Policy) -> t.Iterator[tuple[str, bool]]:
     yield "superuser", backend.superuser and not policy.superuser_allowed(backend.user)
     yield "provider_role", backend.user in _ALL_PROVIDER_ROLES
     yield "backup_tool", any(name.startswith(prefix.lower()) for prefix in policy.protect_application_names if prefix)
-    marks = marks_of(backend)
-    yield "utility_statement", "utility_statement" in marks
-    yield "began_backup", "began_backup" in marks
+    yield "utility_statement", runs_utility(backend)
+    yield "began_backup", bool(_BEGINS_BACKUP.search(backend.query))
     # A cancel or a terminate ends the wait: the client is told of a commit that no standby has.
     yield SYNCHRONOUS_COMMIT, backend.waits_for_standby
-    yield "keep_comment", "keep_comment" in marks
+    yield "keep_comment", bool(_KEEP.search(backend.query))
     yield UNTOLD, backend.untold
     yield "not_permitted", backend.is_client and not backend.may_signal
-
-
-def marks_of(backend: Backend) -> tuple[str, ...]:
-    """What in the text of its query protects a session, as codes of protections()."""
-    tests = (
-        ("utility_statement", runs_utility(backend)), ("began_backup", bool(_BEGINS_BACKUP.search(backend.query))),
-        ("keep_comment", bool(_KEEP.search(backend.query))),
-    )
-    return tuple(code for code, holds in tests if holds)
 
 
 def runs_utility(backend: Backend) -> bool:

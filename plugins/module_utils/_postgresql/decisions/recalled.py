@@ -17,46 +17,61 @@ import typing as t
 
 from .backends import QUERY_SHOWN, Backend, PreparedTransaction
 from .evidence import hide_passwords
-from .protection import Policy, marks_of, protections
+from .protection import Policy, protections
 from .rules import Rule
 from .sessions import fingerprint
 
-#: The least text of each code of marks_of().
+#: The least text of each code of protections() that is a matter of the text.
 _LEAST: t.Mapping[str, str] = {
     "utility_statement": "vacuum", "began_backup": "pg_backup_start()", "keep_comment": "/* incident:keep */",
 }
 
 
-def recalled(
-    backends: t.Iterable[Backend], prepared: t.Sequence[PreparedTransaction], *, rules: t.Sequence[Rule], policy: Policy,
-) -> tuple[list[Backend], int]:
-    """The sessions without what the choice does not need, and of how many that changes the choice.
+@dataclasses.dataclass(frozen=True)
+class Recalling:
+    """What sessions were chosen by, as far as it decides what of them is kept.
 
-    Args:
+    Attributes:
+        reasons: why each one is spared, by pid.
         prepared: of which a session that waits for the standby may name one.
     """
-    reading = [rule for rule in rules if rule.reads_query]
-    grouped = any(rule.group_by == "query_id" for rule in rules)
-    found, changed = [], 0
-    for one in backends:
-        text = hide_passwords(one.query)[:QUERY_SHOWN] if reading else _least(one, prepared)
-        kept = dataclasses.replace(one, query=text, query_id=_query_id(one) if grouped else None)
-        # A secret in the text is a matter of what is shown, and the rest of a long one may have decided.
-        changed += bool(reading) and text != one.query and _decides(one, prepared, reading, policy) != _decides(
-            kept, prepared, reading, policy)
-        found.append(kept)
-    return found, changed
+
+    rules: t.Sequence[Rule]
+    policy: Policy
+    reasons: t.Mapping[int, t.Sequence[str]]
+    prepared: t.Sequence[PreparedTransaction] = ()
+
+    @property
+    def reading(self) -> list[Rule]:
+        """The rules that read the texts of queries."""
+        return [rule for rule in self.rules if rule.reads_query]
+
+    def kept(self, one: Backend) -> Backend:
+        """The session without what the choice does not need."""
+        grouped = any(rule.group_by == "query_id" for rule in self.rules)
+        text = _shown(one) if self.reading else self._least(one)
+        return dataclasses.replace(one, query=text, query_id=_query_id(one) if grouped else None)
+
+    def changed(self, backends: t.Iterable[Backend]) -> int:
+        """Of how many of them the rest of a long text, or what was taken out of it, would decide."""
+        if not self.reading:
+            return 0
+        return sum(_shown(one) != one.query and self._decides(one) != self._decides(self.kept(one)) for one in backends)
+
+    def _least(self, one: Backend) -> str:
+        words = [_LEAST[reason] for reason in self.reasons.get(one.pid, ()) if reason in _LEAST]
+        return " ".join([*words, *(f"PREPARE TRANSACTION '{name}'" for name in self._named(one))])
+
+    def _named(self, one: Backend) -> list[str]:
+        return [transaction.quoted for transaction in self.prepared if transaction.is_finished_by(one)]
+
+    def _decides(self, one: Backend) -> tuple[t.Any, ...]:
+        """Everything that its text decides."""
+        return protections(one, self.policy), [rule.passes_filters(one) for rule in self.reading], self._named(one)
 
 
-def _least(one: Backend, prepared: t.Sequence[PreparedTransaction]) -> str:
-    if not one.query:
-        return ""
-    words = [_LEAST[mark] for mark in marks_of(one)]
-    return " ".join([*words, *(f"PREPARE TRANSACTION '{gid}'" for gid in _named(one, prepared))])
-
-
-def _named(one: Backend, prepared: t.Sequence[PreparedTransaction]) -> list[str]:
-    return [transaction.quoted for transaction in prepared if transaction.is_finished_by(one)]
+def _shown(one: Backend) -> str:
+    return hide_passwords(one.query)[:QUERY_SHOWN]
 
 
 def _query_id(one: Backend) -> t.Optional[int]:
@@ -64,8 +79,3 @@ def _query_id(one: Backend) -> t.Optional[int]:
     if one.query_id is not None or not one.query:
         return one.query_id
     return int(hashlib.sha256(fingerprint(one.query).encode("utf-8", "surrogatepass")).hexdigest()[:15], 16)
-
-
-def _decides(one: Backend, prepared: t.Sequence[PreparedTransaction], reading: t.Sequence[Rule], policy: Policy) -> tuple[t.Any, ...]:
-    """Everything that its text decides."""
-    return protections(one, policy), [rule.passes_filters(one) for rule in reading], _named(one, prepared)

@@ -13,7 +13,7 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.recorded import MOST_BYTES, VERSION, Basis, plain
+from ansible_collections.oncall.incident.plugins.module_utils._core.recorded import MOST_BYTES, VERSION, Basis, Parts, plain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +65,9 @@ def test_what_is_too_large_is_not_looked_through() -> None:
 
     Basis("shelf", {"jars": Watched(a=1)}).as_reading()
     assert len(seen) < 1000
+    labels = Parts(range(1_000_000), lambda number: seen.append(number) or "a" * 100)
+    assert Basis("shelf", {"jars": labels}).as_reading()["left_out"] == {"jars": 1_000_000} and len(seen) < 2000
+    assert plain(Parts([1, 2], str)) == ["1", "2"]
 
 
 def test_what_the_engine_decided_by_is_bounded_too() -> None:
