@@ -43,9 +43,9 @@ description:
 notes:
   - "An ACL user with the least that all checks need, on Redis 6.2 and later and on Valkey: C(ACL SETUSER monitor on >password ~* -@all
     +ping +info +select +scan +ttl +client|setname +config|get +slowlog|get +latency|latest +cluster|info +cluster|nodes +pfcount). It can
-    read no value but how many members a HyperLogLog has, and change nothing. From Redis 7 on C(+pfcount) may stand in a selector
-    with C(~oncall.incident:probe:*). On a sentinel C(+ping +info +client|setname +sentinel|masters +sentinel|replicas +sentinel|sentinels
-    +sentinel|ckquorum)."
+    read no value and change none, but count the members of a HyperLogLog. From Redis 7 on a selector keeps it from that, that is
+    C(+pfcount) in brackets with C(~oncall.incident:probe:*). On a sentinel C(+ping +info +client|setname +sentinel|masters
+    +sentinel|replicas +sentinel|sentinels +sentinel|ckquorum)."
   - With C(+ping +info) alone most checks work. What an ACL or a managed service forbids is in RV(skipped_checks) with its reason and what
     to grant. A check of O(asked) that it keeps from an answer is C(unknown), and so is RV(status).
   - "A check does not apply where the server has nothing for it, and only then. The reasons are C(not_armed) and C(no_such_setting) (nobody

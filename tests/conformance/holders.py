@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.rights import ACL, CAPABILITY, ROOT, SQL, Right
-from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.state import PROBE_PREFIX
 
 from tests.conformance.drivers import access, certificate, host, postgresql, redis_servers
 from tests.conformance.kit import Args, Driver, Result
@@ -34,7 +33,6 @@ from tools.rights_page import EVERYWHERE, NEEDS
 Run = Callable[..., Result]
 #: A user who owns nothing.
 STRANGER = 65533
-PROBE_KEYS = f"~{PROBE_PREFIX}*"
 
 
 class Case(ABC):
@@ -198,7 +196,7 @@ class RedisHealth(OfRedis):
     driver = redis_servers.RedisHealth
     unproven: ClassVar = {
         **dict.fromkeys(("+cluster|info", "+cluster|nodes"), "the server is of no cluster; the case of a node takes it away"),
-        **dict.fromkeys(("+pfcount", PROBE_KEYS), "the server tells of a pause; the case of one that does not takes it away"),
+        "+pfcount": "the server tells of a pause; the case of one that does not takes it away",
     }
 
     @contextmanager
@@ -253,11 +251,7 @@ class RedisHealthUntold(OfRedis):
     """Writes of a server that does not tell whether it holds them back."""
 
     driver = _Untold
-    only = ("+pfcount", PROBE_KEYS)
-
-    def holding(self, rights: Sequence[Right]) -> AbstractContextManager[Run]:
-        """Without all keys, of which some may be sampled."""
-        return super().holding([right for right in rights if right.grant != "~*"])
+    only = ("+pfcount",)
 
     def args(self) -> dict[str, Any]:
         return {"asked": ["availability", "writes"], "sample_seconds": "200ms", "pings": 1}

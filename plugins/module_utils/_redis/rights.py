@@ -44,7 +44,6 @@ _NEEDS = (
         Right(ACL, "+cluster|info", ("writes", "cluster"), _UNKNOWN, when="the server is a node of a cluster"),
         Right(ACL, "+cluster|nodes", ("cluster",), _UNKNOWN, when="the server is a node of a cluster"),
         Right(ACL, "+pfcount", ("writes",), _UNKNOWN, when=_UNTOLD, within=_PROBE_KEYS),
-        Right(ACL, _PROBE_KEYS, ("writes",), _UNKNOWN, when=_UNTOLD),
         *(Right(ACL, grant, of, _UNKNOWN, when="the server is a Sentinel", on="a Sentinel") for grant, of in (
             ("+sentinel|masters", ("sentinel", "nodes")), ("+sentinel|replicas", ("nodes",)), ("+sentinel|sentinels", ("nodes",)),
             ("+sentinel|ckquorum", ("sentinel",)),
