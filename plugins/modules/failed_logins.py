@@ -238,7 +238,7 @@ def main() -> None:
                 journal=params["journal"], logs=params["logs"], since=since, max_bytes=max(params["max_kib"], 1) * 1024, seconds=seconds,
             )
             return judge_logins(
-                count(events, since=since), warning=params["warning_count"], critical=params["critical_count"],
+                list(count(events, since=since).values()), warning=params["warning_count"], critical=params["critical_count"],
                 max_addresses=max(params["max_addresses"], 1), since=since, skipped=skipped, suspicious=params["suspicious_count"],
                 asked=question.asked, lines=told_lines(events, since=since), read=read,
             )

@@ -27,7 +27,8 @@ description:
     each look.
   - "The checks are
     C(availability) (what PING comes to: PONG, LOADING, MASTERDOWN, MISCONF, BUSY; INFO is read all the same),
-    C(writes) (whether a primary takes writes, by what it says; nothing is written),
+    C(writes) (whether a primary takes writes, by what it says; nothing is written: where it does not tell of a pause of writes, it is asked
+    for C(PFCOUNT) of a name that nobody uses, which a pause holds back too),
     C(memory) (used memory against maxmemory, where one is set and its policy evicts nothing),
     C(fragmentation) (where ratio and bytes are high), C(evictions) (a second),
     C(connections) (connected clients against maxclients, and refused ones), C(blocked_clients), C(errors) (error replies a second),
@@ -41,9 +42,10 @@ description:
     verdict)."
 notes:
   - "An ACL user with the least that all checks need, on Redis 6.2 and later and on Valkey: C(ACL SETUSER monitor on >password ~* -@all
-    +ping +info +select +scan +ttl +client|setname +config|get +slowlog|get +latency|latest +cluster|info +cluster|nodes). It can read no
-    value and change nothing. On a sentinel C(+ping +info +client|setname +sentinel|masters +sentinel|replicas +sentinel|sentinels
-    +sentinel|ckquorum)."
+    +ping +info +select +scan +ttl +client|setname +config|get +slowlog|get +latency|latest +cluster|info +cluster|nodes +pfcount). It can
+    read no value and change none, but count the members of a HyperLogLog. From Redis 7 on a selector keeps it from that, that is
+    C(+pfcount) in brackets with C(~oncall.incident:probe:*). On a sentinel C(+ping +info +client|setname +sentinel|masters
+    +sentinel|replicas +sentinel|sentinels +sentinel|ckquorum)."
   - With C(+ping +info) alone most checks work. What an ACL or a managed service forbids is in RV(skipped_checks) with its reason and what
     to grant. A check of O(asked) that it keeps from an answer is C(unknown), and so is RV(status).
   - "A check does not apply where the server has nothing for it, and only then. The reasons are C(not_armed) and C(no_such_setting) (nobody

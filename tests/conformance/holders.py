@@ -25,7 +25,7 @@ from tests.conformance.drivers import access, certificate, host, postgresql, red
 from tests.conformance.kit import Args, Driver, Result
 from tests.support import pki
 from tests.support.need import need
-from tests.support.redis_servers import SOURCES, RedisServer, any_binary, cluster, start_replica, start_sentinel
+from tests.support.redis_servers import SOURCES, RedisServer, any_binary, cluster, find_binary, start_replica, start_sentinel
 from tests.support.run_module import start_module
 from tests.support.until import until
 from tools.rights_page import EVERYWHERE, NEEDS
@@ -194,7 +194,10 @@ class RedisHealth(OfRedis):
     """All checks of a server with keys in another database."""
 
     driver = redis_servers.RedisHealth
-    unproven: ClassVar = dict.fromkeys(("+cluster|info", "+cluster|nodes"), "the server is of no cluster; the case of a node takes it away")
+    unproven: ClassVar = {
+        **dict.fromkeys(("+cluster|info", "+cluster|nodes"), "the server is of no cluster; the case of a node takes it away"),
+        "+pfcount": "the server tells of a pause; the case of one that does not takes it away",
+    }
 
     @contextmanager
     def scene(self) -> Iterator[None]:
@@ -231,6 +234,27 @@ class RedisHealthOfNode(OfRedis):
 
     def args(self) -> dict[str, Any]:
         return {"asked": ["availability", "writes", "cluster"], "sample_seconds": "200ms", "pings": 1}
+
+
+class _Untold(redis_servers.RedisHealth):
+    @classmethod
+    @contextmanager
+    def stage(cls) -> Iterator[RedisServer]:
+        found = find_binary("redis")
+        need(found, SOURCES["redis"])
+        with RedisServer.start(found) as server:
+            need("paused_actions" not in server.execute("INFO", "clients"), "a server that does not tell of a pause of writes")
+            yield server
+
+
+class RedisHealthUntold(OfRedis):
+    """Writes of a server that does not tell whether it holds them back."""
+
+    driver = _Untold
+    only = ("+pfcount",)
+
+    def args(self) -> dict[str, Any]:
+        return {"asked": ["availability", "writes"], "sample_seconds": "200ms", "pings": 1}
 
 
 class _Sentinel(redis_servers.RedisHealth):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import re
 import typing as t
 
 #: The key of a result.
@@ -20,6 +21,22 @@ READING = "reading"
 VERSION = 1
 #: So many bytes of JSON a reading takes at most. A result has one of them, and a run many results.
 MOST_BYTES = 64 * 1024
+#: Of these for what a reading is called and what is missing in it.
+_ENVELOPE = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """The members of a part of a reading, each made when it is written: of thousands that find no room only the first are."""
+
+    of: t.Sequence[t.Any]
+    made: t.Callable[[t.Any], t.Any]
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+    def __iter__(self) -> t.Iterator[t.Any]:
+        return map(self.made, self.of)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,10 +46,12 @@ class Basis:
     Attributes:
         of: whose decision it is: the name of the module.
         given: what its function was called with, by parameter.
+        left_out: what could not be told in it, with how much of it there was.
     """
 
     of: str
     given: t.Mapping[str, t.Any]
+    left_out: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def as_reading(self, **engine: t.Any) -> dict[str, t.Any]:
         """The reading for a result, within MOST_BYTES.
@@ -41,35 +60,98 @@ class Basis:
         `complete` says so.
 
         Args:
-            engine: what the engine itself decided by, such as the approved ids.
+            engine: what the engine itself decided by, such as the approved ids. A decision that takes the same by this name is not
+                given it once more.
         """
-        given, left_out = _bounded(self.given, most=MOST_BYTES)
-        return {"version": VERSION, "of": self.of, "given": given, "complete": not left_out, "left_out": left_out, **engine}
+        kept, too_large = _bounded({**engine, **self.given}, most=MOST_BYTES - _ENVELOPE)
+        left_out = {**self.left_out, **too_large}
+        return {
+            "version": VERSION, "of": self.of, "given": {name: kept[name] for name in self.given if name in kept},
+            "complete": not left_out, "left_out": left_out, **{name: kept[name] for name in engine if name in kept},
+        }
 
 
 def plain(value: t.Any) -> t.Any:
-    """A value as JSON has it: of objects their fields, of mappings with other keys than texts their pairs.
+    """A value as JSON has it: of objects their fields, of mappings with other keys than texts their pairs, of expressions their text.
 
     Left out are fields that have their default, since there may be thousands of objects, and those that their repr() hides.
     """
-    if value is None or isinstance(value, (bool, int, str)):
+    return _plain(value, _Room(None))
+
+
+class _Full(Exception):
+    """There is no room for the rest."""
+
+
+class _Room:
+    """How many bytes of JSON there still is room for; None is no bound."""
+
+    def __init__(self, most: t.Optional[int]) -> None:
+        self._most = most
+        self.used = 0
+
+    def take(self, size: int) -> None:
+        """Take so many bytes.
+
+        Raises:
+            _Full: there are fewer. Nothing is read further then: a long list would cost a run its time.
+        """
+        self.used += size
+        if self._most is not None and self.used > self._most:
+            raise _Full
+
+    def said(self, value: t.Any) -> t.Any:
+        """A value that has no members, with its room taken."""
+        self.take(len(json.dumps(value)))
         return value
+
+
+def _plain(value: t.Any, room: _Room) -> t.Any:
+    if value is None or isinstance(value, (bool, int, str)):
+        return room.said(value)
     if isinstance(value, float):
-        return value if abs(value) < float("inf") else str(value)  # what is no number is not below it either
+        return room.said(value if abs(value) < float("inf") else str(value))  # what is no number is not below it either
+    if isinstance(value, Parts):
+        return _list(value, room)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         found = ((field, getattr(value, field.name)) for field in dataclasses.fields(value) if field.repr)
-        return {field.name: plain(item) for field, item in found if not (type(item) is type(field.default) and item == field.default)}
+        return _members(((field.name, item) for field, item in found if not _is_default(field, item)), room)
     if isinstance(value, t.Mapping):
         if all(isinstance(key, str) for key in value):
-            return {key: plain(item) for key, item in value.items()}
-        return [[plain(key), plain(item)] for key, item in value.items()]
+            return _members(value.items(), room)
+        return _list(value.items(), room)
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return _list(value, room)
     if isinstance(value, (set, frozenset)):
-        return sorted((plain(item) for item in value), key=str)
+        return sorted(_list(value, room), key=str)
+    if isinstance(value, re.Pattern):
+        return room.said(value.pattern)
     if isinstance(value, bytes):
-        return value.hex()
-    return value.isoformat() if isinstance(value, datetime.datetime) else str(value)
+        return room.said(value.hex())
+    return room.said(value.isoformat() if isinstance(value, datetime.datetime) else str(value))
+
+
+def _is_default(field: dataclasses.Field[t.Any], item: t.Any) -> bool:
+    default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+    return type(item) is type(default) and bool(item == default)
+
+
+def _members(pairs: t.Iterable[tuple[str, t.Any]], room: _Room) -> dict[str, t.Any]:
+    room.take(2)
+    found = {}
+    for name, item in pairs:
+        room.take(len(json.dumps(name)) + 4)
+        found[name] = _plain(item, room)
+    return found
+
+
+def _list(items: t.Iterable[t.Any], room: _Room) -> list[t.Any]:
+    room.take(2)
+    found = []
+    for item in items:
+        room.take(2)
+        found.append(_plain(item, room))
+    return found
 
 
 def _bounded(given: t.Mapping[str, t.Any], *, most: int) -> tuple[dict[str, t.Any], dict[str, int]]:
@@ -78,7 +160,7 @@ def _bounded(given: t.Mapping[str, t.Any], *, most: int) -> tuple[dict[str, t.An
     left_out = {name: _count(given[name]) for name, part in parts.items() if part is None}
     kept = {name: part for name, part in parts.items() if part is not None}
     for name in sorted(kept, key=lambda one: -kept[one][1]):
-        if sum(size for _value, size in kept.values()) <= most:
+        if sum(len(other) + size + 6 for other, (_value, size) in kept.items()) <= most:
             break
         left_out[name] = _count(given[name])
         del kept[name]
@@ -86,18 +168,12 @@ def _bounded(given: t.Mapping[str, t.Any], *, most: int) -> tuple[dict[str, t.An
 
 
 def _within(value: t.Any, most: int) -> t.Optional[tuple[t.Any, int]]:
-    """A part as JSON, and its size; None where it is larger. A long list is not read further than that: it would cost a run its time."""
-    if not isinstance(value, (list, tuple)) or hasattr(value, "_fields"):
-        said = plain(value)
-        size = len(json.dumps(said))
-        return (said, size) if size <= most else None
-    found, size = [], 2
-    for item in value:
-        found.append(plain(item))
-        size += len(json.dumps(found[-1])) + 2
-        if size > most:
-            return None
-    return found, size
+    """A part as JSON, and its size; None where it is larger."""
+    room = _Room(most)
+    try:
+        return _plain(value, room), room.used
+    except _Full:
+        return None
 
 
 def _count(value: t.Any) -> int:

@@ -9,7 +9,6 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
-import re
 import typing as t
 
 from .._core import actions, why
@@ -22,7 +21,6 @@ from .decisions.backends import Backend, PreparedTransaction
 
 ROLLBACK_PREPARED = "rollback_prepared"
 _NO_PRIVILEGE, _NO_SUCH_TRANSACTION = "42501", "42704"
-_TWO_PHASE = re.compile(r"\b(commit\s+prepared|prepare\s+transaction)\b", re.IGNORECASE)
 
 #: Opens a session in a database: needed because a prepared transaction is rolled back in its own.
 Open = t.Callable[[str], Session]
@@ -45,8 +43,7 @@ def waiting_for_standby(one: PreparedTransaction, backends: t.Iterable[Backend])
     Until then it is among the prepared transactions, and the server refuses a rollback as busy. No view says which session is at
     work on which one: the statement names it, and takes no parameters.
     """
-    name = one.gid.replace("'", "''")
-    return tuple(b.pid for b in backends if b.waits_for_standby and name in b.query and _TWO_PHASE.search(b.query))
+    return tuple(backend.pid for backend in backends if one.is_finished_by(backend))
 
 
 def identity_of(one: PreparedTransaction) -> dict[str, t.Any]:

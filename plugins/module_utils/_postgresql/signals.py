@@ -416,7 +416,7 @@ def _first_demand(candidate: Candidate, signal: str) -> _Demand:
     by_state = bool(rule.filters.states or rule.exclusions.states) or signal == CANCEL
     return _Demand(
         clocks=tuple((clock.name, clock.since) for clock in candidate.clocks), state=str(backend.state) if by_state else "",
-        same_query=_filters_query(rule), not_waiting=not rule.include_waiters,
+        same_query=rule.reads_query, not_waiting=not rule.include_waiters,
         blocks=blocks_matter(candidate),
     )
 
@@ -428,7 +428,7 @@ def _second_demand(candidate: Candidate, state: str, now: Backend) -> _Demand:
         _STILL_BLOCKS: _clock_of(now),
     }[state]
     return _Demand(
-        clocks=(clock,), state=str(backend.state) if state == _RUNNING else "", same_query=_filters_query(rule),
+        clocks=(clock,), state=str(backend.state) if state == _RUNNING else "", same_query=rule.reads_query,
         not_waiting=not rule.include_waiters, blocks=blocks_matter(candidate),
     )
 
@@ -438,10 +438,6 @@ def _clock_of(now: Backend) -> tuple[str, str]:
     if now.xact_start is not None:
         return rules.TRANSACTION, now.xact_start
     return rules.IDLE_IN_TRANSACTION if now.in_transaction_idle else rules.IDLE_CLOCK, str(now.state_change)
-
-
-def _filters_query(rule: rules.Rule) -> bool:
-    return rule.filters.query is not None or rule.exclusions.query is not None
 
 
 _CLOCK_SQL = {

@@ -18,11 +18,12 @@ from .._core.deadline import Deadline
 from .._core.errors import IncidentError
 from .._core.limits import Budget, Limit
 from .._core.plan import plan_hash
-from .._core.recorded import Basis
+from .._core.recorded import Basis, Parts
 from .activity import read_prepared, require_sight
 from .connection import APPLICATION_PREFIX, Session
 from .decisions.backends import Backend, PreparedTransaction
 from .decisions.protection import COMMIT_WAITS, PROVIDER_MARKS, PROVIDER_NOTES, SYNCHRONOUS_COMMIT, UNTOLD, Policy, provider_of
+from .decisions.recalled import Recalling
 from .decisions.rules import DEFAULT_AGES, TRANSACTION, Rule
 from .decisions.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, cancel_refused, select
 from .prepared import ROLLBACK_PREPARED, identity_of, plan_rollbacks, roll_back, waiting_for_standby
@@ -226,13 +227,16 @@ def sight(
         resource: the server.
         selection: of these backends, where it is made already.
     """
-    basis = Basis("pg_terminate_long_queries", {
-        "backends": backends, "prepared": prepared, "rules": rules, "policy": policy, "usable_connections": usable_connections,
-        "budget": budget, "strategy": strategy, "rollback_prepared": rollback_prepared, "prepared_min_age": prepared_min_age,
-        "resource": resource,
-    })
     if selection is None:
         selection = select(backends, rules=rules, policy=policy, usable_connections=usable_connections)
+    recalling = Recalling(rules, policy, {spared.target["pid"]: spared.reasons for spared in selection.protected}, prepared)
+    changed = recalling.changed(backends)
+    basis = Basis("pg_terminate_long_queries", {
+        "backends": Parts(backends, recalling.kept), "prepared": prepared, "rules": rules, "policy": policy,
+        "usable_connections": usable_connections,
+        "budget": budget, "strategy": strategy, "rollback_prepared": rollback_prepared, "prepared_min_age": prepared_min_age,
+        "resource": resource,
+    }, left_out={"queries": changed} if changed else {})
     found: list[acting.Candidate[Target]] = []
     for candidate in selection.candidates:
         refusal = cancel_refused(candidate) if strategy == CANCEL else None

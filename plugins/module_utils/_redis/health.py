@@ -23,6 +23,7 @@ from .decisions.info import flavor, integer
 from .decisions.state import State, recovery_from, recovery_from_refusal, state_of, unreachable_state
 from .dial import Login
 from .gather import gather, is_local
+from .pausing import ask_whether_held_back
 
 Check = t.Callable[[Facts, Request], Answer]
 
@@ -100,6 +101,7 @@ def look_at(way: Way, login: Login, request: Request, deadline: Deadline) -> Nod
     try:
         with way.open(deadline, login=login) as client:
             facts = gather(client, request, local=is_local(login.host, login.unix_socket))
+            ask_whether_held_back(client, way, facts)
     except CannotReach as exc:
         return refused(exc, login, request)
     return judged(facts, request)

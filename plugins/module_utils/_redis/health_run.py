@@ -69,9 +69,10 @@ def run(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[Inc
 def judged(seen: Look, request: Request, asked: tuple[str, ...]) -> Judged:
     """A look with its verdict."""
     raw = seen.raw
-    # The nodes apart: where there are too many of them, what the seed said is kept.
+    # The nodes apart: where there are too many of them, what the seed said is kept. They are in the order of the topology's members.
     basis = None if raw is None else Basis("redis_health", {
-        "seed": raw.seed, "topology": raw.topology, "nodes": raw.nodes, "walk": raw.walk, "request": request, "asked": asked,
+        "seed": raw.seed.recalled(), "topology": raw.topology, "walk": raw.walk, "request": request, "asked": asked,
+        "nodes": [dataclasses.replace(one.recalled(), member=None) for one in raw.nodes],
     })
     return Judged(seen, judge_look(seen.findings, seen.skipped, asked=asked), basis)
 
@@ -79,8 +80,9 @@ def judged(seen: Look, request: Request, asked: tuple[str, ...]) -> Judged:
 def decide(
     seed: Node, topology: Topology, nodes: tuple[Node, ...], walk: bool, request: Request, asked: tuple[str, ...],
 ) -> Judged:
-    """The look that comes of what was seen, with its verdict."""
-    raw = Raw(seed, topology, nodes, walk)
+    """The look that comes of what was seen, with its verdict; see judged()."""
+    members = [dataclasses.replace(one.whole(), member=member) for one, member in zip(nodes, topology.members)]
+    raw = Raw(seed.whole(), topology, tuple(members), walk)
     return judged(dataclasses.replace(made(raw, request), raw=raw), request, asked)
 
 

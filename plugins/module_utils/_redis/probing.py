@@ -25,11 +25,10 @@ from .connection import Client, CommandRefused
 from .decisions.absent import does_not_apply
 from .decisions.availability import is_sick
 from .decisions.info import integer, replicas
-from .decisions.state import why_writes_hang
+from .decisions.state import PROBE_PREFIX, why_writes_hang
 from .gather import reason
 from .resp import ErrorReply
 
-PREFIX = "oncall.incident:probe:"
 CHECKS = ("probe_write", "probe_read", "probe_replication", "probe_delete")
 POLL = 0.05
 #: Between two probes, seconds.
@@ -41,7 +40,7 @@ _NO_ANSWER = ("frozen", "timeout")
 #: How long a server is asked why it gave no answer, seconds.
 _ASKED_AGAIN = 3.0
 #: What an ACL user needs.
-_GRANT = f"+set +get +del +exists +wait ~{PREFIX}* to this user"
+_GRANT = f"+set +get +del +exists +wait ~{PROBE_PREFIX}* to this user"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,7 +212,7 @@ def _write(client: Client, value: str, ttl: int) -> tuple[Judged, str]:
     """The judgement, and the key; empty when it was not written."""
     key = ""
     for _try in range(TRIES):
-        key = PREFIX + secrets.token_hex(8)
+        key = PROBE_PREFIX + secrets.token_hex(8)
         start = time.monotonic()
         reply = client.replies([("SET", key, value, "EX", ttl, "NX")])[0]
         if not (isinstance(reply, ErrorReply) and reply.code in ("MOVED", "ASK")):

@@ -11,16 +11,17 @@ from __future__ import annotations
 from .._core.rights import ACL, CHANGE, LOOK, Chapter, Needs, Right
 from .clearing import CLEAR, FLUSH
 from .decisions.clients import VERB as KILL
+from .decisions.state import PROBE_PREFIX
 from .health import CHECKS
 from .probing import CHECKS as PROBE_CHECKS
-from .probing import PREFIX
 from .repairing import RAISE, REPOINT, SAVE
 from .restarting import CHECK as RESTART
 
 _NAME = Right(ACL, "+client|setname", (), "The connection has no name in CLIENT LIST.")
-_PROBE_KEYS, _CLEARED_KEYS = f"~{PREFIX}*", "~<pattern>"
+_PROBE_KEYS, _CLEARED_KEYS = f"~{PROBE_PREFIX}*", "~<pattern>"
 _OF_DATA = tuple(name for name in CHECKS if name not in ("cluster", "sentinel", "nodes"))
 _UNKNOWN = "The checks are `unknown`, `could_not_look`."
+_UNTOLD = "INFO does not tell of a pause (paused_actions), as before Valkey 8.1"
 _NO_SAMPLE = "No keys are sampled; which share has no time to live is then what INFO counts."
 _NOT_DONE = "The module fails with `command_refused`, and nothing was done."
 _NOT_SEEN = "The action is `refused`, `cannot_look`."
@@ -42,6 +43,7 @@ _NEEDS = (
         *(Right(ACL, grant, (), _NO_SAMPLE) for grant in ("+scan", "+ttl", "~*")),
         Right(ACL, "+cluster|info", ("writes", "cluster"), _UNKNOWN, when="the server is a node of a cluster"),
         Right(ACL, "+cluster|nodes", ("cluster",), _UNKNOWN, when="the server is a node of a cluster"),
+        Right(ACL, "+pfcount", ("writes",), _UNKNOWN, when=_UNTOLD, within=_PROBE_KEYS),
         *(Right(ACL, grant, of, _UNKNOWN, when="the server is a Sentinel", on="a Sentinel") for grant, of in (
             ("+sentinel|masters", ("sentinel", "nodes")), ("+sentinel|replicas", ("nodes",)), ("+sentinel|sentinels", ("nodes",)),
             ("+sentinel|ckquorum", ("sentinel",)),

@@ -98,6 +98,14 @@ class Node:
             return cls(member=member, is_seed=True)
         return cls(one.facts, one if one.facts is None else None, member, is_seed)
 
+    def recalled(self) -> Node:
+        """See Facts."""
+        return self if self.facts is None else dataclasses.replace(self, facts=self.facts.recalled())
+
+    def whole(self) -> Node:
+        """See Facts."""
+        return self if self.facts is None else dataclasses.replace(self, facts=self.facts.whole())
+
     def judged(self, request: Request) -> NodeLook:
         """The look at it, made from what it said."""
         return judged(self.facts, request) if self.facts is not None else t.cast(NodeLook, self.refusal)

@@ -13,6 +13,8 @@ import datetime
 import functools
 import importlib
 import ipaddress
+import json
+import re
 import types
 import typing as t
 from collections.abc import Mapping, Sequence, Set
@@ -48,7 +50,10 @@ NARROWED: t.Final[Mapping[str, str]] = {"pg_terminate_long_queries": "_postgresq
 _FROM_TEXT: t.Final[Mapping[t.Any, t.Callable[[str], t.Any]]] = {
     ipaddress.IPv4Network: ipaddress.IPv4Network, ipaddress.IPv6Network: ipaddress.IPv6Network,
     datetime.datetime: datetime.datetime.fromisoformat, bytes: bytes.fromhex,
+    re.Pattern: functools.partial(re.compile, flags=re.IGNORECASE | re.DOTALL),
 }
+#: Reads the bytes of a value that was too large for a line of the record.
+Blob = t.Callable[[Mapping[str, t.Any]], bytes]
 _HINT = "Use a record of this version of the collection, and one whose reading is complete."
 
 
@@ -71,17 +76,45 @@ class Decided:
     actions: Mapping[str, str] | None = None
 
 
-def of_event(event: Mapping[str, t.Any]) -> Decided:
+def of_event(event: Mapping[str, t.Any], *, blob: Blob | None = None) -> Decided:
     """The decision behind a `result` event of a record, made again.
+
+    Args:
+        blob: reads what is too large for a line of the record, such as reader.blob() of the run.
 
     Raises:
         NotAgain: the event has no reading, or not all of it.
     """
-    result = event.get("result")
+    try:
+        result = _whole(event.get("result"), blob)
+    except _NoBlob:
+        raise NotAgain(f"event {event.get('seq')}: it is kept in a blob of the run.", hint="Give what reads the run's blobs.") from None
+    except (OSError, ValueError) as exc:
+        raise NotAgain(f"event {event.get('seq')}: its blob cannot be read: {exc}.", hint="Verify the record.") from exc
     reading = result.get(READING) if isinstance(result, Mapping) else None
-    if not isinstance(reading, Mapping) or "$blob" in reading:
+    if not isinstance(reading, Mapping):
         raise NotAgain(f"event {event.get('seq')}: it has no reading.", hint="Name the result of a health or mitigating module.")
     return again(reading)
+
+
+class _NoBlob(Exception):
+    """A value is in a blob, and nobody reads those."""
+
+
+def _whole(value: t.Any, blob: Blob | None) -> t.Any:
+    """A value of a record with what its writer has put into blobs."""
+    if isinstance(value, list):
+        return [_whole(item, blob) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    reference = value.get("$blob")
+    if not isinstance(reference, Mapping):
+        # The writer doubles the dollar of names that are not its own.
+        return {key[1:] if key.startswith("$$") else key: _whole(item, blob) for key, item in value.items()}
+    if blob is None:
+        raise _NoBlob
+    data = blob(value)
+    return _whole(json.loads(data), blob) if reference.get("kind") == "json" else data.decode("utf-8", "surrogateescape")
 
 
 def again(reading: Mapping[str, t.Any]) -> Decided:
@@ -98,6 +131,8 @@ def again(reading: Mapping[str, t.Any]) -> Decided:
         left = ", ".join(f"{name} ({count})" for name, count in read.mapping("left_out", {}).items())
         raise NotAgain(f"reading: {left} was too large to be recorded.", hint="The decision cannot be made again from this record.")
     function, wanted = _decision(of)
+    if "approved" in wanted:  # the engine's, which is told once
+        given = {"approved": reading.get("approved"), **given}
     try:
         decided = function(**{name: typed(wanted[name], value, name) for name, value in given.items()})
     except IncidentError as exc:
@@ -220,6 +255,6 @@ def _scalar(kind: t.Any, value: t.Any, where: str) -> t.Any:
     elif kind in _FROM_TEXT and isinstance(value, str):
         try:
             return _FROM_TEXT[kind](value)
-        except ValueError:
+        except (ValueError, re.error):
             pass
     raise BadInput(f"{where}: {value!r:.60} is not what it was.")

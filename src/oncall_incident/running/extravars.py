@@ -19,9 +19,7 @@ from ..errors import Stop
 from ..private import write_private
 
 #: The wrapper sets these; from outside they would detach the approval from the plan.
-RESERVED = frozenset({
-    "incident_run_id", "incident_approved_plan", "incident_record", "incident_changes", "incident_will_act",
-})
+RESERVED = frozenset({"incident_run_id", "incident_approved_plan", "incident_record", "incident_changes"})
 _MOST_READ = 1 << 20
 #: The escape of half of a surrogate pair, in JSON, YAML and key=value.
 _HALF = re.compile(r"\\(?:u|U0000)[dD][89a-fA-F]")

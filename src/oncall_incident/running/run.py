@@ -194,9 +194,7 @@ class Run:
             self._executor.own = {"incident_changes": str(write_private(private / "changes.json", json.dumps(self._changes)))}
         if not looking:
             return self._act(private / "verify", variables, [VERIFY], {})
-        # Looking is done in check mode. A run that may act afterwards may also write the probe keys that verify writes anyway.
-        own = {} if self._asked.check or MITIGATE not in looking else {"incident_will_act": True}
-        ended = self._executor.run(private / "look", tags=looking, check=True, variables=variables, own=own, doing="looking and planning")
+        ended = self._executor.run(private / "look", tags=looking, check=True, variables=variables, own={}, doing="looking and planning")
         problem = self._problem(ended.status, ended.output, first=True)
         if problem is not None:
             return problem

@@ -165,6 +165,11 @@ def application() -> Iterator[Application]:
         thread.join()
 
 
+def written(server: RedisServer) -> int:
+    """How many writes a server has executed that changed something, of one that never saved."""
+    return int(server.execute("INFO", "persistence")["rdb_changes_since_last_save"])
+
+
 # Healthy.
 
 def test_a_healthy_cache_is_left_alone(site: RedisSite) -> None:
@@ -181,21 +186,33 @@ def test_a_healthy_cache_is_left_alone(site: RedisSite) -> None:
 
 
 def test_writes_that_hang_are_not_healthy(tmp_path: Path) -> None:
-    """A version that does not tell of the pause: a write decides, unless it was only to plan."""
+    """Also on a version that does not tell of the pause, also where it only plans, and nothing is written to find it out."""
     found = find_binary("redis")
     need(found, SOURCES["redis"])
     assert found
     with RedisServer.start(found) as server:
         site = RedisSite(tmp_path, server)
-        told = "paused_actions" in server.execute("INFO", "clients")
-        server.execute("CLIENT", "PAUSE", "600000", "WRITE")
-        done = site.incident("--json", "--yes", **site.environ)
-        assert (done.status, done.data["outcome"], done.data["actions"]) == (3, "not_recovered", []), done.stderr
-        assert "UNPAUSE" in done.stderr and f"{'writes' if told else 'probe_write'} is critical" in done.data["reasons"][0], done.stderr
-        server.execute("CLIENT", "UNPAUSE")
-        before = fingerprint(server)
-        checked = site.incident("--json", "--check", **site.environ)
-        assert checked.status == 5 and fingerprint(server) == before, "nothing is written where it only plans"
+        for only_plan in ((), ("--check",)):
+            server.execute("CLIENT", "PAUSE", "600000", "WRITE")
+            done = site.incident("--json", "--yes", *only_plan, **site.environ)
+            assert (done.status, done.data["outcome"], done.data["actions"]) == (3, "not_recovered", []), done.stderr
+            assert "UNPAUSE" in done.stderr and "writes is critical (paused" in done.data["reasons"][0], done.stderr
+            server.execute("CLIENT", "UNPAUSE")
+            assert written(server) == 0
+
+
+def test_looking_writes_a_probe_key_only_where_it_was_asked_for(tmp_path: Path) -> None:
+    found = find_binary("redis")
+    need(found, SOURCES["redis"])
+    assert found
+    with RedisServer.start(found) as server:
+        site = RedisSite(tmp_path, server)
+        for only_plan in ((), ("--check",)):
+            healthy = site.incident("--json", "--yes", *only_plan, **site.environ)
+            assert (healthy.status, written(server)) == (5, 0), healthy.stderr
+        site.hosts["cache"]["cache1"]["redis_probe_in_investigate"] = True
+        asked = site.incident("--json", "--check", **site.environ)
+        assert (asked.status, written(server)) == (5, 2), asked.stderr
 
 
 # Evidence.

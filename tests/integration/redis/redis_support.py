@@ -19,7 +19,7 @@ DATA = (
 #: The least that all checks need, as the module's documentation says.
 LEAST = (
     "+ping", "+info", "+select", "+scan", "+ttl", "+client|setname", "+config|get", "+slowlog|get", "+latency|latest", "+cluster|info",
-    "+cluster|nodes",
+    "+cluster|nodes", "+pfcount",
 )
 
 

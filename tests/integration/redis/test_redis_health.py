@@ -10,6 +10,7 @@ import shutil
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._redis.connection 
 from demo.ports import free_port
 from tests.integration.redis.redis_support import LEAST, look, only, skipped, split
 from tests.support.need import need
-from tests.support.redis_servers import SOURCES, RedisServer, find_binary, make_certificates, tls_settings
+from tests.support.redis_servers import SOURCES, RedisServer, cluster, find_binary, make_certificates, tls_settings
 from tests.support.run_module import run_module
 from tests.support.until import until
 
@@ -430,6 +431,50 @@ def test_writes_that_are_held_back_are_not_taken(one_server: RedisServer) -> Non
     said = only(found, "writes")
     assert said["observed"] == "paused" and found["writable"] is False
     assert "for another 9m" in said["hint"] and "CLIENT UNPAUSE" in said["hint"] and said["detail"]["paused_reason"] == "client_pause"
+
+
+@pytest.fixture
+def untold() -> Iterator[RedisServer]:
+    """A server that does not tell of CLIENT PAUSE."""
+    found = find_binary("redis")
+    need(found, SOURCES["redis"])
+    assert found
+    with RedisServer.start(found) as server:
+        if "paused_actions" in server.execute("INFO", "clients"):
+            pytest.skip("this version tells of CLIENT PAUSE")
+        yield server
+
+
+def test_a_pause_that_is_not_told_is_found_without_a_write(untold: RedisServer) -> None:
+    changes = untold.execute("INFO", "persistence")["rdb_changes_since_last_save"]
+    assert look(untold, checks=["writes"])["writable"] is True
+    untold.execute("CLIENT", "PAUSE", "600000", "WRITE")
+    found = look(untold, checks=["writes"])
+    said = only(found, "writes")
+    assert (said["observed"], found["writable"], found["status"]) == ("paused", False, "critical") and "CLIENT UNPAUSE" in said["hint"]
+    untold.execute("CLIENT", "UNPAUSE")
+    assert look(untold, checks=["writes"])["healthy"] is True
+    assert untold.execute("INFO", "persistence")["rdb_changes_since_last_save"] == changes and untold.execute("DBSIZE") == 0
+
+
+def test_a_pause_that_nobody_may_look_for_is_unknown(untold: RedisServer) -> None:
+    for missing in ("+pfcount", "~*"):
+        grants = [one for one in ("~*", *LEAST) if one != missing]
+        untold.execute("ACL", "SETUSER", "monitor", "reset", "on", ">secret", *grants)
+        found = look(untold, checks=["writes"], login_user="monitor", login_password="secret")
+        assert (found["writable"], found["status"]) == (None, "unknown") and skipped(found, "writes").startswith("not_permitted: PFCOUNT")
+        assert "Allow +pfcount ~oncall.incident:probe:*" in found["skipped_checks"][0]["hint"]
+
+
+def test_a_pause_of_one_node_is_found_by_a_name_of_its_slots() -> None:
+    found = find_binary("redis")
+    need(found, SOURCES["redis"])
+    with cluster(nodes=3, binary=found) as nodes:
+        if "paused_actions" in nodes[0].execute("INFO", "clients"):
+            pytest.skip("this version tells of CLIENT PAUSE")
+        assert look(nodes[0], checks=["writes"])["writable"] is True
+        nodes[2].execute("CLIENT", "PAUSE", "600000", "WRITE")
+        assert look(nodes[0], checks=["writes"])["writable"] is False
 
 
 def test_without_ping_it_is_said(one_server: RedisServer) -> None:

@@ -233,7 +233,8 @@ def sight(
         protected=tuple(spared), limits=limits, basis=Basis("disk_clean", {
             # Without the files that no rule's pattern is about: they change nothing, and there may be many.
             "rules": rules, "files": [one for one in files if _matches(one[1], rules[one[0]])], "protected": protected,
-            "devices": devices, "limits": limits, "resource": resource,
+            # As pairs: what lies beside a name that looks like a secret's is redacted.
+            "devices": list(devices.items()), "limits": limits, "resource": resource,
         }),
     )
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import calendar
 import dataclasses
 import datetime
+import heapq
 import json
 import re
 import time
@@ -297,9 +298,9 @@ def _count_one(events: t.Sequence[Event]) -> dict[str, Tally]:
 
 
 def judge_logins(
-    tallies: t.Mapping[str, Tally], *, warning: int, critical: int, max_addresses: int, since: float, skipped: t.Sequence[Skipped],
+    tallies: t.Sequence[Tally], *, warning: int, critical: int, max_addresses: int, since: float, skipped: t.Sequence[Skipped],
     suspicious: t.Optional[int] = None, asked: t.Optional[t.Sequence[str]] = CHECKS, lines: Lines = Lines(),
-    read: t.Sequence[str] = (),
+    read: t.Sequence[str] = (), others: tuple[int, int] = (0, 0),
 ) -> Judged:
     """The verdict: the address with most failures decides. From `suspicious` failures on (`critical`) a login that got in is critical.
 
@@ -308,14 +309,18 @@ def judge_logins(
     Args:
         asked: the checks that must be answered.
         read: what was read.
+        others: how many addresses with failed logins are not among the tallies, and how many failed logins they have.
     """
+    kept = _that_decide(tallies, most=max_addresses)
+    left = [one.failed for one in tallies if one.failed and one.address not in kept]
     basis = Basis("failed_logins", {
-        "tallies": tallies, "warning": warning, "critical": critical, "max_addresses": max_addresses, "since": since, "skipped": skipped,
-        "suspicious": suspicious, "asked": asked, "lines": lines, "read": read,
+        "tallies": list(kept.values()), "warning": warning, "critical": critical, "max_addresses": max_addresses, "since": since,
+        "skipped": skipped, "suspicious": suspicious, "asked": asked, "lines": Lines(lines.seen, lines.understood), "read": read,
+        "others": (others[0] + len(left), others[1] + sum(left)),
     })
     guessed = critical if suspicious is None else suspicious
-    worst = sorted((one for one in tallies.values() if one.failed), key=lambda one: (-one.failed, one.address))
-    total = sum(one.failed for one in worst)
+    worst = sorted((one for one in tallies if one.failed), key=_most_failed)
+    addresses, total = len(worst) + others[0], sum(one.failed for one in worst) + others[1]
     users: dict[str, int] = {}
     for one in worst:
         for user, times in one.users.items():
@@ -324,7 +329,7 @@ def judge_logins(
     findings: list[Finding] = [judge(
         "failed_logins", most.failed if most else 0, warning=warning, critical=critical, unit="count",
         subject=most.address if most else "", hint="Somebody tries passwords. fail2ban_ban keeps the worst out.",
-        detail={"total": total, "addresses": len(worst)},
+        detail={"total": total, "addresses": addresses},
     )]
     succeeded = [one for one in worst if one.accepted and one.failed >= guessed]
     if succeeded:
@@ -342,14 +347,28 @@ def judge_logins(
             {"address": address, "times": times}
             for address, times in sorted(lines.scans.items(), key=lambda item: (-item[1], item[0]))[:max_addresses]
         ],
-        "total": total, "addresses": len(worst), "since": _iso(since),
-        "worst": [_describe(one) for one in worst[:max_addresses]], "left_out": max(len(worst) - max_addresses, 0),
+        "total": total, "addresses": addresses, "since": _iso(since),
+        "worst": [_describe(one) for one in worst[:max_addresses]], "left_out": max(addresses - max_addresses, 0),
         "users": [{"user": user, "failed": times} for user, times in sorted(users.items(), key=lambda i: (-i[1], i[0]))[:max_addresses]],
     }, basis)
 
 
+def _most_failed(one: Tally) -> tuple[int, str]:
+    return -one.failed, one.address
+
+
+def _that_decide(tallies: t.Sequence[Tally], *, most: int) -> dict[str, Tally]:
+    """The worst addresses, and the worst of those that got in: no other one changes the verdict.
+
+    Without the names that were tried: people type passwords there, and no name decides.
+    """
+    worst = heapq.nsmallest(most, tallies, key=_most_failed)
+    got_in = heapq.nsmallest(most, (one for one in tallies if one.accepted), key=_most_failed)
+    return {one.address: Tally(one.address, one.failed, one.accepted) for one in (*worst, *got_in)}
+
+
 def _unclear(
-    tallies: t.Mapping[str, Tally], findings: t.Sequence[Finding], *, warning: int, critical: int, guessed: int, lines: Lines,
+    tallies: t.Sequence[Tally], findings: t.Sequence[Finding], *, warning: int, critical: int, guessed: int, lines: Lines,
 ) -> list[Skipped]:
     """The checks that would have another answer if each line that was not understood were a failed login of the worst address."""
     if not lines.missing:
@@ -357,11 +376,11 @@ def _unclear(
     said = "; ".join(repr(one) for one in lines.samples)
     reason = f"not_understood: {lines.missing} of {lines.seen} lines of sshd, such as {said}"
     hint = "Read these lines: they may be failed logins that are not counted."
-    most = max((one.failed for one in tallies.values()), default=0)
+    most = max((one.failed for one in tallies), default=0)
     found = []
     if judge(CHECKS[0], most + lines.missing, warning=warning, critical=critical, unit="count").status != findings[0].status:
         found.append(Skipped(CHECKS[0], reason, hint))
-    got_in = any(one.accepted and one.failed + lines.missing >= guessed for one in tallies.values())
+    got_in = any(one.accepted and one.failed + lines.missing >= guessed for one in tallies)
     if got_in and findings[1].status == OK:
         found.append(Skipped(CHECKS[1], reason, hint))
     return found

@@ -9,6 +9,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 CLIENT = "client backend"
@@ -22,6 +23,7 @@ DISABLED = "disabled"
 SYNC_REP = "SyncRep"
 #: Longer query texts are cut in results: characters.
 QUERY_SHOWN = 1000
+_TWO_PHASE = re.compile(r"\b(commit\s+prepared|prepare\s+transaction)\b", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,6 +148,15 @@ class PreparedTransaction:
     age: float
     blocks: tuple[int, ...] = ()
     subscription: str = ""
+
+    @property
+    def quoted(self) -> str:
+        """Its name as a statement has it between quotes."""
+        return self.gid.replace("'", "''")
+
+    def is_finished_by(self, backend: Backend) -> bool:
+        """Whether a session that waits for the synchronous standby prepares or finishes it: its statement says so."""
+        return backend.waits_for_standby and self.quoted in backend.query and _TWO_PHASE.search(backend.query) is not None
 
     @property
     def named(self) -> str:

@@ -76,7 +76,7 @@ class Filters:
     databases: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     application_names: tuple[str, ...] = ()
-    client_addresses: tuple[t.Any, ...] = ()
+    client_addresses: tuple[t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network, str], ...] = ()
     query: t.Pattern[str] | None = None
 
     def verdicts(self, backend: Backend) -> list[bool]:
@@ -120,6 +120,11 @@ class Rule:
     min_group_size: int = 1
     idle_when_above_percent: float = 80.0
     idle_target_percent: float = 60.0
+
+    @property
+    def reads_query(self) -> bool:
+        """Whether what it says of a session depends on the text of its query."""
+        return self.filters.query is not None or self.exclusions.query is not None
 
     def passes_filters(self, backend: Backend) -> bool:
         """Whether the filters hold and no exclusion does."""

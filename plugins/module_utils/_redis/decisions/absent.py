@@ -33,6 +33,8 @@ _NEVER: t.Mapping[str, frozenset[str]] = {
 }
 #: Since which version of Redis, and of those that speak as it does, a field is there.
 _SINCE: t.Mapping[str, tuple[int, int]] = {"total_error_replies": (6, 2)}
+#: Since when CLIENT PAUSE can hold writes back alone. Before, a pause is a server that answers nothing.
+_PAUSES_WRITES = (6, 2)
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
 
 
@@ -51,5 +53,16 @@ def product_lacks(info: t.Mapping[str, str], field: str) -> bool:
     name, version = flavor(info)
     if field in _NEVER.get(name, ()):
         return True
-    numbers, since = _VERSION.match(version), _SINCE.get(field)
-    return bool(numbers and since and (int(numbers.group(1)), int(numbers.group(2))) < since)
+    since = _SINCE.get(field)
+    return since is not None and _is_before(version, since)
+
+
+def pauses_writes(info: t.Mapping[str, str]) -> bool:
+    """Whether the server can hold writes back while it answers reads, and PFCOUNT with them. Dragonfly takes PFCOUNT for a read."""
+    name, version = flavor(info)
+    return name != "dragonfly" and not _is_before(version, _PAUSES_WRITES)
+
+
+def _is_before(version: str, since: tuple[int, int]) -> bool:
+    numbers = _VERSION.match(version)
+    return numbers is not None and (int(numbers.group(1)), int(numbers.group(2))) < since

@@ -191,7 +191,7 @@ def sight(
         candidates = [*ours, *others[:max(limit.most - len(ours), 0)]]
     spared_ones = tuple(Spared(one.as_dict(), codes, matches, name=one.named) for one, codes, matches in choice.protected)
     return Sight(candidates, protected=spared_ones, limits=(limit,), basis=Basis("redis_client_kill", {
-        "clients": clients, "rule": rule, "policy": policy, "budget": budget, "approved": approved, "resource": resource,
+        "clients": clients, "rule": rule, "policy": policy, "budget": budget, "resource": resource,
     }))
 
 

@@ -84,6 +84,8 @@ class Facts:
         cluster: CLUSTER INFO where it is one.
         denied: by command, why it could not be asked.
         now: the server's clock, seconds since 1970.
+        held_back: whether it holds writes back, where it does not tell and was asked by a command that a pause holds back too; None where
+            it was not asked.
     """
 
     address: str = ""
@@ -102,6 +104,17 @@ class Facts:
     cluster: t.Optional[t.Mapping[str, str]] = None
     denied: dict[str, str] = dataclasses.field(default_factory=dict)
     now: float = 0.0
+    held_back: t.Optional[bool] = None
+
+    def recalled(self) -> Facts:
+        """The same as a record keeps it: of the first sample what the second has otherwise, and as empty what it has more."""
+        before = {name: self.before.get(name, "") for name in (*self.before, *self.after)}
+        return dataclasses.replace(self, before={name: value for name, value in before.items() if self.after.get(name) != value})
+
+    def whole(self) -> Facts:
+        """What recalled() has made of it, with all of the first sample."""
+        before = {**self.after, **self.before}
+        return dataclasses.replace(self, before={name: value for name, value in before.items() if self.before.get(name) != ""})
 
     def delta(self, field: str) -> t.Optional[int]:
         """How much a counter grew between the samples, None without two. After a restart or CONFIG RESETSTAT it is what has come since."""

@@ -16,6 +16,7 @@ import typing as t
 
 from ..._core.durations import format_duration
 from ..._core.findings import CRITICAL, OK, Finding
+from .absent import pauses_writes
 from .facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOPERM, PONG, Facts, Request
 from .info import errors_by_code, integer
 
@@ -24,6 +25,8 @@ MAXCLIENTS, IS_LOADING, DOWN, FROZEN, EVICTING, SYNC_LOOP = "maxclients", "loadi
 
 #: What to recover from, the most pressing first: without a process nothing else helps, without a quorum nobody fails over.
 RECOVERIES = (DOWN, FROZEN, MAXCLIENTS, IS_LOADING, MISCONF_DISK, OOM_NOEVICTION, NO_QUORUM, SYNC_LOOP, REPLICA_ORPHAN, EVICTING)
+#: Begins the name of every key that is probed with.
+PROBE_PREFIX = "oncall.incident:probe:"
 #: What a replica's link is called while full copies of the data begin again and again and none is completed.
 COPY_BROKE_OFF = "copy_broke_off"
 HINT_CONFIG = "Allow +config|get to this user."
@@ -153,6 +156,11 @@ def paused_told(info: t.Mapping[str, str]) -> str:
     return f"CLIENT PAUSE holds all writes back{how_long}, as a failover does: CLIENT UNPAUSE ends it, or wait for its end."
 
 
+def pause_untold(facts: Facts) -> bool:
+    """Whether a server that looks as if it took writes may hold them back without a word."""
+    return facts.is_primary and facts.ping == PONG and "paused_actions" not in facts.after and pauses_writes(facts.after)
+
+
 def why_writes_hang(info: t.Mapping[str, str]) -> str:
     """What may be behind a write without an answer, of a server that answers reads.
 
@@ -236,7 +244,7 @@ def _writable(facts: Facts, request: Request) -> tuple[t.Optional[bool], str]:
         return (None, "") if info.get("slave_read_only") == "0" else (False, "replica")
     if (facts.cluster or {}).get("cluster_state") == "fail":
         return False, "cluster_down"
-    if paused_told(info):
+    if paused_told(info) or facts.held_back:
         return False, "paused"
     share = memory_share(facts)
     refused = errors_by_code(info).get("OOM", 0) > errors_by_code(facts.before).get("OOM", 0)
@@ -251,6 +259,7 @@ def _writable(facts: Facts, request: Request) -> tuple[t.Optional[bool], str]:
         return False, "misconf"
     if info.get("aof_last_write_status") == "err" and info.get("aof_enabled") == "1":
         return False, "misconf"
-    if facts.ping != PONG or "maxmemory" not in info or cluster_unseen(facts) or needed_replicas_unseen(facts, request):
+    unseen = cluster_unseen(facts) or needed_replicas_unseen(facts, request) or "PFCOUNT" in facts.denied
+    if facts.ping != PONG or "maxmemory" not in info or unseen:
         return None, ""
     return True, ""

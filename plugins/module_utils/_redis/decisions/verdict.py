@@ -14,7 +14,17 @@ from ..._core.findings import CRITICAL, OK, WARNING, Finding, Skipped, judge
 from .absent import does_not_apply, product_lacks
 from .facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOAUTH, NOPERM, PONG, Answer, Facts, Request
 from .info import errors_by_code, integer, number
-from .state import HINT_CLUSTER, HINT_CONFIG, cluster_unseen, memory_share, needed_replicas_unseen, noeviction, paused_told, state_of
+from .state import (
+    HINT_CLUSTER,
+    HINT_CONFIG,
+    PROBE_PREFIX,
+    cluster_unseen,
+    memory_share,
+    needed_replicas_unseen,
+    noeviction,
+    state_of,
+    why_writes_hang,
+)
 
 _PING_HINTS = {
     LOADING: "It reads its data from disk and serves nobody until that is done: wait, and watch loading_eta_seconds.",
@@ -62,14 +72,14 @@ def availability(facts: Facts, request: Request) -> Answer:
 
 
 def writes(facts: Facts, request: Request) -> Answer:
-    """Whether a primary takes writes, from what it says; nothing is written."""
+    """Whether a primary takes writes, from what it says and what it answers; nothing is written."""
     state = state_of(facts, request)
     if state.writable is None:
         return Answer(skipped=[_writes_unknown(facts, request)])
     if state.writable or state.why_not_writable == "replica":
         return Answer(findings=[Finding("writes", OK, observed="accepted" if state.writable else "replica", threshold="accepted")])
     why = state.why_not_writable
-    hint = paused_told(facts.after) if why == "paused" else _NO_WRITES.get(why, "")
+    hint = why_writes_hang(facts.after) if why == "paused" else _NO_WRITES.get(why, "")
     detail = {key: value for key, value in facts.after.items() if key.startswith("paused_")} if why == "paused" else {}
     return Answer(findings=[Finding("writes", CRITICAL, observed=why, threshold="accepted", hint=hint, detail=detail)])
 
@@ -198,6 +208,11 @@ def _writes_unknown(facts: Facts, request: Request) -> Skipped:
         return Skipped("writes", f"{facts.denied.get('CONFIG', 'not_told')}; how many good replicas it needs is not known", HINT_CONFIG)
     if facts.ping in (NOPERM, NOAUTH):
         return Skipped("writes", f"not_permitted: PING: {facts.ping_message}", _PING_HINTS[facts.ping])
+    if "PFCOUNT" in facts.denied:
+        return Skipped(
+            "writes", f"{facts.denied['PFCOUNT']}; this version does not tell whether CLIENT PAUSE holds writes back",
+            f"Allow +pfcount ~{PROBE_PREFIX}* to this user: a pause of writes holds it back too, and it writes nothing.",
+        )
     return Skipped("writes", "not_told: INFO and PING do not tell")
 
 

@@ -52,7 +52,8 @@ def look(log: Path, *, journal: Path | None = None, usual: bool = False, max_byt
     )
     assert all(one.kind == COULD_NOT_LOOK for one in skipped) and [one.check for one in skipped] in ([], list(CHECKS))
     judged = judge_logins(
-        count(events, since=NOW - HOUR), warning=10, critical=100, max_addresses=5, since=NOW - HOUR, skipped=skipped, asked=CHECKS,
+        list(count(events, since=NOW - HOUR).values()), warning=10, critical=100, max_addresses=5, since=NOW - HOUR, skipped=skipped,
+        asked=CHECKS,
     )
     return Seen(judged.verdict.healthy, judged.more["total"], [one.reason for one in skipped], [one.hint for one in skipped],
                 [Path(path).name for path in read])

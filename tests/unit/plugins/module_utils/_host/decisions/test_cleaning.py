@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import stat
 from typing import Any
 
@@ -17,7 +18,10 @@ from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.cl
     choose,
     data_in,
     judge,
+    sight,
 )
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import again
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor
 
 RULE = Rule(directory="/var/log/shop", pattern="*.log*", min_age=3600)
 
@@ -25,6 +29,15 @@ RULE = Rule(directory="/var/log/shop", pattern="*.log*", min_age=3600)
 def file(name: str = "a.log", **more: Any) -> File:
     given = {"device": 1, "inode": hash(name) % 10000, "mode": stat.S_IFREG | 0o644, "size": 4096, "allocated": 4096, "age": 7200.0, **more}
     return File(path=f"/var/log/shop/{name}", **given)
+
+
+def test_a_directory_with_the_name_of_a_secret_can_be_decided_again() -> None:
+    rule = Rule(directory="/srv/secrets", pattern="*.log*", min_age=3600)
+    here = dataclasses.replace(file(), path="/srv/secrets/a.log")
+    seen = sight([rule], [(0, here)], protected=[], devices={"/srv/secrets": 1}, limits=(), resource="host:a")
+    assert seen.basis is not None
+    clean, _removed = Redactor(key=b"k" * 32).clean({"reading": seen.basis.as_reading(approved=None)})
+    assert list((again(clean["reading"]).actions or {}).values()) == ["planned"]
 
 
 def test_a_slash_at_the_end_is_nothing() -> None:

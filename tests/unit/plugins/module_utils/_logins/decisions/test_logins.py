@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import (
     Event,
+    Lines,
+    Tally,
     count,
     judge_logins,
     parse_journal,
@@ -20,6 +22,9 @@ from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.
     parse_message,
     told_lines,
 )
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import again
+from hypothesis import given
+from hypothesis import strategies as st
 
 NOW = float(calendar.timegm((2026, 1, 2, 12, 0, 0)))
 
@@ -102,12 +107,44 @@ def test_a_time_without_a_year_is_not_in_the_future() -> None:
 def test_verdicts() -> None:
     tallies = count([[Event(1.0, "failed", "192.0.2.7", "root", times=120), Event(2.0, "failed", "192.0.2.8", "x", times=3),
                       Event(3.0, "accepted", "192.0.2.7", "root")]], since=0)
-    judged = judge_logins(tallies, warning=10, critical=100, max_addresses=1, since=0.0, skipped=[])
+    judged = judge_logins(list(tallies.values()), warning=10, critical=100, max_addresses=1, since=0.0, skipped=[])
     said = {**judged.as_result(), **judged.verdict.as_dict()}
     assert said["status"] == "critical" and said["total"] == 123 and said["left_out"] == 1
     assert [one["check"] for one in said["findings"]] == ["failed_logins", "login_after_failures"]
     assert [(one["address"], one["failed"], one["accepted"]) for one in said["worst"]] == [("192.0.2.7", 120, 1)]
-    assert judge_logins({}, warning=10, critical=100, max_addresses=1, since=0.0, skipped=[]).verdict.status == "ok"
+    assert judge_logins([], warning=10, critical=100, max_addresses=1, since=0.0, skipped=[]).verdict.status == "ok"
+
+
+def test_no_tried_name_is_kept_to_decide_from() -> None:
+    """People type their password where a name is asked for."""
+    typed, lost = "hunter-22", "something hunter-23 that is not understood"
+    events = [
+        *(Event(1.0, "failed", f"192.0.2.{number}", typed, times=number) for number in range(1, 200)),
+        Event(2.0, "failed", "203.0.113.9", "jo", times=12), Event(2.0, "accepted", "203.0.113.9", "jo"),
+        Event(1.0, "other", "", lost), Event(1.0, "scan", "198.51.100.1", ""),
+    ]
+    judged = judge_logins(
+        list(count([events], since=0).values()), warning=10, critical=100, suspicious=10, max_addresses=3, since=0.0, skipped=[],
+        lines=told_lines([events], since=0),
+    )
+    assert judged.basis is not None
+    reading = json.loads(json.dumps(judged.basis.as_reading()))
+    assert "hunter" not in json.dumps(reading) and reading["complete"]
+    told = reading["given"]["tallies"]
+    assert [one["address"] for one in told] == ["192.0.2.199", "192.0.2.198", "192.0.2.197", "203.0.113.9"]
+    assert told[-1] == {"address": "203.0.113.9", "failed": 12, "accepted": 1}
+    assert (reading["given"]["others"][0], judged.more["addresses"]) == (196, 200)
+    assert again(reading).checks == judged.verdict.statuses() and judged.verdict.statuses()["login_after_failures"] == "critical"
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 1)), max_size=12), st.integers(0, 12), st.integers(1, 3))
+def test_those_that_are_kept_decide_the_same(logins: list[tuple[int, int]], missing: int, most: int) -> None:
+    tallies = [Tally(f"192.0.2.{place}", failed, accepted) for place, (failed, accepted) in enumerate(logins)]
+    judged = judge_logins(
+        tallies, warning=10, critical=20, suspicious=15, max_addresses=most, since=0.0, skipped=[], lines=Lines(20, 20 - missing),
+    )
+    assert judged.basis is not None
+    assert again(json.loads(json.dumps(judged.basis.as_reading()))).checks == judged.verdict.statuses()
 
 
 def log_of(*messages: str) -> list[Event]:
@@ -116,7 +153,8 @@ def log_of(*messages: str) -> list[Event]:
 
 def judged_of(events: list[Event], **more: Any) -> dict[str, Any]:
     found = judge_logins(
-        count([events], since=0), **{"warning": 10, "critical": 100, "max_addresses": 5, "since": 0.0, "skipped": (), **more},
+        list(count([events], since=0).values()),
+        **{"warning": 10, "critical": 100, "max_addresses": 5, "since": 0.0, "skipped": (), **more},
         lines=told_lines([events], since=0),
     )
     return {**found.as_result(), **found.verdict.as_dict()}

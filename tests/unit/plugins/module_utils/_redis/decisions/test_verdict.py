@@ -20,6 +20,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.s
     RECOVERIES,
     durable,
     most_pressing,
+    pause_untold,
     recovery_from,
     state_of,
     unreachable_state,
@@ -229,6 +230,9 @@ def without(*fields: str) -> Facts:
         (facts(ping="OTHER"), (True, None, None, True), ""),
         (facts({"aof_enabled": 1}), (True, True, True, None), ""),
         (facts({"paused_actions": "write"}), (True, True, False, True), ""),
+        (facts(held_back=True), (True, True, False, True), ""),
+        (facts(held_back=False), (True, True, True, True), ""),
+        (facts(denied={"PFCOUNT": "not_permitted: PFCOUNT"}), (True, True, None, True), ""),
         (without("loading"), (True, None, True, True), ""),
         (without("role"), (True, None, None, True), ""),
         (without("maxmemory"), (True, True, None, True), ""),
@@ -252,6 +256,17 @@ def test_the_split_verdict_and_what_to_recover_from(one: Facts, state: tuple[Any
     )
     findings = [finding for check in checks for finding in check(one, REQUEST).findings]
     assert recovery_from(findings, one, found) == recovery
+
+
+@pytest.mark.parametrize(("one", "untold"), [
+    (facts({"redis_version": "7.0.15"}), True), (facts({"redis_version": "6.2.7"}), True), (facts(), True),
+    (facts({"valkey_version": "8.0.1"}), True), (facts({"redis_version": "6.0.16"}), False),
+    (facts({"redis_version": "7.2.4", "valkey_version": "8.1.0", "paused_actions": "none"}), False),
+    (facts({"redis_version": "7.0.15", "role": "slave"}), False), (facts({"redis_version": "7.0.15"}, ping="LOADING"), False),
+    (facts({"redis_version": "7.2.0", "dragonfly_version": "df-v1.27.1"}), False),
+])
+def test_who_is_asked_whether_it_holds_writes_back(one: Facts, untold: bool) -> None:
+    assert pause_untold(one) is untold
 
 
 def test_a_refusal_of_us_is_a_sign_of_life() -> None:
