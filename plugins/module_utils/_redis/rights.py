@@ -11,9 +11,9 @@ from __future__ import annotations
 from .._core.rights import ACL, CHANGE, LOOK, Chapter, Needs, Right
 from .clearing import CLEAR, FLUSH
 from .decisions.clients import VERB as KILL
+from .decisions.probe import CHECKS as PROBE_CHECKS
+from .decisions.probe import PREFIX
 from .health import CHECKS
-from .probing import CHECKS as PROBE_CHECKS
-from .probing import PREFIX
 from .repairing import RAISE, REPOINT, SAVE
 from .restarting import CHECK as RESTART
 

@@ -39,6 +39,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "port_health": "_probe.decisions.ports:decide",
     "redis_client_kill": "_redis.decisions.clients:sight",
     "redis_health": "_redis.health_run:decide",
+    "redis_probe": "_redis.decisions.probe:decide",
 }
 #: Those that do what their limits allow and leave the others, instead of refusing all.
 PARTLY = frozenset({"redis_client_kill"})

@@ -154,7 +154,6 @@ class RedisProbe(_Health):
     """Write, read and delete a key."""
 
     module = "redis_probe"
-    unread: ClassVar = NOT_YET
     writes = True
 
 
