@@ -19,7 +19,8 @@ from .._core.findings import COULD_NOT_LOOK, CRITICAL, OK, Finding, Skipped
 from .._core.judging import Verdict, answer, judge_look, question_from, question_spec
 from .._host.listening import listening
 from .._host.speaking import has_child, now
-from .._service.identity import HINT_IDENTITY, Judged, answered, compare, configured_elsewhere, name_of, unit_of_process
+from .._service.decisions.identity import HINT_IDENTITY, Judged, answered, compare, configured_elsewhere, name_of
+from .._service.identity import unit_of_process
 from . import activity, health_replication, health_server
 from .args import connection_spec, logins_from, session_from
 from .connection import SOCKET_DIRECTORIES, Login, Session, StatementFailed

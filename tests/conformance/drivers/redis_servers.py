@@ -161,7 +161,6 @@ class RedisRestartCheck(_Health):
     """What a restart would lose."""
 
     module = "redis_restart_check"
-    unread: ClassVar = NOT_YET
 
     @contextmanager
     def scene(self) -> Iterator[None]:
