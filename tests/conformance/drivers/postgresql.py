@@ -165,7 +165,6 @@ class PgRestartCheck(OfPostgresql, Health):
     """Whether anybody depends on it."""
 
     module = "pg_restart_check"
-    unread: ClassVar = NOT_YET
 
     @contextmanager
     def scene(self) -> Iterator[None]:
