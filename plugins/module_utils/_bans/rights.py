@@ -12,8 +12,8 @@ from .._core.rights import CAPABILITY, CHANGE, FILE, LOOK, SOCKET, Chapter, Need
 from .access import CHECKS as ACCESS_CHECKS
 from .access import DAEMON
 from .decisions.banning import VERB as BAN
+from .decisions.health import CHECKS, OF_RULES
 from .decisions.unbanning import VERB as UNBAN
-from .health import CHECKS, OF_RULES
 
 _SOCKET = "<socket of fail2ban>: read and write"
 _NET_ADMIN = "CAP_NET_ADMIN"

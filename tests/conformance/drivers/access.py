@@ -97,7 +97,6 @@ class Fail2banHealth(_Health):
     """The daemon, its jail and its rules."""
 
     module = "fail2ban_health"
-    unread: ClassVar = NOT_YET
 
     def args(self) -> Args:
         return {"expected_jails": ["sshd"]}
