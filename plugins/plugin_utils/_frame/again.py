@@ -26,6 +26,7 @@ from ...module_utils._core.recorded import READING, VERSION
 
 #: The decision of each module that records its reading: a function, in module_utils.
 DECISIONS: t.Final[Mapping[str, str]] = {
+    "access_health": "_bans.decisions.access:decide",
     "cert_expiry": "_certificate.decisions.report:decide",
     "disk_clean": "_host.decisions.cleaning:sight",
     "disk_health": "_host.decisions.disk:judge_path",
