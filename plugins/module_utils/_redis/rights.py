@@ -13,9 +13,9 @@ from .clearing import CLEAR, FLUSH
 from .decisions.clients import VERB as KILL
 from .decisions.probe import CHECKS as PROBE_CHECKS
 from .decisions.probe import PREFIX
+from .decisions.repairs import RAISE, REPOINT, SAVE
 from .decisions.restart import CHECK as RESTART
 from .health import CHECKS
-from .repairing import RAISE, REPOINT, SAVE
 
 _NAME = Right(ACL, "+client|setname", (), "The connection has no name in CLIENT LIST.")
 _PROBE_KEYS, _CLEARED_KEYS = f"~{PREFIX}*", "~<pattern>"

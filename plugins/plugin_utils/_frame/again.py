@@ -43,6 +43,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "redis_client_kill": "_redis.decisions.clients:sight",
     "redis_health": "_redis.health_run:decide",
     "redis_probe": "_redis.decisions.probe:decide",
+    "redis_repair": "_redis.decisions.repairs:sight",
     "redis_restart_check": "_redis.decisions.restart:decide",
 }
 #: Those that do what their limits allow and leave the others, instead of refusing all.

@@ -98,7 +98,6 @@ class RedisRepair(_Acting):
     """Few clients are allowed, and more are wanted."""
 
     module = "redis_repair"
-    unread: ClassVar = NOT_YET
     absent: ClassVar = {
         "over_the_limit": "it makes one change, to the value that the call names",
         "gone_meanwhile": "its target is the server itself: what was approved before a restart is in tests/integration/redis",
