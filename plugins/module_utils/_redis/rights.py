@@ -9,7 +9,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 from .._core.rights import ACL, CHANGE, LOOK, Chapter, Needs, Right
-from .clearing import CLEAR, FLUSH
+from .decisions.clearing import CLEAR, FLUSH
 from .decisions.clients import VERB as KILL
 from .decisions.probe import CHECKS as PROBE_CHECKS
 from .decisions.probe import PREFIX

@@ -40,6 +40,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "pg_restart_check": "_postgresql.decisions.restart:decide",
     "pg_terminate_long_queries": "_postgresql.termination:sight",
     "port_health": "_probe.decisions.ports:decide",
+    "redis_cache_clear": "_redis.decisions.clearing:sight",
     "redis_client_kill": "_redis.decisions.clients:sight",
     "redis_health": "_redis.health_run:decide",
     "redis_probe": "_redis.decisions.probe:decide",

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
-from tests.conformance.kit import NOT_YET, Args, Driver, Health, Mitigating
+from tests.conformance.kit import Args, Driver, Health, Mitigating
 from tests.support.need import need
 from tests.support.redis_acting import connections, fingerprint, idle_seconds
 from tests.support.redis_servers import SOURCES, RedisServer, any_binary
@@ -77,7 +77,6 @@ class RedisCacheClear(_Acting):
     """Five keys of a pattern."""
 
     module = "redis_cache_clear"
-    unread: ClassVar = NOT_YET
     absent: ClassVar = {"gone_meanwhile": "its target is a pattern, which is there whatever keys there are"}
 
     @contextmanager
