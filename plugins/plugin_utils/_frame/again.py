@@ -28,6 +28,7 @@ from ...module_utils._core.recorded import READING, VERSION
 DECISIONS: t.Final[Mapping[str, str]] = {
     "access_health": "_bans.decisions.access:decide",
     "cert_expiry": "_certificate.decisions.report:decide",
+    "cert_renew": "_certificate.decisions.renewing:sight",
     "disk_clean": "_host.decisions.cleaning:sight",
     "disk_health": "_host.decisions.disk:judge_path",
     "disk_survey": "_host.decisions.disk:judge_survey",
