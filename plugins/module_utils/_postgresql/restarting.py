@@ -20,14 +20,16 @@ from .._host.listening import listening
 from .._host.speaking import has_child, now
 from .._service.decisions.identity import Judged, answered
 from .._service.identity import unit_of_process
-from . import activity, health_replication, health_server
+from . import activity
 from .args import connection_spec, logins_from, session_from
 from .connection import SOCKET_DIRECTORIES, Login, Session, StatementFailed
+from .decisions import health_server
 from .decisions.availability import SILENT
+from .decisions.facts import Request, Seen
 from .decisions.restart import CHECK, Dependants, RestartSeen, decide
 from .decisions.sight import unseen_sessions
 from .health_probe import Prober
-from .health_reader import Reader, Request
+from .health_reader import Reader
 
 #: Host, port, and the path of the local socket in their place.
 Place = tuple[str, int, t.Optional[str]]
@@ -71,7 +73,8 @@ def look(params: t.Mapping[str, t.Any]) -> RestartSeen:
             activity.require_sight(session)
             # Nothing is probed here, so no login is ever opened for it.
             reader = Reader(session, Request(checks=(), limits={}), Prober((), lambda _login: session))
-            seen, blind = _dependants(reader)
+            reader.read("backups")
+            seen, blind = _dependants(reader.seen(), receivers=len(reader.rows("replicas")))
     except (CannotReach, Blind, StatementFailed) as exc:
         # Also a wrong password: whoever may not look cannot say that nobody is there.
         silent = exc.facts.get("error") in SILENT
@@ -84,14 +87,14 @@ def look(params: t.Mapping[str, t.Any]) -> RestartSeen:
     )
 
 
-def _dependants(reader: Reader) -> tuple[Dependants, list[Skipped]]:
+def _dependants(looked: Seen, *, receivers: int) -> tuple[Dependants, list[Skipped]]:
     """Who depends on the server, and what hides some of them."""
-    backups = health_server.backups(reader)
+    backups = health_server.backups(looked)
     no_backups = [dataclasses.replace(one, check=CHECK) for one in backups.skipped if one.kind == COULD_NOT_LOOK]
-    no_waits = unseen_sessions(CHECK, reader.silent_waiters, login=reader.session.user)
-    running, commits = len(backups.data["backups"]["running"]), sum(one.waits_for_standby for one in reader.backends)
+    no_waits = unseen_sessions(CHECK, looked.silent_waiters, login=looked.facts.user)
+    running, commits = len(backups.data["backups"]["running"]), sum(one.waits_for_standby for one in looked.backends)
     seen = Dependants(
-        replicas=len(health_replication.read_replicas(reader.session)),
+        replicas=receivers,
         # One that is seen is there, whatever else is not seen.
         backups=running or (None if no_backups else 0), commits=commits or (None if no_waits else 0),
     )

@@ -37,6 +37,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "fail2ban_unban": "_bans.decisions.unbanning:sight",
     "failed_logins": "_logins.decisions.logins:judge_logins",
     "firewall_remove": "_firewall.decisions.rule_removal:sight",
+    "pg_health": "_postgresql.decisions.health:decide",
     "pg_maintain": "_postgresql.maintenance:sight",
     "pg_restart_check": "_postgresql.decisions.restart:decide",
     "pg_terminate_long_queries": "_postgresql.termination:sight",
