@@ -17,7 +17,7 @@ from .connection import Session
 from .decisions.backends import Backend, PreparedTransaction
 from .decisions.blocking import PREPARED, roots, waits_of
 from .decisions.facts import Collected, Facts, Probed, Request, Seen
-from .decisions.health_server import archives_not
+from .decisions.health_server import archives_nothing
 from .decisions.probe import is_built_in
 from .decisions.protection import auxiliary
 from .health_probe import Prober, run_probe
@@ -179,7 +179,7 @@ class Reader:
         mode = self.settings.get("archive_mode", "off")
         if mode == "on" and self.session.in_recovery:
             _ = self.server
-        if mode != "off" and not archives_not(self.facts()):
+        if mode != "off" and not archives_nothing(self.facts()):
             self.rows("archiver")
 
     @functools.cached_property

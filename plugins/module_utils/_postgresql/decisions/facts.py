@@ -21,8 +21,8 @@ from .protection import BACKUP_TOOLS, SYNCHRONOUS_COMMIT, UNTOLD, Policy, protec
 Row = t.Mapping[str, t.Any]
 #: Protections that only say whom we would not signal; such a session harms like any other, so it is judged like any other.
 _STILL_JUDGED = ("superuser", "not_permitted", "not_readable", "member_of:", SYNCHRONOUS_COMMIT, UNTOLD)
-#: Protections that a session's statement gives it.
-_BY_STATEMENT = frozenset({"utility_statement", "began_backup", "keep_comment"})
+#: Protections that a session's statement gives it, with the least text that does. What else is in a statement is nobody's business.
+_BY_STATEMENT = {"utility_statement": "vacuum", "began_backup": "pg_backup_start()", "keep_comment": "/* incident:keep */"}
 #: So many sessions surely have no room in a record.
 _TOO_MANY = 500
 
@@ -213,14 +213,14 @@ class Seen:
     # For the record: what decides, and nothing that only people want to see.
 
     def recorded_backends(self) -> tuple[Backend, ...]:
-        """The sessions without their moments, and without statements that protect nobody."""
+        """The sessions without their moments, and of their statements only what protects them."""
         if len(self.backends) > _TOO_MANY:
             return tuple(self.backends)
         return tuple(
             dataclasses.replace(
                 one, backend_start=None, usesysid=None, datid=None, client_addr=None, client_port=None, query_id=None, query_start=None,
                 xact_start=None, state_change=None, backend_age=None,
-                query=one.query if _BY_STATEMENT.intersection(self.protected[one.pid]) else "",
+                query=" ".join(text for mark, text in _BY_STATEMENT.items() if mark in self.protected[one.pid]),
             ) for one in self.backends
         )
 

@@ -95,7 +95,7 @@ def decide(
         skipped.extend(answer.skipped)
         data.update(answer.data)
     return Look(judge_look(findings, skipped, asked=request.asked), data, basis=Basis(MODULE, {
-        "request": request, "facts": seen.recorded_facts(), "backends": seen.recorded_backends(),
+        "request": dataclasses.replace(request, probe_query=""), "facts": seen.recorded_facts(), "backends": seen.recorded_backends(),
     }))
 
 
@@ -109,5 +109,5 @@ def _unreachable(seen: Unreached, request: Request) -> Look:
     skipped = [
         Skipped(check=name, reason=f"unreachable: {seen.kind}") for name in CHECKS if name in request.checks and name != "availability"
     ]
-    verdict_ = judge_look([finding], skipped, asked=("availability", *request.asked))
-    return Look(verdict_, {}, reachable=False, basis=Basis(MODULE, {"request": request, "unreached": seen}))
+    basis = Basis(MODULE, {"request": dataclasses.replace(request, probe_query=""), "unreached": seen})
+    return Look(judge_look([finding], skipped, asked=("availability", *request.asked)), {}, reachable=False, basis=basis)

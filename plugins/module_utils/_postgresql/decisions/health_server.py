@@ -79,7 +79,7 @@ def vacuum(seen: Seen) -> Answer:
     return Answer([found], {"vacuum": {"database": seen.facts.database, "tables": tables, "running": running}}, unseen)
 
 
-def archives_not(facts: Facts) -> bool:
+def archives_nothing(facts: Facts) -> bool:
     """Whether it is a standby that archives no WAL."""
     return facts.settings.get("archive_mode", "off") == "on" and facts.in_recovery and bool(facts.server["in_recovery"])
 
@@ -97,7 +97,7 @@ def backups(seen: Seen) -> Answer:
     # A backup that was begun in a session stands in its statement; that of a tool has the tool's name.
     skipped = unseen_sessions("backups", seen.silent, login=seen.facts.user)
     mode, archiver = seen.facts.settings.get("archive_mode", "off"), None
-    if archives_not(seen.facts):
+    if archives_nothing(seen.facts):
         skipped.append(does_not_apply("backups", "standby_does_not_archive"))
     elif mode != "off":
         archiver = seen.facts.rows("archiver")[0]

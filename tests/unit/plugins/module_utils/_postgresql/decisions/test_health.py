@@ -114,6 +114,17 @@ def test_what_is_expected_of_the_query_is_recorded_and_nothing_else_of_its_answe
         assert (decided_again(seen.basis).checks or {})["probe"] == status
 
 
+@pytest.mark.parametrize("query", [
+    "COPY orders TO STDOUT", "SELECT pg_backup_start('nightly ann')", "/* incident:keep */ SELECT 'ann'", "SELECT 'ann'",
+    "/* incident:keep */ VACUUM orders_of_ann",
+])
+@pytest.mark.parametrize("state", ["active", "idle", "idle in transaction"])
+def test_of_a_statement_only_what_protects_is_recorded(query: str, state: str) -> None:
+    found = Seen(WELL, [dataclasses.replace(BUSY, state=state, query=query)], ALL)
+    kept = Seen(WELL, found.recorded_backends(), ALL)
+    assert kept.protected == found.protected and "ann" not in kept.backends[0].query and "orders" not in kept.backends[0].query
+
+
 def test_many_sessions_have_room_in_a_record() -> None:
     many = tuple(dataclasses.replace(BUSY, pid=pid, query="SELECT " + "x" * 900, client_addr="192.0.2.4") for pid in range(100, 300))
     seen = decide(dataclasses.replace(ALL, limits={**LIMITS, "long_queries": Limit(1.0, None)}), WELL, many)
