@@ -149,15 +149,23 @@ history:
   returned: with O(wait_for)
   type: list
   elements: dict
+reading:
+  description:
+    - What was decided from, of the target and of the call, so that the decision can be made again from a record. In C(invocation) where the
+      module fails, since Ansible prints the rest.
+    - At most 64 KiB. What is left out is named in C(left_out), and C(complete) is false then.
+  returned: where it looked
+  type: dict
 """
 
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oncall.incident.plugins.module_utils._bans.access import CHECKS, GOOD, Question, look
+from ansible_collections.oncall.incident.plugins.module_utils._bans.access import Question, look
 from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend, targets_of
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.access import CHECKS
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._core.judging import Judged, answer, judge_look, question_from, question_spec
+from ansible_collections.oncall.incident.plugins.module_utils._core.judging import answer, question_from, question_spec
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
@@ -189,11 +197,7 @@ def main() -> None:
         )
         question = question_from(params, checks=CHECKS, default=wanted.named, what="Access")
 
-        def one_look() -> Judged:
-            found, skipped = look(wanted, open_daemon=lambda: open_backend(params), run=run)
-            return Judged(judge_look(found, skipped, asked=question.asked, good=GOOD))
-
-        return answer(question, one_look)
+        return answer(question, lambda: look(wanted, open_daemon=lambda: open_backend(params), run=run, asked=question.asked))
 
     leave(module, work)
 

@@ -124,15 +124,23 @@ backend:
   description: The daemon, its version, and how it was reached.
   returned: success
   type: dict
+reading:
+  description:
+    - What was decided from, of the target and of the call, so that the decision can be made again from a record. In C(invocation) where the
+      module fails, since Ansible prints the rest.
+    - At most 64 KiB. What is left out is named in C(left_out), and C(complete) is false then.
+  returned: where it looked
+  type: dict
 """
 
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend
-from ansible_collections.oncall.incident.plugins.module_utils._bans.health import CHECKS, judge_daemon, unreachable
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.health import CHECKS, DaemonSeen, decide
+from ansible_collections.oncall.incident.plugins.module_utils._bans.health import look_at_daemon, unreachable
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach, IncidentError
-from ansible_collections.oncall.incident.plugins.module_utils._core.judging import Judged, answer, question_from, question_spec
+from ansible_collections.oncall.incident.plugins.module_utils._core.judging import answer, question_from, question_spec
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.filters import KINDS
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
@@ -153,24 +161,21 @@ def main() -> None:
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
         question = question_from(params, checks=CHECKS, default=CHECKS, what="The daemon")
-        return answer(question, lambda: look(params, question.asked))
+        return answer(question, lambda: decide(look(params), tuple(params["expected_jails"]), params["warning_bans"], question.asked))
 
     leave(module, work)
 
 
-def look(params: t.Mapping[str, t.Any], asked: t.Optional[t.Sequence[str]]) -> Judged:
+def look(params: t.Mapping[str, t.Any]) -> DaemonSeen:
     """One look, over a connection of its own."""
     try:
         backend = open_backend(params)
     except CannotReach as exc:
-        return unreachable(exc, asked=asked)
+        return unreachable(exc)
     try:
-        return judge_daemon(
-            backend, run=run, expected_jails=params["expected_jails"], verify=params["verify"], warning_bans=params["warning_bans"],
-            asked=asked,
-        )
+        return look_at_daemon(backend, run=run, verify=params["verify"])
     except CannotReach as exc:
-        return unreachable(exc, asked=asked)
+        return unreachable(exc)
     finally:
         backend.close()
 

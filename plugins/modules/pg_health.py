@@ -528,6 +528,13 @@ not_recovered:
   type: str
   returned: with O(wait_for)
   sample: "Not recovered within 120 s: blocking critical."
+reading:
+  description:
+    - What was decided from, of the target and of the call, so that the decision can be made again from a record. In C(invocation) where the
+      module fails, since Ansible prints the rest.
+    - At most 64 KiB. What is left out is named in C(left_out), and C(complete) is false then.
+  returned: where it looked
+  type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -201,6 +201,13 @@ hint:
   description: On failure what to do about it.
   returned: failure
   type: str
+reading:
+  description:
+    - What was decided from, of the target and of the call, so that the decision can be made again from a record. In C(invocation) where the
+      module fails, since Ansible prints the rest.
+    - At most 64 KiB. What is left out is named in C(left_out), and C(complete) is false then.
+  returned: where it looked
+  type: dict
 """
 
 import typing as t
@@ -210,8 +217,9 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.acting impor
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec
-from ansible_collections.oncall.incident.plugins.module_utils._redis.clearing import CLEAR, FLUSH, clear, request_from
+from ansible_collections.oncall.incident.plugins.module_utils._redis.clearing import clear, request_from
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.cache import CACHE_TYPES
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.clearing import CLEAR, FLUSH
 
 
 def main() -> None:

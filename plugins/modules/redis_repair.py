@@ -141,6 +141,13 @@ hint:
   description: On failure what to do about it.
   returned: failure
   type: str
+reading:
+  description:
+    - What was decided from, of the target and of the call, so that the decision can be made again from a record. In C(invocation) where the
+      module fails, since Ansible prints the rest.
+    - At most 64 KiB. What is left out is named in C(left_out), and C(complete) is false then.
+  returned: where it looked
+  type: dict
 """
 
 import typing as t
@@ -151,7 +158,8 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.durations im
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec
-from ansible_collections.oncall.incident.plugins.module_utils._redis.repairing import OPERATIONS, repair, repair_from
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.repairs import OPERATIONS
+from ansible_collections.oncall.incident.plugins.module_utils._redis.repairing import repair, repair_from
 
 
 def main() -> None:

@@ -163,6 +163,13 @@ error:
   description: What kind of failure it is.
   returned: failure
   type: str
+reading:
+  description:
+    - What was decided from, of the target and of the call, so that the decision can be made again from a record. In C(invocation) where the
+      module fails, since Ansible prints the rest.
+    - At most 64 KiB. What is left out is named in C(left_out), and C(complete) is false then.
+  returned: where it looked
+  type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -27,8 +27,6 @@ Result = dict[str, Any]
 #: The steps that a driver may lack, for a reason.
 MITIGATING_STEPS = ("over_the_limit", "gone_meanwhile", "locked", "past_the_deadline")
 HEALTH_STEPS = ("sick", "denied", "frozen", "waits")
-#: Why a module does not record what it decides from, where nothing but work stands in the way.
-NOT_YET = "its look and its decision are not told apart yet"
 
 
 def recorded(result: Result) -> dict[str, Any]:
@@ -44,13 +42,11 @@ class Driver(ABC):
     Attributes:
         module: its name.
         absent: steps that do not apply, with the reason.
-        unread: why it does not record what it decides from; empty where it does.
         needs: what the machine must have; see need().
     """
 
     module: ClassVar[str]
     absent: ClassVar[Mapping[str, str]] = {}
-    unread: ClassVar[str] = ""
 
     @classmethod
     @contextmanager

@@ -60,8 +60,6 @@ def test_plan_and_plan_again(driver: Mitigating) -> None:
 
 def test_decides_again_from_the_record(driver: Mitigating) -> None:
     """From what the record has of it, and nothing else."""
-    if driver.unread:
-        pytest.skip(f"{driver.module} does not record its reading: {driver.unread}")
     with driver.scene():
         planned = driver.run(check=True)
         assert of_event(recorded(planned)).actions == {action["id"]: action["outcome"] for action in planned["actions"]}

@@ -14,19 +14,14 @@ import typing as t
 
 from .._core.addresses import Network, Span, canonical, read_network
 from .._core.errors import CannotReach
-from .._core.findings import CRITICAL, NOT_APPLICABLE, OK, WARNING, Finding, Skipped
+from .._core.judging import Judged
 from .._firewall.decisions.packet_filter import Block
 from .._firewall.filters import AUTO, Filters, read_filters
 from .._module.programs import Run
 from . import operators
 from .daemons import Backend
-from .decisions import access
+from .decisions.access import DAEMON, KEPT_OUT, LET_IN, NOT_BANNED, Answered, Seen, decide
 from .decisions.replies import Ban
-
-DAEMON = "daemon"
-CHECKS = (DAEMON, access.LET_IN, access.NOT_BANNED, access.KEPT_OUT)
-#: Of a network, some of whose addresses are let in, or kept out, that is told and does not hold anything up.
-GOOD = (OK, WARNING)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,23 +46,25 @@ class Question:
     def named(self) -> tuple[str, ...]:
         """The checks that the question is about."""
         asked = {
-            DAEMON: self.daemon, access.LET_IN: self.let_in, access.NOT_BANNED: self.not_banned or self.operators,
-            access.KEPT_OUT: self.kept_out,
+            DAEMON: self.daemon, LET_IN: self.let_in, NOT_BANNED: self.not_banned or self.operators, KEPT_OUT: self.kept_out,
         }
         return tuple(check for check, there in asked.items() if there)
 
 
 def look(
-    question: Question, *, open_daemon: t.Callable[[], Backend], run: Run, proc: str = "/proc",
-) -> tuple[list[Finding], list[Skipped]]:
-    """One look.
+    question: Question, *, open_daemon: t.Callable[[], Backend], run: Run, asked: t.Optional[tuple[str, ...]], proc: str = "/proc",
+) -> Judged:
+    """One look, with its verdict.
+
+    Args:
+        asked: the checks that must be answered.
 
     Raises:
         Blind: no packet filter can be read.
     """
-    findings: list[Finding] = []
     bans: list[Ban] = []
     jails: list[str] = []
+    daemon: t.Optional[Answered] = None
     if question.daemon:
         try:
             backend = open_daemon()
@@ -76,26 +73,26 @@ def look(
                 bans = backend.bans(jails)
             finally:
                 backend.close()
-            findings.append(Finding(DAEMON, OK, observed=len(jails), unit="count"))
+            daemon = Answered(jails=len(jails))
         except CannotReach as exc:
-            # Without its answer nobody knows whom it bans: not ok, and no reason to leave the packet filter unread.
-            findings.append(Finding(DAEMON, CRITICAL, observed=exc.message, hint=exc.hint or "See the daemon's log."))
+            daemon = Answered(message=exc.message, hint=exc.hint or "")
     filters = read_filters([AUTO], run=run, jails=jails)
-    for asked, network in _pairs(question.let_in):
-        span = Span.of(network)
-        findings.append(access.judge_let_in(asked, span, bans=bans, blocks=_blocks(filters, question, span),
-                                            blind=filters.blind_for(span)))
+
+    def about(wanted: t.Mapping[str, t.Sequence[Network]], blocks: t.Callable[[Span], list[Block]]) -> tuple[Seen, ...]:
+        return tuple(
+            Seen(
+                asked, span, bans=tuple(ban for ban in bans if ban.span is not None and ban.span.touches(span)),
+                blocks=tuple(blocks(span)), blind=filters.blind_for(span),
+            ) for asked, span in _spans(wanted)
+        )
+
     spared = _with_operators(question, proc)
-    skipped = filters.not_read()
-    if question.operators and not spared:
-        skipped.append(Skipped(access.NOT_BANNED, f"nobody_logged_in: {access.ABSENT['nobody_logged_in']}.", kind=NOT_APPLICABLE))
-    for asked, network in _pairs(spared):
-        span = Span.of(network)
-        findings.append(access.judge_not_banned(asked, span, bans=bans, blocks=filters.blocks(span), blind=filters.blind_for(span)))
-    for asked, network in _pairs(question.kept_out):
+    return decide(
+        daemon, let_in=about(question.let_in, lambda span: _blocks(filters, question, span)), not_banned=about(spared, filters.blocks),
         # The ports that its ban is about are the jail's to choose.
-        findings.append(access.judge_kept_out(asked, blocks=filters.blocks(Span.of(network))))
-    return findings, skipped
+        kept_out=about(question.kept_out, filters.blocks), skipped=tuple(filters.not_read()),
+        nobody_logged_in=question.operators and not spared, asked=asked,
+    )
 
 
 def _with_operators(question: Question, proc: str) -> dict[str, t.Sequence[Network]]:
@@ -106,12 +103,12 @@ def _with_operators(question: Question, proc: str) -> dict[str, t.Sequence[Netwo
     return wanted
 
 
-def _pairs(wanted: t.Mapping[str, t.Sequence[Network]]) -> t.Iterator[tuple[str, Network]]:
+def _spans(wanted: t.Mapping[str, t.Sequence[Network]]) -> t.Iterator[tuple[str, Span]]:
     """Each network with its name in findings: one spelling, and with the host name where it came from one."""
     for asked, networks in wanted.items():
         for network in networks:
             said = canonical(network)
-            yield said if read_network(asked) is not None else f"{asked} {said}", network
+            yield said if read_network(asked) is not None else f"{asked} {said}", Span.of(network)
 
 
 def _blocks(filters: Filters, question: Question, span: Span) -> list[Block]:

@@ -27,9 +27,9 @@ from .client import CommandRefused
 from .daemons import GROUP, Backend, CrowdSec, Fail2ban, alone
 from .decisions import banning
 from .decisions.banning import Protected
+from .decisions.health import FILTER_ACTIONS
 from .decisions.replies import Ban
 from .decisions.unbanning import VERB, known_jails
-from .health import FILTER_ACTIONS
 from .unban import MEASURE_SECONDS, POLL, iso
 
 DEFAULT_SECONDS = 4 * 3600.0

@@ -9,11 +9,11 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 from .._core.rights import CAPABILITY, CHANGE, FILE, LOOK, SOCKET, Chapter, Needs, Right
-from .access import CHECKS as ACCESS_CHECKS
-from .access import DAEMON
+from .decisions.access import CHECKS as ACCESS_CHECKS
+from .decisions.access import DAEMON
 from .decisions.banning import VERB as BAN
+from .decisions.health import CHECKS, OF_RULES
 from .decisions.unbanning import VERB as UNBAN
-from .health import CHECKS, OF_RULES
 
 _SOCKET = "<socket of fail2ban>: read and write"
 _NET_ADMIN = "CAP_NET_ADMIN"

@@ -1,53 +1,29 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at a server: ask what each wanted check needs, judge it, keep the data as evidence.
+"""Looks at a server: ask what each wanted check needs, and judge it.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 from .._core.errors import CannotReach
-from .._core.findings import Finding, Skipped
-from .._core.judging import Verdict, judge_look
-from . import activity, health_server, health_sessions
+from .._core.findings import Skipped
+from . import activity
 from .connection import Session, StatementFailed
-from .decisions import verdict
 from .decisions.absent import does_not_apply
-from .decisions.availability import availability_hint, is_sick, tried
-from .decisions.probe import refused_for_good
+from .decisions.availability import is_sick
+from .decisions.facts import Request
+from .decisions.health import CHECKS, Look, Unreached, decide
+from .decisions.health_server import GRANT_MONITOR
 from .health_probe import Prober
-from .health_reader import Answer, Reader, Request
+from .health_reader import Reader
 from .health_statements import NotInstalled, NotReadable, UntrustedOwner
 
 __all__ = ["CHECKS", "Eye", "Look", "Request", "look", "unreachable"]
-
-Check = t.Callable[[Reader], Answer]
-
-#: Every check, in the order in which it is told.
-CHECKS: t.Mapping[str, Check] = {
-    "availability": health_server.availability,
-    "connections": health_sessions.connections,
-    "long_queries": health_sessions.long_queries,
-    "long_transactions": health_sessions.long_transactions,
-    "idle_in_transaction": health_sessions.idle_in_transaction,
-    "blocking": health_sessions.blocking,
-    "ungranted_locks": health_sessions.ungranted_locks,
-    "prepared_transactions": health_sessions.prepared_transactions,
-    "replication": health_server.replication,
-    "replication_slots": health_server.replication_slots,
-    "wraparound": health_server.wraparound,
-    "vacuum": health_server.vacuum,
-    "backups": health_server.backups,
-    "timeouts": health_server.timeouts,
-    "database_size": health_server.database_size,
-    "statements": health_server.statements,
-    "probe": health_server.probe,
-}
 
 #: What these ask is shown to every role. The others read views that hide other users' rows from a role without a grant,
 #: and an empty view looks like health.
@@ -58,25 +34,11 @@ _REASONS = {
     "42P01": "not_supported", "42703": "not_supported",
 }
 _HINTS = {
-    "42501": health_server.GRANT_MONITOR,
+    "42501": GRANT_MONITOR,
     "57014": "Raise statement_timeout, or leave this check out.",
     "55P03": "Raise lock_timeout, or leave this check out.",
     "55000": "Add pg_stat_statements to shared_preload_libraries and restart the server.",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Look:
-    """What one look found: the verdict, and the data behind it."""
-
-    verdict: Verdict
-    data: t.Mapping[str, t.Any]
-    reachable: bool = True
-
-    def as_result(self) -> dict[str, t.Any]:
-        """What the module's result has beside the verdict."""
-        refused = refused_for_good(self.verdict.findings)
-        return {"changed": False, "reachable": self.reachable, "probe_refused": refused, **self.data}
 
 
 class Eye:
@@ -122,32 +84,25 @@ def look(session: Session, request: Request, prober: Prober) -> Look:
     if not OPEN_TO_ALL.issuperset(request.checks):
         activity.require_sight(session)
     reader = Reader(session, request, prober)
-    findings: list[Finding] = []
-    skipped: list[Skipped] = []
-    data: dict[str, t.Any] = {}
-    for name, check in CHECKS.items():
+    refused: dict[str, Skipped] = {}
+    for name in CHECKS:
         if name not in request.checks:
             continue
         try:
-            answer = check(reader)
+            reader.read(name)
         except StatementFailed as exc:
             why = _REASONS.get(exc.sqlstate, "failed")
-            skipped.append(Skipped(check=name, reason=f"{why}: {exc.message}", hint=_HINTS.get(exc.sqlstate, "")))
-            continue
+            refused[name] = Skipped(check=name, reason=f"{why}: {exc.message}", hint=_HINTS.get(exc.sqlstate, ""))
         except NotInstalled as exc:
-            skipped.append(does_not_apply(name, exc.kind, of=session.database, hint=exc.hint or ""))
-            continue
+            refused[name] = does_not_apply(name, exc.kind, of=session.database, hint=exc.hint or "")
         except (NotReadable, UntrustedOwner) as exc:
-            skipped.append(Skipped(check=name, reason=f"{exc.kind}: {exc.message}", hint=exc.hint or ""))
-            continue
-        findings.extend(answer.findings)
-        skipped.extend(answer.skipped)
-        data.update(answer.data)
-    return Look(judge_look(findings, skipped, asked=request.asked), data)
+            refused[name] = Skipped(check=name, reason=f"{exc.kind}: {exc.message}", hint=exc.hint or "")
+    seen = reader.seen(refused)
+    return decide(request, seen.facts, tuple(seen.backends))
 
 
 def unreachable(error: CannotReach, request: Request) -> Look:
-    """What can be said of a server that lets nobody in: that, and that nothing else was judged. Whoever asks anything asks for this too.
+    """What can be said of a server that lets nobody in.
 
     Raises:
         CannotReach: the same error, where it says that we ask wrongly (a wrong password), not that the server is sick.
@@ -155,10 +110,4 @@ def unreachable(error: CannotReach, request: Request) -> Look:
     kind = str(error.facts.get("error", error.kind))
     if not is_sick(kind):
         raise error
-    attempts = error.facts.get("attempts", [])
-    finding = verdict.judge_available(
-        kind=kind, hint=f"{tried(attempts) or error.message} {availability_hint(kind)}",
-        detail={"attempts": attempts, "message": error.message},
-    )
-    skipped = [Skipped(check=name, reason=f"unreachable: {kind}") for name in CHECKS if name in request.checks and name != "availability"]
-    return Look(judge_look([finding], skipped, asked=("availability", *request.asked)), {}, reachable=False)
+    return decide(request, unreached=Unreached(kind, error.message, attempts=tuple(error.facts.get("attempts", []))))

@@ -13,12 +13,13 @@ import typing as t
 from .._core.durations import parse_duration
 from .._core.errors import BadInput, IncidentError
 from .._core.judging import Question, question_from, question_spec
-from . import health_queries
 from .args import connection_spec, probe_logins, probe_session, session_from
 from .connection import Session
+from .decisions.facts import Request
+from .decisions.health import CHECKS
 from .decisions.protection import BACKUP_TOOLS
+from .decisions.settings import TIMEOUTS
 from .decisions.thresholds import limits_from, threshold_spec
-from .health import CHECKS, Request
 from .health_probe import SETTINGS, Prober
 
 _EXPECTED_TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout")
@@ -41,7 +42,7 @@ def health_spec() -> dict[str, t.Any]:
         "probe_login_host": {"type": "str", "default": ""},
         "standbys_expected": {"type": "int", "default": 0},
         "timeouts_expected": {
-            "type": "list", "elements": "str", "choices": list(health_queries.TIMEOUTS), "default": list(_EXPECTED_TIMEOUTS),
+            "type": "list", "elements": "str", "choices": list(TIMEOUTS), "default": list(_EXPECTED_TIMEOUTS),
         },
         "vacuum_min_dead_rows": {"type": "int", "default": 10000},
         "statements_min_calls": {"type": "int", "default": 5},

@@ -13,11 +13,9 @@ import time
 import typing as t
 
 from .._core.errors import CannotReach, IncidentError
-from .._core.findings import OK, UNKNOWN, Finding
-from .._core.thresholds import Limit
 from .connection import NOT_UTF8, Login, Session, StatementFailed
-from .decisions import verdict
 from .decisions.availability import is_sick
+from .decisions.facts import NotRun, Probed
 from .decisions.probe import REFUSED, TOO_MUCH, Rights, advice, refusal, remedy
 
 #: What the connection begins with. Not our search_path: the query names things as its role does. Until it begins, ours is set.
@@ -51,13 +49,8 @@ class Prober:
         """The process that serves it, where one does now."""
         return self._session.backend_pid if self._session is not None else None
 
-    def look(
-        self, *, query: str, timeout: float, limit: Limit, expected: t.Optional[str] = None,
-    ) -> tuple[list[Finding], dict[str, t.Any]]:
+    def look(self, *, query: str, timeout: float) -> Probed:
         """Run the query once.
-
-        Returns:
-            Findings of the check probe, unknown where the query could not be run, and the answer.
 
         Raises:
             StatementFailed: the server would not say what the login may do.
@@ -65,21 +58,17 @@ class Prober:
         try:
             session, rights = self._ready()
         except ProbeRefused as exc:
-            return [_not_run("refused", exc, hint=f"{exc.message} {exc.hint}")], {}
+            return _not_run("refused", exc, hint=f"{exc.message} {exc.hint}")
         except CannotReach as exc:
             attempts = exc.facts.get("attempts") or [{"login": "its login"}]
             hint = f"The probe query was not run: there was no connection for {attempts[0]['login']}. Verify tries again."
-            return [_not_run(_kind(exc), exc, hint=hint)], {}
+            return _not_run(_kind(exc), exc, hint=hint)
         try:
             answer = run_probe(session, query=query, timeout=timeout)
         except CannotReach as exc:
             self.close()
             answer = {"first": None, "row": None, "seconds": timeout, "error": exc.message, "sqlstate": ""}
-        answer["login"] = session.login.describe()
-        found = judged(answer, limit=limit, expected=expected)
-        better = advice(rights)
-        more = [Finding(check="probe", status=OK, observed=answer["login"], subject="login", hint=better)] if better else []
-        return [found, *more], answer
+        return Probed({**answer, "login": session.login.describe()}, advice=advice(rights))
 
     def close(self) -> None:
         """Give the connection back."""
@@ -189,23 +178,14 @@ def _run_once(session: Session, *, query: str, timeout: float) -> dict[str, t.An
     return {"first": next(iter(row.values())) if row else None, "row": row, "seconds": seconds, "error": "", "sqlstate": ""}
 
 
-def judged(answer: t.Mapping[str, t.Any], *, limit: Limit, expected: t.Optional[str]) -> Finding:
-    """The finding about what run_probe() gave."""
-    return verdict.judge_probe(
-        seconds=answer["seconds"], limit=limit, first=answer["first"], expected=expected, error=answer["error"],
-        error_kind=answer["sqlstate"],
-    )
-
-
 def _roll_back(session: Session) -> None:
     with contextlib.suppress(StatementFailed):
         session.rows("ROLLBACK")
 
 
-def _not_run(observed: str, exc: IncidentError, *, hint: str) -> Finding:
-    """Not looked at: what the query would have said is not known, so nothing may be called well."""
-    detail = {"final": isinstance(exc, ProbeRefused), "message": exc.message, "attempts": exc.facts.get("attempts", [])}
-    return Finding(check="probe", status=UNKNOWN, observed=observed, hint=hint, detail=detail)
+def _not_run(kind: str, exc: IncidentError, *, hint: str) -> Probed:
+    attempts = tuple(exc.facts.get("attempts", []))
+    return Probed(not_run=NotRun(kind, exc.message, hint, final=isinstance(exc, ProbeRefused), attempts=attempts))
 
 
 def _kind(exc: CannotReach) -> str:

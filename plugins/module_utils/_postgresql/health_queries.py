@@ -13,7 +13,7 @@ from __future__ import annotations
 import typing as t
 
 from .connection import Session
-from .decisions.settings import parse_setting
+from .decisions.settings import TIMEOUTS, parse_setting
 
 Rows = list[dict[str, t.Any]]
 
@@ -21,7 +21,6 @@ MAX_LOCKS = 500
 MAX_ROWS = 50
 MAX_TABLES = 20
 
-TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
 _SETTINGS = (
     *TIMEOUTS, "max_connections", "superuser_reserved_connections", "reserved_connections", "idle_session_timeout", "lock_timeout",
     "deadlock_timeout", "max_prepared_transactions", "max_wal_senders", "max_replication_slots", "max_slot_wal_keep_size",

@@ -1,68 +1,62 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What several checks of one look share: read once, when the first of them asks.
+"""Reads what the checks of one look need: each thing once, when the first of them wants it.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import typing as t
 
-from .._core.findings import Finding, Skipped
-from .._core.thresholds import Limit
-from . import activity, health_queries
+from .._core.findings import Skipped
+from . import activity, health_queries, health_replication, health_statements
 from .connection import Session
 from .decisions.backends import Backend, PreparedTransaction
-from .decisions.blocking import waits_of
-from .decisions.protection import BACKUP_TOOLS, SYNCHRONOUS_COMMIT, UNTOLD, Policy, auxiliary, protections
-from .health_probe import Prober
+from .decisions.blocking import PREPARED, roots, waits_of
+from .decisions.facts import Collected, Facts, Probed, Request, Seen
+from .decisions.health_server import archives_nothing
+from .decisions.probe import is_built_in
+from .decisions.protection import auxiliary
+from .health_probe import Prober, run_probe
 
-#: Protections that only say whom we would not signal; such a session harms like any other, so it is judged like any other.
-_STILL_JUDGED = ("superuser", "not_permitted", "not_readable", "member_of:", SYNCHRONOUS_COMMIT, UNTOLD)
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """What a look is about.
-
-    Attributes:
-        checks: names of CHECKS.
-        asked: those of them that must be answered.
-        limits: thresholds by name of pg_limits.THRESHOLDS.
-        probe_query, probe_expect, probe_timeout: the caller's query, what its first column must be as text, seconds.
-        standbys_expected: how many standbys must stream.
-        timeouts_expected: names of timeouts that must not be 0.
-        vacuum_min_dead_rows: tables with fewer are no finding.
-        statements_min_calls: statements called less often are no finding.
-        protect_application_names: prefixes of sessions whose age is told and not judged.
-        spare_users: roles of which the same is true.
-    """
-
-    checks: tuple[str, ...]
-    limits: t.Mapping[str, Limit]
-    asked: tuple[str, ...] = ()
-    probe_query: str = ""
-    probe_expect: t.Optional[str] = None
-    probe_timeout: float = 5.0
-    standbys_expected: int = 0
-    timeouts_expected: tuple[str, ...] = ()
-    vacuum_min_dead_rows: int = 10000
-    statements_min_calls: int = 5
-    protect_application_names: tuple[str, ...] = BACKUP_TOOLS
-    spare_users: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """What one check has to say."""
-
-    findings: t.Sequence[Finding] = ()
-    data: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
-    skipped: t.Sequence[Skipped] = ()
+#: Rows that one statement reads, by their name.
+_ROWS: t.Mapping[str, t.Callable[[Session], t.Sequence[t.Mapping[str, t.Any]]]] = {
+    "connection_limits": health_queries.read_connection_limits,
+    "ungranted": health_queries.read_ungranted,
+    "replicas": health_replication.read_replicas,
+    "standby": lambda session: [health_replication.read_standby(session)],
+    "slots": health_replication.read_slots,
+    "wraparound": health_queries.read_wraparound,
+    "holders": health_queries.read_holders,
+    "tables": health_queries.read_tables,
+    "vacuums": health_queries.read_vacuums,
+    "base_backups": health_queries.read_base_backups,
+    "archiver": lambda session: [health_queries.read_archiver(session)],
+    "sizes": health_queries.read_sizes,
+}
+#: What a check needs, where that is the same for every server: names of _ROWS, and attributes of Reader.
+_NEEDS: t.Mapping[str, tuple[str, ...]] = {
+    "availability": ("server",),
+    "connections": ("backends", "settings", "connection_limits"),
+    "long_queries": ("backends",),
+    "long_transactions": ("backends",),
+    "idle_in_transaction": ("backends",),
+    "blocking": ("backends", "blocked"),
+    "ungranted_locks": ("ungranted",),
+    "prepared_transactions": ("prepared_where_shown",),
+    "replication": ("replicas", "server", "settings", "standby_where_one"),
+    "replication_slots": ("slots",),
+    "wraparound": ("wraparound", "holders"),
+    "vacuum": ("server", "vacuum_where_done"),
+    "backups": ("base_backups", "backends", "exclusive_backup", "settings", "archiver_where_one"),
+    "timeouts": ("overrides", "settings"),
+    "database_size": ("sizes",),
+    "statements": ("statements",),
+    "probe": ("probed",),
+}
 
 
 class Reader:
@@ -72,24 +66,63 @@ class Reader:
         self.session = session
         self.prober = prober
         self.request = request
-        self.policy = Policy(
-            own_pid=session.backend_pid, own_superuser=session.is_superuser, protect_application_names=request.protect_application_names,
+        self._rows: dict[str, tuple[t.Mapping[str, t.Any], ...]] = {}
+
+    def read(self, check: str) -> None:
+        """Read what a check needs.
+
+        Raises:
+            StatementFailed: the server refused it.
+            CannotReach: the session was lost.
+            NotInstalled, NotReadable, UntrustedOwner: see find_statements() and read_statements().
+        """
+        for name in _NEEDS[check]:
+            if name in _ROWS:
+                self.rows(name)
+            else:
+                getattr(self, name)
+
+    def seen(self, refused: t.Optional[t.Mapping[str, Skipped]] = None) -> Seen:
+        """What was read, for the checks.
+
+        Args:
+            refused: why a check could not be looked at, by check.
+        """
+        return Seen(self.facts(refused), tuple(self._read("backends", ())), self.request)
+
+    def facts(self, refused: t.Optional[t.Mapping[str, Skipped]] = None) -> Facts:
+        """What was read beside the sessions."""
+        session, server = self.session, self._read("_server", {})
+        counting, uncounted = (server.get(name) for name in health_queries.COUNTING)
+        return Facts(
+            user=session.user, database=session.database, login=session.login.describe(),
+            attempts=tuple(attempt.as_dict() for attempt in session.attempts), version=session.server_version,
+            in_recovery=session.in_recovery, own_pid=session.backend_pid, own_superuser=session.is_superuser,
+            server={name: value for name, value in server.items() if name not in health_queries.COUNTING},
+            counting=bool(counting), uncounted=tuple(uncounted or ()), settings=self._read("settings", {}),
+            prepared=tuple(self._read("prepared", ())), others=dict(self._rows), overrides=self._read("overrides", {}),
+            exclusive_backup=self._read("exclusive_backup", False), collected=self._read("statements", None),
+            probed=self._read("probed", None), refused=refused or {},
         )
 
-    @functools.cached_property
-    def server(self) -> dict[str, t.Any]:
-        """See read_server()."""
-        return {name: value for name, value in self._server.items() if name not in health_queries.COUNTING}
+    def _read(self, name: str, otherwise: t.Any) -> t.Any:
+        """What was read under a name; `otherwise` where nobody wanted it."""
+        return self.__dict__.get(name, otherwise)
 
-    @property
-    def counting(self) -> tuple[bool, t.Sequence[str]]:
-        """Whether track_counts is on, and for which roles and databases it is off."""
-        counts, off_for = (self._server[name] for name in health_queries.COUNTING)
-        return bool(counts), tuple(off_for)
+    def rows(self, name: str) -> tuple[t.Mapping[str, t.Any], ...]:
+        """The rows of a name of _ROWS."""
+        if name not in self._rows:
+            self._rows[name] = tuple(_ROWS[name](self.session))
+        return self._rows[name]
 
     @functools.cached_property
     def _server(self) -> dict[str, t.Any]:
         return health_queries.read_server(self.session)
+
+    @property
+    def server(self) -> dict[str, t.Any]:
+        """See read_server()."""
+        return self._server
 
     @functools.cached_property
     def settings(self) -> dict[str, str]:
@@ -102,60 +135,69 @@ class Reader:
         ours = (self.session.backend_pid, self.prober.backend_pid)
         return [one for one in activity.read_activity(self.session) if one.pid not in ours and not auxiliary(one)]
 
-    @functools.cached_property
-    def by_pid(self) -> dict[int, Backend]:
-        """The sessions by pid."""
-        return {backend.pid: backend for backend in self.backends}
-
-    @functools.cached_property
-    def clients(self) -> list[Backend]:
-        """The ordinary clients' sessions beside ours."""
-        return [backend for backend in self.backends if backend.is_client]
-
-    @functools.cached_property
-    def connected(self) -> list[Backend]:
-        """The sessions that take a connection: those of clients, and those that the server hides from us."""
-        return [backend for backend in self.backends if backend.is_client or backend.tells_nothing]
-
-    @functools.cached_property
-    def silent(self) -> list[Backend]:
-        """The sessions of which nobody can say what they do: neither the server, nor what else is known of them."""
-        return [backend for backend in self.connected if backend.tells_nothing and not self._known(backend)]
-
     @property
-    def silent_waiters(self) -> list[Backend]:
-        """Those of them that may wait for something without being seen to. Before server 14 waits are tracked with the activity."""
-        tracked_apart = self.session.server_version >= 140000
-        return [backend for backend in self.silent if not backend.readable or not tracked_apart]
-
-    @functools.cached_property
-    def waits(self) -> dict[int, frozenset[int]]:
-        """Who waits for whom."""
-        return waits_of(self.backends)
-
-    @functools.cached_property
-    def protected(self) -> dict[int, tuple[str, ...]]:
-        """Why which session would never be signalled."""
-        return {backend.pid: protections(backend, self.policy) for backend in self.backends}
-
-    @functools.cached_property
-    def ungranted(self) -> list[dict[str, t.Any]]:
-        """See read_ungranted()."""
-        return health_queries.read_ungranted(self.session)
+    def blocked(self) -> None:
+        """What tells for how long those wait who wait, and behind which prepared transactions."""
+        waits = waits_of(self.backends)
+        if waits:
+            self.rows("ungranted")
+        if PREPARED in roots(waits):
+            _ = self.prepared
 
     @functools.cached_property
     def prepared(self) -> list[PreparedTransaction]:
         """See read_prepared()."""
         return activity.read_prepared(self.session)
 
-    def told_only(self, backend: Backend) -> bool:
-        """Whether the session is meant to be long: a backup, replication, maintenance, or marked to be kept."""
-        return backend.user in self.request.spare_users or self._known(backend)
+    @property
+    def prepared_where_shown(self) -> None:
+        """The same, but of a standby, which shows none."""
+        if not (self.session.in_recovery and self.server["in_recovery"]):
+            _ = self.prepared
 
-    def _known(self, backend: Backend) -> bool:
-        return any(not reason.startswith(_STILL_JUDGED) for reason in self.protected[backend.pid])
+    @property
+    def standby_where_one(self) -> None:
+        """How a standby does."""
+        if self.server["in_recovery"]:
+            self.rows("standby")
 
-    def number(self, name: str) -> int:
-        """A setting as a number, 0 where the server has none."""
-        text = self.settings.get(name, "0")
-        return int(text) if text.lstrip("-").isdigit() else 0
+    @property
+    def vacuum_where_done(self) -> None:
+        """Tables and vacuums, but of a standby."""
+        if not self.server["in_recovery"]:
+            self.rows("tables")
+            self.rows("vacuums")
+
+    @functools.cached_property
+    def exclusive_backup(self) -> bool:
+        """See read_exclusive_backup()."""
+        return health_queries.read_exclusive_backup(self.session)
+
+    @property
+    def archiver_where_one(self) -> None:
+        """How archiving does, where the server archives."""
+        mode = self.settings.get("archive_mode", "off")
+        if mode == "on" and self.session.in_recovery:
+            _ = self.server
+        if mode != "off" and not archives_nothing(self.facts()):
+            self.rows("archiver")
+
+    @functools.cached_property
+    def overrides(self) -> dict[str, tuple[t.Mapping[str, t.Any], ...]]:
+        """See read_overrides()."""
+        return {name: tuple(rows) for name, rows in health_queries.read_overrides(self.session).items()}
+
+    @functools.cached_property
+    def statements(self) -> Collected:
+        """What pg_stat_statements collects; its rows are read with it."""
+        view = health_statements.find_statements(self.session)
+        self._rows["statements"] = tuple(health_statements.read_statements(self.session, view))
+        return Collected(view.track, view.query_ids, view.off_for)
+
+    @functools.cached_property
+    def probed(self) -> Probed:
+        """What the caller's query came to; `SELECT 1` runs nobody's code, so it needs no connection of its own."""
+        query, timeout = self.request.probe_query, self.request.probe_timeout
+        if is_built_in(query):
+            return Probed(run_probe(self.session, query=query, timeout=timeout))
+        return self.prober.look(query=query, timeout=timeout)

@@ -13,28 +13,24 @@ import os
 import re
 import typing as t
 
-from .._core import judging
 from .._core.errors import Blind, CannotReach, IncidentError
-from .._core.findings import COULD_NOT_LOOK, CRITICAL, OK, Finding, Skipped
-from .._core.judging import Verdict, answer, judge_look, question_from, question_spec
+from .._core.findings import COULD_NOT_LOOK, Skipped
+from .._core.judging import answer, question_from, question_spec
 from .._host.listening import listening
 from .._host.speaking import has_child, now
-from .._service.identity import HINT_IDENTITY, Judged, answered, compare, configured_elsewhere, name_of, unit_of_process
-from . import activity, health_replication, health_server
+from .._service.decisions.identity import Judged, answered
+from .._service.identity import unit_of_process
+from . import activity
 from .args import connection_spec, logins_from, session_from
 from .connection import SOCKET_DIRECTORIES, Login, Session, StatementFailed
+from .decisions import health_server
 from .decisions.availability import SILENT
-from .decisions.protection import COMMIT_WAITS
-from .decisions.restart import COMMITS, Dependants, restart_obstacles, unseen
+from .decisions.facts import Request, Seen
+from .decisions.restart import CHECK, Dependants, RestartSeen, decide
 from .decisions.sight import unseen_sessions
 from .health_probe import Prober
-from .health_reader import Reader, Request
+from .health_reader import Reader
 
-CHECK = "restart"
-_HINT_UNSEEN = (
-    "What cannot be seen, as on a server that is frozen, is accepted with despite_backup and despite_replica "
-    "(postgres_restart_despite_backup, postgres_restart_despite_replica)."
-)
 #: Host, port, and the path of the local socket in their place.
 Place = tuple[str, int, t.Optional[str]]
 _PORT = re.compile(r"^\s*port\s*(?:=|\s)\s*'?(\d+)'?", re.MULTILINE | re.IGNORECASE)
@@ -57,10 +53,12 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
         BadInput: an argument is not usable.
     """
     question = question_from(params, checks=(CHECK,), default=(CHECK,), what="The restart of PostgreSQL")
-    return answer(question, lambda: look(params))
+    return answer(
+        question, lambda: decide(look(params), params["service"], params["despite_backup"], params["despite_replica"]),
+    )
 
 
-def look(params: t.Mapping[str, t.Any]) -> judging.Judged:
+def look(params: t.Mapping[str, t.Any]) -> RestartSeen:
     """See who depends on the server, and whether the unit is this server.
 
     Raises:
@@ -75,60 +73,32 @@ def look(params: t.Mapping[str, t.Any]) -> judging.Judged:
             activity.require_sight(session)
             # Nothing is probed here, so no login is ever opened for it.
             reader = Reader(session, Request(checks=(), limits={}), Prober((), lambda _login: session))
-            seen, blind = _dependants(reader)
+            reader.read("backups")
+            seen, blind = _dependants(reader.seen(), receivers=len(reader.rows("replicas")))
     except (CannotReach, Blind, StatementFailed) as exc:
         # Also a wrong password: whoever may not look cannot say that nobody is there.
         silent = exc.facts.get("error") in SILENT
         blind = [Skipped(CHECK, exc.message, exc.hint or "")]
         found = found or _judge_who_should(logins_from(params), error=exc)
-    where, judged = found
-    proof = configured_elsewhere(
-        compare(judged, params["service"]), name=name_of(params["service"]), configured=configured_ports(params["service"]),
-        wanted={port for _host, port, _path in where},
-    )
-    obstacles = restart_obstacles(
-        seen, stopped=proof.stopped, not_shown=proof.why, despite_backup=params["despite_backup"],
-        despite_replica=params["despite_replica"], silent=silent,
-    )
-    told = [one.reason for one in blind]
-    detail = {"cannot_see": "; ".join(told)} if told else {}
-    return judging.Judged(
-        _judge(obstacles, not_shown=proof.why, blind=blind, detail=detail),
-        {
-            "obstacles": obstacles, "seen": seen.as_dict(), "listening": judged.listening, "process_id": judged.process,
-            "stopped": proof.stopped,
-        },
+    where, host = found
+    return RestartSeen(
+        seen, host, blind=tuple(blind), silent=silent, ports=tuple(sorted({port for _host, port, _path in where})),
+        configured=tuple(sorted(configured_ports(params["service"]))),
     )
 
 
-def _dependants(reader: Reader) -> tuple[Dependants, list[Skipped]]:
+def _dependants(looked: Seen, *, receivers: int) -> tuple[Dependants, list[Skipped]]:
     """Who depends on the server, and what hides some of them."""
-    backups = health_server.backups(reader)
+    backups = health_server.backups(looked)
     no_backups = [dataclasses.replace(one, check=CHECK) for one in backups.skipped if one.kind == COULD_NOT_LOOK]
-    no_waits = unseen_sessions(CHECK, reader.silent_waiters, login=reader.session.user)
-    running, commits = len(backups.data["backups"]["running"]), sum(one.waits_for_standby for one in reader.backends)
+    no_waits = unseen_sessions(CHECK, looked.silent_waiters, login=looked.facts.user)
+    running, commits = len(backups.data["backups"]["running"]), sum(one.waits_for_standby for one in looked.backends)
     seen = Dependants(
-        replicas=len(health_replication.read_replicas(reader.session)),
+        replicas=receivers,
         # One that is seen is there, whatever else is not seen.
         backups=running or (None if no_backups else 0), commits=commits or (None if no_waits else 0),
     )
     return seen, list(dict.fromkeys([*no_backups, *no_waits]))
-
-
-def _judge(
-    obstacles: t.Sequence[str], *, not_shown: str, blind: t.Sequence[Skipped], detail: t.Mapping[str, t.Any],
-) -> Verdict:
-    """What is seen to be in the way is critical; what cannot be seen counts as there, and is unknown."""
-    hidden = unseen(obstacles)
-    known = [one for one in obstacles if one not in hidden]
-    wait = ["Wait until nobody depends on the server."] if set(known) - {not_shown, COMMITS} else []
-    hint = " ".join([*([HINT_IDENTITY] if not_shown else []), *([COMMIT_WAITS] if COMMITS in known else []), *wait])
-    findings = [Finding(CHECK, CRITICAL, observed="; ".join(known), hint=hint, detail=detail)] if known else []
-    if not obstacles:
-        findings = [Finding(CHECK, OK, observed="nothing is in the way", detail=detail)]
-    reason = f"{'; '.join(hidden)}: {'; '.join(one.reason for one in blind)}"
-    grants = " ".join(dict.fromkeys(one.hint for one in blind if one.hint))
-    return judge_look(findings, [Skipped(CHECK, reason, f"{grants} {_HINT_UNSEEN}".strip())] if hidden else [], asked=(CHECK,))
 
 
 def _judge_who_answers(session: Session, *, since: float) -> tuple[list[Place], Judged]:

@@ -9,11 +9,11 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 from .._core.rights import CHANGE, LOOK, ROOT, SQL, Chapter, Needs, Right
+from .decisions.restart import CHECK as RESTART
 from .decisions.sessions import CANCEL, TERMINATE
 from .health import CHECKS, OPEN_TO_ALL
 from .maintenance import OPERATIONS
 from .prepared import ROLLBACK_PREPARED
-from .restarting import CHECK as RESTART
 
 _VERBS = (CANCEL, TERMINATE, ROLLBACK_PREPARED)
 _NO_LOGIN = "The module fails with `login_not_allowed`."

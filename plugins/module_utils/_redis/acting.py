@@ -22,13 +22,10 @@ from .._core.errors import CannotReach
 from .._module.lock import acting_alone
 from .args import way_from
 from .connection import Client
+from .decisions.state import NO_START, RESOURCE
 
 #: Between two attempts to get in, seconds.
 RETRY_PAUSE = 0.2
-#: Begins the resource of every action on a server; its run id follows.
-_RESOURCE = "redis:"
-#: The resource of a server that has no run id.
-NO_START = f"{_RESOURCE}unknown"
 
 
 class OnServer(Subject[Target]):
@@ -74,7 +71,7 @@ class OnServer(Subject[Target]):
             client = undo.enter_context(self.way.open(deadline))
             # Some servers refuse only with the first reply. And the server itself is told by it: this start, not a name that leads to it.
             start = client.info("server").get("run_id", "")
-            self.resource = _RESOURCE + start if start else NO_START
+            self.resource = RESOURCE + start if start else NO_START
             undo.pop_all()
         return client
 

@@ -17,18 +17,29 @@ import typing as t
 
 from .._core import why
 from .._core.acting import Candidate, Sight, Target, act, answered, unanswered
-from .._core.actions import DONE, FAILED, MOVED_ON, NOT_NEEDED, NOT_PERMITTED, REFUSED, UNKNOWN, Action, Approved, Spared
+from .._core.actions import DONE, FAILED, MOVED_ON, NOT_PERMITTED, UNKNOWN, Action, Approved
 from .._core.deadline import Deadline
 from .._core.durations import parse_duration
 from .._core.errors import BadInput, CannotReach, IncidentError
-from .._core.limits import Limit
 from .acting import OnServer
 from .connection import Client, explained
-from .decisions.cache import CacheEvidence, Pace, glob, not_a_cache, require_pattern, unexpected_count
+from .decisions.cache import CacheEvidence, Pace, glob, require_pattern
+from .decisions.clearing import (
+    CLEAR,
+    FLUSH,
+    DatabaseSeen,
+    PatternSeen,
+    Refused,
+    Request,
+    ServerSeen,
+    action_for,
+    refusal,
+    sight,
+    surprise,
+)
 from .decisions.info import integer
 from .resp import ErrorReply, Reply, text
 
-CLEAR, FLUSH = "clear_pattern", "flush_database"
 #: How many steps of SCAN may look for streams, the type whose loss hurts most: keys beyond are covered by the sample alone.
 STREAM_STEPS = 200
 #: Of how many keys the type is looked at.
@@ -37,48 +48,6 @@ MAX_TYPED = 50_000
 MAX_GROUPS = 20
 #: What one step may ask of a server that serves others too.
 MAX_BATCH, MAX_SAMPLE = 10_000, 10_000
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """What to clear, and the limits.
-
-    Attributes:
-        database: its number.
-        pattern: of Redis; empty for a flush.
-        exclude: patterns of keys that stay.
-        max_keys, spent: how many keys a run may clear, and how many it has.
-        batch: keys by step.
-        per_second: keys by second, 0 for no limit.
-        time_limit: of the deletion, seconds.
-        expected_keys, tolerance_percent: what a flush must find.
-        sample, min_ttl_percent, cache_types: how a database shows itself to be a cache.
-        accept_no_cache: flush whatever it shows.
-        this_node_only: in a cluster, clear what this node holds.
-    """
-
-    database: int = 0
-    pattern: str = ""
-    exclude: tuple[str, ...] = ()
-    max_keys: int = 10000
-    spent: int = 0
-    batch: int = 500
-    per_second: float = 5000.0
-    time_limit: float = 30.0
-    expected_keys: t.Optional[int] = None
-    tolerance_percent: float = 20.0
-    sample: int = 500
-    min_ttl_percent: float = 90.0
-    cache_types: tuple[str, ...] = ()
-    accept_no_cache: bool = False
-    this_node_only: bool = False
-
-    @property
-    def limits(self) -> dict[str, t.Any]:
-        """The limits as they enter results and the plan's hash."""
-        if not self.pattern:
-            return {"expected_keys": self.expected_keys, "expected_keys_tolerance_percent": self.tolerance_percent}
-        return {"max_keys": self.max_keys, "max_keys_per_second": self.per_second, "time_limit": self.time_limit}
 
 
 def request_from(params: t.Mapping[str, t.Any]) -> Request:
@@ -110,12 +79,6 @@ def request_from(params: t.Mapping[str, t.Any]) -> Request:
         min_ttl_percent=params["min_ttl_percent"], cache_types=tuple(params["cache_types"]),
         accept_no_cache=params["i_know_this_is_not_a_cache"], this_node_only=params["this_node_only"],
     )
-
-
-class Refused(IncidentError):
-    """A rule of ours forbids it; nothing was done. `error` in facts says which."""
-
-    kind = "refused"
 
 
 def clear(
@@ -155,7 +118,7 @@ class Clearing(OnServer[Target]):
         memory: bytes that were used before.
         seen: further keys of the result.
         refusal: the rule of ours that refuses.
-        clustered: whether the server is a node of a cluster.
+        server: where keys would be cleared.
     """
 
     noun, done = "keys", "cleared"
@@ -168,32 +131,30 @@ class Clearing(OnServer[Target]):
         self.memory: t.Optional[int] = None
         self.seen: dict[str, t.Any] = {}
         self.refusal: t.Optional[Refused] = None
-        self.clustered = False
+        self.server = ServerSeen()
 
     def look(self) -> Sight[Target]:
         client = self.entered()
         info = client.info()
-        self.memory, self.clustered = integer(info, "used_memory"), info.get("cluster_enabled") == "1"
-        self.refusal = _wrong_server(info, this_node_only=self.request.this_node_only)
+        self.memory = integer(info, "used_memory")
+        self.server = ServerSeen(
+            sentinel=info.get("redis_mode") == "sentinel", role=info.get("role", ""),
+            primary=f"{info.get('master_host', '?')}:{info.get('master_port', '?')}", clustered=info.get("cluster_enabled") == "1",
+        )
+        self.refusal = refusal(self.request, self.server)
         if self.refusal is not None:
-            return Sight([Candidate(self.nothing(), self.refused(self.action()))])
+            return self.sight()
         if self.request.database:
             client.call("SELECT", self.request.database)
         return self.find(client)
 
-    def refused(self, action: Action) -> Action:
-        """The action as the refusal leaves it."""
-        if self.refusal is None:
-            raise ValueError("nothing was refused")
-        code = why.OPTION_OFF if self.refusal.facts["error"] == "cluster" else why.PROTECTED
-        return action.with_outcome(REFUSED, why=code, error=self.refusal.message)
+    def sight(self, **seen: t.Any) -> Sight[Target]:
+        """What could be cleared, of what was seen; see decisions.clearing."""
+        return sight(self.request, self.resource, self.server, **{"target": self.nothing(), **seen})
 
     def answer_here(self, one: Approved) -> Action:
-        return answered(one, MOVED_ON, why.NO_LONGER_MATCHES, error=f"What is asked for now is {self.action().name}")
-
-    def action(self) -> Action:
-        """What would be done."""
-        raise NotImplementedError
+        asked = action_for(self.request, self.resource).name
+        return answered(one, MOVED_ON, why.NO_LONGER_MATCHES, error=f"What is asked for now is {asked}")
 
     def nothing(self) -> Target:
         """The target where nothing was looked at."""
@@ -202,24 +163,6 @@ class Clearing(OnServer[Target]):
     def find(self, client: Client) -> Sight[Target]:
         """What there is to be cleared in the database, which is selected."""
         raise NotImplementedError
-
-
-def _wrong_server(info: t.Mapping[str, str], *, this_node_only: bool) -> t.Optional[Refused]:
-    """Why keys are not cleared on this server: only on a primary, and of a cluster only where each node is named."""
-    if info.get("redis_mode") == "sentinel":
-        return Refused("This is a Sentinel, it has no data.", hint="Name the primary that it watches.", error="sentinel")
-    if info.get("role") != "master":
-        primary = f"{info.get('master_host', '?')}:{info.get('master_port', '?')}"
-        return Refused(
-            f"This server is a replica of {primary}: data are never changed on a replica.", hint=f"Name the primary, {primary}.",
-            error="replica",
-        )
-    if info.get("cluster_enabled") == "1" and not this_node_only:
-        return Refused(
-            "This server is a node of a cluster and holds only a part of the keys; nothing was touched.",
-            hint="Call the module for every primary of the cluster, with this_node_only: true.", error="cluster",
-        )
-    return None
 
 
 # A pattern.
@@ -233,35 +176,17 @@ class Pattern(Clearing[t.Sequence[bytes]]):
         super().__init__(params, request)
         self.seen["groups"] = {}
 
-    def action(self) -> Action:
-        target = {"database": self.request.database, "pattern": self.request.pattern}
-        name = f"database {self.request.database}, pattern {self.request.pattern}"
-        return _action(CLEAR, self.resource, target, name, "The keys of this pattern were named.")
-
     def nothing(self) -> t.Sequence[bytes]:
         return ()
 
     def find(self, client: Client) -> Sight[t.Sequence[bytes]]:
-        request = self.request
-        allowed = max(request.max_keys - request.spent, 0)
         # One more tells that it is too many; how many more is not counted.
-        keys, kept = _collect(client, request, most=allowed + 1)
+        keys, kept = _collect(client, self.request, most=self.request.allowed + 1)
         self.seen["groups"] = _groups(keys)
-        action = dataclasses.replace(self.action(), detail={"keys": len(keys), **self.seen})
-        if not keys:
-            action = action.with_outcome(NOT_NEEDED, why=why.ALREADY_SO)
-        unit = "or more keys" if len(keys) > allowed else "keys"
-        return Sight(
-            candidates=[Candidate(keys, action, uses={"max_keys": len(keys)})],
-            protected=tuple(
-                Spared({"pattern": pattern, "keys": count}, ("excluded",), True, f"pattern {pattern}") for pattern, count in kept.items()
-                if count
-            ),
-            limits=(Limit("max_keys", allowed, f"max_keys {request.max_keys}, {request.spent} used already", unit=unit),),
-        )
+        return self.sight(pattern=PatternSeen(len(keys), tuple(kept.items())), target=keys, told=self.seen)
 
     def carry_out(self, candidate: Candidate[t.Sequence[bytes]]) -> Action:
-        done = _unlink(self.entered(), candidate.target, self.request, one_by_one=self.clustered)
+        done = _unlink(self.entered(), candidate.target, self.request, one_by_one=self.server.clustered)
         self.removed = done.removed
         # Of a step without an answer nobody knows; what went before is known.
         action = dataclasses.replace(candidate.action, touched=bool(done.removed) or (None if done.unanswered else False))
@@ -368,47 +293,24 @@ class Database(Clearing[int]):
         super().__init__(params, request)
         self.seen["cache"] = {}
 
-    def action(self) -> Action:
-        target = {"database": self.request.database, "expected_keys": self.request.expected_keys or 0}
-        reason = "The whole database was named, with the number of keys to expect."
-        return _action(FLUSH, self.resource, target, f"database {self.request.database}", reason)
-
     def nothing(self) -> int:
         return 0
 
     def find(self, client: Client) -> Sight[int]:
-        request = self.request
         keys = int(client.call("DBSIZE"))
-        action = dataclasses.replace(self.action(), detail={"keys": keys})
-        if not keys:
-            return Sight([Candidate(keys, action.with_outcome(NOT_NEEDED, why=why.ALREADY_SO))])
-        seen = _evidence(client, request)
-        self.seen["cache"] = seen.as_dict()
-        against = [] if request.accept_no_cache else not_a_cache(
-            seen, min_ttl_percent=request.min_ttl_percent, cache_types=request.cache_types,
-        )
-        surprise = self._surprise(keys)
-        if surprise:
-            against.insert(0, surprise)
-        if against:
-            self.refusal = Refused(
-                f"Database {request.database} is not flushed: {'; '.join(against)}.",
-                hint="Clear a pattern instead; or state the right number, or i_know_this_is_not_a_cache: true.",
-                error="unexpected_keys" if surprise else "not_a_cache",
-            )
-            action = self.refused(action)
-        return Sight([Candidate(keys, action)])
-
-    def _surprise(self, keys: int) -> str:
-        return unexpected_count(keys, expected=self.request.expected_keys or 0, tolerance_percent=self.request.tolerance_percent)
+        seen = DatabaseSeen(keys, _evidence(client, self.request) if keys else None)
+        if seen.evidence is not None:
+            self.seen["cache"] = seen.evidence.as_dict()
+        self.refusal = refusal(self.request, self.server, database=seen)
+        return self.sight(database=seen, target=keys)
 
     def carry_out(self, candidate: Candidate[int]) -> Action:
         """Flush in one transaction, so that the count after it is not of keys that were written since."""
         client, action = self.entered(), candidate.action
         before = int(client.call("DBSIZE"))
-        surprise = self._surprise(before)
-        if surprise:
-            return action.with_outcome(MOVED_ON, why=why.NO_LONGER_MATCHES, error=surprise)
+        unexpected = surprise(before, self.request)
+        if unexpected:
+            return action.with_outcome(MOVED_ON, why=why.NO_LONGER_MATCHES, error=unexpected)
         # Alone: where it is refused, what follows would be done at once and outside of any transaction.
         refused = _first_error(client.replies([("MULTI",)]))
         if refused is not None:
@@ -513,7 +415,3 @@ def _has_stream(client: Client) -> bool:
         if cursor == b"0":
             break
     return False
-
-
-def _action(verb: str, where: str, target: dict[str, t.Any], name: str, reason: str) -> Action:
-    return Action(verb=verb, resource=where, identity=target, target=target, name=name, reason=reason)

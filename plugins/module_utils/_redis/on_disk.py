@@ -8,41 +8,12 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import time
 import typing as t
 
+from .decisions.restart import OnDisk
+
 _DATA = (".rdb", ".aof")
-
-
-@dataclasses.dataclass(frozen=True)
-class OnDisk:
-    """Files of data in the server's directory.
-
-    Attributes:
-        directory: of the server; empty when it is not known.
-        files: name, size in bytes and time of the last change of each.
-        problem: why they are not known; empty when they are.
-    """
-
-    directory: str = ""
-    files: tuple[tuple[str, int, float], ...] = ()
-    problem: str = ""
-
-    def describe(self) -> str:
-        """For people."""
-        if self.problem:
-            return f"stopped; what is on its disk is not known: {self.problem}"
-        if not self.files:
-            return f"stopped; {self.directory} holds no data, so it starts empty, and a replica of it would copy that"
-        files = ", ".join(f"{name} ({size} bytes, {_utc(changed)})" for name, size, changed in self.files)
-        return f"stopped; {self.directory} holds {files}"
-
-    def as_dict(self) -> dict[str, t.Any]:
-        """For results."""
-        files = [{"name": name, "size": size, "changed": _utc(changed)} for name, size, changed in self.files]
-        return {"directory": self.directory, "files": files, "problem": self.problem}
 
 
 def on_disk(directory: str, service: t.Mapping[str, t.Any]) -> OnDisk:
@@ -94,7 +65,3 @@ def _settings(service: t.Mapping[str, t.Any]) -> dict[str, str]:
                 continue
             return {pair[0].lower(): pair[1].strip().strip('"') for pair in words if len(pair) == 2 and not pair[0].startswith("#")}
     return {}
-
-
-def _utc(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -17,19 +17,33 @@ import typing as t
 
 from .._core import temporary, why
 from .._core.acting import Candidate, Sight, Target, act, answered, untouched
-from .._core.actions import DONE, FAILED, MOVED_ON, NOT_NEEDED, NOT_PERMITTED, REFUSED, UNKNOWN, Action, Approved
+from .._core.actions import DONE, FAILED, MOVED_ON, NOT_PERMITTED, REFUSED, UNKNOWN, Action, Approved
 from .._core.errors import BadInput, CannotReach, IncidentError
 from .._core.waiting import until
 from .._host.listening import listening
 from .._host.speaking import is_itself
-from .acting import NO_START, OnServer
+from .acting import OnServer
 from .connection import Client, CommandRefused, explained
 from .decisions.clients import SENTINEL_NAMES, parse_clients
 from .decisions.info import integer, keyspace
-from .decisions.safety import NOT_SEEN, Replication, descriptor_obstacle, repoint_obstacles
+from .decisions.repairs import (
+    RAISE,
+    REPOINT,
+    RESTORE,
+    SAVE,
+    Orphan,
+    Raising,
+    Restoring,
+    Saving,
+    may_raise,
+    may_repoint,
+    may_restore,
+    may_save,
+    too_few,
+)
+from .decisions.safety import Replication
 from .resp import ErrorReply, text
 
-RAISE, SAVE, REPOINT, RESTORE = OPERATIONS = ("raise_maxclients", "save", "repoint_replica", "restore_maxclients")
 POLL = 0.1
 _HELLO = "__sentinel__:hello"
 #: Whoever has it may go beyond the hard limit: capabilities(7).
@@ -103,16 +117,10 @@ class RaiseMaxclients(Repair[int]):
         info = client.info()
         old = _maxclients(client)
         hard, privileged = self._descriptors(integer(info, "process_id"))
-        reason = f"The server takes {old} clients, and has {info.get('connected_clients', '?')}."
-        action = _action(RAISE, self.resource, {"maxclients": self._wanted}, reason, {
-            "before": old, "descriptor_limit": hard, "note": "At run time only: the next start takes the value of the configuration file.",
-        })
-        action = temporary.with_temporary(action, temporary.Temporary(
-            way_back=f"CONFIG SET maxclients {old}", survives="the server's restart",
-            undo={"verb": RESTORE, "before": old, "set": self._wanted},
-        ))
-        against = descriptor_obstacle(self._wanted, hard_limit=hard, privileged=privileged)
-        return _sight(old, action, needed=old < self._wanted, against=[against] if against else [], code=why.CANNOT_HELP)
+        return may_raise(
+            Raising(self._wanted, before=old, connected=info.get("connected_clients", "?"), hard_limit=hard, privileged=privileged),
+            resource=self.resource,
+        )
 
     def _descriptors(self, said: t.Optional[int]) -> tuple[t.Optional[int], bool]:
         """See descriptors(). A number is a process of this host only where that listens at the address: behind a tunnel it is another's."""
@@ -163,36 +171,17 @@ class RestoreMaxclients(Repair[int]):
     def look(self) -> Sight[int]:
         client = self.entered()
         now, connected = _maxclients(client), integer(client.info("clients"), "connected_clients")
-        action = _action(RESTORE, self.resource, {"maxclients": self._before, "instead_of": self._ours},
-                         f"It was raised to {self._ours} by {self._change.id}.", {"before": now, "connected_clients": connected})
-        if NO_START in (self.resource, self._change.resource):
-            said = "the server does not tell its starts apart, so whether it is the one that was changed cannot be seen"
-            return Sight([Candidate(now, action, unseen=said)])
-        if self.resource != self._change.resource:
-            # Its configuration may have our number too. What we set at run time ended with the start that we set it in.
-            said = f"the start of the server that it was done to is over; this one takes {now} clients"
-            action = action.with_outcome(NOT_NEEDED, why=why.RESTARTED, error=said)
-        elif now == self._ours:
-            against = self._too_few(connected)
-            return _sight(now, action, needed=now != self._before, against=[against] if against else [])
-        elif now == self._before:
-            action = action.with_outcome(NOT_NEEDED, why=why.ALREADY_SO)
-        else:
-            action = action.with_outcome(MOVED_ON, why=why.NO_LONGER_MATCHES, error=f"somebody has set maxclients to {now} since")
-        return Sight([Candidate(now, action)])
-
-    def _too_few(self, connected: t.Optional[int]) -> str:
-        """Why the old value is too low now; empty where it is not."""
-        if connected is None:
-            return "how many clients are connected cannot be seen"
-        return f"{connected} clients are connected, and {self._before} would be allowed" if connected > self._before else ""
+        return may_restore(
+            Restoring(self._before, self._ours, now, connected=connected, change=self._change.id, start=self._change.resource),
+            resource=self.resource,
+        )
 
     def carry_out(self, candidate: Candidate[int]) -> Action:
         client, action = self.entered(), candidate.action
         now = _maxclients(client)
         if now != self._ours:
             return action.with_outcome(MOVED_ON, why=why.NO_LONGER_MATCHES, error=f"somebody has set maxclients to {now} since")
-        against = self._too_few(integer(client.info("clients"), "connected_clients"))
+        against = too_few(self._before, connected=integer(client.info("clients"), "connected_clients"))
         if against:
             return action.with_outcome(REFUSED, why=why.PROTECTED, error=against)
         refused = _try(client, "CONFIG", "SET", "maxclients", self._before)
@@ -218,12 +207,10 @@ class Save(Repair[bool]):
 
     def look(self) -> Sight[bool]:
         info = self.entered().info()
-        status = info.get("rdb_last_bgsave_status", "")
-        reason = f"The last save is {status or 'unknown'}: the server may refuse writes until one works."
-        action = _action(SAVE, self.resource, {"file": "rdb"}, reason, {"before": {
-            "status": status, "changes": integer(info, "rdb_changes_since_last_save"), "last_save": integer(info, "rdb_last_save_time"),
-        }})
-        return _sight(info.get("rdb_bgsave_in_progress") == "1", action, needed=status != "ok")
+        return may_save(Saving(
+            status=info.get("rdb_last_bgsave_status", ""), changes=integer(info, "rdb_changes_since_last_save"),
+            last_save=integer(info, "rdb_last_save_time"), running=info.get("rdb_bgsave_in_progress") == "1",
+        ), resource=self.resource)
 
     def carry_out(self, candidate: Candidate[bool]) -> Action:
         client, action = self.entered(), candidate.action
@@ -258,14 +245,6 @@ class Save(Repair[bool]):
         return answer or action.with_outcome(UNKNOWN, why=why.STILL_AT_WORK, error=f"the save {waits} after {self._timeout:g} s")
 
 
-@dataclasses.dataclass(frozen=True)
-class Orphan:
-    """A replica and the primary that was named for it; None where that cannot be reached."""
-
-    mine: Replication
-    named: t.Optional[Replication]
-
-
 class Repoint(Repair[Orphan]):
     """Give an orphan replica the named primary, when that continues the history it has."""
 
@@ -285,22 +264,13 @@ class Repoint(Repair[Orphan]):
 
     def look(self) -> Sight[Orphan]:
         client = self.entered()
-        mine = replication(client, client.info())
-        action = _action(REPOINT, self.resource, {"primary": self._named}, f"Its primary {mine.primary or '(none)'} is gone.", {
-            "before": {"primary": mine.primary, "offset": mine.offset, "replid": mine.replid},
-        })
-        needed = not (mine.link_up and mine.primary == self._named)
+        seen = Orphan(replication(client, client.info()), self._named)
         try:
             with self.way.open(client.deadline, login=self.way.login.at(self._host, self._port)) as named:
-                theirs = replication(named, named.info())
+                seen = dataclasses.replace(seen, named=replication(named, named.info()))
         except CannotReach as exc:
-            against = [f"the named server {self._named} cannot be reached ({exc.facts.get('error', '')})"]
-            return _sight(Orphan(mine, None), action, needed=needed, against=against, code=why.CANNOT_LOOK)
-        action = dataclasses.replace(action, detail={**action.detail, "named": theirs.as_dict()})
-        against = repoint_obstacles(mine, theirs)
-        hidden = bool(against) and all(NOT_SEEN in one for one in against)
-        code = why.CANNOT_LOOK if hidden else why.PROTECTED
-        return _sight(Orphan(mine, theirs), action, needed=needed, against=against, code=code)
+            seen = dataclasses.replace(seen, error=str(exc.facts.get("error", "")))
+        return may_repoint(seen, resource=self.resource)
 
     def carry_out(self, candidate: Candidate[Orphan]) -> Action:
         client, action, mine = self.entered(), candidate.action, candidate.target.mine
@@ -390,24 +360,6 @@ def descriptors(pid: t.Optional[int], *, proc: str = "/proc") -> tuple[t.Optiona
         return (int(found.group(1)) if found else None), bool(able and int(able.group(1), 16) >> _CAP_SYS_RESOURCE & 1)
     except OSError:
         return None, False
-
-
-def _action(verb: str, resource: str, target: dict[str, t.Any], reason: str, detail: dict[str, t.Any]) -> Action:
-    return Action(
-        verb=verb, resource=resource, identity=target, target=target, reason=reason, detail=detail,
-        name=", ".join(f"{what} {value}" for what, value in target.items()),
-    )
-
-
-def _sight(
-    target: Target, action: Action, *, needed: bool, against: t.Sequence[str] = (), code: str = why.PROTECTED,
-) -> Sight[Target]:
-    """The one candidate: to be decided, not needed, or refused for what is against it."""
-    if not needed:
-        action = action.with_outcome(NOT_NEEDED, why=why.ALREADY_SO)
-    elif against:
-        action = action.with_outcome(REFUSED, why=code, error="; ".join(against))
-    return Sight([Candidate(target, action)])
 
 
 def _try(client: Client, *command: t.Union[str, int]) -> t.Optional[CommandRefused]:

@@ -11,26 +11,23 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .._core import judging
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
-from .._core.findings import CRITICAL, OK, UNKNOWN, Finding, Skipped
-from .._core.judging import answer, judge_look, question_from, question_spec
+from .._core.findings import Skipped
+from .._core.judging import answer, question_from, question_spec
 from .._host.listening import listening
 from .._host.speaking import is_itself
-from .._service.identity import HINT_IDENTITY, Judged, Proof, answered, compare, configured_elsewhere, name_of, not_skipped, unit_of_process
+from .._service.decisions.identity import Judged, answered, essence, not_skipped
+from .._service.identity import unit_of_process
 from .args import Way, connection_spec, way_from
 from .clearing import evidence
 from .connection import Client, CommandRefused
 from .decisions.cache import not_a_cache
 from .decisions.info import integer, keyspace
-from .decisions.safety import UNSEEN, RestartView, restart_obstacles, view_from
-from .decisions.state import HINT_CONFIG
+from .decisions.restart import CHECK, RestartSeen, decide
+from .decisions.safety import UNSEEN, RestartView, view_from
 from .gather import reason
 from .on_disk import configured_ports, on_disk
-
-CHECK = "restart_data_loss"
-_HINT_LOSS = "Save first, or accept the loss with accept_data_loss."
 
 
 def restart_spec() -> dict[str, t.Any]:
@@ -48,58 +45,38 @@ def restart_check(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Op
         BadInput: an argument is not usable.
     """
     way, question = way_from(params), question_from(params, checks=(CHECK,), default=(CHECK,), what="The restart of Redis")
-    return answer(question, lambda: judged(way, params))
+    return answer(question, lambda: decide(look_once(way, params), params["accept_data_loss"]))
 
 
-def judged(way: Way, params: t.Mapping[str, t.Any]) -> judging.Judged:
+def look_once(way: Way, params: t.Mapping[str, t.Any]) -> RestartSeen:
     """See what a restart would lose, and whether the service is this server.
 
     Raises:
         BadInput: a certificate file is not usable.
     """
-    pid, spoken_to = None, True
+    view, pid, spoken_to = UNSEEN, None, True
     hidden: t.Optional[IncidentError] = None
-    blind: list[Skipped] = []
+    refused: t.Optional[Skipped] = None
     try:
         with way.open(Deadline(way.max_seconds)) as client:
-            seen, pid, hidden = look(client)
+            view, pid, hidden = look(client)
     except (CannotReach, CommandRefused) as exc:
         # Also a wrong password: whoever may not look cannot say that nothing is there.
-        seen, spoken_to = UNSEEN, answered(exc)
+        view, spoken_to = UNSEEN, answered(exc)
         forbidden = isinstance(exc, CommandRefused)
-        blind = [Skipped(CHECK, exc.message, "Allow +info to this user." if forbidden else exc.hint or "")]
+        refused = Skipped(CHECK, exc.message, "Allow +info to this user." if forbidden else exc.hint or "")
     # Not from INFO alone: a server on another machine has a process of some number too.
     anybody, process = listening(host=way.login.host, port=way.login.port, path=way.login.unix_socket or None)
     if process is None and anybody:
         process = pid
     speaks = is_itself(process, pid) if process and pid else None
-    found = Judged(listening=anybody, process=process, unit=unit_of_process(process), answered=spoken_to, speaks=speaks)
     service = not_skipped(params["service"])
-    # Without a service only the loss is judged.
-    proof = Proof(same=True)
-    if service is not None:
-        proof = compare(found, service)
-        if not way.login.unix_socket:
-            proof = configured_elsewhere(proof, name=name_of(service), configured=configured_ports(service), wanted={way.login.port})
-    loss = [] if proof.stopped else restart_obstacles(seen, accept_data_loss=params["accept_data_loss"])
-    known = [one.text for one in loss if one.seen] + ([proof.why] if proof.why else [])
-    obstacles = [*(one.text for one in loss), *([proof.why] if proof.why else [])]
-    if not loss:
-        blind = []  # what is not seen is accepted, or a server that is stopped has nothing in memory
-    elif seen != UNSEEN and not all(one.seen for one in loss):
-        blind = [Skipped(CHECK, "not_permitted: CONFIG GET save", HINT_CONFIG)] if seen.saves is None else []
-        blind += [Skipped(CHECK, hidden.message, hidden.hint or "")] if hidden else []
-    kept = on_disk(params["data_directory"], service or {}) if proof.stopped else None
-    hints = [*(item.hint for item in blind), _HINT_LOSS if loss else "", HINT_IDENTITY if proof.why else ""]
-    finding = Finding(
-        CHECK, CRITICAL if known else UNKNOWN if obstacles else OK,
-        observed="; ".join(obstacles) or (kept.describe() if kept else "nothing is in the way"), hint=" ".join(filter(None, hints)),
-        detail={"cannot_see": blind[0].reason} if blind else {},
+    seen = RestartSeen(
+        view, Judged(listening=anybody, process=process, unit=unit_of_process(process), answered=spoken_to, speaks=speaks),
+        refused=refused, hidden=Skipped(CHECK, hidden.message, hidden.hint or "") if hidden else None, service=essence(service),
+        port=None if way.login.unix_socket else way.login.port, configured=tuple(sorted(configured_ports(service or {}))),
     )
-    return judging.Judged(judge_look([finding], blind, asked=(CHECK,)), {
-        "obstacles": obstacles, "seen": seen.as_dict(), "listening": anybody, "process_id": process,
-        "stopped": proof.stopped, "on_disk": kept.as_dict() if kept else None,
-    })
+    return dataclasses.replace(seen, kept=on_disk(params["data_directory"], service or {})) if seen.proof.stopped else seen
 
 
 def look(client: Client) -> tuple[RestartView, t.Optional[int], t.Optional[IncidentError]]:

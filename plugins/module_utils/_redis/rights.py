@@ -9,13 +9,13 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 from .._core.rights import ACL, CHANGE, LOOK, Chapter, Needs, Right
-from .clearing import CLEAR, FLUSH
+from .decisions.clearing import CLEAR, FLUSH
 from .decisions.clients import VERB as KILL
+from .decisions.probe import CHECKS as PROBE_CHECKS
+from .decisions.repairs import RAISE, REPOINT, SAVE
+from .decisions.restart import CHECK as RESTART
 from .decisions.state import PROBE_PREFIX
 from .health import CHECKS
-from .probing import CHECKS as PROBE_CHECKS
-from .repairing import RAISE, REPOINT, SAVE
-from .restarting import CHECK as RESTART
 
 _NAME = Right(ACL, "+client|setname", (), "The connection has no name in CLIENT LIST.")
 _PROBE_KEYS, _CLEARED_KEYS = f"~{PROBE_PREFIX}*", "~<pattern>"

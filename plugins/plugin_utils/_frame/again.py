@@ -28,19 +28,28 @@ from ...module_utils._core.recorded import READING, VERSION
 
 #: The decision of each module that records its reading: a function, in module_utils.
 DECISIONS: t.Final[Mapping[str, str]] = {
+    "access_health": "_bans.decisions.access:decide",
     "cert_expiry": "_certificate.decisions.report:decide",
+    "cert_renew": "_certificate.decisions.renewing:sight",
     "disk_clean": "_host.decisions.cleaning:sight",
     "disk_health": "_host.decisions.disk:judge_path",
     "disk_survey": "_host.decisions.disk:judge_survey",
     "fail2ban_ban": "_bans.decisions.banning:sight",
+    "fail2ban_health": "_bans.decisions.health:decide",
     "fail2ban_unban": "_bans.decisions.unbanning:sight",
     "failed_logins": "_logins.decisions.logins:judge_logins",
     "firewall_remove": "_firewall.decisions.rule_removal:sight",
+    "pg_health": "_postgresql.decisions.health:decide",
     "pg_maintain": "_postgresql.maintenance:sight",
+    "pg_restart_check": "_postgresql.decisions.restart:decide",
     "pg_terminate_long_queries": "_postgresql.termination:sight",
     "port_health": "_probe.decisions.ports:decide",
+    "redis_cache_clear": "_redis.decisions.clearing:sight",
     "redis_client_kill": "_redis.decisions.clients:sight",
     "redis_health": "_redis.health_run:decide",
+    "redis_probe": "_redis.decisions.probe:decide",
+    "redis_repair": "_redis.decisions.repairs:sight",
+    "redis_restart_check": "_redis.decisions.restart:decide",
 }
 #: Those that do what their limits allow and leave the others, instead of refusing all.
 PARTLY = frozenset({"redis_client_kill"})

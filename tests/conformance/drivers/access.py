@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
-from tests.conformance.kit import NOT_YET, Args, Driver, Health, Mitigating, Result
+from tests.conformance.kit import Args, Driver, Health, Mitigating, Result
 from tests.support.fail2ban import Fail2ban, fail2ban
 from tests.support.netns import Namespace, namespace
 
@@ -79,7 +79,6 @@ class AccessHealth(_Health):
     """Somebody who is let in, somebody who is kept out."""
 
     module = "access_health"
-    unread: ClassVar = NOT_YET
 
     def args(self) -> Args:
         return {"let_in": [FRIEND], "kept_out": [OTHER]}
@@ -97,7 +96,6 @@ class Fail2banHealth(_Health):
     """The daemon, its jail and its rules."""
 
     module = "fail2ban_health"
-    unread: ClassVar = NOT_YET
 
     def args(self) -> Args:
         return {"expected_jails": ["sshd"]}

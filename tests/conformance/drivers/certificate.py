@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
-from tests.conformance.kit import NOT_YET, Args, Health, Mitigating
+from tests.conformance.kit import Args, Health, Mitigating
 from tests.support import pki
 from tests.support.pki import DAY
 from tests.support.tls_servers import TlsServer, context_for
@@ -68,7 +68,6 @@ class CertRenew(Mitigating):
     """Two certificates that have expired, and a command that puts new ones there."""
 
     module = "cert_renew"
-    unread: ClassVar = NOT_YET
     absent: ClassVar = {"past_the_deadline": "its time limits end the command that renews; what was begun is put back and measured"}
 
     @contextmanager

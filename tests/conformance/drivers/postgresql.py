@@ -15,7 +15,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signal
 
 from demo import faults
 from demo.postgres import Server, find_bin_dir
-from tests.conformance.kit import NOT_YET, Args, Driver, Health, Mitigating
+from tests.conformance.kit import Args, Driver, Health, Mitigating
 from tests.support.need import need
 from tests.support.terminating import login, open_session, rules_for
 from tests.support.until import until
@@ -130,7 +130,6 @@ class PgHealth(OfPostgresql, Health):
     """What a scenario asks."""
 
     module = "pg_health"
-    unread: ClassVar = NOT_YET
     awaited = ("connections", "blocking", "idle_in_transaction", "long_queries")
 
     @contextmanager
@@ -165,7 +164,6 @@ class PgRestartCheck(OfPostgresql, Health):
     """Whether anybody depends on it."""
 
     module = "pg_restart_check"
-    unread: ClassVar = NOT_YET
 
     @contextmanager
     def scene(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
-from tests.conformance.kit import NOT_YET, Args, Driver, Health, Mitigating
+from tests.conformance.kit import Args, Driver, Health, Mitigating
 from tests.support.need import need
 from tests.support.redis_acting import connections, fingerprint, idle_seconds
 from tests.support.redis_servers import SOURCES, RedisServer, any_binary
@@ -77,7 +77,6 @@ class RedisCacheClear(_Acting):
     """Five keys of a pattern."""
 
     module = "redis_cache_clear"
-    unread: ClassVar = NOT_YET
     absent: ClassVar = {"gone_meanwhile": "its target is a pattern, which is there whatever keys there are"}
 
     @contextmanager
@@ -98,7 +97,6 @@ class RedisRepair(_Acting):
     """Few clients are allowed, and more are wanted."""
 
     module = "redis_repair"
-    unread: ClassVar = NOT_YET
     absent: ClassVar = {
         "over_the_limit": "it makes one change, to the value that the call names",
         "gone_meanwhile": "its target is the server itself: what was approved before a restart is in tests/integration/redis",
@@ -154,7 +152,6 @@ class RedisProbe(_Health):
     """Write, read and delete a key."""
 
     module = "redis_probe"
-    unread: ClassVar = NOT_YET
     writes = True
 
 
@@ -162,7 +159,6 @@ class RedisRestartCheck(_Health):
     """What a restart would lose."""
 
     module = "redis_restart_check"
-    unread: ClassVar = NOT_YET
 
     @contextmanager
     def scene(self) -> Iterator[None]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import again
+
 from demo.postgres import Server
 from tests.support.run_module import run_module
 
@@ -31,11 +33,14 @@ ALL_CHECKS = (
 
 
 def look(server: Server, *, check: bool = False, **args: Any) -> dict[str, Any]:
-    """One run of pg_health over the server's socket, as the superuser unless said otherwise."""
+    """One run of pg_health over the server's socket, as the superuser unless said otherwise, and its decision again."""
     found = run_module("pg_health", check=check, **{"login_unix_socket": str(server.socket_dir), "login_port": server.port, **args})
     if not found.get("failed"):
         assert found["contract"] == "oncall.incident/verdict/1"
         assert found["changed"] is False
+        # Whatever a test makes of the server, its verdict can be had again from the record.
+        if found["reading"]["complete"]:
+            assert again(found["reading"]).checks == found["checks"]
     return found
 
 

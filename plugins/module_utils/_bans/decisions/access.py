@@ -8,20 +8,85 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ..._core.addresses import Span
-from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding
+from ..._core.findings import CRITICAL, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding, Skipped
+from ..._core.judging import Judged, judge_look
+from ..._core.recorded import Basis
 from ..._firewall.decisions.packet_filter import COVERING, EVERYONE, EXACT, FAIL2BAN, PART, SEE, UNSEEN, Block
 from ..._firewall.decisions.rule_removal import remedy
 from ..._firewall.decisions.tracing import cause_of
 from .replies import Ban
 
-LET_IN, KEPT_OUT, NOT_BANNED = "let_in", "kept_out", "not_banned"
+MODULE = "access_health"
+DAEMON, LET_IN, NOT_BANNED, KEPT_OUT = CHECKS = ("daemon", "let_in", "not_banned", "kept_out")
+#: Of a network, some of whose addresses are let in, or kept out, that is told and does not hold anything up.
+GOOD = (OK, WARNING)
 #: Why a check does not apply.
 ABSENT = {"nobody_logged_in": "nobody is logged in over SSH"}
 _MAX_SHOWN = 10
 _BANNING = (FAIL2BAN, "crowdsec")
+
+
+@dataclasses.dataclass(frozen=True)
+class Answered:
+    """What the daemon that bans said: how many jails it has, or why it did not answer, and what to do."""
+
+    jails: int = 0
+    message: str = ""
+    hint: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What there is about one address or network.
+
+    Attributes:
+        asked: as the caller wrote it.
+        span: what it means.
+        bans: those of the daemon that share an address with it.
+        blocks: what the packet filter has against it.
+        blind: what of the packet filter could not be read.
+    """
+
+    asked: str
+    span: Span
+    bans: tuple[Ban, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    blind: str = ""
+
+
+def decide(
+    daemon: t.Optional[Answered], let_in: tuple[Seen, ...], not_banned: tuple[Seen, ...], kept_out: tuple[Seen, ...],
+    skipped: tuple[Skipped, ...], nobody_logged_in: bool, asked: t.Optional[tuple[str, ...]],
+) -> Judged:
+    """The verdict on who gets in.
+
+    Args:
+        daemon: None where none bans here.
+        skipped: what of the packet filter could not be read.
+        nobody_logged_in: those who are logged in were asked about, and there are none.
+        asked: the checks that must be answered.
+    """
+    findings = [_answered(daemon)] if daemon is not None else []
+    findings += [judge_let_in(one.asked, one.span, bans=one.bans, blocks=one.blocks, blind=one.blind) for one in let_in]
+    findings += [judge_not_banned(one.asked, one.span, bans=one.bans, blocks=one.blocks, blind=one.blind) for one in not_banned]
+    findings += [judge_kept_out(one.asked, blocks=one.blocks) for one in kept_out]
+    code = "nobody_logged_in"
+    left = [*skipped, *([Skipped(NOT_BANNED, f"{code}: {ABSENT[code]}.", kind=NOT_APPLICABLE)] if nobody_logged_in else [])]
+    return Judged(judge_look(findings, left, asked=asked, good=GOOD), basis=Basis(MODULE, {
+        "daemon": daemon, "let_in": let_in, "not_banned": not_banned, "kept_out": kept_out, "skipped": skipped,
+        "nobody_logged_in": nobody_logged_in, "asked": asked,
+    }))
+
+
+def _answered(daemon: Answered) -> Finding:
+    if daemon.message:
+        # Without its answer nobody knows whom it bans: not ok, and no reason to leave the packet filter unread.
+        return Finding(DAEMON, CRITICAL, observed=daemon.message, hint=daemon.hint or "See the daemon's log.")
+    return Finding(DAEMON, OK, observed=daemon.jails, unit="count")
 
 
 def judge_let_in(asked: str, span: Span, *, bans: t.Sequence[Ban], blocks: t.Sequence[Block], blind: str = "") -> Finding:

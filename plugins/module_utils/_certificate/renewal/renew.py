@@ -17,16 +17,15 @@ from ..._core.acting import Candidate, Sight, Subject, act, answered, unanswered
 from ..._core.actions import Action, Approved
 from ..._core.errors import BadInput, CannotReach, IncidentError
 from ..._core.limits import Budget
-from ..decisions.model import Cert, iso
-from ..decisions.renewal import RENEW, SETTLE, Lineage, problems, why_due
+from ..decisions.model import Cert
+from ..decisions.renewal import RENEW, SETTLE, Lineage, problems
+from ..decisions.renewing import NOTHING_NEW, Earlier, Held, Patience, as_before, facts_of, identity_of, rejected, sight
 from . import backup
 from .commands import Ran
 from .journal import ACCEPTED, FAILED, ROLLED_BACK, Attempt, Journal
 
 Read = t.Callable[[str], t.Sequence[Cert]]
 Run = t.Callable[..., Ran]
-
-_NOTHING_NEW = "no new certificate was there yet"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,14 +126,20 @@ class _Certificates(Subject[_Job]):
         return self._journal.lock()
 
     def look(self) -> Sight[_Job]:
-        jobs = [job for one in self._lineages for job in self._jobs(one, self._journal.open_attempt(one.name))]
-        self._unsettled = {job.lineage.name for job in jobs if job.attempt is not None}
-        self._check_tools(jobs)
-        due = [job for job in jobs if job.attempt is None]
-        return Sight(
-            candidates=[Candidate(job, self._unless_refused(job), uses={"max_renewals": int(job.attempt is None)}) for job in jobs],
-            limits=(self._bounds.budget.limit(len(due), name="max_renewals"),),
-        )
+        now = self._do.now()
+        attempts = {one.name: self._journal.open_attempt(one.name) for one in self._lineages}
+        held = tuple(self._held(one, attempts[one.name], now=now) for one in self._lineages)
+        self._present = {one.lineage.name: identity_of(one.present) for one in held}
+        patience = Patience(self._bounds.max_failures, self._bounds.failure_window)
+        seen = sight(held, self.resource, now, self._bounds.budget, patience)
+        found = [
+            _Job(one.target.lineage, one.action, one.target.present, attempts[one.target.lineage.name] if one.target.settles else None)
+            for one in seen.candidates
+        ]
+        self._unsettled = {job.lineage.name for job in found if job.attempt is not None}
+        self._check_tools(found)
+        candidates = [Candidate(job, one.action, uses=one.uses) for job, one in zip(found, seen.candidates)]
+        return Sight(candidates, limits=seen.limits, basis=seen.basis)
 
     def answer(self, one: Approved) -> Action:
         name = str(one.identity.get("name", ""))
@@ -150,37 +155,17 @@ class _Certificates(Subject[_Job]):
 
     # What is to be done.
 
-    def _jobs(self, lineage: Lineage, unfinished: t.Optional[Attempt]) -> t.Iterator[_Job]:
-        present = self._do.read(lineage.certificate)
-        self._present[lineage.name] = _identity(present)
+    def _held(self, lineage: Lineage, unfinished: t.Optional[Attempt], *, now: datetime.datetime) -> Held:
+        present = tuple(self._do.read(lineage.certificate))
+        failures = self._journal.failures(lineage.name, since=now.timestamp() - self._bounds.failure_window)
+        earlier: t.Optional[Earlier] = None
         if unfinished is not None:
-            at_work = bool(self._at_work(lineage, unfinished))
-            as_before = not at_work and self._as_before(lineage, unfinished, present)
-            keeps = as_before or (not at_work and not self._rejected(lineage, unfinished, present))
-            yield self._job(SETTLE, lineage, present, unfinished, reason=(
-                f"A renewal that began {iso(_moment(unfinished.began))} was never finished: " + (
-                    "it still runs." if at_work else "it left the certificate as it was." if as_before
-                    else f"what it left is {'usable and kept' if keeps else 'put back'}."
+            earlier = Earlier(unfinished.directory, unfinished.began, at_work=bool(self._at_work(lineage, unfinished)))
+            if not earlier.at_work:
+                earlier = dataclasses.replace(
+                    earlier, before=tuple(self._before(lineage, unfinished)), key_problem=self._key_problem(lineage, present),
                 )
-            ))
-            if at_work:
-                return
-            if not keeps:
-                present = self._do.read(backup.stored(unfinished.copies, self._real(lineage, unfinished)))
-        reason = why_due(lineage, present, now=self._do.now())
-        if reason:
-            yield self._job(RENEW, lineage, present, reason=reason)
-
-    def _job(self, verb: str, lineage: Lineage, present: t.Sequence[Cert], attempt: t.Optional[Attempt] = None, *, reason: str) -> _Job:
-        identity = {"name": lineage.name, "certificate": _identity(present), **({"attempt": attempt.directory} if attempt else {})}
-        target = {
-            "name": lineage.name, "file": lineage.certificate, **(_facts(present[0]) if present else {}),
-            "names": list(lineage.wanted_names(present)),
-        }
-        found = Action(
-            verb=verb, resource=self.resource, identity=identity, target=target, reason=reason, name=f"certificate {lineage.name}",
-        )
-        return _Job(lineage=lineage, action=found, present=present, attempt=attempt)
+        return Held(lineage, present, failures=failures, earlier=earlier)
 
     @staticmethod
     def _real(lineage: Lineage, attempt: Attempt) -> str:
@@ -197,21 +182,6 @@ class _Certificates(Subject[_Job]):
                 f"{', '.join(absent)} is not on this host, or may not be run; nothing was touched.",
                 hint="Install it, or name the command that renews, and the one that validates, in the inventory.", missing=absent,
             )
-
-    def _unless_refused(self, job: _Job) -> Action:
-        """The action as it is planned, or refused where it failed too often."""
-        if job.attempt is not None or not self._failed_too_often(job.lineage):
-            return job.action
-        return job.action.with_outcome(
-            actions.REFUSED, why=why.LIMIT_EXCEEDED, hint="Find out why before it is tried again, or raise max_failures.", error=(
-                f"{self._bounds.max_failures} attempts failed within {self._bounds.failure_window / 60:g} minutes, "
-                "and authorities limit them"
-            ),
-        )
-
-    def _failed_too_often(self, lineage: Lineage) -> bool:
-        since = self._do.now().timestamp() - self._bounds.failure_window
-        return self._journal.failures(lineage.name, since=since) >= self._bounds.max_failures
 
     # Doing it.
 
@@ -239,7 +209,7 @@ class _Certificates(Subject[_Job]):
             return untouched(job.action, why.STILL_AT_WORK, error=f"{at_work} still renews it: wait for its end") if at_work else None
         if job.lineage.name in self._unsettled:
             return job.action.with_outcome(actions.REFUSED, why=why.WAITS_FOR_ANOTHER, error="what an earlier renewal left is not settled")
-        if _identity(self._do.read(job.lineage.certificate)) != _identity(job.present):
+        if identity_of(self._do.read(job.lineage.certificate)) != identity_of(job.present):
             return job.action.with_outcome(actions.MOVED_ON, why=why.IDENTITY_CHANGED, error="another certificate is there by now")
         refused = self._validate(job.lineage, remembered=True)
         said = f"nothing was renewed, since the server could not be reloaded: {refused}"
@@ -248,11 +218,11 @@ class _Certificates(Subject[_Job]):
     def _settle(self, job: _Job, attempt: Attempt) -> Action:
         """Finish what a killed run began: keep what it left if that may be served, put the old files back otherwise."""
         present = self._do.read(job.lineage.certificate)
-        if self._as_before(job.lineage, attempt, present):
+        if as_before(self._before(job.lineage, attempt), present, key_problem=self._key_problem(job.lineage, present)):
             # What else differs somebody has repaired since, for all that is known here.
-            attempt.close(FAILED, now=self._do.now().timestamp(), why=_NOTHING_NEW)
+            attempt.close(FAILED, now=self._do.now().timestamp(), why=NOTHING_NEW)
             self._unsettled.discard(job.lineage.name)
-            return job.action.with_outcome(actions.DONE, found=_NOTHING_NEW, files="kept", backup=attempt.directory)
+            return job.action.with_outcome(actions.DONE, found=NOTHING_NEW, files="kept", backup=attempt.directory)
         found = "; ".join(self._rejected(job.lineage, attempt, present)) or self._validate(job.lineage)
         if found:
             failed = self._roll_back(job.action, attempt, found)
@@ -279,25 +249,20 @@ class _Certificates(Subject[_Job]):
     def _before(self, lineage: Lineage, attempt: Attempt) -> t.Sequence[Cert]:
         return self._do.read(backup.stored(attempt.copies, self._real(lineage, attempt)))
 
-    def _as_before(self, lineage: Lineage, attempt: Attempt, present: t.Sequence[Cert]) -> bool:
-        """Whether the certificate is the one that was backed up, and the key that is there belongs to it."""
-        before = self._before(lineage, attempt)
-        same = bool(before and present) and before[0].fingerprint == present[0].fingerprint
-        return same and not self._do.key_problem(lineage.certificate, lineage.key)
+    def _key_problem(self, lineage: Lineage, present: t.Sequence[Cert]) -> str:
+        return self._do.key_problem(lineage.certificate, lineage.key) if present else ""
 
     def _rejected(self, lineage: Lineage, attempt: Attempt, present: t.Sequence[Cert]) -> list[str]:
-        before = self._before(lineage, attempt)
-        if before and present and before[0].fingerprint == present[0].fingerprint:
-            # Nothing new, or something half done: what was there is the better half.
-            return [_NOTHING_NEW]
-        key_problem = self._do.key_problem(lineage.certificate, lineage.key) if present else ""
-        return problems(lineage, before=before, after=present, key_problem=key_problem, now=self._do.now())
+        return rejected(
+            lineage, before=self._before(lineage, attempt), present=present, key_problem=self._key_problem(lineage, present),
+            now=self._do.now(),
+        )
 
     def _renew(self, job: _Job, attempt: Attempt) -> Action:
         lineage, before = job.lineage, job.present
         ran = self._do.run(lineage.command, timeout=self._bounds.timeout, started=attempt.started)
         action = job.action.with_outcome(actions.UNKNOWN, backup=attempt.directory, command=list(lineage.command[:1]),
-                                         seconds=round(ran.seconds, 3), before=_facts(before[0]) if before else {})
+                                         seconds=round(ran.seconds, 3), before=facts_of(before[0]) if before else {})
         failure = _failure(lineage, ran)
         if failure:
             wrong = self._why_not_in_spite(lineage, attempt, failure, patience=max(self._bounds.timeout - ran.seconds, 0.0))
@@ -309,7 +274,7 @@ class _Certificates(Subject[_Job]):
         attempt.close(ACCEPTED, now=self._do.now().timestamp(), why=failure)
         self._journal.prune(lineage.name)
         said = {"command_failed": failure} if failure else {}
-        return action.with_outcome(actions.DONE, after=_facts(after[0]), validated=bool(lineage.validate), **said)
+        return action.with_outcome(actions.DONE, after=facts_of(after[0]), validated=bool(lineage.validate), **said)
 
     def _why_not_in_spite(self, lineage: Lineage, attempt: Attempt, failure: str, *, patience: float) -> str:
         """Why what is there after a command that failed may not be served; empty when it may.
@@ -335,8 +300,9 @@ class _Certificates(Subject[_Job]):
                 f"{lineage.command[0]} said that all is well, and the certificate is the one from before. It may not think it due, then "
                 f"it must be forced; it said: {ran.last_words()}"
             )
-        key_problem = self._do.key_problem(lineage.certificate, lineage.key) if after else ""
-        found = problems(lineage, before=before, after=after, key_problem=key_problem, now=self._do.now())
+        found = problems(
+            lineage, before=before, after=after, key_problem=self._key_problem(lineage, after), now=self._do.now(),
+        )
         return f"the new certificate may not be served: {'; '.join(found)}" if found else ""
 
     def _undo(self, action: Action, lineage: Lineage, attempt: Attempt, wrong: str, *, code: str) -> Action:
@@ -381,21 +347,9 @@ class _Certificates(Subject[_Job]):
         return f"the server's configuration is not valid ({' '.join(lineage.validate)}: {how}): {ran.last_words()}"
 
 
-def _identity(present: t.Sequence[Cert]) -> str:
-    return present[0].fingerprint if present else "none"
-
-
 def _failure(lineage: Lineage, ran: Ran) -> str:
     """What a command said that failed; empty when it did not."""
     if ran.ok:
         return ""
     how = "did not end in time and was ended" if ran.timed_out else f"ended with status {ran.status}"
     return f"{lineage.command[0]} {how}: {ran.last_words()}"
-
-
-def _facts(cert: Cert) -> dict[str, t.Any]:
-    return {"serial": cert.serial, "fingerprint_sha256": cert.fingerprint, "not_after": iso(cert.not_after)}
-
-
-def _moment(seconds: float) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(seconds, tz=datetime.timezone.utc)

@@ -11,6 +11,18 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..._core.findings import CRITICAL, OK, Finding, Skipped
+from ..._core.judging import Judged, Verdict, judge_look
+from ..._core.recorded import Basis
+from ..._service.decisions import identity
+from .protection import COMMIT_WAITS
+
+MODULE = "pg_restart_check"
+CHECK = "restart"
+_HINT_UNSEEN = (
+    "What cannot be seen, as on a server that is frozen, is accepted with despite_backup and despite_replica "
+    "(postgres_restart_despite_backup, postgres_restart_despite_replica)."
+)
 COMMITS = "a commit waits for its synchronous standby (bring one back, or take it out of synchronous_standby_names and reload)"
 _UNSEEN = "cannot be seen"
 _START = "The server is stopped, and its start was asked for."
@@ -34,6 +46,66 @@ class Dependants:
     def as_dict(self) -> dict[str, t.Any]:
         """For results."""
         return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class RestartSeen:
+    """What one look saw.
+
+    Attributes:
+        dependants: who would be harmed.
+        host: the server, as its host sees it.
+        blind: what hides some of them, or all.
+        silent: see restart_obstacles().
+        ports: of the server.
+        configured: the ports that the unit's configuration sets.
+    """
+
+    dependants: Dependants
+    host: identity.Judged
+    blind: tuple[Skipped, ...] = ()
+    silent: bool = False
+    ports: tuple[int, ...] = ()
+    configured: tuple[int, ...] = ()
+
+
+def decide(seen: RestartSeen, service: t.Mapping[str, t.Any], despite_backup: bool, despite_replica: bool) -> Judged:
+    """The verdict on the restart of a server.
+
+    Args:
+        service: the result of the module service_instances for the unit, or its essence.
+        despite_backup, despite_replica: see restart_obstacles().
+    """
+    proof = identity.configured_elsewhere(
+        identity.compare(seen.host, service), name=identity.name_of(service), configured=seen.configured, wanted=set(seen.ports),
+    )
+    obstacles = restart_obstacles(
+        seen.dependants, stopped=proof.stopped, not_shown=proof.why, despite_backup=despite_backup, despite_replica=despite_replica,
+        silent=seen.silent,
+    )
+    verdict = _judge(obstacles, not_shown=proof.why, blind=seen.blind)
+    return Judged(verdict, {
+        "obstacles": obstacles, "seen": seen.dependants.as_dict(), "listening": seen.host.listening, "process_id": seen.host.process,
+        "stopped": proof.stopped,
+    }, Basis(MODULE, {
+        "seen": seen, "service": identity.essence(service), "despite_backup": despite_backup, "despite_replica": despite_replica,
+    }))
+
+
+def _judge(obstacles: t.Sequence[str], *, not_shown: str, blind: t.Sequence[Skipped]) -> Verdict:
+    """What is seen to be in the way is critical; what cannot be seen counts as there, and is unknown."""
+    told = "; ".join(one.reason for one in blind)
+    detail = {"cannot_see": told} if blind else {}
+    hidden = unseen(obstacles)
+    known = [one for one in obstacles if one not in hidden]
+    wait = ["Wait until nobody depends on the server."] if set(known) - {not_shown, COMMITS} else []
+    hint = " ".join([*([identity.HINT_IDENTITY] if not_shown else []), *([COMMIT_WAITS] if COMMITS in known else []), *wait])
+    findings = [Finding(CHECK, CRITICAL, observed="; ".join(known), hint=hint, detail=detail)] if known else []
+    if not obstacles:
+        findings = [Finding(CHECK, OK, observed="nothing is in the way", detail=detail)]
+    grants = " ".join(dict.fromkeys(one.hint for one in blind if one.hint))
+    left = [Skipped(CHECK, f"{'; '.join(hidden)}: {told}", f"{grants} {_HINT_UNSEEN}".strip())] if hidden else []
+    return judge_look(findings, left, asked=(CHECK,))
 
 
 def restart_obstacles(

@@ -12,6 +12,8 @@ import posixpath
 import re
 import typing as t
 
+#: What bounds a statement, an idle transaction, a transaction.
+TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
 #: https://www.postgresql.org/docs/current/config-setting.html: units are case-sensitive; 1000 is ms for the timeouts.
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _VALUE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d|)\s*\Z")

@@ -27,6 +27,10 @@ MAXCLIENTS, IS_LOADING, DOWN, FROZEN, EVICTING, SYNC_LOOP = "maxclients", "loadi
 RECOVERIES = (DOWN, FROZEN, MAXCLIENTS, IS_LOADING, MISCONF_DISK, OOM_NOEVICTION, NO_QUORUM, SYNC_LOOP, REPLICA_ORPHAN, EVICTING)
 #: Begins the name of every key that is probed with.
 PROBE_PREFIX = "oncall.incident:probe:"
+#: Begins the resource of every action on a server; its run id follows.
+RESOURCE = "redis:"
+#: The resource of a server that has no run id.
+NO_START = f"{RESOURCE}unknown"
 #: What a replica's link is called while full copies of the data begin again and again and none is completed.
 COPY_BROKE_OFF = "copy_broke_off"
 HINT_CONFIG = "Allow +config|get to this user."

@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions import banning, unbanning
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.replies import Ban
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions import renewing
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.renewal import Lineage
-from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal import renew
-from ansible_collections.oncall.incident.plugins.module_utils._certificate.renewal.journal import Attempt
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span
 from ansible_collections.oncall.incident.plugins.module_utils._firewall import rule_removal
@@ -25,8 +24,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisi
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import parse_rules
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.sessions import Candidate
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.maintenance import Object
-from ansible_collections.oncall.incident.plugins.module_utils._redis import clearing, repairing
-from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import clients
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import clearing, clients, repairs
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.clients import RedisClient
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import acting
 
@@ -51,9 +49,12 @@ def file(operation: str) -> Action:
 
 
 def renewal(verb: str, attempt: str = "") -> Action:
-    certificates = renew._Certificates((), "web1", *cast("tuple[Any, Any, Any]", (None, None, None)))
-    found = Attempt(attempt, "shop.example.org", 0.0, [], []) if attempt else None
-    return certificates._job(verb, Lineage("shop.example.org", "/c", "/k"), (), found, reason="r").action
+    lineage = Lineage("shop.example.org", "/c", "/k")
+    return renewing.action_for(verb, lineage, (), resource="host:web1", reason="r", attempt=attempt)
+
+
+def repair(**seen: Any) -> Action:
+    return repairs.sight(REDIS, **seen).candidates[0].action
 
 
 def rule() -> Action:
@@ -75,11 +76,13 @@ ACTIONS = [
     (clients.action_for(RedisClient(7, "192.0.2.4:5123"), "idle", REDIS), f"kill_client|{REDIS}|id=7", "client 7 192.0.2.4:5123"),
     (clients.action_for(RedisClient(7, "192.0.2.4:5123", "worker"), "idle", REDIS),
      f"kill_client|{REDIS}|id=7", "client 7 192.0.2.4:5123 (worker)"),
-    (clearing._action("clear_pattern", REDIS, {"database": 0, "pattern": "cache:*"}, "database 0, pattern cache:*", "r"),
+    (clearing.action_for(clearing.Request(pattern="cache:*"), REDIS),
      f"clear_pattern|{REDIS}|database=0,pattern=cache:*", "database 0, pattern cache:*"),
-    (repairing._action("raise_maxclients", REDIS, {"maxclients": 20000}, "r", {}),
+    (clearing.action_for(clearing.Request(database=2, expected_keys=90), REDIS),
+     f"flush_database|{REDIS}|database=2,expected_keys=90", "database 2"),
+    (repair(raising=repairs.Raising(20000, before=50)),
      f"raise_maxclients|{REDIS}|maxclients=20000", "maxclients 20000"),
-    (repairing._action("save", REDIS, {"file": "rdb"}, "r", {}), f"save|{REDIS}|file=rdb", "file rdb"),
+    (repair(saving=repairs.Saving("err")), f"save|{REDIS}|file=rdb", "file rdb"),
     (file("remove"), "remove_file|host:web1|inode=2049:77,path=/var/log/shop.log.1", "/var/log/shop.log.1"),
     (file("truncate"), "truncate_file|host:web1|inode=2049:77,path=/var/log/shop.log.1", "/var/log/shop.log.1"),
     (renewal("renew_certificate"), "renew_certificate|host:web1|certificate=none,name=shop.example.org", "certificate shop.example.org"),

@@ -8,10 +8,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.access import judge_kept_out, judge_let_in, judge_not_banned
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.access import (
+    CHECKS,
+    Answered,
+    Seen,
+    decide,
+    judge_kept_out,
+    judge_let_in,
+    judge_not_banned,
+)
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.replies import Ban
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, parse_network
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Skipped
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet_filter import Block
+
+from tests.support.decided import decided_again
 
 ASKED = "192.0.2.7"
 
@@ -75,3 +86,26 @@ def test_kept_out(blocks: list[Block], status: str) -> None:
 def test_not_banned(entry: str | None, left: Block | None, status: str) -> None:
     found = judge_not_banned(ASKED, span(ASKED), bans=[ban(entry)] if entry else [], blocks=[left] if left else [])
     assert found.status == status
+
+
+@pytest.mark.parametrize(("daemon", "friend", "other", "skipped", "wanted"), [
+    (Answered(jails=1), {}, {"blocks": (block(),)}, (), "ok ok ok ok"),
+    (Answered(message="It does not answer."), {}, {"blocks": (block(),)}, (), "critical ok ok ok"),
+    (None, {"bans": (ban(ASKED),)}, {}, (), "- critical critical critical"),
+    (Answered(), {"blocks": (block(matched="part"),)}, {"blocks": (block(matched="covering"),)}, (), "ok warning ok ok"),
+    (Answered(), {"blind": "nftables cannot be read"}, {"blocks": (block(matched="unseen", set="bad"),)}, (), "ok unknown unknown unknown"),
+    (Answered(), {}, {"blocks": (block(),)}, (Skipped("iptables", "It takes root."),), "ok ok ok ok"),
+])
+def test_each_verdict_is_made_again(
+    daemon: Answered | None, friend: dict[str, Any], other: dict[str, Any], skipped: tuple[Skipped, ...], wanted: str,
+) -> None:
+    asked, kept_out = (Seen(ASKED, span(ASKED), **friend),), (Seen("192.0.2.8", span("192.0.2.8"), **other),)
+    judged = decide(daemon, asked, asked, kept_out, skipped, False, CHECKS if daemon else CHECKS[1:])
+    statuses = judged.verdict.statuses()
+    assert " ".join(statuses.get(check, "-") for check in CHECKS) == wanted
+    assert decided_again(judged.basis).checks == statuses
+
+
+def test_nobody_is_logged_in() -> None:
+    judged = decide(None, (), (), (), (), True, ("not_banned",))
+    assert judged.verdict.healthy is None and decided_again(judged.basis).checks == {} == judged.verdict.statuses()

@@ -8,12 +8,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Skipped
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.restart import (
+    CHECK,
+    COMMITS,
     Dependants,
+    RestartSeen,
+    decide,
     restart_obstacles,
     restart_request,
     unseen,
 )
+from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.identity import Judged
+
+from tests.support.decided import decided_again
 
 NOBODY = Dependants(backups=0, replicas=0, commits=0)
 BOTH = {"despite_backup": True, "despite_replica": True}
@@ -61,3 +69,25 @@ def test_what_is_seen_to_be_there_is_told_apart_from_what_cannot_be_seen() -> No
 ])
 def test_how_the_restart_is_asked_for(check: dict[str, Any], via: str, request_: dict[str, Any]) -> None:
     assert restart_request(check, via=via, service="pg") == request_
+
+
+HERE, GONE = Judged(listening=True, process=812, speaks=True), Judged(listening=False, answered=False)
+BLIND = (Skipped(CHECK, "Nobody answers.", "Look whether it runs."),)
+
+
+@pytest.mark.parametrize(("seen", "pid", "given", "status", "said"), [
+    (RestartSeen(NOBODY, HERE), 812, {}, "ok", "nothing is in the way"),
+    (RestartSeen(Dependants(1, 0, 0), HERE), 812, {}, "critical", "a backup runs"),
+    (RestartSeen(Dependants(1, 0, 0), HERE), 812, BOTH, "ok", "nothing is in the way"),
+    (RestartSeen(Dependants(0, 0, 2), HERE), 812, BOTH, "critical", COMMITS),
+    (RestartSeen(NOBODY, HERE), 813, {}, "critical", "it is not shown that pg.service is this server"),
+    (RestartSeen(Dependants(), HERE, blind=BLIND, silent=True), 812, {}, "unknown", "None"),
+    (RestartSeen(Dependants(), HERE, blind=BLIND, silent=True), 812, BOTH, "ok", "nothing is in the way"),
+    (RestartSeen(Dependants(), GONE, blind=BLIND, ports=(5432,), configured=(5432,)), 0, {}, "ok", "nothing is in the way"),
+    (RestartSeen(Dependants(), GONE, blind=BLIND, ports=(5432,), configured=(5433,)), 0, BOTH, "critical", "port 5433"),
+])
+def test_each_verdict_is_made_again(seen: RestartSeen, pid: int, given: dict[str, bool], status: str, said: str) -> None:
+    service = {"instances": [{"id": "pg.service", "type": "notify", "state": "active", "main_pid": pid, "paths": []}], "changed": False}
+    judged = decide(seen, service, **{"despite_backup": False, "despite_replica": False, **given})
+    assert judged.verdict.statuses() == {CHECK: status} and said in str(judged.verdict.findings[0].observed)
+    assert decided_again(judged.basis).checks == {CHECK: status}

@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach
-from ansible_collections.oncall.incident.plugins.module_utils._service.identity import (
+from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.identity import (
     Judged,
     Proof,
     answered,
     compare,
     configured_elsewhere,
+    essence,
     not_skipped,
     unit_of,
-    unit_of_process,
 )
+from ansible_collections.oncall.incident.plugins.module_utils._service.identity import unit_of_process
 
 
 def looked(**unit: Any) -> dict[str, Any]:
@@ -126,3 +127,12 @@ def test_a_process_that_is_gone_has_none() -> None:
 ])
 def test_a_task_that_was_skipped_has_looked_at_nothing(looked: dict[str, Any] | None, found: dict[str, Any] | None) -> None:
     assert not_skipped(looked) == found
+
+
+def test_the_essence_proves_the_same() -> None:
+    told = {**looked(paths=["/etc/db.conf"], cgroup="/x"), "changed": False}
+    assert essence(told) == {"instances": [{"id": "db.service", "type": "simple", "state": "active", "main_pid": 812}]}
+    judged = Judged(listening=True, process=812)
+    assert compare(judged, essence(told) or {}) == compare(judged, told)
+    failed = {"failed": True, "msg": "There is no systemd here."}
+    assert compare(judged, essence(failed) or {}).why == compare(judged, failed).why and essence(None) is None

@@ -10,112 +10,113 @@ from __future__ import annotations
 
 import typing as t
 
-from . import health_queries
-from .decisions import verdict
-from .decisions.absent import does_not_apply
-from .decisions.backends import DISABLED, Backend
-from .decisions.blocking import PREPARED
-from .decisions.blocking import roots as all_roots
-from .decisions.evidence import blocking_tree, by_application, by_state, hide_passwords, snapshot
-from .decisions.protection import COMMIT_WAITS
-from .decisions.sight import unseen_sessions
-from .health_reader import Answer, Reader
+from . import verdict
+from .absent import does_not_apply
+from .backends import DISABLED, Backend
+from .blocking import PREPARED
+from .blocking import roots as all_roots
+from .evidence import blocking_tree, by_application, by_state, hide_passwords, snapshot
+from .facts import Answer, Seen
+from .protection import COMMIT_WAITS
+from .sight import unseen_sessions
+
+#: So many locks and prepared transactions are told.
+MAX_SHOWN = 50
 
 
-def connections(reader: Reader) -> Answer:
+def connections(seen: Seen) -> Answer:
     """Taken connections against those that ordinary roles can have, and against roles' and databases' own limits."""
-    limit = reader.request.limits["connections"]
-    taken = reader.connected
+    limit = seen.request.limits["connections"]
+    taken = seen.connected
     states = by_state(taken)
-    reserved = {"superuser_reserved": reader.number("superuser_reserved_connections"), "reserved": reader.number("reserved_connections")}
+    reserved = {"superuser_reserved": seen.number("superuser_reserved_connections"), "reserved": seen.number("reserved_connections")}
     found = verdict.judge_connections(
-        used=len(taken), max_connections=reader.number("max_connections"), by_state=states, limit=limit, **reserved,
+        used=len(taken), max_connections=seen.number("max_connections"), by_state=states, limit=limit, **reserved,
     )
     own = {"role": [one.user for one in taken], "database": [one.database for one in taken]}
-    limits = [{**row, "used": own[row["kind"]].count(row["name"])} for row in health_queries.read_connection_limits(reader.session)]
+    limits = [{**row, "used": own[row["kind"]].count(row["name"])} for row in seen.facts.rows("connection_limits")]
     data = {**found.detail, "percent": found.observed, "by_application": by_application(taken)}
     return Answer([found, *verdict.judge_connection_limits(limits=limits, limit=limit)], {
-        "connections": data, "activity": snapshot(reader.backends, protected=reader.protected),
+        "connections": data, "activity": snapshot(seen.backends, protected=seen.protected),
     })
 
 
-def long_queries(reader: Reader) -> Answer:
+def long_queries(seen: Seen) -> Answer:
     """The oldest running statement; those that wait for a lock are left to the check blocking."""
-    active = [one for one in reader.clients if one.state not in (None, "idle", DISABLED) and not one.in_transaction_idle]
+    active = [one for one in seen.clients if one.state not in (None, "idle", DISABLED) and not one.in_transaction_idle]
     return _oldest(
-        reader, "long_queries", [one for one in active if not one.waits_for_lock], lambda one: one.query_age,
+        seen, "long_queries", [one for one in active if not one.waits_for_lock], lambda one: one.query_age,
         "Cancel it, or end its session when it does not stop; then look at its plan.",
         elsewhere=sum(one.waits_for_lock for one in active),
     )
 
 
-def long_transactions(reader: Reader) -> Answer:
+def long_transactions(seen: Seen) -> Answer:
     """The oldest open transaction: it keeps its locks, and keeps vacuum from removing what is newer."""
     # It began while the session was not tracked.
-    undated = [one for one in reader.clients if one.in_transaction_idle and one.transaction_age is None]
+    undated = [one for one in seen.clients if one.in_transaction_idle and one.transaction_age is None]
     return _oldest(
-        reader, "long_transactions", [one for one in reader.clients if one.transaction_age is not None], lambda one: one.transaction_age,
+        seen, "long_transactions", [one for one in seen.clients if one.transaction_age is not None], lambda one: one.transaction_age,
         "It holds its locks and keeps vacuum from working: end it when its client does not.", undated=undated,
     )
 
 
-def idle_in_transaction(reader: Reader) -> Answer:
+def idle_in_transaction(seen: Seen) -> Answer:
     """The session that has been idle in its transaction for longest."""
     return _oldest(
-        reader, "idle_in_transaction", [one for one in reader.clients if one.in_transaction_idle], lambda one: one.state_age,
+        seen, "idle_in_transaction", [one for one in seen.clients if one.in_transaction_idle], lambda one: one.state_age,
         "Its client forgot to commit and it holds its locks: end the session (cancelling does nothing to it), "
         "then set idle_in_transaction_session_timeout.",
     )
 
 
-def blocking(reader: Reader) -> Answer:
+def blocking(seen: Seen) -> Answer:
     """Who waits for whom, from the longest wait and the roots."""
     waited: dict[int, float] = {}
-    for row in reader.ungranted if reader.waits else ():
+    for row in seen.facts.others.get("ungranted", ()) if seen.waits else ():
         waited[row["pid"]] = max(row["wait"] or 0.0, waited.get(row["pid"], 0.0))
-    known = [reader.by_pid[pid] for pid in reader.waits if pid in reader.by_pid]
-    waiters = [_row(reader, one, waited.get(one.pid, one.query_age or 0.0)) for one in known]
-    trees = blocking_tree(reader.backends, reader.waits)
-    roots = [root for one in trees for root in _roots(reader, one)]
-    count = len(all_roots(reader.waits))
-    found = verdict.judge_blocking(waiters=waiters, roots=roots, root_count=count, limit=reader.request.limits["blocking"])
+    known = [seen.by_pid[pid] for pid in seen.waits if pid in seen.by_pid]
+    waiters = [_row(seen, one, waited.get(one.pid, one.query_age or 0.0)) for one in known]
+    trees = blocking_tree(seen.backends, seen.waits)
+    roots = [root for one in trees for root in _roots(seen, one)]
+    count = len(all_roots(seen.waits))
+    found = verdict.judge_blocking(waiters=waiters, roots=roots, root_count=count, limit=seen.request.limits["blocking"])
     return Answer([found], {
         "blocking": {"waiters": len(waiters), "longest_wait": found.observed, "roots": [_session(root) for root in roots]},
-    }, unseen_sessions("blocking", reader.silent_waiters, login=reader.session.user))
+    }, unseen_sessions("blocking", seen.silent_waiters, login=seen.facts.user))
 
 
-def ungranted_locks(reader: Reader) -> Answer:
+def ungranted_locks(seen: Seen) -> Answer:
     """Requests for locks that are not granted."""
-    rows = reader.ungranted
+    rows = seen.facts.rows("ungranted")
     count = rows[0]["total"] if rows else 0
     oldest = max((row["wait"] for row in rows if row["wait"] is not None), default=None)
-    found = verdict.judge_ungranted(count=count, oldest=oldest, limit=reader.request.limits["ungranted_locks"])
-    shown = [{key: value for key, value in row.items() if key != "total" and value is not None} for row in rows[:health_queries.MAX_ROWS]]
+    found = verdict.judge_ungranted(count=count, oldest=oldest, limit=seen.request.limits["ungranted_locks"])
+    shown = [{key: value for key, value in row.items() if key != "total" and value is not None} for row in rows[:MAX_SHOWN]]
     return Answer([found], {"ungranted_locks": shown})
 
 
-def prepared_transactions(reader: Reader) -> Answer:
+def prepared_transactions(seen: Seen) -> Answer:
     """Prepared transactions, their age and their owner."""
-    # The session may be older than the server's promotion.
-    if reader.session.in_recovery and reader.server["in_recovery"]:
+    if seen.facts.hides_prepared:
         return Answer(skipped=[does_not_apply("prepared_transactions", "standby_shows_no_prepared_transactions")])
-    rows = [one.describe() for one in reader.prepared]
-    found = verdict.judge_prepared(transactions=rows, limit=reader.request.limits["prepared_transactions"])
-    return Answer([found], {"prepared_transactions": rows[:health_queries.MAX_ROWS]})
+    rows = [one.describe() for one in seen.facts.prepared]
+    found = verdict.judge_prepared(transactions=rows, limit=seen.request.limits["prepared_transactions"])
+    return Answer([found], {"prepared_transactions": rows[:MAX_SHOWN]})
 
 
 def _oldest(
-    reader: Reader, check: str, backends: t.Sequence[Backend], age: t.Callable[[Backend], t.Optional[float]], hint: str,
+    seen: Seen, check: str, backends: t.Sequence[Backend], age: t.Callable[[Backend], t.Optional[float]], hint: str,
     *, elsewhere: int = 0, undated: t.Sequence[Backend] = (),
 ) -> Answer:
-    counted, limit = [one for one in backends if not reader.told_only(one)], reader.request.limits[check]
-    judged = [_row(reader, one, age(one) or 0.0) for one in counted]
-    spared = [_row(reader, one, age(one) or 0.0) for one in backends if reader.told_only(one)]
+    counted, limit = [one for one in backends if not seen.told_only(one)], seen.request.limits[check]
+    judged = [_row(seen, one, age(one) or 0.0) for one in counted]
+    spared = [_row(seen, one, age(one) or 0.0) for one in backends if seen.told_only(one)]
     least = min((value for value in limit if value is not None), default=0.0)
     over = sorted((one for one in counted if (age(one) or 0.0) >= least), key=lambda one: -(age(one) or 0.0))
     found = verdict.judge_ages(check, judged, limit=limit, hint=_advice(over, hint), spared=spared, elsewhere=elsewhere)
-    unseen = [one for one in (*reader.silent, *undated) if not reader.told_only(one)]
-    return Answer([found], skipped=unseen_sessions(check, unseen, login=reader.session.user))
+    unseen = [one for one in (*seen.silent, *undated) if not seen.told_only(one)]
+    return Answer([found], skipped=unseen_sessions(check, unseen, login=seen.facts.user))
 
 
 def _advice(oldest_first: t.Sequence[Backend], hint: str) -> str:
@@ -128,16 +129,16 @@ def _advice(oldest_first: t.Sequence[Backend], hint: str) -> str:
     return f"{hint} Not pid {', '.join(str(pid) for pid in waiting[:3])}: there a commit waits for a synchronous standby."
 
 
-def _row(reader: Reader, backend: Backend, age: t.Optional[float]) -> dict[str, t.Any]:
+def _row(seen: Seen, backend: Backend, age: t.Optional[float]) -> dict[str, t.Any]:
     return {
         "pid": backend.pid, "user": backend.user, "database": backend.database, "application_name": backend.application_name,
         "client_address": backend.client_addr, "state": backend.state, "age": None if age is None else round(max(age, 0.0), 3),
         "wait_event_type": backend.wait_event_type, "wait_event": backend.wait_event, "query": hide_passwords(backend.query),
-        "protected": reader.protected[backend.pid],
+        "protected": seen.protected[backend.pid],
     }
 
 
-def _roots(reader: Reader, tree: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+def _roots(seen: Seen, tree: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
     """The root of a tree as rows: a session, or each prepared transaction that somebody waits for."""
     more = {"tree": tree["waiters"]}
     if tree["pid"] == PREPARED:
@@ -146,12 +147,12 @@ def _roots(reader: Reader, tree: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]
                 "pid": PREPARED, "gid": one.gid, "user": one.owner, "database": one.database, "state": "prepared", "age": round(one.age, 3),
                 "blocks": len(one.blocks), "protected": ("prepared_transaction",), **more,
             }
-            for one in reader.prepared if one.blocks
+            for one in seen.facts.prepared if one.blocks
         ]
-    backend = reader.by_pid.get(tree["pid"])
+    backend = seen.by_pid.get(tree["pid"])
     if backend is None:  # ended between two statements, or a part of the server
         return [{"pid": tree["pid"], "blocks": tree["blocks"], "protected": (), **more}]
-    return [{**_row(reader, backend, backend.transaction_age), "blocks": tree["blocks"], **more}]
+    return [{**_row(seen, backend, backend.transaction_age), "blocks": tree["blocks"], **more}]
 
 
 def _session(root: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

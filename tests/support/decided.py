@@ -1,0 +1,20 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A decision made again from what a record keeps of it, without a run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible_collections.oncall.incident.plugins.module_utils._core.recorded import Basis
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import Decided, again
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor
+
+
+def decided_again(basis: Basis | None, **engine: Any) -> Decided:
+    """The decision, from its reading as a record has it: redacted, and through JSON."""
+    assert basis is not None, "it says nothing of what it was made from"
+    clean, _removed = Redactor(key=b"k" * 32).clean({"result": {"reading": basis.as_reading(**engine)}})
+    return again(json.loads(json.dumps(clean))["result"]["reading"])

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether each repair may be made, and the same decision again from its record."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core import why
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.repairs import Orphan, Raising, Restoring, Saving, sight
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.safety import Replication
+
+from tests.support.decided import decided_again
+
+START = "redis:4f1e"
+RESTORING = Restoring(50, 60, 60, connected=7, change="raise_maxclients:1", start=START)
+MINE = Replication(
+    "b", "slave", primary="192.0.2.4:6379", replid="aa", offset=5, keys=3, cluster=False, sentinel=False,
+)
+NAMED = Replication("a", "master", replid="aa", offset=9, keys=3, cluster=False, sentinel=False)
+ORPHAN = Orphan(MINE, "192.0.2.5:6379", named=NAMED)
+
+
+def but(seen: Any, **more: Any) -> Any:
+    return dataclasses.replace(seen, **more)
+
+
+@pytest.mark.parametrize(("seen", "outcome", "code"), [
+    ({"raising": Raising(60, before=50)}, "planned", None),
+    ({"raising": Raising(60, before=60)}, "not_needed", why.ALREADY_SO),
+    ({"raising": Raising(60, before=50, hard_limit=64)}, "refused", why.CANNOT_HELP),
+    ({"raising": Raising(60, before=50, hard_limit=64, privileged=True)}, "planned", None),
+    ({"restoring": RESTORING}, "planned", None),
+    ({"restoring": but(RESTORING, connected=51)}, "refused", why.PROTECTED),
+    ({"restoring": but(RESTORING, connected=None)}, "refused", why.PROTECTED),
+    ({"restoring": but(RESTORING, now=50)}, "not_needed", why.ALREADY_SO),
+    ({"restoring": but(RESTORING, now=70)}, "moved_on", why.NO_LONGER_MATCHES),
+    ({"restoring": but(RESTORING, now=70, start="redis:before")}, "not_needed", why.RESTARTED),
+    ({"saving": Saving("err", changes=4, last_save=1, running=True)}, "planned", None),
+    ({"saving": Saving("ok")}, "not_needed", why.ALREADY_SO),
+    ({"saving": Saving()}, "planned", None),
+    ({"orphan": ORPHAN}, "planned", None),
+    ({"orphan": but(ORPHAN, named=None, error="refused")}, "refused", why.CANNOT_LOOK),
+    ({"orphan": but(ORPHAN, named=but(NAMED, replid="bb"))}, "refused", why.PROTECTED),
+    ({"orphan": but(ORPHAN, named=but(NAMED, sentinel=None))}, "refused", why.CANNOT_LOOK),
+    ({"orphan": but(ORPHAN, mine=but(MINE, link_up=True, primary=ORPHAN.place))}, "not_needed", why.ALREADY_SO),
+])
+def test_each_decision_is_made_again(seen: dict[str, Any], outcome: str, code: str | None) -> None:
+    found = sight(START, **seen)
+    action = found.candidates[0].action
+    assert (action.outcome, action.detail.get("why")) == (outcome, code)
+    assert decided_again(found.basis, approved=None).actions == {action.id: outcome}
+    unapproved = "refused" if outcome == "planned" else outcome
+    assert decided_again(found.basis, approved=[]).actions == {action.id: unapproved}
