@@ -131,12 +131,13 @@ class Engine:
         options = [
             "--hostname", host.name, "--name", host.container, "--label", f"{LABEL}={host.scenario}",
             "--network", NETWORK + host.scenario, "--network-alias", host.name, "--ip", host.address, "--ip6", host.address6,
-            "--cap-add", "NET_ADMIN,NET_RAW,SYS_ADMIN,AUDIT_WRITE" if self.podman else "NET_ADMIN",
+            "--cap-add", "NET_ADMIN,NET_RAW,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE" if self.podman else "NET_ADMIN",
         ]
         if self.podman:
             options += ["--systemd=always"]
         else:
-            options += ["--cap-add", "NET_RAW", "--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--cgroupns", "host"]
+            options += ["--cap-add", "NET_RAW", "--cap-add", "SYS_ADMIN", "--cap-add", "SYS_PTRACE"]
+            options += ["--security-opt", "seccomp=unconfined", "--cgroupns", "host"]
             options += ["--env", "container=docker", "--stop-signal", "SIGRTMIN+3", "--tmpfs", "/run", "--tmpfs", "/run/lock"]
         if self.hybrid:
             options += ["--volume", "/sys/fs/cgroup/systemd:/sys/fs/cgroup/systemd:rw"]

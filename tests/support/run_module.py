@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .capabilities import become
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 _MODULES = "ansible_collections.oncall.incident.plugins.modules"
 _IN_CHILD = """
@@ -49,7 +51,7 @@ class Running:
 
     def __init__(
         self, name: str, args: Mapping[str, Any], *, check: bool, prefix: Sequence[str] = (), env: Mapping[str, str] | None = None,
-        user: int | None = None,
+        user: int | None = None, capabilities: Sequence[str] = (),
     ) -> None:
         paths = json.dumps([str(ROOT / ".collections"), str(ROOT)])
         self._process = subprocess.Popen(
@@ -57,7 +59,8 @@ class Running:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
         assert self._process.stdin is not None
-        json.dump({"name": name, "check": check, "args": dict(args), "user": user}, self._process.stdin)
+        order = {"name": name, "check": check, "args": dict(args), "user": user, "capabilities": list(capabilities)}
+        json.dump(order, self._process.stdin)
         self._process.stdin.close()
         self._process.stdin = None
 
@@ -78,7 +81,7 @@ class Running:
 
 def start_module(
     name: str, /, *, check: bool = False, prefix: Sequence[str] = (), env: Mapping[str, str] | None = None, user: int | None = None,
-    **args: Any,
+    capabilities: Sequence[str] = (), **args: Any,
 ) -> Running:
     """Start a module in a process of its own.
 
@@ -86,16 +89,16 @@ def start_module(
         prefix: the argv of a program that runs it elsewhere: `ip netns exec NAME`.
         env: more of the environment.
         user: id of the user that it becomes.
+        capabilities: of root's, those that this user has.
     """
-    return Running(name, args, check=check, prefix=prefix, env=env, user=user)
+    return Running(name, args, check=check, prefix=prefix, env=env, user=user, capabilities=capabilities)
 
 
 def serve(order: Mapping[str, Any]) -> None:
     """What the child process does."""
     if order.get("user") is not None:
-        for name in ("ansible.module_utils.testing", f"{_MODULES}.{order['name']}"):  # while their files can be read
+        # While their files can be read.
+        for name in ("_strptime", "encodings.ascii", "encodings.idna", "ansible.module_utils.testing", f"{_MODULES}.{order['name']}"):
             importlib.import_module(name)
-        os.setgroups([])
-        os.setgid(order["user"])
-        os.setuid(order["user"])
+        become(order["user"], order["capabilities"])
     sys.stdout.write(json.dumps(run_module(order["name"], check=order["check"], **order["args"])))

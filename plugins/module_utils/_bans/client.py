@@ -299,7 +299,8 @@ def _unreachable(path: str, exc: OSError) -> CannotReach:
     reasons = {
         errno.ENOENT: ("no_socket", f"There is no socket at {path}.", "See whether fail2ban is installed and runs, or set socket."),
         errno.ECONNREFUSED: ("not_running", f"Nobody listens at {path}: fail2ban does not run.", "Start fail2ban; see why it ended."),
-        errno.EACCES: ("permission", f"The socket {path} may not be opened by this user.", "Use become."),
+        errno.EACCES: ("permission", f"The socket {path} may not be opened by this user.",
+                       "Use become, or give a client_command that may: [sudo, fail2ban-client]."),
     }
     reason, said, hint = reasons.get(exc.errno or 0, ("unreachable", f"{path}: {exc.strerror or exc}.", "Set socket."))
     return CannotReach(said, hint=hint, reason=reason, path=path)

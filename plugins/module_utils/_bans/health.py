@@ -34,7 +34,7 @@ FILTER_ACTIONS = ("iptables", "nftables", "firewallcmd", "ufw", "hostsdeny", "ro
 #: A sick daemon is a result; not being allowed to see is not.
 _SICK = frozenset({"no_socket", "not_running", "timeout", "broken", "unreachable", "refused", "no_daemon"})
 _MAX_SHOWN = 10
-_OF_RULES = ("ban_rules", "leftover_rules")
+OF_RULES = ("ban_rules", "leftover_rules")
 
 
 def unreachable(exc: CannotReach, *, asked: t.Optional[t.Sequence[str]]) -> Judged:
@@ -81,12 +81,12 @@ def judge_daemon(
     else:
         skipped += [_absent(check, "not_of_this_daemon") for check in ("jail_log", "database")]
     if not verify:
-        skipped += [_absent(check, "not_asked_for") for check in _OF_RULES]
+        skipped += [_absent(check, "not_asked_for") for check in OF_RULES]
     else:
         try:
             filters = read_filters(verify, run=run, jails=jails)
         except Blind as exc:
-            skipped += [Skipped(check, exc.message, exc.hint or "") for check in _OF_RULES]
+            skipped += [Skipped(check, exc.message, exc.hint or "") for check in OF_RULES]
         else:
             skipped += filters.skipped
             findings += _rules(backend, filters, jails, bans, actions, skipped)

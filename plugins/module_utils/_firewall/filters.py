@@ -18,7 +18,7 @@ from .._module.programs import Run
 from .decisions.iptables_rules import parse_ipsets, parse_save, variant_of
 from .decisions.nft_ruleset import Unreadable, parse_nft
 from .decisions.other_filters import DEAD_ROUTES, hosts_deny_blocks, parse_routes, rich_rule_blocks, route_blocks, route_is_dead
-from .decisions.packet_filter import AddressSet, Block, Probe, Table, Walker
+from .decisions.packet_filter import SEE, AddressSet, Block, Probe, Table, Walker
 
 AUTO, NFTABLES, IPSET, IPTABLES, FIREWALLD, HOSTS_DENY, ROUTE = KINDS = (
     "auto", "nftables", "ipset", "iptables", "firewalld", "hosts_deny", "route",
@@ -115,11 +115,11 @@ def _require(kinds: t.Sequence[str], filters: Filters) -> None:
     blind = [kind for kind in kinds if kind not in (AUTO, *filters.read)]
     if blind:
         raise Blind(f"verify: {blind[0]} cannot be read: {reasons.get(blind[0], 'it is not on this host')}.",
-                    hint="Use become, or name what this host has.", argument="verify")
+                    hint=f"{SEE} Or name what this host has.", argument="verify")
     if AUTO in kinds and not any(kind in filters.read for kind in _PACKET_FILTERS):
         said = "; ".join(f"{kind}: {reasons.get(kind, 'not there')}" for kind in _PACKET_FILTERS)
         raise Blind(f"No packet filter can be read on this host ({said}).",
-                    hint="Use become. An empty verify does without the packet filter and measures the daemon alone.", argument="verify")
+                    hint=f"{SEE} An empty verify does without the packet filter and measures the daemon alone.", argument="verify")
 
 
 def _read_nft(filters: Filters, run: Run, skip: t.Collection[tuple[str, str]]) -> None:

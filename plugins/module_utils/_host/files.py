@@ -21,6 +21,7 @@ from .._core import why
 from .._core.actions import DONE, FAILED, MOVED_ON, NOT_NEEDED, NOT_PERMITTED
 from .._core.errors import BadInput, Blind
 from .decisions.cleaning import REMOVE, File, Found, Rule, data_in
+from .processes import SEE_PROCESSES, look_at, stat_of
 
 #: Entries that one rule may look at; a directory with more is not walked to its end.
 MOST_ENTRIES = 200_000
@@ -62,30 +63,40 @@ def open_files(*, proc: str = "/proc") -> dict[tuple[int, int], tuple[int, int]]
     found: dict[tuple[int, int], list[int]] = {}
     refused = 0
     for pid in filter(str.isdigit, os.listdir(proc)):
-        place = f"{proc}/{pid}/fd"
         try:
-            descriptors = os.listdir(place)
+            opened = look_at(f"{proc}/{pid}", _opened_by)
         except PermissionError:
             refused += 1
             continue
         except OSError:
             continue  # it ended meanwhile
-        for number in descriptors:
-            try:
-                there = os.stat(f"{place}/{number}")
-                with open(f"{proc}/{pid}/fdinfo/{number}", encoding="utf-8", errors="replace") as info:
-                    flags = next((int(line.split()[1], 8) for line in info if line.startswith("flags:")), os.O_RDWR)
-            except (OSError, ValueError, IndexError):
-                continue
-            if stat.S_ISREG(there.st_mode):
-                counts = found.setdefault((there.st_dev, there.st_ino), [0, 0])
-                counts[0 if flags & os.O_ACCMODE in (os.O_WRONLY, os.O_RDWR) else 1] += 1
+        for key, flags in opened:
+            counts = found.setdefault(key, [0, 0])
+            counts[0 if flags & os.O_ACCMODE in (os.O_WRONLY, os.O_RDWR) else 1] += 1
     if refused:
         raise Blind(
             f"The open files of {refused} processes cannot be seen, so nobody can say which files are in use.",
-            hint="Run with become: true, as root.",
+            hint=SEE_PROCESSES,
         )
     return {key: (writers, readers) for key, (writers, readers) in found.items()}
+
+
+def _opened_by(process: str) -> list[tuple[tuple[int, int], int]]:
+    """Device and inode of each file that a process has open, and how."""
+    found = []
+    for number in os.listdir(f"{process}/fd"):
+        there = stat_of(f"{process}/fd/{number}")
+        if there is None or not stat.S_ISREG(there.st_mode):
+            continue
+        try:
+            with open(f"{process}/fdinfo/{number}", encoding="utf-8", errors="replace") as info:
+                flags = next((int(line.split()[1], 8) for line in info if line.startswith("flags:")), os.O_RDWR)
+        except PermissionError:
+            raise
+        except (OSError, ValueError, IndexError):
+            continue
+        found.append(((there.st_dev, there.st_ino), flags))
+    return found
 
 
 def find(rule: Rule, *, opened: Open, now: float) -> tuple[list[File], int, list[str]]:
@@ -203,7 +214,7 @@ def clean(one: Found) -> Cleaned:
     except FileNotFoundError:
         return Cleaned(NOT_NEEDED, why.GONE_ALREADY)
     except PermissionError as exc:
-        return Cleaned(NOT_PERMITTED, why.NOT_PERMITTED, str(exc.strerror))
+        return Cleaned(NOT_PERMITTED, why.NOT_PERMITTED, f"{exc.strerror}: it takes write access to the directory, or to the file")
     except OSError as exc:
         return Cleaned(FAILED, why.TARGET_REFUSED, str(exc.strerror))
 

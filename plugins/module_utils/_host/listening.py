@@ -16,6 +16,7 @@ import struct
 import typing as t
 
 from .decisions.sockets_table import LISTEN, parse_tcp
+from .processes import look_at
 
 #: Flags of a listening local socket in /proc/net/unix (__SO_ACCEPTCON in Linux' net.h).
 _ACCEPTING = 0x10000
@@ -141,11 +142,7 @@ def _only_holder(inodes: t.Collection[str], proc: str) -> t.Optional[int]:
 
 def _holds(process: str, wanted: t.Collection[str]) -> bool:
     with contextlib.suppress(OSError):  # it ended, or is not ours to see
-        try:
-            return _points_at(f"{process}/fd", wanted)
-        except PermissionError:
-            with _as_owner(process):
-                return _points_at(f"{process}/fd", wanted)
+        return look_at(process, lambda one: _points_at(f"{one}/fd", wanted))
     return False
 
 
@@ -155,28 +152,6 @@ def _points_at(directory: str, wanted: t.Collection[str]) -> bool:
             if os.readlink(f"{directory}/{name}") in wanted:
                 return True
     return False
-
-
-@contextlib.contextmanager
-def _as_owner(process: str) -> t.Iterator[None]:
-    """Look as the process's own user, whom the kernel lets see its descriptors: root of a container may not, without CAP_SYS_PTRACE.
-
-    It takes both ids, see ptrace(2), "Ptrace access mode checking".
-
-    Raises:
-        PermissionError: we are not root, or it is root's.
-    """
-    owner = os.stat(process)
-    if os.geteuid() != 0 or owner.st_uid == 0:
-        raise PermissionError
-    group = os.getegid()
-    try:
-        os.setegid(owner.st_gid)
-        os.seteuid(owner.st_uid)
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(group)
 
 
 def _parent(pid: int, proc: str) -> int:

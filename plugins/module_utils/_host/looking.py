@@ -18,6 +18,7 @@ from .._core.findings import Skipped, judge
 from .._core.judging import Verdict, judge_look
 from . import survey as parts
 from .decisions.disk import GOOD, Mount, missing_writes, nearest, told
+from .processes import SEE_PROCESSES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +75,7 @@ def survey(wanted: Survey) -> Seen:
         detail={"files": deleted[:3]},
     ))
     if not complete:
-        skipped.append(Skipped("deleted_open", "not_permitted: other users' processes cannot be looked at.", hint="Run with become: true."))
+        skipped.append(Skipped("deleted_open", "not_permitted: other users' processes cannot be looked at.", hint=SEE_PROCESSES))
     biggest: dict[str, t.Any] = {}
     end = time.monotonic() + wanted.look_for
     for number, path in enumerate(wanted.look_below):

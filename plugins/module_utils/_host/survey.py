@@ -19,6 +19,7 @@ from .._core.durations import format_duration
 from .._core.findings import NOT_APPLICABLE, Finding, Skipped, judge
 from .._module.programs import run
 from .decisions.disk import ABSENT, DECISIVE, Mount, judge_disk, judge_writable, unescaped
+from .processes import look_at, stat_of
 
 #: File systems that hold nobody's data, or the network's.
 _NOT_OURS = frozenset({
@@ -133,27 +134,36 @@ def deleted_open(*, proc: str = "/proc", most: int = 20) -> tuple[list[dict[str,
     complete = True
     for pid in filter(str.isdigit, os.listdir(proc)):
         try:
-            descriptors = os.listdir(f"{proc}/{pid}/fd")
-            with open(f"{proc}/{pid}/comm", encoding="utf-8", errors="replace") as comm:
-                command = comm.read().strip()
+            deleted = look_at(f"{proc}/{pid}", _deleted_of)
         except PermissionError:
             complete = False
             continue
         except OSError:
-            continue
-        for number in descriptors:
-            try:
-                there = os.stat(f"{proc}/{pid}/fd/{number}")
-                path = os.readlink(f"{proc}/{pid}/fd/{number}")
-            except OSError:
-                continue
-            if stat.S_ISREG(there.st_mode) and there.st_nlink == 0 and not path.startswith(("/memfd:", "/dev/shm/")):
-                name = path[: -len(" (deleted)")] if path.endswith(" (deleted)") else path
-                found.setdefault((there.st_dev, there.st_ino), {
-                    "path": name, "pid": int(pid), "process": command, "bytes": there.st_blocks * 512,
-                })
+            continue  # it ended meanwhile
+        for key, entry in deleted:
+            found.setdefault(key, {**entry, "pid": int(pid)})
     files = sorted(found.values(), key=lambda entry: -entry["bytes"])
     return files[:most], sum(entry["bytes"] for entry in files), complete
+
+
+def _deleted_of(process: str) -> list[tuple[tuple[int, int], dict[str, t.Any]]]:
+    """The deleted files that a process has open, by device and inode."""
+    found = []
+    names = os.listdir(f"{process}/fd")
+    with open(f"{process}/comm", encoding="utf-8", errors="replace") as comm:
+        command = comm.read().strip()
+    for number in names:
+        there = stat_of(f"{process}/fd/{number}")
+        if there is None or not stat.S_ISREG(there.st_mode) or there.st_nlink:
+            continue
+        try:
+            path = os.readlink(f"{process}/fd/{number}")
+        except FileNotFoundError:
+            continue
+        if not path.startswith(("/memfd:", "/dev/shm/")):
+            name = path[: -len(" (deleted)")] if path.endswith(" (deleted)") else path
+            found.append(((there.st_dev, there.st_ino), {"path": name, "process": command, "bytes": there.st_blocks * 512}))
+    return found
 
 
 def biggest(path: str, *, deadline: float, most: int = 20, clock: t.Callable[[], float] = time.monotonic) -> dict[str, t.Any]:

@@ -28,6 +28,7 @@ from .decisions.logins import ABSENT, CHECKS, Event, begins, first_time, parse_j
 #: Where distributions keep them: Debian's, and Red Hat's.
 LOGS = ("/var/log/auth.log", "/var/log/secure")
 _NO_FILES = "No journal files were"  # journalctl says "found" or "opened due to insufficient permissions" after it
+_JOIN = "Use become, or make the user one of the groups adm and systemd-journal."
 NO_JOURNAL = f"no_journal: {ABSENT['no_journal']}."
 PROGRAMS = ("sshd", "sshd-session", "dovecot", "auth")
 _NOT_COMPRESSED = re.compile(r"[.-][\d-]+\Z")
@@ -72,7 +73,7 @@ def read_events(
     if journal:
         lines, problem = _journal(command, since=since, max_bytes=max_bytes, seconds=seconds)
         if problem:
-            skipped += _left_out(problem, "Use become, or raise max_kib and timeout.", absent=lines is None and problem == NO_JOURNAL)
+            skipped += _left_out(problem, f"{_JOIN} Or raise max_kib and timeout.", absent=lines is None and problem == NO_JOURNAL)
         if lines is not None:
             found.append(parse_journal(lines))
             read.append("journal")
@@ -84,7 +85,7 @@ def read_events(
         try:
             log = _log(path, since=since, max_bytes=max_bytes, now=time.time())
         except OSError as exc:
-            skipped += _left_out(f"{path}: {exc.strerror or exc}", "Use become.")
+            skipped += _left_out(f"{path}: {exc.strerror or exc}", _JOIN)
             continue
         found.append(log.events)
         read += log.read
@@ -93,7 +94,7 @@ def read_events(
             skipped += _left_out(f"{path}: {log.gap}", log.hint)
     if not read:
         raise Blind(f"Neither the journal nor a log can be read ({'; '.join(one.reason for one in skipped)}).",
-                    hint="Use become, or name the logs.")
+                    hint=f"{_JOIN} Or name the logs.")
     return found, skipped, read
 
 
@@ -124,7 +125,7 @@ def _log(path: str, *, since: float, max_bytes: int, now: float) -> _Log:
     try:
         older = read_tail(rotated[0], max_bytes=max_bytes)
     except OSError as exc:
-        return _Log(events, [path], f"{gap}: {exc.strerror or exc}", "Use become.", lost=True)
+        return _Log(events, [path], f"{gap}: {exc.strerror or exc}", _JOIN, lost=True)
     if older.file == end.file:
         return _Log(events, [path], "it was rotated while it was read", "Look again.", lost=True)
     lines = older.data.decode("utf-8", "replace").splitlines()

@@ -414,7 +414,7 @@ _HINTS = {
     "unsafe_path": "Something between here and the server keeps settings from it: give the server's own address and port.",
     "cannot_connect": "The server's own text says why; it is not known here, as with servers whose lc_messages is not English.",
     "unsupported_version": "Versions 13 and newer are understood.",
-    "login_not_allowed": "The role may not log in there; choose another login_user or login_db.",
+    "login_not_allowed": "The role needs LOGIN, and CONNECT on the database; or choose another login_user or login_db.",
     "auth_failed": "The server's pg_hba.conf asks for another way of authentication; choose another login.",
     "not_postgresql": "Something else than a PostgreSQL server listens there: check login_host and login_port.",
     "connection_lost": "Something closed the connection at once: check that a PostgreSQL server listens there, and its log.",

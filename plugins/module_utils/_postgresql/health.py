@@ -51,7 +51,7 @@ CHECKS: t.Mapping[str, Check] = {
 
 #: What these ask is shown to every role. The others read views that hide other users' rows from a role without a grant,
 #: and an empty view looks like health.
-_OPEN_TO_ALL = frozenset({"availability", "prepared_transactions", "replication_slots", "timeouts", "database_size", "probe"})
+OPEN_TO_ALL = frozenset({"availability", "prepared_transactions", "replication_slots", "timeouts", "database_size", "probe"})
 
 _REASONS = {
     "42501": "permission_denied", "57014": "timed_out", "55P03": "lock_timeout", "55000": "not_loaded", "42883": "not_supported",
@@ -119,7 +119,7 @@ def look(session: Session, request: Request, prober: Prober) -> Look:
         Blind: a wanted check needs other users' sessions and our role may not see them.
         CannotReach: the session was lost.
     """
-    if not _OPEN_TO_ALL.issuperset(request.checks):
+    if not OPEN_TO_ALL.issuperset(request.checks):
         activity.require_sight(session)
     reader = Reader(session, request, prober)
     findings: list[Finding] = []

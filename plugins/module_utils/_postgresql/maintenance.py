@@ -25,7 +25,7 @@ ANALYZE, VACUUM, VACUUM_ANALYZE, REINDEX = OPERATIONS = ("analyze", "vacuum", "v
 _STATEMENTS = {ANALYZE: "ANALYZE {}", VACUUM: "VACUUM {}", VACUUM_ANALYZE: "VACUUM (ANALYZE) {}", REINDEX: "REINDEX {} CONCURRENTLY {}"}
 _INDEX_KINDS, _TABLE_KINDS = ("i",), ("r", "m")
 _NO_PRIVILEGE = "42501"
-_SKIPPED = "the server accepted the statement and did nothing; only the owner may do this"
+_SKIPPED = "the server accepted the statement and did nothing; only the owner may do this, or from PostgreSQL 17 on who has MAINTAIN on it"
 #: Statistics of a session arrive late on servers before 15: seconds.
 STATISTICS_DELAY = 5.0
 POLL = 0.2

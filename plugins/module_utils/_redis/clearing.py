@@ -23,10 +23,10 @@ from .._core.durations import parse_duration
 from .._core.errors import BadInput, CannotReach, IncidentError
 from .._core.limits import Limit
 from .acting import OnServer
-from .connection import Client
+from .connection import Client, explained
 from .decisions.cache import CacheEvidence, Pace, glob, not_a_cache, require_pattern, unexpected_count
 from .decisions.info import integer
-from .resp import ErrorReply, text
+from .resp import ErrorReply, Reply, text
 
 CLEAR, FLUSH = "clear_pattern", "flush_database"
 #: How many steps of SCAN may look for streams, the type whose loss hurts most: keys beyond are covered by the sample alone.
@@ -340,7 +340,7 @@ def _unlink(client: Client, keys: t.Sequence[bytes], request: Request, *, one_by
             return done.ended(UNKNOWN, why.NO_ANSWER, exc.message)
         for unit, removed, there in zip(units, replies[::2], replies[1::2]):
             if isinstance(removed, ErrorReply):
-                return done.ended(*_refusal(client, "UNLINK", removed), str(removed))
+                return done.ended(*_refusal(client, "UNLINK", removed), explained("UNLINK", removed))
             done.removed += removed
             done.gone_before += len(unit) - removed
             done.there_again = done.there_again + there if isinstance(there, int) and done.there_again is not None else None
@@ -442,7 +442,7 @@ def _first_error(replies: t.Iterable[t.Any]) -> t.Optional[ErrorReply]:
 
 def _flush_refused(client: Client, action: Action, command: str, reply: ErrorReply) -> Action:
     outcome, code = (FAILED, why.TARGET_REFUSED) if action.touched else _refusal(client, command, reply)
-    return action.with_outcome(outcome, why=code, error=f"{command}: {reply}")
+    return action.with_outcome(outcome, why=code, error=f"{command}: {explained(command, reply)}")
 
 
 def _refusal(client: Client, command: str, reply: ErrorReply) -> tuple[str, str]:
@@ -451,10 +451,10 @@ def _refusal(client: Client, command: str, reply: ErrorReply) -> tuple[str, str]
 
 
 def _evidence(client: Client, request: Request) -> CacheEvidence:
-    names = [name for name in client.replies([("RANDOMKEY",)] * max(request.sample, 1)) if isinstance(name, bytes)]
-    unique = list(dict.fromkeys(names))
-    lives = client.replies([("PTTL", name) for name in unique]) if unique else []
-    # -2: expired since. An error (no permission) counts as no time to live.
+    names = _permitted(client, "RANDOMKEY", client.replies([("RANDOMKEY",)] * max(request.sample, 1)))
+    unique = list(dict.fromkeys(name for name in names if isinstance(name, bytes)))
+    lives = _permitted(client, "PTTL", client.replies([("PTTL", name) for name in unique])) if unique else []
+    # -2: expired since.
     present = [life for life in lives if life != -2]
     types = _types(client, unique)
     if "stream" not in types and _has_stream(client):
@@ -464,6 +464,20 @@ def _evidence(client: Client, request: Request) -> CacheEvidence:
         sampled=len(present), with_ttl=sum(isinstance(life, int) and life >= 0 for life in present), types=dict(types),
         typed=sum(types.values()), policy=info.get("maxmemory_policy"), maxmemory=integer(info, "maxmemory"),
     )
+
+
+def _permitted(client: Client, command: str, replies: t.Sequence[Reply]) -> t.Sequence[Reply]:
+    """The replies, none of which says that we may not look: what is hidden is no evidence of anything.
+
+    Raises:
+        CommandRefused: one of them does.
+    """
+    for reply in replies:
+        if isinstance(reply, ErrorReply):
+            refused = client.refused((command,), reply)
+            if refused.not_permitted:
+                raise refused
+    return replies
 
 
 def evidence(client: Client) -> CacheEvidence:
@@ -480,7 +494,7 @@ def _types(client: Client, sampled: t.Sequence[bytes]) -> collections.Counter[st
     types: collections.Counter[str] = collections.Counter()
     steps = itertools.islice(_scan(client, "COUNT", 1000), MAX_TYPED // 1000)
     for names in itertools.chain(steps, [sampled]):
-        kinds = [text(kind) for kind in client.replies([("TYPE", name) for name in names])] if names else []
+        kinds = [text(kind) for kind in _permitted(client, "TYPE", client.replies([("TYPE", name) for name in names]))] if names else []
         types.update(kind if isinstance(kind, str) else "unknown" for kind in kinds)
     types.pop("none", None)  # expired since
     return types

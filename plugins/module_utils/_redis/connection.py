@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import socket
 import ssl
 import typing as t
@@ -30,6 +31,8 @@ __all__ = ["CLIENT_NAME", "CannotReach", "Client", "CommandRefused", "Login", "c
 CLIENT_NAME = "oncall.incident"
 #: Bound of all work with one client when the caller gives none, seconds.
 DEFAULT_WALL = 60.0
+#: The command that a server says is forbidden. Before Redis 7 it names no subcommand.
+_FORBIDDEN = re.compile(r"'([\w|.-]+)' command(?! or its subcommand)")
 #: For finding out whether a server that does not agree on TLS speaks without, seconds.
 _PROBE = 2.0
 
@@ -40,7 +43,9 @@ class CommandRefused(IncidentError):
     kind = "command_refused"
 
     def __init__(self, command: str, reply: ErrorReply, *, where: str = "") -> None:
-        super().__init__(f"Redis at {where} refused {command}: {reply}", code=reply.code, server_message=reply.message)
+        allow = what_to_allow(command, reply)
+        hint = f"{allow[:1].upper()}{allow[1:]}." if allow else None
+        super().__init__(f"Redis at {where} refused {command}: {reply}", hint=hint, code=reply.code, server_message=reply.message)
         self.command = command
         self.code = reply.code
         self.reply = reply
@@ -54,6 +59,29 @@ class CommandRefused(IncidentError):
         said = self.reply.message.lower()
         words = ("unknown subcommand", "not allowed", "is disabled", "permission", "unsupported", "restricted")
         return any(word in said for word in words)
+
+
+def what_to_allow(command: str, reply: ErrorReply) -> str:
+    """What an access control list must allow so that a command is not refused; empty where none refused it.
+
+    Args:
+        command: as it was sent, without its arguments; what the server names counts more.
+    """
+    if "NOPERM" not in str(reply):
+        return ""
+    said = reply.message.lower()
+    if "access a channel" in said or "access one of the channels" in said:
+        return "allow this user the channel, with a pattern such as &*"
+    if "access a key" in said or "access one of the keys" in said:
+        return "allow this user the keys, with a pattern such as ~*"
+    found = _FORBIDDEN.search(said)
+    return f"allow +{found.group(1) if found else command.lower().replace(' ', '|')} to this user"
+
+
+def explained(command: str, reply: ErrorReply) -> str:
+    """What the server said, with what must be allowed."""
+    allow = what_to_allow(command, reply)
+    return f"{reply}: {allow}" if allow else str(reply)
 
 
 class Client:

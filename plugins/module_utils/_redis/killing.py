@@ -21,7 +21,7 @@ from .._core.errors import BadInput, IncidentError
 from .._core.limits import Budget
 from .._core.waiting import until
 from .acting import OnServer
-from .connection import Client
+from .connection import Client, explained
 from .decisions.clients import Choice, KillPolicy, KillRule, RedisClient, choose, parse_clients, spared
 from .resp import ErrorReply, text
 
@@ -153,7 +153,7 @@ class Clients(OnServer[RedisClient]):
         if isinstance(reply, ErrorReply):
             permitted = not client.refused(("CLIENT", "KILL"), reply).not_permitted
             outcome, code = (FAILED, why.TARGET_REFUSED) if permitted else (NOT_PERMITTED, why.NOT_PERMITTED)
-            return action.with_outcome(outcome, why=code, error=str(reply))
+            return action.with_outcome(outcome, why=code, error=explained("CLIENT KILL", reply))
         if reply == 0:  # it ended nobody
             now = _again(client, number)
             return self._moved_on(action, now) if now else action.with_outcome(NOT_NEEDED, why=why.GONE_ALREADY)

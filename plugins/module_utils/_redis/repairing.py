@@ -21,10 +21,10 @@ from .._core.waiting import until
 from .._host.listening import listening
 from .._host.speaking import is_itself
 from .acting import OnServer
-from .connection import Client, CommandRefused
+from .connection import Client, CommandRefused, explained
 from .decisions.clients import SENTINEL_NAMES, parse_clients
 from .decisions.info import integer, keyspace
-from .decisions.safety import Replication, descriptor_obstacle, repoint_obstacles
+from .decisions.safety import NOT_SEEN, Replication, descriptor_obstacle, repoint_obstacles
 from .resp import ErrorReply, text
 
 RAISE, SAVE, REPOINT = OPERATIONS = ("raise_maxclients", "save", "repoint_replica")
@@ -146,7 +146,10 @@ class Save(Repair[bool]):
 
     def carry_out(self, candidate: Candidate[bool]) -> Action:
         client, action = self.entered(), candidate.action
-        started = int(client.call("TIME")[0])
+        try:
+            started = int(client.call("TIME")[0])
+        except CommandRefused as exc:
+            return _not_done(dataclasses.replace(action, touched=False), exc)
         begun = candidate.target
         if not begun:
             try:
@@ -213,7 +216,10 @@ class Repoint(Repair[Orphan]):
             against = [f"the named server {self._named} cannot be reached ({exc.facts.get('error', '')})"]
             return _sight(Orphan(mine, None), action, needed=needed, against=against, code=why.CANNOT_LOOK)
         action = dataclasses.replace(action, detail={**action.detail, "named": theirs.as_dict()})
-        return _sight(Orphan(mine, theirs), action, needed=needed, against=repoint_obstacles(mine, theirs))
+        against = repoint_obstacles(mine, theirs)
+        hidden = bool(against) and all(NOT_SEEN in one for one in against)
+        code = why.CANNOT_LOOK if hidden else why.PROTECTED
+        return _sight(Orphan(mine, theirs), action, needed=needed, against=against, code=code)
 
     def carry_out(self, candidate: Candidate[Orphan]) -> Action:
         client, action, mine = self.entered(), candidate.action, candidate.target.mine
@@ -335,4 +341,4 @@ def _not_done(action: Action, refused: t.Optional[CommandRefused], *, error: str
     if refused is None:
         return action.with_outcome(FAILED, why=why.NOT_MEASURED, error=error, **detail)
     outcome, code = (NOT_PERMITTED, why.NOT_PERMITTED) if refused.not_permitted else (FAILED, why.TARGET_REFUSED)
-    return action.with_outcome(outcome, why=code, error=f"{refused.code} {refused.reply.message}", **detail)
+    return action.with_outcome(outcome, why=code, error=explained(refused.command, refused.reply), **detail)

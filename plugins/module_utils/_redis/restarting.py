@@ -58,10 +58,11 @@ def judged(way: Way, params: t.Mapping[str, t.Any]) -> judging.Judged:
         BadInput: a certificate file is not usable.
     """
     pid, spoken_to = None, True
+    hidden: t.Optional[IncidentError] = None
     blind: list[Skipped] = []
     try:
         with way.open(Deadline(way.max_seconds)) as client:
-            seen, pid = look(client)
+            seen, pid, hidden = look(client)
     except (CannotReach, CommandRefused) as exc:
         # Also a wrong password: whoever may not look cannot say that nothing is there.
         seen, spoken_to = UNSEEN, answered(exc)
@@ -85,8 +86,9 @@ def judged(way: Way, params: t.Mapping[str, t.Any]) -> judging.Judged:
     obstacles = [*(one.text for one in loss), *([proof.why] if proof.why else [])]
     if not loss:
         blind = []  # what is not seen is accepted, or a server that is stopped has nothing in memory
-    elif seen != UNSEEN and seen.saves is None and not all(one.seen for one in loss):
-        blind = [Skipped(CHECK, "not_permitted: CONFIG GET save", HINT_CONFIG)]
+    elif seen != UNSEEN and not all(one.seen for one in loss):
+        blind = [Skipped(CHECK, "not_permitted: CONFIG GET save", HINT_CONFIG)] if seen.saves is None else []
+        blind += [Skipped(CHECK, hidden.message, hidden.hint or "")] if hidden else []
     kept = on_disk(params["data_directory"], service or {}) if proof.stopped else None
     hints = [*(item.hint for item in blind), _HINT_LOSS if loss else "", HINT_IDENTITY if proof.why else ""]
     finding = Finding(
@@ -100,8 +102,8 @@ def judged(way: Way, params: t.Mapping[str, t.Any]) -> judging.Judged:
     })
 
 
-def look(client: Client) -> tuple[RestartView, t.Optional[int]]:
-    """What can be seen of the server, and the process that it says it is.
+def look(client: Client) -> tuple[RestartView, t.Optional[int], t.Optional[IncidentError]]:
+    """What can be seen of the server, the process that it says it is, and what hides whether its keys are a cache.
 
     Raises:
         CannotReach: it stopped answering.
@@ -113,22 +115,29 @@ def look(client: Client) -> tuple[RestartView, t.Optional[int]]:
     except CommandRefused:
         save = None
     seen = view_from(info, save=save)
+    hidden: t.Optional[IncidentError] = None
     if seen.only_in_memory:
-        seen = dataclasses.replace(seen, no_cache=tuple(_no_cache(client, info)))
-    return seen, integer(info, "process_id")
+        try:
+            seen = dataclasses.replace(seen, no_cache=tuple(_no_cache(client, info)))
+        except CommandRefused as exc:
+            hidden, why = exc, f"its keys may not be looked at ({reason(exc)})"
+        except CannotReach as exc:
+            hidden, why = exc, "there was no time to look at its keys"
+        if hidden is not None:
+            seen = dataclasses.replace(seen, no_cache=(why,), hidden=True)
+    return seen, integer(info, "process_id"), hidden
 
 
 def _no_cache(client: Client, info: t.Mapping[str, str]) -> list[str]:
-    """Why the keys of any database are not shown to be a cache: the rule of redis_cache_clear."""
+    """Why the keys of any database are not shown to be a cache: the rule of redis_cache_clear.
+
+    Raises:
+        CommandRefused, CannotReach: its keys could not be looked at.
+    """
     against, selected = [], "db0"
-    try:
-        for database in (name for name, counts in keyspace(info).items() if counts["keys"]):
-            if database != selected:
-                client.call("SELECT", database[2:])
-                selected = database
-            against += [f"{database}: {why}" for why in not_a_cache(evidence(client))]
-    except CommandRefused as exc:
-        return [f"its keys may not be looked at ({reason(exc)})"]
-    except CannotReach:
-        return ["there was no time to look at its keys"]
+    for database in (name for name, counts in keyspace(info).items() if counts["keys"]):
+        if database != selected:
+            client.call("SELECT", database[2:])
+            selected = database
+        against += [f"{database}: {why}" for why in not_a_cache(evidence(client))]
     return against

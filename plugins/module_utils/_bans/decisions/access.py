@@ -12,7 +12,7 @@ import typing as t
 
 from ..._core.addresses import Span
 from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding
-from ..._firewall.decisions.packet_filter import COVERING, EVERYONE, EXACT, FAIL2BAN, PART, UNSEEN, Block
+from ..._firewall.decisions.packet_filter import COVERING, EVERYONE, EXACT, FAIL2BAN, PART, SEE, UNSEEN, Block
 from ..._firewall.decisions.rule_removal import remedy
 from ..._firewall.decisions.tracing import cause_of
 from .replies import Ban
@@ -22,7 +22,6 @@ LET_IN, KEPT_OUT, NOT_BANNED = "let_in", "kept_out", "not_banned"
 ABSENT = {"nobody_logged_in": "nobody is logged in over SSH"}
 _MAX_SHOWN = 10
 _BANNING = (FAIL2BAN, "crowdsec")
-_SEE = "Use become, and see to it that the packet filter can be read."
 
 
 def judge_let_in(asked: str, span: Span, *, bans: t.Sequence[Ban], blocks: t.Sequence[Block], blind: str = "") -> Finding:
@@ -59,7 +58,7 @@ def judge_let_in(asked: str, span: Span, *, bans: t.Sequence[Ban], blocks: t.Seq
                        hint="Name the single addresses, or their network as one whose members are let in.")
     unseen = _unseen(blocks, blind)
     if unseen:
-        return Finding(LET_IN, UNKNOWN, observed=unseen, subject=asked, hint=_SEE, detail={**detail, "cause": "unknown"})
+        return Finding(LET_IN, UNKNOWN, observed=unseen, subject=asked, hint=SEE, detail={**detail, "cause": "unknown"})
     return Finding(LET_IN, OK, observed="nothing drops it", subject=asked, detail=detail)
 
 
@@ -74,7 +73,7 @@ def judge_not_banned(
         return Finding(NOT_BANNED, CRITICAL, observed=said, subject=asked, hint="Lift this ban at once.")
     unseen = _unseen([block for block in blocks if block.owner in _BANNING], blind)
     if unseen:
-        return Finding(NOT_BANNED, UNKNOWN, observed=unseen, subject=asked, hint=_SEE)
+        return Finding(NOT_BANNED, UNKNOWN, observed=unseen, subject=asked, hint=SEE)
     return Finding(NOT_BANNED, OK, observed="no ban holds it", subject=asked)
 
 
@@ -86,7 +85,7 @@ def judge_kept_out(asked: str, *, blocks: t.Sequence[Block]) -> Finding:
         return Finding(KEPT_OUT, OK, observed=_say(own[0]), subject=asked, detail=detail)
     unseen = _unseen(blocks, "")
     if unseen:
-        return Finding(KEPT_OUT, UNKNOWN, observed=unseen, subject=asked, hint=_SEE)
+        return Finding(KEPT_OUT, UNKNOWN, observed=unseen, subject=asked, hint=SEE)
     return Finding(KEPT_OUT, CRITICAL, observed="nothing drops it", subject=asked,
                    hint="No rule of the packet filter is about it, whatever the daemon says.")
 

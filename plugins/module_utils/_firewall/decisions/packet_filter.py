@@ -26,6 +26,8 @@ EXACT, COVERING, PART, EVERYONE = "exact", "covering", "part", "everyone"
 #: A set that nobody could read decides: whom it holds is not known.
 UNSEEN = "unseen"
 FAIL2BAN = "fail2ban"
+#: What whoever cannot read the packet filter needs.
+SEE = "Use become: reading the packet filter takes root, or CAP_NET_ADMIN."
 _MAX_DEPTH = 32
 #: Names that fail2ban's own actions give: chains and ipsets f2b-JAIL (fail2ban-JAIL before 0.9.5), nftables sets addr-set-JAIL.
 _FAIL2BAN_NAME = re.compile(r"(?:f2b|fail2ban|addr6?-set)-(?P<name>.+)\Z")

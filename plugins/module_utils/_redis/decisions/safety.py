@@ -30,6 +30,7 @@ class RestartView:
         keys: how many keys it has.
         saved: whether what it holds now is what it saved or loaded, so that its file has it.
         no_cache: why its keys are not shown to be a cache, which may be lost; None where nobody looked, empty when they are.
+        hidden: whether that is because they could not be looked at.
     """
 
     role: t.Optional[str] = None
@@ -43,6 +44,7 @@ class RestartView:
     keys: t.Optional[int] = None
     saved: t.Optional[bool] = None
     no_cache: t.Optional[tuple[str, ...]] = None
+    hidden: bool = False
 
     def as_dict(self) -> dict[str, t.Any]:
         """For results."""
@@ -55,6 +57,8 @@ class RestartView:
         return self.keys != 0 and not (self.aof or self.saves or self.saved or copied)
 
 
+#: In what is against a repair: it could not be ruled out.
+NOT_SEEN = "cannot be seen"
 #: Nobody answered.
 UNSEEN = RestartView()
 
@@ -150,7 +154,7 @@ def _memory_only(seen: RestartView) -> list[Obstacle]:
     why = "; ".join(seen.no_cache or ("nobody looked",))
     if seen.saves is None or seen.aof is None or seen.keys is None:
         return [Obstacle(f"whether {keys} are kept on disk cannot be seen, and they are not shown to be a cache: {why}", seen=False)]
-    return [Obstacle(f"nothing saves {keys} to disk, and they are not shown to be a cache: {why}")]
+    return [Obstacle(f"nothing saves {keys} to disk, and they are not shown to be a cache: {why}", seen=not seen.hidden)]
 
 
 def _wiped(seen: RestartView) -> list[Obstacle]:
@@ -214,8 +218,10 @@ def repoint_obstacles(replica: Replication, primary: Replication) -> list[str]:
     if primary.server == replica.server:
         against.append("the named server is itself")
     for who, which in ((replica, "it"), (primary, "the named server")):
-        if who.cluster is None or who.sentinel is None:
-            against.append(f"whether Sentinel or Cluster manages {which} cannot be seen")
+        if who.sentinel is None:
+            against.append(f"whether Sentinel manages {which} {NOT_SEEN}: allow +client|list and +pubsub|numsub to this user")
+        elif who.cluster is None:
+            against.append(f"whether Cluster manages {which} {NOT_SEEN}: INFO does not say it")
         elif who.cluster or who.sentinel:
             against.append(f"{'Cluster' if who.cluster else 'Sentinel'} manages {which}, and chooses primaries by itself")
     return against or _other_history(replica, primary)

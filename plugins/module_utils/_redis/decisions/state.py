@@ -26,6 +26,7 @@ RECOVERIES = (DOWN, FROZEN, MAXCLIENTS, IS_LOADING, MISCONF_DISK, OOM_NOEVICTION
 #: What a replica's link is called while full copies of the data begin again and again and none is completed.
 COPY_BROKE_OFF = "copy_broke_off"
 HINT_CONFIG = "Allow +config|get to this user."
+HINT_HOST = "Run as root, or as the server's own user, to see its process."
 HINT_CLUSTER = "Allow +cluster|info and +cluster|nodes to this user."
 
 _FROM_REFUSAL = {

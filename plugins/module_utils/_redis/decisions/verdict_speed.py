@@ -14,7 +14,7 @@ from ..._core.findings import OK, WARNING, Finding, Skipped, judge
 from .absent import does_not_apply
 from .facts import Answer, Facts, Request
 from .info import integer, keyspace
-from .state import HINT_CONFIG
+from .state import HINT_CONFIG, HINT_HOST
 from .verdict import not_read
 
 #: Events of the latency monitor older than this say nothing of now, seconds.
@@ -150,7 +150,7 @@ def _no_host(facts: Facts) -> Skipped:
     """Why there are no settings of the host: the server is elsewhere, or that it is here cannot be seen."""
     if not facts.after:
         return facts.no_info("host")
-    return Skipped("host", facts.denied["host"]) if "host" in facts.denied else does_not_apply("host", "not_local")
+    return Skipped("host", facts.denied["host"], HINT_HOST) if "host" in facts.denied else does_not_apply("host", "not_local")
 
 
 def _unarmed(facts: Facts, armed: t.Optional[int]) -> Skipped:

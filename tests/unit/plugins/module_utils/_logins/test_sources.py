@@ -119,7 +119,7 @@ def test_a_rotated_file_that_does_not_help_makes_it_unknown(log: Path) -> None:
     other.unlink()
     other.mkdir()
     seen = look(log)
-    assert seen.healthy is None and seen.total == 3 and str(other) in seen.reasons[0] and seen.hints[0] == "Use become."
+    assert seen.healthy is None and seen.total == 3 and str(other) in seen.reasons[0] and seen.hints[0].startswith("Use become")
     other.rmdir()
     os.link(log, other)
     assert "while it was read" in look(log).reasons[0], "its lines would count twice"

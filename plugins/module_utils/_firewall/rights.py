@@ -1,0 +1,23 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules about packet filters need. docs/rights.md shows it.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+from .._core.rights import CAPABILITY, CHANGE, LOOK, Chapter, Needs, Right
+from .rule_removal import VERB
+
+_NET_ADMIN = "CAP_NET_ADMIN"
+
+CHAPTER = Chapter(6, "Packet filters", (
+    Needs("firewall_trace", LOOK, ("blocks",), (
+        Right(CAPABILITY, _NET_ADMIN, ("blocks",), "The module fails with `blind`."),
+    )),
+    Needs("firewall_remove", CHANGE, (VERB,), (
+        Right(CAPABILITY, _NET_ADMIN, (VERB,), "The module fails with `blind`."),
+    )),
+))

@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules about services need. docs/rights.md shows it.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+from .._core.rights import CHANGE, LOOK, SOCKET, Chapter, Needs, Right
+
+_DOCKER = "/var/run/docker.sock: read and write"
+
+CHAPTER = Chapter(8, "Services", (
+    Needs("service_instances", LOOK, ("instances",), (
+        Right(SOCKET, _DOCKER, ("instances",), "The module fails, and says what `docker` said.", when="the runtime is Compose"),
+    )),
+    Needs("service_exec", CHANGE, ("exec",), (
+        Right(SOCKET, _DOCKER, ("exec",), "The module fails, and says what `docker` said."),
+    )),
+), text="""
+Every user may look at a systemd unit. Restarting one needs root, or a rule of polkit for this unit alone, with which no `become` is
+needed. sudo cannot be narrowed to one command: with `become` Ansible runs a shell that runs Python. Whoever has the socket of Docker is
+root on that host.
+""", example="""
+// /etc/polkit-1/rules.d/50-incident.rules: the user incident may restart and reload shop.service
+polkit.addRule(function (action, subject) {
+  if (action.id === "org.freedesktop.systemd1.manage-units" && subject.user === "incident"
+      && action.lookup("unit") === "shop.service"
+      && ["start", "restart", "reload"].indexOf(action.lookup("verb")) >= 0) {
+    return polkit.Result.YES;
+  }
+});
+""")
