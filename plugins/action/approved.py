@@ -30,7 +30,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         _unused, params = self.validate_argument_spec(argument_spec={"plan": {"type": "raw"}, "run_id": {"type": "str"}})
         if params["plan"] is None:
             # Null restricts nothing. Not absent: what was never asked, or failed, must not look like that.
-            return {**result, "changed": False, "restricted": False, "approved": None, "actions": None}
+            return {**result, "changed": False, "restricted": False, "approved": None, "actions": None, "rungs": []}
         try:
             plan = plans.read_plan(params["plan"], now=time.time(), run=params["run_id"] or None)
         except IncidentError as exc:
@@ -40,5 +40,5 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return {
             **result, "changed": False, "restricted": True, "ids": ids, "approved": ids,
             "actions": [one.as_dict() for one in plan.approved(host)], "hash": plan.hash, "run": plan.run,
-            "baseline": dict(plan.baseline.get(host, {})),
+            "baseline": dict(plan.baseline.get(host, {})), "rungs": [rung.as_dict() for rung in plan.rungs.get(host, ())],
         }

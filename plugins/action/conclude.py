@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._core.actions import ACTIONS_CONTRACT, Action, Approved
 from ..module_utils._core.errors import IncidentError
-from ..plugin_utils._frame import conclusion
+from ..plugin_utils._frame import conclusion, rungs
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -38,12 +38,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             # Only who has asked what may be changed on this host, and not in check mode, has something to answer.
             permit = {} if self._task.check_mode else known.get("__incident_permit") or {}
             approved = [Approved.read(one) for one in permit.get("actions") or ()]
+            left_out = rungs.answers(approved, stated=permit.get("rungs") or (), known=known.get("incident_rungs", ()))
         except IncidentError as exc:
             return {**result, "changed": False, "failed": True, **exc.as_result()}
-        answers = conclusion.left_open(approved, own, known.get("incident_failures", ()))
+        answers = [*left_out, *conclusion.left_open(approved, [*own, *left_out], known.get("incident_failures", ()))]
         if answers:
             result.update(contract=ACTIONS_CONTRACT, actions=[action.as_dict() for action in answers])
-        failures = [*known.get("incident_failures", ()), *conclusion.unanswered(known.get("incident_requests", ()), actions)]
+        failures = [*known.get("incident_failures", ()), *conclusion.unanswered(known.get("incident_requests", ()), [*actions, *left_out])]
         result.update(changed=False, failures=failures)
         if failures:
             result.update(failed=True, error="not_recovered", msg=conclusion.sum_up(failures))

@@ -15,7 +15,7 @@ from ..module_utils._core.errors import IncidentError
 from ..module_utils._core.plan import PLAN_CONTRACT
 from ..plugin_utils._frame import marker, plans
 
-FACTS = ("incident_actions", "incident_limits", "incident_baseline", "incident_failures")
+FACTS = ("incident_actions", "incident_limits", "incident_baseline", "incident_failures", "incident_rungs")
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]

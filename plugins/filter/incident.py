@@ -23,6 +23,10 @@ class FilterModule:
             "kept_actions": "plugin_utils._frame.keeping:kept_actions",
             "kept_limits": "plugin_utils._frame.keeping:kept_limits",
             "reasons": "module_utils._core.recovery:reasons",
+            "rung_asks": "plugin_utils._frame.rungs:asks",
+            "rung_decision": "plugin_utils._frame.rungs:decide",
+            "rung_steps": "plugin_utils._frame.rungs:steps",
+            "rungs_kept": "plugin_utils._frame.rungs:kept",
             "spent": "module_utils._core.limits:spent",
             "words_list": "module_utils._core.words:words_list",
         })

@@ -92,6 +92,29 @@ baseline:
   description: Status by check of this host as it was when the plan was made.
   returned: when there is a plan
   type: dict
+rungs:
+  description: The rungs of this host that the plan states, in their order; none without a plan, or where each list has one rung.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    of:
+      description: Whose list of remedies it is, such as V(redis).
+      type: str
+    name:
+      description: Name of the rung.
+      type: str
+    actions:
+      description: Ids of its actions.
+      type: list
+      elements: str
+    checks:
+      description: It is run only while one of these checks fails. Empty for the first rung.
+      type: list
+      elements: str
+    wait:
+      description: For how long they may take to become V(ok).
+      type: str
 error:
   description: V(plan_refused) or V(bad_input).
   returned: failure

@@ -36,7 +36,7 @@ failures:
 actions:
   description:
     - The answers to approved actions that nothing else has answered. C(moved_on) where no step asked for them any more, C(failed) where a
-      step before them failed.
+      step before them failed, C(not_needed) where a rung before theirs was enough, C(refused) where that could not be seen.
   returned: when there are any
   type: list
   elements: dict

@@ -14,8 +14,8 @@ version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
-  - Makes one plan of what the mitigate entry points of all hosts of the play kept in C(incident_actions), C(incident_limits) and
-    C(incident_baseline), and publishes it as a result and as the artifact C(incident_plan) (C(set_stats)).
+  - Makes one plan of what the mitigate entry points of all hosts of the play kept in C(incident_actions), C(incident_limits),
+    C(incident_baseline) and C(incident_rungs), and publishes it as a result and as the artifact C(incident_plan) (C(set_stats)).
 extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only
@@ -43,7 +43,7 @@ contract:
   returned: success
   type: str
 plan:
-  description: The plan with its actions, limits and baseline by inventory host, hash, and times as seconds since the epoch.
+  description: The plan with its actions, limits, baseline and rungs by inventory host, hash, and times as seconds since the epoch.
   returned: success
   type: dict
 empty:

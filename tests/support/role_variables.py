@@ -55,6 +55,7 @@ FACTS: Mapping[str, Any] = {
     "inventory_hostname": "h1", "ansible_host": "192.0.2.1", "group_names": [f"{MARK}-a"], "groups": {"all": ["h1"]},
     "hostvars": {"h1": {"service_pool_share": 5}}, "ansible_play_hosts_all": ["h1"], "ansible_check_mode": False,
     "ansible_failed_result": {"msg": "failed"}, "__reach_found": {f"{MARK}-a": {"handle": "/run/way"}},
+    "__incident_permit": {"approved": None, "actions": None, "rungs": []},
 }
 #: What tasks register, by module: of ours what the RETURN documentation has as samples, and this.
 RESULTS: Mapping[str, Mapping[str, Any]] = {
@@ -299,8 +300,20 @@ class _Walk:
 
     def _included(self, argument: Any, around: Mapping[str, Any], path: Path) -> Iterator[Site]:
         name = _EXPRESSION.sub("*", argument if isinstance(argument, str) else argument["file"])
+        if name == "*" and "incident_ladder" in around["vars"]:
+            yield from self._rungs(around)
+            return
         for included in sorted({*self._tasks.glob(name), *path.parent.glob(name)}):
             yield from self.file(included, around)
+
+    def _rungs(self, around: Mapping[str, Any]) -> Iterator[Site]:
+        """The files of the rungs, and the one that asks before them; its checks and its wait are the role's."""
+        scope = around["vars"]
+        stated = _ALONE.match(scope["incident_ladder"])
+        ladder = scope[stated[1]] if stated else {}
+        files = [ladder["look"], *(path for rung in ladder["rungs"] for path in rung.get("files", {}))]
+        for path in files:
+            yield from self.file(self._tasks / path, {**around, "vars": {**scope, "incident_rung": ladder}})
 
     def _entered(
         self, where: str, task: Mapping[str, Any], role: Mapping[str, Any], scope: Scope, around: Mapping[str, Any],

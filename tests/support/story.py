@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.oncall.incident.plugins.module_utils._core import actions, findings
-from ansible_collections.oncall.incident.plugins.module_utils._core.plan import make_plan
+from ansible_collections.oncall.incident.plugins.module_utils._core.plan import Rung, make_plan
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.writer import Segment
 
@@ -63,6 +63,12 @@ class Story:
         planned = {host: [_action(number, query, actions.PLANNED)] for host in hosts}
         limits = {host: {"max_victims": 10} for host in hosts}
         self.tell("plan", plan=make_plan(run=RUN, now=1000.0, actions=planned, limits=limits).as_dict())
+
+    def plan_of_rungs(self, host: str) -> None:
+        """The plan of two rungs, of one action each."""
+        planned = [_action(number, "SELECT 1", actions.PLANNED) for number in (1, 2)]
+        rungs = [Rung("pg", name, (action.id,), ("connections",), "20s") for name, action in zip(("end", "restart"), planned, strict=True)]
+        self.tell("plan", plan=make_plan(run=RUN, now=1000.0, actions={host: planned}, rungs={host: rungs}).as_dict())
 
     def stats(self, **hosts: int) -> None:
         """Ansible's counters: failures by host."""

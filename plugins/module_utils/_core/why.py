@@ -23,6 +23,7 @@ WAITS_FOR_ANOTHER = "waits_for_another"
 CANNOT_LOOK = "cannot_look"
 # The target is not, or no longer, what was judged.
 ALREADY_SO = "already_so"
+EARLIER_RUNG_HELPED = "earlier_rung_helped"
 GONE_ALREADY = "gone_already"
 NO_LONGER_MATCHES = "no_longer_matches"
 IDENTITY_CHANGED = "identity_changed"
@@ -51,6 +52,7 @@ SENTENCES = {
     WAITS_FOR_ANOTHER: "Another action must be done first.",
     CANNOT_LOOK: "The target could not be looked at before acting.",
     ALREADY_SO: "It is so already.",
+    EARLIER_RUNG_HELPED: "A rung before it was enough: the checks of verify are ok.",
     GONE_ALREADY: "The target was gone before anything was done.",
     NO_LONGER_MATCHES: "The target is there, and what it was judged by is no longer true.",
     IDENTITY_CHANGED: "Somebody else has the target's place now.",

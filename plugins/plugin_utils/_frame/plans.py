@@ -17,6 +17,7 @@ from pathlib import Path
 from ...module_utils._core.actions import Action
 from ...module_utils._core.errors import BadInput, PlanRefused
 from ...module_utils._core.plan import Plan, load_plan, make_plan
+from . import rungs
 
 #: A plan is small; more than this is not one of ours.
 MAX_PLAN_BYTES = 16 * 1024 * 1024
@@ -82,7 +83,7 @@ def gather_plan(facts_by_host: t.Mapping[str, t.Mapping[str, t.Any]], *, run: st
     """Make the plan of all hosts from what their mitigate entry points kept.
 
     Args:
-        facts_by_host: incident_actions, incident_limits and incident_baseline by inventory host; absent ones are empty.
+        facts_by_host: incident_actions, incident_limits, incident_baseline and incident_rungs by inventory host; absent ones are empty.
         run: id of this run.
         now: seconds since the epoch.
 
@@ -98,4 +99,5 @@ def gather_plan(facts_by_host: t.Mapping[str, t.Mapping[str, t.Any]], *, run: st
         run=run, now=now, actions=planned,
         limits={host: facts["incident_limits"] for host, facts in plain.items() if facts.get("incident_limits")},
         baseline={host: facts["incident_baseline"] for host, facts in plain.items() if facts.get("incident_baseline")},
+        rungs={host: rungs.planned(facts["incident_rungs"]) for host, facts in plain.items() if facts.get("incident_rungs")},
     )

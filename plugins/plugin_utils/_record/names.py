@@ -34,7 +34,7 @@ PUBLIC_WORDS = frozenset(
     "database template0 template1 ansible "
     "ok warning critical unknown changed failed skipped unreachable planned done gone not_needed moved_on pid_reused refused "
     "not_permitted still_running investigate mitigate verify cancel terminate escalate restart active idle "
-    "oncall incident recovery plan actions limits baseline contract".split(),
+    "oncall incident recovery plan actions limits baseline contract rungs checks wait repair relieve".split(),
 )
 
 

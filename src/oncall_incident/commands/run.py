@@ -13,11 +13,12 @@ from typing import Any
 
 import typer
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 from rich.text import Text
 
 from ..evidence import sealing
 from ..exits import Exit
-from ..record import outcome
+from ..record import outcome, rungs
 from ..running.collection import Collection
 from ..running.request import Request
 from ..running.run import Finished, Run, outcome_event
@@ -64,10 +65,16 @@ def _as_data(finished: Finished, took: float) -> dict[str, object]:
         "places": [_pick(item, "host", "phase", "place") for item in summary.places],
         "not_captured": [_pick(item, "host", "refused", "reason") for item in outcome.not_captured(summary)],
         "planned_actions": [
-            {"host": host, **_pick(action.as_dict(), "id", "verb", "name", "target", "reason")}
+            {"host": host, **_pick(action.as_dict(), "id", "verb", "name", "target", "reason"), **_place(summary, host, action.id)}
             for host, action in outcome.planned(summary)
         ],
     }
+
+
+def _place(summary: Summary, host: str, identity: str) -> dict[str, object]:
+    """The rung of a planned action, where its host has rungs."""
+    place = rungs.places(summary.plan).get((host, identity))
+    return {"rung": place.number, "condition": place.condition} if place else {}
 
 
 def _pick(data: Mapping[str, Any], *keys: str) -> dict[str, Any]:

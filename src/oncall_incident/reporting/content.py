@@ -23,7 +23,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import kee
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
 
-from ..record import outcome
+from ..record import outcome, rungs
 from ..record.recording import summarise_and_check
 from ..terminal import words
 from . import clock, plots, story
@@ -255,11 +255,11 @@ def _rank(status: str) -> int:
 
 def _actions(source: Source) -> list[dict[str, Any]]:
     done = outcome.carried_out(source.summary)
-    acted = {(seen.host, seen.what.id) for seen in done}
+    acted, places = {(seen.host, seen.what.id) for seen in done}, rungs.places(source.summary.plan)
     rest = [(host, action) for host, action in outcome.planned(source.summary) if (host, action.id) not in acted]
     return [
-        *({**_action(seen.what), "host": seen.host, "ref": source.at(seen.seq)} for seen in done),
-        *({**_action(action), "host": host, "ref": source.at(None)} for host, action in rest),
+        {**_action(action), "host": host, "ref": source.at(seq), "rung": str(places.get((host, action.id), ""))}
+        for host, action, seq in [*((seen.host, seen.what, seen.seq) for seen in done), *((host, action, None) for host, action in rest)]
     ]
 
 

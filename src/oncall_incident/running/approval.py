@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..record import rungs
 from ..terminal import words
 from .stopping import INTERRUPT, TIMEOUT, Stopper
 from .view import STYLES
@@ -42,11 +43,11 @@ class Decision:
     how: str
 
 
-def plan_table(actions: Sequence[tuple[str, Action]]) -> Table:
-    """The plan: whom it concerns, what would be done, and why."""
+def plan_table(actions: Sequence[tuple[str, Action]], places: Mapping[tuple[str, str], rungs.Place]) -> Table:
+    """The plan: whom it concerns, what would be done, and why. Where a host has rungs, each action has the number of its own."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("host", no_wrap=True, overflow="ellipsis", max_width=18)
-    table.add_column("action", no_wrap=True, overflow="ellipsis", max_width=20, style=STYLES["planned"])
+    table.add_column("action", no_wrap=True, overflow="ellipsis", max_width=23, style=STYLES["planned"])
     table.add_column("target", ratio=3, overflow="fold")
     table.add_column("why", ratio=3, overflow="fold")
     for host, action in actions:
@@ -58,7 +59,8 @@ def plan_table(actions: Sequence[tuple[str, Action]]) -> Table:
         since = words.ages(action.target, said=why.plain)
         if since:
             why.append("\n" + since, style="dim")
-        table.add_row(host, action.verb.replace("_", " "), whom, why)
+        place = places.get((host, action.id))
+        table.add_row(host, (f"{place.number}. " if place else "") + action.verb.replace("_", " "), whom, why)
     return table
 
 
@@ -92,10 +94,11 @@ def show_plan(
     """Print everything that is to be approved."""
     console.print()
     console.print(Text("Plan", style="bold"))
-    console.print(plan_table(actions), highlight=False)
+    console.print(plan_table(actions, rungs.places(plan)), highlight=False)
     console.print()
     limits = sorted({words.plain(value) for value in (plan.get("limits") or {}).values() if value})
-    lines = [("blast radius", blast_radius(actions)), ("limits", "; ".join(limits) or "none stated")]
+    lines = [("rungs", line) for line in rungs.lines(plan, actions)]
+    lines += [("blast radius", blast_radius(actions)), ("limits", "; ".join(limits) or "none stated")]
     lines += [("spared", line) for line in spared_lines(protected)] or [("spared", "nobody")]
     lines += [("plan", f"{str(plan.get('hash', ''))[:16]}, valid until {_clock(float(plan.get('expires') or 0))} UTC")]
     grid = Table.grid(padding=(0, 2, 0, 0))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from oncall_incident.reporting import document
 from oncall_incident.reporting import run as report
 from oncall_incident.terminal import markdown
 from tests.support.story import RUN, Story
@@ -104,3 +105,18 @@ def test_a_run_without_the_wrapper_has_a_report_too(tmp_path: Path) -> None:
     text = report.render(told.run_dir)
     assert "bob on awx" in text
     assert "No \\`incident run\\` judged this run." in text
+
+
+def test_it_says_of_which_rung_an_action_is(tmp_path: Path) -> None:
+    told = Story(tmp_path)
+    with told.segment(check_mode=True):
+        told.action("db1", "planned", number=1)
+        told.plan_of_rungs("db1")
+        told.stats(db1=0)
+    with told.segment(check_mode=False):
+        told.action("db1", "gone", number=1)
+        told.action("db1", "not_needed", number=2)
+        told.stats(db1=0)
+    for form in document.FORMATS:
+        text = report.render(told.run_dir, form)
+        assert "Rung 1." in text and "Rung 2. only if still failing after 20 s" in text, form

@@ -10,7 +10,7 @@ import typing as t
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action, Approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import PlanRefused
-from ansible_collections.oncall.incident.plugins.module_utils._core.plan import load_plan, make_plan, plan_hash
+from ansible_collections.oncall.incident.plugins.module_utils._core.plan import Plan, Rung, load_plan, make_plan, plan_hash
 
 NOW = 1_000_000.0
 
@@ -94,3 +94,52 @@ def test_what_cannot_be_trusted_is_refused_and_says_what_to_do(data: t.Any, now:
 
 def test_awx_may_run_the_plan_of_its_check_job() -> None:
     assert load_plan(plan_dict(), now=NOW, run=None).run == "r1"
+
+
+# Rungs.
+
+def rung(name: str, *ids: str, wait: str = "20s", checks: tuple[str, ...] = ("writes",), of: str = "redis") -> Rung:
+    return Rung(of=of, name=name, actions=ids, checks=checks, wait=wait)
+
+
+def rungs_plan(*rungs: Rung) -> Plan:
+    return make_plan(run="r1", now=NOW, actions={"db1": [action(name) for name in "abc"]}, rungs={"db1": rungs})
+
+
+def test_a_plan_of_one_rung_keeps_its_hash() -> None:
+    fixed = "69cee48af188154127c89c124da827013c4b080562e1bb365444b88aae512f0d"
+    plans = [
+        make_plan(run="r1", now=NOW, actions={"db1": [action("a"), action("b")]}, limits={"db1": {"max_victims": 10}}, rungs=rungs)
+        for rungs in (None, {}, {"db1": [rung("repair", "a", "b")]}, {"db1": [rung("repair", "a", "b"), rung("restart", "not planned")]},
+                      {"db1": [rung("repair", "a"), rung("repair", "b", of="another list")]})
+    ]
+    assert {plan.hash for plan in plans} == {fixed}
+    assert all("rungs" not in plan.as_dict() for plan in plans)
+
+
+def test_the_hash_covers_rungs_in_their_order_and_their_conditions() -> None:
+    stated = rungs_plan(rung("repair", "b", "a", wait="", checks=()), rung("restart", "c"))
+    same = rungs_plan(rung("repair", "a", "b"), rung("restart", "c"))
+    others = [
+        rungs_plan(), rungs_plan(rung("repair", "c"), rung("restart", "a", "b")),
+        rungs_plan(rung("repair", "a"), rung("restart", "b", "c")),
+        rungs_plan(rung("repair", "a", "b"), rung("restart", "c", wait="10s")),
+        rungs_plan(rung("repair", "a", "b"), rung("restart", "c", checks=("memory",))),
+    ]
+    assert stated.hash == same.hash
+    assert len({plan.hash for plan in (stated, *others)}) == 1 + len(others)
+
+
+def test_actions_are_told_in_the_order_of_their_rungs() -> None:
+    assert rungs_plan(rung("repair", "c"), rung("restart", "a", "b")).ids("db1") == ["c", "a", "b"]
+
+
+def test_rungs_survive_their_journey_and_are_not_taken_out() -> None:
+    data = json.loads(json.dumps(rungs_plan(rung("repair", "a", "b"), rung("restart", "c")).as_dict()))
+    assert load_plan(data, now=NOW).rungs == {"db1": [rung("repair", "a", "b", wait="", checks=()), rung("restart", "c")]}
+    for changed in ({}, {"db1": data["rungs"]["db1"][::-1]}, {"db1": [{**one, "checks": []} for one in data["rungs"]["db1"]]}):
+        with pytest.raises(PlanRefused, match="changed after it was made"):
+            load_plan({**data, "rungs": changed}, now=NOW)
+    for damaged in ("x", {"db1": "x"}, {"db1": [{}]}):
+        with pytest.raises(PlanRefused, match="damaged"):
+            load_plan({**data, "rungs": damaged}, now=NOW)
