@@ -30,7 +30,7 @@ def fingerprint(server: RedisServer) -> str:
         own = client.client_id()
         clients = sorted(int(one["id"]) for one in listed if int(one["id"]) != own)
         calls = client.info("commandstats")
-        ran = {name: calls.get(f"cmdstat_{name}", {}).get("calls") for name in CHANGING}
+        ran = {name: calls.get(f"cmdstat_{name}", {}).get("calls", 0) for name in CHANGING}
         return json.dumps([
             ran,
             client.dbsize(), dumped, {name: info.get(name) for name in TELLING}, clients, client.config_get("*"),

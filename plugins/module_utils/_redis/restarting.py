@@ -93,6 +93,7 @@ def look(client: Client) -> tuple[RestartView, t.Optional[int], t.Optional[Incid
         save = None
     seen = view_from(info, save=save)
     hidden: t.Optional[IncidentError] = None
+    why = ""
     if seen.only_in_memory:
         try:
             seen = dataclasses.replace(seen, no_cache=tuple(_no_cache(client, info)))
