@@ -25,6 +25,7 @@ from collections.abc import Callable
 
 import yaml
 
+from tools.matrix import all_required
 from tools.suite import units
 from tools.suite.plan import DRILLS, Unit, ordered
 from tools.suite.run import Suite, beside
@@ -94,7 +95,7 @@ def ci(*, spent: float) -> int:
     """`.ci/run` after it has installed what the machine lacks."""
     found = units.Catalogue()
     _say_absent(found)
-    if found.absent and os.environ.get("INCIDENT_TEST_REQUIRE_ALL") == "1":
+    if found.absent and all_required():
         print("INCIDENT_TEST_REQUIRE_ALL=1: put these Pythons where tools/matrix.py finds them, on PATH or below ~/.pyenv", flush=True)
         return 1
     # Other injected faults with every commit.

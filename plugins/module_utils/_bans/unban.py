@@ -310,7 +310,7 @@ class Bans(Subject[_Target]):
             return
         by_span = _jails_by_span(self.after)
 
-        def followed(filters: t.Any) -> bool:
+        def followed(filters: Filters) -> bool:
             self.filters = filters
             return not any(self._blocks(one.ban.span, one.ban.jail, by_span)[0] for one in chosen)
 
@@ -364,7 +364,7 @@ class Bans(Subject[_Target]):
             # The server writes its database some time after it has answered; a row that comes late would ban again at a restart.
             probe = Ban(jail, entry, None)
             until(
-                lambda stored: (jail, entry) in stored, lambda: self._stored([probe]), interval=POLL,
+                lambda stored: (jail, entry) in stored, lambda: self._stored([probe]), interval=0.05,
                 seconds=self.backend.clock.within(2.0),
             )
             server.ask("set", jail, "unbanip", entry)

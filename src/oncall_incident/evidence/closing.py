@@ -105,7 +105,7 @@ def _unproven(incident: Incident, state: model.State) -> str:
         return ""
     said = ", ".join(f"{scenario} ({outcome.replace('_', ' ')})" for scenario, outcome in sorted(bad.items()))
     return (
-        f"not marked as resolved: the last run did not measure recovery: {said}. "
+        f"not marked as resolved, since the last run did not measure recovery: {said}. "
         f"If it is over, say since when: incident milestone {incident.id} resolved --at TIME, then incident seal {incident.id}"
     )
 

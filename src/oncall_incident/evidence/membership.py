@@ -25,7 +25,7 @@ EVERY = 30.0
 #: Seconds that the end of a run waits for others: sealing much takes a while, and the end must not be lost.
 _PATIENCE = 600.0
 #: After these nothing is left to do, so that an incident that a run opened for itself is closed with it.
-_DONE = frozenset({"recovered", "nothing_to_do"}) | model.ONLY_LOOKED
+_DONE = model.MEASURED_GOOD | model.ONLY_LOOKED
 
 
 class Membership:

@@ -45,16 +45,16 @@ def logins_told(
     }]
 
 
-def cli_servers(given: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+def cli_servers(given: t.Mapping[str, t.Any], *, tls: bool) -> list[dict[str, t.Any]]:
     """The servers that redis-cli on the host itself can ask, for the host's snapshot. It cannot follow through a tunnel or into a
     container, and is not told of TLS.
 
     Args:
-        given: the host's variables as the inventory has them, which are text, numbers or truth values.
+        given: the host's variables as the inventory has them.
+        tls: whether the server is reached by TLS.
     """
     if "evidence_redis" in given:
         return list(given["evidence_redis"])
-    tls = str(given.get("redis_tls", False)).lower() in ("true", "yes", "on", "1", "y", "t")
     if given.get("redis_via", "host") != "host" or tls or given.get("redis_login_unix_socket"):
         return []
     return [{

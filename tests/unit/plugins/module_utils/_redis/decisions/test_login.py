@@ -43,10 +43,10 @@ def test_the_login_is_told_before_the_way_is_open(via: str, given: dict[str, Any
 
 @pytest.mark.parametrize(("given", "found"), [
     ({}, [("127.0.0.1", 6379)]), ({"redis_login_host": "192.0.2.7", "redis_login_port": "6380"}, [("192.0.2.7", "6380")]),
-    ({"redis_login_host": None}, [("127.0.0.1", 6379)]), ({"redis_tls": "no"}, [("127.0.0.1", 6379)]),
-    ({"redis_via": "ssh_tunnel"}, []), ({"redis_tls": "yes"}, []), ({"redis_tls": True}, []),
+    ({"redis_login_host": None}, [("127.0.0.1", 6379)]), ({"tls": False}, [("127.0.0.1", 6379)]),
+    ({"redis_via": "ssh_tunnel"}, []), ({"tls": True}, []), ({"tls": True, "redis_login_host": "192.0.2.7"}, []),
     ({"redis_login_unix_socket": "/run/redis.sock"}, []),
-    ({"redis_tls": True, "evidence_redis": [{"host": "192.0.2.9", "port": 1}]}, [("192.0.2.9", 1)]), ({"evidence_redis": []}, []),
+    ({"tls": True, "evidence_redis": [{"host": "192.0.2.9", "port": 1}]}, [("192.0.2.9", 1)]), ({"evidence_redis": []}, []),
 ])
 def test_redis_cli_asks_what_it_can_reach_from_the_host(given: dict[str, Any], found: list[tuple[str, Any]]) -> None:
-    assert [(one["host"], one["port"]) for one in cli_servers(given)] == found
+    assert [(one["host"], one["port"]) for one in cli_servers(given, tls=given.get("tls", False))] == found
