@@ -142,7 +142,7 @@ class Reader:
         if waits:
             self.rows("ungranted")
         if PREPARED in roots(waits):
-            _ = self.prepared
+            _read = self.prepared
 
     @functools.cached_property
     def prepared(self) -> list[PreparedTransaction]:
@@ -153,7 +153,7 @@ class Reader:
     def prepared_where_shown(self) -> None:
         """The same, but of a standby, which shows none."""
         if not (self.session.in_recovery and self.server["in_recovery"]):
-            _ = self.prepared
+            _read = self.prepared
 
     @property
     def standby_where_one(self) -> None:
@@ -178,7 +178,7 @@ class Reader:
         """How archiving does, where the server archives."""
         mode = self.settings.get("archive_mode", "off")
         if mode == "on" and self.session.in_recovery:
-            _ = self.server
+            _read = self.server
         if mode != "off" and not archives_nothing(self.facts()):
             self.rows("archiver")
 

@@ -89,7 +89,7 @@ class OnServer(Subject[Target]):
 
     def concerns(self, one: Approved) -> bool:
         # Whatever start it was of: what was approved before a restart is answered after it.
-        return not one.verb or (one.verb in self.verbs and one.resource.startswith(_RESOURCE))
+        return not one.verb or (one.verb in self.verbs and one.resource.startswith(RESOURCE))
 
     def answer(self, one: Approved) -> Action:
         if not one.verb or one.resource == self.resource:

@@ -259,7 +259,7 @@ def _scalar(kind: t.Any, value: t.Any, where: str) -> t.Any:
             return value if isinstance(value, int) else float(value)
         except (TypeError, ValueError):
             pass
-    elif kind in (bool, int, str) and type(value) is kind:
+    elif kind in (bool, int, str) and isinstance(value, kind) and isinstance(value, bool) is (kind is bool):
         return value
     elif kind in _FROM_TEXT and isinstance(value, str):
         try:
