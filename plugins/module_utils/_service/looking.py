@@ -107,7 +107,6 @@ def _below(pid: int, proc: str) -> t.Iterator[str]:
         yield from _below(int(child), proc)
 
 
-
 def _inspect(compose: Compose, form: str, names: t.Sequence[str]) -> list[str]:
     return [*compose.container_command, "inspect", "--type", "container", "--format", form, *names]
 
