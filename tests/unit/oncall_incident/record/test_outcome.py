@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import summarise
@@ -396,6 +397,108 @@ def test_what_was_done_stays_done_whatever_another_call_answers(tmp_path: Path) 
         story.stats(db1=0)
     found = outcome.after_acting(summarise(story.run_dir))
     assert found.sentence.startswith("1 action done"), found
+
+
+def included(*places: int) -> list[dict[str, Any]]:
+    """Targets of one host that tasks of their own look at: a role that is included for each of them."""
+    return [{"task_id": f"t{place}"} for place in places]
+
+
+def looped(*items: int) -> list[dict[str, Any]]:
+    """Targets of one host that a loop looks at."""
+    return [{"task_id": "t", "item_index": place, "item": str(item)} for place, item in enumerate(items)]
+
+
+@pytest.mark.parametrize("targets", [included(1, 2), looped(7101, 7102), [{"task_id": "t", "item_index": 0}, {"task_id": "t", "item_index": 1}]])
+@pytest.mark.parametrize("order", [("critical", "ok"), ("ok", "critical"), ("ok", "unknown"), ("warning", "ok")])
+def test_a_target_that_is_well_hides_no_other_target_of_its_host(
+    targets: list[dict[str, Any]], order: tuple[str, str], tmp_path: Path,
+) -> None:
+    def two(story: Story, phase: str) -> None:
+        story.place("db1")
+        for target, status in zip(targets, order, strict=True):
+            story.looked(phase, "db1", status, source=target)
+
+    end = planning(lambda story: two(story, "investigate"), tmp_path / "a")
+    assert end.status == Exit.NOT_RECOVERED and end.reasons, end
+    story = Story(tmp_path / "b")
+    recovered(story)
+    with story.segment(check_mode=False):
+        two(story, "verify")
+        story.stats(db1=0)
+    end = outcome.after_acting(summarise(story.run_dir))
+    assert end.status == Exit.NOT_RECOVERED and any("connections" in reason for reason in end.reasons), end
+    content = of_run(Source.read(story.run_dir))
+    assert sum(row["after"]["status"] in order for row in content["comparison"]) == 2, content["comparison"]
+
+
+@pytest.mark.parametrize(("before", "after", "status"), [
+    (included(1, 2), included(3, 4), Exit.RECOVERED),
+    (looped(7101, 7102), looped(7102, 7101), Exit.RECOVERED),
+    (included(1, 2), included(3), Exit.NOT_RECOVERED),
+    (looped(7101, 7102), looped(7102), Exit.NOT_RECOVERED),
+    (looped(7101, 7102), looped(7102, 7103), Exit.NOT_RECOVERED),
+])
+def test_every_target_that_was_asked_before_is_verified(
+    before: list[dict[str, Any]], after: list[dict[str, Any]], status: Exit, tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    with story.segment(check_mode=True):
+        story.place("db1")
+        for target in before:
+            story.looked("investigate", "db1", "critical", source=target)
+        story.action("db1", "planned")
+        story.plan("db1")
+        story.stats(db1=0)
+    with story.segment(check_mode=False):
+        story.action("db1", "gone")
+        for target in after:
+            story.looked("verify", "db1", "ok", source=target)
+        story.stats(db1=0)
+    summary = summarise(story.run_dir)
+    assert outcome.after_acting(summary).status == status
+    assert bool(outcome.still_bad(summary)) == (status != Exit.RECOVERED)
+
+
+def test_a_task_that_looks_again_at_the_same_target_has_the_last_word(tmp_path: Path) -> None:
+    def again(story: Story) -> None:
+        story.place("db1")
+        for status in ("critical", "ok"):
+            story.looked("investigate", "db1", status, source=looped(7101)[0])
+
+    assert planning(again, tmp_path).status == Exit.NOTHING_TO_DO
+
+
+def test_where_nothing_was_asked_nobody_is_known_to_be_healthy(tmp_path: Path) -> None:
+    def asked_nothing(story: Story) -> None:
+        story.place("db1")
+        story.finding("investigate", "db1", "ok", asked=False)
+        story.verdict("investigate", "db1", healthy=None, asked=(), status="ok")
+
+    end = planning(asked_nothing, tmp_path / "a")
+    assert end.status == Exit.NOT_RECOVERED and "asked nothing" in end.reasons[0], end
+    for number, status in enumerate(("ok", "critical")):
+        story = Story(tmp_path / f"b{number}")
+        looked(story)
+        with story.segment(check_mode=False):
+            story.action("db1", "gone")
+            story.finding("verify", "db1", status, asked=False)
+            story.verdict("verify", "db1", healthy=None, asked=(), status=status)
+            story.stats(db1=0)
+        end = outcome.after_acting(summarise(story.run_dir))
+        assert end.status == Exit.NOT_RECOVERED and end.not_measured == ["db1"] and "asked nothing" in end.reasons[-1], end
+
+
+def test_a_critical_verdict_that_asked_nothing_is_never_recovered(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    looked(story)
+    with story.segment(check_mode=False):
+        story.action("db1", "gone")
+        story.looked("verify", "db1", "ok", source={"task_id": "a"})
+        story.verdict("verify", "db1", healthy=None, asked=(), status="critical", source={"task_id": "b"})
+        story.stats(db1=0)
+    end = outcome.after_acting(summarise(story.run_dir))
+    assert end.status == Exit.NOT_RECOVERED and end.reasons == ["db1: Judge: critical, and nothing was asked"], end
 
 
 def test_a_failure_says_what_failed(tmp_path: Path) -> None:
