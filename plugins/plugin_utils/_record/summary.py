@@ -14,7 +14,7 @@ import typing as t
 from pathlib import Path
 
 from ...module_utils._core import temporary
-from ...module_utils._core.actions import PLANNED, Action, Spared
+from ...module_utils._core.actions import ACTIONS_CONTRACT, PLANNED, Action, Spared
 from ...module_utils._core.findings import OK, Finding, Skipped
 from . import keeping, reader, told
 from .looks import MITIGATE, Findings, Looks, source_of
@@ -59,6 +59,8 @@ class Summary:
         approval: the last plan.approved or plan.refused event, or None.
         unanswered: intents without a result, and those that were to change something and lost their host: host, task, action, phase,
             seq, ts, args, check_mode, and `actions`: the approved actions of that host whose outcome is unknown.
+        open_actions: actions of the approved plan that nothing has answered so far: host, action, and begun, which says that a task that
+            was to change something on the host did not say what it did.
         failures: failed results that were not ignored: host, task, action, phase, msg, seq, ts, and `problems` where the result lists them.
         unreachable: hosts that were not measured: host, task, msg, seq, ts.
         captured: whose outputs were kept, or not: host, seq, ts, action, and of the result machine, collected, refused, reason.
@@ -96,6 +98,7 @@ class Summary:
     plan: Dict | None = None
     approval: Dict | None = None
     unanswered: list[Dict] = dataclasses.field(default_factory=list)
+    open_actions: list[Dict] = dataclasses.field(default_factory=list)
     failures: list[Dict] = dataclasses.field(default_factory=list)
     unreachable: list[Dict] = dataclasses.field(default_factory=list)
     captured: list[Dict] = dataclasses.field(default_factory=list)
@@ -141,6 +144,9 @@ class Fold:
         self._looked_at: dict[str, None] = {}
         self._places: dict[tuple[str, str], Dict] = {}
         self._intents: dict[tuple[int, str, str], Dict] = {}
+        self._open: dict[tuple[str, str], Dict] = {}
+        # Hosts on which a task that acts was begun and did not say what it did.
+        self._mute: set[str] = set()
         self._hosts: dict[str, None] = {}
         self._check_mode = False
         self._timeline_head: list[Dict] = []
@@ -185,6 +191,8 @@ class Fold:
         result.hosts = list(self._hosts)
         result.timeline = [*self._timeline_head, *self._timeline_tail]
         result.unanswered = [{**intent, "actions": self._unknown_actions(intent)} for intent in self._intents.values()]
+        mute = self._mute | {str(intent.get("host") or "") for intent in self._intents.values() if _may_act(intent)}
+        result.open_actions = [{"host": key[0], "begun": key[0] in mute, "action": one} for key, one in self._open.items()]
         return result
 
     # One method per type
@@ -248,6 +256,8 @@ class Fold:
             self._timeline(event)
             return
         self._hosts[host] = None
+        if status == "failed" and intent is not None and _acts(intent) and not _answers(event):
+            self._mute.add(host)
         if event.get("action") in _KEEPS and isinstance(event.get("result"), dict):
             said = _select(event["result"], "machine", "collected", "refused", "reason")
             if isinstance(said.get("machine"), dict):
@@ -276,8 +286,8 @@ class Fold:
     def _verdict(self, event: Dict) -> None:
         verdict = event.get("verdict")
         if isinstance(verdict, dict):
-            told = {**_select(event, "host", "phase", "task", "seq", "ts"), **({"item": event["item"]} if "item" in event else {}), **verdict}
-            self._verdicts.put(told, source=source_of(event))
+            about = {**_select(event, "host", "phase", "task", "seq", "ts"), "item": str(event.get("item", ""))}
+            self._verdicts.put({**about, **verdict}, source=source_of(event))
 
     def _place(self, event: Dict) -> None:
         place = _select(event, "place", "host", "phase", "seq", "ts")
@@ -289,6 +299,8 @@ class Fold:
     def _action(self, event: Dict) -> None:
         seen = self._seen(event, told.action(event.get("action")))
         key = (seen.host, seen.what.id)
+        if seen.what.outcome != PLANNED and not seen.check_mode:
+            self._open.pop(key, None)
         if _counts(seen, self._actions.get(key)):
             self._keep_limited(self._actions, key, seen)
         lasting = seen.what.temporary is None and temporary.UNDOES not in seen.what.detail
@@ -308,6 +320,7 @@ class Fold:
 
     def _approval(self, event: Dict) -> None:
         self._summary.approval = _body(event) | _select(event, "type", "seq", "ts")
+        self._open, self._mute = self._approved_now() if event.get("type") == "plan.approved" else {}, set()
         self._timeline(event)
 
     def _no_hosts(self, event: Dict) -> None:
@@ -338,9 +351,17 @@ class Fold:
             ts=str(event.get("ts") or ""), check_mode=bool(event.get("check_mode", self._check_mode)), item=str(event.get("item", "")),
         )
 
+    def _approved_now(self) -> dict[tuple[str, str], Dict]:
+        """The actions of the plan that is approved, by host and id."""
+        stated = (self._summary.plan or {}).get("actions")
+        return {
+            (str(host), str(one.get("id") or "")): one for host, found in (stated.items() if isinstance(stated, dict) else ())
+            if isinstance(found, list) for one in found if isinstance(one, dict)
+        }
+
     def _unknown_actions(self, intent: Dict) -> list[Dict]:
         """Planned actions of the intent's host that nothing was heard of since; none in check mode, which acts on nothing."""
-        if intent["check_mode"] or intent.get("phase") not in ("mitigate", ""):
+        if not _may_act(intent):
             return []
         known = {**self._actions, **self._changes}
         return [seen.as_dict() for seen in known.values() if seen.host == intent.get("host") and seen.what.outcome == PLANNED]
@@ -389,7 +410,17 @@ def _counts(seen: Seen[Action], known: Seen[Action] | None) -> bool:
 def _acts(intent: Dict) -> bool:
     """Whether a task is one that changes something for real: those, and no others, are told what is approved."""
     args = intent.get("args")
-    return not intent["check_mode"] and intent.get("phase") in ("mitigate", "") and isinstance(args, dict) and "approved" in args
+    return _may_act(intent) and isinstance(args, dict) and "approved" in args
+
+
+def _may_act(intent: Dict) -> bool:
+    return not intent["check_mode"] and intent.get("phase") in (MITIGATE, "")
+
+
+def _answers(event: Dict) -> bool:
+    """Whether a result says what became of its actions."""
+    result = event.get("result")
+    return isinstance(result, dict) and result.get("contract") == ACTIONS_CONTRACT
 
 
 def _data(value: t.Any) -> t.Any:

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.module_utils._core import why
 from ansible_collections.oncall.incident.plugins.module_utils._core.acting import complaint
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import (
     CHANGED_OUTCOMES,
@@ -18,6 +19,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.actions impo
     Action,
     Spared,
 )
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import UNKNOWN as ACTION_UNKNOWN
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import CRITICAL, OK, UNKNOWN, Finding
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import told
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
@@ -93,6 +95,35 @@ def what_was_done(summary: Summary) -> str:
     if summary.unanswered:
         said.append(f"the outcome of {words.count(len(summary.unanswered), 'step')} is unknown")
     return ", ".join(said)
+
+
+def answers_at_the_end(summary: Summary) -> list[tuple[str, Action]]:
+    """The answers to approved actions that nothing has answered, by host, for when the record is closed.
+
+    Their host went away, or the run ended. Nothing was done where no task that acts was begun there; else nobody knows.
+    """
+    away = {str(entry["host"]): words.one_line(entry["msg"], limit=300) for entry in summary.unreachable}
+    found = []
+    for entry in summary.open_actions:
+        host, action = str(entry["host"]), told.action(entry["action"])
+        begun = bool(entry["begun"] or summary.lost_events)
+        error = f"the host could not be reached: {away[host]}" if host in away else "the run ended before it was answered"
+        detail = {**action.detail, "why": why.NO_ANSWER if begun else why.NOT_TRIED, "error": error}
+        kept = action.temporary if begun else None
+        found.append((host, dataclasses.replace(
+            action, outcome=ACTION_UNKNOWN, detail=detail, touched=None if begun else False, temporary=kept)))
+    return found
+
+
+def without_answer(summary: Summary) -> list[str]:
+    """The approved actions that nothing has answered, for people."""
+    answers = answers_at_the_end(summary)
+    more = [f"and {len(answers) - 10} more"] if len(answers) > 10 else []
+    return [
+        f"{host}: {action.verb.replace('_', ' ')} {words.one_line(action.name)}: "
+        + ("not tried" if action.detail["why"] == why.NOT_TRIED else "outcome unknown") + f": {action.detail['error']}"
+        for host, action in answers[:10]
+    ] + more
 
 
 def spared(summary: Summary) -> list[Seen[Spared]]:
@@ -265,6 +296,8 @@ def after_acting(summary: Summary) -> Outcome:
     if not measured(summary):
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Nothing was verified; {did}.", ["verify gave no verdict"])
     left = unmet(summary, VERIFY)
+    if summary.open_actions:
+        return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not every approved action was answered; {did}.", [*left, *reasons])
     if left:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not every check that decides is ok; {did}.", [*left, *reasons])
     return Outcome("recovered", Exit.RECOVERED, f"{_capital(did)}, {words.count(len(measured(summary)), 'host')} measured healthy.")

@@ -409,7 +409,9 @@ def looped(*items: int) -> list[dict[str, Any]]:
     return [{"task_id": "t", "item_index": place, "item": str(item)} for place, item in enumerate(items)]
 
 
-@pytest.mark.parametrize("targets", [included(1, 2), looped(7101, 7102), [{"task_id": "t", "item_index": 0}, {"task_id": "t", "item_index": 1}]])
+@pytest.mark.parametrize("targets", [
+    included(1, 2), looped(7101, 7102), [{"task_id": "t", "item_index": 0}, {"task_id": "t", "item_index": 1}],
+])
 @pytest.mark.parametrize("order", [("critical", "ok"), ("ok", "critical"), ("ok", "unknown"), ("warning", "ok")])
 def test_a_target_that_is_well_hides_no_other_target_of_its_host(
     targets: list[dict[str, Any]], order: tuple[str, str], tmp_path: Path,
@@ -525,3 +527,78 @@ def test_the_wrappers_own_segments_are_no_executions(tmp_path: Path) -> None:
     with story.segment("wrapper"):
         story.tell("plan.approved", by="me", how="typed")
     assert len(outcome.ansible_segments(summarise(story.run_dir))) == 1
+
+
+def approved(story: Story) -> None:
+    looked(story)
+    with story.segment("wrapper"):
+        story.tell("plan.approved", by="me", how="typed")
+
+
+@pytest.mark.parametrize(("acts", "ended", "why", "touched"), [
+    (False, None, "not_tried", False),  # it went away before anything acted there
+    (True, None, "no_answer", None),  # nobody knows what came of it
+    (True, "unreachable", "no_answer", None),
+    (True, "failed", "no_answer", None),  # a module that broke, and said nothing of its actions
+])
+def test_when_the_record_is_closed_each_approved_action_gets_an_answer(
+    acts: bool, ended: str | None, why: str, touched: bool | None, tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    approved(story)
+    with story.segment(check_mode=False):
+        if acts:
+            story.intent("db1", "Act", approved=["a"])
+        if ended is not None:
+            story.result("db1", "Act", ended, msg="gone")
+    before = summarise(story.run_dir)
+    assert len(before.open_actions) == 1
+    (line,) = outcome.without_answer(before)
+    assert line.startswith("db1: terminate pid 1 app@shop: ") and ("not tried" in line) == (why == "not_tried")
+    with story.segment("wrapper"):
+        for host, action in outcome.answers_at_the_end(before):
+            story.tell("action", host=host, phase="mitigate", check_mode=False, action=action.as_dict())
+    after = summarise(story.run_dir)
+    (seen,) = outcome.carried_out(after)
+    assert after.open_actions == [] and (seen.what.outcome, seen.what.detail["why"], seen.what.was_touched) == ("unknown", why, touched)
+    (row,) = of_run(Source.read(story.run_dir))["actions"]
+    assert row["outcome"] == "unknown" and row["error"]
+
+
+def test_a_run_that_leaves_an_approved_action_open_is_never_recovered(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    approved(story)
+    with story.segment(check_mode=False):
+        story.finding("verify", "db1", "ok")
+        story.stats(db1=0)
+    end = outcome.after_acting(summarise(story.run_dir))
+    assert end.status == Exit.NOT_RECOVERED and end.sentence == "Not every approved action was answered; nothing was changed.", end
+
+
+def test_a_temporary_change_that_may_have_been_made_is_not_lost(tmp_path: Path) -> None:
+    for begun in (True, False):
+        story = Story(tmp_path / str(begun))
+        looked(story)
+        summary = summarise(story.run_dir)
+        change = {**summary.actions[0].what.as_dict(), "temporary": {"way_back": "put it back", "ends": "nobody"}}
+        summary.open_actions = [{"host": "db1", "begun": begun, "action": change}]
+        ((_host, action),) = outcome.answers_at_the_end(summary)
+        assert (action.temporary is not None) == begun
+
+
+def test_the_report_says_what_was_looked_at_and_what_was_verified(tmp_path: Path) -> None:
+    def nothing(story: Story) -> None:
+        with story.segment(check_mode=True):
+            story.stats(db1=0)
+
+    said = {}
+    for name, tell in (("nothing", nothing), ("healthy", healthy), ("recovered", recovered), ("unreachable", unreachable_in_verify)):
+        story = Story(tmp_path / name)
+        tell(story)
+        said[name] = of_run(Source.read(story.run_dir))
+    tiles = {name: {tile[0]: tile[1] for tile in content["tiles"]} for name, content in said.items()}
+    assert tiles["nothing"]["found"] == "nothing was looked at" and tiles["nothing"]["measured"] == "0 hosts"
+    assert said["nothing"]["nothing_unknown"] == "Nothing was looked at, so nothing is known."
+    assert said["healthy"]["nothing_unknown"] == "Every step was answered. Looked at, and not verified: db1."
+    assert said["recovered"]["nothing_unknown"] == "Nothing: every host was measured, every step was answered."
+    assert tiles["recovered"]["measured"] == "1 host" and tiles["unreachable"]["measured"] == "0 hosts"
