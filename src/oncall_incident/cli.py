@@ -23,7 +23,9 @@ from .running import ansible_cfg, collection
 from .running.collection import Collection
 
 #: What somebody types who wants to say that an incident has reached something, and its milestone.
-_MILESTONES = {"resolve": "resolved", "resolved": "resolved", "ack": "acknowledged", "acknowledge": "acknowledged", "mitigate": "mitigated"}
+_MILESTONES = {
+    "resolve": "resolved", "resolved": "resolved", "ack": "acknowledged", "acknowledge": "acknowledged", "mitigate": "mitigated",
+}
 
 
 class _Commands(TyperGroup):
@@ -32,14 +34,15 @@ class _Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name = args[0] if args else ""
         if name in _MILESTONES and name not in self.commands:
-            raise Stop(f"There is no command {name}.", hint=f"To say it of an incident: incident milestone INCIDENT {_MILESTONES[name]}.")
+            hint = f"To say it of an incident: incident milestone INCIDENT {_MILESTONES[name]}."
+            raise Stop(f"There is no command {name}.", hint=hint)
         return super().resolve_command(ctx, args)
 
 
 # click's plain help: typer's boxes leave too little of 80 columns for the text.
 app = typer.Typer(
-    name="incident", cls=_Commands, help=texts.MAIN, epilog=texts.epilog(), no_args_is_help=True, rich_markup_mode=None, add_completion=True,
-    pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    name="incident", cls=_Commands, help=texts.MAIN, epilog=texts.epilog(), no_args_is_help=True, rich_markup_mode=None,
+    add_completion=True, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else there.")]

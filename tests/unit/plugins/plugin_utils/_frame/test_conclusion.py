@@ -27,7 +27,8 @@ def test_answered(outcome: str) -> None:
     [], [action("restart_service", "refused")], [action("restart_service", "failed")], [action("terminate", "gone")],
 ])
 def test_unanswered(actions: list[Action]) -> None:
-    assert unanswered([REQUEST], [("app1", one) for one in actions], host="db1") == [{"phase": "mitigate", "message": "No slot is free.", "hint": "Set service_name."}]
+    left = unanswered([REQUEST], [("app1", one) for one in actions], host="db1")
+    assert left == [{"phase": "mitigate", "message": "No slot is free.", "hint": "Set service_name."}]
 
 
 def restart(service: str) -> Action:
