@@ -47,7 +47,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result.update(contract=ACTIONS_CONTRACT, actions=[action.as_dict() for action in answers])
         name = str(known.get("inventory_hostname", ""))
         still_open = conclusion.unanswered(
-            requests, [*actions, *((name, action) for action in left_out)], host=name,
+            [{**request, "hosts": self._hosts(request.get("hosts"), known)} for request in requests],
+            [*actions, *((name, action) for action in left_out)], host=name,
             services={host: _service(known["hostvars"][host]) for host in everybody} if requests else {},
         )
         failures = [*known.get("incident_failures", ()), *still_open]
@@ -55,6 +56,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if failures:
             result.update(failed=True, error="not_recovered", msg=conclusion.sum_up(failures))
         return result
+
+    def _hosts(self, pattern: t.Any, known: dict[str, t.Any]) -> list[str]:
+        """The inventory hosts of a request's host pattern; none where the inventory has no such group."""
+        plugins = self._shared_loader_obj.lookup_loader
+        lookup = plugins.get("ansible.builtin.inventory_hostnames", loader=self._loader, templar=self._templar)
+        return [str(host) for host in lookup.run([str(pattern)], variables=known)] if pattern else []
 
 
 def _service(variables: t.Mapping[str, t.Any]) -> str:

@@ -26,7 +26,7 @@ def unanswered(
 
     Args:
         requests: {verb, reason, hint}: what an entry point needs and cannot do itself, for example the application's restart. `hosts`
-            says who was asked, empty where that is not known; one with `rung` asks its own host.
+            are those that were asked, none where nobody knows; one with `rung` asks its own host.
         actions: the actions of all hosts of the run, each with its host.
         host: whose requests they are.
         services: the configured service by host: the restart of another one helps nobody.
