@@ -17,11 +17,14 @@ from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
-from tests.conformance.kit import Args, Health, Mitigating
+from tests.conformance.kit import Args, Health, Mitigating, Result
 from tests.support.need import need
+from tests.support.run_module import start_module
 from tests.support.tmpfs import mounted
 
 OLD = 7200
+#: A user who may enter nothing that is root's alone.
+NOBODY = 65534
 
 
 class DiskClean(Mitigating):
@@ -69,6 +72,10 @@ class _OwnDisk(Health):
         with tempfile.TemporaryDirectory() as made, mounted(Path(made) / "disk", size="8m") as self.place:
             yield
 
+    def run_denied(self, **more: Any) -> Result:
+        """As somebody who may not enter the directory that it is mounted in."""
+        return start_module(self.module, user=NOBODY, **{**self.args(), **more}).result()
+
     @contextmanager
     def sicken(self) -> Iterator[None]:
         subprocess.run(["mount", "-o", "remount,ro", str(self.place)], check=True)
@@ -86,18 +93,11 @@ class DiskSurvey(_OwnDisk):
     def args(self) -> Args:
         return {"file_systems": [str(self.place)], "sample": "0s"}
 
-    def denied(self) -> Args:
-        return {"file_systems": [str(self.place / "nobody" / "may")]}
-
 
 class DiskHealth(_OwnDisk):
     """One path's file system."""
 
     module = "disk_health"
-    absent: ClassVar = {
-        **_OwnDisk.absent,
-        "denied": "statvfs(2) needs no right; what cannot be entered is judged by the directory above, which the result names",
-    }
 
     def args(self) -> Args:
         return {"path": str(self.place)}
