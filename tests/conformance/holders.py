@@ -660,6 +660,7 @@ def rights_of(case: type[Case]) -> list[Right]:
 #: Modules of the engines of which nothing is taken away, and why.
 OUTSIDE = {
     "act": "it has no rights of its own: the modules that it runs have",
+    "app_health": "it needs no right that could be taken away",
     "port_health": "it needs no right that could be taken away",
 }
 #: Rights that no case takes away, by module and grant, and why.

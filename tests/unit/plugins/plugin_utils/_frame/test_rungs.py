@@ -187,11 +187,6 @@ def test_several_looks_must_answer_every_check(looks: list[dict[str, Any]], why:
     assert told in found["said"]
 
 
-@pytest.mark.parametrize(("wait", "retries"), [("0s", 0), ("500ms", 0), ("20s", 10), ("1m", 30)])
-def test_a_task_that_is_repeated_ends_in_time(wait: str, retries: int) -> None:
-    assert [one["retries"] for one in rungs.steps(ladder(wait=wait), approved=[]) if one["name"] == "restart"] == [retries]
-
-
 @pytest.mark.parametrize("results", CAME_TO)
 def test_whatever_the_first_rung_came_to_the_next_one_is_only_for_a_check_that_fails(results: Any) -> None:
     assert decide(OK, results=results)["runs"] is False
