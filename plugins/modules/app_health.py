@@ -71,7 +71,7 @@ status:
   returned: success
   type: str
 findings:
-  description: One C(application) for each URL, which is its C(subject). RV(findings[].observed) is the status code, or why there was no answer.
+  description: One C(application) for each URL, which is its C(subject).
   returned: success
   type: list
   elements: dict

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.durations import parse_duration
+from ..._core.errors import BadInput
 from ..._core.words import words_list
 from ..._probe.decisions.urls import CHECK as APPLICATION
 
@@ -25,8 +26,13 @@ def verify_asks(named: t.Union[str, t.Sequence[str]], *, probe: bool, urls: t.Se
         named: the checks of redis_health that the operator names.
         probe: whether a probe key is written.
         urls: the application's health URLs.
+
+    Raises:
+        BadInput: no check is named. The server would be called healthy without a look at it.
     """
-    health = list(words_list(named))
+    health = list(dict.fromkeys(words_list(named)))
+    if not health:
+        raise BadInput("redis_verify_checks names no check.", hint="Name the checks that must hold, for example availability,writes.")
     return {"health": health, "all": [*health, *(PROBE if probe else ()), *([APPLICATION] if urls else [])]}
 
 

@@ -10,7 +10,14 @@ import dataclasses
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding
 from ansible_collections.oncall.incident.plugins.module_utils._core.judging import judge_look
-from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import ABSENT, PointSeen, Space, judge_disk, judge_path, told
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import (
+    ABSENT,
+    PointSeen,
+    Space,
+    judge_disk,
+    judge_path,
+    told,
+)
 
 
 @dataclasses.dataclass

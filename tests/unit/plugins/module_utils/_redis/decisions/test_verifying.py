@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import verifying
 from ansible_collections.oncall.incident.plugins.module_utils._redis.probing import CHECKS
 
@@ -20,6 +21,12 @@ def test_who_is_asked_for_what(probe: bool, urls: list[str], more: list[str]) ->
     found = verifying.verify_asks("writes,memory", probe=probe, urls=urls)
     assert found == {"health": ["writes", "memory"], "all": ["writes", "memory", *more]}
     assert verifying.asked_of(found["all"]) == {"health": found["health"], "probe": probe, "application": bool(urls)}
+
+
+@pytest.mark.parametrize("named", [[], "", " , "])
+def test_nothing_asked_is_refused(named: Any) -> None:
+    with pytest.raises(BadInput, match="redis_verify_checks"):
+        verifying.verify_asks(named, probe=True, urls=["http://a"])
 
 
 @pytest.mark.parametrize(("looks", "left"), [
