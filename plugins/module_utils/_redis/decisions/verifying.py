@@ -13,10 +13,10 @@ import typing as t
 from ..._core.durations import parse_duration
 from ..._core.errors import BadInput
 from ..._core.words import words_list
-from ..._probe.decisions.urls import CHECK as APPLICATION
 
-#: The checks of redis_probe.
+#: The checks of redis_probe, and the one of app_health.
 PROBE = ("probe_write", "probe_read", "probe_replication", "probe_delete")
+APPLICATION = "application"
 
 
 def verify_asks(named: t.Union[str, t.Sequence[str]], *, probe: bool, urls: t.Sequence[str]) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
+from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions import urls
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import verifying
 from ansible_collections.oncall.incident.plugins.module_utils._redis.probing import CHECKS
 
@@ -21,6 +22,10 @@ def test_who_is_asked_for_what(probe: bool, urls: list[str], more: list[str]) ->
     found = verifying.verify_asks("writes,memory", probe=probe, urls=urls)
     assert found == {"health": ["writes", "memory"], "all": ["writes", "memory", *more]}
     assert verifying.asked_of(found["all"]) == {"health": found["health"], "probe": probe, "application": bool(urls)}
+
+
+def test_the_application_has_one_name() -> None:
+    assert verifying.APPLICATION == urls.CHECK
 
 
 @pytest.mark.parametrize("named", [[], "", " , "])
