@@ -17,12 +17,12 @@ class FilterModule:
         """The filters by name."""
         return deferred({
             "redis_app_silent": "module_utils._redis.decisions.remedies:app_silent",
-            "redis_app_verdict": "module_utils._redis.decisions.verifying:app_verdict",
             "redis_asked_of": "module_utils._redis.decisions.verifying:asked_of",
             "redis_cli_servers": "module_utils._redis.decisions.login:cli_servers",
             "redis_login": "module_utils._redis.decisions.login:login",
             "redis_logins_told": "module_utils._redis.decisions.login:logins_told",
             "redis_remedies": "module_utils._redis.decisions.remedies:chosen",
             "redis_restart_request": "module_utils._redis.decisions.remedies:restart_request",
+            "redis_time_left": "module_utils._redis.decisions.verifying:time_left",
             "redis_verify_asks": "module_utils._redis.decisions.verifying:verify_asks",
         })

@@ -520,10 +520,22 @@ class CertRenew(OfUser):
         }
 
 
+class DiskHealth(OfUser):
+    """A file system below a directory that others may not enter."""
+
+    driver = host.DiskHealth
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        return {"<directories above the path>: search": [self.on.place.parent]}
+
+
 class DiskSurvey(OfUser):
     """Files that are deleted and still open."""
 
     driver = host.DiskSurvey
+    unproven: ClassVar = {
+        "<directories above the path>: search": "the capabilities of another check allow it too; the case of disk_health takes it away",
+    }
 
     def args(self) -> dict[str, Any]:
         from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import CHECKS
@@ -648,11 +660,13 @@ def rights_of(case: type[Case]) -> list[Right]:
 #: Modules of the engines of which nothing is taken away, and why.
 OUTSIDE = {
     "act": "it has no rights of its own: the modules that it runs have",
-    "disk_health": "it needs no right that could be taken away",
+    "app_health": "it needs no right that could be taken away",
     "port_health": "it needs no right that could be taken away",
 }
 #: Rights that no case takes away, by module and grant, and why.
 ALONE = {
+    ("disk_survey", "<directories above the path>: search"):
+        "the capabilities of another check allow it too: disk_health, whose look is the same, is the case",
     ("failed_logins", "the system's journal: read"): "the kit does not read the journal of this machine",
     ("pg_terminate_long_queries", "a superuser, or the role that prepared the transaction"):
         "the kit's server takes no prepared transactions: tests/integration/pg",

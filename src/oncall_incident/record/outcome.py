@@ -20,7 +20,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.actions impo
     Spared,
 )
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import UNKNOWN as ACTION_UNKNOWN
-from ansible_collections.oncall.incident.plugins.module_utils._core.findings import CRITICAL, OK, UNKNOWN, Finding
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import COULD_NOT_LOOK, CRITICAL, OK, UNKNOWN, Finding
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import told
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
@@ -198,6 +198,16 @@ def silent(summary: Summary, phase: str) -> list[str]:
     return sorted((set(summary.looked_at) | told) - set(summary.judged.get(phase, ()))) if told else []
 
 
+def not_looked_at(summary: Summary) -> dict[str, list[str]]:
+    """The checks that nobody had to answer and that could not be, or were not to be, looked at, by host."""
+    judged = {(seen.host, seen.what.check) for seen in summary.findings}
+    found: dict[str, list[str]] = {}
+    for seen in summary.skipped_checks:
+        if seen.what.kind == COULD_NOT_LOOK and (seen.host, seen.what.check) not in judged:
+            found.setdefault(seen.host, []).append(seen.what.check)
+    return found
+
+
 def helped(summary: Summary) -> set[str]:
     """Hosts that have no health check of their own and on which every planned action was measured to be done.
 
@@ -272,7 +282,13 @@ def after_planning(summary: Summary) -> Outcome:
     well = answered(summary, phase)
     if not well:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, "Nothing was measured.", ["no health check gave a verdict"])
-    return Outcome("nothing_to_do", Exit.NOTHING_TO_DO, f"{words.count(len(well), 'host')} measured healthy, nothing planned.")
+    unseen = not_looked_at(summary)
+    names = list(dict.fromkeys(check for checks in unseen.values() for check in checks))
+    return Outcome(
+        "nothing_to_do", Exit.NOTHING_TO_DO, f"{words.count(len(well), 'host')} measured healthy, nothing planned."
+        + (f" Not looked at: {', '.join(names)}." if names else ""),
+        [f"{host}: not looked at: {', '.join(checks)}" for host, checks in list(unseen.items())[:10]],
+    )
 
 
 def after_acting(summary: Summary) -> Outcome:

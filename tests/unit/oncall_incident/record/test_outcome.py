@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Skipped
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import summarise
 
 from oncall_incident.exits import Exit
@@ -325,6 +326,20 @@ def test_nothing_to_do_needs_an_answer_to_each_check_that_decides(tmp_path: Path
     assert found.status == Exit.NOT_RECOVERED and list(found.reasons) == ["db1: connections is warning (97 %)"]
     found = planning(one_silent, tmp_path / "d")
     assert found.status == Exit.NOT_RECOVERED and list(found.not_measured) == ["db2"] and "db2: no health check" in found.reasons[0]
+
+
+def test_nothing_to_do_names_what_was_not_looked_at(tmp_path: Path) -> None:
+    """Nobody had to answer it; whoever reads "nothing to do" must know. What a later look did judge is not among it."""
+    def tell(story: Story) -> None:
+        story.place("db1")
+        story.finding("investigate", "db1", "ok")
+        story.verdict("investigate", "db1", healthy=True)
+        for check, kind in (("probe_write", "could_not_look"), ("connections", "could_not_look"), ("cluster", "not_applicable")):
+            story.tell("skipped_check", host="db1", phase="investigate", skipped=Skipped(check, "check_mode", kind=kind).as_dict())
+
+    found = planning(tell, tmp_path)
+    assert found.status == Exit.NOTHING_TO_DO and list(found.reasons) == ["db1: not looked at: probe_write"]
+    assert found.sentence == "1 host measured healthy, nothing planned. Not looked at: probe_write."
 
 
 def test_what_another_execution_saw_is_not_counted(tmp_path: Path) -> None:
