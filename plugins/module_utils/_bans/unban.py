@@ -183,6 +183,11 @@ class Bans(Subject[_Target]):
         chosen = [(one.target, one.action) for one in candidates if isinstance(one.target, Chosen)]
         try:
             self._begin_hold([one for one, _action in chosen])
+        except holding.HoldLeft as exc:
+            self.hold, self.touched = exc.hold, True
+            for candidate in candidates:
+                yield self._half_held(candidate, exc)
+            return
         except IncidentError as exc:
             # Nothing is lifted without the hold: it would be banned again at once.
             for candidate in candidates:
@@ -202,6 +207,14 @@ class Bans(Subject[_Target]):
             self.backend.server, _held(chosen), self.order.hold, run=self.run, client_command=self.order.client_command,
         )
         self.touched = bool(self.hold.entries)
+
+    def _half_held(self, candidate: Candidate[_Target], exc: holding.HoldLeft) -> Action:
+        """What was not lifted because the hold could not be made, where some of the hold is there, or may be."""
+        target = candidate.target
+        action = self._with_hold(target, candidate.action) if isinstance(target, Chosen) else candidate.action
+        if action.temporary is None:
+            return untouched(action, why.NOT_TRIED, error=exc.message, hint=exc.hint)
+        return action.with_outcome(actions.FAILED, why=why.NOT_TRIED, error=exc.message, hint=exc.hint or "")
 
     def _lifted(self, chosen: t.Sequence[tuple[Chosen, Action]]) -> list[Action]:
         """Lift, watch, measure, repair."""

@@ -65,7 +65,8 @@ def undo(
 class _Held(Subject[str]):
     """An entry that a hold put on the ignore list of a jail; the target is the entry in the daemon's own spelling.
 
-    It is ours only while our own timer is there and says that it takes this entry out. Without that it may be anybody's.
+    It is ours only while our own unit is there and says that it takes this entry out: its timer, or the service that has not managed to.
+    Without that it may be anybody's.
 
     Args:
         change: the action that made the hold.
@@ -95,9 +96,15 @@ class _Held(Subject[str]):
     def _unit(self) -> str:
         return self._known.armed_as
 
+    @property
+    def _over(self) -> bool:
+        return temporary.over(self._known, now=time.time())
+
     def look(self) -> Sight[str]:
         entry = self._entry()
         reason = f"{self._jail} ignores it until {self._unit} takes it out." if entry else f"{self._jail} does not ignore it any more."
+        if entry and self._over:
+            reason = f"{self._jail} ignores it, though the hold was to end at {self._known.expires}."
         action = Action(
             verb=unbanning.END_HOLD, resource=self.resource, identity=self._identity, target={"address": self._address, "jail": self._jail},
             name=f"{self._address} in {self._jail}", reason=reason,
@@ -122,13 +129,13 @@ class _Held(Subject[str]):
             return dataclasses.replace(one, action=action.with_outcome(actions.REFUSED, why=why.PROTECTED, error=error))
         if others:
             error = f"another hold has taken it over, and {others} takes it out"
-        elif temporary.over(self._known, now=time.time()):
-            error = f"the hold ended at {self._known.expires}, and {self._jail} ignores it for somebody else"
         else:
+            # A time that is over proves nothing: the timer may have failed to take it out.
             unit = self._unit or "its timer"
+            over = f", whose time was over at {self._known.expires}," if self._over else ""
             return dataclasses.replace(one, unseen=(
-                f"{self._jail} ignores it, and {unit} is not there to say that it takes it out, so it may be somebody else's entry: "
-                f"fail2ban-client set {self._jail} delignoreip {one.target} takes it out"
+                f"{self._jail} ignores it, and {unit}{over} is not there to say that it takes it out: it may be ours, which nothing takes "
+                f"out any more, or somebody else's. fail2ban-client set {self._jail} delignoreip {one.target} takes it out"
             ))
         return dataclasses.replace(one, action=action.with_outcome(actions.MOVED_ON, why=why.IDENTITY_CHANGED, error=error))
 
@@ -153,15 +160,16 @@ class _Held(Subject[str]):
         self._backend.server.ask("set", self._jail, "delignoreip", entry)
         if self._entry():
             return candidate.action.with_outcome(actions.FAILED, why=why.NOT_MEASURED, error=f"{self._jail} still ignores {entry}")
-        return candidate.action.with_outcome(actions.DONE, timers_stopped=self._stopped())
+        stopped, left = self._stopped()
+        return candidate.action.with_outcome(actions.DONE, timers_stopped=stopped, **({"unit_left": left} if left else {}))
 
-    def _stopped(self) -> list[str]:
-        """Stop our timer where it has nothing left to take out; one that has goes on."""
+    def _stopped(self) -> tuple[list[str], str]:
+        """Stop our unit where it has nothing left to take out; one that has goes on. What was stopped, and why it may be there still."""
         held = holding.earlier(self._backend.server.path, self._run).get(self._unit, set())
         if any(self._entry(jail, address) for jail, address in held - {self._pair}):
-            return []
-        ran = self._run(["systemctl", "stop", f"{self._unit}.timer"])
-        return [] if ran.problem else [self._unit]
+            return [], ""
+        problem = holding.stop(self._unit, self._run)
+        return ([], f"{self._unit} may still be there: {problem}") if problem else ([self._unit], "")
 
 
 class Banned(Bans):
