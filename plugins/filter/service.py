@@ -22,7 +22,6 @@ class FilterModule:
             "service_pool_before": "module_utils._service.decisions.helping:pool_before",
             "service_pool_is": "module_utils._service.decisions.helping:pool_is",
             "service_pool_put_back": "module_utils._service.decisions.helping:pool_put_back",
-            "service_pool_read": "module_utils._service.decisions.helping:pool_read",
             "service_pool_reads": "module_utils._service.decisions.helping:pool_reads",
             "service_pool_request": "module_utils._service.decisions.helping:pool_request",
             "service_pool_share": "module_utils._service.decisions.helping:pool_share",

@@ -67,7 +67,8 @@ def test_a_timer_that_has_fired_for_the_last_time_is_not_armed(tmp_path: Path) -
     (tmp_path / "systemctl").chmod(0o755)
     for state, armed in (("waiting", True), ("elapsed", False), ("dead", False), ("running", False)):
         (tmp_path / "state").write_text(f"SubState={state}\n")
-        done = subprocess.run(["sh", "-c", arming.active_command(UNIT)], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, cwd=tmp_path, check=False)
+        path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+        done = subprocess.run(["sh", "-c", arming.active_command(UNIT)], env=path, cwd=tmp_path, check=False)
         assert (done.returncode == 0) is armed, state
 
 

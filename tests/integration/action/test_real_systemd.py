@@ -104,10 +104,14 @@ def arm(host: Host, unit: str, *, seconds: int) -> float:
 def reboot(host: Host, unit: str, *, due: bool) -> None:
     """Stop and start the host; `due`: the time was over while it was off, so nothing waits for that here."""
     if due:
-        now = host.run(
-            f"seconds=$(($(stat --format=%Y /var/lib/systemd/timers/stamp-{unit}.timer) + 1)); echo $seconds; "
-            f"sed -i \"s/-ge [0-9]*/-ge $seconds/\" {arming.DIRECTORY}/{unit}.sh; "
-            f"sed -i \"0,/OnCalendar=/s/OnCalendar=.*/OnCalendar=$(date -u -d @$seconds '+%Y-%m-%d %H:%M:%S UTC')/\" {arming.DIRECTORY}/{unit}.timer")
+        file = f"{arming.DIRECTORY}/{unit}"
+        now = host.run("\n".join([
+            f"seconds=$(($(stat --format=%Y /var/lib/systemd/timers/stamp-{unit}.timer) + 1))",
+            "when=$(date -u -d @$seconds '+%Y-%m-%d %H:%M:%S UTC')",
+            f'sed -i "s/-ge [0-9]*/-ge $seconds/" {file}.sh',
+            f'sed -i "0,/OnCalendar=/s/OnCalendar=.*/OnCalendar=$when/" {file}.timer',
+            "echo $seconds",
+        ]))
         until(lambda: time.time() > float(now), what="the second to be over")
     host.off()
     host.on()

@@ -13,14 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._bans import unban as unbanning
 from ansible_collections.oncall.incident.plugins.module_utils._bans import undoing
 from ansible_collections.oncall.incident.plugins.module_utils._bans.ban import ban_made
 from ansible_collections.oncall.incident.plugins.module_utils._bans.client import Clock
 from ansible_collections.oncall.incident.plugins.module_utils._bans.daemons import Fail2ban
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.replies import Ban
-from ansible_collections.oncall.incident.plugins.module_utils._bans.hold import UNIT, HoldLeft, HoldRefused, begin, description, lifting_command
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.unbanning import Chosen, Wish, action_for
+from ansible_collections.oncall.incident.plugins.module_utils._bans.hold import (
+    UNIT,
+    Hold,
+    HoldLeft,
+    HoldRefused,
+    begin,
+    description,
+    lifting_command,
+)
 from ansible_collections.oncall.incident.plugins.module_utils._bans.unban import Order, iso
 from ansible_collections.oncall.incident.plugins.module_utils._core import temporary
+from ansible_collections.oncall.incident.plugins.module_utils._core.acting import Candidate
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import DONE, Action
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, read_network
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach, IncidentError
@@ -167,7 +178,8 @@ class Ignoring:
     def systemctl(self, argv: Sequence[str]) -> Ran:
         """Of a unit that is not there, systemctl stop says so and fails."""
         if argv[0] == "systemd-run":
-            unit, says = (next(word for word in argv if word.startswith(option)).partition("=")[2] for option in ("--unit=", "--description="))
+            said = dict(word.partition("=")[::2] for word in argv[:argv.index("--")])
+            unit, says = said["--unit"], said["--description"]
             self.timers[unit] = [(pair[0], pair[1]) for pair in (one.split() for one in says.rpartition(": ")[2].split(", "))]
         elif argv[1] in ("stop", "reset-failed") and not self.stuck:
             # A service that failed is not there any more only when that is said.
@@ -271,6 +283,23 @@ def test_what_a_hold_that_could_not_be_made_has_left() -> None:
     left = begun(server, PAIR, other)
     assert isinstance(left, HoldLeft) and left.hold.entries == (PAIR,) and list(server.timers) == [left.hold.unit] and left.hold.until
     assert ADDRESS in left.message and left.hold.unit in left.message
+
+
+def test_an_unban_names_what_a_hold_that_could_not_be_made_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its entry may still be there it is a change, which the timer ends; where nothing is left it is none."""
+    other = "192.0.2.8"
+    left = HoldLeft("hold: no answer.", hold=Hold(900, OURS, (PAIR,), until=AT))
+    monkeypatch.setattr(unbanning.holding, "begin", lambda *_a, **_k: (_ for _ in ()).throw(left))
+    server = Ignoring([], {})
+    order = Order(verify=(), hold=900)
+    bans = unbanning.Bans(Fail2ban(server), Wish(targets={}), order, server.systemctl, False)  # type: ignore[arg-type]
+    chosen = [Chosen(Ban("sshd", address, Span.of(network)), address, Span.of(network), "exact") for address in (ADDRESS, other)
+              if (network := read_network(address)) is not None]
+    done = list(bans.carry_out_all([Candidate(one, action_for(one, resource="", hold=900)) for one in chosen]))
+    assert [(one.outcome, one.detail["why"], one.was_touched, temporary.is_change(one)) for one in done] == [
+        ("failed", "not_tried", None, True), ("failed", "not_tried", False, False)]
+    known = temporary.of(done[0])
+    assert known is not None and (known.armed_as, known.expires) == (OURS, temporary.moment(AT))
 
 
 def refuse_second(server: Ignoring) -> Any:
