@@ -280,7 +280,8 @@ def make_timer(unit: str, seconds: float, command: t.Sequence[str], *, run: Run,
         f"--description={description}", "--", *command,
     ])
     if made.problem:
-        raise HoldRefused(f"hold: the timer could not be made: {made.problem}.", hint="Unban without hold.")
+        raise HoldRefused(f"hold: the timer could not be made: {made.problem}.",
+                          hint="Become root on this host (become), which systemd demands for it, or unban without hold.")
     seen = run(["systemctl", "is-active", f"{unit}.timer"])
     if seen.out.strip() not in ("active", "activating"):
         raise HoldRefused(f"hold: the timer {unit} is not active after it was made ({seen.out.strip() or seen.problem}).",

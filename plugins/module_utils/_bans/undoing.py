@@ -126,7 +126,7 @@ class _Held(Subject[str]):
         if any(self._entry(jail, address) for jail, address in self._earlier().get(unit, set()) - {self._pair}):
             return [], ""
         problem = holding.stop(unit, self._run)
-        return ([], f"{unit} may still be there: {problem}") if problem else ([unit], "")
+        return ([], f"{unit} may still be there, and root may stop it: {problem}") if problem else ([unit], "")
 
 
 class Banned(Bans):

@@ -212,9 +212,8 @@ class Fail2banUnban(_Acting):
 
 
 class _Undo(_Acting):
-    """What is undone was done by the module's own subject; one change at a time."""
+    """A change is made, which the module takes back."""
 
-    module = "fail2ban_unban"
     absent: ClassVar = {"over_the_limit": "it takes back one change, which the call names"}
 
     def args(self) -> Args:
@@ -223,6 +222,8 @@ class _Undo(_Acting):
 
 class Fail2banUndoBan(_Undo):
     """A ban that ends by itself, taken back before that."""
+
+    module = "fail2ban_unban"
 
     @contextmanager
     def scene(self) -> Iterator[None]:
@@ -239,6 +240,8 @@ class Fail2banUndoBan(_Undo):
 
 class Fail2banEndHold(_Undo):
     """A hold, ended before its timer does. The kit's systemd is a double: tests/integration/action has a real one."""
+
+    module = "fail2ban_unban"
 
     @contextmanager
     def scene(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._bans import hold
@@ -35,12 +35,16 @@ class Host:
         """What a command prints; one that ends badly fails the test unless it may."""
         return self._engine.call("exec", self._name, "sh", "-c", command, check=not fails, timeout=60)
 
-    def call(self, argv: list[str]) -> Ran:
+    def call(self, argv: Sequence[str]) -> Ran:
         """A program, as modules run it."""
         try:
             return Ran(self.run(shlex.join(argv)))
         except drill_rig.RigFailed as exc:
             return Ran(problem=str(exc))
+
+    def as_nobody(self, argv: Sequence[str]) -> Ran:
+        """The same as a user who may do nothing."""
+        return self.call(["runuser", "-u", "nobody", "--", *argv])
 
     def off(self) -> None:
         """Stop it as a power failure does not: by a shutdown."""
@@ -163,6 +167,7 @@ def test_a_hold_that_its_timer_does_not_lift_fails_and_stays(host: Host) -> None
     assert hold.earlier(path, host.call) == {name: {pair}}, "the service that failed says whose the entry is"
     host.run(f"mv {path}.away {path}")
     assert pair[1] in host.run(ignored)
+    assert hold.stop(name, host.as_nobody) and host.failed() == [f"{name}.service"], "who may not stop it does not say that it is gone"
     assert (hold.stop(name, host.call), host.failed(), hold.earlier(path, host.call)) == ("", [], {})
 
     command = hold.lifting_command([pair], client_command=["fail2ban-client"], path=path)
@@ -170,3 +175,10 @@ def test_a_hold_that_its_timer_does_not_lift_fails_and_stays(host: Host) -> None
     until(lambda: pair[1] not in host.run(ignored), what="the timer to lift it", seconds=30)
     until(lambda: hold.earlier(path, host.call) == {}, what="the service to end", seconds=30)
     assert host.failed() == [] and hold.stop(name, host.call) == ""
+
+
+def test_who_may_not_make_a_timer_is_told_what_it_takes(host: Host) -> None:
+    with pytest.raises(hold.HoldRefused, match="the timer could not be made") as refused:
+        hold.make_timer(f"{hold.UNIT}{uuid.uuid4().hex[:8]}", 60, ["true"], run=host.as_nobody, description="x")
+    assert "root" in str(refused.value.hint)
+    assert host.run("systemctl list-units --all --plain --no-legend 'oncall-incident-*'") == ""
