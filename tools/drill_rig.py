@@ -408,7 +408,7 @@ def down(engine: Engine, names: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _locked() -> Iterator[None]:
+def locked() -> Iterator[None]:
     """One at a time: scenarios that run side by side share image and key."""
     import fcntl
 
@@ -435,7 +435,7 @@ def main() -> int:
         if arguments.what == "check":
             say("everything that the drills need is there")
             return 0
-        with _locked():
+        with locked():
             engine = Engine()
             if arguments.what == "image":
                 say(build_image(engine))
