@@ -10,6 +10,7 @@ An entry of a jail's ignore list that nobody takes out is a hole for ever. So th
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shlex
 import time
@@ -29,15 +30,12 @@ RELOAD_WARNING = (
 )
 #: What systemd says of itself while it can run timers (systemctl(1), is-system-running).
 _ALIVE = ("running", "degraded", "starting", "initializing", "maintenance")
-
-
 #: States of a timer that is to fire, and of a service that is at work or has failed.
 _THERE = ("active", "activating", "failed")
-
 UNIT = "oncall-incident-hold-"
 _SAYS = "Lift the hold of oncall.incident at "
-
-
+#: Taking out again what was put in has a time of its own, seconds.
+_END_SECONDS = 10.0
 #: How long the unit waits before each further attempt to take out what it could not: seconds. Then it has failed, and stays so.
 _PAUSES = (1, 5, 10, 30, 60, 120, 300, 600)
 
@@ -139,8 +137,7 @@ _LIFTING = r"""lift() {{
     *"does not exist"*) return 0 ;;
     *) echo "whether $1 still ignores $2 cannot be seen: $said" >&2; return 1 ;;
   esac
-  case " $(echo "$said" | tr '
-' ' ') " in *" $2 "*) echo "$1 still ignores $2" >&2; return 1 ;; esac
+  case " $(echo "$said" | tr '\n' ' ') " in *" $2 "*) echo "$1 still ignores $2" >&2; return 1 ;; esac
 }}
 for pause in {pauses} ''; do
   left=
@@ -189,7 +186,7 @@ def begin(
         if still := end(server, entries):
             what = ", ".join(f"{address} in {jail}" for jail, address in still)
             raise HoldLeft(
-                f"{exc.message.rstrip('.')}. Still ignored, or not known to be ignored no more, until {unit} takes it out: {what}.",
+                f"{exc.message.rstrip('.')}. Still ignored until {unit} takes it out, as far as is known: {what}.",
                 hint=exc.hint, hold=dataclasses.replace(made, entries=still, replaced=()),
             ) from exc
         stop(unit, run)
@@ -219,14 +216,13 @@ def _take_over(made: Hold, timers: t.Mapping[str, set[tuple[str, str]]], *, run:
 def end(server: Server, entries: t.Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Take entries out again, and give those that are not known to be out; the timer takes out the rest."""
     left = []
+    server.clock.extend(_END_SECONDS)
     for jail, address in entries:
-        try:
-            if _is_in(address, _spans(server.texts(jail, "ignoreip"))):
-                server.ask("set", jail, "delignoreip", address)
+        with contextlib.suppress(IncidentError):
+            server.ask("set", jail, "delignoreip", address)
+        with contextlib.suppress(IncidentError):
             if not _is_in(address, _spans(server.texts(jail, "ignoreip"))):
                 continue
-        except IncidentError:
-            pass
         left.append((jail, address))
     return tuple(left)
 
