@@ -21,6 +21,7 @@ class FilterModule:
             "service_pool_back": "module_utils._service.decisions.helping:pool_back",
             "service_pool_before": "module_utils._service.decisions.helping:pool_before",
             "service_pool_is": "module_utils._service.decisions.helping:pool_is",
+            "service_pool_is_small": "module_utils._service.decisions.helping:pool_is_small",
             "service_pool_put_back": "module_utils._service.decisions.helping:pool_put_back",
             "service_pool_reads": "module_utils._service.decisions.helping:pool_reads",
             "service_pool_request": "module_utils._service.decisions.helping:pool_request",

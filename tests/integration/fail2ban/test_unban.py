@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import of_event
 
+from tests.conformance.kit import recorded
 from tests.support.fail2ban import Fail2ban, fail2ban
 from tests.support.holds import Systemd
 from tests.support.until import until
@@ -318,6 +320,7 @@ def test_hold_keeps_the_log_from_banning_again_and_its_timer_ends_it(daemon: Fai
     assert "reload" in result["hold"]["warning"].lower() and result["hold"]["unit"]
     (action,) = result["actions"]
     assert action["identity"]["hold"] == "900s"
+    assert set(of_event(recorded(result)).actions or ()) == {action["id"]}, "the decision is made again from the record"
     assert {key: action["temporary"][key] for key in ("ends", "armed_as", "lasts")} == {
         "ends": "unit", "armed_as": result["hold"]["unit"], "lasts": 900.0}
     assert action["temporary"]["undo"] == {"verb": "end_hold", "jail": "sshd", "address": "192.0.2.41"}

@@ -106,6 +106,11 @@ def pool_is(said: t.Mapping[str, t.Any], *, size: t.Any, reads: t.Sequence[str],
     return pool_before(said, reads=reads) == {"known": known, "size": None if size is None else number(size)}
 
 
+def pool_is_small(said: t.Mapping[str, t.Any], *, size: t.Any, reads: t.Sequence[str]) -> bool:
+    """Whether a look does not tell that the pool has this size or a larger one. What is no plain number, or cannot be read, does not."""
+    return (pool_before(said, reads=reads)["size"] or 0) < number(size)
+
+
 def pool_put_back(results: t.Iterable[t.Mapping[str, t.Any]]) -> bool:
     """Whether any of these results of act put a size back, and did not only remove a unit."""
     return any(action["touched"] and "only_unit" not in action["detail"] for one in results for action in one.get("actions") or ())

@@ -68,6 +68,12 @@ def test_the_size_that_a_pool_has(text: str, of_program: int | None, of_file: in
         assert helping.pool_before(said, reads=reads) == {"known": size is not None, "size": size}
 
 
+@pytest.mark.parametrize(("text", "small"), [("19", True), ("20", False), ("auto40", True), ("", True)])
+def test_a_pool_is_raised_unless_it_has_the_size(text: str, small: bool) -> None:
+    assert helping.pool_is_small({"rc": 0, "stdout": text}, size="20", reads=[]) is small
+    assert helping.pool_is_small({"rc": 1, "stdout": "99"}, size="20", reads=[])
+
+
 @pytest.mark.parametrize(("now", "after", "status"), [
     ("POOL=20", "POOL=5", 0), ('POOL="20"', "POOL=5", 0), ("POOL=30", "POOL=30", 0), ("POOL=${DB20}", "POOL=${DB20}", 1),
     ("POOL=auto20", "POOL=auto20", 1),
