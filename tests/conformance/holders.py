@@ -445,6 +445,13 @@ class RedisRaise(OfRedis):
     proves = ("raise_maxclients",)
 
 
+class RedisRestore(OfRedis):
+    """Let as many clients in as before."""
+
+    driver = redis_servers.RedisRestore
+    proves = ("restore_maxclients",)
+
+
 class OfUser(Case):
     """A plain user of this host: files and sockets are his or root's, and capabilities are his or nobody's."""
 
@@ -617,6 +624,9 @@ class Fail2banUnban(_OfFail2ban):
     """Let two in."""
 
     driver = access.Fail2banUnban
+    unproven: ClassVar = {
+        "root on this host, or a rule of polkit, for the timer of a hold": "the kit has no systemd: tests/integration/action has one",
+    }
 
 
 class FirewallRemove(OfUser):
@@ -672,5 +682,7 @@ ALONE = {
         "the kit's server takes no prepared transactions: tests/integration/pg",
     **{(name, "/etc/crowdsec/local_api_credentials.yaml: read"): "the kit has no CrowdSec: tests/integration/fail2ban"
        for name in ("access_health", "fail2ban_ban", "fail2ban_health", "fail2ban_unban")},
+    ("fail2ban_unban", "root on this host, or a rule of polkit, for the timer of a hold"):
+        "the kit has no systemd: tests/integration/action has one",
     ("redis_cache_clear", "+select"): "the kit's keys are in database 0; redis_restart_check takes it away",
 }

@@ -37,7 +37,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "disk_survey": "_host.decisions.disk:judge_survey",
     "fail2ban_ban": "_bans.decisions.banning:sight",
     "fail2ban_health": "_bans.decisions.health:decide",
-    "fail2ban_unban": "_bans.decisions.unbanning:sight",
+    "fail2ban_unban": "_bans.decisions.undoing:sight",
     "failed_logins": "_logins.decisions.logins:judge_logins",
     "firewall_remove": "_firewall.decisions.rule_removal:sight",
     "pg_health": "_postgresql.decisions.health:decide",
