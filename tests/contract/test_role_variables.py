@@ -59,9 +59,9 @@ NEEDS: Mapping[str, Needs] = {
     "redis/*": ways("redis"),
     "redis/investigate": {
         "redis_app_url*": {"redis_app_urls": ["https://www.example.org/health"]},
-        "redis_probe": {"redis_probe_in_investigate": True},
         "redis_log_*": {"redis_log_path": "/var/log/redis.log"},
     },
+    "redis/verify": {"redis_app_url*": {"redis_app_urls": ["https://www.example.org/health"]}},
     "redis/mitigate": {
         "redis_clear": {"redis_clear_pattern": "session:*"},
         "redis_free_disk_timeout": {"redis_free_disk_command": ["/usr/local/sbin/make-room"]},
