@@ -171,8 +171,8 @@ def begin(
     unit = f"{UNIT}{uuid.uuid4().hex[:8]}"
     if not entries:
         return Hold(seconds, "", (), already, ends_with=ends_with)
-    make_timer(unit, seconds, lifting_command(entries, client_command=client_command, path=server.path), run=run,
-                description=description(server.path, entries))
+    lifting = lifting_command(entries, client_command=client_command, path=server.path)
+    make_timer(unit, seconds, lifting, run=run, description=description(server.path, entries))
     made = Hold(seconds, unit, entries, already, time.time() + seconds, ends_with, replaced)
     _take_over(made, timers, run=run)
     try:

@@ -276,8 +276,10 @@ def test_attackers_of_whom_none_is_kept_out(later: Later) -> None:
 
 
 def test_only_the_approved_plan_is_carried_out(approved: Approved) -> None:
-    assert "approved" not in approved.done.failed, approved.done.output
     assert approved.banned["approved"] == four(30)[:1]
+    # The others attack as well: that is not recovered, and they are named.
+    assert approved.done.failed == {"approved"}, approved.done.output
+    assert "3 attackers are not banned" in approved.done.said and "203.0.113.31 (not_approved)" in approved.done.said
 
 
 def test_nobody_is_banned_while_no_operator_is_known(later: Later) -> None:
