@@ -142,8 +142,8 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.durations im
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.judging import answer, question_from, question_spec
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
-from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions.urls import CHECK
-from ansible_collections.oncall.incident.plugins.module_utils._probe.urls import Wanted, look
+from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions.urls import CHECK, Wanted
+from ansible_collections.oncall.incident.plugins.module_utils._probe.urls import look
 
 CHECKS = (CHECK,)
 

@@ -11,11 +11,44 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..._core.errors import BadInput
 from ..._core.findings import CRITICAL, OK, UNKNOWN, Finding
 from ..._core.judging import Judged, judge_look
 from ..._core.recorded import Basis
 
 CHECK = "application"
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """What is asked.
+
+    Attributes:
+        expected: the status codes that are good.
+        timeout: how long one answer may take, seconds.
+        validate_certs: whether the certificate must be valid.
+    """
+
+    urls: tuple[str, ...]
+    expected: tuple[int, ...]
+    timeout: float
+    validate_certs: bool
+
+    @classmethod
+    def of(cls, urls: t.Sequence[str], *, expected: t.Sequence[int], timeout: float, validate_certs: bool) -> Wanted:
+        """Checked.
+
+        Raises:
+            BadInput: nothing is asked, something that HTTP cannot ask, or no time is left to answer.
+        """
+        if not urls:
+            raise BadInput("urls is empty, so nothing would be asked.", hint="Name the application's health URLs.", argument="urls")
+        for url in urls:
+            if url.partition("://")[0].lower() not in ("http", "https"):
+                raise BadInput(f"urls: {url!r} cannot be asked.", hint="Give URLs that begin with http:// or https://.", argument="urls")
+        if timeout <= 0:
+            raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 10s.", argument="timeout")
+        return cls(tuple(dict.fromkeys(urls)), tuple(expected), timeout, validate_certs)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
-from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions.urls import Answer, decide
-from ansible_collections.oncall.incident.plugins.module_utils._probe.urls import Wanted
+from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions.urls import Answer, Wanted, decide
 
 
 @pytest.mark.parametrize(("statuses", "healthy", "status"), [
