@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import hypothesis
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -29,6 +31,10 @@ def _link_checkout() -> Path:
         link.symlink_to("../../..")
     return tree
 
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 for entry in (str(_link_checkout()), str(ROOT), str(ROOT / "src")):
     if entry not in sys.path:
