@@ -119,12 +119,12 @@ from ansible.release import __version__ as ansible_version
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, provenance
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import EXIT_NO_HOSTS
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.lift import Lifted, lift, which_item
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import PHASES
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.recorder import Recorder, say, stop_process
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor, token_key, use
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.writer import Segment
 from ansible_collections.oncall.incident.plugins.plugin_utils._secret_sources import SecretSources
 
-PHASES = ("investigate", "mitigate", "verify")
 # These run in the controller's memory only; nothing is lost with the machine when their intent was not yet on its disk.
 _HARMLESS_ACTIONS = frozenset({
     "ansible.builtin.assert", "ansible.builtin.debug", "ansible.builtin.fail", "ansible.builtin.gather_facts", "ansible.builtin.group_by",

@@ -158,3 +158,12 @@ def must_fail(status: str, *, fail_on: str) -> bool:
     if fail_on == "warning":
         return status != OK
     return status in (CRITICAL, UNKNOWN)
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What one check has to say."""
+
+    findings: t.Sequence[Finding] = ()
+    data: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    skipped: t.Sequence[Skipped] = ()

@@ -13,12 +13,12 @@ import typing as t
 
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach
-from .._core.findings import CRITICAL, OK, UNKNOWN, Finding, Skipped, worst
+from .._core.findings import CRITICAL, OK, UNKNOWN, Answer, Finding, Skipped, worst
 from .args import Way
 from .decisions import verdict, verdict_speed, verdict_storage
 from .decisions.absent import does_not_apply
 from .decisions.availability import ALIVE_ALL_THE_SAME, availability_hint, is_sick
-from .decisions.facts import Answer, Facts, Request
+from .decisions.facts import Facts, Request
 from .decisions.info import flavor, integer
 from .decisions.state import State, recovery_from, recovery_from_refusal, state_of, unreachable_state
 from .dial import Login

@@ -15,14 +15,13 @@ import collections
 import typing as t
 
 from ...module_utils._core.findings import OK, Finding
+from .phases import INVESTIGATE, MITIGATE, VERIFY
 from .told import Seen, T
 
 #: Who looked: the task, and of a loop which item. Both are empty where the record does not tell.
 Source = tuple[str, int]
 #: What was looked at: host and check, of a finding also its subject.
 Slot = tuple[str, ...]
-
-MITIGATE = "mitigate"
 
 
 def source_of(event: t.Mapping[str, t.Any]) -> Source:
@@ -105,9 +104,9 @@ class Findings:
         """Keep a finding; whether there was room for it."""
         slot = (seen.host, seen.what.check, seen.what.subject)
         beyond = 0 if seen.what.status == OK else self._most
-        if seen.phase == "investigate":
+        if seen.phase == INVESTIGATE:
             kept = self._investigated.put(slot, segment, source, seen, beyond=beyond)
-        elif seen.phase == "verify":
+        elif seen.phase == VERIFY:
             kept = self._verified.put(slot, segment, source, seen, beyond=beyond)
         else:
             # Mitigate looks again and again, each time by another task: only the items of one task are different targets.

@@ -17,7 +17,8 @@ from ...module_utils._core import temporary
 from ...module_utils._core.actions import ACTIONS_CONTRACT, PLANNED, Action, Spared
 from ...module_utils._core.findings import OK, Finding, Skipped
 from . import keeping, reader, told
-from .looks import MITIGATE, Findings, Looks, source_of
+from .looks import Findings, Looks, source_of
+from .phases import INVESTIGATE, MITIGATE
 from .told import Seen
 from .verdicts import Verdicts
 
@@ -291,7 +292,7 @@ class Fold:
 
     def _place(self, event: Dict) -> None:
         place = _select(event, "place", "host", "phase", "seq", "ts")
-        if place.get("phase") == "investigate":
+        if place.get("phase") == INVESTIGATE:
             self._looked_at[str(place["host"])] = None
         if (key := (str(place["host"]), str(place["place"]))) not in self._places:
             self._keep_limited(self._places, key, place)

@@ -13,10 +13,9 @@ import typing as t
 
 from ...module_utils._core.findings import CRITICAL
 from .looks import Source, fewer
+from .phases import INVESTIGATE, VERIFY
 
 Dict = dict[str, t.Any]
-
-INVESTIGATE, VERIFY = "investigate", "verify"
 
 
 class Verdicts:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.lift import lift, which_item
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import PHASES
 
-PHASES = ("investigate", "mitigate", "verify")
 _STATUS = {"ok": "ok", "failed": "failed", "skipped": "skipped", "unreachable": "unreachable"}
 #: AWX cuts names at this many characters.
 _NAME_LIMIT = 1024

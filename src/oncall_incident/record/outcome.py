@@ -22,13 +22,13 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.actions impo
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import UNKNOWN as ACTION_UNKNOWN
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import COULD_NOT_LOOK, CRITICAL, OK, UNKNOWN, Finding
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import told
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import INVESTIGATE, MITIGATE, VERIFY
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
 
 from ..exits import Exit
 from ..terminal import words
 
-INVESTIGATE, MITIGATE, VERIFY = "investigate", "mitigate", "verify"
 OUTCOME_CONTRACT = "oncall.incident/outcome/1"
 
 Json = Mapping[str, Any]

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, verify
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import MITIGATE
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Fold, Summary
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import cleaned
@@ -104,7 +105,7 @@ def answer_the_rest(segment: Segment, summary: Summary) -> None:
         CannotRecord: it cannot be written.
     """
     for host, action in outcome.answers_at_the_end(summary):
-        segment.append("action", {"host": host, "phase": outcome.MITIGATE, "task": "", "check_mode": False, "action": action.as_dict()})
+        segment.append("action", {"host": host, "phase": MITIGATE, "task": "", "check_mode": False, "action": action.as_dict()})
 
 
 def unknown(summary: Summary) -> list[dict[str, Any]]:

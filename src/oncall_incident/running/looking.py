@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import INVESTIGATE
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 
 from ..evidence import changes
@@ -24,7 +25,7 @@ from . import ansible_cfg, collection, environment, extravars, request
 from .collection import Collection
 from .execution import Executor
 from .programs import ansible_playbook
-from .request import INVESTIGATE, Request
+from .request import Request
 from .scenarios import Scenario
 from .stopping import Stopper, signals
 from .view import View

@@ -13,13 +13,11 @@ from pathlib import Path
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import PHASES
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import clean
 
 from ..errors import Stop
 from . import extravars
-
-INVESTIGATE, MITIGATE, VERIFY = "investigate", "mitigate", "verify"
-PHASES = (INVESTIGATE, MITIGATE, VERIFY)
 
 
 @dataclasses.dataclass(frozen=True)

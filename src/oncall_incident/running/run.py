@@ -18,6 +18,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.errors impor
 from ansible_collections.oncall.incident.plugins.module_utils._core.plan import load_plan
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, provenance
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import CannotRecord
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import MITIGATE, VERIFY
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
 
@@ -35,7 +36,7 @@ from . import ansible_cfg, approval, collection, endings, environment, extravars
 from .collection import Collection
 from .execution import Executor
 from .programs import ansible_playbook
-from .request import MITIGATE, VERIFY, Request
+from .request import Request
 from .scenarios import Scenario
 from .stopping import Stopper, signals
 from .view import View

@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import typing as t
 
-from ..._core.findings import Finding, Skipped
+from ..._core.findings import Skipped
 from ..._core.thresholds import Limit
 from .backends import Backend, PreparedTransaction
 from .blocking import waits_of
@@ -56,15 +56,6 @@ class Request:
     statements_min_calls: int = 5
     protect_application_names: tuple[str, ...] = BACKUP_TOOLS
     spare_users: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """What one check has to say."""
-
-    findings: t.Sequence[Finding] = ()
-    data: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
-    skipped: t.Sequence[Skipped] = ()
 
 
 @dataclasses.dataclass(frozen=True)

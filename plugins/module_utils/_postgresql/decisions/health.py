@@ -11,13 +11,13 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._core.findings import Finding, Skipped
+from ..._core.findings import Answer, Finding, Skipped
 from ..._core.judging import Verdict, judge_look
 from ..._core.recorded import Basis
 from . import health_server, health_sessions, verdict
 from .availability import availability_hint, tried
 from .backends import Backend
-from .facts import Answer, Facts, Request, Row, Seen
+from .facts import Facts, Request, Row, Seen
 from .probe import refused_for_good
 
 MODULE = "pg_health"

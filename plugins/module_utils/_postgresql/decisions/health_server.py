@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.findings import OK, UNKNOWN, Finding, Skipped
+from ..._core.findings import OK, UNKNOWN, Answer, Finding, Skipped
 from . import verdict
 from . import verdict_storage as storage
 from .absent import does_not_apply
 from .availability import availability_hint
-from .facts import Answer, Collected, Facts, NotRun, Seen
+from .facts import Collected, Facts, NotRun, Seen
 from .settings import TIMEOUTS, parse_setting
 from .sight import uncounted_rows, unseen_sessions, untracked_statements
 

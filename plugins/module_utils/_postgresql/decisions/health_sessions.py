@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.findings import Answer
 from . import verdict
 from .absent import does_not_apply
 from .backends import DISABLED, Backend
 from .blocking import PREPARED
 from .blocking import roots as all_roots
 from .evidence import blocking_tree, by_application, by_state, hide_passwords, snapshot
-from .facts import Answer, Seen
+from .facts import Seen
 from .protection import COMMIT_WAITS
 from .sight import unseen_sessions
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._core.findings import Finding, Skipped
+from ..._core.findings import Skipped
 from ..._core.thresholds import NO_LIMIT, Limit
 from .absent import does_not_apply, product_lacks
 from .info import integer, keyspace
@@ -21,15 +21,6 @@ PONG, LOADING, MASTERDOWN, MISCONF, BUSY, NOAUTH, NOPERM, OTHER = (
     "PONG", "LOADING", "MASTERDOWN", "MISCONF", "BUSY", "NOAUTH", "NOPERM", "OTHER",
 )
 PING_CLASSES = (PONG, LOADING, MASTERDOWN, MISCONF, BUSY, NOAUTH, NOPERM, OTHER)
-
-
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """What one check has to say."""
-
-    findings: t.Sequence[Finding] = ()
-    data: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
-    skipped: t.Sequence[Skipped] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.findings import CRITICAL, OK, WARNING, Finding, Skipped, judge
+from ..._core.findings import CRITICAL, OK, WARNING, Answer, Finding, Skipped, judge
 from .absent import does_not_apply, product_lacks
-from .facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOAUTH, NOPERM, PONG, Answer, Facts, Request
+from .facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOAUTH, NOPERM, PONG, Facts, Request
 from .info import errors_by_code, integer, number
 from .state import (
     HINT_CLUSTER,

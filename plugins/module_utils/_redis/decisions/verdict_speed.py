@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.findings import OK, WARNING, Finding, Skipped, judge
+from ..._core.findings import OK, WARNING, Answer, Finding, Skipped, judge
 from .absent import does_not_apply
-from .facts import Answer, Facts, Request
+from .facts import Facts, Request
 from .info import integer, keyspace
 from .state import HINT_CONFIG, HINT_HOST
 from .verdict import not_read

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped, judge
+from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Answer, Finding, Skipped, judge
 from .absent import does_not_apply, product_lacks
-from .facts import Answer, Facts, Request
+from .facts import Facts, Request
 from .info import integer, replicas
 from .state import (
     COPY_BROKE_OFF,
