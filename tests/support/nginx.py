@@ -117,10 +117,12 @@ class Nginx:
         ))
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it answers and has written its last file: the pid comes after the listening sockets."""
         self.systemctl("start", self.unit)
+        written = self.place / "nginx.pid"
         until(
-            lambda: all(answers(self.tls_port, address) for address in self.addresses) and answers(self.http_port, self.addresses[0]),
+            lambda: all(answers(self.tls_port, address) for address in self.addresses) and answers(self.http_port, self.addresses[0])
+            and written.exists() and written.read_text().strip() == str(self.pid),
             what=f"NGINX; see {self.place / 'error.log'}",
         )
 
