@@ -52,6 +52,7 @@ HARMLESS = {
     "oncall.incident.fail2ban_health",
     "oncall.incident.failed_logins",
     "oncall.incident.firewall_trace",
+    "oncall.incident.lease",
     "oncall.incident.log_excerpt",
     "oncall.incident.pg_health",
     "oncall.incident.pg_restart_check",

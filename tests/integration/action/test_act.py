@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Locked
-from ansible_collections.oncall.incident.plugins.module_utils._module.lock import lock_path
+from ansible_collections.oncall.incident.plugins.module_utils._module.lease import lease_path
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import leasing
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.leasing import Lease
 
@@ -221,7 +221,7 @@ def test_two_runs_never_act_on_one_subject_at_once(service: Service) -> None:
 
 def test_it_has_its_lease_while_it_acts_takes_over_a_dead_runs_and_leaves_none(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leasing, "SLACK", 0.0)
-    path = lock_path("lease host: service sleeper")
+    path = lease_path("host: service sleeper")
     with another_run("host: service sleeper", seconds=0):
         look = f"cp {path} {service.place / 'lease'}; {' '.join(service.restart)}"
         done = service.act(args={"argv": ["sh", "-c", look]})

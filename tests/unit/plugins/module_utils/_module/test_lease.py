@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Locked
 from ansible_collections.oncall.incident.plugins.module_utils._module import lease
-from ansible_collections.oncall.incident.plugins.module_utils._module.lock import lock_path
 
 ONE, OTHER = {"run": "run-1", "holder": "ann"}, {"run": "run-2", "holder": "bob"}
 
@@ -34,7 +33,7 @@ def what() -> Iterator[str]:
 
 def path_of(what: str) -> str:
     """The lease's file."""
-    return lock_path(f"lease {what}")
+    return lease.lease_path(what)
 
 
 class Clock:
@@ -48,7 +47,7 @@ class Clock:
 
 
 def test_a_second_run_is_told_who_has_it_and_until_when(what: str) -> None:
-    assert lease.take(what, seconds=90, **ONE) == {}
+    assert lease.take(what, seconds=90, **ONE)["before"] == {}
     with pytest.raises(Locked, match=rf"Run run-1 of ann is acting on {what}, until \d{{4}}-.*Z at the latest") as caught:
         lease.take(what, seconds=90, **OTHER)
     facts = caught.value.as_result()["held_by"]
@@ -57,7 +56,7 @@ def test_a_second_run_is_told_who_has_it_and_until_when(what: str) -> None:
     with pytest.raises(Locked):
         lease.take(what, seconds=90, **OTHER)
     assert lease.give_back(what, **ONE) and not os.path.exists(path_of(what))
-    assert lease.take(what, seconds=90, **OTHER) == {}, "who gave it back is not said to have died"
+    assert lease.take(what, seconds=90, **OTHER)["before"] == {}, "who gave it back is not said to have died"
     lease.give_back(what, **OTHER)
     assert not lease.give_back(what, **OTHER) and not os.path.exists(path_of(what))
 
@@ -75,23 +74,23 @@ def test_a_run_that_died_loses_it_when_its_time_is_over_whatever_the_clock_on_th
     with pytest.raises(Locked):
         lease.take(what, seconds=60, now=clock, **OTHER)
     clock.at += 0.2
-    assert lease.take(what, seconds=60, now=clock, **OTHER) == ONE
+    assert lease.take(what, seconds=60, now=clock, **OTHER)["before"] == ONE
     with pytest.raises(Locked, match="Run run-2"):
         lease.take(what, seconds=60, now=clock, **ONE)
     clock.boot, clock.at = "another boot", 5.0
-    assert lease.take(what, seconds=60, now=clock, **ONE) == OTHER, "whatever a run did before a reboot it does no longer"
+    assert lease.take(what, seconds=60, now=clock, **ONE)["before"] == OTHER, "whatever a run did before a reboot it does no longer"
 
 
 def test_who_has_it_may_have_it_for_longer(what: str) -> None:
     clock = Clock()
     lease.take(what, seconds=60, now=clock, **ONE)
     clock.at += 50
-    assert lease.take(what, seconds=60, now=clock, **ONE) == {}
+    assert lease.take(what, seconds=60, now=clock, **ONE)["before"] == {}
     clock.at += 50
     with pytest.raises(Locked):
         lease.take(what, seconds=60, now=clock, **OTHER)
     clock.at += 50
-    assert lease.take(what, seconds=60, now=clock, **ONE) == {}, "also when it had run out, and nobody took it"
+    assert lease.take(what, seconds=60, now=clock, **ONE)["before"] == {}, "also when it had run out, and nobody took it"
 
 
 def test_every_user_of_the_host_may_change_it_under_a_strict_umask(what: str) -> None:
@@ -112,12 +111,12 @@ def test_another_user_takes_over_what_root_left(what: str) -> None:
         try:
             os.setgid(65534)
             os.setuid(65534)
-            code = 0 if lease.take(what, seconds=60, **OTHER) == ONE and lease.give_back(what, **OTHER) else 2
+            code = 0 if lease.take(what, seconds=60, **OTHER)["before"] == ONE and lease.give_back(what, **OTHER) else 2
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert Path(path_of(what)).read_bytes() == b"", "another user's file stays, and says that nobody has it"
-    assert lease.take(what, seconds=60, **ONE) == {}
+    assert lease.take(what, seconds=60, **ONE)["before"] == {}
 
 
 def test_of_many_processes_one_takes_it(what: str) -> None:
@@ -150,7 +149,7 @@ def test_who_changes_it_is_waited_for_and_not_for_ever(what: str, monkeypatch: p
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(Locked, match=r"cannot be seen.*somebody holds it"):
             lease.take(what, seconds=60, **OTHER)
-    assert lease.take(what, seconds=60, **OTHER) == ONE
+    assert lease.take(what, seconds=60, **OTHER)["before"] == ONE
 
 
 @pytest.mark.parametrize("text", [
@@ -194,7 +193,7 @@ def test_what_is_no_file_is_an_error_and_not_followed(kind: str, what: str, tmp_
 
 def test_requests_are_answered_as_json_can_say_it(what: str) -> None:
     request = {"what": what, "seconds": 60}
-    assert lease.answer({"do": "take", **request, **ONE}) == {"before": {}}
+    assert lease.answer({"do": "take", **request, **ONE}) == {"before": {}, "ours": False}
     assert lease.answer({"do": "take", **request, **OTHER})["error"] == "locked"
     assert lease.answer({"do": "give_back", **request, **ONE}) == {"ours": True}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Locked
-from ansible_collections.oncall.incident.plugins.module_utils._module.lock import lock_path
+from ansible_collections.oncall.incident.plugins.module_utils._module.lease import lease_path
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import leasing
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.leasing import Lease, command, held
 
@@ -34,7 +34,7 @@ def what() -> Iterator[str]:
     name = f"host:{uuid.uuid4().hex} it's"
     yield name
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(lock_path(f"lease {name}"))
+        os.unlink(lease_path(name))
 
 
 def lease_of(what: str, *, run: str = "run-1", seconds: float = 60, **more: Any) -> Lease:
@@ -50,13 +50,13 @@ def test_one_run_at_a_time(what: str) -> None:
             pass
         assert caught.value.facts["held_by"]["run"] == "run-1" and "If that run is dead" in str(caught.value.hint)
         assert str(caught.value.hint) not in caught.value.message
-    assert not os.path.exists(lock_path(f"lease {what}")) and not said
+    assert not os.path.exists(lease_path(what)) and not said
 
 
 def test_what_is_raised_meanwhile_gives_it_back(what: str) -> None:
     with pytest.raises(KeyboardInterrupt), held(lease_of(what), warn=print):
         raise KeyboardInterrupt
-    assert not os.path.exists(lock_path(f"lease {what}"))
+    assert not os.path.exists(lease_path(what))
 
 
 def test_a_holder_that_was_killed_loses_it_when_its_time_is_over(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +100,7 @@ def test_it_is_made_to_last_only_where_it_must(what: str) -> None:
 def test_who_lost_it_is_told(what: str) -> None:
     said: list[str] = []
     with held(lease_of(what), warn=said.append):
-        os.unlink(lock_path(f"lease {what}"))
+        os.unlink(lease_path(what))
     assert "no longer ours" in said[0]
     broken = lease_of(what)
     with held(broken, warn=said.append):
