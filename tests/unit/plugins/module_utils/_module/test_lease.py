@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Locked
-from ansible_collections.oncall.incident.plugins.module_utils._module import lease
+from ansible_collections.oncall.incident.plugins.module_utils._module import lease, lock
+from ansible_collections.oncall.incident.plugins.module_utils._module.lock import PLACE_VARIABLE
 
 ONE, OTHER = {"run": "run-1", "holder": "ann"}, {"run": "run-2", "holder": "bob"}
 
@@ -201,3 +202,95 @@ def test_requests_are_answered_as_json_can_say_it(what: str) -> None:
 def test_the_time_is_counted_since_the_boot_of_the_host() -> None:
     boot, at = lease.since_boot()
     assert len(boot) == 36 and lease.since_boot()[1] >= at > 0
+
+
+# Entry points: several tasks, and the modules that they run.
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory for locks of this test alone."""
+    tmp_path.chmod(0o1777)
+    monkeypatch.setenv(PLACE_VARIABLE, str(tmp_path))
+    monkeypatch.delenv(lease.VARIABLE, raising=False)
+    return tmp_path
+
+
+def test_a_module_leaves_its_lease_to_its_entry_point(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(lease.VARIABLE, lease.token("run-1", "ann"))
+    for _task in range(2):
+        with lease.acting_alone("redis:x"):
+            pass
+    for token in ("", lease.token("run-2", "bob"), lease.token("run-1", "ann in another execution")):
+        monkeypatch.setenv(lease.VARIABLE, token)
+        with pytest.raises(Locked, match="Run run-1 of ann is acting on redis:x, until"), lease.acting_alone("redis:x"):
+            pytest.fail("it was let in")
+    assert lease.give_back_all(**OTHER) == 0
+    assert lease.give_back_all(**ONE) == 1
+    assert list(place.iterdir()) == []
+    monkeypatch.delenv(lease.VARIABLE)
+    with lease.acting_alone("redis:x"):
+        assert [path.suffix for path in place.iterdir()] == [".lock"], "a module of its own leaves none"
+
+
+def test_a_module_of_its_own_is_let_in_when_the_time_of_a_dead_run_is_over(place: Path) -> None:
+    clock = Clock()
+    lease.take("redis:x", seconds=60, now=clock, **ONE)
+    with pytest.raises(Locked):
+        lease.join("redis:x", now=clock)
+    clock.at += 60
+    lease.join("redis:x", now=clock)
+    lease.take("redis:x", seconds=60, now=clock, **ONE)
+    clock.boot = "another boot"
+    lease.join("redis:x", now=clock)
+
+
+def test_every_task_makes_the_lease_last_and_none_makes_it_shorter(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(lease.VARIABLE, lease.token("run-1", "ann"))
+    clock = Clock()
+    lease.take("redis:x", seconds=1000, now=clock, **ONE)
+    lease.join("redis:x", now=clock)
+    clock.at += 990
+    lease.join("redis:x", now=clock)
+    clock.at += lease.KEPT - 1
+    with pytest.raises(Locked):
+        lease.take("redis:x", seconds=60, now=clock, **OTHER)
+    clock.at += 1
+    assert lease.take("redis:x", seconds=60, now=clock, **OTHER)["before"] == ONE
+
+
+def test_all_names_of_a_subject_are_taken_or_none(place: Path) -> None:
+    lease.take("b", seconds=60, **OTHER)
+    with pytest.raises(Locked, match="Run run-2 of bob is acting on b"):
+        lease.take_all(["a", "b"], seconds=60, **ONE)
+    assert not os.path.exists(lease.lease_path("a"))
+    lease.give_back("b", **OTHER)
+    with lock.acting_alone("b"), pytest.raises(Locked, match="Another run is acting on b at this moment"):
+        lease.take_all(["a", "b"], seconds=60, **ONE)
+    assert list(place.iterdir()) == []
+    assert lease.take_all(["a", "b"], seconds=60, **ONE) == {"before": {}, "ours": False}
+    assert lease.take_all(["a"], seconds=60, **ONE) == {"before": {}, "ours": True}
+    assert lease.answer({"do": "give_back_all", **ONE}) == {"ended": 2}
+
+
+def test_what_is_left_of_others_is_no_obstacle_to_giving_back(place: Path) -> None:
+    lease.take("a", seconds=60, **ONE)
+    for name, text in (("x", "no lease"), ("y", "")):
+        (place / f"{lock.PREFIX}{name}.lease").write_text(text)
+    (place / f"{lock.PREFIX}z.lease").symlink_to(place / "nowhere")
+    os.mkfifo(place / f"{lock.PREFIX}w.lease")
+    with lock.acting_alone("somebody's"):
+        assert lease.give_back_all(**ONE) == 1
+    assert len(list(place.iterdir())) == 4
+
+
+def test_a_long_or_odd_name_is_still_ours(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    who = {"run": "a|b", "holder": "ann\n" + "x" * 5000}
+    token = lease.token(**who)
+    assert token.count("|") == 1
+    monkeypatch.setenv(lease.VARIABLE, token)
+    with lease.acting_alone("s" * 5000):
+        pass
+    with lease.acting_alone("s" * 5000):
+        pass
+    run, _bar, holder = token.partition("|")
+    assert lease.give_back_all(run=run, holder=holder) == 1

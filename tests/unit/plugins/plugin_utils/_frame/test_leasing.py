@@ -37,7 +37,7 @@ def what() -> Iterator[str]:
         os.unlink(lease_path(name))
 
 
-def lease_of(what: str, *, run: str = "run-1", seconds: float = 60, **more: Any) -> Lease:
+def lease_of(what: str | list[str], *, run: str = "run-1", seconds: float = 60, **more: Any) -> Lease:
     return Lease(more.pop("execute", on_host), what=what, run=run, holder="ann at desk, process 7", seconds=seconds, **more)
 
 
@@ -122,3 +122,31 @@ def test_the_hosts_own_python_comes_first() -> None:
     request = {"do": "give_back", "what": "x", "run": "r", "holder": "h"}
     assert "for one in '/opt/my python' python3 " in command(request, python="/opt/my python")
     assert len(command(request)) < 10_000
+
+
+def test_an_action_within_an_entry_point_leaves_the_lease_to_it(what: str) -> None:
+    entry = lease_of(what)
+    entry.take()
+    assert not entry.lent
+    with held(lease_of(what), warn=pytest.fail) as ours:
+        ours.keep()
+        assert ours.lent
+    with pytest.raises(Locked):
+        lease_of(what, run="run-2").take()
+    assert entry.give_back_all() == 1
+    lease_of(what, run="run-2").take()
+    assert lease_of(what, run="run-2").give_back()
+
+
+def test_several_names_are_taken_with_one_command(what: str) -> None:
+    commands: list[str] = []
+
+    def execute(script: str) -> dict[str, Any]:
+        commands.append(script)
+        return on_host(script)
+
+    entry = lease_of([what, f"{what} too"], execute=execute)
+    entry.take()
+    with pytest.raises(Locked):
+        lease_of(f"{what} too", run="run-2").take()
+    assert (entry.give_back_all(), len(commands)) == (2, 2)
