@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._core.acting import APPROVED_SPEC, allows_nothing, read_approved
 from ..module_utils._core.errors import IncidentError
-from ..module_utils._module.lease import KEPT
+from ..module_utils._module.lease import KEPT, NO_ROOM
 from ..plugin_utils._frame import leasing
 
 
@@ -51,7 +51,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 lease.take()
                 result.update(held=True, **({"taken_over": lease.taken_over} if lease.taken_over else {}))
         except IncidentError as exc:
-            return {**result, "failed": True, **exc.as_result()}
+            if not exc.facts.get(NO_ROOM):
+                return {**result, "failed": True, **exc.as_result()}
+            # What follows may be what makes room.
+            self._display.warning(f"No lease is taken, so another run may act between two tasks: {exc}")
         return result
 
     def _given_back(self, lease: leasing.Lease, result: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -19,6 +19,7 @@ description:
   - A run that finds another run's lease fails with C(locked). So do the mitigating modules and M(oncall.incident.act).
   - A lease ends by itself 5 minutes after the last task of the run that began to act. The lease of a run that was killed, or that lost its
     host, keeps others out no longer than that.
+  - Where the file system has no room for the file, there is a warning and no lease, since what follows may be what makes room.
   - In check mode nothing is taken, and where an approved plan allows nothing on the host neither.
 extends_documentation_fragment:
   - oncall.incident.attributes

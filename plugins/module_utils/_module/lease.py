@@ -36,6 +36,8 @@ KEPT = 300.0
 #: How long is waited for somebody who is changing the lease: seconds. It takes milliseconds.
 PATIENCE = 5.0
 _PAUSE = 0.02
+#: A fact of an error: nobody else has the lease, and there is no room to write down that we do.
+NO_ROOM = "no_room"
 #: More than a lease has; what is longer is none.
 _MOST = 4096
 _TEXT = 200
@@ -76,7 +78,12 @@ def join(what: str, *, now: Now = since_boot) -> None:
     """
     run, _bar, holder = os.environ.get(VARIABLE, "").partition("|")
     if holder:
-        take(what, run=run, holder=holder, seconds=KEPT, now=now)
+        try:
+            take(what, run=run, holder=holder, seconds=KEPT, now=now)
+        except Locked as exc:
+            # Where there is room for no file, the lock that is held must do: what is done may be what makes room.
+            if not exc.facts.get(NO_ROOM):
+                raise
         return
     boot, at = now()
     with contextlib.suppress(FileNotFoundError), _changing(what, make=False) as (handle, path):
@@ -257,6 +264,7 @@ def _changing(what: str, *, path: str = "", make: bool = True) -> t.Iterator[tup
         raise Locked(
             f"Whether another run is acting on {what} cannot be seen: {path}: {exc.strerror or exc}.",
             hint="Look at that file: it should be one that everybody may read and write, on a file system with room.",
+            **({NO_ROOM: True} if exc.errno in (errno.ENOSPC, errno.EDQUOT) else {}),
         ) from None
 
 

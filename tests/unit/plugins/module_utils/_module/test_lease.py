@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -294,3 +295,23 @@ def test_a_long_or_odd_name_is_still_ours(place: Path, monkeypatch: pytest.Monke
         pass
     run, _bar, holder = token.partition("|")
     assert lease.give_back_all(run=run, holder=holder) == 1
+
+
+def test_what_makes_room_is_not_kept_from_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(Locked, match="No space left") as caught:
+        lease.take_all(["a"], seconds=60, **ONE)
+    assert caught.value.facts[lease.NO_ROOM]
+    monkeypatch.setenv(lease.VARIABLE, lease.token("run-1", "ann"))
+    with lease.acting_alone("a"):
+        pass
+    monkeypatch.undo()
+    monkeypatch.setenv(PLACE_VARIABLE, str(place))
+    lease.take("a", seconds=60, **OTHER)
+    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setenv(lease.VARIABLE, lease.token("run-1", "ann"))
+    with pytest.raises(Locked, match="Run run-2"), lease.acting_alone("a"):
+        pytest.fail("another run has it")
