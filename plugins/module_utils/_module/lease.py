@@ -76,7 +76,7 @@ def join(what: str, *, now: Now = since_boot) -> None:
     Raises:
         Locked: another run has it, or whether one does cannot be found out.
     """
-    run, _bar, holder = os.environ.get(VARIABLE, "").partition("|")
+    run, _sign, holder = os.environ.get(VARIABLE, "").partition(";")
     if holder:
         try:
             take(what, run=run, holder=holder, seconds=KEPT, now=now)
@@ -95,7 +95,7 @@ def join(what: str, *, now: Now = since_boot) -> None:
 
 def token(run: str, holder: str) -> str:
     """The value of VARIABLE."""
-    return f"{_plain(run).replace('|', '?')}|{_plain(holder)}"
+    return f"{_plain(run).replace(';', '?')};{_plain(holder)}"
 
 
 def take(what: str, *, run: str, holder: str, seconds: float, now: Now = since_boot) -> dict[str, t.Any]:
