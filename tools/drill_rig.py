@@ -129,21 +129,25 @@ class Engine:
     def run_host(self, host: Host, *, image: str) -> None:
         """Start one host."""
         options = [
-            "--hostname", host.name, "--name", host.container, "--label", f"{LABEL}={host.scenario}",
+            "--hostname", host.name, "--label", f"{LABEL}={host.scenario}",
             "--network", NETWORK + host.scenario, "--network-alias", host.name, "--ip", host.address, "--ip6", host.address6,
-            "--cap-add", "NET_ADMIN,NET_RAW,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE" if self.podman else "NET_ADMIN",
         ]
-        if self.podman:
-            options += ["--systemd=always"]
-        else:
-            options += ["--cap-add", "NET_RAW", "--cap-add", "SYS_ADMIN", "--cap-add", "SYS_PTRACE"]
-            options += ["--security-opt", "seccomp=unconfined", "--cgroupns", "host"]
-            options += ["--env", "container=docker", "--stop-signal", "SIGRTMIN+3", "--tmpfs", "/run", "--tmpfs", "/run/lock"]
-        if self.hybrid:
-            options += ["--volume", "/sys/fs/cgroup/systemd:/sys/fs/cgroup/systemd:rw"]
         for directory, limit in host.file_systems.items():
             options += ["--tmpfs", f"{directory}:rw,size={limit},mode=0755"]
-        self.call("run", "--detach", *options, image, "/lib/systemd/systemd")
+        self.start(host.container, *options, image=image)
+
+    def start(self, name: str, *options: str, image: str) -> None:
+        """Start a container that boots systemd."""
+        needed = ["--cap-add", "NET_ADMIN,NET_RAW,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE" if self.podman else "NET_ADMIN"]
+        if self.podman:
+            needed += ["--systemd=always"]
+        else:
+            needed += ["--cap-add", "NET_RAW", "--cap-add", "SYS_ADMIN", "--cap-add", "SYS_PTRACE"]
+            needed += ["--security-opt", "seccomp=unconfined", "--cgroupns", "host"]
+            needed += ["--env", "container=docker", "--stop-signal", "SIGRTMIN+3", "--tmpfs", "/run", "--tmpfs", "/run/lock"]
+        if self.hybrid:
+            needed += ["--volume", "/sys/fs/cgroup/systemd:/sys/fs/cgroup/systemd:rw"]
+        self.call("run", "--detach", "--name", name, *needed, *options, image, "/lib/systemd/systemd")
 
 
 # What must be there
@@ -404,7 +408,7 @@ def down(engine: Engine, names: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _locked() -> Iterator[None]:
+def locked() -> Iterator[None]:
     """One at a time: scenarios that run side by side share image and key."""
     import fcntl
 
@@ -431,7 +435,7 @@ def main() -> int:
         if arguments.what == "check":
             say("everything that the drills need is there")
             return 0
-        with _locked():
+        with locked():
             engine = Engine()
             if arguments.what == "image":
                 say(build_image(engine))

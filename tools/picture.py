@@ -23,8 +23,11 @@ FIRST = re.compile(r"\$ incident run ")
 LAST = re.compile(r"^\s*report\s+\S*report\.md")
 #: A row of the plan, or an action that was taken: a host and what is done to a session.
 ROW = re.compile(r"^\s*(?:\d\d:\d\d\s+)?(?:gone|done)?\s*demo\s+terminate\s+pid")
-#: How many of such lines beside each other are drawn.
-SHOWN = 3
+#: A finding that is not ok; what it says and what to do follows in indented lines.
+FINDING = re.compile(r"^ {2}(?:CRITICAL|WARNING|UNKNOWN) ")
+#: How many rows beside each other are drawn, and of how many findings beside each other all that they say.
+SHOWN = 2
+TOLD = 1
 
 
 def chosen(lines: list[str]) -> list[str]:
@@ -36,22 +39,30 @@ def chosen(lines: list[str]) -> list[str]:
 
 
 def shortened(lines: list[str]) -> list[str]:
-    """Of many rows of the plan, and of many actions, the first two and the last; a line says how many were left out."""
+    """Of many rows of the plan, and of many actions, the first and the last; of findings beside each other the first with its text."""
     rows: list[list[str]] = []
     for line in lines:
         plain = Text.from_ansi(line).plain
-        # The second and further lines of a row of the plan are indented.
-        if rows and ROW.search(Text.from_ansi(rows[-1][0]).plain) and plain.startswith("     "):
+        # The second and further lines of a row are indented.
+        if rows and _kind(rows[-1]) and plain.startswith("     "):
             rows[-1].append(line)
         else:
             rows.append([line])
     kept: list[str] = []
-    for repeated, group in itertools.groupby(rows, lambda row: bool(ROW.search(Text.from_ansi(row[0]).plain))):
+    for kind, group in itertools.groupby(rows, _kind):
         some = list(group)
-        if repeated and len(some) > SHOWN:
+        if kind is FINDING:
+            some = [*some[:TOLD], *(row[:1] for row in some[TOLD:])]
+        elif kind is ROW and len(some) > SHOWN:
             some = [*some[: SHOWN - 1], [f"      ... {len(some) - SHOWN} more"], some[-1]]
         kept += [line for row in some for line in row]
     return kept
+
+
+def _kind(row: list[str]) -> re.Pattern[str] | None:
+    """What a row is, by its first line."""
+    plain = Text.from_ansi(row[0]).plain
+    return next((kind for kind in (ROW, FINDING) if kind.search(plain)), None)
 
 
 def main() -> None:

@@ -30,9 +30,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self.validate_argument_spec(argument_spec={})
         known = task_vars or {}
         try:
+            everybody = list(known.get("ansible_play_hosts_all", ()))
             actions = [
-                Action.from_dict(action) for host in known.get("ansible_play_hosts_all", ())
-                for action in known["hostvars"][host].get("incident_actions", ())
+                (host, Action.from_dict(action)) for host in everybody for action in known["hostvars"][host].get("incident_actions", ())
             ]
             own = [Action.from_dict(action) for action in known.get("incident_actions", ())]
             # Only who has asked what may be changed on this host, and not in check mode, has something to answer.
@@ -45,8 +45,25 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         answers = [*left_out, *conclusion.left_open(approved, [*own, *left_out], known.get("incident_failures", ()))]
         if answers:
             result.update(contract=ACTIONS_CONTRACT, actions=[action.as_dict() for action in answers])
-        failures = [*known.get("incident_failures", ()), *conclusion.unanswered(requests, [*actions, *left_out])]
+        name = str(known.get("inventory_hostname", ""))
+        still_open = conclusion.unanswered(
+            [{**request, "hosts": self._hosts(request.get("hosts"), known)} for request in requests],
+            [*actions, *((name, action) for action in left_out)], host=name,
+            services={host: _service(known["hostvars"][host]) for host in everybody} if requests else {},
+        )
+        failures = [*known.get("incident_failures", ()), *still_open]
         result.update(changed=False, failures=failures)
         if failures:
             result.update(failed=True, error="not_recovered", msg=conclusion.sum_up(failures))
         return result
+
+    def _hosts(self, pattern: t.Any, known: dict[str, t.Any]) -> list[str]:
+        """The inventory hosts of a request's host pattern; none where the inventory has no such group."""
+        plugins = self._shared_loader_obj.lookup_loader
+        lookup = plugins.get("ansible.builtin.inventory_hostnames", loader=self._loader, templar=self._templar)
+        return [str(host) for host in lookup.run([str(pattern)], variables=known)] if pattern else []
+
+
+def _service(variables: t.Mapping[str, t.Any]) -> str:
+    """The service of a host as the inventory configures it; empty where it does not."""
+    return str(variables.get("service_name") or "")

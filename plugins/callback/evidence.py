@@ -118,7 +118,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible.release import __version__ as ansible_version
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, provenance
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import EXIT_NO_HOSTS
-from ansible_collections.oncall.incident.plugins.plugin_utils._record.lift import Lifted, lift
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.lift import Lifted, lift, which_item
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.recorder import Recorder, say, stop_process
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor, token_key, use
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.writer import Segment
@@ -364,9 +364,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             members = None
         lifted, rest = lift(body)
         if isinstance(members, list):
-            for member in members:
+            for number, member in enumerate(members):
                 if isinstance(member, Mapping):
-                    lifted += lift(member)[0]
+                    lifted += [(kind, {**payload, "item_index": number}) for kind, payload in lift(member)[0]]
         self._write_result(result, intent, status, rest, lifted, more)
 
     def _item(self, result: t.Any, status: str) -> None:
@@ -399,9 +399,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             },
             sync=not lifted and (status not in ("ok", "skipped") or fields["action"] not in _HARMLESS_ACTIONS),
         )
+        # Of two targets of a host, or two items of a loop, the one must never be taken for the other.
+        source = {**{key: fields[key] for key in ("phase", "task", "task_id")}, **which_item(more)}
         for position, (kind, payload) in enumerate(lifted, start=1):
-            self._write(kind, {"host": host, "phase": fields["phase"], "task": fields["task"], "check_mode": check_mode, **payload},
-                        sync=position == len(lifted))
+            self._write(kind, {"host": host, **source, "check_mode": check_mode, **payload}, sync=position == len(lifted))
 
     def _task_fields(self, task: t.Any, intent: _Intent | None = None) -> dict[str, t.Any]:
         """What every event of a task says of it. The intent knows already what does not change, and asking a task is slow."""

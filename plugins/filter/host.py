@@ -18,6 +18,7 @@ class FilterModule:
         return deferred({
             "host_images_gone": "module_utils._host.decisions.steps:images_gone",
             "host_journal_over": "module_utils._host.decisions.steps:journal_over",
+            "host_journal_seen": "module_utils._host.decisions.steps:journal_seen",
             "host_later": "module_utils._host.decisions.steps:later",
             "host_places": "module_utils._host.decisions.steps:places",
         })

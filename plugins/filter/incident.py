@@ -22,6 +22,7 @@ class FilterModule:
             "hosts_total": "plugin_utils._frame.hosts:hosts_total",
             "kept": "plugin_utils._frame.keeping:kept",
             "kept_actions": "plugin_utils._frame.keeping:kept_actions",
+            "kept_baseline": "plugin_utils._frame.keeping:kept_baseline",
             "kept_limits": "plugin_utils._frame.keeping:kept_limits",
             "reasons": "module_utils._core.recovery:reasons",
             "rung_asks": "plugin_utils._frame.rungs:asks",

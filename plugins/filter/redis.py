@@ -17,7 +17,6 @@ class FilterModule:
         """The filters by name."""
         return deferred({
             "redis_app_silent": "module_utils._redis.decisions.remedies:app_silent",
-            "redis_app_verdict": "module_utils._redis.decisions.verifying:app_verdict",
             "redis_asked_of": "module_utils._redis.decisions.verifying:asked_of",
             "redis_cli_servers": "module_utils._redis.decisions.login:cli_servers",
             "redis_login": "module_utils._redis.decisions.login:login",
@@ -25,5 +24,6 @@ class FilterModule:
             "redis_remedies": "module_utils._redis.decisions.remedies:chosen",
             "redis_restart_request": "module_utils._redis.decisions.remedies:restart_request",
             "redis_subjects": "module_utils._redis.decisions.state:subjects",
+            "redis_time_left": "module_utils._redis.decisions.verifying:time_left",
             "redis_verify_asks": "module_utils._redis.decisions.verifying:verify_asks",
         })

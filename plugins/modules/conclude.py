@@ -15,7 +15,8 @@ author:
   - The oncall.incident contributors (@oncall-incident)
 description:
   - Answers each approved action of the host that no module has answered, since none was called for it.
-  - Fails when C(incident_failures) of the host holds something, or when no action of any host of the play answers its C(incident_requests).
+  - Fails when C(incident_failures) of the host holds something, or when one of its C(incident_requests) is not answered by an action of a
+    host that was asked, and where the inventory sets C(service_name) for that host, of that service.
 extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only

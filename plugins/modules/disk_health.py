@@ -14,6 +14,7 @@ author:
 description:
   - Says how full the file system of a path is, in space and in inodes, as a verdict. It only reads.
   - What only the superuser may use counts as used, since a service cannot use it.
+  - It needs the right to search each directory on the way to O(path), and no right at the path itself.
 extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only
@@ -24,7 +25,10 @@ options:
   fail_on:
     default: never
   path:
-    description: A file or directory on the file system. Where it cannot be reached, the nearest directory above that can.
+    description:
+      - A file or directory on the file system.
+      - Where it is not there, or a directory on the way to it may not be searched, the checks are C(unknown). The directory above may be
+        another file system, and says nothing of this one.
     type: path
     required: true
   warning_percent:

@@ -14,6 +14,7 @@ author:
 description:
   - V(raise_maxclients) raises C(maxclients) at run time and keeps the old value in the result. Refused when the server's process may not
     have so many open files, where that process is one of the module's host; the server tests it again. Never lowered.
+    It has no end of its own. V(restore_maxclients) puts the old value back, and so does a restart of the server.
   - V(save) saves to disk in the background when the last save failed, and waits for its end. To be done after the disk was freed.
   - V(repoint_replica) gives a replica without its primary another one. Refused when it has its primary, when Sentinel or Cluster manages
     either server or that cannot be seen, when the named server cannot be reached, is a replica itself, or does not continue the history

@@ -10,9 +10,10 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from . import texts
 from .commands import evidence, incidents
@@ -21,10 +22,27 @@ from .exits import Exit
 from .running import ansible_cfg, collection
 from .running.collection import Collection
 
+#: What somebody types who wants to say that an incident has reached something, and its milestone.
+_MILESTONES = {
+    "resolve": "resolved", "resolved": "resolved", "ack": "acknowledged", "acknowledge": "acknowledged", "mitigate": "mitigated",
+}
+
+
+class _Commands(TyperGroup):
+    """The commands; a milestone that is taken for one is explained, since what is spelled like it does something else."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0] if args else ""
+        if name in _MILESTONES and name not in self.commands:
+            hint = f"To say it of an incident: incident milestone INCIDENT {_MILESTONES[name]}."
+            raise Stop(f"There is no command {name}.", hint=hint)
+        return super().resolve_command(ctx, args)
+
+
 # click's plain help: typer's boxes leave too little of 80 columns for the text.
 app = typer.Typer(
-    name="incident", help=texts.MAIN, epilog=texts.epilog(), no_args_is_help=True, rich_markup_mode=None, add_completion=True,
-    pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    name="incident", cls=_Commands, help=texts.MAIN, epilog=texts.epilog(), no_args_is_help=True, rich_markup_mode=None,
+    add_completion=True, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else there.")]

@@ -120,9 +120,11 @@ Examples:
 Where nothing is left to take back it ends with 5 and says so.
 """
 
-IN_FORCE = """Look at the temporary changes of the open incidents on the hosts of an
-inventory, and for units of ours that no incident knows. It only reads. What
-it finds counts as a look in incident status.
+IN_FORCE = """Look which temporary changes are in force on the hosts of an inventory:
+those of the open incidents, those of closed ones that were left there on
+purpose or were to end by themselves, and units of ours that no incident
+knows. It only reads. What it finds counts as a look in the incident status of
+an open incident.
 
 \b
 Examples:

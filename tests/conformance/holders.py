@@ -445,6 +445,13 @@ class RedisRaise(OfRedis):
     proves = ("raise_maxclients",)
 
 
+class RedisRestore(OfRedis):
+    """Let as many clients in as before."""
+
+    driver = redis_servers.RedisRestore
+    proves = ("restore_maxclients",)
+
+
 class OfUser(Case):
     """A plain user of this host: files and sockets are his or root's, and capabilities are his or nobody's."""
 
@@ -520,10 +527,22 @@ class CertRenew(OfUser):
         }
 
 
+class DiskHealth(OfUser):
+    """A file system below a directory that others may not enter."""
+
+    driver = host.DiskHealth
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        return {"<directories above the path>: search": [self.on.place.parent]}
+
+
 class DiskSurvey(OfUser):
     """Files that are deleted and still open."""
 
     driver = host.DiskSurvey
+    unproven: ClassVar = {
+        "<directories above the path>: search": "the capabilities of another check allow it too; the case of disk_health takes it away",
+    }
 
     def args(self) -> dict[str, Any]:
         from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import CHECKS
@@ -605,6 +624,9 @@ class Fail2banUnban(_OfFail2ban):
     """Let two in."""
 
     driver = access.Fail2banUnban
+    unproven: ClassVar = {
+        "root on this host, or a rule of polkit, for the timer of a hold": "the kit has no systemd: tests/integration/action has one",
+    }
 
 
 class FirewallRemove(OfUser):
@@ -648,15 +670,19 @@ def rights_of(case: type[Case]) -> list[Right]:
 #: Modules of the engines of which nothing is taken away, and why.
 OUTSIDE = {
     "act": "it has no rights of its own: the modules that it runs have",
-    "disk_health": "it needs no right that could be taken away",
+    "app_health": "it needs no right that could be taken away",
     "port_health": "it needs no right that could be taken away",
 }
 #: Rights that no case takes away, by module and grant, and why.
 ALONE = {
+    ("disk_survey", "<directories above the path>: search"):
+        "the capabilities of another check allow it too: disk_health, whose look is the same, is the case",
     ("failed_logins", "the system's journal: read"): "the kit does not read the journal of this machine",
     ("pg_terminate_long_queries", "a superuser, or the role that prepared the transaction"):
         "the kit's server takes no prepared transactions: tests/integration/pg",
     **{(name, "/etc/crowdsec/local_api_credentials.yaml: read"): "the kit has no CrowdSec: tests/integration/fail2ban"
        for name in ("access_health", "fail2ban_ban", "fail2ban_health", "fail2ban_unban")},
+    ("fail2ban_unban", "root on this host, or a rule of polkit, for the timer of a hold"):
+        "the kit has no systemd: tests/integration/action has one",
     ("redis_cache_clear", "+select"): "the kit's keys are in database 0; redis_restart_check takes it away",
 }

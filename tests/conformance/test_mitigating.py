@@ -19,7 +19,13 @@ from tests.conformance.kit import Mitigating, recorded
 KEYS = {"id", "verb", "resource", "identity", "name", "target", "reason", "outcome", "detail", "touched"}
 
 
-@pytest.fixture(params=MITIGATING, ids=lambda driver: driver.module)
+def _named(driver: type[Mitigating]) -> str:
+    """The module, and of one that has several drivers which."""
+    several = sum(one.module == driver.module for one in MITIGATING) > 1
+    return f"{driver.module}-{driver.__name__}" if several else driver.module
+
+
+@pytest.fixture(params=MITIGATING, ids=_named)
 def driver(request: pytest.FixtureRequest, staged: Staged) -> Mitigating:
     found = staged(request.param)
     step = request.node.originalname.removeprefix("test_")

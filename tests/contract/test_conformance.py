@@ -46,4 +46,4 @@ def test_what_is_left_out_is_a_step_and_has_a_reason() -> None:
 
 
 def test_every_decision_can_be_made_again() -> None:
-    assert sorted(one.module for one in DRIVERS) == sorted(DECISIONS)
+    assert sorted({one.module for one in DRIVERS}) == sorted(DECISIONS)

@@ -44,6 +44,7 @@ HARMLESS = {
     "ansible.builtin.meta",
     "ansible.builtin.set_fact",
     "oncall.incident.access_health",
+    "oncall.incident.app_health",
     "oncall.incident.approved",
     "oncall.incident.cert_expiry",
     "oncall.incident.conclude",
@@ -164,6 +165,17 @@ def test_no_other_run_comes_between_two_tasks_of_a_mitigate_entry_point(entry: P
     always = found[-1].get("always", found[-1:])
     assert given[0] in always, "it is given back at the end, also when a task failed"
     assert found[-1] is given[0] or not [name for name in changing if name in yaml.safe_dump(always)]
+
+
+#: Entry points that are told what is approved.
+APPROVED = sorted(path for pattern in ("mitigate*.yml", "undo.yml") for path in ROLES.glob(f"*/tasks/{pattern}"))
+
+
+@pytest.mark.parametrize("entry", APPROVED, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
+def test_it_asks_first_whatever_there_is_to_do(entry: Path) -> None:
+    """Who has not asked what is approved cannot answer it: what was asked for may be gone since the approval."""
+    first = yaml.safe_load(entry.read_text())[0]
+    assert first["ansible.builtin.import_role"]["tasks_from"] == "permit" and set(first) == {"name", "ansible.builtin.import_role"}
 
 
 @pytest.mark.parametrize(("task", "said"), [

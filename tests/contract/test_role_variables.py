@@ -1,33 +1,91 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every documented variable of a role reaches a task of each entry point that documents it: one that nobody reads would be ignored."""
+"""Every documented variable of a role reaches a task of each entry point that documents it: one that nobody reads would be ignored.
+
+With the defaults of all others, or in the company that NEEDS states. What reaches none is in NOT_HERE or TOLD, and has its reason there.
+"""
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support import role_variables
+from tests.support.role_variables import ALONE, COMPANY, NAMED, UNREAD
 
 ROOT = Path(__file__).resolve().parents[2]
-REDIS_ELSEWHERE = {
+Needs = Mapping[str, Mapping[str, Any]]
+
+
+def ways(role: str) -> Needs:
+    """Each way to a server has variables of its own."""
+    return {
+        f"{role}_container_*": {f"{role}_via": "container"},
+        f"{role}_ssh_*": {f"{role}_via": "ssh_tunnel"},
+        f"{role}_kube*": {f"{role}_via": "kubernetes"},
+        f"{role}_tunnel_*": {f"{role}_via": "ssh_tunnel"},
+    }
+
+
+PAIR = {"certificate_pairs": [{"endpoint": "www.example.org:443", "file": "/srv/www.pem"}]}
+LINEAGE = {"certificate_lineages": [{"name": "www.example.org"}]}
+FAULT = {"drill_faults": [{"fault": "stop_service", "hosts": "db", "params": {}}]}
+#: What must be set beside a variable for a task to run that gets it: by entry point, variable and what is set.
+NEEDS: Mapping[str, Needs] = {
+    "certificate/investigate": {"certificate_config_dir": LINEAGE},
+    "certificate/verify": {"certificate_config_dir": LINEAGE},
+    # Without certificates nothing is renewed.
+    "certificate/mitigate": {
+        **{f"certificate_{name}": PAIR for name in ("renewal", "ca_path", "options", "workers", "timeout")},
+        # For the service that a round of the loop reloads.
+        "certificate_reload_command": {"certificate_service_name": role_variables.ITEM},
+    },
+    "drill/inject": {"drill_lifetime": FAULT, "drill_directory": FAULT},
+    "drill/remove": {"drill_id": FAULT},
+    "fail2ban/mitigate*": {
+        **{f"fail2ban_{name}": {"fail2ban_remove_rules": True} for name in ("ports", "protocol", "max_rules")},
+        "fail2ban_service_*": {"fail2ban_service_action": "reload"},
+    },
+    "fail2ban/verify": {"fail2ban_vantage_target": {"fail2ban_vantage": "edge1"}},
+    "postgres/*": ways("postgres"),
+    "postgres/mitigate": {"postgres_maintain_*": {"postgres_maintain": [{"operation": "analyze", "table": "orders"}]}},
+    "redis/*": ways("redis"),
+    "redis/investigate": {
+        "redis_app_url*": {"redis_app_urls": ["https://www.example.org/health"]},
+        "redis_log_*": {"redis_log_path": "/var/log/redis.log"},
+    },
+    "redis/verify": {"redis_app_url*": {"redis_app_urls": ["https://www.example.org/health"]}},
+    "redis/mitigate": {
+        "redis_clear": {"redis_clear_pattern": "session:*"},
+        "redis_free_disk_timeout": {"redis_free_disk_command": ["/usr/local/sbin/make-room"]},
+        "redis_disk_critical_percent": {"redis_free_disk_command": ["/usr/local/sbin/make-room"]},
+        "redis_stale_rdb_*": {"redis_remove_stale_rdb": True},
+    },
+    "service/mitigate": {"service_restart": {"service_name": "shop"}, "service_pool_instances": {"service_pool_size": 20}},
+    # A command goes into a container of Docker Compose; of systemd it runs on the host as it is.
+    "service/validate": {"service_name": {"service_runtime": "compose"}, "service_compose_*": {"service_runtime": "compose"}},
+    "service/locate": {"service_name": {"service_runtime": "compose"}, "service_compose_*": {"service_runtime": "compose"}},
+}
+APPLICATION = {
     "redis_app_url_status", "redis_app_url_timeout", "redis_app_url_validate_certs", "redis_app_urls", "redis_app_urls_from",
-    "redis_thresholds",
 }
-#: Documented at an entry point because it shares the options of another, and read there only. What verify_attack makes of the failed
-#: logins shows in its message alone.
-SHARED: dict[str, set[str]] = {
-    "evidence/rest": {"evidence_budget", "evidence_command_timeout"},
-    "fail2ban/mitigate": {"fail2ban_connect_timeout"},
-    "fail2ban/verify_attack": {"fail2ban_attack_min_failures"},
-    "host/verify": {"host_look_below", "host_look_for"},
-    # How the server is reached, and what belongs to the other entry points of those options.
-    "redis/in_force": REDIS_ELSEWHERE, "redis/undo": REDIS_ELSEWHERE,
+#: Documented at an entry point because it shares the options of another, and read there only: no task here depends on it.
+NOT_HERE: Mapping[str, set[str]] = {
+    "evidence/rest": {"evidence_budget", "evidence_command_timeout"},  # the bounds of what snapshot collects
+    "fail2ban/mitigate": {"fail2ban_connect_timeout"},  # only investigate and verify connect to ports
+    "host/verify": {"host_look_below", "host_look_for"},  # investigate looks for what takes the space
+    # A change is taken back whatever the checks and the application say.
+    "redis/in_force": {*APPLICATION, "redis_thresholds"}, "redis/undo": {*APPLICATION, "redis_thresholds"},
 }
+#: Only the sentence to people says it: whom to ban was decided before verify_attack.
+TOLD: Mapping[str, set[str]] = {"fail2ban/verify_attack": {"fail2ban_attack_min_failures"}}
 #: Which hosts a scenario goes to is read by its plays.
 OF_PLAYS = re.compile(r"incident_(?:db|cache|app|firewall|hosts|web)\Z")
 
@@ -35,31 +93,61 @@ OF_PLAYS = re.compile(r"incident_(?:db|cache|app|firewall|hosts|web)\Z")
 ENTRY_POINTS = [f"{role}/{entry_point}" for role, entry_point in role_variables.entry_points()]
 
 
+def needs_of(entry_point: str, variable: str) -> list[tuple[str, str]]:
+    """The places in NEEDS that speak of a variable; the last one holds."""
+    return [
+        (place, pattern) for place, needs in NEEDS.items() if fnmatch.fnmatchcase(entry_point, place)
+        for pattern in needs if fnmatch.fnmatchcase(variable, pattern)
+    ]
+
+
+def company_of(entry_point: str, variable: str) -> dict[str, Any]:
+    """What is set beside a variable."""
+    return {name: value for place, pattern in needs_of(entry_point, variable)[-1:] for name, value in NEEDS[place][pattern].items()}
+
+
 @functools.cache
-def unproven() -> dict[str, list[str]]:
-    """What changes nothing, by entry point."""
-    return role_variables.unproven({name: SHARED.get(name, set()) for name in ENTRY_POINTS})
+def proofs() -> dict[str, dict[str, str]]:
+    """How each variable of each entry point is proven."""
+    return role_variables.proofs({
+        entry_point: {variable: company_of(entry_point, variable) for variable in role_variables.documented(*entry_point.split("/"))}
+        for entry_point in ENTRY_POINTS
+    })
 
 
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
 def test_every_variable_reaches_a_task(entry_point: str) -> None:
-    shared = SHARED.get(entry_point, set())
-    found = set(unproven()[entry_point])
+    found = proofs()[entry_point]
+    unread, told = ({name for name, how in found.items() if how == kind} for kind in (UNREAD, NAMED))
     if entry_point == "incident/guard":
-        found -= {name for name in found if OF_PLAYS.match(name)}
-    assert not found - shared, f"{entry_point}: set, these change nothing that a task gets: {', '.join(sorted(found - shared))}"
-    assert not shared - found, f"{entry_point}: these reach a task after all, take them out of SHARED: {', '.join(sorted(shared - found))}"
+        unread -= {name for name in unread if OF_PLAYS.match(name)}
+    assert unread == NOT_HERE.get(entry_point, set()), f"{entry_point}: what no task depends on"
+    assert told == TOLD.get(entry_point, set()), f"{entry_point}: set, they change nothing of a task that runs; NEEDS says beside what"
 
 
-def test_what_is_shared_is_documented_by_another_entry_point_of_the_role_or_of_the_frame() -> None:
-    for name, variables in SHARED.items():
-        role = name.partition("/")[0]
+def test_every_company_is_needed() -> None:
+    needed = {
+        place for entry_point, found in proofs().items() for variable, how in found.items() if how == COMPANY
+        for place in needs_of(entry_point, variable)[-1:]
+    }
+    assert [(place, pattern) for place, needs in NEEDS.items() for pattern in needs if (place, pattern) not in needed] == []
+
+
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+def test_a_company_is_of_documented_variables(entry_point: str) -> None:
+    documented = role_variables.documented(*entry_point.split("/"))
+    strange = {name for variable in documented for name in company_of(entry_point, variable)} - set(documented)
+    assert not strange, f"{entry_point} documents none of {strange}"
+
+
+def test_what_is_not_read_here_is_read_by_another_entry_point_of_the_role_or_by_the_frame() -> None:
+    for place, variables in [*NOT_HERE.items(), *TOLD.items()]:
+        role = place.partition("/")[0]
         elsewhere = {
-            variable for other, entry_point in role_variables.entry_points()
-            if other in (role, "incident") and f"{other}/{entry_point}" != name
-            for variable in role_variables.documented(other, entry_point) if variable not in SHARED.get(f"{other}/{entry_point}", ())
+            variable for other, found in proofs().items() if other != place and other.partition("/")[0] in (role, "incident")
+            for variable, how in found.items() if how in (ALONE, COMPANY)
         }
-        assert variables <= elsewhere, f"{name}: no entry point reads {variables - elsewhere}"
+        assert variables <= elsewhere, f"{place}: no entry point reads {variables - elsewhere}"
 
 
 @pytest.mark.parametrize("variable", [name for name in role_variables.documented("incident", "guard") if OF_PLAYS.match(name)])
@@ -76,6 +164,9 @@ argument_specs:
       planted_through: {type: list, elements: str, default: []}
       planted_only_so: {type: str, default: ""}
       planted_way: {type: str, choices: [near, far], default: near}
+      planted_switch: {type: bool, default: false}
+      planted_conditional: {type: str, default: a}
+      planted_blocked: {type: str, default: a}
       planted_told: {type: str, default: b}
       planted_nowhere: {type: int, default: 1}
 """
@@ -84,6 +175,9 @@ planted_seen: a
 planted_through: []
 planted_only_so: ""
 planted_way: near
+planted_switch: false
+planted_conditional: a
+planted_blocked: a
 planted_told: b
 planted_nowhere: 1
 """
@@ -96,6 +190,17 @@ PLANTED_TASKS = """
       ansible.builtin.command:
         creates: "{{ planted_seen }}"
         removes: "{{ planted_only_so if planted_way == 'far' else '' }}"
+    - name: Run far away
+      ansible.builtin.command:
+        argv: [run, "{{ planted_conditional }}"]
+      when: planted_way == 'far'
+    - name: Run nowhere
+      when: planted_switch
+      block:
+        - name: Run where both hold, which cannot be
+          ansible.builtin.command:
+            argv: [run, "{{ planted_blocked }}"]
+          when: not planted_switch
     - name: Tell
       ansible.builtin.debug:
         msg: "{{ planted_told }}"
@@ -111,5 +216,13 @@ def test_a_variable_that_reaches_nothing_is_found(tmp_path: Path) -> None:
         path = tmp_path / "planted" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    found = role_variables.unproven({"planted/mitigate": ()}, roles=tmp_path)
-    assert found == {"planted/mitigate": ["planted_told", "planted_nowhere"]}
+    far, both = {"planted_way": "far"}, {"planted_way": "far", "planted_switch": True}
+    found = role_variables.proofs({"planted/mitigate": {
+        "planted_only_so": far, "planted_conditional": both, "planted_blocked": both, "planted_told": both,
+    }}, roles=tmp_path)["planted/mitigate"]
+    assert found == {
+        "planted_seen": ALONE, "planted_through": ALONE, "planted_only_so": COMPANY, "planted_way": ALONE, "planted_switch": NAMED,
+        "planted_conditional": COMPANY, "planted_blocked": NAMED, "planted_told": UNREAD, "planted_nowhere": UNREAD,
+    }
+    without = role_variables.proofs({"planted/mitigate": {}}, roles=tmp_path)["planted/mitigate"]
+    assert {name for name, how in without.items() if how == NAMED} >= {"planted_only_so", "planted_conditional"}

@@ -19,7 +19,6 @@ FILES = sorted([*ROOT.glob("playbooks/*.yml"), *ROOT.glob("roles/*/vars/*.yml"),
 ALLOWED = {
     ("playbooks/firewall_unblock.yml", "fail2ban_resolve"): "names stand for addresses only where they are resolved",
     ("roles/drill/tasks/state.yml", "map('quote')"): "each word of a command line is quoted",
-    ("roles/service/tasks/optional/raise_pool.yml", "before.stdout | oncall.incident.service_pool_read"): "is the size the wanted one",
     ("roles/service/tasks/optional/restore_pool.yml", "item.temporary.undo.file"): "is it the setting that was changed",
 }
 #: Keys whose value is an expression without braces.

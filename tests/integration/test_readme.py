@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""README's blocks do what they say, as printed and in their order, in an empty environment.
+"""The blocks of README and of docs/getting-started.md do what they say, as printed and in their order, in an empty environment.
 
-Every block is installed, executed or written where its first line says; a line of shell that is only checked has its reason here.
+SQL comes first: README's inventory names the roles that it makes. Every block is installed, executed or written where its first line
+says; a line of shell that is only checked has its reason here.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ from tools import bootstrap
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
-BLOCKS = FENCE.findall((ROOT / "README.md").read_text())
+STEPS = ROOT / "docs" / "getting-started.md"
+BLOCKS = sorted(
+    (block for page in (ROOT / "README.md", STEPS) for block in FENCE.findall(page.read_text())), key=lambda block: block[0] != "sql",
+)
 #: Beside README's inventory: nobody waits five minutes for a session to be old enough, and one session is all there are.
 QUICK = """
 db:
@@ -62,17 +66,17 @@ RUNS = {
     "incident run db-recovery -i inventories/prod --check": Expected(
         0, ("PostgreSQL at oncall@db1.example.org:5432/shop (from localhost)", ", probe\n", "app@shop, idle", "max_victims 5"),
     ),
-    "incident run db-recovery -i inventories/prod": Expected(
-        0, ("Approved by", "terminate pid", "RECOVERED  1 action done, 1 host measured healthy."), answer="yes\n",
-    ),
-    "incident verify latest": Expected(says=("-db-recovery-", "every line is there, unchanged")),
-    "incident report latest --output -": Expected(says=("# Incident report: db-recovery", "**RECOVERED.**")),
     "incident run redis-recovery -i inventories/prod --check": Expected(
         5, ("Redis at cache1.example.org:6379 (from localhost)", "1 host measured healthy"),
     ),
     "incident run certificate-renewal -i inventories/prod --check": Expected(
         5, ("/etc/letsencrypt/live/www.example.org/fullchain.pem (from www.example.org as root)", "1 host measured healthy"), host=True,
     ),
+    "incident run db-recovery -i inventories/prod": Expected(
+        0, ("Approved by", "terminate pid", "RECOVERED  1 action done, 1 host measured healthy."), answer="yes\n",
+    ),
+    "incident verify latest": Expected(says=("-db-recovery-", "every line is there, unchanged")),
+    "incident report latest --output -": Expected(says=("# Incident report: db-recovery", "**RECOVERED.**")),
 }
 #: Lines that are only checked: make knows the target and would run what it promises.
 CHECKED = {
@@ -91,7 +95,7 @@ def test_every_block_has_its_way() -> None:
     assert {language for language, _text in BLOCKS} == {"sh", "sql", "yaml"}, "teach this test how another language is tried"
     listed = [line for language, text in BLOCKS if language == "sh" for line in commands(text)]
     assert sorted(listed) == sorted([*RUNS, *CHECKED]), "RUNS and CHECKED name each line once"
-    assert [line for line in listed if line in RUNS] == list(RUNS), "in README's order, since one needs what another did"
+    assert [line for line in listed if line in RUNS] == list(RUNS), "in the order of the pages, since one needs what another did"
 
 
 @pytest.mark.parametrize("line", CHECKED)
@@ -115,7 +119,7 @@ class Reader:
     environment: dict[str, str]
 
     def types(self, line: str, expected: Expected, there: Hosts) -> None:
-        """One line of README."""
+        """One line of shell."""
         own = {
             "ANSIBLE_TRANSPORT": "local", "ANSIBLE_BECOME_METHOD": "su", "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
         } if expected.host else {}
@@ -206,6 +210,6 @@ def test_the_blocks_do_what_they_say(reader: Reader, tmp_path: Path) -> None:
                         reader.types(line, RUNS[line], there)
         with pytest.raises(psycopg.OperationalError):
             session.execute("SELECT 1")
-    records = re.search(r"stored in\n`~/([^`]+)`", (ROOT / "README.md").read_text())
+    records = re.search(r"stored in\s`~/([^`]+)`", STEPS.read_text())
     assert records
     assert list((Path(reader.environment["HOME"]) / records.group(1) / "runs").iterdir())

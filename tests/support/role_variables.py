@@ -4,9 +4,10 @@
 """Whether a role's variables reach its tasks: an entry point's tasks rendered by Ansible's own templating, no Ansible started.
 
 A variable is proven when what some task gets (arguments with module_defaults, when, loop, delegate_to, become, environment, the
-variables of a role it includes) differs between the variable's default and another value, all else being equal. What only people read
-(debug, a failure's message, where a look goes) proves nothing. Where a difference shows only with another choice (an argument for
-tunnels, with a tunnel), the documented variables that stand in the same templates are tried with their other values, one at a time.
+variables of a role it includes) differs between the variable's default and another value, all else being equal, and the task runs with
+one of the two: no condition around it is false. A condition that needs what only a run knows says nothing. What only people read (debug,
+a failure's message, where a look goes) proves nothing. Where a task runs only with another choice (a tunnel's arguments, with a tunnel),
+the caller says with which: the company.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
-import itertools
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,12 @@ _ALONE = re.compile(r"{{ (\w+) }}\Z")
 _EXPRESSION = re.compile(r"{{.*?}}")
 MARK = "sentinel"
 NUMBER = 7077
+#: What a loop over the results of a run is at.
+ITEM = f"{MARK}-a"
 _FAILED = object()
+#: How a variable is proven: with the default choices of all others, with the company that was given, or not: some task's value depends
+#: on it, and nothing shows; or no task's does.
+ALONE, COMPANY, NAMED, UNREAD = "alone", "company", "named", "unread"
 
 #: What facts would say. A group, a host and a way of the sentinel's name, so that what goes by one does not stay empty.
 FACTS: Mapping[str, Any] = {
@@ -78,12 +83,14 @@ class Site:
     """Something a task gets: a value with templates, and the variables that stand around it.
 
     Attributes:
+        when: the conditions under which it does, its own and those of everything around it.
         known: what was rendered before, by what was set.
     """
 
     where: str
     value: Any
     scope: Scope
+    when: tuple[Any, ...] = ()
     known: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -103,66 +110,78 @@ def documented(role: str, entry_point: str, *, roles: Path = ROLES) -> list[str]
     return list(_specs(roles, role)[entry_point].get("options") or {})
 
 
-def unproven(asked: Mapping[str, Collection[str]], *, roles: Path = ROLES) -> dict[str, list[str]]:
-    """The documented variables of entry points whose value makes no difference to any task, found by a Python of its own.
+def proofs(companies: Mapping[str, Mapping[str, Scope]], *, roles: Path = ROLES) -> dict[str, dict[str, str]]:
+    """How each documented variable of entry points is proven, by entry point: ALONE, COMPANY, NAMED or UNREAD.
 
-    Of its own, since Ansible's loader finds the collection's filters only where nobody has imported the collection before.
+    By a Python of its own, since Ansible's loader finds the collection's filters only where nobody has imported the collection before.
 
     Args:
-        asked: by `role/entry point`, those that are not expected to make a difference: looked at with the default choices of all
-            others only.
+        companies: by `role/entry point` and variable, what is set beside it where it is not proven alone.
         roles: the directory of the roles.
     """
-    given = {"roles": str(roles), "asked": {name: sorted(shared) for name, shared in asked.items()}}
     argv = [sys.executable, "-m", __name__]
-    done = subprocess.run(argv, cwd=ROOT, input=json.dumps(given), capture_output=True, text=True, timeout=250, check=False)
+    given = json.dumps({"roles": str(roles), "companies": companies})
+    done = subprocess.run(argv, cwd=ROOT, input=given, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 0, done.stderr
-    found: dict[str, list[str]] = json.loads(done.stdout)
+    found: dict[str, dict[str, str]] = json.loads(done.stdout)
     return found
 
 
 def _serve() -> None:
     given = json.load(sys.stdin)
+    load_filters()
     found = {}
-    for name, shared in given["asked"].items():
+    for name, companies in given["companies"].items():
         role, _, entry_point = name.partition("/")
-        found[name] = _unproven(role, entry_point, roles=Path(given["roles"]), shared=shared)
+        judge = _EntryPoint(role, entry_point, roles=Path(given["roles"]))
+        found[name] = {variable: judge.proof(variable, companies.get(variable)) for variable in judge.options}
     json.dump(found, sys.stdout)
 
 
-def _unproven(role: str, entry_point: str, *, roles: Path, shared: Collection[str]) -> list[str]:
-    load_filters()
-    options: dict[str, dict[str, Any]] = _specs(roles, role)[entry_point].get("options") or {}
-    required = {name: others(option, None)[0] for name, option in options.items() if option.get("required")}
-    walk = _Walk(roles, role)
-    base = {
-        **FACTS, **walk.registered(), **required,
-        **_yaml(roles / role / "defaults" / "main.yml"), **_yaml(roles / role / "vars" / "main.yml"),
-    }
-    sites = list(walk.file(roles / role / "tasks" / f"{entry_point}.yml", {"vars": base}))
-    reached = [(site, _reached(site)) for site in sites]
-    return [name for name in options if not _is_proven(name, options, reached, alone=name in shared)]
+class _EntryPoint:
+    """The sites of an entry point, and what can be said of its conditions before a run."""
 
+    def __init__(self, role: str, entry_point: str, *, roles: Path) -> None:
+        self.options: dict[str, dict[str, Any]] = _specs(roles, role)[entry_point].get("options") or {}
+        required = {name: others(option, None)[0] for name, option in self.options.items() if option.get("required")}
+        walk = _Walk(roles, role)
+        registered = walk.registered()
+        base = {
+            **FACTS, **registered, **required,
+            **_yaml(roles / role / "defaults" / "main.yml"), **_yaml(roles / role / "vars" / "main.yml"),
+        }
+        self._of_a_run = frozenset(FACTS) | frozenset(registered)
+        self._said: dict[tuple[str, int, str], Any] = {}
+        self._sites = [
+            (dataclasses.replace(site, when=tuple(one for one in site.when if not _reached(one, site.scope) & self._of_a_run)),
+             _reached(site.value, site.scope))
+            for site in walk.file(roles / role / "tasks" / f"{entry_point}.yml", {"vars": base})
+        ]
 
-def _is_proven(
-    name: str, options: Mapping[str, Mapping[str, Any]], sites: Sequence[tuple[Site, frozenset[str]]], *, alone: bool,
-) -> bool:
-    near = sorted(((site, reached) for site, reached in sites if name in reached), key=lambda one: len(one[1]))
-    for site, _ in near:
-        if any(_differs(site, {}, {name: other}) for other in others(options[name], _default(site, name))):
-            return True
-    for site, reached in [] if alone else near:
-        for beside in sorted(reached & set(options) - {name}, key=lambda one: ("choices" not in options[one], one)):
-            for choice, other in itertools.product(
-                others(options[beside], _default(site, beside)), others(options[name], _default(site, name))[:2],
-            ):
-                if _differs(site, {beside: choice}, {beside: choice, name: other}):
-                    return True
-    return False
+    def proof(self, name: str, company: Scope | None) -> str:
+        """How a variable is proven."""
+        near = [site for site, _ in sorted(((site, names) for site, names in self._sites if name in names), key=lambda one: len(one[1]))]
+        if any(self._makes_a_difference(site, {}, name) for site in near):
+            return ALONE
+        if company and any(self._makes_a_difference(site, company, name) for site in near):
+            return COMPANY
+        return NAMED if near else UNREAD
 
+    def _makes_a_difference(self, site: Site, company: Scope, name: str) -> bool:
+        for other in others(self.options[name], site.scope.get(name)):
+            changed = {**company, name: other}
+            if _differs(site, company, changed) and (self._runs(site, company) or self._runs(site, changed)):
+                return True
+        return False
 
-def _default(site: Site, name: str) -> Any:
-    return site.scope.get(name)
+    def _runs(self, site: Site, chosen: Scope) -> bool:
+        for condition in site.when:
+            key = (str(condition), id(site.scope), repr(chosen))
+            if key not in self._said:
+                self._said[key] = _rendered(condition, {**site.scope, **chosen})
+            if self._said[key] is False:
+                return False
+        return True
 
 
 def _differs(site: Site, one: Scope, other: Scope) -> bool:
@@ -191,15 +210,15 @@ def _plain(value: Any) -> Any:
     return [_plain(member) for member in value] if isinstance(value, (list, tuple)) else value
 
 
-def _reached(site: Site) -> frozenset[str]:
-    """All names that a site's value depends on, through the variables that stand around it."""
+def _reached(value: Any, scope: Scope) -> frozenset[str]:
+    """All names that a value depends on, through the variables that stand around it."""
     found: set[str] = set()
-    waiting = set(_names(site.value))
+    waiting = set(_names(value))
     while waiting:
         name = waiting.pop()
         found.add(name)
-        if name in site.scope:
-            waiting |= set(_names(site.scope[name])) - found
+        if name in scope:
+            waiting |= set(_names(scope[name])) - found
     return frozenset(found)
 
 
@@ -281,6 +300,11 @@ class _Walk:
                 yield from self._task(entry, around, path)
 
     def _task(self, task: Mapping[str, Any], around: Mapping[str, Any], path: Path) -> Iterator[Site]:
+        conditions = tuple(_as_templates(around.get("when")))
+        for site in self._given(task, around, path):
+            yield site if site.when else dataclasses.replace(site, when=conditions)
+
+    def _given(self, task: Mapping[str, Any], around: Mapping[str, Any], path: Path) -> Iterator[Site]:
         where = f"{path.relative_to(self._tasks)}: {task.get('name')}"
         action = next(key for key in task if "." in key)
         for scope in _scopes(task, around["vars"]):
@@ -356,7 +380,7 @@ def _scopes(task: Mapping[str, Any], scope: Scope) -> Iterator[Scope]:
     index = (task.get("loop_control") or {}).get("index_var", "__index")
     if isinstance(loop, str):
         yield {**scope, "__looped": loop, name: trust_as_template("{{ __looped | first }}"), index: 0}
-        yield {**scope, name: f"{MARK}-a", index: 0}
+        yield {**scope, name: ITEM, index: 0}
         return
     for number, item in enumerate(loop):
         yield {**scope, name: item, index: number}

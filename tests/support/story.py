@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,29 @@ class Story:
             raise ValueError("no segment is open")
         self._segment.append(kind, payload, sync=False)
 
-    def finding(self, phase: str, host: str, status: str, *, check: str = "connections", **more: Any) -> None:
-        """A finding."""
-        finding = findings.Finding(check, status, **{"observed": 97, "threshold": 90, "unit": "percent", **more})
-        self.tell("finding", host=host, phase=phase, finding=finding.as_dict())
+    def finding(
+        self, phase: str, host: str, status: str, *, check: str = "connections", source: Mapping[str, Any] | None = None, **more: Any,
+    ) -> None:
+        """A finding.
 
-    def verdict(self, phase: str, host: str, *, healthy: bool | None, asked: Sequence[str] = ("connections",), **more: Any) -> None:
+        Args:
+            source: task_id, item_index and item, which records from before 0.2 do not tell.
+        """
+        finding = findings.Finding(check, status, **{"observed": 97, "threshold": 90, "unit": "percent", **more})
+        self.tell("finding", host=host, phase=phase, finding=finding.as_dict(), **(source or {}))
+
+    def verdict(
+        self, phase: str, host: str, *, healthy: bool | None, asked: Sequence[str] = ("connections",),
+        source: Mapping[str, Any] | None = None, **more: Any,
+    ) -> None:
         """What a health check that asks something came to."""
-        self.tell("verdict", host=host, phase=phase, task="Judge", verdict={"healthy": healthy, "asked": list(asked), **more})
+        verdict = {"healthy": healthy, "asked": list(asked), **more}
+        self.tell("verdict", host=host, phase=phase, task="Judge", verdict=verdict, **(source or {}))
+
+    def looked(self, phase: str, host: str, status: str, *, source: Mapping[str, Any]) -> None:
+        """A look as a health module of today tells it: a finding that was asked for, and the verdict."""
+        self.finding(phase, host, status, asked=True, source=source)
+        self.verdict(phase, host, healthy={"ok": True, "unknown": None}.get(status, False), status=status, source=source)
 
     def place(self, host: str) -> None:
         """Where investigate looks."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -51,10 +52,16 @@ class Units:
         return sorted(path.name for path in self.files.iterdir())
 
     def known(self) -> list[str]:
-        """Which timers the stand-in has as enabled or active."""
+        """Which units the stand-in has as enabled or active."""
         return sorted(path.name for path in self.state.iterdir() if path.name.startswith(("active-", "enabled-")))
 
     def fire(self) -> subprocess.CompletedProcess[str]:
         """What the timer does when its time is over."""
+        (script,) = [self.files / name for name in self.names() if name.endswith(".sh")]
+        script.write_bytes(re.sub(rb"-ge \d+", b"-ge 0", script.read_bytes()))
+        return self.boot()
+
+    def boot(self) -> subprocess.CompletedProcess[str]:
+        """What the host does with the service when it starts."""
         (service,) = [name for name in self.names() if name.endswith(".service")]
         return self.call(["systemctl", "start", service])

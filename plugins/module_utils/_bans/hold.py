@@ -10,6 +10,7 @@ An entry of a jail's ignore list that nobody takes out is a hole for ever. So th
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shlex
 import time
@@ -29,16 +30,34 @@ RELOAD_WARNING = (
 )
 #: What systemd says of itself while it can run timers (systemctl(1), is-system-running).
 _ALIVE = ("running", "degraded", "starting", "initializing", "maintenance")
-
-
+#: States of a timer that is to fire, and of a service that is at work or has failed.
+_THERE = ("active", "activating", "failed")
 UNIT = "oncall-incident-hold-"
 _SAYS = "Lift the hold of oncall.incident at "
+#: Taking out again what was put in has a time of its own, seconds.
+_END_SECONDS = 10.0
+#: How long the unit waits before each further attempt to take out what it could not: seconds. Then it has failed, and stays so.
+_PAUSES = (1, 5, 10, 30, 60, 120, 300, 600)
 
 
 class HoldRefused(IncidentError):
     """Nothing could be made that would lift the hold; nothing was changed."""
 
     kind = "hold_refused"
+
+
+class HoldLeft(IncidentError):
+    """The hold could not be made as it was wanted, and some of it is there, or may be.
+
+    Args:
+        hold: what is, or may be, on the ignore lists, and the unit that takes it out.
+    """
+
+    kind = "hold_refused"
+
+    def __init__(self, message: str, *, hint: t.Optional[str] = None, hold: Hold) -> None:
+        super().__init__(message, hint=hint)
+        self.hold = hold
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,10 +115,37 @@ def check(seconds: float, *, run: Run, client_command: t.Sequence[str]) -> None:
             raise HoldRefused(f"hold: {program} is not on this host, and the timer needs it.", hint="Install it, or unban without hold.")
 
 
-def lifting_command(entries: t.Iterable[tuple[str, str]], *, client_command: t.Sequence[str], path: str) -> list[str]:
-    """What the timer runs: takes each entry out, and goes on where one is gone already."""
-    client = [*(client_command or ["fail2ban-client"]), "-s", path]
-    return ["/bin/sh", "-c", "; ".join(shlex.join([*client, "set", jail, "delignoreip", address]) for jail, address in entries) + "; true"]
+def lifting_command(
+    entries: t.Iterable[tuple[str, str]], *, client_command: t.Sequence[str], path: str, pauses: t.Sequence[int] = _PAUSES,
+) -> list[str]:
+    """What the timer runs: takes each entry out, and fails where one is still there, or where that cannot be seen.
+
+    One that is gone already is fine, and so is a jail that is not there: it ignores nobody.
+
+    Args:
+        pauses: before each further attempt, seconds.
+    """
+    client = shlex.join([*(client_command or ["fail2ban-client"]), "-s", path])
+    each = "\n".join(f"  lift {shlex.join(pair)} || left=1" for pair in entries)
+    return ["/bin/sh", "-c", _LIFTING.format(client=client, each=each, pauses=" ".join(str(pause) for pause in pauses))]
+
+
+# Nothing in it that systemd would replace in a command line: no percent sign, no braces after a dollar sign, no two dollar signs.
+_LIFTING = r"""lift() {{
+  {client} set "$1" delignoreip "$2" >/dev/null 2>&1
+  said=$({client} get "$1" ignoreip 2>&1) || case "$said" in
+    *"does not exist"*) return 0 ;;
+    *) echo "whether $1 still ignores $2 cannot be seen: $said" >&2; return 1 ;;
+  esac
+  case " $(echo "$said" | tr '\n' ' ') " in *" $2 "*) echo "$1 still ignores $2" >&2; return 1 ;; esac
+}}
+for pause in {pauses} ''; do
+  left=
+{each}
+  test "$left" || exit 0
+  test "$pause" || exit 1
+  sleep "$pause"
+done"""
 
 
 def begin(
@@ -125,14 +171,10 @@ def begin(
     unit = f"{UNIT}{uuid.uuid4().hex[:8]}"
     if not entries:
         return Hold(seconds, "", (), already, ends_with=ends_with)
-    _make_timer(unit, seconds, lifting_command(entries, client_command=client_command, path=server.path), run=run,
+    make_timer(unit, seconds, lifting_command(entries, client_command=client_command, path=server.path), run=run,
                 description=description(server.path, entries))
-    for old in replaced:
-        stopped = run(["systemctl", "stop", f"{old}.timer"])
-        if stopped.problem:
-            raise HoldRefused(f"hold: the earlier timer {old} cannot be stopped, and would end this hold: {stopped.problem}.",
-                              hint="Stop it, or unban without hold.")
-    until = time.time() + seconds
+    made = Hold(seconds, unit, entries, already, time.time() + seconds, ends_with, replaced)
+    _take_over(made, timers, run=run)
     try:
         for jail, address in entries:
             server.ask("set", jail, "addignoreip", address)
@@ -140,19 +182,60 @@ def begin(
         if missing:
             raise HoldRefused(f"hold: {missing[0][1]} is not on the ignore list of {missing[0][0]} after it was put there.",
                               hint="See fail2ban's log.")
-    except IncidentError:
-        end(server, entries)
+    except IncidentError as exc:
+        if still := end(server, entries):
+            what = ", ".join(f"{address} in {jail}" for jail, address in still)
+            raise HoldLeft(
+                f"{exc.message.rstrip('.')}. Still ignored until {unit} takes it out, as far as is known: {what}.",
+                hint=exc.hint, hold=dataclasses.replace(made, entries=still, replaced=()),
+            ) from exc
+        stop(unit, run)
         raise
-    return Hold(seconds, unit, entries, already, until, ends_with, replaced)
+    return made
 
 
-def end(server: Server, entries: t.Iterable[tuple[str, str]]) -> None:
-    """Take entries out again, as far as the server answers; the timer stays and takes out the rest."""
-    for jail, address in entries:
-        try:
-            server.ask("set", jail, "delignoreip", address)
-        except IncidentError:
+def _take_over(made: Hold, timers: t.Mapping[str, set[tuple[str, str]]], *, run: Run) -> None:
+    """Stop the units whose entries the new one takes out.
+
+    Raises:
+        HoldRefused: the first of them cannot be stopped; nothing was changed.
+        HoldLeft: the same, and others are stopped by now, whose entries the new unit takes out.
+    """
+    for place, old in enumerate(made.replaced):
+        if not (problem := stop(old, run)):
             continue
+        said = f"hold: the earlier timer {old} cannot be stopped, and would end this hold: {problem}."
+        taken = tuple(one for unit in made.replaced[:place] for one in sorted(timers[unit]))
+        if taken:
+            raise HoldLeft(said, hint="Stop it, or unban without hold.",
+                           hold=dataclasses.replace(made, entries=taken, replaced=made.replaced[:place]))
+        stop(made.unit, run)
+        raise HoldRefused(said, hint="Stop it, or unban without hold.")
+
+
+def end(server: Server, entries: t.Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Take entries out again, and give those that are not known to be out; the timer takes out the rest."""
+    left = []
+    server.clock.extend(_END_SECONDS)
+    for jail, address in entries:
+        with contextlib.suppress(IncidentError):
+            server.ask("set", jail, "delignoreip", address)
+        with contextlib.suppress(IncidentError):
+            if not _is_in(address, _spans(server.texts(jail, "ignoreip"))):
+                continue
+        left.append((jail, address))
+    return tuple(left)
+
+
+def stop(unit: str, run: Run) -> str:
+    """Stop the unit of a hold: its timer, and its service, which may be at work or have failed. Empty, or why it may still be there."""
+    ran = run(["systemctl", "stop", f"{unit}.timer", f"{unit}.service"])
+    run(["systemctl", "reset-failed", f"{unit}.service"])  # one that failed stays until somebody says that it was seen
+    if not ran.problem:
+        return ""
+    # systemd complains of each of the two that is not there.
+    there = _shown(run, f"{unit}.*")
+    return ran.problem if there is None or any(facts.get("ActiveState") in _THERE for facts in there) else ""
 
 
 def description(path: str, entries: t.Iterable[tuple[str, str]]) -> str:
@@ -161,25 +244,40 @@ def description(path: str, entries: t.Iterable[tuple[str, str]]) -> str:
 
 
 def earlier(path: str, run: Run) -> dict[str, set[tuple[str, str]]]:
-    """The active timers of earlier holds at this server, and what each of them takes out (systemctl(1), show)."""
+    """The units of earlier holds at this server that are still to take something out, and what each of them takes out.
+
+    That is an active timer, or a service that is at work or has failed.
+    """
     found: dict[str, set[tuple[str, str]]] = {}
-    shown = run(["systemctl", "show", f"{UNIT}*.timer", "--property=Id,Description,ActiveState"])
-    for block in shown.out.split("\n\n"):
-        facts = dict(line.partition("=")[::2] for line in block.splitlines())
+    for facts in _shown(run, f"{UNIT}*") or ():
         says = facts.get("Description", "")
-        if facts.get("ActiveState") == "active" and says.startswith(f"{_SAYS}{path}: "):
+        if facts.get("ActiveState") in _THERE and says.startswith(f"{_SAYS}{path}: "):
             pairs = (one.split(" ") for one in says[len(f"{_SAYS}{path}: "):].split(", "))
-            found[facts.get("Id", "").rpartition(".timer")[0]] = {(pair[0], pair[1]) for pair in pairs if len(pair) == 2}
+            found[facts.get("Id", "").rpartition(".")[0]] = {(pair[0], pair[1]) for pair in pairs if len(pair) == 2}
     return found
 
 
-def _make_timer(unit: str, seconds: float, command: t.Sequence[str], *, run: Run, description: str) -> None:
+def _shown(run: Run, units: str) -> t.Optional[list[dict[str, str]]]:
+    """What systemd says of its units with such names (systemctl(1), show); None where it does not answer."""
+    shown = run(["systemctl", "show", units, "--property=Id,Description,ActiveState"])
+    if shown.problem:
+        return None
+    return [dict(line.partition("=")[::2] for line in block.splitlines()) for block in shown.out.split("\n\n")]
+
+
+def make_timer(unit: str, seconds: float, command: t.Sequence[str], *, run: Run, description: str) -> None:
+    """Make the timer, and see that it runs.
+
+    Raises:
+        HoldRefused: it could not be made.
+    """
     made = run([
         "systemd-run", f"--unit={unit}", f"--on-active={int(seconds)}s", "--timer-property=AccuracySec=1s",
         f"--description={description}", "--", *command,
     ])
     if made.problem:
-        raise HoldRefused(f"hold: the timer could not be made: {made.problem}.", hint="Unban without hold.")
+        raise HoldRefused(f"hold: the timer could not be made: {made.problem}.",
+                          hint="Become root on this host (become), which systemd demands for it, or unban without hold.")
     seen = run(["systemctl", "is-active", f"{unit}.timer"])
     if seen.out.strip() not in ("active", "activating"):
         raise HoldRefused(f"hold: the timer {unit} is not active after it was made ({seen.out.strip() or seen.problem}).",

@@ -23,6 +23,7 @@ import typing as t
 from .._core.addresses import Network, parse_network, read_network
 from .._core.errors import Blind
 from .._host.decisions.sockets_table import ESTABLISHED, TcpSocket, parse_tcp
+from .._module.files import text_of
 from .._module.programs import Run
 
 #: OpenSSH's processes by version (sshd-session since 9.8), and Dropbear's.
@@ -282,8 +283,4 @@ def _parent(path: str) -> str:
 
 
 def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(_MAX_FILE)
-    except OSError:
-        return ""
+    return text_of(path, most=_MAX_FILE)

@@ -8,11 +8,12 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-from .._core.rights import CAPABILITY, CHANGE, FILE, LOOK, SOCKET, Chapter, Needs, Right
+from .._core.rights import CAPABILITY, CHANGE, FILE, LOOK, ROOT, SOCKET, Chapter, Needs, Right
 from .decisions.access import CHECKS as ACCESS_CHECKS
 from .decisions.access import DAEMON
 from .decisions.banning import VERB as BAN
 from .decisions.health import CHECKS, OF_RULES
+from .decisions.unbanning import END_HOLD
 from .decisions.unbanning import VERB as UNBAN
 
 _SOCKET = "<socket of fail2ban>: read and write"
@@ -41,10 +42,15 @@ CHAPTER = Chapter(5, "fail2ban and CrowdSec", (
         Right(FILE, _CROWDSEC, (BAN,), _FAILS, when="CrowdSec bans", on="CrowdSec"),
         Right(CAPABILITY, _NET_ADMIN, (BAN,), _BLIND),
     )),
-    Needs("fail2ban_unban", CHANGE, (UNBAN,), (
-        Right(SOCKET, _SOCKET, (UNBAN,), _FAILS, named=_NAMED),
+    Needs("fail2ban_unban", CHANGE, (UNBAN, END_HOLD), (
+        Right(SOCKET, _SOCKET, (UNBAN, END_HOLD), _FAILS, named=_NAMED),
         Right(FILE, _CROWDSEC, (UNBAN,), _FAILS, when="CrowdSec bans", on="CrowdSec"),
         Right(CAPABILITY, _NET_ADMIN, (UNBAN,), _BLIND),
+        Right(ROOT, "root on this host, or a rule of polkit, for the timer of a hold", (UNBAN,),
+              "Nothing is lifted: the action is `failed` (`not_tried`), with what systemd said.", named="the timer could not be made",
+              when="hold is set"),
+        Right(ROOT, "root on this host, or a rule of polkit, to stop the unit of a hold", (),
+              "The entry is taken out, and `unit_left` says that the unit may still be there.", when="a hold is ended"),
     )),
 ), text="""
 `become: true`, as root, has all of these. Without it, `client_command: [sudo, fail2ban-client]` with the line of sudoers below reaches

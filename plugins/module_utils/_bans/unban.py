@@ -136,7 +136,7 @@ class Bans(Subject[_Target]):
         blocks = {one.span: self._blocks(one.span, "", by_span) for one in self.selection.absent}
         seen = unbanning.sight(
             self.wish, wanted, self.selection, resource=self.resource, shut=[span for span, (left, _also) in blocks.items() if left],
-            repair=self.order.repair, check_mode=self.check_mode, limits=tuple(limits),
+            repair=self.order.repair, check_mode=self.check_mode, limits=tuple(limits), hold=self.order.hold,
         )
         return dataclasses.replace(seen, candidates=[self._described(one, blocks) for one in seen.candidates])
 
@@ -183,6 +183,11 @@ class Bans(Subject[_Target]):
         chosen = [(one.target, one.action) for one in candidates if isinstance(one.target, Chosen)]
         try:
             self._begin_hold([one for one, _action in chosen])
+        except holding.HoldLeft as exc:
+            self.hold, self.touched = exc.hold, True
+            for candidate in candidates:
+                yield self._half_held(candidate, exc)
+            return
         except IncidentError as exc:
             # Nothing is lifted without the hold: it would be banned again at once.
             for candidate in candidates:
@@ -199,9 +204,18 @@ class Bans(Subject[_Target]):
         if self.order.hold is None or not isinstance(self.backend, Fail2ban) or not chosen:
             return
         self.hold = holding.begin(
-            self.backend.server, _held(chosen), self.order.hold, run=self.run, client_command=self.order.client_command,
+            self.backend.server, list(dict.fromkeys(map(unbanning.held, chosen))), self.order.hold, run=self.run,
+            client_command=self.order.client_command,
         )
         self.touched = bool(self.hold.entries)
+
+    def _half_held(self, candidate: Candidate[_Target], exc: holding.HoldLeft) -> Action:
+        """What was not lifted because the hold could not be made, where some of the hold is there, or may be."""
+        target = candidate.target
+        action = self._with_hold(target, candidate.action) if isinstance(target, Chosen) else candidate.action
+        if action.temporary is None:
+            return untouched(action, why.NOT_TRIED, error=exc.message, hint=exc.hint)
+        return action.with_outcome(actions.FAILED, why=why.NOT_TRIED, error=exc.message, hint=exc.hint or "")
 
     def _lifted(self, chosen: t.Sequence[tuple[Chosen, Action]]) -> list[Action]:
         """Lift, watch, measure, repair."""
@@ -373,21 +387,11 @@ class Bans(Subject[_Target]):
         return f"ban and unban again in {jail}: done"
 
     def _action_for(self, one: Chosen) -> Action:
-        """The action that lifts a ban; with a hold it says for how long, and how that ends."""
-        action = unbanning.action_for(one, resource=self.resource)
-        if self.order.hold is None:
-            return action
-        (jail, address), = _held([one])
-        action = dataclasses.replace(action, identity={**action.identity, "hold": f"{self.order.hold:g}s"}, id="")
-        return temporary.with_temporary(action, temporary.Temporary(
-            way_back=f"A timer takes {address} off the ignore list of {jail}", ends=temporary.UNIT, lasts=self.order.hold,
-            survives="a reload or restart of fail2ban",
-            undo={"verb": unbanning.END_HOLD, "jail": jail, "address": address},
-        ))
+        return unbanning.action_for(one, resource=self.resource, hold=self.order.hold)
 
     def _with_hold(self, one: Chosen, action: Action) -> Action:
         """The action with the end of its hold, now that there is one; what the jail ignored before is no change of ours."""
-        known, (held,) = temporary.of(action), _held([one])
+        known, held = temporary.of(action), unbanning.held(one)
         if known is None or self.hold is None or held not in self.hold.entries:
             return temporary.with_temporary(action, None)
         return temporary.with_temporary(action, known.armed(until=self.hold.until, unit=self.hold.unit))
@@ -459,14 +463,6 @@ class Bans(Subject[_Target]):
             "name": name, "recidive": self.recidive[name], "banned_before": sum(ban.jail == name for ban in self.before),
             "banned_after": sum(ban.jail == name for ban in self.after),
         }
-
-
-def _held(chosen: t.Sequence[Chosen]) -> list[tuple[str, str]]:
-    """Which address each affected jail is to ignore: the one that was asked for, not the network that covered it."""
-    return list(dict.fromkeys(
-        (one.ban.jail, str(one.span) if one.span is not None and one.matched_by == unbanning.BY_COVERING else one.ban.entry)
-        for one in chosen
-    ))
 
 
 def _forgotten(action: Action, left: t.Sequence[Block], also: t.Sequence[Block]) -> Action:

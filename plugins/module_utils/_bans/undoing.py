@@ -22,12 +22,9 @@ from .._module.programs import Run
 from . import hold as holding
 from .daemons import Backend, Fail2ban, alone
 from .decisions import unbanning
-from .decisions.replies import Ban
-from .decisions.unbanning import Chosen, Covered, Wish
+from .decisions.unbanning import Wish
+from .decisions.undoing import Held, Made, judged, may_end, only_ours
 from .unban import Bans, Order
-
-#: Two readings of the time of one ban differ by rounding alone: seconds.
-_ROUNDING = 1.5
 
 
 def undo(
@@ -65,8 +62,6 @@ def undo(
 class _Held(Subject[str]):
     """An entry that a hold put on the ignore list of a jail; the target is the entry in the daemon's own spelling.
 
-    It is ours only while our own timer is there and says that it takes this entry out. Without that it may be anybody's.
-
     Args:
         change: the action that made the hold.
     """
@@ -85,56 +80,25 @@ class _Held(Subject[str]):
         return alone(self._backend)
 
     def concerns(self, one: Approved) -> bool:
-        return super().concerns(one) and (not one.verb or dict(one.identity) == self._identity)
-
-    @property
-    def _identity(self) -> dict[str, t.Any]:
-        return {"jail": self._jail, "entry": self._address}
-
-    @property
-    def _unit(self) -> str:
-        return self._known.armed_as
+        return super().concerns(one) and (not one.verb or dict(one.identity) == {"jail": self._jail, "entry": self._address})
 
     def look(self) -> Sight[str]:
+        return may_end(self._seen(), resource=self.resource)
+
+    def _seen(self) -> Held:
         entry = self._entry()
-        reason = f"{self._jail} ignores it until {self._unit} takes it out." if entry else f"{self._jail} does not ignore it any more."
-        action = Action(
-            verb=unbanning.END_HOLD, resource=self.resource, identity=self._identity, target={"address": self._address, "jail": self._jail},
-            name=f"{self._address} in {self._jail}", reason=reason,
+        units = tuple(sorted(unit for unit, pairs in self._earlier().items() if self._pair in pairs)) if entry else ()
+        return Held(
+            self._jail, self._address, entry, self._known.armed_as, units, expires=self._known.expires,
+            over=temporary.over(self._known, now=time.time()),
         )
-        return Sight([self._judged(Candidate(entry, action), absent=why.ALREADY_SO)])
-
-    def _judged(self, one: Candidate[str], *, absent: str) -> Candidate[str]:
-        """The candidate, settled where there is nothing of ours to take out.
-
-        Args:
-            absent: what to say where there is no entry.
-        """
-        action = one.action
-        if not one.target:
-            return dataclasses.replace(one, action=action.with_outcome(actions.NOT_NEEDED, why=absent))
-        timers = {unit for unit, held in holding.earlier(self._backend.server.path, self._run).items() if self._pair in held}
-        others = ", ".join(sorted(timers - {self._unit}))
-        if self._unit in timers and not others:
-            return one
-        if self._unit in timers:
-            error = f"{self._jail} ignores it for another hold too, and {others} takes it out"
-            return dataclasses.replace(one, action=action.with_outcome(actions.REFUSED, why=why.PROTECTED, error=error))
-        if others:
-            error = f"another hold has taken it over, and {others} takes it out"
-        elif temporary.over(self._known, now=time.time()):
-            error = f"the hold ended at {self._known.expires}, and {self._jail} ignores it for somebody else"
-        else:
-            unit = self._unit or "its timer"
-            return dataclasses.replace(one, unseen=(
-                f"{self._jail} ignores it, and {unit} is not there to say that it takes it out, so it may be somebody else's entry: "
-                f"fail2ban-client set {self._jail} delignoreip {one.target} takes it out"
-            ))
-        return dataclasses.replace(one, action=action.with_outcome(actions.MOVED_ON, why=why.IDENTITY_CHANGED, error=error))
 
     @property
     def _pair(self) -> tuple[str, str]:
         return self._jail, self._address
+
+    def _earlier(self) -> dict[str, set[tuple[str, str]]]:
+        return holding.earlier(self._backend.server.path, self._run)
 
     def _entry(self, jail: str = "", address: str = "") -> str:
         """The entry as the jail has it; empty where it has none. What a network covers is no entry of ours."""
@@ -144,24 +108,25 @@ class _Held(Subject[str]):
         return next((text for text in self._backend.server.texts(jail, "ignoreip") if read_network(text) == wanted), "")
 
     def carry_out(self, candidate: Candidate[str]) -> Action:
-        entry = self._entry()
-        again = self._judged(dataclasses.replace(candidate, target=entry), absent=why.GONE_ALREADY)
+        seen = self._seen()
+        again = judged(dataclasses.replace(candidate, target=seen.entry), seen, absent=why.GONE_ALREADY)
         if again.unseen:
             return not_seen(again.action, again.unseen)
         if not again.undecided:
             return dataclasses.replace(again.action, touched=False)
-        self._backend.server.ask("set", self._jail, "delignoreip", entry)
+        self._backend.server.ask("set", self._jail, "delignoreip", seen.entry)
         if self._entry():
-            return candidate.action.with_outcome(actions.FAILED, why=why.NOT_MEASURED, error=f"{self._jail} still ignores {entry}")
-        return candidate.action.with_outcome(actions.DONE, timers_stopped=self._stopped())
+            return candidate.action.with_outcome(actions.FAILED, why=why.NOT_MEASURED, error=f"{self._jail} still ignores {seen.entry}")
+        stopped, left = self._stopped()
+        return candidate.action.with_outcome(actions.DONE, timers_stopped=stopped, **({"unit_left": left} if left else {}))
 
-    def _stopped(self) -> list[str]:
-        """Stop our timer where it has nothing left to take out; one that has goes on."""
-        held = holding.earlier(self._backend.server.path, self._run).get(self._unit, set())
-        if any(self._entry(jail, address) for jail, address in held - {self._pair}):
-            return []
-        ran = self._run(["systemctl", "stop", f"{self._unit}.timer"])
-        return [] if ran.problem else [self._unit]
+    def _stopped(self) -> tuple[list[str], str]:
+        """Stop our unit where it has nothing left to take out; one that has goes on. What was stopped, and why it may be there still."""
+        unit = self._known.armed_as
+        if any(self._entry(jail, address) for jail, address in self._earlier().get(unit, set()) - {self._pair}):
+            return [], ""
+        problem = holding.stop(unit, self._run)
+        return ([], f"{unit} may still be there, and root may stop it: {problem}") if problem else ([unit], "")
 
 
 class Banned(Bans):
@@ -176,39 +141,14 @@ class Banned(Bans):
     ) -> None:
         super().__init__(backend, wish, order, run, check_mode)
         self.undoes = change.id
-        self._made_id, self._made_at = str(made.get("id") or ""), _seconds(str(made.get("banned_at") or ""))
+        self._made = Made(str(made.get("id") or ""), _seconds(str(made.get("banned_at") or "")))
 
     def concerns(self, one: Approved) -> bool:
         asked = {network for networks in self.wish.targets.values() for network in networks}
         return super().concerns(one) and (not one.verb or read_network(str(one.identity.get("entry", ""))) in asked)
 
     def look(self) -> Sight[t.Any]:
-        sight = super().look()
-        # A daemon with ids has several bans of one address. Where ours is among them the others are nobody's business here.
-        ours = [one for one in sight.candidates if isinstance(one.target, Chosen) and self._is_ours(one.target.ban)]
-        return dataclasses.replace(sight, candidates=ours or [self._not_ours(one) for one in sight.candidates])
-
-    def _is_ours(self, ban: Ban) -> t.Optional[bool]:
-        """Whether it is the ban that was made; None where there is nothing that could be compared."""
-        if ban.id:
-            return ban.id == self._made_id if self._made_id else None
-        return abs(ban.banned_at - self._made_at) <= _ROUNDING if ban.banned_at and self._made_at else None
-
-    def _not_ours(self, one: Candidate[t.Any]) -> Candidate[t.Any]:
-        """The candidate settled: what is there is not what was made, or nobody can tell."""
-        action = one.action
-        if isinstance(one.target, Covered):
-            said = f"{one.target.ban.entry} is banned, which covers it, and not it by itself"
-            return dataclasses.replace(one, action=action.with_outcome(actions.NOT_NEEDED, why=why.ALREADY_SO, error=said))
-        if not isinstance(one.target, Chosen) or not one.undecided:
-            return one
-        ban = one.target.ban
-        if self._is_ours(ban) is None:
-            what = "which decision was made" if ban.id else "when it was banned"
-            said = f"it is banned, and {what} is not known, so nobody can tell whether it is the ban that was made: fail2ban_unban lifts it"
-            return dataclasses.replace(one, unseen=said)
-        said = "it was banned again since, which is another ban"
-        return dataclasses.replace(one, action=action.with_outcome(actions.MOVED_ON, why=why.IDENTITY_CHANGED, error=said))
+        return only_ours(super().look(), self._made)
 
 
 def _seconds(text: str) -> t.Optional[float]:

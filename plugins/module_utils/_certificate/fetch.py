@@ -8,17 +8,16 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-import http.client
-import ssl
+import functools
 import threading
-import time
 import typing as t
-import urllib.error
-import urllib.request
 
 from .._core.errors import IncidentError
 
-MAX_BYTES = 32 * 1024 * 1024
+if t.TYPE_CHECKING:
+    import ssl
+
+    from .web import Web
 
 
 class NotFetched(IncidentError):
@@ -31,11 +30,7 @@ class Fetcher:
     """Fetches each URL once for all that need it."""
 
     def __init__(self, *, timeout: float, context: t.Optional[ssl.SSLContext] = None) -> None:
-        self._timeout = timeout
-        handlers: list[t.Any] = [_NoOtherSchemes()]
-        if context is not None:
-            handlers.append(urllib.request.HTTPSHandler(context=context))
-        self._opener = urllib.request.build_opener(*handlers)
+        self._timeout, self._context = timeout, context
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._kept: dict[str, t.Union[bytes, NotFetched]] = {}
@@ -51,7 +46,7 @@ class Fetcher:
         with lock:
             if url not in self._kept:
                 try:
-                    self._kept[url] = self._fetch(urllib.request.Request(url))
+                    self._kept[url] = self._web.ask(url)
                 except NotFetched as exc:
                     self._kept[url] = exc
             found = self._kept[url]
@@ -65,35 +60,10 @@ class Fetcher:
         Raises:
             NotFetched.
         """
-        return self._fetch(urllib.request.Request(url, data=data, headers={"Content-Type": content_type}))
+        return self._web.ask(url, data=data, content_type=content_type)
 
-    def _fetch(self, request: urllib.request.Request) -> bytes:
-        request.add_header("User-Agent", "oncall.incident")
-        until = time.monotonic() + self._timeout
-        try:
-            found = bytearray()
-            with self._opener.open(request, timeout=self._timeout) as answer:
-                while True:
-                    piece = answer.read(65536)
-                    if not piece:
-                        return bytes(found)
-                    found += piece
-                    if len(found) > MAX_BYTES:
-                        raise NotFetched(f"{request.full_url} is bigger than {MAX_BYTES >> 20} MiB")
-                    if time.monotonic() > until:
-                        raise NotFetched(f"{request.full_url}: not there in full within {self._timeout:g} s")
-        except urllib.error.HTTPError as exc:
-            exc.close()
-            raise NotFetched(f"{request.full_url}: status {exc.code}") from exc
-        except (OSError, ValueError, http.client.HTTPException) as exc:
-            raise NotFetched(f"{request.full_url}: {str(getattr(exc, 'reason', exc))[:150]}") from exc
+    @functools.cached_property
+    def _web(self) -> Web:
+        from .web import Web
 
-
-class _NoOtherSchemes(urllib.request.BaseHandler):
-    """Certificates come from anywhere: what they point to is never a local file."""
-
-    handler_order = 1
-
-    def default_open(self, request: urllib.request.Request) -> None:
-        if request.type not in ("http", "https"):
-            raise NotFetched(f"{request.full_url[:200]}: only http and https are asked")
+        return Web(timeout=self._timeout, context=self._context)

@@ -152,12 +152,16 @@ def over(temporary: Temporary, *, now: float) -> bool:
     return end.timestamp() <= now
 
 
-def say(temporary: Temporary, *, planned: bool = False) -> str:
-    """How a change ends, in one sentence without a full stop; the same words in the plan, the status and the report."""
+def say(temporary: Temporary, *, planned: bool = False, late: bool = False) -> str:
+    """How a change ends, in one sentence without a full stop; the same words in the plan, the status and the report.
+
+    Args:
+        late: it was seen after the time at which it was to end, so what was to end it has not.
+    """
     until = f", and it ends with {temporary.survives}" if temporary.survives else ""
     if temporary.ends == NOBODY:
         return f"nobody will undo it{until}"
     if planned or not temporary.expires:
         long = f" after {format_duration(temporary.lasts)}" if temporary.lasts else ""
         return f"it ends{long} {_BY[temporary.ends]}"
-    return f"until {temporary.expires} {_BY[temporary.ends]}"
+    return f"{'it was to end at' if late else 'until'} {temporary.expires} {_BY[temporary.ends]}{', which it did not' if late else ''}"

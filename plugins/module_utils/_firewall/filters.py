@@ -14,6 +14,7 @@ import typing as t
 from .._core.addresses import Span
 from .._core.errors import Blind
 from .._core.findings import COULD_NOT_LOOK, NOT_APPLICABLE, Skipped
+from .._module.files import text_of
 from .._module.programs import Run
 from .decisions.iptables_rules import parse_ipsets, parse_save, variant_of
 from .decisions.nft_ruleset import Unreadable, parse_nft
@@ -100,7 +101,7 @@ def read_filters(kinds: t.Sequence[str], *, run: Run, jails: t.Sequence[str] = (
     if {NFTABLES, FIREWALLD} & set(wanted):
         _read_nft(filters, run, skip_tables)
     if HOSTS_DENY in wanted:
-        filters.hosts_deny, filters.hosts_allow = (_text(f"{etc}/hosts.{name}") for name in ("deny", "allow"))
+        filters.hosts_deny, filters.hosts_allow = (text_of(f"{etc}/hosts.{name}", most=_MAX_FILE) for name in ("deny", "allow"))
         filters.read.append(HOSTS_DENY)
     if ROUTE in wanted:
         _read_routes(filters, run)
@@ -204,11 +205,3 @@ def _read_firewalld(filters: Filters, run: Run) -> None:
         return
     filters.rich_rules = ran.out
     filters.read.append(FIREWALLD)
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(_MAX_FILE)
-    except OSError:
-        return ""

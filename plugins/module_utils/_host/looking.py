@@ -17,7 +17,7 @@ from .._core.errors import BadInput
 from .._core.judging import Judged, Verdict
 from .._core.recorded import Basis
 from . import survey as parts
-from .decisions.disk import DeletedSeen, Mount, Space, judge_path, judge_survey, missing_writes, nearest, told
+from .decisions.disk import DeletedSeen, Mount, judge_path, judge_survey, missing_writes, told
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,21 +82,14 @@ def survey(wanted: Survey) -> Seen:
 
 
 def one_path(path: str, *, asked: t.Optional[t.Sequence[str]], warning: float, critical: float) -> Judged:
-    """Look at the file system of a path, or of the nearest directory above it that can be reached.
+    """Look at the file system of a path.
 
     Args:
         asked: the checks that must be answered.
         warning, critical: percent.
-
-    Raises:
-        Blind: not even the root can be reached.
     """
-    found, usage = nearest(path, os.statvfs)
-    read_only = bool(t.cast(os.statvfs_result, usage).f_flag & os.ST_RDONLY)
-    return judge_path(
-        found, Space.of(usage), read_only=read_only, kernel=parts.kernel_words(found) if read_only else [], warning=warning,
-        critical=critical, asked=asked,
-    )
+    (seen,) = parts.seen_at([os.path.abspath(path)], sample=0.0)
+    return judge_path(seen, warning=warning, critical=critical, asked=asked)
 
 
 def _mounts() -> list[Mount]:

@@ -13,11 +13,16 @@ from .decisions.cleaning import VERBS
 from .decisions.disk import CHECKS, DECISIVE
 
 _OPEN = "CAP_SYS_PTRACE"
+#: statvfs(2) needs no right at the path itself.
+_WAY = "<directories above the path>: search"
 _DIRECTORIES = "CAP_DAC_READ_SEARCH"
 
 CHAPTER = Chapter(4, "Disks and logs of a host", (
-    Needs("disk_health", LOOK, DECISIVE, free="`statvfs(2)` needs no right; the result names the directory that was looked at"),
+    Needs("disk_health", LOOK, DECISIVE, (
+        Right(FILE, _WAY, DECISIVE, "The checks are `unknown`, `could_not_look`.", named="search of the directory"),
+    )),
     Needs("disk_survey", LOOK, CHECKS, (
+        Right(FILE, _WAY, DECISIVE, "The checks are `unknown`, `could_not_look`.", named="search of the directory"),
         Right(CAPABILITY, _OPEN, ("deleted_open",), "The check is `unknown`, `could_not_look`."),
         Right(CAPABILITY, _DIRECTORIES, ("deleted_open",), "The check is `unknown`, `could_not_look`."),
     )),

@@ -14,6 +14,8 @@ import os
 import time
 import typing as t
 
+from .._module.files import text_of
+
 #: The kernel tells starts in ticks, rounded down: seconds.
 _ROUNDED = 0.1
 
@@ -45,20 +47,12 @@ def has_child(process: int, said: int, *, since: float, proc: str = "/proc") -> 
 
 def _is_child(pid: int, parent: int, since: float, proc: str) -> bool:
     # Fields 4 and 22 of stat, proc(5); the name before them may hold anything.
-    words = _read(f"{proc}/{pid}/stat").rpartition(")")[2].split()
+    words = text_of(f"{proc}/{pid}/stat").rpartition(")")[2].split()
     return len(words) > 19 and int(words[1]) == parent and int(words[19]) / os.sysconf("SC_CLK_TCK") >= since - _ROUNDED
 
 
 def _own_id(pid: int, proc: str) -> t.Optional[int]:
     """As the innermost of its pid namespaces numbers it; kernels without these have one number."""
-    lines = dict(line.partition(":")[::2] for line in _read(f"{proc}/{pid}/status").splitlines())
+    lines = dict(line.partition(":")[::2] for line in text_of(f"{proc}/{pid}/status").splitlines())
     words = (lines.get("NSpid") or lines.get("Pid") or "").split()
     return int(words[-1]) if words else None
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:  # it ended, or is not ours to see
-        return ""

@@ -67,7 +67,7 @@ def seen_at(
         try:
             usage = statvfs(point)
         except OSError as exc:
-            found.append(PointSeen(point, trouble=str(exc.strerror), elsewhere=point in elsewhere))
+            found.append(PointSeen(point, trouble=str(exc.strerror), grant=_missing_at(point, exc), elsewhere=point in elsewhere))
             continue
         read_only = bool(usage.f_flag & os.ST_RDONLY)
         found.append(PointSeen(
@@ -78,6 +78,16 @@ def seen_at(
         return found
     sleep(sample)
     return [one if one.space is None else _again(one, statvfs, began[one.point]) for one in found]
+
+
+def _missing_at(path: str, exc: OSError) -> str:
+    """The right that is missing where a path was refused: the last directory on the way to it that can be reached may not be searched."""
+    if not isinstance(exc, PermissionError):
+        return ""
+    place = os.path.dirname(os.path.realpath(path))
+    while place != os.path.dirname(place) and not os.path.exists(place):
+        place = os.path.dirname(place)
+    return f"search of the directory {place}"
 
 
 def _again(one: PointSeen, statvfs: t.Callable[[str], t.Any], began: float) -> PointSeen:

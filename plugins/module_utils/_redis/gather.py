@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import pathlib
 import re
 import socket
 import time
 import typing as t
 
+from .._module.files import text_of
 from .connection import Client, CommandRefused
 from .decisions.facts import BUSY, LOADING, MASTERDOWN, NOAUTH, NOPERM, OTHER, PING_CLASSES, PONG, Facts, Request
 from .decisions.info import integer, keyspace, parse_info
@@ -253,14 +253,14 @@ def _host(facts: Facts) -> t.Optional[dict[str, t.Any]]:
     if pid is None or not facts.before.get("tcp_port"):
         facts.denied["host"] = "not_told: INFO has no process_id"
         return None
-    comm = _read(f"/proc/{pid}/comm")
+    comm = text_of(f"/proc/{pid}/comm").strip()
     if not any(name in comm for name in ("redis", "valkey", "keydb", "dragonfly")):
         # In a container it has a number of its own. Where /proc is mounted with hidepid nobody can tell, and then process 1 is hidden too.
-        if not comm and not _read("/proc/1/comm"):
+        if not comm and not text_of("/proc/1/comm").strip():
             facts.denied["host"] = "not_permitted: /proc does not show the processes of other users"
         return None
-    huge = _read("/sys/kernel/mm/transparent_hugepage/enabled")
-    overcommit, somaxconn = (_read(f"/proc/sys/{name}") for name in ("vm/overcommit_memory", "net/core/somaxconn"))
+    huge = text_of("/sys/kernel/mm/transparent_hugepage/enabled").strip()
+    overcommit, somaxconn = (text_of(f"/proc/sys/{name}").strip() for name in ("vm/overcommit_memory", "net/core/somaxconn"))
     return {
         "overcommit_memory": int(overcommit) if overcommit.isdecimal() else None,
         "transparent_hugepage": huge.partition("[")[2].partition("]")[0],
@@ -289,10 +289,3 @@ def is_local(host: str, unix_socket: str) -> bool:
 def reason(exc: CommandRefused) -> str:
     """Why a command was refused, in the words of a skipped check."""
     return f"{'not_permitted' if exc.not_permitted else 'refused'}: {exc.command}: {exc.reply}"
-
-
-def _read(path: str) -> str:
-    try:
-        return pathlib.Path(path).read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""

@@ -12,7 +12,7 @@ from .._core.rights import ACL, CHANGE, LOOK, Chapter, Needs, Right
 from .decisions.clearing import CLEAR, FLUSH
 from .decisions.clients import VERB as KILL
 from .decisions.probe import CHECKS as PROBE_CHECKS
-from .decisions.repairs import RAISE, REPOINT, SAVE
+from .decisions.repairs import RAISE, REPOINT, RESTORE, SAVE
 from .decisions.restart import CHECK as RESTART
 from .decisions.state import PROBE_PREFIX
 from .health import CHECKS
@@ -88,10 +88,10 @@ _NEEDS = (
         Right(ACL, "~*", (FLUSH,), _NOT_DONE),
         _NAME,
     )),
-    Needs("redis_repair", CHANGE, (RAISE, SAVE, REPOINT), (
-        _info(RAISE, SAVE, REPOINT),
-        Right(ACL, "+config|get", (RAISE,), _NOT_DONE),
-        Right(ACL, "+config|set", (RAISE,), _REFUSED),
+    Needs("redis_repair", CHANGE, (RAISE, RESTORE, SAVE, REPOINT), (
+        _info(RAISE, RESTORE, SAVE, REPOINT),
+        Right(ACL, "+config|get", (RAISE, RESTORE), _NOT_DONE),
+        Right(ACL, "+config|set", (RAISE, RESTORE), _REFUSED),
         Right(ACL, "+time", (SAVE,), _REFUSED),
         Right(ACL, "+bgsave", (SAVE,), _REFUSED),
         Right(ACL, "+client|list", (REPOINT,), _NOT_SEEN),

@@ -12,6 +12,7 @@ import dataclasses
 import typing as t
 
 from .._core.errors import Blind, IncidentError
+from .._module.files import text_of
 from .._module.programs import Ran
 from .decisions.compose import compose_argv
 from .instances import CONTAINER_FORMAT, ID_FORMAT, UNIT_PROPERTIES, Instance, from_containers, from_systemd
@@ -98,20 +99,12 @@ def with_workers(instances: t.Sequence[Instance], *, proc: str = "/proc") -> lis
 
 
 def _below(pid: int, proc: str) -> t.Iterator[str]:
-    for child in _read(f"{proc}/{pid}/task/{pid}/children").split():
+    for child in text_of(f"{proc}/{pid}/task/{pid}/children").split():
         # proc(5), stat: the command is in parentheses and may hold any; field 22 is the start time.
-        fields = _read(f"{proc}/{child}/stat").rpartition(")")[2].split()
+        fields = text_of(f"{proc}/{child}/stat").rpartition(")")[2].split()
         if len(fields) > _START_TIME:
             yield f"{child}.{fields[_START_TIME]}"
         yield from _below(int(child), proc)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
 
 
 def _inspect(compose: Compose, form: str, names: t.Sequence[str]) -> list[str]:

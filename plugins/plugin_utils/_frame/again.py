@@ -29,6 +29,7 @@ from ...module_utils._core.recorded import READING, VERSION
 #: The decision of each module that records its reading: a function, in module_utils.
 DECISIONS: t.Final[Mapping[str, str]] = {
     "access_health": "_bans.decisions.access:decide",
+    "app_health": "_probe.decisions.urls:decide",
     "cert_expiry": "_certificate.decisions.report:decide",
     "cert_renew": "_certificate.decisions.renewing:sight",
     "disk_clean": "_host.decisions.cleaning:sight",
@@ -36,7 +37,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "disk_survey": "_host.decisions.disk:judge_survey",
     "fail2ban_ban": "_bans.decisions.banning:sight",
     "fail2ban_health": "_bans.decisions.health:decide",
-    "fail2ban_unban": "_bans.decisions.unbanning:sight",
+    "fail2ban_unban": "_bans.decisions.undoing:sight",
     "failed_logins": "_logins.decisions.logins:judge_logins",
     "firewall_remove": "_firewall.decisions.rule_removal:sight",
     "pg_health": "_postgresql.decisions.health:decide",

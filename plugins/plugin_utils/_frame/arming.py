@@ -4,7 +4,9 @@
 """The unit on a managed host's disk that takes a change back when its time is over, also after a reboot.
 
 A service, a timer of systemd and a script: the timer has a fixed time and is persistent, the service runs the script, which is the way
-back, and then removes all three. The command is in the script and not in the unit file because systemd shows that to every user.
+back, and then removes all three. Where the way back fails they stay, the timer tries again, and so does every start of the host: a service
+that failed is seen in `systemctl --failed` until the next boot. The command is in the script and not in the unit file because systemd shows
+that to every user.
 
 This plugin util is PRIVATE to the collection: it may change at any time.
 """
@@ -27,6 +29,8 @@ _ALIVE = "running|degraded|starting|initializing|maintenance"
 #: The command that prints the machine's id (machine-id(5)), and nothing where it has none.
 MACHINE = "if test -e /etc/machine-id; then cat /etc/machine-id; fi"
 _NAME = re.compile(rf"{UNIT}[0-9a-f]{{12}}\Z")
+#: When it is tried again after the time was over, seconds after that; then only at each start of the host.
+RETRIES = (60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86400, 3 * 86400, 7 * 86400)
 #: Exit statuses of the commands below.
 NO_SYSTEMD, NOT_ROOT, ARMED_ALREADY = 77, 78, 79
 
@@ -108,14 +112,21 @@ def arm_command(unit: str, argv: t.Sequence[str], *, seconds: float, says: str, 
         *_alone(unit, subject),
         f"trap {shlex.quote(_remove(unit))} EXIT",
         f"until=$(( $(date +%s) + {int(seconds)} ))",
-        "when=$(date -u -d \"@$until\" '+%Y-%m-%d %H:%M:%S UTC')",
-        f"printf %s {shlex.quote(f'exec {shlex.join(argv)}')} >{script}",
+        # The service is started at each boot, before its time as well.
+        f"printf '%s\\n' \"test \\\"\\$(date +%s)\\\" -ge $until || exit 0\" {shlex.quote(script_text(unit, argv))} >{script}",
         f"printf %s {shlex.quote(service_text(unit, says=says, subject=subject))} >{service}",
-        f"printf '%s' {shlex.quote(_TIMER_HEAD.format(says=_line(says)))}\"OnCalendar=$when\"{shlex.quote(_TIMER_TAIL)} >{timer}",
+        "{",
+        f"printf %s {shlex.quote(_TIMER_HEAD.format(says=_line(says)))}",
+        f"for later in 0 {' '.join(str(later) for later in RETRIES)}; do",
+        "  date -u -d \"@$(( until + later ))\" '+OnCalendar=%Y-%m-%d %H:%M:%S UTC'",
+        "done",
+        f"printf %s {shlex.quote(_TIMER_TAIL)}",
+        f"}} >{timer}",
         f"chmod 0644 {timer}",
         "systemctl daemon-reload",
+        f"systemctl enable {unit}.service >/dev/null 2>&1",
         f"systemctl enable --now {unit}.timer >/dev/null 2>&1",
-        f"systemctl is-active --quiet {unit}.timer",
+        active_command(unit),
         "trap - EXIT",
         'echo "$until"',
     ])
@@ -138,8 +149,8 @@ def _about(subject: str) -> str:
 
 
 def active_command(unit: str) -> str:
-    """The command whose status is 0 while the timer runs."""
-    return f"systemctl is-active --quiet {unit}.timer"
+    """The command whose status is 0 while the timer is to fire: one that has fired for the last time is active too."""
+    return f'test "$(systemctl show --property=SubState {unit}.timer)" = SubState=waiting'
 
 
 def there_command(unit: str) -> str:
@@ -160,15 +171,19 @@ def disarm_command(unit: str) -> str:
     return f"{_remove(unit)}\n{forget}\ntest ! -e {DIRECTORY}/{unit}.timer && test ! -e {DIRECTORY}/{unit}.service"
 
 
+def script_text(unit: str, argv: t.Sequence[str]) -> str:
+    """What the service runs (POSIX sh) once its time is over: the way back, and where that has worked the removal of the units."""
+    return f"(exec {shlex.join(argv)}) || exit\n{_remove(unit, stop='stop --no-block')}"
+
+
 def service_text(unit: str, *, says: str, subject: str = "") -> str:
     """The service's unit file (systemd.service(5))."""
     command = " ".join(_word(word) for word in ("/bin/sh", f"{DIRECTORY}/{unit}.sh"))
-    remove = " ".join(_word(word) for word in ("/bin/sh", "-c", _remove(unit, stop="stop --no-block")))
     about = f"{_about(subject)}\n" if subject else ""
+    # After all that starts at boot: what it takes back may need that, and nothing waits for it.
     return (
-        f"{about}[Unit]\nDescription={_line(says)}\n\n[Service]\nType=oneshot\nTimeoutStartSec=120\nExecStart={command}\n"
-        # Only after the way back has worked: one that failed stays, and systemctl --failed shows it.
-        f"ExecStartPost={remove}\n"
+        f"{about}[Unit]\nDescription={_line(says)}\nAfter=multi-user.target\n\n"
+        f"[Service]\nType=oneshot\nTimeoutStartSec=120\nExecStart={command}\n\n[Install]\nWantedBy=multi-user.target\n"
     )
 
 
@@ -201,13 +216,13 @@ state=$(systemctl is-system-running 2>/dev/null || :)
 case "$state" in {_ALIVE}) ;; *) echo "${{state:-no answer}}" >&2; exit {NO_SYSTEMD};; esac
 test -w {DIRECTORY} || exit {NOT_ROOT}"""
 _TIMER_HEAD = "[Unit]\nDescription={says}\n\n[Timer]\n"
-_TIMER_TAIL = "\nPersistent=true\nAccuracySec=1s\n\n[Install]\nWantedBy=timers.target\n"
+_TIMER_TAIL = "Persistent=true\nAccuracySec=1s\n\n[Install]\nWantedBy=timers.target\n"
 
 
 def _remove(unit: str, *, stop: str = "stop") -> str:
     files = f"{DIRECTORY}/{unit}.timer {DIRECTORY}/{unit}.service {DIRECTORY}/{unit}.sh /var/lib/systemd/timers/stamp-{unit}.timer"
     return (
-        f"systemctl disable {unit}.timer >/dev/null 2>&1; systemctl {stop} {unit}.timer >/dev/null 2>&1; rm -f {files}; "
+        f"systemctl disable {unit}.timer {unit}.service >/dev/null 2>&1; systemctl {stop} {unit}.timer >/dev/null 2>&1; rm -f {files}; "
         "systemctl daemon-reload >/dev/null 2>&1; :"
     )
 

@@ -9,6 +9,7 @@ This plugin util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import json
+import time
 import typing as t
 from pathlib import Path
 
@@ -89,7 +90,8 @@ def _finding(change: Action, ref: str, looked: t.Mapping[str, Action], said: t.S
         detail[ONLY_UNIT] = undo.detail[ONLY_UNIT]
         hint = undo.reason
     elif state == temporary.IN_FORCE:
-        hint = f"It is in force: {temporary.say(known)}." if known is not None else "It is in force."
+        late = known is not None and temporary.over(known, now=time.time())
+        hint = f"It is in force: {temporary.say(known, late=late)}." if known is not None else "It is in force."
     elif state == temporary.UNKNOWN:
         reason = str(undo.detail.get("error") or undo.outcome) if undo is not None else "; ".join(said) or _NOBODY
         detail["reason"] = reason

@@ -19,21 +19,36 @@ from ...module_utils._core.errors import Locked
 _ANSWERED = CHANGED_OUTCOMES | {PLANNED, NOT_NEEDED}
 
 
-def unanswered(requests: t.Iterable[t.Mapping[str, t.Any]], actions: t.Iterable[Action]) -> list[dict[str, t.Any]]:
-    """The requests of one host that no host's actions answer.
+def unanswered(
+    requests: t.Iterable[t.Mapping[str, t.Any]], actions: t.Iterable[tuple[str, Action]], *, host: str,
+    services: t.Mapping[str, str] | None = None,
+) -> list[dict[str, t.Any]]:
+    """The requests of one host that no action answers of a host that was asked.
 
     Args:
-        requests: {verb, reason, hint}: what an entry point needs and cannot do itself, for example the application's restart.
-        actions: the actions of all hosts of the run.
+        requests: {verb, reason, hint}: what an entry point needs and cannot do itself, for example the application's restart. `hosts`
+            are those that were asked, none where nobody knows; one with `rung` asks its own host.
+        actions: the actions of all hosts of the run, each with its host.
+        host: whose requests they are.
+        services: the configured service by host: the restart of another one helps nobody.
 
     Returns:
         Failures: {phase, message, hint}.
     """
-    answered = {action.verb for action in actions if action.outcome in _ANSWERED}
+    known = [(by, action) for by, action in actions if action.outcome in _ANSWERED]
     return [
         {"phase": "mitigate", "message": str(request.get("reason", "")), "hint": str(request.get("hint", ""))}
-        for request in requests if str(request.get("verb")) not in answered
+        for request in requests if not any(_answers(request, by, action, host=host, services=services or {}) for by, action in known)
     ]
+
+
+def _answers(request: t.Mapping[str, t.Any], by: str, action: Action, *, host: str, services: t.Mapping[str, str]) -> bool:
+    if str(request.get("verb")) != action.verb:
+        return False
+    if request.get("rung"):
+        return by == host
+    wanted, restarted = services.get(by, ""), str(action.target.get("service") or action.identity.get("service") or "")
+    return by in (request.get("hosts") or (by,)) and (not wanted or not restarted or wanted == restarted)
 
 
 def left_open(

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ...module_utils._core.findings import STATUSES
+
 
 def kept_actions(actions: t.Iterable[t.Mapping[str, t.Any]], *, results: t.Iterable[t.Mapping[str, t.Any]]) -> list[t.Any]:
     """The actions so far and those of further results.
@@ -32,6 +34,22 @@ def kept_limits(limits: t.Mapping[str, t.Any], *, results: t.Iterable[t.Mapping[
     for result in results:
         found.update(result.get("limits", {}))
     return found
+
+
+def kept_baseline(baseline: t.Mapping[str, str], *, seen: t.Mapping[str, str]) -> dict[str, str]:
+    """The statuses of a host's checks at the start, with those of a further look.
+
+    Where two targets of the host have a check, the better status is kept: what is worse than on one of them is told, and never hidden by
+    the other.
+    """
+    found = dict(baseline)
+    for check, status in seen.items():
+        found[check] = min(found.get(check, status), status, key=_badness)
+    return found
+
+
+def _badness(status: str) -> int:
+    return STATUSES.index(status) if status in STATUSES else len(STATUSES)
 
 
 def kept(entries: t.Iterable[t.Any], *, entry: t.Mapping[str, t.Any]) -> list[t.Any]:

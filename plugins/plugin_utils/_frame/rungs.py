@@ -20,8 +20,6 @@ from ...module_utils._core.plan import Rung
 
 #: The file that asks before it runs a rung; its path as tasks of any role of the collection find it.
 ASKING = "../../incident/tasks/next_rung.yml"
-#: Between two looks of a task that Ansible repeats, seconds.
-RETRY_PAUSE = 2.0
 #: Why a rung was not needed; any other word says that it was refused.
 _HEALTHY = (why.EARLIER_RUNG_HELPED, why.CHECKS_OK)
 
@@ -65,7 +63,7 @@ def _asking(ladder: Dict, *, name: str, before: str, files: t.Sequence[str], sai
     return {
         "include": ASKING, "of": str(ladder["of"]), "name": name, "before": before or str(ladder["rungs"][0]["name"]), "files": list(files),
         "look": str(ladder["look"]), "down": list(said.down if said else ladder.get("down", ())),
-        "checks": list(said.checks if said else ladder["checks"]), "wait": wait, "retries": int(parse_duration(wait) // RETRY_PAUSE),
+        "checks": list(said.checks if said else ladder["checks"]), "wait": wait,
     }
 
 
@@ -195,6 +193,8 @@ def _fails(look: Dict, step: Dict) -> bool:
 
 def _blind(step: Dict, seen: t.Sequence[Dict]) -> str:
     """What could not be seen, empty where each check of the condition was asked and is ok."""
+    if not step["checks"]:
+        return "verify names no check"
     unseen = [_unseen(look) for look in seen if look.get("healthy") is not True]
     asked = {check for look in seen for check in look.get("asked", ())}
     nobody = [check for check in step["checks"] if check not in asked]

@@ -18,6 +18,8 @@ from ...module_utils._core.recorded import READING
 
 #: What a verdict event has of the result.
 _VERDICT = ("status", "healthy", "asked", "checks", "held")
+#: An item that is longer names nobody.
+_LONGEST_ITEM = 100
 #: A lifted event: its type and its payload.
 Lifted = tuple[str, dict[str, t.Any]]
 
@@ -56,6 +58,17 @@ def lift(result: t.Mapping[str, t.Any]) -> tuple[list[Lifted], dict[str, t.Any]]
             if key in rest:
                 rest[key] = "[lifted]"
     return events, rest
+
+
+def which_item(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Which item of a loop a result event is about, as what was lifted out of it says it.
+
+    Args:
+        result: the event. An item that is no plain word or number is known by its place alone.
+    """
+    item = result.get("item")
+    named = {"item": str(item)} if isinstance(item, (str, int)) and len(str(item)) <= _LONGEST_ITEM else {}
+    return {"item_index": result["item_index"], **named} if "item_index" in result else {}
 
 
 def _take(rest: dict[str, t.Any], key: str, kind: str, name: str, events: list[Lifted]) -> None:

@@ -14,10 +14,12 @@ import typing as t
 from pathlib import Path
 
 from ...module_utils._core import temporary
-from ...module_utils._core.actions import PLANNED, Action, Spared
+from ...module_utils._core.actions import ACTIONS_CONTRACT, PLANNED, Action, Spared
 from ...module_utils._core.findings import OK, Finding, Skipped
 from . import keeping, reader, told
+from .looks import MITIGATE, Findings, Looks, source_of
 from .told import Seen
+from .verdicts import Verdicts
 
 #: More failures, protected targets or unanswered intents than this are counted, not kept.
 MOST_KEPT = 1000
@@ -38,12 +40,15 @@ class Summary:
         complete: the last segment was closed.
         executions: one per segment: segment, started, ended, ended_how, check_mode, argv, user, host, versions, stats, ...
             (what segment.open said).
-        findings: the last look at every finding.
+        findings: the last look at every finding, each target's own.
         before, after: the finding as investigate (or, without one, the first look) and as verify saw it, by
-            "host|check|subject".
+            "host|check|subject"; of a loop with its item, and from the second target of a host with a number.
         skipped_checks: the last word on every check that could not run.
-        unmet: the verdicts of the last execution that are not good: host, phase, task, asked, checks, healthy, seq, ts.
-        judged: hosts with a verdict of the last execution in which something was asked, by phase.
+        unmet: the verdicts of the last execution that are not good, and those that are critical and asked nothing: host, phase, task,
+            item, asked, checks, healthy, seq, ts.
+        told: hosts with a verdict of the last execution, by phase.
+        judged: those of them of which something was asked.
+        left_out: checks that verify asked of fewer targets of a host than investigate did: host, check, before, after.
         looked_at: the hosts on which investigate looked at something.
         places: where investigate looked and as whom: place, host, phase, seq, ts; each once.
         actions: one per host and id, the last outcome that was no longer planned.
@@ -54,6 +59,8 @@ class Summary:
         approval: the last plan.approved or plan.refused event, or None.
         unanswered: intents without a result, and those that were to change something and lost their host: host, task, action, phase,
             seq, ts, args, check_mode, and `actions`: the approved actions of that host whose outcome is unknown.
+        open_actions: actions of the approved plan that nothing has answered so far: host, action, and begun, which says that a task that
+            was to change something on the host did not say what it did.
         failures: failed results that were not ignored: host, task, action, phase, msg, seq, ts, and `problems` where the result lists them.
         unreachable: hosts that were not measured: host, task, msg, seq, ts.
         captured: whose outputs were kept, or not: host, seq, ts, action, and of the result machine, collected, refused, reason.
@@ -79,7 +86,9 @@ class Summary:
     after: dict[str, Seen[Finding]] = dataclasses.field(default_factory=dict)
     skipped_checks: list[Seen[Skipped]] = dataclasses.field(default_factory=list)
     unmet: list[Dict] = dataclasses.field(default_factory=list)
+    told: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     judged: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    left_out: list[Dict] = dataclasses.field(default_factory=list)
     looked_at: list[str] = dataclasses.field(default_factory=list)
     places: list[Dict] = dataclasses.field(default_factory=list)
     actions: list[Seen[Action]] = dataclasses.field(default_factory=list)
@@ -89,6 +98,7 @@ class Summary:
     plan: Dict | None = None
     approval: Dict | None = None
     unanswered: list[Dict] = dataclasses.field(default_factory=list)
+    open_actions: list[Dict] = dataclasses.field(default_factory=list)
     failures: list[Dict] = dataclasses.field(default_factory=list)
     unreachable: list[Dict] = dataclasses.field(default_factory=list)
     captured: list[Dict] = dataclasses.field(default_factory=list)
@@ -124,17 +134,19 @@ class Fold:
 
     def __init__(self) -> None:
         self._summary = Summary()
-        self._findings: dict[str, Seen[Finding]] = {}
+        self._findings = Findings(MOST_KEPT)
         self._actions: dict[tuple[str, str], Seen[Action]] = {}
         self._changes: dict[tuple[str, str], Seen[Action]] = {}
         self._looks: dict[tuple[str, str], Seen[Finding]] = {}
         self._protected: dict[tuple[str, str], Seen[Spared]] = {}
-        self._skipped: dict[tuple[str, str], Seen[Skipped]] = {}
-        self._judged: dict[str, dict[str, None]] = {}
-        self._unmet: dict[tuple[str, ...], Dict] = {}
+        self._skipped: Looks[Skipped] = Looks(MOST_KEPT)
+        self._verdicts = Verdicts()
         self._looked_at: dict[str, None] = {}
         self._places: dict[tuple[str, str], Dict] = {}
         self._intents: dict[tuple[int, str, str], Dict] = {}
+        self._open: dict[tuple[str, str], Dict] = {}
+        # Hosts on which a task that acts was begun and did not say what it did.
+        self._mute: set[str] = set()
         self._hosts: dict[str, None] = {}
         self._check_mode = False
         self._timeline_head: list[Dict] = []
@@ -167,18 +179,20 @@ class Fold:
     def summary(self) -> Summary:
         """The run so far."""
         result = self._summary
-        result.findings = list(self._findings.values())
+        result.findings, result.before, result.after = self._findings.last(), self._findings.before(), self._findings.after()
         result.actions = list(self._actions.values())
         result.changes, result.looks = list(self._changes.values()), list(self._looks.values())
         result.protected = list(self._protected.values())
-        result.skipped_checks = list(self._skipped.values())
-        result.unmet = list(self._unmet.values())
+        result.skipped_checks = self._skipped.values()
+        result.unmet, result.told, result.judged = self._verdicts.unmet(), self._verdicts.told(), self._verdicts.judged()
+        result.left_out = self._verdicts.left_out()
         result.looked_at = list(self._looked_at)
-        result.judged = {phase: list(hosts) for phase, hosts in self._judged.items()}
         result.places = list(self._places.values())
         result.hosts = list(self._hosts)
         result.timeline = [*self._timeline_head, *self._timeline_tail]
         result.unanswered = [{**intent, "actions": self._unknown_actions(intent)} for intent in self._intents.values()]
+        mute = self._mute | {str(intent.get("host") or "") for intent in self._intents.values() if _may_act(intent)}
+        result.open_actions = [{"host": key[0], "begun": key[0] in mute, "action": one} for key, one in self._open.items()]
         return result
 
     # One method per type
@@ -207,7 +221,7 @@ class Fold:
         self._phase = None
         self._check_mode = bool(event.get("check_mode"))
         if event.get("kind") != "wrapper":  # another execution looks anew
-            self._unmet, self._judged = {}, {}
+            self._verdicts.anew()
         self._summary.executions.append({
             **_body(event), "segment": event.get("segment"), "started": event.get("ts"), "ended": None, "ended_how": None,
         })
@@ -242,6 +256,8 @@ class Fold:
             self._timeline(event)
             return
         self._hosts[host] = None
+        if status == "failed" and intent is not None and _acts(intent) and not _answers(event):
+            self._mute.add(host)
         if event.get("action") in _KEEPS and isinstance(event.get("result"), dict):
             said = _select(event["result"], "machine", "collected", "refused", "reason")
             if isinstance(said.get("machine"), dict):
@@ -255,30 +271,23 @@ class Fold:
         seen = self._seen(event, told.finding(event.get("finding")))
         if seen.what.check == temporary.CHECK:
             self._looks[seen.host, f"{seen.what.detail.get(temporary.CHANGE)} {seen.what.detail.get('ref')}"] = seen
-        key = f"{seen.host}|{seen.what.check}|{seen.what.subject}"
-        self._keep_limited(self._findings, key, seen)
-        if seen.phase == "verify":
-            self._keep_limited(self._summary.after, key, seen)
-        elif seen.phase == "investigate" or key not in self._summary.before:
-            self._keep_limited(self._summary.before, key, seen)
+        if not self._findings.put(seen, segment=self._segment_of(event), source=source_of(event)):
+            self._dropped()
         if seen.what.status != OK:
             self._timeline(event)
 
     def _skipped_check(self, event: Dict) -> None:
         seen = self._seen(event, told.skipped(event.get("skipped")))
-        self._keep_limited(self._skipped, (seen.host, seen.what.check), seen)
+        source = source_of(event)
+        epoch = (self._segment_of(event), seen.phase, source[0] if seen.phase == MITIGATE else "")
+        if not self._skipped.put((seen.host, seen.what.check), epoch, source, seen):
+            self._dropped()
 
     def _verdict(self, event: Dict) -> None:
         verdict = event.get("verdict")
-        if not isinstance(verdict, dict) or not verdict.get("asked"):
-            return
-        phase = str(event.get("phase") or "")
-        self._judged.setdefault(phase, {})[str(event.get("host") or "")] = None
-        # The last word of a task counts: it may look again until it is content.
-        key = tuple(str(event.get(name) or "") for name in ("host", "phase", "task"))
-        self._unmet.pop(key, None)
-        if verdict.get("healthy") is not True or verdict.get("held") is False:
-            self._keep_limited(self._unmet, key, {**_select(event, "host", "phase", "task", "seq", "ts"), **verdict})
+        if isinstance(verdict, dict):
+            about = {**_select(event, "host", "phase", "task", "seq", "ts"), "item": str(event.get("item", ""))}
+            self._verdicts.put({**about, **verdict}, source=source_of(event))
 
     def _place(self, event: Dict) -> None:
         place = _select(event, "place", "host", "phase", "seq", "ts")
@@ -290,6 +299,8 @@ class Fold:
     def _action(self, event: Dict) -> None:
         seen = self._seen(event, told.action(event.get("action")))
         key = (seen.host, seen.what.id)
+        if seen.what.outcome != PLANNED and not seen.check_mode:
+            self._open.pop(key, None)
         if _counts(seen, self._actions.get(key)):
             self._keep_limited(self._actions, key, seen)
         lasting = seen.what.temporary is None and temporary.UNDOES not in seen.what.detail
@@ -309,6 +320,7 @@ class Fold:
 
     def _approval(self, event: Dict) -> None:
         self._summary.approval = _body(event) | _select(event, "type", "seq", "ts")
+        self._open, self._mute = self._approved_now() if event.get("type") == "plan.approved" else {}, set()
         self._timeline(event)
 
     def _no_hosts(self, event: Dict) -> None:
@@ -336,19 +348,30 @@ class Fold:
     def _seen(self, event: Dict, what: told.T) -> Seen[told.T]:
         return Seen(
             what, host=str(event.get("host") or ""), phase=str(event.get("phase") or ""), seq=int(event.get("seq") or 0),
-            ts=str(event.get("ts") or ""), check_mode=bool(event.get("check_mode", self._check_mode)),
+            ts=str(event.get("ts") or ""), check_mode=bool(event.get("check_mode", self._check_mode)), item=str(event.get("item", "")),
         )
+
+    def _approved_now(self) -> dict[tuple[str, str], Dict]:
+        """The actions of the plan that is approved, by host and id."""
+        stated = (self._summary.plan or {}).get("actions")
+        return {
+            (str(host), str(one.get("id") or "")): one for host, found in (stated.items() if isinstance(stated, dict) else ())
+            if isinstance(found, list) for one in found if isinstance(one, dict)
+        }
 
     def _unknown_actions(self, intent: Dict) -> list[Dict]:
         """Planned actions of the intent's host that nothing was heard of since; none in check mode, which acts on nothing."""
-        if intent["check_mode"] or intent.get("phase") not in ("mitigate", ""):
+        if not _may_act(intent):
             return []
         known = {**self._actions, **self._changes}
         return [seen.as_dict() for seen in known.values() if seen.host == intent.get("host") and seen.what.outcome == PLANNED]
 
     def _intent_key(self, event: Dict) -> tuple[int, str, str]:
+        return self._segment_of(event), str(event.get("host", "")), str(event.get("task_id", event.get("task", "")))
+
+    def _segment_of(self, event: Dict) -> int:
         segment = int(event.get("segment", 0))
-        return self._continued.get(segment, segment), str(event.get("host", "")), str(event.get("task_id", event.get("task", "")))
+        return self._continued.get(segment, segment)
 
     def _timeline(self, event: Dict) -> None:
         kept = {key: value for key, value in event.items() if key not in ("prev", "run", "mono", "args", "result", "plan")}
@@ -387,7 +410,17 @@ def _counts(seen: Seen[Action], known: Seen[Action] | None) -> bool:
 def _acts(intent: Dict) -> bool:
     """Whether a task is one that changes something for real: those, and no others, are told what is approved."""
     args = intent.get("args")
-    return not intent["check_mode"] and intent.get("phase") in ("mitigate", "") and isinstance(args, dict) and "approved" in args
+    return _may_act(intent) and isinstance(args, dict) and "approved" in args
+
+
+def _may_act(intent: Dict) -> bool:
+    return not intent["check_mode"] and intent.get("phase") in (MITIGATE, "")
+
+
+def _answers(event: Dict) -> bool:
+    """Whether a result says what became of its actions."""
+    result = event.get("result")
+    return isinstance(result, dict) and result.get("contract") == ACTIONS_CONTRACT
 
 
 def _data(value: t.Any) -> t.Any:

@@ -38,6 +38,7 @@ class Seen(t.Generic[T]):
         what: the finding, the action, ...
         seq, ts: of its event.
         check_mode: whether the execution only looked.
+        item: of a loop, which one; empty outside of loops, and in records from before that was told.
     """
 
     what: T
@@ -46,11 +47,13 @@ class Seen(t.Generic[T]):
     seq: int = 0
     ts: str = ""
     check_mode: bool = False
+    item: str = ""
 
     def as_dict(self) -> dict[str, t.Any]:
         """Its own keys and those of the event, in one."""
         return {
             **self.what.as_dict(), "host": self.host, "phase": self.phase, "seq": self.seq, "ts": self.ts, "check_mode": self.check_mode,
+            **({"item": self.item} if self.item else {}),
         }
 
 

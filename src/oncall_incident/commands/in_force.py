@@ -114,6 +114,11 @@ def _row(one: Known, looked: Looked) -> dict[str, Any]:
     }
 
 
+def _ends(known: temporary.Temporary) -> str:
+    """How a change ends that was seen to be in force just now."""
+    return temporary.say(known, late=temporary.over(known, now=times.now().timestamp()))
+
+
 def _write_down(asked: Sequence[Known], looked: Looked) -> None:
     """A look counts as one in the status of the incident, too."""
     by_incident: dict[str, tuple[Incident, list[dict[str, str]]]] = {}
@@ -131,7 +136,7 @@ def _show(rows: list[dict[str, Any]], units: list[dict[str, str]], looked: Looke
     for row in rows:
         found = row["found"].replace("_", " ")
         what = words.one_line(f"{row['verb'].replace('_', ' ')} {row['name']}")
-        ends = temporary.say(temporary.Temporary.from_dict(row["temporary"])) if row["found"] == temporary.IN_FORCE else row["reason"]
+        ends = _ends(temporary.Temporary.from_dict(row["temporary"])) if row["found"] == temporary.IN_FORCE else row["reason"]
         out.print(Text.assemble(
             (f"{found:<9}", _STYLE[row["found"]]), f"  {row['incident']}  ", (row["ref"], "bold"),
             f"  {row['host']} {what}{': ' if ends else ''}{words.one_line(ends, limit=300)}",

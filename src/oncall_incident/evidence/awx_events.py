@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.oncall.incident.plugins.plugin_utils._record.lift import lift
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.lift import lift, which_item
 
 PHASES = ("investigate", "mitigate", "verify")
 _STATUS = {"ok": "ok", "failed": "failed", "skipped": "skipped", "unreachable": "unreachable"}
@@ -89,9 +89,8 @@ class Mapper:
         }
         if data.get("ignore_errors"):
             result["ignored"] = True
-        return [("result", result), *(
-            (kind, {**common, "phase": task["phase"], "task": task["task"], "check_mode": False, **payload}) for kind, payload in lifted
-        )]
+        source = {**{name: task[name] for name in ("phase", "task", "task_id")}, **which_item(more)}
+        return [("result", result), *((kind, {**common, **source, "check_mode": False, **payload}) for kind, payload in lifted)]
 
 
 def _origin(event: Mapping[str, Any], dropped: list[str] | None = None) -> dict[str, Any]:

@@ -128,11 +128,16 @@ def still(changes: Iterable[Change], *, left: Iterable[str] = ()) -> list[Change
 def ends_by_itself(change: Change) -> bool:
     """Whether something that is known to be there ends a change: the kernel, the server, or a unit that was armed."""
     known = change.temporary
-    if not known.expires or known.ends == temporary.NOBODY:
+    if not known.expires or known.ends == temporary.NOBODY or late(change):
         return False
     if known.ends == temporary.UNIT:
         return bool(known.armed_as) and change.state == IN_FORCE
     return change.state in (IN_FORCE, EXPIRED)
+
+
+def late(change: Change) -> bool:
+    """Whether a change was seen to be in force after the time at which it was to end."""
+    return change.state == IN_FORCE and bool(change.temporary.expires) and _seconds(change.seen) > _seconds(change.temporary.expires)
 
 
 def chosen(changes: Sequence[Change], named: Iterable[str]) -> list[Change]:
@@ -164,7 +169,7 @@ def say(change: Change, *, today: datetime.date | None = None) -> str:
     if change.state == EXPIRED:
         return f"expired at {clock(change.temporary.expires, today)}, not looked at since"
     known = change.temporary
-    ends = temporary.say(dataclasses.replace(known, expires=clock(known.expires, today)) if known.expires else known)
+    ends = temporary.say(dataclasses.replace(known, expires=clock(known.expires, today)) if known.expires else known, late=late(change))
     return f"in force, {ends}, {last}" if change.state == IN_FORCE else f"not known whether it is in force, {ends}, {last}"
 
 
@@ -257,9 +262,11 @@ def _again(change: Change, among: Iterable[Change]) -> str:
 
 def _now(change: Change, looks: Sequence[_Look], now: float, *, again: str) -> Change:
     """The change after the looks at it that came later. One that was covered by another change comes to light again with that one's end."""
+    last = change.seen
     for look in looks:
         if (look.host, look.change) != (change.host, change.action.id) or look.at <= change.made:
             continue
+        last = look.at
         if look.found == GONE:
             change = dataclasses.replace(change, state=GONE, seen=look.at, undone=change.undone or look.undone)
         elif change.undone or (change.gone and again and look.at > again):
@@ -271,8 +278,8 @@ def _now(change: Change, looks: Sequence[_Look], now: float, *, again: str) -> C
     if change.gone:
         return change
     if temporary.over(change.temporary, now=now):
-        seen_after = _seconds(change.seen) > _seconds(change.temporary.expires)
-        return change if seen_after else dataclasses.replace(change, state=EXPIRED)
+        # Somebody has looked since, whatever came of it.
+        return change if _seconds(last) > _seconds(change.temporary.expires) else dataclasses.replace(change, state=EXPIRED)
     return change
 
 

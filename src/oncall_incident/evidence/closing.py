@@ -73,6 +73,9 @@ def close(
     with incident.locked():
         when = at or times.text(times.now())
         state = incident.state()
+        # All that can fail comes first: an incident that says it is closed must not be left without its seal. And a record that is gone
+        # is told before the changes that are in it and cannot be looked at.
+        ready = sealing.prepare(incident, state, broken=broken)
         events, outlasting = leaving(incident, leave or {}, doing="closed", at=when, automatic=automatic)
         unproven = _unproven(incident, state) if resolved else ""
         if resolved and not unproven and "resolved" not in state.milestones:
@@ -81,8 +84,6 @@ def close(
             refs = {"in_force": [change.ref for change in outlasting]} if outlasting else {}
             events.append((model.CLOSED, {"resolution": resolution, "at": when, **refs}))
         events = events or [(model.NOTE, {"text": resolution})]
-        # All that can fail comes first: an incident that says it is closed must not be left without its seal.
-        ready = sealing.prepare(incident, state, broken=broken)
         if report is not None:
             report(incident, [{"type": kind, "seq": 0, "ts": when, "by": user(), **payload} for kind, payload in events])
         incident.append_all(events)

@@ -39,12 +39,7 @@ def tar(incident: Incident, to: Path) -> str:
     Raises:
         Stop: it is not sealed, is not as it was sealed, or cannot be written.
     """
-    found = sealing.seals(incident.bundle)
-    if not found:
-        raise Stop(f"{incident.id} is not sealed yet.", hint=f"incident seal {incident.id} does it.")
-    number, seal = found[-1]
-    if (seal / bag.TAG_MANIFEST).read_bytes() != (incident.bundle / bag.TAG_MANIFEST).read_bytes():
-        raise Stop(f"The bag of {incident.id} is not the one of its last seal.", hint="incident seal seals it anew.")
+    number, seal = sealing.last(incident)
     sealing.require_intact(incident)
     at = _sealed_at(seal)
     part = to.with_name(f".{to.name}.{os.getpid()}")

@@ -154,7 +154,7 @@ def existing(home: Path, given: str) -> Incident:
 
 def _milestones(ended: Outcome, summary: Summary) -> dict[str, str]:
     """What a run's record says of the incident: when it first acted, when it last did and it helped, when that was measured."""
-    acted = [seen.ts for seen in outcome.carried_out(summary)]
+    acted = [seen.ts for seen in outcome.carried_out(summary) if seen.what.was_touched is not False]
     found = {"mitigation_start": min(acted)} if acted else {}
     if ended.name == "recovered":
         measured = [seen.ts for seen in summary.after.values()]

@@ -45,12 +45,7 @@ def push(
     Raises:
         Stop: it is not sealed, something else is there already, or the place cannot be written. The bag here stays as it is.
     """
-    found = sealing.seals(incident.bundle)
-    if not found:
-        raise Stop(f"{incident.id} is not sealed yet.", hint=f"incident seal {incident.id} does it.")
-    number, seal = found[-1]
-    if (seal / bag.TAG_MANIFEST).read_bytes() != (incident.bundle / bag.TAG_MANIFEST).read_bytes():
-        raise Stop(f"The bag of {incident.id} is not the one of its last seal.", hint="incident seal seals it anew.")
+    number, seal = sealing.last(incident)
     sealing.require_intact(incident)
     seconds = retain if retain is not None else configured.retain
     until = times.now() + datetime.timedelta(seconds=seconds) if seconds else None

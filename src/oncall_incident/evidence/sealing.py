@@ -93,6 +93,24 @@ def seals(bundle: Path) -> list[tuple[int, Path]]:
     return sorted((int(entry.name), entry) for entry in found if _NUMBER.match(entry.name) and entry.is_dir() and not entry.is_symlink())
 
 
+def last(incident: Incident) -> tuple[int, Path]:
+    """The number and the directory of the last seal, which is over the bag as it is.
+
+    Raises:
+        Stop: the bag is not sealed, or was changed since.
+    """
+    found = seals(incident.bundle)
+    if not found:
+        raise Stop(f"{incident.id} is not sealed yet.", hint=f"incident seal {incident.id} does it.")
+    number, path = found[-1]
+    if (path / bag.TAG_MANIFEST).read_bytes() != (incident.bundle / bag.TAG_MANIFEST).read_bytes():
+        raise Stop(
+            f"Seal {number:04d} of {incident.id} is not over the bag as it is.",
+            hint="incident verify says what differs; incident seal seals it anew.",
+        )
+    return number, path
+
+
 def of_last(path: str, number: int) -> bool:
     """Whether a file is of the last seal: it cannot be in the tag manifest that it signs."""
     directory, _slash, name = path.rpartition("/")
@@ -212,12 +230,7 @@ def add_signature(incident: Incident, signer: signing.Signer, *, authority: str 
     """
     with incident.locked():
         require_intact(incident)
-        found = seals(incident.bundle)
-        if not found:
-            raise Stop(f"{incident.id} is not sealed yet.", hint=f"incident seal {incident.id} does it.")
-        number, path = found[-1]
-        if (path / bag.TAG_MANIFEST).read_bytes() != (incident.bundle / bag.TAG_MANIFEST).read_bytes():
-            raise Stop(f"Seal {number:04d} of {incident.id} is not over the bag as it is.", hint="incident verify says more.")
+        number, path = last(incident)
         if (path / signer.file_name).exists():
             raise Stop(f"{signer.identity} signed seal {number:04d} already.", hint="Name another key, or set INCIDENT_SIGNER.")
         line = signing.allowed_line(signer)

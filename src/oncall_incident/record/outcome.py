@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.module_utils._core import why
 from ansible_collections.oncall.incident.plugins.module_utils._core.acting import complaint
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import (
     CHANGED_OUTCOMES,
@@ -18,7 +19,8 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.actions impo
     Action,
     Spared,
 )
-from ansible_collections.oncall.incident.plugins.module_utils._core.findings import CRITICAL, OK, UNKNOWN, Finding
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import UNKNOWN as ACTION_UNKNOWN
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import COULD_NOT_LOOK, CRITICAL, OK, UNKNOWN, Finding
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import told
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
@@ -26,7 +28,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record.told impor
 from ..exits import Exit
 from ..terminal import words
 
-INVESTIGATE, VERIFY = "investigate", "verify"
+INVESTIGATE, MITIGATE, VERIFY = "investigate", "mitigate", "verify"
 OUTCOME_CONTRACT = "oncall.incident/outcome/1"
 
 Json = Mapping[str, Any]
@@ -95,6 +97,35 @@ def what_was_done(summary: Summary) -> str:
     return ", ".join(said)
 
 
+def answers_at_the_end(summary: Summary) -> list[tuple[str, Action]]:
+    """The answers to approved actions that nothing has answered, by host, for when the record is closed.
+
+    Their host went away, or the run ended. Nothing was done where no task that acts was begun there; else nobody knows.
+    """
+    away = {str(entry["host"]): words.one_line(entry["msg"], limit=300) for entry in summary.unreachable}
+    found = []
+    for entry in summary.open_actions:
+        host, action = str(entry["host"]), told.action(entry["action"])
+        begun = bool(entry["begun"] or summary.lost_events)
+        error = f"the host could not be reached: {away[host]}" if host in away else "the run ended before it was answered"
+        detail = {**action.detail, "why": why.NO_ANSWER if begun else why.NOT_TRIED, "error": error}
+        kept = action.temporary if begun else None
+        found.append((host, dataclasses.replace(
+            action, outcome=ACTION_UNKNOWN, detail=detail, touched=None if begun else False, temporary=kept)))
+    return found
+
+
+def without_answer(summary: Summary) -> list[str]:
+    """The approved actions that nothing has answered, for people."""
+    answers = answers_at_the_end(summary)
+    more = [f"and {len(answers) - 10} more"] if len(answers) > 10 else []
+    return [
+        f"{host}: {action.verb.replace('_', ' ')} {words.one_line(action.name)}: "
+        + ("not tried" if action.detail["why"] == why.NOT_TRIED else "outcome unknown") + f": {action.detail['error']}"
+        for host, action in answers[:10]
+    ] + more
+
+
 def spared(summary: Summary) -> list[Seen[Spared]]:
     """Who was spared, once each: the execution that acts meets the same ones again, some seconds older."""
     found = {(seen.host, seen.what.name, words.query(seen.what.target), seen.what.reasons): seen for seen in summary.protected}
@@ -108,8 +139,18 @@ def troubled(summary: Summary) -> set[str]:
 
 
 def measured(summary: Summary) -> set[str]:
-    """Hosts on which verify gave a verdict. Of a large fleet not every finding is kept, and every host is."""
-    return {seen.host for seen in summary.after.values()} | set(summary.judged.get(VERIFY, ()))
+    """Hosts on which verify gave a verdict that asked something. Of a large fleet not every finding is kept, and every host is."""
+    return answered(summary, VERIFY)
+
+
+def answered(summary: Summary, phase: str) -> set[str]:
+    """Hosts with an answer of a phase. A verdict that asked nothing is none; where nobody says what was asked, a finding is one."""
+    told = set(summary.told.get(phase, ()))
+    unsaid = {
+        seen.host for seen in (*summary.before.values(), *summary.after.values())
+        if seen.phase == phase and seen.what.asked is None and seen.host not in told
+    }
+    return unsaid | set(summary.judged.get(phase, ()))
 
 
 def not_captured(summary: Summary) -> list[Mapping[str, Any]]:
@@ -120,8 +161,9 @@ def not_captured(summary: Summary) -> list[Mapping[str, Any]]:
 def not_measured(summary: Summary) -> list[str]:
     """Hosts of which nobody knows how they are: not reached at all, or in trouble and never verified."""
     unreached = {str(entry["host"]) for entry in summary.unreachable}
-    examined = set(summary.looked_at) if VERIFY in summary.judged else set()
-    return sorted((unreached | examined | (troubled(summary) - helped(summary))) - measured(summary))
+    told = set(summary.told.get(VERIFY, ()))
+    examined = set(summary.looked_at) if told else set()
+    return sorted((unreached | examined | told | (troubled(summary) - helped(summary))) - measured(summary))
 
 
 def unmet(summary: Summary, phase: str) -> list[str]:
@@ -131,14 +173,39 @@ def unmet(summary: Summary, phase: str) -> list[str]:
         if verdict.get("phase") != phase:
             continue
         host, asked = str(verdict["host"]), set(verdict.get("asked") or ())
-        found = [seen for seen in not_ok(summary) if seen.host == host and seen.what.check in asked]
-        said += [_finding_reason(seen) for seen in found] or [f"{host}: {verdict.get('task')}: no answer to {', '.join(sorted(asked))}"]
+        item = str(verdict.get("item", ""))
+        if not asked:
+            said.append(f"{host}: {verdict.get('task')}: {verdict.get('status')}, and nothing was asked")
+            continue
+        found = [seen for seen in not_ok(summary) if seen.host == host and seen.what.check in asked and item in ("", seen.item)]
+        of = f" ({item})" if item else ""
+        said += [_finding_reason(seen) for seen in found] or [f"{host}: {verdict.get('task')}{of}: no answer to {', '.join(sorted(asked))}"]
+    if phase == VERIFY:
+        said += [
+            f"{one['host']}: {one['check']}: asked of {words.count(int(one['before']), 'target')} before, and verified of {one['after']}"
+            for one in summary.left_out
+        ]
+    told = set(summary.told.get(phase, ()))
+    said += [
+        _finding_reason(seen) for seen in still_bad(summary) if seen.phase == phase and seen.what.asked is None and seen.host not in told
+    ]
     return list(dict.fromkeys(said))[:10]
 
 
 def silent(summary: Summary, phase: str) -> list[str]:
-    """Hosts that were looked at and of which the phase gave no verdict; none where the record does not tell verdicts."""
-    return sorted(set(summary.looked_at) - set(summary.judged[phase])) if phase in summary.judged else []
+    """Hosts that were looked at and of which the phase asked nothing; of a record that tells no verdicts none."""
+    told = set(summary.told.get(phase, ()))
+    return sorted((set(summary.looked_at) | told) - set(summary.judged.get(phase, ()))) if told else []
+
+
+def not_looked_at(summary: Summary) -> dict[str, list[str]]:
+    """The checks that nobody had to answer and that could not be, or were not to be, looked at, by host."""
+    judged = {(seen.host, seen.what.check) for seen in summary.findings}
+    found: dict[str, list[str]] = {}
+    for seen in summary.skipped_checks:
+        if seen.what.kind == COULD_NOT_LOOK and (seen.host, seen.what.check) not in judged:
+            found.setdefault(seen.host, []).append(seen.what.check)
+    return found
 
 
 def helped(summary: Summary) -> set[str]:
@@ -204,16 +271,24 @@ def after_planning(summary: Summary) -> Outcome:
         return Outcome(
             "not_recovered", Exit.NOT_RECOVERED, "Not healthy, and nothing was planned.", [*_refused(summary), *_finding_reasons(bad)],
         )
-    judged = {seen.host for seen in summary.findings}
-    if not judged:
-        return Outcome("not_recovered", Exit.NOT_RECOVERED, "Nothing was measured.", ["no health check gave a verdict"])
-    left, unanswered = unmet(summary, INVESTIGATE), silent(summary, INVESTIGATE)
+    # Where only mitigate was run, its own looks are all there is.
+    phase = INVESTIGATE if summary.looked_at or summary.told.get(INVESTIGATE) or answered(summary, INVESTIGATE) else MITIGATE
+    left, unanswered = unmet(summary, phase), silent(summary, phase)
     if left or unanswered:
         return Outcome(
             "not_recovered", Exit.NOT_RECOVERED, "Not every check that decides is ok, and nothing was planned.",
-            [*_refused(summary), *left, *(f"{host}: no health check gave a verdict" for host in unanswered)], unanswered,
+            [*_refused(summary), *left, *_asked_nothing(summary, phase), *_not_told(summary, phase)], unanswered,
         )
-    return Outcome("nothing_to_do", Exit.NOTHING_TO_DO, f"{words.count(len(judged), 'host')} measured healthy, nothing planned.")
+    well = answered(summary, phase)
+    if not well:
+        return Outcome("not_recovered", Exit.NOT_RECOVERED, "Nothing was measured.", ["no health check gave a verdict"])
+    unseen = not_looked_at(summary)
+    names = list(dict.fromkeys(check for checks in unseen.values() for check in checks))
+    return Outcome(
+        "nothing_to_do", Exit.NOTHING_TO_DO, f"{words.count(len(well), 'host')} measured healthy, nothing planned."
+        + (f" Not looked at: {', '.join(names)}." if names else ""),
+        [f"{host}: not looked at: {', '.join(checks)}" for host, checks in list(unseen.items())[:10]],
+    )
 
 
 def after_acting(summary: Summary) -> Outcome:
@@ -232,13 +307,27 @@ def after_acting(summary: Summary) -> Outcome:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"{', '.join(failed)} did not come back to health; {did}.",
                        reasons or _finding_reasons(still_bad(summary)), unmeasured)
     if unmeasured:
-        return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not measured: {', '.join(unmeasured)}; {did}.", reasons, unmeasured)
+        return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not measured: {', '.join(unmeasured)}; {did}.",
+                       [*reasons, *unmet(summary, VERIFY), *_asked_nothing(summary, VERIFY)], unmeasured)
     if not measured(summary):
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Nothing was verified; {did}.", ["verify gave no verdict"])
     left = unmet(summary, VERIFY)
+    if summary.open_actions:
+        return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not every approved action was answered; {did}.", [*left, *reasons])
     if left:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not every check that decides is ok; {did}.", [*left, *reasons])
     return Outcome("recovered", Exit.RECOVERED, f"{_capital(did)}, {words.count(len(measured(summary)), 'host')} measured healthy.")
+
+
+def _asked_nothing(summary: Summary, phase: str) -> list[str]:
+    """Hosts whose health checks had nothing to answer, for example because the list of checks is empty."""
+    hosts = set(summary.told.get(phase, ())) - set(summary.judged.get(phase, ()))
+    return [f"{host}: its health checks were asked nothing, so it is not known to be healthy" for host in sorted(hosts)][:10]
+
+
+def _not_told(summary: Summary, phase: str) -> list[str]:
+    told = set(summary.told.get(phase, ()))
+    return [f"{host}: no health check gave a verdict" for host in silent(summary, phase) if host not in told][:10]
 
 
 def _capital(text: str) -> str:
@@ -280,7 +369,8 @@ def _finding_reasons(findings: Sequence[Seen[Finding]]) -> list[str]:
 def _finding_reason(seen: Seen[Finding]) -> str:
     """What is wrong; of what could not be looked at why, and what to do so that it can be."""
     finding = seen.what
-    about = f"{seen.host}: {finding.check}{' ' + finding.subject if finding.subject else ''} is {finding.status}"
+    of = "".join(f" {part}" for part in (finding.subject, f"({seen.item})" if seen.item else "") if part)
+    about = f"{seen.host}: {finding.check}{of} is {finding.status}"
     if finding.status != UNKNOWN:
         return f"{about} ({words.measured(finding.observed, finding.unit)})"
     why = words.one_line(str(finding.detail.get("reason") or ""), limit=200).rstrip(".")

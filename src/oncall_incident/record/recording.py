@@ -19,6 +19,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 impor
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.writer import Segment
 
 from ..who import opening
+from . import outcome
 
 
 class Recording:
@@ -90,9 +91,20 @@ def close_unfinished(run_dir: Path) -> bool:
     try:
         with Segment.open(run_dir, run=summary.run, redactor=redactor, opening=opening({})) as segment:
             segment.append("interrupted", {"reason": "found_unfinished", "unknown": unknown(summary)})
+            answer_the_rest(segment, summary)
     except CannotRecord:
         return False
     return True
+
+
+def answer_the_rest(segment: Segment, summary: Summary) -> None:
+    """Write an answer to each approved action that has none.
+
+    Raises:
+        CannotRecord: it cannot be written.
+    """
+    for host, action in outcome.answers_at_the_end(summary):
+        segment.append("action", {"host": host, "phase": outcome.MITIGATE, "task": "", "check_mode": False, "action": action.as_dict()})
 
 
 def unknown(summary: Summary) -> list[dict[str, Any]]:

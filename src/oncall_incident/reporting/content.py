@@ -173,7 +173,11 @@ def of_sources(sources: Sequence[Source]) -> dict[str, Any]:
     spared = [item for source in sources for item in _spared(source)]
     comparison = compare(sources)
     fine = sum(1 for source in sources for seen in source.summary.before.values() if seen.what.status == OK)
-    measured = {seen.host for source in sources for seen in source.summary.findings}
+    missing = [
+        (source, host) for source in sources if outcome.ansible_segments(source.summary) for host in outcome.not_measured(source.summary)
+    ]
+    looked_at = {host for source in sources for host in _looked_at(source.summary)}
+    measured = {host for source in sources for host in _measured(source.summary)}
     changed = sum(1 for item in actions if item["changed"])
     worst = max((_rank(item["status"]) for item in findings), default=0)
     return {
@@ -184,20 +188,43 @@ def of_sources(sources: Sequence[Source]) -> dict[str, Any]:
         "approvals": [run["approval"] | {"run": run["number"]} for run in map(about, sources) if run["approval"]],
         "comparison": comparison, "changed_checks": [row for row in comparison if not row["fine"]],
         "steady_checks": [row for row in comparison if row["fine"]],
-        "not_measured": [{"host": host, "ref": source.number or ""} for source in sources if outcome.ansible_segments(source.summary)
-                         for host in outcome.not_measured(source.summary)],
+        "not_measured": [{"host": host, "ref": source.number or ""} for source, host in missing],
+        "nothing_unknown": _nothing_unknown(sources, looked_at),
         "unreachable": _cited(sources, "unreachable"), "unanswered": _cited(sources, "unanswered"), "failures": _cited(sources, "failures"),
         "captured": [item for source in sources for item in _captured(source)],
         "lost": sum(source.summary.lost_events for source in sources),
         "entries": [entry for source in sources for event in source.summary.timeline if (entry := _entry(source, event))["what"]],
         "dropped": sum(source.summary.counts.get("dropped", 0) for source in sources),
         "tiles": [
-            ("found", words.count(len(findings), "problem"), "warn" if worst == 1 else "bad" if worst > 1 else "good"),
+            ("found", words.count(len(findings), "problem"), "warn" if worst == 1 else "bad" if worst > 1 else "good")
+            if looked_at else ("found", "nothing was looked at", "unknown"),
             ("changed", words.count(changed, "action"), "act" if changed else ""),
             ("spared", str(len(spared)), ""),
             ("measured", words.count(len(measured), "host"), "" if measured else "unknown"),
         ],
     }
+
+
+def _looked_at(summary: Summary) -> set[str]:
+    """Hosts of which something is known: a finding, or an answer of verify."""
+    return {seen.host for seen in summary.findings} | outcome.measured(summary)
+
+
+def _measured(summary: Summary) -> set[str]:
+    """Hosts of which is known how they are: after a run that acted only those that verify measured."""
+    if (summary.approval or {}).get("type") == "plan.approved" or outcome.carried_out(summary):
+        return outcome.measured(summary) - set(outcome.not_measured(summary))
+    return _looked_at(summary) - {str(entry["host"]) for entry in summary.unreachable}
+
+
+def _nothing_unknown(sources: Sequence[Source], looked_at: set[str]) -> str:
+    """What is said where nothing is known to be missing: that every host was measured only where verify did it."""
+    if not looked_at:
+        return "Nothing was looked at, so nothing is known."
+    rest = looked_at - {host for source in sources for host in outcome.measured(source.summary)}
+    if not rest:
+        return "Nothing: every host was measured, every step was answered."
+    return f"Every step was answered. Looked at, and not verified: {words.one_line(', '.join(sorted(rest)), limit=300)}."
 
 
 def chain(source: Source) -> dict[str, str]:

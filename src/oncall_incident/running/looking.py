@@ -33,6 +33,8 @@ from .view import View
 NOT_ASKED = "not_asked"
 PLAYBOOK = Scenario("in-force", "Look at temporary changes", "oncall.incident._in_force")
 _FIND = "Find what takes changes back"
+#: What ansible.builtin.find says of a directory that is not there.
+_NOT_THERE = "is not a directory"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +96,7 @@ def judged(
     lost = {str(entry["host"]): str(entry.get("msg") or "not reached") for entry in summary.unreachable}
     failed = {str(entry["host"]): str(entry.get("msg") or entry.get("task")) for entry in summary.failures}
     told = {str(seen.what.detail.get("ref")): seen.what for seen in summary.looks}
-    units = _units(events)
+    units, unsearched = _units(events)
     met = {*units, *lost, *failed, *summary.hosts, *(seen.host for seen in summary.looks)}
     found, reasons = {}, {}
     for change in wanted:
@@ -107,7 +109,7 @@ def judged(
             known = str(finding.detail.get("reason") or "") if finding is not None else ""
             there = known or lost.get(change.host) or failed.get(change.host) or said
             reasons[change.ref] = there or _unasked(change, met=change.host in met)
-    blind = {host: why for host, why in {**failed, **lost}.items() if host not in units}
+    blind = {host: why for host, why in {**failed, **lost}.items() if host not in units} | unsearched
     return Looked(run, found, reasons, units, blind or ({"": said} if said else {}))
 
 
@@ -116,12 +118,18 @@ def _unasked(change: Change, *, met: bool) -> str:
     return changes.nobody_undoes(change) if met else "the inventory has no such host"
 
 
-def _units(events: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """The units of ours by host, of the hosts that were searched."""
+def _units(events: Iterable[Mapping[str, Any]]) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """The units of ours by host, of the hosts that were searched; and of a host, all or some of which could not be searched, why not."""
     units: dict[str, list[str]] = {}
+    unsearched: dict[str, str] = {}
     for event in events:
         result = event.get("result")
         if event.get("type") == "result" and event.get("task") == _FIND and isinstance(result, Mapping) and "files" in result:
+            host, skipped = str(event["host"]), result.get("skipped_paths") or {}
             files = result["files"] if isinstance(result["files"], list) else []
-            units[str(event["host"])] = sorted({Path(str(one.get("path"))).stem for one in files if isinstance(one, Mapping)})
-    return units
+            units[host] = sorted({Path(str(one.get("path"))).stem for one in files if isinstance(one, Mapping)})
+            # Where there is no such directory there is no unit in it.
+            why = [f"{path}: {said}" for path, said in skipped.items() if not str(said).endswith(_NOT_THERE)]
+            if why:
+                unsearched[host] = "; ".join(why)
+    return units, unsearched

@@ -29,7 +29,7 @@ from ..exits import Exit
 from ..private import private_dir, write_private
 from ..record import outcome
 from ..record.outcome import Outcome
-from ..record.recording import Recording, unknown
+from ..record.recording import Recording, answer_the_rest, unknown
 from ..reporting.run import write_report
 from . import ansible_cfg, approval, collection, endings, environment, extravars, request, scenarios
 from .collection import Collection
@@ -166,7 +166,9 @@ class Run:
             with record.segment() as segment:
                 if self._stopper.reason and outcome.ansible_segments(summary):
                     segment.append("interrupted", {"reason": self._stopper.reason, "unknown": unknown(summary)})
-                segment.append("outcome", outcome_event(end, summary))
+                end = dataclasses.replace(end, reasons=[*end.reasons, *outcome.without_answer(summary)])
+                answer_the_rest(segment, summary)
+                segment.append("outcome", outcome_event(end, record.summary))
             report = write_report(record.run_dir)
         except CannotRecord as exc:
             if end.status != Exit.NOT_RECORDED:

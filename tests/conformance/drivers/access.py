@@ -19,6 +19,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._module.lock impor
 
 from tests.conformance.kit import Args, Driver, Health, Mitigating, Result
 from tests.support.fail2ban import Fail2ban, fail2ban
+from tests.support.holds import Systemd
 from tests.support.netns import Namespace, namespace
 
 NOBODY = 65534
@@ -208,6 +209,62 @@ class Fail2banUnban(_Acting):
 
     def leave(self) -> None:
         self.daemon.client("set", "sshd", "unbanip", OTHER)
+
+
+class _Undo(_Acting):
+    """A change is made, which the module takes back."""
+
+    absent: ClassVar = {"over_the_limit": "it takes back one change, which the call names"}
+
+    def args(self) -> Args:
+        return {"change": self.change, "observe": "0.3s"}
+
+
+class Fail2banUndoBan(_Undo):
+    """A ban that ends by itself, taken back before that."""
+
+    module = "fail2ban_unban"
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        made = self.daemon.module("fail2ban_ban", jail="sshd", addresses=[OTHER], never_ban=["203.0.113.250"])
+        (self.change,) = made["actions"]
+        try:
+            yield
+        finally:
+            self.daemon.client("unban", "--all", check=False)
+
+    def leave(self) -> None:
+        self.daemon.client("set", "sshd", "unbanip", OTHER)
+
+
+class Fail2banEndHold(_Undo):
+    """A hold, ended before its timer does. The kit's systemd is a double: tests/integration/action has a real one."""
+
+    module = "fail2ban_unban"
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        with tempfile.TemporaryDirectory() as made:
+            self.systemd = Systemd(Path(made))
+            self.daemon.ban("sshd", OTHER)
+            held = self.daemon.module("fail2ban_unban", addresses=[OTHER], hold="15m", observe="0.3s", env=self.systemd.environ)
+            (self.change,) = held["actions"]
+            self.systemd.show()
+            try:
+                yield
+            finally:
+                self.daemon.client("unban", "--all", check=False)
+                self.daemon.client("set", "sshd", "delignoreip", OTHER, check=False)
+
+    def run(self, *, check: bool = False, **more: Any) -> Result:
+        return self.daemon.module(self.module, check=check, env=self.systemd.environ, **{**self.args(), **more})
+
+    def world(self) -> Any:
+        return super().world(), self.daemon.client("get", "sshd", "ignoreip"), self.systemd.calls()
+
+    def leave(self) -> None:
+        self.daemon.client("set", "sshd", "delignoreip", OTHER)
 
 
 class FirewallRemove(Mitigating):

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,11 +19,14 @@ from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
-from tests.conformance.kit import Args, Health, Mitigating
+from tests.conformance.kit import Args, Health, Mitigating, Result
 from tests.support.need import need
+from tests.support.run_module import start_module
 from tests.support.tmpfs import mounted
 
 OLD = 7200
+#: A user who may enter nothing that is root's alone.
+NOBODY = 65534
 
 
 class DiskClean(Mitigating):
@@ -69,6 +74,10 @@ class _OwnDisk(Health):
         with tempfile.TemporaryDirectory() as made, mounted(Path(made) / "disk", size="8m") as self.place:
             yield
 
+    def run_denied(self, **more: Any) -> Result:
+        """As somebody who may not enter the directory that it is mounted in."""
+        return start_module(self.module, user=NOBODY, **{**self.args(), **more}).result()
+
     @contextmanager
     def sicken(self) -> Iterator[None]:
         subprocess.run(["mount", "-o", "remount,ro", str(self.place)], check=True)
@@ -86,21 +95,69 @@ class DiskSurvey(_OwnDisk):
     def args(self) -> Args:
         return {"file_systems": [str(self.place)], "sample": "0s"}
 
-    def denied(self) -> Args:
-        return {"file_systems": [str(self.place / "nobody" / "may")]}
-
 
 class DiskHealth(_OwnDisk):
     """One path's file system."""
 
     module = "disk_health"
-    absent: ClassVar = {
-        **_OwnDisk.absent,
-        "denied": "statvfs(2) needs no right; what cannot be entered is judged by the directory above, which the result names",
-    }
 
     def args(self) -> Args:
         return {"path": str(self.place)}
+
+
+class AppHealth(Health):
+    """An application of three URLs: well or sick, closed to us, and held up."""
+
+    module = "app_health"
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        self.status, self.goes_on = 200, threading.Event()
+        self.goes_on.set()
+        driver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                driver.goes_on.wait(30)
+                self.send_response(403 if self.path == "/closed" else driver.status)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Say nothing."""
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        try:
+            yield
+        finally:
+            self.goes_on.set()
+            self.server.shutdown()
+            self.server.server_close()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}{path}"
+
+    def args(self) -> Args:
+        return {"urls": [self.url("/health"), self.url("/ready")]}
+
+    @contextmanager
+    def sicken(self) -> Iterator[None]:
+        self.status = 503
+        try:
+            yield
+        finally:
+            self.status = 200
+
+    def denied(self) -> Args:
+        return {"urls": [self.url("/closed")]}
+
+    @contextmanager
+    def freeze(self) -> Iterator[None]:
+        self.goes_on.clear()
+        yield
+
+    def patient(self) -> Args:
+        return {"timeout": "500ms"}
 
 
 class PortHealth(Health):

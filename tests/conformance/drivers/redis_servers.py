@@ -16,6 +16,7 @@ from tests.conformance.kit import Args, Driver, Health, Mitigating
 from tests.support.need import need
 from tests.support.redis_acting import connections, fingerprint, idle_seconds
 from tests.support.redis_servers import SOURCES, RedisServer, any_binary
+from tests.support.run_module import run_module
 from tests.support.until import until
 
 NO_RIGHTS = ("ACL", "SETUSER", "nothing", "reset", "on", ">none", "+ping", "+hello", "+client|setname")
@@ -110,6 +111,27 @@ class RedisRepair(_Acting):
 
     def args(self) -> Args:
         return {**super().args(), "operation": "raise_maxclients", "maxclients": 60}
+
+
+class RedisRestore(_Acting):
+    """More clients are allowed than before a change of ours."""
+
+    module = "redis_repair"
+    absent: ClassVar = {"over_the_limit": "it makes one change, to the value that the change names"}
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        self.server.execute("CONFIG", "SET", "maxclients", "50")
+        (self.change,) = run_module(self.module, **self.server.args(), operation="raise_maxclients", maxclients=60)["actions"]
+        yield
+        self.server.execute("CONFIG", "SET", "maxclients", "10000")
+
+    def args(self) -> Args:
+        return {**super().args(), "operation": "restore_maxclients", "change": self.change}
+
+    def leave(self) -> None:
+        """Somebody sets another value."""
+        self.server.execute("CONFIG", "SET", "maxclients", "70")
 
 
 class _Health(OfRedis, Health):

@@ -38,14 +38,38 @@ def test_what_is_armed_runs_as_it_was_written_and_removes_itself(units: Units, t
     assert armed.returncode == 0, armed.stderr
     assert before + 3599 <= float(armed.stdout) <= time.time() + 3601
     assert units.names() == [f"{UNIT}.service", f"{UNIT}.sh", f"{UNIT}.timer"]
-    assert units.known() == [f"active-{UNIT}.timer", f"enabled-{UNIT}.timer"]
+    assert units.known() == [f"active-{UNIT}.timer", f"enabled-{UNIT}.service", f"enabled-{UNIT}.timer"]
     assert [oct((units.files / name).stat().st_mode & 0o777) for name in units.names()] == ["0o600", "0o600", "0o644"]
     # systemctl show tells every user what a unit runs.
     assert not any(word in (units.files / f"{UNIT}.service").read_text() for word in ("quoted", "lines"))
+    fired = units.boot()
+    assert (fired.returncode, (tmp_path / "out").exists(), len(units.names())) == (0, False, 3), "started at boot, before its time"
     fired = units.fire()
     assert fired.returncode == 0, fired.stderr
     assert (tmp_path / "out").read_bytes().decode() == "".join(f"{word}|" for word in AWKWARD[4:])
     assert (units.names(), units.known()) == ([], [])
+
+
+def test_a_way_back_that_fails_stays_and_is_tried_again(units: Units, tmp_path: Path) -> None:
+    way_back = ["sh", "-c", f"cat {tmp_path}/needed >{tmp_path}/out"]
+    armed = units.run(arming.arm_command(UNIT, way_back, seconds=3600, says="x"))
+    times = [line for line in (units.files / f"{UNIT}.timer").read_text().splitlines() if line.startswith("OnCalendar=")]
+    assert len(times) == 1 + len(arming.RETRIES) == len(set(times)) and times == sorted(times), armed.stderr
+    files, known = units.names(), units.known()
+    assert units.fire().returncode != 0 and (units.names(), units.known()) == (files, known)
+    (tmp_path / "needed").write_text("back")
+    assert units.fire().returncode == 0
+    assert ((tmp_path / "out").read_text(), units.names(), units.known()) == ("back", [], [])
+
+
+def test_a_timer_that_has_fired_for_the_last_time_is_not_armed(tmp_path: Path) -> None:
+    (tmp_path / "systemctl").write_text("#!/bin/sh\ncase $1 in is-active) exit 0 ;; show) cat state ;; esac\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    for state, armed in (("waiting", True), ("elapsed", False), ("dead", False), ("running", False)):
+        (tmp_path / "state").write_text(f"SubState={state}\n")
+        path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+        done = subprocess.run(["sh", "-c", arming.active_command(UNIT)], env=path, cwd=tmp_path, check=False)
+        assert (done.returncode == 0) is armed, state
 
 
 def test_systemd_itself_accepts_the_files(units: Units, tmp_path: Path) -> None:

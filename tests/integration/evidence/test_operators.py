@@ -96,7 +96,7 @@ def test_bad_input_is_named_before_anything_is_made(arguments: list[str], words:
     (["milestone", "latest", "mitigated", "--at", "2199-01-01T00:00:00Z"], "in the future"), (["attach", "latest"], "Nothing to attach"),
     (["attach", "latest", "/nowhere/file"], "No such file"), (["attach", "latest", "/dev/zero"], "no plain file"),
     (["severity", "latest", "P9"], "has no such level"), (["export", "latest"], "Nothing to export"),
-    (["sign", "latest"], "no key to sign with"),
+    (["sign", "latest"], "no key to sign with"), (["resolve", "latest"], "incident milestone INCIDENT resolved"),
     (["attach", "latest", "--run", "nothing"], "no such record"),
 ])
 def test_bad_input_leaves_an_incident_as_it_is(arguments: list[str], words: str, tmp_path: Path) -> None:

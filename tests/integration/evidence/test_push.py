@@ -15,7 +15,7 @@ import bagit
 import pytest
 
 from oncall_incident.errors import Stop
-from oncall_incident.evidence import bag, checks, closing, pushing, settings
+from oncall_incident.evidence import bag, checks, closing, exporting, pushing, settings
 from tests.support.wrapper import command
 
 from .conftest import Case
@@ -78,6 +78,16 @@ def test_what_is_not_sealed_is_not_pushed(tmp_path: Path) -> None:
     case = Case(tmp_path / "home", seal=False)
     with pytest.raises(Stop, match="not sealed yet"):
         pushing.push(case.incident, str(tmp_path / "archive"), configured=settings.load(case.home))
+
+
+def test_what_was_changed_since_it_was_sealed_is_not_handed_on(case: Case, tmp_path: Path) -> None:
+    with (case.bundle / bag.TAG_MANIFEST).open("a") as tags:
+        tags.write("0" * 64 + "  planted.txt\n")
+    with pytest.raises(Stop, match=r"Seal 0001 of .* is not over the bag as it is"):
+        pushing.push(case.incident, str(tmp_path / "archive"), configured=settings.load(case.home))
+    with pytest.raises(Stop, match=r"Seal 0001 of .* is not over the bag as it is"):
+        exporting.tar(case.incident, tmp_path / "bundle.tar")
+    assert not list(tmp_path.glob("archive*")) and not (tmp_path / "bundle.tar").exists()
 
 
 def test_retention_that_a_place_does_not_have_is_said_before_anything_is_written(case: Case, tmp_path: Path) -> None:

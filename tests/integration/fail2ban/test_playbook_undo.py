@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.fail2ban import Fail2ban
+from tests.support.holds import Systemd
 from tests.support.site import SRC
 
 from .playsite import PlaySite
-from .test_unban import shown, systemd
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -21,15 +21,15 @@ pytestmark = pytest.mark.timeout(900)
 def test_a_hold_is_taken_back_by_a_run(daemon: Fail2ban, tmp_path: Path) -> None:
     site = PlaySite(daemon, tmp_path, playbook="firewall-unblock")
     site.group("firewall", fw1={"fail2ban_hold": "15m", "fail2ban_addresses": ["192.0.2.61"], "fail2ban_ports": []})
-    doubles = systemd(tmp_path)
-    environ = {"INCIDENT_HOME": str(tmp_path / "home"), "PYTHONPATH": SRC, "PATH": f"{doubles['PATH']}:{site.bin}"}
+    double = Systemd(tmp_path)
+    environ = {"INCIDENT_HOME": str(tmp_path / "home"), "PYTHONPATH": SRC, "PATH": f"{double.environ['PATH']}:{site.bin}"}
     inventory = ["-i", str(site.inventory())]
     daemon.ban("sshd", "192.0.2.61")
 
     run = site.call([site.python, "-m", "oncall_incident", "run", "firewall-unblock", *inventory, "--yes", "--json"], **environ)
     assert run.status == 0, run.output
     assert "it ends after 15m by its timer" in run.said
-    (tmp_path / "shown").write_text(shown(tmp_path))
+    double.show()
     incident = [site.python, "-m", "oncall_incident"]
     (change,) = site.call([*incident, "status", str(run.data["incident"]), "--json"], **environ).data["changes"]
     assert (change["state"], change["host"]) == ("in_force", "fw1") and "by its timer" in change["said"]

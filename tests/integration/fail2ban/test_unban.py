@@ -9,17 +9,21 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import of_event
 
+from tests.conformance.kit import recorded
 from tests.support.fail2ban import Fail2ban, fail2ban
+from tests.support.holds import Systemd
 from tests.support.until import until
 
 
-def unban(daemon: Fail2ban, *addresses: str, check: bool = False, env: dict[str, str] | None = None, **args: Any) -> dict[str, Any]:
+def unban(daemon: Fail2ban, *addresses: str, check: bool = False, env: Mapping[str, str] | None = None, **args: Any) -> dict[str, Any]:
     return daemon.module("fail2ban_unban", check=check, env=env, addresses=list(addresses), **{"observe": "0.3s", **args})
 
 
@@ -298,7 +302,8 @@ def test_everything_only_by_its_number() -> None:
 def test_hold_is_refused_where_no_timer_can_be_made(daemon: Fail2ban, tmp_path: Path) -> None:
     daemon.ban("sshd", "192.0.2.40")
     said = subprocess.run(["systemctl", "is-system-running"], capture_output=True, text=True, check=False).stdout.strip()
-    env = systemd(tmp_path, state="offline") if said in ("running", "degraded", "starting") else None  # else the machine's own answer
+    # Else the machine's own answer.
+    env = Systemd(tmp_path, state="offline").environ if said in ("running", "degraded", "starting") else None
     for check in (False, True):
         result = unban(daemon, "192.0.2.40", hold="15m", check=check, env=env)
         assert result["failed"] and result["error"] == "hold_refused" and "192.0.2.40" in daemon.banned("sshd")
@@ -306,32 +311,16 @@ def test_hold_is_refused_where_no_timer_can_be_made(daemon: Fail2ban, tmp_path: 
     unban(daemon, "192.0.2.40")
 
 
-def systemd(directory: Path, *, active: bool = True, state: str = "running") -> dict[str, str]:
-    """Doubles of systemd-run and systemctl that keep the contract we use: there is no systemd on a test's machine.
-
-    The timer's command is kept in a file, in the order of what happened; the test runs it as the timer would.
-    """
-    programs = directory / "bin"
-    programs.mkdir()
-    (programs / "systemd-run").write_text(
-        f'#!/bin/sh\necho timer >> {directory}/order\nfor one; do printf "%s\\0" "$one"; done > {directory}/argv\n')
-    (programs / "systemctl").write_text(
-        f'#!/bin/sh\ncase "$1" in is-system-running) echo {state};; '
-        f'is-active) {"echo active" if active else "echo failed; exit 3"};; show) cat {directory}/shown 2>/dev/null;; '
-        f'stop) echo "stop $2" >> {directory}/order;; esac\n')
-    for program in programs.iterdir():
-        program.chmod(0o755)
-    return {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
-
-
 def test_hold_keeps_the_log_from_banning_again_and_its_timer_ends_it(daemon: Fail2ban, tmp_path: Path) -> None:
     daemon.ban("sshd", "192.0.2.41")
-    result = unban(daemon, "192.0.2.41", hold="15m", env=systemd(tmp_path), observe="5s")
+    double = Systemd(tmp_path)
+    result = unban(daemon, "192.0.2.41", hold="15m", env=double.environ, observe="5s")
     assert states(result) == [("192.0.2.41", "done", "unbanned")], result.get("msg")
     assert result["hold"]["entries"] == [{"jail": "sshd", "address": "192.0.2.41"}] and result["hold"]["seconds"] == 900
     assert "reload" in result["hold"]["warning"].lower() and result["hold"]["unit"]
     (action,) = result["actions"]
     assert action["identity"]["hold"] == "900s"
+    assert set(of_event(recorded(result)).actions or ()) == {action["id"]}, "the decision is made again from the record"
     assert {key: action["temporary"][key] for key in ("ends", "armed_as", "lasts")} == {
         "ends": "unit", "armed_as": result["hold"]["unit"], "lasts": 900.0}
     assert action["temporary"]["undo"] == {"verb": "end_hold", "jail": "sshd", "address": "192.0.2.41"}
@@ -339,25 +328,18 @@ def test_hold_keeps_the_log_from_banning_again_and_its_timer_ends_it(daemon: Fai
     daemon.fail("sshd", "192.0.2.41")
     until(lambda: "Ignore 192.0.2.41" in (daemon.directory / "fail2ban.log").read_text(), what="the ignored failures")
     assert "192.0.2.41" not in daemon.banned("sshd")
-    argv = (tmp_path / "argv").read_text().split("\0")[:-1]
-    assert "--on-active=900s" in argv and f"--unit={result['hold']['unit']}" in argv
-    daemon.net.run(*argv[argv.index("--") + 1:])
+    assert "--on-active=900s" in double.argv() and f"--unit={result['hold']['unit']}" in double.argv()
+    daemon.net.run(*double.command())
     assert "192.0.2.41" not in daemon.client("get", "sshd", "ignoreip"), "the timer's command takes the entry out"
-
-
-def shown(directory: Path) -> str:
-    """What `systemctl show` says of the timer that was made last."""
-    argv = (directory / "argv").read_text().split("\0")[:-1]
-    told = dict(one[2:].split("=", 1) for one in argv if one.startswith("--") and "=" in one)
-    return f"Id={told['unit']}.timer\nDescription={told['description']}\nActiveState=active\n"
 
 
 def test_a_second_hold_takes_over_from_the_first(daemon: Fail2ban, tmp_path: Path) -> None:
     """The first one's timer would take the entry out before the second one's time is over."""
-    env = systemd(tmp_path)
+    double = Systemd(tmp_path)
+    env = double.environ
     daemon.ban("sshd", "192.0.2.46", "192.0.2.47")
     first = unban(daemon, "192.0.2.46", "192.0.2.47", hold="15m", env=env)["hold"]
-    (tmp_path / "shown").write_text(shown(tmp_path))
+    double.show()
     daemon.ban("sshd", "192.0.2.46")
     alone = unban(daemon, "192.0.2.46", hold="1h", env=env)["hold"]
     assert alone["entries"] == [] and alone["already_ignored"] == [
@@ -365,19 +347,19 @@ def test_a_second_hold_takes_over_from_the_first(daemon: Fail2ban, tmp_path: Pat
     daemon.ban("sshd", "192.0.2.46", "192.0.2.47")
     both = unban(daemon, "192.0.2.46", "192.0.2.47", hold="1h", env=env)["hold"]
     assert len(both["entries"]) == 2 and both["replaced"] == [first["unit"]] and both["unit"] != first["unit"]
-    assert (tmp_path / "order").read_text() == f"timer\ntimer\nstop {first['unit']}.timer\n", "the new timer comes first"
-    argv = (tmp_path / "argv").read_text().split("\0")[:-1]
-    daemon.net.run(*argv[argv.index("--") + 1:])
+    assert double.calls() == f"timer\ntimer\nstop {first['unit']}.timer\n", "the new timer comes first"
+    daemon.net.run(*double.command())
     assert "192.0.2.46" not in daemon.client("get", "sshd", "ignoreip")
 
 
 def test_hold_without_an_active_timer_makes_no_entry(daemon: Fail2ban, tmp_path: Path) -> None:
     daemon.ban("sshd", "192.0.2.42")
-    result = unban(daemon, "192.0.2.42", hold="15m", env=systemd(tmp_path, active=False))
+    double = Systemd(tmp_path, active=False)
+    result = unban(daemon, "192.0.2.42", hold="15m", env=double.environ)
     assert result["failed"] and result["error"] == "actions_failed" and "is not active after it was made" in result["msg"]
     (action,) = result["actions"]
     assert (action["outcome"], action["detail"]["why"], action["touched"]) == ("failed", "not_tried", False) and not result["changed"]
-    assert (tmp_path / "order").read_text() == "timer\n", "the timer was tried first"
+    assert double.calls() == "timer\n", "the timer was tried first"
     assert "192.0.2.42" not in daemon.client("get", "sshd", "ignoreip") and "192.0.2.42" in daemon.banned("sshd")
     unban(daemon, "192.0.2.42")
 
@@ -420,8 +402,9 @@ def test_what_cannot_be_read_lets_nobody_in(daemon: Fail2ban, tmp_path: Path) ->
 def test_what_was_ignored_before_is_not_ours_to_end(daemon: Fail2ban, tmp_path: Path) -> None:
     daemon.ban("sshd", "192.0.2.43")
     daemon.client("set", "sshd", "addignoreip", "192.0.2.43")
-    result = unban(daemon, "192.0.2.43", hold="15m", env=systemd(tmp_path))
-    assert result["hold"]["entries"] == [] and result["hold"]["already_ignored"] and not (tmp_path / "order").exists()
+    double = Systemd(tmp_path)
+    result = unban(daemon, "192.0.2.43", hold="15m", env=double.environ)
+    assert result["hold"]["entries"] == [] and result["hold"]["already_ignored"] and double.calls() == ""
     assert "temporary" not in result["actions"][0]
 
 
@@ -465,7 +448,7 @@ def test_the_client_is_the_way_where_the_socket_is_none(daemon: Fail2ban, tmp_pa
 
 
 def undo(
-    daemon: Fail2ban, change: dict[str, Any], *, check: bool = False, env: dict[str, str] | None = None, **args: Any,
+    daemon: Fail2ban, change: dict[str, Any], *, check: bool = False, env: Mapping[str, str] | None = None, **args: Any,
 ) -> dict[str, Any]:
     return daemon.module("fail2ban_unban", check=check, env=env, change=change, observe="0.3s", **args)
 
@@ -476,10 +459,11 @@ def ended(result: dict[str, Any]) -> list[tuple[str, bool]]:
 
 
 def test_a_hold_is_ended_before_its_timer_which_is_stopped_with_the_last_entry(daemon: Fail2ban, tmp_path: Path) -> None:
-    env = systemd(tmp_path)
+    double = Systemd(tmp_path)
+    env = double.environ
     daemon.ban("sshd", "192.0.2.51", "192.0.2.52")
     held = unban(daemon, "192.0.2.51", "192.0.2.52", hold="15m", env=env)
-    (tmp_path / "shown").write_text(shown(tmp_path))
+    double.show()
     first, second = held["actions"]
     planned = undo(daemon, first, check=True, env=env)
     assert ended(planned) == [("planned", False)] and held["hold"]["unit"] in planned["actions"][0]["reason"]
@@ -487,9 +471,9 @@ def test_a_hold_is_ended_before_its_timer_which_is_stopped_with_the_last_entry(d
     assert ended(undo(daemon, first, env=env, approved=[one["id"] for one in planned["actions"]])) == [("done", True)]
     ignored = daemon.client("get", "sshd", "ignoreip")
     assert "192.0.2.51" not in ignored and "192.0.2.52" in ignored
-    assert "stop" not in (tmp_path / "order").read_text(), "its timer still has another to take out"
+    assert "stop" not in double.calls(), "its timer still has another to take out"
     assert ended(undo(daemon, second, env=env)) == [("done", True)]
-    assert (tmp_path / "order").read_text().endswith(f"stop {held['hold']['unit']}.timer\n")
+    assert double.calls().endswith(f"stop {held['hold']['unit']}.timer\n")
     again = undo(daemon, second, env=env)
     assert ended(again) == [("not_needed", True)] and not again["changed"]
 

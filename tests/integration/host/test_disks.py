@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
 from tests.support.need import need
-from tests.support.run_module import run_module
+from tests.support.run_module import run_module, start_module
 from tests.support.tmpfs import mounted
 
 OLD = 7200
@@ -226,6 +227,26 @@ def test_what_cannot_be_looked_at_is_never_ok(tmp_path: Path) -> None:
     assert {finding["check"]: finding["status"] for finding in seen["findings"] if finding["asked"]} == {
         "disk_space": "unknown", "disk_inodes": "unknown", "disk_writable": "unknown",
     }
+
+
+@pytest.mark.parametrize("module", ["disk_health", "disk_survey"])
+def test_the_directory_above_says_nothing_of_a_disk_that_may_not_be_entered(module: str) -> None:
+    """A data directory is closed to others, and it may be a file system of its own."""
+    with tempfile.TemporaryDirectory() as closed, mounted(Path(closed) / "data", size="1m") as data:
+        (data / "full").write_bytes(b"x" * (1 << 20))
+        args = {"path": str(data)} if module == "disk_health" else {"file_systems": [str(data)], "sample": "0s"}
+        assert run_module(module, **args)["checks"]["disk_space"] == "critical"
+        said = start_module(module, user=65534, **args).result()
+    assert said["healthy"] is None
+    unknown = [one for one in said["findings"] if one["asked"]]
+    assert {one["check"]: one["status"] for one in unknown} == dict.fromkeys(("disk_space", "disk_inodes", "disk_writable"), "unknown")
+    assert all(f"search of the directory {closed}" in one["hint"] for one in unknown)
+
+
+def test_a_path_that_is_not_there_is_not_judged_by_the_root() -> None:
+    said = run_module("disk_health", path="/no/such/place")
+    assert (said["healthy"], said["path"], said["checks"]["disk_space"]) == (None, "/no/such/place", "unknown")
+    assert "Name a path that is there" in said["findings"][0]["hint"]
 
 
 def test_growth_and_deleted_open_files_are_told(small: Path) -> None:

@@ -182,6 +182,7 @@ class Healthy:
     done: Ended
     again: Ended
     refused: Ended
+    vanished: Ended
     settings: list[str]
     unfit: str
     restarts: dict[str, int]
@@ -223,8 +224,10 @@ def healthy(tmp_path_factory: pytest.TempPathFactory, server18: Server) -> Itera
         wanted = {"service_pool_size": 20, "service_pool_file": str(unfit), "service_pool_key": "POOL"}
         refused = play(site, {"app1": grown.variables(**wanted), "app2": quiet.variables(**wanted)}, *MITIGATE,
                        postgres_maintain=OBJECTS, postgres_maintain_max=3)
+        # What was asked for is gone since the approval.
+        vanished = play(site, {"grown": {**hosts["grown"], "service_pool_size": 0}}, *MITIGATE, incident_approved_plan=ended[0].plan())
         yield Healthy(
-            checked=ended[0], done=ended[1], again=again, refused=refused, settings=texts, unfit=unfit.read_text(),
+            vanished=vanished, checked=ended[0], done=ended[1], again=again, refused=refused, settings=texts, unfit=unfit.read_text(),
             restarts={"grown": grown.restarts, "quiet": quiet.restarts},
         )
 
@@ -244,6 +247,14 @@ def test_the_pool_is_raised_and_the_old_size_kept(healthy: Healthy) -> None:
     assert actions["raise_pool"]["detail"]["before"]["stdout"] == "5"
     assert actions["restart_service"]["outcome"] == "done", "a new size counts from the next start"
     assert healthy.again.outcomes("grown") == ["not_needed"]
+    assert healthy.restarts["grown"] == 1
+
+
+def test_who_is_approved_and_not_asked_for_any_more_gets_an_answer(healthy: Healthy) -> None:
+    answers = [action for action in healthy.vanished.actions() if action["verb"] in ("raise_pool", "restart_service")]
+    assert {(one["verb"], one["outcome"], one["detail"]["why"]) for one in answers} == {
+        ("raise_pool", "moved_on", "no_longer_matches"), ("restart_service", "moved_on", "no_longer_matches"),
+    }
     assert healthy.restarts["grown"] == 1
 
 

@@ -591,3 +591,18 @@ def test_incident_run_recovers_and_then_finds_nothing_to_do(site: RedisSite) -> 
     assert [(action["verb"], action["outcome"]) for action in data["actions"]] == [("restart_cache", "done")]
     status, data, shown = run("--yes")
     assert (status, data["outcome"], data["actions"]) == (5, "nothing_to_do", []), shown
+    assert data["reasons"] == ["cache1: not looked at: probe_write, probe_read, probe_replication, probe_delete"]
+
+
+def test_a_dead_application_is_never_nothing_to_do(site: RedisSite, application: Application) -> None:
+    """Whatever the server itself says: verify would ask its URLs."""
+    def run(url: str) -> tuple[int, str, str]:
+        done = site.incident("--json", "--yes", "-e", json.dumps({"redis_app_urls": [url]}), **site.environ)
+        return done.status, done.data["outcome"], " ".join(done.data["reasons"])
+
+    assert run(application.url)[:2] == (5, "nothing_to_do")
+    status, outcome, reasons = run("http://127.0.0.1:9/health")
+    assert (status, outcome) == (3, "not_recovered") and "application http://127.0.0.1:9/health is unknown" in reasons, reasons
+    application.status = 503
+    status, outcome, reasons = run(application.url)
+    assert (status, outcome) == (3, "not_recovered") and f"application {application.url} is critical" in reasons, reasons

@@ -216,6 +216,10 @@ def test_findings_actions_and_plans_become_events(playbook: Playbook) -> None:
         "finding", "skipped_check", "action", "protected", "action", "protected", "action", "plan", "finding", "skipped_check"]
     assert lifted[0]["finding"] == finding and lifted[0]["host"] == "a" and lifted[0]["phase"] == "investigate"
     assert lifted[6]["action"]["outcome"] == "failed"
+    # Each says which task it is from, and of a loop which item.
+    sources = [(event["task_id"], event.get("item_index"), event.get("item")) for event in lifted]
+    assert sources[0] == sources[1] != sources[8] and [source[1:] for source in sources[2:6]] == [(0, "1")] * 2 + [(1, "2")] * 2
+    assert len({source[0] for source in sources}) == 5 and sources[2][0] == sources[4][0]
     assert load_plan(lifted[7]["plan"], now=1001.0).ids("a") == [action["id"]]
     verdict = done.events("result")[0]["result"]
     assert verdict["findings"] == "[1 lifted]" and verdict["status"] == "critical"

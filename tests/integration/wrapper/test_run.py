@@ -128,6 +128,23 @@ def test_a_host_that_cannot_be_reached_is_named_and_not_recovered(world: World) 
     assert world.sick == 0
 
 
+def test_what_was_approved_for_a_host_that_is_gone_by_then_is_answered(world: World) -> None:
+    away = {"ansible_connection": "{{ 'ssh' if incident_approved_plan is defined else 'local' }}", "ansible_host": "127.0.0.1"}
+    world.inventory({"earth": {**away, "ansible_port": 1}})
+    done = world.run("--yes", "--json")
+    assert done.returncode == 3, done.stdout + done.stderr
+    data = json.loads(done.stdout)
+    assert [(one["host"], one["outcome"]) for one in data["actions"]] == [("earth", "unknown")] * 2, data["actions"]
+    assert sum(reason.startswith("earth: cure pid 10") and "not tried: the host could not be reached" in reason
+               for reason in data["reasons"]) == 2, data["reasons"]
+    answers = [event["action"] for event in world.events("action") if event["action"]["outcome"] != "planned"]
+    assert [(one["detail"]["why"], one["touched"]) for one in answers] == [("not_tried", False)] * 2
+    report = (world.run_dir / "report.md").read_text()
+    assert report.count("| unknown<br>the host could not be reached") == 2 and "| planned" not in report, report
+    assert "| measured | 0 hosts |" in report and "every host was measured" not in report
+    assert world.verified() == "ok" and "mitigation_start" not in world.incident("status", data["incident"], "--json").stdout
+
+
 def test_json_is_one_object_and_nothing_else(world: World) -> None:
     done = world.run("--yes", "--json")
     data = json.loads(done.stdout)

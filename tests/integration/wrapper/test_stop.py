@@ -35,6 +35,8 @@ def test_a_signal_while_acting(number: signal.Signals, world: World) -> None:
     assert interrupted["reason"] == "interrupt"
     assert [(entry["host"], entry["task"]) for entry in interrupted["unknown"]] == [("earth", "Cure the world")]
     assert "outcome unknown: earth: Cure the world" in (world.run_dir / "report.md").read_text()
+    assert [(one["action"]["outcome"], one["action"]["detail"]["why"], one["action"]["touched"]) for one in world.events("action")[1:]] == [
+        ("unknown", "no_answer", None)]
     assert world.leftovers() == []
     assert world.sick == 1
 
@@ -114,6 +116,7 @@ def test_a_killed_wrapper_leaves_a_record_that_says_it_is_incomplete(world: Worl
     assert world.incident("report", "latest").returncode == 0
     assert world.verified() == "ok"
     assert (world.events("recovered")[0]["of"], world.events("interrupted")[0]["reason"]) == (4, "found_unfinished")
+    assert world.events("action")[-1]["action"]["outcome"] == "unknown", "every approved action has an answer"
 
 
 def test_a_record_that_cannot_be_written_any_more_stops_the_run(world: World) -> None:

@@ -6,8 +6,9 @@
 This module util is PRIVATE to the collection: it may change at any time.
 
 Python's own unpickler does the reading, with a find_class() that never looks anything up: every name becomes an inert class.
-Three things it does not bound by itself are checked before it starts, with pickletools: the memo (one opcode can ask for 64 GiB),
-lengths (memory is allocated for what is only declared), and tuples used as keys (hash() follows them without any limit).
+What it does not bound by itself is settled before it starts: only opcodes that a pickler writes for data are let through, all bytes
+that they declare must be there, and the memo and the number of values have a limit. Nothing is hashed: hash() follows tuples without
+any limit, so a set is read as a list, and a dictionary as pairs.
 """
 
 from __future__ import annotations
@@ -20,21 +21,25 @@ import typing as t
 
 #: Numbers larger than this are none of fail2ban's.
 MAX_INT_BYTES = 16
-#: Of a whole reply: bytes, and values. The parts of a tuple count again for every tuple that they are in.
+#: Of a whole reply: bytes, and opcodes or values. The parts of a tuple count again for every tuple that they are in.
 MAX_BYTES = 64 * 1024 * 1024
 MAX_NODES = 2_000_000
 MAX_DEPTH = 40
 NEWEST_PROTOCOL = 5
 #: A reply has a handful of names.
-_MAX_LINE = 1000
 _MAX_NAMES = 1000
 
-#: Opcodes that reach outside of the data: persistent ids, copyreg's registry, buffers. Instances are made in newer ways.
-_REFUSED = frozenset(("OBJ", "BINPERSID", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"))
-#: Opcodes that leave an element of the stack in its place, whatever they put into it.
-_SAME = frozenset(("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD", "DUP", "MEMOIZE"))
-#: On the stack, where a run of elements begins.
-_MARK = None
+_DATA = """
+    PROTO FRAME STOP MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT SHORT_BINSTRING BINSTRING SHORT_BINBYTES BINBYTES
+    BINBYTES8 SHORT_BINUNICODE BINUNICODE BINUNICODE8 EMPTY_LIST APPEND APPENDS EMPTY_DICT SETITEM SETITEMS EMPTY_SET ADDITEMS FROZENSET
+    EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 BINPUT LONG_BINPUT MEMOIZE BINGET LONG_BINGET GLOBAL STACK_GLOBAL REDUCE NEWOBJ NEWOBJ_EX BUILD
+""".split()
+_OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes if opcode.name in _DATA}
+#: What the unpickler gets instead: lists for sets, what persistent_load() makes for dictionaries, and all as one frame.
+_INSTEAD = {
+    pickle.EMPTY_SET: pickle.EMPTY_LIST, pickle.ADDITEMS: pickle.APPENDS, pickle.FROZENSET: pickle.LIST,
+    pickle.EMPTY_DICT: pickle.NONE + pickle.BINPERSID, pickle.FRAME: b"",
+}
 _TEXTS = ("builtins.str", "__builtin__.str", "__builtin__.unicode")
 _COLLECTIONS = tuple(f"{module}.{name}" for module in ("builtins", "__builtin__") for name in ("set", "frozenset", "list", "tuple"))
 
@@ -74,85 +79,42 @@ def read(data: bytes) -> t.Any:
     """
     if len(data) > MAX_BYTES:
         raise NotData(f"more than {MAX_BYTES} bytes")
-    source = _Source(data)
+    checked = _checked(data)
     try:
-        _check(source)
-        return _Plain().of(_Unpickler(io.BytesIO(data), encoding="utf-8", errors="replace").load())
+        return _Plain().of(_Unpickler(io.BytesIO(checked), encoding="utf-8", errors="replace").load())
     except NotData:
         raise
     except Exception as exc:  # pickle promises no particular exceptions for data that is damaged
-        if source.ended:
-            raise Truncated("the data ends too early") from exc
         raise NotData(f"not pickled data: {exc}"[:200]) from exc
 
 
-class _Source:
-    """The bytes as a file, that knows whether more was wanted than there is."""
-
-    def __init__(self, data: bytes) -> None:
-        self._file = io.BytesIO(data)
-        self._last = b""
-        self.ended = False
-
-    def read(self, count: int) -> bytes:
-        found = self._last = self._file.read(count)
-        self.ended = self.ended or len(found) < count
-        return found
-
-    def readline(self) -> bytes:
-        if self._last != b"c":
-            raise NotData(f"opcode {self._last!r} is not data: only a name is a line of text")
-        found = self._file.readline(_MAX_LINE)
-        self.ended = self.ended or (not found.endswith(b"\n") and len(found) < _MAX_LINE)
-        return found
-
-
-def _check(source: _Source) -> None:
-    """Follow the opcodes without their values: all bytes are there, each opcode is harmless, and what it makes is bounded.
-
-    On the stack is the number of values that a hash of the element would visit. An opcode that finds something else there than it
-    needs is refused by the unpickler.
-    """
-    stack: list[t.Any] = []
-    memo: dict[t.Any, t.Any] = {}
-    left = MAX_NODES
-    for opcode, argument, _position in pickletools.genops(t.cast("t.IO[bytes]", source)):
-        name = opcode.name
-        if name == "PROTO" and isinstance(argument, int) and argument > NEWEST_PROTOCOL:
+def _checked(data: bytes) -> bytes:
+    """The same data in harmless opcodes: what they declare is there, and what they ask for is bounded."""
+    source, kept = io.BytesIO(data), bytearray()
+    for _number in range(MAX_NODES):
+        begin, code = source.tell(), source.read(1)
+        if not code:
+            raise Truncated("the data ends too early")
+        opcode = _OPCODES.get(code)
+        if opcode is None:
+            raise NotData(f"opcode {code!r} is not data")
+        try:
+            argument: t.Any = opcode.arg.reader(source) if opcode.arg else None
+        except ValueError as exc:
+            ended = source.tell() == len(data)
+            raise (Truncated if ended else NotData)(f"{opcode.name}: {exc}"[:200]) from exc
+        if code == pickle.PROTO and argument > NEWEST_PROTOCOL:
             raise NewerProtocol(f"pickle protocol {argument}")
-        if name in _REFUSED or opcode.proto > NEWEST_PROTOCOL:
-            raise NotData(f"opcode {name} is not data")
-        if isinstance(argument, int) and argument.bit_length() > MAX_INT_BYTES * 8:
+        if code == pickle.FRAME and argument > len(data) - source.tell():
+            raise Truncated("the data ends before its frame does")
+        if code == pickle.LONG1 and argument.bit_length() > MAX_INT_BYTES * 8:
             raise NotData("a number that is too large")
-        taken = _take(stack, opcode.stack_before)
-        weight = 1
-        if name in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            index = argument if isinstance(argument, int) else len(memo)
-            if index > MAX_NODES:
-                raise NotData("too much is remembered")
-            memo[index] = taken[0] if taken else stack[-1]
-        if name in ("BINGET", "LONG_BINGET"):
-            weight = memo[argument]
-        elif name in _SAME:
-            weight = taken[-1]
-        elif name.startswith("TUPLE"):
-            weight = 1 + sum(taken)
-        for made in opcode.stack_after:
-            stack.append(_MARK if made is pickletools.markobject else weight)
-            left -= weight
-        if left < 0:
-            raise NotData("too large")
-
-
-def _take(stack: list[t.Any], wanted: t.Sequence[t.Any]) -> list[t.Any]:
-    """Take off the stack what an opcode uses: so many elements, or all to the mark and some below it."""
-    taken = []
-    count = len(wanted)
-    if pickletools.markobject in wanted:
-        while (one := stack.pop()) is not _MARK:
-            taken.append(one)
-        count = list(wanted).index(pickletools.markobject)
-    return taken + [stack.pop() for _number in range(count)]
+        if code == pickle.LONG_BINPUT and argument > MAX_NODES:
+            raise NotData("too much is remembered")
+        kept += _INSTEAD.get(code, data[begin : source.tell()])
+        if code == pickle.STOP:
+            return bytes(kept)
+    raise NotData("too large")
 
 
 class _Named:
@@ -171,6 +133,15 @@ class _Named:
         """A state is not used."""
 
 
+class _Pairs(dict[int, tuple[t.Any, t.Any]]):
+    """A dictionary that numbers its pairs, so that no key of theirs is hashed."""
+
+    __slots__ = ()
+
+    def __setitem__(self, key: t.Any, value: t.Any) -> None:
+        super().__setitem__(len(self), (key, value))
+
+
 class _Unpickler(pickle.Unpickler):
     def __init__(self, *arguments: t.Any, **keywords: t.Any) -> None:
         super().__init__(*arguments, **keywords)
@@ -185,8 +156,8 @@ class _Unpickler(pickle.Unpickler):
             self._names[full] = type("_Named", (_Named,), {"name": full, "__slots__": ()})
         return self._names[full]
 
-    def persistent_load(self, _pid: t.Any) -> t.NoReturn:
-        raise NotData("something that is kept elsewhere")
+    def persistent_load(self, _pid: t.Any) -> _Pairs:
+        return _Pairs()
 
 
 class _Plain:
@@ -201,19 +172,17 @@ class _Plain:
         self._left -= 1
         if depth > MAX_DEPTH or self._left < 0:
             raise NotData("too deep or too large")
-        if isinstance(value, dict):
-            return {self._key(key, depth=depth): self.of(one, depth=depth + 1) for key, one in value.items()}
+        if isinstance(value, _Pairs):
+            return {self._key(key, depth=depth): self.of(one, depth=depth + 1) for key, one in value.values()}
         if isinstance(value, (list, tuple)):
             return [self.of(one, depth=depth + 1) for one in value]
-        if isinstance(value, (set, frozenset)):
-            return sorted((self.of(one, depth=depth + 1) for one in value), key=str)
         if isinstance(value, _Named):
             return self._named(value, depth=depth)
         if isinstance(value, type) and issubclass(value, _Named):
             return Stub(value.name)
-        return self._text(value) if isinstance(value, (str, bytes, bytearray)) else value
+        return self._text(value) if isinstance(value, (str, bytes)) else value
 
-    def _text(self, value: t.Union[str, bytes, bytearray]) -> str:
+    def _text(self, value: t.Union[str, bytes]) -> str:
         if id(value) not in self._texts:
             data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
             self._texts[id(value)] = data.decode("utf-8", "replace")

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.actions import FAILED_OUTCOMES, REFUSED
 from ..._core.findings import CRITICAL, OK, STATUSES, UNKNOWN
 from ..._core.recovery import reasons
-from ..._core.why import LIMIT_EXCEEDED
+from ..._core.why import LIMIT_EXCEEDED, PROTECTED
 from ..._core.words import words_list
 from .access import LET_IN
 from .attack import attackers, kept_out
@@ -21,6 +22,8 @@ from .banning import OVER_LIMIT
 Result = t.Mapping[str, t.Any]
 _MAX_NAMED = 5
 _BAD = (CRITICAL, UNKNOWN)
+#: Whoever should have been banned and was not, or may not be.
+_NOT_BANNED = FAILED_OUTCOMES | {REFUSED}
 
 
 def not_let_in(access: Result, *, served: Result, reached: Result, vantage: str) -> str:
@@ -56,9 +59,14 @@ def not_kept_out(
         actions: of the run so far.
     """
     spared = banned.get("protected", ())
-    # Of an approved plan nobody is left without a word: who is over the limit then has an action that says so.
-    refused = [one for one in banned.get("actions", ()) if one["detail"].get("why") == LIMIT_EXCEEDED]
+    # Of an approved plan nobody is left without a word: who is over the limit then, or came after the approval, has an action that says so.
+    not_banned = [one for one in banned.get("actions", ()) if one["outcome"] in _NOT_BANNED and one["detail"].get("why") != PROTECTED]
+    refused = [one for one in not_banned if one["detail"].get("why") == LIMIT_EXCEEDED]
     left = _addresses([*(one for one in spared if OVER_LIMIT in one["reasons"]), *refused])
+    others = [
+        f"{one['target']['address']} ({one['detail'].get('why') or one['outcome']})" for one in not_banned
+        if one not in refused and str(one["target"]["address"]) not in kept_out(actions, named=())
+    ]
     # Who must not be banned anyway is no attacker. A private address that nobody protects by name may be one.
     friends = _addresses(one for one in spared if OVER_LIMIT not in one["reasons"] and list(one["reasons"]) != ["private"])
     suspects = attackers(named, worst=logins["worst"], min_failures=min_failures) if "worst" in logins else words_list(named)
@@ -68,6 +76,9 @@ def not_kept_out(
         {"text": f"{len(left)} attackers remain over the limit of fail2ban_max_victims and are not banned: "
                  f"{', '.join(left[:_MAX_NAMED])}{' and more' if len(left) > _MAX_NAMED else ''}. Run it again, or raise the limit.",
          "there": bool(left)},
+        {"text": f"{len(others)} attackers are not banned: "
+                 f"{', '.join(others[:_MAX_NAMED])}{' and more' if len(others) > _MAX_NAMED else ''}. Run it again.",
+         "there": bool(others)},
         {"text": f"{len(suspects)} attackers were found and none is kept out.",
          "there": len(suspects) > len(friends) and not kept_out(actions, named=named)},
     ))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._core import actions, why
+from ..._core import actions, temporary, why
 from ..._core.acting import ActionsFailed, Candidate, Sight
 from ..._core.addresses import Network, Span, canonical
 from ..._core.errors import BadInput
@@ -187,8 +187,30 @@ def _add_members(wish: Wish, bans: t.Sequence[Ban], chosen: dict[tuple[str, str,
                 chosen[ban.key] = dataclasses.replace(known, member=True)
 
 
-def action_for(chosen: Chosen, *, resource: str) -> actions.Action:
-    """The action that lifts a ban."""
+def action_for(chosen: Chosen, *, resource: str, hold: t.Optional[float] = None) -> actions.Action:
+    """The action that lifts a ban.
+
+    Args:
+        hold: seconds for which the daemon is to ignore the address: the action says for how long, and how that ends. None for no hold.
+    """
+    action = _lifting(chosen, resource=resource)
+    if hold is None:
+        return action
+    jail, address = held(chosen)
+    action = dataclasses.replace(action, identity={**action.identity, "hold": f"{hold:g}s"}, id="")
+    return temporary.with_temporary(action, temporary.Temporary(
+        way_back=f"A timer takes {address} off the ignore list of {jail}", ends=temporary.UNIT, lasts=hold,
+        survives="a reload or restart of fail2ban", undo={"verb": END_HOLD, "jail": jail, "address": address},
+    ))
+
+
+def held(chosen: Chosen) -> tuple[str, str]:
+    """Which jail is to ignore which address: the one that was asked for, not the network that covered it."""
+    ban = chosen.ban
+    return ban.jail, str(chosen.span) if chosen.span is not None and chosen.matched_by == BY_COVERING else ban.entry
+
+
+def _lifting(chosen: Chosen, *, resource: str) -> actions.Action:
     ban = chosen.ban
     identity = {"jail": ban.jail, "entry": ban.entry, **({"id": ban.id} if ban.id else {})}
     return actions.Action(
@@ -291,7 +313,7 @@ Target = t.Union[Chosen, Absent, Covered]
 
 def sight(
     wish: Wish, bans: t.Sequence[Ban], selection: t.Optional[Selection] = None, *, resource: str, shut: t.Sequence[Span], repair: bool,
-    check_mode: bool, limits: tuple[Limit, ...],
+    check_mode: bool, limits: tuple[Limit, ...], hold: t.Optional[float] = None,
 ) -> Sight[Target]:
     """What could be lifted, of the bans that there are.
 
@@ -299,13 +321,14 @@ def sight(
         selection: what the wish means among these bans, where that is known.
         shut: targets that nothing bans and that a packet filter drops all the same.
         repair: whether what is left over is taken out.
+        hold: as of action_for().
 
     Raises:
         BadInput, ActionsFailed: see select().
     """
     selection = selection or select(wish, bans)
     found: list[Candidate[Target]] = [
-        Candidate(one, action_for(one, resource=resource), uses={"max_entries": int(one.member)}) for one in selection.chosen
+        Candidate(one, action_for(one, resource=resource, hold=hold), uses={"max_entries": int(one.member)}) for one in selection.chosen
     ]
     for absent in selection.absent:
         report = report_for(absent, resource=resource)
@@ -320,4 +343,5 @@ def sight(
     found += [Candidate(covered, report_for(covered, resource=resource)) for covered in selection.covered]
     return Sight(found, limits=limits, basis=Basis("fail2ban_unban", {
         "wish": wish, "bans": bans, "resource": resource, "shut": shut, "repair": repair, "check_mode": check_mode, "limits": limits,
+        "hold": hold,
     }))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.actions import PLANNED
+from ..._core.errors import BadInput
 from ..._core.words import command_words, words_list
 
 Lineage = t.Mapping[str, t.Any]
@@ -142,5 +143,14 @@ def verify_checks(checks: t.Union[str, t.Sequence[str]], *, pairs: t.Sequence[t.
     Args:
         checks: that were asked for, a list or text with commas.
         pairs: servers, each with its file.
+
+    Raises:
+        BadInput: no check is left. The certificates would be called well without a look at them.
     """
-    return [check for check in dict.fromkeys(words_list(checks)) if pairs or check != STALE]
+    found = [check for check in dict.fromkeys(words_list(checks)) if pairs or check != STALE]
+    if not found:
+        only = f" but {STALE}, and no server has its file beside it" if words_list(checks) else ""
+        raise BadInput(
+            f"certificate_verify_checks names no check{only}.", hint="Name the checks that must hold, for example expired,unreachable.",
+        )
+    return found

@@ -12,7 +12,8 @@ import errno
 import fcntl
 import os
 import struct
-import time
+
+from ..._core.waiting import until
 
 #: struct flock as fcntl(2) has it, in the machine's own layout: type, whence, start, length, process.
 _FLOCK = "hhqqi0q"
@@ -45,10 +46,4 @@ def held(path: str) -> bool:
 
 def released(path: str, *, timeout: float) -> bool:
     """Whether nobody else holds the lock, or lets go of it within the timeout (seconds; 0 asks once)."""
-    end = time.monotonic() + timeout
-    while held(path):
-        left = end - time.monotonic()
-        if left <= 0:
-            return False
-        time.sleep(min(_INTERVAL, left))
-    return True
+    return not until(lambda taken: not taken, lambda: held(path), seconds=timeout, interval=_INTERVAL)

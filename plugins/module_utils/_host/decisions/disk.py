@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os.path
 import re
 import typing as t
 
 from ..._core.durations import format_duration
-from ..._core.errors import Blind
 from ..._core.findings import CRITICAL, NOT_APPLICABLE, OK, WARNING, Finding, Skipped, judge
 from ..._core.judging import Judged, judge_look
 from ..._core.recorded import Basis
@@ -94,26 +92,6 @@ class Space(t.NamedTuple):
         return cls(usage.f_frsize, usage.f_blocks, usage.f_bavail, usage.f_files, usage.f_favail)
 
 
-def nearest(path: str, statvfs: t.Callable[[str], Usage]) -> tuple[str, Usage]:
-    """The usage of the file system of a path, or of the nearest directory above it that can be reached.
-
-    A data directory is closed to others, and still its file system is that of the directory around it, except where it is
-    itself a mount point: then its parent's is told, and `path` in the result shows it.
-
-    Raises:
-        Blind: not even the root can be reached.
-    """
-    current = os.path.abspath(path)
-    while True:
-        try:
-            return current, statvfs(current)
-        except OSError as exc:
-            above = os.path.dirname(current)
-            if above == current:
-                raise Blind(f"{path}: the file system cannot be looked at: {exc}.") from exc
-            current = above
-
-
 def judge_disk(path: str, usage: Usage, *, warning: float, critical: float) -> tuple[list[Finding], list[Skipped]]:
     """Used space and inodes of a file system in percent, and what of them it does not have.
 
@@ -143,6 +121,7 @@ class PointSeen:
     Attributes:
         space: None where it could not be entered.
         trouble: why it could not be.
+        grant: what lets us enter it; empty where no right is missing.
         elsewhere: see judge_points().
         kernel: see judge_writable().
         left: free bytes at the first and at the second look, and the seconds between them; None where it was looked at once.
@@ -152,6 +131,7 @@ class PointSeen:
     point: str
     space: t.Optional[Space] = None
     trouble: str = ""
+    grant: str = ""
     elsewhere: bool = False
     read_only: bool = False
     kernel: tuple[str, ...] = ()
@@ -224,7 +204,9 @@ def judge_survey(
 def _not_entered(check: str, one: PointSeen) -> Skipped:
     if one.elsewhere:
         return Skipped(check, f"not_of_this_host: {one.point}: {ABSENT['not_of_this_host']} ({one.trouble}).", kind=NOT_APPLICABLE)
-    return Skipped(check, f"unreadable: {one.point}: {one.trouble}", "Is it mounted, and may we enter it?")
+    if one.grant:
+        return Skipped(check, f"not_permitted: {one.point}: {one.trouble}", f"Allow {one.grant}, or run with become: true.")
+    return Skipped(check, f"unreadable: {one.point}: {one.trouble}", "Name a path that is there, and mount what belongs there.")
 
 
 def growth(point: str, *, before: float, after: float, seconds: float, full_within: float) -> Finding:
@@ -243,21 +225,17 @@ def growth(point: str, *, before: float, after: float, seconds: float, full_with
     )
 
 
-def judge_path(
-    path: str, space: Space, *, read_only: bool, kernel: t.Sequence[str], warning: float, critical: float,
-    asked: t.Optional[t.Sequence[str]],
-) -> Judged:
-    """The verdict on one file system.
+def judge_path(seen: PointSeen, *, warning: float, critical: float, asked: t.Optional[t.Sequence[str]]) -> Judged:
+    """The verdict on the file system of one path.
 
     Args:
-        kernel: see judge_writable().
+        seen: the path itself, and no directory above it: that may be another file system.
         warning, critical: percent.
         asked: the checks that must be answered.
     """
-    findings, skipped = judge_disk(path, space, warning=warning, critical=critical)
-    findings.append(judge_writable(path, read_only=read_only, kernel=lambda: kernel))
-    return Judged(judge_look(findings, skipped, asked=asked, good=GOOD), {"path": path}, Basis("disk_health", {
-        "path": path, "space": space, "read_only": read_only, "kernel": kernel, "warning": warning, "critical": critical, "asked": asked,
+    findings, skipped = judge_points([seen], warning=warning, critical=critical, full_within=0.0)
+    return Judged(judge_look(findings, skipped, asked=asked, good=GOOD), {"path": seen.point}, Basis("disk_health", {
+        "seen": seen, "warning": warning, "critical": critical, "asked": asked,
     }))
 
 

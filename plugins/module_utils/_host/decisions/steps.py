@@ -13,6 +13,8 @@ import typing as t
 Result = t.Mapping[str, t.Any]
 #: Part of the name of a journal file that is archived; the active ones are never removed.
 _ARCHIVED = "@"
+#: What find says of a directory that is not there.
+_NOT_THERE = "No such file or directory"
 #: Before the id of an image, in some engines.
 _DIGEST = "sha256:"
 
@@ -32,6 +34,16 @@ def journal_over(listed: Result, *, size: float, archived: bool = False) -> bool
     """
     lines = [line for line in listed.get("stdout_lines") or () if not archived or _ARCHIVED in line]
     return sum(_number(line.split(" ", 1)[0]) for line in lines) > size
+
+
+def journal_seen(listed: Result) -> bool:
+    """Whether the command that lists the journal's files could look: a directory that is not there is no obstacle, one that is closed is.
+
+    Args:
+        listed: its result, in the language of the C locale.
+    """
+    lines = [line for line in listed.get("stderr_lines") or () if line.strip()]
+    return listed.get("rc") == 0 or (listed.get("rc") == 1 and bool(lines) and all(line.rstrip().endswith(_NOT_THERE) for line in lines))
 
 
 def images_gone(listed: Result, *, pruned: Result) -> bool:

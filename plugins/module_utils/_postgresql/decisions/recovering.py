@@ -31,10 +31,13 @@ def verify_checks(named: t.Union[str, t.Sequence[str]], *, probe_query: str) -> 
     Args:
         named: the checks that the operator names.
         probe_query: with one the probe must hold too.
+
+    Raises:
+        BadInput: no check is named. The server would be called healthy without a look at it.
     """
-    if named is None or (isinstance(named, str) and not words_list(named)):
-        raise BadInput("postgres_verify_checks names no check.", hint="Name the checks that must hold, for example blocking,connections.")
     awaited = list(dict.fromkeys([*words_list(named), *(["probe"] if probe_query else [])]))
+    if not awaited or named is None or (isinstance(named, str) and not words_list(named)):
+        raise BadInput("postgres_verify_checks names no check.", hint="Name the checks that must hold, for example blocking,connections.")
     return {"awaited": awaited, "measured": list(dict.fromkeys([*MEASURED, *awaited]))}
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.findings import CRITICAL, OK, UNKNOWN
+from ..._core.durations import parse_duration
+from ..._core.errors import BadInput
 from ..._core.words import words_list
 
-#: The checks of redis_probe, and the one of the application's health URLs.
+#: The checks of redis_probe, and the one of app_health.
 PROBE = ("probe_write", "probe_read", "probe_replication", "probe_delete")
 APPLICATION = "application"
 
@@ -25,8 +26,13 @@ def verify_asks(named: t.Union[str, t.Sequence[str]], *, probe: bool, urls: t.Se
         named: the checks of redis_health that the operator names.
         probe: whether a probe key is written.
         urls: the application's health URLs.
+
+    Raises:
+        BadInput: no check is named. The server would be called healthy without a look at it.
     """
-    health = list(words_list(named))
+    health = list(dict.fromkeys(words_list(named)))
+    if not health:
+        raise BadInput("redis_verify_checks names no check.", hint="Name the checks that must hold, for example availability,writes.")
     return {"health": health, "all": [*health, *(PROBE if probe else ()), *([APPLICATION] if urls else [])]}
 
 
@@ -42,19 +48,12 @@ def asked_of(checks: t.Sequence[str]) -> dict[str, t.Any]:
     }
 
 
-def app_verdict(answers: t.Iterable[t.Mapping[str, t.Any]], *, expected: t.Sequence[int]) -> dict[str, t.Any]:
-    """What the application's health URLs say, as a verdict of one check; empty where they were not asked.
-
-    An answer with another status is a failure. No answer at all says nothing: it may be the way from who asks.
+def time_left(wait: str, *, looks: t.Iterable[t.Mapping[str, t.Any]]) -> str:
+    """What is left of a time after the looks that have waited in it, as a duration.
 
     Args:
-        answers: of ansible.builtin.uri; what was skipped was not asked.
-        expected: the status codes that are an answer.
+        wait: the time for all looks.
+        looks: the results so far; what was skipped has not waited.
     """
-    found = [answer.get("status") for answer in answers if not answer.get("skipped")]
-    if not found:
-        return {}
-    other = [status for status in found if status not in expected]
-    failing = [status for status in other if isinstance(status, int) and status > 0]
-    status, healthy = (CRITICAL, False) if failing else (UNKNOWN, None) if other else (OK, True)
-    return {"healthy": healthy, "asked": [APPLICATION], "checks": {APPLICATION: status}}
+    waited = sum(float(look.get("waited") or 0.0) for look in looks)
+    return f"{max(parse_duration(wait) - waited, 0.0):.3f}s"

@@ -86,12 +86,13 @@ def pool_before(said: t.Mapping[str, t.Any], *, reads: t.Sequence[str]) -> dict[
 
     Args:
         said: what the command of pool_reads() returned.
-        reads: the caller's own command. Where there is none, a file was read: then no output means that it has no such line.
+        reads: the caller's own command. Where there is none, a file was read: then no output means that it has no such line, and the whole
+            value must be the number. An expression such as ${DB2_POOL} has one in it, and another size.
     """
     text = str(said.get("stdout") or "")
     if said.get("failed") or said.get("unreachable") or said.get("rc") != 0:
         return {"known": False, "size": None}
-    found = _plain(text)
+    found = _plain(text) if reads else _whole(text)
     return {"known": found is not None or (not reads and not text.strip()), "size": found}
 
 
@@ -103,6 +104,11 @@ def pool_is(said: t.Mapping[str, t.Any], *, size: t.Any, reads: t.Sequence[str],
         known: false for a look that does not tell the size, as that one before did not.
     """
     return pool_before(said, reads=reads) == {"known": known, "size": None if size is None else number(size)}
+
+
+def pool_is_small(said: t.Mapping[str, t.Any], *, size: t.Any, reads: t.Sequence[str]) -> bool:
+    """Whether a look does not tell that the pool has this size or a larger one. What is no plain number, or cannot be read, does not."""
+    return (pool_before(said, reads=reads)["size"] or 0) < number(size)
 
 
 def pool_put_back(results: t.Iterable[t.Mapping[str, t.Any]]) -> bool:
@@ -161,7 +167,9 @@ def pool_back(
             return {"setting": setting, "file": "", "lock": f"pool {setting}", "argv": []}
         reading = shlex.join(str(word) for word in reads)
         writing = shlex.join(str(word).replace("{size}", str(old)) for word in write)
-        script = _BY_COMMAND.format(reads=reading, ours=ours, writes=writing, old=old)
+        of_file = list(reads) == pool_reads([], key=key, file=file)
+        script = _BY_COMMAND.format(
+            reads=reading, ours=ours, writes=writing, old=old, other="*-[0-9]*" + (_NOT_A_VALUE if of_file else ""))
         return {"setting": setting, "file": "", "lock": f"pool {setting}", "argv": ["/bin/sh", "-c", script]}
     name = _literal(key)
     edit = f"s/^{name}={ours}$/{name}={old}/" if old is not None else f"/^{name}={ours}$/d"
@@ -176,9 +184,12 @@ def _literal(key: str) -> str:
     return re.sub(r"([].*[^$/\\])", r"\\\1", key)
 
 
+#: What is in no value of a file that is a number: as a pattern of the shell.
+_NOT_A_VALUE = r"""|*[!0-9\"\'[:space:]]*"""
+_WHOLE = re.compile(r"""\s*(?P<quote>["']?)(?P<size>[0-9]+)(?P=quote)\s*""")
 _BY_COMMAND = """size() {{
 said=$({reads}) || {{ echo 'the size cannot be read' >&2; return 1; }}
-case $said in *-[0-9]*) set -- ;; *) set -- $(printf %s "$said" | tr -cs 0-9 ' ') ;; esac
+case $said in {other}) set -- ;; *) set -- $(printf %s "$said" | tr -cs 0-9 ' ') ;; esac
 [ $# -eq 1 ] || {{ echo "the size is no plain number: $said" >&2; return 1; }}
 echo "$1" | sed 's/^0*\\(.\\)/\\1/'
 }}
@@ -197,9 +208,10 @@ sed -i -e {edit} "$file" || exit 1
 [ "$(sed -n {reads} "$file")" = "{old}" ]"""
 
 
-def pool_read(text: str) -> int:
-    """The size of a pool as a program or a line of a file says it: the one number in it; 0 where there is none, or several."""
-    return _plain(text) or 0
+def _whole(text: str) -> t.Optional[int]:
+    """The number that a value of a file is, in quotes or without."""
+    found = _WHOLE.fullmatch(text)
+    return int(found.group("size")) if found else None
 
 
 def _plain(text: str) -> t.Optional[int]:

@@ -64,6 +64,24 @@ def test_a_time_that_is_over_is_no_look() -> None:
     assert changes.still([change]) == [change]
 
 
+LATE, LATER_STILL = "2026-11-30T04:10:00.000Z", NOW + datetime.timedelta(hours=2)
+
+
+def test_one_that_was_to_have_ended_and_has_not() -> None:
+    change = only(run("a", (made(TIMED), T0)), run("b", (undo(actions.PLANNED, of=made(TIMED)), LATE)), now=LATER_STILL)
+    assert change.state == "in_force" and not changes.ends_by_itself(change)
+    assert changes.say(change, today=DAY) == "in force, it was to end at 03:40:00Z by its timer, which it did not, last seen 04:10:00Z"
+    served = dataclasses.replace(TIMED, ends=temporary.API, armed_as="")
+    change = only(run("a", (made(served), T0)), run("b", (undo(actions.PLANNED, of=made(served)), LATE)), now=LATER_STILL)
+    assert not changes.ends_by_itself(change)
+
+
+def test_a_look_after_its_time_that_came_to_nothing_is_a_look() -> None:
+    change = only(run("a", (made(TIMED), T0)), run("b", (undo(actions.UNKNOWN, of=made(TIMED)), LATE)), now=LATER_STILL)
+    assert change.state == "not_known" and not changes.ends_by_itself(change)
+    assert "not looked at since" not in changes.say(change, today=DAY)
+
+
 @pytest.mark.parametrize(("outcome", "touched", "state", "undone"), [
     (actions.DONE, True, "gone", True), (actions.NOT_NEEDED, False, "gone", False), (actions.MOVED_ON, False, "gone", False),
     (actions.PLANNED, None, "in_force", False), (actions.FAILED, None, "not_known", False), (actions.UNKNOWN, None, "not_known", False),

@@ -102,8 +102,11 @@ def test_people_are_held_back_by_what_ends_by_itself_too(home: Path) -> None:
 
 
 def test_a_run_whose_record_is_missing_holds_it_open(home: Path) -> None:
+    incident = opened(home, RUN)
+    with pytest.raises(Stop, match="its record is missing"):
+        closing.close(incident, configured=settings.load(home), resolution="x", make_key=False)
     with pytest.raises(changes.StillThere, match="record missing"):
-        closing.close(opened(home, RUN), configured=settings.load(home), resolution="x", make_key=False)
+        closing.close(incident, configured=settings.load(home), resolution="x", make_key=False, broken=True)
     assert changes.of(opened(home, "another", outcome="planned")) == [], "who only planned has changed nothing"
 
 

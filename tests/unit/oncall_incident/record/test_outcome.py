@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Skipped
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import summarise
 
 from oncall_incident.exits import Exit
@@ -326,6 +328,20 @@ def test_nothing_to_do_needs_an_answer_to_each_check_that_decides(tmp_path: Path
     assert found.status == Exit.NOT_RECOVERED and list(found.not_measured) == ["db2"] and "db2: no health check" in found.reasons[0]
 
 
+def test_nothing_to_do_names_what_was_not_looked_at(tmp_path: Path) -> None:
+    """Nobody had to answer it; whoever reads "nothing to do" must know. What a later look did judge is not among it."""
+    def tell(story: Story) -> None:
+        story.place("db1")
+        story.finding("investigate", "db1", "ok")
+        story.verdict("investigate", "db1", healthy=True)
+        for check, kind in (("probe_write", "could_not_look"), ("connections", "could_not_look"), ("cluster", "not_applicable")):
+            story.tell("skipped_check", host="db1", phase="investigate", skipped=Skipped(check, "check_mode", kind=kind).as_dict())
+
+    found = planning(tell, tmp_path)
+    assert found.status == Exit.NOTHING_TO_DO and list(found.reasons) == ["db1: not looked at: probe_write"]
+    assert found.sentence == "1 host measured healthy, nothing planned. Not looked at: probe_write."
+
+
 def test_what_another_execution_saw_is_not_counted(tmp_path: Path) -> None:
     story = Story(tmp_path)
     with story.segment(check_mode=True):
@@ -398,6 +414,110 @@ def test_what_was_done_stays_done_whatever_another_call_answers(tmp_path: Path) 
     assert found.sentence.startswith("1 action done"), found
 
 
+def included(*places: int) -> list[dict[str, Any]]:
+    """Targets of one host that tasks of their own look at: a role that is included for each of them."""
+    return [{"task_id": f"t{place}"} for place in places]
+
+
+def looped(*items: int) -> list[dict[str, Any]]:
+    """Targets of one host that a loop looks at."""
+    return [{"task_id": "t", "item_index": place, "item": str(item)} for place, item in enumerate(items)]
+
+
+@pytest.mark.parametrize("targets", [
+    included(1, 2), looped(7101, 7102), [{"task_id": "t", "item_index": 0}, {"task_id": "t", "item_index": 1}],
+])
+@pytest.mark.parametrize("order", [("critical", "ok"), ("ok", "critical"), ("ok", "unknown"), ("warning", "ok")])
+def test_a_target_that_is_well_hides_no_other_target_of_its_host(
+    targets: list[dict[str, Any]], order: tuple[str, str], tmp_path: Path,
+) -> None:
+    def two(story: Story, phase: str) -> None:
+        story.place("db1")
+        for target, status in zip(targets, order, strict=True):
+            story.looked(phase, "db1", status, source=target)
+
+    end = planning(lambda story: two(story, "investigate"), tmp_path / "a")
+    assert end.status == Exit.NOT_RECOVERED and end.reasons, end
+    story = Story(tmp_path / "b")
+    recovered(story)
+    with story.segment(check_mode=False):
+        two(story, "verify")
+        story.stats(db1=0)
+    end = outcome.after_acting(summarise(story.run_dir))
+    assert end.status == Exit.NOT_RECOVERED and any("connections" in reason for reason in end.reasons), end
+    content = of_run(Source.read(story.run_dir))
+    assert sum(row["after"]["status"] in order for row in content["comparison"]) == 2, content["comparison"]
+
+
+@pytest.mark.parametrize(("before", "after", "status"), [
+    (included(1, 2), included(3, 4), Exit.RECOVERED),
+    (looped(7101, 7102), looped(7102, 7101), Exit.RECOVERED),
+    (included(1, 2), included(3), Exit.NOT_RECOVERED),
+    (looped(7101, 7102), looped(7102), Exit.NOT_RECOVERED),
+    (looped(7101, 7102), looped(7102, 7103), Exit.NOT_RECOVERED),
+])
+def test_every_target_that_was_asked_before_is_verified(
+    before: list[dict[str, Any]], after: list[dict[str, Any]], status: Exit, tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    with story.segment(check_mode=True):
+        story.place("db1")
+        for target in before:
+            story.looked("investigate", "db1", "critical", source=target)
+        story.action("db1", "planned")
+        story.plan("db1")
+        story.stats(db1=0)
+    with story.segment(check_mode=False):
+        story.action("db1", "gone")
+        for target in after:
+            story.looked("verify", "db1", "ok", source=target)
+        story.stats(db1=0)
+    summary = summarise(story.run_dir)
+    assert outcome.after_acting(summary).status == status
+    assert bool(outcome.still_bad(summary)) == (status != Exit.RECOVERED)
+
+
+def test_a_task_that_looks_again_at_the_same_target_has_the_last_word(tmp_path: Path) -> None:
+    def again(story: Story) -> None:
+        story.place("db1")
+        for status in ("critical", "ok"):
+            story.looked("investigate", "db1", status, source=looped(7101)[0])
+
+    assert planning(again, tmp_path).status == Exit.NOTHING_TO_DO
+
+
+def test_where_nothing_was_asked_nobody_is_known_to_be_healthy(tmp_path: Path) -> None:
+    def asked_nothing(story: Story) -> None:
+        story.place("db1")
+        story.finding("investigate", "db1", "ok", asked=False)
+        story.verdict("investigate", "db1", healthy=None, asked=(), status="ok")
+
+    end = planning(asked_nothing, tmp_path / "a")
+    assert end.status == Exit.NOT_RECOVERED and "asked nothing" in end.reasons[0], end
+    for number, status in enumerate(("ok", "critical")):
+        story = Story(tmp_path / f"b{number}")
+        looked(story)
+        with story.segment(check_mode=False):
+            story.action("db1", "gone")
+            story.finding("verify", "db1", status, asked=False)
+            story.verdict("verify", "db1", healthy=None, asked=(), status=status)
+            story.stats(db1=0)
+        end = outcome.after_acting(summarise(story.run_dir))
+        assert end.status == Exit.NOT_RECOVERED and end.not_measured == ["db1"] and "asked nothing" in end.reasons[-1], end
+
+
+def test_a_critical_verdict_that_asked_nothing_is_never_recovered(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    looked(story)
+    with story.segment(check_mode=False):
+        story.action("db1", "gone")
+        story.looked("verify", "db1", "ok", source={"task_id": "a"})
+        story.verdict("verify", "db1", healthy=None, asked=(), status="critical", source={"task_id": "b"})
+        story.stats(db1=0)
+    end = outcome.after_acting(summarise(story.run_dir))
+    assert end.status == Exit.NOT_RECOVERED and end.reasons == ["db1: Judge: critical, and nothing was asked"], end
+
+
 def test_a_failure_says_what_failed(tmp_path: Path) -> None:
     story = Story(tmp_path)
     over_the_limit(story)
@@ -422,3 +542,78 @@ def test_the_wrappers_own_segments_are_no_executions(tmp_path: Path) -> None:
     with story.segment("wrapper"):
         story.tell("plan.approved", by="me", how="typed")
     assert len(outcome.ansible_segments(summarise(story.run_dir))) == 1
+
+
+def approved(story: Story) -> None:
+    looked(story)
+    with story.segment("wrapper"):
+        story.tell("plan.approved", by="me", how="typed")
+
+
+@pytest.mark.parametrize(("acts", "ended", "why", "touched"), [
+    (False, None, "not_tried", False),  # it went away before anything acted there
+    (True, None, "no_answer", None),  # nobody knows what came of it
+    (True, "unreachable", "no_answer", None),
+    (True, "failed", "no_answer", None),  # a module that broke, and said nothing of its actions
+])
+def test_when_the_record_is_closed_each_approved_action_gets_an_answer(
+    acts: bool, ended: str | None, why: str, touched: bool | None, tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    approved(story)
+    with story.segment(check_mode=False):
+        if acts:
+            story.intent("db1", "Act", approved=["a"])
+        if ended is not None:
+            story.result("db1", "Act", ended, msg="gone")
+    before = summarise(story.run_dir)
+    assert len(before.open_actions) == 1
+    (line,) = outcome.without_answer(before)
+    assert line.startswith("db1: terminate pid 1 app@shop: ") and ("not tried" in line) == (why == "not_tried")
+    with story.segment("wrapper"):
+        for host, action in outcome.answers_at_the_end(before):
+            story.tell("action", host=host, phase="mitigate", check_mode=False, action=action.as_dict())
+    after = summarise(story.run_dir)
+    (seen,) = outcome.carried_out(after)
+    assert after.open_actions == [] and (seen.what.outcome, seen.what.detail["why"], seen.what.was_touched) == ("unknown", why, touched)
+    (row,) = of_run(Source.read(story.run_dir))["actions"]
+    assert row["outcome"] == "unknown" and row["error"]
+
+
+def test_a_run_that_leaves_an_approved_action_open_is_never_recovered(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    approved(story)
+    with story.segment(check_mode=False):
+        story.finding("verify", "db1", "ok")
+        story.stats(db1=0)
+    end = outcome.after_acting(summarise(story.run_dir))
+    assert end.status == Exit.NOT_RECOVERED and end.sentence == "Not every approved action was answered; nothing was changed.", end
+
+
+def test_a_temporary_change_that_may_have_been_made_is_not_lost(tmp_path: Path) -> None:
+    for begun in (True, False):
+        story = Story(tmp_path / str(begun))
+        looked(story)
+        summary = summarise(story.run_dir)
+        change = {**summary.actions[0].what.as_dict(), "temporary": {"way_back": "put it back", "ends": "nobody"}}
+        summary.open_actions = [{"host": "db1", "begun": begun, "action": change}]
+        ((_host, action),) = outcome.answers_at_the_end(summary)
+        assert (action.temporary is not None) == begun
+
+
+def test_the_report_says_what_was_looked_at_and_what_was_verified(tmp_path: Path) -> None:
+    def nothing(story: Story) -> None:
+        with story.segment(check_mode=True):
+            story.stats(db1=0)
+
+    said = {}
+    for name, tell in (("nothing", nothing), ("healthy", healthy), ("recovered", recovered), ("unreachable", unreachable_in_verify)):
+        story = Story(tmp_path / name)
+        tell(story)
+        said[name] = of_run(Source.read(story.run_dir))
+    tiles = {name: {tile[0]: tile[1] for tile in content["tiles"]} for name, content in said.items()}
+    assert tiles["nothing"]["found"] == "nothing was looked at" and tiles["nothing"]["measured"] == "0 hosts"
+    assert said["nothing"]["nothing_unknown"] == "Nothing was looked at, so nothing is known."
+    assert said["healthy"]["nothing_unknown"] == "Every step was answered. Looked at, and not verified: db1."
+    assert said["recovered"]["nothing_unknown"] == "Nothing: every host was measured, every step was answered."
+    assert tiles["recovered"]["measured"] == "1 host" and tiles["unreachable"]["measured"] == "0 hosts"

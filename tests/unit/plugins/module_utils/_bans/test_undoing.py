@@ -6,20 +6,35 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
+import subprocess
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._bans import unban as unbanning
 from ansible_collections.oncall.incident.plugins.module_utils._bans import undoing
 from ansible_collections.oncall.incident.plugins.module_utils._bans.ban import ban_made
 from ansible_collections.oncall.incident.plugins.module_utils._bans.client import Clock
 from ansible_collections.oncall.incident.plugins.module_utils._bans.daemons import Fail2ban
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.replies import Ban
-from ansible_collections.oncall.incident.plugins.module_utils._bans.hold import UNIT, description
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.unbanning import Chosen, Wish, action_for
+from ansible_collections.oncall.incident.plugins.module_utils._bans.hold import (
+    UNIT,
+    Hold,
+    HoldLeft,
+    HoldRefused,
+    begin,
+    description,
+    lifting_command,
+)
 from ansible_collections.oncall.incident.plugins.module_utils._bans.unban import Order, iso
 from ansible_collections.oncall.incident.plugins.module_utils._core import temporary
+from ansible_collections.oncall.incident.plugins.module_utils._core.acting import Candidate
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import DONE, Action
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, read_network
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import CannotReach, IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.temporary import Temporary
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import Ran
 
@@ -145,7 +160,8 @@ class Ignoring:
     path = "/run/f/s"
 
     def __init__(self, ignored: Sequence[str], timers: dict[str, Sequence[tuple[str, str]]]) -> None:
-        self.clock, self.ignored, self.timers, self.stopped = Clock(30.0), list(ignored), timers, list[str]()
+        self.clock, self.ignored, self.timers, self.stopped = Clock(30.0), list(ignored), dict(timers), list[str]()
+        self.kind, self.stuck, self.deaf = "timer", False, set[str]()
 
     def jails(self) -> list[str]:
         return ["sshd"]
@@ -154,37 +170,63 @@ class Ignoring:
         return self.ignored
 
     def ask(self, *words: str) -> None:
-        assert words[:3] == ("set", "sshd", "delignoreip")
-        self.ignored.remove(words[3])
+        assert words[:2] == ("set", "sshd")
+        if words[2] in self.deaf:
+            raise CannotReach("No answer.", hint="", reason="timeout")
+        (self.ignored.append if words[2] == "addignoreip" else self.ignored.remove)(words[3])
 
     def systemctl(self, argv: Sequence[str]) -> Ran:
-        if argv[1] == "stop":
-            self.stopped.append(argv[2])
-            return Ran()
-        return Ran("\n\n".join(
-            f"Id={unit}.timer\nDescription={description(self.path, held)}\nActiveState=active" for unit, held in self.timers.items()))
+        """Of a unit that is not there, systemctl stop says so and fails."""
+        if argv[0] == "systemd-run":
+            said = dict(word.partition("=")[::2] for word in argv[:argv.index("--")])
+            unit, says = said["--unit"], said["--description"]
+            self.timers[unit] = [(pair[0], pair[1]) for pair in (one.split() for one in says.rpartition(": ")[2].split(", "))]
+        elif argv[1] in ("stop", "reset-failed") and not self.stuck:
+            # A service that failed is not there any more only when that is said.
+            unit = argv[2].rpartition(".")[0]
+            if unit in self.timers and (argv[1] == "reset-failed") is (self.kind == "service"):
+                del self.timers[unit]
+                self.stopped.append(unit)
+            return Ran(problem=f"Failed to stop {unit}: not loaded." if argv[1] == "stop" else "")
+        elif argv[1] == "stop":
+            return Ran(problem="Access denied")
+        elif argv[1] == "is-active":
+            return Ran("active")
+        elif argv[1] == "show":
+            found = {unit: held for unit, held in self.timers.items() if fnmatch.fnmatch(f"{unit}.{self.kind}", argv[2])}
+            state = "active" if self.kind == "timer" else "failed"
+            return Ran("\n\n".join(
+                f"Id={unit}.{self.kind}\nDescription={description(self.path, held)}\nActiveState={state}" for unit, held in found.items()))
+        return Ran()
 
 
 OURS, OTHER = f"{UNIT}11111111", f"{UNIT}22222222"
 LATER, OVER = "2099-01-01T00:00:00Z", "2020-01-01T00:00:00Z"
 
 
-def end_hold(server: Ignoring, *, until: str = LATER, check: bool = False) -> tuple[str, str, str, bool]:
+def end_hold_result(server: Ignoring, *, until: str = LATER, check: bool = False) -> dict[str, Any]:
     action = Action(verb="unban", resource="", identity={"entry": ADDRESS}, target={}, reason="", outcome=DONE)
     made = temporary.with_temporary(action, Temporary(
         way_back="A timer takes it out", ends=temporary.UNIT, expires=until, armed_as=OURS,
         undo={"verb": "end_hold", "jail": "sshd", "address": ADDRESS}))
     result, problem = undoing.undo(
         Fail2ban(server), made, Order(verify=()), run=server.systemctl, approved=None, check_mode=check)  # type: ignore[arg-type]
+    return {**result, "problem": problem}
+
+
+def end_hold(server: Ignoring, *, until: str = LATER, check: bool = False) -> tuple[str, str, str, bool]:
+    result = end_hold_result(server, until=until, check=check)
     one = Action.from_dict(result["actions"][0])
-    return one.outcome, str(one.detail.get("why", "")), temporary.looked(one), problem is not None
+    return one.outcome, str(one.detail.get("why", "")), temporary.looked(one), result["problem"] is not None
 
 
 @pytest.mark.parametrize(("ignored", "timers", "until", "expected"), [
     ([ADDRESS], {OURS: [PAIR]}, LATER, ("planned", "", "in_force", False)),
     ([], {}, LATER, ("not_needed", "already_so", "gone", False)),
-    # Somebody's own entry, after ours was taken out.
-    ([ADDRESS], {}, OVER, ("moved_on", "identity_changed", "gone", False)),
+    # Somebody's own entry, after ours was taken out; or ours, which the timer failed to take out.
+    ([ADDRESS], {}, OVER, ("unknown", "cannot_look", "unknown", True)),
+    # The service that failed to take it out is still there.
+    ([ADDRESS], {OURS: [PAIR]}, OVER, ("planned", "", "in_force", False)),
     # Our timer was stopped, or a reload of fail2ban took ours out and its configuration has one: nobody can tell.
     ([ADDRESS], {}, LATER, ("unknown", "cannot_look", "unknown", True)),
     ([ADDRESS], {OURS: [("sshd", "192.0.2.8")]}, LATER, ("unknown", "cannot_look", "unknown", True)),
@@ -198,11 +240,119 @@ def test_only_the_entry_that_our_timer_takes_out(
     server = Ignoring(ignored, timers)
     done = end_hold(server, until=until)
     if expected[0] == "planned":
-        assert done == ("done", "", "gone", False) and (server.ignored, server.stopped) == ([], [f"{OURS}.timer"])
+        assert done == ("done", "", "gone", False) and (server.ignored, server.stopped) == ([], [OURS])
     else:
         assert done == expected and (server.ignored, server.stopped) == (ignored, [])
+
+
+def test_a_service_that_failed_to_lift_it_is_known_to_be_ours() -> None:
+    server = Ignoring([ADDRESS], {OURS: [PAIR]})
+    server.kind = "service"
+    assert end_hold(server, until=OVER) == ("done", "", "gone", False) and (server.ignored, server.stopped) == ([], [OURS])
+
+
+def test_a_unit_that_cannot_be_stopped_is_named() -> None:
+    server = Ignoring([ADDRESS], {OURS: [PAIR]})
+    server.stuck = True
+    (action,) = end_hold_result(server)["actions"]
+    assert action["outcome"] == "done" and action["detail"]["timers_stopped"] == [] and server.ignored == []
+    assert OURS in action["detail"]["unit_left"] and "Access denied" in action["detail"]["unit_left"]
 
 
 def test_a_timer_that_takes_out_another_one_too_goes_on() -> None:
     server = Ignoring([ADDRESS, "192.0.2.8"], {OURS: [PAIR, ("sshd", "192.0.2.8")]})
     assert end_hold(server)[0] == "done" and (server.ignored, server.stopped) == (["192.0.2.8"], [])
+
+
+def begun(server: Ignoring, *pairs: tuple[str, str]) -> IncidentError:
+    with pytest.raises(IncidentError) as refused:
+        begin(server, pairs, 900, run=server.systemctl, client_command=())  # type: ignore[arg-type]
+    return refused.value
+
+
+def test_what_a_hold_that_could_not_be_made_has_left() -> None:
+    """What was put in and cannot be taken out again is a change, whose unit goes on; what was taken out is none, and the unit goes too."""
+    other = ("sshd", "192.0.2.8")
+    server = Ignoring([], {})
+    server.texts = lambda _jail, _what: [] if server.ignored == [ADDRESS] else list(server.ignored)  # type: ignore[method-assign]
+    assert isinstance(begun(server, PAIR), HoldRefused) and server.timers == {}
+
+    server = Ignoring([], {})
+    server.deaf = {"delignoreip"}
+    server.ask = refuse_second(server)  # type: ignore[method-assign]
+    left = begun(server, PAIR, other)
+    assert isinstance(left, HoldLeft) and left.hold.entries == (PAIR,) and list(server.timers) == [left.hold.unit] and left.hold.until
+    assert ADDRESS in left.message and left.hold.unit in left.message
+
+
+def test_an_unban_names_what_a_hold_that_could_not_be_made_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its entry may still be there it is a change, which the timer ends; where nothing is left it is none."""
+    other = "192.0.2.8"
+    left = HoldLeft("hold: no answer.", hold=Hold(900, OURS, (PAIR,), until=AT))
+    monkeypatch.setattr(unbanning.holding, "begin", lambda *_a, **_k: (_ for _ in ()).throw(left))
+    server = Ignoring([], {})
+    order = Order(verify=(), hold=900)
+    bans = unbanning.Bans(Fail2ban(server), Wish(targets={}), order, server.systemctl, False)  # type: ignore[arg-type]
+    chosen = [Chosen(Ban("sshd", address, Span.of(network)), address, Span.of(network), "exact") for address in (ADDRESS, other)
+              if (network := read_network(address)) is not None]
+    done = list(bans.carry_out_all([Candidate(one, action_for(one, resource="", hold=900)) for one in chosen]))
+    assert [(one.outcome, one.detail["why"], one.was_touched, temporary.is_change(one)) for one in done] == [
+        ("failed", "not_tried", None, True), ("failed", "not_tried", False, False)]
+    known = temporary.of(done[0])
+    assert known is not None and (known.armed_as, known.expires) == (OURS, temporary.moment(AT))
+
+
+def refuse_second(server: Ignoring) -> Any:
+    """A daemon that takes the first entry and answers nothing after that."""
+    ask = server.ask
+
+    def asked(*words: str) -> None:
+        if words[2] == "addignoreip" and server.ignored:
+            raise CannotReach("No answer.", hint="", reason="timeout")
+        ask(*words)
+
+    return asked
+
+
+def test_an_earlier_hold_that_cannot_be_stopped_stays_as_it_is() -> None:
+    server = Ignoring([ADDRESS], {OURS: [PAIR]})
+    server.stuck = True
+    assert isinstance(begun(server, PAIR), HoldRefused) and server.ignored == [ADDRESS] and OURS in server.timers
+
+
+CLIENT = """#!/bin/sh
+echo "$@" >>{place}/asked
+test ! -e {place}/away || {{ echo 'ERROR Failed to access socket path: /run/f/s. Is fail2ban running?' >&2; exit 255; }}
+case "$5" in
+delignoreip) test ! -e {place}/stuck && grep -qxF "$6" {place}/list || exit 255
+  grep -vxF "$6" {place}/list >{place}/new; mv {place}/new {place}/list ;;
+ignoreip) test "$4" = sshd || {{ echo "Sorry but the jail '$4' does not exist" >&2; exit 255; }}
+  echo 'These IP addresses/networks are ignored:'; sed 's/^/|- /' {place}/list ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(("ignored", "obstacle", "status", "left", "said"), [
+    ("192.0.2.7 192.0.2.8 192.0.2.70", "", 0, ["192.0.2.70"], ""),
+    ("192.0.2.70", "", 0, ["192.0.2.70"], ""),
+    ("192.0.2.7 192.0.2.8", "away", 1, ["192.0.2.7", "192.0.2.8"], "cannot be seen: ERROR Failed to access socket path"),
+    ("192.0.2.7", "stuck", 1, ["192.0.2.7"], "sshd still ignores 192.0.2.7"),
+])
+def test_the_command_of_the_timer_fails_where_an_entry_is_still_there(
+    tmp_path: Path, ignored: str, obstacle: str, status: int, left: list[str], said: str,
+) -> None:
+    (tmp_path / "list").write_text("".join(f"{one}\n" for one in ignored.split()))
+    if obstacle:
+        (tmp_path / obstacle).touch()
+    client = tmp_path / "client"
+    client.write_text(CLIENT.format(place=tmp_path))
+    client.chmod(0o755)
+    command = lifting_command(
+        [PAIR, ("sshd", "192.0.2.8"), ("gone", ADDRESS)], client_command=[str(client)], path="/run/f/s", pauses=(0, 0))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, (tmp_path / "list").read_text().split()) == (status, left), done.stderr
+    assert said in done.stderr
+    asked = (tmp_path / "asked").read_text().count("set sshd delignoreip 192.0.2.7\n")
+    assert asked == (3 if status else 1), "it tries again where it has not worked"
+    # systemd replaces percent signs and dollar signs in what a unit runs.
+    assert not any(taken in command[2] for taken in ("%", "${", "$$"))

@@ -31,7 +31,7 @@ class Jar:
     (Jar("a", lids={"b": 1}), {"name": "a", "lids": {"b": 1}}),
     (re.compile("a|b", re.IGNORECASE), "a|b"), (frozenset(("b", "a")), ["a", "b"]), (b"\x01\xff", "01ff"),
     (ipaddress.ip_network("192.0.2.0/24"), "192.0.2.0/24"),
-    (datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC), "2026-01-02T00:00:00+00:00"),
+    (datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc), "2026-01-02T00:00:00+00:00"),  # noqa: UP017
 ])
 def test_as_json(value: Any, expected: Any) -> None:
     assert plain(value) == expected and json.loads(json.dumps(plain(value))) == expected

@@ -14,7 +14,8 @@ from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.t
 from ansible_collections.oncall.incident.plugins.module_utils._redis.health import judged as look_of
 from ansible_collections.oncall.incident.plugins.module_utils._redis.health_run import judged
 from ansible_collections.oncall.incident.plugins.module_utils._redis.topology import Node, Raw, Topology, made
-from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import again
+
+from tests.support.decided import again
 
 WELL = {
     "role": "master", "loading": "0", "maxmemory": "100", "used_memory": "90", "maxmemory_policy": "noeviction", "redis_version": "7.0.15",

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action, Approved
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.conclusion import left_open, sum_up, unanswered
@@ -18,14 +20,33 @@ def action(verb: str, outcome: str) -> Action:
 
 @pytest.mark.parametrize("outcome", ["planned", "done", "gone", "not_needed"])
 def test_answered(outcome: str) -> None:
-    assert unanswered([REQUEST], [action("restart_service", outcome)]) == []
+    assert unanswered([REQUEST], [("app1", action("restart_service", outcome))], host="db1") == []
 
 
 @pytest.mark.parametrize("actions", [
     [], [action("restart_service", "refused")], [action("restart_service", "failed")], [action("terminate", "gone")],
 ])
 def test_unanswered(actions: list[Action]) -> None:
-    assert unanswered([REQUEST], actions) == [{"phase": "mitigate", "message": "No slot is free.", "hint": "Set service_name."}]
+    left = unanswered([REQUEST], [("app1", one) for one in actions], host="db1")
+    assert left == [{"phase": "mitigate", "message": "No slot is free.", "hint": "Set service_name."}]
+
+
+def restart(service: str) -> Action:
+    return Action("restart_service", "host:a", {"service": service}, {"service": service}, "because", outcome="not_needed")
+
+
+@pytest.mark.parametrize(("request_of", "by", "service", "answers"), [
+    ({"hosts": ["app1", "app2"]}, "app2", "shop", True),
+    ({"hosts": ["app1"]}, "web1", "shop", False),  # another group
+    ({"hosts": ["app1"]}, "app1", "billing", False),  # another service of the same host
+    ({"hosts": []}, "app1", "shop", True),  # nobody knows who was asked
+    ({"hosts": []}, "app1", "billing", False),
+    ({"rung": {"of": "pg", "name": "restart"}}, "db1", "postgresql", True),
+    ({"rung": {"of": "pg", "name": "restart"}}, "db2", "postgresql", False),  # another server was restarted
+])
+def test_only_who_was_asked_answers(request_of: dict[str, Any], by: str, service: str, answers: bool) -> None:
+    configured = {"app1": "shop", "app2": "shop", "web1": "shop", "db1": "shop"}
+    assert (unanswered([{**REQUEST, **request_of}], [(by, restart(service))], host="db1", services=configured) == []) is answers
 
 
 def test_one_message() -> None:

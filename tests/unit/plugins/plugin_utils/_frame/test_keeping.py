@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.plugin_utils._frame.keeping import kept, kept_actions, kept_limits
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.keeping import kept, kept_actions, kept_baseline, kept_limits
 
 ONE, TWO = {"id": "one"}, {"id": "two"}
 
@@ -33,3 +33,15 @@ def test_the_later_limit_holds(limits: dict[str, Any], results: list[Any], now: 
 
 def test_only_what_is_there_is_kept() -> None:
     assert kept([ONE], entry={}) == [ONE] and kept([], entry=TWO) == [TWO]
+
+
+@pytest.mark.parametrize(("baseline", "seen", "now"), [
+    ({}, {}, {}),
+    ({"memory": "ok"}, {"disk_space": "critical"}, {"memory": "ok", "disk_space": "critical"}),
+    # Another target of the host: what is worse than on one of them is never hidden by the other.
+    ({"memory": "critical", "writes": "ok"}, {"memory": "ok", "writes": "unknown"}, {"memory": "ok", "writes": "ok"}),
+    ({"memory": "warning"}, {"memory": "something else"}, {"memory": "warning"}),
+])
+def test_of_two_targets_neither_hides_the_other(baseline: dict[str, str], seen: dict[str, str], now: dict[str, str]) -> None:
+    before = dict(baseline)
+    assert kept_baseline(baseline, seen=seen) == now and baseline == before

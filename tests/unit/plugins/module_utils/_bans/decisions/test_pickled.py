@@ -152,6 +152,12 @@ def test_what_is_only_declared_costs_nothing(data: bytes) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("value", [2**128, -(2**128), 2**2000])
+def test_numbers_have_a_size(value: int) -> None:
+    with pytest.raises(NotData, match="number"):
+        read(pickle.dumps(value))
+
+
 def test_a_reply_has_a_size() -> None:
     with pytest.raises(NotData, match="more than"):
         read(b"\x80\x02N." + bytes(pickled.MAX_BYTES))
@@ -163,10 +169,12 @@ def test_depth_is_bounded() -> None:
     assert pickled.MAX_DEPTH < 100
 
 
-DEEP = b")" + b"\x85" * 3_000_000
+#: Deeper than any stack, and few enough opcodes to be unpickled.
+DEEP = b")" + b"\x85" * (pickled.MAX_NODES - 100)
 
 
 @pytest.mark.parametrize("data", [
+    pytest.param(b")" + b"\x85" * 3_000_000 + b".", id="more"),
     pytest.param(DEEP + b".", id="value"), pytest.param(b"}" + DEEP + b"Ns.", id="key"),
     pytest.param(b"\x8f(" + DEEP + b"\x90.", id="member"),
     pytest.param(b"cbuiltins\nset\n(" + DEEP + b"t\x85R.", id="wrapped"),

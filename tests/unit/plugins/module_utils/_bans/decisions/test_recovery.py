@@ -78,6 +78,15 @@ SIX = [f"203.0.113.{number}" for number in range(1, 7)]
     ({"actions": DONE, "banned": {"protected": [spared(one, "over_limit") for one in [*SIX, SIX[0]]]}},
      (f"6 attackers remain over the limit of fail2ban_max_victims and are not banned: {', '.join(SIX[:5])} and more. "
       "Run it again, or raise the limit.")),
+    # Who came after the approval, and who could not be banned, goes on attacking too.
+    ({"actions": DONE, "banned": {"actions": [
+        {"target": {"address": B}, "outcome": "refused", "detail": {"why": "not_approved"}},
+        {"target": {"address": SIX[0]}, "outcome": "failed", "detail": {}},
+        {"target": {"address": SIX[1]}, "outcome": "not_permitted", "detail": {"why": "not_permitted"}},
+        {"target": {"address": SIX[2]}, "outcome": "refused", "detail": {"why": "protected"}},
+        {"target": {"address": SIX[3]}, "outcome": "not_needed", "detail": {"why": "already_so"}},
+        {"target": {"address": SIX[4]}, "outcome": "moved_on", "detail": {"why": "no_longer_matches"}}]}},
+     (f"3 attackers are not banned: {B} (not_approved), {SIX[0]} (failed), {SIX[1]} (not_permitted). Run it again.")),
     # Somebody attacked and nobody is kept out.
     ({"logins": {"worst": [{"address": A, "failed": 30}]}}, "1 attackers were found and none is kept out."),
     ({"logins": {"worst": [{"address": A, "failed": 30}]}, "banned": {"protected": [spared(A, "operator")]}}, ""),

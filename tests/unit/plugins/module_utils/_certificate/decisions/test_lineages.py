@@ -13,6 +13,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._certificate.decis
     unloadable,
     verify_checks,
 )
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 
 LIVE, NGINX = "/etc/letsencrypt/live", "nginx"
 WWW = {"path": f"{LIVE}/www/fullchain.pem", "names": []}
@@ -117,3 +118,9 @@ def test_how_a_server_is_asked(server: str, validate: list[str], reload_command:
 ])
 def test_nobody_can_be_stale_without_a_pair(checks: Any, pairs: list[Any], awaited: list[str]) -> None:
     assert verify_checks(checks, pairs=pairs) == awaited
+
+
+@pytest.mark.parametrize(("checks", "said"), [([], "names no check."), ("stale_in_memory", "names no check but stale_in_memory")])
+def test_nothing_asked_is_refused(checks: Any, said: str) -> None:
+    with pytest.raises(BadInput, match=f"certificate_verify_checks {said}"):
+        verify_checks(checks, pairs=[])

@@ -20,8 +20,9 @@ from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.cl
     judge,
     sight,
 )
-from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import again
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor
+
+from tests.support.decided import again
 
 RULE = Rule(directory="/var/log/shop", pattern="*.log*", min_age=3600)
 

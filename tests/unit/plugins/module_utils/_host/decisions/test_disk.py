@@ -6,13 +6,18 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Blind
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding
 from ansible_collections.oncall.incident.plugins.module_utils._core.judging import judge_look
-from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import ABSENT, judge_disk, nearest, told
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import (
+    ABSENT,
+    PointSeen,
+    Space,
+    judge_disk,
+    judge_path,
+    told,
+)
 
 
 @dataclasses.dataclass
@@ -42,22 +47,22 @@ def test_no_inodes_to_count() -> None:
     assert [(one.check, one.kind, one.reason.partition(":")[0] in ABSENT) for one in skipped] == [("disk_inodes", "not_applicable", True)]
 
 
-def test_the_nearest_that_can_be_reached() -> None:
-    def statvfs(path: str) -> Usage:
-        if path.startswith("/var/lib/db/"):
-            raise PermissionError(13, "no")
-        return Usage()
+@pytest.mark.parametrize(("seen", "reason", "hint"), [
+    (PointSeen("/data", trouble="Permission denied", grant="search of the directory /"), "not_permitted: /data: Permission denied",
+     "Allow search of the directory /, or run with become: true."),
+    (PointSeen("/data", trouble="No such file or directory"), "unreadable: /data: No such file or directory",
+     "Name a path that is there, and mount what belongs there."),
+])
+def test_a_path_that_cannot_be_looked_at_is_unknown(seen: PointSeen, reason: str, hint: str) -> None:
+    verdict = judge_path(seen, warning=80, critical=90, asked=["disk_space"]).verdict
+    assert (verdict.status, verdict.healthy, verdict.statuses()["disk_space"]) == ("unknown", None, "unknown")
+    assert {(one.reason, one.hint, one.kind) for one in verdict.skipped} == {(reason, hint, "could_not_look")}
 
-    assert nearest("/var/lib/db/data/base", statvfs)[0] == "/var/lib/db"
-    assert nearest(os.getcwd(), os.statvfs)[0] == os.getcwd()
 
-
-def test_nothing_can_be_reached() -> None:
-    def statvfs(path: str) -> Usage:
-        raise OSError(5, "no")
-
-    with pytest.raises(Blind):
-        nearest("/data", statvfs)
+def test_a_path_is_judged_itself() -> None:
+    found = judge_path(PointSeen("/data", Space.of(Usage()), read_only=True), warning=80, critical=90, asked=None)
+    assert found.more == {"path": "/data"}
+    assert found.verdict.statuses() == {"disk_space": "ok", "disk_inodes": "ok", "disk_writable": "critical"}
 
 
 def found(check: str, status: str, subject: str, observed: float = 50.0) -> Finding:

@@ -6,7 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.steps import images_gone, journal_over, later, places
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.steps import (
+    images_gone,
+    journal_over,
+    journal_seen,
+    later,
+    places,
+)
 
 FILES = {"stdout_lines": ["4096 system.journal", "8192 system@0006-aa.journal", "1 user-1000@0006-bb.journal"]}
 
@@ -17,6 +23,15 @@ FILES = {"stdout_lines": ["4096 system.journal", "8192 system@0006-aa.journal", 
 ])
 def test_how_much_the_journal_takes(listed: dict[str, Any], size: int, archived: bool, over: bool) -> None:
     assert journal_over(listed, size=size, archived=archived) is over
+
+
+@pytest.mark.parametrize(("rc", "said", "seen"), [
+    (0, [], True), (1, ["find: '/var/log/journal': No such file or directory"], True),
+    (1, ["find: '/var/log/journal': No such file or directory", "find: '/run/log/journal': Permission denied"], False),
+    (1, ["find: '/var/log/journal': Permission denied"], False), (1, [], False), (127, ["find: No such file or directory"], False),
+])
+def test_a_journal_that_may_not_be_read_is_not_seen(rc: int, said: list[str], seen: bool) -> None:
+    assert journal_seen({"rc": rc, "stdout_lines": [], "stderr_lines": said}) is seen
 
 
 @pytest.mark.parametrize(("listed", "pruned", "gone"), [

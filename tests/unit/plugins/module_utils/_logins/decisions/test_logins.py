@@ -22,9 +22,10 @@ from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.
     parse_message,
     told_lines,
 )
-from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import again
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.support.decided import again
 
 NOW = float(calendar.timegm((2026, 1, 2, 12, 0, 0)))
 

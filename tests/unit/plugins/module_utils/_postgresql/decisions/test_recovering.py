@@ -23,6 +23,12 @@ def test_checks_of_verify(named: Any, query: str, awaited: list[str], added: lis
     assert verify_checks(named, probe_query=query) == {"awaited": awaited, "measured": [*MEASURED, *added]}
 
 
+def test_an_empty_list_names_no_check() -> None:
+    with pytest.raises(BadInput, match="postgres_verify_checks"):
+        verify_checks([], probe_query="")
+    assert verify_checks([], probe_query="SELECT 1")["awaited"] == ["probe"]
+
+
 def test_what_the_incident_stays_in_is_not_measured() -> None:
     assert not {"statements", "vacuum", "database_size"} & set(MEASURED)
 

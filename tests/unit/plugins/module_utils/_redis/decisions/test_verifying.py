@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
+from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions import urls
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import verifying
 from ansible_collections.oncall.incident.plugins.module_utils._redis.probing import CHECKS
 
@@ -22,14 +24,19 @@ def test_who_is_asked_for_what(probe: bool, urls: list[str], more: list[str]) ->
     assert verifying.asked_of(found["all"]) == {"health": found["health"], "probe": probe, "application": bool(urls)}
 
 
-@pytest.mark.parametrize(("statuses", "verdict"), [
-    ([200, 204], (True, "ok")), ([200, 503], (False, "critical")), ([-1, 503], (False, "critical")), ([200, -1], (None, "unknown")),
-    ([None], (None, "unknown")),
+def test_the_application_has_one_name() -> None:
+    assert verifying.APPLICATION == urls.CHECK
+
+
+@pytest.mark.parametrize("named", [[], "", " , "])
+def test_nothing_asked_is_refused(named: Any) -> None:
+    with pytest.raises(BadInput, match="redis_verify_checks"):
+        verifying.verify_asks(named, probe=True, urls=["http://a"])
+
+
+@pytest.mark.parametrize(("looks", "left"), [
+    ([], "20.000s"), ([{"waited": 5.5}, {"skipped": True}], "14.500s"), ([{"waited": 15.0}, {"waited": 6.2}], "0.000s"),
+    ([{"waited": None}, {"msg": "refused"}], "20.000s"),
 ])
-def test_a_url_that_gives_no_answer_does_not_fail(statuses: list[Any], verdict: tuple[Any, str]) -> None:
-    found = verifying.app_verdict([{"status": status} for status in statuses], expected=[200, 204])
-    assert (found["healthy"], found["checks"]["application"], found["asked"]) == (*verdict, ["application"])
-
-
-def test_urls_that_were_not_asked_say_nothing() -> None:
-    assert verifying.app_verdict([], expected=[200]) == verifying.app_verdict([{"skipped": True}], expected=[200]) == {}
+def test_all_looks_have_one_time(looks: list[dict[str, Any]], left: str) -> None:
+    assert verifying.time_left("20s", looks=looks) == left

@@ -1,0 +1,170 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What several looks saw of one thing: two targets of a host, or two items of a loop, never hide each other.
+
+This plugin util is PRIVATE to the collection: it may change at any time.
+
+A look takes the place of another one only where the same task looks again at the same item. Records from before 0.2 do not tell the task
+of a finding: there the last look counts.
+"""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+from ...module_utils._core.findings import OK, Finding
+from .told import Seen, T
+
+#: Who looked: the task, and of a loop which item. Both are empty where the record does not tell.
+Source = tuple[str, int]
+#: What was looked at: host and check, of a finding also its subject.
+Slot = tuple[str, ...]
+
+MITIGATE = "mitigate"
+
+
+def source_of(event: t.Mapping[str, t.Any]) -> Source:
+    """Who looked, as an event tells it."""
+    index = event.get("item_index")
+    return str(event.get("task_id") or ""), index if isinstance(index, int) else -1
+
+
+class Looks(t.Generic[T]):
+    """The looks of one kind, by slot and by who looked.
+
+    Args:
+        most: more of them are not kept.
+        first: the first look of each slot counts, not the last one.
+    """
+
+    def __init__(self, most: int, *, first: bool = False) -> None:
+        self._most = most
+        self._first = first
+        self._by_slot: dict[Slot, tuple[t.Any, dict[Source, Seen[T]]]] = {}
+        self._count = 0
+
+    def put(self, slot: Slot, epoch: t.Any, source: Source, seen: Seen[T], *, beyond: int = 0) -> bool:
+        """Keep a look.
+
+        Args:
+            epoch: looks of another one are no longer of interest.
+            beyond: so many more are kept where this one matters.
+
+        Returns:
+            Whether there was room for it.
+        """
+        known, found = self._by_slot.get(slot, (epoch, {}))
+        if known != epoch:
+            if self._first:
+                return True
+            self._count -= len(found)
+            del self._by_slot[slot]
+            found = {}
+        if source in found:
+            if not self._first:
+                found[source] = seen
+            return True
+        if self._count >= self._most + beyond:
+            return False
+        found[source] = seen
+        self._by_slot[slot] = (epoch, found)
+        self._count += 1
+        return True
+
+    def of(self, slot: Slot) -> list[Seen[T]]:
+        """The looks at a slot, in their order."""
+        return list(self._by_slot.get(slot, (None, {}))[1].values())
+
+    def epoch(self, slot: Slot) -> t.Any:
+        """That of the looks at a slot; None where nobody looked."""
+        return self._by_slot[slot][0] if slot in self._by_slot else None
+
+    def values(self) -> list[Seen[T]]:
+        """All looks."""
+        return [seen for _epoch, found in self._by_slot.values() for seen in found.values()]
+
+
+class Findings:
+    """The findings of a run by phase.
+
+    Args:
+        most: so many looks of each phase are kept; of those that are not ok twice as many.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._investigated: Looks[Finding] = Looks(most)
+        self._verified: Looks[Finding] = Looks(most)
+        self._between: Looks[Finding] = Looks(most)
+        self._first: Looks[Finding] = Looks(most, first=True)
+        self._order: dict[Slot, None] = {}
+
+    def put(self, seen: Seen[Finding], *, segment: int, source: Source) -> bool:
+        """Keep a finding; whether there was room for it."""
+        slot = (seen.host, seen.what.check, seen.what.subject)
+        beyond = 0 if seen.what.status == OK else self._most
+        if seen.phase == "investigate":
+            kept = self._investigated.put(slot, segment, source, seen, beyond=beyond)
+        elif seen.phase == "verify":
+            kept = self._verified.put(slot, segment, source, seen, beyond=beyond)
+        else:
+            # Mitigate looks again and again, each time by another task: only the items of one task are different targets.
+            epoch = (segment, seen.phase, source[0] if seen.phase == MITIGATE else "")
+            kept = self._between.put(slot, epoch, source, seen, beyond=beyond)
+            self._first.put(slot, epoch, source, seen, beyond=beyond)
+        if kept:
+            self._order[slot] = None
+        return kept
+
+    def before(self) -> dict[str, Seen[Finding]]:
+        """As investigate saw them, or without it the first look."""
+        return self._keyed(lambda slot: self._investigated.of(slot) or self._first.of(slot))
+
+    def after(self) -> dict[str, Seen[Finding]]:
+        """As verify saw them."""
+        return self._keyed(self._verified.of)
+
+    def last(self) -> list[Seen[Finding]]:
+        """The last look at each of them. Where fewer targets were looked at than before, nobody knows which: what was not ok stays."""
+        return [seen for slot in self._order for seen in self._last(slot)]
+
+    def _last(self, slot: Slot) -> list[Seen[Finding]]:
+        early, later, verified = self._investigated.of(slot), self._between.of(slot), self._verified.of(slot)
+        if verified and not (early and self._investigated.epoch(slot) > self._verified.epoch(slot)):
+            return [*_not_looked_at_again(early, verified), *verified]
+        if not later or (early and later[-1].seq < early[-1].seq):
+            return early
+        return [*_not_looked_at_again(early, later), *later]
+
+    def _keyed(self, looks: t.Callable[[Slot], list[Seen[Finding]]]) -> dict[str, Seen[Finding]]:
+        """By "host|check|subject"; of several targets with the item, and from the second one with its number."""
+        found: dict[str, Seen[Finding]] = {}
+        for slot in self._order:
+            numbers: collections.Counter[str] = collections.Counter()
+            for seen in looks(slot):
+                numbers[seen.item] += 1
+                number = numbers[seen.item]
+                found["|".join([*slot, *([seen.item] if seen.item else []), *([f"#{number}"] if number > 1 else [])])] = seen
+        return found
+
+
+def fewer(early: t.Iterable[str], later: t.Iterable[str]) -> bool:
+    """Whether later fewer targets of one check were looked at, or others.
+
+    Args:
+        early, later: the items of the looks; an empty one where there was no loop.
+    """
+    before, after = collections.Counter(early), collections.Counter(later)
+    if "" in before or "" in after:
+        return after.total() < before.total()
+    return bool(before - after)
+
+
+def _not_looked_at_again(early: t.Sequence[Seen[Finding]], later: t.Sequence[Seen[Finding]]) -> list[Seen[Finding]]:
+    items = [seen.item for seen in later]
+    if not fewer((seen.item for seen in early), items):
+        return []
+    named = all(items) and all(seen.item for seen in early)
+    return [seen for seen in early if seen.what.status != OK and not (named and seen.item in items)]

@@ -1,0 +1,89 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verdicts of an execution: what was asked of whom, and what is not good.
+
+This plugin util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+from ...module_utils._core.findings import CRITICAL
+from .looks import Source, fewer
+
+Dict = dict[str, t.Any]
+
+INVESTIGATE, VERIFY = "investigate", "verify"
+
+
+class Verdicts:
+    """By phase and host, of each task and item the last one: a task may look again until it is content."""
+
+    def __init__(self) -> None:
+        # What was asked, and the item, of each source; the verdict itself only where it is not good.
+        self._asked: dict[tuple[str, str], dict[tuple[str, Source], tuple[tuple[str, ...], str]]] = {}
+        self._unmet: dict[tuple[str, str, str, Source], Dict] = {}
+        # Of the last execution that investigated a host.
+        self._investigated: dict[str, dict[str, list[str]]] = {}
+
+    def anew(self) -> None:
+        """Another execution begins: it looks anew."""
+        self._investigated = self._targets_before()
+        self._asked, self._unmet = {}, {}
+
+    def put(self, told: Dict, *, source: Source) -> None:
+        """Take in a verdict.
+
+        Args:
+            told: host, phase, task, item, and what a health module said: asked, healthy, held, status, checks.
+        """
+        host, phase, task = (str(told.get(name) or "") for name in ("host", "phase", "task"))
+        asked = tuple(str(check) for check in told.get("asked") or ())
+        self._asked.setdefault((phase, host), {})[task, source] = (asked, str(told.get("item", "")))
+        self._unmet.pop((phase, host, task, source), None)
+        good = told.get("healthy") is True and told.get("held") is not False if asked else told.get("status") != CRITICAL
+        if not good:
+            self._unmet[phase, host, task, source] = told
+
+    def unmet(self) -> list[Dict]:
+        """Those that are not good."""
+        return list(self._unmet.values())
+
+    def told(self) -> dict[str, list[str]]:
+        """Hosts by phase."""
+        return self._hosts(lambda _asked: True)
+
+    def judged(self) -> dict[str, list[str]]:
+        """Hosts by phase of which something was asked."""
+        return self._hosts(bool)
+
+    def left_out(self) -> list[Dict]:
+        """See Summary.left_out."""
+        earlier = self._targets_before()
+        return [
+            {"host": host, "check": check, "before": len(earlier[host][check]), "after": len(items)}
+            for (phase, host) in self._asked if phase == VERIFY and host in earlier
+            for check, items in self._targets(phase, host).items()
+            if check in earlier[host] and fewer(earlier[host][check], items)
+        ]
+
+    def _targets_before(self) -> dict[str, dict[str, list[str]]]:
+        return {**self._investigated, **{host: self._targets(phase, host) for phase, host in self._asked if phase == INVESTIGATE}}
+
+    def _targets(self, phase: str, host: str) -> dict[str, list[str]]:
+        """The items of the targets of which a check was asked."""
+        found: dict[str, list[str]] = collections.defaultdict(list)
+        for asked, item in self._asked[phase, host].values():
+            for check in asked:
+                found[check].append(item)
+        return dict(found)
+
+    def _hosts(self, counts: t.Callable[[tuple[str, ...]], bool]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for (phase, host), entries in self._asked.items():
+            if any(counts(asked) for asked, _item in entries.values()):
+                found.setdefault(phase, []).append(host)
+        return found

@@ -1,0 +1,261 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever a record holds: it is never called well without an ok to each asked check, and no approved action stays without an answer."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action, result
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import NOT_APPLICABLE, OK, STATUSES, Finding, Skipped
+from ansible_collections.oncall.incident.plugins.module_utils._core.judging import judge_look
+from ansible_collections.oncall.incident.plugins.module_utils._core.plan import make_plan
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.lift import lift, which_item
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Fold, Summary
+from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import strategies as st
+
+from oncall_incident.evidence.membership import _milestones
+from oncall_incident.exits import Exit
+from oncall_incident.record import outcome
+
+#: Without the explaining of a failure, which runs it many times more.
+PHASES = tuple(phase for phase in Phase if phase != Phase.explain)
+HOSTS, CHECKS = ("db1", "db2"), ("memory", "writes", "disk")
+#: More is likely to be well than not, or nothing would ever be green.
+STATUS = st.sampled_from((OK, OK, OK, OK, OK, OK, *STATUSES))
+DONE = ("done", "gone", "not_needed", "moved_on", "failed", "refused", "unknown")
+
+Json = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """What one call of a health module finds.
+
+    Attributes:
+        statuses: by check; a check that is left out is not answered, one that is None could not be looked at, "" does not apply.
+    """
+
+    asked: tuple[str, ...]
+    statuses: Mapping[str, str | None]
+
+    @property
+    def well(self) -> bool:
+        """Whether something was asked and each of it is ok; told by other means than the engine's."""
+        relevant = [check for check in self.asked if self.statuses.get(check, None) != ""]
+        return bool(relevant) and all(self.statuses.get(check) == OK for check in relevant)
+
+    @property
+    def bad(self) -> bool:
+        """Whether something that was asked is not ok, or a thing that nobody asked is critical."""
+        return bool(self.asked) and not self.well
+
+    def as_result(self) -> dict[str, Any]:
+        findings = [Finding(check, status) for check, status in self.statuses.items() if status]
+        skipped = [
+            Skipped(check, "why", kind=NOT_APPLICABLE) if status == "" else Skipped(check, "why")
+            for check, status in self.statuses.items() if not status
+        ]
+        return judge_look(findings, skipped, asked=self.asked).as_dict()
+
+
+LOOK = st.builds(
+    Look, asked=st.lists(st.sampled_from(CHECKS), unique=True, max_size=3).map(tuple),
+    statuses=st.dictionaries(st.sampled_from(CHECKS), st.one_of(STATUS, STATUS, STATUS, st.sampled_from((None, ""))), min_size=1),
+)
+GOOD = st.just(Look(asked=CHECKS[:2], statuses=dict.fromkeys(CHECKS, OK)))
+#: Each look of a host: by a task of its own, or as an item of a loop; some look again.
+TARGET = st.tuples(st.lists(st.one_of(GOOD, GOOD, LOOK), min_size=1, max_size=2), st.booleans())
+TARGETS = st.lists(TARGET, max_size=3)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fate:
+    """What happens to a host while the plan is carried out.
+
+    Attributes:
+        answers: outcomes of its approved actions; those beyond them are not answered.
+        how: ok, unreachable, or crashed: how the task that acts ends.
+        acts: whether it is begun at all.
+    """
+
+    answers: Sequence[str]
+    how: str
+    acts: bool
+    verify: Sequence[tuple[Sequence[Look], bool]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """A host, and how often something is planned for it."""
+
+    place: bool
+    investigate: Sequence[tuple[Sequence[Look], bool]]
+    planned: int
+    fate: Fate
+
+
+@st.composite
+def hosts(draw: st.DrawFn) -> Host:
+    """Any host; of most of them verify looks at the same targets as investigate, and finds them well."""
+    investigate, fate = draw(TARGETS), draw(FATE)
+    planned = draw(st.integers(0, 2))
+    if draw(st.sampled_from((True, True, True, False))):
+        same = [([Look(looks[-1].asked, dict.fromkeys(looks[-1].asked or CHECKS[:1], OK))], looped) for looks, looped in investigate]
+        fate = dataclasses.replace(fate, verify=same)
+    if draw(st.sampled_from((True, True, True, False))):
+        fate = dataclasses.replace(fate, acts=True, how="ok", answers=["done"] * planned)
+    return Host(place=draw(st.booleans()), investigate=investigate, planned=planned, fate=fate)
+
+
+FATE = st.builds(
+    Fate, answers=st.lists(st.sampled_from(("done", "done", *DONE)), max_size=3),
+    how=st.sampled_from(("ok", "ok", "ok", "unreachable", "crashed")), acts=st.sampled_from((True, True, False)), verify=TARGETS,
+)
+WORLD = st.fixed_dictionaries({host: hosts() for host in HOSTS})
+
+
+class Told:
+    """Events as the recorder writes them."""
+
+    def __init__(self) -> None:
+        self.fold = Fold()
+        self.events: list[dict[str, Any]] = []
+        self._segment = 0
+        self._tasks = 0
+
+    def tell(self, event_type: str, /, **payload: Any) -> None:
+        seq = len(self.events) + 1
+        event = {"seq": seq, "ts": f"2026-11-30T10:{seq // 60:02d}:{seq % 60:02d}.000Z", "run": "r", "segment": self._segment,
+                 "type": event_type, **payload}
+        self.events.append(event)
+        self.fold.add(event)
+
+    def segment(self, kind: str = "execution", **opening: Any) -> None:
+        self._segment += 1
+        self.tell("segment.open", kind=kind, **opening)
+
+    def task(self) -> str:
+        self._tasks += 1
+        return f"task{self._tasks}"
+
+    def lifted(self, host: str, phase: str, source: Json, found: Json) -> None:
+        common = {"host": host, "phase": phase, "task": "Judge", "task_id": source["task_id"], **which_item(source), "check_mode": False}
+        for kind, payload in lift(found)[0]:
+            self.tell(kind, **common, **payload)
+
+    def looks(self, host: str, phase: str, targets: Iterable[tuple[Sequence[Look], bool]]) -> None:
+        loop, place = self.task(), 0
+        for looks, looped in targets:
+            source: dict[str, Any] = {"task_id": self.task()}
+            if looped:
+                source, place = {"task_id": loop, "item_index": place, "item": 7100 + place}, place + 1
+            for look in looks:
+                self.lifted(host, phase, source, look.as_result())
+
+
+def actions_of(host: str, count: int) -> list[Action]:
+    return [Action("restart", host, {"number": number}, {}, "because", f"number {number}") for number in range(count)]
+
+
+def look_and_plan(told: Told, world: Mapping[str, Host]) -> Summary:
+    told.segment(check_mode=True)
+    for name, host in world.items():
+        if host.place:
+            told.tell("place", host=name, phase="investigate", place=name)
+        told.looks(name, "investigate", host.investigate)
+        planned = actions_of(name, host.planned)
+        if planned:
+            told.lifted(name, "mitigate", {"task_id": told.task()}, result(planned, check_mode=True))
+    plan = make_plan(run="r", now=0.0, actions={name: actions_of(name, host.planned) for name, host in world.items() if host.planned})
+    told.tell("plan", plan=plan.as_dict())
+    told.tell("stats", hosts={name: {"ok": 1, "failures": 0} for name in world})
+    return told.fold.summary()
+
+
+def act_and_verify(told: Told, world: Mapping[str, Host], *, died: bool) -> Summary:
+    told.segment("wrapper")
+    told.tell("plan.approved", by="me", how="typed")
+    told.segment(check_mode=False)
+    for name, host in world.items():
+        fate, task = host.fate, told.task()
+        who: dict[str, Any] = {"host": name, "phase": "mitigate", "task": "Act", "task_id": task, "action": "x"}
+        if fate.acts:
+            told.tell("intent", **who, args={"approved": []}, check_mode=False)
+            done = [one.with_outcome(how) for one, how in zip(actions_of(name, host.planned), fate.answers, strict=False)]
+            if fate.how == "ok":
+                told.tell("result", **who, status="ok", result={})
+                told.lifted(name, "mitigate", {"task_id": task}, result(done, check_mode=False))
+        if fate.how != "ok":
+            told.tell("result", **who, status="unreachable" if fate.how == "unreachable" else "failed", result={"msg": "gone"})
+        if fate.how == "ok":
+            told.looks(name, "verify", fate.verify)
+    if not died:
+        told.tell("stats", hosts={name: {"ok": 1, "failures": int(host.fate.how == "crashed")} for name, host in world.items()})
+    return told.fold.summary()
+
+
+def last(targets: Iterable[tuple[Sequence[Look], bool]]) -> list[Look]:
+    return [looks[-1] for looks, _looped in targets]
+
+
+def asked_of(looks: Iterable[Look]) -> collections.Counter[str]:
+    return collections.Counter(check for look in looks for check in look.asked)
+
+
+def assert_measured_well(looks: Sequence[Look]) -> None:
+    assert any(look.asked for look in looks), "something was asked"
+    assert not any(look.bad for look in looks), "each asked check is ok, of each target"
+
+
+@settings(max_examples=200, deadline=None, phases=PHASES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(world=WORLD)
+def test_nothing_to_do_needs_an_ok_to_each_asked_check(world: dict[str, Host]) -> None:
+    quiet = {name: dataclasses.replace(host, planned=0) for name, host in world.items()}
+    end = outcome.after_planning(look_and_plan(Told(), quiet))
+    event(end.name)
+    if end.status != Exit.NOTHING_TO_DO:
+        assert end.status == Exit.NOT_RECOVERED and end.reasons
+        return
+    seen = {name: last(host.investigate) for name, host in quiet.items() if host.place or host.investigate}
+    assert seen and f"{len(seen)} host" in end.sentence
+    for looks in seen.values():
+        assert_measured_well(looks)
+
+
+@settings(max_examples=300, deadline=None, phases=PHASES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(world=WORLD, died=st.sampled_from((False, False, False, True)))
+def test_recovered_needs_an_ok_to_each_asked_check_and_each_approved_action_an_answer(world: dict[str, Host], died: bool) -> None:
+    told = Told()
+    look_and_plan(told, world)
+    summary = act_and_verify(told, world, died=died)
+    end = outcome.after_acting(summary)
+    event(end.name)
+    approved = {(name, one.id) for name, host in world.items() for one in actions_of(name, host.planned)}
+    answered = {(event["host"], event["action"]["id"]) for event in told.events
+                if event["type"] == "action" and event["action"]["outcome"] != "planned"}
+    stones = _milestones(end, summary)
+    assert ("verified" in stones, "mitigated" in stones) == (end.status == Exit.RECOVERED,) * 2
+    if "mitigation_start" in stones:
+        assert any(event["action"]["touched"] is not False for event in told.events if event["type"] == "action")
+    if end.status == Exit.RECOVERED:
+        assert not died and approved <= answered
+        verified = {name: last(host.fate.verify) for name, host in world.items() if host.fate.verify and host.fate.how == "ok"}
+        assert verified and {name for name, host in world.items() if host.place} <= set(verified)
+        for name, looks in verified.items():
+            assert_measured_well(looks)
+            before, after = asked_of(last(world[name].investigate)), asked_of(looks)
+            assert all(after[check] >= before[check] for check in after), "no target was left out"
+    # When the record is closed.
+    for host, action in outcome.answers_at_the_end(summary):
+        assert (host, action.id) in approved - answered
+        begun = world[host].fate.acts and world[host].fate.how != "ok"
+        assert action.was_touched is (None if begun else False), "never called untouched where it may have been begun"
+        told.tell("action", host=host, phase="mitigate", check_mode=False, action=action.as_dict())
+    assert {(seen.host, seen.what.id) for seen in outcome.carried_out(told.fold.summary())} >= approved
+    assert told.fold.summary().open_actions == []
