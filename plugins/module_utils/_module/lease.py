@@ -233,7 +233,7 @@ def _taken(what: str, found: t.Mapping[str, t.Any], left: float, path: str) -> L
     shown = until.isoformat(timespec="seconds").replace("+00:00", "Z")
     return Locked(
         f"Run {found['run']} of {found['holder']} is acting on {what}, until {shown} at the latest.",
-        hint=f"Wait for it, then look again. If that run is dead, its lease ends in {left:.0f} s by itself.",
+        hint=f"Wait for it, then look again. If that run is dead, its lease ends by itself in {left:.0f} s, or at once with: rm {path}",
         held_by={"run": found["run"], "holder": found["holder"], "until": shown, "seconds": round(left, 1), "path": path},
     )
 
