@@ -21,6 +21,7 @@ from ..module_utils._core.acting import APPROVED_SPEC, act, read_approved
 from ..module_utils._core.durations import parse_duration
 from ..module_utils._core.errors import BadInput, IncidentError
 from ..module_utils._core.waiting import Pace
+from ..module_utils._module.lease import ACTION
 from ..plugin_utils._frame import acting, arming, leasing, leftovers
 
 #: After its limit the job's own supervisor needs this long to kill it and say so: seconds.
@@ -122,8 +123,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """See acting.Doing; none of this file's methods below is for anybody else."""
         what, seconds = self._lease_for
         found = leasing.Lease(
-            self._execute, what=what, run=leasing.run_id(), holder=leasing.holder_of(str(self._vars.get("inventory_hostname", ""))),
-            seconds=seconds, python=leasing.python_of(self._vars, self._templar.template),
+            self._execute, what=what, who=leasing.who_acts(str(self._vars.get("inventory_hostname", ""))), seconds=seconds,
+            python=leasing.python_of(self._vars, self._templar.template), by=ACTION,
         )
         return leasing.held(found, warn=self._display.warning)
 

@@ -30,7 +30,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result = super().run(tmp, task_vars)
         _unused, params = self.validate_argument_spec(argument_spec={"plan": {"type": "raw"}, "run_id": {"type": "str"}})
         host = str((task_vars or {}).get("inventory_hostname", ""))
-        result["lease"] = "" if self._task.check_mode else token(leasing.run_id(), leasing.holder_of(host))
+        result["lease"] = "" if self._task.check_mode else token(**leasing.who_acts(host))
         if params["plan"] is None:
             # Null restricts nothing. Not absent: what was never asked, or failed, must not look like that.
             return {**result, "changed": False, "restricted": False, "approved": None, "actions": None, "rungs": []}

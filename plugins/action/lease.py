@@ -40,9 +40,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return result
         known = task_vars or {}
         lease = leasing.Lease(
-            self._low_level_execute_command, what=subjects, run=leasing.run_id(),
-            holder=leasing.holder_of(str(known.get("inventory_hostname", ""))), seconds=KEPT - leasing.SLACK,
-            python=leasing.python_of(known, self._templar.template),
+            self._low_level_execute_command, what=subjects, who=leasing.who_acts(str(known.get("inventory_hostname", ""))),
+            seconds=KEPT - leasing.SLACK, python=leasing.python_of(known, self._templar.template),
         )
         if params["state"] == "absent":
             return self._given_back(lease, result)

@@ -76,10 +76,13 @@ def run_id() -> str:
     return (recorder.run if recorder else "") or os.environ.get(layout.RUN_ID_VARIABLE, "") or "without a record"
 
 
-def holder_of(host: str) -> str:
-    """Who acts on a host in this execution of a run: the same for all its tasks, and for nobody else."""
+def who_acts(host: str) -> dict[str, str]:
+    """Who acts on a host in this execution of a run: the same for all its tasks, see Who in module_utils/_module/lease.py."""
     user = os.environ.get("USER") or f"uid {os.getuid()}"
-    return f"{user} at {platform.node()}, process {os.getppid()}, for {host}"
+    process = os.getppid()
+    return {
+        "run": run_id(), "holder": f"{user} at {platform.node()}, process {process}, for {host}", "execution": lease.execution_of(process),
+    }
 
 
 def python_of(known: t.Mapping[str, t.Any], template: t.Callable[[t.Any], t.Any]) -> str:
@@ -100,6 +103,8 @@ class Lease:
 
     Args:
         what: the subject, or several.
+        who: see who_acts().
+        by: lease.ENTRY_POINT, or lease.ACTION for one that has it alone while it acts.
 
     Attributes:
         taken_over: who had it before, where that one's had run out; empty for nobody.
@@ -110,25 +115,26 @@ class Lease:
     lent: bool = False
 
     def __init__(
-        self, execute: Execute, *, what: str | t.Sequence[str], run: str, holder: str, seconds: float, python: str = "",
+        self, execute: Execute, *, what: str | t.Sequence[str], who: t.Mapping[str, str], seconds: float, python: str = "",
+        by: str = lease.ENTRY_POINT,
     ) -> None:
-        self._execute, self._python, self._seconds = execute, python, seconds
-        self._who = {"what": what, "run": run, "holder": holder}
+        self._execute, self._python, self._seconds, self._by = execute, python, seconds, by
+        self._who = {"what": what, **who}
         self._end = 0.0
 
     def take(self) -> None:
         """Take it, or make ours last.
 
         Raises:
-            Locked: another run has it, or whether one does cannot be found out.
+            Locked: another run has it, or another host of this one has it alone, or whether one does cannot be found out.
         """
         start = time.monotonic()
-        said = self._ask({"do": "take", "seconds": self._seconds + SLACK})
+        said = self._ask({"do": "take", "seconds": self._seconds + SLACK, "by": self._by})
         before = said["before"]
         self.lent = self.lent or (not self._end and said["ours"])
         self._end = start + self._seconds + SLACK
         if before:
-            self.taken_over = f"taken over from run {before['run']} of {before['holder']}, which did not give it back in its time"
+            self.taken_over = f"taken over from run {before['run']} of {before['holder']}, which did not give it back"
 
     def keep(self) -> None:
         """Make sure that it lasts for what it is for; see take()."""
@@ -136,11 +142,11 @@ class Lease:
             self.take()
 
     def give_back(self) -> bool:
-        """End it; whether it was ours to the end."""
-        return bool(self._ask({"do": "give_back"})["ours"])
+        """End it, where it is lent only that we have it alone; whether it was ours to the end."""
+        return bool(self._ask({"do": "give_back", "lent": self.lent})["ours"])
 
     def give_back_all(self) -> int:
-        """End all that our run and holder have on the host, also of its modules; how many that were."""
+        """End all that we have on the host, also of its modules; how many that were."""
         return int(self._ask({"do": "give_back_all"})["ended"])
 
     def _ask(self, request: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -168,7 +174,7 @@ class Lease:
 
 @contextlib.contextmanager
 def held(found: Lease, *, warn: t.Callable[[str], None]) -> t.Iterator[Lease]:
-    """Hold a lease, and give it back at the end whatever happens, unless it is lent.
+    """Hold a lease, and give it back at the end whatever happens.
 
     Args:
         warn: is told where it could not be given back: nobody else can act before it ends by itself.
@@ -181,7 +187,7 @@ def held(found: Lease, *, warn: t.Callable[[str], None]) -> t.Iterator[Lease]:
         yield found
     finally:
         try:
-            if not found.lent and not found.give_back():
+            if not found.give_back():
                 warn("The lease was no longer ours at the end: it had run out, or somebody removed it.")
         except Exception as exc:  # what was done is more important than this
             warn(f"The lease was not given back, it ends by itself: {exc}")

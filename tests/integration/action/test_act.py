@@ -192,7 +192,7 @@ def test_a_measurement_that_cannot_be_judged(service: Service) -> None:
 @contextlib.contextmanager
 def another_run(what: str, *, seconds: float = 60) -> Iterator[Lease]:
     """Another run that acts on a subject of this host: each step is a process of its own."""
-    held_by = Lease(on_host, what=what, run="run-1", holder="ann at desk", seconds=seconds)
+    held_by = Lease(on_host, what=what, who={"run": "run-1", "holder": "ann at desk"}, seconds=seconds)
     held_by.take()
     try:
         yield held_by
