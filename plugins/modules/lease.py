@@ -17,8 +17,11 @@ description:
   - An entry point of several changing tasks takes a lease on its subject before the first of them and gives it back after the last, so that
     two runs never interleave. It is a file of the machine that the task is run on, next to the locks of the modules.
   - A run that finds another run's lease fails with C(locked). So do the mitigating modules and M(oncall.incident.act).
+  - All hosts of the same execution of a run share a lease, since an inventory may have several names for one server. It ends when the last
+    of them has given it back.
   - A lease ends by itself 5 minutes after the last task of the run that began to act. The lease of a run that was killed, or that lost its
-    host, keeps others out no longer than that.
+    host, keeps others out no longer than that. On the machine that Ansible itself ran on it counts for nothing as soon as the process of
+    that run is gone.
   - Where the file system has no room for the file, there is a warning and no lease, since what follows may be what makes room.
   - In check mode nothing is taken, and where an approved plan allows nothing on the host neither.
 extends_documentation_fragment:
@@ -37,7 +40,8 @@ options:
   state:
     description:
       - V(present) takes the lease.
-      - V(absent) gives back all leases that this run has taken for the host on the machine, also those of its modules. It never fails.
+      - V(absent) gives back all leases that this run has taken for the host on the machine, also those of its modules. It never fails. What
+        other hosts of the run have too stays theirs.
     type: str
     choices: [present, absent]
     default: present
@@ -69,7 +73,7 @@ held:
   returned: success
   type: bool
 taken_over:
-  description: Which run had it before and did not give it back in its time.
+  description: Which run had it before and did not give it back.
   returned: when there was one
   type: str
 held_by:

@@ -222,7 +222,7 @@ def take(
         by: ENTRY_POINT, MODULE or ACTION.
 
     Returns:
-        `before`: who had it and did not give it back, `run` and `holder`, empty where nobody did; `ours`: whether this holder had it already.
+        `before`: who had it and did not give it back, `run` and `holder`, empty for nobody; `ours`: whether this holder had it already.
 
     Raises:
         Locked: another run has it, another host of this run has it alone, or whether one does cannot be found out.
