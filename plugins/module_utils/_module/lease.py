@@ -171,14 +171,14 @@ def execution_of(pid: int) -> str:
     Args:
         pid: of its process, ansible-playbook.
     """
-    return f"{pid}:{_start_of(pid)}:{_place()}".replace(";", "?")
+    return _plain(f"{pid}:{_start_of(pid)}:{_place() or os.uname().nodename}").replace(";", "?")
 
 
 def has_died(execution: str) -> bool:
     """Whether the process of an execution is gone for certain: it can only be told on the machine that it ran on."""
     pid, _sign, rest = execution.partition(":")
     start, _sign, place = rest.partition(":")
-    if not (pid.isascii() and pid.isdigit() and int(pid)) or not place or place != _place():
+    if not (pid.isascii() and pid.isdigit() and int(pid)) or not place or place != _place().replace(";", "?"):
         return False
     try:
         os.kill(int(pid), 0)  # /proc may hide the processes of others, this does not

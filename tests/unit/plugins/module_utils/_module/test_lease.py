@@ -499,4 +499,4 @@ def test_without_proc_nobody_is_said_to_be_dead(missing: str, monkeypatch: pytes
 
     monkeypatch.setattr(os, "readlink", readlink)
     execution = lease.execution_of(2**22 + 1)
-    assert execution.startswith(f"{2**22 + 1}::") and not lease.has_died(execution)
+    assert execution == f"{2**22 + 1}::{os.uname().nodename}" and not lease.has_died(execution)
