@@ -41,7 +41,7 @@ def test_the_second_run_is_refused_and_names_the_first(site: Site, sick: Sick, s
     )
     responder.start()
     try:
-        faults.await_sql(server18, "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory'", what="the first run to act", timeout=60)
+        faults.await_sql(server18, "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory'", what="the first run to act", timeout=300)
         second = site.play("--tags", "mitigate")
         assert sick.root.alive()
     finally:
@@ -118,7 +118,7 @@ def between_two_tasks(site: RedisSite) -> Iterator[tuple[Gate, list[Ended]]]:
         responder = threading.Thread(target=lambda: first.append(site.recover("--tags", "mitigate", **variables)))
         responder.start()
         try:
-            until(made.asked.is_set, what="the first run to be between two tasks", seconds=120)
+            until(made.asked.is_set, what="the first run to be between two tasks", seconds=600)
             yield made, first
         finally:
             made.let.set()
