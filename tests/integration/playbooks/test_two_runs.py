@@ -41,7 +41,7 @@ def test_the_second_run_is_refused_and_names_the_first(site: Site, sick: Sick, s
     )
     responder.start()
     try:
-        faults.await_sql(server18, "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory'", what="the first run to act", timeout=300)
+        faults.await_sql(server18, "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory'", what="the first run", timeout=300)
         second = site.play("--tags", "mitigate")
         assert sick.root.alive()
     finally:
