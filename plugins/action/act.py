@@ -10,7 +10,6 @@ import dataclasses
 import json
 import math
 import os
-import platform
 import time
 import typing as t
 
@@ -22,8 +21,8 @@ from ..module_utils._core.acting import APPROVED_SPEC, act, read_approved
 from ..module_utils._core.durations import parse_duration
 from ..module_utils._core.errors import BadInput, IncidentError
 from ..module_utils._core.waiting import Pace
-from ..plugin_utils._frame import acting, arming, leasing, leftovers, marker
-from ..plugin_utils._record import layout
+from ..module_utils._module.lease import ACTION
+from ..plugin_utils._frame import acting, arming, leasing, leftovers
 
 #: After its limit the job's own supervisor needs this long to kill it and say so: seconds.
 ASYNC_SLACK = 10.0
@@ -118,29 +117,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result = done.as_result(limits={action.verb: params["limit"]})
         return result if done.problem is None else {**result, "failed": True, **done.problem.as_result()}
 
-    # The lease: who we are to others, and the host's Python.
+    # The lease.
 
     def lease(self) -> t.ContextManager[leasing.Lease]:
         """See acting.Doing; none of this file's methods below is for anybody else."""
         what, seconds = self._lease_for
-        found = leasing.Lease(self._execute, what=what, run=self._run_id(), holder=self._holder(), seconds=seconds, python=self._python())
+        found = leasing.Lease(
+            self._execute, what=what, who=leasing.who_acts(str(self._vars.get("inventory_hostname", ""))), seconds=seconds,
+            python=leasing.python_of(self._vars, self._templar.template), by=ACTION,
+        )
         return leasing.held(found, warn=self._display.warning)
-
-    def _run_id(self) -> str:
-        # The recorder is in ansible-playbook itself, this plugin in a worker forked from it.
-        recorder = marker.read_marker(os.environ, processes={os.getpid(), os.getppid()})
-        return (recorder.run if recorder else "") or os.environ.get(layout.RUN_ID_VARIABLE, "") or "without a record"
-
-    def _holder(self) -> str:
-        user = os.environ.get("USER") or f"uid {os.getuid()}"
-        return f"{user} at {platform.node()}, process {os.getppid()}, for {self._vars.get('inventory_hostname', '')}"
-
-    def _python(self) -> str:
-        known = self._vars.get("ansible_python_interpreter") or ""
-        found = self._templar.template(known) if known else ""
-        if not str(found).startswith("/"):
-            found = (self._vars.get("ansible_facts") or {}).get("discovered_interpreter_python", "")
-        return str(found)
 
     def _execute(self, command: str) -> dict[str, t.Any]:
         try:

@@ -11,7 +11,8 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._core.errors import IncidentError
-from ..plugin_utils._frame import plans
+from ..module_utils._module.lease import token
+from ..plugin_utils._frame import leasing, plans
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -28,6 +29,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """
         result = super().run(tmp, task_vars)
         _unused, params = self.validate_argument_spec(argument_spec={"plan": {"type": "raw"}, "run_id": {"type": "str"}})
+        host = str((task_vars or {}).get("inventory_hostname", ""))
+        result["lease"] = "" if self._task.check_mode else token(**leasing.who_acts(host))
         if params["plan"] is None:
             # Null restricts nothing. Not absent: what was never asked, or failed, must not look like that.
             return {**result, "changed": False, "restricted": False, "approved": None, "actions": None, "rungs": []}
@@ -35,7 +38,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             plan = plans.read_plan(params["plan"], now=time.time(), run=params["run_id"] or None)
         except IncidentError as exc:
             return {**result, "changed": False, "failed": True, **exc.as_result()}
-        host = str((task_vars or {}).get("inventory_hostname", ""))
         ids = plan.ids(host)
         return {
             **result, "changed": False, "restricted": True, "ids": ids, "approved": ids,

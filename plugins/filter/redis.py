@@ -23,6 +23,7 @@ class FilterModule:
             "redis_logins_told": "module_utils._redis.decisions.login:logins_told",
             "redis_remedies": "module_utils._redis.decisions.remedies:chosen",
             "redis_restart_request": "module_utils._redis.decisions.remedies:restart_request",
+            "redis_subjects": "module_utils._redis.decisions.state:subjects",
             "redis_time_left": "module_utils._redis.decisions.verifying:time_left",
             "redis_verify_asks": "module_utils._redis.decisions.verifying:verify_asks",
         })

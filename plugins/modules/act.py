@@ -19,9 +19,9 @@ description:
     outcome. What the module itself returned is detail, whatever its return code.
   - The module need not support check mode. Defaults from C(module_defaults) do not apply to it, so state all of its arguments.
   - Nobody else acts on the same subject meanwhile. Before the look that decides it takes a lease of O(lock) on the host, and gives it back
-    at the end. A second run fails with RV(error=locked), which names the run that has it. The lease of a run that died ends by itself,
-    when O(timeout), O(measure.timeout) and O(measure.hold) are over and a minute more; who takes it over says so in C(detail.lease).
-    Check mode takes none, nor does an action that is refused, or not needed, without a look.
+    at the end. A second run, or another host of this run, fails with RV(error=locked), which names the one that has it. The lease of a run
+    that died ends by itself, when O(timeout), O(measure.timeout) and O(measure.hold) are over and a minute more; who takes it over says
+    so in C(detail.lease). Check mode takes none, nor does an action that is refused, or not needed, without a look.
   - Where the module's handler can, it runs as an asynchronous job that is ended on the host when O(timeout) is over, to the next five
     seconds, even if the controller is gone by then. For others, such as M(ansible.builtin.copy), the controller stops waiting.
 extends_documentation_fragment:

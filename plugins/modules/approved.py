@@ -119,6 +119,12 @@ rungs:
       description: Kinds of error that count as a failing check, since the target is down by these. Left out where there are none.
       type: list
       elements: str
+lease:
+  description:
+    - Whose the leases of the entry point are, see M(oncall.incident.lease). Give it to the modules as the environment variable
+      E(ONCALL_INCIDENT_LEASE). Empty in check mode.
+  returned: success
+  type: str
 error:
   description: V(plan_refused) or V(bad_input).
   returned: failure

@@ -53,6 +53,7 @@ HARMLESS = {
     "oncall.incident.fail2ban_health",
     "oncall.incident.failed_logins",
     "oncall.incident.firewall_trace",
+    "oncall.incident.lease",
     "oncall.incident.log_excerpt",
     "oncall.incident.pg_health",
     "oncall.incident.pg_restart_check",
@@ -137,6 +138,33 @@ def test_a_mitigate_entry_point_asks_first() -> None:
         assert unasked[1], f"{entry} never asks"
         before += [f"{entry}: {acts}" for acts in (*ACTING, "optional/", "runtime/", "restart.yml") if acts in unasked[0]]
     assert before == []
+
+
+def entry_points() -> list[Path]:
+    """All of them. Each can make several changes, at least with the tasks that it includes."""
+    return [entry for role in MITIGATING for entry in sorted((role / "tasks").glob("mitigate*.yml"))]
+
+
+@pytest.mark.parametrize("entry", entry_points(), ids=lambda path: str(path.relative_to(ROLES)))
+def test_no_other_run_comes_between_two_tasks_of_a_mitigate_entry_point(entry: Path) -> None:
+    found = yaml.safe_load(entry.read_text())
+    leases = [task for task in tasks(found) if "oncall.incident.lease" in task]
+    taken, given = (
+        [task for task in leases if (task["oncall.incident.lease"].get("state", "present") == state)] for state in ("present", "absent")
+    )
+    assert len(taken) == len(given) == 1, "it is taken once and given back once"
+    assert taken[0]["register"] == "__incident_lease" and "approved" in taken[0]["oncall.incident.lease"]
+    assert taken[0].get("delegate_to") == given[0].get("delegate_to"), "it is given back where it was taken"
+    (block,) = (one for one in found if taken[0] in one.get("block", []))
+    assert "__incident_permit" in block["environment"]["ONCALL_INCIDENT_LEASE"], "its modules know whose they are"
+    changing = (*ACTING, "optional/", "runtime/", "restart.yml", "rungs.yml")
+    before = block["block"][:block["block"].index(taken[0])]
+    assert not [name for name in changing if name in yaml.safe_dump(before)], "it is taken before anything is changed"
+    kept = [task["vars"]["incident_keep_failure"] for task in block["rescue"] if "incident_keep_failure" in task.get("vars", {})]
+    assert kept and all("ansible_failed_result.error" in one["error"] for one in kept), "every approved id is answered as locked"
+    always = found[-1].get("always", found[-1:])
+    assert given[0] in always, "it is given back at the end, also when a task failed"
+    assert found[-1] is given[0] or not [name for name in changing if name in yaml.safe_dump(always)]
 
 
 #: Entry points that are told what is approved.

@@ -19,7 +19,7 @@ from .._core.addresses import Span, read_network
 from .._core.durations import format_duration
 from .._core.errors import CannotReach
 from .._core.excerpt import read_end
-from .._module.lock import acting_alone
+from .._module.lease import acting_alone
 from .._module.programs import find, run
 from .client import Clock, Server
 from .database import MAX_LINES, Stored, Unkept, read_bans, tidy

@@ -18,7 +18,7 @@ from .._core.actions import Action, Approved
 from .._core.addresses import Span, read_network
 from .._core.errors import IncidentError
 from .._core.limits import Budget
-from .._module.lock import acting_alone
+from .._module.lease import acting_alone
 from .._module.programs import Run
 from .decisions.packet_filter import EXACT, Block
 from .decisions.rule_removal import VERB, Found, Key, key_of, sight

@@ -19,7 +19,7 @@ from .._core.acting import Candidate, Sight, Subject, act, answered
 from .._core.actions import Action, Approved
 from .._core.errors import IncidentError
 from .._core.limits import Limit, require_spent
-from .._module.lock import acting_alone
+from .._module.lease import acting_alone
 from . import files
 from .decisions.cleaning import VERBS, File, Found, Rule, sight
 
@@ -87,7 +87,7 @@ class _Files(Subject[Found]):
         self._spared: dict[str, str] = {}
 
     def alone(self) -> t.ContextManager[None]:
-        return acting_alone(f"files of {self.resource}")
+        return acting_alone("the files of this host")
 
     def look(self) -> Sight[Found]:
         opened, now = files.open_files(), time.time()

@@ -21,6 +21,8 @@ from .._core.errors import Locked
 LOCK_PLACES = ("/run/lock", "/var/lock", "/tmp")
 #: Names another one that comes first, for hosts that are one machine: tests that run side by side.
 PLACE_VARIABLE = "ONCALL_INCIDENT_LOCKS"
+#: How the files' names begin.
+PREFIX = ".oncall-incident-"
 
 
 @contextlib.contextmanager
@@ -57,11 +59,21 @@ def acting_alone(what: str, *, by: str = "") -> t.Iterator[None]:
         os.close(handle)
 
 
-def lock_path(what: str) -> str:
-    """The file that is locked, the same for every user of the host: neither who we are nor our TMPDIR is part of it."""
+def lock_path(what: str, *, ending: str = ".lock") -> str:
+    """The file that is locked, the same for every user of the host: neither who we are nor our TMPDIR is part of it.
+
+    Args:
+        what: see acting_alone().
+        ending: of the file's name.
+    """
     name = hashlib.sha256(what.encode()).hexdigest()[:24]
+    return os.path.join(place(), f"{PREFIX}{name}{ending}")
+
+
+def place() -> str:
+    """The directory of all locks."""
     places = (os.environ.get(PLACE_VARIABLE, ""), *LOCK_PLACES)
-    return os.path.join(next((place for place in places if _is_everybodys(place)), LOCK_PLACES[-1]), f".oncall-incident-{name}.lock")
+    return next((one for one in places if _is_everybodys(one)), LOCK_PLACES[-1])
 
 
 def _is_everybodys(directory: str) -> bool:
@@ -72,19 +84,21 @@ def _is_everybodys(directory: str) -> bool:
     return stat.S_ISDIR(mode) and bool(mode & stat.S_IWOTH) and bool(mode & stat.S_ISVTX)
 
 
-def locked(path: str, *, writable: bool = False) -> int:
+def locked(path: str, *, writable: bool = False, make: bool = True) -> int:
     """An open file that is locked and still is the one of that name: its last holder may have removed it meanwhile.
 
     Args:
-        path: from lock_path(). It is made where it is not there.
+        path: from lock_path().
         writable: every user of the host may write to it.
+        make: it is made where it is not there.
 
     Raises:
         BlockingIOError: somebody else holds it.
+        FileNotFoundError: it is not there, and is not to be made.
         OSError: it cannot be opened, or is no file.
     """
     while True:
-        handle = _opened(path, writable=writable)
+        handle = _opened(path, writable=writable, make=make)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
             raise OSError("it is not a regular file")
@@ -110,14 +124,17 @@ def _flocked(handle: int) -> int:
     return handle
 
 
-def _opened(path: str, *, writable: bool) -> int:
+def _opened(path: str, *, writable: bool, make: bool) -> int:
     # A lock needs no right to write. Without O_CREAT first: with it a sticky directory keeps even root from another's file
     # (fs.protected_regular in proc(5)). Without O_NONBLOCK a pipe of that name would hold us up for ever.
     flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     mode = 0o666 if writable else 0o644
     while True:
-        with contextlib.suppress(FileNotFoundError):
+        try:
             return os.open(path, flags)
+        except FileNotFoundError:
+            if not make:
+                raise
         with contextlib.suppress(FileExistsError):
             handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, mode)
             os.fchmod(handle, mode)  # whatever the umask: every other user must be able to see the lock

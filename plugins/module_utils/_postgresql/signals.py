@@ -17,6 +17,7 @@ from .._core import actions, why
 from .._core.actions import Action
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach, Locked
+from .._module.lease import join
 from .activity import progress_union, read_activity
 from .connection import Session, StatementFailed
 from .decisions import rules
@@ -102,15 +103,16 @@ def take_lock(session: Session) -> None:
 
 @contextlib.contextmanager
 def acting_alone(session: Session) -> t.Iterator[None]:
-    """Hold take_lock()'s lock, and give it back at the end by saying so.
+    """Hold take_lock()'s lock, and give it back at the end by saying so. And respect and take the server's lease of this host.
 
     The server ends a closed session a moment later, which on a busy server is long enough for our own next task to be refused.
 
     Raises:
-        Locked: another run holds it.
+        Locked: another run holds one of both.
     """
     take_lock(session)
     try:
+        join(session.resource)
         yield
     finally:
         with contextlib.suppress(CannotReach, StatementFailed):

@@ -19,7 +19,7 @@ from .._core.actions import MOVED_ON, Action, Approved
 from .._core.deadline import Deadline
 from .._core.durations import parse_duration
 from .._core.errors import CannotReach
-from .._module.lock import acting_alone
+from .._module.lease import acting_alone
 from .args import way_from
 from .connection import Client
 from .decisions.state import NO_START, RESOURCE

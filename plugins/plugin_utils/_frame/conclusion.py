@@ -12,7 +12,8 @@ import typing as t
 
 from ...module_utils._core import why
 from ...module_utils._core.acting import answered
-from ...module_utils._core.actions import CHANGED_OUTCOMES, FAILED, MOVED_ON, NOT_NEEDED, PLANNED, Action, Approved
+from ...module_utils._core.actions import CHANGED_OUTCOMES, FAILED, MOVED_ON, NOT_NEEDED, PLANNED, REFUSED, Action, Approved
+from ...module_utils._core.errors import Locked
 
 #: A request is answered by an action that was done, would be done, or turned out not to be needed.
 _ANSWERED = CHANGED_OUTCOMES | {PLANNED, NOT_NEEDED}
@@ -58,12 +59,14 @@ def left_open(
     Args:
         approved: the actions of the host that the plan approves.
         actions: those of the host that were answered.
-        failures: of the host; after one of mitigate the steps that follow are not taken.
+        failures: of the host; after one of mitigate the steps that follow are not taken. Its `error` says whether another run was acting.
     """
     known = {action.id for action in actions}
-    failed = next((str(one.get("message")) for one in failures if one.get("phase") == "mitigate"), "")
+    failure = next((one for one in failures if one.get("phase") == "mitigate"), {})
+    failed = str(failure.get("message") or "")
+    outcome, code = (REFUSED, why.LOCKED) if failure.get("error") == Locked.kind else (FAILED, why.NOT_TRIED)
     return [
-        answered(one, FAILED, why.NOT_TRIED, error=failed) if failed
+        answered(one, outcome, code, error=failed) if failed
         else answered(one, MOVED_ON, why.NO_LONGER_MATCHES, error="No step asked for it any more")
         for one in {one.id: one for one in approved}.values() if one.id not in known
     ]

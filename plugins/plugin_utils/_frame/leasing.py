@@ -15,7 +15,9 @@ import base64
 import contextlib
 import functools
 import json
+import os
 import pathlib
+import platform
 import shlex
 import time
 import typing as t
@@ -23,6 +25,8 @@ import zlib
 
 from ...module_utils._core import errors
 from ...module_utils._module import lease, lock
+from .._record import layout
+from . import marker
 
 #: Runs a command on the host: its `rc`, `stdout` and `stderr`.
 Execute = t.Callable[[str], t.Mapping[str, t.Any]]
@@ -65,31 +69,72 @@ def _files() -> list[tuple[str, str]]:
     return found
 
 
+def run_id() -> str:
+    """The id of this run, as others are told it."""
+    # The recorder is in ansible-playbook itself, a plugin in a worker forked from it.
+    recorder = marker.read_marker(os.environ, processes={os.getpid(), os.getppid()})
+    return (recorder.run if recorder else "") or os.environ.get(layout.RUN_ID_VARIABLE, "") or "without a record"
+
+
+def who_acts(host: str) -> dict[str, str]:
+    """Who acts on a host in this execution of a run: the same for all its tasks, see Who in module_utils/_module/lease.py."""
+    user = os.environ.get("USER") or f"uid {os.getuid()}"
+    process = os.getppid()
+    return {
+        "run": run_id(), "holder": f"{user} at {platform.node()}, process {process}, for {host}", "execution": lease.execution_of(process),
+    }
+
+
+def python_of(known: t.Mapping[str, t.Any], template: t.Callable[[t.Any], t.Any]) -> str:
+    """The host's Python as the variables of a task have it, empty where they do not.
+
+    Args:
+        known: the task's variables.
+        template: evaluates what they say.
+    """
+    found = template(known.get("ansible_python_interpreter") or "")
+    if not str(found).startswith("/"):
+        found = (known.get("ansible_facts") or {}).get("discovered_interpreter_python", "")
+    return str(found)
+
+
 class Lease:
     """A lease of a host; see held().
 
+    Args:
+        what: the subject, or several.
+        who: see who_acts().
+        by: lease.ENTRY_POINT, or lease.ACTION for one that has it alone while it acts.
+
     Attributes:
         taken_over: who had it before, where that one's had run out; empty for nobody.
+        lent: whether it was ours before: it is the entry point's, which gives it back.
     """
 
     taken_over: str = ""
+    lent: bool = False
 
-    def __init__(self, execute: Execute, *, what: str, run: str, holder: str, seconds: float, python: str = "") -> None:
-        self._execute, self._python, self._seconds = execute, python, seconds
-        self._who = {"what": what, "run": run, "holder": holder}
+    def __init__(
+        self, execute: Execute, *, what: str | t.Sequence[str], who: t.Mapping[str, str], seconds: float, python: str = "",
+        by: str = lease.ENTRY_POINT,
+    ) -> None:
+        self._execute, self._python, self._seconds, self._by = execute, python, seconds, by
+        self._who = {"what": what, **who}
         self._end = 0.0
 
     def take(self) -> None:
         """Take it, or make ours last.
 
         Raises:
-            Locked: another run has it, or whether one does cannot be found out.
+            Locked: another run has it, or another host of this one has it alone, or whether one does cannot be found out.
         """
         start = time.monotonic()
-        before = self._ask({"do": "take", "seconds": self._seconds + SLACK})["before"]
+        said = self._ask({"do": "take", "seconds": self._seconds + SLACK, "by": self._by})
+        before = said["before"]
+        self.lent = self.lent or (not self._end and said["ours"])
         self._end = start + self._seconds + SLACK
         if before:
-            self.taken_over = f"taken over from run {before['run']} of {before['holder']}, which did not give it back in its time"
+            self.taken_over = f"taken over from run {before['run']} of {before['holder']}, which did not give it back"
 
     def keep(self) -> None:
         """Make sure that it lasts for what it is for; see take()."""
@@ -97,8 +142,12 @@ class Lease:
             self.take()
 
     def give_back(self) -> bool:
-        """End it; whether it was ours to the end."""
-        return bool(self._ask({"do": "give_back"})["ours"])
+        """End it, where it is lent only that we have it alone; whether it was ours to the end."""
+        return bool(self._ask({"do": "give_back", "lent": self.lent})["ours"])
+
+    def give_back_all(self) -> int:
+        """End all that we have on the host, also of its modules; how many that were."""
+        return int(self._ask({"do": "give_back_all"})["ended"])
 
     def _ask(self, request: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         done = self._execute(command({**request, **self._who}, python=self._python))
@@ -109,7 +158,7 @@ class Lease:
             text = " ".join(str(done.get("stderr") or done.get("stdout") or "").split())[-300:]
             reason = "no Python 3 was found" if done.get("rc") == 127 else f"status {done.get('rc')}, {text or 'no reason given'}"
             raise errors.Locked(
-                f"Whether another run is acting on {self._who['what']} cannot be seen: {reason}.",
+                f"Whether another run is acting on {self._named()} cannot be seen: {reason}.",
                 hint="The host's Python 3 must run there; ansible_python_interpreter names it.",
             ) from None
         if "error" in said:
@@ -117,6 +166,10 @@ class Lease:
             hint = said.get("hint")
             raise errors.Locked(str(said["msg"]).removesuffix(f" {hint}"), hint=hint, **facts)
         return said
+
+    def _named(self) -> str:
+        what = self._who["what"]
+        return what if isinstance(what, str) else " or ".join(what) or "what this one acts on"
 
 
 @contextlib.contextmanager

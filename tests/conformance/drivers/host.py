@@ -59,7 +59,7 @@ class DiskClean(Mitigating):
         (self.place / "shop.log.1").unlink()
 
     def locked(self) -> AbstractContextManager[Any]:
-        return acting_alone(f"files of host:{socket.gethostname()}")
+        return acting_alone("the files of this host")
 
 
 class _OwnDisk(Health):

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Locked
-from ansible_collections.oncall.incident.plugins.module_utils._module.lock import lock_path
+from ansible_collections.oncall.incident.plugins.module_utils._module.lease import lease_path
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import leasing
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.leasing import Lease
 
@@ -192,7 +192,7 @@ def test_a_measurement_that_cannot_be_judged(service: Service) -> None:
 @contextlib.contextmanager
 def another_run(what: str, *, seconds: float = 60) -> Iterator[Lease]:
     """Another run that acts on a subject of this host: each step is a process of its own."""
-    held_by = Lease(on_host, what=what, run="run-1", holder="ann at desk", seconds=seconds)
+    held_by = Lease(on_host, what=what, who={"run": "run-1", "holder": "ann at desk"}, seconds=seconds)
     held_by.take()
     try:
         yield held_by
@@ -221,7 +221,7 @@ def test_two_runs_never_act_on_one_subject_at_once(service: Service) -> None:
 
 def test_it_has_its_lease_while_it_acts_takes_over_a_dead_runs_and_leaves_none(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leasing, "SLACK", 0.0)
-    path = lock_path("lease host: service sleeper")
+    path = lease_path("host: service sleeper")
     with another_run("host: service sleeper", seconds=0):
         look = f"cp {path} {service.place / 'lease'}; {' '.join(service.restart)}"
         done = service.act(args={"argv": ["sh", "-c", look]})

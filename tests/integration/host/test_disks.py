@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -95,7 +94,7 @@ def test_every_approved_file_is_answered_also_one_that_is_gone_or_is_another_by_
 
 def test_two_runs_never_clean_at_once(logs: Path) -> None:
     planned = clean(logs, check=True)["actions"]
-    with acting_alone(f"files of host:{socket.gethostname()}"):
+    with acting_alone("the files of this host"):
         result = clean(logs, approved=planned)
         assert clean(logs, check=True)["changed"], "check mode needs no lock"
     assert (result["failed"], result["error"]) == (True, "locked") and len(names(logs)) == 4

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
 from ansible_collections.oncall.incident.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Locked
+from ansible_collections.oncall.incident.plugins.module_utils._module import lease
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.backends import Backend
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.protection import (
     BEGINS_BACKUP,
@@ -332,6 +334,23 @@ def test_the_next_task_is_not_refused_for_the_one_before(server18: Server) -> No
     for _ in range(100):
         with open_session(server18) as session, acting_alone(session):
             pass
+
+
+def test_another_runs_entry_point_is_not_interrupted(server18: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    who = {"run": "run-1", "holder": "ann"}
+    with open_session(server18) as session, open_session(server18) as other:
+        lease.take(session.resource, seconds=300, **who)
+        try:
+            with pytest.raises(Locked, match="Run run-1 of ann is acting on"), acting_alone(session):
+                pytest.fail("it was let in")
+            monkeypatch.setenv(lease.VARIABLE, lease.token(**who))
+            with acting_alone(other):  # the lock in the server was given back
+                pass
+            assert lease.give_back(session.resource, **who), "it is the entry point's"
+            with acting_alone(session):
+                pass
+        finally:
+            assert lease.give_back_all(**who) == 1
 
 
 QUERIES = [

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import redis
+from ansible_collections.oncall.incident.plugins.module_utils._module import lease
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 from ansible_collections.oncall.incident.plugins.module_utils._redis import args as args_utils
 from ansible_collections.oncall.incident.plugins.module_utils._redis import repairing
@@ -96,6 +97,22 @@ def test_two_runs_never_act_on_one_server_at_once(server: RedisServer) -> None:
         result = repair(server, "raise_maxclients", maxclients=60, approved=plan["actions"])
         assert (result["failed"], result["error"], answers(result)) == (True, "locked", {ids(plan)[0]: ("refused", "locked")})
     assert outcomes(repair(server, "raise_maxclients", maxclients=60)) == ["done"]
+
+
+def test_another_runs_entry_point_is_not_interrupted(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.execute("CONFIG", "SET", "maxclients", "50")
+    resource = f"redis:{server.execute('INFO', 'server')['run_id']}"
+    plan = repair(server, "raise_maxclients", maxclients=60, check=True)
+    lease.take(resource, run="run-1", holder="ann", seconds=300)
+    try:
+        result = repair(server, "raise_maxclients", maxclients=60, approved=plan["actions"])
+        assert (result["failed"], result["error"], answers(result)) == (True, "locked", {ids(plan)[0]: ("refused", "locked")})
+        assert "Run run-1 of ann is acting on" in result["msg"]
+        monkeypatch.setenv(lease.VARIABLE, lease.token("run-1", "ann"))
+        assert outcomes(repair(server, "raise_maxclients", maxclients=60, approved=plan["actions"])) == ["done"]
+        assert os.path.exists(lease.lease_path(resource)), "the entry point gives it back"
+    finally:
+        assert lease.give_back(resource, run="run-1", holder="ann")
 
 
 def test_what_was_approved_is_answered_where_nobody_gets_in_and_after_a_restart(server: RedisServer) -> None:

@@ -19,7 +19,7 @@ import time
 import typing as t
 
 from ..._core.errors import CannotReach
-from ..._module.lock import acting_alone
+from ..._module.lease import acting_alone
 from . import backup
 from .commands import alive, start_time
 

@@ -267,3 +267,14 @@ def _writable(facts: Facts, request: Request) -> tuple[t.Optional[bool], str]:
     if facts.ping != PONG or "maxmemory" not in info or unseen:
         return None, ""
     return True, ""
+
+
+def subjects(named: str, *, seen: t.Mapping[str, t.Any]) -> list[str]:
+    """The names of a server for a lease: as it is configured, also while it is down, and as the modules lock it.
+
+    Args:
+        named: the server as it is configured.
+        seen: the result of redis_health.
+    """
+    start = (seen.get("server") or {}).get("run_id", "")
+    return [named, *([RESOURCE + start] if start else [])]

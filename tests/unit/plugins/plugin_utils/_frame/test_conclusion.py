@@ -60,4 +60,6 @@ def test_what_was_approved_and_nothing_asked_for_any_more_is_answered() -> None:
     assert (found.id, found.outcome, found.detail["why"], found.was_touched) == (left.id, "moved_on", "no_longer_matches", False)
     (found,) = left_open(approved, [answered], [{"phase": "mitigate", "message": "The disk is full."}])
     assert (found.id, found.outcome, found.detail) == (left.id, "failed", {"why": "not_tried", "error": "The disk is full."})
+    (found,) = left_open(approved, [answered], [{"phase": "mitigate", "message": "Run 7 is acting on it.", "error": "locked"}])
+    assert (found.outcome, found.detail) == ("refused", {"why": "locked", "error": "Run 7 is acting on it."})
     assert left_open([], [answered], []) == []

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Locked
-from ansible_collections.oncall.incident.plugins.module_utils._module.lock import lock_path
+from ansible_collections.oncall.incident.plugins.module_utils._module import lease
+from ansible_collections.oncall.incident.plugins.module_utils._module.lease import lease_path
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import leasing
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.leasing import Lease, command, held
 
@@ -34,11 +35,12 @@ def what() -> Iterator[str]:
     name = f"host:{uuid.uuid4().hex} it's"
     yield name
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(lock_path(f"lease {name}"))
+        os.unlink(lease_path(name))
 
 
-def lease_of(what: str, *, run: str = "run-1", seconds: float = 60, **more: Any) -> Lease:
-    return Lease(more.pop("execute", on_host), what=what, run=run, holder="ann at desk, process 7", seconds=seconds, **more)
+def lease_of(what: str | list[str], *, run: str = "run-1", seconds: float = 60, **more: Any) -> Lease:
+    who = {"run": run, "holder": "ann at desk, process 7"}
+    return Lease(more.pop("execute", on_host), what=what, who=who, seconds=seconds, **more)
 
 
 def test_one_run_at_a_time(what: str) -> None:
@@ -50,13 +52,13 @@ def test_one_run_at_a_time(what: str) -> None:
             pass
         assert caught.value.facts["held_by"]["run"] == "run-1" and "If that run is dead" in str(caught.value.hint)
         assert str(caught.value.hint) not in caught.value.message
-    assert not os.path.exists(lock_path(f"lease {what}")) and not said
+    assert not os.path.exists(lease_path(what)) and not said
 
 
 def test_what_is_raised_meanwhile_gives_it_back(what: str) -> None:
     with pytest.raises(KeyboardInterrupt), held(lease_of(what), warn=print):
         raise KeyboardInterrupt
-    assert not os.path.exists(lock_path(f"lease {what}"))
+    assert not os.path.exists(lease_path(what))
 
 
 def test_a_holder_that_was_killed_loses_it_when_its_time_is_over(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +80,7 @@ def test_a_holder_that_was_killed_loses_it_when_its_time_is_over(what: str, monk
             return False
 
     until(taken, what="the end of the dead run's lease", seconds=60)
-    assert said == ["taken over from run dead of ann at desk, process 7, which did not give it back in its time"]
+    assert said == ["taken over from run dead of ann at desk, process 7, which did not give it back"]
 
 
 def test_it_is_made_to_last_only_where_it_must(what: str) -> None:
@@ -100,7 +102,7 @@ def test_it_is_made_to_last_only_where_it_must(what: str) -> None:
 def test_who_lost_it_is_told(what: str) -> None:
     said: list[str] = []
     with held(lease_of(what), warn=said.append):
-        os.unlink(lock_path(f"lease {what}"))
+        os.unlink(lease_path(what))
     assert "no longer ours" in said[0]
     broken = lease_of(what)
     with held(broken, warn=said.append):
@@ -121,4 +123,53 @@ def test_a_host_that_does_not_answer_is_an_error(done: dict[str, Any], text: str
 def test_the_hosts_own_python_comes_first() -> None:
     request = {"do": "give_back", "what": "x", "run": "r", "holder": "h"}
     assert "for one in '/opt/my python' python3 " in command(request, python="/opt/my python")
-    assert len(command(request)) < 10_000
+    assert len(command(request)) < 16_000
+
+
+def test_an_action_within_an_entry_point_leaves_the_lease_to_it(what: str) -> None:
+    entry = lease_of(what)
+    entry.take()
+    assert not entry.lent
+    with held(lease_of(what), warn=pytest.fail) as ours:
+        ours.keep()
+        assert ours.lent
+    with pytest.raises(Locked):
+        lease_of(what, run="run-2").take()
+    assert entry.give_back_all() == 1
+    lease_of(what, run="run-2").take()
+    assert lease_of(what, run="run-2").give_back()
+
+
+def test_several_names_are_taken_with_one_command(what: str) -> None:
+    commands: list[str] = []
+
+    def execute(script: str) -> dict[str, Any]:
+        commands.append(script)
+        return on_host(script)
+
+    entry = lease_of([what, f"{what} too"], execute=execute)
+    entry.take()
+    with pytest.raises(Locked):
+        lease_of(f"{what} too", run="run-2").take()
+    assert (entry.give_back_all(), len(commands)) == (2, 2)
+
+
+def test_two_hosts_of_a_run_share_a_lease_and_one_of_them_acts_alone(what: str) -> None:
+    first, second = ({**leasing.who_acts(name), "run": "run-1"} for name in ("db1", "db2"))
+    assert first["execution"] == second["execution"] and first["holder"] != second["holder"]
+    entries = [Lease(on_host, what=what, who=who, seconds=60) for who in (first, second)]
+    for entry in entries:
+        entry.take()
+        assert not entry.lent and not entry.taken_over
+    with held(Lease(on_host, what=what, who=first, seconds=60, by=lease.ACTION), warn=pytest.fail) as acting:
+        assert acting.lent
+        with pytest.raises(Locked, match="for db1 is acting on") as caught:
+            Lease(on_host, what=what, who=second, seconds=60, by=lease.ACTION).take()
+        assert "another host of this run" in str(caught.value.hint)
+    with held(Lease(on_host, what=what, who=second, seconds=60, by=lease.ACTION), warn=pytest.fail):
+        pass
+    for entry in entries:
+        with pytest.raises(Locked):
+            lease_of(what, run="run-2").take()
+        assert entry.give_back_all() == 1
+    assert not os.path.exists(lease_path(what))
