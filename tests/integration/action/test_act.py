@@ -213,7 +213,7 @@ def test_two_runs_never_act_on_one_subject_at_once(service: Service) -> None:
         result = service.act()
         assert (outcome(result), result["failed"], result["error"], result["changed"]) == ("refused", True, "locked", False)
         assert "Run run-1 of ann at desk is acting on host: service sleeper, until 20" in result["msg"]
-        assert "its lease ends in" in result["hint"]
+        assert "its lease ends by itself in" in result["hint"]
         assert (result["actions"][0]["detail"]["why"], result["held_by"]["run"]) == ("locked", "run-1") and service.pid == before
         assert outcome(service.act("--check")) == "planned", "a look takes no lock"
         assert outcome(service.act(approved=["another"])) == "refused" and outcome(service.act(lock="another subject")) == "done"
