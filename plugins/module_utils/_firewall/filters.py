@@ -15,10 +15,13 @@ from .._core.addresses import Span
 from .._core.errors import Blind
 from .._core.findings import COULD_NOT_LOOK, NOT_APPLICABLE, Skipped
 from .._module.programs import Run
-from .decisions.iptables_rules import parse_ipsets, parse_save, variant_of
+from .decisions.ipsets import IpSet, parse_ipsets
+from .decisions.iptables_rules import parse_save, variant_of
 from .decisions.nft_ruleset import Unreadable, parse_nft
 from .decisions.other_filters import DEAD_ROUTES, hosts_deny_blocks, parse_routes, rich_rule_blocks, route_blocks, route_is_dead
-from .decisions.packet_filter import SEE, AddressSet, Block, Probe, Table, Walker
+from .decisions.packet import ANY_PORT, Packet
+from .decisions.packet_filter import SEE, Block, Table
+from .decisions.walk import Walker
 
 AUTO, NFTABLES, IPSET, IPTABLES, FIREWALLD, HOSTS_DENY, ROUTE = KINDS = (
     "auto", "nftables", "ipset", "iptables", "firewalld", "hosts_deny", "route",
@@ -73,7 +76,7 @@ class Filters:
 
     def blocks(self, span: Span, *, protocol: str | None = None, port: int | None = None) -> list[Block]:
         """Everything that keeps an address out."""
-        found = self.walker.blocks(Probe(span, protocol, port))
+        found = self.walker.blocks(Packet(span, protocol=protocol, port=ANY_PORT if port is None else (port, port)))
         found += hosts_deny_blocks(span, deny=self.hosts_deny, allow=self.hosts_allow) if self.hosts_deny else []
         found += self._dead_routes(span)
         return found + (rich_rule_blocks(span, self.rich_rules) if self.rich_rules else [])
@@ -173,7 +176,7 @@ def _read_iptables(filters: Filters, run: Run) -> tuple[list[Table], set[tuple[s
     return tables, ours
 
 
-def _read_ipsets(filters: Filters, run: Run) -> dict[str, AddressSet]:
+def _read_ipsets(filters: Filters, run: Run) -> dict[str, IpSet]:
     ran = run(["ipset", "save"])
     if ran.problem:
         filters.skip(IPSET, ran.problem, missing=ran.missing)
