@@ -17,7 +17,7 @@ import typing as t
 from ..._core.addresses import Span
 from .packet import Packet
 from .sets import COVERING, EVERYONE, EXACT, PART, AddressSet
-from .truths import Doubt, Truth, inverted
+from .truths import Doubt, Range, Truth, inverted
 
 __all__ = ["COVERING", "EVERYONE", "EXACT", "PART", "AddressSet"]
 
@@ -199,6 +199,7 @@ class Block:
         sole: the rule is about this source alone.
         element: the whole text of the set's element, where it is more than the address.
         shared: another rule that uses the set and does not drop; it says so in a few words.
+        ports: the ports that it is about, where it was asked about every one.
     """
 
     where: str
@@ -219,6 +220,7 @@ class Block:
     sole: bool = False
     element: str = ""
     shared: str = ""
+    ports: tuple[Range, ...] = ()
 
     @property
     def certain(self) -> bool:

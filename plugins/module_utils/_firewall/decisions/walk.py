@@ -157,6 +157,7 @@ class Walker:
             sole=rule is not None and rule.is_sole(packet.asked),
             element=hit.element if hit and name and hit.element != source else "",
             shared=self._shared(table, name) if name and not unseen else "",
+            ports=tuple(dict.fromkeys(ports for doubt in doubts for ports in doubt.ports)),
         )
 
     def _shared(self, table: Table, name: str) -> str:

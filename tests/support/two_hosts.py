@@ -1,0 +1,171 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two hosts in network namespaces of their own: one with services and rules, and a client that really connects."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import subprocess
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from .need import need
+from .netns import Namespace
+
+T = TypeVar("T")
+
+HOST, CLIENT, NET, OTHER = "198.51.100.1", "198.51.100.2", "198.51.100.0/24", "203.0.113.9"
+HOST6, CLIENT6 = "2001:db8:77::1", "2001:db8:77::2"
+#: What the host publishes of its container, and where that is.
+CONTAINER = "192.0.2.10"
+DEVICE = "srv0"
+PORTS = (22, 80, 443)
+#: A connection is made at once, or a rule drops it: seconds.
+PATIENCE = 1.5
+_CLONE_NEWNET = 0x40000000
+_CLEAN = (
+    "nft flush ruleset", "iptables-legacy -P INPUT ACCEPT", "iptables-legacy -P OUTPUT ACCEPT", "iptables-legacy -P FORWARD ACCEPT",
+    "ip6tables-legacy -P INPUT ACCEPT", "ip6tables-legacy -P OUTPUT ACCEPT", "ip6tables-legacy -P FORWARD ACCEPT",
+    *(f"{program} -t {table} -{verb}" for program in ("iptables-legacy", "ip6tables-legacy")
+      for table in ("filter", "nat", "mangle", "raw") for verb in ("F", "X")),
+    "ipset destroy", "ip rule flush", "ip rule add priority 32766 table main", "ip rule add priority 32767 table default",
+    "ip -6 rule flush", "ip -6 rule add priority 32766 table main", "ip neigh flush all", "ip route flush table 100",
+)
+
+
+@dataclass
+class TwoHosts:
+    """The two of them.
+
+    Attributes:
+        host: where rules are loaded and services listen.
+        client: what connects.
+    """
+
+    host: Namespace
+    client: Namespace
+    _listening: list[socket.socket] = field(default_factory=list)
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Words that stand for addresses and names in rule sets."""
+        link = self.client.run("cat", "/sys/class/net/cli0/address").strip()
+        return {
+            "%host%": HOST, "%client%": CLIENT, "%other%": OTHER, "%net%": NET, "%iface%": DEVICE, "%host6%": HOST6, "%client6%": CLIENT6,
+            "%client_mac%": link, "%container%": CONTAINER,
+        }
+
+    def said(self, text: str) -> str:
+        """A text with its words replaced."""
+        for word, meant in self.roles.items():
+            text = text.replace(word, meant)
+        return text
+
+    def clear(self) -> None:
+        """Remove all rules, sets, routes and neighbours."""
+        # One shell for all: what is not there is no fault.
+        self.host.run("sh", "-c", "; ".join(f"{command} 2>/dev/null" for command in _CLEAN), check=False)
+        self.host.run("sh", "-c", "ip route show type blackhole | while read -r route; do ip route del $route; done; "
+                      "for kind in unreachable prohibit; do ip route flush type $kind 2>/dev/null; done; true")
+
+    def load(self, commands: Sequence[str] = (), nft: str = "") -> None:
+        """Load a rule set.
+
+        Raises:
+            AssertionError: something of it does not work here.
+        """
+        if nft:
+            self.host.run("nft", "-f", "-", input=self.said(nft))
+        for command in commands:
+            self.host.run("sh", "-c", self.said(command))
+
+    def connects(self, port: int, *, to: str = HOST, source: str = "") -> bool:
+        """Whether a client's connection is made."""
+        def connect() -> bool:
+            with socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET) as one:
+                one.settimeout(PATIENCE)
+                if source:
+                    one.bind((source, 0))
+                return one.connect_ex((to, port)) == 0
+
+        return inside(self.client, connect)
+
+    def listen(self) -> None:
+        """Start services at PORTS."""
+        for port in PORTS:
+            for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+                self._listening.append(inside(self.host, lambda family=family, address=address, port=port: _listen(family, address, port)))
+
+    def close(self) -> None:
+        """End the services."""
+        for one in self._listening:
+            one.close()
+
+
+def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    one = socket.socket(family)
+    if family == socket.AF_INET6:
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    one.bind((address, port))
+    one.listen(4096)  # nobody accepts: each connection of a test waits here
+    return one
+
+
+def inside(where: Namespace, work: Callable[[], T]) -> T:
+    """Do something in a network namespace, in a thread of its own; programs that it starts are there as well."""
+    found: list[T] = []
+    failed: list[BaseException] = []
+
+    def enter() -> None:
+        try:
+            with open(f"/run/netns/{where.name}", "rb") as namespace:
+                assert ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _CLONE_NEWNET) == 0, ctypes.get_errno()
+            found.append(work())
+        except BaseException as exc:
+            failed.append(exc)
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return found[0]
+
+
+@contextmanager
+def two_hosts() -> Iterator[TwoHosts]:
+    """Make them, with services that listen, and remove them at the end."""
+    need(os.geteuid() == 0, "root")
+    name = f"incident-{uuid.uuid4().hex[:8]}"
+    host, client = Namespace(name), Namespace(f"{name}-client")
+    made = TwoHosts(host, client)
+    try:
+        for one in (host, client):
+            done = subprocess.run(["ip", "netns", "add", one.name], capture_output=True, text=True, check=False)
+            need(done.returncode == 0, f"the right to make a network namespace ({done.stderr.strip()})")
+            one.run("ip", "link", "set", "lo", "up")
+        host.run("ip", "link", "add", DEVICE, "type", "veth", "peer", "name", "cli0", "netns", client.name)
+        for where, device, addresses in ((host, DEVICE, (HOST, HOST6)), (client, "cli0", (CLIENT, CLIENT6))):
+            for address in addresses:
+                length, more = (64, ["nodad"]) if ":" in address else (24, [])
+                where.run("ip", "addr", "add", f"{address}/{length}", "dev", device, *more)
+            where.run("ip", "link", "set", device, "up")
+        made.listen()
+        yield made
+    finally:
+        made.close()
+        for one in (host, client):
+            subprocess.run(["ip", "netns", "del", one.name], capture_output=True, check=False)
+
+
+def address_of(case: Mapping[str, object]) -> tuple[str, str]:
+    """The client's address in a case, and the host's of the same kind."""
+    return (CLIENT6, HOST6) if case.get("address") == "client6" else (CLIENT, HOST)
