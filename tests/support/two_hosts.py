@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two hosts in network namespaces of their own: one with services and rules, and a client that really connects."""
+"""Hosts in network namespaces of their own: one with services and rules, a container behind it, a client that really connects."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from .need import need
@@ -23,10 +24,12 @@ T = TypeVar("T")
 
 HOST, CLIENT, NET, OTHER = "198.51.100.1", "198.51.100.2", "198.51.100.0/24", "203.0.113.9"
 HOST6, CLIENT6 = "2001:db8:77::1", "2001:db8:77::2"
-#: What the host publishes of its container, and where that is.
-CONTAINER = "192.0.2.10"
+#: Behind the host: port 80 of the container, by the host's interface `cont0`.
+CONTAINER, BRIDGE = "192.0.2.10", "192.0.2.1"
 DEVICE = "srv0"
 PORTS = (22, 80, 443)
+#: Rules as firewall products wrote them.
+PRODUCTS = Path(__file__).resolve().parents[1] / "integration" / "firewall" / "products"
 #: A connection is made at once, or a rule drops it: seconds.
 PATIENCE = 1.5
 _CLONE_NEWNET = 0x40000000
@@ -36,7 +39,7 @@ _CLEAN = (
     *(f"{program} -t {table} -{verb}" for program in ("iptables-legacy", "ip6tables-legacy")
       for table in ("filter", "nat", "mangle", "raw") for verb in ("F", "X")),
     "ipset destroy", "ip rule flush", "ip rule add priority 32766 table main", "ip rule add priority 32767 table default",
-    "ip -6 rule flush", "ip -6 rule add priority 32766 table main", "ip neigh flush all", "ip route flush table 100",
+    "ip -6 rule flush", "ip -6 rule add priority 32766 table main", "ip neigh flush nud permanent", "ip neigh flush all", "ip route flush table 100",
 )
 
 
@@ -47,10 +50,12 @@ class TwoHosts:
     Attributes:
         host: where rules are loaded and services listen.
         client: what connects.
+        container: what the host forwards to, where a rule says so.
     """
 
     host: Namespace
     client: Namespace
+    container: Namespace
     _listening: list[socket.socket] = field(default_factory=list)
 
     @property
@@ -59,7 +64,7 @@ class TwoHosts:
         link = self.client.run("cat", "/sys/class/net/cli0/address").strip()
         return {
             "%host%": HOST, "%client%": CLIENT, "%other%": OTHER, "%net%": NET, "%iface%": DEVICE, "%host6%": HOST6, "%client6%": CLIENT6,
-            "%client_mac%": link, "%container%": CONTAINER,
+            "%client_mac%": link, "%container%": CONTAINER, "%products%": str(PRODUCTS),
         }
 
     def said(self, text: str) -> str:
@@ -73,7 +78,7 @@ class TwoHosts:
         # One shell for all: what is not there is no fault.
         self.host.run("sh", "-c", "; ".join(f"{command} 2>/dev/null" for command in _CLEAN), check=False)
         self.host.run("sh", "-c", "ip route show type blackhole | while read -r route; do ip route del $route; done; "
-                      "for kind in unreachable prohibit; do ip route flush type $kind 2>/dev/null; done; true")
+                      "for kind in unreachable prohibit; do ip route flush type $kind; ip -6 route flush type $kind; done 2>/dev/null; true")
 
     def load(self, commands: Sequence[str] = (), nft: str = "") -> None:
         """Load a rule set.
@@ -102,6 +107,8 @@ class TwoHosts:
         for port in PORTS:
             for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
                 self._listening.append(inside(self.host, lambda family=family, address=address, port=port: _listen(family, address, port)))
+
+        self._listening.append(inside(self.container, lambda: _listen(socket.AF_INET, "0.0.0.0", 80)))
 
     def close(self) -> None:
         """End the services."""
@@ -145,10 +152,10 @@ def two_hosts() -> Iterator[TwoHosts]:
     """Make them, with services that listen, and remove them at the end."""
     need(os.geteuid() == 0, "root")
     name = f"incident-{uuid.uuid4().hex[:8]}"
-    host, client = Namespace(name), Namespace(f"{name}-client")
-    made = TwoHosts(host, client)
+    host, client, container = Namespace(name), Namespace(f"{name}-client"), Namespace(f"{name}-inner")
+    made = TwoHosts(host, client, container)
     try:
-        for one in (host, client):
+        for one in (host, client, container):
             done = subprocess.run(["ip", "netns", "add", one.name], capture_output=True, text=True, check=False)
             need(done.returncode == 0, f"the right to make a network namespace ({done.stderr.strip()})")
             one.run("ip", "link", "set", "lo", "up")
@@ -158,11 +165,17 @@ def two_hosts() -> Iterator[TwoHosts]:
                 length, more = (64, ["nodad"]) if ":" in address else (24, [])
                 where.run("ip", "addr", "add", f"{address}/{length}", "dev", device, *more)
             where.run("ip", "link", "set", device, "up")
+        host.run("ip", "link", "add", "cont0", "type", "veth", "peer", "name", "eth0", "netns", container.name)
+        for where, device, address in ((host, "cont0", BRIDGE), (container, "eth0", CONTAINER)):
+            where.run("ip", "addr", "add", f"{address}/24", "dev", device)
+            where.run("ip", "link", "set", device, "up")
+        container.run("ip", "route", "add", "default", "via", BRIDGE)
+        host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
         made.listen()
         yield made
     finally:
         made.close()
-        for one in (host, client):
+        for one in (host, client, container):
             subprocess.run(["ip", "netns", "del", one.name], capture_output=True, check=False)
 
 

@@ -17,7 +17,7 @@ from .._core.findings import COULD_NOT_LOOK, NOT_APPLICABLE, Skipped
 from .._module.programs import Run
 from .decisions.ipsets import IpSet, parse_ipsets
 from .decisions.iptables_rules import parse_save, variant_of
-from .decisions.nft_ruleset import Unreadable, parse_nft
+from .decisions.nft_ruleset import Unreadable, parse_heads, parse_nft
 from .decisions.other_filters import DEAD_ROUTES, hosts_deny_blocks, parse_routes, rich_rule_blocks, route_blocks, route_is_dead
 from .decisions.packet import ANY_PORT, Packet
 from .decisions.packet_filter import SEE, Block, Table
@@ -164,7 +164,8 @@ def _read_nft(filters: Filters, run: Run, skip: t.Collection[tuple[str, str]]) -
             filters.blind.append(((4, 6), f"nftables cannot be read: {ran.problem}"))
         return
     try:
-        filters.tables += parse_nft(ran.out or '{"nftables": []}', skip=skip)
+        heads = parse_heads(run(["nft", "-t", "list", "ruleset"]).out)
+        filters.tables += parse_nft(ran.out or '{"nftables": []}', skip=skip, heads=heads)
     except Unreadable as exc:
         filters.skipped.append(Skipped(NFTABLES, str(exc)))
         filters.blind.append(((4, 6), f"nftables cannot be read: {exc}"))

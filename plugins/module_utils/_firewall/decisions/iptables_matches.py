@@ -412,6 +412,8 @@ _MATCHES: t.Mapping[str, t.Callable[[Group], Asked]] = {
     "comment": _nothing, "rpfilter": _rpfilter, "physdev": _physdev, "recent": _recent,
     **{name: (lambda group: one_step(lambda packet: False if packet.protocol in ("tcp", "udp") else Doubt(group.text)))
        for name in ("icmp", "icmp6", "icmpv6", "ah", "esp")},
+    # Headers of IPv6 that a packet that opens a connection does not have.
+    **{name: (lambda group: one_step(lambda packet: False)) for name in ("rt", "frag", "hbh", "dst", "mh")},
 }
 
 

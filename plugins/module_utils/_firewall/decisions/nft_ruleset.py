@@ -8,7 +8,9 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import typing as t
 
 from .nft_rules import RuleReader
@@ -20,11 +22,45 @@ class Unreadable(ValueError):
     """It is not what nft prints."""
 
 
-def parse_nft(text: str, *, skip: t.Collection[tuple[str, str]] = ()) -> list[Table]:
+@dataclasses.dataclass(frozen=True)
+class Heads:
+    """What nft's JSON leaves out, of the heads of tables and chains.
+
+    Attributes:
+        dormant: tables that sleep: family and name.
+        devices: the interfaces of chains that are bound to some: by family, table and chain.
+    """
+
+    dormant: frozenset[tuple[str, str]] = frozenset()
+    devices: t.Mapping[tuple[str, str, str], tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+
+def parse_heads(text: str) -> Heads:
+    """The heads in what `nft -t list ruleset` prints."""
+    dormant: set[tuple[str, str]] = set()
+    devices: dict[tuple[str, str, str], tuple[str, ...]] = {}
+    table, chain = ("", ""), ""
+    for line in text.splitlines():
+        words = line.split()
+        if not words:
+            continue
+        if words[0] == "table" and len(words) >= 3:
+            table, chain = (words[1], words[2]), ""
+        elif words[0] == "flags" and not chain and "dormant" in line:
+            dormant.add(table)
+        elif words[0] in ("chain", "set", "map") and len(words) >= 2:
+            chain = words[1]
+        elif words[0] == "type" and " hook " in line and " device" in line:
+            devices[(*table, chain)] = tuple(re.findall(r'"([^"]+)"', line) or re.findall(r"devices? =? ?\{? ?([\w.@-]+)", line))
+    return Heads(frozenset(dormant), devices)
+
+
+def parse_nft(text: str, *, skip: t.Collection[tuple[str, str]] = (), heads: Heads = Heads()) -> list[Table]:  # noqa: B008 - frozen
     """The tables of a ruleset.
 
     Args:
         text: JSON.
+        heads: what it leaves out.
         skip: (family, name) of tables that are read in another way: iptables-nft's, whose matches nft's JSON does not tell.
 
     Raises:
@@ -40,7 +76,7 @@ def parse_nft(text: str, *, skip: t.Collection[tuple[str, str]] = ()) -> list[Ta
     sets = Sets()
     chains: dict[tuple[str, str], dict[str, dict[str, t.Any]]] = {}
     rules: dict[tuple[str, str, str], list[dict[str, t.Any]]] = {}
-    dormant: set[tuple[str, str]] = set()
+    dormant = set(heads.dormant)
     for item in items:
         for kind, body in item.items() if isinstance(item, dict) else ():
             if not isinstance(body, dict):
@@ -62,12 +98,15 @@ def parse_nft(text: str, *, skip: t.Collection[tuple[str, str]] = ()) -> list[Ta
             continue
         reader = RuleReader(sets, (family, name))
         found.append(Table("nftables", family, name, {
-            chain: _chain(chain, body, rules.get((family, name, chain), []), reader) for chain, body in listed.items()
+            chain: _chain(chain, body, rules.get((family, name, chain), []), reader, heads.devices.get((family, name, chain), ()))
+            for chain, body in listed.items()
         }))
     return found
 
 
-def _chain(name: str, body: t.Mapping[str, t.Any], rules: t.Sequence[t.Mapping[str, t.Any]], reader: RuleReader) -> Chain:
+def _chain(
+    name: str, body: t.Mapping[str, t.Any], rules: t.Sequence[t.Mapping[str, t.Any]], reader: RuleReader, bound: tuple[str, ...],
+) -> Chain:
     made: list[Rule] = []
     for number, rule in enumerate(rules, start=1):
         made.extend(reader.read(number, rule))
@@ -75,5 +114,5 @@ def _chain(name: str, body: t.Mapping[str, t.Any], rules: t.Sequence[t.Mapping[s
     return Chain(
         name=name, rules=tuple(made), hook=str(body.get("hook", "")), priority=priority if isinstance(priority, int) else 0,
         policy=DROP if body.get("policy") == "drop" else ACCEPT, kind=str(body.get("type", "filter")),
-        devices=tuple(str(one) for one in (devices if isinstance(devices, list) else [devices])),
+        devices=tuple(str(one) for one in (devices if isinstance(devices, list) else [devices])) or bound,
     )

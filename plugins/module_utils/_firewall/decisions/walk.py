@@ -109,7 +109,7 @@ class Walker:
             device = _device_fits(chain, packet) if known_device else True
             if device is False:
                 continue
-            doubts = (Doubt(f"whether it comes by {', '.join(chain.devices)}"),) if device is None else ()
+            doubts = (Doubt(f"whether it passes {', '.join(chain.devices) or 'the interface of the chain'}"),) if device is None else ()
             if table.family == "bridge":
                 doubts = (*doubts, Doubt("whether it passes the bridge's filter"))
             _Walk(table, chain, packet, walked, self).run(doubts)
@@ -340,10 +340,10 @@ def _skips_nat(packet: Packet) -> bool:
 
 def _device_fits(chain: Chain, packet: Packet) -> t.Optional[bool]:
     """Whether a chain that is bound to interfaces sees the packet; None where that is not known."""
-    if not chain.devices:
+    if chain.hook not in (INGRESS, EGRESS):
         return True
     device = packet.oif if chain.hook == EGRESS else packet.iif
-    if not device:
+    if not device or not chain.devices:
         return None
     if any(device == one or (one.endswith("*") and device.startswith(one[:-1])) for one in chain.devices):
         return True
