@@ -6,16 +6,23 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import socket
 import subprocess
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+
+from ansible_collections.oncall.incident.plugins.module_utils._bans.access import Question, look
+from ansible_collections.oncall.incident.plugins.module_utils._bans.daemons import Backend
+from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import parse_network
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding
+from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 
 from .need import need
 from .netns import Namespace
@@ -30,16 +37,17 @@ DEVICE = "srv0"
 PORTS = (22, 80, 443)
 #: Rules as firewall products wrote them.
 PRODUCTS = Path(__file__).resolve().parents[1] / "integration" / "firewall" / "products"
-#: A connection is made at once, or a rule drops it: seconds.
-PATIENCE = 1.5
+#: A connection between the two is made at once, or a rule drops it; on a busy machine it is waited for longer: seconds.
+PATIENCE, MORE_PATIENCE = 0.3, 5.0
 _CLONE_NEWNET = 0x40000000
 _CLEAN = (
     "nft flush ruleset", "iptables-legacy -P INPUT ACCEPT", "iptables-legacy -P OUTPUT ACCEPT", "iptables-legacy -P FORWARD ACCEPT",
     "ip6tables-legacy -P INPUT ACCEPT", "ip6tables-legacy -P OUTPUT ACCEPT", "ip6tables-legacy -P FORWARD ACCEPT",
     *(f"{program} -t {table} -{verb}" for program in ("iptables-legacy", "ip6tables-legacy")
       for table in ("filter", "nat", "mangle", "raw") for verb in ("F", "X")),
-    "ipset destroy", "ip rule flush", "ip rule add priority 32766 table main", "ip rule add priority 32767 table default",
-    "ip -6 rule flush", "ip -6 rule add priority 32766 table main", "ip neigh flush nud permanent", "ip neigh flush all", "ip route flush table 100",
+    "ipset flush", "ipset destroy", "ip rule flush", "ip rule add priority 32766 table main", "ip rule add priority 32767 table default",
+    "ip -6 rule flush", "ip -6 rule add priority 32766 table main", "ip neigh flush nud permanent", "ip neigh flush all",
+    "ip route flush table 100",
 )
 
 
@@ -63,8 +71,8 @@ class TwoHosts:
         """Words that stand for addresses and names in rule sets."""
         link = self.client.run("cat", "/sys/class/net/cli0/address").strip()
         return {
-            "%host%": HOST, "%client%": CLIENT, "%other%": OTHER, "%net%": NET, "%iface%": DEVICE, "%host6%": HOST6, "%client6%": CLIENT6,
-            "%client_mac%": link, "%container%": CONTAINER, "%products%": str(PRODUCTS),
+            "%host%": HOST, "%client%": CLIENT, "%other%": OTHER, "%net%": NET, "%iface%": DEVICE, "%host6%": HOST6,
+            "%client6%": CLIENT6, "%client_mac%": link, "%container%": CONTAINER, "%products%": str(PRODUCTS),
         }
 
     def said(self, text: str) -> str:
@@ -78,7 +86,8 @@ class TwoHosts:
         # One shell for all: what is not there is no fault.
         self.host.run("sh", "-c", "; ".join(f"{command} 2>/dev/null" for command in _CLEAN), check=False)
         self.host.run("sh", "-c", "ip route show type blackhole | while read -r route; do ip route del $route; done; "
-                      "for kind in unreachable prohibit; do ip route flush type $kind; ip -6 route flush type $kind; done 2>/dev/null; true")
+                      "for kind in unreachable prohibit; do ip route flush type $kind; ip -6 route flush type $kind; done 2>/dev/null; "
+                      "true")
 
     def load(self, commands: Sequence[str] = (), nft: str = "") -> None:
         """Load a rule set.
@@ -91,22 +100,28 @@ class TwoHosts:
         for command in commands:
             self.host.run("sh", "-c", self.said(command))
 
-    def connects(self, port: int, *, to: str = HOST, source: str = "") -> bool:
-        """Whether a client's connection is made."""
-        def connect() -> bool:
+    def connects(self, port: int, *, to: str = HOST, expected: bool) -> bool:
+        """Whether the client's connection is made. Where none is, though one is expected, it is tried again with more patience."""
+        def connect(patience: float) -> bool:
             with socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET) as one:
-                one.settimeout(PATIENCE)
-                if source:
-                    one.bind((source, 0))
+                one.settimeout(patience)
                 return one.connect_ex((to, port)) == 0
 
-        return inside(self.client, connect)
+        found = inside(self.client, lambda: connect(PATIENCE))
+        return found or (expected and inside(self.client, lambda: connect(MORE_PATIENCE)))
+
+    def access(self, address: str, port: int) -> dict[str, Finding]:
+        """What access_health says of an address that should be let in, and of the same one as one that should be kept out."""
+        networks = {address: [parse_network(address)]}
+        question = Question(let_in=networks, not_banned={}, kept_out=networks, operators=False, ports=[port], protocol="tcp", daemon=False)
+        judged = inside(self.host, lambda: look(question, open_daemon=_no_daemon, run=run, asked=None))
+        return {one.check: one for one in judged.verdict.findings}
 
     def listen(self) -> None:
         """Start services at PORTS."""
         for port in PORTS:
             for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
-                self._listening.append(inside(self.host, lambda family=family, address=address, port=port: _listen(family, address, port)))
+                self._listening.append(inside(self.host, functools.partial(_listen, family, address, port)))
 
         self._listening.append(inside(self.container, lambda: _listen(socket.AF_INET, "0.0.0.0", 80)))
 
@@ -114,6 +129,10 @@ class TwoHosts:
         """End the services."""
         for one in self._listening:
             one.close()
+
+
+def _no_daemon() -> Backend:
+    raise AssertionError("nobody asks it")
 
 
 def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
@@ -177,8 +196,3 @@ def two_hosts() -> Iterator[TwoHosts]:
         made.close()
         for one in (host, client, container):
             subprocess.run(["ip", "netns", "del", one.name], capture_output=True, check=False)
-
-
-def address_of(case: Mapping[str, object]) -> tuple[str, str]:
-    """The client's address in a case, and the host's of the same kind."""
-    return (CLIENT6, HOST6) if case.get("address") == "client6" else (CLIENT, HOST)

@@ -17,7 +17,7 @@ from .._module.programs import Run
 from .decisions.packet import Host
 from .decisions.routing import Neighbour, Reach, dead_rule, has_marks, parse_host, parse_neighbour, parse_reach, parse_recent
 
-_RECENT = "/proc/net/xt_recent"
+_RECENT = "/proc/thread-self/net/xt_recent"
 _MAX_FILE = 1024 * 1024
 
 

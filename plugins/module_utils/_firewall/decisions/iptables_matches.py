@@ -13,7 +13,7 @@ import typing as t
 
 from ..._core.addresses import Span, read_network
 from .ipsets import IpSet, match_of
-from .packet import FLAGS, LOCAL, PROTOCOLS, STATES, STATUSES, UNICAST, Packet
+from .packet import FLAGS, ICMP6_TYPES, LOCAL, PROTOCOLS, STATES, STATUSES, UNICAST, Packet
 from .packet_filter import Hit, Source, Step, asks, asks_address, doubts
 from .sets import AddressSet
 from .truths import Doubt, Range, Truth, holds, inverted, number, some, within
@@ -342,6 +342,29 @@ def _physdev(group: Group) -> Asked:
     return one_step(test)
 
 
+def _icmp6(group: Group) -> Asked:
+    def made(option: Option) -> t.Optional[Asked]:
+        said = option.first.lower().partition("/")[0]
+        wanted = ICMP6_TYPES.get(said, number(said))
+
+        def test(packet: Packet) -> Truth:
+            if packet.protocol is not None and packet.icmp is None:
+                return False
+            whole = option.name == "--icmpv6-type" and wanted is not None and "/" not in option.first
+            return (packet.icmp == wanted) != option.negated if whole and packet.icmp is not None else Doubt(group.text)
+
+        return one_step(test)
+
+    return _each(group, made)
+
+
+def _hop_limit(group: Group) -> Asked:
+    """Neighbours' own packets have the highest one (RFC 4861)."""
+    return _each(group, lambda option: one_step(
+        lambda packet: (option.first == "255") != option.negated if packet.icmp is not None and option.name == "--hl-eq"
+        else Doubt(group.text)))
+
+
 def _recent(group: Group) -> Asked:
     """A list of addresses that were seen (xt_recent), as it is now, and as rules before this one have changed it."""
     named = group.get("--name")
@@ -411,7 +434,8 @@ _MATCHES: t.Mapping[str, t.Callable[[Group], Asked]] = {
     "addrtype": _addrtype, "iprange": _iprange, "mark": _marked, "connmark": _marked, "mac": _mac, "pkttype": _pkttype,
     "comment": _nothing, "rpfilter": _rpfilter, "physdev": _physdev, "recent": _recent,
     **{name: (lambda group: one_step(lambda packet: False if packet.protocol in ("tcp", "udp") else Doubt(group.text)))
-       for name in ("icmp", "icmp6", "icmpv6", "ah", "esp")},
+       for name in ("icmp", "ah", "esp")},
+    "icmp6": _icmp6, "icmpv6": _icmp6, "hl": _hop_limit,
     # Headers of IPv6 that a packet that opens a connection does not have.
     **{name: (lambda group: one_step(lambda packet: False)) for name in ("rt", "frag", "hbh", "dst", "mh")},
 }

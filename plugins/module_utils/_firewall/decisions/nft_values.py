@@ -12,12 +12,12 @@ import dataclasses
 import typing as t
 
 from ..._core.addresses import Span, read_network
-from .packet import FLAGS, PROTOCOLS, STATES, STATUSES, Packet
+from .packet import FLAGS, ICMP6_TYPES, PROTOCOLS, STATES, STATUSES, Packet
 from .packet_filter import Step, asks
 from .truths import ANY_NAME, Doubt, Part, Truth, Value, number
 
 #: Kinds of values.
-ADDRESS, PORT, PROTOCOL, NUMBER, BITS, NAME, PRESENCE = "address", "port", "protocol", "number", "bits", "name", "presence"
+ADDRESS, PORT, PROTOCOL, NUMBER, BITS, NAME, PRESENCE, TYPE = "address", "port", "protocol", "number", "bits", "name", "presence", "type"
 _PORTED = ("tcp", "udp", "udplite", "sctp", "dccp")
 _NO_EXTENSIONS = ("hbh", "rt", "rt0", "rt2", "rt4", "frag", "dst", "mh", "srh")
 
@@ -55,7 +55,7 @@ def of_protocols(*names: str) -> Step:
     def test(packet: Packet) -> Truth:
         if packet.protocol is None:
             return Doubt(f"protocol {', '.join(names)}")
-        return packet.protocol in names
+        return PROTOCOLS.get(packet.protocol) in [PROTOCOLS.get(name) for name in names]
 
     return asks(test)
 
@@ -93,6 +93,8 @@ def _payload(detail: t.Any) -> t.Optional[Operand]:
         return Operand(NUMBER, _unknown, needs)
     if protocol == "ether" and field == "saddr":
         return Operand(NAME, lambda packet: packet.hardware or None)
+    if protocol == "icmpv6" and field == "type":
+        return Operand(TYPE, lambda packet: _exactly(packet.icmp), (of_protocols("icmpv6"),), names=ICMP6_TYPES)
     if protocol in ("icmp", "icmpv6", "igmp", "ah", "esp", "comp", "gre", "geneve", "vxlan", "gretap"):
         return Operand(NUMBER, _unknown, (of_protocols(protocol),) if protocol not in ("geneve", "vxlan") else (of_protocols("udp"),))
     if protocol == "arp":
@@ -210,7 +212,7 @@ def literal(kind: str, item: t.Any, names: t.Mapping[str, int]) -> t.Optional[Pa
         return None if value is None else (value, value)
     if kind in (NAME, PRESENCE):
         return item if isinstance(item, str) else None
-    values = [_number(kind, end) for end in (ends if isinstance(ends, list) and len(ends) == 2 else [item, item])]
+    values = [_number(kind, end, names) for end in (ends if isinstance(ends, list) and len(ends) == 2 else [item, item])]
     return None if values[0] is None or values[1] is None else (values[0], values[1])
 
 
@@ -231,7 +233,9 @@ def bits(item: t.Any, names: t.Mapping[str, int]) -> t.Optional[int]:
     return total
 
 
-def _number(kind: str, item: t.Any) -> t.Optional[int]:
+def _number(kind: str, item: t.Any, names: t.Mapping[str, int]) -> t.Optional[int]:
+    if kind == TYPE and isinstance(item, str) and item in names:
+        return names[item]
     if kind == PROTOCOL and isinstance(item, str) and item in PROTOCOLS:
         return PROTOCOLS[item]
     return number(item)

@@ -24,6 +24,17 @@ PROTOCOLS = {
 STATES = {"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64}
 STATUSES = {"expected": 1, "seen-reply": 2, "assured": 4, "confirmed": 8, "snat": 16, "dnat": 32, "dying": 512}
 FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "ece": 64, "cwr": 128}
+#: Types of ICMPv6 by which neighbours find one another.
+SOLICIT, ADVERTISE = 135, 136
+#: Types of ICMPv6 by name.
+ICMP6_TYPES = {
+    "destination-unreachable": 1, "packet-too-big": 2, "time-exceeded": 3, "parameter-problem": 4, "echo-request": 128, "echo-reply": 129,
+    "mld-listener-query": 130, "mld-listener-report": 131, "mld-listener-done": 132, "mld-listener-reduction": 132,
+    "nd-router-solicit": 133, "router-solicitation": 133, "nd-router-advert": 134, "router-advertisement": 134,
+    "nd-neighbor-solicit": SOLICIT, "neighbour-solicitation": SOLICIT, "neighbor-solicitation": SOLICIT,
+    "nd-neighbor-advert": ADVERTISE, "neighbour-advertisement": ADVERTISE, "neighbor-advertisement": ADVERTISE, "nd-redirect": 137,
+    "redirect": 137, "ind-neighbor-solicit": 141, "ind-neighbor-advert": 142, "mld2-listener-report": 143,
+}
 ANY_PORT: Range = (0, 65535)
 #: A client's own port: whoever connects gets one of these.
 CLIENT_PORTS: Range = (1024, 65535)
@@ -72,6 +83,7 @@ class Packet:
         mark, ct_mark: None where they are not known.
         tracked: whether its connection is tracked, and `translated` whether its destination was changed; None where that is not known.
         hardware: the hardware address that it comes from; empty where it is not known.
+        icmp: the type of one of ICMPv6.
         asked: which of its addresses is the one that was asked about: saddr or daddr.
         written: sets and lists that rules changed on the way.
         first_port: the port before its destination was changed.
@@ -93,6 +105,7 @@ class Packet:
     tracked: t.Optional[bool] = True
     translated: t.Optional[bool] = False
     hardware: str = ""
+    icmp: t.Optional[int] = None
     asked: str = "saddr"
     host: Host = Host()
     written: set[str] = dataclasses.field(default_factory=set)
@@ -117,10 +130,6 @@ class Packet:
         """saddr or daddr."""
         return self.source if side == "saddr" else self.destination
 
-    def input_name(self) -> t.Optional[str]:
-        """The interface that it comes in by."""
-        return self.iif
-
     def is_loopback_only(self) -> bool:
         """Whether it can come from this host alone."""
         return _is_loopback(self.source)
@@ -135,7 +144,8 @@ class Packet:
         """Bits of STATUSES."""
         if self.translated is None or not self.tracked:
             return None
-        return (STATUSES["dnat"] if self.translated else 0) | (STATUSES["seen-reply"] | STATUSES["confirmed"] if self.reply else 0)
+        answered = self.state == STATES["established"]
+        return (STATUSES["dnat"] if self.translated else 0) | (STATUSES["seen-reply"] | STATUSES["confirmed"] if answered else 0)
 
     def set_mark(self, value: t.Optional[int], *, sure: bool, connection: bool = False) -> None:
         """Note that a rule set the mark, or the connection's."""

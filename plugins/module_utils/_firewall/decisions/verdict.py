@@ -15,7 +15,7 @@ import typing as t
 
 from ..._core.addresses import Span
 from .other_filters import route_blocks
-from .packet import ANY_PORT, CLIENT_PORTS, FLAGS, LOCAL, STATES, Host, Packet
+from .packet import ADVERTISE, ANY_PORT, CLIENT_PORTS, FLAGS, LOCAL, SOLICIT, STATES, Host, Packet
 from .packet_filter import EVERYONE, Block
 from .routing import Neighbour, Reach
 from .truths import Range
@@ -134,6 +134,9 @@ class _Connection:
         # What drops it does not end the walk: each chain must let it pass, so each drop decides.
         comes_in = self._comes_in(packet, reach)
         goes_back = self._goes_back(packet, reach)
+        if comes_in and goes_back:
+            self._go_on(packet, reach)
+        self._find_neighbour(reach)
         others = self._routes.others(reach.device) if reach.device else ""
         self.unknown += [said for said in (neighbour.unsure, others) if said]
         if not comes_in or not goes_back:
@@ -178,7 +181,7 @@ class _Connection:
         """Whether the answer may go back."""
         passes = not reach.dead or self._no_way(reach.dead, f"the answer to {self._one}")
         through = packet.oif or ""
-        source = packet.destination or Span(self._span.version, 0, (1 << (32 if self._span.version == 4 else 128)) - 1)
+        source = packet.destination or _everywhere(self._span)
         known = through or packet.translated is False
         answer = Packet(
             source, self._span, self._protocol, CLIENT_PORTS, source_port=packet.port if known else ANY_PORT, iif=through,
@@ -210,6 +213,45 @@ class _Connection:
         answer.oif = way.device or None
         return True
 
+    def _go_on(self, first: Packet, reach: Reach) -> None:
+        """Note what keeps out the packets that follow: a client is connected by then, and of no use to anybody."""
+        packet = Packet(
+            self._span, reach.local, self._protocol, first.first_port, iif=reach.device or None, host=self._routes.host,
+            hardware=first.hardware, state=STATES["established" if first.tracked is not False else "new"], flags=FLAGS["ack"],
+            ct_mark=first.ct_mark, translated=first.translated,
+        )
+        before = self._walker.walk(packet, (INGRESS, PREROUTING))
+        packet.destination, packet.port, packet.oif = first.destination, first.port, first.oif
+        after = self._walker.walk(packet, (FORWARD, POSTROUTING, EGRESS) if first.oif and not reach.own else (INPUT,))
+        for walked in (before, after):
+            if walked.may_drop:
+                block = next(iter(walked.blocks), None)
+                said = f"{block.where_text}: {block.rule}" if block else next(iter(walked.doubtful), "")
+                self.unknown.append(f"whether the connection's next packets get in: {said}")
+
+    def _find_neighbour(self, reach: Reach) -> None:
+        """Note what may keep the two, or the gateway, from finding each other on the link."""
+        if reach.own or not reach.device:
+            return
+        if self._span.version == 4:
+            if self._walker.filters_arp():
+                self.unknown.append("the filter of ARP, which is not walked through")
+            return
+        other, local = reach.gateway or self._one, reach.local or _everywhere(self._span)
+        for number, source, to, leaves in (
+            (SOLICIT, other, None, False), (ADVERTISE, local, other, True), (SOLICIT, local, None, True), (ADVERTISE, other, reach.local, False),
+        ):
+            found = Packet(
+                source, to, "ipv6-icmp", iif="" if leaves else reach.device, oif=reach.device if leaves else "", icmp=number, tracked=False,
+                flags=0, host=self._routes.host,
+            )
+            walked = self._walker.walk(found, (OUTPUT, POSTROUTING, EGRESS) if leaves else (INGRESS, PREROUTING, INPUT))
+            if walked.may_drop:
+                block = next(iter(walked.blocks), None)
+                said = f"{block.where_text}: {block.rule}" if block else next(iter(walked.doubtful), "")
+                self.unknown.append(f"whether neighbours are found without ICMPv6, type {number}: {said}")
+                return
+
     def _pass(self, packet: Packet, *hooks: str) -> bool:
         """Send it through these hooks; whether it may pass them."""
         walked = self._walker.walk(packet, hooks)
@@ -238,6 +280,11 @@ class _Connection:
                 by += f"; no rule accepts {said_port(self._protocol, self._port)}"
         unknown = tuple(dict.fromkeys(self.unknown))[:_MOST_NAMED] if outcome == UNDECIDED else ()
         return Verdict(outcome, self._protocol, self._port, by, unknown, blocks, way, tuple(dict.fromkeys(self._ports)))
+
+
+def _everywhere(span: Span) -> Span:
+    """Any address of the same version."""
+    return Span(span.version, 0, (1 << (32 if span.version == 4 else 128)) - 1)
 
 
 def ports_to_ask(ranges: t.Iterable[Range]) -> tuple[list[int], t.Optional[int]]:

@@ -15,7 +15,7 @@ import dataclasses
 import typing as t
 
 from ..._core.addresses import Span
-from .packet import Packet
+from .packet import STATES, Packet
 from .packet_filter import (
     ACCEPT,
     DROP,
@@ -118,6 +118,13 @@ class Walker:
     def blocks(self, packet: Packet) -> list[Block]:
         """Everything that drops packets like this one, or may, at any hook on the way to this host or through it."""
         return self.walk(packet, HOOKS, known_device=False).blocks
+
+    def filters_arp(self) -> bool:
+        """Whether a filter of ARP may keep neighbours from finding one another."""
+        return any(
+            table.family == "arp" and chain.hook and (chain.policy == DROP or any(rule.verdict not in (ACCEPT, GO_ON) for rule in chain.rules))
+            for table in self._tables for chain in table.chains.values()
+        )
 
     def owned(self, owner: str) -> list[tuple[Span, str, str]]:
         """Every address that a rule or set of one owner drops, with the jail and where: whoever is asked about."""
@@ -335,7 +342,7 @@ def _family_fits(family: str, packet: Packet) -> bool:
 
 def _skips_nat(packet: Packet) -> bool:
     """Only the first packet of a tracked connection passes the chains that translate."""
-    return packet.reply or packet.tracked is False
+    return packet.state != STATES["new"] or packet.tracked is False
 
 
 def _device_fits(chain: Chain, packet: Packet) -> t.Optional[bool]:
