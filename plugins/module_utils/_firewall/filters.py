@@ -88,7 +88,7 @@ class Filters:
         """The lines of hosts.deny that are about an address."""
         return hosts_deny_blocks(span, deny=self.hosts_deny, allow=self.hosts_allow) if self.hosts_deny else []
 
-    def connection(self, span: Span, *, protocol: str, port: int | None) -> Verdict:
+    def connection(self, span: Span, *, protocol: str | None, port: int | None) -> Verdict:
         """What becomes of a new connection of an address; of one to any port where none is given.
 
         Raises:

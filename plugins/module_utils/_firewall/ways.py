@@ -54,18 +54,20 @@ class Ways:
         """The way to an address."""
         return self._get(str(to))
 
-    def back(self, to: Span, *, local: Span, protocol: str, port: t.Optional[int], mark: t.Optional[int]) -> Reach:
+    def back(self, to: Span, *, local: Span, protocol: t.Optional[str], port: t.Optional[int], mark: t.Optional[int]) -> Reach:
         """The way of the answer; a mark of None is not known."""
         if mark is None and has_marks(self._rules[to.version]):
             return Reach(unknown="rules of routing ask for its mark")
-        ports = ("ipproto", protocol, "sport", str(port)) if port is not None else ()
+        ports = ("ipproto", protocol, "sport", str(port)) if protocol and port is not None else ()
         return self._get(str(to), "from", str(local), *ports, *(("mark", str(mark)) if mark else ()))
 
-    def incoming(self, source: Span, *, local: Span, device: str, protocol: str, port: t.Optional[int], mark: t.Optional[int]) -> Reach:
+    def incoming(
+        self, source: Span, *, local: Span, device: str, protocol: t.Optional[str], port: t.Optional[int], mark: t.Optional[int],
+    ) -> Reach:
         """The way of a packet that comes in; a mark of None is not known."""
         if mark is None and has_marks(self._rules[source.version]):
             return Reach(unknown="rules of routing ask for its mark")
-        ports = ("ipproto", protocol, "dport", str(port)) if port is not None else ()
+        ports = ("ipproto", protocol, "dport", str(port)) if protocol and port is not None else ()
         return self._get(str(local), "from", str(source), "iif", device, *ports, *(("mark", str(mark)) if mark else ()))
 
     def neighbour(self, reach: Reach, to: Span) -> Neighbour:

@@ -13,7 +13,7 @@ import typing as t
 
 from ..._core.addresses import Span, read_network
 from .ipsets import IpSet, match_of
-from .packet import FLAGS, ICMP6_TYPES, LOCAL, PROTOCOLS, STATES, STATUSES, UNICAST, Packet
+from .packet import FLAGS, ICMP6_TYPES, LOCAL, MULTICAST, PROTOCOLS, STATES, STATUSES, UNICAST, Packet
 from .packet_filter import Hit, Source, Step, asks, asks_address, doubts
 from .sets import AddressSet
 from .truths import Doubt, Range, Truth, holds, inverted, number, some, within
@@ -277,7 +277,7 @@ def _addrtype(group: Group) -> Asked:
             found = packet.host.type_of(span)
             if group.get("--limit-iface-in") and found == LOCAL and span is not None:
                 found = LOCAL if packet.iif in packet.host.names.get(span, ()) else None
-            if group.get("--limit-iface-out") or found not in (LOCAL, UNICAST):
+            if group.get("--limit-iface-out") or found not in (LOCAL, UNICAST, MULTICAST):
                 return Doubt(option.text)
             return (found in names) != option.negated
 
@@ -325,7 +325,7 @@ def _mac(group: Group) -> Asked:
 
 def _pkttype(group: Group) -> Asked:
     return _each(group, lambda option: one_step(
-        lambda packet: Doubt(option.text) if packet.reply else (option.first.lower() in ("unicast", "host")) != option.negated))
+        lambda packet: Doubt(option.text) if packet.reply or packet.icmp else (option.first.lower() in ("unicast", "host")) != option.negated))
 
 
 def _rpfilter(group: Group) -> Asked:

@@ -313,7 +313,7 @@ def _compared(left: Operand, right: t.Any, op: str, text: str) -> _Taken:
     negated = op in ("!=", "!")
     if left.kind == ADDRESS and left.side:
         source = Source(AddressSet(part for part in known if isinstance(part, Span)), negated=negated, side=left.side)
-        return _Taken(asks_address(source, text))
+        return _Taken(asks_address(source, text), source)
     if left.kind == PROTOCOL and not negated:
         text = f"protocol {', '.join(_protocol_name(one) for one in known)}"
     entries = [((part,), "") for part in known]

@@ -55,7 +55,7 @@ def parse_heads(text: str) -> Heads:
     return Heads(frozenset(dormant), devices)
 
 
-def parse_nft(text: str, *, skip: t.Collection[tuple[str, str]] = (), heads: Heads = Heads()) -> list[Table]:  # noqa: B008 - frozen
+def parse_nft(text: str, *, skip: t.Collection[tuple[str, str]] = (), heads: Heads = Heads()) -> list[Table]:
     """The tables of a ruleset.
 
     Args:

@@ -118,7 +118,7 @@ def _meta(detail: t.Any) -> t.Optional[Operand]:
     if key == "protocol":
         return Operand(NAME, lambda packet: "ip" if packet.version == 4 else "ip6")
     if key == "pkttype":
-        return Operand(NAME, lambda packet: None if packet.reply else "host")
+        return Operand(NAME, lambda packet: None if packet.reply or packet.icmp else "host")
     return None
 
 

@@ -38,7 +38,7 @@ ICMP6_TYPES = {
 ANY_PORT: Range = (0, 65535)
 #: A client's own port: whoever connects gets one of these.
 CLIENT_PORTS: Range = (1024, 65535)
-LOCAL, UNICAST = "local", "unicast"
+LOCAL, UNICAST, MULTICAST = "local", "unicast", "multicast"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +60,9 @@ class Host:
     recent: t.Mapping[str, t.Optional[t.Mapping[Span, int]]] = dataclasses.field(default_factory=dict)
 
     def type_of(self, span: t.Optional[Span]) -> t.Optional[str]:
-        """Whether addresses are the host's own; None where that is not known."""
+        """Whether addresses are the host's own, others', or of a group; None where that is not known."""
+        if span is not None and _is_multicast(span):
+            return MULTICAST
         if span is None or not self.own:
             return None
         if span in self.own or _is_loopback(span):
@@ -166,6 +168,10 @@ class Packet:
         self.destination, self.translated = to, True
         if port is not None:
             self.port = port
+
+
+def _is_multicast(span: Span) -> bool:
+    return span.first >> (28 if span.version == 4 else 120) == (0xE if span.version == 4 else 0xFF)
 
 
 def _is_loopback(span: Span) -> bool:

@@ -27,6 +27,8 @@ PERHAPS = "perhaps"
 #: A set that nobody could read decides: whom it holds is not known.
 UNSEEN = "unseen"
 FAIL2BAN = "fail2ban"
+#: Beginnings of conditions that limit what is kept out, not whether.
+LIMITS = ("protocol ", "port ", "service")
 #: What whoever cannot read the packet filter needs.
 SEE = "Use become: reading the packet filter takes root, or CAP_NET_ADMIN."
 #: Names that fail2ban's own actions give: chains and ipsets f2b-JAIL (fail2ban-JAIL before 0.9.5), nftables sets addr-set-JAIL.

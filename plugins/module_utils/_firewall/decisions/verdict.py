@@ -79,10 +79,12 @@ class Routes(t.Protocol):
     def reach(self, to: Span) -> Reach:
         """The way to an address."""
 
-    def back(self, to: Span, *, local: Span, protocol: str, port: t.Optional[int], mark: t.Optional[int]) -> Reach:
+    def back(self, to: Span, *, local: Span, protocol: t.Optional[str], port: t.Optional[int], mark: t.Optional[int]) -> Reach:
         """The way of the answer; a mark of None is not known."""
 
-    def incoming(self, source: Span, *, local: Span, device: str, protocol: str, port: t.Optional[int], mark: t.Optional[int]) -> Reach:
+    def incoming(
+        self, source: Span, *, local: Span, device: str, protocol: t.Optional[str], port: t.Optional[int], mark: t.Optional[int],
+    ) -> Reach:
         """The way of a packet that comes in; a mark of None is not known."""
 
     def neighbour(self, reach: Reach, to: Span) -> Neighbour:
@@ -96,12 +98,13 @@ class Routes(t.Protocol):
 
 
 def judge_connection(
-    walker: Walker, routes: Routes, span: Span, *, protocol: str, port: t.Optional[int], blind: str = "",
+    walker: Walker, routes: Routes, span: Span, *, protocol: t.Optional[str], port: t.Optional[int], blind: str = "",
 ) -> Verdict:
     """Send a packet of an address to a port, and the answer back.
 
     Args:
         span: the address. Of a network each rule must be about all of it, and its first address has the way of all.
+        protocol: None for any.
         blind: what of the packet filter could not be read.
     """
     connection = _Connection(walker, routes, span, protocol, port)
@@ -113,7 +116,7 @@ def judge_connection(
 class _Connection:
     """One, while it is judged."""
 
-    def __init__(self, walker: Walker, routes: Routes, span: Span, protocol: str, port: t.Optional[int]) -> None:
+    def __init__(self, walker: Walker, routes: Routes, span: Span, protocol: t.Optional[str], port: t.Optional[int]) -> None:
         self._walker, self._routes, self._span, self._protocol, self._port = walker, routes, span, protocol, port
         self._one = span if span.single else Span(span.version, span.first + 1, span.first + 1)
         self._blocks: list[Block] = []
@@ -239,7 +242,8 @@ class _Connection:
             return
         other, local = reach.gateway or self._one, reach.local or _everywhere(self._span)
         for number, source, to, leaves in (
-            (SOLICIT, other, None, False), (ADVERTISE, local, other, True), (SOLICIT, local, None, True), (ADVERTISE, other, reach.local, False),
+            (SOLICIT, other, _solicited(reach.local), False), (ADVERTISE, local, other, True), (SOLICIT, local, _solicited(other), True),
+            (ADVERTISE, other, reach.local, False),
         ):
             found = Packet(
                 source, to, "ipv6-icmp", iif="" if leaves else reach.device, oif=reach.device if leaves else "", icmp=number, tracked=False,
@@ -277,9 +281,17 @@ class _Connection:
             first = next((block for block in blocks if block.certain), blocks[0])
             by = f"{first.where_text}: {first.rule}"
             if first.rule.startswith("policy "):
-                by += f"; no rule accepts {said_port(self._protocol, self._port)}"
+                by += f"; no rule accepts {said_port(self._protocol or 'any', self._port)}"
         unknown = tuple(dict.fromkeys(self.unknown))[:_MOST_NAMED] if outcome == UNDECIDED else ()
-        return Verdict(outcome, self._protocol, self._port, by, unknown, blocks, way, tuple(dict.fromkeys(self._ports)))
+        return Verdict(outcome, self._protocol or "any", self._port, by, unknown, blocks, way, tuple(dict.fromkeys(self._ports)))
+
+
+def _solicited(span: t.Optional[Span]) -> t.Optional[Span]:
+    """The group at which a neighbour is asked for (RFC 4291 section 2.7.1)."""
+    if span is None:
+        return None
+    group = (0xFF020000000000000000000100000000 | 0xFF000000) + (span.first & 0xFFFFFF)
+    return Span(6, group, group)
 
 
 def _everywhere(span: Span) -> Span:

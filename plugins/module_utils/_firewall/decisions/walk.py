@@ -122,8 +122,8 @@ class Walker:
     def filters_arp(self) -> bool:
         """Whether a filter of ARP may keep neighbours from finding one another."""
         return any(
-            table.family == "arp" and chain.hook and (chain.policy == DROP or any(rule.verdict not in (ACCEPT, GO_ON) for rule in chain.rules))
-            for table in self._tables for chain in table.chains.values()
+            chain.policy == DROP or any(rule.verdict not in (ACCEPT, GO_ON) for rule in chain.rules)
+            for table in self._tables if table.family == "arp" for chain in table.chains.values() if chain.hook
         )
 
     def owned(self, owner: str) -> list[tuple[Span, str, str]]:
