@@ -84,7 +84,8 @@ def test_what_is_about_others_too_stays(command: str, why: str, net: Namespace) 
 
 NOT_DECISIVE = [
     # Port 22 is open before, and forwarding is not for a service of this host.
-    (["iptables -A INPUT -p tcp --dport 22 -j ACCEPT", "iptables -A INPUT -s 192.0.2.7 -j DROP", "iptables -A FORWARD -s 192.0.2.7 -j DROP"],
+    (["iptables -A INPUT -p tcp --dport 22 -j ACCEPT", "iptables -A INPUT -s 192.0.2.7 -j DROP",
+      "iptables -A FORWARD -s 192.0.2.7 -j DROP"],
      ""),
     (["ipset create vip hash:ip", "ipset add vip 192.0.2.7", "iptables -A INPUT -p tcp --dport 443 -m set --match-set vip src -j ACCEPT",
       "iptables -A INPUT -p tcp --dport 22 -m set --match-set vip src -j DROP"], "its set vip does more than drop"),

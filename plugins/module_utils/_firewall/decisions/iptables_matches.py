@@ -324,8 +324,11 @@ def _mac(group: Group) -> Asked:
 
 
 def _pkttype(group: Group) -> Asked:
-    return _each(group, lambda option: one_step(
-        lambda packet: Doubt(option.text) if packet.reply or packet.icmp else (option.first.lower() in ("unicast", "host")) != option.negated))
+    def made(option: Option) -> Asked:
+        to_us = option.first.lower() in ("unicast", "host")
+        return one_step(lambda packet: Doubt(option.text) if packet.reply or packet.icmp else to_us != option.negated)
+
+    return _each(group, made)
 
 
 def _rpfilter(group: Group) -> Asked:
