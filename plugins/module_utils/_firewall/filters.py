@@ -20,9 +20,9 @@ from .decisions.iptables_rules import parse_save, variant_of
 from .decisions.nft_ruleset import Unreadable, parse_heads, parse_nft
 from .decisions.other_filters import DEAD_ROUTES, hosts_deny_blocks, parse_routes, rich_rule_blocks, route_blocks, route_is_dead
 from .decisions.packet import ANY_PORT, Packet
-from .decisions.packet_filter import SEE, Block, Table
+from .decisions.packet_filter import COVERING, EXACT, SEE, Block, Table
 from .decisions.verdict import UNDECIDED, Verdict, judge_connection, ports_to_ask
-from .decisions.walk import Walker
+from .decisions.walk import FORWARD, Walker
 from .ways import Ways
 
 AUTO, NFTABLES, IPSET, IPTABLES, FIREWALLD, HOSTS_DENY, ROUTE = KINDS = (
@@ -82,6 +82,20 @@ class Filters:
         found = self.walker.blocks(Packet(span, protocol=protocol, port=ANY_PORT if port is None else (port, port)))
         found += self.hosts_deny_blocks(span)
         found += self._dead_routes(span)
+        return found + (rich_rule_blocks(span, self.rich_rules) if self.rich_rules else [])
+
+    def blocks_on_the_way(self, span: Span, *, protocol: str | None = None, port: int | None = None) -> list[Block]:
+        """What keeps an address out of this host. Of what is forwarded only what is about the address counts, and only where no port is
+        given: to a port, it is forwarded or it is not."""
+        if self.ways is None:
+            return []
+        found = [*self.connection(span, protocol=protocol, port=port).blocks, *self.hosts_deny_blocks(span)]
+        if port is None:
+            found += [
+                dataclasses.replace(block, conditions=(*block.conditions, "what is forwarded"))
+                for block in self.walker.blocks(Packet(span, protocol=protocol))
+                if block.hook == FORWARD and block.matched in (EXACT, COVERING)
+            ]
         return found + (rich_rule_blocks(span, self.rich_rules) if self.rich_rules else [])
 
     def hosts_deny_blocks(self, span: Span) -> list[Block]:

@@ -177,7 +177,7 @@ def judge_kept_out(asked: str, *, verdicts: t.Sequence[Verdict], ports_named: bo
         "blocks": list({block: block.as_dict() for one in meant for block in one.blocks}.values())[:_MAX_SHOWN],
         "walk": [one.as_dict() for one in verdicts][:_MAX_SHOWN],
     }
-    if let_in:
+    if let_in and (ports_named or about or not perhaps):  # else its ban may be what is not known
         said = "; ".join(f"{one.at}: {one.by} lets it in" if one.by else f"{one.at}: nothing drops it" for one in let_in[:_MAX_SHOWN])
         return Finding(KEPT_OUT, CRITICAL, observed=said if verdicts else "nothing drops it", subject=asked, detail=detail,
                        hint="The packet filter lets it in, whatever the daemon says.")
