@@ -121,7 +121,10 @@ def judge_let_in(
     own = list(dict.fromkeys(block for one in closed for block in one.blocks if block.certain or one.port is None)) or [
         block for one in closed for block in one.blocks]
     partly = list(dict.fromkeys(block for one in perhaps for block in one.blocks if block.matched == PART))
-    said = [f"banned by {ban.jail} as {ban.entry}" for ban in holding] + [_drops(one) for one in closed]
+    first = [_drops(one) for one in closed]
+    said = [f"banned by {ban.jail} as {ban.entry}" for ban in holding] + first + [
+        _say(block) for block in own if not any(f"{block.where_text}: {block.rule[:200]}" in line for line in first)
+    ]
     some = [f"{ban.entry} banned by {ban.jail}" for ban in inside] + [_say(block) for block in partly]
     causes = [{"backend": FAIL2BAN, "jail": ban.jail} for ban in holding]
     detail = {

@@ -78,6 +78,12 @@ def test_let_in(bans: list[str], verdicts: list[Verdict], status: str, cause: st
     assert status != "unknown" or not verdicts or "not known" in found.observed or "cannot be read" in found.observed
 
 
+def test_all_that_keeps_an_address_out_is_named() -> None:
+    route = block(where="route", rule="blackhole 192.0.2.7", table="", chain="", number=None)
+    found = judge_let_in(ASKED, span(ASKED), bans=[], verdicts=[verdict(block(), route)])
+    assert found.observed.count("-j DROP") == 1 and "route: blackhole 192.0.2.7" in found.observed
+
+
 def test_a_line_of_hosts_deny_leaves_a_doubt() -> None:
     line = block(where="hosts_deny", rule="sshd: 192.0.2.7", conditions=("service sshd",))
     found = judge_let_in(ASKED, span(ASKED), bans=[], verdicts=[verdict()], blocks=[line])
