@@ -12,10 +12,10 @@ import dataclasses
 import shlex
 import typing as t
 
-from ..._core.addresses import Span, read_network
+from ..._core.addresses import Span
 from .packet import PROTOCOLS, Packet
 from .packet_filter import UNSEEN, Hit
-from .sets import COVERING, EXACT, PART, AddressSet, Elements
+from .sets import COVERING, EXACT, PART, AddressSet, Elements, read_span
 from .truths import Doubt, Part, Truth, Value, number, some
 
 _ADDRESSES = ("ip", "net")
@@ -160,11 +160,12 @@ def _words(line: str) -> list[str]:
 
 def _part(kind: str, text: str) -> t.Optional[Part]:
     if kind in _ADDRESSES:
-        low, _dash, high = text.partition("-")
-        first, last = read_network(low), read_network(high or low)
-        if first is None or last is None or first.version != last.version:
-            return None
-        return Span(first.version, int(first.network_address), int(last.broadcast_address))
+        low, dash, high = text.partition("-")
+        first = read_span(low)
+        if not dash or first is None:
+            return first
+        last = read_span(high)
+        return Span(first.version, first.first, last.last) if last is not None and first.version == last.version else None
     if kind == "port":
         protocol, colon, port = text.rpartition(":")
         value = number(port)

@@ -14,6 +14,7 @@ import typing as t
 from ..._core.addresses import Span, read_network
 from .packet import FLAGS, ICMP6_TYPES, PROTOCOLS, STATES, STATUSES, Packet
 from .packet_filter import Step, asks
+from .sets import read_span
 from .truths import ANY_NAME, Doubt, Part, Truth, Value, number
 
 #: Kinds of values.
@@ -246,8 +247,7 @@ def _span(item: t.Any, ends: t.Any) -> t.Optional[Span]:
     if isinstance(prefix, dict):
         item = f"{prefix.get('addr')}/{prefix.get('len')}"
     if isinstance(item, str):
-        network = read_network(item)
-        return Span.of(network) if network is not None else None
+        return read_span(item)
     if isinstance(ends, list) and len(ends) == 2:
         low, high = (read_network(str(end)) for end in ends)
         if low is not None and high is not None and low.version == high.version:

@@ -11,10 +11,22 @@ from __future__ import annotations
 import bisect
 import typing as t
 
-from ..._core.addresses import Span
+from ..._core.addresses import Span, read_network
 from .truths import Doubt, Part, Range, Truth, Value, holds
 
 EXACT, COVERING, PART, EVERYONE = "exact", "covering", "part", "everyone"
+
+
+def read_span(text: str) -> t.Optional[Span]:
+    """The addresses that a text means; None where it means none. Single addresses of IPv4, of which sets hold many, are read quickly."""
+    parts = text.split(".")
+    if len(parts) == 4 and all(part.isdecimal() and len(part) <= 3 for part in parts):
+        one, two, three, four = map(int, parts)
+        if max(one, two, three, four) < 256:
+            number = (one << 24) + (two << 16) + (three << 8) + four
+            return Span(4, number, number)
+    network = read_network(text)
+    return None if network is None else Span.of(network)
 
 
 class AddressSet:
