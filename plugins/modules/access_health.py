@@ -12,9 +12,14 @@ version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
-  - Asks the daemon that bans and reads the packet filters, dead routes and hosts.deny, and says of each address whether what should be
-    so is so. It only reads, and sends no packet.
-  - What the daemon says is never taken for the packet filter's doing. Who should be kept out is so by a rule that is about this address.
+  - Asks the daemon that bans and reads the packet filters, the ways of routing and hosts.deny, and says of each address whether what
+    should be so is so. It only reads, and sends no packet.
+  - Judges one new connection from the address to each port, as the rules are now. Its first packet passes the hooks that it really passes,
+    and the answer its own; routes, rules of routing and neighbours count. A published container's port is forwarded, a service of the host
+    is not.
+  - O(let_in) is C(ok) only where the packets surely pass, O(kept_out) only where they are surely dropped at every port. What the rules
+    alone do not tell, such as a rate limit, is C(unknown), and the rule is named.
+  - What the daemon says is never taken for the packet filter's doing.
 extends_documentation_fragment:
   - oncall.incident.fail2ban
   - oncall.incident.attributes
@@ -40,7 +45,7 @@ options:
     type: bool
     default: false
   kept_out:
-    description: Addresses and networks that the packet filter should drop.
+    description: Addresses and networks whose connections should fail.
     type: list
     elements: str
     default: []
@@ -49,7 +54,8 @@ options:
     type: bool
     default: false
   ports:
-    description: Destination ports that O(let_in) is about. Empty is every one.
+    description: >-
+      Destination ports that O(let_in) and O(kept_out) are about. Empty is every one; of O(kept_out), those of the rules about the address.
     type: list
     elements: int
     default: []
@@ -65,6 +71,8 @@ options:
 notes:
   - Needs root on most hosts.
   - The packet filter is that of the network namespace in which the module runs.
+  - Outside the question are what stands between the two hosts, IPsec, programs of a control group, and whether the service answers.
+    Programs at an interface (XDP, tc) are seen, and leave the answer C(unknown).
 seealso:
   - module: oncall.incident.firewall_trace
   - module: oncall.incident.fail2ban_health
@@ -99,6 +107,8 @@ findings:
     - C(daemon), and one C(let_in), C(not_banned) or C(kept_out) for each address.
     - C(detail.cause) of one that is not let in is C(fail2ban), C(route), C(hosts_deny) or C(firewall); C(detail.blocks) has every rule that
       keeps it out, with its C(remedy).
+    - C(detail.walk) has what becomes of a connection to each port. C(outcome) is C(accepted), C(dropped) or C(undecided), C(by) the rule,
+      policy or route that decides, C(way) C(back) where it is the answer that is dropped, C(unknown) what is not known of which rule.
   returned: success
   type: list
   elements: dict

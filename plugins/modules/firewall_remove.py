@@ -17,6 +17,8 @@ description:
   - Only what names exactly this address is removed, by an identity that no other rule has. Rules of broader networks, policies, and
     whatever fail2ban, ufw, firewalld, CrowdSec or Docker keep for themselves are left alone and named in RV(protected), with what a
     person can do.
+  - Only what drops the address on its way to O(ports), or the answer on its way back, is touched. A rule of which nobody knows whether it
+    applies stays, and so does an entry of a set that other rules use for something else than dropping.
   - A rule that a file brings back at the next boot is gone only until then.
 extends_documentation_fragment:
   - oncall.incident.attributes

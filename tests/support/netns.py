@@ -86,6 +86,14 @@ def namespace(*, peer: bool = False) -> Iterator[Namespace]:
     other = Namespace(f"{name}-peer")
     try:
         here.run("ip", "link", "set", "lo", "up")
+        # The rest of the world: an address that nothing leads to is kept out by that alone.
+        here.run("ip", "link", "add", "world", "type", "veth", "peer", "name", "beyond")
+        for address in ("198.18.255.1/24", "2001:db8:ffff::1/64"):
+            here.run("ip", "address", "add", address, "dev", "world", *(["nodad"] if ":" in address else []))
+        for device in ("world", "beyond"):
+            here.run("ip", "link", "set", device, "addrgenmode", "none", "up")  # an address that comes by itself comes late
+        for version in ("-4", "-6"):
+            here.run("ip", version, "route", "add", "default", "dev", "world")
         if peer:
             subprocess.run(["ip", "netns", "add", other.name], check=True, capture_output=True)
             other.run("ip", "link", "set", "lo", "up")

@@ -16,7 +16,7 @@ from .._core.addresses import Network, Span, canonical, read_network
 from .._core.errors import CannotReach
 from .._core.judging import Judged
 from .._firewall.decisions.packet_filter import Block
-from .._firewall.filters import AUTO, Filters, read_filters
+from .._firewall.filters import AUTO, read_filters
 from .._module.programs import Run
 from . import operators
 from .daemons import Backend
@@ -78,20 +78,20 @@ def look(
             daemon = Answered(message=exc.message, hint=exc.hint or "")
     filters = read_filters([AUTO], run=run, jails=jails)
 
-    def about(wanted: t.Mapping[str, t.Sequence[Network]], blocks: t.Callable[[Span], list[Block]]) -> tuple[Seen, ...]:
+    def about(wanted: t.Mapping[str, t.Sequence[Network]], blocks: t.Callable[[Span], list[Block]], *, walked: bool) -> tuple[Seen, ...]:
         return tuple(
             Seen(
                 asked, span, bans=tuple(ban for ban in bans if ban.span is not None and ban.span.touches(span)),
-                blocks=tuple(blocks(span)), blind=filters.blind_for(span),
+                blocks=tuple(blocks(span)), blind=filters.blind_for(span), ports_named=bool(question.ports),
+                verdicts=tuple(filters.connections(span, protocol=question.protocol, ports=question.ports)) if walked else (),
             ) for asked, span in _spans(wanted)
         )
 
     spared = _with_operators(question, proc)
     return decide(
-        daemon, let_in=about(question.let_in, lambda span: _blocks(filters, question, span)), not_banned=about(spared, filters.blocks),
-        # The ports that its ban is about are the jail's to choose.
-        kept_out=about(question.kept_out, filters.blocks), skipped=tuple(filters.not_read()),
-        nobody_logged_in=question.operators and not spared, asked=asked,
+        daemon, let_in=about(question.let_in, filters.hosts_deny_blocks, walked=True),
+        not_banned=about(spared, filters.blocks, walked=False), kept_out=about(question.kept_out, lambda span: [], walked=True),
+        skipped=tuple(filters.not_read()), nobody_logged_in=question.operators and not spared, asked=asked,
     )
 
 
@@ -110,12 +110,3 @@ def _spans(wanted: t.Mapping[str, t.Sequence[Network]]) -> t.Iterator[tuple[str,
             said = canonical(network)
             yield said if read_network(asked) is not None else f"{asked} {said}", Span.of(network)
 
-
-def _blocks(filters: Filters, question: Question, span: Span) -> list[Block]:
-    found: list[Block] = []
-    for port in question.ports or (None,):
-        found += [
-            block for block in filters.blocks(span, protocol=question.protocol if port is not None else None, port=port)
-            if block not in found
-        ]
-    return found

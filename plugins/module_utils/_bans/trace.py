@@ -51,7 +51,7 @@ def trace(
     for asked, networks in targets.items():
         for network in networks:
             span = Span.of(network)
-            blocks = filters.blocks(span, protocol=protocol, port=port)
+            blocks = filters.blocks_on_the_way(span, protocol=protocol, port=port)
             own = [ban for ban_span, ban in bans if ban_span.covers(span)]
             cause = cause_of(blocks, bans=own, listening=None if listening is None else bool(listening), blind=blind)
             findings.append(judge_trace(canonical(network), blocks, bans=own, cause=cause, blind=blind))

@@ -16,10 +16,15 @@ from .._core.errors import Blind
 from .._core.findings import COULD_NOT_LOOK, NOT_APPLICABLE, Skipped
 from .._module.files import text_of
 from .._module.programs import Run
-from .decisions.iptables_rules import parse_ipsets, parse_save, variant_of
-from .decisions.nft_ruleset import Unreadable, parse_nft
+from .decisions.ipsets import IpSet, parse_ipsets
+from .decisions.iptables_rules import parse_save, variant_of
+from .decisions.nft_ruleset import Unreadable, parse_heads, parse_nft
 from .decisions.other_filters import DEAD_ROUTES, hosts_deny_blocks, parse_routes, rich_rule_blocks, route_blocks, route_is_dead
-from .decisions.packet_filter import SEE, AddressSet, Block, Probe, Table, Walker
+from .decisions.packet import ANY_PORT, Packet
+from .decisions.packet_filter import COVERING, EXACT, SEE, Block, Table
+from .decisions.verdict import UNDECIDED, Verdict, judge_connection, ports_to_ask
+from .decisions.walk import FORWARD, Walker
+from .ways import Ways
 
 AUTO, NFTABLES, IPSET, IPTABLES, FIREWALLD, HOSTS_DENY, ROUTE = KINDS = (
     "auto", "nftables", "ipset", "iptables", "firewalld", "hosts_deny", "route",
@@ -51,6 +56,7 @@ class Filters:
     route_get: t.Optional[Run] = None
     jails: tuple[str, ...] = ()
     blind: list[tuple[tuple[int, ...], str]] = dataclasses.field(default_factory=list)
+    ways: t.Optional[Ways] = None
     _walker: t.Optional[Walker] = None
 
     def blind_for(self, span: Span) -> str:
@@ -74,10 +80,51 @@ class Filters:
 
     def blocks(self, span: Span, *, protocol: str | None = None, port: int | None = None) -> list[Block]:
         """Everything that keeps an address out."""
-        found = self.walker.blocks(Probe(span, protocol, port))
-        found += hosts_deny_blocks(span, deny=self.hosts_deny, allow=self.hosts_allow) if self.hosts_deny else []
+        found = self.walker.blocks(Packet(span, protocol=protocol, port=ANY_PORT if port is None else (port, port)))
+        found += self.hosts_deny_blocks(span)
         found += self._dead_routes(span)
         return found + (rich_rule_blocks(span, self.rich_rules) if self.rich_rules else [])
+
+    def blocks_on_the_way(self, span: Span, *, protocol: str | None = None, port: int | None = None) -> list[Block]:
+        """What keeps an address out of this host. Of what is forwarded only what is about the address counts, and only where no port is
+        given: to a port, it is forwarded or it is not."""
+        if self.ways is None:
+            return []
+        found = [*self.connection(span, protocol=protocol, port=port).blocks, *self.hosts_deny_blocks(span)]
+        if port is None:
+            found += [
+                dataclasses.replace(block, conditions=(*block.conditions, "what is forwarded"))
+                for block in self.walker.blocks(Packet(span, protocol=protocol))
+                if block.hook == FORWARD and block.matched in (EXACT, COVERING)
+            ]
+        return found + (rich_rule_blocks(span, self.rich_rules) if self.rich_rules else [])
+
+    def hosts_deny_blocks(self, span: Span) -> list[Block]:
+        """The lines of hosts.deny that are about an address."""
+        return hosts_deny_blocks(span, deny=self.hosts_deny, allow=self.hosts_allow) if self.hosts_deny else []
+
+    def connection(self, span: Span, *, protocol: str | None, port: int | None) -> Verdict:
+        """What becomes of a new connection of an address; of one to any port where none is given.
+
+        Raises:
+            ValueError: nothing was read.
+        """
+        if self.ways is None:
+            raise ValueError("no filters were read")
+        return judge_connection(self.walker, self.ways, span, protocol=protocol, port=port, blind=self.blind_for(span))
+
+    def connections(self, span: Span, *, protocol: str, ports: t.Sequence[int]) -> list[Verdict]:
+        """The same for each of these ports. Where none is given: for every port at once, or for ports that stand for all."""
+        if ports:
+            return [self.connection(span, protocol=protocol, port=port) for port in ports]
+        whole = self.connection(span, protocol=protocol, port=None)
+        if whole.outcome != UNDECIDED or not whole.ports:
+            return [whole]
+        named, other = ports_to_ask(whole.ports)
+        found = [self.connection(span, protocol=protocol, port=port) for port in named]
+        if other is not None:
+            found.append(dataclasses.replace(self.connection(span, protocol=protocol, port=other), rest=True))
+        return found
 
     def _dead_routes(self, span: Span) -> list[Block]:
         found = route_blocks(span, self.routes) if self.routes else []
@@ -96,6 +143,7 @@ def read_filters(kinds: t.Sequence[str], *, run: Run, jails: t.Sequence[str] = (
     """
     wanted = [kind for kind in KINDS if kind != AUTO] if AUTO in kinds else list(kinds)
     filters = Filters([], [], [], jails=tuple(jails))
+    filters.ways = Ways(run, dead=filters.routes)
     dumps, skip_tables = _read_iptables(filters, run) if {IPTABLES, IPSET, FIREWALLD} & set(wanted) else ([], set())
     filters.tables += dumps
     if {NFTABLES, FIREWALLD} & set(wanted):
@@ -131,7 +179,8 @@ def _read_nft(filters: Filters, run: Run, skip: t.Collection[tuple[str, str]]) -
             filters.blind.append(((4, 6), f"nftables cannot be read: {ran.problem}"))
         return
     try:
-        filters.tables += parse_nft(ran.out or '{"nftables": []}', skip=skip)
+        heads = parse_heads(run(["nft", "-t", "list", "ruleset"]).out)
+        filters.tables += parse_nft(ran.out or '{"nftables": []}', skip=skip, heads=heads)
     except Unreadable as exc:
         filters.skipped.append(Skipped(NFTABLES, str(exc)))
         filters.blind.append(((4, 6), f"nftables cannot be read: {exc}"))
@@ -174,7 +223,7 @@ def _read_iptables(filters: Filters, run: Run) -> tuple[list[Table], set[tuple[s
     return tables, ours
 
 
-def _read_ipsets(filters: Filters, run: Run) -> dict[str, AddressSet]:
+def _read_ipsets(filters: Filters, run: Run) -> dict[str, IpSet]:
     ran = run(["ipset", "save"])
     if ran.problem:
         filters.skip(IPSET, ran.problem, missing=ran.missing)

@@ -21,7 +21,7 @@ from .._core.limits import Budget
 from .._module.lease import acting_alone
 from .._module.programs import Run
 from .decisions.packet_filter import EXACT, Block
-from .decisions.rule_removal import VERB, Found, Key, key_of, sight
+from .decisions.rule_removal import VERB, Found, Key, address_in, key_of, sight
 from .filters import Filters
 
 #: What tells packet filters apart: each network namespace has its own (namespaces(7)). Two on one host must not wait for each other,
@@ -137,7 +137,7 @@ def _measured(action: Action, refused: str, *, there: bool) -> Action:
 def _handles(filters: Filters, identity: t.Mapping[str, t.Any]) -> set[str]:
     """The handles of the rules that are as an approved one says, empty texts where they have none; no text where there is no such rule."""
     place = tuple(identity.get(name, "") for name in ("where", "family", "table", "chain"))
-    text, network = identity.get("rule", ""), read_network(str(identity.get("source", "")))
+    text, network = identity.get("rule", ""), read_network(address_in(str(identity.get("source", ""))))
     if place[0] == "route":
         return {""} if any(text == said for _route, _kind, said in filters.routes) else set()
     rules = (
@@ -155,7 +155,8 @@ def _blocks(wish: Wish, filters: Filters) -> dict[Key, Found]:
     for asked, spans in wish.targets.items():
         for span in spans:
             for port in wish.ports or (None,):
-                for block in filters.blocks(span, protocol=wish.protocol if port is not None else None, port=port):
+                verdict = filters.connection(span, protocol=wish.protocol if port is not None else None, port=port)
+                for block in (*verdict.blocks, *filters.hosts_deny_blocks(span)):
                     found.setdefault(key_of(block), Found(asked, block, _copies(filters, block)))
     return found
 

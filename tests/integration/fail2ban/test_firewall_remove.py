@@ -82,6 +82,53 @@ def test_what_is_about_others_too_stays(command: str, why: str, net: Namespace) 
     assert rules(net) == before
 
 
+NOT_DECISIVE = [
+    # Port 22 is open before, and forwarding is not for a service of this host.
+    (["iptables -A INPUT -p tcp --dport 22 -j ACCEPT", "iptables -A INPUT -s 192.0.2.7 -j DROP",
+      "iptables -A FORWARD -s 192.0.2.7 -j DROP"],
+     ""),
+    (["ipset create vip hash:ip", "ipset add vip 192.0.2.7", "iptables -A INPUT -p tcp --dport 443 -m set --match-set vip src -j ACCEPT",
+      "iptables -A INPUT -p tcp --dport 22 -m set --match-set vip src -j DROP"], "its set vip does more than drop"),
+    (["nft add table inet hand", "nft add set inet hand vip { type ipv4_addr ; }", "nft add element inet hand vip { 192.0.2.7 }",
+      "nft add chain inet hand in { type filter hook input priority 0 ; }", "nft add rule inet hand in tcp dport 443 ip saddr @vip accept",
+      "nft add rule inet hand in tcp dport 22 ip saddr @vip drop"], "its set vip does more than drop"),
+    (["iptables -A INPUT -s 192.0.2.7 -m limit --limit 1/min -j DROP"], "not known whether it applies"),
+    (["iptables -A INPUT -s 192.0.2.7 -p tcp --dport 443 -j DROP"], ""),
+    (["iptables -A INPUT -s 192.0.2.7 -i lo -j DROP"], ""),
+]
+
+
+@pytest.mark.parametrize(("commands", "why"), NOT_DECISIVE, ids=[commands[-1][:60] for commands, _why in NOT_DECISIVE])
+def test_what_does_not_keep_it_out_stays(commands: list[str], why: str, net: Namespace) -> None:
+    for command in commands:
+        net.run(*command.split())
+    before = rules(net)
+    found = net.module("firewall_remove", addresses=[ADDRESS], ports=[22])
+    assert outcomes(found) == [] and not found["changed"] and rules(net) == before
+    assert [why in one["reasons"][0] for one in found["protected"]] == ([True] if why else [])
+
+
+@pytest.mark.parametrize("commands", [
+    ["nft add table inet hand", "nft add set inet hand pairs { type ipv4_addr . inet_service ; }",
+     "nft add element inet hand pairs { 192.0.2.7 . 22, 192.0.2.7 . 443, 192.0.2.8 . 22 }",
+     "nft add chain inet hand in { type filter hook input priority 0 ; }", "nft add rule inet hand in ip saddr . tcp dport @pairs drop"],
+    ["ipset create pairs hash:ip,port", "ipset add pairs 192.0.2.7,tcp:22", "ipset add pairs 192.0.2.7,tcp:443",
+     "ipset add pairs 192.0.2.8,tcp:22", "iptables -A INPUT -m set --match-set pairs src,dst -j DROP"],
+], ids=["nftables", "ipset"])
+def test_an_element_of_several_parts_goes_whole_and_alone(commands: list[str], net: Namespace) -> None:
+    for command in commands:
+        net.run(*command.split())
+    assert outcomes(net.module("firewall_remove", addresses=[ADDRESS], ports=[22])) == ["done"]
+    left = net.run("nft", "list", "ruleset") + net.run("ipset", "save")
+    assert left.count("192.0.2.7") == 1 and left.count("192.0.2.8") == 1 and "443" in left
+
+
+def test_a_rule_about_the_answer_goes(net: Namespace) -> None:
+    net.run("iptables", "-A", "OUTPUT", "-d", ADDRESS, "-j", "DROP")
+    assert outcomes(net.module("firewall_remove", addresses=[ADDRESS], ports=[22])) == ["done"]
+    assert ADDRESS not in net.run("iptables-save")
+
+
 def test_every_approved_rule_is_answered_also_one_that_is_gone_or_is_another_by_now(net: Namespace) -> None:
     for command in (
         "nft add table inet hand", "nft add chain inet hand in { type filter hook input priority 0 ; }",

@@ -15,9 +15,10 @@ from ..._core.addresses import Span
 from ..._core.findings import CRITICAL, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding, Skipped
 from ..._core.judging import Judged, judge_look
 from ..._core.recorded import Basis
-from ..._firewall.decisions.packet_filter import COVERING, EVERYONE, EXACT, FAIL2BAN, PART, SEE, UNSEEN, Block
+from ..._firewall.decisions.packet_filter import COVERING, EXACT, FAIL2BAN, PART, SEE, UNSEEN, Block
 from ..._firewall.decisions.rule_removal import remedy
 from ..._firewall.decisions.tracing import cause_of
+from ..._firewall.decisions.verdict import ACCEPTED, BACK, DROPPED, UNDECIDED, Verdict
 from .replies import Ban
 
 MODULE = "access_health"
@@ -47,8 +48,10 @@ class Seen:
         asked: as the caller wrote it.
         span: what it means.
         bans: those of the daemon that share an address with it.
-        blocks: what the packet filter has against it.
+        blocks: what is about it: of who should be let in beside the packet filter, of the others in the packet filter as well.
         blind: what of the packet filter could not be read.
+        verdicts: what becomes of a new connection, by port.
+        ports_named: the caller named the ports.
     """
 
     asked: str
@@ -56,6 +59,8 @@ class Seen:
     bans: tuple[Ban, ...] = ()
     blocks: tuple[Block, ...] = ()
     blind: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+    ports_named: bool = True
 
 
 def decide(
@@ -71,9 +76,12 @@ def decide(
         asked: the checks that must be answered.
     """
     findings = [_answered(daemon)] if daemon is not None else []
-    findings += [judge_let_in(one.asked, one.span, bans=one.bans, blocks=one.blocks, blind=one.blind) for one in let_in]
+    findings += [
+        judge_let_in(one.asked, one.span, bans=one.bans, verdicts=one.verdicts, ports_named=one.ports_named, blocks=one.blocks)
+        for one in let_in
+    ]
     findings += [judge_not_banned(one.asked, one.span, bans=one.bans, blocks=one.blocks, blind=one.blind) for one in not_banned]
-    findings += [judge_kept_out(one.asked, blocks=one.blocks) for one in kept_out]
+    findings += [judge_kept_out(one.asked, verdicts=one.verdicts, ports_named=one.ports_named) for one in kept_out]
     code = "nobody_logged_in"
     left = [*skipped, *([Skipped(NOT_BANNED, f"{code}: {ABSENT[code]}.", kind=NOT_APPLICABLE)] if nobody_logged_in else [])]
     return Judged(judge_look(findings, left, asked=asked, good=GOOD), basis=Basis(MODULE, {
@@ -89,41 +97,56 @@ def _answered(daemon: Answered) -> Finding:
     return Finding(DAEMON, OK, observed=daemon.jails, unit="count")
 
 
-def judge_let_in(asked: str, span: Span, *, bans: t.Sequence[Ban], blocks: t.Sequence[Block], blind: str = "") -> Finding:
-    """Whether nothing keeps an address out: no ban that holds it, and no rule that drops it.
+def judge_let_in(
+    asked: str, span: Span, *, bans: t.Sequence[Ban], verdicts: t.Sequence[Verdict], ports_named: bool = True,
+    blocks: t.Sequence[Block] = (),
+) -> Finding:
+    """Whether an address is let in: no ban holds it, and a new connection of it surely gets in and is answered at each port.
 
-    A rule about everybody that drops only perhaps (a rate limit, another interface) keeps nobody out by itself. Of a network it is a
-    warning when only some of its addresses are kept out.
+    Of a network it is a warning when only some of its addresses are kept out.
 
     Args:
         asked: as the caller wrote it.
         span: what it means.
         bans: every ban of the daemon.
-        blocks: what the packet filter has against it, at any of the ports.
-        blind: what of the packet filter could not be read; then nothing that was seen makes it let in.
+        verdicts: what becomes of a connection, by port.
+        ports_named: the caller named the ports; without, a port that is closed for everybody says nothing about this address.
+        blocks: what else is about it, beside the packet filter.
     """
     holding = [ban for ban in bans if ban.span is not None and ban.span.covers(span)]
     inside = [ban for ban in bans if ban.span is not None and not ban.span.covers(span) and ban.span.touches(span)]
-    closed = [block for block in blocks if block.matched in (EXACT, COVERING) or (block.matched == EVERYONE and block.certain)]
-    partly = [block for block in blocks if block.matched == PART]
-    said = [f"banned by {ban.jail} as {ban.entry}" for ban in holding] + [_say(block) for block in closed]
+    dropped = [one for one in verdicts if one.outcome == DROPPED]
+    closed = dropped if ports_named or len(dropped) == len(verdicts) else [one for one in dropped if _is_about_it(one)]
+    perhaps = [one for one in verdicts if one.outcome == UNDECIDED or (one.outcome == DROPPED and one not in closed)]
+    own = list(dict.fromkeys(block for one in closed for block in one.blocks if block.certain or one.port is None)) or [
+        block for one in closed for block in one.blocks]
+    partly = list(dict.fromkeys(block for one in perhaps for block in one.blocks if block.matched == PART))
+    first = [_drops(one) for one in closed]
+    said = [f"banned by {ban.jail} as {ban.entry}" for ban in holding] + first + [
+        _say(block) for block in own if not any(f"{block.where_text}: {block.rule[:200]}" in line for line in first)
+    ]
     some = [f"{ban.entry} banned by {ban.jail}" for ban in inside] + [_say(block) for block in partly]
     causes = [{"backend": FAIL2BAN, "jail": ban.jail} for ban in holding]
     detail = {
-        "cause": cause_of([*closed, *partly], bans=causes, listening=None, blind=False),
-        "blocks": [{**block.as_dict(), "remedy": remedy(block).advice} for block in (*closed, *partly)[:_MAX_SHOWN]],
-        "perhaps": [_say(block) for block in blocks if block not in closed and block not in partly][:_MAX_SHOWN],
+        "cause": cause_of([*own, *partly], bans=causes, listening=None, blind=False),
+        "blocks": [{**block.as_dict(), "remedy": remedy(block).advice} for block in (*own, *partly)[:_MAX_SHOWN]],
+        "perhaps": [line for one in perhaps for line in _open(one)][:_MAX_SHOWN],
+        "walk": [one.as_dict() for one in verdicts][:_MAX_SHOWN],
     }
     if said:
-        cures = [remedy(block).advice for block in closed]
-        hint = "Lift the ban." if holding else f"It is no ban. What removes it: {cures[0]}"
+        cures = [remedy(block).advice for block in own]
+        hint = "Lift the ban." if holding else f"It is no ban. What removes it: {cures[0]}" if cures else "It is no ban."
         return Finding(LET_IN, CRITICAL, observed="; ".join(said[:_MAX_SHOWN]), subject=asked, hint=hint, detail=detail)
     if some:
         return Finding(LET_IN, WARNING, observed=f"some of it is kept out: {'; '.join(some[:_MAX_SHOWN])}", subject=asked, detail=detail,
                        hint="Name the single addresses, or their network as one whose members are let in.")
-    unseen = _unseen(blocks, blind)
-    if unseen:
-        return Finding(LET_IN, UNKNOWN, observed=unseen, subject=asked, hint=SEE, detail={**detail, "cause": "unknown"})
+    lines = list(dict.fromkeys(line for one in perhaps for line in _open(one)))[:_MAX_SHOWN]
+    if not perhaps:
+        lines = [f"{_say(block)}: whether the service asks it" for block in blocks]
+    if lines or not verdicts:
+        hint = _how_to_know(perhaps, ports_named=ports_named)
+        return Finding(LET_IN, UNKNOWN, observed="; ".join(lines) or "nothing was looked at", subject=asked, hint=hint,
+                       detail={**detail, "perhaps": lines, "cause": "unknown"})
     return Finding(LET_IN, OK, observed="nothing drops it", subject=asked, detail=detail)
 
 
@@ -142,17 +165,62 @@ def judge_not_banned(
     return Finding(NOT_BANNED, OK, observed="no ban holds it", subject=asked)
 
 
-def judge_kept_out(asked: str, *, blocks: t.Sequence[Block]) -> Finding:
-    """Whether the packet filter drops an address, by a rule that is about it."""
-    own = [block for block in blocks if block.matched in (EXACT, COVERING)]
-    if own:
-        detail = {"blocks": [block.as_dict() for block in own[:_MAX_SHOWN]]}
-        return Finding(KEPT_OUT, OK, observed=_say(own[0]), subject=asked, detail=detail)
-    unseen = _unseen(blocks, "")
-    if unseen:
-        return Finding(KEPT_OUT, UNKNOWN, observed=unseen, subject=asked, hint=SEE)
-    return Finding(KEPT_OUT, CRITICAL, observed="nothing drops it", subject=asked,
-                   hint="No rule of the packet filter is about it, whatever the daemon says.")
+def judge_kept_out(asked: str, *, verdicts: t.Sequence[Verdict], ports_named: bool = True) -> Finding:
+    """Whether a new connection of an address surely fails at each port.
+
+    Args:
+        verdicts: what becomes of one, by port.
+        ports_named: the caller named the ports; without, they are those of the rules that are about the address.
+    """
+    about = [] if ports_named else [one for one in verdicts if one.outcome == DROPPED and _is_about_it(one)]
+    meant = list(verdicts) if not about or any(one.rest for one in about) else about
+    let_in = [one for one in meant if one.outcome == ACCEPTED or _is_only_in_part(one)]
+    perhaps = [one for one in meant if one.outcome == UNDECIDED and one not in let_in]
+    detail = {
+        "blocks": list({block: block.as_dict() for one in meant for block in one.blocks}.values())[:_MAX_SHOWN],
+        "walk": [one.as_dict() for one in verdicts][:_MAX_SHOWN],
+    }
+    if let_in and (ports_named or about or not perhaps):  # else its ban may be what is not known
+        said = "; ".join(f"{one.at}: {one.by} lets it in" if one.by else f"{one.at}: nothing drops it" for one in let_in[:_MAX_SHOWN])
+        return Finding(KEPT_OUT, CRITICAL, observed=said if verdicts else "nothing drops it", subject=asked, detail=detail,
+                       hint="The packet filter lets it in, whatever the daemon says.")
+    if perhaps or not verdicts:
+        lines = list(dict.fromkeys(line for one in perhaps for line in _open(one)))[:_MAX_SHOWN]
+        return Finding(KEPT_OUT, UNKNOWN, observed="; ".join(lines) or "nothing was looked at", subject=asked, detail=detail,
+                       hint=_how_to_know(perhaps, ports_named=ports_named))
+    return Finding(KEPT_OUT, OK, observed="; ".join(dict.fromkeys(_drops(one) for one in meant[:_MAX_SHOWN])), subject=asked,
+                   detail=detail)
+
+
+def _is_about_it(verdict: Verdict) -> bool:
+    """Whether a rule about the address itself drops it."""
+    return any(block.certain and block.matched in (EXACT, COVERING) for block in verdict.blocks)
+
+
+def _is_only_in_part(verdict: Verdict) -> bool:
+    """Whether nothing but that it is about a part of a network keeps a rule from dropping it surely."""
+    return verdict.outcome == UNDECIDED and bool(verdict.blocks) and all(
+        block.matched == PART and block.certain for block in verdict.blocks)
+
+
+def _drops(verdict: Verdict) -> str:
+    way = "" if verdict.way != BACK else " (the answer on its way back)"
+    return f"{verdict.at}: {verdict.by}{way}"
+
+
+def _open(verdict: Verdict) -> list[str]:
+    """What is not known of a connection."""
+    if verdict.outcome == DROPPED:
+        return [f"{_drops(verdict)}, which is about everybody"]
+    return list(verdict.unknown) or [f"{verdict.at}: not known"]
+
+
+def _how_to_know(verdicts: t.Sequence[Verdict], *, ports_named: bool) -> str:
+    if not ports_named and any(one.outcome == DROPPED for one in verdicts):
+        return "Name the ports that it needs."
+    if any("not be read" in line or "cannot be read" in line for one in verdicts for line in one.unknown):
+        return SEE
+    return "The rules do not say. Let the address try, and see whether it gets in."
 
 
 def _unseen(blocks: t.Sequence[Block], blind: str) -> str:

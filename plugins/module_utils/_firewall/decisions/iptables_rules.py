@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What iptables-save, ip6tables-save and ipset save print, as tables, chains and rules.
+"""What iptables-save and ip6tables-save print, as tables, chains and rules.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -13,21 +13,33 @@ import shlex
 import typing as t
 
 from ..._core.addresses import Span, read_network
-from .packet_filter import ACCEPT, DROP, GO_ON, GOTO, JUMP, RETURN, AddressSet, Chain, Rule, Source, Table
+from .ipsets import IpSet
+from .iptables_matches import Asked, Group, Option, addresses, asked_by, fragment, interface, protocol
+from .packet import Packet
+from .packet_filter import ACCEPT, DROP, GO_ON, GOTO, JUMP, PERHAPS, RETURN, Chain, Rule, Step, Table, does
+from .truths import number
 
-#: The hook of each built-in chain on the way to this host or through it (iptables(8)).
-_HOOKS = {"PREROUTING": "prerouting", "INPUT": "input", "FORWARD": "forward"}
-#: Order of the tables at one hook, as netfilter's priorities have it.
+#: The hook of each built-in chain (iptables(8)).
+_HOOKS = {"PREROUTING": "prerouting", "INPUT": "input", "FORWARD": "forward", "OUTPUT": "output", "POSTROUTING": "postrouting"}
+#: Order of the tables at one hook, as netfilter's priorities have it; nat is late where packets leave its hooks.
 _PRIORITIES = {"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security": 50}
+_LATE = {("nat", "INPUT"): 100, ("nat", "POSTROUTING"): 100}
 _VERDICTS = {"DROP": DROP, "REJECT": DROP, "TARPIT": DROP, "ACCEPT": ACCEPT, "RETURN": RETURN}
-#: Options that only describe, each with one value.
-_SILENT = {"--comment": 1, "--reject-with": 1, "--log-prefix": 1, "--log-level": 1, "-m": 1, "--match": 1}
-#: Options whose value is a list of ports.
-_PORTS = frozenset({"--dport", "--dports", "--destination-port", "--destination-ports"})
+#: Targets that change or count packets and decide nothing here.
+_NEUTRAL = frozenset({
+    "LOG", "NFLOG", "ULOG", "TRACE", "TCPMSS", "TOS", "DSCP", "TTL", "HL", "CLASSIFY", "AUDIT", "CHECKSUM", "TEE", "SECMARK",
+    "CONNSECMARK", "LED", "RATEEST", "TCPOPTSTRIP", "ECN", "IDLETIMER",
+})
+_TRANSLATING = frozenset({"SNAT", "MASQUERADE"})
+_BASE = {
+    **dict.fromkeys(("-s", "--source", "--src"), "saddr"), **dict.fromkeys(("-d", "--destination", "--dst"), "daddr"),
+}
 _OPTION = re.compile(r"--?[a-zA-Z]")
+_COUNTERS = re.compile(r"\[\d+:\d+\] (?=-A )")
+_ADDRESS_PORT = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<four>[0-9.]+)|(?P<bare>[0-9a-fA-F:]+))?(?::(?P<port>[\d-]+))?\Z")
 
 
-def parse_save(text: str, *, where: str, family: str, sets: t.Mapping[str, AddressSet] | None = None) -> tuple[list[Table], list[str]]:
+def parse_save(text: str, *, where: str, family: str, sets: t.Mapping[str, IpSet] | None = None) -> tuple[list[Table], list[str]]:
     """The tables of a dump, and the lines that could not be read.
 
     Args:
@@ -43,17 +55,11 @@ def parse_save(text: str, *, where: str, family: str, sets: t.Mapping[str, Addre
 
     def finish() -> None:
         if name:
-            chains = {
-                chain: Chain(
-                    name=chain, rules=tuple(rules.get(chain, ())), hook=_HOOKS.get(chain, "") if policy != "-" else "",
-                    priority=_PRIORITIES.get(name, 0), policy=DROP if policy == "DROP" else ACCEPT,
-                )
-                for chain, policy in policies.items()
-            }
-            tables.append(Table(where, family, name, chains))
+            tables.append(Table(where, family, name, {
+                chain: _chain(name, chain, policy, rules.get(chain, ())) for chain, policy in policies.items()}))
 
     for line in text.splitlines():
-        line = line.strip()
+        line = _COUNTERS.sub("", line.strip(), count=1)
         if line.startswith("*"):
             finish()
             name, policies, rules = line[1:], {}, {}
@@ -79,107 +85,143 @@ def variant_of(text: str) -> str:
     return "nf_tables" if "(nf_tables)" in text[:300] else "legacy"
 
 
-def _rule(line: str, rules: t.Mapping[str, t.Sequence[Rule]], policies: t.Mapping[str, str], sets: t.Mapping[str, AddressSet],
+def _chain(table: str, name: str, policy: str, rules: t.Sequence[Rule]) -> Chain:
+    return Chain(
+        name=name, rules=tuple(rules), hook=_HOOKS.get(name, "") if policy != "-" else "",
+        priority=_LATE.get((table, name), _PRIORITIES.get(table, 0)), policy=DROP if policy == "DROP" else ACCEPT,
+        kind="nat" if table == "nat" else "filter",
+    )
+
+
+def _rule(line: str, rules: t.Mapping[str, t.Sequence[Rule]], policies: t.Mapping[str, str], sets: t.Mapping[str, IpSet],
           ) -> tuple[str, Rule]:
     words = shlex.split(line)
     if len(words) < 2:
         raise ValueError("too short")
-    chain, rest = words[1], words[2:]
-    sources: list[Source] = []
-    conditions: list[str] = []
-    protocols: t.Optional[frozenset[str]] = None
-    ports: t.Optional[tuple[tuple[int, int], ...]] = None
-    verdict, target = GO_ON, ""
-    at, negated = 0, False
-    while at < len(rest):
-        word = rest[at]
-        if word == "!":
-            negated, at = True, at + 1
-            continue
-        end = at + 1
-        while end < len(rest) and not _OPTION.match(rest[end]) and rest[end] != "!":
-            end += 1
-        values = rest[at + 1:end]
-        first = values[0] if values else ""
-        if word in ("-s", "--source", "--src"):
-            sources.append(Source(AddressSet(_spans(first.split(","))), negated=negated))
-        elif word == "--src-range":
-            sources.append(Source(AddressSet(_range(first)), negated=negated))
-        elif word == "--match-set" and len(values) == 2 and values[1].split(",")[0] == "src":
-            seen = sets.get(first)
-            sources.append(Source(AddressSet(()) if seen is None else seen, name=first, negated=negated, unseen=seen is None))
-            if "," in values[1]:
-                conditions.append(f"match-set {first} {values[1]}")
-        elif word in ("-p", "--protocol") and not negated and first:
-            protocols = frozenset({first.lower()})
-        elif word in _PORTS and not negated and first:
-            ports = _ports(first)
-        elif word in ("-j", "--jump", "-g", "--goto"):
-            if not first:
+    chain = words[1]
+    asked = Asked()
+    groups: list[tuple[str, list[Option]]] = [("", [])]
+    ending: t.Optional[tuple[str, str]] = None
+    effects: list[Option] = []
+    for option in _options(words[2:]):
+        if option.name in ("-j", "--jump", "-g", "--goto"):
+            if not option.first:
                 raise ValueError("no target")
-            verdict, target = _verdict(first, goto=word in ("-g", "--goto"), policies=policies)
-        elif word not in _SILENT:
-            conditions.append(" ".join([*(["!"] if negated else []), word, *values]))
-        at, negated = end, False
+            ending = option.first, option.name
+        elif ending is not None:
+            effects.append(option)
+        elif option.name in ("-m", "--match"):
+            groups.append((option.first, []))
+        else:
+            base = _base(option)
+            if base is not None:
+                asked.add(base)
+            else:
+                groups[-1][1].append(option)
+    for name, options in groups:
+        if name or options:
+            asked.add(asked_by(Group(name, tuple(options)), sets))
+    verdict, target, steps, writes = _ending(ending, effects, policies)
     return chain, Rule(
-        number=len(rules.get(chain, ())) + 1, verdict=verdict, text=line, target=target, sources=tuple(sources), protocols=protocols,
-        ports=ports, conditions=tuple(conditions),
+        number=len(rules.get(chain, ())) + 1, verdict=verdict, text=line, target=target, steps=(*asked.steps, *steps),
+        sources=tuple(asked.sources), sets=frozenset(asked.sets | writes), plain=asked.plain and not writes,
     )
 
 
-def _verdict(target: str, *, goto: bool, policies: t.Mapping[str, str]) -> tuple[str, str]:
-    if target in policies:
-        return (GOTO if goto else JUMP), target
-    return _VERDICTS.get(target, GO_ON), ""
-
-
-def _spans(texts: t.Iterable[str]) -> list[Span]:
-    networks = [read_network(text) for text in texts]
-    if any(network is None for network in networks):
-        raise ValueError("no address")
-    return [Span.of(network) for network in networks if network is not None]
-
-
-def _range(text: str) -> list[Span]:
-    low, _dash, high = text.partition("-")
-    first, last = read_network(low), read_network(high or low)
-    if first is None or last is None or first.version != last.version:
-        raise ValueError("no range")
-    return [Span(first.version, int(first.network_address), int(last.broadcast_address))]
-
-
-def _ports(text: str) -> tuple[tuple[int, int], ...]:
-    found = []
-    for part in text.split(","):
-        low, colon, high = part.partition(":")
-        found.append((int(low or 0), int(high or 65535) if colon else int(low)))
-    return tuple(found)
-
-
-def parse_ipsets(text: str) -> dict[str, AddressSet]:
-    """The ipsets of `ipset save`, by name, as the addresses that they hold (ipset(8))."""
-    members: dict[str, list[Span]] = {}
-    excepted: dict[str, list[Span]] = {}
-    lists: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) < 3:
+def _options(words: t.Sequence[str]) -> t.Iterator[Option]:
+    at, negated = 0, False
+    while at < len(words):
+        if words[at] == "!":
+            negated, at = True, at + 1
             continue
-        if words[0] == "create":
-            if words[2].startswith("list:"):
-                lists[words[1]] = []
-            else:
-                members[words[1]] = []
-        elif words[0] == "add" and words[1] in lists:
-            lists[words[1]].append(words[2])
-        elif words[0] == "add" and words[1] in members:
-            where = excepted.setdefault(words[1], []) if "nomatch" in words[3:] else members[words[1]]
-            try:
-                entry = words[2].split(",")[0]
-                where.extend(_range(entry) if "-" in entry else _spans([entry]))
-            except ValueError:
-                continue
-    found = {name: AddressSet(spans, except_for=excepted.get(name, ())) for name, spans in members.items()}
-    for name, inner in lists.items():
-        found[name] = AddressSet(span for one in inner for span in members.get(one, ()))
-    return found
+        end = at + 1
+        while end < len(words) and not _OPTION.match(words[end]) and words[end] != "!":
+            end += 1
+        yield Option(words[at], tuple(words[at + 1:end]), negated)
+        at, negated = end, False
+
+
+def _base(option: Option) -> t.Optional[Asked]:
+    """What belongs to no match."""
+    if option.name in _BASE:
+        return addresses(option.first, side=_BASE[option.name], negated=option.negated, said=option.text)
+    if option.name in ("-p", "--protocol"):
+        return protocol(option)
+    if option.name in ("-i", "--in-interface", "-o", "--out-interface"):
+        return interface(option)
+    return fragment(option) if option.name in ("-f", "--fragment") else None
+
+
+def _ending(ending: t.Optional[tuple[str, str]], options: t.Sequence[Option], policies: t.Mapping[str, str],
+            ) -> tuple[str, str, list[Step], set[str]]:
+    """The verdict, the chain of a jump, what the target does, and the sets that it writes."""
+    if ending is None:
+        return GO_ON, "", [], set()
+    name, how = ending
+    given = {option.name: option for option in options}
+    if name in policies:
+        return (GOTO if how in ("-g", "--goto") else JUMP), name, [], set()
+    if name in _VERDICTS:
+        return _VERDICTS[name], "", [], set()
+    if name in _NEUTRAL:
+        return GO_ON, "", [], set()
+    if name in _TRANSLATING:
+        return ACCEPT, "", [], set()
+    if name in ("DNAT", "REDIRECT"):
+        return ACCEPT, "", [does(_translation(name, given))], set()
+    if name in ("MARK", "CONNMARK"):
+        return GO_ON, "", [does(_marking(name, given))], set()
+    if name == "NOTRACK" or (name == "CT" and "--notrack" in given):
+        return GO_ON, "", [does(lambda packet, sure: packet.untrack(sure=sure))], set()
+    if name == "CT":
+        return GO_ON, "", [], set()
+    if name == "SET":
+        written = {option.first for option in options if option.name in ("--add-set", "--del-set", "--map-set")}
+        return GO_ON, "", [does(lambda packet, sure: packet.written.update(written))], written
+    return PERHAPS, "", [], set()
+
+
+def _translation(name: str, given: t.Mapping[str, Option]) -> t.Callable[[Packet, bool], None]:
+    to: t.Optional[Span] = None
+    port: t.Optional[tuple[int, int]] = None
+    if name == "REDIRECT":
+        said = given["--to-ports"].first if "--to-ports" in given else ""
+    else:
+        match = _ADDRESS_PORT.match(given["--to-destination"].first) if "--to-destination" in given else None
+        address = (match["six"] or match["four"] or match["bare"] or "") if match else ""
+        network = read_network(address)
+        to, said = Span.of(network) if network else None, (match["port"] or "") if match else ""
+    if said:
+        low, _dash, high = said.partition("-")
+        first, last = number(low), number(high or low)
+        port = (first, last) if first is not None and last is not None else (0, 65535)
+    keeps = name == "REDIRECT" or ("--to-destination" in given and given["--to-destination"].first.startswith(":"))
+    return lambda packet, sure: packet.redirect(packet.destination if keeps else to, port, sure=sure)
+
+
+def _marking(name: str, given: t.Mapping[str, Option]) -> t.Callable[[Packet, bool], None]:
+    """What MARK and CONNMARK do. A mark that cannot be told from the rule is not known from there."""
+    def masks(first: str, second: str) -> tuple[int, int]:
+        found = [number(given[one].first) if one in given else 0xFFFFFFFF for one in (first, second)]
+        return tuple(0xFFFFFFFF if one is None else one for one in found)  # type: ignore[return-value]
+
+    def changed(packet: Packet) -> t.Optional[int]:
+        now = packet.mark if name == "MARK" else packet.ct_mark
+        for option in ("--set-xmark", "--set-mark"):
+            if option in given:
+                text, _slash, mask = given[option].first.partition("/")
+                value, bits = number(text), number(mask or "0xffffffff")
+                if now is None and bits == 0xFFFFFFFF:
+                    now = 0
+                if value is None or bits is None or now is None:
+                    return None
+                return (now & ~bits) ^ value if option == "--set-xmark" else (now & ~bits) | value
+        ours, theirs = masks("--nfmask", "--ctmask")
+        if packet.mark is None or packet.ct_mark is None or name == "MARK":
+            return None
+        if "--save-mark" in given:
+            return (packet.ct_mark & ~theirs) ^ (packet.mark & ours)
+        return (packet.mark & ~ours) ^ (packet.ct_mark & theirs) if "--restore-mark" in given else None
+
+    connection = name == "CONNMARK" and "--restore-mark" not in given
+    return lambda packet, sure: packet.set_mark(changed(packet), sure=sure, connection=connection)

@@ -17,7 +17,7 @@ from ..._core.acting import Candidate, Sight
 from ..._core.actions import Action, Spared
 from ..._core.limits import Budget
 from ..._core.recorded import Basis
-from .packet_filter import EXACT, Block
+from .packet_filter import EXACT, LIMITS, Block
 
 VERB = "remove_rule"
 #: A block without its place in the chain, which moves when another rule goes.
@@ -54,6 +54,13 @@ def remedy(block: Block) -> Remedy:
         return Remedy(why_not=f"it is {block.owner}'s own", advice=_OWNERS.get(block.owner, f"Let {block.owner} remove it."))
     if block.matched != EXACT or not block.source:
         return Remedy(why_not="it is about more than this address", advice=f"Change it by hand: {block.where_text}: {block.rule}")
+    doubts = [condition for condition in block.conditions if not condition.startswith(LIMITS)]
+    if doubts:
+        return Remedy(why_not=f"it is not known whether it applies: {'; '.join(doubts)}",
+                      advice=f"Change it by hand: {block.where_text}: {block.rule}")
+    if block.shared:
+        return Remedy(why_not=f"its set {block.set} does more than drop: {block.shared}",
+                      advice=f"Change it by hand: {block.where_text}: {block.rule}")
     argv = _argv(block)
     if argv:
         return Remedy(argv=argv, advice=shlex.join(argv))
@@ -85,7 +92,7 @@ def _argv(block: Block) -> tuple[str, ...]:
 
 def _of_iptables(block: Block) -> tuple[str, ...]:
     if block.set:
-        return ("ipset", "del", block.set, block.source)
+        return ("ipset", "del", block.set, block.element or block.source)
     words = _words(block.rule)
     if words[:2] != ["-A", block.chain] or not block.sole:
         return ()
@@ -95,7 +102,7 @@ def _of_iptables(block: Block) -> tuple[str, ...]:
 def _of_nftables(block: Block) -> tuple[str, ...]:
     where = (block.family, block.table)
     if block.set:
-        return ("nft", "delete", "element", *where, block.set, "{", block.source, "}")
+        return ("nft", "delete", "element", *where, block.set, "{", block.element or block.source, "}")
     # A rule with several addresses in it, or with a map of verdicts, decides about others as well.
     if block.handle is None or not block.sole or "vmap" in block.rule:
         return ()
@@ -131,7 +138,12 @@ class Found:
 def key_of(block: Block) -> Key:
     """What tells a block from the others."""
     handle = "" if block.handle is None else str(block.handle)
-    return block.where, block.family, block.table, block.chain or block.set, handle, block.rule, block.source
+    return block.where, block.family, block.table, block.chain or block.set, handle, block.rule, block.element or block.source
+
+
+def address_in(source: str) -> str:
+    """The address of an element of several parts, as nftables or ipset write it."""
+    return source.partition(" . ")[0].partition(",")[0]
 
 
 def action_for(one: Found, *, resource: str) -> Action:

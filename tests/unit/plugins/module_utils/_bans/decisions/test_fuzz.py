@@ -14,14 +14,16 @@ import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions import pickled
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.replies import bans_of, from_client
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, read_network
-from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.iptables_rules import parse_ipsets, parse_save
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.ipsets import parse_ipsets
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.iptables_rules import parse_save
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.nft_ruleset import Unreadable, parse_nft
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.other_filters import (
     hosts_deny_blocks,
     parse_routes,
     rich_rule_blocks,
 )
-from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet_filter import Probe, Walker
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet import Packet
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.walk import Walker
 from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.sockets_table import parse_tcp
 from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions import logins
 
@@ -89,8 +91,8 @@ WORDS = st.sampled_from(["-A", "INPUT", "f2b-sshd", "-s", "192.0.2.7/32", "!", "
 @hypothesis.given(st.lists(WORDS | st.text(max_size=6), max_size=60).map(" ".join))
 def test_dumps_of_iptables(text: str) -> None:
     tables, _unread = parse_save(text, where="iptables", family="ip", sets=parse_ipsets(text))
-    Walker(tables).blocks(Probe(SPAN))
-    Walker(tables).blocks(Probe(Span(4, SPAN.first & ~255, SPAN.first | 255)))
+    Walker(tables).blocks(Packet(SPAN))
+    Walker(tables).blocks(Packet(Span(4, SPAN.first & ~255, SPAN.first | 255)))
 
 
 EXPRESSION = st.recursive(
@@ -112,7 +114,7 @@ def test_rulesets_of_nft(expressions: t.Any, elements: t.Any, anything: t.Any) -
         {"rule": {**names, "chain": "c", "handle": 1, "expr": expressions}},
         {"rule": {**names, "chain": "c", "handle": anything, "expr": anything}},
     ]}
-    Walker(parse_nft(json.dumps(said))).blocks(Probe(SPAN))
+    Walker(parse_nft(json.dumps(said))).blocks(Packet(SPAN))
     for text in (json.dumps(anything), json.dumps({"nftables": anything})):
         try:
             parse_nft(text)

@@ -14,7 +14,8 @@ import typing as t
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, read_network
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.filter_repair import removal
-from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.iptables_rules import parse_ipsets, parse_save, variant_of
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.ipsets import parse_ipsets
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.iptables_rules import parse_save, variant_of
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.nft_ruleset import Unreadable, parse_nft
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.other_filters import (
     hosts_deny_blocks,
@@ -23,14 +24,14 @@ from ansible_collections.oncall.incident.plugins.module_utils._firewall.decision
     route_blocks,
     route_is_dead,
 )
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet import ANY_PORT, Packet
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet_filter import (
     AddressSet,
     Block,
-    Probe,
-    Walker,
     owner_of,
 )
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.tracing import cause_of, is_perhaps, judge_trace
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.walk import Walker
 
 JAILS = ("sshd", "recidive", "ipt")
 
@@ -66,13 +67,17 @@ def ruleset(*rules: list[dict[str, t.Any]], sets: dict[str, list[t.Any]] | None 
     return json.dumps({"nftables": items})
 
 
+def packet(address: str, protocol: str | None = None, port: int | None = None) -> Packet:
+    return Packet(span(address), protocol=protocol, port=ANY_PORT if port is None else (port, port))
+
+
 def nft(text: str, address: str, **probe: t.Any) -> list[Block]:
-    return Walker(parse_nft(text), jails=JAILS).blocks(Probe(span(address), **probe))
+    return Walker(parse_nft(text), jails=JAILS).blocks(packet(address, **probe))
 
 
 def ipt(text: str, address: str, *, sets: str = "", family: str = "ip", **probe: t.Any) -> list[Block]:
     tables, _unread = parse_save(text, where="iptables", family=family, sets=parse_ipsets(sets))
-    return Walker(tables, jails=JAILS).blocks(Probe(span(address), **probe))
+    return Walker(tables, jails=JAILS).blocks(packet(address, **probe))
 
 
 def test_a_set_of_fail2ban() -> None:
@@ -242,7 +247,7 @@ def test_a_set_that_nobody_read_in_front_of_a_chain() -> None:
 
 def test_ipsets() -> None:
     sets = parse_ipsets(IPSET)
-    assert sets["ports"].find(span("192.0.2.50")) and sets["all"].find(span("192.0.2.65"))
+    assert sets["ports"].addresses.find(span("192.0.2.50")) and span("192.0.2.64/27") in sets["all"].spans
     assert parse_ipsets("garbage\nadd nothing 1.2.3.4\ncreate\n") == {}
 
 
