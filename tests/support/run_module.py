@@ -10,6 +10,7 @@ import importlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -70,9 +71,9 @@ class Running:
         assert out, err
         return dict(json.loads(out))
 
-    def kill(self) -> None:
-        """End it at once, if it still runs."""
-        self._process.kill()
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """End it, at once unless another signal is given, if it still runs."""
+        self._process.send_signal(number)
         self._process.wait(timeout=10)
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:

@@ -1,0 +1,226 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real packets of a client are traced while it tries: the rule that is named is the rule that dropped them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.netns import Namespace, namespace, peer_of
+from tests.support.run_module import Running
+from tests.support.until import until
+
+HOST, CLIENT, OTHER, HOST6, CLIENT6 = "198.18.0.1", "198.18.0.2", "198.18.0.3", "2001:db8:f2b::1", "2001:db8:f2b::2"
+PORT = 22
+SERVICE = """
+import socket, sys
+with socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True) as server:
+    print("ready", flush=True)
+    while True:
+        server.accept()[0].close()
+"""
+CONNECT = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[2], int(sys.argv[3])), timeout=1.5, source_address=(sys.argv[1], 0)).close()
+    print("open")
+except OSError as exc:
+    print("closed")
+"""
+
+
+def connect(net: Namespace, *, source: str = CLIENT, target: str = HOST, port: int = PORT) -> str:
+    """Try it as the client: open or closed."""
+    return peer_of(net).run(sys.executable, "-c", CONNECT, source, target, str(port)).strip()
+
+
+@contextmanager
+def serving(net: Namespace, port: int = PORT) -> Iterator[None]:
+    service = net.start(sys.executable, "-c", SERVICE, str(port), stdout=subprocess.PIPE)
+    try:
+        assert service.stdout is not None and service.stdout.readline() == b"ready\n"
+        yield
+    finally:
+        service.kill()
+        service.communicate()
+
+
+def begin(net: Namespace, module: str = "firewall_trace", **args: Any) -> Running:
+    """Start a module that traces, and wait until it does."""
+    running = net.start_module(module, **{"trace_for": "20s", **args})
+    until(lambda: "incident_trace_" in net.run("nft", "list", "tables"), what="our table")
+    return running
+
+
+def traced(net: Namespace, *, source: str = CLIENT, target: str = HOST, **args: Any) -> tuple[str, dict[str, Any]]:
+    """Whether the client got in, and what firewall_trace says of it."""
+    running = begin(net, addresses=[source], port=PORT, protocol="tcp", bans=False, **args)
+    reality = connect(net, source=source, target=target)
+    return reality, running.result(timeout=60)
+
+
+def finding(result: dict[str, Any], check: str) -> dict[str, Any]:
+    (found,) = [one for one in result["findings"] if one["check"] == check]
+    return dict(found)
+
+
+def rules(net: Namespace) -> str:
+    """All that the packet filters hold, without counters."""
+    return net.run("nft", "-s", "list", "ruleset") + "".join(
+        "".join(line for line in net.run(program).splitlines(keepends=True) if not line.startswith("#"))
+        for program in ("iptables-legacy-save", "ip6tables-legacy-save")
+    )
+
+
+NFT = ("nft add table inet mine", "nft add chain inet mine in { type filter hook input priority 0; policy accept; }")
+ASKED: Mapping[str, Mapping[str, Any]] = {"firewall_trace": {"addresses": [CLIENT], "port": PORT, "protocol": "tcp", "bans": False}}
+#: What is set up, and where and with which text the rule is that drops.
+DROPPING: dict[str, tuple[Sequence[str], str, str]] = {
+    "nft: a set behind a jump": (
+        (*NFT, "nft add chain inet mine more", "nft add set inet mine addr-set-sshd { type ipv4_addr; }",
+         f"nft add element inet mine addr-set-sshd {{ {CLIENT} }}", "nft add rule inet mine in tcp dport 80 drop",
+         "nft add rule inet mine in tcp dport 22 counter jump more", "nft add rule inet mine more tcp dport 443 drop",
+         "nft add rule inet mine more ip saddr @addr-set-sshd counter reject"),
+        "nftables inet mine more", "ip saddr @addr-set-sshd",
+    ),
+    "nft: a policy": ((NFT[0], NFT[1].replace("policy accept", "policy drop"), "nft add rule inet mine in tcp dport 80 accept"),
+                      "nftables inet mine in", "policy drop"),
+    "nft: what no walk can know": ((*NFT, "nft add rule inet mine in ip ttl 64 meta mark 0 drop"), "nftables inet mine in", "ip ttl 64"),
+    "iptables: the second rule": (
+        ("iptables -A INPUT -p tcp --dport 23 -j DROP", "iptables -A INPUT -m addrtype --dst-type LOCAL -p tcp --dport 22 -j DROP",
+         f"iptables -A INPUT -s {CLIENT} -j DROP"),
+        "iptables ip filter INPUT rule 2", "--dst-type LOCAL",
+    ),
+    "iptables: a reset": ((f"iptables -A INPUT -s {CLIENT} -p tcp -j REJECT --reject-with tcp-reset",), "iptables ip filter INPUT rule 1",
+                          "--reject-with tcp-reset"),
+    "iptables: raw": ((f"iptables -t raw -A PREROUTING -s {CLIENT} -j DROP",), "iptables ip raw PREROUTING rule 1", f"-s {CLIENT}/32"),
+    "iptables: a policy": (("iptables -P INPUT DROP",), "iptables ip filter INPUT", "policy DROP"),
+    "iptables: the way back": ((f"iptables -A OUTPUT -d {CLIENT} -j DROP",), "iptables ip filter OUTPUT rule 1", f"-d {CLIENT}/32"),
+}
+
+
+@pytest.mark.parametrize("name", DROPPING)
+def test_the_rule_that_dropped_a_real_packet_is_named(name: str) -> None:
+    commands, where, text = DROPPING[name]
+    with namespace(peer=True) as net, serving(net):
+        assert connect(net) == "open"
+        for command in commands:
+            net.run(*command.split())
+        before = rules(net)
+        reality, result = traced(net)
+        assert reality == "closed"
+        (packet,) = result["addresses"][0]["traced"]["packets"]
+        rule = packet["rule"] or packet["reply_rule"]
+        named = finding(result, "traced")
+        assert named["status"] == finding(result, "blocked")["status"] == "critical"
+        assert where in named["observed"] and text in named["observed"] and text in rule["rule"], named
+        assert where in finding(result, "blocked")["hint"]
+        assert result["addresses"][0]["cause"] == ("fail2ban" if "addr-set" in text else "firewall")
+        assert rules(net) == before and not result["changed"] and result["trace"]["removed"]
+        # The proof that it was this rule: without it the client gets in, or the next one drops it.
+        assert result["trace"]["expires"] and "by itself, in the kernel" in result["trace"]["ends"]
+
+
+def test_who_is_let_in_is_measured_too() -> None:
+    with namespace(peer=True) as net, serving(net):
+        net.run("iptables", "-A", "INPUT", "-p", "tcp", "--dport", "22", "-m", "limit", "--limit", "100/second", "-j", "ACCEPT")
+        net.run("iptables", "-A", "INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP")
+        reality, result = traced(net)
+        assert reality == "open"
+        assert finding(result, "traced")["status"] == "ok" and finding(result, "traced")["observed"] == "tcp/22: let in and answered"
+        assert finding(result, "blocked")["status"] != "critical"
+    with namespace(peer=True) as net, serving(net):
+        net.run("ip6tables", "-A", "INPUT", "-s", CLIENT6, "-p", "tcp", "-j", "DROP")
+        reality, result = traced(net, source=CLIENT6, target=HOST6)
+        assert reality == "closed" and "ip6tables ip6 filter INPUT rule 1" in finding(result, "traced")["observed"]
+
+
+def test_let_in_and_refused_is_the_service() -> None:
+    with namespace(peer=True) as net:
+        _reality, result = traced(net)
+        assert finding(result, "traced")["status"] == "critical" and "nothing listens" in finding(result, "traced")["observed"]
+        assert result["addresses"][0]["cause"] == "service"
+
+
+def test_legacy_iptables_is_likely() -> None:
+    with namespace(peer=True) as net, serving(net):
+        net.run("iptables-legacy", "-A", "INPUT", "-s", OTHER, "-j", "DROP")
+        net.run("iptables-legacy", "-A", "INPUT", "-p", "tcp", "--dport", "22", "-m", "ttl", "--ttl-gt", "1", "-j", "DROP")
+        net.run("iptables-legacy", "-A", "INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP")
+        before = rules(net)
+        reality, result = traced(net)
+        assert reality == "closed"
+        named = finding(result, "traced")
+        assert named["status"] == "critical" and "no rule of nftables dropped it" in named["observed"]
+        assert "likely dropped by iptables-legacy ip filter INPUT rule 2: " in named["observed"] and "Likely, not certain." in named["hint"]
+        assert [one["number"] for one in named["detail"]["likely"]] == [2]
+        assert rules(net) == before
+
+
+def test_nobody_tried() -> None:
+    with namespace(peer=True) as net, serving(net):
+        running = begin(net, addresses=[CLIENT], port=PORT, protocol="tcp", bans=False, trace_for="1s")
+        assert connect(net, source=OTHER) == "open", "somebody else, whom nobody traces"
+        result = running.result(timeout=60)
+        assert finding(result, "traced")["status"] == "unknown" and "nobody tried" in finding(result, "traced")["observed"]
+        assert result["status"] == "unknown"
+
+
+@contextmanager
+def monitored(net: Namespace, place: Path) -> Iterator[Callable[[], str]]:
+    """Everything that changes in nftables meanwhile, however short it is there."""
+    said = place / "monitored"
+    with said.open("wb") as file:
+        monitor = net.start("nft", "monitor", stdout=file)
+    names = (f"mark{number}" for number in itertools.count())
+
+    def known() -> str:
+        name = next(names)
+        net.run("nft", "add", "table", "inet", name)
+        return said.read_text() if f"add table inet {name}" in said.read_text() else ""
+
+    try:
+        until(known, what="the monitor")
+        yield lambda: str(until(known, what="the monitor"))
+    finally:
+        monitor.kill()
+        monitor.wait()
+
+
+@pytest.mark.parametrize("module", ["firewall_trace"])
+def test_check_mode_traces_nobody(module: str, tmp_path: Path) -> None:
+    with namespace(peer=True) as net, monitored(net, tmp_path) as changes:
+        result = net.module(module, check=True, wait=30, trace_for="5m", **ASKED[module])
+        assert result["trace"] is None and not result["changed"]
+        assert "traced" not in result["checks"]
+        assert "incident_trace" not in changes()
+        net.module(module, trace_for="100ms", **ASKED[module])
+        assert "incident_trace" in changes(), "what the monitor says when something is traced"
+
+
+def test_whoever_is_killed_leaves_nobody_traced() -> None:
+    """Ended politely it removes its table. Killed it cannot: the kernel forgets whom to trace, and the next trace removes the table."""
+    with namespace(peer=True) as net, serving(net):
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            running = begin(net, addresses=[CLIENT], port=PORT, protocol="tcp", bans=False, trace_for="1s")
+            listed = json.loads(net.run("nft", "-j", "list", "tables"))["nftables"]
+            name = next(one["table"]["name"] for one in listed if "table" in one)
+            running.kill(number)
+            tables = net.run("nft", "list", "tables")
+            assert (name in tables) == (number == signal.SIGKILL)
+        assert CLIENT in net.run("nft", "list", "set", "inet", name, "from4"), "for a while"
+        until(lambda: CLIENT not in net.run("nft", "list", "set", "inet", name, "from4"), what="the kernel forgets", seconds=15)
+        assert connect(net) == "open"
+        assert traced(net)[0] == "open"
+        assert "incident_trace_" not in net.run("nft", "list", "tables")
