@@ -14,6 +14,7 @@ author:
 description:
   - Asks the daemon that bans and reads the packet filters, dead routes and hosts.deny, and says of each address whether what should be
     so is so. It only reads, and sends no packet.
+  - Rules that were read are a model. With O(trace_for) it is measured as well, and the rule is named that dropped a real packet.
   - What the daemon says is never taken for the packet filter's doing. Who should be kept out is so by a rule that is about this address.
 extends_documentation_fragment:
   - oncall.incident.fail2ban
@@ -22,7 +23,7 @@ extends_documentation_fragment:
   - oncall.incident.verdict
 options:
   asked:
-    description: Default is what the call names, and C(daemon) unless O(daemon) is V(false).
+    description: Default is what the call names, C(daemon) unless O(daemon) is V(false), and C(traced) with O(trace_for).
   fail_on:
     default: never
   let_in:
@@ -62,6 +63,28 @@ options:
     description: Whether a daemon bans on this host. One that does not answer is critical.
     type: bool
     default: true
+  trace_for:
+    description:
+      - How long packets that begin a connection from O(let_in) and O(kept_out) to O(ports) are traced, such as V(30s), while the person
+        tries again. Empty is not at all. It ends as soon as it is known what became of a packet of each to each port. At most ten
+        minutes, and never in check mode.
+      - With O(wait_for) each look traces for so long those whose packets are not known to come through.
+      - See M(oncall.incident.firewall_trace) for what is in the kernel meanwhile; RV(trace) says so.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    support: full
+    details:
+      - It only reads, in check mode too, where O(trace_for) has no effect.
+  diff_mode:
+    support: N/A
+    details:
+      - It changes nothing that stays.
+  idempotent:
+    support: N/A
+    details:
+      - It changes nothing that stays.
 notes:
   - Needs root on most hosts.
   - The packet filter is that of the network namespace in which the module runs.
@@ -83,6 +106,12 @@ EXAMPLES = r"""
   oncall.incident.access_health:
     kept_out: [198.51.100.7]
     operators: true
+
+- name: Name the rule that drops a packet of a colleague, who tries again meanwhile
+  oncall.incident.access_health:
+    let_in: [192.0.2.7]
+    ports: [22]
+    trace_for: 30s
 """
 
 RETURN = r"""
@@ -99,6 +128,8 @@ findings:
     - C(daemon), and one C(let_in), C(not_banned) or C(kept_out) for each address.
     - C(detail.cause) of one that is not let in is C(fail2ban), C(route), C(hosts_deny) or C(firewall); C(detail.blocks) has every rule that
       keeps it out, with its C(remedy).
+    - With O(trace_for) also C(traced) for each address of O(let_in) and O(kept_out), which says what became of its real packets. It is
+      unknown where nobody tried. C(let_in) and C(kept_out) then go by the packets, and say so.
   returned: success
   type: list
   elements: dict
@@ -149,6 +180,12 @@ history:
   returned: with O(wait_for)
   type: list
   elements: dict
+trace:
+  description:
+    - Our C(object) in the kernel, how it C(ends) and when at the latest it C(expires), whether it is C(removed), and what could not be
+      done (C(problem)).
+  returned: with O(trace_for)
+  type: dict
 reading:
   description:
     - What was decided from, of the target and of the call, so that the decision can be made again from a record. In C(invocation) where the
@@ -166,6 +203,8 @@ from ansible_collections.oncall.incident.plugins.module_utils._bans.args import 
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.access import CHECKS
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.judging import answer, question_from, question_spec
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.measured import CHECK as TRACED
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.tracer import trace_time
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
@@ -182,6 +221,7 @@ def main() -> None:
             "ports": {"type": "list", "elements": "int", "default": []},
             "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
             "daemon": {"type": "bool", "default": True},
+            "trace_for": {"type": "str", "default": ""},
             **question_spec(),
         },
         supports_check_mode=True,
@@ -194,10 +234,14 @@ def main() -> None:
             not_banned=targets_of(params["not_banned"], resolve=params["resolve"], name="not_banned"),
             kept_out=targets_of(params["kept_out"], resolve=params["resolve"], name="kept_out"),
             operators=params["operators"], ports=params["ports"], protocol=params["protocol"], daemon=params["daemon"],
+            trace_for=0.0 if module.check_mode else trace_time(params["trace_for"]),
         )
-        question = question_from(params, checks=CHECKS, default=wanted.named, what="Access")
+        question = question_from(params, checks=(*CHECKS, TRACED), default=wanted.named, what="Access")
 
-        return answer(question, lambda: look(wanted, open_daemon=lambda: open_backend(params), run=run, asked=question.asked))
+        tracing = wanted.tracing(run)
+        return answer(question, lambda: look(
+            wanted, open_daemon=lambda: open_backend(params), run=run, asked=question.asked, tracing=tracing,
+        ))
 
     leave(module, work)
 

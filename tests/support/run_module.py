@@ -65,6 +65,11 @@ class Running:
         self._process.stdin.close()
         self._process.stdin = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether it does not run any more."""
+        return self._process.poll() is not None
+
     def result(self, *, timeout: float = 60.0) -> dict[str, Any]:
         """Wait for its end."""
         out, err = self._process.communicate(timeout=timeout)

@@ -15,13 +15,17 @@ import typing as t
 from .._core.addresses import Network, Span, canonical, read_network
 from .._core.errors import CannotReach
 from .._core.judging import Judged
+from .._firewall.decisions.measured import CHECK as TRACED
+from .._firewall.decisions.measured import Request, known_rules
 from .._firewall.decisions.packet_filter import Block
 from .._firewall.filters import AUTO, Filters, read_filters
+from .._firewall.tracer import left_behind
 from .._module.programs import Run
 from . import operators
 from .daemons import Backend
 from .decisions.access import DAEMON, KEPT_OUT, LET_IN, NOT_BANNED, Answered, Seen, decide
 from .decisions.replies import Ban
+from .tracing import Tracing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Question:
         operators: whether those who are logged in over SSH should not be banned either.
         ports: that are asked about of who should be let in; none is every one.
         daemon: whether a daemon bans here.
+        trace_for: how long real packets of who should be let in or kept out are traced, seconds; 0 is not at all.
     """
 
     let_in: t.Mapping[str, t.Sequence[Network]]
@@ -41,27 +46,40 @@ class Question:
     ports: t.Sequence[int]
     protocol: str
     daemon: bool
+    trace_for: float = 0.0
 
     @property
     def named(self) -> tuple[str, ...]:
         """The checks that the question is about."""
         asked = {
             DAEMON: self.daemon, LET_IN: self.let_in, NOT_BANNED: self.not_banned or self.operators, KEPT_OUT: self.kept_out,
+            TRACED: self.trace_for and (self.let_in or self.kept_out),
         }
         return tuple(check for check, there in asked.items() if there)
+
+    def tracing(self, run: Run) -> t.Optional[Tracing]:
+        """What traces their packets; None where nobody is to be traced."""
+        if TRACED not in self.named:
+            return None
+        spans = tuple(dict.fromkeys(span for wanted in (self.let_in, self.kept_out) for _said, span in _spans(wanted)))
+        return Tracing(Request(spans, tuple(self.ports), self.protocol if self.ports else None, self.trace_for), run=run)
 
 
 def look(
     question: Question, *, open_daemon: t.Callable[[], Backend], run: Run, asked: t.Optional[tuple[str, ...]], proc: str = "/proc",
+    tracing: t.Optional[Tracing] = None,
 ) -> Judged:
     """One look, with its verdict.
 
     Args:
         asked: the checks that must be answered.
+        tracing: traces real packets first.
 
     Raises:
         Blind: no packet filter can be read.
     """
+    if tracing is not None:
+        tracing.look()
     bans: list[Ban] = []
     jails: list[str] = []
     daemon: t.Optional[Answered] = None
@@ -79,20 +97,25 @@ def look(
     filters = read_filters([AUTO], run=run, jails=jails)
 
     def about(wanted: t.Mapping[str, t.Sequence[Network]], blocks: t.Callable[[Span], list[Block]]) -> tuple[Seen, ...]:
-        return tuple(
-            Seen(
-                asked, span, bans=tuple(ban for ban in bans if ban.span is not None and ban.span.touches(span)),
-                blocks=tuple(blocks(span)), blind=filters.blind_for(span),
-            ) for asked, span in _spans(wanted)
+        return tuple(seen(asked, span, tuple(blocks(span))) for asked, span in _spans(wanted))
+
+    def seen(asked: str, span: Span, blocks: tuple[Block, ...]) -> Seen:
+        traced = None if tracing is None else tracing.of(span)
+        return Seen(
+            asked, span, bans=tuple(ban for ban in bans if ban.span is not None and ban.span.touches(span)), blocks=blocks,
+            blind=filters.blind_for(span), traced=None if traced is None else known_rules(traced, blocks),
         )
 
     spared = _with_operators(question, proc)
-    return decide(
+    judged = decide(
         daemon, let_in=about(question.let_in, lambda span: _blocks(filters, question, span)), not_banned=about(spared, filters.blocks),
         # The ports that its ban is about are the jail's to choose.
         kept_out=about(question.kept_out, filters.blocks), skipped=tuple(filters.not_read()),
         nobody_logged_in=question.operators and not spared, asked=asked,
     )
+    if tracing is None:
+        return judged
+    return dataclasses.replace(judged, more={"changed": left_behind(tracing.said), "trace": tracing.said})
 
 
 def _with_operators(question: Question, proc: str) -> dict[str, t.Sequence[Network]]:

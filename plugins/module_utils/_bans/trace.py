@@ -39,6 +39,7 @@ def trace(
     Raises:
         Blind: nothing at all can be read.
     """
+    measured = _measured(targets, run=run, port=port, protocol=protocol, seconds=trace_for) if trace_for else None
     skipped: list[Skipped] = []
     jails, bans = _bans(open_daemon, skipped)
     try:
@@ -50,7 +51,6 @@ def trace(
     skipped += filters.skipped
     blind = not any(kind in filters.read for kind in ("nftables", "iptables"))
     listening = listeners(tcp_table(), port) if port is not None and protocol in (None, "tcp") else None
-    measured = _measured(targets, run=run, port=port, protocol=protocol, seconds=trace_for) if trace_for else None
     findings, looked = [], []
     for asked, networks in targets.items():
         for network in networks:

@@ -83,7 +83,7 @@ def trace_packets(request: Request, *, run: Run, clock: Clock = time.monotonic) 
             _let_pass(request.seconds - (clock() - started), clock)
         after = _legacy(run) if before else {}
         texts = _Texts(run)
-        packets = _summed([_packet(one, texts) for one in table.follower.followed()])
+        packets = _summed([_packet(one, texts) for one in table.follower.followed(at=clock())])
     counted = {
         span: tuple(
             block for program, counts in after.items() if (_FAMILIES[program] == "ip") == (span.version == 4)
@@ -157,7 +157,9 @@ class _Table:
             # What came in the last moment may still be on its way.
             elif self.follower.settled(at=clock()):
                 return
-            if clock() >= until + QUIET:
+            if clock() >= until:
+                self.follower.close()
+            if clock() >= until + QUIET + _TICK:
                 return
 
     def _hear(self, heard: socket.socket, clock: Clock) -> None:

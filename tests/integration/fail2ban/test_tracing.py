@@ -84,7 +84,10 @@ def rules(net: Namespace) -> str:
 
 
 NFT = ("nft add table inet mine", "nft add chain inet mine in { type filter hook input priority 0; policy accept; }")
-ASKED: Mapping[str, Mapping[str, Any]] = {"firewall_trace": {"addresses": [CLIENT], "port": PORT, "protocol": "tcp", "bans": False}}
+ASKED: Mapping[str, Mapping[str, Any]] = {
+    "firewall_trace": {"addresses": [CLIENT], "port": PORT, "protocol": "tcp", "bans": False},
+    "access_health": {"let_in": [CLIENT], "ports": [PORT], "daemon": False},
+}
 #: What is set up, and where and with which text the rule is that drops.
 DROPPING: dict[str, tuple[Sequence[str], str, str]] = {
     "nft: a set behind a jump": (
@@ -198,11 +201,11 @@ def monitored(net: Namespace, place: Path) -> Iterator[Callable[[], str]]:
         monitor.wait()
 
 
-@pytest.mark.parametrize("module", ["firewall_trace"])
+@pytest.mark.parametrize("module", ["firewall_trace", "access_health"])
 def test_check_mode_traces_nobody(module: str, tmp_path: Path) -> None:
     with namespace(peer=True) as net, monitored(net, tmp_path) as changes:
         result = net.module(module, check=True, wait=30, trace_for="5m", **ASKED[module])
-        assert result["trace"] is None and not result["changed"]
+        assert result.get("trace") is None and not result["changed"]
         assert "traced" not in result["checks"]
         assert "incident_trace" not in changes()
         net.module(module, trace_for="100ms", **ASKED[module])
@@ -224,3 +227,83 @@ def test_whoever_is_killed_leaves_nobody_traced() -> None:
         assert connect(net) == "open"
         assert traced(net)[0] == "open"
         assert "incident_trace_" not in net.run("nft", "list", "tables")
+
+
+def access(net: Namespace, *, source: str = CLIENT, **args: Any) -> tuple[str, dict[str, Any]]:
+    """Whether the client got in, and what access_health says of it."""
+    running = begin(net, "access_health", ports=[PORT], daemon=False, **args)
+    reality = connect(net, source=source)
+    return reality, running.result(timeout=60)
+
+
+def test_who_should_be_let_in_is_measured() -> None:
+    with namespace(peer=True) as net, serving(net):
+        for command in (*NFT, "nft add rule inet mine in tcp dport 22 meta skuid 0 drop", "nft add rule inet mine in ip ttl 64 drop"):
+            net.run(*command.split())
+        reality, result = access(net, let_in=[CLIENT])
+        said = finding(result, "let_in")
+        assert reality == "closed" and said["status"] == "critical", said
+        assert said["observed"].startswith("measured: ") and "ttl 64" in said["observed"] and said["detail"]["cause"] == "firewall"
+        assert [one["handle"] for one in said["detail"]["blocks"]] == [3]
+        assert result["asked"] == ["let_in", "traced"] and result["checks"]["traced"] == "critical" and result["healthy"] is False
+        net.run("nft", "flush", "chain", "inet", "mine", "in")
+        reality, result = access(net, let_in=[CLIENT])
+        assert reality == "open" and result["healthy"] is True and finding(result, "let_in")["status"] == "ok"
+
+
+def test_who_should_be_kept_out_is_measured() -> None:
+    with namespace(peer=True) as net, serving(net):
+        net.run("iptables", "-A", "INPUT", "-p", "tcp", "--dport", "22", "-m", "ttl", "--ttl-gt", "1", "-j", "ACCEPT")
+        net.run("iptables", "-A", "INPUT", "-s", CLIENT, "-j", "DROP")
+        reality, result = access(net, kept_out=[CLIENT])
+        assert reality == "open" and finding(result, "kept_out")["status"] == "critical"
+        assert f"{CLIENT} got in to tcp/22" in finding(result, "kept_out")["observed"]
+        net.run("iptables", "-D", "INPUT", "1")
+        reality, result = access(net, kept_out=[CLIENT])
+        assert reality == "closed" and finding(result, "kept_out")["status"] == finding(result, "traced")["status"] == "ok"
+
+
+def test_waiting_goes_on_until_somebody_tries() -> None:
+    """Nobody tries at first; then it is measured, and held."""
+    with namespace(peer=True) as net, serving(net):
+        running = begin(net, "access_health", ports=[PORT], daemon=False, let_in=[CLIENT], trace_for="500ms",
+                        wait_for={"hold": "1s", "timeout": "60s", "interval": "200ms"})
+        first = net.run("nft", "list", "tables")
+        until(lambda: first != net.run("nft", "list", "tables"), what="the next look")
+        until(lambda: connect(net) == "open" and running.ended, what="a connection while it traced", seconds=60)
+        result = running.result(timeout=60)
+        assert result["held"] and result["not_recovered"] == "" and result["checks"]["traced"] == "ok", result
+        assert result["polls"] > 1
+
+
+@contextmanager
+def published(net: Namespace) -> Iterator[Namespace]:
+    """A container's port, as Docker publishes it: 8080 of the host is 80 of somebody behind it."""
+    with namespace() as inner:
+        net.run("ip", "link", "add", "bridge", "type", "veth", "peer", "name", "eth0", "netns", inner.name)
+        for where, device, address in ((net, "bridge", "203.0.113.1/24"), (inner, "eth0", "203.0.113.2/24")):
+            where.run("ip", "address", "add", address, "dev", device)
+            where.run("ip", "link", "set", device, "up")
+        inner.run("ip", "route", "add", "default", "via", "203.0.113.1")
+        net.run("sysctl", "-w", "net.ipv4.ip_forward=1")
+        net.run("iptables", "-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "8080", "-j", "DNAT", "--to", "203.0.113.2:80")
+        with serving(inner, 80):
+            yield inner
+
+
+def test_a_published_port_of_a_container() -> None:
+    with namespace(peer=True) as net, published(net):
+        asked = {"addresses": [CLIENT], "port": 8080, "protocol": "tcp", "bans": False}
+        running = begin(net, **asked)
+        assert connect(net, port=8080) == "open"
+        result = running.result()
+        (packet,) = result["addresses"][0]["traced"]["packets"]
+        assert packet["forwarded"] and packet["port"] == 8080 and finding(result, "traced")["status"] == "ok", packet
+        net.run("iptables", "-A", "FORWARD", "-p", "tcp", "--dport", "80", "-m", "ttl", "--ttl-gt", "1", "-j", "DROP")
+        running = begin(net, **asked)
+        assert connect(net, port=8080) == "closed"
+        assert "dropped by iptables ip filter FORWARD rule 1" in finding(running.result(), "traced")["observed"]
+        net.run("iptables", "-R", "FORWARD", "1", "-p", "tcp", "--sport", "80", "-j", "DROP")
+        running = begin(net, **asked)
+        assert connect(net, port=8080) == "closed"
+        assert "the answer is dropped by iptables ip filter FORWARD rule 1" in finding(running.result(), "traced")["observed"]

@@ -15,6 +15,7 @@ from ..._core.addresses import Span
 from ..._core.findings import CRITICAL, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding, Skipped
 from ..._core.judging import Judged, judge_look
 from ..._core.recorded import Basis
+from ..._firewall.decisions.measured import Traced, judge_kept_traced, judge_traced, kept_out_measured, let_in_measured
 from ..._firewall.decisions.packet_filter import COVERING, EVERYONE, EXACT, FAIL2BAN, PART, SEE, UNSEEN, Block
 from ..._firewall.decisions.rule_removal import remedy
 from ..._firewall.decisions.tracing import cause_of
@@ -49,6 +50,7 @@ class Seen:
         bans: those of the daemon that share an address with it.
         blocks: what the packet filter has against it.
         blind: what of the packet filter could not be read.
+        traced: what became of its real packets; None where nobody traced them.
     """
 
     asked: str
@@ -56,6 +58,7 @@ class Seen:
     bans: tuple[Ban, ...] = ()
     blocks: tuple[Block, ...] = ()
     blind: str = ""
+    traced: t.Optional[Traced] = None
 
 
 def decide(
@@ -71,9 +74,13 @@ def decide(
         asked: the checks that must be answered.
     """
     findings = [_answered(daemon)] if daemon is not None else []
-    findings += [judge_let_in(one.asked, one.span, bans=one.bans, blocks=one.blocks, blind=one.blind) for one in let_in]
+    findings += [let_in_measured(
+        judge_let_in(one.asked, one.span, bans=one.bans, blocks=one.blocks, blind=one.blind), one.traced, single=one.span.single,
+    ) for one in let_in]
     findings += [judge_not_banned(one.asked, one.span, bans=one.bans, blocks=one.blocks, blind=one.blind) for one in not_banned]
-    findings += [judge_kept_out(one.asked, blocks=one.blocks) for one in kept_out]
+    findings += [kept_out_measured(judge_kept_out(one.asked, blocks=one.blocks), one.traced, single=one.span.single) for one in kept_out]
+    findings += [judge_traced(one.asked, one.traced) for one in let_in if one.traced is not None]
+    findings += [judge_kept_traced(one.asked, one.traced) for one in kept_out if one.traced is not None]
     code = "nobody_logged_in"
     left = [*skipped, *([Skipped(NOT_BANNED, f"{code}: {ABSENT[code]}.", kind=NOT_APPLICABLE)] if nobody_logged_in else [])]
     return Judged(judge_look(findings, left, asked=asked, good=GOOD), basis=Basis(MODULE, {

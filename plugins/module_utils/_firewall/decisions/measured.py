@@ -37,6 +37,10 @@ class Request:
     protocol: t.Optional[str] = None
     seconds: float = 0.0
 
+    def about(self, spans: tuple[Span, ...]) -> Request:
+        """The same for others."""
+        return dataclasses.replace(self, spans=spans)
+
 
 @dataclasses.dataclass(frozen=True)
 class Packet:
@@ -136,6 +140,11 @@ class Measured:
         return Traced(self.waited, own, self.counted.get(span, ()) if doubt else (), self.request.ports, self.problem, self.missed)
 
 
+def is_settled(traced: Traced) -> bool:
+    """Whether packets came to all ports that were asked about, and all of them through."""
+    return bool(traced.packets) and not traced.untried and all(one.let_in for one in traced.packets)
+
+
 def span_of(address: str) -> Span:
     """An address that the kernel told."""
     network = read_network(address)
@@ -175,6 +184,17 @@ def judge_traced(asked: str, traced: Traced) -> Finding:
     observed = "; ".join(dict.fromkeys(one[1] for one in said[:_MOST]))
     hint = next((one[2] for one in said if one[0] == status), "")
     return Finding(CHECK, status, observed=observed, subject=asked, hint=hint, detail=traced.as_dict())
+
+
+def judge_kept_traced(asked: str, traced: Traced) -> Finding:
+    """The finding on what was traced of somebody who should be kept out: a packet that was dropped is good."""
+    finding = judge_traced(asked, traced)
+    if any(one.fate == ARRIVED for one in traced.packets):
+        return dataclasses.replace(finding, status=CRITICAL, hint="No rule of the packet filter dropped a real packet of it.")
+    if traced.packets and not traced.untried and all(one.fate == DROPPED for one in traced.packets):
+        return dataclasses.replace(finding, status=OK, hint="")
+    lost = any(one.fate == LOST for one in traced.packets)
+    return dataclasses.replace(finding, status=UNKNOWN, hint="" if lost else finding.hint)
 
 
 def _judge_nothing(traced: Traced) -> tuple[str, str, str]:
@@ -258,8 +278,7 @@ def let_in_measured(finding: Finding, traced: t.Optional[Traced], *, single: boo
     kept = [(one, said) for one, said in judged if not one.let_in and said[0] == CRITICAL]
     if kept:
         return _kept_out(finding, traced, kept, single=single)
-    through = all(one.let_in for one in traced.packets) and traced.ports and not traced.untried
-    if not single or not through:
+    if not single or not traced.ports or not is_settled(traced):
         return _told(finding, traced)
     said = f"packets to {', '.join(sorted({one.to for one in traced.packets}))} were let in"
     if finding.status == UNKNOWN:
@@ -326,7 +345,7 @@ def blocked_measured(finding: Finding, traced: t.Optional[Traced], *, single: bo
         one, (_status, text, hint) = bad[0]
         finding = dataclasses.replace(finding, status=finding.status if one.let_in else CRITICAL, hint=f"Measured: {text}. {hint}")
         return _told(finding, traced, cause=cause_of_packet(one, traced))
-    if single and traced.ports and not traced.untried and all(one.let_in for one in traced.packets):
+    if single and traced.ports and is_settled(traced):
         if finding.status in (UNKNOWN, WARNING):
             return _told(dataclasses.replace(finding, status=OK, hint=f"Measured: {judged[0][1][1]}."), traced, cause="none")
         if finding.status == CRITICAL:

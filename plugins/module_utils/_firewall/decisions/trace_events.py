@@ -211,12 +211,17 @@ class Follower:
         self._table, self._wanted, self._ports = table, wanted, ports
         self._came: list[_OnItsWay] = []
         self._now: dict[int, _OnItsWay] = {}
+        self._closed = False
+
+    def close(self) -> None:
+        """Let no further packet begin: what became of it would not be heard any more."""
+        self._closed = True
 
     def take(self, event: Event, *, at: float) -> None:
         """Take what was told, at a time in seconds."""
         ours = event.table == self._table
         if ours and event.chain in (ENTER_CHAIN, LEAVE_CHAIN) and event.packet is not None:
-            self._begin(event.id, event.packet, at)
+            self._begin(event.id, event.packet, at, goes=event.chain == LEAVE_CHAIN)
         one = self._now.get(event.id)
         if one is None:
             return
@@ -231,21 +236,23 @@ class Follower:
             one.fate = DROPPED if code == _DROP else QUEUED
             one.place = Place(event.family, event.table, event.chain, event.handle if event.kind == RULE else None)
 
-    def _begin(self, number: int, packet: Packet, at: float) -> None:
+    def _begin(self, number: int, packet: Packet, at: float, *, goes: bool) -> None:
         current = self._now.get(number)
         if current is not None and current.packet == packet and at - current.seen < QUIET and current.fate == LOST:
             return  # a further message about the same one
-        if any(span.covers(_span(packet.source)) for span in self._wanted):
-            if not self._ports or packet.port in self._ports:
-                self._now[number] = _OnItsWay(packet, at)
-                self._came.append(self._now[number])
-                del self._came[:-_MOST]
-            return
         asked = next((one for one in reversed(self._came) if _answers(packet, one.packet)), None)
-        if asked is not None:
-            kind = ANSWERED if packet.protocol != "tcp" else REFUSED if packet.flags & _RST else ACCEPTED if packet.flags & _ACK else ""
-            if kind:
-                asked.reply = self._now[number] = _OnItsWay(packet, at, kind=kind)
+        kind = ANSWERED if packet.protocol != "tcp" else REFUSED if packet.flags & _RST else ACCEPTED if packet.flags & _ACK else ""
+        if asked is not None and kind:
+            asked.reply = self._now[number] = _OnItsWay(packet, at, kind=kind)
+        elif not goes and self._is_wanted(packet):
+            self._now[number] = _OnItsWay(packet, at)
+            self._came.append(self._now[number])
+            del self._came[:-_MOST]
+
+    def _is_wanted(self, packet: Packet) -> bool:
+        if self._closed or (self._ports and packet.port not in self._ports):
+            return False
+        return any(span.covers(_span(packet.source)) for span in self._wanted)
 
     def settled(self, *, at: float) -> bool:
         """Whether of everybody a packet was seen, to each of the ports, and nothing more is to be expected of it."""
@@ -261,13 +268,13 @@ class Follower:
         last = one.seen if one.reply is None else max(one.seen, one.reply.seen)
         return one.fate in (DROPPED, QUEUED) or answered or at - last >= QUIET
 
-    def followed(self) -> tuple[Followed, ...]:
-        """What became of each packet, in the order in which they came."""
+    def followed(self, *, at: float) -> tuple[Followed, ...]:
+        """What became of each packet, in the order in which they came; without those of which more is to be expected."""
         return tuple(
             Followed(
                 one.packet.source, one.packet.target, one.packet.protocol, one.packet.port, one.fate, one.place, one.forwarded,
                 None if one.reply is None or one.fate != ARRIVED else Reply(one.reply.kind, one.reply.fate, one.reply.place),
-            ) for one in self._came
+            ) for one in self._came if self._over(one, at)
         )
 
 

@@ -22,7 +22,11 @@ ENTER_CHAIN, ARRIVED_CHAIN, LEAVE_CHAIN, LEFT_CHAIN = "enter", "arrived", "leave
 _FIRST, _LAST = -1000, 2147483000
 #: More than a person who tries again sends, and little enough for a host that is flooded.
 _LIMIT = "limit rate 20/second burst 20 packets"
-_SETS = {4: ("from4", "ipv4_addr", "ip"), 6: ("from6", "ipv6_addr", "ip6")}
+_ANSWER = {"tcp": "tcp flags & (syn | rst) != 0", "udp": ""}
+#: By version: whom we trace, and the connections whose answers we trace; their type, and how nft calls the protocol.
+_SETS = {4: ("from4", "flows4", "ipv4_addr", "ip"), 6: ("from6", "flows6", "ipv6_addr", "ip6")}
+#: An answer comes within this time: seconds. So many connections are kept at a time.
+_FLOW_LASTS, _FLOWS = 5, 1000
 
 
 def script(name: str, spans: t.Sequence[Span], *, ports: t.Sequence[int], protocol: str | None, seconds: int) -> str:
@@ -36,18 +40,24 @@ def script(name: str, spans: t.Sequence[Span], *, ports: t.Sequence[int], protoc
         seconds: after which the kernel forgets whom to trace.
     """
     lines = [f"table inet {name} {{"]
-    for version, (of, kind, _family) in _SETS.items():
+    coming, going = [], []
+    for version, (sources, flows, kind, family) in _SETS.items():
         elements = ", ".join(f"{one} timeout {seconds}s" for one in _networks(spans, version))
-        lines.append(f"set {of} {{ type {kind}; flags interval, timeout;" + (f" elements = {{ {elements} }}" if elements else "") + "\n}")
-    versions = sorted({span.version for span in spans})
-    coming = [f"{_SETS[version][2]} saddr @{_SETS[version][0]} {what}" for version in versions for what in _new(ports, protocol)]
-    going = [f"{_SETS[version][2]} daddr @{_SETS[version][0]} {what}" for version in versions for what in _answers(protocol)]
+        if not elements:
+            continue
+        lines += [
+            f"set {sources} {{ type {kind}; flags interval, timeout; elements = {{ {elements} }}", "}",
+            f"set {flows} {{ type {kind} . inet_service; flags dynamic, timeout; timeout {_FLOW_LASTS}s; size {_FLOWS};", "}",
+        ]
+        for transport in ("tcp", "udp") if protocol is None else (protocol,):
+            flow = f"{{ {family} saddr . {transport} sport }}"
+            coming.append(f"{family} saddr @{sources} {_new(transport, ports)} {_LIMIT} add @{flows} {flow} meta nftrace set 1")
+            going.append(f"{family} daddr . {transport} dport @{flows} {_ANSWER[transport]} meta nftrace set 1")
     # What a container answers enters the host as well.
-    for chain, hook, priority, matches in (
+    for chain, hook, priority, rules in (
         (ENTER_CHAIN, "prerouting", _FIRST, coming + going), (ARRIVED_CHAIN, "input", _LAST, []),
         (LEAVE_CHAIN, "output", _FIRST, going), (LEFT_CHAIN, "postrouting", _LAST, []),
     ):
-        rules = [f"{match} {_LIMIT} meta nftrace set 1" for match in matches]
         lines += [f"chain {chain} {{ type filter hook {hook} priority {priority}; policy accept;", *rules, "}"]
     return "\n".join([*lines, "}"])
 
@@ -62,17 +72,10 @@ def _networks(spans: t.Sequence[Span], version: int) -> list[str]:
     return [str(one.network_address) if one.num_addresses == 1 else str(one) for one in ipaddress.collapse_addresses(parts)]
 
 
-def _new(ports: t.Sequence[int], protocol: str | None) -> list[str]:
+def _new(transport: str, ports: t.Sequence[int]) -> str:
     """What a packet looks like that begins something. Discovery of neighbours, which is no attempt to connect, is left out."""
-    to = f" dport {{ {', '.join(map(str, ports))} }}" if ports else ""
-    tcp = (f"tcp{to} " if to else "") + "tcp flags & (syn | ack) == syn"
-    udp = f"udp{to}" if to else "meta l4proto udp"
-    return {"tcp": [tcp], "udp": [udp], None: [tcp, udp]}[protocol]
-
-
-def _answers(protocol: str | None) -> list[str]:
-    tcp, udp = "tcp flags & (syn | rst) != 0", "meta l4proto udp"
-    return {"tcp": [tcp], "udp": [udp], None: [tcp, udp]}[protocol]
+    to = f"{transport} dport {{ {', '.join(map(str, ports))} }}" if ports else f"meta l4proto {transport}"
+    return f"{to} tcp flags & (syn | ack) == syn" if transport == "tcp" else to
 
 
 def forgotten(tables: t.Iterable[t.Mapping[str, t.Any]], sets: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:

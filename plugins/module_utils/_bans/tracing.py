@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real packets that one call traces, over all of its looks.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._core.addresses import Span
+from .._firewall.decisions.measured import Measured, Request, Traced, is_settled
+from .._firewall.tracer import trace_packets
+from .._module.programs import Run
+
+
+class Tracing:
+    """Traces whom it was asked to, until it is known what becomes of their packets.
+
+    A look traces again those of whom it is not known yet that they come through: what dropped them may be gone by now.
+    """
+
+    def __init__(self, request: Request, *, run: Run, trace: t.Callable[..., Measured] = trace_packets) -> None:
+        self._request, self._run, self._trace = request, run, trace
+        self._known: dict[Span, Traced] = {}
+        self.said: dict[str, t.Any] = {}
+
+    def look(self) -> None:
+        """Trace those who are not known to come through."""
+        wanted = tuple(span for span in self._request.spans if span not in self._known or not is_settled(self._known[span]))
+        if not wanted:
+            return
+        measured = self._trace(self._request.about(wanted), run=self._run)
+        self._known.update({span: measured.of(span) for span in wanted})
+        self.said = dict(measured.said)
+
+    def of(self, span: Span) -> t.Optional[Traced]:
+        """What was seen of one that was asked about."""
+        return self._known.get(span)
