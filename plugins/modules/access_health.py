@@ -23,7 +23,9 @@ extends_documentation_fragment:
   - oncall.incident.verdict
 options:
   asked:
-    description: Default is what the call names, C(daemon) unless O(daemon) is V(false), and C(traced) with O(trace_for).
+    description: >-
+      Default is what the call names, C(daemon) unless O(daemon) is V(false), and C(traced) with O(trace_for)
+      unless O(trace_when=undecided).
   fail_on:
     default: never
   let_in:
@@ -72,6 +74,13 @@ options:
       - See M(oncall.incident.firewall_trace) for what is in the kernel meanwhile; RV(trace) says so.
     type: str
     default: ""
+  trace_when:
+    description:
+      - Whose packets O(trace_for) is about. V(undecided) are those of whom the rules do not say whether they are let in or kept out; then
+        C(traced) is not asked by itself, since C(let_in) and C(kept_out) stay unknown where nobody tried.
+    type: str
+    choices: [always, undecided]
+    default: always
 attributes:
   check_mode:
     support: full
@@ -184,7 +193,7 @@ trace:
   description:
     - Our C(object) in the kernel, how it C(ends) and when at the latest it C(expires), whether it is C(removed), and what could not be
       done (C(problem)).
-  returned: with O(trace_for)
+  returned: with O(trace_for), null where nobody had to be traced
   type: dict
 reading:
   description:
@@ -222,6 +231,7 @@ def main() -> None:
             "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
             "daemon": {"type": "bool", "default": True},
             "trace_for": {"type": "str", "default": ""},
+            "trace_when": {"type": "str", "choices": ["always", "undecided"], "default": "always"},
             **question_spec(),
         },
         supports_check_mode=True,
@@ -235,6 +245,7 @@ def main() -> None:
             kept_out=targets_of(params["kept_out"], resolve=params["resolve"], name="kept_out"),
             operators=params["operators"], ports=params["ports"], protocol=params["protocol"], daemon=params["daemon"],
             trace_for=0.0 if module.check_mode else trace_time(params["trace_for"]),
+            trace_undecided=params["trace_when"] == "undecided",
         )
         question = question_from(params, checks=(*CHECKS, TRACED), default=wanted.named, what="Access")
 

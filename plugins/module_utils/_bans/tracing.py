@@ -25,11 +25,23 @@ class Tracing:
     def __init__(self, request: Request, *, run: Run, trace: t.Callable[..., Measured] = trace_packets) -> None:
         self._request, self._run, self._trace = request, run, trace
         self._known: dict[Span, Traced] = {}
-        self.said: dict[str, t.Any] = {}
+        #: Our object in the kernel, see Measured; None before anybody was traced.
+        self.said: t.Optional[dict[str, t.Any]] = None
 
-    def look(self) -> None:
-        """Trace those who are not known to come through."""
-        wanted = tuple(span for span in self._request.spans if span not in self._known or not is_settled(self._known[span]))
+    def forget(self) -> None:
+        """Forget what kept somebody out: it may be gone by now."""
+        self._known = {span: traced for span, traced in self._known.items() if is_settled(traced)}
+
+    def look(self, spans: t.Optional[t.Collection[Span]] = None) -> None:
+        """Trace those who are not known to come through.
+
+        Args:
+            spans: of whom it is to be known; None is everybody.
+        """
+        wanted = tuple(
+            span for span in self._request.spans
+            if (spans is None or span in spans) and not (span in self._known and is_settled(self._known[span]))
+        )
         if not wanted:
             return
         measured = self._trace(self._request.about(wanted), run=self._run)

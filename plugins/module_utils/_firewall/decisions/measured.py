@@ -24,6 +24,8 @@ from .trace_events import ARRIVED, DROPPED, LOST, QUEUED, REFUSED
 CHECK = "traced"
 #: The rules of legacy iptables whose counters rose: likely, never certainly.
 LIKELY = "likely"
+#: What to do where the rules do not say.
+OFFER = "With trace_for real packets say it, while the person tries to connect."
 _MOST = 10
 _AGAIN = "Trace again while the person tries to connect."
 
@@ -272,7 +274,10 @@ def let_in_measured(finding: Finding, traced: t.Optional[Traced], *, single: boo
     Args:
         single: it is about one address. Of a network, one that is let in says nothing about the others.
     """
-    if traced is None or not traced.packets:
+    if traced is None:
+        hint = f"{finding.hint} {OFFER}".strip() if finding.status == UNKNOWN else finding.hint
+        return dataclasses.replace(finding, hint=hint)
+    if not traced.packets:
         return finding
     judged = [(one, _judge_packet(one, traced)) for one in traced.packets]
     kept = [(one, said) for one, said in judged if not one.let_in and said[0] == CRITICAL]
