@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -17,12 +18,25 @@ from typing import Any
 
 import pytest
 
+from tests.integration.fail2ban.playsite import IN_VAIN, PlaySite
+from tests.support.fail2ban import fail2ban
 from tests.support.netns import Namespace, namespace, peer_of
-from tests.support.run_module import Running
+from tests.support.run_module import Running, start_module
 from tests.support.until import until
 
 HOST, CLIENT, OTHER, HOST6, CLIENT6 = "198.18.0.1", "198.18.0.2", "198.18.0.3", "2001:db8:f2b::1", "2001:db8:f2b::2"
 PORT = 22
+NOBODY = 65534
+#: Somebody who tries again and again.
+TRYING = """
+import socket, sys, time
+while True:
+    try:
+        socket.create_connection((sys.argv[2], int(sys.argv[3])), timeout=1.5, source_address=(sys.argv[1], 0)).close()
+    except OSError:
+        pass
+    time.sleep(0.2)
+"""
 SERVICE = """
 import socket, sys
 with socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True) as server:
@@ -307,3 +321,54 @@ def test_a_published_port_of_a_container() -> None:
         running = begin(net, **asked)
         assert connect(net, port=8080) == "closed"
         assert "the answer is dropped by iptables ip filter FORWARD rule 1" in finding(running.result(), "traced")["observed"]
+
+
+def test_what_it_takes_is_one_capability() -> None:
+    with namespace(peer=True) as net, serving(net):
+        net.run("iptables", "-A", "INPUT", "-s", CLIENT, "-j", "DROP")
+        for rights, said in ((["CAP_NET_ADMIN"], "INPUT rule 1"), ([], "blind")):
+            running = start_module("firewall_trace", prefix=net.prefix, user=NOBODY, capabilities=rights, addresses=[CLIENT], bans=False,
+                                   trace_for="20s")
+            until(lambda running=running: connect(net) == "closed" and running.ended, what="its end", seconds=60)
+            assert said in json.dumps(running.result())
+        assert net.run("nft", "list", "tables").split() == ["table", "ip", "filter"]
+
+
+@contextmanager
+def trying(net: Namespace) -> Iterator[None]:
+    person = peer_of(net).start(sys.executable, "-c", TRYING, CLIENT, HOST, str(PORT))
+    try:
+        yield
+    finally:
+        person.kill()
+        person.wait()
+
+
+def test_the_scenario_measures_where_the_rules_do_not_say(tmp_path: Path) -> None:
+    """A set that cannot be read decides. Without a trace nobody knows; with one it is what became of the packets."""
+    with fail2ban({"sshd": {}}, peer=True) as server:
+        net = server.net
+        site = PlaySite(server, tmp_path, playbook="firewall-unblock", fail2ban_ports=[PORT], fail2ban_addresses=[CLIENT])
+        site.group("firewall", fw1={})
+        double = tmp_path / "doubles" / "ipset"
+        double.parent.mkdir()
+        double.write_text("#!/bin/sh\necho 'Kernel error received: Operation not permitted' >&2; exit 1\n")
+        double.chmod(0o755)
+        net.run("ipset", "create", "doubt", "hash:ip")
+        net.run("iptables", "-A", "INPUT", "-m", "set", "--match-set", "doubt", "src", "-j", "DROP")
+
+        def play(**variables: Any) -> Any:
+            return site.play("--tags", "investigate,verify", variables=variables, PATH=f"{double.parent}{os.pathsep}{os.environ['PATH']}")
+
+        with serving(net), trying(net):
+            untold = play(**IN_VAIN)
+            assert untold.status == 2 and untold.findings("verify")["let_in"] == "unknown", untold.output
+            assert "fail2ban_trace_for" in untold.said
+            told = play(fail2ban_trace_for="30s")
+            assert told.status == 0 and told.findings("verify")["let_in"] == told.findings("verify")["traced"] == "ok", told.output
+            assert "ends by itself" in told.said, "what is in the kernel meanwhile"
+            net.run("ipset", "add", "doubt", CLIENT)
+            kept = play(fail2ban_trace_for="30s", **IN_VAIN)
+            assert kept.status == 2 and kept.findings("verify")["let_in"] == "critical", kept.output
+            assert "dropped by iptables ip filter INPUT rule 1: -A INPUT -m set --match-set doubt src -j DROP" in kept.said
+        assert "incident_trace_" not in net.run("nft", "list", "tables")

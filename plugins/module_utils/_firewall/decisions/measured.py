@@ -156,13 +156,16 @@ def span_of(address: str) -> Span:
 
 def known_rule(rule: Block, blocks: t.Sequence[Block]) -> Block:
     """The same rule as the walk through the rules knows it, with what it is about; the rule itself where it does not know it."""
-    for block in blocks:
-        if (block.where, block.table, block.chain) != (rule.where, rule.table, rule.chain):
-            continue
-        same = block.handle == rule.handle if rule.handle is not None else (block.number, block.rule) == (rule.number, rule.rule)
-        if same and rule.rule.startswith("policy ") == block.rule.startswith("policy "):
-            return dataclasses.replace(block, conditions=())
-    return rule
+    same = next((block for block in blocks if _identity(block) == _identity(rule)), None)
+    return rule if same is None else dataclasses.replace(same, conditions=())
+
+
+def _identity(block: Block) -> tuple[t.Any, ...]:
+    """What two blocks have in common that are the same rule: iptables knows a rule by its place and text, nftables by its handle."""
+    where = (block.where, block.family, block.table, block.chain)
+    if block.rule.lower() == "policy drop":
+        return (*where, "policy")
+    return (*where, block.handle) if block.handle is not None else (*where, block.number, block.rule)
 
 
 def known_rules(traced: Traced, blocks: t.Sequence[Block]) -> Traced:
