@@ -62,6 +62,21 @@ options:
     type: list
     elements: str
     default: []
+  refusals_since:
+    description:
+      - How far back the logs are read for why a service itself turned O(clients) away, such as V(1h). Empty is not at all. Known are
+        sshd's reasons (AllowUsers, MaxAuthTries, MaxStartups and others), hosts.deny, PAM, and rejections of mail servers.
+    type: str
+    default: ""
+  logs:
+    description: Logs to read for O(refusals_since). Empty takes those that the system usually has.
+    type: list
+    elements: path
+    default: []
+  journal:
+    description: Whether the journal is read for O(refusals_since).
+    type: bool
+    default: true
   resolve:
     description: Look up host names in O(clients). Without it a host name is an error.
     type: bool
@@ -100,6 +115,8 @@ findings:
       the port is open.
     - Of this host also one C(accept_queue) for each TCP port where somebody listens. It is critical where it is full, and a warning where
       connections are not accepted within O(timeout).
+    - With O(clients) and O(refusals_since) also C(refusals), a warning where a log says why a service turned one of them away. C(detail)
+      has the lines.
   returned: success
   type: list
   elements: dict
@@ -168,6 +185,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.judging impo
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions.ports import CHECK, CHECKS
 from ansible_collections.oncall.incident.plugins.module_utils._probe.ports import clients_from, look
+from ansible_collections.oncall.incident.plugins.module_utils._probe.refusals import Wanted
 
 
 def main() -> None:
@@ -182,6 +200,9 @@ def main() -> None:
                 "default": "auto",
             },
             "clients": {"type": "list", "elements": "str", "default": []},
+            "refusals_since": {"type": "str", "default": ""},
+            "logs": {"type": "list", "elements": "path", "default": []},
+            "journal": {"type": "bool", "default": True},
             "resolve": {"type": "bool", "default": False},
             **question_spec(default=[CHECK]),
         },
@@ -199,10 +220,12 @@ def main() -> None:
         if timeout <= 0:
             raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 3s.", argument="timeout")
         clients = clients_from(params["clients"], resolve=params["resolve"])
+        since = params["refusals_since"]
+        wanted = Wanted(parse_duration(since, name="refusals_since"), tuple(params["logs"]), params["journal"]) if since else None
         question = question_from(params, checks=CHECKS, default=[CHECK], what="The port")
         return answer(question, lambda: look(
             host=params["host"].strip(), ports=sorted(set(params["ports"])), protocol=params["protocol"], timeout=timeout,
-            asked=question.asked, expect=params["expect"], clients=clients,
+            asked=question.asked, expect=params["expect"], clients=clients, refusals=wanted,
         ))
 
     leave(module, work)

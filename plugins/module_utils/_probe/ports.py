@@ -20,6 +20,7 @@ from .._core.judging import Judged
 from .._module.programs import Run, run
 from .decisions import greetings, listening
 from .decisions import ports as core
+from .refusals import Wanted, read_refusals
 
 #: Names resolve to more addresses than anybody wants to wait for.
 MAX_ADDRESSES = 8
@@ -32,6 +33,7 @@ _TICK = 0.05
 def look(
     *, host: str, ports: t.Sequence[int], protocol: str, timeout: float, asked: t.Optional[t.Sequence[str]] = (core.CHECK,),
     proc: str = PROC, expect: str = greetings.AUTO, clients: t.Sequence[Network] = (), programs: Run = run,
+    refusals: t.Optional[Wanted] = None,
 ) -> Judged:
     """Judge the ports of a host, all at once.
 
@@ -44,12 +46,15 @@ def look(
         proc: where the kernel's tables are.
         expect: what the service says first, see greetings.
         clients: who wants to reach the ports of this host: they are tried at the addresses at which these come in.
-        programs: runs ss.
+        programs: runs ss and journalctl.
+        refusals: what to look for in the logs; None is nothing.
     """
     ways = _ways(clients) if not host else {}
     probe = _Probe(host=host, protocol=protocol, timeout=timeout, proc=proc, expect=expect, ways=ways, programs=programs)
     with concurrent.futures.ThreadPoolExecutor(max_workers=min(len(ports), 16)) as pool:
-        return core.decide(host, protocol, list(pool.map(probe.see, ports)), asked=asked)
+        seen = list(pool.map(probe.see, ports))
+    said = read_refusals(refusals, clients, programs=programs) if refusals is not None and clients and not host else None
+    return core.decide(host, protocol, seen, asked=asked, refusals=said)
 
 
 def clients_from(inputs: t.Sequence[str], *, resolve: bool) -> list[Network]:

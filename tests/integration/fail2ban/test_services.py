@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,3 +129,33 @@ def test_a_full_accept_queue_is_named(net: Namespace) -> None:
         full = net.module("port_health", ports=[8080], timeout="300ms", asked=["port", "accept_queue"])
         assert finding(full, "accept_queue")["status"] == finding(full)["status"] == "critical", full
         assert "is full" in finding(full, "accept_queue")["hint"] and finding(full, "accept_queue")["threshold"] == 1
+
+
+def test_what_sshd_itself_says_of_somebody(net: Namespace, tmp_path: Path) -> None:
+    """Real refusals of a real sshd, with the beginning of the lines that syslog writes."""
+    need(shutil.which("ssh"), "openssh-client")
+    for name in ("one", "two"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
+    user = getpass.getuser()
+    options = ("BatchMode=yes", "StrictHostKeyChecking=no", f"UserKnownHostsFile={tmp_path}/known", "IdentitiesOnly=yes")
+    ask = ["ssh", "-F", "none", "-i", str(tmp_path / "one"), "-i", str(tmp_path / "two"), "-b", CLIENT,
+           *(word for option in options for word in ("-o", option)), f"{user}@{HOST}", "true"]
+
+    def kinds(more: str, place: Path) -> list[str]:
+        place.mkdir()
+        with sshd(net, place, more=more):
+            peer_of(net).run(*ask, check=False)
+        now = time.strftime("%b %d %H:%M:%S")
+        raw = (place / "log").read_text().splitlines()
+        (place / "auth.log").write_text("".join(f"{now} gate sshd[7]: {line}\n" for line in raw))
+        result = net.module("port_health", ports=[8080], timeout="300ms", clients=[CLIENT], refusals_since="1h", journal=False,
+                            logs=[str(place / "auth.log")])
+        found = finding(result, "refusals")
+        assert found["status"] == "warning" and found["subject"] == CLIENT, raw
+        assert finding(net.module("port_health", ports=[8080], timeout="300ms", clients=["198.18.0.99"], refusals_since="1h", journal=False,
+                                  logs=[str(place / "auth.log")]), "refusals")["status"] == "ok", "somebody else"
+        return list(found["detail"]["kinds"])
+
+    assert "not_allowed" in kinds("AllowUsers somebody-else\n", tmp_path / "users")
+    assert "too_many_failures" in kinds("MaxAuthTries 1\nPermitRootLogin yes\n", tmp_path / "tries")
+    assert "no_common_algorithm" in kinds("Ciphers aes128-cbc\n", tmp_path / "ciphers")

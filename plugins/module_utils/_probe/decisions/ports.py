@@ -18,9 +18,12 @@ from ..._core.recorded import Basis
 from . import greetings
 from .listening import CHECK as QUEUE_CHECK
 from .listening import Queue, judge_queue
+from .refusals import CHECK as REFUSALS
+from .refusals import Read, judge_refusals
 
 CHECK = "port"
-CHECKS = (CHECK, QUEUE_CHECK)
+_JOIN = "Use become, or make the user one of the groups adm and systemd-journal."
+CHECKS = (CHECK, QUEUE_CHECK, REFUSALS)
 #: The state of a listening TCP socket and of an unconnected UDP one in /proc/net (Linux, include/net/tcp_states.h).
 LISTEN, UNCONNECTED = "0A", "07"
 
@@ -69,14 +72,23 @@ class Seen:
     looked_for: float = 0.0
 
 
-def decide(host: str, protocol: str, seen: t.Sequence[Seen], *, asked: t.Optional[t.Sequence[str]]) -> Judged:
+def decide(
+    host: str, protocol: str, seen: t.Sequence[Seen], *, asked: t.Optional[t.Sequence[str]], refusals: t.Optional[Read] = None,
+) -> Judged:
     """The verdict on the ports of a host.
 
     Args:
         host: name or address; empty is this host.
         asked: the checks that must be answered.
+        refusals: what the logs say of who wants to come in; None where nobody looked.
     """
     findings, skipped = [], []
+    if refusals is not None:
+        if refusals.read:
+            findings.append(judge_refusals(refusals))
+        skipped += [Skipped(REFUSALS, problem, _JOIN) for problem in refusals.problems]
+        if not refusals.read and not refusals.problems:
+            skipped.append(Skipped(REFUSALS, "This host has neither a journal nor a log of logins.", kind=NOT_APPLICABLE))
     for one in seen:
         listening = None if one.listening is None else list(one.listening)
         if protocol != "udp":
@@ -94,7 +106,7 @@ def decide(host: str, protocol: str, seen: t.Sequence[Seen], *, asked: t.Optiona
         else:
             findings.append(judge_udp(one.port, listening))
     return Judged(judge_look(findings, skipped, asked=asked), basis=Basis("port_health", {
-        "host": host, "protocol": protocol, "seen": seen, "asked": asked,
+        "host": host, "protocol": protocol, "seen": seen, "asked": asked, **({} if refusals is None else {"refusals": refusals}),
     }))
 
 
