@@ -17,7 +17,7 @@ from .._core.errors import CannotReach
 from .._core.findings import UNKNOWN
 from .._core.judging import Judged
 from .._firewall.decisions.measured import CHECK as TRACED
-from .._firewall.decisions.measured import Request, known_rules
+from .._firewall.decisions.measured import Request
 from .._firewall.decisions.packet_filter import Block
 from .._firewall.filters import AUTO, Filters, read_filters
 from .._firewall.tracer import left_behind
@@ -121,13 +121,11 @@ def _look(
     filters = read_filters([AUTO], run=run, jails=jails)
 
     def about(wanted: t.Mapping[str, t.Sequence[Network]], blocks: t.Callable[[Span], list[Block]]) -> tuple[Seen, ...]:
-        return tuple(seen(asked, span, tuple(blocks(span))) for asked, span in _spans(wanted))
-
-    def seen(asked: str, span: Span, blocks: tuple[Block, ...]) -> Seen:
-        traced = None if tracing is None else tracing.of(span)
-        return Seen(
-            asked, span, bans=tuple(ban for ban in bans if ban.span is not None and ban.span.touches(span)), blocks=blocks,
-            blind=filters.blind_for(span), traced=None if traced is None else known_rules(traced, blocks),
+        return tuple(
+            Seen(
+                asked, span, bans=tuple(ban for ban in bans if ban.span is not None and ban.span.touches(span)),
+                blocks=tuple(blocks(span)), blind=filters.blind_for(span),
+            ) for asked, span in _spans(wanted)
         )
 
     spared = _with_operators(question, proc)
@@ -135,8 +133,9 @@ def _look(
         daemon, let_in=about(question.let_in, lambda span: _blocks(filters, question, span)), not_banned=about(spared, filters.blocks),
         # The ports that its ban is about are the jail's to choose.
         kept_out=about(question.kept_out, filters.blocks), skipped=tuple(filters.not_read()),
-        nobody_logged_in=question.operators and not spared, asked=asked,
+        nobody_logged_in=question.operators and not spared, asked=asked, traces=() if tracing is None else tracing.known(),
     )
+
 
 def _with_operators(question: Question, proc: str) -> dict[str, t.Sequence[Network]]:
     wanted = dict(question.not_banned)

@@ -14,6 +14,7 @@ from .._core.addresses import Span
 from .._firewall.decisions.measured import Measured, Request, Traced, is_settled
 from .._firewall.tracer import trace_packets
 from .._module.programs import Run
+from .decisions.traced import Trace
 
 
 class Tracing:
@@ -48,6 +49,6 @@ class Tracing:
         self._known.update({span: measured.of(span) for span in wanted})
         self.said = dict(measured.said)
 
-    def of(self, span: Span) -> t.Optional[Traced]:
-        """What was seen of one that was asked about."""
-        return self._known.get(span)
+    def known(self) -> tuple[Trace, ...]:
+        """What was seen until now."""
+        return tuple(Trace(span, traced) for span, traced in self._known.items())

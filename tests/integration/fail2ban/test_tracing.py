@@ -42,7 +42,12 @@ import socket, sys
 with socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True) as server:
     print("ready", flush=True)
     while True:
-        server.accept()[0].close()
+        client = server.accept()[0]
+        try:
+            client.sendall(b"SSH-2.0-service\\r\\n")
+        except OSError:
+            pass
+        client.close()
 """
 CONNECT = """
 import socket, sys

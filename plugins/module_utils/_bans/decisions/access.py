@@ -15,11 +15,11 @@ from ..._core.addresses import Span
 from ..._core.findings import CRITICAL, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding, Skipped
 from ..._core.judging import Judged, judge_look
 from ..._core.recorded import Basis
-from ..._firewall.decisions.measured import Traced, judge_kept_traced, judge_traced, kept_out_measured, let_in_measured
 from ..._firewall.decisions.packet_filter import COVERING, EVERYONE, EXACT, FAIL2BAN, PART, SEE, UNSEEN, Block
 from ..._firewall.decisions.rule_removal import remedy
 from ..._firewall.decisions.tracing import cause_of
 from .replies import Ban
+from .traced import Trace, with_traces
 
 MODULE = "access_health"
 DAEMON, LET_IN, NOT_BANNED, KEPT_OUT = CHECKS = ("daemon", "let_in", "not_banned", "kept_out")
@@ -50,7 +50,6 @@ class Seen:
         bans: those of the daemon that share an address with it.
         blocks: what the packet filter has against it.
         blind: what of the packet filter could not be read.
-        traced: what became of its real packets; None where nobody traced them.
     """
 
     asked: str
@@ -58,12 +57,12 @@ class Seen:
     bans: tuple[Ban, ...] = ()
     blocks: tuple[Block, ...] = ()
     blind: str = ""
-    traced: t.Optional[Traced] = None
 
 
 def decide(
     daemon: t.Optional[Answered], let_in: tuple[Seen, ...], not_banned: tuple[Seen, ...], kept_out: tuple[Seen, ...],
     skipped: tuple[Skipped, ...], nobody_logged_in: bool, asked: t.Optional[tuple[str, ...]],
+    traces: tuple[Trace, ...] = (),
 ) -> Judged:
     """The verdict on who gets in.
 
@@ -72,20 +71,18 @@ def decide(
         skipped: what of the packet filter could not be read.
         nobody_logged_in: those who are logged in were asked about, and there are none.
         asked: the checks that must be answered.
+        traces: what became of real packets of those who should be let in or kept out.
     """
     findings = [_answered(daemon)] if daemon is not None else []
-    findings += [let_in_measured(
-        judge_let_in(one.asked, one.span, bans=one.bans, blocks=one.blocks, blind=one.blind), one.traced, single=one.span.single,
-    ) for one in let_in]
+    findings += [judge_let_in(one.asked, one.span, bans=one.bans, blocks=one.blocks, blind=one.blind) for one in let_in]
     findings += [judge_not_banned(one.asked, one.span, bans=one.bans, blocks=one.blocks, blind=one.blind) for one in not_banned]
-    findings += [kept_out_measured(judge_kept_out(one.asked, blocks=one.blocks), one.traced, single=one.span.single) for one in kept_out]
-    findings += [judge_traced(one.asked, one.traced) for one in let_in if one.traced is not None]
-    findings += [judge_kept_traced(one.asked, one.traced) for one in kept_out if one.traced is not None]
+    findings += [judge_kept_out(one.asked, blocks=one.blocks) for one in kept_out]
     code = "nobody_logged_in"
     left = [*skipped, *([Skipped(NOT_BANNED, f"{code}: {ABSENT[code]}.", kind=NOT_APPLICABLE)] if nobody_logged_in else [])]
+    findings = with_traces(findings, {LET_IN: let_in, KEPT_OUT: kept_out}, traces)
     return Judged(judge_look(findings, left, asked=asked, good=GOOD), basis=Basis(MODULE, {
         "daemon": daemon, "let_in": let_in, "not_banned": not_banned, "kept_out": kept_out, "skipped": skipped,
-        "nobody_logged_in": nobody_logged_in, "asked": asked,
+        "nobody_logged_in": nobody_logged_in, "asked": asked, "traces": traces,
     }))
 
 

@@ -14,7 +14,7 @@ from ..._core.findings import CRITICAL, OK, STATUSES, UNKNOWN
 from ..._core.recovery import reasons
 from ..._core.why import LIMIT_EXCEEDED
 from ..._core.words import words_list
-from ..._firewall.decisions.measured import CHECK as TRACED
+from ..._firewall.decisions.measured import OFFER
 from .access import LET_IN
 from .attack import attackers, kept_out
 from .banning import OVER_LIMIT
@@ -36,8 +36,8 @@ def not_let_in(access: Result, *, served: Result, reached: Result, vantage: str)
     return reasons((
         _not_held(access),
         {"text": "No address was judged.", "there": not any(one["check"] == LET_IN for one in access.get("findings", ()))},
-        {"text": "Set fail2ban_trace_for, such as 30s, and let the person try meanwhile: real packets say what becomes of them.",
-         "there": _is_undecided(access)},
+        {"text": "In this role that is fail2ban_trace_for, such as 30s.",
+         "there": any(OFFER in one.get("hint", "") for one in access.get("findings", ()))},
         {"text": f"On its own host {_silent(served)}", "there": not served.get("held", True)},
         {"text": f"From {vantage} {_silent(reached)}", "there": not reached.get("held", True)},
     ))
@@ -74,12 +74,6 @@ def not_kept_out(
         {"text": f"{len(suspects)} attackers were found and none is kept out.",
          "there": len(suspects) > len(friends) and not kept_out(actions, named=named)},
     ))
-
-
-def _is_undecided(access: Result) -> bool:
-    """Whether the rules do not say if somebody is let in, and nobody traced packets."""
-    found = access.get("findings", ())
-    return any(one["check"] == LET_IN and one["status"] == UNKNOWN for one in found) and all(one["check"] != TRACED for one in found)
 
 
 def _not_held(access: Result) -> dict[str, t.Any]:

@@ -271,22 +271,20 @@ def _cure(block: Block) -> str:
     return "Change it by hand." if advice.startswith("Change it by hand") else f"What removes it: {advice}"
 
 
-def let_in_measured(finding: Finding, traced: t.Optional[Traced], *, single: bool) -> Finding:
+def let_in_measured(finding: Finding, traced: Traced, *, single: bool, more: bool = False) -> Finding:
     """What the rules say of somebody who should be let in, with what real packets say.
 
     Args:
         single: it is about one address. Of a network, one that is let in says nothing about the others.
+        more: something behind the packet filter may turn it away, which packets do not tell.
     """
-    if traced is None:
-        hint = f"{finding.hint} {OFFER}".strip() if finding.status == UNKNOWN else finding.hint
-        return dataclasses.replace(finding, hint=hint)
     if not traced.packets:
         return finding
     judged = [(one, _judge_packet(one, traced)) for one in traced.packets]
     kept = [(one, said) for one, said in judged if not one.let_in and said[0] == CRITICAL]
     if kept:
         return _kept_out(finding, traced, kept, single=single)
-    if not single or not traced.ports or not is_settled(traced):
+    if more or not single or not traced.ports or not is_settled(traced):
         return _told(finding, traced)
     said = f"packets to {', '.join(sorted({one.to for one in traced.packets}))} were let in"
     if finding.status == UNKNOWN:
@@ -325,9 +323,9 @@ def cause_of_packet(one: Packet, traced: Traced) -> str:
     return "service" if one.reply == REFUSED or not one.reply else "none"
 
 
-def kept_out_measured(finding: Finding, traced: t.Optional[Traced], *, single: bool) -> Finding:
+def kept_out_measured(finding: Finding, traced: Traced, *, single: bool) -> Finding:
     """What the rules say of somebody who should be kept out, with what real packets say: one that came in is enough."""
-    if traced is None or not traced.packets:
+    if not traced.packets:
         return finding
     came = [one for one in traced.packets if one.fate == ARRIVED]
     if came:
@@ -343,9 +341,9 @@ def kept_out_measured(finding: Finding, traced: t.Optional[Traced], *, single: b
     return _told(finding, traced)
 
 
-def blocked_measured(finding: Finding, traced: t.Optional[Traced], *, single: bool) -> Finding:
+def blocked_measured(finding: Finding, traced: Traced, *, single: bool) -> Finding:
     """What firewall_trace says of an address, with what real packets say."""
-    if traced is None or not traced.packets:
+    if not traced.packets:
         return finding
     judged = [(one, _judge_packet(one, traced)) for one in traced.packets]
     bad = [(one, said) for one, said in judged if said[0] == CRITICAL]

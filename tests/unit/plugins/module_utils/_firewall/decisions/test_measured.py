@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.access import Seen, decide
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.traced import Trace
 from ansible_collections.oncall.incident.plugins.module_utils._core.addresses import Span, parse_network
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Finding
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.measured import (
@@ -101,7 +102,8 @@ def test_who_should_be_let_in(by_rules: str, seen: Traced, single: bool, status:
 def test_rules_that_say_the_contrary_are_not_believed_and_a_ban_holds() -> None:
     assert let_in_measured(finding("let_in", "critical", "firewall"), traced(ANSWERED), single=True).status == "unknown"
     assert let_in_measured(finding("let_in", "critical", "fail2ban"), traced(ANSWERED), single=True).status == "critical"
-    assert let_in_measured(finding("let_in", "ok"), None, single=True) == finding("let_in", "ok")
+    # Who reads hosts.deny lets the connection in first, and ends it then.
+    assert let_in_measured(finding("let_in", "unknown"), traced(ANSWERED), single=True, more=True).status == "unknown"
 
 
 @pytest.mark.parametrize(("by_rules", "seen", "single", "status"), [
@@ -145,7 +147,15 @@ def test_of_many_each_gets_its_own() -> None:
 
 
 def test_the_decision_can_be_made_again() -> None:
-    seen = (Seen(ASKED, Span.of(parse_network(ASKED)), traced=traced(DROPPED, KEPT, likely=(LEGACY,))),)
-    judged = decide(None, let_in=seen, not_banned=(), kept_out=seen, skipped=(), nobody_logged_in=False, asked=("let_in", "traced"))
-    assert judged.verdict.statuses()["traced"] == "critical"
+    span, other = Span.of(parse_network(ASKED)), Span.of(parse_network("198.51.100.9"))
+    given = {"not_banned": (), "skipped": (), "nobody_logged_in": False, "asked": ("let_in", "traced")}
+    judged = decide(None, let_in=(Seen(ASKED, span), Seen("198.51.100.9", other, blind="iptables cannot be read")),
+                    kept_out=(Seen(ASKED, span),), traces=(Trace(span, traced(DROPPED, KEPT, likely=(LEGACY,))),), **given)
+    statuses = [(one.check, one.subject, one.status) for one in judged.verdict.findings]
+    assert statuses == [("let_in", ASKED, "critical"), ("let_in", "198.51.100.9", "unknown"), ("kept_out", ASKED, "critical"),
+                        ("traced", ASKED, "critical"), ("traced", ASKED, "critical")]
+    assert "trace_for" in judged.verdict.findings[1].hint, "where nobody traced and the rules do not say"
     assert decided_again(judged.basis).checks == judged.verdict.statuses()
+    denied = Block(where="hosts_deny", rule="ALL: 192.0.2.7", matched="unseen")
+    refused = decide(None, let_in=(Seen(ASKED, span, blocks=(denied,)),), kept_out=(), traces=(Trace(span, traced(ANSWERED)),), **given)
+    assert refused.verdict.statuses()["let_in"] != "ok"
