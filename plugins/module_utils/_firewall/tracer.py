@@ -283,7 +283,7 @@ class _Texts:
             if listed:
                 found = nth_rule(dump, table=place.table, chain=place.chain, number=listed.number, among=listed.among)
             else:
-                found = "policy DROP" if handle is None and has_chain(dump, table=place.table, chain=place.chain) else ""
+                found = "policy drop" if handle is None and has_chain(dump, table=place.table, chain=place.chain) else ""
             if found:
                 # iptables knows its rules by their place, and not by the handle.
                 where, text, number, handle = saved, found, listed.number if listed else None, None

@@ -127,7 +127,7 @@ DROPPING: dict[str, tuple[Sequence[str], str, str]] = {
     "iptables: a reset": ((f"iptables -A INPUT -s {CLIENT} -p tcp -j REJECT --reject-with tcp-reset",), "iptables ip filter INPUT rule 1",
                           "--reject-with tcp-reset"),
     "iptables: raw": ((f"iptables -t raw -A PREROUTING -s {CLIENT} -j DROP",), "iptables ip raw PREROUTING rule 1", f"-s {CLIENT}/32"),
-    "iptables: a policy": (("iptables -P INPUT DROP",), "iptables ip filter INPUT", "policy DROP"),
+    "iptables: a policy": (("iptables -P INPUT DROP",), "iptables ip filter INPUT", "policy drop"),
     "iptables: the way back": ((f"iptables -A OUTPUT -d {CLIENT} -j DROP",), "iptables ip filter OUTPUT rule 1", f"-d {CLIENT}/32"),
 }
 

@@ -42,7 +42,7 @@ def counters(dump: str) -> dict[Key, int]:
             table = line[1:]
         policy = _POLICY.match(line)
         if policy:
-            found[Key(table, policy[1], 0, "policy DROP")] = int(policy[2])
+            found[Key(table, policy[1], 0, "policy drop")] = int(policy[2])
         rule = _RULE.match(line)
         if rule:
             number = numbers[table, rule[3]] = numbers.get((table, rule[3]), 0) + 1

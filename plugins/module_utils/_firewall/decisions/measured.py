@@ -163,7 +163,7 @@ def known_rule(rule: Block, blocks: t.Sequence[Block]) -> Block:
 def _identity(block: Block) -> tuple[t.Any, ...]:
     """What two blocks have in common that are the same rule: iptables knows a rule by its place and text, nftables by its handle."""
     where = (block.where, block.family, block.table, block.chain)
-    if block.rule.lower() == "policy drop":
+    if block.rule == "policy drop":
         return (*where, "policy")
     return (*where, block.handle) if block.handle is not None else (*where, block.number, block.rule)
 

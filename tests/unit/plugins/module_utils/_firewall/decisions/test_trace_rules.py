@@ -92,5 +92,5 @@ def test_rules_whose_counters_rose(ports: tuple[int, ...], protocol: str | None,
     (span,) = spans("192.0.2.7")
     found = likely(before, after, span, where="iptables-legacy", family="ip", ports=ports, protocol=protocol)
     assert [block.number for block in found] == numbers and not any(block.certain for block in found)
-    assert found[0].sole and found[-1].rule == "policy DROP"
+    assert found[0].sole and found[-1].rule == "policy drop"
     assert likely(after, after, span, where="iptables-legacy", family="ip", ports=ports, protocol=protocol) == []
