@@ -166,9 +166,10 @@ class _Table:
         try:
             data = heard.recv(_ROOM)
         except OSError as exc:
-            if exc.errno != errno.ENOBUFS:
-                raise
-            self.missed = True
+            if exc.errno == errno.ENOBUFS:
+                self.missed = True
+            else:
+                self.problem = f"the kernel's trace messages cannot be heard any more: {exc.strerror or exc}"
             return
         for event in parse_events(data):
             self.follower.take(event, at=clock())

@@ -175,6 +175,23 @@ def test_let_in_and_refused_is_the_service() -> None:
         assert result["addresses"][0]["cause"] == "service"
 
 
+def test_what_the_kernel_drops_by_itself_is_no_rule() -> None:
+    """A route to nowhere for the answer; a source that does not come from where it should."""
+    with namespace(peer=True) as net, serving(net):
+        net.run("ip", "route", "add", "blackhole", CLIENT)
+        reality, result = traced(net)
+        assert reality == "closed" and finding(result, "traced")["status"] == "critical"
+        assert "answered nothing" in finding(result, "traced")["observed"] and "ip route get" in finding(result, "traced")["hint"]
+        assert finding(result, "blocked")["status"] == "critical"
+        net.run("ip", "route", "del", "blackhole", CLIENT)
+        net.run("ip", "route", "add", CLIENT, "dev", "lo")
+        net.run("sysctl", "-w", "net.ipv4.conf.all.rp_filter=1")
+        reality, result = traced(net)
+        assert reality == "closed" and finding(result, "traced")["status"] == "critical"
+        assert "did not arrive" in finding(result, "traced")["observed"] and "rp_filter" in finding(result, "traced")["hint"]
+        assert result["addresses"][0]["traced"]["packets"][0]["rule"] is None
+
+
 def test_legacy_iptables_is_likely() -> None:
     with namespace(peer=True) as net, serving(net):
         net.run("iptables-legacy", "-A", "INPUT", "-s", OTHER, "-j", "DROP")

@@ -209,7 +209,7 @@ def _judge_nothing(traced: Traced) -> tuple[str, str, str]:
     if traced.problem:
         return UNKNOWN, f"packets cannot be traced: {traced.problem}", "Look at the rules, or ask firewall_trace for each port."
     return UNKNOWN, f"nobody tried: no packet of it came within {format_duration(traced.waited)}", (
-        f"{_AGAIN} If it was tried, something in front of this host drops it, or it comes from another address."
+        f"{_AGAIN} If it was tried, something in front of this host or at its device's ingress drops it, or it comes from another address."
     )
 
 
@@ -248,7 +248,7 @@ def _judge_answer(one: Packet) -> tuple[str, str, str]:
         return CRITICAL, f"{one.to}: let in, and the answer did not leave the host", "Look at legacy iptables and the routes back."
     if one.protocol == "tcp" and not one.forwarded:
         return CRITICAL, f"{one.to}: let in, and the host answered nothing", (
-            "The packet filter lets it in. Look at the service's accept queue: ss -ltn shows it."
+            "The packet filter lets it in. Look at the routes back to it (ip route get), and at the service's accept queue (ss -ltn)."
         )
     return (OK if one.protocol != "tcp" else UNKNOWN), f"{one.to}: let in; no answer was seen", (
         "" if one.protocol != "tcp" else "Look at where it was sent on to."
