@@ -104,7 +104,8 @@ def serve(order: Mapping[str, Any]) -> None:
     """What the child process does."""
     if order.get("user") is not None:
         # While their files can be read.
-        for name in ("_strptime", "encodings.ascii", "encodings.idna", "ansible.module_utils.testing", f"{_MODULES}.{order['name']}"):
+        late = ("_strptime", "concurrent.futures.thread", "encodings.ascii", "encodings.idna", "ansible.module_utils.testing")
+        for name in (*late, f"{_MODULES}.{order['name']}"):
             importlib.import_module(name)
         become(order["user"], order["capabilities"])
     sys.stdout.write(json.dumps(run_module(order["name"], check=order["check"], **order["args"])))

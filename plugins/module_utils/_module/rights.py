@@ -8,12 +8,11 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-from .._core.rights import CHANGE, CONTROLLER, LOOK, Chapter, Needs
+from .._core.rights import CHANGE, CONTROLLER, Chapter, Needs
 
 _HERE = "it works on the controller alone, in the directory of the run's record"
 
 CHAPTER = Chapter(11, "On the controller, and other people's modules", (
     *(Needs(name, CONTROLLER, free=_HERE) for name in ("approved", "conclude", "guard", "in_force", "place", "publish_plan", "recording")),
     Needs("act", CHANGE, free="it runs other modules: the one that changes something and those that look and measure need what they need"),
-    Needs("port_health", LOOK, free="connecting to a port needs no right"),
 ))
