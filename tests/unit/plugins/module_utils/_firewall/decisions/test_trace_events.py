@@ -49,6 +49,12 @@ def test_messages_of_a_kernel() -> None:
     assert (accepted.family, accepted.chain, accepted.kind, accepted.verdict, accepted.packet) == ("ip", "INPUT", POLICY, 1, None)
 
 
+def test_attributes_may_be_marked_as_nested() -> None:
+    verdict = JUMP.index("14000500")
+    marked = JUMP[:verdict + 4] + "0580" + JUMP[verdict + 8:]
+    assert parse_events(bytes.fromhex(marked)) == parse_events(bytes.fromhex(JUMP))
+
+
 def test_anything_else_is_left_out() -> None:
     """Whatever a datagram holds, nobody fails on it: what cannot be read is not told."""
     whole = bytes.fromhex(FIRST + ACCEPTED)
@@ -118,6 +124,15 @@ def test_others_and_other_ports_are_nobody() -> None:
     other = Packet("198.18.0.99", "198.18.0.1", "tcp", 5, 22, 2)
     assert follow(enter(packet=other), dropped()) == ()
     assert follow(enter(), dropped(), ports=(80,)) == ()
+
+
+def test_a_reset_that_left_is_no_end_of_the_packet_that_it_answers() -> None:
+    follower = Follower("ours", [Span.of(parse_network("198.18.0.2"))], ports=(22,))
+    for event in (enter(), leave(2, 0x14), reached("left", 2)):
+        follower.take(event, at=1.0)
+    assert not follower.settled(at=1.1)
+    follower.take(dropped(), at=1.1)
+    assert follower.settled(at=1.1) and follower.followed(at=1.1)[0].fate == "dropped"
 
 
 def test_it_is_over_when_of_everybody_to_each_port_it_is_known() -> None:
