@@ -92,10 +92,11 @@ def decide(
     for one in seen:
         listening = None if one.listening is None else list(one.listening)
         if protocol != "udp":
-            findings.append(judge_port(
-                one.port, one.answers, host=host, listening=listening, expected=one.expected, named=one.named,
-            ))
+            port = judge_port(one.port, one.answers, host=host, listening=listening, expected=one.expected, named=one.named)
             queue = judge_queue(one.port, one.queues, seconds=one.looked_for)
+            if queue is not None and port.status == queue.status == CRITICAL:
+                port = dataclasses.replace(port, hint=queue.hint)
+            findings.append(port)
             if queue is not None:
                 findings.append(queue)
             elif QUEUE_CHECK in (asked or ()):

@@ -116,5 +116,8 @@ def test_the_decision_can_be_made_again() -> None:
     judged = decide("", "tcp", seen, asked=("port", "accept_queue"))
     assert judged.verdict.statuses() == {"port": "critical", "accept_queue": "critical"}
     assert decided_again(judged.basis).checks == judged.verdict.statuses()
+    (full,) = [one for one in decide("", "tcp", [Seen(80, ("0.0.0.0",), (answer(problem="no answer within 3 s"),), queues=seen[0].queues)],
+                                     asked=None).verdict.findings if one.check == "port"]
+    assert "queue of * is full" in full.hint, "why nobody gets a connection"
     other = decide("gate.example.org", "tcp", [Seen(22, None, (answer(),))], asked=("port", "accept_queue"))
     assert other.verdict.healthy is True and decided_again(other.basis).checks == other.verdict.statuses()
