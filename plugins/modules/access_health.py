@@ -20,6 +20,7 @@ description:
   - O(let_in) is C(ok) only where the packets surely pass, O(kept_out) only where they are surely dropped at every port. What the rules
     alone do not tell, such as a rate limit, is C(unknown), and the rule is named.
   - What the daemon says is never taken for the packet filter's doing.
+  - Rules that were read are a model. With O(trace_for) it is measured as well, and the rule is named that dropped a real packet.
 extends_documentation_fragment:
   - oncall.incident.fail2ban
   - oncall.incident.attributes
@@ -27,7 +28,9 @@ extends_documentation_fragment:
   - oncall.incident.verdict
 options:
   asked:
-    description: Default is what the call names, and C(daemon) unless O(daemon) is V(false).
+    description: >-
+      Default is what the call names, C(daemon) unless O(daemon) is V(false), and C(traced) with O(trace_for)
+      unless O(trace_when=undecided).
   fail_on:
     default: never
   let_in:
@@ -68,6 +71,35 @@ options:
     description: Whether a daemon bans on this host. One that does not answer is critical.
     type: bool
     default: true
+  trace_for:
+    description:
+      - How long packets that begin a connection from O(let_in) and O(kept_out) to O(ports) are traced, such as V(30s), while the person
+        tries again. Empty is not at all. It ends as soon as it is known what became of a packet of each to each port. At most ten
+        minutes, and never in check mode.
+      - With O(wait_for) each look traces for so long those whose packets are not known to come through.
+      - See M(oncall.incident.firewall_trace) for what is in the kernel meanwhile; RV(trace) says so.
+    type: str
+    default: ""
+  trace_when:
+    description:
+      - Whose packets O(trace_for) is about. V(undecided) are those of whom the rules do not say whether they are let in or kept out; then
+        C(traced) is not asked by itself, since C(let_in) and C(kept_out) stay unknown where nobody tried.
+    type: str
+    choices: [always, undecided]
+    default: always
+attributes:
+  check_mode:
+    support: full
+    details:
+      - It only reads, in check mode too, where O(trace_for) has no effect.
+  diff_mode:
+    support: N/A
+    details:
+      - It changes nothing that stays.
+  idempotent:
+    support: N/A
+    details:
+      - It changes nothing that stays.
 notes:
   - Needs root on most hosts.
   - The packet filter is that of the network namespace in which the module runs.
@@ -91,6 +123,12 @@ EXAMPLES = r"""
   oncall.incident.access_health:
     kept_out: [198.51.100.7]
     operators: true
+
+- name: Name the rule that drops a packet of a colleague, who tries again meanwhile
+  oncall.incident.access_health:
+    let_in: [192.0.2.7]
+    ports: [22]
+    trace_for: 30s
 """
 
 RETURN = r"""
@@ -107,6 +145,8 @@ findings:
     - C(daemon), and one C(let_in), C(not_banned) or C(kept_out) for each address.
     - C(detail.cause) of one that is not let in is C(fail2ban), C(route), C(hosts_deny) or C(firewall); C(detail.blocks) has every rule that
       keeps it out, with its C(remedy).
+    - With O(trace_for) also C(traced) for each address of O(let_in) and O(kept_out), which says what became of its real packets. It is
+      unknown where nobody tried. C(let_in) and C(kept_out) then go by the packets, and say so.
     - C(detail.walk) has what becomes of a connection to each port. C(outcome) is C(accepted), C(dropped) or C(undecided), C(by) the rule,
       policy or route that decides, C(way) C(back) where it is the answer that is dropped, C(unknown) what is not known of which rule.
   returned: success
@@ -159,6 +199,12 @@ history:
   returned: with O(wait_for)
   type: list
   elements: dict
+trace:
+  description:
+    - Our C(object) in the kernel, how it C(ends) and when at the latest it C(expires), whether it is C(removed), and what could not be
+      done (C(problem)).
+  returned: with O(trace_for), null where nobody had to be traced
+  type: dict
 reading:
   description:
     - What was decided from, of the target and of the call, so that the decision can be made again from a record. In C(invocation) where the
@@ -176,6 +222,8 @@ from ansible_collections.oncall.incident.plugins.module_utils._bans.args import 
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.access import CHECKS
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.judging import answer, question_from, question_spec
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.measured import CHECK as TRACED
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.tracer import trace_time
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
@@ -192,6 +240,8 @@ def main() -> None:
             "ports": {"type": "list", "elements": "int", "default": []},
             "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
             "daemon": {"type": "bool", "default": True},
+            "trace_for": {"type": "str", "default": ""},
+            "trace_when": {"type": "str", "choices": ["always", "undecided"], "default": "always"},
             **question_spec(),
         },
         supports_check_mode=True,
@@ -204,10 +254,15 @@ def main() -> None:
             not_banned=targets_of(params["not_banned"], resolve=params["resolve"], name="not_banned"),
             kept_out=targets_of(params["kept_out"], resolve=params["resolve"], name="kept_out"),
             operators=params["operators"], ports=params["ports"], protocol=params["protocol"], daemon=params["daemon"],
+            trace_for=0.0 if module.check_mode else trace_time(params["trace_for"]),
+            trace_undecided=params["trace_when"] == "undecided",
         )
-        question = question_from(params, checks=CHECKS, default=wanted.named, what="Access")
+        question = question_from(params, checks=(*CHECKS, TRACED), default=wanted.named, what="Access")
 
-        return answer(question, lambda: look(wanted, open_daemon=lambda: open_backend(params), run=run, asked=question.asked))
+        tracing = wanted.tracing(run)
+        return answer(question, lambda: look(
+            wanted, open_daemon=lambda: open_backend(params), run=run, asked=question.asked, tracing=tracing,
+        ))
 
     leave(module, work)
 

@@ -14,6 +14,7 @@ author:
 description:
   - Goes through the host's nftables, iptables and ip6tables rules (also the legacy ones), ipsets, C(hosts.deny), dead routes and the
     bans of fail2ban or CrowdSec as a packet from the address would, and names each rule that drops it. It only reads, and sends nothing.
+  - That is a model. With O(trace_for) it is measured as well, and the rule is named that dropped a real packet.
   - What cannot be told from the address (an interface, a mark, a connection's state) is a condition of the rule, and such a rule is said to
     block perhaps. Rules behind one that accepts the address are not reached.
 extends_documentation_fragment:
@@ -47,6 +48,29 @@ options:
     elements: str
     choices: [auto, nftables, ipset, iptables, firewalld, hosts_deny, route]
     default: [auto]
+  trace_for:
+    description:
+      - How long packets that begin a connection from O(addresses) are traced, such as V(30s), while the person tries again. Empty is not
+        at all. It ends as soon as it is known what became of a packet of each. At most ten minutes, and never in check mode.
+      - For that time a table of nftables of our own is in the kernel. It lets everything through, nothing else of the host is touched,
+        the kernel itself forgets whom to trace, and the table is removed at the end. RV(trace) says so.
+      - What legacy iptables drops cannot be traced. There its counters are read twice, and the rules whose counters rose are said to be
+        likely. Where nobody tried, the check C(traced) is unknown.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    support: full
+    details:
+      - It only reads, in check mode too, where O(trace_for) has no effect.
+  diff_mode:
+    support: N/A
+    details:
+      - It changes nothing that stays.
+  idempotent:
+    support: N/A
+    details:
+      - It changes nothing that stays.
 notes:
   - Needs root. The packet filter is that of the network namespace in which the module runs; what is filtered before the host is not seen.
 seealso:
@@ -60,6 +84,13 @@ EXAMPLES = r"""
     port: 443
     protocol: tcp
   register: trace
+
+- name: Name the rule that drops a packet of the customer, who tries again meanwhile
+  oncall.incident.firewall_trace:
+    addresses: [203.0.113.7]
+    port: 443
+    protocol: tcp
+    trace_for: 30s
 """
 
 RETURN = r"""
@@ -74,6 +105,7 @@ status:
 findings:
   description:
     - The check C(blocked) for each address, critical where a rule keeps it out, a warning where one may; and C(listening) for O(port).
+    - With O(trace_for) also C(traced) for each address, which says what became of its real packets. C(blocked) then goes by them.
   returned: success
   type: list
   elements: dict
@@ -85,10 +117,17 @@ skipped_checks:
 addresses:
   description: >-
     Each address with its C(blocks), its C(bans), and the C(cause) (C(fail2ban), C(crowdsec), C(route), C(hosts_deny), C(firewall),
-    C(service), C(none), C(unknown)).
+    C(service), C(none), C(unknown)). With O(trace_for) C(traced) has the C(packets) that came, each with its C(fate) (C(dropped),
+    C(arrived), C(queued), C(lost)), the C(rule) that dropped it and what the host answered, and the C(likely) rules of legacy iptables.
   returned: success
   type: list
   elements: dict
+trace:
+  description:
+    - Our C(object) in the kernel, how it C(ends) and when at the latest it C(expires), whether it is C(removed), and what could not be
+      done (C(problem)).
+  returned: with O(trace_for), null without
+  type: dict
 blocks:
   description: >-
     All blocks of all addresses in the order in which a packet meets them. Each has where, family, table, chain, handle or number, the rule,
@@ -115,6 +154,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._bans.args import 
 from ansible_collections.oncall.incident.plugins.module_utils._bans.trace import trace
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.filters import KINDS
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.tracer import left_behind, trace_time
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 
@@ -128,6 +168,7 @@ def main() -> None:
             "port": {"type": "int"},
             "protocol": {"type": "str", "choices": ["tcp", "udp"]},
             "bans": {"type": "bool", "default": True},
+            "trace_for": {"type": "str", "default": ""},
             "verify": {"type": "list", "elements": "str", "choices": list(KINDS), "default": ["auto"]},
         },
         supports_check_mode=True,
@@ -140,9 +181,9 @@ def main() -> None:
         targets = targets_of(params["addresses"], resolve=params["resolve"])
         said = trace(
             targets, open_daemon=(lambda: open_backend(params)) if params["bans"] else None, run=run, verify=params["verify"],
-            port=params["port"], protocol=params["protocol"],
+            port=params["port"], protocol=params["protocol"], trace_for=0.0 if module.check_mode else trace_time(params["trace_for"]),
         )
-        return {"changed": False, **said}, None
+        return {"changed": left_behind(said["trace"]), **said}, None
 
     leave(module, work)
 

@@ -12,7 +12,10 @@ version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
-  - Connects to TCP ports, of this host or of another, and says whether somebody answers, as a verdict. It sends nothing.
+  - Connects to TCP ports, of this host or of another, and says whether somebody answers, as a verdict. It sends
+    nothing but C(PING) to Redis.
+  - The kernel accepts connections also of a service that hangs. Where a service speaks first, its first words are read; of this host
+    also how many connections wait to be accepted.
   - Of this host it also reads where the ports are open. One that listens on loopback addresses alone is a warning, since nobody else
     can reach it, whatever a firewall says.
   - A UDP port can only be judged on its own host, by whether it is open. From elsewhere it is in RV(skipped_checks).
@@ -43,6 +46,41 @@ options:
     description: How long one attempt to connect may take.
     type: str
     default: 3s
+  expect:
+    description:
+      - What the service says first, over TCP. V(auto) goes by the port (21, 22, 25, 110, 143, 587, 3306, 6379), and expects nothing of
+        others. V(any) is any word at all, V(none) expects nothing.
+      - One that accepts and says nothing, ends the connection instead, or refuses is critical. One that says something else is a warning
+        with V(auto), else critical.
+    type: str
+    choices: [auto, any, none, ssh, ftp, smtp, pop3, imap, mysql, redis]
+    default: auto
+  clients:
+    description:
+      - Addresses and networks that want to reach the ports of this host. The ports are tried at the addresses of this host at which
+        routing says that these come in, and each of them has to answer. Nothing is sent to the clients.
+    type: list
+    elements: str
+    default: []
+  refusals_since:
+    description:
+      - How far back the logs are read for why a service itself turned O(clients) away, such as V(1h). Empty is not at all. Known are
+        sshd's reasons (AllowUsers, MaxAuthTries, MaxStartups and others), hosts.deny, PAM, and rejections of mail servers.
+    type: str
+    default: ""
+  logs:
+    description: Logs to read for O(refusals_since). Empty takes those that the system usually has.
+    type: list
+    elements: path
+    default: []
+  journal:
+    description: Whether the journal is read for O(refusals_since).
+    type: bool
+    default: true
+  resolve:
+    description: Look up host names in O(clients). Without it a host name is an error.
+    type: bool
+    default: false
 seealso:
   - module: oncall.incident.firewall_trace
 """
@@ -72,7 +110,13 @@ status:
   returned: success
   type: str
 findings:
-  description: One C(port) for each port; C(detail) says which addresses were tried, how long each took, and where the port is open.
+  description:
+    - One C(port) for each port; C(detail) says which addresses were tried, how long each took, what the service said first, and where
+      the port is open.
+    - Of this host also one C(accept_queue) for each TCP port where somebody listens. It is critical where it is full, and a warning where
+      connections are not accepted within O(timeout).
+    - With O(clients) and O(refusals_since) also C(refusals), a warning where a log says why a service turned one of them away. C(detail)
+      has the lines.
   returned: success
   type: list
   elements: dict
@@ -139,9 +183,9 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.durations im
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.judging import answer, question_from, question_spec
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
-from ansible_collections.oncall.incident.plugins.module_utils._probe.ports import look
-
-CHECKS = ("port",)
+from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions.ports import CHECK, CHECKS
+from ansible_collections.oncall.incident.plugins.module_utils._probe.ports import clients_from, look
+from ansible_collections.oncall.incident.plugins.module_utils._probe.refusals import Wanted
 
 
 def main() -> None:
@@ -151,7 +195,16 @@ def main() -> None:
             "ports": {"type": "list", "elements": "int", "required": True},
             "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
             "timeout": {"type": "str", "default": "3s"},
-            **question_spec(default=CHECKS),
+            "expect": {
+                "type": "str", "choices": ["auto", "any", "none", "ssh", "ftp", "smtp", "pop3", "imap", "mysql", "redis"],
+                "default": "auto",
+            },
+            "clients": {"type": "list", "elements": "str", "default": []},
+            "refusals_since": {"type": "str", "default": ""},
+            "logs": {"type": "list", "elements": "path", "default": []},
+            "journal": {"type": "bool", "default": True},
+            "resolve": {"type": "bool", "default": False},
+            **question_spec(default=[CHECK]),
         },
         supports_check_mode=True,
     )
@@ -166,10 +219,13 @@ def main() -> None:
         timeout = parse_duration(params["timeout"], name="timeout")
         if timeout <= 0:
             raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 3s.", argument="timeout")
-        question = question_from(params, checks=CHECKS, default=CHECKS, what="The port")
+        clients = clients_from(params["clients"], resolve=params["resolve"])
+        since = params["refusals_since"]
+        wanted = Wanted(parse_duration(since, name="refusals_since"), tuple(params["logs"]), params["journal"]) if since else None
+        question = question_from(params, checks=CHECKS, default=[CHECK], what="The port")
         return answer(question, lambda: look(
             host=params["host"].strip(), ports=sorted(set(params["ports"])), protocol=params["protocol"], timeout=timeout,
-            asked=question.asked,
+            asked=question.asked, expect=params["expect"], clients=clients, refusals=wanted,
         ))
 
     leave(module, work)

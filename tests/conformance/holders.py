@@ -13,6 +13,7 @@ import inspect
 import os
 import re
 import sys
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -588,6 +589,28 @@ class FailedLogins(OfUser):
         return {"<log>: read": [self.on.log]}
 
 
+class PortHealth(OfUser):
+    """Why the service turned somebody away."""
+
+    driver = host.PortHealth
+    proves = ("refusals",)
+    unproven: ClassVar = {"the system's journal: read": "the kit does not read the journal of this machine: tests/unit reads what it says"}
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        with self.on.scene(), tempfile.TemporaryDirectory() as made:
+            self.log = Path(made) / "auth.log"
+            self.log.write_text("")
+            open_to_all(self.log.parent)
+            yield
+
+    def args(self) -> dict[str, Any]:
+        return {"asked": ["refusals"], "clients": ["192.0.2.7"], "refusals_since": "1h", "journal": False, "logs": [str(self.log)]}
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        return {"<log>: read": [self.log]}
+
+
 class _OfFail2ban(OfUser):
     @contextmanager
     def scene(self) -> Iterator[None]:
@@ -677,13 +700,13 @@ def rights_of(case: type[Case]) -> list[Right]:
 OUTSIDE = {
     "act": "it has no rights of its own: the modules that it runs have",
     "app_health": "it needs no right that could be taken away",
-    "port_health": "it needs no right that could be taken away",
 }
 #: Rights that no case takes away, by module and grant, and why.
 ALONE = {
     ("disk_survey", "<directories above the path>: search"):
         "the capabilities of another check allow it too: disk_health, whose look is the same, is the case",
-    ("failed_logins", "the system's journal: read"): "the kit does not read the journal of this machine",
+    **{(name, "the system's journal: read"): "the kit does not read the journal of this machine"
+       for name in ("failed_logins", "port_health")},
     ("pg_terminate_long_queries", "a superuser, or the role that prepared the transaction"):
         "the kit's server takes no prepared transactions: tests/integration/pg",
     **{(name, "/etc/crowdsec/local_api_credentials.yaml: read"): "the kit has no CrowdSec: tests/integration/fail2ban"

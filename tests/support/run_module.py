@@ -10,6 +10,7 @@ import importlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -64,15 +65,20 @@ class Running:
         self._process.stdin.close()
         self._process.stdin = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether it does not run any more."""
+        return self._process.poll() is not None
+
     def result(self, *, timeout: float = 60.0) -> dict[str, Any]:
         """Wait for its end."""
         out, err = self._process.communicate(timeout=timeout)
         assert out, err
         return dict(json.loads(out))
 
-    def kill(self) -> None:
-        """End it at once, if it still runs."""
-        self._process.kill()
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """End it, at once unless another signal is given, if it still runs."""
+        self._process.send_signal(number)
         self._process.wait(timeout=10)
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
@@ -98,7 +104,8 @@ def serve(order: Mapping[str, Any]) -> None:
     """What the child process does."""
     if order.get("user") is not None:
         # While their files can be read.
-        for name in ("_strptime", "encodings.ascii", "encodings.idna", "ansible.module_utils.testing", f"{_MODULES}.{order['name']}"):
+        late = ("_strptime", "concurrent.futures.thread", "encodings.ascii", "encodings.idna", "ansible.module_utils.testing")
+        for name in (*late, f"{_MODULES}.{order['name']}"):
             importlib.import_module(name)
         become(order["user"], order["capabilities"])
     sys.stdout.write(json.dumps(run_module(order["name"], check=order["check"], **order["args"])))

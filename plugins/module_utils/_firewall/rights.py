@@ -20,4 +20,7 @@ CHAPTER = Chapter(6, "Packet filters", (
     Needs("firewall_remove", CHANGE, (VERB,), (
         Right(CAPABILITY, _NET_ADMIN, (VERB,), "The module fails with `blind`."),
     )),
-))
+), text="""
+`trace_for` of firewall_trace and access_health takes nothing more: with CAP_NET_ADMIN a table of nftables is made and removed, and the
+kernel's trace messages are heard. Without it the check `traced` is `unknown`, and the module fails with `blind` as before.
+""")

@@ -20,6 +20,7 @@ from ..._firewall.decisions.rule_removal import remedy
 from ..._firewall.decisions.tracing import cause_of
 from ..._firewall.decisions.verdict import ACCEPTED, BACK, DROPPED, UNDECIDED, Verdict
 from .replies import Ban
+from .traced import Trace, with_traces
 
 MODULE = "access_health"
 DAEMON, LET_IN, NOT_BANNED, KEPT_OUT = CHECKS = ("daemon", "let_in", "not_banned", "kept_out")
@@ -66,6 +67,7 @@ class Seen:
 def decide(
     daemon: t.Optional[Answered], let_in: tuple[Seen, ...], not_banned: tuple[Seen, ...], kept_out: tuple[Seen, ...],
     skipped: tuple[Skipped, ...], nobody_logged_in: bool, asked: t.Optional[tuple[str, ...]],
+    traces: tuple[Trace, ...] = (),
 ) -> Judged:
     """The verdict on who gets in.
 
@@ -74,6 +76,7 @@ def decide(
         skipped: what of the packet filter could not be read.
         nobody_logged_in: those who are logged in were asked about, and there are none.
         asked: the checks that must be answered.
+        traces: what became of real packets of those who should be let in or kept out.
     """
     findings = [_answered(daemon)] if daemon is not None else []
     findings += [
@@ -84,9 +87,10 @@ def decide(
     findings += [judge_kept_out(one.asked, verdicts=one.verdicts, ports_named=one.ports_named) for one in kept_out]
     code = "nobody_logged_in"
     left = [*skipped, *([Skipped(NOT_BANNED, f"{code}: {ABSENT[code]}.", kind=NOT_APPLICABLE)] if nobody_logged_in else [])]
+    findings = with_traces(findings, {LET_IN: let_in, KEPT_OUT: kept_out}, traces)
     return Judged(judge_look(findings, left, asked=asked, good=GOOD), basis=Basis(MODULE, {
         "daemon": daemon, "let_in": let_in, "not_banned": not_banned, "kept_out": kept_out, "skipped": skipped,
-        "nobody_logged_in": nobody_logged_in, "asked": asked,
+        "nobody_logged_in": nobody_logged_in, "asked": asked, "traces": traces,
     }))
 
 

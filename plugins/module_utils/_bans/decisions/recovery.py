@@ -15,6 +15,7 @@ from ..._core.findings import CRITICAL, OK, STATUSES, UNKNOWN
 from ..._core.recovery import reasons
 from ..._core.why import LIMIT_EXCEEDED, PROTECTED
 from ..._core.words import words_list
+from ..._firewall.decisions.measured import OFFER
 from .access import LET_IN
 from .attack import attackers, kept_out
 from .banning import OVER_LIMIT
@@ -38,6 +39,8 @@ def not_let_in(access: Result, *, served: Result, reached: Result, vantage: str)
     return reasons((
         _not_held(access),
         {"text": "No address was judged.", "there": not any(one["check"] == LET_IN for one in access.get("findings", ()))},
+        {"text": "In this role that is fail2ban_trace_for, such as 30s.",
+         "there": any(OFFER in one.get("hint", "") for one in access.get("findings", ()))},
         {"text": f"On its own host {_silent(served)}", "there": not served.get("held", True)},
         {"text": f"From {vantage} {_silent(reached)}", "there": not reached.get("held", True)},
     ))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.recovery import not_kept_out, not_let_in
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.measured import OFFER
 
 A, B = "192.0.2.7", "198.51.100.9"
 
@@ -35,6 +36,8 @@ SILENT = {"held": False, "findings": [
     (access(False, BANNED, LET_IN), {}, {}, "let_in 192.0.2.7: banned by sshd as 192.0.2.7. Lift the ban."),
     (access(False, BANNED, finding("let_in", "unknown", subject=B, observed="not seen", hint="Use become.")), {}, {},
      "let_in 192.0.2.7: banned by sshd as 192.0.2.7. Lift the ban. let_in 198.51.100.9: not seen. Use become."),
+    (access(False, finding("let_in", "unknown", subject=B, observed="not seen", hint=OFFER)), {}, {},
+     f"let_in 198.51.100.9: not seen. {OFFER} In this role that is fail2ban_trace_for, such as 30s."),
     (access(False, LET_IN), {}, {}, "what should be so did not hold."),
     ({"findings": [LET_IN]}, {}, {}, "what should be so did not hold."),
     (access(True, LET_IN), SILENT, {}, "On its own host tcp 22: refused. Start it. tcp 80: slow."),
