@@ -15,7 +15,8 @@ from typing import NamedTuple
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import COULD_NOT_LOOK
 from ansible_collections.oncall.incident.plugins.module_utils._logins import sources
-from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import CHECKS, count, judge_logins
+from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.counting import picture
+from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import CHECKS, judge_logins
 
 HOUR = 3600.0
 NOW = time.time()
@@ -46,13 +47,13 @@ class Seen(NamedTuple):
 
 
 def look(log: Path, *, journal: Path | None = None, usual: bool = False, max_bytes: int = 1 << 20) -> Seen:
-    events, skipped, read = sources.read_events(
+    found, skipped, read = sources.read_events(
         journal=journal is not None, logs=None if usual else [str(log)], since=NOW - HOUR, max_bytes=max_bytes, seconds=20,
         command=(str(journal),),
     )
     assert all(one.kind == COULD_NOT_LOOK for one in skipped) and [one.check for one in skipped] in ([], list(CHECKS))
     judged = judge_logins(
-        list(count(events, since=NOW - HOUR).values()), warning=10, critical=100, max_addresses=5, since=NOW - HOUR, skipped=skipped,
+        picture(found).tallies, warning=10, critical=100, max_addresses=5, since=NOW - HOUR, skipped=skipped,
         asked=CHECKS,
     )
     return Seen(judged.verdict.healthy, judged.more["total"], [one.reason for one in skipped], [one.hint for one in skipped],
