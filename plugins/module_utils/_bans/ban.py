@@ -19,7 +19,7 @@ from .._core.addresses import Network, Span, canonical, read_network
 from .._core.errors import BadInput, IncidentError
 from .._core.limits import Budget
 from .._core.waiting import until
-from .._firewall.decisions.packet_filter import EXACT, UNSEEN
+from .._firewall.decisions.packet_filter import COVERING, EXACT, UNSEEN
 from .._firewall.filters import Filters, read_filters
 from .._module.programs import Run
 from . import operators
@@ -93,6 +93,8 @@ class _Attackers(Subject[Network]):
         self._protected = Protected()
         self._spared: dict[str, Spared] = {}
         self._filters: t.Optional[Filters] = None
+        #: Networks that were banned for a moment.
+        self._taken_back: set[Network] = set()
 
     def alone(self) -> t.ContextManager[None]:
         return alone(self._backend)
@@ -114,6 +116,7 @@ class _Attackers(Subject[Network]):
             order.targets, jail=order.jail, resource=self.resource, seconds=self._seconds, bans=self._before,
             let_through=[span for span in dict.fromkeys(map(Span.of, order.targets)) if self._is_let_through(span)],
             protected=self._protected, allow_private=order.allow_private, budget=order.budget, leave_rest=order.leave_rest,
+            covered=[span for span in dict.fromkeys(map(Span.of, order.targets)) if self._is_covered(span)],
         )
         ids = {canonical(network): self._id(network) for network in order.targets}
         self._spared = {ids[one.name]: one for one in seen.protected}
@@ -150,6 +153,13 @@ class _Attackers(Subject[Network]):
             return False
         return any(name.startswith(FILTER_ACTIONS) for name in self._backend.server.texts(self._order.jail, "actions"))
 
+    def _is_covered(self, span: Span) -> bool:
+        """Whether the jail bans a network that holds an address, and the packet filter drops it."""
+        wider = (ban.span for ban in self._before if ban.jail == self._order.jail and ban.span not in (None, span))
+        if not any(other.covers(span) for other in wider if other is not None):
+            return False
+        return self._filters is None or any(block.matched in (EXACT, COVERING) for block in self._filters.blocks(span))
+
     def left_over(self, candidate: Candidate[Network]) -> t.Optional[Spared]:
         return banning.spared_for(candidate.target, (banning.OVER_LIMIT,)) if self._order.leave_rest else None
 
@@ -184,8 +194,8 @@ class _Attackers(Subject[Network]):
         try:
             if trouble is not None:
                 self._backend.reopen()
-            self._after = self._backend.bans_again(self._backend.jails())
-            self._filters = self._settled([one.target for one in todo])
+            self._look_again(todo)
+            self._make_room(todo)
         except IncidentError as exc:
             raise IncidentError((trouble or exc).message, hint="Run it again: it looks first.") from exc
         for one in todo:
@@ -195,8 +205,52 @@ class _Attackers(Subject[Network]):
             else:
                 yield self._not_banned(one, begun=canonical(one.target) in begun, trouble=trouble)
 
+    def _look_again(self, todo: t.Sequence[Candidate[Network]]) -> None:
+        self._after = self._backend.bans_again(self._backend.jails())
+        self._filters = self._settled([one.target for one in todo])
+
+    def _make_room(self, todo: t.Sequence[Candidate[Network]]) -> None:
+        """Ban networks again whose rule is not there without the bans inside them: some sets take no network that overlaps. Where that is no
+        use either, all is as it was: a ban that nothing drops would say that somebody is kept out."""
+        backend, jail = self._backend, self._order.jail
+        old = {ban.span for ban in self._before if ban.jail == jail}
+        new = [one.target for one in todo if one.target.num_addresses > 1 and Span.of(one.target) not in old]
+        if not isinstance(backend, Fail2ban) or not self._without_rule(new):
+            return
+        inside: dict[Network, list[str]] = {}
+        for network in self._without_rule(new):
+            span, entry = Span.of(network), canonical(network)
+            inside[network] = [ban.entry for ban in self._after
+                               if ban.jail == jail and ban.span not in (None, span) and ban.span is not None and span.covers(ban.span)]
+            backend.server.ask("set", jail, "unbanip", entry, *inside[network])
+            if inside[network]:
+                backend.server.ask("set", jail, "banip", entry)
+        self._look_again(todo)
+        lost = [network for network in self._without_rule(inside) if inside[network]]
+        for network in lost:
+            backend.server.ask("set", jail, "unbanip", canonical(network))
+            backend.server.ask("set", jail, "banip", *inside[network])
+        if lost:
+            self._look_again(todo)
+        self._taken_back = {network for network in inside if ban_made(self._after, self._before, network, jail=jail) is None}
+
+    def _without_rule(self, networks: t.Iterable[Network]) -> list[Network]:
+        """Those of which it is sure that the packet filter has no rule about them."""
+        if self._filters is None:
+            return []
+        return [
+            network for network in networks if not self._filters.blind_for(Span.of(network))
+            and not any(block.matched in (EXACT, UNSEEN) for block in self._filters.blocks(Span.of(network)))
+        ]
+
     def _not_banned(self, one: Candidate[Network], *, begun: bool, trouble: t.Optional[IncidentError]) -> Action:
         code = why.NOT_MEASURED
+        if one.target in self._taken_back:
+            return dataclasses.replace(one.action, touched=True).with_outcome(
+                actions.FAILED, why=code, state=banning.NOT_BANNED,
+                error="No packet filter on this host dropped this network after the ban, so the ban was taken back.",
+                hint="The jail's action keeps single addresses. One such as iptables-multiport or route takes networks.",
+            )
         if trouble is not None and not begun:
             code = why.OUT_OF_TIME if trouble.facts.get("reason") == "timeout" else why.NOT_TRIED
         elif isinstance(trouble, CommandRefused):

@@ -11,30 +11,79 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.actions import DONE, NOT_NEEDED
+from ..._core.addresses import Span, read_network
 from ..._core.words import words_list
+
+#: So many addresses of a network must have guessed before it is banned as one: a provider gives a whole /64 to one customer.
+FEWEST = {4: 5, 6: 2}
 
 
 def attackers(
     named: t.Union[str, t.Sequence[str]], *, worst: t.Iterable[t.Mapping[str, t.Any]], min_failures: int,
+    networks: t.Iterable[t.Mapping[str, t.Any]] = (), max_networks: int = 0,
 ) -> list[str]:
-    """Whom to ban: those that were named, then the worst of the logs, each once.
+    """Whom to ban: those that were named, then the worst addresses of the logs, then networks, each once.
+
+    Who gets in more often than it guesses, or by keys alone, is no attacker. A network is banned where its addresses guess too seldom to be
+    banned one by one and often enough together, there are several of them, and nobody gets in from there.
 
     Args:
         named: addresses and networks, a list or text with commas.
         worst: addresses with their number of failed logins, the worst first.
         min_failures: so many make an attacker.
+        networks: what the addresses of each network did together, the worst first.
+        max_networks: how many networks may be among them.
     """
-    found = [str(one["address"]) for one in worst if one["failed"] >= int(min_failures)]
-    return list(dict.fromkeys([*words_list(named), *found]))
+    enough = int(min_failures)
+    listed = list(worst)
+    found = [str(one["address"]) for one in listed if guesses(one) >= enough and is_attacker(one)]
+    spread = [str(one["network"]) for one in networks if one["guesses"] >= enough and _is_of_use(one, listed, enough)]
+    return list(dict.fromkeys([*words_list(named), *found, *spread[:max(int(max_networks), 0)]]))
 
 
-def kept_out(actions: t.Iterable[t.Mapping[str, t.Any]], *, named: t.Union[str, t.Sequence[str]]) -> list[str]:
-    """Who must be kept out now: whom this run banned or found banned; without any, those that were named.
+def guesses(one: t.Mapping[str, t.Any]) -> int:
+    """How often an address of `worst` guessed; records from before that was told have its failures alone."""
+    return int(one.get("guesses", one["failed"]))
+
+
+def is_attacker(one: t.Mapping[str, t.Any]) -> bool:
+    """Whether an address of `worst` may be banned for its guesses."""
+    return bool(one.get("attacker", True))
+
+
+class Among:
+    """Addresses and networks, of which it is asked whether one holds another."""
+
+    def __init__(self, texts: t.Iterable[str]) -> None:
+        self._spans = list({Span.of(one) for one in map(read_network, texts) if one is not None})
+
+    def __contains__(self, text: str) -> bool:
+        network = read_network(text)
+        return network is not None and any(span.covers(Span.of(network)) for span in self._spans)
+
+
+def _is_of_use(network: t.Mapping[str, t.Any], worst: t.Iterable[t.Mapping[str, t.Any]], enough: int) -> bool:
+    """Whether a network is to be banned as one."""
+    where = str(network["network"])
+    inside = Among([where])
+    alone = sum(guesses(one) for one in worst if guesses(one) >= enough and str(one["address"]) in inside)
+    fewest = FEWEST[6 if ":" in where else 4]
+    return not network["accepted"] and network["addresses"] >= fewest and network["guesses"] - alone >= enough
+
+
+def kept_out(
+    actions: t.Iterable[t.Mapping[str, t.Any]], *, named: t.Union[str, t.Sequence[str]], found: t.Sequence[str] = (),
+    never_ban: t.Union[str, t.Sequence[str]] = (),
+) -> list[str]:
+    """Who must be kept out now: whom this run banned or found banned; without any, those that were named or found.
 
     Args:
         actions: of the run so far.
         named: addresses and networks, a list or text with commas.
+        found: attackers that the logs show, where nothing of this run was to ban them.
+        never_ban: who is not among these.
     """
     banned = [action["target"]["address"] for action in actions
               if action.get("verb") == "ban" and action.get("outcome") in (DONE, NOT_NEEDED)]
-    return list(dict.fromkeys(banned)) or words_list(named)
+    friends = Among(words_list(never_ban))
+    return list(dict.fromkeys(banned)) or list(dict.fromkeys([*words_list(named), *(one for one in found if one not in friends)]))
