@@ -357,11 +357,11 @@ def test_a_network_with_an_operator_or_this_host_in_it_is_spared(daemon: Fail2ba
 
 def test_a_network_that_the_action_cannot_drop_is_taken_back(daemon: Fail2ban) -> None:
     """Sets of single addresses: fail2ban says that it bans the network, and every packet comes through."""
-    daemon.ban("sshd", "203.0.113.5")
-    result = ban(daemon, NETWORKS[0], jail="sshd")
+    daemon.ban("recidive", "203.0.113.5")
+    result = ban(daemon, NETWORKS[0], jail="recidive")
     assert states(result) == [(NETWORKS[0], "failed", "not_banned")] and result["failed"], result
     assert "was taken back" in result["actions"][0]["detail"]["error"]
-    assert daemon.banned("sshd") == ["203.0.113.5"], "and who was banned before is so again"
+    assert daemon.banned("recidive") == ["203.0.113.5"], "and who was banned before is so again"
     assert daemon.module("access_health", kept_out=["203.0.113.5"], daemon=False)["status"] == "ok"
     assert daemon.module("fail2ban_health", asked=["ban_rules"])["healthy"] is True
     daemon.client("unban", "--all")
@@ -374,3 +374,26 @@ def test_a_network_over_addresses_that_are_banned_already() -> None:
         assert states(result) == [(NETWORKS[0], "done", "banned")], result
         assert server.banned("wide") == [NETWORKS[0]]
         assert server.module("access_health", kept_out=["203.0.113.5", NETWORKS[0]], daemon=False)["status"] == "ok"
+
+
+def test_bans_whose_rules_are_gone_are_made_again_whoever_is_named(daemon: Fail2ban) -> None:
+    """Somebody flushed the packet filter hours after the attack: the logs name nobody, and the daemon says that it bans."""
+    lost = [f"192.0.2.{number}" for number in range(100, 104)]
+    daemon.ban("ipt", *lost, "192.0.2.250")
+    assert ban(daemon, repair=True)["actions"] == [], "nothing is missing"
+    daemon.net.run("iptables", "-F", "f2b-ipt")
+    plan = ban(daemon, repair=True, check=True)
+    assert states(plan) == [(one, "planned", "not_filtered") for one in lost] and spared(plan) == {"192.0.2.250": ["never_ban"]}
+    assert [one["id"] for one in ban(daemon, *lost, check=True)["actions"]] == [one["id"] for one in plan["actions"]], "as if named"
+    few = ban(daemon, repair=True, max_victims=1, over_limit="leave", check=True)
+    assert states(few) == [(lost[0], "planned", "not_filtered")] and set(spared(few)) == {*lost[1:], "192.0.2.250"}
+    done = ban(daemon, repair=True, approved=plan["actions"])
+    assert states(done) == [(one, "done", "banned") for one in lost] and done["changed"]
+    rules = daemon.net.run("iptables-save")
+    assert all(f"-s {one}/32 -j REJECT" in rules for one in lost)
+    assert ban(daemon, repair=True)["actions"] == []
+    daemon.client("unban", "--all")
+
+
+def test_nothing_to_repair_needs_no_operator(daemon: Fail2ban) -> None:
+    assert ban(daemon, repair=True, never_ban=[])["actions"] == []

@@ -13,7 +13,6 @@ import typing as t
 from ..._core.findings import CRITICAL, OK, STATUSES, UNKNOWN
 from ..._core.recovery import reasons
 from ..._core.why import LIMIT_EXCEEDED
-from ..._core.words import words_list
 from .access import LET_IN
 from .attack import Among, attackers, guesses, is_attacker, kept_out
 from .banning import OVER_LIMIT
@@ -80,7 +79,7 @@ def not_kept_out(
                  f"{_some(left)}. Run it again, or raise the limit.",
          "there": bool(left)},
         {"text": f"{len(suspects)} attackers were found and none is kept out.",
-         "there": len(suspects) > len(friends) and not kept},
+         "there": not kept and any(one not in friends for one in suspects)},
         *_left_of_the_attack(
             logins, out=[*kept, *friends], suspects=suspects, min_failures=int(min_failures), min_total=int(min_total),
         ),
@@ -119,8 +118,8 @@ def _left_of_the_attack(
     return [
         {"text": f"Passwords are tried from where others log in, which is not banned: {_some(busy)}. Look for the program or the person "
                  "there, or put the address into fail2ban_never_ban.", "there": bool(busy)},
-        {"text": f"The addresses of {_some(wide)} try passwords together, each too seldom to be banned. fail2ban_attack_max_networks says how "
-                 "many networks may be banned.", "there": bool(wide)},
+        {"text": f"The addresses of {_some(wide)} try passwords together, each too seldom to be banned. fail2ban_attack_max_networks says "
+                 "how many networks may be banned.", "there": bool(wide)},
         {"text": f"{total} failed logins of addresses that nobody keeps out remain, each with fewer than fail2ban_attack_min_failures: let "
                  "nobody log in with a password, or let only known networks reach the port.",
          "there": bool(min_total) and total >= min_total},
@@ -144,9 +143,13 @@ def _told(result: Result, *, statuses: t.Collection[str], with_check: bool, only
         only: of this check; empty for all.
     """
     return " ".join(
-        f"{' '.join(word for word in (one['check'] if with_check else '', one['subject']) if word)}: {_observed(one)}. {one['hint']}".strip()
+        f"{_about(one, with_check=with_check)}: {_observed(one)}. {one['hint']}".strip()
         for one in result.get("findings", ()) if one["status"] in statuses and only in ("", one["check"])
     )
+
+
+def _about(one: Result, *, with_check: bool) -> str:
+    return " ".join(word for word in (one["check"] if with_check else "", one["subject"]) if word)
 
 
 def _observed(one: Result) -> t.Any:
