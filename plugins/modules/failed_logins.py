@@ -172,6 +172,7 @@ networks:
   returned: success
   type: list
   elements: dict
+  sample: [{network: 203.0.113.0/24, guesses: 240, addresses: 60, accepted: 0}]
 got_in:
   description: Who got in by a password or what PAM asks for, those after most guesses first, with C(failed_before) by user, address,
     network, and in the connection itself.

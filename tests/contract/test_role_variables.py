@@ -23,7 +23,7 @@ REDIS_ELSEWHERE = {
 SHARED: dict[str, set[str]] = {
     "evidence/rest": {"evidence_budget", "evidence_command_timeout"},
     "fail2ban/mitigate": {"fail2ban_connect_timeout"},
-    "fail2ban/verify_attack": {"fail2ban_attack_min_failures"},
+    "fail2ban/verify_attack": {"fail2ban_attack_max_networks"},
     "host/verify": {"host_look_below", "host_look_for"},
     # How the server is reached, and what belongs to the other entry points of those options.
     "redis/in_force": REDIS_ELSEWHERE, "redis/undo": REDIS_ELSEWHERE,

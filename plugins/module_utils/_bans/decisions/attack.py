@@ -20,7 +20,7 @@ FEWEST = {4: 5, 6: 2}
 
 def attackers(
     named: t.Union[str, t.Sequence[str]], *, worst: t.Iterable[t.Mapping[str, t.Any]], min_failures: int,
-    networks: t.Iterable[t.Mapping[str, t.Any]] = (), max_networks: int = 0,
+    networks: t.Optional[t.Iterable[t.Mapping[str, t.Any]]] = None, max_networks: int = 0,
 ) -> list[str]:
     """Whom to ban: those that were named, then the worst addresses of the logs, then networks, each once.
 
@@ -37,7 +37,7 @@ def attackers(
     enough = int(min_failures)
     listed = list(worst)
     found = [str(one["address"]) for one in listed if guesses(one) >= enough and is_attacker(one)]
-    spread = [str(one["network"]) for one in networks if one["guesses"] >= enough and _is_of_use(one, listed, enough)]
+    spread = [str(one["network"]) for one in networks or () if one["guesses"] >= enough and _is_of_use(one, listed, enough)]
     return list(dict.fromkeys([*words_list(named), *found, *spread[:max(int(max_networks), 0)]]))
 
 
@@ -72,18 +72,20 @@ def _is_of_use(network: t.Mapping[str, t.Any], worst: t.Iterable[t.Mapping[str, 
 
 
 def kept_out(
-    actions: t.Iterable[t.Mapping[str, t.Any]], *, named: t.Union[str, t.Sequence[str]], found: t.Sequence[str] = (),
-    never_ban: t.Union[str, t.Sequence[str]] = (),
+    actions: t.Iterable[t.Mapping[str, t.Any]], *, named: t.Union[str, t.Sequence[str]], found: t.Optional[t.Sequence[str]] = None,
+    banned: t.Optional[t.Mapping[str, t.Any]] = None, never_ban: t.Union[str, t.Sequence[str], None] = None,
 ) -> list[str]:
     """Who must be kept out now: whom this run banned or found banned; without any, those that were named or found.
 
     Args:
         actions: of the run so far.
         named: addresses and networks, a list or text with commas.
-        found: attackers that the logs show, where nothing of this run was to ban them.
+        found: attackers that the logs show. They count where nothing of this run was to ban them.
+        banned: what fail2ban_ban returned; empty where it was not asked.
         never_ban: who is not among these.
     """
-    banned = [action["target"]["address"] for action in actions
-              if action.get("verb") == "ban" and action.get("outcome") in (DONE, NOT_NEEDED)]
-    friends = Among(words_list(never_ban))
-    return list(dict.fromkeys(banned)) or list(dict.fromkeys([*words_list(named), *(one for one in found if one not in friends)]))
+    done = [action["target"]["address"] for action in actions
+            if action.get("verb") == "ban" and action.get("outcome") in (DONE, NOT_NEEDED)]
+    friends = Among(words_list(never_ban or ()))
+    shown = [] if banned else [one for one in found or () if one not in friends]
+    return list(dict.fromkeys(done)) or list(dict.fromkeys([*words_list(named), *shown]))

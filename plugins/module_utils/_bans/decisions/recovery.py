@@ -43,7 +43,8 @@ def not_let_in(access: Result, *, served: Result, reached: Result, vantage: str)
 
 def not_kept_out(
     access: Result, *, daemon: Result, banned: Result, logins: Result, named: t.Union[str, t.Sequence[str]], min_failures: int,
-    actions: t.Iterable[Result], min_total: int = 0, max_networks: int = 0, out: t.Sequence[str] = (),
+    actions: t.Iterable[Result], min_total: int = 0, max_networks: int = 0,
+    out: t.Optional[t.Sequence[str]] = None,
 ) -> str:
     """Why attackers are not called kept out; empty when they are.
 
@@ -67,7 +68,7 @@ def not_kept_out(
     friends = _addresses(one for one in spared if OVER_LIMIT not in one["reasons"] and list(one["reasons"]) != ["private"])
     worst = logins.get("worst", ())
     suspects = attackers(named, worst=worst, min_failures=min_failures, networks=logins.get("networks", ()), max_networks=max_networks)
-    kept = [*kept_out(actions, named=named), *out]
+    kept = [*kept_out(actions, named=named), *(out or ())]
     known = _told(logins, statuses=(UNKNOWN,), with_check=True)
     return reasons((
         _not_held(access),

@@ -75,6 +75,7 @@ def acted(address: str, outcome: str, verb: str = "ban") -> dict[str, Any]:
 def test_where_nobody_was_to_be_banned_those_in_the_logs_must_be_kept_out() -> None:
     assert kept_out([], named=[A], found=[B, "10.1.2.3"], never_ban=["10.0.0.0/8"]) == [A, B]
     assert kept_out([acted(C, "done")], named=[A], found=[B]) == [C]
+    assert kept_out([], named=[A], found=[B], banned={"skipped": True}) == [A], "it was asked, and banned nobody"
 
 
 @pytest.mark.parametrize(("actions", "named", "out"), [
