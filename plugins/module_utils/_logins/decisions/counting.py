@@ -231,6 +231,8 @@ class _Connection:
     def times(self, count: int) -> list[float]:
         """When so many guesses were made: the earliest times that something was said, and the last one of them for what is left."""
         count = min(count, _MOST_REPEATED)
+        if len(self.said) == 1:
+            return [self.said[0][0]] * count
         found = [at for at, times in sorted(self.said) for _one in range(min(times, count))][:count]
         return found + [found[-1] if found else _EARLIEST] * (count - len(found))
 

@@ -37,35 +37,42 @@ _END_OF_ACCEPTED = (
 _HOW = r"(?P<how>password|publickey|keyboard-interactive\S*|hostbased|gssapi\S*)"
 #: How a connection was given up before sshd said that something failed: a name that is not there, too many attempts, or by the client.
 INVALID, EXCEEDED, CLOSED = "invalid", "exceeded", "closed"
-_TOO_MANY = (
-    rf"(?:error: )?Disconnecting (?:authenticating|invalid) user {_USER} {_AT}: Too many authentication failures(?: \[preauth\])?\Z"
-)
 _MODULE = r"(?P<how>pam_\w{1,40})\([^)]{1,60}\):"
 _RHOST = r".{0,200}? rhost=(?P<address>[0-9A-Fa-f:.%\w]{3,64})"
 _RUSER = r"(?:\s+user=(?P<user>\S{0,100}))?\s*\Z"
-_SSHD: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple((kind, how, re.compile(pattern)) for kind, how, pattern in (
-    ("failed", "", rf"Failed {_HOW} for (?:(?:invalid|illegal) user )?{_USER} {_FROM}{_END}"),
-    ("given_up", INVALID, rf"(?:Invalid|Illegal) user {_USER} {_FROM}\Z"),
-    ("given_up", EXCEEDED, rf"(?:error: )?maximum authentication attempts exceeded for (?:invalid user )?{_USER} {_FROM}{_END}"),
-    ("given_up", INVALID, rf"(?:Connection (?:closed|reset) by|Disconnected from) invalid user {_USER} {_AT}(?: \[preauth\])?\Z"),
-    ("given_up", CLOSED, rf"(?:Connection (?:closed|reset) by|Disconnected from) authenticating user {_USER} {_AT}(?: \[preauth\])?\Z"),
-    ("given_up", EXCEEDED, _TOO_MANY),
-    ("asked_pam", "", rf"error: PAM: [A-Za-z ]{{1,60}} for (?:illegal user |invalid user )?{_USER} {_FROM}{_END}"),
-    ("partial", "", rf"Partial {_HOW} for {_USER} {_FROM}{_END}"),
-    ("accepted", "", rf"Accepted (?P<how>\S{{1,40}}) for {_USER} {_FROM}{_END_OF_ACCEPTED}"),
-    ("pam", "", rf"{_MODULE} authentication failure;{_RHOST}{_RUSER}"),
-    ("pam", "", rf"(?P<how>PAM) (?P<times>\d{{1,6}}) more authentication failures?;{_RHOST}{_RUSER}"),
-    ("pam_ok", "", rf"{_MODULE} authentication success;{_RHOST}"),
-))
+_Pattern = tuple[str, str, "re.Pattern[str]"]
+#: Of sshd: the words that a line begins with, what it is, how, and the whole of it.
+_SSHD: tuple[tuple[str, str, str, str], ...] = (
+    ("Failed", "failed", "", rf"Failed {_HOW} for (?:(?:invalid|illegal) user )?{_USER} {_FROM}{_END}"),
+    ("Invalid Illegal", "given_up", INVALID, rf"(?:Invalid|Illegal) user {_USER} {_FROM}\Z"),
+    ("maximum error:", "given_up", EXCEEDED,
+     rf"(?:error: )?maximum authentication attempts exceeded for (?:invalid user )?{_USER} {_FROM}{_END}"),
+    ("Connection Disconnected", "given_up", INVALID,
+     rf"(?:Connection (?:closed|reset) by|Disconnected from) invalid user {_USER} {_AT}(?: \[preauth\])?\Z"),
+    ("Connection Disconnected", "given_up", CLOSED,
+     rf"(?:Connection (?:closed|reset) by|Disconnected from) authenticating user {_USER} {_AT}(?: \[preauth\])?\Z"),
+    ("Disconnecting error:", "given_up", EXCEEDED,
+     rf"(?:error: )?Disconnecting (?:authenticating|invalid) user {_USER} {_AT}: Too many authentication failures(?: \[preauth\])?\Z"),
+    ("error: PAM:", "asked_pam", "", rf"(?:error: )?PAM: [A-Za-z ]{{1,60}} for (?:illegal user |invalid user )?{_USER} {_FROM}{_END}"),
+    ("Partial", "partial", "", rf"Partial {_HOW} for {_USER} {_FROM}{_END}"),
+    ("Accepted", "accepted", "", rf"Accepted (?P<how>\S{{1,40}}) for {_USER} {_FROM}{_END_OF_ACCEPTED}"),
+    ("pam_", "pam", "", rf"{_MODULE} authentication failure;{_RHOST}{_RUSER}"),
+    ("PAM", "pam", "", rf"(?P<how>PAM) (?P<times>\d{{1,6}}) more authentication failures?;{_RHOST}{_RUSER}"),
+    ("pam_", "pam_ok", "", rf"{_MODULE} authentication success;{_RHOST}"),
+)
+_BY_WORD: dict[str, list[_Pattern]] = {}
+for _words, _kind, _how, _text in _SSHD:
+    for _word in _words.split():
+        _BY_WORD.setdefault(_word, []).append((_kind, _how, re.compile(_text)))
 _NAMED = r"(?: '(?P<user>[^']{0,100})')?"
 _PEER = r"from <?(?P<address>[0-9A-Fa-f:.]{3,64}):(?P<port>\d{1,5})>?"
-_DROPBEAR: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple((kind, how, re.compile(pattern)) for kind, how, pattern in (
+_DROPBEAR: tuple[_Pattern, ...] = tuple((kind, how, re.compile(pattern)) for kind, how, pattern in (
     ("failed", "password", rf"Bad (?:PAM )?password attempt for{_NAMED} {_PEER}\Z"),
     ("given_up", INVALID, rf"[Ll]ogin attempt (?:for nonexistent|with wrong) user{_NAMED} {_PEER}\Z"),
     ("accepted", "password", rf"(?:PAM p|P)assword auth succeeded for{_NAMED} {_PEER}\Z"),
     ("accepted", "publickey", rf"Pubkey auth succeeded for{_NAMED} with (?:\S+ )?key .{{1,200}} {_PEER}\Z"),
 ))
-_OTHERS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple((kind, how, re.compile(pattern)) for kind, how, pattern in (
+_OTHERS: tuple[_Pattern, ...] = tuple((kind, how, re.compile(pattern)) for kind, how, pattern in (
     ("failed", "password", rf"pam_\w{{1,40}}\([^)]{{1,60}}\): authentication failure;{_RHOST}(?:\s+user=(?P<user>\S{{0,100}}))?"),
     ("failed", "password", r"(?:auth failed|Aborted login).{0,300}?user=<(?P<user>[^>]{0,100})>.{0,200}?rip=(?P<address>[\da-fA-F:.]{3,})"),
 ))
@@ -240,9 +247,9 @@ def _repeated(message: str) -> tuple[str, int]:
 
 
 def _login_in(message: str, *, program: str, at: float | None, times: int, pid: str) -> t.Optional[Event]:
-    of_sshd = program in SSHD
-    for kind, how, pattern in _SSHD if of_sshd else _DROPBEAR if program == DROPBEAR else _OTHERS:
-        match = pattern.match(message) if of_sshd or program == DROPBEAR else pattern.search(message)
+    ours = program in SSHD or program == DROPBEAR
+    for kind, how, pattern in _patterns(message) if program in SSHD else _DROPBEAR if ours else _OTHERS:
+        match = pattern.match(message) if ours else pattern.search(message)
         if match:
             named = match.groupdict()
             address = _address(named["address"] or "")
@@ -255,6 +262,12 @@ def _login_in(message: str, *, program: str, at: float | None, times: int, pid: 
     return None
 
 
+def _patterns(message: str) -> t.Sequence[_Pattern]:
+    """Those that a line of sshd may be one of, by its first word."""
+    word = message.partition(" ")[0]
+    return _BY_WORD.get("pam_" if word.startswith("pam_") else word, ())
+
+
 @functools.lru_cache(maxsize=1 << 16)
 def _address(text: str) -> str:
     """One address in our spelling; empty where it is none."""
@@ -263,17 +276,17 @@ def _address(text: str) -> str:
 
 
 def _time_of(match: re.Match[str], now: float) -> float | None:
-    named = match.groupdict()
-    if named["iso"]:
-        return _iso_time(named["iso"])
-    return _old_time(named["month"], named["day"], named["clock"], named["year"], now)
+    iso = match["iso"]
+    if iso:  # fractions are of no use here, and without them most lines share their time with others
+        return _iso_time(iso if len(iso) < 20 or iso[19] not in ".," else iso[:19] + iso[19:].lstrip(".,0123456789"))
+    return _old_time(match["month"], match["day"], match["clock"], match["year"], now)
 
 
 @functools.lru_cache(maxsize=4096)
 def _iso_time(text: str) -> float | None:
     try:
-        # Python before 3.11 wants a colon in the zone, and three or six digits of a second.
-        text = re.sub(r"([+-]\d\d)(\d\d)\Z", r"\1:\2", re.sub(r"[.,]\d+", "", text.replace(" ", "T").replace("Z", "+00:00")))
+        # Python before 3.11 wants a colon in the zone.
+        text = re.sub(r"([+-]\d\d)(\d\d)\Z", r"\1:\2", text.replace(" ", "T").replace("Z", "+00:00"))
         return datetime.datetime.fromisoformat(text).astimezone().timestamp()
     except (ValueError, OverflowError):
         return None

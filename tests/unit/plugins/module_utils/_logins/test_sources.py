@@ -188,3 +188,21 @@ def test_the_journal_says_what_a_large_log_does_not(log: Path, monkeypatch: pyte
     double = log.with_name("journalctl")
     assert look(log, journal=journalctl(double), usual=True, max_bytes=65536).healthy is True
     assert look(log, journal=journalctl(double, before=False), usual=True, max_bytes=65536).healthy is None
+
+
+def test_only_what_reaches_back_is_read(log: Path) -> None:
+    """A month of lines before the hour: as many bytes as are needed, and nothing of before is counted."""
+    with log.open("w") as file:
+        file.writelines(failures(90 * HOUR - number, 1, address="203.0.113.7") for number in range(40_000))
+        file.write(line(1.5 * HOUR) + failures(60, 12))
+    counted = sources.Counted(NOW - HOUR)
+    part = sources._count_file(str(log), counted, since=NOW - HOUR, max_bytes=1 << 30, now=NOW)
+    assert part is not None and not part.whole and part.first is not None and part.first <= NOW - HOUR
+    assert look(log) == (True, 12, [], [], ["auth.log"])
+
+
+def test_a_line_without_an_end_is_passed_over(log: Path) -> None:
+    """What follows 64 KiB of it is no line of its own, whatever it looks like."""
+    forged = failures(60, 1, address="203.0.113.7").rstrip("\n")
+    log.write_text(line(2 * HOUR) + line(90, "x" * (sources._LONGEST_LINE - len(line(90, ""))) + forged) + failures(60, 2))
+    assert look(log) == (True, 2, [], [], ["auth.log"])

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions import counting
 from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.counting import counted, picture
 from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.lines import Event, of_journal, of_log
 from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import SPREAD, judge_logins
@@ -264,3 +265,12 @@ def test_without_process_numbers_what_pam_says_counts_once() -> None:
     pam = f"{iso()} gate sshd: error: PAM: Authentication failure for root from 192.0.2.1"
     typed = [f"{iso()} gate sshd: Failed keyboard-interactive/pam for root from 192.0.2.1 port {port} ssh2" for port in (5, 6)]
     assert failed(of(pam, typed[0], pam, typed[1], pam)) == {"192.0.2.1": 3}
+
+
+def test_what_finds_no_room_is_counted_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More addresses, names, open connections and times than are kept each by itself."""
+    for name in ("_MOST_ADDRESSES", "_MOST_USERS", "_MOST_PAIRS", "_MOST_OPEN", "_MOST_TIMES"):
+        monkeypatch.setattr(counting, name, 10)
+    lines = [one for number in range(600) for one in guesses(1, address=f"198.51.{number % 200}.9", user=f"u{number}", first_port=number)]
+    said = judged(list(of_log(lines, now=NOW)))
+    assert said["guesses"] == 600 and len(said["worst"]) == 10 and said["checks"]["failed_logins"] == "critical"
