@@ -106,6 +106,8 @@ class _Attackers(Subject[Network]):
     def look(self) -> Sight[Network]:
         backend, order = self._backend, self._order
         self._daemon, self._jails = backend.describe(), backend.jails()
+        if order.repair and not order.targets and order.jail not in self._jails:
+            return Sight([], limits=(order.budget.limit(0),))  # without bans there are none to make again
         if isinstance(backend, Fail2ban):
             known_jails([order.jail], self._jails)
             self._seconds = _seconds_of(backend, order)
@@ -392,7 +394,7 @@ def ban_made(now: t.Sequence[Ban], before: t.Sequence[Ban], network: Network, *,
 def _seconds_of(backend: Fail2ban, order: Order) -> float | None:
     """fail2ban has no ban time for one address: what the caller asks for must be what the jail has."""
     own = backend.server.number(order.jail, "bantime")
-    if order.seconds is not None and (own is None or int(order.seconds) != own):
+    if order.targets and order.seconds is not None and (own is None or int(order.seconds) != own):
         raise BadInput(
             f"bantime: {order.jail} bans for {own} s, and fail2ban has no ban time for one address.",
             hint="Leave bantime out, name a jail that has it, or use CrowdSec.", argument="bantime", jail_bantime=own,

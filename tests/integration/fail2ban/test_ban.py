@@ -397,3 +397,4 @@ def test_bans_whose_rules_are_gone_are_made_again_whoever_is_named(daemon: Fail2
 
 def test_nothing_to_repair_needs_no_operator(daemon: Fail2ban) -> None:
     assert ban(daemon, repair=True, never_ban=[])["actions"] == []
+    assert ban(daemon, repair=True, jail="nix")["actions"] == [], "whether the jail is there is asked elsewhere"

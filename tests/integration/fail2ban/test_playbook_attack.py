@@ -77,7 +77,7 @@ LOGS: dict[str, dict[str, int]] = {
 ACTIONS = {"near": "iptables-multiport", "flushed": "iptables-multiport"}
 FLUSHED = ["203.0.113.140", "203.0.113.141"]
 #: Who gets in after all that.
-GOT_IN = {"guessed": "203.0.113.200"}
+GOT_IN = {"guessed": "password for root from 203.0.113.200", "mistyped": f"publickey for ann from {OPERATOR}"}
 
 
 def write_log(path: Path, counts: Mapping[str, int]) -> None:
@@ -91,7 +91,7 @@ def write_log(path: Path, counts: Mapping[str, int]) -> None:
                 user = "root" if number % 2 else f"invalid user guest{number}"
                 log.write(f"{now} host sshd[4711]: Failed password for {user} from {address} port {40000 + number} ssh2\n")
         if path.stem in GOT_IN:
-            log.write(f"{now} host sshd[4712]: Accepted password for root from {GOT_IN[path.stem]} port 5 ssh2\n")
+            log.write(f"{now} host sshd[4712]: Accepted {GOT_IN[path.stem]} port 5 ssh2\n")
 
 
 @dataclass
@@ -322,6 +322,16 @@ def test_bans_whose_rules_were_flushed_are_made_again(later: Later) -> None:
     assert "flushed" not in later.done.failed, later.done.output
     assert later.done.outcomes("flushed") == ["done"] * 2
     assert all(f"-s {address}/32 -j REJECT" in later.iptables for address in FLUSHED)
+
+
+def test_verify_alone_looks_at_the_logs_itself(later: Later, attacked: Attacked) -> None:
+    """Whom they show must be kept out, and what nobody keeps out is named."""
+    hosts = {"fw1": attacked.host("fw1"), "spread": attacked.host("spread"), "approved": attacked.host("approved", **IN_VAIN)}
+    with alone():
+        done = attacked.play(hosts, "--tags", "verify")
+    assert "fw1" not in done.failed, done.output
+    assert "spread" in done.failed and "320 failed logins of addresses that nobody keeps out remain" in done.said, done.output
+    assert "approved" in done.failed and f"kept_out {four(30)[1]}: nothing drops it" in done.said, done.output
 
 
 def test_nobody_is_banned_while_no_operator_is_known(later: Later) -> None:

@@ -13,7 +13,7 @@ import typing as t
 from ..._core.findings import CRITICAL, OK, STATUSES, UNKNOWN
 from ..._core.recovery import reasons
 from ..._core.why import LIMIT_EXCEEDED
-from .access import LET_IN
+from .access import LET_IN, NOT_BANNED
 from .attack import Among, attackers, guesses, is_attacker, kept_out
 from .banning import OVER_LIMIT
 
@@ -82,9 +82,15 @@ def not_kept_out(
         {"text": f"{len(suspects)} attackers were found and none is kept out.",
          "there": not kept and any(one not in friends for one in suspects)},
         *_left_of_the_attack(
-            logins, out=[*kept, *friends], suspects=suspects, min_failures=int(min_failures), min_total=int(min_total),
+            logins, out=[*kept, *friends, *_operators(access, banned)], suspects=suspects, min_failures=int(min_failures), min_total=int(min_total),
         ),
     ))
+
+
+def _operators(access: Result, banned: Result) -> list[str]:
+    """Who must never be banned: whom fail2ban_ban found or was told, and whom access_health saw logged in."""
+    seen = [str(one["subject"]) for one in access.get("findings", ()) if one["check"] == NOT_BANNED]
+    return [*(str(one) for one in banned.get("operators", ())), *seen]
 
 
 def _left_of_the_attack(
@@ -100,7 +106,10 @@ def _left_of_the_attack(
         return []
     told = Among([*out, *suspects])
     listed = [(str(one["address"]), guesses(one), is_attacker(one)) for one in logins["worst"] if guesses(one)]
-    busy = [address for address, count, attacks in listed if not attacks and count >= min_failures and address not in told]
+    busy = [
+        str(one["address"]) for one in logins["worst"]
+        if not is_attacker(one) and guesses(one) >= max(min_failures, one["accepted"]) and str(one["address"]) not in told
+    ]
     total, near = 0, {}
     unlisted = logins["guesses"] - sum(count for _address, count, _attacks in listed)
     for one in logins["networks"]:
