@@ -82,7 +82,8 @@ def not_kept_out(
         {"text": f"{len(suspects)} attackers were found and none is kept out.",
          "there": not kept and any(one not in friends for one in suspects)},
         *_left_of_the_attack(
-            logins, out=[*kept, *friends, *_operators(access, banned)], suspects=suspects, min_failures=int(min_failures), min_total=int(min_total),
+            logins, out=[*kept, *friends, *_operators(access, banned)], suspects=suspects, min_failures=int(min_failures),
+            min_total=int(min_total),
         ),
     ))
 

@@ -97,6 +97,7 @@ _KNOWN = re.compile("|".join((
     r"(?:fatal: )?(?:Write failed|ssh_dispatch_run_fatal|ssh_packet_\w{1,40})\b|Could not (?:get shadow|create|write)|lastlog_",
     r"userauth_pubkey: |Authentication (?:refused: bad ownership|tried for \S{1,100} with correct key)|ROOT LOGIN REFUSED FROM ",
     r"fatal: Access denied for user \S{1,100} by PAM account|Changed root directory to |session opened for |session closed for ",
+    r"srclimit_\w{1,40}: |channel \d|refused local ",
 )))
 #: The same of dropbear.
 _KNOWN_OF_DROPBEAR = re.compile(
