@@ -35,9 +35,10 @@ def attackers(
         max_networks: how many networks may be among them.
     """
     enough = int(min_failures)
-    listed = list(worst)
-    found = [str(one["address"]) for one in listed if guesses(one) >= enough and is_attacker(one)]
-    spread = [str(one["network"]) for one in networks or () if one["guesses"] >= enough and _is_of_use(one, listed, enough)]
+    many = [one for one in worst if guesses(one) >= enough]
+    found = [str(one["address"]) for one in many if is_attacker(one)]
+    alone = [(span_of(str(one["address"])), guesses(one)) for one in many]
+    spread = [str(one["network"]) for one in networks or () if one["guesses"] >= enough and _is_of_use(one, alone, enough)]
     return list(dict.fromkeys([*words_list(named), *found, *spread[:max(int(max_networks), 0)]]))
 
 
@@ -58,17 +59,30 @@ class Among:
         self._spans = list({Span.of(one) for one in map(read_network, texts) if one is not None})
 
     def __contains__(self, text: str) -> bool:
-        network = read_network(text)
-        return network is not None and any(span.covers(Span.of(network)) for span in self._spans)
+        return self.holds(span_of(text))
+
+    def holds(self, wanted: t.Optional[Span]) -> bool:
+        """Whether one of them holds all of a range."""
+        return wanted is not None and any(span.covers(wanted) for span in self._spans)
 
 
-def _is_of_use(network: t.Mapping[str, t.Any], worst: t.Iterable[t.Mapping[str, t.Any]], enough: int) -> bool:
-    """Whether a network is to be banned as one."""
+def span_of(text: str) -> t.Optional[Span]:
+    """The range that an address or network is."""
+    network = read_network(text)
+    return None if network is None else Span.of(network)
+
+
+def _is_of_use(network: t.Mapping[str, t.Any], alone: t.Sequence[tuple[t.Optional[Span], int]], enough: int) -> bool:
+    """Whether a network is to be banned as one.
+
+    Args:
+        alone: who is banned by himself, with his guesses.
+    """
     where = str(network["network"])
     inside = Among([where])
-    alone = sum(guesses(one) for one in worst if guesses(one) >= enough and str(one["address"]) in inside)
+    rest = network["guesses"] - sum(count for span, count in alone if inside.holds(span))
     fewest = FEWEST[6 if ":" in where else 4]
-    return not network["accepted"] and network["addresses"] >= fewest and network["guesses"] - alone >= enough
+    return not network["accepted"] and network["addresses"] >= fewest and rest >= enough
 
 
 def kept_out(

@@ -14,7 +14,7 @@ from ..._core.findings import CRITICAL, OK, STATUSES, UNKNOWN
 from ..._core.recovery import reasons
 from ..._core.why import LIMIT_EXCEEDED
 from .access import LET_IN, NOT_BANNED
-from .attack import Among, attackers, guesses, is_attacker, kept_out
+from .attack import Among, attackers, guesses, is_attacker, kept_out, span_of
 from .banning import OVER_LIMIT
 
 Result = t.Mapping[str, t.Any]
@@ -106,18 +106,20 @@ def _left_of_the_attack(
     if "guesses" not in logins:
         return []
     told = Among([*out, *suspects])
-    listed = [(str(one["address"]), guesses(one), is_attacker(one)) for one in logins["worst"] if guesses(one)]
+    spans = ((span_of(str(one["address"])), one) for one in logins["worst"] if guesses(one))
+    #: Where each address is, its guesses, and how many of them are left to be told.
+    listed = [(span, guesses(one), 0 if told.holds(span) or not is_attacker(one) else guesses(one)) for span, one in spans]
     busy = [
         str(one["address"]) for one in logins["worst"]
         if not is_attacker(one) and guesses(one) >= max(min_failures, one["accepted"]) and str(one["address"]) not in told
     ]
     total, near = 0, {}
-    unlisted = logins["guesses"] - sum(count for _address, count, _attacks in listed)
+    unlisted = logins["guesses"] - sum(count for _span, count, _left in listed)
     for one in logins["networks"]:
         network, inside = str(one["network"]), Among([str(one["network"])])
-        members = [member for member in listed if member[0] in inside]
-        rest = sum(count for address, count, attacks in members if attacks and address not in told)
-        more = one["guesses"] - sum(count for _address, count, _attacks in members)
+        members = [member for member in listed if inside.holds(member[0])]
+        rest = sum(left for _span, _count, left in members)
+        more = one["guesses"] - sum(count for _span, count, _left in members)
         unlisted -= more
         # Who works in a network gets in more often than all of it fails.
         left = 0 if network in told else rest + more
