@@ -327,8 +327,7 @@ def test_bans_whose_rules_were_flushed_are_made_again(later: Later) -> None:
 def test_verify_alone_looks_at_the_logs_itself(later: Later, attacked: Attacked) -> None:
     """Whom they show must be kept out, and what nobody keeps out is named."""
     hosts = {"fw1": attacked.host("fw1"), "spread": attacked.host("spread"), "approved": attacked.host("approved", **IN_VAIN)}
-    with alone():
-        done = attacked.play(hosts, "--tags", "verify")
+    done = attacked.play(hosts, "--tags", "verify")
     assert "fw1" not in done.failed, done.output
     assert "spread" in done.failed and "320 failed logins of addresses that nobody keeps out remain" in done.said, done.output
     assert "approved" in done.failed and f"kept_out {four(30)[1]}: nothing drops it" in done.said, done.output
