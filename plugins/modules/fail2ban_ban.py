@@ -26,7 +26,9 @@ extends_documentation_fragment:
   - oncall.incident.approved
 options:
   addresses:
-    description: Addresses and networks, in any spelling. Networks wider than /16 (IPv6 /32) are never banned.
+    description:
+      - Addresses and networks, in any spelling. Networks wider than /16 (IPv6 /32) are never banned. May be empty with O(repair).
+      - fail2ban can drop a network only where the jail's action can. Where it is banned and nothing drops it, the ban is taken back.
     type: list
     elements: str
     required: true
@@ -62,6 +64,12 @@ options:
     default: []
   allow_private:
     description: Whether private networks (RFC 1918 and the like) may be banned.
+    type: bool
+    default: false
+  repair:
+    description:
+      - Whether every ban of O(jail) is made again whose rule is gone from the packet filter, beside O(addresses) and within the same limit.
+      - Those who must not be banned are not banned again. For V(fail2ban) alone.
     type: bool
     default: false
   verify:
@@ -196,6 +204,7 @@ def main() -> None:
             "spent": {"type": "int", "default": 0},
             "never_ban": {"type": "list", "elements": "str", "default": []},
             "allow_private": {"type": "bool", "default": False},
+            "repair": {"type": "bool", "default": False},
             "verify": {"type": "list", "elements": "str", "choices": list(KINDS), "default": ["auto"]},
             "approved": APPROVED_SPEC,
         },
@@ -210,7 +219,7 @@ def main() -> None:
             seconds=None if params["bantime"] is None else parse_duration(params["bantime"], name="bantime"),
             budget=Budget(max_count=params["max_victims"], spent=params["spent"]), never_ban=tuple(named(params["never_ban"])),
             allow_private=params["allow_private"], verify=tuple(params["verify"]),
-            leave_rest=params["over_limit"] == "leave",
+            leave_rest=params["over_limit"] == "leave", repair=params["repair"],
         )
         approved = read_approved(params["approved"])
         backend = open_backend(params)

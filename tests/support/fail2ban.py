@@ -44,11 +44,15 @@ class Fail2ban:
         net: the namespace that it runs in.
         directory: everything of its own; short, since a socket's path must be.
         jails: name to settings, over JAIL's.
+        actions: files of action.d by name, beside fail2ban's own.
+        keeps: where it keeps its bans: a file, or None in words.
     """
 
     net: Namespace
     directory: Path
     jails: Mapping[str, Mapping[str, str]]
+    actions: Mapping[str, str] = field(default_factory=dict)
+    keeps: str = ""
     process: subprocess.Popen[bytes] | None = None
     _logs: dict[str, Path] = field(default_factory=dict)
 
@@ -93,11 +97,13 @@ class Fail2ban:
             if not (self.config / name).exists() and (ETC / name).exists():
                 (self.config / name).symlink_to(ETC / name)
         (self.config / "action.d" / "oncall-broken.conf").write_text(BROKEN_UNBAN.format(flag=self.broken))
+        for name, text in self.actions.items():
+            (self.config / "action.d" / f"{name}.conf").write_text(text)
         (self.config / "filter.d" / "oncall.conf").write_text(f"[Definition]\nfailregex = {FAILREGEX}\n")
         own = self.directory
         (self.config / "fail2ban.conf").write_text(
             f"[DEFAULT]\nloglevel = INFO\nlogtarget = {own}/fail2ban.log\nsyslogsocket = auto\nsocket = {own}/s\npidfile = {own}/p\n"
-            f"dbfile = {own}/db.sqlite3\ndbpurgeage = 1d\ndbmaxmatches = 10\nallowipv6 = auto\n[Definition]\n"
+            f"dbfile = {self.keeps or self.database}\ndbpurgeage = 1d\ndbmaxmatches = 10\nallowipv6 = auto\n[Definition]\n"
         )
         action = '%(banaction)s[port="%(port)s", protocol="%(protocol)s", chain="%(chain)s", name=%(__name__)s]'
         text = ["[DEFAULT]", "ignoreself = false", "ignoreip =", "chain = INPUT", f"action = {action}"]
@@ -169,6 +175,7 @@ class Fail2ban:
 @contextmanager
 def fail2ban(
     jails: Mapping[str, Mapping[str, str]] | None = None, *, net: Namespace | None = None, peer: bool = False,
+    actions: Mapping[str, str] | None = None, database: str = "",
 ) -> Iterator[Fail2ban]:
     """A server in a namespace of its own, both ended and removed afterwards.
 
@@ -176,15 +183,17 @@ def fail2ban(
         jails: name to settings, over JAIL's; one jail named sshd if not said. Every jail reads its own log.
         net: a namespace that exists already.
         peer: see tests.support.netns.namespace.
+        actions: see Fail2ban.
+        database: where it keeps its bans; None in words: nowhere.
     """
     need(shutil.which("fail2ban-server") and ETC.is_dir(), "Debian's fail2ban")
     need(shutil.which("nft") and shutil.which("iptables") and shutil.which("ipset"), "nftables, iptables and ipset")
     if net is None:
-        with namespace(peer=peer) as made, fail2ban(jails, net=made) as server:
+        with namespace(peer=peer) as made, fail2ban(jails, net=made, actions=actions, database=database) as server:
             yield server
         return
     directory = Path(tempfile.mkdtemp(prefix="f2b-", dir="/tmp" if os.path.isdir("/tmp") else None))
-    server = Fail2ban(net=net, directory=directory, jails=jails or {"sshd": {}})
+    server = Fail2ban(net=net, directory=directory, jails=jails or {"sshd": {}}, actions=actions or {}, keeps=database)
     try:
         server.start()
         yield server

@@ -16,10 +16,10 @@ from .._core import actions, temporary, why
 from .._core.acting import Candidate, Sight, Subject, act, answered
 from .._core.actions import Action, Approved, Spared
 from .._core.addresses import Network, Span, canonical, read_network
-from .._core.errors import BadInput, IncidentError
+from .._core.errors import BadInput, Blind, IncidentError
 from .._core.limits import Budget
 from .._core.waiting import until
-from .._firewall.decisions.packet_filter import EXACT, UNSEEN
+from .._firewall.decisions.packet_filter import COVERING, EXACT, UNSEEN
 from .._firewall.filters import Filters, read_filters
 from .._module.programs import Run
 from . import operators
@@ -47,6 +47,7 @@ class Order:
         never_ban: networks that are never banned.
         allow_private: whether private networks may be.
         leave_rest: ban the first ones that the budget allows and leave the rest, instead of banning nobody.
+        repair: make every ban of the jail again whose rule is gone, beside the targets.
     """
 
     targets: tuple[Network, ...]
@@ -57,6 +58,7 @@ class Order:
     allow_private: bool = False
     verify: tuple[str, ...] = ("auto",)
     leave_rest: bool = False
+    repair: bool = False
 
 
 def ban(
@@ -93,6 +95,10 @@ class _Attackers(Subject[Network]):
         self._protected = Protected()
         self._spared: dict[str, Spared] = {}
         self._filters: t.Optional[Filters] = None
+        #: Whose ban is to be made again, beside the targets.
+        self._lost: list[Network] = []
+        #: Networks that were banned for a moment.
+        self._taken_back: set[Network] = set()
 
     def alone(self) -> t.ContextManager[None]:
         return alone(self._backend)
@@ -100,6 +106,8 @@ class _Attackers(Subject[Network]):
     def look(self) -> Sight[Network]:
         backend, order = self._backend, self._order
         self._daemon, self._jails = backend.describe(), backend.jails()
+        if order.repair and not order.targets and order.jail not in self._jails:
+            return Sight([], limits=(order.budget.limit(0),))  # without bans there are none to make again
         if isinstance(backend, Fail2ban):
             known_jails([order.jail], self._jails)
             self._seconds = _seconds_of(backend, order)
@@ -108,17 +116,39 @@ class _Attackers(Subject[Network]):
         self._before = self._after = backend.bans(self._jails)
         # Before the packet filter, whose reading takes its time: whoever leaves meanwhile is an operator still.
         self._protected = protected_now(backend, order, run=self._run)
+        if order.targets:
+            self._protected.require_operator()
+        try:
+            self._filters = read_filters(order.verify, run=self._run, jails=self._jails) if order.verify else None
+        except Blind:
+            if order.targets:
+                raise
+        self._lost = self._without_rules() if order.repair else []
+        if not self._targets:
+            return Sight([], limits=(order.budget.limit(0),))
         self._protected.require_operator()
-        self._filters = read_filters(order.verify, run=self._run, jails=self._jails) if order.verify else None
+        targets = self._targets
         seen = banning.sight(
-            order.targets, jail=order.jail, resource=self.resource, seconds=self._seconds, bans=self._before,
-            let_through=[span for span in dict.fromkeys(map(Span.of, order.targets)) if self._is_let_through(span)],
+            targets, jail=order.jail, resource=self.resource, seconds=self._seconds, bans=self._before,
+            let_through=[span for span in dict.fromkeys(map(Span.of, targets)) if self._is_let_through(span)],
             protected=self._protected, allow_private=order.allow_private, budget=order.budget, leave_rest=order.leave_rest,
+            covered=[span for span in dict.fromkeys(map(Span.of, targets)) if self._is_covered(span)],
         )
-        ids = {canonical(network): self._id(network) for network in order.targets}
+        ids = {canonical(network): self._id(network) for network in targets}
         self._spared = {ids[one.name]: one for one in seen.protected}
         found = [dataclasses.replace(one, action=self._with_end(one.action, one.target)) for one in seen.candidates]
         return dataclasses.replace(seen, candidates=found)
+
+    @property
+    def _targets(self) -> list[Network]:
+        """Those that were named, then those whose rule is gone."""
+        return list(dict.fromkeys([*self._order.targets, *self._lost]))
+
+    def _without_rules(self) -> list[Network]:
+        """Whom the jail bans, of whom the packet filter has nothing. Where it cannot be read nobody knows."""
+        banned = (read_network(ban.entry) for ban in self._before if ban.jail == self._order.jail)
+        lost = self._without_rule(network for network in banned if network is not None)
+        return lost if lost and self._filters_here() else []
 
     def _id(self, network: Network) -> str:
         return banning.action_for(network, jail=self._order.jail, resource=self.resource, seconds=self._seconds).id
@@ -148,7 +178,21 @@ class _Attackers(Subject[Network]):
             return False
         if any(block.matched in (EXACT, UNSEEN) for block in self._filters.blocks(span)):
             return False
-        return any(name.startswith(FILTER_ACTIONS) for name in self._backend.server.texts(self._order.jail, "actions"))
+        return self._filters_here()
+
+    def _filters_here(self) -> bool:
+        """Whether the jail's action is one of fail2ban's that write rules on this host."""
+        backend = self._backend
+        return isinstance(backend, Fail2ban) and any(
+            name.startswith(FILTER_ACTIONS) for name in backend.server.texts(self._order.jail, "actions")
+        )
+
+    def _is_covered(self, span: Span) -> bool:
+        """Whether the jail bans a network that holds an address, and the packet filter drops it."""
+        wider = (ban.span for ban in self._before if ban.jail == self._order.jail and ban.span not in (None, span))
+        if not any(other.covers(span) for other in wider if other is not None):
+            return False
+        return self._filters is None or any(block.matched in (EXACT, COVERING) for block in self._filters.blocks(span))
 
     def left_over(self, candidate: Candidate[Network]) -> t.Optional[Spared]:
         return banning.spared_for(candidate.target, (banning.OVER_LIMIT,)) if self._order.leave_rest else None
@@ -184,8 +228,8 @@ class _Attackers(Subject[Network]):
         try:
             if trouble is not None:
                 self._backend.reopen()
-            self._after = self._backend.bans_again(self._backend.jails())
-            self._filters = self._settled([one.target for one in todo])
+            self._look_again(todo)
+            self._make_room(todo)
         except IncidentError as exc:
             raise IncidentError((trouble or exc).message, hint="Run it again: it looks first.") from exc
         for one in todo:
@@ -195,8 +239,52 @@ class _Attackers(Subject[Network]):
             else:
                 yield self._not_banned(one, begun=canonical(one.target) in begun, trouble=trouble)
 
+    def _look_again(self, todo: t.Sequence[Candidate[Network]]) -> None:
+        self._after = self._backend.bans_again(self._backend.jails())
+        self._filters = self._settled([one.target for one in todo])
+
+    def _make_room(self, todo: t.Sequence[Candidate[Network]]) -> None:
+        """Ban networks again whose rule is not there, without the bans inside them: some sets take no network that overlaps. Where that is
+        no use either, all is as it was: a ban that nothing drops would say that somebody is kept out."""
+        backend, jail = self._backend, self._order.jail
+        old = {ban.span for ban in self._before if ban.jail == jail}
+        new = [one.target for one in todo if one.target.num_addresses > 1 and Span.of(one.target) not in old]
+        if not isinstance(backend, Fail2ban) or not self._without_rule(new):
+            return
+        inside: dict[Network, list[str]] = {}
+        for network in self._without_rule(new):
+            span, entry = Span.of(network), canonical(network)
+            near = (ban for ban in self._after if ban.jail == jail and ban.span != span)
+            inside[network] = [ban.entry for ban in near if ban.span is not None and span.covers(ban.span)]
+            backend.server.ask("set", jail, "unbanip", entry, *inside[network])
+            if inside[network]:
+                backend.server.ask("set", jail, "banip", entry)
+        self._look_again(todo)
+        lost = [network for network in self._without_rule(inside) if inside[network]]
+        for network in lost:
+            backend.server.ask("set", jail, "unbanip", canonical(network))
+            backend.server.ask("set", jail, "banip", *inside[network])
+        if lost:
+            self._look_again(todo)
+        self._taken_back = {network for network in inside if ban_made(self._after, self._before, network, jail=jail) is None}
+
+    def _without_rule(self, networks: t.Iterable[Network]) -> list[Network]:
+        """Those of which it is sure that the packet filter has no rule about them."""
+        if self._filters is None:
+            return []
+        return [
+            network for network in networks if not self._filters.blind_for(Span.of(network))
+            and not any(block.matched in (EXACT, UNSEEN) for block in self._filters.blocks(Span.of(network)))
+        ]
+
     def _not_banned(self, one: Candidate[Network], *, begun: bool, trouble: t.Optional[IncidentError]) -> Action:
         code = why.NOT_MEASURED
+        if one.target in self._taken_back:
+            return dataclasses.replace(one.action, touched=True).with_outcome(
+                actions.FAILED, why=code, state=banning.NOT_BANNED,
+                error="No packet filter on this host dropped this network after the ban, so the ban was taken back.",
+                hint="The jail's action keeps single addresses. One such as iptables-multiport or route takes networks.",
+            )
         if trouble is not None and not begun:
             code = why.OUT_OF_TIME if trouble.facts.get("reason") == "timeout" else why.NOT_TRIED
         elif isinstance(trouble, CommandRefused):
@@ -270,7 +358,7 @@ class _Attackers(Subject[Network]):
         """What the result says beside the actions."""
         filters = self._filters
         return {
-            "before": _listed(self._before, self._order), "after": _listed(self._after, self._order), "backend": self._daemon,
+            "before": _listed(self._before, self._targets), "after": _listed(self._after, self._targets), "backend": self._daemon,
             "operators": sorted({canonical(one) for one in (*self._protected.operators, *self._order.never_ban)}),
             "filters": {
                 "read": filters.read if filters else [], "skipped_checks": [one.as_dict() for one in filters.skipped] if filters else [],
@@ -306,7 +394,7 @@ def ban_made(now: t.Sequence[Ban], before: t.Sequence[Ban], network: Network, *,
 def _seconds_of(backend: Fail2ban, order: Order) -> float | None:
     """fail2ban has no ban time for one address: what the caller asks for must be what the jail has."""
     own = backend.server.number(order.jail, "bantime")
-    if order.seconds is not None and (own is None or int(order.seconds) != own):
+    if order.targets and order.seconds is not None and (own is None or int(order.seconds) != own):
         raise BadInput(
             f"bantime: {order.jail} bans for {own} s, and fail2ban has no ban time for one address.",
             hint="Leave bantime out, name a jail that has it, or use CrowdSec.", argument="bantime", jail_bantime=own,
@@ -314,8 +402,8 @@ def _seconds_of(backend: Fail2ban, order: Order) -> float | None:
     return own
 
 
-def _listed(bans: t.Sequence[Ban], order: Order) -> list[dict[str, t.Any]]:
-    spans = {Span.of(network) for network in order.targets}
+def _listed(bans: t.Sequence[Ban], targets: t.Iterable[Network]) -> list[dict[str, t.Any]]:
+    spans = {Span.of(network) for network in targets}
     return [
         {"jail": ban.jail, "address": ban.entry, "banned_at": iso(ban.banned_at), "ends_at": iso(ban.ends_at), "seconds": ban.seconds,
          "permanent": ban.permanent}

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
-from tests.support.fail2ban import Fail2ban
+from tests.support.fail2ban import Fail2ban, fail2ban
 from tests.support.need import need
 from tests.support.netns import peer_of
 from tests.support.run_module import start_module
@@ -323,3 +323,78 @@ def test_a_client_that_is_banned_is_kept_out_and_let_in_again(daemon: Fail2ban) 
     finally:
         listener.kill()
         listener.wait(timeout=10)
+
+
+#: nftables-multiport with sets that take networks, as later versions of fail2ban have it: an entry that overlaps another one is refused.
+INTERVALS = """
+[INCLUDES]
+before = nftables-multiport.conf
+[Definition]
+_nft_add_set = <nftables> add set <table_family> <table> <addr_set> \\{ type <addr_type>\\; flags interval\\; \\}
+              <_nft_for_proto-<type>-iter>
+              <nftables> add rule <table_family> <table> <chain> %(rule_stat)s
+              <_nft_for_proto-<type>-done>
+"""
+NETWORKS = ("203.0.113.0/24", "2001:db8:7::/64")
+
+
+def test_networks_are_banned_by_an_action_that_can(daemon: Fail2ban) -> None:
+    result = ban(daemon, *NETWORKS)
+    assert states(result) == [(one, "done", "banned") for one in NETWORKS]
+    kept = daemon.module("access_health", kept_out=["203.0.113.77", "2001:db8:7::77"], daemon=False)
+    assert kept["status"] == "ok", kept["findings"]
+    inside = ban(daemon, "203.0.113.77", NETWORKS[0])
+    assert states(inside) == [(one, "not_needed", "already_banned") for one in ("203.0.113.77", NETWORKS[0])]
+    daemon.client("unban", "--all")
+
+
+def test_a_network_with_an_operator_or_this_host_in_it_is_spared(daemon: Fail2ban) -> None:
+    result = ban(daemon, "192.0.2.0/24", "198.18.0.0/24", "10.1.2.0/24", "0.0.0.0/8")
+    assert not daemon.banned("ipt") and result["actions"] == []
+    expected = {"192.0.2.0/24": "never_ban", "198.18.0.0/24": "own_address", "10.1.2.0/24": "private", "0.0.0.0/8": "too_wide"}
+    assert all(reason in spared(result)[network] for network, reason in expected.items()), spared(result)
+
+
+def test_a_network_that_the_action_cannot_drop_is_taken_back(daemon: Fail2ban) -> None:
+    """Sets of single addresses: fail2ban says that it bans the network, and every packet comes through."""
+    daemon.ban("recidive", "203.0.113.5")
+    result = ban(daemon, NETWORKS[0], jail="recidive")
+    assert states(result) == [(NETWORKS[0], "failed", "not_banned")] and result["failed"], result
+    assert "was taken back" in result["actions"][0]["detail"]["error"]
+    assert daemon.banned("recidive") == ["203.0.113.5"], "and who was banned before is so again"
+    assert daemon.module("access_health", kept_out=["203.0.113.5"], daemon=False)["status"] == "ok"
+    assert daemon.module("fail2ban_health", asked=["ban_rules"])["healthy"] is True
+    daemon.client("unban", "--all")
+
+
+def test_a_network_over_addresses_that_are_banned_already() -> None:
+    with fail2ban({"wide": {"banaction": "intervals"}}, actions={"intervals": INTERVALS}) as server:
+        server.ban("wide", "203.0.113.5", "203.0.113.9")
+        result = ban(server, NETWORKS[0], jail="wide")
+        assert states(result) == [(NETWORKS[0], "done", "banned")], result
+        assert server.banned("wide") == [NETWORKS[0]]
+        assert server.module("access_health", kept_out=["203.0.113.5", NETWORKS[0]], daemon=False)["status"] == "ok"
+
+
+def test_bans_whose_rules_are_gone_are_made_again_whoever_is_named(daemon: Fail2ban) -> None:
+    """Somebody flushed the packet filter hours after the attack: the logs name nobody, and the daemon says that it bans."""
+    lost = [f"192.0.2.{number}" for number in range(100, 104)]
+    daemon.ban("ipt", *lost, "192.0.2.250")
+    assert ban(daemon, repair=True)["actions"] == [], "nothing is missing"
+    daemon.net.run("iptables", "-F", "f2b-ipt")
+    plan = ban(daemon, repair=True, check=True)
+    assert states(plan) == [(one, "planned", "not_filtered") for one in lost] and spared(plan) == {"192.0.2.250": ["never_ban"]}
+    assert [one["id"] for one in ban(daemon, *lost, check=True)["actions"]] == [one["id"] for one in plan["actions"]], "as if named"
+    few = ban(daemon, repair=True, max_victims=1, over_limit="leave", check=True)
+    assert states(few) == [(lost[0], "planned", "not_filtered")] and set(spared(few)) == {*lost[1:], "192.0.2.250"}
+    done = ban(daemon, repair=True, approved=plan["actions"])
+    assert states(done) == [(one, "done", "banned") for one in lost] and done["changed"]
+    rules = daemon.net.run("iptables-save")
+    assert all(f"-s {one}/32 -j REJECT" in rules for one in lost)
+    assert ban(daemon, repair=True)["actions"] == []
+    daemon.client("unban", "--all")
+
+
+def test_nothing_to_repair_needs_no_operator(daemon: Fail2ban) -> None:
+    assert ban(daemon, repair=True, never_ban=[])["actions"] == []
+    assert ban(daemon, repair=True, jail="nix")["actions"] == [], "whether the jail is there is asked elsewhere"

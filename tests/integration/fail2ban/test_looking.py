@@ -68,6 +68,19 @@ def test_what_the_hint_says_writes_the_rules_again(daemon: Fail2ban) -> None:
     daemon.client("unban", "--all")
 
 
+def test_what_the_hint_says_where_there_is_no_database() -> None:
+    """A jail that is restarted would forget its bans."""
+    with fail2ban({"sshd": {}}, database="None") as daemon:
+        daemon.ban("sshd", "192.0.2.4", "192.0.2.5")
+        daemon.net.run("nft", "flush", "ruleset")
+        found = finding(health(daemon), "ban_rules", "sshd")
+        commands = re.findall(r"fail2ban-client (set \w+ (?:unbanip|banip) \S+)", found["hint"])
+        assert found["observed"] == 2 and len(commands) == 2, found
+        for command in commands:
+            daemon.client(*command.split())
+        assert finding(health(daemon), "ban_rules", "sshd")["detail"]["without_rule"] == ["192.0.2.5"]
+
+
 def test_missing_jails_and_logs() -> None:
     with fail2ban({"sshd": {}}) as daemon:
         daemon.log("sshd").unlink()

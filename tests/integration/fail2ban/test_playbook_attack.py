@@ -67,7 +67,17 @@ LOGS: dict[str, dict[str, int]] = {
     "session": failures(*four(50)),
     "nobody": failures(*four(60)),
     "wrapped": failures(*four(90)),
+    # Nobody is over the threshold by himself.
+    "spread": {f"198.51.{number}.7": 8 for number in range(40)},
+    "near": {f"198.51.100.{number}": 6 for number in range(8)},
+    "guessed": failures(*four(120)),
+    "flushed": {},
 }
+#: Of jails whose packets are dropped by an action that takes networks, and one whose rule is flushed.
+ACTIONS = {"near": "iptables-multiport", "flushed": "iptables-multiport"}
+FLUSHED = ["203.0.113.140", "203.0.113.141"]
+#: Who gets in after all that.
+GOT_IN = {"guessed": "password for root from 203.0.113.200", "mistyped": f"publickey for ann from {OPERATOR}"}
 
 
 def write_log(path: Path, counts: Mapping[str, int]) -> None:
@@ -80,6 +90,8 @@ def write_log(path: Path, counts: Mapping[str, int]) -> None:
             for number in range(count):
                 user = "root" if number % 2 else f"invalid user guest{number}"
                 log.write(f"{now} host sshd[4711]: Failed password for {user} from {address} port {40000 + number} ssh2\n")
+        if path.stem in GOT_IN:
+            log.write(f"{now} host sshd[4712]: Accepted {GOT_IN[path.stem]} port 5 ssh2\n")
 
 
 @dataclass
@@ -143,7 +155,8 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     """One daemon with a jail for each host. Jails whose service is tried have a port of their own."""
     place = tmp_path_factory.mktemp("attack")
     ports = {"fw1": PORT, "session": SESSION_PORT}
-    with fail2ban({name: {"port": str(ports.get(name, 2299))} for name in LOGS}, peer=True) as server:
+    jails = {name: {"port": str(ports.get(name, 2299)), "banaction": ACTIONS.get(name, "nftables-multiport")} for name in LOGS}
+    with fail2ban(jails, peer=True) as server:
         for name, counts in LOGS.items():
             write_log(place / f"{name}.auth", counts)
         site = PlaySite(server, place, fail2ban_ports=[PORT], fail2ban_attack_journal=False, fail2ban_never_ban=[OPERATOR])
@@ -204,6 +217,7 @@ class Later:
     done: Ended
     banned: dict[str, list[str]]
     rules: str
+    iptables: str
     operator_got_in: bool
     attacker_got_in: dict[str, bool]
 
@@ -224,6 +238,10 @@ def later(approved: Approved, attacked: Attacked) -> Iterator[Later]:
             "private": attacked.host("private"),
             "allowed": attacked.host("allowed", fail2ban_allow_private=True),
             "session": attacked.host("session", fail2ban_never_ban=[]),
+            "spread": attacked.host("spread"),
+            "near": attacked.host("near", fail2ban_attack_max_networks=1),
+            "guessed": attacked.host("guessed"),
+            "flushed": attacked.host("flushed"),
             # In a process namespace of its own, where no session of sshd of this machine is seen.
             "nobody": attacked.host("nobody", fail2ban_never_ban=[], **IN_VAIN,
                                     **attacked.interpreter("nobody", "unshare", "--pid", "--fork", "--mount-proc")),
@@ -233,11 +251,14 @@ def later(approved: Approved, attacked: Attacked) -> Iterator[Later]:
             server = attacked.elsewhere[name].server
             stack.callback(attacked.stop_service, name)
             hosts[name] = attacked.host(name, **attacked.service(name, server))
+        attacked.site.server.ban("flushed", *FLUSHED)
+        attacked.site.net.run("iptables", "-F", "f2b-flushed")
         (attacked.elsewhere["wrong"].server.config / "jail.local").write_text("[wrong]\nfilter = nosuchfilter\n")
         with alone(), ssh_session(attacked.site, attacked.place):
             done = attacked.play(hosts, *ACTING)
         yield Later(
             done=done, banned={name: attacked.banned(name) for name in hosts}, rules=attacked.site.rules(),
+            iptables=attacked.site.net.run("iptables-save"),
             operator_got_in=attacked.site.reaches(OPERATOR, SERVER, SESSION_PORT),
             attacker_got_in={"wrong": attacked.elsewhere["wrong"].reaches(ATTACKER, SERVER, PORT)},
         )
@@ -280,6 +301,38 @@ def test_only_the_approved_plan_is_carried_out(approved: Approved) -> None:
     # The others attack as well: that is not recovered, and they are named.
     assert approved.done.failed == {"approved"}, approved.done.output
     assert "3 attackers are not banned" in approved.done.said and "203.0.113.31 (not_approved)" in approved.done.said
+
+
+def test_an_attack_that_no_single_address_shows_is_not_over(later: Later) -> None:
+    assert "spread" in later.done.failed, later.done.output
+    assert "320 failed logins of addresses that nobody keeps out remain" in later.done.said
+    assert later.banned["spread"] == []
+
+
+def test_a_network_is_banned_where_its_addresses_are_no_use(later: Later) -> None:
+    assert "near" not in later.done.failed, later.done.output
+    assert later.banned["near"] == ["198.51.100.0/24"] and "-s 198.51.100.0/24 -j REJECT" in later.iptables
+
+
+def test_after_a_login_that_may_be_a_guess_it_is_not_called_recovered(later: Later) -> None:
+    assert "guessed" in later.done.failed, later.done.output
+    assert "Somebody may have got in: login_after_failures 203.0.113.200:" in later.done.said
+    assert later.banned["guessed"] == sorted(four(120)), "and the attackers were banned all the same"
+
+
+def test_bans_whose_rules_were_flushed_are_made_again(later: Later) -> None:
+    assert "flushed" not in later.done.failed, later.done.output
+    assert later.done.outcomes("flushed") == ["done"] * 2
+    assert all(f"-s {address}/32 -j REJECT" in later.iptables for address in FLUSHED)
+
+
+def test_verify_alone_looks_at_the_logs_itself(later: Later, attacked: Attacked) -> None:
+    """Whom they show must be kept out, and what nobody keeps out is named."""
+    hosts = {"fw1": attacked.host("fw1"), "spread": attacked.host("spread"), "approved": attacked.host("approved", **IN_VAIN)}
+    done = attacked.play(hosts, "--tags", "verify")
+    assert "fw1" not in done.failed, done.output
+    assert "spread" in done.failed and "320 failed logins of addresses that nobody keeps out remain" in done.said, done.output
+    assert "approved" in done.failed and f"kept_out {four(30)[1]}: nothing drops it" in done.said, done.output
 
 
 def test_nobody_is_banned_while_no_operator_is_known(later: Later) -> None:

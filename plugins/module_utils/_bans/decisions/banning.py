@@ -113,6 +113,7 @@ def spared_for(network: Network, reasons: t.Sequence[str]) -> actions.Spared:
 def sight(
     targets: t.Sequence[Network], *, jail: str, resource: str, seconds: t.Optional[float], bans: t.Sequence[Ban],
     let_through: t.Sequence[Span], protected: Protected, allow_private: bool, budget: Budget, leave_rest: bool,
+    covered: t.Sequence[Span] = (),
 ) -> Sight[Network]:
     """Who could be banned, of those that were named.
 
@@ -121,6 +122,7 @@ def sight(
         bans: that there are.
         let_through: addresses that are banned and that the packet filter surely has nothing against.
         leave_rest: whether the first ones that the limit allows are banned alone.
+        covered: addresses in a network that the jail bans, and that the packet filter drops.
     """
     named_once = list(dict.fromkeys(targets))
     candidates: list[Candidate[Network]] = []
@@ -138,9 +140,12 @@ def sight(
             else:
                 reason = f"{jail} bans {canonical(network)}, and no packet filter on this host drops it."
                 action = dataclasses.replace(action, reason=reason, detail={**action.detail, "state": NOT_FILTERED})
+        elif span in covered:
+            action = action.with_outcome(actions.NOT_NEEDED, why=why.ALREADY_SO, state=ALREADY_BANNED)
         candidates.append(Candidate(network, action))
     spans = {Span.of(network) for network in named_once}
     return Sight(candidates, protected=tuple(spared), limits=(budget.limit(len(named_once)),), basis=Basis("fail2ban_ban", {
         "targets": named_once, "jail": jail, "resource": resource, "seconds": seconds, "let_through": let_through, "protected": protected,
         "bans": [ban for ban in bans if ban.span in spans], "allow_private": allow_private, "budget": budget, "leave_rest": leave_rest,
+        "covered": covered,
     }))

@@ -192,7 +192,7 @@ def _answering(
             if seen.jailed and filters_elsewhere(jail):
                 skipped.append(absent("ban_rules", "filters_elsewhere", f"{jail.name} ({', '.join(jail.actions) or 'no action'}): "))
             else:
-                findings.append(_ruled(jail, read=seen.rules.read))
+                findings.append(_ruled(jail, read=seen.rules.read, again=_again(jail, seen)))
         findings.append(_left(seen.rules))
     return findings, skipped
 
@@ -215,13 +215,23 @@ def _log(jail: JailSeen) -> Finding:
     )
 
 
-def _ruled(jail: JailSeen, *, read: bool) -> Finding:
+def _again(jail: JailSeen, seen: DaemonSeen) -> str:
+    """What writes the missing rules again. A jail that is restarted takes its bans from the database, and forgets them without one."""
+    if not seen.jailed:
+        return "See its bouncer, and whether cscli bouncers list has it as valid."
+    command, repair = f"fail2ban-client set {jail.name}", "fail2ban_ban with repair does so for all."
+    if seen.stored is not None:
+        return f"fail2ban-client reload --restart {jail.name} writes them again; {repair}"
+    first = "".join(jail.without_rule[:1])
+    return f"{command} unbanip {first} and then {command} banip {first} write one again; {repair}"
+
+
+def _ruled(jail: JailSeen, *, read: bool, again: str) -> Finding:
     status = UNKNOWN if jail.missing and not read else CRITICAL if jail.missing else OK
     return Finding(
         "ban_rules", status, observed=jail.missing, threshold=1, unit="count", subject=jail.name,
         hint="Banned, and no rule drops them: the jail's action failed, or somebody flushed the packet filter. "
-             f"fail2ban-client reload --restart {jail.name} writes them again; fail2ban_ban does so for the addresses that it is given."
-             if jail.missing else "",
+             f"{again}" if jail.missing else "",
         detail={"without_rule": list(jail.without_rule), "banned": jail.held},
     )
 

@@ -14,14 +14,15 @@ from ..._core.actions import FAILED_OUTCOMES, REFUSED
 from ..._core.findings import CRITICAL, OK, STATUSES, UNKNOWN
 from ..._core.recovery import reasons
 from ..._core.why import LIMIT_EXCEEDED, PROTECTED
-from ..._core.words import words_list
 from ..._firewall.decisions.measured import OFFER
-from .access import LET_IN
-from .attack import attackers, kept_out
+from .access import LET_IN, NOT_BANNED
+from .attack import Among, attackers, guesses, is_attacker, kept_out, span_of
 from .banning import OVER_LIMIT
 
 Result = t.Mapping[str, t.Any]
 _MAX_NAMED = 5
+#: Whether somebody got in by a guess: a check of failed_logins.
+_GOT_IN = "login_after_failures"
 _BAD = (CRITICAL, UNKNOWN)
 #: Whoever should have been banned and was not, or may not be.
 _NOT_BANNED = FAILED_OUTCOMES | {REFUSED}
@@ -48,7 +49,8 @@ def not_let_in(access: Result, *, served: Result, reached: Result, vantage: str)
 
 def not_kept_out(
     access: Result, *, daemon: Result, banned: Result, logins: Result, named: t.Union[str, t.Sequence[str]], min_failures: int,
-    actions: t.Iterable[Result],
+    actions: t.Iterable[Result], min_total: int = 0, max_networks: int = 0,
+    out: t.Optional[t.Sequence[str]] = None,
 ) -> str:
     """Why attackers are not called kept out; empty when they are.
 
@@ -60,6 +62,9 @@ def not_kept_out(
         named: attackers that were named, a list or text with commas.
         min_failures: so many failed logins make an attacker.
         actions: of the run so far.
+        min_total: so many failed logins of addresses that are not kept out are an attack, however few each has. 0: not judged.
+        max_networks: how many networks may be banned in a run.
+        out: who was measured to be kept out beside those of the actions.
     """
     spared = banned.get("protected", ())
     # Of an approved plan nobody is left without a word: who is over the limit then, or came after the approval, has an action that says so.
@@ -72,19 +77,78 @@ def not_kept_out(
     ]
     # Who must not be banned anyway is no attacker. A private address that nobody protects by name may be one.
     friends = _addresses(one for one in spared if OVER_LIMIT not in one["reasons"] and list(one["reasons"]) != ["private"])
-    suspects = attackers(named, worst=logins["worst"], min_failures=min_failures) if "worst" in logins else words_list(named)
+    worst = logins.get("worst", ())
+    suspects = attackers(named, worst=worst, min_failures=min_failures, networks=logins.get("networks", ()), max_networks=max_networks)
+    kept = [*kept_out(actions, named=named), *(out or ())]
+    known = _told(logins, statuses=(UNKNOWN,), with_check=True)
     return reasons((
         _not_held(access),
+        {"text": f"Somebody may have got in: {_told(logins, statuses=(CRITICAL,), with_check=True, only=_GOT_IN)}",
+         "there": _GOT_IN in _checks(logins, CRITICAL)},
+        {"text": f"Who tries passwords is not known to the end: {known or 'no log was judged.'}", "there": bool(known)},
         {"text": _told(daemon, statuses=_BAD, with_check=True) or "The daemon could not be judged.", "there": daemon["status"] in _BAD},
         {"text": f"{len(left)} attackers remain over the limit of fail2ban_max_victims and are not banned: "
-                 f"{', '.join(left[:_MAX_NAMED])}{' and more' if len(left) > _MAX_NAMED else ''}. Run it again, or raise the limit.",
+                 f"{_some(left)}. Run it again, or raise the limit.",
          "there": bool(left)},
-        {"text": f"{len(others)} attackers are not banned: "
-                 f"{', '.join(others[:_MAX_NAMED])}{' and more' if len(others) > _MAX_NAMED else ''}. Run it again.",
-         "there": bool(others)},
+        {"text": f"{len(others)} attackers are not banned: {_some(others)}. Run it again.", "there": bool(others)},
         {"text": f"{len(suspects)} attackers were found and none is kept out.",
-         "there": len(suspects) > len(friends) and not kept_out(actions, named=named)},
+         "there": not kept and any(one not in friends for one in suspects)},
+        *_left_of_the_attack(
+            logins, out=[*kept, *friends, *_operators(access, banned)], suspects=suspects, min_failures=int(min_failures),
+            min_total=int(min_total),
+        ),
     ))
+
+
+def _operators(access: Result, banned: Result) -> list[str]:
+    """Who must never be banned: whom fail2ban_ban found or was told, and whom access_health saw logged in."""
+    seen = [str(one["subject"]) for one in access.get("findings", ()) if one["check"] == NOT_BANNED]
+    return [*(str(one) for one in banned.get("operators", ())), *seen]
+
+
+def _left_of_the_attack(
+    logins: Result, *, out: t.Sequence[str], suspects: t.Sequence[str], min_failures: int, min_total: int,
+) -> list[dict[str, t.Any]]:
+    """Why an attack is not over: guesses of addresses that nobody keeps out, and that are not the operators'.
+
+    Args:
+        out: who is kept out, or must not be banned.
+        suspects: who was to be banned. Whether they are is told by itself.
+    """
+    if "guesses" not in logins:
+        return []
+    told = Among([*out, *suspects])
+    spans = ((span_of(str(one["address"])), one) for one in logins["worst"] if guesses(one))
+    #: Where each address is, its guesses, and how many of them are left to be told.
+    listed = [(span, guesses(one), 0 if told.holds(span) or not is_attacker(one) else guesses(one)) for span, one in spans]
+    busy = [
+        str(one["address"]) for one in logins["worst"]
+        if not is_attacker(one) and guesses(one) >= max(min_failures, one["accepted"]) and str(one["address"]) not in told
+    ]
+    total, near = 0, {}
+    unlisted = logins["guesses"] - sum(count for _span, count, _left in listed)
+    for one in logins["networks"]:
+        network, inside = str(one["network"]), Among([str(one["network"])])
+        members = [member for member in listed if inside.holds(member[0])]
+        rest = sum(left for _span, _count, left in members)
+        more = one["guesses"] - sum(count for _span, count, _left in members)
+        unlisted -= more
+        # Who works in a network gets in more often than all of it fails.
+        left = 0 if network in told else rest + more
+        total += left
+        if left >= min_failures and one["accepted"] <= one["guesses"]:
+            near[network] = left
+    total += unlisted
+    wide = sorted(near, key=lambda one: -near[one])
+    return [
+        {"text": f"Passwords are tried from where others log in, which is not banned: {_some(busy)}. Look for the program or the person "
+                 "there, or put the address into fail2ban_never_ban.", "there": bool(busy)},
+        {"text": f"The addresses of {_some(wide)} try passwords together, each too seldom to be banned. fail2ban_attack_max_networks says "
+                 "how many networks may be banned.", "there": bool(wide)},
+        {"text": f"{total} failed logins of addresses that nobody keeps out remain, each with fewer than fail2ban_attack_min_failures: let "
+                 "nobody log in with a password, or let only known networks reach the port.",
+         "there": bool(min_total) and total >= min_total},
+    ]
 
 
 def _not_held(access: Result) -> dict[str, t.Any]:
@@ -97,12 +161,33 @@ def _silent(ports: Result) -> str:
     return told or "the service did not keep answering."
 
 
-def _told(result: Result, *, statuses: t.Collection[str], with_check: bool) -> str:
-    """The findings with one of these statuses, as sentences."""
+def _told(result: Result, *, statuses: t.Collection[str], with_check: bool, only: str = "") -> str:
+    """The findings with one of these statuses, as sentences.
+
+    Args:
+        only: of this check; empty for all.
+    """
     return " ".join(
-        f"{one['check'] + ' ' if with_check else ''}{one['subject']}: {one['observed']}. {one['hint']}".strip()
-        for one in result.get("findings", ()) if one["status"] in statuses
+        f"{_about(one, with_check=with_check)}: {_observed(one)}. {one['hint']}".strip()
+        for one in result.get("findings", ()) if one["status"] in statuses and only in ("", one["check"])
     )
+
+
+def _about(one: Result, *, with_check: bool) -> str:
+    return " ".join(word for word in (one["check"] if with_check else "", one["subject"]) if word)
+
+
+def _observed(one: Result) -> t.Any:
+    """What a finding saw; where it could see nothing, why."""
+    return one["observed"] if one["observed"] is not None else one.get("detail", {}).get("reason")
+
+
+def _checks(result: Result, status: str) -> set[str]:
+    return {one["check"] for one in result.get("findings", ()) if one["status"] == status}
+
+
+def _some(names: t.Sequence[str]) -> str:
+    return f"{', '.join(names[:_MAX_NAMED])}{' and more' if len(names) > _MAX_NAMED else ''}"
 
 
 def _addresses(spared: t.Iterable[Result]) -> list[str]:

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import COULD_NOT_LOOK
 from ansible_collections.oncall.incident.plugins.module_utils._logins import sources
-from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import CHECKS, count, judge_logins
+from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.counting import picture
+from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import CHECKS, judge_logins
 
 HOUR = 3600.0
 NOW = time.time()
@@ -46,13 +47,13 @@ class Seen(NamedTuple):
 
 
 def look(log: Path, *, journal: Path | None = None, usual: bool = False, max_bytes: int = 1 << 20) -> Seen:
-    events, skipped, read = sources.read_events(
+    found, skipped, read = sources.read_events(
         journal=journal is not None, logs=None if usual else [str(log)], since=NOW - HOUR, max_bytes=max_bytes, seconds=20,
         command=(str(journal),),
     )
     assert all(one.kind == COULD_NOT_LOOK for one in skipped) and [one.check for one in skipped] in ([], list(CHECKS))
     judged = judge_logins(
-        list(count(events, since=NOW - HOUR).values()), warning=10, critical=100, max_addresses=5, since=NOW - HOUR, skipped=skipped,
+        picture(found).tallies, warning=10, critical=100, max_addresses=5, since=NOW - HOUR, skipped=skipped,
         asked=CHECKS,
     )
     return Seen(judged.verdict.healthy, judged.more["total"], [one.reason for one in skipped], [one.hint for one in skipped],
@@ -187,3 +188,21 @@ def test_the_journal_says_what_a_large_log_does_not(log: Path, monkeypatch: pyte
     double = log.with_name("journalctl")
     assert look(log, journal=journalctl(double), usual=True, max_bytes=65536).healthy is True
     assert look(log, journal=journalctl(double, before=False), usual=True, max_bytes=65536).healthy is None
+
+
+def test_only_what_reaches_back_is_read(log: Path) -> None:
+    """A month of lines before the hour: as many bytes as are needed, and nothing of before is counted."""
+    with log.open("w") as file:
+        file.writelines(failures(90 * HOUR - number, 1, address="203.0.113.7") for number in range(40_000))
+        file.write(line(1.5 * HOUR) + failures(60, 12))
+    counted = sources.Counted(NOW - HOUR)
+    part = sources._count_file(str(log), counted, since=NOW - HOUR, max_bytes=1 << 30, now=NOW)
+    assert part is not None and not part.whole and part.first is not None and part.first <= NOW - HOUR
+    assert look(log) == (True, 12, [], [], ["auth.log"])
+
+
+def test_a_line_without_an_end_is_passed_over(log: Path) -> None:
+    """What follows 64 KiB of it is no line of its own, whatever it looks like."""
+    forged = failures(60, 1, address="203.0.113.7").rstrip("\n")
+    log.write_text(line(2 * HOUR) + line(90, "x" * (sources._LONGEST_LINE - len(line(90, ""))) + forged) + failures(60, 2))
+    assert look(log) == (True, 2, [], [], ["auth.log"])

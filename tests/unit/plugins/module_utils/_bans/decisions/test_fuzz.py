@@ -25,7 +25,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._firewall.decision
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet import Packet
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.walk import Walker
 from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.sockets_table import parse_tcp
-from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions import logins
+from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions import lines
 
 hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import strategies as st  # noqa: E402 # after the skip
@@ -78,9 +78,9 @@ def test_texts(text: str) -> None:
     parse_tcp("head\n" + text)
     hosts_deny_blocks(SPAN, deny=text, allow=text)
     rich_rule_blocks(SPAN, text)
-    logins.parse_log([text, f"Jan  2 11:59:01 host sshd[7]: {text}", f"2026-01-02T00:00:00Z h sshd: {text}"], now=1767355140.0)
-    logins.parse_message(text, program="sshd", at=None)
-    logins.parse_message(text, program="dovecot", at=None)
+    lines.parse_log([text, f"Jan  2 11:59:01 host sshd[7]: {text}", f"2026-01-02T00:00:00Z h sshd: {text}"], now=1767355140.0)
+    for program in ("sshd", "dropbear", "dovecot"):
+        lines.read_message(text, program=program, at=None)
 
 
 WORDS = st.sampled_from(["-A", "INPUT", "f2b-sshd", "-s", "192.0.2.7/32", "!", "-j", "DROP", "-m", "set", "--match-set", "src", "--dports",

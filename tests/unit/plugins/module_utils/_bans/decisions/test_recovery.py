@@ -101,3 +101,54 @@ SIX = [f"203.0.113.{number}" for number in range(1, 7)]
 def test_why_they_are_not_kept_out(given: dict[str, Any], text: str) -> None:
     about = {"daemon": WELL, "banned": {}, "logins": {}, "named": [], "actions": [], **given}
     assert not_kept_out(about.pop("access", HELD), min_failures=20, **about) == text
+
+
+def guessed(address: str, guesses: int, *, attacker: bool = True) -> dict[str, Any]:
+    """An entry of `worst` of failed_logins."""
+    return {"address": address, "failed": guesses, "guesses": guesses, "accepted": 0 if attacker else 9, "attacker": attacker}
+
+
+def logins(*worst: dict[str, Any], more: int = 0, findings: Any = (), **accepted: int) -> dict[str, Any]:
+    """A result of failed_logins, with guesses of addresses that it does not list."""
+    networks: dict[str, dict[str, Any]] = {}
+    for one in worst:
+        where = f"{one['address'].rpartition('.')[0]}.0/24"
+        net = networks.setdefault(where, {"network": where, "guesses": 0, "addresses": 0, "accepted": accepted.get("accepted", 0)})
+        net["guesses"] += one["guesses"]
+        net["addresses"] += 1
+    total = sum(one["guesses"] for one in worst) + more
+    return {"worst": list(worst), "networks": list(networks.values()), "guesses": total, "findings": list(findings)}
+
+
+SPREAD = [guessed(f"198.51.{number}.7", 8) for number in range(20)]
+NEAR = [guessed(f"203.0.113.{number}", 8) for number in range(3)]
+GOT_IN = finding("login_after_failures", "critical", subject=B, observed=1600, hint="root got in by password.")
+UNSEEN = {**finding("failed_logins", "unknown", subject="", hint="Raise max_kib."), "detail": {"reason": "only its end was read"}}
+
+
+@pytest.mark.parametrize(("given", "text"), [
+    ({"logins": logins(guessed(A, 30), more=3), "actions": DONE}, ""),
+    # Nobody is over the number that makes an attacker, and all together they are an attack.
+    ({"logins": logins(*SPREAD)}, "160 failed logins of addresses that nobody keeps out remain"),
+    ({"logins": logins(more=160)}, "160 failed logins of addresses that nobody keeps out remain"),
+    ({"logins": logins(*SPREAD[:12])}, ""),
+    ({"logins": logins(guessed(A, 160), *SPREAD[:12]), "actions": DONE}, ""),
+    ({"logins": logins(*SPREAD), "banned": {"protected": [spared(one["address"], "operator") for one in SPREAD]}}, ""),
+    ({"logins": logins(*NEAR)}, "The addresses of 203.0.113.0/24 try passwords together"),
+    ({"logins": logins(*NEAR, accepted=99)}, ""),
+    ({"logins": logins(*NEAR), "actions": [{"verb": "ban", "outcome": "done", "target": {"address": "203.0.113.0/24"}}]}, ""),
+    ({"logins": logins(guessed(A, 500, attacker=False))}, f"Passwords are tried from where others log in, which is not banned: {A}."),
+    ({"logins": logins(guessed(A, 500, attacker=False)), "banned": {"protected": [spared(A, "never_ban")]}}, ""),
+    ({"logins": logins(guessed(A, 500, attacker=False)), "banned": {"operators": ["192.0.2.0/24"]}}, ""),
+    ({"logins": logins(guessed(A, 500, attacker=False)), "access": access(True, finding("not_banned", "ok"))}, ""),
+    # It gets in more often than that: it works there.
+    ({"logins": logins({**guessed(A, 500, attacker=False), "accepted": 501})}, ""),
+    # Somebody got in, whoever is kept out since.
+    ({"logins": logins(guessed(A, 30), findings=[GOT_IN]), "actions": DONE},
+     "Somebody may have got in: login_after_failures 198.51.100.9: 1600. root got in by password."),
+    ({"logins": logins(findings=[UNSEEN])}, "Who tries passwords is not known to the end: failed_logins: only its end was read."),
+])
+def test_an_attack_that_is_in_the_logs_is_not_over_while_it_is_not_kept_out(given: dict[str, Any], text: str) -> None:
+    about = {"daemon": WELL, "banned": {}, "named": [], "actions": [], **given}
+    said = not_kept_out(about.pop("access", HELD), min_failures=20, min_total=100, **about)
+    assert said.startswith(text) and bool(said) is bool(text), said

@@ -11,23 +11,34 @@ import time
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import (
-    Event,
+from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.counting import (
     Lines,
+    Picture,
     Tally,
-    count,
-    judge_logins,
+    counted,
+    picture,
+)
+from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.lines import (
+    Event,
     parse_journal,
     parse_log,
     parse_message,
-    told_lines,
 )
+from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import judge_logins
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.decided import again
 
 NOW = float(calendar.timegm((2026, 1, 2, 12, 0, 0)))
+
+
+def seen_in(*sources: list[Event], since: float = 0) -> Picture:
+    return picture([counted(events, since=since) for events in sources])
+
+
+def count(sources: list[list[Event]], *, since: float) -> dict[str, Tally]:
+    return {one.address: one for one in seen_in(*sources, since=since).tallies}
 
 
 @pytest.mark.parametrize(("message", "kind", "address", "user"), [
@@ -62,7 +73,8 @@ def test_others() -> None:
     dovecot = "imap-login: Disconnected (auth failed, 3 attempts in 14 secs): user=<jo>, method=PLAIN, rip=192.0.2.8, lip=192.0.2.1"
     assert [(e.address, e.user) for e in parse_message(pam, program="vsftpd", at=None)] == [("192.0.2.7", "jo")]
     assert [(e.address, e.user) for e in parse_message(dovecot, program="dovecot", at=None)] == [("192.0.2.8", "jo")]
-    assert not parse_message(pam, program="sshd", at=None), "sshd says it itself as well"
+    (beside,) = parse_message(pam, program="sshd", at=None)
+    assert beside.kind == "pam", "sshd says it itself as well"
     assert not parse_message("Failed password for x from somewhere port 1 ssh2", program="sshd", at=None)
     assert not parse_message("Failed password for x from 192.0.2.7 port 1 ssh2", program="imitator", at=None)
 
@@ -126,14 +138,14 @@ def test_no_tried_name_is_kept_to_decide_from() -> None:
     ]
     judged = judge_logins(
         list(count([events], since=0).values()), warning=10, critical=100, suspicious=10, max_addresses=3, since=0.0, skipped=[],
-        lines=told_lines([events], since=0),
+        lines=seen_in(events).lines,
     )
     assert judged.basis is not None
     reading = json.loads(json.dumps(judged.basis.as_reading()))
     assert "hunter" not in json.dumps(reading) and reading["complete"]
     told = reading["given"]["tallies"]
     assert [one["address"] for one in told] == ["192.0.2.199", "192.0.2.198", "192.0.2.197", "203.0.113.9"]
-    assert told[-1] == {"address": "203.0.113.9", "failed": 12, "accepted": 1}
+    assert told[-1] == {"address": "203.0.113.9", "failed": 12, "accepted": 1, "before": 12}
     assert (reading["given"]["others"][0], judged.more["addresses"]) == (196, 200)
     assert again(reading).checks == judged.verdict.statuses() and judged.verdict.statuses()["login_after_failures"] == "critical"
 
@@ -153,11 +165,15 @@ def log_of(*messages: str) -> list[Event]:
 
 
 def judged_of(events: list[Event], **more: Any) -> dict[str, Any]:
+    seen = seen_in(events)
+    limits = {"warning": 10, "critical": 100, "spread_warning": 50, "spread_critical": 500, "max_addresses": 5}
     found = judge_logins(
-        list(count([events], since=0).values()),
-        **{"warning": 10, "critical": 100, "max_addresses": 5, "since": 0.0, "skipped": (), **more},
-        lines=told_lines([events], since=0),
+        seen.tallies, **{**limits, "since": 0.0, "skipped": (), **more}, lines=seen.lines, networks=seen.networks, users=seen.users,
+        logins=seen.logins, others=(0, seen.others),
     )
+    assert found.basis is not None
+    reading = json.loads(json.dumps(found.basis.as_reading()))
+    assert again(reading).checks == found.verdict.statuses(), "the decision is made again from what is recorded"
     return {**found.as_result(), **found.verdict.as_dict()}
 
 
