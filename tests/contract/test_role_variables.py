@@ -85,7 +85,7 @@ NOT_HERE: Mapping[str, set[str]] = {
     "redis/in_force": {*APPLICATION, "redis_thresholds"}, "redis/undo": {*APPLICATION, "redis_thresholds"},
 }
 #: Only the sentence to people says it: whom to ban was decided before verify_attack.
-TOLD: Mapping[str, set[str]] = {"fail2ban/verify_attack": {"fail2ban_attack_min_failures", "fail2ban_attack_max_networks"}}
+TOLD: Mapping[str, set[str]] = {"fail2ban/verify_attack": {"fail2ban_attack_max_networks"}}
 #: Which hosts a scenario goes to is read by its plays.
 OF_PLAYS = re.compile(r"incident_(?:db|cache|app|firewall|hosts|web)\Z")
 
