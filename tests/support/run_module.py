@@ -37,11 +37,14 @@ def run_module(name: str, /, *, check: bool = False, **args: Any) -> dict[str, A
         check: in check mode.
         args: its options.
     """
+    from ansible.module_utils.common.parameters import PASS_VARS
     from ansible.module_utils.testing import patch_module_args
 
+    # As the roles set it; before ansible-core 2.21 there was nothing to set.
+    invocation = {"_ansible_inject_invocation": True} if "inject_invocation" in PASS_VARS else {}
     module = importlib.import_module(f"{_MODULES}.{name}")
     said = io.StringIO()
-    with patch_module_args({**args, "_ansible_check_mode": check}), contextlib.redirect_stdout(said):
+    with patch_module_args({**args, **invocation, "_ansible_check_mode": check}), contextlib.redirect_stdout(said):
         with contextlib.suppress(SystemExit):
             module.main()
     return dict(json.loads(said.getvalue()))

@@ -109,6 +109,8 @@ class Executor:
             "ANSIBLE_NO_TARGET_SYSLOG": settings.get("no_target_syslog", "true"),
             # An inventory with an error in it must not look like one without hosts.
             "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": settings.get("any_unparsed_is_failed", "true"),
+            # What a module that failed decided from: ansible-core leaves it out by itself since 2.21.
+            "ANSIBLE_INJECT_INVOCATION": "true",
             "ANSIBLE_NOCOWS": "1",
             "PATH": f"{Path(self._program).parent}{os.pathsep}{env.get('PATH', os.defpath)}",
             layout.HOME_VARIABLE: str(self._home), layout.RUN_DIR_VARIABLE: str(self._record.run_dir),

@@ -300,3 +300,38 @@ def test_a_run_that_ansible_itself_ends_is_closed_as_aborted(one_playbook: Playb
     assert verify.check(done.run_dir).status == verify.OK
     assert done.events("segment.close")[0]["ended"] in ("aborted", "normal")
     assert os.environ.get(layout.MARKER_VARIABLE) is None
+
+
+MITIGATE = """
+- name: Clean more than is allowed
+  hosts: all
+  gather_facts: false
+  tags: [mitigate]
+  tasks:
+    - name: Make room
+      ansible.builtin.include_role:
+        name: oncall.incident.host
+        tasks_from: mitigate
+      vars:
+        host_become: false
+        host_file_systems: [/]
+        host_disk_warning_percent: 1
+        host_disk_critical_percent: 1
+        host_clean: [{{directory: {directory}, pattern: "*.log.*", min_age: 1h}}]
+        host_clean_max_files: 1
+"""
+
+
+def test_a_module_of_a_role_that_fails_keeps_what_it_decided_from(playbook: Playbook) -> None:
+    """Whatever ansible-core leaves out of a result by itself, and whoever starts it."""
+    need(os.geteuid() == 0, "root, to see the open files of all processes")
+    logs = playbook.place / "logs"
+    logs.mkdir()
+    for name in ("shop.log.1", "shop.log.2"):
+        (logs / name).write_text("x")
+        os.utime(logs / name, (1, 1))
+    done = playbook.run(MITIGATE.format(directory=logs), "--check")
+    (result,) = (event["result"] for event in done.events("result") if event["action"] == "oncall.incident.disk_clean")
+    assert result["error"] == "limit_exceeded", done.output
+    assert result["reading"]["complete"]
+    assert "\"reading\"" not in done.output and "reading:" not in done.output, "64 KiB that nobody reads on a screen"
