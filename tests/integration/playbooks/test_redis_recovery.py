@@ -3,23 +3,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The scenario redis-recovery against real servers: by recovery code, in check mode, approved, refused where data would be lost.
 
-There is no systemd in a test: `systemctl` is a stand-in that really starts and stops the process.
+Three plays, each with many hosts, that the tests read: a check, the run that repairs, and a run of `mitigate` alone that has nothing to do
+or is refused. Each host has a server of its own. There is no systemd in a test: `systemctl` is a stand-in that really starts and stops the
+process. What the command `incident` makes of such plays is tested in test_redis_recovery_command.py.
 """
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,491 +27,249 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again impor
 
 from tests.support.need import need
 from tests.support.redis_acting import connections, fingerprint, idle_ids, idle_seconds
-from tests.support.redis_servers import SOURCES, RedisServer, find_binary, start_replica
-from tests.support.site import DOUBLES, Ended, Site
+from tests.support.redis_servers import RedisServer
+from tests.support.redis_site import (
+    LEAK,
+    Application,
+    Caches,
+    answering,
+    caches,
+    count,
+    fill,
+    fill_memory,
+    full_disk,
+    lasting,
+    small_disk,
+    verbs,
+)
+from tests.support.site import Ended
+from tests.support.sshd import FAR, running
 from tests.support.until import until
 
-from .conftest import QUICK as COMMON
-from .test_via import FAR, Sshd, sshd
-
-# Several plays each, on a machine that may be busy.
-pytestmark = pytest.mark.timeout(900)
+# Whichever test comes first waits for three plays, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(3600)
 PASSWORD = "zeppelin-quartz-91"
-__all__ = ["sshd"]  # a fixture
-QUICK: dict[str, Any] = {
-    "redis_connect_timeout": "2s", "redis_socket_timeout": "2s", "redis_max_seconds": "20s", "redis_connect_retry": "1s",
-    "redis_verify_hold": "500ms", "redis_verify_timeout": "10s", "redis_probe_timeout": "5s",
-    "redis_kill_min_idle": "1s", "redis_kill_max_percent": 100,
-}
-#: For a run that must end as not recovered: how long verify goes on looking makes no difference to what it says.
+#: For a host that must end as not recovered: how long verify goes on looking makes no difference to what it says.
 LOST = {"redis_verify_timeout": "2s", "redis_verify_hold": "0s"}
 #: A restart that is asked for, of a server of which a check fails and nothing else is to be done: without that it is left alone.
 RESTART: dict[str, Any] = {
     "redis_restart": "always", "redis_thresholds": {"connections_warning": "0", "connections_critical": "off"}, "incident_rung_wait": "0s",
 }
-
-
-class RedisSite(Site):
-    """Hosts, a home for records, and a Redis behind them that a stand-in for systemd runs."""
-
-    def __init__(self, place: Path, cache: RedisServer) -> None:
-        super().__init__(place, playbook="redis-recovery", common=COMMON)
-        self.cache, self.services = cache, place / "redis-service"
-        self.group("cache", cache1=self.login(self.cache))
-        self.group("app")
-        self.services.mkdir(exist_ok=True)
-        self.adopt()
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """Where the stand-ins are, and what they stand in for."""
-        path = f"{DOUBLES}:{self.bin}:/usr/bin:/bin"
-        return {"PATH": path, "SYSTEMCTL_DOUBLE": str(self.services), "DOCKER_DOUBLE_ADDRESS": "127.0.0.1"}
-
-    def login(self, server: RedisServer, **more: Any) -> dict[str, Any]:
-        """The variables of a host that is this server."""
-        return {**QUICK, "redis_login_port": server.port, **more}
-
-    def adopt(self) -> None:
-        """Put the running server below the stand-in."""
-        (self.services / "command").write_text(json.dumps([self.cache.binary, str(self.cache.base / "server.conf")]))
-        (self.services / "pid").write_text(str(self.cache.pid))
-        (self.services / "invocation").write_text("0")
-        (self.services / "calls").write_text("")
-
-    @property
-    def restarts(self) -> int:
-        """How often a restart was asked for."""
-        return sum("restart" in line for line in (self.services / "calls").read_text().splitlines())
-
-    def recover(self, *arguments: str, **variables: Any) -> Ended:
-        """Run the scenario with the stand-in on PATH."""
-        return self.play(*arguments, variables=variables, **self.environ)
-
-    def end(self) -> None:
-        """End what the stand-in started."""
-        with suppress(OSError, ValueError):
-            os.kill(int((self.services / "pid").read_text()), signal.SIGKILL)
-
-
-def binary() -> str:
-    """The server of the tests: Valkey, since its binary is always there; the modules' own tests take Redis too."""
-    found = find_binary("valkey")
-    need(found, SOURCES["valkey"])
-    assert found is not None
-    return found
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[RedisSite]:
-    """A site whose cache saves nothing by itself, with some keys."""
-    with RedisServer.start(binary()) as server:
-        fill(server, "good:", 20)
-        made = RedisSite(tmp_path, server)
-        try:
-            yield made
-        finally:
-            made.end()
-
-
-def fill(server: RedisServer, prefix: str, count: int) -> None:
-    with server.client() as client, client.pipeline(transaction=False) as pipe:
-        for index in range(count):
-            pipe.set(f"{prefix}{index}", "x", ex=600)
-        pipe.execute()
-
-
-def count(server: RedisServer, pattern: str) -> int:
-    with server.client() as client:
-        return sum(1 for _key in client.scan_iter(match=pattern, count=1000))
-
-
-def verbs(done: Ended) -> list[tuple[str, str]]:
-    """Verb and outcome of every recorded action."""
-    return [(action["verb"], action["outcome"]) for action in done.actions()]
+#: Keys that are cleared although nothing is wrong.
+CLEAR_GOOD = {"redis_clear": "always", "redis_clear_pattern": "good:*"}
+CLEAR_BAD = {"redis_clear": "always", "redis_clear_pattern": "bad:*"}
+#: Hosts that are looked at in check mode and then repaired by that plan.
+APPROVED = ("frozen", "disk", "poisoned", "clients", "orphan")
+WAYS = ("by_controller", "by_container", "by_ssh_tunnel", "by_kubernetes")
+#: Hosts whose unit is another process than their server.
+OTHER_UNIT = ("well_elsewhere", "frozen_elsewhere", "down_elsewhere", "by_another_way")
 
 
 @dataclass
-class Application:
-    """An application that answers, and counts who asked."""
+class Story:
+    """The plays, and what was so in between.
 
-    url: str
-    asked: list[str] = field(default_factory=list)
-    status: int = 200
+    Attributes:
+        checked, done, refused: the check, the repair, and `mitigate` once more and where it is refused.
+        before, after_check: all that tells of the servers that a check must not change.
+        restarted_by_check: hosts of which it has restarted the server.
+        asked: who had been asked for after each play.
+        log_after_check: whether the file that fills the disk was still there.
+        idle: connections after the check and after the repair.
+        left: what the repair has left in TMPDIR.
+    """
 
-
-@pytest.fixture
-def application() -> Iterator[Application]:
-    """A health URL on the loopback."""
-    made = Application(url="")
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            made.asked.append(self.path)
-            self.send_response(made.status)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        made.url = f"http://127.0.0.1:{server.server_port}/health"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        yield made
-        server.shutdown()
-        thread.join()
-
-
-def written(server: RedisServer) -> int:
-    """How many writes a server has executed that changed something, of one that never saved."""
-    return int(server.execute("INFO", "persistence")["rdb_changes_since_last_save"])
+    hosts: Caches
+    application: Application
+    inside: dict[str, Path]
+    heir: RedisServer
+    other: RedisServer
+    replica: RedisServer
+    checked: Ended
+    done: Ended
+    refused: Ended
+    before: dict[str, str]
+    after_check: dict[str, str]
+    restarted_by_check: list[str]
+    asked: list[list[str]]
+    log_after_check: bool
+    idle: list[int]
+    left: list[Path]
 
 
-# Healthy.
-
-def test_a_healthy_cache_is_left_alone(site: RedisSite) -> None:
-    before = fingerprint(site.cache)
-    checked = site.recover("--check")
-    assert checked.status == 0, checked.output
-    assert checked.plan()["actions"] in ({}, {"cache1": []})
-    assert fingerprint(site.cache) == before
-    done = site.recover()
-    assert done.status == 0, done.output
-    assert (verbs(done), site.restarts, count(site.cache, "*")) == ([], 0, 20)
-    assert "Write, read, replicate and delete a probe key" in done.tasks()
-    done.assert_record_verifies()
+def told(done: Ended, host: str) -> str:
+    """All that was recorded of a host."""
+    return " ".join(json.dumps(event) for event in done.events() if event.get("host") == host)
 
 
-def test_writes_that_hang_are_not_healthy(tmp_path: Path) -> None:
-    """Also on a version that does not tell of the pause, also where it only plans, and nothing is written to find it out."""
-    found = find_binary("redis")
-    need(found, SOURCES["redis"])
-    assert found
-    with RedisServer.start(found) as server:
-        site = RedisSite(tmp_path, server)
-        for only_plan in ((), ("--check",)):
-            server.execute("CLIENT", "PAUSE", "600000", "WRITE")
-            done = site.incident("--json", "--yes", *only_plan, **site.environ)
-            assert (done.status, done.data["outcome"], done.data["actions"]) == (3, "not_recovered", []), done.stderr
-            assert "UNPAUSE" in done.stderr and "writes is critical (paused" in done.data["reasons"][0], done.stderr
-            server.execute("CLIENT", "UNPAUSE")
-            assert written(server) == 0
+def error(done: Ended, host: str, verb: str) -> str:
+    """Why an action of a host was not done."""
+    (found,) = (action["detail"].get("error", "") for action in done.actions(host) if action["verb"] == verb)
+    return str(found)
 
 
-def test_looking_writes_a_probe_key_only_where_it_was_asked_for(tmp_path: Path) -> None:
-    found = find_binary("redis")
-    need(found, SOURCES["redis"])
-    assert found
-    with RedisServer.start(found) as server:
-        site = RedisSite(tmp_path, server)
-        for only_plan in ((), ("--check",)):
-            healthy = site.incident("--json", "--yes", *only_plan, **site.environ)
-            assert (healthy.status, written(server)) == (5, 0), healthy.stderr
-        site.hosts["cache"]["cache1"]["redis_probe_in_investigate"] = True
-        asked = site.incident("--json", "--check", **site.environ)
-        assert (asked.status, written(server)) == (5, 2), asked.stderr
+def planned(done: Ended, host: str) -> list[str]:
+    """The verbs of a host's plan."""
+    return [action["verb"] for action in done.plan()["actions"].get(host, [])]
 
 
-# Evidence.
-
-def test_what_the_cache_knows_is_kept_before_it_is_cleared_and_its_password_is_not(site: RedisSite) -> None:
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """Every host, and the three plays."""
     need(shutil.which("redis-cli"), "redis-cli")
-    site.cache.execute("CONFIG", "SET", "requirepass", PASSWORD)
-    site.hosts["cache"]["cache1"].update(
-        redis_login_password=PASSWORD, evidence_snapshot=True, evidence_local=True, evidence_budget="120s", evidence_command_timeout="60s",
-        evidence_skip=["open_files"],
-    )
-    done = site.recover(redis_clear="always", redis_clear_pattern="good:*")
-    assert done.status == 0, done.output
-    assert verbs(done) == [("clear_pattern", "done")]
-    kept = done.run_dir / "hosts" / "cache1"
-    items = {item["name"]: item for item in map(json.loads, (kept / "index.jsonl").read_text().splitlines()) if item["kind"] == "item"}
-    assert {items[f"redis_{name}"]["status"] for name in ("info", "clients", "slow_log", "memory")} == {"collected"}
-    assert "db0:keys=20," in (done.run_dir / items["redis_info"]["path"]).read_text(), "as it was before"
-    assert not [path for path in done.run_dir.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]
-    done.assert_record_verifies()
+    place = tmp_path_factory.mktemp("redis")
+    with caches(place) as hosts:
+        application = hosts.stack.enter_context(answering())
+        inside = add_full_disks(hosts)
+        heir = add_orphans(hosts)
+        add_what_is_repaired(hosts, application)
+        other = add_other_units(hosts)
+        add_compose(hosts)
+        replica = hosts.replica(hosts.add("copied", **RESTART).server)
+        os.kill(hosts["frozen"].server.pid, signal.SIGSTOP)
+
+        unchanged = ("healthy", "disk", "poisoned", "re_written", "orphan")
+        before = {name: fingerprint(hosts[name].server) for name in unchanged}
+        hosts.group(*APPROVED, "healthy", "re_written", "crowded_out")
+        checked = hosts.play("--check")
+        after_check = {name: fingerprint(hosts[name].server) for name in unchanged}
+        restarted = [name for name, host in hosts.hosts.items() if host.restarts]
+        log_after_check = (inside["disk"] / "other.log").exists()
+        asked, idle = [list(application.asked)], [len(idle_ids(hosts["clients"].server))]
+
+        os.kill(hosts["not_accepted"].server.pid, signal.SIGSTOP)
+        hosts["down"].server.kill()
+        application_host = hosts.site.hosts["app"] = {"app1": hosts["app1"].variables(service_name="shop", service_timeout="60s")}
+        for variables in application_host.values():
+            variables["ansible_connection"] = "local"
+        repaired = ("healthy", "kept", "not_accepted", "unavailable", "down", "stale", "full", "crowded_out", *WAYS)
+        hosts.group(*repaired, **{name: {"incident_approved_plan": lasting(checked.plan())} for name in APPROVED})
+        done = hosts.play()
+        asked.append(list(application.asked))
+        idle.append(len(idle_ids(hosts["clients"].server)))
+        left = list(hosts.site.temporary.iterdir())
+
+        hosts.site.group("app")
+        nothing = lasting(make_plan(run="another", now=time.time(), actions={}).as_dict())
+        hosts.group(
+            "disk", "poisoned", "still_full", "over", "nothing_wrong", "tried_over", "tried", "orphan_alone", "orphan_of_a_stranger",
+            "compose", "compose_other", "copied", *OTHER_UNIT, unsaved={"incident_approved_plan": nothing},
+            re_written={**CLEAR_GOOD, "incident_approved_plan": lasting(checked.plan())},
+        )
+        with hosts["frozen_elsewhere"].server.frozen():
+            refused = hosts.play("--tags", "mitigate")
+        yield Story(
+            hosts=hosts, application=application, inside=inside, heir=heir, other=other, replica=replica, checked=checked, done=done,
+            refused=refused, before=before, after_check=after_check, restarted_by_check=restarted, asked=asked,
+            log_after_check=log_after_check, idle=idle, left=left,
+        )
 
 
-# Frozen.
-
-def test_a_frozen_server_is_restarted_only_when_the_loss_is_accepted(site: RedisSite, application: Application) -> None:
-    os.kill(site.cache.pid, signal.SIGSTOP)
-    urls = {"redis_app_urls": [application.url]}
-    refused = site.recover("--tags", "mitigate,verify", **urls, **LOST)
-    assert refused.status == 2
-    assert verbs(refused) == [("restart_cache", "refused")]
-    assert "does not answer" in refused.actions()[0]["detail"]["error"]
-    assert site.restarts == 0
-    assert "Not recovered" in refused.output
-
-    checked = site.recover("--check", "--tags", "mitigate", redis_accept_data_loss=True, **urls)
-    assert checked.status == 0, checked.output
-    assert [action["verb"] for action in checked.plan()["actions"]["cache1"]] == ["restart_cache"]
-    assert site.restarts == 0
-
-    asked = len(application.asked)
-    done = site.recover(redis_accept_data_loss=True, incident_approved_plan=checked.plan(), **urls)
-    assert done.status == 0, done.output
-    assert (verbs(done), site.restarts) == ([("restart_cache", "done")], 1)
-    assert len(application.asked) == asked + 3, "before, while the cache was gone, and afterwards"
-    assert site.cache.execute("PING")
-    done.assert_record_verifies()
-
-
-def test_an_application_that_does_not_answer_meanwhile_is_a_failure(site: RedisSite, application: Application) -> None:
-    application.status = 503
-    done = site.recover(
-        "--tags", "mitigate,verify", redis_clear="always", redis_clear_pattern="good:*", redis_app_urls=[application.url], **LOST,
-    )
-    assert done.status == 2
-    assert verbs(done) == [("clear_pattern", "done")]
-    assert "503" in done.output
-
-
-def test_a_server_that_is_down_is_started_again(site: RedisSite) -> None:
-    site.cache.kill()
-    done = site.recover()
-    assert done.status == 0, done.output
-    assert verbs(done) == [("restart_cache", "done")]
-    assert "holds no data, so it starts empty" in done.actions()[0]["reason"]
-
-
-def test_a_service_that_is_not_the_server_is_never_restarted(site: RedisSite) -> None:
-    """The variables of four servers point to one, the name of the service to another; in one play."""
-    with ExitStack() as stack:
-        other = stack.enter_context(RedisServer.start(binary()))
-        servers = {state: stack.enter_context(RedisServer.start(binary())) for state in ("well", "frozen", "down", "elsewhere")}
-        site.group("cache", **{state: site.login(server) for state, server in servers.items()})
-        site.hosts["cache"]["elsewhere"]["redis_via"] = "controller"
-        (site.services / "pid").write_text(str(other.pid))
-        stack.enter_context(servers["frozen"].frozen())
-        servers["down"].kill()
-        done = site.recover("--tags", "mitigate", **RESTART, redis_accept_data_loss=True)
-        actions = {event["host"]: event.get("action", event) for event in done.events("action")}
-        assert set(actions) == set(servers) and len(done.actions()) == len(servers), done.output
-        for state, action in actions.items():
-            assert (action["verb"], action["outcome"]) == ("restart_cache", "refused"), (state, done.output)
-            said = "only with redis_via=host (here: controller)" if state == "elsewhere" else f"the unit's process is {other.pid}"
-            assert said in action["detail"]["error"], state
-        assert site.restarts == 0
-        assert other.execute("PING")
-
-
-def test_a_server_of_compose_is_restarted_when_its_container_is_the_service(site: RedisSite) -> None:
-    """The stand-in for Compose has one service, called nginx, in the container shop-redis."""
-    wanted = {
-        **RESTART, "redis_service_runtime": "compose", "redis_service_name": "nginx", "redis_via": "container",
-        "redis_container_network": "shop_default",
-    }
-    other = site.recover("--tags", "mitigate", redis_container_name="shop-postgres", **wanted)
-    assert verbs(other) == [("restart_cache", "refused")], other.output
-    assert "redis_container_name is the service's only container" in other.actions()[0]["detail"]["error"]
-    assert site.restarts == 0
-    (site.services / "one_off").write_text("what `docker compose run` has left is no second container of the service")
-    done = site.recover("--tags", "mitigate", redis_container_name="shop-redis", **wanted)
-    assert verbs(done) == [("restart_cache", "done")], done.output
-
-
-def test_no_restart_where_replicas_would_copy_an_empty_server(site: RedisSite) -> None:
-    with start_replica(site.cache) as replica:
-        done = site.recover("--tags", "mitigate", **RESTART)
-        assert verbs(done) == [("restart_cache", "refused")]
-        assert "persistence is off and 1 replicas are attached" in done.actions()[0]["detail"]["error"]
-        assert (site.restarts, count(replica, "*")) == (0, 20)
-
-
-# The disk.
-
-ON_A_SMALL_DISK = """#!/bin/sh
-directory=$(sed -n 's/^dir //p' "$1")
-exec unshare --mount {more} sh -c 'mount -t tmpfs -o size=2m,mode=777 none "$1" && shift && exec "$@"' sh "$directory" {binary} "$@"
-"""
-
-
-@pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[RedisSite]:
-    """A server that cannot save, since the file system of its directory is full."""
-    more = "" if os.geteuid() == 0 else "--map-root-user"
-    can = subprocess.run(
-        ["sh", "-c", f"unshare --mount {more} mount -t tmpfs none {tmp_path}"], capture_output=True, timeout=30, check=False,
-    ).returncode == 0
-    need(can, "a mount namespace of our own (util-linux' unshare, and a kernel and container that allow it)")
-    wrapper = tmp_path / "small-disk"
-    wrapper.write_text(ON_A_SMALL_DISK.format(more=more, binary=binary()))
-    wrapper.chmod(0o755)
-    with RedisServer.start(str(wrapper), settings={"save": "3600 1"}) as server:
-        until(lambda: Path(f"/proc/{server.pid}/comm").read_text().startswith("valkey"), what="the server behind the wrapper")
-        inside = Path(f"/proc/{server.pid}/root{server.data}")
-        fill(server, "kept:", 2000)
-        with suppress(OSError), (inside / "other.log").open("wb", buffering=0) as filler:
-            while filler.write(b"x" * 65536):
-                pass
-        server.execute("BGSAVE")
-        until(lambda: server.execute("INFO", "persistence")["rdb_last_bgsave_status"] == "err", what="the save to fail")
-        made = RedisSite(tmp_path, server)
-        made.hosts["cache"]["cache1"]["redis_data_directory"] = str(inside)
-        try:
-            yield made
-        finally:
-            made.end()
-
-
-def test_the_disk_is_freed_and_the_save_works_again(full_disk: RedisSite) -> None:
-    site, inside = full_disk, full_disk.hosts["cache"]["cache1"]["redis_data_directory"]
-    with pytest.raises(Exception, match="MISCONF"):
-        site.cache.execute("SET", "a", "b")
-    still = site.recover("--tags", "mitigate", redis_restart="always")
-    assert (still.status, verbs(still)) == (2, [("save", "failed")]), "the disk is still full"
-    nothing = make_plan(run="another", now=time.time(), actions={}).as_dict()
-    unsaved = site.recover("--tags", "mitigate", redis_restart="always", incident_approved_plan=nothing, incident_rung_wait="0s")
-    assert sorted(verbs(unsaved)) == [("restart_cache", "refused"), ("save", "refused")]
-    said = {action["verb"]: action["detail"].get("error", "") for action in unsaved.actions()}
-    assert "changes are unsaved and the last save failed" in said["restart_cache"]
-    assert site.restarts == 0
-
-    freeing = {"redis_free_disk_command": ["rm", f"{inside}/other.log"]}
-    before = fingerprint(site.cache)
-    checked = site.recover("--check", **freeing)
-    assert checked.status == 0, checked.output
-    assert [action["verb"] for action in checked.plan()["actions"]["cache1"]] == ["free_disk", "save"]
-    assert fingerprint(site.cache) == before
-    assert Path(inside, "other.log").exists()
-
-    done = site.recover(incident_approved_plan=checked.plan(), **freeing)
-    assert done.status == 0, done.output
-    assert verbs(done) == [("free_disk", "done"), ("save", "done")]
-    assert site.cache.execute("INFO", "persistence")["rdb_last_bgsave_status"] == "ok"
-    assert count(site.cache, "kept:*") == 2000
-    assert verbs(site.recover("--tags", "mitigate", **freeing)) == []
-
-
-def test_only_what_killed_saves_left_is_removed(full_disk: RedisSite) -> None:
-    inside = Path(full_disk.hosts["cache"]["cache1"]["redis_data_directory"])
-    (inside / "other.log").unlink()
-    for name, age in (("temp-1.rdb", 7200), ("temp-2.rdb", 0), ("dump-old.rdb", 7200)):
-        (inside / name).write_text("x")
-        os.utime(inside / name, (os.stat(inside).st_mtime - age,) * 2)
-    done = full_disk.recover("--tags", "mitigate", redis_remove_stale_rdb=True)
-    assert done.status == 0, done.output
-    assert verbs(done) == [("remove_stale_rdb", "done"), ("save", "done")]
-    assert {"temp-2.rdb", "dump-old.rdb"} <= {path.name for path in inside.iterdir()}
-    assert not (inside / "temp-1.rdb").exists()
-
-
-# Keys.
-
-def test_a_poisoned_pattern_is_cleared_when_asked_and_no_more_than_approved(site: RedisSite, application: Application) -> None:
-    fill(site.cache, "bad:", 300)
-    wanted = {"redis_clear": "always", "redis_clear_pattern": "bad:*", "redis_app_urls": [application.url]}
-    assert verbs(site.recover("--tags", "mitigate", redis_clear_pattern="bad:*")) == [], "nothing is wrong by itself"
-    over = site.recover("--tags", "mitigate", **{**wanted, "redis_clear_max_keys": 299})
-    assert (over.status, verbs(over), count(site.cache, "bad:*")) == (2, [("clear_pattern", "refused")], 300)
-
-    before = fingerprint(site.cache)
-    checked = site.recover("--check", **wanted)
-    assert checked.status == 0, checked.output
-    assert fingerprint(site.cache) == before
-    plan = checked.plan()
-    assert [action["detail"]["keys"] for action in plan["actions"]["cache1"]] == [300]
-    other = site.recover("--tags", "mitigate", **{**wanted, "redis_clear_pattern": "good:*"}, incident_approved_plan=plan)
-    assert (verbs(other), count(site.cache, "*")) == ([("clear_pattern", "refused"), ("clear_pattern", "moved_on")], 320)
-
-    done = site.recover(**wanted, incident_approved_plan=plan)
-    assert done.status == 0, done.output
-    assert verbs(done) == [("clear_pattern", "done")]
-    assert (count(site.cache, "bad:*"), count(site.cache, "good:*")) == (0, 20)
-    again = site.recover("--tags", "mitigate", **wanted)
-    assert (verbs(again), "changed=0" in again.output) == ([("clear_pattern", "not_needed")], True)
-
-
-def test_what_earlier_tries_cleared_counts(site: RedisSite) -> None:
-    fill(site.cache, "bad:", 100)
-    site.hosts["cache"]["cache1"]["incident_actions"] = [
+def add_what_is_repaired(hosts: Caches, application: Application) -> None:
+    """A host of each fault, and healthy ones."""
+    hosts.add("healthy")
+    hosts.add(
+        "kept", redis_login_password=PASSWORD, evidence_snapshot=True, evidence_local=True, evidence_budget="120s",
+        evidence_command_timeout="60s", evidence_skip=["open_files"], **CLEAR_GOOD,
+    ).server.execute("CONFIG", "SET", "requirepass", PASSWORD)
+    hosts.add("frozen", redis_accept_data_loss=True, redis_app_urls=[application.at("frozen")])
+    hosts.add("not_accepted", **LOST)
+    hosts.add("unavailable", redis_app_urls=[application.at("unavailable", 503)], **CLEAR_GOOD, **LOST)
+    hosts.add("down")
+    fill_memory(hosts.add("full", redis_clear_pattern="page:*").server)
+    for name, more in {
+        "poisoned": {**CLEAR_BAD, "redis_app_urls": [application.at("poisoned")]}, "over": {**CLEAR_BAD, "redis_clear_max_keys": 299},
+        "nothing_wrong": {"redis_clear_pattern": "bad:*"}, "re_written": CLEAR_BAD,
+    }.items():
+        fill(hosts.add(name, **more).server, "bad:", 300)
+    earlier = [
         {"verb": "clear_pattern", "outcome": "unknown", "detail": {"removed": 60, "keys": 160}},
         {"verb": "clear_pattern", "outcome": "refused", "detail": {"why": "limit"}}, {"verb": "save", "outcome": "done", "detail": {}},
     ]
-    wanted = {"redis_clear": "always", "redis_clear_pattern": "bad:*"}
-    over = site.recover("--tags", "mitigate", redis_clear_max_keys=159, **wanted)
-    assert (verbs(over), count(site.cache, "bad:*")) == ([("clear_pattern", "refused")], 100), over.output
-    done = site.recover("--tags", "mitigate", redis_clear_max_keys=160, **wanted)
-    assert (verbs(done), count(site.cache, "bad:*")) == ([("clear_pattern", "done")], 0), done.output
+    for name, most in (("tried_over", 159), ("tried", 160)):
+        fill(hosts.add(name, incident_actions=earlier, redis_clear_max_keys=most, **CLEAR_BAD).server, "bad:", 100)
+    add_clients(hosts)
+    add_ways(hosts)
 
 
-def test_a_full_memory_is_cleared_by_the_pattern_of_the_inventory(site: RedisSite) -> None:
-    used = int(site.cache.execute("INFO", "memory")["used_memory"])
-    site.cache.execute("CONFIG", "SET", "maxmemory", str(used + 2_000_000))
-    with site.cache.client() as client, pytest.raises(Exception, match="used memory"):
-        for index in range(10_000):
-            client.set(f"page:{index}", "x" * 1000, ex=600)
-    done = site.recover(redis_clear_pattern="page:*")
-    assert done.status == 0, done.output
-    assert verbs(done) == [("clear_pattern", "done")]
-    assert (count(site.cache, "page:*"), count(site.cache, "good:*")) == (0, 20)
+def add_clients(hosts: Caches) -> None:
+    """A server with too many idle clients, and one whose application lets nobody in."""
+    clients = hosts.add("clients", redis_raise_maxclients=40, redis_kill_max_victims=3).server
+    clients.execute("CONFIG", "SET", "maxclients", "12")
+    hosts.stack.enter_context(connections(clients, 11))
+    until(lambda: all(seconds >= 1 for seconds in idle_seconds(clients)), what="them to be idle")
 
-
-# Clients.
-
-def test_room_is_made_for_clients(site: RedisSite) -> None:
-    site.cache.execute("CONFIG", "SET", "maxclients", "12")
-    with connections(site.cache, 11):
-        until(lambda: all(seconds >= 1 for seconds in idle_seconds(site.cache)), what="them to be idle")
-        checked = site.recover("--check", "--tags", "mitigate", redis_raise_maxclients=40, redis_kill_max_victims=3)
-        assert checked.status == 0, checked.output
-        assert [action["verb"] for action in checked.plan()["actions"]["cache1"]] == ["raise_maxclients"] + ["kill_client"] * 3
-        assert len(idle_ids(site.cache)) == 11
-        done = site.recover(redis_raise_maxclients=40, redis_kill_max_victims=3)
-        assert done.status == 0, done.output
-        assert verbs(done) == [("raise_maxclients", "done")] + [("kill_client", "gone")] * 3
-        raised = done.actions()[0]["detail"]
-        assert (raised["before"], raised["after"], len(idle_ids(site.cache))) == (12, 40, 8)
-    for ended in (checked, done):
-        told = [event for event in ended.events() if '"complete"' in json.dumps(event)]
-        assert told and {event["type"] for event in told} == {"result"}, "a reading is in no plan, fact or argument"
-        assert '"complete"' not in ended.output and "'complete'" not in ended.output, "nor on the screen"
-        decided = [of_event(event).actions for event in told if event["action"] == "oncall.incident.redis_client_kill"]
-        assert [list((one or {}).values()).count("planned") for one in decided] == [3], "and it is decided again from the record"
-
-
-LEAK = """
-import pathlib, sys, time, redis
-first = pathlib.Path(sys.argv[2])
-most = 1000 if not first.exists() else 2
-held = []
-while len(held) < most:
-    try:
-        client = redis.Redis(port=int(sys.argv[1]), single_connection_client=True)
-        client.ping()
-    except redis.exceptions.RedisError:
-        break
-    held.append(client)
-first.write_text(str(len(held)))
-time.sleep(600)
-"""
-
-
-def test_nobody_gets_in_any_more_so_the_application_is_restarted(site: RedisSite) -> None:
-    """Its systemd unit is the one that the stand-in runs; the cache's own is left alone."""
-    site.cache.execute("CONFIG", "SET", "maxclients", "10")
-    first = site.place / "first"
-    (site.services / "command").write_text(json.dumps([sys.executable, "-c", LEAK, str(site.cache.port), str(first)]))
-    (site.services / "pid").write_text("0")
-    environ = {"SYSTEMCTL_DOUBLE": str(site.services), "PATH": "/usr/bin:/bin"}
-    subprocess.run([str(DOUBLES / "systemctl"), "start", "shop"], env=environ, check=True, timeout=30)
+    taken = hosts.add("crowded_out").server
+    taken.execute("CONFIG", "SET", "maxclients", "10")
+    shop = hosts.add("app1", taken)
+    first = shop.home / "first"
+    shop.command(sys.executable, "-c", LEAK, str(taken.port), str(first))
+    shop.adopt(0)
+    shop.start()
     until(lambda: first.exists() and first.read_text(), what="the application to take every connection")
-    helpless = site.recover("--check")
-    assert helpless.status == 2
-    assert "set service_name for the hosts of incident_app" in helpless.said
-    site.group("app", app1={"service_name": "shop", "service_timeout": "60s"})
-    done = site.recover()
-    assert done.status == 0, done.output
-    assert verbs(done) == [("restart_service", "done")]
 
 
-# Ways.
+def add_full_disks(hosts: Caches) -> dict[str, Path]:
+    """Servers that cannot save, and their directories."""
+    program, inside = small_disk(hosts.site.place), {}
+    for name in ("disk", "stale", "still_full", "unsaved"):
+        server, inside[name] = hosts.stack.enter_context(full_disk(program))
+        hosts.add(name, server, redis_data_directory=str(inside[name]))
+    with pytest.raises(Exception, match="MISCONF"):
+        hosts["disk"].server.execute("SET", "a", "b")
+    hosts["disk"].own["redis_free_disk_command"] = ["rm", str(inside["disk"] / "other.log")]
+    hosts["still_full"].own["redis_restart"] = "always"
+    hosts["unsaved"].own.update(redis_restart="always", incident_rung_wait="0s")
+    hosts["stale"].own["redis_remove_stale_rdb"] = True
+    (inside["stale"] / "other.log").unlink()
+    for name, age in (("temp-1.rdb", 7200), ("temp-2.rdb", 0), ("dump-old.rdb", 7200)):
+        (inside["stale"] / name).write_text("x")
+        os.utime(inside["stale"] / name, (os.stat(inside["stale"]).st_mtime - age,) * 2)
+    return inside
 
-def test_every_way_to_the_server(site: RedisSite, sshd: Sshd) -> None:
-    """A server behind each way, all in one play."""
+
+def add_orphans(hosts: Caches) -> RedisServer:
+    """Replicas whose primary died; the sibling that took over."""
+    primary = hosts.server()
+    heir = hosts.replica(primary)
+    replicas = {name: hosts.replica(primary) for name in ("orphan", "orphan_alone", "orphan_of_a_stranger")}
+    fill(primary, "kept:", 10)
+    every = (heir, *replicas.values())
+    until(lambda: all(one.execute("DBSIZE") == 10 for one in every), what="the data everywhere")
+    primary.stop()
+    heir.execute("REPLICAOF", "NO", "ONE")
+    alone = [one for one in every if one is not heir]
+    until(lambda: all(one.execute("INFO", "replication")["master_link_status"] == "down" for one in alone), what="the links to be down")
+    named = {"orphan": heir.port, "orphan_of_a_stranger": hosts.server().port}
+    for name, server in replicas.items():
+        more = {"redis_repoint_primary_host": "127.0.0.1", "redis_repoint_primary_port": named[name]} if name in named else {}
+        hosts.add(name, server, **more)
+    return heir
+
+
+def add_other_units(hosts: Caches) -> RedisServer:
+    """The variables of four servers point to one, the name of the service to another, which is given back."""
+    other = hosts.server()
+    for name in OTHER_UNIT:
+        hosts.add(name, redis_accept_data_loss=True, **RESTART).adopt(other.pid)
+    hosts["by_another_way"].own["redis_via"] = "controller"
+    hosts["down_elsewhere"].server.kill()
+    return other
+
+
+def add_compose(hosts: Caches) -> None:
+    """The stand-in for Compose has one service, called nginx, in the container shop-redis."""
+    for name, container in (("compose", "shop-redis"), ("compose_other", "shop-postgres")):
+        hosts.add(
+            name, redis_service_runtime="compose", redis_service_name="nginx", redis_via="container", redis_container_name=container,
+            redis_container_network="shop_default", **RESTART,
+        )
+    (hosts["compose"].home / "one_off").write_text("what `docker compose run` has left is no second container of the service")
+
+
+def add_ways(hosts: Caches) -> None:
+    """A server behind each way that is not the host itself."""
+    sshd = hosts.stack.enter_context(running())
     far = {**FAR, "redis_login_host": "127.0.0.1"}
     ways: dict[str, dict[str, Any]] = {
         "controller": far,
@@ -521,88 +277,219 @@ def test_every_way_to_the_server(site: RedisSite, sshd: Sshd) -> None:
         "ssh_tunnel": {**far, "redis_ssh_destination": f"{sshd.user}@127.0.0.1", "redis_ssh_args": sshd.args},
         "kubernetes": {**far, "redis_kubernetes_target": "service/redis", "redis_kubernetes_namespace": "shop"},
     }
-    with ExitStack() as stack:
-        servers = {way: stack.enter_context(RedisServer.start(binary())) for way in ways}
-        site.group("cache", **{f"by-{way}": site.login(servers[way], redis_via=way, **more) for way, more in ways.items()})
-        for server in servers.values():
-            fill(server, "bad:", 5)
-            fill(server, "good:", 3)
-        done = site.recover("--tags", "mitigate,verify", redis_clear="always", redis_clear_pattern="bad:*")
-        assert done.status == 0, done.output
-        cleared = {event["host"]: event.get("action", event) for event in done.events("action")}
-        assert {host: (action["verb"], action["outcome"]) for host, action in cleared.items()} == {
-            f"by-{way}": ("clear_pattern", "done") for way in ways
-        }
-        assert len(done.actions()) == len(ways)
-        assert {way: (count(server, "bad:*"), count(server, "good:*")) for way, server in servers.items()} == dict.fromkeys(ways, (0, 3))
-    assert list(site.temporary.iterdir()) == [], "tunnels are closed"
+    for way, more in ways.items():
+        fill(hosts.add(f"by_{way}", redis_via=way, **CLEAR_BAD, **more).server, "bad:", 5)
+
+
+# The plays as a whole.
+
+def test_a_check_changes_nothing(story: Story) -> None:
+    assert story.after_check == story.before
+    assert story.restarted_by_check == []
+    assert story.log_after_check, "the command that frees the disk was not run"
+
+
+def test_only_these_hosts_fail(story: Story) -> None:
+    assert (story.checked.status, story.checked.failed) == (2, {"crowded_out"}), story.checked.output
+    assert (story.done.status, story.done.failed) == (2, {"not_accepted", "unavailable"}), story.done.output
+    refused = {
+        "still_full", "unsaved", "over", "re_written", "tried_over", "orphan_of_a_stranger", "compose_other", "copied", *OTHER_UNIT,
+    }
+    assert (story.refused.status, story.refused.failed) == (2, refused), story.refused.output
+
+
+def test_the_records_verify(story: Story) -> None:
+    for ended in (story.checked, story.done, story.refused):
+        ended.assert_record_verifies()
+
+
+# Healthy.
+
+def test_a_healthy_cache_is_left_alone(story: Story) -> None:
+    healthy = story.hosts["healthy"]
+    assert planned(story.checked, "healthy") == []
+    assert (verbs(story.done, "healthy"), healthy.restarts, count(healthy.server, "*")) == ([], 0, 20), story.done.output
+    probed = [event for event in story.done.events("result") if event["host"] == "healthy" and event["status"] == "ok"
+              and event["task"].endswith("Write, read, replicate and delete a probe key")]
+    assert probed, "verify has written"
+
+
+# Evidence.
+
+def test_what_the_cache_knows_is_kept_before_it_is_cleared_and_its_password_is_not(story: Story) -> None:
+    done = story.done
+    assert verbs(done, "kept") == [("clear_pattern", "done")], done.output
+    items = {item["name"]: item for item in done.index("kept", "item")}
+    assert {items[f"redis_{name}"]["status"] for name in ("info", "clients", "slow_log", "memory")} == {"collected"}
+    assert "db0:keys=20," in (done.run_dir / items["redis_info"]["path"]).read_text(), "as it was before"
+    assert not [path for path in done.run_dir.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]
+
+
+# Frozen, and down.
+
+def test_a_frozen_server_is_not_restarted_unless_the_loss_is_accepted(story: Story) -> None:
+    assert verbs(story.done, "not_accepted") == [("restart_cache", "refused")], story.done.output
+    assert "does not answer" in error(story.done, "not_accepted", "restart_cache")
+    assert story.hosts["not_accepted"].restarts == 0
+    assert "Not recovered" in told(story.done, "not_accepted")
+
+
+def test_a_frozen_server_is_restarted_when_the_loss_is_accepted(story: Story) -> None:
+    assert planned(story.checked, "frozen") == ["restart_cache"]
+    assert (verbs(story.done, "frozen"), story.hosts["frozen"].restarts) == ([("restart_cache", "done")], 1), story.done.output
+    assert story.hosts["frozen"].server.execute("PING")
+    asked = [paths.count("/frozen") for paths in story.asked]
+    assert asked[1] == asked[0] + 3, "before, while the cache was gone, and afterwards"
+
+
+def test_an_application_that_does_not_answer_meanwhile_is_a_failure(story: Story) -> None:
+    assert verbs(story.done, "unavailable") == [("clear_pattern", "done")], story.done.output
+    assert "unavailable: 503" in told(story.done, "unavailable")
+
+
+def test_a_server_that_is_down_is_started_again(story: Story) -> None:
+    assert verbs(story.done, "down") == [("restart_cache", "done")], story.done.output
+    assert "holds no data, so it starts empty" in story.done.actions("down")[0]["reason"]
+
+
+@pytest.mark.parametrize("host", OTHER_UNIT)
+def test_a_service_that_is_not_the_server_is_never_restarted(host: str, story: Story) -> None:
+    assert verbs(story.refused, host) == [("restart_cache", "refused")], story.refused.output
+    wanted = "only with redis_via=host (here: controller)" if host == "by_another_way" else f"the unit's process is {story.other.pid}"
+    assert wanted in error(story.refused, host, "restart_cache")
+    assert story.hosts[host].restarts == 0
+    assert story.other.execute("PING")
+
+
+def test_a_server_of_compose_is_restarted_when_its_container_is_the_service(story: Story) -> None:
+    assert verbs(story.refused, "compose_other") == [("restart_cache", "refused")], story.refused.output
+    assert "redis_container_name is the service's only container" in error(story.refused, "compose_other", "restart_cache")
+    assert verbs(story.refused, "compose") == [("restart_cache", "done")], story.refused.output
+    assert (story.hosts["compose_other"].restarts, story.hosts["compose"].restarts) == (0, 1)
+
+
+def test_no_restart_where_replicas_would_copy_an_empty_server(story: Story) -> None:
+    assert verbs(story.refused, "copied") == [("restart_cache", "refused")], story.refused.output
+    assert "persistence is off and 1 replicas are attached" in error(story.refused, "copied", "restart_cache")
+    assert (story.hosts["copied"].restarts, count(story.replica, "*")) == (0, 20)
+
+
+# The disk.
+
+def test_the_disk_is_freed_and_the_save_works_again(story: Story) -> None:
+    server = story.hosts["disk"].server
+    assert planned(story.checked, "disk") == ["free_disk", "save"]
+    assert verbs(story.done, "disk") == [("free_disk", "done"), ("save", "done")], story.done.output
+    assert server.execute("INFO", "persistence")["rdb_last_bgsave_status"] == "ok"
+    assert count(server, "kept:*") == 2000
+    assert verbs(story.refused, "disk") == [], "once more"
+
+
+def test_a_save_on_a_disk_that_is_still_full_fails(story: Story) -> None:
+    assert verbs(story.refused, "still_full") == [("save", "failed")], story.refused.output
+
+
+def test_no_restart_where_changes_are_unsaved(story: Story) -> None:
+    """What is not approved is refused, and the restart for what it would lose."""
+    assert sorted(verbs(story.refused, "unsaved")) == [("restart_cache", "refused"), ("save", "refused")], story.refused.output
+    assert "changes are unsaved and the last save failed" in error(story.refused, "unsaved", "restart_cache")
+    assert story.hosts["unsaved"].restarts == story.hosts["still_full"].restarts == 0
+
+
+def test_only_what_killed_saves_left_is_removed(story: Story) -> None:
+    inside = story.inside["stale"]
+    assert verbs(story.done, "stale") == [("remove_stale_rdb", "done"), ("save", "done")], story.done.output
+    assert {"temp-2.rdb", "dump-old.rdb"} <= {path.name for path in inside.iterdir()}
+    assert not (inside / "temp-1.rdb").exists()
+
+
+# Keys.
+
+def test_a_poisoned_pattern_is_cleared_as_approved(story: Story) -> None:
+    server = story.hosts["poisoned"].server
+    assert [action["detail"]["keys"] for action in story.checked.plan()["actions"]["poisoned"]] == [300]
+    assert verbs(story.done, "poisoned") == [("clear_pattern", "done")], story.done.output
+    assert (count(server, "bad:*"), count(server, "good:*")) == (0, 20)
+    assert verbs(story.refused, "poisoned") == [("clear_pattern", "not_needed")], story.refused.output
+    assert story.refused.recap("poisoned")["changed"] == 0
+
+
+def test_nothing_is_cleared_where_nothing_is_wrong(story: Story) -> None:
+    assert (verbs(story.refused, "nothing_wrong"), count(story.hosts["nothing_wrong"].server, "bad:*")) == ([], 300)
+
+
+def test_no_more_keys_are_cleared_than_the_limit(story: Story) -> None:
+    assert verbs(story.refused, "over") == [("clear_pattern", "refused")], story.refused.output
+    assert count(story.hosts["over"].server, "bad:*") == 300
+
+
+def test_another_pattern_than_the_approved_one_is_not_cleared(story: Story) -> None:
+    assert planned(story.checked, "re_written") == ["clear_pattern"]
+    assert verbs(story.refused, "re_written") == [("clear_pattern", "refused"), ("clear_pattern", "moved_on")], story.refused.output
+    assert count(story.hosts["re_written"].server, "*") == 320
+
+
+def test_what_earlier_tries_cleared_counts(story: Story) -> None:
+    """60 by then, and 100 keys are left."""
+    left = [count(story.hosts[name].server, "bad:*") for name in ("tried_over", "tried")]
+    assert (verbs(story.refused, "tried_over"), left[0]) == ([("clear_pattern", "refused")], 100), story.refused.output
+    assert (verbs(story.refused, "tried"), left[1]) == ([("clear_pattern", "done")], 0), story.refused.output
+
+
+def test_a_full_memory_is_cleared_by_the_pattern_of_the_inventory(story: Story) -> None:
+    server = story.hosts["full"].server
+    assert verbs(story.done, "full") == [("clear_pattern", "done")], story.done.output
+    assert (count(server, "page:*"), count(server, "good:*")) == (0, 20)
+
+
+# Clients.
+
+def test_room_is_made_for_clients(story: Story) -> None:
+    assert planned(story.checked, "clients") == ["raise_maxclients"] + ["kill_client"] * 3
+    assert verbs(story.done, "clients") == [("raise_maxclients", "done")] + [("kill_client", "gone")] * 3, story.done.output
+    raised = story.done.actions("clients")[0]["detail"]
+    assert (raised["before"], raised["after"], story.idle) == (12, 40, [11, 8])
+
+
+def test_a_reading_of_clients_is_in_no_plan_and_in_the_record(story: Story) -> None:
+    for ended in (story.checked, story.done):
+        seen = [event for event in ended.events() if '"complete"' in json.dumps(event)]
+        assert seen and {event["type"] for event in seen} == {"result"}, "a reading is in no plan, fact or argument"
+        assert '"complete"' not in ended.output and "'complete'" not in ended.output, "nor on the screen"
+        decided = [of_event(event).actions for event in seen
+                   if (event["host"], event["action"]) == ("clients", "oncall.incident.redis_client_kill")]
+        assert [list((one or {}).values()).count("planned") for one in decided] == [3], "and it is decided again from the record"
+
+
+def test_nobody_gets_in_any_more_so_the_application_is_restarted(story: Story) -> None:
+    """The cache's own unit is left alone."""
+    assert "set service_name for the hosts of incident_app" in story.checked.said
+    assert verbs(story.done, "crowded_out") == [], story.done.output
+    assert verbs(story.done, "app1") == [("restart_service", "done")], story.done.output
+    assert (story.hosts["crowded_out"].restarts, story.hosts["app1"].restarts) == (0, 1)
+
+
+# Ways.
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_to_the_server(way: str, story: Story) -> None:
+    server = story.hosts[way].server
+    assert verbs(story.done, way) == [("clear_pattern", "done")], story.done.output
+    assert (count(server, "bad:*"), count(server, "good:*")) == (0, 20)
+
+
+def test_tunnels_are_closed(story: Story) -> None:
+    assert story.left == []
 
 
 # The orphan.
 
-@pytest.fixture
-def orphan(tmp_path: Path) -> Iterator[tuple[RedisSite, RedisServer]]:
-    """A replica whose primary died, and the sibling that took over."""
-    primary = RedisServer.start(binary())
-    replica, heir = start_replica(primary), start_replica(primary)
-    try:
-        fill(primary, "kept:", 10)
-        until(lambda: replica.execute("DBSIZE") == heir.execute("DBSIZE") == 10, what="the data everywhere")
-        primary.stop()
-        heir.execute("REPLICAOF", "NO", "ONE")
-        until(lambda: replica.execute("INFO", "replication")["master_link_status"] == "down", what="the link to be down")
-        yield RedisSite(tmp_path, replica), heir
-    finally:
-        for one in (primary, replica, heir):
-            one.stop()
-
-
-def test_an_orphan_is_re_pointed_only_when_its_primary_is_named(orphan: tuple[RedisSite, RedisServer]) -> None:
-    site, heir = orphan
-    before = fingerprint(site.cache)
-    alone = site.recover("--tags", "mitigate")
-    assert (alone.status, verbs(alone)) == (0, []), alone.output
-    assert "set redis_repoint_primary_host" in alone.said
-    named = {"redis_repoint_primary_host": "127.0.0.1", "redis_repoint_primary_port": heir.port}
-    with RedisServer.start(binary()) as stranger:
-        refused = site.recover("--tags", "mitigate", **{**named, "redis_repoint_primary_port": stranger.port})
-        assert verbs(refused) == [("repoint_replica", "refused")]
-    checked = site.recover("--check", "--tags", "mitigate", **named)
-    assert [action["verb"] for action in checked.plan()["actions"]["cache1"]] == ["repoint_replica"]
-    assert fingerprint(site.cache) == before
-    done = site.recover(**named)
-    assert done.status == 0, done.output
-    assert verbs(done) == [("repoint_replica", "done")]
-    assert site.cache.execute("INFO", "replication")["master_port"] == heir.port
-    assert count(site.cache, "kept:*") == 10
-
-
-# The wrapper.
-
-def test_incident_run_recovers_and_then_finds_nothing_to_do(site: RedisSite) -> None:
-    os.kill(site.cache.pid, signal.SIGSTOP)
-
-    def run(*arguments: str) -> tuple[int, dict[str, Any], str]:
-        done = site.incident("--json", "--pass-env", "SYSTEMCTL_DOUBLE", *arguments, **site.environ)
-        return done.status, done.data, done.stderr
-
-    status, data, shown = run("--yes", "-e", "redis_accept_data_loss=true")
-    assert (status, data.get("outcome")) == (0, "recovered"), shown
-    assert [(action["verb"], action["outcome"]) for action in data["actions"]] == [("restart_cache", "done")]
-    status, data, shown = run("--yes")
-    assert (status, data["outcome"], data["actions"]) == (5, "nothing_to_do", []), shown
-    assert data["reasons"] == ["cache1: not looked at: probe_write, probe_read, probe_replication, probe_delete"]
-
-
-def test_a_dead_application_is_never_nothing_to_do(site: RedisSite, application: Application) -> None:
-    """Whatever the server itself says: verify would ask its URLs."""
-    def run(url: str) -> tuple[int, str, str]:
-        done = site.incident("--json", "--yes", "-e", json.dumps({"redis_app_urls": [url]}), **site.environ)
-        return done.status, done.data["outcome"], " ".join(done.data["reasons"])
-
-    assert run(application.url)[:2] == (5, "nothing_to_do")
-    status, outcome, reasons = run("http://127.0.0.1:9/health")
-    assert (status, outcome) == (3, "not_recovered") and "application http://127.0.0.1:9/health is unknown" in reasons, reasons
-    application.status = 503
-    status, outcome, reasons = run(application.url)
-    assert (status, outcome) == (3, "not_recovered") and f"application {application.url} is critical" in reasons, reasons
+def test_an_orphan_is_re_pointed_only_when_its_primary_is_named(story: Story) -> None:
+    server = story.hosts["orphan"].server
+    assert verbs(story.refused, "orphan_alone") == [], story.refused.output
+    assert "set redis_repoint_primary_host" in told(story.refused, "orphan_alone")
+    assert verbs(story.refused, "orphan_of_a_stranger") == [("repoint_replica", "refused")], story.refused.output
+    assert planned(story.checked, "orphan") == ["repoint_replica"]
+    assert verbs(story.done, "orphan") == [("repoint_replica", "done")], story.done.output
+    assert server.execute("INFO", "replication")["master_port"] == story.heir.port
+    assert count(server, "kept:*") == 10

@@ -22,11 +22,11 @@ from ansible_collections.oncall.incident.plugins.module_utils._module import lea
 from demo import faults
 from demo.postgres import Server
 from tests.support.redis_servers import RedisServer
+from tests.support.redis_site import RedisSite, binary, count, fill, verbs
 from tests.support.site import Ended, Site
 from tests.support.until import until
 
 from .conftest import Sick
-from .test_redis_recovery import RedisSite, binary, count, fill, verbs
 
 pytestmark = pytest.mark.timeout(900)
 #: The restart is a rung of its own, which asks the application whether it is still needed: meanwhile the run is between two tasks.

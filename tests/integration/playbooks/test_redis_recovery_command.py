@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `incident run redis-recovery` says: recovered, nothing to do, not recovered. One call each, that the tests read."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.support.redis_servers import RedisServer
+from tests.support.redis_site import Application, Caches, answering, caches, written
+from tests.support.site import Ended
+
+# Whichever test comes first waits for all calls, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(2400)
+DEAD = "http://127.0.0.1:9/health"
+UNPROBED = "not looked at: probe_write, probe_read, probe_replication, probe_delete"
+
+
+@dataclass
+class Calls:
+    """What was called: with a frozen server, with healthy ones, with sick ones that nothing is configured for.
+
+    Attributes:
+        written: how many writes each server without other clients has executed.
+    """
+
+    hosts: Caches
+    application: Application
+    recovered: Ended
+    healthy: Ended
+    sick: Ended
+    written: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calls]:
+    """The three calls. Redis, since this version does not tell of a pause."""
+    with caches(tmp_path_factory.mktemp("command")) as hosts:
+        application = hosts.stack.enter_context(answering())
+        hosts.add("frozen", redis_accept_data_loss=True)
+        servers: dict[str, RedisServer] = {name: hosts.server(flavor="redis") for name in ("silent", "probed", "paused")}
+        for name, server in servers.items():
+            hosts.add(name, server)
+        hosts["probed"].own["redis_probe_in_investigate"] = True
+        hosts.add("asked", redis_app_urls=[application.url])
+        hosts.add("dead", redis_app_urls=[DEAD])
+        hosts.add("failing", redis_app_urls=[application.at("failing", 503)])
+
+        os.kill(hosts["frozen"].server.pid, signal.SIGSTOP)
+        hosts.group("frozen")
+        recovered = hosts.incident("--yes")
+        hosts.group("frozen", "silent", "probed", "asked")
+        healthy = hosts.incident("--yes")
+        servers["paused"].execute("CLIENT", "PAUSE", "600000", "WRITE")
+        hosts.group("paused", "dead", "failing")
+        sick = hosts.incident("--check")
+        servers["paused"].execute("CLIENT", "UNPAUSE")
+        yield Calls(
+            hosts=hosts, application=application, recovered=recovered, healthy=healthy, sick=sick,
+            written={name: written(server) for name, server in servers.items()},
+        )
+
+
+def test_a_frozen_server_recovers(calls: Calls) -> None:
+    done = calls.recovered
+    assert (done.status, done.data.get("outcome")) == (0, "recovered"), done.stderr
+    assert [(action["verb"], action["outcome"]) for action in done.data["actions"]] == [("restart_cache", "done")]
+    assert calls.hosts["frozen"].restarts == 1
+
+
+def test_then_there_is_nothing_to_do(calls: Calls) -> None:
+    done = calls.healthy
+    assert (done.status, done.data["outcome"], done.data["actions"]) == (5, "nothing_to_do", []), done.stderr
+    assert sorted(done.data["reasons"]) == [f"{name}: {UNPROBED}" for name in ("asked", "frozen", "silent")], "of all but `probed`"
+    assert calls.hosts["frozen"].restarts == 1
+
+
+def test_looking_writes_a_probe_key_only_where_it_was_asked_for(calls: Calls) -> None:
+    """Also in check mode, which a look is."""
+    assert calls.healthy.status == 5, calls.healthy.stderr
+    assert {name: calls.written[name] for name in ("silent", "probed")} == {"silent": 0, "probed": 2}
+
+
+def test_writes_that_hang_are_not_healthy(calls: Calls) -> None:
+    """Also on a version that does not tell of the pause, also where it only plans, and nothing is written to find it out."""
+    done = calls.sick
+    assert (done.status, done.data["outcome"], done.data["actions"]) == (3, "not_recovered", []), done.stderr
+    assert "UNPAUSE" in done.stderr
+    (reason,) = (reason for reason in done.data["reasons"] if reason.startswith("paused: "))
+    assert "writes is critical (paused" in reason
+    assert calls.written["paused"] == 0
+
+
+def test_a_dead_application_is_never_nothing_to_do(calls: Calls) -> None:
+    """Whatever the server itself says: verify would ask its URLs."""
+    assert "/health" in calls.application.asked and calls.healthy.data["outcome"] == "nothing_to_do", calls.healthy.stderr
+    reasons = {reason.partition(":")[0]: reason for reason in calls.sick.data["reasons"]}
+    assert f"application {DEAD} is unknown" in reasons["dead"]
+    assert f"application {calls.hosts['failing'].own['redis_app_urls'][0]} is critical" in reasons["failing"]
