@@ -173,11 +173,14 @@ def unmet(summary: Summary, phase: str) -> list[str]:
         if verdict.get("phase") != phase:
             continue
         host, asked = str(verdict["host"]), set(verdict.get("asked") or ())
-        item = str(verdict.get("item", ""))
+        item, target = str(verdict.get("item", "")), str(verdict.get("target", ""))
         if not asked:
             said.append(f"{host}: {verdict.get('task')}: {verdict.get('status')}, and nothing was asked")
             continue
-        found = [seen for seen in not_ok(summary) if seen.host == host and seen.what.check in asked and item in ("", seen.item)]
+        found = [
+            seen for seen in not_ok(summary)
+            if seen.host == host and seen.what.check in asked and item in ("", seen.item) and target in ("", seen.target)
+        ]
         of = f" ({item})" if item else ""
         said += [_finding_reason(seen) for seen in found] or [f"{host}: {verdict.get('task')}{of}: no answer to {', '.join(sorted(asked))}"]
     if phase == VERIFY:

@@ -39,10 +39,12 @@ class Look:
 
     Attributes:
         statuses: by check; a check that is left out is not answered, one that is None could not be looked at, "" does not apply.
+        target: what the module was told to look at; empty where its arguments do not say it.
     """
 
     asked: tuple[str, ...]
     statuses: Mapping[str, str | None]
+    target: str = ""
 
     @property
     def well(self) -> bool:
@@ -61,7 +63,8 @@ class Look:
             Skipped(check, "why", kind=NOT_APPLICABLE) if status == "" else Skipped(check, "why")
             for check, status in self.statuses.items() if not status
         ]
-        return judge_look(findings, skipped, asked=self.asked).as_dict()
+        invocation = {"module_args": {"login_host": self.target}}
+        return {**judge_look(findings, skipped, asked=self.asked).as_dict(), "invocation": invocation}
 
 
 LOOK = st.builds(
