@@ -25,6 +25,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.rights impor
 from tests.conformance.drivers import access, certificate, host, postgresql, redis_servers
 from tests.conformance.kit import Args, Driver, Result
 from tests.support import pki
+from tests.support.holds import Systemd
 from tests.support.need import need
 from tests.support.redis_servers import SOURCES, RedisServer, any_binary, cluster, find_binary, start_replica, start_sentinel
 from tests.support.run_module import start_module
@@ -34,6 +35,7 @@ from tools.rights_page import EVERYWHERE, NEEDS
 Run = Callable[..., Result]
 #: A user who owns nothing.
 STRANGER = 65533
+_TIMER = "root on this host, or a rule of polkit, for the timer of a hold"
 
 
 class Case(ABC):
@@ -471,6 +473,10 @@ class OfUser(Case):
         """Arguments that the driver adds by itself."""
         return {}
 
+    def environ(self) -> Mapping[str, str] | None:
+        """More of the environment."""
+        return None
+
     @contextmanager
     def holding(self, rights: Sequence[Right]) -> Iterator[Run]:
         places, held = self.places(), [right.grant for right in rights]
@@ -483,7 +489,8 @@ class OfUser(Case):
 
         def run(*, check: bool = False, **more: Any) -> Result:
             return start_module(
-                self.on.module, check=check, prefix=self.prefix, user=STRANGER, capabilities=capabilities, **{**given, **more},
+                self.on.module, check=check, prefix=self.prefix, env=self.environ(), user=STRANGER, capabilities=capabilities,
+                **{**given, **more},
             ).result()
 
         yield run
@@ -577,7 +584,10 @@ class FailedLogins(OfUser):
     """A log."""
 
     driver = access.FailedLogins
-    unproven: ClassVar = {"the system's journal: read": "the kit does not read the journal of this machine: tests/integration/fail2ban"}
+    unproven: ClassVar = {
+        "the system's journal: read": "the kit does not read the journal of this machine: "
+                                      "tests/integration/fail2ban/test_looking.py::test_failed_logins_from_the_journal",
+    }
 
     @contextmanager
     def scene(self) -> Iterator[None]:
@@ -653,9 +663,52 @@ class Fail2banUnban(_OfFail2ban):
     """Let two in."""
 
     driver = access.Fail2banUnban
-    unproven: ClassVar = {
-        "root on this host, or a rule of polkit, for the timer of a hold": "the kit has no systemd: tests/integration/action has one",
-    }
+    unproven: ClassVar = {_TIMER: "without a hold there is no timer; the case of a hold takes it away"}
+
+
+class _Held(access.Fail2banUnban):
+    """Two who are to be let in and kept from being banned again. The systemd is a double."""
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        with tempfile.TemporaryDirectory() as made, super().scene():
+            open_to_all(Path(made))
+            self.systemd = Systemd(Path(made), asks=True)
+            try:
+                yield
+            finally:
+                for address in self.args()["addresses"]:
+                    self.daemon.client("set", "sshd", "delignoreip", address, check=False)
+
+    def args(self) -> Args:
+        return {**super().args(), "hold": "15m"}
+
+    def run(self, *, check: bool = False, **more: Any) -> Result:
+        return self.daemon.module(self.module, check=check, env=self.systemd.environ, **{**self.args(), **more})
+
+    def world(self) -> Any:
+        return super().world(), self.daemon.client("get", "sshd", "ignoreip"), self.systemd.calls()
+
+
+class Fail2banHold(_OfFail2ban):
+    """Let two in and hold the door open. That a real systemd refuses too is shown where there is one:
+
+    tests/integration/action/test_real_systemd.py::test_who_may_not_make_a_timer_is_told_what_it_takes
+    """
+
+    driver = _Held
+    proves = ("unban",)
+    only = (_TIMER,)
+
+    def environ(self) -> Mapping[str, str] | None:
+        found: Mapping[str, str] = self.on.systemd.environ
+        return found
+
+    @contextmanager
+    def holding(self, rights: Sequence[Right]) -> Iterator[Run]:
+        with super().holding(rights) as as_stranger:
+            may = any(right.grant == _TIMER for right in rights)
+            yield self.on.run if may else as_stranger
 
 
 class FirewallRemove(OfUser):
@@ -698,7 +751,8 @@ def rights_of(case: type[Case]) -> list[Right]:
 
 #: Modules of the engines of which nothing is taken away, and why.
 OUTSIDE = {
-    "act": "it has no rights of its own: the modules that it runs have",
+    "act": "it has no rights of its own: the modules that it runs have. What a look is denied is not acted on: "
+           "tests/integration/action/test_act.py::test_what_cannot_be_looked_at_is_left_alone",
     "app_health": "it needs no right that could be taken away",
 }
 #: Rights that no case takes away, by module and grant, and why.
@@ -708,10 +762,9 @@ ALONE = {
     **{(name, "the system's journal: read"): "the kit does not read the journal of this machine"
        for name in ("failed_logins", "port_health")},
     ("pg_terminate_long_queries", "a superuser, or the role that prepared the transaction"):
-        "the kit's server takes no prepared transactions: tests/integration/pg",
-    **{(name, "/etc/crowdsec/local_api_credentials.yaml: read"): "the kit has no CrowdSec: tests/integration/fail2ban"
+        "the kit's server takes no prepared transactions: tests/integration/pg/test_terminate.py plays them",
+    **{(name, "/etc/crowdsec/local_api_credentials.yaml: read"):
+       "the kit has no CrowdSec: tests/integration/fail2ban/test_crowdsec.py has one"
        for name in ("access_health", "fail2ban_ban", "fail2ban_health", "fail2ban_unban")},
-    ("fail2ban_unban", "root on this host, or a rule of polkit, for the timer of a hold"):
-        "the kit has no systemd: tests/integration/action has one",
     ("redis_cache_clear", "+select"): "the kit's keys are in database 0; redis_restart_check takes it away",
 }

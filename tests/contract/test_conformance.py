@@ -5,21 +5,21 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import re
 from pathlib import Path
 
+import pytest
 import yaml
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import DECISIONS
 
 from tests.conformance.drivers import DRIVERS, HEALTH, MITIGATING
+from tests.conformance.holders import ALONE, CASES, OUTSIDE
 from tests.conformance.kit import HEALTH_STEPS, MITIGATING_STEPS, Mitigating
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Modules of the engines that the kit does not run, and why.
-OUTSIDE = {
-    "act": "an action plugin that runs other modules: tests/integration/action plays its steps through Ansible",
-}
-
-
+AGAIN = "decides_again_from_the_record"
 def documented_with(fragment: str) -> set[str]:
     """Modules whose documentation has the fragment of an engine."""
     found = set()
@@ -33,7 +33,7 @@ def documented_with(fragment: str) -> set[str]:
 def test_every_module_of_the_engines_has_a_driver() -> None:
     wanted = {"mitigating": documented_with("oncall.incident.approved"), "health": documented_with("oncall.incident.verdict")}
     there = {"mitigating": {one.module for one in MITIGATING}, "health": {one.module for one in HEALTH}}
-    assert {kind: sorted(names - there[kind] - set(OUTSIDE)) for kind, names in wanted.items()} == {"mitigating": [], "health": []}
+    assert {kind: sorted(names - there[kind]) for kind, names in wanted.items()} == {"mitigating": [], "health": []}
     assert {kind: sorted(there[kind] - names) for kind, names in wanted.items()} == {"mitigating": [], "health": []}
 
 
@@ -46,4 +46,34 @@ def test_what_is_left_out_is_a_step_and_has_a_reason() -> None:
 
 
 def test_every_decision_can_be_made_again() -> None:
-    assert sorted({one.module for one in DRIVERS}) == sorted(DECISIONS)
+    assert sorted({one.module for one in DRIVERS if AGAIN not in one.absent}) == sorted(DECISIONS)
+
+
+def named_in(text: str) -> list[str]:
+    """The tests that a reason names."""
+    return re.findall(r"tests/[\w/.]*\w(?:::\w+)?", text)
+
+
+def is_there(name: str) -> bool:
+    """Whether there is such a directory, file, or test in a file."""
+    path, _colons, test = name.partition("::")
+    if not test:
+        return (ROOT / path).exists()
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8")) if (ROOT / path).is_file() else ast.Module([], [])
+    return any(isinstance(node, ast.FunctionDef) and node.name == test for node in tree.body)
+
+
+def test_what_is_proven_elsewhere_names_tests_that_are_there() -> None:
+    reasons = [reason for one in DRIVERS for reason in one.absent.values()]
+    reasons += [reason for case in CASES for reason in (*case.unproven.values(), inspect.getdoc(case) or "")]
+    named = [name for reason in (*reasons, *OUTSIDE.values(), *ALONE.values()) for name in named_in(reason)]
+    assert "tests/integration/action/test_real_systemd.py::test_who_may_not_make_a_timer_is_told_what_it_takes" in named
+    assert [name for name in named if not is_there(name)] == []
+
+
+@pytest.mark.parametrize(("name", "there"), [
+    ("tests/integration/redis", True), ("tests/integration/nobody", False), ("tests/contract/test_conformance.py::test_no_such", False),
+    ("tests/contract/test_nothing.py::test_x", False), ("tests/contract/test_conformance.py::is_there", True),
+])
+def test_a_name_is_resolved(name: str, there: bool) -> None:
+    assert named_in(f"the kit has none: {name}.") == [name] and is_there(name) is there

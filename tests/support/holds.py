@@ -16,13 +16,16 @@ class Systemd:
     Args:
         active: whether a timer runs after it was made.
         state: what `is-system-running` says.
+        asks: whether a timer is made for root alone, as by a systemd without a rule of polkit for others.
     """
 
-    def __init__(self, directory: Path, *, active: bool = True, state: str = "running") -> None:
+    def __init__(self, directory: Path, *, active: bool = True, state: str = "running", asks: bool = False) -> None:
         self._directory, self._programs = directory, directory / "bin"
         self._programs.mkdir()
+        refused = 'echo "Failed to start transient timer unit: Interactive authentication required." >&2; exit 1'
+        who = f'test "$(id -u)" = 0 || {{ {refused}; }}\n' if asks else ""
         (self._programs / "systemd-run").write_text(
-            f'#!/bin/sh\necho timer >> {directory}/order\nfor one; do printf "%s\\0" "$one"; done > {directory}/argv\n')
+            f'#!/bin/sh\n{who}echo timer >> {directory}/order\nfor one; do printf "%s\\0" "$one"; done > {directory}/argv\n')
         (self._programs / "systemctl").write_text(
             f'#!/bin/sh\ncase "$1" in is-system-running) echo {state};; '
             f'is-active) {"echo active" if active else "echo failed; exit 3"};; show) cat {directory}/shown 2>/dev/null;; '

@@ -14,10 +14,10 @@ import stat
 import typing as t
 from pathlib import Path
 
-from ...module_utils._core.actions import Action
+from ...module_utils._core.actions import PLANNED, Action
 from ...module_utils._core.errors import BadInput, PlanRefused
 from ...module_utils._core.plan import Plan, load_plan, make_plan
-from . import rungs
+from . import keeping, rungs
 
 #: A plan is small; more than this is not one of ours.
 MAX_PLAN_BYTES = 16 * 1024 * 1024
@@ -95,9 +95,14 @@ def gather_plan(facts_by_host: t.Mapping[str, t.Mapping[str, t.Any]], *, run: st
         host: [Action.from_dict(action) for action in facts["incident_actions"]] for host, facts in plain.items()
         if facts.get("incident_actions")
     }
+    limits = {host: keeping.limits_of(_to_do(facts), limits=facts.get("incident_limits") or {}) for host, facts in plain.items()}
     return make_plan(
         run=run, now=now, actions=planned,
-        limits={host: facts["incident_limits"] for host, facts in plain.items() if facts.get("incident_limits")},
+        limits={host: stated for host, stated in limits.items() if stated},
         baseline={host: facts["incident_baseline"] for host, facts in plain.items() if facts.get("incident_baseline")},
         rungs={host: rungs.planned(facts["incident_rungs"]) for host, facts in plain.items() if facts.get("incident_rungs")},
     )
+
+
+def _to_do(facts: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
+    return [action for action in facts.get("incident_actions") or () if action.get("outcome") == PLANNED]

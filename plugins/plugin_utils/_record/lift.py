@@ -20,6 +20,10 @@ from ...module_utils._core.recorded import READING
 _VERDICT = ("status", "healthy", "asked", "checks", "held")
 #: An item that is longer names nobody.
 _LONGEST_ITEM = 100
+#: Arguments that tell a health module where to look. Two calls with the same ones look at the same target.
+_PLACES = ("login_host", "login_port", "login_unix_socket", "host", "ports", "urls", "path")
+#: A target whose name is longer has none: it is told apart by its task alone.
+_LONGEST_TARGET = 300
 #: A lifted event: its type and its payload.
 Lifted = tuple[str, dict[str, t.Any]]
 
@@ -31,7 +35,8 @@ def lift(result: t.Mapping[str, t.Any]) -> tuple[list[Lifted], dict[str, t.Any]]
         result: of one module call: a task's, or one loop item's.
 
     Returns:
-        Events of the types finding, skipped_check, verdict, place, action, protected and plan; the rest of the result without the
+        Events of the types finding, skipped_check, verdict, place, action, protected and plan, the first three with their target where
+        the arguments say it; the rest of the result without the
         invocation (the arguments are recorded on their own; a reading in it is kept), in which each lifted list is replaced by how many
         were lifted.
     """
@@ -46,6 +51,8 @@ def lift(result: t.Mapping[str, t.Any]) -> tuple[list[Lifted], dict[str, t.Any]]
         _take(rest, "skipped_checks", "skipped_check", "skipped", events)
         if isinstance(result.get("asked"), (list, tuple)):  # modules of other collections, and ours before 0.2, do not say
             events.append(("verdict", {"verdict": {key: result[key] for key in _VERDICT if key in result}}))
+        target = _target_of(invocation)
+        events = [(kind, {**payload, **target}) for kind, payload in events]
     elif contract == ACTIONS_CONTRACT:
         _take(rest, "actions", "action", "action", events)
         _take(rest, "protected", "protected", "protected", events)
@@ -69,6 +76,15 @@ def which_item(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     item = result.get("item")
     named = {"item": str(item)} if isinstance(item, (str, int)) and len(str(item)) <= _LONGEST_ITEM else {}
     return {"item_index": result["item_index"], **named} if "item_index" in result else {}
+
+
+def _target_of(invocation: t.Any) -> dict[str, str]:
+    """What a health module was told to look at; nothing where its arguments do not say it."""
+    given = invocation.get("module_args") if isinstance(invocation, Mapping) else None
+    if not isinstance(given, Mapping):
+        return {}
+    named = " ".join(f"{name}={given[name]}" for name in _PLACES if given.get(name) not in (None, "", []))
+    return {"target": named} if 0 < len(named) <= _LONGEST_TARGET else {}
 
 
 def _take(rest: dict[str, t.Any], key: str, kind: str, name: str, events: list[Lifted]) -> None:

@@ -5,21 +5,24 @@
 
 This plugin util is PRIVATE to the collection: it may change at any time.
 
-A look takes the place of another one only where the same task looks again at the same item. Records from before 0.2 do not tell the task
-of a finding: there the last look counts.
+A look takes the place of another one only where the same task looks again at the same item and target: a handler that two targets notify
+is one task. Records from before 0.2 do not tell the task of a finding: there the last look counts.
 """
 
 from __future__ import annotations
 
 import collections
+import itertools
 import typing as t
 
 from ...module_utils._core.findings import OK, Finding
 from .phases import INVESTIGATE, MITIGATE, VERIFY
 from .told import Seen, T
 
-#: Who looked: the task, and of a loop which item. Both are empty where the record does not tell.
-Source = tuple[str, int]
+#: Who looked, and at what: the task, of a loop which item, and the target. They are empty where the record does not tell.
+Source = tuple[str, int, str]
+#: What was looked at: the item of a loop, and the target as the arguments name it; each empty where it has no name.
+Whom = tuple[str, str]
 #: What was looked at: host and check, of a finding also its subject.
 Slot = tuple[str, ...]
 
@@ -27,7 +30,7 @@ Slot = tuple[str, ...]
 def source_of(event: t.Mapping[str, t.Any]) -> Source:
     """Who looked, as an event tells it."""
     index = event.get("item_index")
-    return str(event.get("task_id") or ""), index if isinstance(index, int) else -1
+    return str(event.get("task_id") or ""), index if isinstance(index, int) else -1, str(event.get("target") or "")
 
 
 class Looks(t.Generic[T]):
@@ -141,29 +144,62 @@ class Findings:
         """By "host|check|subject"; of several targets with the item, and from the second one with its number."""
         found: dict[str, Seen[Finding]] = {}
         for slot in self._order:
-            numbers: collections.Counter[str] = collections.Counter()
+            by_item: dict[str, list[Seen[Finding]]] = {}
             for seen in looks(slot):
-                numbers[seen.item] += 1
-                number = numbers[seen.item]
-                found["|".join([*slot, *([seen.item] if seen.item else []), *([f"#{number}"] if number > 1 else [])])] = seen
+                by_item.setdefault(seen.item, []).append(seen)
+            for item, group in by_item.items():
+                early = [seen.target for seen in self._investigated.of(slot) or self._first.of(slot) if seen.item == item]
+                for seen, number in zip(group, _numbers([seen.target for seen in group], early=early), strict=True):
+                    found["|".join([*slot, *([item] if item else []), *([f"#{number}"] if number > 1 else [])])] = seen
         return found
 
 
-def fewer(early: t.Iterable[str], later: t.Iterable[str]) -> bool:
-    """Whether later fewer targets of one check were looked at, or others.
+def _numbers(targets: t.Sequence[str], *, early: t.Sequence[str]) -> list[int]:
+    """Numbers of the looks of one phase, each another one, from 1: a target has the one that it had in the phase before.
 
     Args:
-        early, later: the items of the looks; an empty one where there was no loop.
+        targets: of the looks, in their order; an empty one has no name.
+        early: those of the phase before. Where none of them is met again, the way there is another one, and the order counts.
     """
-    before, after = collections.Counter(early), collections.Counter(later)
-    if "" in before or "" in after:
-        return after.total() < before.total()
-    return bool(before - after)
+    known = list(dict.fromkeys(target for target in early if target))
+    met = [target for target in targets if target in known]
+    free = itertools.count(len(known) + 1 if met else 1)
+    left = list(known)
+    found = []
+    for target in targets:
+        if target in left:
+            left.remove(target)
+            found.append(known.index(target) + 1)
+        else:
+            found.append(next(free))
+    return found
+
+
+def whom(seen: Seen[Finding]) -> Whom:
+    """What a look was at."""
+    return seen.item, seen.target
+
+
+def count(looks: t.Iterable[Whom]) -> int:
+    """How many targets were looked at: one that is looked at again is no further one. Of those without a name each look counts."""
+    found = collections.Counter(looks)
+    return sum(1 if target else times for (_item, target), times in found.items())
+
+
+def fewer(early: t.Iterable[Whom], later: t.Iterable[Whom]) -> bool:
+    """Whether later fewer targets of one check were looked at, or others.
+
+    By the items of a loop, which have the same names in each phase; else by their number: the way to a target may be another one later.
+    """
+    before, after = list(early), list(later)
+    if all(item for item, _target in (*before, *after)):
+        return bool(collections.Counter(item for item, _ in before) - collections.Counter(item for item, _ in after))
+    return count(after) < count(before)
 
 
 def _not_looked_at_again(early: t.Sequence[Seen[Finding]], later: t.Sequence[Seen[Finding]]) -> list[Seen[Finding]]:
     items = [seen.item for seen in later]
-    if not fewer((seen.item for seen in early), items):
+    if not fewer(map(whom, early), map(whom, later)):
         return []
     named = all(items) and all(seen.item for seen in early)
     return [seen for seen in early if seen.what.status != OK and not (named and seen.item in items)]

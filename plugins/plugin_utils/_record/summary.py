@@ -43,10 +43,10 @@ class Summary:
             (what segment.open said).
         findings: the last look at every finding, each target's own.
         before, after: the finding as investigate (or, without one, the first look) and as verify saw it, by
-            "host|check|subject"; of a loop with its item, and from the second target of a host with a number.
+            "host|check|subject"; of a loop with its item, and from the second target of a host with a number, the same one in both.
         skipped_checks: the last word on every check that could not run.
         unmet: the verdicts of the last execution that are not good, and those that are critical and asked nothing: host, phase, task,
-            item, asked, checks, healthy, seq, ts.
+            item, target, asked, checks, healthy, seq, ts.
         told: hosts with a verdict of the last execution, by phase.
         judged: those of them of which something was asked.
         left_out: checks that verify asked of fewer targets of a host than investigate did: host, check, before, after.
@@ -287,7 +287,8 @@ class Fold:
     def _verdict(self, event: Dict) -> None:
         verdict = event.get("verdict")
         if isinstance(verdict, dict):
-            about = {**_select(event, "host", "phase", "task", "seq", "ts"), "item": str(event.get("item", ""))}
+            about = {**_select(event, "host", "phase", "task", "seq", "ts"), "item": str(event.get("item", "")),
+                     "target": str(event.get("target") or "")}
             self._verdicts.put({**about, **verdict}, source=source_of(event))
 
     def _place(self, event: Dict) -> None:
@@ -350,6 +351,7 @@ class Fold:
         return Seen(
             what, host=str(event.get("host") or ""), phase=str(event.get("phase") or ""), seq=int(event.get("seq") or 0),
             ts=str(event.get("ts") or ""), check_mode=bool(event.get("check_mode", self._check_mode)), item=str(event.get("item", "")),
+            target=str(event.get("target") or ""),
         )
 
     def _approved_now(self) -> dict[tuple[str, str], Dict]:

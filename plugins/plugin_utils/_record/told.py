@@ -39,6 +39,7 @@ class Seen(t.Generic[T]):
         seq, ts: of its event.
         check_mode: whether the execution only looked.
         item: of a loop, which one; empty outside of loops, and in records from before that was told.
+        target: what a health module was told to look at; empty where its arguments do not say it, and in records from before that was told.
     """
 
     what: T
@@ -48,12 +49,13 @@ class Seen(t.Generic[T]):
     ts: str = ""
     check_mode: bool = False
     item: str = ""
+    target: str = ""
 
     def as_dict(self) -> dict[str, t.Any]:
         """Its own keys and those of the event, in one."""
         return {
             **self.what.as_dict(), "host": self.host, "phase": self.phase, "seq": self.seq, "ts": self.ts, "check_mode": self.check_mode,
-            **({"item": self.item} if self.item else {}),
+            **({"item": self.item} if self.item else {}), **({"target": self.target} if self.target else {}),
         }
 
 

@@ -12,21 +12,21 @@ import collections
 import typing as t
 
 from ...module_utils._core.findings import CRITICAL
-from .looks import Source, fewer
+from .looks import Source, Whom, count, fewer
 from .phases import INVESTIGATE, VERIFY
 
 Dict = dict[str, t.Any]
 
 
 class Verdicts:
-    """By phase and host, of each task and item the last one: a task may look again until it is content."""
+    """By phase and host, of each task, item and target the last one: a task may look again until it is content."""
 
     def __init__(self) -> None:
-        # What was asked, and the item, of each source; the verdict itself only where it is not good.
-        self._asked: dict[tuple[str, str], dict[tuple[str, Source], tuple[tuple[str, ...], str]]] = {}
+        # What was asked, and of whom, of each source; the verdict itself only where it is not good.
+        self._asked: dict[tuple[str, str], dict[tuple[str, Source], tuple[tuple[str, ...], Whom]]] = {}
         self._unmet: dict[tuple[str, str, str, Source], Dict] = {}
         # Of the last execution that investigated a host.
-        self._investigated: dict[str, dict[str, list[str]]] = {}
+        self._investigated: dict[str, dict[str, list[Whom]]] = {}
 
     def anew(self) -> None:
         """Another execution begins: it looks anew."""
@@ -37,11 +37,12 @@ class Verdicts:
         """Take in a verdict.
 
         Args:
-            told: host, phase, task, item, and what a health module said: asked, healthy, held, status, checks.
+            told: host, phase, task, item, target, and what a health module said: asked, healthy, held, status, checks.
         """
         host, phase, task = (str(told.get(name) or "") for name in ("host", "phase", "task"))
         asked = tuple(str(check) for check in told.get("asked") or ())
-        self._asked.setdefault((phase, host), {})[task, source] = (asked, str(told.get("item", "")))
+        whom = (str(told.get("item", "")), str(told.get("target", "")))
+        self._asked.setdefault((phase, host), {})[task, source] = (asked, whom)
         self._unmet.pop((phase, host, task, source), None)
         good = told.get("healthy") is True and told.get("held") is not False if asked else told.get("status") != CRITICAL
         if not good:
@@ -63,26 +64,26 @@ class Verdicts:
         """See Summary.left_out."""
         earlier = self._targets_before()
         return [
-            {"host": host, "check": check, "before": len(earlier[host][check]), "after": len(items)}
+            {"host": host, "check": check, "before": count(earlier[host][check]), "after": count(looks)}
             for (phase, host) in self._asked if phase == VERIFY and host in earlier
-            for check, items in self._targets(phase, host).items()
-            if check in earlier[host] and fewer(earlier[host][check], items)
+            for check, looks in self._targets(phase, host).items()
+            if check in earlier[host] and fewer(earlier[host][check], looks)
         ]
 
-    def _targets_before(self) -> dict[str, dict[str, list[str]]]:
+    def _targets_before(self) -> dict[str, dict[str, list[Whom]]]:
         return {**self._investigated, **{host: self._targets(phase, host) for phase, host in self._asked if phase == INVESTIGATE}}
 
-    def _targets(self, phase: str, host: str) -> dict[str, list[str]]:
-        """The items of the targets of which a check was asked."""
-        found: dict[str, list[str]] = collections.defaultdict(list)
-        for asked, item in self._asked[phase, host].values():
+    def _targets(self, phase: str, host: str) -> dict[str, list[Whom]]:
+        """Of whom each check was asked."""
+        found: dict[str, list[Whom]] = collections.defaultdict(list)
+        for asked, whom in self._asked[phase, host].values():
             for check in asked:
-                found[check].append(item)
+                found[check].append(whom)
         return dict(found)
 
     def _hosts(self, counts: t.Callable[[tuple[str, ...]], bool]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for (phase, host), entries in self._asked.items():
-            if any(counts(asked) for asked, _item in entries.values()):
+            if any(counts(asked) for asked, _whom in entries.values()):
                 found.setdefault(phase, []).append(host)
         return found

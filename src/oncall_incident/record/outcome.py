@@ -70,6 +70,13 @@ def failed_hosts(execution: Json) -> list[str]:
     return sorted(host for host, counts in (execution.get("stats") or {}).items() if counts.get("failures"))
 
 
+def lost_hosts(summary: Summary) -> set[str]:
+    """Hosts that the last execution could not reach any more: whatever was measured there, nobody knows how they are now."""
+    segments = ansible_segments(summary)
+    stats = (segments[-1].get("stats") or {}) if segments else {}
+    return {str(host) for host, counts in stats.items() if counts.get("unreachable")}
+
+
 def planned(summary: Summary) -> list[tuple[str, Action]]:
     """The plan's actions with their hosts."""
     return [(host, told.action(one)) for host, found in sorted(((summary.plan or {}).get("actions") or {}).items()) for one in found]
@@ -159,11 +166,12 @@ def not_captured(summary: Summary) -> list[Mapping[str, Any]]:
 
 
 def not_measured(summary: Summary) -> list[str]:
-    """Hosts of which nobody knows how they are: not reached at all, or in trouble and never verified."""
+    """Hosts of which nobody knows how they are: not reached at all, or lost later, or in trouble and never verified."""
     unreached = {str(entry["host"]) for entry in summary.unreachable}
     told = set(summary.told.get(VERIFY, ()))
     examined = set(summary.looked_at) if told else set()
-    return sorted((unreached | examined | told | (troubled(summary) - helped(summary))) - measured(summary))
+    known = unreached | examined | told | (troubled(summary) - helped(summary))
+    return sorted((known - measured(summary)) | lost_hosts(summary))
 
 
 def unmet(summary: Summary, phase: str) -> list[str]:
@@ -173,11 +181,14 @@ def unmet(summary: Summary, phase: str) -> list[str]:
         if verdict.get("phase") != phase:
             continue
         host, asked = str(verdict["host"]), set(verdict.get("asked") or ())
-        item = str(verdict.get("item", ""))
+        item, target = str(verdict.get("item", "")), str(verdict.get("target", ""))
         if not asked:
             said.append(f"{host}: {verdict.get('task')}: {verdict.get('status')}, and nothing was asked")
             continue
-        found = [seen for seen in not_ok(summary) if seen.host == host and seen.what.check in asked and item in ("", seen.item)]
+        found = [
+            seen for seen in not_ok(summary)
+            if seen.host == host and seen.what.check in asked and item in ("", seen.item) and target in ("", seen.target)
+        ]
         of = f" ({item})" if item else ""
         said += [_finding_reason(seen) for seen in found] or [f"{host}: {verdict.get('task')}{of}: no answer to {', '.join(sorted(asked))}"]
     if phase == VERIFY:

@@ -103,6 +103,30 @@ def blast_radius(actions: Sequence[tuple[str, Action]]) -> str:
     return f"{words.count(len(actions), 'action')} on {words.count(hosts, 'host')}: {kinds}"
 
 
+def limit_lines(stated: Mapping[str, Any]) -> list[str]:
+    """The limits of a plan: on one line where they are the same on all hosts, else with the hosts; of targets that differ each one's."""
+    hosts: dict[str, list[str]] = {}
+    for host, limits in stated.items():
+        for line in _limits_on(limits) if limits else ():
+            hosts.setdefault(line, []).append(str(host))
+    everywhere = {host for host, limits in stated.items() if limits}
+    return [line if set(names) == everywhere else f"{', '.join(sorted(names))}: {line}" for line, names in sorted(hosts.items())]
+
+
+def _limits_on(limits: Any) -> list[str]:
+    if not isinstance(limits, Mapping):
+        return [words.one_line(limits)]
+    differing = {name: groups for name, groups in limits.items() if isinstance(groups, list)}
+    common = {name: value for name, value in limits.items() if name not in differing}
+    own: dict[str, list[str]] = {}
+    for name, groups in differing.items():
+        for one in groups:
+            label = f"{one['of']} ({words.count(len(one['actions']), 'action')})"
+            own.setdefault(label, []).append(f"{name} {words.plain(one['limit'])}")
+    lines = [words.one_line(words.plain(common))] if common else []
+    return lines + [words.one_line(f"{', '.join(texts)} for {label}") for label, texts in own.items()]
+
+
 def show_plan(
     console: Console, *, plan: Mapping[str, Any], actions: Sequence[tuple[str, Action]], protected: Sequence[Spared],
 ) -> None:
@@ -111,9 +135,9 @@ def show_plan(
     console.print(Text("Plan", style="bold"))
     console.print(plan_table(actions, rungs.places(plan)), highlight=False)
     console.print()
-    limits = sorted({words.plain(value) for value in (plan.get("limits") or {}).values() if value})
     lines = [("rungs", line) for line in rungs.lines(plan, actions)]
-    lines += [("blast radius", blast_radius(actions)), ("limits", "; ".join(limits) or "none stated")]
+    lines += [("blast radius", blast_radius(actions))]
+    lines += [("limits", line) for line in limit_lines(plan.get("limits") or {})] or [("limits", "none stated")]
     lines += [("spared", line) for line in spared_lines(protected)] or [("spared", "nobody")]
     lines += [("plan", f"{str(plan.get('hash', ''))[:16]}, valid until {_clock(float(plan.get('expires') or 0))} UTC")]
     grid = Table.grid(padding=(0, 2, 0, 0))

@@ -58,7 +58,10 @@ class RedisClientKill(_Acting):
     """Three clients that have been idle for a second."""
 
     module = "redis_client_kill"
-    absent: ClassVar = {"over_the_limit": "the first ones that the limits allow go, and the rest is left: tests/integration/redis"}
+    absent: ClassVar = {
+        "over_the_limit": "the first ones that the limits allow go, and the rest is left: "
+                          "tests/integration/redis/test_client_kill.py::test_no_more_than_the_limits",
+    }
 
     @contextmanager
     def scene(self) -> Iterator[None]:
@@ -100,7 +103,8 @@ class RedisRepair(_Acting):
     module = "redis_repair"
     absent: ClassVar = {
         "over_the_limit": "it makes one change, to the value that the call names",
-        "gone_meanwhile": "its target is the server itself: what was approved before a restart is in tests/integration/redis",
+        "gone_meanwhile": "its target is the server itself: what was approved before a restart is in "
+                          "tests/integration/redis/test_repair.py::test_what_was_approved_is_answered_where_nobody_gets_in_and_after_a_restart",
     }
 
     @contextmanager

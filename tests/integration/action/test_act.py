@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Locked
 from ansible_collections.oncall.incident.plugins.module_utils._module.lease import lease_path
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import leasing
-from ansible_collections.oncall.incident.plugins.plugin_utils._frame.leasing import Lease
 
+from tests.support.leases import another_run
 from tests.support.processes import alive
 from tests.support.site import Site, pythons
 from tests.support.until import until
@@ -187,24 +186,6 @@ def test_a_measurement_that_cannot_be_judged(service: Service) -> None:
     for check in ([], ["--check"]):
         result = service.act(*check, module="no.such.module")
         assert (result["failed"], result["error"]) == (True, "bad_input")
-
-
-@contextlib.contextmanager
-def another_run(what: str, *, seconds: float = 60) -> Iterator[Lease]:
-    """Another run that acts on a subject of this host: each step is a process of its own."""
-    held_by = Lease(on_host, what=what, who={"run": "run-1", "holder": "ann at desk"}, seconds=seconds)
-    held_by.take()
-    try:
-        yield held_by
-    finally:
-        with contextlib.suppress(Locked):
-            held_by.give_back()
-
-
-def on_host(script: str) -> dict[str, Any]:
-    """Run a command as a connection does."""
-    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, timeout=60, check=False)
-    return {"rc": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
 
 
 def test_two_runs_never_act_on_one_subject_at_once(service: Service) -> None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -228,6 +231,64 @@ def test_findings_actions_and_plans_become_events(playbook: Playbook) -> None:
     assert folded.plan == plan
     assert folded.before["a|connections|"].what.status == folded.after["a|connections|"].what.status == "critical"
     assert folded.protected[0].what.reasons == ("backup",) and folded.skipped_checks[0].what.check == "replication"
+
+
+class Answers(BaseHTTPRequestHandler):
+    """200 of /well, and 503 of anything else."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/well" else 503)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def base() -> Iterator[str]:
+    """The address of a server that answers."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_targets_outside_a_loop_are_told_apart(one_playbook: Playbook, base: str) -> None:
+    """A handler is one task for both; a rescue that looks at the one again has not looked at the other."""
+    look = "oncall.incident.app_health: {urls: ['{{ base }}{{ path }}']}"
+    done = one_playbook.run(f"""
+- hosts: all
+  gather_facts: false
+  tasks:
+    - oncall.incident.app_health: {{urls: ["{base}/well"]}}
+      tags: [investigate]
+    - oncall.incident.app_health: {{urls: ["{base}/sick"]}}
+      tags: [investigate]
+    - tags: [verify]
+      block:
+        - oncall.incident.app_health: {{urls: ["{base}/well"]}}
+        - ansible.builtin.fail: {{msg: Again.}}
+      rescue:
+        - oncall.incident.app_health: {{urls: ["{base}/well"]}}
+- hosts: all
+  gather_facts: false
+  tags: [mitigate]
+  vars: {{base: "{base}"}}
+  tasks:
+    - {{ansible.builtin.set_fact: {{path: /sick}}, changed_when: true, notify: look}}
+    - ansible.builtin.meta: flush_handlers
+    - {{ansible.builtin.set_fact: {{path: /well}}, changed_when: true, notify: look}}
+  handlers:
+    - name: look
+      {look}
+""", inventory="a,")
+    assert done.status == 0, done.output
+    folded = summary.summarise(done.run_dir)
+    handled = [event for event in done.events("verdict") if event["phase"] == "mitigate"]
+    assert len({event["task_id"] for event in handled}) == 1 and [event["verdict"]["healthy"] for event in handled] == [False, True]
+    sick = f"urls=['{base}/sick']"
+    assert [(one["phase"], one["target"]) for one in folded.unmet] == [("investigate", sick), ("mitigate", sick)]
+    assert [(one["before"], one["after"]) for one in folded.left_out] == [(2, 1)]
 
 
 def test_a_result_of_a_megabyte(one_playbook: Playbook) -> None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -55,13 +54,15 @@ class Look:
         """Whether something that was asked is not ok, or a thing that nobody asked is critical."""
         return bool(self.asked) and not self.well
 
-    def as_result(self) -> dict[str, Any]:
+    def as_result(self, target: str) -> dict[str, Any]:
+        """The module's result; target is what its arguments name, empty where they do not."""
         findings = [Finding(check, status) for check, status in self.statuses.items() if status]
         skipped = [
             Skipped(check, "why", kind=NOT_APPLICABLE) if status == "" else Skipped(check, "why")
             for check, status in self.statuses.items() if not status
         ]
-        return judge_look(findings, skipped, asked=self.asked).as_dict()
+        invocation = {"module_args": {"login_host": target}}
+        return {**judge_look(findings, skipped, asked=self.asked).as_dict(), "invocation": invocation}
 
 
 LOOK = st.builds(
@@ -69,9 +70,36 @@ LOOK = st.builds(
     statuses=st.dictionaries(st.sampled_from(CHECKS), st.one_of(STATUS, STATUS, STATUS, st.sampled_from((None, ""))), min_size=1),
 )
 GOOD = st.just(Look(asked=CHECKS[:2], statuses=dict.fromkeys(CHECKS, OK)))
-#: Each look of a host: by a task of its own, or as an item of a loop; some look again.
-TARGET = st.tuples(st.lists(st.one_of(GOOD, GOOD, LOOK), min_size=1, max_size=2), st.booleans())
-TARGETS = st.lists(TARGET, max_size=3)
+TASK, ITEM, HANDLER = HOWS = ("task", "item", "handler")
+
+
+@dataclasses.dataclass(frozen=True)
+class Aim:
+    """A target, and the looks at it: further ones are retries of the same task.
+
+    Attributes:
+        how: by a task of its own, as an item of a loop, or by the one handler that several notify.
+        name: as the arguments have it; empty where they do not name it.
+    """
+
+    looks: Sequence[Look]
+    how: str
+    name: str
+
+    @property
+    def last(self) -> Look:
+        return self.looks[-1]
+
+
+@st.composite
+def aims(draw: st.DrawFn) -> Aim:
+    """Any target. One without a name that a handler looks at is the host itself, so it has one."""
+    how = draw(st.sampled_from((TASK, TASK, ITEM, HANDLER)))
+    names = ("a", "b") if how == HANDLER else ("a", "b", "")
+    return Aim(draw(st.lists(st.one_of(GOOD, GOOD, LOOK), min_size=1, max_size=2)), how, draw(st.sampled_from(names)))
+
+
+TARGETS = st.lists(aims(), max_size=3)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,14 +108,26 @@ class Fate:
 
     Attributes:
         answers: outcomes of its approved actions; those beyond them are not answered.
-        how: ok, unreachable, or crashed: how the task that acts ends.
+        how: ok, unreachable, crashed, or locked: how the task that acts ends.
         acts: whether it is begun at all.
+        cut: before which look of verify the host goes away; None where it stays.
     """
 
     answers: Sequence[str]
     how: str
     acts: bool
-    verify: Sequence[tuple[Sequence[Look], bool]]
+    verify: Sequence[Aim]
+    cut: int | None = None
+
+    @property
+    def seen(self) -> Sequence[Aim]:
+        """What verify came to look at."""
+        return self.verify[: self.cut] if self.how in ("ok", "locked") else ()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the host went away."""
+        return self.how == "unreachable" or (self.how in ("ok", "locked") and self.cut is not None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,27 +135,41 @@ class Host:
     """A host, and how often something is planned for it."""
 
     place: bool
-    investigate: Sequence[tuple[Sequence[Look], bool]]
+    investigate: Sequence[Aim]
     planned: int
     fate: Fate
 
 
+def _well(aim: Aim, *, name: str, how: str) -> Aim:
+    return Aim([Look(aim.last.asked, dict.fromkeys(aim.last.asked or CHECKS[:1], OK))], how, name)
+
+
 @st.composite
 def hosts(draw: st.DrawFn) -> Host:
-    """Any host; of most of them verify looks at the same targets as investigate, and finds them well."""
+    """Any host; of most of them verify looks at the targets of investigate, and finds them well.
+
+    Some of these it reaches by another way, where all have other names; or it looks at one twice and leaves out another.
+    """
     investigate, fate = draw(TARGETS), draw(FATE)
     planned = draw(st.integers(0, 2))
     if draw(st.sampled_from((True, True, True, False))):
-        same = [([Look(looks[-1].asked, dict.fromkeys(looks[-1].asked or CHECKS[:1], OK))], looped) for looks, looped in investigate]
+        way = draw(st.sampled_from(("", "", "", "another ")))
+        same = [_well(aim, name=f"{way}{aim.name}" if aim.name else "", how=aim.how) for aim in investigate]
+        if same and draw(st.sampled_from((True, False, False, False))):
+            again = [dataclasses.replace(same[0], how=TASK)]  # a rescue
+            same = [*same, *again] if draw(st.booleans()) else [*same[:-1], *again]
         fate = dataclasses.replace(fate, verify=same)
     if draw(st.sampled_from((True, True, True, False))):
         fate = dataclasses.replace(fate, acts=True, how="ok", answers=["done"] * planned)
+    if draw(st.sampled_from((True, True, True, False))):
+        fate = dataclasses.replace(fate, cut=draw(st.sampled_from((None, None, None, len(fate.verify)))))
     return Host(place=draw(st.booleans()), investigate=investigate, planned=planned, fate=fate)
 
 
 FATE = st.builds(
     Fate, answers=st.lists(st.sampled_from(("done", "done", *DONE)), max_size=3),
-    how=st.sampled_from(("ok", "ok", "ok", "unreachable", "crashed")), acts=st.sampled_from((True, True, False)), verify=TARGETS,
+    how=st.sampled_from(("ok", "ok", "ok", "unreachable", "crashed", "locked")), acts=st.sampled_from((True, True, False)), verify=TARGETS,
+    cut=st.one_of(st.none(), st.integers(0, 2)),
 )
 WORLD = st.fixed_dictionaries({host: hosts() for host in HOSTS})
 
@@ -149,14 +203,14 @@ class Told:
         for kind, payload in lift(found)[0]:
             self.tell(kind, **common, **payload)
 
-    def looks(self, host: str, phase: str, targets: Iterable[tuple[Sequence[Look], bool]]) -> None:
-        loop, place = self.task(), 0
-        for looks, looped in targets:
-            source: dict[str, Any] = {"task_id": self.task()}
-            if looped:
+    def looks(self, host: str, phase: str, targets: Iterable[Aim]) -> None:
+        loop, handler, place = self.task(), self.task(), 0
+        for aim in targets:
+            source: dict[str, Any] = {"task_id": handler if aim.how == HANDLER else self.task()}
+            if aim.how == ITEM:
                 source, place = {"task_id": loop, "item_index": place, "item": 7100 + place}, place + 1
-            for look in looks:
-                self.lifted(host, phase, source, look.as_result())
+            for look in aim.looks:
+                self.lifted(host, phase, source, look.as_result(aim.name))
 
 
 def actions_of(host: str, count: int) -> list[Action]:
@@ -191,21 +245,43 @@ def act_and_verify(told: Told, world: Mapping[str, Host], *, died: bool) -> Summ
             if fate.how == "ok":
                 told.tell("result", **who, status="ok", result={})
                 told.lifted(name, "mitigate", {"task_id": task}, result(done, check_mode=False))
-        if fate.how != "ok":
+            if fate.how == "locked":
+                # Another run has the lease: the first of the two is asked for and refused, the other never comes to it.
+                refused = [one.with_outcome("refused", why="locked") for one in actions_of(name, host.planned)[:1]]
+                said = result(refused, check_mode=False)
+                told.tell("result", **who, status="failed", result={**said, "error": "locked", "msg": "locked"})
+                told.lifted(name, "mitigate", {"task_id": task}, said)
+        if fate.how in ("unreachable", "crashed"):
             told.tell("result", **who, status="unreachable" if fate.how == "unreachable" else "failed", result={"msg": "gone"})
-        if fate.how == "ok":
-            told.looks(name, "verify", fate.verify)
+            continue
+        told.looks(name, "verify", fate.seen)
+        if fate.cut is not None:
+            told.tell("result", host=name, phase="verify", task="Judge", task_id=told.task(), action="y", status="unreachable",
+                      result={"msg": "gone"})
     if not died:
-        told.tell("stats", hosts={name: {"ok": 1, "failures": int(host.fate.how == "crashed")} for name, host in world.items()})
+        told.tell("stats", hosts={
+            name: {"ok": 1, "failures": int(host.fate.how in ("crashed", "locked")), "unreachable": int(host.fate.lost)}
+            for name, host in world.items()
+        })
     return told.fold.summary()
 
 
-def last(targets: Iterable[tuple[Sequence[Look], bool]]) -> list[Look]:
-    return [looks[-1] for looks, _looped in targets]
+def last(targets: Iterable[Aim]) -> list[Look]:
+    """The last word on each target of each task: only a handler looks again at one that it has looked at."""
+    found: dict[Any, Look] = {}
+    for number, aim in enumerate(targets):
+        found[(HANDLER, aim.name) if aim.how == HANDLER else number] = aim.last
+    return list(found.values())
 
 
-def asked_of(looks: Iterable[Look]) -> collections.Counter[str]:
-    return collections.Counter(check for look in looks for check in look.asked)
+def assert_nobody_left_out(early: Sequence[Aim], later: Sequence[Aim]) -> None:
+    """Told by other means than the fold's: by names, not by looks."""
+    for check in {check for aim in later for check in aim.last.asked}:
+        before, after = ([aim for aim in aims if check in aim.last.asked] for aims in (early, later))
+        known = {aim.name for aim in before if aim.name and aim.how != ITEM}
+        verified = {aim.name for aim in after if aim.name and aim.how != ITEM}
+        if all(aim.name and aim.how != ITEM for aim in (*before, *after)):
+            assert len(verified) >= len(known), f"{check}: {known}, and verified {verified}"
 
 
 def assert_measured_well(looks: Sequence[Look]) -> None:
@@ -245,16 +321,16 @@ def test_recovered_needs_an_ok_to_each_asked_check_and_each_approved_action_an_a
         assert any(event["action"]["touched"] is not False for event in told.events if event["type"] == "action")
     if end.status == Exit.RECOVERED:
         assert not died and approved <= answered
-        verified = {name: last(host.fate.verify) for name, host in world.items() if host.fate.verify and host.fate.how == "ok"}
+        verified = {name: last(host.fate.seen) for name, host in world.items() if host.fate.seen}
         assert verified and {name for name, host in world.items() if host.place} <= set(verified)
         for name, looks in verified.items():
             assert_measured_well(looks)
-            before, after = asked_of(last(world[name].investigate)), asked_of(looks)
-            assert all(after[check] >= before[check] for check in after), "no target was left out"
+            assert not world[name].fate.lost, "who went away meanwhile was not asked everything"
+            assert_nobody_left_out(world[name].investigate, world[name].fate.seen)
     # When the record is closed.
     for host, action in outcome.answers_at_the_end(summary):
         assert (host, action.id) in approved - answered
-        begun = world[host].fate.acts and world[host].fate.how != "ok"
+        begun = world[host].fate.acts and world[host].fate.how in ("unreachable", "crashed")
         assert action.was_touched is (None if begun else False), "never called untouched where it may have been begun"
         told.tell("action", host=host, phase="mitigate", check_mode=False, action=action.as_dict())
     assert {(seen.host, seen.what.id) for seen in outcome.carried_out(told.fold.summary())} >= approved

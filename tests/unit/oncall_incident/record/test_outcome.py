@@ -76,6 +76,16 @@ def verify_said_nothing(story: Story) -> None:
         story.stats(db1=0)
 
 
+def lost_after_its_first_verdict(story: Story) -> None:
+    """What is asked after it has no answer, and nobody can tell what that would have been."""
+    looked(story)
+    with story.segment(check_mode=False):
+        story.action("db1", "gone")
+        story.finding("verify", "db1", "ok", observed=12)
+        story.result("db1", "Write a probe key", "unreachable", phase="verify", msg="no route")
+        story.tell("stats", hosts={"db1": {"ok": 3, "failures": 0, "unreachable": 1}})
+
+
 def another_host_unreachable(story: Story) -> None:
     with story.segment(check_mode=True):
         story.result("db2", "Look", "unreachable", phase="investigate", msg="no route")
@@ -129,6 +139,7 @@ def still_running(story: Story) -> None:
     (failed_in_verify, Exit.NOT_RECOVERED, []),
     (failed_before_verify, Exit.FAILED, ["db1"]),
     (unreachable_in_verify, Exit.NOT_RECOVERED, ["db1"]),
+    (lost_after_its_first_verdict, Exit.NOT_RECOVERED, ["db1"]),
     (cut_off_while_it_acted, Exit.NOT_RECOVERED, ["db1"]),
     (verify_said_nothing, Exit.NOT_RECOVERED, ["db1"]),
     (another_host_unreachable, Exit.NOT_RECOVERED, ["db2"]),

@@ -46,6 +46,25 @@ def test_two_looks_at_the_same_world_have_one_hash() -> None:
     assert later.hash == plan()["hash"]
 
 
+def test_of_two_targets_on_a_host_each_action_has_its_own_limit() -> None:
+    first = {**ACTION, "limits": {"max_victims": 10}, "of": "postgres a"}
+    second = {**ACTION, "id": "terminate|t|pid=1", "limits": {"max_victims": 3}, "of": "postgres b"}
+    refused = {**ACTION, "id": "terminate|u|pid=1", "outcome": "refused", "limits": {"max_victims": 99}, "of": "postgres c"}
+    facts = {"incident_actions": [first, second, refused], "incident_limits": {"max_victims": 3}}
+    made = gather_plan({"db1": facts}, run="r", now=NOW)
+    groups = [{"limit": 10, "of": "postgres a", "actions": [first["id"]]}, {"limit": 3, "of": "postgres b", "actions": [second["id"]]}]
+    assert made.limits == {"db1": {"max_victims": groups}}
+    assert read_plan(made.as_dict(), now=NOW, run="r").hash == made.hash
+    swapped = [{**first, "limits": second["limits"]}, {**second, "limits": first["limits"]}]
+    assert gather_plan({"db1": {**facts, "incident_actions": swapped}}, run="r", now=NOW).hash != made.hash
+
+
+def test_one_target_has_the_hash_that_it_had() -> None:
+    known = {**ACTION, "limits": {"max_victims": 10}, "of": "postgres a"}
+    made = gather_plan({"db1": {"incident_actions": [known], "incident_limits": {"max_victims": 10}}}, run="r", now=NOW)
+    assert made.hash == plan()["hash"]
+
+
 def test_an_empty_plan_allows_nothing() -> None:
     empty = gather_plan({"db1": {"incident_actions": []}}, run="r", now=NOW)
     assert empty.empty

@@ -47,6 +47,64 @@ def test_before_and_after() -> None:
     assert [entry["type"] for entry in found.timeline] == ["finding", "finding"]  # what is ok is no news
 
 
+def _verdict(task_id: str, phase: str, target: str, status: str = "ok") -> list[dict[str, Any]]:
+    """What a look leaves, of a task at a target."""
+    who = {"task_id": task_id, "task": "Judge", "target": target}
+    said = {"asked": ["connections"], "healthy": status == "ok", "status": status, "checks": {"connections": status}}
+    return [{**_finding(status, phase), **who}, {"type": "verdict", "host": "db1", "phase": phase, **who, "verdict": said}]
+
+
+def test_one_task_at_two_targets_is_two_looks() -> None:
+    """A handler is one task, however often and by whom it is notified."""
+    found = _fold(*_verdict("1", "verify", "a", "critical"), *_verdict("1", "verify", "b"))
+    assert [one["target"] for one in found.unmet] == ["a"]
+    assert [(seen.target, seen.what.status) for seen in found.findings] == [("a", "critical"), ("b", "ok")]
+    again = _fold(*_verdict("1", "verify", "a", "critical"), *_verdict("1", "verify", "a"))
+    assert again.unmet == [] and [seen.what.status for seen in again.findings] == ["ok"]
+
+
+def test_a_target_that_is_verified_twice_stands_for_no_other() -> None:
+    before = [*_verdict("1", "investigate", "a"), *_verdict("2", "investigate", "b", "critical")]
+    found = _fold(*before, *_verdict("3", "verify", "a"), *_verdict("4", "verify", "a"))
+    assert found.left_out == [{"host": "db1", "check": "connections", "before": 2, "after": 1}]
+    assert [(seen.target, seen.what.status) for seen in found.findings] == [("b", "critical"), ("a", "ok"), ("a", "ok")]
+    assert _fold(*before, *_verdict("3", "verify", "a"), *_verdict("4", "verify", "b")).left_out == []
+    # Looked at twice before, it is still one target; and the way there may be another one later.
+    assert _fold(*_verdict("1", "investigate", "a"), *_verdict("2", "investigate", "a"), *_verdict("3", "verify", "a")).left_out == []
+    assert _fold(*before, *_verdict("3", "verify", "c"), *_verdict("4", "verify", "d")).left_out == []
+    # Of looks without a target each counts, as in older records.
+    assert _fold(*_verdict("1", "investigate", ""), *_verdict("2", "investigate", ""), *_verdict("3", "verify", "")).left_out != []
+
+
+@pytest.mark.parametrize(("verified", "keys"), [
+    ((("a", "ok"), ("b", "ok")), {"": "ok", "|#2": "ok"}),
+    # In another order, and with one that investigate did not see.
+    ((("b", "warning"), ("a", "ok")), {"": "ok", "|#2": "warning"}), ((("b", "ok"), ("c", "warning")), {"|#2": "ok", "|#3": "warning"}),
+    ((("b", "ok"), ("b", "warning")), {"|#2": "ok", "|#3": "warning"}),
+    # By another way: their order counts.
+    ((("c", "ok"), ("d", "warning")), {"": "ok", "|#2": "warning"}), ((("", "ok"), ("", "warning")), {"": "ok", "|#2": "warning"}),
+])
+def test_a_target_has_one_number_before_and_after(verified: tuple[tuple[str, str], ...], keys: dict[str, str]) -> None:
+    after = [event for number, (target, status) in enumerate(verified) for event in _verdict(f"v{number}", "verify", target, status)]
+    found = _fold(*_verdict("1", "investigate", "a", "critical"), *_verdict("2", "investigate", "b"), *after)
+    assert {key.removeprefix("db1|connections|"): seen.what.status for key, seen in found.before.items()} == {"": "critical", "|#2": "ok"}
+    assert {key.removeprefix("db1|connections|"): seen.what.status for key, seen in found.after.items()} == keys
+
+
+def test_lifting_names_what_a_health_module_was_told_to_look_at() -> None:
+    said = {"contract": "oncall.incident/verdict/1", "asked": ["x"], "findings": [{"check": "x"}], "skipped_checks": [{"check": "y"}]}
+
+    def target(args: Any) -> set[Any]:
+        events, rest = lift({**said, "invocation": {"module_args": args}})
+        assert [kind for kind, _payload in events] == ["finding", "skipped_check", "verdict"] and "invocation" not in rest
+        return {payload.get("target") for _kind, payload in events}
+
+    login = {"login_host": "192.0.2.7", "login_port": 5432, "login_unix_socket": "", "login_user": "app", "asked": ["x"]}
+    assert target(login) == {"login_host=192.0.2.7 login_port=5432"} == target({**login, "asked": [], "wait_for": {}})
+    assert target({"urls": ["http://192.0.2.7/"]}) == {"urls=['http://192.0.2.7/']"}
+    assert target({"urls": ["x" * 400]}) == target({"asked": ["x"]}) == target(None) == {None}
+
+
 def test_without_an_investigation_the_first_look_is_before() -> None:
     found = _fold(_finding("warning", "mitigate", observed=1), _finding("critical", "mitigate", observed=2))
     assert found.before["db1|connections|"].what.observed == 1
