@@ -34,6 +34,8 @@ _PACKET_FILTERS = (NFTABLES, IPTABLES)
 _FAMILIES = {"iptables": "ip", "ip6tables": "ip6"}
 _VERSIONS = {"ip": (4,), "ip6": (6,)}
 _MAX_FILE = 1024 * 1024
+#: What firewall-cmd says where firewalld is installed and stopped, on a host with and without D-Bus: then it has no rules.
+_STOPPED = ("FirewallD is not running", "No such file or directory", "Connection refused")
 
 
 @dataclasses.dataclass
@@ -250,7 +252,7 @@ def _read_routes(filters: Filters, run: Run) -> None:
 def _read_firewalld(filters: Filters, run: Run) -> None:
     ran = run(["firewall-cmd", "--list-all-zones"])
     if ran.problem:
-        filters.skip(FIREWALLD, ran.problem, missing=ran.missing)
+        filters.skip(FIREWALLD, ran.problem, missing=ran.missing or any(said in ran.problem for said in _STOPPED))
         return
     filters.rich_rules = ran.out
     filters.read.append(FIREWALLD)

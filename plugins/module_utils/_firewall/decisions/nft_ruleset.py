@@ -51,8 +51,16 @@ def parse_heads(text: str) -> Heads:
         elif words[0] in ("chain", "set", "map") and len(words) >= 2:
             chain = words[1]
         elif words[0] == "type" and " hook " in line and " device" in line:
-            devices[(*table, chain)] = tuple(re.findall(r'"([^"]+)"', line) or re.findall(r"devices? =? ?\{? ?([\w.@-]+)", line))
+            devices[(*table, chain)] = _devices(line)
     return Heads(frozenset(dormant), devices)
+
+
+def _devices(line: str) -> tuple[str, ...]:
+    """The interfaces in the head of a chain: `device "a"`, or `devices = { a, "b" }`."""
+    several = re.search(r"\bdevices? = \{([^}]*)\}", line)
+    if several:
+        return tuple(name.strip('" ') for name in several[1].split(",") if name.strip())
+    return tuple(re.findall(r'\bdevices? =? ?"?([^\s";]+)"?', line))
 
 
 def parse_nft(text: str, *, skip: t.Collection[tuple[str, str]] = (), heads: Heads = Heads()) -> list[Table]:

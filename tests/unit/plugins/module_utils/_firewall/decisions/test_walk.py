@@ -69,6 +69,7 @@ def outcome(found: Walked) -> str:
     ("-m limit --limit 1/min -j MARK --set-mark 1; -m mark --mark 1 -j DROP", "open"),
     ("-j NOTRACK; -m conntrack --ctstate NEW -j DROP", "passed"),
     ("-m mac --mac-source 02:00:00:00:00:01 -j DROP", "open"), ("-m physdev --physdev-in x -j DROP", "passed"), ("-f -j DROP", "passed"),
+    ("-j CT --zone 5; -m conntrack --ctstate NEW -j DROP", "open"), ("-j CT --helper ftp; -m state --state NEW -j DROP", "dropped"),
     ("-m comment --comment 'a -j ACCEPT' -j DROP", "dropped"), ("-m set --match-set unread src -j DROP", "open"),
 ])
 def test_iptables(rules: str, wanted: str) -> None:
@@ -90,6 +91,14 @@ create all list:set size 8
 add all pair
 create strange hash:ip,what family inet
 add strange 192.0.2.7,x
+create part hash:ip family inet hashsize 1024 maxelem 65536 netmask 24
+add part 192.0.2.0
+create bits hash:ip family inet bitmask 255.255.0.255
+add bits 192.0.0.9
+create marks hash:ip,mark family inet markmask 0xff00
+add marks 192.0.2.7,0x00000200
+create begin hash:net,iface family inet
+add begin 192.0.2.0/24,eth wildcard
 """
 
 
@@ -97,7 +106,9 @@ add strange 192.0.2.7,x
     ("net src", {}, "passed"), ("net src", {"source": span("192.0.2.8")}, "dropped"), ("pair src,dst", {}, "dropped"),
     ("pair src,dst", {"port": (443, 443)}, "passed"), ("pair src,dst", {"protocol": "udp"}, "passed"), ("pair src", {}, "passed"),
     ("pair dst,dst", {}, "passed"), ("port dst", {}, "dropped"), ("noted src", {}, "passed"), ("all src,dst", {}, "dropped"),
-    ("strange src,src", {}, "open"), ("pair src,dst", {"port": (0, 65535)}, "open"),
+    ("strange src,src", {}, "open"), ("pair src,dst", {"port": (0, 65535)}, "open"), ("part src", {}, "dropped"),
+    ("part src", {"source": span("192.0.3.7")}, "passed"), ("bits src", {}, "open"), ("marks src,src", {"mark": 0x255}, "open"),
+    ("begin src,src", {}, "dropped"), ("begin src,src", {"iif": "wlan0"}, "passed"), ("net src --return-nomatch", {}, "open"),
 ])
 def test_ipsets(match: str, more: dict[str, t.Any], wanted: str) -> None:
     assert outcome(walked(f"-m set --match-set {match} -j DROP", sets=SETS, **more)) == wanted
@@ -147,13 +158,18 @@ def nft(*rules: list[t.Any], sets: t.Sequence[dict[str, t.Any]] = (), chain: dic
     ([{"vmap": {"key": {"concat": [SADDR, DPORT]}, "data": {"set": [[{"concat": ["192.0.2.7", 443]}, {"drop": None}]]}}}], "passed"),
     ([match({"concat": [SADDR, DPORT]}, "@pairs"), DROP], "dropped"), ([match(SADDR, "@gone"), DROP], "open"),
     ([match(SADDR, "@nets", "!="), DROP], "passed"), ([match(SADDR, "@limited"), DROP], "open"),
+    ([match(SADDR, "@counted"), DROP], "dropped"),
+    ([{"mangle": {"key": DPORT, "value": 2222}}, match(DPORT, 22), DROP], "open"),
+    ([{"mangle": {"key": payload("ttl"), "value": 64}}, DROP], "dropped"),
+    ([{"mangle": {"key": {"ct": {"key": "zone"}}, "value": 5}}, match(STATE, "new", "in"), DROP], "open"),
     ([{"set": {"op": "add", "elem": SADDR, "set": "@empty"}}, DROP], "dropped"),
     ([{"set": {"op": "update", "elem": SADDR, "set": "@empty", "stmt": [{"limit": {"rate": 1}}]}}, DROP], "open"),
 ])
 def test_nftables(rule: list[t.Any], wanted: str) -> None:
     sets: list[dict[str, t.Any]] = [
         {"name": "pairs", "elem": [{"concat": ["192.0.2.7", {"range": [20, 30]}]}]}, {"name": "nets", "elem": ["192.0.2.7"]},
-        {"name": "empty"}, {"name": "limited", "stmt": [{"limit": {}}], "elem": ["192.0.2.7"]},
+        {"name": "empty"}, {"name": "counted", "stmt": [{"counter": None}], "elem": ["192.0.2.7"]},
+        {"name": "limited", "stmt": [{"limit": {}}], "elem": ["192.0.2.7"]},
     ]
     assert outcome(nft(rule, sets=sets)) == wanted
 
@@ -168,6 +184,9 @@ def test_a_chain_of_an_interface() -> None:
     chain = {"family": "netdev", "hook": "ingress", "policy": "drop"}
     for device, interface, wanted in (("eth0", "eth0", "dropped"), ("eth1", "eth0", "passed"), ("eth1", "bond0", "open")):
         assert outcome(nft(chain=chain, text=text.replace("{}", device, 1), iif=interface)) == wanted
+    for several in ("device = { lo, eth0 }", 'devices = { "lo", "eth0" }', "devices = { lo, eth0 }"):
+        several = text.replace('device "{}"', several, 1)
+        assert [outcome(nft(chain=chain, text=several, iif=name)) for name in ("eth0", "lo", "eth1")] == ["dropped", "dropped", "passed"]
     assert outcome(nft(chain=chain)) == "open", "nft's JSON may not tell the interface"
 
 
