@@ -143,8 +143,11 @@ class _Table:
         self._made = True  # also where nft is ended before it says so
         ran = self._run(["nft", text])
         if ran.problem:
-            self._made, self.problem = False, f"nftables: {ran.problem}"
-            return
+            self.problem = f"nftables: {ran.problem}"
+            # Whoever was ended in the middle may have made it: it is removed at the end, unless it was never there.
+            self._made = not ran.missing and bool(self._run(["nft", "list", "table", "inet", self.name]).out)
+            if not self._made:
+                return
         self._temporary = Temporary(way_back="The table is removed when the trace ends.", ends=KERNEL, lasts=float(lasts)).armed(
             until=time.time() + lasts)
 
@@ -200,11 +203,15 @@ def _forgotten(run: Run) -> list[str]:
     if PREFIX not in listed.out:
         return []
     tables = _objects(listed.out, "table")
-    sets = []
+    sets, seen = [], []
     for one in tables:
         if str(one.get("name", "")).startswith(PREFIX):
-            sets += _objects(run(["nft", "-j", "list", "table", "inet", str(one["name"])]).out, "set")
-    return forgotten(tables, sets)
+            ran = run(["nft", "-j", "list", "table", "inet", str(one["name"])])
+            if ran.problem:
+                continue  # whether somebody traces with it is not known
+            seen.append(one)
+            sets += _objects(ran.out, "set")
+    return forgotten(seen, sets)
 
 
 def _objects(text: str, kind: str) -> list[dict[str, t.Any]]:
