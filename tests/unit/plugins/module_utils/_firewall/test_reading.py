@@ -16,8 +16,10 @@ from ansible_collections.oncall.incident.plugins.module_utils._module.programs i
 
 CLIENT = Span.of(parse_network("192.0.2.7"))
 
+
 def nothing(argv: Sequence[str]) -> Ran:
     return Ran()
+
 
 @pytest.mark.parametrize(("said", "not_read"), [
     ("FirewallD is not running", []),
@@ -27,6 +29,7 @@ def nothing(argv: Sequence[str]) -> Ran:
 def test_a_firewalld_that_is_stopped_has_no_rules(said: str, not_read: list[str]) -> None:
     filters = read_filters([AUTO], run=lambda argv: Ran(problem=said) if argv[0] == "firewall-cmd" else Ran())
     assert [one.check for one in filters.not_read()] == not_read
+
 
 def test_of_a_recent_list_that_is_too_long_nobody_knows_who_is_in_it(tmp_path: Path) -> None:
     for name, lines in (("short", 1), ("long", 30_000)):
