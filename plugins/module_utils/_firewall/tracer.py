@@ -47,6 +47,7 @@ _LONGER = 5
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _FAMILIES = {"iptables": "ip", "ip6tables": "ip6"}
 _SET = re.compile(r"@(\S+)|--match-set (\S+)")
+_NFT_ALONE = re.compile(r"[{@]|\bvmap\b")
 _MOST = 50
 #: A person tries again within this time.
 MAX_SECONDS = 600
@@ -285,7 +286,8 @@ class _Texts:
             listed = find_listed(self._out("nft", "-a", "list", "chain", place.family, place.table, place.chain), handle)
             text = listed.text if listed else "a rule that is gone by now"
         program = next((name for name, family in _FAMILIES.items() if family == place.family), "")
-        if program and place.table in IPTABLES_TABLES:
+        # Of what iptables does not write, iptables-save shows less than there is.
+        if program and place.table in IPTABLES_TABLES and not _NFT_ALONE.search(text):
             saved = program if variant_of(self._out(f"{program}-save")) == "nf_tables" else f"{program}-nft"
             dump = self._out(f"{saved}-save")
             if listed:

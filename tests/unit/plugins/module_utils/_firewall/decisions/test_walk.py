@@ -15,6 +15,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._firewall.decision
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.iptables_rules import parse_save
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.nft_ruleset import parse_heads, parse_nft
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet import Host, Packet
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet_filter import Table
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.truths import Doubt, every, inverted, some, within
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.walk import INGRESS, INPUT, PREROUTING, Walked, Walker
 
@@ -192,6 +193,47 @@ def test_a_chain_of_an_interface() -> None:
 
 def test_a_table_that_sleeps() -> None:
     assert outcome(nft([DROP], text="table inet t {\n\tflags dormant\n\tchain c {\n")) == "passed"
+
+
+def shared(dump: str, *rules: list[t.Any]) -> list[Table]:
+    """A chain that iptables-save printed, and nft's JSON of the same."""
+    tables, _unread = parse_save(f"*filter\n:INPUT ACCEPT [0:0]\n{dump}COMMIT\n", where="iptables", family="ip")
+    items: list[dict[str, t.Any]] = [
+        {"table": {"family": "ip", "name": "filter"}},
+        {"chain": {"family": "ip", "table": "filter", "name": "INPUT", "type": "filter", "hook": "input", "prio": 0, "policy": "accept"}},
+        *({"rule": {"family": "ip", "table": "filter", "chain": "INPUT", "handle": number, "expr": rule}}
+          for number, rule in enumerate(rules, start=4)),
+    ]
+    return parse_nft(json.dumps({"nftables": items}), dumped={("ip", "filter"): tables[0]})
+
+
+XT = {"xt": None}
+TCP = match({"payload": {"protocol": "ip", "field": "protocol"}}, "tcp")
+CONNTRACK = "-A INPUT -p tcp -m conntrack --ctstate NEW -j DROP\n"
+
+
+@pytest.mark.parametrize(("dump", "rules"), [
+    (CONNTRACK, [[TCP, XT, DROP]]), ("-A INPUT -s 192.0.2.7/32 -j DROP\n", [[match(SADDR, "192.0.2.7"), {"counter": {}}, DROP]]),
+    ("-A INPUT -m mark --mark 0x1/0x3 -j DROP\n", [[match({"&": [{"meta": {"key": "mark"}}, 3]}, 1), DROP]]), ("", []),
+])
+def test_what_iptables_alone_writes_is_read_from_iptables(dump: str, rules: list[list[t.Any]]) -> None:
+    assert shared(dump, *rules) == []
+
+
+@pytest.mark.parametrize(("dump", "rules", "wanted"), [
+    # iptables-save leaves out what it does not know: sets, maps, and whole rules.
+    ("-A INPUT -j DROP\n", [[match(SADDR, {"set": ["203.0.113.9"]}), DROP]], "passed"),
+    ("-A INPUT -p tcp -j ACCEPT\n-A INPUT -j DROP\n", [[match(DPORT, {"set": [80, 443]}), ACCEPT], [DROP]], "dropped"),
+    ("-A INPUT -p tcp\n", [[{"vmap": {"key": DPORT, "data": {"set": [[22, DROP]]}}}]], "dropped"),
+    ("", [[match(DPORT, 22), DROP]], "dropped"),
+    # What only iptables tells comes from it, by the place in the chain.
+    (f"-A INPUT -p tcp -j ACCEPT\n{CONNTRACK}", [[match(DPORT, {"set": [80]}), ACCEPT], [TCP, XT, DROP]], "dropped"),
+    (CONNTRACK, [[match(DPORT, {"set": [80]}), ACCEPT], [TCP, XT, DROP]], "open"),
+])
+def test_a_table_of_iptables_to_which_others_write(dump: str, rules: list[list[t.Any]], wanted: str) -> None:
+    tables = shared(dump, *rules)
+    assert [(one.where, one.name) for one in tables] == [("nftables", "filter")]
+    assert outcome(Walker(tables).walk(packet(), (INGRESS, PREROUTING, INPUT))) == wanted
 
 
 def test_each_chain_must_let_it_pass() -> None:
