@@ -58,7 +58,8 @@ options:
     default: false
   ports:
     description: >-
-      Destination ports that O(let_in) and O(kept_out) are about. Empty is every one; of O(kept_out), those of the rules about the address.
+      Destination ports that O(let_in) and O(kept_out) are about. Empty is every one; of O(kept_out), those of the rules about the address,
+      with a warning where nothing of this host listens at these.
     type: list
     elements: int
     default: []

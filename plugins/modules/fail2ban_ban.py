@@ -108,8 +108,9 @@ changed:
 actions:
   description:
     - One action per address that is not spared, and one for each approved address that is. C(detail.state) is C(banned),
-      C(already_banned), C(not_filtered), C(not_banned), or C(not_measured) where the packet filter could not be read. The last three fail
-      the task; a C(planned) action that is C(not_filtered) is a ban that is to be made again.
+      C(already_banned), C(not_filtered), C(let_in) where its rule is there and another one lets the address in before, C(not_banned), or
+      C(not_measured) where the packet filter could not be read. The last four fail the task; a C(planned) action that is
+      C(not_filtered) is a ban that is to be made again.
     - C(detail.why) says why in a word, such as C(protected) for an address that an operator has come from meanwhile, C(detail.error) in a
       sentence.
   returned: when the daemon answered

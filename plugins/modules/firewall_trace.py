@@ -104,7 +104,9 @@ status:
   type: str
 findings:
   description:
-    - The check C(blocked) for each address, critical where a rule keeps it out, a warning where one may; and C(listening) for O(port).
+    - The check C(blocked) for each address, critical where a rule keeps it out, a warning where one may, unknown where that cannot be
+      told from the rules, which its hint names; and C(listening) for O(port). What keeps everybody out of some ports is a warning where
+      O(port) is not given.
     - With O(trace_for) also C(traced) for each address, which says what became of its real packets. C(blocked) then goes by them.
   returned: success
   type: list

@@ -21,6 +21,7 @@ from .._firewall.decisions.measured import Request
 from .._firewall.decisions.packet_filter import Block
 from .._firewall.filters import AUTO, read_filters
 from .._firewall.tracer import left_behind
+from .._host.decisions.sockets_table import LISTEN
 from .._module.programs import Run
 from . import operators
 from .daemons import Backend
@@ -130,12 +131,22 @@ def _look(
         )
 
     spared = _with_operators(question, proc)
+    kept_out = about(question.kept_out, lambda span: [], walked=True)
+    if not question.ports and question.protocol == "tcp":
+        listening = _listening(proc)
+        kept_out = tuple(dataclasses.replace(one, listening=listening) for one in kept_out)
     return decide(
         daemon, let_in=about(question.let_in, filters.hosts_deny_blocks, walked=True),
-        not_banned=about(spared, filters.blocks, walked=False), kept_out=about(question.kept_out, lambda span: [], walked=True),
+        not_banned=about(spared, filters.blocks, walked=False), kept_out=kept_out,
         skipped=tuple(filters.not_read()), nobody_logged_in=question.operators and not spared, asked=asked,
         traces=() if tracing is None else tracing.known(),
     )
+
+
+def _listening(proc: str) -> tuple[int, ...]:
+    """The ports at which something listens, and not for this host alone."""
+    sockets = (one for one in operators.tcp_table(f"{proc}/self") if one.state == LISTEN)
+    return tuple(sorted({one.local_port for one in sockets if not one.local.is_loopback}))
 
 
 def _with_operators(question: Question, proc: str) -> dict[str, t.Sequence[Network]]:

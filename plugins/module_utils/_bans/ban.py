@@ -17,15 +17,17 @@ from .._core.acting import Candidate, Sight, Subject, act, answered
 from .._core.actions import Action, Approved, Spared
 from .._core.addresses import Network, Span, canonical, read_network
 from .._core.errors import BadInput, Blind, IncidentError
+from .._core.findings import CRITICAL
 from .._core.limits import Budget
 from .._core.waiting import until
 from .._firewall.decisions.packet_filter import COVERING, EXACT, UNSEEN
-from .._firewall.filters import Filters, read_filters
+from .._firewall.filters import HOSTS_DENY, Filters, read_filters
 from .._module.programs import Run
 from . import operators
 from .client import CommandRefused
 from .daemons import GROUP, Backend, CrowdSec, Fail2ban, alone
 from .decisions import banning
+from .decisions.access import judge_kept_out
 from .decisions.banning import Protected
 from .decisions.health import FILTER_ACTIONS
 from .decisions.replies import Ban
@@ -192,7 +194,16 @@ class _Attackers(Subject[Network]):
         wider = (ban.span for ban in self._before if ban.jail == self._order.jail and ban.span not in (None, span))
         if not any(other.covers(span) for other in wider if other is not None):
             return False
-        return self._filters is None or any(block.matched in (EXACT, COVERING) for block in self._filters.blocks(span))
+        if self._filters is None:
+            return True
+        return any(block.matched in (EXACT, COVERING) for block in self._filters.blocks(span)) and not self._lets_in(span)
+
+    def _lets_in(self, span: Span) -> str:
+        """What lets an address in all the same, though rules are about it; empty where it is kept out, or the rules do not say."""
+        assert self._filters is not None
+        verdicts = self._filters.connections(span, protocol="tcp", ports=())
+        found = judge_kept_out(str(span), verdicts=verdicts, ports_named=False)
+        return str(found.observed) if found.status == CRITICAL else ""
 
     def left_over(self, candidate: Candidate[Network]) -> t.Optional[Spared]:
         return banning.spared_for(candidate.target, (banning.OVER_LIMIT,)) if self._order.leave_rest else None
@@ -302,7 +313,16 @@ class _Attackers(Subject[Network]):
             return action.with_outcome(actions.DONE, state=banning.BANNED, blocks=[])
         span = Span.of(one.target)
         found = self._filters.blocks(span)
-        blocks = [block.as_dict() for block in found if block.matched == EXACT]
+        exact = [block for block in found if block.matched == EXACT]
+        blocks = [block.as_dict() for block in exact]
+        # hosts.deny is asked by the service, and says nothing to the packet filter.
+        lets_in = self._lets_in(span) if any(block.where != HOSTS_DENY for block in exact) else ""
+        if lets_in:
+            return action.with_outcome(
+                actions.FAILED, why=why.NOT_MEASURED, state=banning.LET_IN, blocks=blocks,
+                error=f"The daemon has the ban, its rule is there, and the packet filter lets it in: {lets_in}.",
+                hint="Move what lets it in behind the ban's rule, or have the jail write its rules where this packet passes.",
+            )
         if blocks:
             return action.with_outcome(actions.DONE, state=banning.BANNED, blocks=blocks)
         unseen = [block.set for block in found if block.matched == UNSEEN and block.jail in ("", self._order.jail)]
@@ -349,7 +369,8 @@ class _Attackers(Subject[Network]):
         if not self._order.verify:
             return None
         return until(
-            lambda filters: all(filters.blocks(Span.of(network)) for network in networks),
+            lambda filters: all(
+                any(block.matched in (EXACT, UNSEEN) for block in filters.blocks(Span.of(network))) for network in networks),
             lambda: read_filters(self._order.verify, run=self._run, jails=self._jails),
             seconds=self._backend.clock.within(self._backend.settles_within), interval=POLL,
         )

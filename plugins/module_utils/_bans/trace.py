@@ -16,6 +16,7 @@ from .._core.findings import Skipped
 from .._core.judging import judge_look
 from .._firewall.decisions.measured import Measured, Request, blocked_measured, judge_traced, known_rules
 from .._firewall.decisions.tracing import cause_of, judge_listening, judge_trace
+from .._firewall.decisions.verdict import UNDECIDED
 from .._firewall.filters import Filters, read_filters
 from .._firewall.tracer import trace_packets
 from .._host.decisions.sockets_table import listeners
@@ -49,7 +50,6 @@ def trace(
             raise
         filters = Filters([], [], [Skipped("packet_filter", exc.message, exc.hint or "")])
     skipped += filters.skipped
-    blind = not any(kind in filters.read for kind in ("nftables", "iptables"))
     listening = listeners(tcp_table(), port) if port is not None and protocol in (None, "tcp") else None
     findings, looked = [], []
     for asked, networks in targets.items():
@@ -57,8 +57,9 @@ def trace(
             span = Span.of(network)
             blocks = filters.blocks_on_the_way(span, protocol=protocol, port=port)
             own = [ban for ban_span, ban in bans if ban_span.covers(span)]
-            cause = cause_of(blocks, bans=own, listening=None if listening is None else bool(listening), blind=blind)
-            finding = judge_trace(canonical(network), blocks, bans=own, cause=cause, blind=blind)
+            unknown = _unknown(filters, span, protocol=protocol, port=port)
+            cause = cause_of(blocks, bans=own, listening=None if listening is None else bool(listening), blind=bool(unknown))
+            finding = judge_trace(canonical(network), blocks, bans=own, cause=cause, unknown=unknown)
             traced = None if measured is None else known_rules(measured.of(span), blocks)
             if traced is not None:
                 finding = blocked_measured(finding, traced, single=span.single)
@@ -73,6 +74,14 @@ def trace(
         "filters": filters.read, "jails": jails,
         "blocks": [{"address": one["address"], **block} for one in looked for block in t.cast("list[dict[str, t.Any]]", one["blocks"])],
     }
+
+
+def _unknown(filters: Filters, span: Span, *, protocol: str | None, port: int | None) -> tuple[str, ...]:
+    """Why it is not known whether an address gets in; empty where it is."""
+    if filters.ways is None or not any(kind in filters.read for kind in ("nftables", "iptables")):
+        return ("the packet filter could not be read",)
+    verdict = filters.connection(span, protocol=protocol, port=port)
+    return verdict.unknown or (f"{verdict.at}: not known",) if verdict.outcome == UNDECIDED else ()
 
 
 def _measured(

@@ -34,6 +34,8 @@ _PACKET_FILTERS = (NFTABLES, IPTABLES)
 _FAMILIES = {"iptables": "ip", "ip6tables": "ip6"}
 _VERSIONS = {"ip": (4,), "ip6": (6,)}
 _MAX_FILE = 1024 * 1024
+#: What firewall-cmd says where firewalld is installed and stopped, on a host with and without D-Bus: then it has no rules.
+_STOPPED = ("FirewallD is not running", "No such file or directory", "Connection refused")
 
 
 @dataclasses.dataclass
@@ -144,10 +146,10 @@ def read_filters(kinds: t.Sequence[str], *, run: Run, jails: t.Sequence[str] = (
     wanted = [kind for kind in KINDS if kind != AUTO] if AUTO in kinds else list(kinds)
     filters = Filters([], [], [], jails=tuple(jails))
     filters.ways = Ways(run, dead=filters.routes)
-    dumps, skip_tables = _read_iptables(filters, run) if {IPTABLES, IPSET, FIREWALLD} & set(wanted) else ([], set())
+    dumps, shared = _read_iptables(filters, run) if {IPTABLES, IPSET, FIREWALLD} & set(wanted) else ([], {})
     filters.tables += dumps
     if {NFTABLES, FIREWALLD} & set(wanted):
-        _read_nft(filters, run, skip_tables)
+        _read_nft(filters, run, shared)
     if HOSTS_DENY in wanted:
         filters.hosts_deny, filters.hosts_allow = (text_of(f"{etc}/hosts.{name}", most=_MAX_FILE) for name in ("deny", "allow"))
         filters.read.append(HOSTS_DENY)
@@ -171,7 +173,7 @@ def _require(kinds: t.Sequence[str], filters: Filters) -> None:
                     hint=f"{SEE} An empty verify does without the packet filter and measures the daemon alone.", argument="verify")
 
 
-def _read_nft(filters: Filters, run: Run, skip: t.Collection[tuple[str, str]]) -> None:
+def _read_nft(filters: Filters, run: Run, dumped: t.Mapping[tuple[str, str], Table]) -> None:
     ran = run(["nft", "-j", "list", "ruleset"])
     if ran.problem:
         filters.skip(NFTABLES, ran.problem, missing=ran.missing)
@@ -180,19 +182,22 @@ def _read_nft(filters: Filters, run: Run, skip: t.Collection[tuple[str, str]]) -
         return
     try:
         heads = parse_heads(run(["nft", "-t", "list", "ruleset"]).out)
-        filters.tables += parse_nft(ran.out or '{"nftables": []}', skip=skip, heads=heads)
+        found = parse_nft(ran.out or '{"nftables": []}', dumped=dumped, heads=heads)
     except Unreadable as exc:
         filters.skipped.append(Skipped(NFTABLES, str(exc)))
         filters.blind.append(((4, 6), f"nftables cannot be read: {exc}"))
         return
     filters.read.append(NFTABLES)
+    # A table that others write to as well is read from nftables.
+    twice = [dumped[key] for one in found if (key := (one.family, one.name)) in dumped]
+    filters.tables = [one for one in filters.tables if not any(one is other for other in twice)] + found
 
 
-def _read_iptables(filters: Filters, run: Run) -> tuple[list[Table], set[tuple[str, str]]]:
+def _read_iptables(filters: Filters, run: Run) -> tuple[list[Table], dict[tuple[str, str], Table]]:
     """The tables, and those of nftables that iptables keeps: nft's JSON does not tell their matches, these dumps do."""
     sets = _read_ipsets(filters, run)
     tables: list[Table] = []
-    ours: set[tuple[str, str]] = set()
+    ours: dict[tuple[str, str], Table] = {}
     problems, seen, complete, missing = [], set(), True, True
     for name, family in _FAMILIES.items():
         for program in (f"{name}-save", f"{name}-legacy-save", f"{name}-nft-save"):
@@ -215,7 +220,7 @@ def _read_iptables(filters: Filters, run: Run) -> tuple[list[Table], set[tuple[s
                 filters.blind.append((_VERSIONS[family], f"{len(unread)} lines of {program} could not be read"))
                 missing = False
             if variant == "nf_tables":
-                ours |= {(family, table.name) for table in found}
+                ours.update({(family, table.name): table for table in found})
     if complete:
         filters.read.append(IPTABLES)
     else:
@@ -250,7 +255,7 @@ def _read_routes(filters: Filters, run: Run) -> None:
 def _read_firewalld(filters: Filters, run: Run) -> None:
     ran = run(["firewall-cmd", "--list-all-zones"])
     if ran.problem:
-        filters.skip(FIREWALLD, ran.problem, missing=ran.missing)
+        filters.skip(FIREWALLD, ran.problem, missing=ran.missing or any(said in ran.problem for said in _STOPPED))
         return
     filters.rich_rules = ran.out
     filters.read.append(FIREWALLD)

@@ -47,6 +47,7 @@ _LONGER = 5
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _FAMILIES = {"iptables": "ip", "ip6tables": "ip6"}
 _SET = re.compile(r"@(\S+)|--match-set (\S+)")
+_NFT_ALONE = re.compile(r"[{@]|\bvmap\b")
 _MOST = 50
 #: A person tries again within this time.
 MAX_SECONDS = 600
@@ -143,8 +144,11 @@ class _Table:
         self._made = True  # also where nft is ended before it says so
         ran = self._run(["nft", text])
         if ran.problem:
-            self._made, self.problem = False, f"nftables: {ran.problem}"
-            return
+            self.problem = f"nftables: {ran.problem}"
+            # Whoever was ended in the middle may have made it: it is removed at the end, unless it was never there.
+            self._made = not ran.missing and bool(self._run(["nft", "list", "table", "inet", self.name]).out)
+            if not self._made:
+                return
         self._temporary = Temporary(way_back="The table is removed when the trace ends.", ends=KERNEL, lasts=float(lasts)).armed(
             until=time.time() + lasts)
 
@@ -200,11 +204,15 @@ def _forgotten(run: Run) -> list[str]:
     if PREFIX not in listed.out:
         return []
     tables = _objects(listed.out, "table")
-    sets = []
+    sets, seen = [], []
     for one in tables:
         if str(one.get("name", "")).startswith(PREFIX):
-            sets += _objects(run(["nft", "-j", "list", "table", "inet", str(one["name"])]).out, "set")
-    return forgotten(tables, sets)
+            ran = run(["nft", "-j", "list", "table", "inet", str(one["name"])])
+            if ran.problem:
+                continue  # whether somebody traces with it is not known
+            seen.append(one)
+            sets += _objects(ran.out, "set")
+    return forgotten(seen, sets)
 
 
 def _objects(text: str, kind: str) -> list[dict[str, t.Any]]:
@@ -278,7 +286,8 @@ class _Texts:
             listed = find_listed(self._out("nft", "-a", "list", "chain", place.family, place.table, place.chain), handle)
             text = listed.text if listed else "a rule that is gone by now"
         program = next((name for name, family in _FAMILIES.items() if family == place.family), "")
-        if program and place.table in IPTABLES_TABLES:
+        # Of what iptables does not write, iptables-save shows less than there is.
+        if program and place.table in IPTABLES_TABLES and not _NFT_ALONE.search(text):
             saved = program if variant_of(self._out(f"{program}-save")) == "nf_tables" else f"{program}-nft"
             dump = self._out(f"{saved}-save")
             if listed:

@@ -101,7 +101,9 @@ def _recent_lists(folder: str) -> dict[str, t.Optional[t.Mapping[Span, int]]]:
     for name in names:
         try:
             with open(os.path.join(folder, name), encoding="ascii", errors="replace") as file:
-                found[name] = parse_recent(file.read(_MAX_FILE))
+                text = file.read(_MAX_FILE)
+                # Of a list that is longer nobody knows who else is in it.
+                found[name] = parse_recent(text) if len(text) < _MAX_FILE else None
         except OSError:
             found[name] = None
     return found

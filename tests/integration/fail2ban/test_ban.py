@@ -209,6 +209,21 @@ def test_a_ban_that_filters_nothing_fails(daemon: Fail2ban) -> None:
     daemon.client("unban", "--all")
 
 
+def test_a_ban_whom_another_rule_lets_in_is_not_called_banned(daemon: Fail2ban) -> None:
+    assert states(ban(daemon, "192.0.2.9")) == [("192.0.2.9", "done", "banned")]
+    accept = ["INPUT", "-s", "192.0.2.0/24", "-p", "tcp", "--dport", "22", "-j", "ACCEPT"]
+    daemon.net.run("iptables", "-I", *accept)
+    result = ban(daemon, "192.0.2.10")
+    assert result["failed"] and states(result) == [("192.0.2.10", "failed", "let_in")] and result["changed"]
+    assert "-s 192.0.2.0/24 -p tcp -m tcp --dport 22 -j ACCEPT lets it in" in result["actions"][0]["detail"]["error"]
+    kept = daemon.module("access_health", kept_out=["192.0.2.10"], daemon=False)
+    assert kept["status"] == "critical", "whoever measures afterwards says the same"
+    daemon.net.run("iptables", "-D", *accept)
+    assert states(ban(daemon, "192.0.2.10", "192.0.2.11")) == [
+        ("192.0.2.10", "not_needed", "already_banned"), ("192.0.2.11", "done", "banned")]
+    daemon.client("unban", "--all")
+
+
 def test_without_an_operator_nobody_is_banned(daemon: Fail2ban) -> None:
     """In a process namespace of its own there is no sshd and no ancestor with SSH_CONNECTION, as behind AWX or a bastion."""
     alone = ["unshare", "--pid", "--fork", "--mount-proc", "env", "-u", "SSH_CONNECTION", "-u", "SSH_CLIENT"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,39 @@ def test_a_more_specific_route_leads_to_it() -> None:
         net.run("nft", "add", "chain", "inet", "closed", "in", "{ type filter hook input priority 0; policy drop; }")
         shut = trace(net, "192.0.2.7")
         assert causes(shut) == {"192.0.2.7": "firewall"} and shut["blocks"][0]["rule"] == "policy drop"
+
+
+def test_what_the_rules_do_not_say_is_no_ok() -> None:
+    with namespace(peer=True) as net:
+        net.run("iptables", "-A", "INPUT", "-p", "tcp", "--dport", "22", "-j", "NFQUEUE")
+        queued = trace(net, "198.18.0.2", port=22, protocol="tcp")
+        assert finding(queued, "blocked")["status"] == "unknown" and "NFQUEUE" in finding(queued, "blocked")["hint"]
+        assert finding(trace(net, "198.18.0.2", port=443, protocol="tcp"), "blocked")["status"] == "ok"
+
+
+def test_a_default_deny_is_nothing_about_one_address() -> None:
+    with namespace(peer=True) as net:
+        net.run("iptables", "-A", "INPUT", "-p", "tcp", "--dport", "22", "-j", "ACCEPT")
+        net.run("iptables", "-P", "INPUT", "DROP")
+        statuses = [
+            finding(trace(net, "198.18.0.2", **asked), "blocked")["status"]
+            for asked in ({}, {"port": 22, "protocol": "tcp"}, {"port": 443, "protocol": "tcp"})
+        ]
+        assert statuses == ["warning", "ok", "critical"]
+
+
+def test_a_ban_of_another_port_than_that_of_the_service_is_told() -> None:
+    with namespace(peer=True) as net:
+        net.run("iptables", "-A", "INPUT", "-s", "198.18.0.2", "-p", "tcp", "--dport", "22", "-j", "DROP")
+        server = net.start("python3", "-m", "http.server", "2222", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            until(lambda: ":2222" in net.run("ss", "-tln"), what="the server")
+            moved, named = (net.module("access_health", kept_out=["198.18.0.2"], daemon=False, ports=ports) for ports in ([], [2222]))
+        finally:
+            server.kill()
+            server.wait(timeout=10)
+        assert finding(moved, "kept_out")["status"] == "warning" and "Nothing listens at 22" in finding(moved, "kept_out")["hint"]
+        assert finding(named, "kept_out")["status"] == "critical"
 
 
 def test_blindness_is_no_answer() -> None:

@@ -19,6 +19,7 @@ from ..._firewall.decisions.packet_filter import COVERING, EXACT, FAIL2BAN, PART
 from ..._firewall.decisions.rule_removal import remedy
 from ..._firewall.decisions.tracing import cause_of
 from ..._firewall.decisions.verdict import ACCEPTED, BACK, DROPPED, UNDECIDED, Verdict
+from ..._firewall.decisions.walk import FORWARD
 from .replies import Ban
 from .traced import Trace, with_traces
 
@@ -53,6 +54,7 @@ class Seen:
         blind: what of the packet filter could not be read.
         verdicts: what becomes of a new connection, by port.
         ports_named: the caller named the ports.
+        listening: without named ports, those at which something of this host listens, and not for itself alone; None where nobody looked.
     """
 
     asked: str
@@ -62,6 +64,7 @@ class Seen:
     blind: str = ""
     verdicts: tuple[Verdict, ...] = ()
     ports_named: bool = True
+    listening: t.Optional[tuple[int, ...]] = None
 
 
 def decide(
@@ -84,7 +87,9 @@ def decide(
         for one in let_in
     ]
     findings += [judge_not_banned(one.asked, one.span, bans=one.bans, blocks=one.blocks, blind=one.blind) for one in not_banned]
-    findings += [judge_kept_out(one.asked, verdicts=one.verdicts, ports_named=one.ports_named) for one in kept_out]
+    findings += [
+        judge_kept_out(one.asked, verdicts=one.verdicts, ports_named=one.ports_named, listening=one.listening) for one in kept_out
+    ]
     code = "nobody_logged_in"
     left = [*skipped, *([Skipped(NOT_BANNED, f"{code}: {ABSENT[code]}.", kind=NOT_APPLICABLE)] if nobody_logged_in else [])]
     findings = with_traces(findings, {LET_IN: let_in, KEPT_OUT: kept_out}, traces)
@@ -169,12 +174,17 @@ def judge_not_banned(
     return Finding(NOT_BANNED, OK, observed="no ban holds it", subject=asked)
 
 
-def judge_kept_out(asked: str, *, verdicts: t.Sequence[Verdict], ports_named: bool = True) -> Finding:
+def judge_kept_out(
+    asked: str, *, verdicts: t.Sequence[Verdict], ports_named: bool = True, listening: t.Optional[t.Collection[int]] = None,
+) -> Finding:
     """Whether a new connection of an address surely fails at each port.
+
+    It is a warning where rules are about ports alone at which nothing listens, and something listens elsewhere: that may be attacked.
 
     Args:
         verdicts: what becomes of one, by port.
         ports_named: the caller named the ports; without, they are those of the rules that are about the address.
+        listening: the ports at which something listens for others; None where that is not known.
     """
     about = [] if ports_named else [one for one in verdicts if one.outcome == DROPPED and _is_about_it(one)]
     meant = list(verdicts) if not about or any(one.rest for one in about) else about
@@ -192,8 +202,18 @@ def judge_kept_out(asked: str, *, verdicts: t.Sequence[Verdict], ports_named: bo
         lines = list(dict.fromkeys(line for one in perhaps for line in _open(one)))[:_MAX_SHOWN]
         return Finding(KEPT_OUT, UNKNOWN, observed="; ".join(lines) or "nothing was looked at", subject=asked, detail=detail,
                        hint=_how_to_know(perhaps, ports_named=ports_named))
-    return Finding(KEPT_OUT, OK, observed="; ".join(dict.fromkeys(_drops(one) for one in meant[:_MAX_SHOWN])), subject=asked,
-                   detail=detail)
+    beside = _nobody_listens(about, listening or ())
+    hint = (f"Nothing listens at {', '.join(map(str, beside))}, which is all that its rules are about. Name the ports of the service that "
+            "it attacks.") if beside else ""
+    return Finding(KEPT_OUT, WARNING if beside else OK, observed="; ".join(dict.fromkeys(_drops(one) for one in meant[:_MAX_SHOWN])),
+                   subject=asked, hint=hint, detail=detail)
+
+
+def _nobody_listens(about: t.Sequence[Verdict], listening: t.Collection[int]) -> list[int]:
+    """The ports of this host that rules are about, where something listens at others alone. What is forwarded is listened to elsewhere."""
+    ports = [one.port for one in about if one.port is not None and not one.rest]
+    here = not any(block.hook == FORWARD for one in about for block in one.blocks)
+    return ports if listening and here and len(ports) == len(about) and not set(ports) & set(listening) else []
 
 
 def _is_about_it(verdict: Verdict) -> bool:

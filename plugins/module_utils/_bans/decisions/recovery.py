@@ -17,6 +17,7 @@ from ..._core.why import LIMIT_EXCEEDED, PROTECTED
 from ..._firewall.decisions.measured import OFFER
 from .access import LET_IN, NOT_BANNED
 from .attack import Among, attackers, guesses, is_attacker, kept_out, span_of
+from .banning import LET_IN as STILL_LET_IN
 from .banning import OVER_LIMIT
 
 Result = t.Mapping[str, t.Any]
@@ -71,9 +72,10 @@ def not_kept_out(
     not_banned = [one for one in banned.get("actions", ()) if one["outcome"] in _NOT_BANNED and one["detail"].get("why") != PROTECTED]
     refused = [one for one in not_banned if one["detail"].get("why") == LIMIT_EXCEEDED]
     left = _addresses([*(one for one in spared if OVER_LIMIT in one["reasons"]), *refused])
+    open_ones = [one for one in not_banned if one["detail"].get("state") == STILL_LET_IN]
     others = [
         f"{one['target']['address']} ({one['detail'].get('why') or one['outcome']})" for one in not_banned
-        if one not in refused and str(one["target"]["address"]) not in kept_out(actions, named=())
+        if one not in refused and one not in open_ones and str(one["target"]["address"]) not in kept_out(actions, named=())
     ]
     # Who must not be banned anyway is no attacker. A private address that nobody protects by name may be one.
     friends = _addresses(one for one in spared if OVER_LIMIT not in one["reasons"] and list(one["reasons"]) != ["private"])
@@ -90,6 +92,9 @@ def not_kept_out(
         {"text": f"{len(left)} attackers remain over the limit of fail2ban_max_victims and are not banned: "
                  f"{_some(left)}. Run it again, or raise the limit.",
          "there": bool(left)},
+        {"text": f"Banned, and not kept out: {_some(_addresses(open_ones))}. "
+                 f"{open_ones[0]['detail'].get('error', '') if open_ones else ''}",
+         "there": bool(open_ones)},
         {"text": f"{len(others)} attackers are not banned: {_some(others)}. Run it again.", "there": bool(others)},
         {"text": f"{len(suspects)} attackers were found and none is kept out.",
          "there": not kept and any(one not in friends for one in suspects)},

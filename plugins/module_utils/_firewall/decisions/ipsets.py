@@ -99,9 +99,10 @@ def parse_ipsets(text: str) -> dict[str, IpSet]:
         if len(words) < 3:
             continue
         if words[0] == "create":
-            drafts[words[1]] = _Draft(tuple(words[2].partition(":")[2].split(",")) if not words[2].startswith("list:") else ())
+            kinds = tuple(words[2].partition(":")[2].split(",")) if not words[2].startswith("list:") else ()
+            drafts[words[1]] = _Draft(kinds, dict(zip(words[3:], words[4:])))
         elif words[0] == "add" and words[1] in drafts:
-            drafts[words[1]].add(words[2], "nomatch" in words[3:])
+            drafts[words[1]].add(words[2], excepted="nomatch" in words[3:], wildcard="wildcard" in words[3:])
     found = {name: draft.made(name) for name, draft in drafts.items() if draft.kinds}
     for name, draft in drafts.items():
         if not draft.kinds:
@@ -113,20 +114,25 @@ def parse_ipsets(text: str) -> dict[str, IpSet]:
 class _Draft:
     """A set that is being read."""
 
-    def __init__(self, kinds: tuple[str, ...]) -> None:
+    def __init__(self, kinds: tuple[str, ...], options: t.Mapping[str, str]) -> None:
         self.kinds = kinds
+        #: Of each address so many bits are looked at; None for all.
+        self._netmask = number(options.get("netmask"))
         self.members: list[str] = []
         self._addresses: list[Span] = []
         self._elements: list[tuple[tuple[Part, ...], str]] = []
         self._excepted: list[tuple[tuple[Part, ...], str]] = []
-        self._unclear = False
+        # These change what an element is compared with.
+        self._unclear = "bitmask" in options or "markmask" in options
 
-    def add(self, text: str, excepted: bool) -> None:
-        """Add an element."""
+    def add(self, text: str, *, excepted: bool, wildcard: bool) -> None:
+        """Add an element; with a wildcard its interface is the beginning of a name."""
         if not self.kinds:
             self.members.append(text)
             return
         parts = self._parts(text)
+        if parts is not None and wildcard:
+            parts = tuple(f"{part}*" if kind == "iface" else part for kind, part in zip(self.kinds, parts))
         if parts is None:
             self._unclear = True
         elif excepted:
@@ -140,7 +146,7 @@ class _Draft:
         given = text.split(",")
         if len(given) != len(self.kinds):
             return None
-        found = [_part(kind, one) for kind, one in zip(self.kinds, given)]
+        found = [_widened(_part(kind, one), self._netmask) for kind, one in zip(self.kinds, given)]
         return None if any(part is None for part in found) else tuple(t.cast("list[Part]", found))
 
     def made(self, name: str) -> IpSet:
@@ -156,6 +162,14 @@ def _words(line: str) -> list[str]:
     except ValueError:
         return []
     return words[:words.index("comment")] if "comment" in words else words
+
+
+def _widened(part: t.Optional[Part], netmask: t.Optional[int]) -> t.Optional[Part]:
+    """What an address stands for in a set that looks at so many of its bits."""
+    if netmask is None or not isinstance(part, Span):
+        return part
+    rest = (1 << max((32 if part.version == 4 else 128) - netmask, 0)) - 1
+    return Span(part.version, part.first & ~rest, part.last | rest)
 
 
 def _part(kind: str, text: str) -> t.Optional[Part]:

@@ -410,10 +410,12 @@ def _sets(group: Group, sets: t.Mapping[str, IpSet]) -> Asked:
     found = sets.get(name)
     test = match_of(found, name, sides)
     extra = not group.only("--match-set")
+    # With it the exceptions match, and nothing else does.
+    of_exceptions = group.get("--return-nomatch") is not None
 
     def negatable(packet: Packet) -> tuple[Truth, t.Optional[Hit]]:
         truth, hit = test(packet)
-        if extra and truth is not False:
+        if of_exceptions or (extra and truth is not False):
             truth = Doubt(group.text)
         return inverted(truth, option.negated), None if option.negated else hit
 

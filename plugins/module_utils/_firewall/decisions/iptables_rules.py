@@ -174,7 +174,8 @@ def _ending(ending: t.Optional[tuple[str, str]], options: t.Sequence[Option], po
     if name == "NOTRACK" or (name == "CT" and "--notrack" in given):
         return GO_ON, "", [does(lambda packet, sure: packet.untrack(sure=sure))], set()
     if name == "CT":
-        return GO_ON, "", [], set()
+        zoned = any(option.startswith("--zone") for option in given)
+        return GO_ON, "", [does(lambda packet, sure: packet.rezone())] if zoned else [], set()
     if name == "SET":
         written = {option.first for option in options if option.name in ("--add-set", "--del-set", "--map-set")}
         return GO_ON, "", [does(lambda packet, sure: packet.written.update(written))], written

@@ -73,9 +73,14 @@ class Packet:
         return f"{self.protocol}/{self.port}"
 
     @property
-    def let_in(self) -> bool:
-        """Whether the packet filter let it in, and the answer out."""
+    def no_rule_dropped_it(self) -> bool:
+        """Whether the packet filter of nftables let it in, and the answer out as far as that is known."""
         return self.fate == ARRIVED and self.reply_fate != DROPPED
+
+    @property
+    def let_in(self) -> bool:
+        """Whether it was let in, and the answer left the host. Over UDP there need not be one."""
+        return self.no_rule_dropped_it and (self.reply_fate == ARRIVED or (self.protocol != "tcp" and not self.reply))
 
     def as_dict(self) -> dict[str, t.Any]:
         """As it appears in results."""
@@ -138,7 +143,7 @@ class Measured:
         """What was seen of one address or network."""
         own = tuple(one for one in self.packets if span.covers(span_of(one.source)))
         # A counter says nothing about packets of which it is known what became of them.
-        doubt = not own or any(one.fate == LOST for one in own)
+        doubt = not own or any(one.fate == LOST or (one.no_rule_dropped_it and not one.let_in) for one in own)
         return Traced(self.waited, own, self.counted.get(span, ()) if doubt else (), self.request.ports, self.problem, self.missed)
 
 
@@ -225,7 +230,7 @@ def _judge_packet(one: Packet, traced: Traced) -> tuple[str, str, str]:
         return CRITICAL, f"{one.to}: let in, and the answer is dropped by {say_rule(one.reply_rule)}", (
             f"It is the way back. {_cure(one.reply_rule)}"
         )
-    return _judge_answer(one)
+    return _judge_answer(one, traced)
 
 
 def _judge_lost(one: Packet, traced: Traced) -> tuple[str, str, str]:
@@ -237,15 +242,24 @@ def _judge_lost(one: Packet, traced: Traced) -> tuple[str, str, str]:
     return CRITICAL, said, "Look at legacy iptables, at the filter of reverse paths (rp_filter), and at the routes."
 
 
-def _judge_answer(one: Packet) -> tuple[str, str, str]:
-    if one.reply == REFUSED:
+def _judge_answer(one: Packet, traced: Traced) -> tuple[str, str, str]:
+    if one.reply == REFUSED and one.reply_fate == ARRIVED:
         return CRITICAL, f"{one.to}: let in, and refused: nothing listens at {one.target} port {one.port}", (
             "The packet filter lets it in. Look at the service, and at which address it listens."
         )
-    if one.reply and one.reply_fate == ARRIVED:
+    if one.reply_fate == ARRIVED:
         return OK, f"{one.to}: let in and answered", ""
+    if traced.missed and not one.let_in:
+        return UNKNOWN, f"{one.to}: let in, and not everything was told of the answer", _AGAIN
+    if one.reply_fate == QUEUED and one.reply_rule is not None:
+        return UNKNOWN, f"{one.to}: let in, and the answer is taken from the packet filter by {say_rule(one.reply_rule)}", (
+            "A program decides about it: look at its log."
+        )
     if one.reply:
-        return CRITICAL, f"{one.to}: let in, and the answer did not leave the host", "Look at legacy iptables and the routes back."
+        said = f"{one.to}: let in, and the answer did not leave the host"
+        if traced.likely:
+            return CRITICAL, f"{said}; {_say_likely(traced.likely)}", f"Likely, not certain. {_cure(traced.likely[0])}"
+        return CRITICAL, said, "Look at legacy iptables and the routes back."
     if one.protocol == "tcp" and not one.forwarded:
         return CRITICAL, f"{one.to}: let in, and the host answered nothing", (
             "The packet filter lets it in. Look at the routes back to it (ip route get), and at the service's accept queue (ss -ltn)."
@@ -315,10 +329,11 @@ def _kept_out(
 
 def cause_of_packet(one: Packet, traced: Traced) -> str:
     """Whose doing it is that a packet did not come through, as causes are named; where it is only likely, that."""
-    rule = one.rule or one.reply_rule or (traced.likely[0] if one.fate == LOST and traced.likely else None)
+    lost = one.fate == LOST or (bool(one.reply) and one.reply_fate != ARRIVED)
+    rule = one.rule or one.reply_rule or (traced.likely[0] if lost and traced.likely else None)
     if rule is not None:
         return rule.owner if rule.owner in ("fail2ban", "crowdsec") else "firewall"
-    if one.fate == LOST:
+    if lost:
         return "unknown"
     return "service" if one.reply == REFUSED or not one.reply else "none"
 
@@ -349,7 +364,8 @@ def blocked_measured(finding: Finding, traced: Traced, *, single: bool) -> Findi
     bad = [(one, said) for one, said in judged if said[0] == CRITICAL]
     if bad:
         one, (_status, text, hint) = bad[0]
-        finding = dataclasses.replace(finding, status=finding.status if one.let_in else CRITICAL, hint=f"Measured: {text}. {hint}")
+        of_the_service = one.no_rule_dropped_it and (not one.reply or one.reply_fate == ARRIVED)
+        finding = dataclasses.replace(finding, status=finding.status if of_the_service else CRITICAL, hint=f"Measured: {text}. {hint}")
         return _told(finding, traced, cause=cause_of_packet(one, traced))
     if single and traced.ports and is_settled(traced):
         if finding.status in (UNKNOWN, WARNING):

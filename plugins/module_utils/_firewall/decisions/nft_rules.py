@@ -91,7 +91,7 @@ class RuleReader:
         elif kind in ("set", "map") and isinstance(detail, dict):
             self._write(draft, detail)
         elif kind == "mangle" and isinstance(detail, dict):
-            self._mangle(draft, detail)
+            return self._mangle(draft, detail)
         elif kind == "notrack":
             draft.steps.append(does(lambda packet, sure: packet.untrack(sure=sure)))
         elif kind in _OPEN:
@@ -181,8 +181,14 @@ class RuleReader:
         elif detail.get("op") == "delete" or self._sets.may_be_full(key):
             draft.steps.append(doubts(said))
 
-    def _mangle(self, draft: _Draft, detail: t.Mapping[str, t.Any]) -> None:
+    def _mangle(self, draft: _Draft, detail: t.Mapping[str, t.Any]) -> bool:
+        """What a rule writes into the packet; whether it is known here what becomes of it then."""
         key = detail.get("key")
+        payload, ct = (key.get(kind) for kind in ("payload", "ct")) if isinstance(key, dict) else (None, None)
+        if isinstance(payload, dict) and payload.get("field") in (None, "saddr", "daddr", "sport", "dport"):
+            return False
+        if isinstance(ct, dict) and ct.get("key") == "zone":
+            draft.steps.append(does(lambda packet, sure: packet.rezone()))
         for kind in ("meta", "ct"):
             what = key.get(kind) if isinstance(key, dict) else None
             if isinstance(what, dict) and what.get("key") == "mark":
@@ -190,6 +196,7 @@ class RuleReader:
                 draft.steps.append(does(
                     lambda packet, sure, value=value, connection=connection: packet.set_mark(  # type: ignore[misc]
                         value(packet), sure=sure, connection=connection)))
+        return True
 
     def _dependent(self, detail: t.Any) -> list[Step]:
         """What a translation reads from a map: without an element there the rule does not apply."""

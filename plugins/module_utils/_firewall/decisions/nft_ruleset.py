@@ -17,6 +17,12 @@ from .nft_rules import RuleReader
 from .nft_sets import Sets
 from .packet_filter import ACCEPT, DROP, Chain, Rule, Table
 
+#: What iptables-nft writes without a match or target of iptables' own, and reads again.
+_PLAIN = frozenset({"counter", "accept", "drop", "return", "jump", "goto", "xt", "limit", "log", "comment"})
+_FIELDS = frozenset({"saddr", "daddr", "protocol", "nexthdr", "dport", "sport", "flags", "type", "code", "ttl", "hoplimit", "frag-off"})
+_KEYS = frozenset({"l4proto", "iifname", "oifname", "mark"})
+_NONE: t.Mapping[tuple[str, str], Table] = {}
+
 
 class Unreadable(ValueError):
     """It is not what nft prints."""
@@ -51,17 +57,27 @@ def parse_heads(text: str) -> Heads:
         elif words[0] in ("chain", "set", "map") and len(words) >= 2:
             chain = words[1]
         elif words[0] == "type" and " hook " in line and " device" in line:
-            devices[(*table, chain)] = tuple(re.findall(r'"([^"]+)"', line) or re.findall(r"devices? =? ?\{? ?([\w.@-]+)", line))
+            devices[(*table, chain)] = _devices(line)
     return Heads(frozenset(dormant), devices)
 
 
-def parse_nft(text: str, *, skip: t.Collection[tuple[str, str]] = (), heads: Heads = Heads()) -> list[Table]:
+def _devices(line: str) -> tuple[str, ...]:
+    """The interfaces in the head of a chain: `device "a"`, or `devices = { a, "b" }`."""
+    several = re.search(r"\bdevices? = \{([^}]*)\}", line)
+    if several:
+        return tuple(name.strip('" ') for name in several[1].split(",") if name.strip())
+    return tuple(re.findall(r'\bdevices? =? ?"?([^\s";]+)"?', line))
+
+
+def parse_nft(text: str, *, dumped: t.Mapping[tuple[str, str], Table] = _NONE, heads: Heads = Heads()) -> list[Table]:
     """The tables of a ruleset.
 
     Args:
         text: JSON.
         heads: what it leaves out.
-        skip: (family, name) of tables that are read in another way: iptables-nft's, whose matches nft's JSON does not tell.
+        dumped: by family and name tables that iptables-nft has dumped, whose matches nft's JSON does not tell. They are left out, unless
+            something else than iptables writes there too: of sets, maps and more the dump shows less than there is. Then only what the
+            JSON does not tell comes from it.
 
     Raises:
         Unreadable: it is not nft's JSON.
@@ -94,14 +110,52 @@ def parse_nft(text: str, *, skip: t.Collection[tuple[str, str]] = (), heads: Hea
                 rules.setdefault((*table, str(body.get("chain", ""))), []).append(body)
     found = []
     for (family, name), listed in chains.items():
-        if (family, name) in skip or (family, name) in dormant:
+        dump = dumped.get((family, name))
+        own = {chain: rules.get((family, name, chain), []) for chain in listed}
+        if (family, name) in dormant or (dump is not None and _tells_all(dump, own)):
             continue
         reader = RuleReader(sets, (family, name))
-        found.append(Table("nftables", family, name, {
-            chain: _chain(chain, body, rules.get((family, name, chain), []), reader, heads.devices.get((family, name, chain), ()))
-            for chain, body in listed.items()
-        }))
+        made = {
+            chain: _chain(chain, body, own[chain], reader, heads.devices.get((family, name, chain), ())) for chain, body in listed.items()
+        }
+        if dump is not None:
+            made = {chain: _with_matches(one, own[chain], dump.chains.get(chain)) for chain, one in made.items()}
+        found.append(Table("nftables", family, name, made))
     return found
+
+
+def _tells_all(dump: Table, rules: t.Mapping[str, t.Sequence[t.Mapping[str, t.Any]]]) -> bool:
+    """Whether what iptables-save printed of a table is all that is there: each rule is one that iptables can have written."""
+    return all(
+        len(found) == len(dump.chains[chain].rules if chain in dump.chains else ()) and all(
+            _by_iptables(one) for rule in found for one in rule.get("expr") or ()) for chain, found in rules.items()
+    )
+
+
+def _by_iptables(expression: t.Any) -> bool:
+    """Whether iptables-nft writes such expressions, and reads them again as they are."""
+    ((kind, detail),) = expression.items() if isinstance(expression, dict) and len(expression) == 1 else (("", None),)
+    if kind != "match" or not isinstance(detail, dict):
+        return kind in _PLAIN
+    left, right = detail.get("left"), detail.get("right")
+    if isinstance(left, dict) and isinstance(left.get("&"), list):
+        left = left["&"][0]
+    payload, meta = (left.get(name) for name in ("payload", "meta")) if isinstance(left, dict) else (None, None)
+    known = (isinstance(payload, dict) and payload.get("field") in _FIELDS) or (isinstance(meta, dict) and meta.get("key") in _KEYS)
+    held = (isinstance(right, dict) and "set" in right) or (isinstance(right, str) and right.startswith("@"))
+    return known and not held
+
+
+def _with_matches(chain: Chain, rules: t.Sequence[t.Mapping[str, t.Any]], dump: t.Optional[Chain]) -> Chain:
+    """A chain with what only iptables tells of its rules."""
+    if dump is None or len(dump.rules) != len(rules):
+        return chain
+    told = {
+        place: dataclasses.replace(dump.rules[place - 1], handle=rule.get("handle")) for place, rule in enumerate(rules, start=1)
+        if any(isinstance(one, dict) and "xt" in one for one in rule.get("expr") or ())
+    }
+    others = [rule for rule in chain.rules if rule.number not in told]
+    return dataclasses.replace(chain, rules=tuple(sorted([*others, *told.values()], key=lambda rule: rule.number)))
 
 
 def _chain(

@@ -62,7 +62,8 @@ class Sets:
             return None
         kinds = (key, tuple(one.kind for one in operands))
         if kinds not in self._made:
-            self._made[kinds] = read_elements(body.get("elem", []), operands, limited="stmt" in body)
+            limited = any(set(one) - _HARMLESS if isinstance(one, dict) else True for one in body.get("stmt") or ())
+            self._made[kinds] = read_elements(body.get("elem", []), operands, limited=limited)
         return self._made[kinds]
 
     def may_be_full(self, key: str) -> bool:

@@ -160,6 +160,10 @@ class Packet:
         """Note that a rule took it out of connection tracking."""
         self.tracked = False if sure and not self.parted else self.tracked and None
 
+    def rezone(self) -> None:
+        """Note that a rule may have put its connection into another zone: whether the answer is found to be of it is not known."""
+        self.tracked = None
+
     def redirect(self, to: t.Optional[Span], port: t.Optional[Range], *, sure: bool) -> None:
         """Note that a rule changed where it goes; an address of None is not known, a port of None stays."""
         if not sure or self.parted:

@@ -11,14 +11,19 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding
-from .packet_filter import FAIL2BAN, PART, UNSEEN, Block
+from .packet_filter import EVERYONE, FAIL2BAN, PART, UNSEEN, Block
 
 #: Conditions that limit what is kept out, not whether: the address is kept out of that.
 _LIMITS = ("protocol ", "port ", "service", "zone ")
 
 
 def is_perhaps(block: Block) -> bool:
-    """Whether it cannot be told from the address that the block applies."""
+    """Whether it cannot be told from the address that the block applies.
+
+    Where no port was asked about, what keeps everybody out of some ports is nothing about this address: hosts have a default deny.
+    """
+    if block.matched == EVERYONE and any(condition.startswith("port ") for condition in block.conditions):
+        return True
     return block.matched in (PART, UNSEEN) or any(not condition.startswith(_LIMITS) for condition in block.conditions)
 
 
@@ -29,7 +34,7 @@ def cause_of(blocks: t.Sequence[Block], *, bans: t.Sequence[t.Mapping[str, t.Any
         blocks: of the address.
         bans: of the daemon.
         listening: whether anything listens at the port; None where no port was asked about.
-        blind: whether something could not be read.
+        blind: whether something could not be read, or decided.
     """
     sure = [block for block in blocks if not is_perhaps(block)] or list(blocks)
     for block in sure:
@@ -48,9 +53,13 @@ def cause_of(blocks: t.Sequence[Block], *, bans: t.Sequence[t.Mapping[str, t.Any
 
 
 def judge_trace(
-    address: str, blocks: t.Sequence[Block], *, bans: t.Sequence[t.Mapping[str, t.Any]], cause: str, blind: bool,
+    address: str, blocks: t.Sequence[Block], *, bans: t.Sequence[t.Mapping[str, t.Any]], cause: str, unknown: t.Sequence[str] = (),
 ) -> Finding:
-    """The finding on one address."""
+    """The finding on one address.
+
+    Args:
+        unknown: why it is not known to the end whether it gets in: what could not be read, and rules that could not be decided.
+    """
     sure = [block for block in blocks if not is_perhaps(block)]
     if sure:
         status, hint = CRITICAL, f"{sure[0].where_text} keeps it out: {sure[0].rule}"
@@ -59,8 +68,11 @@ def judge_trace(
     elif bans:
         status, hint = WARNING, f"{bans[0]['jail']} bans it, and no rule of this host's packet filter drops it."
     else:
-        status, hint = (UNKNOWN, "Not everything could be read.") if blind else (OK, "")
-    return Finding("blocked", status, observed=len(blocks), threshold=1, unit="count", subject=address, hint=hint, detail={"cause": cause})
+        status, hint = (UNKNOWN, f"Not known: {'; '.join(unknown)}") if unknown else (OK, "")
+    return Finding(
+        "blocked", status, observed=len(blocks), threshold=1, unit="count", subject=address, hint=hint,
+        detail={"cause": cause, "unknown": list(unknown)},
+    )
 
 
 def judge_listening(port: int, protocol: str, at: t.Sequence[str]) -> Finding:

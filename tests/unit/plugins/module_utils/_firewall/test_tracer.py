@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator, Sequence
 
@@ -81,6 +82,40 @@ def test_a_table_that_cannot_be_removed_is_told() -> None:
     measured = tracer.trace_packets(Request((CLIENT,), (), None, 1.0), run=run, clock=host.clock)
     assert tracer.left_behind(measured.said) and measured.said["problem"] == "Operation not permitted"
     assert measured.said["object"].startswith("table inet incident_trace_") and "by itself, in the kernel" in measured.said["ends"]
+
+
+class Nft:
+    """One that makes the table that it is given, and does not end; or cannot list what a table holds."""
+
+    def __init__(self, *, hangs: bool = False, mute: bool = False) -> None:
+        self.tables, self.hangs, self.mute = ["incident_trace_0a0b0c0d"] if mute else [], hangs, mute
+
+    def __call__(self, argv: Sequence[str]) -> Ran:
+        if argv[0] != "nft":
+            return Ran(problem=f"{argv[0]} is not installed", missing=True)
+        if argv[-1].startswith("table inet "):
+            self.tables.append(argv[-1].split()[2])
+            return Ran(problem="nft did not end within 20 s") if self.hangs else Ran()
+        if argv[1] == "delete":
+            self.tables.remove(argv[-1])
+        elif argv[1:] == ["-j", "list", "tables"]:
+            tables = [{"table": {"family": "inet", "name": name}} for name in self.tables]
+            return Ran(out=json.dumps({"nftables": tables}))
+        elif argv[-1] in self.tables:
+            return Ran(problem="nft did not end within 20 s") if self.mute else Ran(out=f"table inet {argv[-1]} {{}}")
+        return Ran()
+
+
+def test_a_table_of_an_nft_that_was_ended_is_removed() -> None:
+    nft, host = Nft(hangs=True), Host(legacy=False)
+    measured = tracer.trace_packets(Request((CLIENT,), (22,), "tcp", 1.0), run=nft, clock=host.clock)
+    assert nft.tables == [] and measured.said["removed"] and "did not end" in measured.problem
+
+
+def test_a_table_that_nobody_could_look_into_is_left_alone() -> None:
+    nft, host = Nft(mute=True), Host(legacy=False)
+    tracer.trace_packets(Request((CLIENT,), (22,), "tcp", 1.0), run=nft, clock=host.clock)
+    assert nft.tables == ["incident_trace_0a0b0c0d"], "another run may trace with it"
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("", 0.0), ("30s", 30.0), ("10m", 600.0)])

@@ -128,6 +128,23 @@ def test_kept_out_at_no_port_that_was_named(verdicts: list[Verdict], status: str
     assert found.status == status and (status != "ok" or "port" in found.observed)
 
 
+@pytest.mark.parametrize(("verdicts", "listening", "status"), [
+    ([verdict(block())], (22, 443), "ok"),
+    ([verdict(block())], (), "ok"),
+    ([verdict(block())], (443, 2222), "warning"),
+    ([verdict(block()), verdict(block(), port=2222)], (2222,), "ok"),
+    ([verdict(block()), verdict(block(), port=1, rest=True)], (2222,), "ok"),
+    ([verdict(block(), port=None)], (2222,), "ok"),
+    ([verdict(block(hook="forward"))], (2222,), "ok"),
+    ([verdict()], (2222,), "critical"),
+])
+def test_a_ban_of_a_port_at_which_nothing_listens(verdicts: list[Verdict], listening: tuple[int, ...], status: str) -> None:
+    found = judge_kept_out(ASKED, verdicts=verdicts, ports_named=False, listening=listening)
+    assert found.status == status and ("Nothing listens at 22," in found.hint) == (status == "warning")
+    named = judge_kept_out(ASKED, verdicts=verdicts, listening=listening)
+    assert named.status == ("ok" if status == "warning" else status), "whoever names the ports knows them"
+
+
 @pytest.mark.parametrize(("entry", "left", "status"), [
     (None, None, "ok"), ("192.0.2.7", None, "critical"), ("192.0.2.0/24", None, "critical"), ("192.0.2.8", None, "ok"),
     (None, block(owner="fail2ban"), "critical"),

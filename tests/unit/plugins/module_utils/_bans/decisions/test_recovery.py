@@ -90,6 +90,10 @@ SIX = [f"203.0.113.{number}" for number in range(1, 7)]
         {"target": {"address": SIX[3]}, "outcome": "not_needed", "detail": {"why": "already_so"}},
         {"target": {"address": SIX[4]}, "outcome": "moved_on", "detail": {"why": "no_longer_matches"}}]}},
      (f"3 attackers are not banned: {B} (not_approved), {SIX[0]} (failed), {SIX[1]} (not_permitted). Run it again.")),
+    ({"actions": DONE, "banned": {"actions": [
+        {"target": {"address": B}, "outcome": "failed",
+         "detail": {"state": "let_in", "why": "not_measured", "error": "INPUT rule 1 lets it in."}}]}},
+     f"Banned, and not kept out: {B}. INPUT rule 1 lets it in."),
     # Somebody attacked and nobody is kept out.
     ({"logins": {"worst": [{"address": A, "failed": 30}]}}, "1 attackers were found and none is kept out."),
     ({"logins": {"worst": [{"address": A, "failed": 30}]}, "banned": {"protected": [spared(A, "operator")]}}, ""),

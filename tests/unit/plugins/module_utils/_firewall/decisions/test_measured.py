@@ -65,6 +65,9 @@ KEPT = packet(reply="accepted", reply_fate="dropped", reply_rule=RULE)
     (traced(packet(forwarded=True)), "unknown", "no answer was seen", "critical"),
     (traced(packet(protocol="udp")), "ok", "let in", "critical"),
     (traced(packet(reply="accepted", reply_fate="lost")), "critical", "did not leave the host", "critical"),
+    (traced(packet(reply="accepted", reply_fate="lost"), likely=(LEGACY,)), "critical", "likely dropped by iptables-legacy", "critical"),
+    (traced(packet(reply="accepted", reply_fate="lost"), missed=True), "unknown", "not everything was told", "critical"),
+    (traced(packet(reply="accepted", reply_fate="queued", reply_rule=RULE)), "unknown", "the answer is taken", "critical"),
 ])
 def test_what_was_traced(seen: Traced, status: str, said: str, kept: str) -> None:
     found = judge_traced(ASKED, seen)
@@ -90,6 +93,13 @@ def finding(check: str, status: str, cause: str = "none") -> Finding:
     ("unknown", traced(ANSWERED), False, "unknown", "none"),
     # Let in, and the service refuses: that is not the packet filter.
     ("unknown", traced(packet(reply="refused", reply_fate="arrived")), True, "ok", "none"),
+    # Let in is who is answered as well.
+    ("unknown", traced(packet(reply="accepted", reply_fate="lost")), True, "critical", "unknown"),
+    ("unknown", traced(packet(reply="accepted", reply_fate="lost"), likely=(LEGACY,)), True, "critical", "firewall"),
+    ("unknown", traced(packet(reply="accepted", reply_fate="lost"), missed=True), True, "unknown", "none"),
+    ("unknown", traced(packet()), True, "critical", "service"),
+    ("unknown", traced(packet(forwarded=True)), True, "unknown", "none"),
+    ("unknown", traced(packet(protocol="udp")), True, "ok", "none"),
     ("ok", traced(DROPPED), False, "warning", "none"),
     ("unknown", traced(packet("queued", rule=RULE)), True, "unknown", "none"),
 ])
@@ -124,6 +134,8 @@ def test_who_should_be_kept_out(by_rules: str, seen: Traced, single: bool, statu
     ("warning", traced(ANSWERED), "ok", "none"),
     ("critical", traced(ANSWERED), "unknown", "none"),
     ("ok", traced(packet(reply="refused", reply_fate="arrived")), "ok", "service"),
+    ("warning", traced(packet(reply="accepted", reply_fate="lost")), "critical", "unknown"),
+    ("ok", traced(packet()), "ok", "service"),
     ("ok", traced(), "ok", "none"),
 ])
 def test_what_firewall_trace_says(by_rules: str, seen: Traced, status: str, cause: str) -> None:

@@ -354,6 +354,11 @@ def test_causes() -> None:
     assert cause_of([], bans=[], listening=False, blind=False) == "service"
     assert cause_of([], bans=[], listening=None, blind=False) == "none"
     assert cause_of([], bans=[], listening=None, blind=True) == "unknown"
-    assert judge_trace("a", [perhaps], bans=[], cause="firewall", blind=False).status == "warning"
-    assert judge_trace("a", [], bans=[], cause="unknown", blind=True).status == "unknown"
-    assert judge_trace("a", [], bans=[], cause="none", blind=False).status == "ok"
+    assert judge_trace("a", [perhaps], bans=[], cause="firewall").status == "warning"
+    undecided = judge_trace("a", [], bans=[], cause="unknown", unknown=["INPUT rule 1: -j NFQUEUE"])
+    assert undecided.status == "unknown" and undecided.hint == "Not known: INPUT rule 1: -j NFQUEUE"
+    assert judge_trace("a", [], bans=[], cause="none").status == "ok"
+    # Where no port was asked about, a default deny with exceptions is about everybody, and a ban of some ports about the address.
+    for matched, status in (("everyone", "warning"), ("exact", "critical")):
+        block = Block("iptables", "x", matched=matched, conditions=("port or protocol other than: port 22",))
+        assert judge_trace("a", [block], bans=[], cause="firewall").status == status

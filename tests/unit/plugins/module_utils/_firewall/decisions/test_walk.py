@@ -15,6 +15,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._firewall.decision
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.iptables_rules import parse_save
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.nft_ruleset import parse_heads, parse_nft
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet import Host, Packet
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet_filter import Table
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.truths import Doubt, every, inverted, some, within
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.walk import INGRESS, INPUT, PREROUTING, Walked, Walker
 
@@ -69,6 +70,7 @@ def outcome(found: Walked) -> str:
     ("-m limit --limit 1/min -j MARK --set-mark 1; -m mark --mark 1 -j DROP", "open"),
     ("-j NOTRACK; -m conntrack --ctstate NEW -j DROP", "passed"),
     ("-m mac --mac-source 02:00:00:00:00:01 -j DROP", "open"), ("-m physdev --physdev-in x -j DROP", "passed"), ("-f -j DROP", "passed"),
+    ("-j CT --zone 5; -m conntrack --ctstate NEW -j DROP", "open"), ("-j CT --helper ftp; -m state --state NEW -j DROP", "dropped"),
     ("-m comment --comment 'a -j ACCEPT' -j DROP", "dropped"), ("-m set --match-set unread src -j DROP", "open"),
 ])
 def test_iptables(rules: str, wanted: str) -> None:
@@ -90,6 +92,14 @@ create all list:set size 8
 add all pair
 create strange hash:ip,what family inet
 add strange 192.0.2.7,x
+create part hash:ip family inet hashsize 1024 maxelem 65536 netmask 24
+add part 192.0.2.0
+create bits hash:ip family inet bitmask 255.255.0.255
+add bits 192.0.0.9
+create marks hash:ip,mark family inet markmask 0xff00
+add marks 192.0.2.7,0x00000200
+create begin hash:net,iface family inet
+add begin 192.0.2.0/24,eth wildcard
 """
 
 
@@ -97,7 +107,9 @@ add strange 192.0.2.7,x
     ("net src", {}, "passed"), ("net src", {"source": span("192.0.2.8")}, "dropped"), ("pair src,dst", {}, "dropped"),
     ("pair src,dst", {"port": (443, 443)}, "passed"), ("pair src,dst", {"protocol": "udp"}, "passed"), ("pair src", {}, "passed"),
     ("pair dst,dst", {}, "passed"), ("port dst", {}, "dropped"), ("noted src", {}, "passed"), ("all src,dst", {}, "dropped"),
-    ("strange src,src", {}, "open"), ("pair src,dst", {"port": (0, 65535)}, "open"),
+    ("strange src,src", {}, "open"), ("pair src,dst", {"port": (0, 65535)}, "open"), ("part src", {}, "dropped"),
+    ("part src", {"source": span("192.0.3.7")}, "passed"), ("bits src", {}, "open"), ("marks src,src", {"mark": 0x255}, "open"),
+    ("begin src,src", {}, "dropped"), ("begin src,src", {"iif": "wlan0"}, "passed"), ("net src --return-nomatch", {}, "open"),
 ])
 def test_ipsets(match: str, more: dict[str, t.Any], wanted: str) -> None:
     assert outcome(walked(f"-m set --match-set {match} -j DROP", sets=SETS, **more)) == wanted
@@ -147,13 +159,18 @@ def nft(*rules: list[t.Any], sets: t.Sequence[dict[str, t.Any]] = (), chain: dic
     ([{"vmap": {"key": {"concat": [SADDR, DPORT]}, "data": {"set": [[{"concat": ["192.0.2.7", 443]}, {"drop": None}]]}}}], "passed"),
     ([match({"concat": [SADDR, DPORT]}, "@pairs"), DROP], "dropped"), ([match(SADDR, "@gone"), DROP], "open"),
     ([match(SADDR, "@nets", "!="), DROP], "passed"), ([match(SADDR, "@limited"), DROP], "open"),
+    ([match(SADDR, "@counted"), DROP], "dropped"),
+    ([{"mangle": {"key": DPORT, "value": 2222}}, match(DPORT, 22), DROP], "open"),
+    ([{"mangle": {"key": payload("ttl"), "value": 64}}, DROP], "dropped"),
+    ([{"mangle": {"key": {"ct": {"key": "zone"}}, "value": 5}}, match(STATE, "new", "in"), DROP], "open"),
     ([{"set": {"op": "add", "elem": SADDR, "set": "@empty"}}, DROP], "dropped"),
     ([{"set": {"op": "update", "elem": SADDR, "set": "@empty", "stmt": [{"limit": {"rate": 1}}]}}, DROP], "open"),
 ])
 def test_nftables(rule: list[t.Any], wanted: str) -> None:
     sets: list[dict[str, t.Any]] = [
         {"name": "pairs", "elem": [{"concat": ["192.0.2.7", {"range": [20, 30]}]}]}, {"name": "nets", "elem": ["192.0.2.7"]},
-        {"name": "empty"}, {"name": "limited", "stmt": [{"limit": {}}], "elem": ["192.0.2.7"]},
+        {"name": "empty"}, {"name": "counted", "stmt": [{"counter": None}], "elem": ["192.0.2.7"]},
+        {"name": "limited", "stmt": [{"limit": {}}], "elem": ["192.0.2.7"]},
     ]
     assert outcome(nft(rule, sets=sets)) == wanted
 
@@ -168,11 +185,55 @@ def test_a_chain_of_an_interface() -> None:
     chain = {"family": "netdev", "hook": "ingress", "policy": "drop"}
     for device, interface, wanted in (("eth0", "eth0", "dropped"), ("eth1", "eth0", "passed"), ("eth1", "bond0", "open")):
         assert outcome(nft(chain=chain, text=text.replace("{}", device, 1), iif=interface)) == wanted
+    for several in ("device = { lo, eth0 }", 'devices = { "lo", "eth0" }', "devices = { lo, eth0 }"):
+        several = text.replace('device "{}"', several, 1)
+        assert [outcome(nft(chain=chain, text=several, iif=name)) for name in ("eth0", "lo", "eth1")] == ["dropped", "dropped", "passed"]
     assert outcome(nft(chain=chain)) == "open", "nft's JSON may not tell the interface"
 
 
 def test_a_table_that_sleeps() -> None:
     assert outcome(nft([DROP], text="table inet t {\n\tflags dormant\n\tchain c {\n")) == "passed"
+
+
+def shared(dump: str, *rules: list[t.Any]) -> list[Table]:
+    """A chain that iptables-save printed, and nft's JSON of the same."""
+    tables, _unread = parse_save(f"*filter\n:INPUT ACCEPT [0:0]\n{dump}COMMIT\n", where="iptables", family="ip")
+    items: list[dict[str, t.Any]] = [
+        {"table": {"family": "ip", "name": "filter"}},
+        {"chain": {"family": "ip", "table": "filter", "name": "INPUT", "type": "filter", "hook": "input", "prio": 0, "policy": "accept"}},
+        *({"rule": {"family": "ip", "table": "filter", "chain": "INPUT", "handle": number, "expr": rule}}
+          for number, rule in enumerate(rules, start=4)),
+    ]
+    return parse_nft(json.dumps({"nftables": items}), dumped={("ip", "filter"): tables[0]})
+
+
+XT = {"xt": None}
+TCP = match({"payload": {"protocol": "ip", "field": "protocol"}}, "tcp")
+CONNTRACK = "-A INPUT -p tcp -m conntrack --ctstate NEW -j DROP\n"
+
+
+@pytest.mark.parametrize(("dump", "rules"), [
+    (CONNTRACK, [[TCP, XT, DROP]]), ("-A INPUT -s 192.0.2.7/32 -j DROP\n", [[match(SADDR, "192.0.2.7"), {"counter": {}}, DROP]]),
+    ("-A INPUT -m mark --mark 0x1/0x3 -j DROP\n", [[match({"&": [{"meta": {"key": "mark"}}, 3]}, 1), DROP]]), ("", []),
+])
+def test_what_iptables_alone_writes_is_read_from_iptables(dump: str, rules: list[list[t.Any]]) -> None:
+    assert shared(dump, *rules) == []
+
+
+@pytest.mark.parametrize(("dump", "rules", "wanted"), [
+    # iptables-save leaves out what it does not know: sets, maps, and whole rules.
+    ("-A INPUT -j DROP\n", [[match(SADDR, {"set": ["203.0.113.9"]}), DROP]], "passed"),
+    ("-A INPUT -p tcp -j ACCEPT\n-A INPUT -j DROP\n", [[match(DPORT, {"set": [80, 443]}), ACCEPT], [DROP]], "dropped"),
+    ("-A INPUT -p tcp\n", [[{"vmap": {"key": DPORT, "data": {"set": [[22, DROP]]}}}]], "dropped"),
+    ("", [[match(DPORT, 22), DROP]], "dropped"),
+    # What only iptables tells comes from it, by the place in the chain.
+    (f"-A INPUT -p tcp -j ACCEPT\n{CONNTRACK}", [[match(DPORT, {"set": [80]}), ACCEPT], [TCP, XT, DROP]], "dropped"),
+    (CONNTRACK, [[match(DPORT, {"set": [80]}), ACCEPT], [TCP, XT, DROP]], "open"),
+])
+def test_a_table_of_iptables_to_which_others_write(dump: str, rules: list[list[t.Any]], wanted: str) -> None:
+    tables = shared(dump, *rules)
+    assert [(one.where, one.name) for one in tables] == [("nftables", "filter")]
+    assert outcome(Walker(tables).walk(packet(), (INGRESS, PREROUTING, INPUT))) == wanted
 
 
 def test_each_chain_must_let_it_pass() -> None:
