@@ -14,8 +14,7 @@ import copy
 import dataclasses
 import typing as t
 
-from .._core.durations import parse_duration
-from .._core.errors import BadInput
+from .._core import ranges
 from .connection import APPLICATION_PREFIX, Login, Session, connect
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -117,12 +116,8 @@ def probe_session(login: Login, params: t.Mapping[str, t.Any], *, settings: t.Ma
 
 
 def _times(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    bounds = ("connect_timeout", "statement_timeout", "lock_timeout")
-    times = {name: parse_duration(params[name], name=name) for name in (*bounds, "connect_retry")}
-    for name in bounds:
-        if times[name] <= 0:
-            raise BadInput(f"{name}: 0 would mean no limit.", hint="Give a time above zero, for example 10s.", argument=name)
-    return times
+    names = ("connect_timeout", "statement_timeout", "lock_timeout", "connect_retry")
+    return {name: ranges.read(params[name], name=name) for name in names}
 
 
 def _place(alternate: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..._core import ranges
 from ..._core.errors import BadInput
 from ..._core.findings import CRITICAL, OK, UNKNOWN, Finding
 from ..._core.judging import Judged, judge_look
@@ -46,8 +47,7 @@ class Wanted:
         for url in urls:
             if url.partition("://")[0].lower() not in ("http", "https"):
                 raise BadInput(f"urls: {url!r} cannot be asked.", hint="Give URLs that begin with http:// or https://.", argument="urls")
-        if timeout <= 0:
-            raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 10s.", argument="timeout")
+        ranges.read(timeout, name="timeout")
         return cls(tuple(dict.fromkeys(urls)), tuple(expected), timeout, validate_certs)
 
 

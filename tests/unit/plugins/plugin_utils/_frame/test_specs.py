@@ -22,7 +22,7 @@ ROLES = Path(__file__).resolve().parents[5] / "roles"
 OPTIONS: dict[str, dict[str, Any]] = {
     "x_count": {"type": "int", "default": 3},
     "x_mode": {"type": "str", "choices": ["a", "b"]},
-    "x_wait": {"type": "str", "default": "30s"},
+    "x_verify_timeout": {"type": "str", "default": "30s"},
     "x_name": {"type": "str", "default": "3 musketeers"},
     "x_secret": {"type": "int", "no_log": True},
     "x_rows": {"type": "list", "elements": "dict", "options": {"name": {"type": "str", "required": True}}},
@@ -30,15 +30,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def test_right_values_give_nothing() -> None:
-    values = {"x_count": "4", "x_mode": "a", "x_wait": "90", "x_name": "n", "x_rows": [{"name": "n"}], "y": object()}
+    values = {"x_count": "4", "x_mode": "a", "x_verify_timeout": "90", "x_name": "n", "x_rows": [{"name": "n"}], "y": object()}
     assert value_errors(values, OPTIONS) == []
 
 
 @pytest.mark.parametrize(("values", "said"), [
     ({"x_count": "many"}, "x_count"),
     ({"x_mode": "c"}, "must be one of: a, b, got: c"),
-    ({"x_wait": "soon"}, "x_wait: 'soon' is not a duration"),
-    ({"x_wait": "-5s"}, "for example 30s"),
+    ({"x_verify_timeout": "soon"}, "x_verify_timeout: 'soon' is not a duration"),
+    ({"x_verify_timeout": "-5s"}, "for example 30s"),
     ({"x_rows": [{}]}, "name"),
     ({"x_rows": [{"name": "n", "size": 3}]}, "size"),
 ])
