@@ -111,7 +111,8 @@ def members(found: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("module", "given", "wrong"), [
     ("pg_terminate_long_queries", {}, {"max_victims": -1}), ("pg_terminate_long_queries", {}, {"max_percent": 101.5}),
-    ("pg_health", {}, {"connect_timeout": "0s"}), ("redis_health", {}, {"login_port": 65536}), ("redis_client_kill", {}, {"max_victims": -1}),
+    ("pg_health", {}, {"connect_timeout": "0s"}), ("redis_health", {}, {"login_port": 65536}),
+    ("redis_client_kill", {}, {"max_victims": -1}),
     ("redis_cache_clear", {"pattern": "a:*"}, {"max_keys": -1}), ("cert_expiry", {"endpoints": ["192.0.2.1:443"]}, {"workers": 513}),
     ("disk_health", {"path": "/"}, {"warning_percent": -1.5}), ("port_health", {"ports": [22]}, {"timeout": "0s"}),
     ("port_health", {}, {"ports": [0]}), ("app_health", {"urls": ["http://192.0.2.1/"]}, {"status_code": [99]}),

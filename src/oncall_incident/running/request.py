@@ -13,7 +13,7 @@ from pathlib import Path
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
-from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import PHASES
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import MITIGATE, PHASES
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import clean
 
 from ..errors import Stop
@@ -197,6 +197,19 @@ def check_inventory(request: Request, *, configured: str | None, cwd: Path) -> N
             )
     if not request.inventories and not configured and not Path("/etc/ansible/hosts").exists():
         raise Stop("No inventory is given, and none is configured.", hint="Say which systems: incident run SCENARIO -i inventories/prod")
+
+
+def check_answer(request: Request, *, can_ask: bool) -> None:
+    """Refuse a run that would look for a minute or more and then find nobody to ask.
+
+    Args:
+        can_ask: the input is a terminal.
+    """
+    if MITIGATE in request.phases and not (request.yes or request.check or can_ask):
+        raise Stop(
+            "Nobody can be asked to approve the plan: the input is no terminal.",
+            hint="--yes approves it without a question, --check only shows it.",
+        )
 
 
 def check_files(request: Request, *, cwd: Path) -> None:
