@@ -14,7 +14,7 @@ import copy
 import dataclasses
 import typing as t
 
-from .._core import ranges
+from .._core import hosts, ranges
 from .._core.deadline import Deadline
 from .._core.errors import BadInput
 from .connection import CLIENT_NAME, Client, connect
@@ -102,7 +102,8 @@ def client_name(params: t.Mapping[str, t.Any]) -> str:
 
 def _login(params: t.Mapping[str, t.Any]) -> Login:
     return Login(
-        host=params["login_host"] or "127.0.0.1", port=params["login_port"], unix_socket=params["login_unix_socket"] or "",
+        host=hosts.read_host(params["login_host"] or "", name="login_host") or "127.0.0.1",
+        port=params["login_port"], unix_socket=params["login_unix_socket"] or "",
         user=params["login_user"] or "", password=params["login_password"] or "", tls=params["tls"],
         ca_cert=params["ca_cert"] or "", client_cert=params["client_cert"] or "", client_key=params["client_key"] or "",
         validate_certs=params["validate_certs"], check_hostname=params["tls_check_hostname"],

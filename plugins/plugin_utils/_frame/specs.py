@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ...module_utils._core import ranges
+from ...module_utils._core import hosts, ranges
 from ...module_utils._core.addresses import read_network
 from ...module_utils._core.errors import BadInput
 
@@ -116,6 +116,11 @@ VARIABLES: t.Mapping[str, str | ranges.Range] = {
 #: Variables that are lists whose members are arguments, by the name that the table has for those.
 MEMBERS: t.Mapping[str, str] = {
     "evidence_redis": "redis.", "host_clean": "rules.", "postgres_alternate_logins": "alternate_logins.", "postgres_rules": "rules.",
+}
+#: Variables that are hosts, and whether libpq reads them, to which a directory is one too.
+HOSTS: t.Mapping[str, bool] = {
+    "fail2ban_vantage_target": False, "postgres_login_host": True, "postgres_probe_login_host": True, "redis_login_host": False,
+    "redis_repoint_primary_host": False,
 }
 #: The first must not be more than the second.
 IN_ORDER = (
@@ -224,7 +229,9 @@ def _out_of_range(name: str, value: t.Any) -> list[str]:
         for member in value if name in MEMBERS and isinstance(value, (list, tuple)) else ():
             if isinstance(member, t.Mapping):
                 ranges.require(member, of=MEMBERS[name], shown=f"{name}: ")
-        if (allowed := range_of(name)) is not None:
+        if name in HOSTS and value is not None:
+            hosts.read_host(value, name=name, several=HOSTS[name])
+        elif (allowed := range_of(name)) is not None:
             allowed.require(value, name=name)
     except BadInput as exc:
         return [f"{exc.message} {exc.hint}"]
