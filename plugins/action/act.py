@@ -16,7 +16,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._core import actions, limits, temporary
+from ..module_utils._core import actions, ranges, temporary
 from ..module_utils._core.acting import APPROVED_SPEC, act, read_approved
 from ..module_utils._core.durations import parse_duration
 from ..module_utils._core.errors import BadInput, IncidentError
@@ -86,10 +86,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _act(self, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         measure = params["measure"]
+        ranges.require(params)
         timeout = parse_duration(params["timeout"], name="timeout")
-        if timeout <= 0:
-            raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 60s.")
-        limits.require_spent(params["spent"])
         pace = Pace(
             hold=parse_duration(measure["hold"], name="measure.hold"), timeout=parse_duration(measure["timeout"], name="measure.timeout"),
             interval=parse_duration(measure["interval"], name="measure.interval"), hold_on_top=True,

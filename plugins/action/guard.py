@@ -160,4 +160,5 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 values[name] = given[name]
             except AnsibleError:
                 continue  # it needs something that is known only later; the entry point it belongs to validates it again
-        return [f"{error.rstrip('.')} ({host})." for error in specs.value_errors(values, options)]
+        wrong = [*specs.value_errors(values, options), *specs.order_errors(values, options)]
+        return [f"{error.rstrip('.')} ({host})." for error in wrong]

@@ -154,7 +154,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend, targets_of
 from ansible_collections.oncall.incident.plugins.module_utils._bans.trace import trace
-from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, IncidentError
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.filters import KINDS
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.tracer import left_behind, trace_time
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
@@ -178,8 +178,6 @@ def main() -> None:
     params = module.params
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-        if params["port"] is not None and not 0 < params["port"] < 65536:
-            raise BadInput(f"port: {params['port']} is no port.", hint="Give 1 to 65535.", argument="port")
         targets = targets_of(params["addresses"], resolve=params["resolve"])
         said = trace(
             targets, open_daemon=(lambda: open_backend(params)) if params["bans"] else None, run=run, verify=params["verify"],

@@ -120,7 +120,7 @@ import os
 import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
+from ansible_collections.oncall.incident.plugins.module_utils._core import ranges
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import exit_with, fail_with
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec, session_from
@@ -139,7 +139,7 @@ def main() -> None:
     )
     require_psycopg(module)
     try:
-        seconds = parse_duration(module.params["budget"], name="budget")
+        seconds = ranges.read(module.params["budget"], name="budget")
         spool = module.params["spool"]
         if not spool or not os.access(spool, os.W_OK | os.X_OK):
             spool = tempfile.mkdtemp(prefix="oncall-snapshot-")

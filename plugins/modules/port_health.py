@@ -179,6 +179,7 @@ reading:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oncall.incident.plugins.module_utils._core import hosts, ranges
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.judging import answer, question_from, question_spec
@@ -211,20 +212,16 @@ def main() -> None:
     params = module.params
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-        wrong = [port for port in params["ports"] if not 1 <= port <= 65535]
-        if wrong or not params["ports"]:
-            raise BadInput(
-                f"ports: {wrong[0]} is not a port." if wrong else "ports is empty.", hint="Give numbers from 1 to 65535.", argument="ports",
-            )
-        timeout = parse_duration(params["timeout"], name="timeout")
-        if timeout <= 0:
-            raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 3s.", argument="timeout")
+        if not params["ports"]:
+            raise BadInput("ports is empty.", hint=f"Give numbers: {ranges.PORT}.", argument="ports")
+        host = hosts.read_host(params["host"], name="host")
+        timeout = ranges.read(params["timeout"], name="timeout")
         clients = clients_from(params["clients"], resolve=params["resolve"])
         since = params["refusals_since"]
         wanted = Wanted(parse_duration(since, name="refusals_since"), tuple(params["logs"]), params["journal"]) if since else None
         question = question_from(params, checks=CHECKS, default=[CHECK], what="The port")
         return answer(question, lambda: look(
-            host=params["host"].strip(), ports=sorted(set(params["ports"])), protocol=params["protocol"], timeout=timeout,
+            host=host, ports=sorted(set(params["ports"])), protocol=params["protocol"], timeout=timeout,
             asked=question.asked, expect=params["expect"], clients=clients, refusals=wanted,
         ))
 

@@ -69,7 +69,7 @@ import functools
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
+from ansible_collections.oncall.incident.plugins.module_utils._core import ranges
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
@@ -92,9 +92,9 @@ def main() -> None:
     params = module.params
 
     def work() -> tuple[dict[str, t.Any], None]:
-        seconds = parse_duration(params["timeout"], name="timeout")
-        if seconds <= 0 or not params["argv"]:
-            raise BadInput("timeout or argv is empty.", hint="Give a time above zero and a command.", argument="argv")
+        seconds = ranges.read(params["timeout"], name="timeout")
+        if not params["argv"]:
+            raise BadInput("argv is empty.", hint="Give a command.", argument="argv")
         compose = Compose(
             command=params["compose_command"], directory=params["compose_directory"], files=params["compose_files"],
             container_command=params["container_command"],

@@ -140,8 +140,7 @@ import functools
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
-from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
+from ansible_collections.oncall.incident.plugins.module_utils._core import ranges
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._service.instances import described, is_only
@@ -167,9 +166,7 @@ def main() -> None:
     params = module.params
 
     def work() -> tuple[dict[str, t.Any], None]:
-        seconds = parse_duration(params["timeout"], name="timeout")
-        if seconds <= 0:
-            raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 30s.", argument="timeout")
+        seconds = ranges.read(params["timeout"], name="timeout")
         more: dict[str, t.Any] = {}
         bounded = functools.partial(run, seconds=seconds)
         if params["runtime"] == "systemd":

@@ -235,7 +235,7 @@ import os
 import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
+from ansible_collections.oncall.incident.plugins.module_utils._core import ranges
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import exit_with
 from ansible_collections.oncall.incident.plugins.module_utils._snapshot.catalogue import (
@@ -276,11 +276,12 @@ def main() -> None:
     )
     args = module.params
     try:
+        ranges.require({name: args[name] for name in ("max_kib", "max_total_mib", "max_file_mib")})
         known = [*catalogue(units=args["units"], since=since_from(args["since"])), *redis(args["redis"])]
         items = in_order([*chosen(known, only=args["only"], skip=args["skip"]), *logs(args["files"])])
         bounds = Bounds(
-            seconds=parse_duration(args["budget"], name="budget"),
-            command_seconds=parse_duration(args["command_timeout"], name="command_timeout"), command_bytes=max(args["max_kib"], 1) * 1024,
+            seconds=ranges.read(args["budget"], name="budget"),
+            command_seconds=ranges.read(args["command_timeout"], name="command_timeout"), command_bytes=max(args["max_kib"], 1) * 1024,
             file_bytes=max(args["max_file_mib"], 1) << 20, total_bytes=max(args["max_total_mib"], 1) << 20,
         )
         spool = args["spool"]

@@ -94,7 +94,7 @@ was_open:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
+from ansible_collections.oncall.incident.plugins.module_utils._core import ranges
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._tunnel.supervisor import close_tunnel, open_tunnel
 
@@ -114,8 +114,8 @@ def main() -> None:
     try:
         if module.params["state"] == "open":
             result = open_tunnel(
-                module.params["command"], timeout=parse_duration(module.params["timeout"], name="timeout"),
-                lifetime=parse_duration(module.params["lifetime"], name="lifetime"),
+                module.params["command"], timeout=ranges.read(module.params["timeout"], name="timeout"),
+                lifetime=ranges.read(module.params["lifetime"], name="lifetime"),
             )
         else:
             result = {"was_open": close_tunnel(module.params["handle"])}

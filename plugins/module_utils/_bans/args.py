@@ -12,9 +12,9 @@ import os
 import socket as sockets
 import typing as t
 
+from .._core import ranges
 from .._core.addresses import Network, resolve_inputs
-from .._core.durations import parse_duration
-from .._core.errors import BadInput, CannotReach
+from .._core.errors import CannotReach
 from .client import Clock, connect
 from .daemons import CROWDSEC, FAIL2BAN, Backend, CrowdSec, Fail2ban, has_crowdsec
 from .decisions.daemon import DEFAULT_SOCKET
@@ -39,10 +39,7 @@ def open_backend(params: t.Mapping[str, t.Any]) -> Backend:
         BadInput: timeout is no duration, or too short.
         CannotReach: it does not answer, or there is none.
     """
-    seconds = parse_duration(params["timeout"], name="timeout")
-    if seconds <= 0:
-        raise BadInput("timeout: it must be more than nothing.", hint="Give 60s.", argument="timeout")
-    clock = Clock(seconds)
+    clock = Clock(ranges.read(params["timeout"], name="timeout"))
     command = params["client_command"] or []
     wanted = params["backend"]
     if wanted == AUTO:

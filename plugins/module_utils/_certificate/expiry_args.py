@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .._core import ranges
 from .._core.durations import parse_duration
-from .._core.errors import BadInput
 from .._core.judging import question_spec
 from .._probe.handshake import Contexts
 from .asking import Asking
@@ -64,16 +64,14 @@ def request_from(params: t.Mapping[str, t.Any]) -> Request:
         BadInput: one of them is not usable; nothing was touched.
     """
     targets = targets_from(params)
-    workers = params["workers"]
-    if not 1 <= workers <= 512:
-        raise BadInput(f"workers: {workers} is not from 1 to 512.", argument="workers")
-    timeout, wall = (_positive(params, name) for name in ("timeout", "max_seconds"))
+    ranges.read(params["workers"], name="workers")
+    timeout, wall = (ranges.read(params[name], name=name) for name in ("timeout", "max_seconds"))
     contexts = Contexts()
     for path in sorted(_ca_paths(targets)):
         if path:
             contexts.verifying(path)
     return Request(
-        targets=targets, workers=workers, max_seconds=wall,
+        targets=targets, workers=params["workers"], max_seconds=wall,
         means=Means(
             contexts=contexts, timeout=timeout, proxy_login=(params["proxy_username"] or "", params["proxy_password"] or ""),
             staples=params["check_revocation"],
@@ -97,13 +95,6 @@ def _acme_fetcher(params: t.Mapping[str, t.Any], timeout: float) -> Fetcher:
     context = Contexts().verifying(path)
     context.check_hostname = True
     return Fetcher(timeout=timeout, context=context)
-
-
-def _positive(params: t.Mapping[str, t.Any], name: str) -> float:
-    seconds = parse_duration(params[name], name=name)
-    if seconds <= 0:
-        raise BadInput(f"{name}: nothing can be seen in no time.", hint="Give a duration above zero.", argument=name)
-    return seconds
 
 
 def _ca_paths(targets: Targets) -> set[str]:

@@ -11,17 +11,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .errors import BadInput
-
-
-def require_spent(spent: int) -> None:
-    """Refuse what would make a limit larger than it was given.
-
-    Raises:
-        BadInput: spent is negative.
-    """
-    if spent < 0:
-        raise BadInput(f"spent: {spent} is negative.", hint="Give 0 or more: how much the run has used already.", argument="spent")
+from .ranges import require
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,11 +47,7 @@ class Budget:
     spent: int = 0
 
     def __post_init__(self) -> None:
-        if self.max_count < 0:
-            raise BadInput(f"max_victims: {self.max_count} is negative.", hint="Give 0 or more.")
-        require_spent(self.spent)
-        if self.max_percent is not None and not 0 <= self.max_percent <= 100:
-            raise BadInput(f"max_percent: {self.max_percent} is not a share in percent.", hint="Give 0 to 100.")
+        require({"max_victims": self.max_count, "spent": self.spent, "max_percent": self.max_percent})
 
     def allowance(self, population: int) -> int:
         """How many more of a population of this size may be changed now."""

@@ -26,8 +26,7 @@ import threading
 import time
 import typing as t
 
-from .._core.durations import parse_duration
-from .._core.errors import BadInput
+from .._core import ranges
 from .._core.temporary import KERNEL, Temporary, say
 from .._module.programs import Run
 from .decisions.counted_rules import Key, counters, likely
@@ -49,8 +48,6 @@ _FAMILIES = {"iptables": "ip", "ip6tables": "ip6"}
 _SET = re.compile(r"@(\S+)|--match-set (\S+)")
 _NFT_ALONE = re.compile(r"[{@]|\bvmap\b")
 _MOST = 50
-#: A person tries again within this time.
-MAX_SECONDS = 600
 Clock = t.Callable[[], float]
 
 
@@ -60,10 +57,7 @@ def trace_time(text: str) -> float:
     Raises:
         BadInput: it is no duration, or longer than anybody waits.
     """
-    seconds = parse_duration(text, name="trace_for") if text else 0.0
-    if seconds > MAX_SECONDS:
-        raise BadInput(f"trace_for: {text} is too long.", hint=f"Give at most {MAX_SECONDS // 60} minutes.", argument="trace_for")
-    return seconds
+    return ranges.read(text, name="trace_for") if text else 0.0
 
 
 def left_behind(said: t.Optional[t.Mapping[str, t.Any]]) -> bool:

@@ -14,11 +14,11 @@ import socket
 import time
 import typing as t
 
-from .._core import actions, why
+from .._core import actions, ranges, why
 from .._core.acting import Candidate, Sight, Subject, act, answered
 from .._core.actions import Action, Approved
 from .._core.errors import IncidentError
-from .._core.limits import Limit, require_spent
+from .._core.limits import Limit
 from .._module.lease import acting_alone
 from . import files
 from .decisions.cleaning import VERBS, File, Found, Rule, sight
@@ -38,7 +38,7 @@ class Limits:
     spent: int = 0
 
     def __post_init__(self) -> None:
-        require_spent(self.spent)
+        ranges.read(self.spent, name="spent")
 
     def as_dict(self) -> dict[str, t.Any]:
         """As they enter results and the plan's hash."""

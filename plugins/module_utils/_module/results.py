@@ -13,6 +13,7 @@ import typing as t
 
 from ansible.module_utils.basic import missing_required_lib
 
+from .._core import ranges
 from .._core.errors import BadInput, IncidentError
 from .._core.recorded import READING
 
@@ -43,7 +44,7 @@ def require_library(
 def leave(
     module: t.Any, work: t.Callable[[], tuple[t.Mapping[str, t.Any], t.Optional[IncidentError]]], *, verbs: t.Collection[str] = (),
 ) -> None:
-    """Do a module's work and end the module with what came of it.
+    """Do a module's work and end the module with what came of it; with arguments out of their ranges it does not begin.
 
     Args:
         verbs: of a mitigating module's actions: what is approved of them is answered also where it fails before it can begin, and what
@@ -58,6 +59,7 @@ def leave(
 
         carried_out.clear()
     try:
+        ranges.require(module.params)
         result, problem = work()
     except IncidentError as exc:
         if verbs:

@@ -14,8 +14,7 @@ import copy
 import dataclasses
 import typing as t
 
-from .._core.durations import parse_duration
-from .._core.errors import BadInput
+from .._core import hosts, ranges
 from .connection import APPLICATION_PREFIX, Login, Session, connect
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -98,7 +97,7 @@ def probe_logins(params: t.Mapping[str, t.Any]) -> list[Login]:
             own["database"] = params["probe_login_db"]
             hidden.add("dbname")
         if params["probe_login_host"]:
-            own.update(host=params["probe_login_host"], unix_socket="")
+            own.update(host=hosts.read_host(params["probe_login_host"], name="probe_login_host", several=True), unix_socket="")
             hidden |= {"host", "hostaddr"}
         # What connect_params says of these is about the main login.
         more = {name: value for name, value in login.connect_params.items() if name not in hidden}
@@ -117,12 +116,8 @@ def probe_session(login: Login, params: t.Mapping[str, t.Any], *, settings: t.Ma
 
 
 def _times(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    bounds = ("connect_timeout", "statement_timeout", "lock_timeout")
-    times = {name: parse_duration(params[name], name=name) for name in (*bounds, "connect_retry")}
-    for name in bounds:
-        if times[name] <= 0:
-            raise BadInput(f"{name}: 0 would mean no limit.", hint="Give a time above zero, for example 10s.", argument=name)
-    return times
+    names = ("connect_timeout", "statement_timeout", "lock_timeout", "connect_retry")
+    return {name: ranges.read(params[name], name=name) for name in names}
 
 
 def _place(alternate: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -132,7 +127,8 @@ def _place(alternate: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 def _login(found: t.Mapping[str, t.Any]) -> Login:
     return Login(
-        host=found["login_host"] or "", port=found["login_port"], user=found["login_user"], password=found["login_password"] or "",
+        host=hosts.read_host(found["login_host"] or "", name="login_host", several=True),
+        port=found["login_port"], user=found["login_user"], password=found["login_password"] or "",
         database=found["login_db"], unix_socket=found["login_unix_socket"] or "", ssl_mode=found["ssl_mode"],
         ca_cert=found["ca_cert"] or "", connect_params=found["connect_params"] or {},
     )

@@ -14,8 +14,8 @@ import copy
 import dataclasses
 import typing as t
 
+from .._core import hosts, ranges
 from .._core.deadline import Deadline
-from .._core.durations import parse_duration
 from .._core.errors import BadInput
 from .connection import CLIENT_NAME, Client, connect
 from .dial import Login
@@ -81,12 +81,8 @@ def way_from(params: t.Mapping[str, t.Any]) -> Way:
     Raises:
         BadInput: an argument is not usable.
     """
-    times = {name: parse_duration(params[name], name=name) for name in ("connect_timeout", "socket_timeout", "max_seconds")}
-    for name, seconds in times.items():
-        if seconds <= 0:
-            raise BadInput(f"{name}: 0 would mean no limit.", hint="Give a time above zero, for example 5s.", argument=name)
-    if not 0 < params["login_port"] < 65536:
-        raise BadInput(f"login_port: {params['login_port']} is no port.", hint="Give one from 1 to 65535.", argument="login_port")
+    times = {name: ranges.read(params[name], name=name) for name in ("connect_timeout", "socket_timeout", "max_seconds")}
+    ranges.read(params["login_port"], name="login_port")
     if params["client_key"] and not params["client_cert"]:
         raise BadInput("client_key is given without client_cert.", hint="Give the certificate of this key too.", argument="client_cert")
     if not params["tls"] and (params["client_cert"] or params["ca_cert"]):
@@ -106,7 +102,8 @@ def client_name(params: t.Mapping[str, t.Any]) -> str:
 
 def _login(params: t.Mapping[str, t.Any]) -> Login:
     return Login(
-        host=params["login_host"] or "127.0.0.1", port=params["login_port"], unix_socket=params["login_unix_socket"] or "",
+        host=hosts.read_host(params["login_host"] or "", name="login_host") or "127.0.0.1",
+        port=params["login_port"], unix_socket=params["login_unix_socket"] or "",
         user=params["login_user"] or "", password=params["login_password"] or "", tls=params["tls"],
         ca_cert=params["ca_cert"] or "", client_cert=params["client_cert"] or "", client_key=params["client_key"] or "",
         validate_certs=params["validate_certs"], check_hostname=params["tls_check_hostname"],

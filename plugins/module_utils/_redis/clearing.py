@@ -15,7 +15,7 @@ import itertools
 import time
 import typing as t
 
-from .._core import why
+from .._core import ranges, why
 from .._core.acting import Candidate, Sight, Target, act, answered, unanswered
 from .._core.actions import DONE, FAILED, MOVED_ON, NOT_PERMITTED, UNKNOWN, Action, Approved
 from .._core.deadline import Deadline
@@ -68,9 +68,8 @@ def request_from(params: t.Mapping[str, t.Any]) -> Request:
         )
     if "stream" in params["cache_types"]:
         raise BadInput("cache_types: a stream is no cache.", hint="Leave it out.", argument="cache_types")
-    for name, least in (("database", 0), ("max_keys", 0), ("spent", 0), ("batch", 1), ("sample", 1), ("max_keys_per_second", 0)):
-        if params[name] < least:
-            raise BadInput(f"{name}: {params[name]} is less than {least}.", hint=f"Give {least} or more.", argument=name)
+    ranges.require(params)
+    ranges.POSITIVE.require(params["sample"], name="sample")
     return Request(
         database=params["database"], pattern=pattern, exclude=tuple(require_pattern(one, name="exclude") for one in params["exclude"]),
         max_keys=params["max_keys"], spent=params["spent"], batch=min(params["batch"], MAX_BATCH), per_second=params["max_keys_per_second"],

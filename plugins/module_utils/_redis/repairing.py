@@ -15,7 +15,7 @@ import dataclasses
 import re
 import typing as t
 
-from .._core import temporary, why
+from .._core import hosts, temporary, why
 from .._core.acting import Candidate, Sight, Target, act, answered, untouched
 from .._core.actions import DONE, FAILED, MOVED_ON, NOT_PERMITTED, REFUSED, UNKNOWN, Action, Approved
 from .._core.errors import BadInput, CannotReach, IncidentError
@@ -251,7 +251,8 @@ class Repoint(Repair[Orphan]):
     verbs = (REPOINT,)
 
     def __init__(self, params: t.Mapping[str, t.Any], timeout: float) -> None:
-        self._host, self._port, self._timeout = str(params["primary_host"]), int(params["primary_port"]), timeout
+        self._host = hosts.read_host(params["primary_host"], name="primary_host")
+        self._port, self._timeout = int(params["primary_port"]), timeout
         super().__init__(params)
 
     @property

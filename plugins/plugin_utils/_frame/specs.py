@@ -16,8 +16,8 @@ from pathlib import Path
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ...module_utils._core import hosts, ranges
 from ...module_utils._core.addresses import read_network
-from ...module_utils._core.durations import parse_duration
 from ...module_utils._core.errors import BadInput
 
 #: The line of an entry point's description that names the variables which most operators set; all others are advanced.
@@ -25,7 +25,6 @@ _BASIC = re.compile(r"Basic variables: (.+?)\. All others are advanced\.\Z", re.
 _NAMED = re.compile(r"O\((\w+)\)")
 #: How many variables of an entry point are basic at most.
 MOST_BASIC = 10
-_TIME = re.compile(r"\d+(ms|s|m|h|d)\Z")
 #: The parser in C where PyYAML has it: a responder waits for this.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: What decides whether a value is right. The rest of an option's documentation is for people, and whether a variable is
@@ -38,6 +37,96 @@ WITHDRAWN: t.Mapping[str, t.Mapping[str, t.Any]] = {
     "fail2ban_service_runtime": {"type": "str", "choices": ["systemd"]},
     "postgres_service_runtime": {"type": "str", "choices": ["systemd"]},
 }
+#: The argument that a variable becomes, where it is not what stands after the role's name, or what the variable itself may be.
+VARIABLES: t.Mapping[str, str | ranges.Range] = {
+    "certificate_renew_timeout": "timeout",
+    "certificate_verify_hold": "wait_for.hold",
+    "certificate_verify_timeout": "wait_for.timeout",
+    "drill_lifetime": ranges.LIFETIME,
+    "evidence_rest_budget": "budget",
+    "evidence_rest_command_timeout": "command_timeout",
+    "fail2ban_attack_bantime": "bantime",
+    "fail2ban_attack_max_networks": ranges.COUNT,
+    "fail2ban_attack_min_failures": "warning_count",
+    "fail2ban_attack_min_total": "spread_warning_count",
+    "fail2ban_attack_since": ranges.AGE,
+    "fail2ban_connect_timeout": "timeout",
+    "fail2ban_hold": ranges.LIFETIME_OR_EMPTY,
+    "fail2ban_max_addresses": "max_victims",
+    "fail2ban_verify_hold": "wait_for.hold",
+    "fail2ban_verify_timeout": "wait_for.timeout",
+    "host_act_timeout": "timeout",
+    "host_clean_max_bytes": "max_bytes",
+    "host_clean_max_files": "max_files",
+    "host_disk_critical_percent": "critical_percent",
+    "host_disk_full_within": "full_within",
+    "host_disk_sample": "sample",
+    "host_disk_warning_percent": "warning_percent",
+    "host_image_min_age": ranges.AGE,
+    "host_verify_hold": "wait_for.hold",
+    "host_verify_timeout": "wait_for.timeout",
+    "incident_rung_wait": ranges.WAIT,
+    "postgres_disk_critical_percent": "critical_percent",
+    "postgres_disk_warning_percent": "warning_percent",
+    "postgres_log_max_kib": "max_kib",
+    "postgres_maintain_max": "max_objects",
+    "postgres_maintain_timeout": "timeout",
+    "postgres_restart_timeout": "service_timeout",
+    "postgres_snapshot_budget": "budget",
+    "postgres_terminate_timeout": "verify_timeout",
+    "postgres_tunnel_lifetime": "lifetime",
+    "postgres_tunnel_timeout": "timeout",
+    "postgres_verify_hold": "wait_for.hold",
+    "postgres_verify_timeout": "wait_for.timeout",
+    "reach_tunnel_lifetime": "lifetime",
+    "reach_tunnel_timeout": "timeout",
+    "redis_app_url_status": "status_code",
+    "redis_app_url_timeout": ranges.Range(0, 86400, above=True),
+    "redis_clear_database": "database",
+    "redis_clear_expected_keys": "expected_keys",
+    "redis_clear_max_keys": "max_keys",
+    "redis_clear_max_keys_per_second": "max_keys_per_second",
+    "redis_clear_time_limit": "time_limit",
+    "redis_disk_critical_percent": "critical_percent",
+    "redis_disk_warning_percent": "warning_percent",
+    "redis_free_disk_timeout": "timeout",
+    "redis_kill_max_percent": "max_percent",
+    "redis_kill_max_victims": "max_victims",
+    "redis_kill_min_idle": ranges.ARGUMENTS["min_idle"],
+    "redis_kill_min_output_bytes": "min_output_bytes",
+    "redis_log_max_kib": "max_kib",
+    "redis_probe_timeout": "retry",
+    "redis_raise_maxclients": ranges.COUNT,  # 0 leaves it as it is
+    "redis_repoint_primary_port": "primary_port",
+    "redis_repoint_timeout": "timeout",
+    "redis_restart_timeout": "service_timeout",
+    "redis_save_timeout": "timeout",
+    "redis_stale_rdb_age": ranges.AGE,
+    "redis_stale_rdb_max": "limit",
+    "redis_tunnel_lifetime": "lifetime",
+    "redis_tunnel_timeout": "timeout",
+    "redis_verify_hold": "wait_for.hold",
+    "redis_verify_timeout": "wait_for.timeout",
+    "service_pool_expires": ranges.LIFETIME_OR_EMPTY,
+    "service_pool_instances": ranges.POSITIVE,
+    "service_pool_limit": ranges.POSITIVE,
+    "service_pool_size": ranges.COUNT,
+    "service_pool_timeout": "timeout",
+}
+#: Variables that are lists whose members are arguments, by the name that the table has for those.
+MEMBERS: t.Mapping[str, str] = {
+    "evidence_redis": "redis.", "host_clean": "rules.", "postgres_alternate_logins": "alternate_logins.", "postgres_rules": "rules.",
+}
+#: Variables that are hosts, and whether libpq reads them, to which a directory is one too.
+HOSTS: t.Mapping[str, bool] = {
+    "fail2ban_vantage_target": False, "postgres_login_host": True, "postgres_probe_login_host": True, "redis_login_host": False,
+    "redis_repoint_primary_host": False,
+}
+#: The first must not be more than the second.
+IN_ORDER = (
+    *((f"{role}_verify_hold", f"{role}_verify_timeout") for role in ("certificate", "fail2ban", "host", "postgres", "redis")),
+    *((f"{role}_disk_warning_percent", f"{role}_disk_critical_percent") for role in ("host", "postgres", "redis")),
+)
 
 
 @functools.cache
@@ -97,11 +186,24 @@ def value_errors(values: t.Mapping[str, t.Any], options: t.Mapping[str, t.Mappin
         result = ArgumentSpecValidator({name: spec}).validate({name: values[name]})
         if result.error_messages:
             errors += [f"{name} has a wrong type or value."] if spec.get("no_log") else result.error_messages
-        elif is_duration(options[name]):
-            try:
-                parse_duration(values[name], name=name)
-            except BadInput as exc:
-                errors.append(f"{exc.message} {exc.hint}")
+        else:
+            errors += _out_of_range(name, values[name])
+    return errors
+
+
+def order_errors(values: t.Mapping[str, t.Any], options: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[str]:
+    """Which variable is more than the one that must not be less; one that is not given has its default."""
+    errors: list[str] = []
+    for low, high in IN_ORDER:
+        if high not in options or not {low, high} & set(values):
+            continue
+        stated = {name: values.get(name, options[name].get("default")) for name in (low, high)}
+        try:
+            less, more = (range_of(name).read(value, name=name) for name, value in stated.items())  # type: ignore[union-attr]
+        except BadInput:
+            continue  # value_errors() says what is wrong with it
+        if less > more:
+            errors.append(f"{low}: {stated[low]} is more than {high} ({stated[high]}). Give {high} or less.")
     return errors
 
 
@@ -116,6 +218,21 @@ def address_errors(name: str, value: t.Any) -> list[str]:
     return [f"{name}: {one!s} is neither an IP address nor a network" for one in given if read_network(str(one)) is None]
 
 
-def is_duration(option: t.Mapping[str, t.Any]) -> bool:
-    """Whether an option is a time: a text whose default is a number with a unit, such as `5m`."""
-    return option.get("type", "str") == "str" and bool(_TIME.match(str(option.get("default", ""))))
+def range_of(name: str) -> ranges.Range | None:
+    """What a role variable may be, by the argument that it becomes; None where the table knows none."""
+    stated = VARIABLES.get(name, name.partition("_")[2])
+    return stated if isinstance(stated, ranges.Range) else ranges.ARGUMENTS.get(stated)
+
+
+def _out_of_range(name: str, value: t.Any) -> list[str]:
+    try:
+        for member in value if name in MEMBERS and isinstance(value, (list, tuple)) else ():
+            if isinstance(member, t.Mapping):
+                ranges.require(member, of=MEMBERS[name], shown=f"{name}: ")
+        if name in HOSTS and value is not None:
+            hosts.read_host(value, name=name, several=HOSTS[name])
+        elif (allowed := range_of(name)) is not None:
+            allowed.require(value, name=name)
+    except BadInput as exc:
+        return [f"{exc.message} {exc.hint}"]
+    return []

@@ -36,6 +36,8 @@ _MOST_HELD = 64 * 1024
 _BEGIN, _END = b"-----BEGIN ", b"-----END "
 #: Of a block without lines this much is held back, in bytes, and so many places are tried for the cut.
 _OVERLAP, _TRIES = 4096, 32
+#: So many indented lines are held back.
+_LINES = 200
 _SPACE = re.compile(rb"\s")
 
 
@@ -139,28 +141,46 @@ def blocks(
 ) -> t.Iterator[bytes]:
     """A stream redacted block by block, with at most a few mebibytes in memory.
 
-    A block ends at the end of a line, as a secret is on one; a private key is on several and stays in one block. Where there is
-    no end of a line, it ends where cutting makes no difference to what is removed.
+    A block ends at the end of a line, as a secret is on one, or below the line that says so; a private key stays in one block. Where
+    there is no end of a line, it ends where cutting makes no difference to what is removed.
 
     Args:
         stream: any bytes.
         redact: takes secrets out of a text.
         saw: gets what was read, as it was.
     """
-    rest = b""
-    while data := stream.read(CHUNK):
+    rest, data = b"", stream.read(CHUNK)
+    while data:
         if saw is not None:
             saw(data)
         block = rest + data
-        cut = block.rfind(b"\n") + 1 or _seam(block, redact)
+        data = stream.read(CHUNK)
+        if not data:
+            yield redact(block)
+            return
+        cut = _line(block) or _seam(block, redact)
         begin = block.rfind(_BEGIN, 0, cut)
         if begin >= 0 and block.find(_END, begin, cut) < 0 and 0 < len(block) - begin < _MOST_HELD:
             cut = begin
         rest = block[cut:]
         if cut:
             yield redact(block[:cut])
-    if rest:
-        yield redact(rest)
+
+
+def _line(block: bytes) -> int:
+    """Where a block is cut: at a line that does not go on with the one above, as indented ones do in YAML, netrc and SLOWLOG.
+
+    0 where there is no end of a line. The last line may not be whole, and the next block may go on with it.
+    """
+    end = last = block.rfind(b"\n") + 1
+    for _ in range(_LINES):
+        before = block.rfind(b"\n", 0, end - 1) + 1 if end > 1 else 0
+        if not before:
+            break
+        if block[before:before + 1] not in (b" ", b"\t"):
+            return before
+        end = before
+    return last
 
 
 def _seam(block: bytes, redact: t.Callable[[bytes], bytes]) -> int:

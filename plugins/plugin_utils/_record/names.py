@@ -15,7 +15,7 @@ _SECRET = re.compile(
     r"passw(?:or)?d|passphrase|passwort|(?:^|_)pass(?:$|_)|(?:^|_)pwd(?:$|_)|secret|token|credential|"
     r"(?:api|access|private|secret|encryption|signing|auth|account|master|shared|session|ssh|deploy)_?key|apikey|keypass|"
     r"(?:^|_)dsn(?:$|_)|conn(?:ection)?_?str(?:ing)?(?:$|_)|conninfo|authorization|bearer|(?:^|_)cookies?(?:$|_)|requirepass|masterauth|"
-    r"(?:^|_)(?:become|conn)_?pass(?:$|_)|(?:^|_)pat(?:$|_)|webhook_url|(?:^|_)otp(?:$|_)|htpasswd",
+    r"(?:^|_)(?:become|conn)_?pass(?:$|_)|(?:^|_)pat(?:$|_)|webhook_url|(?:^|_)otp(?:$|_)|(?:^|_)psk(?:$|_)|htpasswd",
 )
 # A name that speaks about a secret without being one.
 _ABOUT = re.compile(

@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...module_utils._core.errors import BadInput
-from . import forms, layout, patterns
+from . import carriers, forms, layout, patterns
 from .errors import CannotRecord
 from .names import PUBLIC_WORDS, is_secret_name
 from .utf8 import to_bytes
@@ -386,7 +386,14 @@ class Redactor:
 
     def _command_line(self, words: t.Sequence[t.Any]) -> t.Sequence[t.Any]:
         """A command as a list of its words: what the rules find in the whole line is masked in its word."""
-        if not all(isinstance(word, str) for word in words) or not any(patterns.is_program(word) for word in words):
+        if not all(isinstance(word, str) for word in words):
+            return words
+        words = list(words)
+        for index, (begin, end) in carriers.in_list(words):
+            word = _plain(words[index])
+            if not patterns.is_harmless(word[begin:end]):
+                words[index] = word[:begin] + self._mask(word[begin:end]) + word[end:]
+        if not any(patterns.is_program(word) for word in words):
             return words
         found: list[str] = []
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.module_utils._core import hosts
+
 from ..errors import Stop
 from . import times
 from .policy import Policy
@@ -39,7 +41,7 @@ def read(text: str, *, policy: Policy, source: str) -> Alert:
     if len(text) > _MOST_BYTES:
         raise Stop(f"--alert {source} is too large for an alert.", hint="Give one alert's JSON.")
     try:
-        alerts = _alerts(json.loads(text))
+        alerts = _alerts(json.loads(text.removeprefix(hosts.BOM)))
     except (ValueError, RecursionError) as exc:
         hint = "Give Alertmanager's webhook payload, or what GET /api/v2/alerts answers."
         raise Stop(f"--alert {source} is not JSON.", hint=hint) from exc

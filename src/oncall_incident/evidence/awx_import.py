@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.module_utils._core import hosts
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, verify
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.writer import Segment
@@ -113,6 +114,7 @@ def run(job: int, *, url: str, home: Path, page_size: int = 200) -> Imported:
         Stop: AWX cannot be read, or the job is not over.
         CannotRecord: it cannot be written.
     """
+    url = hosts.plain(url)
     client = Client(url, os.environ)
     facts = client.get(f"/api/v2/jobs/{job}/")
     if facts.get("status") not in _OVER:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import time
 from collections.abc import Mapping
@@ -49,12 +50,13 @@ class Membership:
     @classmethod
     def begin(
         cls, *, home: Path, given: str | None, scenario: str, playbook: str, run: str, run_dir: Path, about: str, collection: Path,
-        versions: Mapping[str, str], cwd: Path,
+        versions: Mapping[str, str], cwd: Path, at: datetime.datetime | None = None,
     ) -> Membership:
         """Find the incident, or open one, and write that the run begins.
 
         Args:
             about: what the run is limited to, for the title of its own incident.
+            at: when the run began; now without it.
 
         Raises:
             Stop: there is no such incident, or it is closed.
@@ -66,9 +68,9 @@ class Membership:
         else:
             rules = policy.load(configured.policy)
             title = f"{scenario}{f' ({about})' if about else ''}"
-            incident = Store(home).open(title=title, severity=rules.default, policy=rules, how="run")
+            incident = Store(home).open(title=title, severity=rules.default, policy=rules, at=at, how="run")
         membership = cls(incident, own=not given, run=run, run_dir=run_dir, configured=configured)
-        state, now = incident.state(), times.text(times.now())
+        state, now = incident.state(), times.text(at or times.now())
         source = sources.keep(incident, playbook=playbook, collection=collection, versions=versions, project=cwd)
         events: list[tuple[str, Mapping[str, Any]]] = []
         if "acknowledged" not in state.milestones:

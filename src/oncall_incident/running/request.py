@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
-from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import PHASES
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import MITIGATE, PHASES
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import clean
 
 from ..errors import Stop
@@ -195,8 +196,38 @@ def check_inventory(request: Request, *, configured: str | None, cwd: Path) -> N
                 f"-i {inventory}: there is no such inventory.",
                 hint=f"Looked for {path}. Give a file or directory, or hosts with a comma: -i db1.example.org,",
             )
+        for found in sorted(path.iterdir()) if path.is_dir() else [path]:
+            # Ansible's reader of INI takes the mark for a part of the first line: [db] is the name of a host then. YAML may have one.
+            if found.suffix not in (".yml", ".yaml", ".json") and _has_mark(found):
+                raise Stop(
+                    f"-i {inventory}: {found.name} begins with a byte order mark, which Ansible takes for a part of its first line.",
+                    hint="Save it as UTF-8 without one.",
+                )
     if not request.inventories and not configured and not Path("/etc/ansible/hosts").exists():
         raise Stop("No inventory is given, and none is configured.", hint="Say which systems: incident run SCENARIO -i inventories/prod")
+
+
+def _has_mark(path: Path) -> bool:
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as stream:
+            return stream.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+    except OSError:
+        return False
+
+
+def check_answer(request: Request, *, can_ask: bool) -> None:
+    """Refuse a run that would look for a minute or more and then find nobody to ask.
+
+    Args:
+        can_ask: the input is a terminal.
+    """
+    if MITIGATE in request.phases and not (request.yes or request.check or can_ask):
+        raise Stop(
+            "Nobody can be asked to approve the plan: the input is no terminal.",
+            hint="--yes approves it without a question, --check only shows it.",
+        )
 
 
 def check_files(request: Request, *, cwd: Path) -> None:

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import datetime
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -85,11 +88,13 @@ class Run:
         self._changes = changes
         request.check_inventory(asked, configured=settings.get("inventory"), cwd=cwd)
         request.check_files(asked, cwd=cwd)
+        request.check_answer(asked, can_ask=sys.stdin.isatty() and not view.console.quiet)
         program = ansible_playbook()
         home = layout.default_home(os.environ).absolute()
         membership.check(home, asked.incident)
         self._home, self._settings = home, settings
         self._membership: Membership | None = None
+        self._at = times.now()
         self.record = Recording(home=home, run=layout.new_run_id(self.scenario.name, now=time.time()), versions=collection.versions(found))
         self._asked = asked
         self._accept = accept
@@ -148,16 +153,38 @@ class Run:
                     "passed": self.record.redactor.argv(list(asked.passed)),
                     "inventory_sha256": sources.inventories(asked.inventories, cwd=self._cwd), "configuration": dict(self._settings),
                 })
+            self._executor.also = self._tick
+            began: datetime.datetime | None = self._at
+            if asked.incident:
+                began = self._join().incident.state().began
+            self._executor.began = times.text(began) if began is not None else ""
+        except CannotRecord as exc:
+            raise Stop(exc.message, hint=exc.hint or "", status=Exit.NOT_RECORDED) from exc
+
+    def _join(self) -> Membership:
+        """The run's incident; one of its own is opened when something was looked at, so that a mistyped run leaves none.
+
+        Raises:
+            Stop: there is no such incident, or it is closed.
+            CannotRecord: it cannot be written.
+        """
+        if self._membership is None:
+            asked, found = self._asked, self._collection
             about = ", ".join(part for part in (asked.limit or "", "check only" if asked.check else "") if part)
             self._membership = Membership.begin(
                 home=self._home, given=asked.incident, scenario=self.scenario.name, playbook=self.scenario.playbook, run=self.record.run,
                 run_dir=self.record.run_dir, about=about, collection=found.path, versions=collection.versions(found), cwd=self._cwd,
+                at=self._at,
             )
-            self._executor.also = self._membership.tick
-            began = self._membership.incident.state().began
-            self._executor.began = times.text(began) if began is not None else ""
-        except CannotRecord as exc:
-            raise Stop(exc.message, hint=exc.hint or "", status=Exit.NOT_RECORDED) from exc
+        return self._membership
+
+    def _tick(self) -> None:
+        """Called several times a second while Ansible runs; raises nothing. What cannot be written now is said before anything is done."""
+        if self._membership is not None:
+            self._membership.tick()
+        elif endings.looked_at_something(self.record.summary):
+            with contextlib.suppress(CannotRecord, Stop, OSError):
+                self._join()
 
     def _close(self, end: Outcome) -> Finished:
         """Write how it ended, and the report."""
@@ -180,14 +207,16 @@ class Run:
 
     def _leave(self, finished: Finished) -> Finished:
         """Tell the incident how the run ended, and give it the record."""
-        member = self._membership
-        if member is None:
+        if self._membership is None and finished.outcome.status == Exit.USAGE:
             return finished
         try:
-            notes = member.end(finished.outcome, finished.summary)
+            notes = self._join().end(finished.outcome, finished.summary)
         except (CannotRecord, Stop, OSError) as exc:
-            notes = [f"the incident {member.incident.id} does not have all of it: {getattr(exc, 'message', exc)}"]
-        return dataclasses.replace(finished, incident=member.incident.id, incident_notes=notes)
+            said = getattr(exc, "message", exc)
+            if self._membership is None:
+                return dataclasses.replace(finished, incident_notes=[f"the run belongs to no incident: {said}"])
+            notes = [f"the incident {self._membership.incident.id} does not have all of it: {said}"]
+        return dataclasses.replace(finished, incident=self._join().incident.id, incident_notes=notes)
 
     # The phases
 
@@ -213,6 +242,10 @@ class Run:
         refused = self._decide(plan, len(actions))
         if refused is not None:
             return refused
+        try:
+            self._join()
+        except Stop as exc:
+            raise CannotRecord(exc.message, hint=exc.hint) from exc
         path = write_private(private / "plan.json", json.dumps(plan))
         return self._act(private / "act", variables, [MITIGATE, VERIFY], {"incident_approved_plan": str(path)})
 

@@ -140,7 +140,8 @@ def _values(role: str, values: Mapping[str, Mapping[str, Any]], *, roles: Path) 
         name: one["value"] for name, one in values.items()
         if one["source"]["kind"] != "default" and not one["secret"] and "{{" not in str(one["value"]) and HIDDEN not in str(one["value"])
     }
-    return specs.value_errors(given, specs.load_options(roles, role))
+    options = specs.load_options(roles, role)
+    return [*specs.value_errors(given, options), *specs.order_errors(given, options)]
 
 
 def place(source: Mapping[str, Any], *, relative_to: Path | None = None) -> str:

@@ -120,6 +120,10 @@ def test_wrong_input_is_an_error_before_anything_runs_and_all_of_it_is_named(sit
     # One alone ends a run as well.
     ("postgres_max_victim=3", "postgres_max_victim is unknown; did you mean postgres_max_victims?"),
     ("postgres_max_victims=ten", "argument 'postgres_max_victims' is of type str"),
+    ("postgres_max_victims=-1", "postgres_max_victims: -1 is out of range. Allowed: 0 or more (db1)."),
+    ("postgres_login_port=65536", "postgres_login_port: 65536 is out of range. Allowed: 1 to 65535 (db1)."),
+    ("postgres_statement_timeout=0s", "postgres_statement_timeout: 0s is out of range. Allowed: more than 0s, at most 1d (db1)."),
+    ("postgres_verify_hold=1h", "postgres_verify_hold: 1h is more than postgres_verify_timeout"),
     ("incident_db=nowhere", "No host matches incident_db=nowhere. The inventory's groups are: app, db."),
     ("incident_db=db:&app", "No host matches incident_db=db:&app"),
 ])

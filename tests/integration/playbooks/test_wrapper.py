@@ -43,10 +43,10 @@ def test_two_looks_give_the_same_plan(site: Site, sick: Sick) -> None:
     assert sick.untouched
 
 
-def test_without_an_approval_nothing_is_touched(site: Site, sick: Sick) -> None:
+def test_where_nobody_can_approve_nothing_is_looked_at(site: Site, sick: Sick) -> None:
     status, data, _shown = run(site)
-    assert (status, data["outcome"]) == (4, "refused")
-    assert sick.untouched
+    assert (status, data["outcome"]) == (2, "bad_input")
+    assert sick.untouched and "findings" not in data
 
 
 def test_more_than_the_limit_fails_and_touches_nothing(site: Site, sick: Sick) -> None:
@@ -55,10 +55,12 @@ def test_more_than_the_limit_fails_and_touches_nothing(site: Site, sick: Sick) -
     assert sick.untouched
 
 
-def test_a_mistyped_variable_is_bad_input(site: Site, sick: Sick) -> None:
-    status, data, shown = run(site, "--yes", "-e", "postgres_max_victims=many")
+@pytest.mark.parametrize(("value", "said"), [("many", "many"), ("-1", "postgres_max_victims: -1 is out of range. Allowed: 0 or more")])
+def test_a_wrong_value_is_bad_input(site: Site, sick: Sick, value: str, said: str) -> None:
+    status, data, shown = run(site, "--yes", "-e", f"postgres_max_victims={value}")
     assert status == 2, shown
-    assert "many" in " ".join(data["reasons"])
+    assert said in " ".join(data["reasons"])
+    assert not data["findings"] and data["incident"] is None
     assert sick.untouched
 
 

@@ -120,6 +120,10 @@ class World:
             os.close(leader)
 
     @property
+    def incidents(self) -> list[Path]:
+        return sorted((self.home / "incidents").glob("INC-*"))
+
+    @property
     def run_dir(self) -> Path:
         return max((self.home / "runs").iterdir())
 

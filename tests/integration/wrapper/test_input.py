@@ -37,7 +37,7 @@ def test_a_playbook_that_cannot_be_parsed(world: World) -> None:
     (world.place / "scenario" / "broken.yml").write_text("- name: Broken\n  hosts: world\n  taskz: []\n")
     done = world.run("--yes", scenario="scenario/broken.yml")
     assert done.returncode == 2, done.stdout
-    assert "BAD INPUT" in done.stdout
+    assert "BAD INPUT" in done.stdout and not world.incidents
     assert "'taskz' is not a valid attribute for a Play" in done.stdout
 
 
@@ -48,12 +48,24 @@ def test_an_inventory_that_cannot_be_parsed(world: World) -> None:
     said = " ".join(done.stdout.split())
     assert "No host" not in said and "Failed to parse inventory with 'yaml' plugin" in said, said
     assert world.sick == 2
+    assert not world.incidents
+
+
+def test_a_file_in_the_directory_of_the_inventory_that_is_no_inventory(world: World) -> None:
+    folder = world.place / "prod"
+    folder.mkdir()
+    (world.place / "hosts.json").rename(folder / "hosts.json")
+    (folder / "notes.yml").write_text("- call the vendor\n- then wait\n")
+    done = world.incident("run", "scenario/fake-recovery.yml", "-i", "prod", "--check", "--json")
+    data = json.loads(done.stdout)
+    assert (done.returncode, data["outcome"], data["incident"]) == (2, "bad_input", None), done.stderr
+    assert "notes.yml" in " ".join(data["reasons"] + data["ansible_said"]) and not world.incidents
 
 
 def test_hosts_that_the_scenario_does_not_find(world: World) -> None:
     done = world.run("--yes", "-e", "incident_world=moons")
     assert done.returncode == 2, done.stdout
-    assert "No host matched moons" in done.stdout
+    assert "No host matched moons" in done.stdout and not world.incidents
 
 
 def test_what_may_not_be_passed_through(world: World) -> None:
@@ -87,7 +99,8 @@ def test_a_timeout_that_is_none(world: World) -> None:
 @pytest.mark.parametrize(("arguments", "environ", "status", "outcome"), [
     (("run", "nosuch"), {}, 2, "bad_input"),
     (("run", "scenario/fake-recovery.yml", "-i", "nosuch"), {}, 2, "bad_input"),
-    (("run", "scenario/fake-recovery.yml", "-i", "hosts.json"), {"INCIDENT_HOME": "/proc/nowhere"}, 6, "not_recorded"),
+    (("run", "scenario/fake-recovery.yml", "-i", "hosts.json"), {}, 2, "bad_input"),
+    (("run", "scenario/fake-recovery.yml", "-i", "hosts.json", "--yes"), {"INCIDENT_HOME": "/proc/nowhere"}, 6, "not_recorded"),
     (("verify", "nosuch"), {}, 2, "bad_input"),
 ])
 def test_json_even_when_nothing_begins(

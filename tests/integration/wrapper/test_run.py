@@ -163,11 +163,12 @@ def test_a_record_that_cannot_be_read_is_said_and_not_called_broken(world: World
 
 
 def test_without_a_terminal_and_without_yes_nothing_is_changed(world: World) -> None:
-    done = world.run()
-    assert done.returncode == 4
-    assert world.sick == 2
-    assert "no terminal" in done.stdout
-    assert world.events("plan.refused")[0]["how"] == "no_terminal"
+    for arguments in ([], ["--tags", "mitigate,verify"]):
+        done = world.run(*arguments)
+        assert (done.returncode, world.sick) == (2, 2)
+        assert "Nobody can be asked to approve the plan: the input is no terminal. --yes approves" in " ".join(done.stderr.split())
+    # It is said before the look: there is not even a record.
+    assert not (world.home / "runs").exists()
 
 
 @pytest.mark.parametrize(("answer", "status", "sick", "how"), [

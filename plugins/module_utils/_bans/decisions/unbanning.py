@@ -11,11 +11,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._core import actions, temporary, why
+from ..._core import actions, ranges, temporary, why
 from ..._core.acting import ActionsFailed, Candidate, Sight
 from ..._core.addresses import Network, Span, canonical
 from ..._core.errors import BadInput
-from ..._core.limits import Limit, require_spent
+from ..._core.limits import Limit
 from ..._core.recorded import Basis
 from ..._firewall.decisions.packet_filter import EXACT, FAIL2BAN, UNSEEN, Block
 from .replies import Ban, named
@@ -54,7 +54,7 @@ class Wish:
     confirm_all: t.Optional[int] = None
 
     def __post_init__(self) -> None:
-        require_spent(self.spent)
+        ranges.read(self.spent, name="spent")
 
     def limits(self) -> dict[str, t.Any]:
         """The limits as they enter results and the plan's hash."""

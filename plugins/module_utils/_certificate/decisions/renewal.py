@@ -14,6 +14,7 @@ import posixpath
 import re
 import typing as t
 
+from ..._core import ranges
 from ..._core.durations import format_duration
 from ..._core.errors import BadInput
 from ..._core.findings import OK
@@ -70,8 +71,7 @@ def renewals(count: int, *, spent: int) -> Budget:
     Raises:
         BadInput: below zero.
     """
-    if count < 0 or spent < 0:
-        raise BadInput(f"max_renewals: {count}, spent: {spent}: one is negative.", hint="Give 0 or more.", argument="max_renewals")
+    ranges.require({"max_renewals": count, "spent": spent})
     return Budget(max_count=count, spent=spent)
 
 
@@ -81,11 +81,7 @@ def due_thresholds(*, days: float, percent: float) -> Thresholds:
     Raises:
         BadInput: below zero, or more than all of the lifetime.
     """
-    if not 0 <= days <= 36500 or not 0 <= percent <= 100:
-        raise BadInput(
-            f"due_days: {days:g}, due_percent: {percent:g} are not usable.", hint="Give days, and percent from 0 to 100.",
-            argument="due_days",
-        )
+    ranges.require({"due_days": days, "due_percent": percent})
     return Thresholds(warning_days=days, warning_percent=percent, critical_days=0.0, critical_percent=0.0)
 
 

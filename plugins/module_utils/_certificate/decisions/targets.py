@@ -13,6 +13,7 @@ import re
 import typing as t
 
 from ..._core.errors import BadInput
+from ..._core.hosts import plain
 from .names import as_address, to_ascii
 from .time import BY_RENEWAL, THRESHOLD_OPTIONS, Thresholds, thresholds_from
 
@@ -132,7 +133,7 @@ def targets_from(params: t.Mapping[str, t.Any]) -> Targets:
         BadInput: names the argument, which of its entries, and what is wrong; also when there is nothing to look at.
     """
     found = Targets(
-        endpoints=tuple(parse_endpoint(item, params, where=where) for where, item in _entries(params, "endpoints")),
+        endpoints=_told_apart([parse_endpoint(item, params, where=where) for where, item in _entries(params, "endpoints")]),
         files=tuple(_place(item, params, where=where, options=FILE_OPTIONS) for where, item in _entries(params, "files")),
         contents=tuple(_content(item, params, where=where) for where, item in _entries(params, "contents")),
         kubeconfigs=tuple(_place(item, params, where=where, options=KUBECONFIG_OPTIONS) for where, item in _entries(params, "kubeconfigs")),
@@ -141,6 +142,16 @@ def targets_from(params: t.Mapping[str, t.Any]) -> Targets:
     if not any(dataclasses.astuple(found)):
         raise BadInput("There is nothing to look at.", hint="Give endpoints, files, contents, kubeconfigs or pairs.", argument="endpoints")
     return found
+
+
+def _told_apart(endpoints: t.Sequence[Endpoint]) -> tuple[Endpoint, ...]:
+    """Two protocols at one address are two targets: their protocol is in the label then."""
+    spoken: dict[str, set[str]] = {}
+    for one in endpoints:
+        spoken.setdefault(one.label, set()).add(one.starttls)
+    return tuple(
+        dataclasses.replace(one, label=f"{one.label} ({one.starttls or 'TLS'})") if len(spoken[one.label]) > 1 else one for one in endpoints
+    )
 
 
 def parse_endpoint(item: t.Any, params: t.Mapping[str, t.Any], *, where: str) -> Endpoint:
@@ -303,9 +314,10 @@ def _pair(item: t.Any, params: t.Mapping[str, t.Any], *, where: str) -> Pair:
 
 def _split(text: str, *, where: str) -> tuple[str, str, int]:
     """Scheme, host and port of an endpoint in one text; "" and 0 where they are not stated."""
-    scheme, mark, rest = text.strip().partition("://")
+    text = plain(text)
+    scheme, mark, rest = text.partition("://")
     if not mark:
-        scheme, rest = "", text.strip()
+        scheme, rest = "", text
     scheme = scheme.lower()
     if scheme and scheme not in SCHEMES:
         raise BadInput(f"{where}: {scheme}:// is not known.", hint=f"One of {', '.join(SCHEMES)}.", argument=_of(where))
@@ -316,6 +328,7 @@ def _split(text: str, *, where: str) -> tuple[str, str, int]:
     if not mark:
         host, port = rest, ""
     host = host.strip("[]")
+    host = host[:-1] if host.endswith(".") else host
     if not host or re.search(r"[\s@/\x00-\x1f]", host) or (":" in host and as_address(host) is None):
         raise BadInput(
             f"{where}: {text!r} is no endpoint.", hint="Write host:port, [2001:db8::1]:443 or proto://host.", argument=_of(where),

@@ -12,7 +12,7 @@ import dataclasses
 import datetime
 import typing as t
 
-from ..._core import actions, why
+from ..._core import actions, ranges, why
 from ..._core.acting import Candidate, Sight, Subject, act, answered, unanswered, untouched
 from ..._core.actions import Action, Approved
 from ..._core.errors import BadInput, CannotReach, IncidentError
@@ -68,8 +68,7 @@ class Bounds:
 
     def __post_init__(self) -> None:
         for name, value in (("timeout", self.timeout), ("validate_timeout", self.validate_timeout), ("max_failures", self.max_failures)):
-            if value <= 0:
-                raise BadInput(f"{name}: {value:g} allows nothing.", hint="Give more than 0.", argument=name)
+            ranges.read(value, name=name)
 
     def as_dict(self) -> dict[str, t.Any]:
         """As they enter results and the plan's hash."""

@@ -11,8 +11,10 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..._core import ranges
 from ..._core.errors import BadInput
 from ..._core.findings import CRITICAL, OK, UNKNOWN, Finding
+from ..._core.hosts import plain
 from ..._core.judging import Judged, judge_look
 from ..._core.recorded import Basis
 
@@ -43,11 +45,11 @@ class Wanted:
         """
         if not urls:
             raise BadInput("urls is empty, so nothing would be asked.", hint="Name the application's health URLs.", argument="urls")
+        urls = [plain(url) for url in urls]
         for url in urls:
             if url.partition("://")[0].lower() not in ("http", "https"):
                 raise BadInput(f"urls: {url!r} cannot be asked.", hint="Give URLs that begin with http:// or https://.", argument="urls")
-        if timeout <= 0:
-            raise BadInput("timeout: 0 would mean no limit.", hint="Give a time above zero, for example 10s.", argument="timeout")
+        ranges.read(timeout, name="timeout")
         return cls(tuple(dict.fromkeys(urls)), tuple(expected), timeout, validate_certs)
 
 

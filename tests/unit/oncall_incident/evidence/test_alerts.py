@@ -30,6 +30,10 @@ def test_the_forms_in_which_it_comes(given: Any) -> None:
     assert times.text(found.began) == "2026-01-05T11:00:00.000Z"
 
 
+def test_a_byte_order_mark_is_no_part_of_it() -> None:
+    assert alerts.read("\ufeff" + json.dumps(alert()), policy=RULES, source="x").title == "PgDown!"
+
+
 def test_the_earliest_that_still_fires_counts() -> None:
     given = [
         alert("Old", starts="2026-01-05T09:00:00Z", status="resolved"), alert("Late", starts="2026-01-05T12:00:00Z"),

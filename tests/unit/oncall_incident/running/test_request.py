@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from oncall_incident.errors import Stop
-from oncall_incident.running.request import Request, check_files, check_inventory, check_passed, check_tags
+from oncall_incident.running.request import Request, check_answer, check_files, check_inventory, check_passed, check_tags
 
 
 @pytest.mark.parametrize("arguments", [
@@ -80,3 +81,23 @@ def test_arguments_of_ansible() -> None:
     assert request.ansible_arguments() == [
         "-i", "a", "-i", "b", "--limit", "db1", "--user", "ops", "--forks", "3", "--become", "--ask-become-pass", "-vv", "--diff",
     ]
+
+
+@pytest.mark.parametrize(("name", "refused"), [("hosts", True), ("hosts.ini", True), ("hosts.yml", False)])
+def test_a_byte_order_mark_is_named_where_ansible_would_take_it_for_text(name: str, refused: bool, tmp_path: Path) -> None:
+    (tmp_path / "prod").mkdir()
+    (tmp_path / "prod" / name).write_bytes(b"\xef\xbb\xbf[db]\ndb1.example.org\n")
+    for inventory in ("prod", f"prod/{name}"):
+        if not refused:
+            check_inventory(Request("x", inventories=[inventory]), configured=None, cwd=tmp_path)
+            continue
+        with pytest.raises(Stop, match=f"{name} begins with a byte order mark"):
+            check_inventory(Request("x", inventories=[inventory]), configured=None, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("more", [{"yes": True}, {"check": True}, {"tags": ["investigate"]}, {"tags": ["verify"]}])
+def test_who_need_not_be_asked_needs_no_terminal(more: dict[str, Any]) -> None:
+    check_answer(Request("x", **more), can_ask=False)
+    check_answer(Request("x"), can_ask=True)
+    with pytest.raises(Stop, match="Nobody can be asked to approve the plan"):
+        check_answer(Request("x"), can_ask=False)

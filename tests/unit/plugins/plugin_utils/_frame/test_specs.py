@@ -15,6 +15,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._frame.specs impor
     basic_of,
     load_accepted,
     load_options,
+    order_errors,
     value_errors,
 )
 
@@ -22,7 +23,7 @@ ROLES = Path(__file__).resolve().parents[5] / "roles"
 OPTIONS: dict[str, dict[str, Any]] = {
     "x_count": {"type": "int", "default": 3},
     "x_mode": {"type": "str", "choices": ["a", "b"]},
-    "x_wait": {"type": "str", "default": "30s"},
+    "x_verify_timeout": {"type": "str", "default": "30s"},
     "x_name": {"type": "str", "default": "3 musketeers"},
     "x_secret": {"type": "int", "no_log": True},
     "x_rows": {"type": "list", "elements": "dict", "options": {"name": {"type": "str", "required": True}}},
@@ -30,15 +31,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def test_right_values_give_nothing() -> None:
-    values = {"x_count": "4", "x_mode": "a", "x_wait": "90", "x_name": "n", "x_rows": [{"name": "n"}], "y": object()}
+    values = {"x_count": "4", "x_mode": "a", "x_verify_timeout": "90", "x_name": "n", "x_rows": [{"name": "n"}], "y": object()}
     assert value_errors(values, OPTIONS) == []
 
 
 @pytest.mark.parametrize(("values", "said"), [
     ({"x_count": "many"}, "x_count"),
     ({"x_mode": "c"}, "must be one of: a, b, got: c"),
-    ({"x_wait": "soon"}, "x_wait: 'soon' is not a duration"),
-    ({"x_wait": "-5s"}, "for example 30s"),
+    ({"x_verify_timeout": "soon"}, "x_verify_timeout: 'soon' is not a duration"),
+    ({"x_verify_timeout": "-5s"}, "for example 30s"),
     ({"x_rows": [{}]}, "name"),
     ({"x_rows": [{"name": "n", "size": 3}]}, "size"),
 ])
@@ -87,3 +88,33 @@ def test_what_was_an_option_is_accepted_with_the_value_that_holds(name: str) -> 
     assert name not in load_options(ROLES, role)
     assert value_errors({name: "systemd"}, accepted) == []
     assert "must be one of: systemd, got: compose" in " ".join(value_errors({name: "compose"}, accepted))
+
+
+@pytest.mark.parametrize(("values", "said"), [
+    ({"redis_login_host": "redis://cache1:6380"}, "redis_login_host: a URL is no host. Give redis_login_host: cache1 and redis_login_port"),
+    ({"postgres_login_host": "db1:5433"}, "Give postgres_login_host: db1 and postgres_login_port: 5433."),
+    ({"postgres_max_victims": -1}, "postgres_max_victims: -1 is out of range. Allowed: 0 or more."),
+    ({"postgres_rules": [{"name": "old", "min_query_age": "-5s"}]}, "postgres_rules: min_query_age: '-5s' is not a duration."),
+    ({"fail2ban_ports": [22, 70000]}, "fail2ban_ports: 70000 is out of range."),
+])
+def test_hosts_and_ranges_of_the_roles(values: dict[str, Any], said: str) -> None:
+    role = next(iter(values)).partition("_")[0]
+    (error,) = value_errors(values, load_options(ROLES, role))
+    assert said in error
+
+
+@pytest.mark.parametrize("values", [
+    {"fail2ban_refusals_since": "", "fail2ban_hold": "", "fail2ban_attack_bantime": ""}, {"redis_login_host": "[2001:db8::7]"},
+    {"postgres_login_host": "/run/postgresql"}, {"postgres_rules": [{"name": "old", "min_query_age": "5m"}]},
+])
+def test_what_the_roles_take(values: dict[str, Any]) -> None:
+    role = next(iter(values)).partition("_")[0]
+    assert value_errors(values, load_options(ROLES, role)) == []
+
+
+@pytest.mark.parametrize(("values", "wrong"), [
+    ({"postgres_verify_hold": "5m"}, True), ({"postgres_verify_hold": "5m", "postgres_verify_timeout": "10m"}, False),
+    ({"postgres_disk_warning_percent": 95}, True), ({"postgres_disk_critical_percent": 70}, True), ({}, False),
+])
+def test_what_must_not_be_more_than_another(values: dict[str, Any], wrong: bool) -> None:
+    assert bool(order_errors(values, load_options(ROLES, "postgres"))) is wrong

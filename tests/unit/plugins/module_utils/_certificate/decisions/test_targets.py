@@ -124,3 +124,15 @@ def test_whatever_is_stated_is_taken_or_refused(item: t.Any) -> None:
     except BadInput:
         return
     assert found.host and 0 < found.port < 65536
+
+
+def test_two_protocols_at_one_address_have_two_names() -> None:
+    endpoints = ["smtp://mx.example.org:587", {"host": "mx.example.org", "port": 587}, "www.example.org", "https://www.example.org"]
+    labels = [one.label for one in targets_from({"endpoints": endpoints}).endpoints]
+    assert labels == ["mx.example.org:587 (smtp)", "mx.example.org:587 (TLS)", "www.example.org:443", "www.example.org:443"]
+
+
+@pytest.mark.parametrize("item", ["www.example.org.:443", "\ufeffwww.example.org", "https://www.example.org./"])
+def test_marks_and_dots_are_no_part_of_a_name(item: str) -> None:
+    (endpoint,) = targets_from({"endpoints": [item]}).endpoints
+    assert (endpoint.host, endpoint.server_name, endpoint.port) == ("www.example.org", "www.example.org", 443)
