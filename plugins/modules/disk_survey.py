@@ -29,8 +29,9 @@ options:
     default: never
   file_systems:
     description:
-      - Mount points to judge. Empty means all local ones that can be written to, and those that are mounted read-only although fstab(5)
-        says otherwise.
+      - Mount points to judge. Empty means all local ones that can be written to, those that are mounted read-only although fstab(5)
+        says otherwise, and those that the kernel has made read-only. Bind mounts of a file system, and overlays that write to it, are
+        that file system, once.
       - What is named must be looked at. Of the others, a mount without a device of this host that cannot be entered, such as another user's
         FUSE mount, does not apply.
     type: list
@@ -101,7 +102,8 @@ status:
 findings:
   description:
     - The checks C(disk_space), C(disk_inodes), C(disk_writable), C(disk_growth) for each file system, and C(deleted_open).
-    - A file system that is mounted read-only is critical. Its C(detail.kernel) has what the kernel said about the device last.
+    - A file system that is mounted read-only is critical. Its C(detail.kernel) has what the kernel said about the device last, and its
+      C(hint) the last lines of that.
   returned: success
   type: list
   elements: dict

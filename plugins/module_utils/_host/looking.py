@@ -17,7 +17,8 @@ from .._core.errors import BadInput
 from .._core.judging import Judged, Verdict
 from .._core.recorded import Basis
 from . import survey as parts
-from .decisions.disk import DeletedSeen, Mount, judge_path, judge_survey, missing_writes, told
+from .decisions.disk import DeletedSeen, judge_path, judge_survey, told
+from .decisions.mounts import FileSystem, Mount, file_systems, mounts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,12 +61,14 @@ def survey(wanted: Survey) -> Seen:
     Raises:
         BadInput: no file system is left to judge.
     """
-    found = [] if wanted.file_systems else _mounts()
-    points = list(wanted.file_systems) or sorted({one.point for one in found})
+    table = _mounted()
+    found = [] if wanted.file_systems else _file_systems(table)
+    points = list(wanted.file_systems) or sorted({one.mount.point for one in found})
     if not points:
         raise BadInput("No local file system that can be written to was found.", hint="Name them with file_systems.")
+    on_devices = {one.mount.point for one in found if one.mount.on_device}
     seen = parts.seen_at(
-        points, sample=wanted.sample, elsewhere={one.point for one in found} - {one.point for one in found if one.on_device},
+        points, sample=wanted.sample, table=table, elsewhere={one.mount.point for one in found} - on_devices,
     )
     deleted = DeletedSeen(*parts.deleted_open(most=wanted.most))
     judged = judge_survey(
@@ -88,15 +91,17 @@ def one_path(path: str, *, asked: t.Optional[t.Sequence[str]], warning: float, c
         asked: the checks that must be answered.
         warning, critical: percent.
     """
-    (seen,) = parts.seen_at([os.path.abspath(path)], sample=0.0)
+    (seen,) = parts.seen_at([os.path.abspath(path)], sample=0.0, table=_mounted())
     return judge_path(seen, warning=warning, critical=critical, asked=asked)
 
 
-def _mounts() -> list[Mount]:
+def _mounted() -> list[Mount]:
+    return mounts(_read("/proc/self/mountinfo"))
+
+
+def _file_systems(table: t.Sequence[Mount]) -> list[FileSystem]:
     """The file systems that can be written to, or are meant to be."""
-    mounted = parts.mounts(text=_read("/proc/self/mounts"))
-    missing = missing_writes(mounted, fstab=_read("/etc/fstab"))
-    return [one for one in mounted if not one.read_only or one.point in missing]
+    return file_systems(table, fstab=_read("/etc/fstab"), there=os.path.isdir)
 
 
 def _read(path: str) -> str:

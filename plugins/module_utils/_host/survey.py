@@ -11,55 +11,33 @@ from __future__ import annotations
 import dataclasses
 import heapq
 import os
+import re
 import stat
 import time
 import typing as t
 
 from .._core.findings import Finding, Skipped
 from .._module.programs import run
-from .decisions.disk import Mount, PointSeen, Space, judge_points, unescaped
+from .decisions.disk import PointSeen, Space, judge_points
+from .decisions.mounts import Mount, holder
 from .processes import look_at, stat_of
 
-#: File systems that hold nobody's data, or the network's.
-_NOT_OURS = frozenset({
-    "autofs", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "efivarfs", "fuse.gvfsd-fuse", "fuse.lxcfs",
-    "fuse.portal", "fusectl", "hugetlbfs", "iso9660", "mqueue", "nsfs", "proc", "pstore", "ramfs", "rpc_pipefs", "securityfs",
-    "squashfs", "sysfs", "tracefs", "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "fuse.sshfs",
-})
 #: Kernel messages that are told with a file system that became read-only, and the time to read them: seconds.
 _MOST_LINES, _KERNEL_SECONDS = 5, 5.0
 
 
-def mounts(*, text: str) -> list[Mount]:
-    """The file systems of /proc/self/mounts that may be anybody's data: local, and each once.
-
-    Args:
-        text: of /proc/self/mounts.
-    """
-    found: dict[str, Mount] = {}
-    for line in text.splitlines():
-        parts = line.split()
-        if len(parts) < 4 or parts[2] in _NOT_OURS:
-            continue
-        point = unescaped(parts[1])
-        # Binds of one device are one file system: the shortest path names it, and one that can be written to goes first.
-        mount = Mount(point, parts[2], parts[0], "ro" in parts[3].split(","))
-        key = parts[0] if mount.on_device else f"{parts[0]}:{point}"
-        if key not in found or (mount.read_only, len(point)) < (found[key].read_only, len(found[key].point)):
-            found[key] = mount
-    return sorted(found.values())
-
-
 def seen_at(
-    points: t.Sequence[str], *, sample: float, elsewhere: t.Collection[str] = (), statvfs: t.Callable[[str], t.Any] = os.statvfs,
-    sleep: t.Callable[[float], None] = time.sleep, kernel: t.Optional[t.Callable[[str], t.Sequence[str]]] = None,
+    points: t.Sequence[str], *, sample: float, table: t.Sequence[Mount] = (), elsewhere: t.Collection[str] = (),
+    statvfs: t.Callable[[str], t.Any] = os.statvfs, sleep: t.Callable[[float], None] = time.sleep,
+    kernel: t.Optional[t.Callable[[t.Optional[Mount]], t.Sequence[str]]] = None,
 ) -> list[PointSeen]:
     """Look at mount points.
 
     Args:
         sample: seconds between two looks; 0 looks once, and no growth is seen.
+        table: what is mounted.
         elsewhere: see judge_points().
-        kernel: what the kernel said about a mount point last; what dmesg(1) prints by default.
+        kernel: what the kernel said about a mount last; what dmesg(1) prints by default.
     """
     found: list[PointSeen] = []
     began: dict[str, float] = {}
@@ -69,9 +47,11 @@ def seen_at(
         except OSError as exc:
             found.append(PointSeen(point, trouble=str(exc.strerror), grant=_missing_at(point, exc), elsewhere=point in elsewhere))
             continue
-        read_only = bool(usage.f_flag & os.ST_RDONLY)
+        mount = holder(table, os.path.realpath(point))
+        # Since Linux 6.12 an error of ext4 stops every write, and statvfs(2) does not tell.
+        read_only = bool(usage.f_flag & os.ST_RDONLY) or bool(mount and mount.failed)
         found.append(PointSeen(
-            point, Space.of(usage), read_only=read_only, kernel=tuple((kernel or kernel_words)(point)) if read_only else (),
+            point, Space.of(usage), read_only=read_only, kernel=tuple((kernel or kernel_words)(mount)) if read_only else (),
         ))
         began[point] = time.monotonic()
     if sample <= 0 or not began:
@@ -102,19 +82,32 @@ def _again(one: PointSeen, statvfs: t.Callable[[str], t.Any], began: float) -> P
 def look(
     points: t.Sequence[str], *, warning: float, critical: float, sample: float, full_within: float, elsewhere: t.Collection[str] = (),
     statvfs: t.Callable[[str], t.Any] = os.statvfs, sleep: t.Callable[[float], None] = time.sleep,
-    kernel: t.Optional[t.Callable[[str], t.Sequence[str]]] = None,
+    kernel: t.Optional[t.Callable[[t.Optional[Mount]], t.Sequence[str]]] = None,
 ) -> tuple[list[Finding], list[Skipped]]:
     """Look at mount points, and judge them: see seen_at() and judge_points()."""
     seen = seen_at(points, sample=sample, elsewhere=elsewhere, statvfs=statvfs, sleep=sleep, kernel=kernel)
     return judge_points(seen, warning=warning, critical=critical, full_within=full_within)
 
 
-def kernel_words(point: str) -> list[str]:
-    """The last errors of the kernel that name the device of a mount point; none where they may not be read."""
-    with open("/proc/self/mounts", encoding="utf-8", errors="replace") as file:
-        devices = {os.path.basename(one.device) for one in mounts(text=file.read()) if one.point == point}
+def kernel_words(mount: t.Optional[Mount]) -> list[str]:
+    """The last errors of the kernel that name the device of a mount, or the disk that it is a part of; none where they may not be read."""
+    names = _names_of(mount) if mount is not None and mount.on_device else set()
+    if not names:
+        return []
+    named = re.compile(rf"\b({'|'.join(map(re.escape, sorted(names)))})\b")
     said = run(["dmesg", "--notime", "--level", "emerg,alert,crit,err,warn"], seconds=_KERNEL_SECONDS).out
-    return [line.strip()[:300] for line in said.splitlines() if any(name and name in line for name in devices)][-_MOST_LINES:]
+    return [line.strip()[:300] for line in said.splitlines() if named.search(line)][-_MOST_LINES:]
+
+
+def _names_of(mount: Mount) -> set[str]:
+    """What the kernel calls the device of a mount: /dev/mapper/data is dm-0 to it, and an error of sda1 may be told of sda."""
+    names = {os.path.basename(mount.device), os.path.basename(os.path.realpath(mount.device))}
+    node = os.path.realpath(f"/sys/dev/block/{mount.number}")
+    if os.path.isdir(node):
+        names.add(os.path.basename(node))
+        if os.path.exists(f"{node}/partition"):
+            names.add(os.path.basename(os.path.dirname(node)))
+    return names - {"", "root"}
 
 
 def deleted_open(*, proc: str = "/proc", most: int = 20) -> tuple[list[dict[str, t.Any]], int, bool]:

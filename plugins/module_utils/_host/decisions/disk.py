@@ -9,8 +9,6 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
-import functools
-import re
 import typing as t
 
 from ..._core.durations import format_duration
@@ -29,33 +27,13 @@ CHECKS = (*DECISIVE, "disk_growth", "deleted_open")
 GOOD = (OK, WARNING)
 #: What whoever cannot look at others' processes needs.
 SEE_PROCESSES = "Run with become: true, as root. Without root it takes CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, in a container the latter."
+#: So many of the kernel's last lines, and so much of each, stand in the finding itself.
+_LINES_SHOWN, _MOST_OF_A_LINE = 2, 100
 #: Why a check does not apply.
 ABSENT = {
     "no_total": "the file system states no total", "none_to_write": "no local file system can be written to",
     "not_of_this_host": "another user's or a lost mount without a device of this host",
 }
-
-
-_OCTAL = re.compile(r"\\([0-7]{3})")
-
-
-class Mount(t.NamedTuple):
-    """A mounted file system: where, of which type and device, and whether it is mounted read-only."""
-
-    point: str
-    kind: str
-    device: str
-    read_only: bool
-
-    @property
-    def on_device(self) -> bool:
-        """Whether a device of this host holds its data. FUSE names /dev/fuse where its program names nothing; ZFS names a pool."""
-        return self.kind == "zfs" or (self.device.startswith("/dev/") and self.device != "/dev/fuse")
-
-
-def unescaped(text: str) -> str:
-    """A path of /proc/self/mounts or fstab(5), in which blanks are written \\040."""
-    return _OCTAL.sub(lambda hit: chr(int(hit.group(1), 8)), text)
 
 
 class Usage(t.Protocol):
@@ -168,7 +146,7 @@ def judge_points(
         found, absent = judge_disk(one.point, one.space, warning=warning, critical=critical)
         findings += found
         skipped += absent
-        findings.append(judge_writable(one.point, read_only=one.read_only, kernel=functools.partial(list, one.kernel)))
+        findings.append(judge_writable(one.point, read_only=one.read_only, kernel=one.kernel))
     for one in seen:
         if one.again:
             skipped.append(Skipped("disk_growth", f"unreadable: {one.point}: {one.again}"))
@@ -239,30 +217,20 @@ def judge_path(seen: PointSeen, *, warning: float, critical: float, asked: t.Opt
     }))
 
 
-def judge_writable(path: str, *, read_only: bool, kernel: t.Callable[[], t.Sequence[str]]) -> Finding:
+def judge_writable(path: str, *, read_only: bool, kernel: t.Sequence[str] = ()) -> Finding:
     """Whether a file system that is to be written to can be.
 
     Args:
-        kernel: the kernel's last words about it; asked for only where it cannot.
+        kernel: the kernel's last words about it.
     """
     if not read_only:
         return Finding(WRITABLE, OK, observed=True, subject=path)
-    said = list(kernel())
-    hint = "It is read-only, so every write fails. After an error the kernel makes it so: look at the disk, then check and remount it."
-    return Finding(WRITABLE, CRITICAL, observed=False, subject=path, hint=hint, detail={"kernel": said} if said else {})
-
-
-def missing_writes(mounted: t.Iterable[Mount], *, fstab: str) -> list[str]:
-    """The mount points that are read-only and that fstab(5) wants to be written to.
-
-    Args:
-        fstab: text of /etc/fstab.
-    """
-    wanted = {
-        unescaped(parts[1]) for parts in (line.split() for line in fstab.splitlines() if not line.lstrip().startswith("#"))
-        if len(parts) >= 4 and "ro" not in parts[3].split(",")
-    }
-    return [one.point for one in mounted if one.read_only and one.point in wanted]
+    last = "; ".join(line[:_MOST_OF_A_LINE] for line in kernel[-_LINES_SHOWN:])
+    hint = (
+        f"It is read-only, so every write fails. {f'The kernel said last: {last}. ' if last else ''}"
+        "After an error the kernel makes it so: look at the disk, then check and remount it."
+    )
+    return Finding(WRITABLE, CRITICAL, observed=False, subject=path, hint=hint, detail={"kernel": list(kernel)} if kernel else {})
 
 
 def told(findings: t.Iterable[Finding]) -> dict[str, t.Any]:
