@@ -13,7 +13,9 @@ author:
   - The oncall.incident contributors (@oncall-incident)
 description:
   - Judges every local file system that can be written to, in space, inodes and growth, and names what takes the space. It only reads.
-  - Files that were deleted and are still open take space that C(du) does not see; their processes are named.
+  - A file system that has no room is looked into from its own mount point, by bytes or by entries as the check is. The three biggest
+    culprits stand in the finding's C(hint), and with them what C(du) does not see, such as files that were deleted and are still open,
+    with their processes, what lies hidden under mount points, and bytes that nothing accounts for.
   - What only the superuser may use counts as used, since a service cannot use it.
 extends_documentation_fragment:
   - oncall.incident.attributes
@@ -58,12 +60,14 @@ options:
     type: int
     default: 1073741824
   look_below:
-    description: Directories of which the biggest files and directories are named, each on its own file system.
+    description: Further directories of which the biggest files and directories are named, each on its own file system.
     type: list
     elements: path
     default: []
   look_for:
-    description: Time for all of O(look_below). What was not reached by then is said to be incomplete.
+    description:
+      - Time for looking into the file systems that have no room, and O(look_below). What was not reached by then is said to be incomplete.
+      - V(0s) does not look. With O(wait_for) only what is critical at the end is looked into.
     type: str
     default: 10s
   most:
@@ -134,12 +138,16 @@ healthy:
   returned: success
   type: bool
 deleted:
-  description: "The biggest deleted files that are still open: path, pid, process, bytes."
+  description: "The biggest deleted files that are still open: path, pid, process, bytes, and the number of their device."
   returned: success
   type: list
   elements: dict
 biggest:
-  description: "For each directory of O(look_below): files and directories with their bytes, and whether it was looked through whole."
+  description:
+    - For each file system that has no room, and each directory of O(look_below), C(files) and C(directories) with their bytes, the
+      C(crowded) directories with their entries, and C(complete), whether it was looked through whole.
+    - Of a file system also what is C(hidden) under mount points, bytes of its C(deleted) files that are still open, bytes that are
+      C(unaccounted) for, null where not everything could be looked at, and C(why) not.
   returned: success
   type: dict
 full:
@@ -226,7 +234,7 @@ def main() -> None:
             warning_percent=params["warning_percent"], critical_percent=params["critical_percent"],
             deleted_warning_bytes=params["deleted_warning_bytes"], look_below=params["look_below"], most=params["most"],
         )
-        return answer(question, lambda: survey(wanted), brief=lambda: survey(wanted.brief()))
+        return answer(question, lambda: survey(wanted.last() if question.wait else wanted), brief=lambda: survey(wanted.brief()))
 
     leave(module, work)
 

@@ -9,21 +9,31 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import time
 import typing as t
 
 from .._core.errors import BadInput
+from .._core.findings import CRITICAL, WARNING, Finding
 from .._core.judging import Judged, Verdict
 from .._core.recorded import Basis
 from . import survey as parts
-from .decisions.disk import DeletedSeen, judge_path, judge_survey, told
-from .decisions.mounts import FileSystem, Mount, file_systems, mounts
+from .below import below as look_below
+from .below import biggest as biggest_below
+from .decisions.disk import ROOM, DeletedSeen, judge_path, judge_survey, told
+from .decisions.mounts import FileSystem, Mount, file_systems, holder, mounts
+from .decisions.taken import Below
 
 
 @dataclasses.dataclass(frozen=True)
 class Survey:
-    """What to look at; times in seconds. `asked` are the checks that must be answered."""
+    """What to look at; times in seconds.
+
+    Attributes:
+        asked: the checks that must be answered.
+        looked_into: the statuses at which a file system is looked into.
+    """
 
     file_systems: t.Sequence[str]
     asked: t.Optional[t.Sequence[str]]
@@ -35,10 +45,15 @@ class Survey:
     look_below: t.Sequence[str]
     look_for: float
     most: int
+    looked_into: t.Collection[str] = (WARNING, CRITICAL)
 
     def brief(self) -> Survey:
         """The same without what takes its time."""
-        return dataclasses.replace(self, sample=0.0, look_below=())
+        return dataclasses.replace(self, sample=0.0, look_below=(), look_for=0.0)
+
+    def last(self) -> Survey:
+        """The same after waiting: what only fills up is not looked into."""
+        return dataclasses.replace(self, looked_into=(CRITICAL,))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,18 +85,47 @@ def survey(wanted: Survey) -> Seen:
     seen = parts.seen_at(
         points, sample=wanted.sample, table=table, elsewhere={one.mount.point for one in found} - on_devices,
     )
-    deleted = DeletedSeen(*parts.deleted_open(most=wanted.most))
-    judged = judge_survey(
-        seen, deleted, warning=wanted.warning_percent, critical=wanted.critical_percent, full_within=wanted.full_within,
+    files, complete = parts.deleted_open()
+    deleted = DeletedSeen(files[:wanted.most], sum(one["bytes"] for one in files), complete)
+    decide = functools.partial(
+        judge_survey, seen, deleted, warning=wanted.warning_percent, critical=wanted.critical_percent, full_within=wanted.full_within,
         deleted_warning_bytes=wanted.deleted_warning_bytes, asked=wanted.asked,
     )
-    biggest: dict[str, t.Any] = {}
-    end = time.monotonic() + wanted.look_for
-    for number, path in enumerate(wanted.look_below):
-        # The time that is left is shared by the directories that are left.
-        share = max(end - time.monotonic(), 0.0) / (len(wanted.look_below) - number)
-        biggest[path] = parts.biggest(path, deadline=time.monotonic() + share, most=wanted.most)
+    judged = decide()
+    below, biggest = _look_below(wanted, _in_need(judged.verdict.findings, wanted.looked_into), table=table, deleted=files)
+    if below:
+        judged = decide(below=below)
     return Seen(judged.verdict, deleted.files, biggest, judged.basis)
+
+
+def _in_need(findings: t.Iterable[Finding], statuses: t.Collection[str]) -> list[str]:
+    """The file systems that have no room, the fullest first."""
+    full = [one for one in findings if one.check in ROOM and one.status in statuses]
+    return list(dict.fromkeys(one.subject for one in sorted(full, key=lambda one: -one.observed)))
+
+
+def _look_below(
+    wanted: Survey, points: t.Sequence[str], *, table: t.Sequence[Mount], deleted: t.Sequence[t.Mapping[str, t.Any]],
+) -> tuple[list[Below], dict[str, t.Any]]:
+    """What takes the space of these file systems, and what is biggest where the call says."""
+    if not wanted.look_for:
+        return [], {}
+    systems = _file_systems(table) if points else []
+    found: list[Below] = []
+    biggest: dict[str, t.Any] = {}
+    todo = [*points, *(path for path in wanted.look_below if path not in points)]
+    end = time.monotonic() + wanted.look_for
+    for number, path in enumerate(todo):
+        # The time that is left is shared by what is left.
+        deadline = time.monotonic() + max(end - time.monotonic(), 0.0) / (len(todo) - number)
+        mount = holder(table, os.path.realpath(path)) if path in points else None
+        if mount is None:
+            biggest[path] = biggest_below(path, deadline=deadline, most=wanted.most)
+            continue
+        system = next((one for one in systems if mount.number in one.numbers), FileSystem(mount, frozenset({mount.number})))
+        seen, biggest[path] = look_below(path, system, table=table, deleted=deleted, deadline=deadline, most=wanted.most)
+        found.append(seen)
+    return found, biggest
 
 
 def one_path(path: str, *, asked: t.Optional[t.Sequence[str]], warning: float, critical: float) -> Judged:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What fills a host's disks: file systems, growth, files that are deleted and still open, what is biggest.
+"""What fills a host's disks: file systems, growth, files that are deleted and still open.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -9,7 +9,6 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
-import heapq
 import os
 import re
 import stat
@@ -110,11 +109,11 @@ def _names_of(mount: Mount) -> set[str]:
     return names - {"", "root"}
 
 
-def deleted_open(*, proc: str = "/proc", most: int = 20) -> tuple[list[dict[str, t.Any]], int, bool]:
+def deleted_open(*, proc: str = "/proc") -> tuple[list[dict[str, t.Any]], bool]:
     """Files that are deleted and still open: space that nobody sees, given back when their process closes them.
 
     Returns:
-        The biggest of them, the bytes of all, and whether every process could be looked at.
+        All of them, the biggest first, and whether every process could be looked at.
     """
     found: dict[tuple[int, int], dict[str, t.Any]] = {}
     complete = True
@@ -128,8 +127,7 @@ def deleted_open(*, proc: str = "/proc", most: int = 20) -> tuple[list[dict[str,
             continue  # it ended meanwhile
         for key, entry in deleted:
             found.setdefault(key, {**entry, "pid": int(pid)})
-    files = sorted(found.values(), key=lambda entry: -entry["bytes"])
-    return files[:most], sum(entry["bytes"] for entry in files), complete
+    return sorted(found.values(), key=lambda entry: -entry["bytes"]), complete
 
 
 def _deleted_of(process: str) -> list[tuple[tuple[int, int], dict[str, t.Any]]]:
@@ -148,74 +146,8 @@ def _deleted_of(process: str) -> list[tuple[tuple[int, int], dict[str, t.Any]]]:
             continue
         if not path.startswith(("/memfd:", "/dev/shm/")):
             name = path[: -len(" (deleted)")] if path.endswith(" (deleted)") else path
-            found.append(((there.st_dev, there.st_ino), {"path": name, "process": command, "bytes": there.st_blocks * 512}))
+            found.append(((there.st_dev, there.st_ino), {
+                "path": name, "process": command, "bytes": there.st_blocks * 512,
+                "device": f"{os.major(there.st_dev)}:{os.minor(there.st_dev)}",
+            }))
     return found
-
-
-def biggest(path: str, *, deadline: float, most: int = 20, clock: t.Callable[[], float] = time.monotonic) -> dict[str, t.Any]:
-    """The biggest files and directories below a path, on its file system, as far as the time goes.
-
-    Args:
-        deadline: of `clock`, seconds.
-
-    Returns:
-        files and directories (path, bytes), `entries` looked at, and `complete`: whether the walk came to its end.
-    """
-    files: list[tuple[int, str]] = []
-    directories: list[tuple[int, str]] = []
-    totals: dict[str, int] = {}
-    seen: set[tuple[int, int]] = set()
-    entries = 0
-    try:
-        device = os.lstat(path).st_dev
-    except OSError as exc:
-        return {"files": [], "directories": [], "entries": 0, "complete": False, "why": str(exc.strerror)}
-    complete = True
-    waiting = [path]
-    while waiting:
-        if clock() > deadline:
-            complete = False
-            break
-        current = waiting.pop()
-        try:
-            listing = list(os.scandir(current))
-        except OSError:
-            continue
-        own = 0
-        for entry in listing:
-            entries += 1
-            try:
-                there = entry.stat(follow_symlinks=False)
-            except OSError:
-                continue
-            if stat.S_ISDIR(there.st_mode):
-                if there.st_dev == device:
-                    waiting.append(entry.path)
-            elif stat.S_ISREG(there.st_mode) and (there.st_dev, there.st_ino) not in seen:
-                if there.st_nlink > 1:
-                    seen.add((there.st_dev, there.st_ino))
-                size = there.st_blocks * 512
-                own += size
-                _push(files, (size, entry.path), most)
-        totals[current] = own
-    # A directory counts with all below it; the deepest first, so that each is complete before its parent.
-    for current in sorted(totals, key=lambda name: -name.count("/")):
-        above = os.path.dirname(current)
-        if current != path and above in totals:
-            totals[above] += totals[current]
-    for current, size in totals.items():
-        _push(directories, (size, current), most)
-    return {
-        "files": _listed(files), "directories": _listed(directories), "entries": entries, "complete": complete,
-    }
-
-
-def _push(heap: list[tuple[int, str]], item: tuple[int, str], most: int) -> None:
-    if len(heap) < most:
-        heapq.heappush(heap, item)
-    else:
-        heapq.heappushpop(heap, item)
-
-
-def _listed(heap: t.Sequence[tuple[int, str]]) -> list[dict[str, t.Any]]:
-    return [{"path": path, "bytes": size} for size, path in sorted(heap, reverse=True)]

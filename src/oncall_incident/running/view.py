@@ -248,7 +248,7 @@ class View:
 
     def _hint(self, finding: Finding) -> None:
         if finding.hint:
-            self.say(words.one_line(finding.hint, limit=400), style="dim", indent=12)
+            self.say(words.one_line(finding.hint, limit=700), style="dim", indent=12)
 
     def _judged(self, word: str, style: str, event: Mapping[str, Any], text: Text) -> None:
         self.say(text, label=Text.assemble((f"{word:<10}", style), f"{event.get('host')}  "), indent=2)

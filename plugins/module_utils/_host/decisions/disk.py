@@ -15,6 +15,7 @@ from ..._core.durations import format_duration
 from ..._core.findings import CRITICAL, NOT_APPLICABLE, OK, WARNING, Finding, Skipped, judge
 from ..._core.judging import Judged, judge_look
 from ..._core.recorded import Basis
+from .taken import SHOWN, Below, Holder, said_of_entries, said_of_holders, said_of_space
 
 #: The checks that say whether there is room.
 ROOM = ("disk_space", "disk_inodes")
@@ -79,10 +80,10 @@ def judge_disk(path: str, usage: Usage, *, warning: float, critical: float) -> t
     """
     findings: list[Finding] = []
     skipped: list[Skipped] = []
-    hint = "Free space there, or give it more; a full disk stops the server."
     detail = {"size": usage.f_blocks * usage.f_frsize, "available": usage.f_bavail * usage.f_frsize}
-    for check, total, available, found in (
-        ("disk_space", usage.f_blocks, usage.f_bavail, detail), ("disk_inodes", usage.f_files, usage.f_favail, {}),
+    for check, total, available, hint, found in (
+        ("disk_space", usage.f_blocks, usage.f_bavail, "Free space there, or give it more; a full disk stops the server.", detail),
+        ("disk_inodes", usage.f_files, usage.f_favail, "Remove files there, however small: without inodes no file can be made.", {}),
     ):
         if not total:
             skipped.append(Skipped(check, f"no_total: {path}: {ABSENT['no_total']}.", kind=NOT_APPLICABLE))
@@ -158,25 +159,38 @@ def judge_points(
 
 def judge_survey(
     seen: t.Sequence[PointSeen], deleted: DeletedSeen, *, warning: float, critical: float, full_within: float,
-    deleted_warning_bytes: int, asked: t.Optional[t.Sequence[str]],
+    deleted_warning_bytes: int, asked: t.Optional[t.Sequence[str]], below: t.Sequence[Below] = (),
 ) -> Judged:
     """The verdict on a host's disks; see judge_points().
 
     Args:
         asked: the checks that must be answered.
+        below: what was found on file systems that have no room.
     """
     findings, skipped = judge_points(seen, warning=warning, critical=critical, full_within=full_within)
+    by_point = {one.point: one for one in below}
+    findings = [_with_culprits(one, by_point[one.subject]) if one.subject in by_point else one for one in findings]
+    holders = [Holder(str(one["process"]), int(one["pid"]), str(one["path"]), int(one["bytes"])) for one in deleted.files[:SHOWN]]
     findings.append(judge(
         "deleted_open", deleted.total, warning=deleted_warning_bytes, unit="bytes",
-        hint="Restart, or make reopen its log, the process that holds them: the space comes back when it closes them.",
-        detail={"files": list(deleted.files[:3])},
+        hint=f"{said_of_holders(holders)}. Restart a process that holds them, or make it reopen its log: the space comes back when it "
+             "closes them.",
+        detail={"files": list(deleted.files[:SHOWN])},
     ))
     if not deleted.complete:
         skipped.append(Skipped("deleted_open", "not_permitted: other users' processes cannot be looked at.", hint=SEE_PROCESSES))
     return Judged(judge_look(findings, skipped, asked=asked, good=GOOD), basis=Basis("disk_survey", {
         "seen": seen, "deleted": deleted, "warning": warning, "critical": critical, "full_within": full_within,
-        "deleted_warning_bytes": deleted_warning_bytes, "asked": asked,
+        "deleted_warning_bytes": deleted_warning_bytes, "asked": asked, "below": below,
     }))
+
+
+def _with_culprits(finding: Finding, below: Below) -> Finding:
+    """A finding on room that names who takes it."""
+    if finding.check not in ROOM or finding.status == OK:
+        return finding
+    said = said_of_space(below) if finding.check == ROOM[0] else said_of_entries(below)
+    return dataclasses.replace(finding, hint=f"{said} {finding.hint}".strip())
 
 
 def _not_entered(check: str, one: PointSeen) -> Skipped:

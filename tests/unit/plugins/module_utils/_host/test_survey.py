@@ -14,8 +14,9 @@ import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import COULD_NOT_LOOK, NOT_APPLICABLE
 from ansible_collections.oncall.incident.plugins.module_utils._core.judging import judge_look
 from ansible_collections.oncall.incident.plugins.module_utils._host import looking
+from ansible_collections.oncall.incident.plugins.module_utils._host.below import biggest
 from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import ABSENT, DECISIVE, growth
-from ansible_collections.oncall.incident.plugins.module_utils._host.survey import biggest, look
+from ansible_collections.oncall.incident.plugins.module_utils._host.survey import look
 
 
 def test_a_file_system_that_cannot_be_looked_at_makes_what_is_asked_of_it_unknown() -> None:
