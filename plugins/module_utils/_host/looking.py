@@ -21,9 +21,11 @@ from .._core.recorded import Basis
 from . import survey as parts
 from .below import below as look_below
 from .below import biggest as biggest_below
-from .decisions.disk import ROOM, DeletedSeen, judge_path, judge_survey, told
+from .decisions.disk import ROOM, DeletedSeen, PointSeen, judge_path, judge_survey, told
+from .decisions.growth import Sample
 from .decisions.mounts import FileSystem, Mount, file_systems, holder, mounts
 from .decisions.taken import Below
+from .samples import trends
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Survey:
     Attributes:
         asked: the checks that must be answered.
         looked_into: the statuses at which a file system is looked into.
+        samples: the file of samples; empty where none are kept.
+        keep: whether the samples of this look are added to it.
     """
 
     file_systems: t.Sequence[str]
@@ -46,10 +50,12 @@ class Survey:
     look_for: float
     most: int
     looked_into: t.Collection[str] = (WARNING, CRITICAL)
+    samples: str = ""
+    keep: bool = False
 
     def brief(self) -> Survey:
         """The same without what takes its time."""
-        return dataclasses.replace(self, sample=0.0, look_below=(), look_for=0.0)
+        return dataclasses.replace(self, sample=0.0, look_below=(), look_for=0.0, samples="")
 
     def last(self) -> Survey:
         """The same after waiting: what only fills up is not looked into."""
@@ -83,8 +89,10 @@ def survey(wanted: Survey) -> Seen:
         raise BadInput("No local file system that can be written to was found.", hint="Name them with file_systems.")
     on_devices = {one.mount.point for one in found if one.mount.on_device}
     seen = parts.seen_at(
-        points, sample=wanted.sample, table=table, elsewhere={one.mount.point for one in found} - on_devices,
+        points, sample=wanted.sample if wanted.samples else 0.0, table=table, elsewhere={one.mount.point for one in found} - on_devices,
     )
+    if wanted.samples:
+        seen = _with_trends(seen, wanted.samples, keep=wanted.keep)
     files, complete = parts.deleted_open()
     deleted = DeletedSeen(files[:wanted.most], sum(one["bytes"] for one in files), complete)
     decide = functools.partial(
@@ -96,6 +104,17 @@ def survey(wanted: Survey) -> Seen:
     if below:
         judged = decide(below=below)
     return Seen(judged.verdict, deleted.files, biggest, judged.basis)
+
+
+def _with_trends(seen: t.Sequence[PointSeen], path: str, *, keep: bool) -> list[PointSeen]:
+    """What was seen, with what the samples of the last days say of it."""
+    now = time.time()
+    samples = {
+        one.point: Sample(now, one.space.f_blocks * one.space.f_frsize, one.space.f_bavail * one.space.f_frsize)
+        for one in seen if one.space is not None
+    }
+    told = trends(path, samples, keep=keep)
+    return [dataclasses.replace(one, trend=told.get(one.point)) for one in seen]
 
 
 def _in_need(findings: t.Iterable[Finding], statuses: t.Collection[str]) -> list[str]:

@@ -121,7 +121,7 @@ def test_the_screen_and_the_report_name_the_culprits(tmp_path: Path, short: Path
             subprocess.run(["fallocate", "--length", "8M", str(small / "inner.img")], check=True)
             (small / "inner.img").unlink()
             site = Site(tmp_path, playbook="disk-full")
-            site.group("servers", disk1={"host_become": False, "host_file_systems": [str(small)], "host_disk_sample": "0s"})
+            site.group("servers", disk1={"host_become": False, "host_file_systems": [str(small)], "host_disk_samples": ""})
             done = site.incident("--check")
         (report,) = (tmp_path / "home1").glob("**/report.md")
     for told in (done.stdout, report.read_text().replace("\\", "")):

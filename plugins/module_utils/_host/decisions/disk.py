@@ -11,10 +11,10 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._core.durations import format_duration
 from ..._core.findings import CRITICAL, NOT_APPLICABLE, OK, WARNING, Finding, Skipped, judge
 from ..._core.judging import Judged, judge_look
 from ..._core.recorded import Basis
+from .growth import Trend, judge_growth
 from .taken import SHOWN, Below, Holder, said_of_entries, said_of_holders, said_of_space
 
 #: The checks that say whether there is room.
@@ -105,6 +105,7 @@ class PointSeen:
         kernel: see judge_writable().
         left: free bytes at the first and at the second look, and the seconds between them; None where it was looked at once.
         again: why it could not be looked at a second time.
+        trend: what earlier samples say of it; None where none are kept.
     """
 
     point: str
@@ -116,6 +117,7 @@ class PointSeen:
     kernel: tuple[str, ...] = ()
     left: t.Optional[tuple[float, float, float]] = None
     again: str = ""
+    trend: t.Optional[Trend] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,10 +153,23 @@ def judge_points(
     for one in seen:
         if one.again:
             skipped.append(Skipped("disk_growth", f"unreadable: {one.point}: {one.again}"))
-        elif one.left is not None:
-            before, after, seconds = one.left
-            findings.append(growth(one.point, before=before, after=after, seconds=seconds, full_within=full_within))
+        elif one.space is not None and one.trend is not None:
+            told = judge_growth(
+                one.point, one.space.f_bavail * one.space.f_frsize, one.trend, full_within=full_within, present=_present(one),
+            )
+            if isinstance(told, Finding):
+                findings.append(told)
+            else:
+                skipped.append(told)
     return findings, skipped
+
+
+def _present(one: PointSeen) -> t.Optional[float]:
+    """Bytes per second between two looks."""
+    if one.left is None:
+        return None
+    before, after, seconds = one.left
+    return round(max(before - after, 0.0) / max(seconds, 1e-3))
 
 
 def judge_survey(
@@ -199,22 +214,6 @@ def _not_entered(check: str, one: PointSeen) -> Skipped:
     if one.grant:
         return Skipped(check, f"not_permitted: {one.point}: {one.trouble}", f"Allow {one.grant}, or run with become: true.")
     return Skipped(check, f"unreadable: {one.point}: {one.trouble}", "Name a path that is there, and mount what belongs there.")
-
-
-def growth(point: str, *, before: float, after: float, seconds: float, full_within: float) -> Finding:
-    """How fast a file system fills, from its free bytes at two times."""
-    rate = max(before - after, 0.0) / max(seconds, 1e-3)
-    left = after / rate if rate > 0 else None
-    found = judge(
-        "disk_growth", round(rate), unit="bytes per second", subject=point, hint="",
-        detail={"full_in_seconds": None if left is None else round(left)},
-    )
-    if left is None or left > full_within:
-        return found
-    return Finding(
-        check="disk_growth", status="warning", observed=round(rate), threshold=round(after / full_within), unit="bytes per second",
-        subject=point, hint=f"At this rate it is full in {format_duration(left)}: find who writes.", detail=found.detail,
-    )
 
 
 def judge_path(seen: PointSeen, *, warning: float, critical: float, asked: t.Optional[t.Sequence[str]]) -> Judged:

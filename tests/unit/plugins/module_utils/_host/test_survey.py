@@ -15,7 +15,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.findings imp
 from ansible_collections.oncall.incident.plugins.module_utils._core.judging import judge_look
 from ansible_collections.oncall.incident.plugins.module_utils._host import looking
 from ansible_collections.oncall.incident.plugins.module_utils._host.below import biggest
-from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import ABSENT, DECISIVE, growth
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import ABSENT, DECISIVE
 from ansible_collections.oncall.incident.plugins.module_utils._host.survey import look
 
 
@@ -65,13 +65,6 @@ def test_a_read_only_file_system_is_critical_with_the_kernels_words() -> None:
     (found,) = [one for one in findings if one.check == "disk_writable"]
     assert found.status == "critical" and found.detail == {"kernel": ["EXT4-fs error (device vdz)"]}
     assert "read-only" in found.hint and "The kernel said last: EXT4-fs error (device vdz)." in found.hint
-
-
-@pytest.mark.parametrize(("before", "after", "status"), [
-    (1000.0, 1000.0, "ok"), (1000.0, 2000.0, "ok"), (2000.0, 1000.0, "warning"), (1e12, 1e12 - 10, "ok"),
-])
-def test_growth(before: float, after: float, status: str) -> None:
-    assert growth("/", before=before, after=after, seconds=1.0, full_within=3600).status == status
 
 
 def test_what_is_biggest(tmp_path: Path) -> None:
