@@ -129,3 +129,24 @@ def test_the_screen_and_the_report_name_the_culprits(tmp_path: Path, short: Path
         assert f"Biggest: {small}/shop/debug.log 12.0 MiB." in line, told
         assert f"(pid {os.getpid()}) 9.0 MiB of {small}/gone." in line, told
         assert "Not accounted for: 8.0 MiB" in line, told
+
+
+def test_inodes_come_back_although_it_takes_more_files_than_else_may_go(tmp_path: Path, short: Path) -> None:
+    """The scenario, as an operator runs it, with its default limits."""
+    with ext4(short / "disk", size="16M", inodes=512) as disk:
+        place = disk / "sessions"
+        place.mkdir()
+        for number in range(os.statvfs(disk).f_favail):
+            (place / f"sess_{number}").touch()
+            os.utime(place / f"sess_{number}", (0, 0))
+        site = Site(tmp_path, playbook="disk-full")
+        site.group("servers", disk1={
+            "host_become": False, "host_file_systems": [str(disk)], "host_disk_samples": str(short / "samples.json"),
+            "host_clean": [{"directory": str(place), "pattern": "sess_*"}], "host_verify_hold": "0s",
+        })
+        done = site.incident("--yes")
+        assert done.status == 0, done.stdout
+        assert list(place.iterdir()) == []
+    screen = " ".join(done.stdout.split())
+    assert f"Most entries: {place} " in screen
+    assert "no earlier sample, and growth is predicted from 1h on" in screen and (short / "samples.json").exists()
