@@ -27,6 +27,8 @@ from .decisions.mounts import FileSystem, Mount, file_systems, holder, mounts
 from .decisions.taken import Below
 from .samples import trends
 
+_COVERED = "another file system is mounted over it"
+
 
 @dataclasses.dataclass(frozen=True)
 class Survey:
@@ -84,13 +86,14 @@ def survey(wanted: Survey) -> Seen:
     """
     table = _mounted()
     found = [] if wanted.file_systems else _file_systems(table)
-    points = list(wanted.file_systems) or sorted({one.mount.point for one in found})
+    points = list(wanted.file_systems) or sorted({one.mount.point for one in found if not one.covered})
     if not points:
         raise BadInput("No local file system that can be written to was found.", hint="Name them with file_systems.")
-    on_devices = {one.mount.point for one in found if one.mount.on_device}
+    on_devices = {one.mount.point for one in found if one.mount.on_device and not one.covered}
     seen = parts.seen_at(
         points, sample=wanted.sample if wanted.samples else 0.0, table=table, elsewhere={one.mount.point for one in found} - on_devices,
     )
+    seen += [PointSeen(one.mount.point, trouble=_COVERED) for one in found if one.covered and one.mount.on_device]
     if wanted.samples:
         seen = _with_trends(seen, wanted.samples, keep=wanted.keep)
     files, complete = parts.deleted_open()

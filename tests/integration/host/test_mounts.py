@@ -82,3 +82,16 @@ def test_a_bind_of_a_disk_that_may_be_written_to_elsewhere_is_no_fault(tmp_path:
         """)
         assert subjects(said, below=tmp_path) == [str(disk)]
         assert [one["status"] for one in said["findings"] if one["check"] == "disk_writable" and one["subject"] == str(disk)] == ["ok"]
+
+
+def test_a_disk_under_another_mount_is_not_left_out(tmp_path: Path) -> None:
+    """Nobody can look at it there, and it may be as full as it likes."""
+    with ext4(tmp_path / "disk", size="8M") as disk:
+        said = survey(f"mount -t tmpfs -o size=4m oncall-test {disk}")
+        assert said["healthy"] is not True
+        (why,) = {one["reason"] for one in said["skipped_checks"] if one["reason"].startswith(f"unreadable: {disk}")}
+        assert why.endswith("another file system is mounted over it")
+        # It can be seen elsewhere.
+        said = survey(f"mkdir {tmp_path}/b; mount --bind {disk} {tmp_path}/b; mount -t tmpfs -o size=4m oncall-test {disk}")
+        assert subjects(said, below=tmp_path) == [f"{tmp_path}/b", str(disk)]
+        assert not [one for one in said["skipped_checks"] if str(tmp_path) in one["reason"]]

@@ -59,10 +59,12 @@ class FileSystem:
     Attributes:
         mount: where it is judged.
         numbers: of it, and of the overlays that write to it.
+        covered: another file system is mounted over it wherever it is, so that nobody can look at it.
     """
 
     mount: Mount
     numbers: frozenset[str]
+    covered: bool = False
 
 
 def unescaped(text: str) -> str:
@@ -111,6 +113,7 @@ def file_systems(mounted: t.Sequence[Mount], *, fstab: str, there: t.Callable[[s
         there: whether a directory is there. What an overlay writes to may have another path in the container that we are in.
     """
     wanted = _to_be_written(fstab)
+    on_top = {one.point: one.number for one in mounted}
     by_number: dict[str, list[Mount]] = {}
     for one in mounted:
         if one.kind not in _NOT_OURS:
@@ -118,7 +121,7 @@ def file_systems(mounted: t.Sequence[Mount], *, fstab: str, there: t.Callable[[s
     chosen: dict[str, list[Mount]] = {}
     for number, members in by_number.items():
         # Its whole is better than a directory of it, and the path that fstab or the shortest name gives it is what people call it.
-        members.sort(key=lambda one: (one.root != "/", one.point not in wanted, len(one.point), one.point))
+        members.sort(key=lambda one: (on_top[one.point] != one.number, one.root != "/", one.point not in wanted, len(one.point), one.point))
         best = next((one for one in members if not one.read_only), None)
         missed = [one for one in members if one.read_only and (one.failed or one.point in wanted)]
         # Where it can be written to at all, each other place that fstab wants to be written to is a case of its own.
@@ -127,9 +130,9 @@ def file_systems(mounted: t.Sequence[Mount], *, fstab: str, there: t.Callable[[s
             chosen[number] = picked
     under = _overlays(chosen, mounted, there=there)
     return sorted(
-        (FileSystem(one, frozenset({number, *(over for over, base in under.items() if base == number)}))
+        (FileSystem(one, frozenset({number, *(over for over, base in under.items() if base == number)}), on_top[one.point] != number)
          for number, picked in chosen.items() if number not in under for one in picked),
-        key=lambda one: one.mount.point,
+        key=lambda one: (one.mount.point, one.covered),
     )
 
 

@@ -34,8 +34,6 @@ def test_a_file_system_that_cannot_be_looked_at_makes_what_is_asked_of_it_unknow
     ("2 1 0:2 / {point} rw - fuse /dev/fuse rw", False, NOT_APPLICABLE),
     ("2 1 0:2 / {point} rw - fuse.s3fs gone rw", True, COULD_NOT_LOOK),
     ("2 1 8:1 / {point} rw - ext4 /dev/vdz rw", False, COULD_NOT_LOOK),
-    # One over the other: what was mounted first may hold data of this host.
-    ("2 1 8:1 / {point} rw - ext4 /dev/vdz rw\n3 2 0:3 / {point} rw - fuse.s3fs gone rw", False, COULD_NOT_LOOK),
 ])
 def test_a_mount_that_may_not_be_entered_is_unknown_where_it_is_named_or_on_a_device(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, named: bool, kind: str,
@@ -83,3 +81,21 @@ def test_out_of_time_is_said(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     assert not biggest(str(tmp_path), deadline=-1.0)["complete"]
     assert not biggest(str(tmp_path / "nowhere"), deadline=1e18)["complete"]
+
+
+def test_a_device_under_a_mount_that_does_not_apply_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was mounted first may hold data of this host."""
+    point = str(tmp_path / "gone")
+    table = (
+        f"1 0 0:1 / {tmp_path} rw - tmpfs tmpfs rw\n2 1 8:1 / {point} rw - ext4 /dev/vdz rw\n"
+        f"3 2 0:3 / {point} rw - fuse.s3fs gone rw\n"
+    )
+    monkeypatch.setattr(looking, "_read", lambda path: table if path == "/proc/self/mountinfo" else "")
+    seen = looking.survey(looking.Survey(
+        file_systems=[], asked=DECISIVE, warning_percent=101, critical_percent=102, sample=0.0, full_within=1,
+        deleted_warning_bytes=2**62, look_below=(), look_for=0.0, most=1,
+    )).verdict
+    assert seen.healthy is None
+    assert {one.reason.rpartition(": ")[2] for one in seen.skipped if one.kind == COULD_NOT_LOOK} == {
+        "another file system is mounted over it",
+    }
