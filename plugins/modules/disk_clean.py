@@ -19,6 +19,8 @@ description:
   - Never touched are the system's directories, and directories that are a server's data by what is in them (C(PG_VERSION), C(pg_wal),
     C(dump.rdb), C(ibdata1) and their like), whatever the rules say.
   - More candidates than O(max_files) or O(max_bytes), and nothing is touched.
+  - Where a file system is out of inodes, it takes many files to give it back some. Those that are removed there have a limit of their own,
+    O(max_files_for_inodes), and the oldest go; the others are left for the next run.
   - It has to see the open files of all processes, so it runs as root.
 extends_documentation_fragment:
   - oncall.incident.attributes
@@ -72,8 +74,19 @@ options:
     description: How many bytes may be cleaned.
     type: int
     default: 53687091200
+  max_files_for_inodes:
+    description:
+      - How many files may be removed on file systems of which inodes are used to O(inodes_percent) or more. They do not count as
+        O(max_files), and their bytes count as O(max_bytes).
+      - Of more candidates the oldest go. Each file is an action of its own, so many thousands make a plan that nobody can read.
+    type: int
+    default: 2000
+  inodes_percent:
+    description: Use of inodes at which O(max_files_for_inodes) applies.
+    type: float
+    default: 90
   spent:
-    description: How much of O(max_files) this run has used already.
+    description: How much of O(max_files), and of O(max_files_for_inodes), this run has used already.
     type: int
     default: 0
 seealso:
@@ -130,7 +143,7 @@ actions:
       type: str
       sample: /var/log/shop/shop.log.1
 limits:
-  description: The limits.
+  description: The limits. C(max_files_for_inodes) is one of them where a file system is out of inodes.
   returned: success
   type: dict
 protected:
@@ -185,6 +198,8 @@ def main() -> None:
             "protect": {"type": "list", "elements": "str", "default": []},
             "max_files": {"type": "int", "default": 200},
             "max_bytes": {"type": "int", "default": 53687091200},
+            "max_files_for_inodes": {"type": "int", "default": 2000},
+            "inodes_percent": {"type": "float", "default": 90},
             "spent": {"type": "int", "default": 0},
             "approved": APPROVED_SPEC,
         },
@@ -194,7 +209,10 @@ def main() -> None:
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
         rules = [check_rule(Rule(**{**one, "min_age": parse_duration(one["min_age"], name="min_age")})) for one in params["rules"]]
-        limits = Limits(max_files=params["max_files"], max_bytes=params["max_bytes"], spent=params["spent"])
+        limits = Limits(
+            max_files=params["max_files"], max_bytes=params["max_bytes"], spent=params["spent"],
+            max_files_for_inodes=params["max_files_for_inodes"], inodes_percent=params["inodes_percent"],
+        )
         approved = read_approved(params["approved"])
         return clean_up(rules, protect=params["protect"], limits=limits, approved=approved, check_mode=module.check_mode)
 

@@ -59,7 +59,8 @@ status:
   returned: success
   type: str
 findings:
-  description: The checks C(disk_space) and C(disk_inodes), in percent, and C(disk_writable), critical where it is mounted read-only.
+  description: The checks C(disk_space) and C(disk_inodes), in percent, and C(disk_writable), critical where it is
+    mounted read-only or the kernel has made it so.
   returned: success
   type: list
   elements: dict

@@ -12,8 +12,11 @@ version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
-  - Judges every local file system that can be written to, in space, inodes and growth, and names what takes the space. It only reads.
-  - Files that were deleted and are still open take space that C(du) does not see; their processes are named.
+  - Judges every local file system that can be written to, in space, inodes and growth, and names what takes the space.
+  - It only reads, but for its own file of O(samples), where one is named.
+  - A file system that has no room is looked into from its own mount point, by bytes or by entries as the check is. The three biggest
+    culprits stand in the finding's C(hint), and with them what C(du) does not see, such as files that were deleted and are still open,
+    with their processes, what lies hidden under mount points, and bytes that nothing accounts for.
   - What only the superuser may use counts as used, since a service cannot use it.
 extends_documentation_fragment:
   - oncall.incident.attributes
@@ -29,8 +32,9 @@ options:
     default: never
   file_systems:
     description:
-      - Mount points to judge. Empty means all local ones that can be written to, and those that are mounted read-only although fstab(5)
-        says otherwise.
+      - Mount points to judge. Empty means all local ones that can be written to, those that are mounted read-only although fstab(5)
+        says otherwise, and those that the kernel has made read-only. Bind mounts of a file system, and overlays that write to it, are
+        that file system, once.
       - What is named must be looked at. Of the others, a mount without a device of this host that cannot be entered, such as another user's
         FUSE mount, does not apply.
     type: list
@@ -45,24 +49,39 @@ options:
     type: float
     default: 90
   sample:
-    description: Time between two looks, from which the growth is told. V(0s) looks once.
+    description:
+      - Time between two looks, from which it is told how fast space goes at this moment, as C(detail.now) of C(disk_growth). Nothing is
+        judged by it. V(0s) looks once, as does a call without O(samples).
     type: str
     default: 2s
   full_within:
-    description: A file system that would be full within this time at its present growth is a warning.
+    description: A file system that would be full within this time at the rate of the last hours is a warning.
     type: str
     default: 1d
+  samples:
+    description:
+      - Absolute path of a file on the host in which each look keeps how much space is available. C(disk_growth) is predicted from it.
+        Empty keeps nothing, and predicts nothing.
+      - It takes samples of at least an hour. With less, C(disk_growth) is among RV(skipped_checks), which say how much there is.
+      - Samples are kept for 72 hours, one of a quarter of an hour, and the file has at most 1 MiB. The user that the module runs as
+        must be able to write to its directory, which is made where it is missing. In check mode nothing is written.
+      - The rate is that since the moment when most was available, at least an hour ago, or that of the latter half of this time where it
+        is lower, so that one burst of writes that is over is no warning.
+    type: path
+    default: ""
   deleted_warning_bytes:
     description: Bytes of deleted and still open files that are a warning.
     type: int
     default: 1073741824
   look_below:
-    description: Directories of which the biggest files and directories are named, each on its own file system.
+    description: Further directories of which the biggest files and directories are named, each on its own file system.
     type: list
     elements: path
     default: []
   look_for:
-    description: Time for all of O(look_below). What was not reached by then is said to be incomplete.
+    description:
+      - Time for looking into the file systems that have no room, and O(look_below). What was not reached by then is said to be incomplete.
+      - V(0s) does not look. With O(wait_for) only what is critical at the end is looked into.
     type: str
     default: 10s
   most:
@@ -100,8 +119,10 @@ status:
   type: str
 findings:
   description:
-    - The checks C(disk_space), C(disk_inodes), C(disk_writable), C(disk_growth) for each file system, and C(deleted_open).
-    - A file system that is mounted read-only is critical. Its C(detail.kernel) has what the kernel said about the device last.
+    - The checks C(disk_space), C(disk_inodes), C(disk_writable) for each file system, C(disk_growth) where there are O(samples), and
+      C(deleted_open).
+    - A file system that is mounted read-only is critical. Its C(detail.kernel) has what the kernel said about the device last, and its
+      C(hint) the last lines of that.
   returned: success
   type: list
   elements: dict
@@ -132,12 +153,16 @@ healthy:
   returned: success
   type: bool
 deleted:
-  description: "The biggest deleted files that are still open: path, pid, process, bytes."
+  description: "The biggest deleted files that are still open: path, pid, process, bytes, and the number of their device."
   returned: success
   type: list
   elements: dict
 biggest:
-  description: "For each directory of O(look_below): files and directories with their bytes, and whether it was looked through whole."
+  description:
+    - For each file system that has no room, and each directory of O(look_below), C(files) and C(directories) with their bytes, the
+      C(crowded) directories with their entries, and C(complete), whether it was looked through whole.
+    - Of a file system also what is C(hidden) under mount points, bytes of its C(deleted) files that are still open, bytes that are
+      C(unaccounted) for, null where not everything could be looked at, and C(why) not.
   returned: success
   type: dict
 full:
@@ -206,6 +231,7 @@ def main() -> None:
             "critical_percent": {"type": "float", "default": 90},
             "sample": {"type": "str", "default": "2s"},
             "full_within": {"type": "str", "default": "1d"},
+            "samples": {"type": "path", "default": ""},
             "deleted_warning_bytes": {"type": "int", "default": 1073741824},
             "look_below": {"type": "list", "elements": "path", "default": []},
             "look_for": {"type": "str", "default": "10s"},
@@ -223,8 +249,9 @@ def main() -> None:
             look_for=parse_duration(params["look_for"], name="look_for"), file_systems=params["file_systems"], asked=question.asked,
             warning_percent=params["warning_percent"], critical_percent=params["critical_percent"],
             deleted_warning_bytes=params["deleted_warning_bytes"], look_below=params["look_below"], most=params["most"],
+            samples=params["samples"], keep=not module.check_mode,
         )
-        return answer(question, lambda: survey(wanted), brief=lambda: survey(wanted.brief()))
+        return answer(question, lambda: survey(wanted.last() if question.wait else wanted), brief=lambda: survey(wanted.brief()))
 
     leave(module, work)
 

@@ -10,10 +10,12 @@ reason; nothing else leaves one out.
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import re
 import sys
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -551,22 +553,33 @@ class DiskHealth(OfUser):
 
 
 class DiskSurvey(OfUser):
-    """Files that are deleted and still open."""
+    """Files that are deleted and still open, and growth since two hours."""
 
     driver = host.DiskSurvey
     unproven: ClassVar = {
         "<directories above the path>: search": "the capabilities of another check allow it too; the case of disk_health takes it away",
     }
 
+    @property
+    def samples(self) -> Path:
+        path: Path = self.on.place.parent / "samples.json"
+        return path
+
     def args(self) -> dict[str, Any]:
         from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import CHECKS
 
-        return {"asked": list(CHECKS), "sample": "100ms"}
+        return {"asked": list(CHECKS), "sample": "100ms", "samples": str(self.samples)}
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        return {"<file of `samples`, and its directory>: write": [self.samples]}
 
     @contextmanager
     def scene(self) -> Iterator[None]:
         with self.on.scene():
             open_to_all(self.on.place.parent)
+            usage = os.statvfs(self.on.place)
+            sample = [time.time() - 7200, usage.f_blocks * usage.f_frsize, usage.f_bavail * usage.f_frsize]
+            self.samples.write_text(json.dumps({str(self.on.place): [sample]}))
             yield
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lists and numbers as people give them.
+"""Lists and numbers as people give and read them.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -49,3 +49,12 @@ def command_words(
     """
     words = command.split() if isinstance(command, str) else list(command)
     return [*(words or default or ()), *(arguments or ())]
+
+
+def format_bytes(size: float) -> str:
+    """Say a size briefly for people: 512 B, 1.5 MiB, 20 GiB."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(size) < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

@@ -31,18 +31,34 @@ _MOST_NAMED = 50
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """How much may be cleaned."""
+    """How much may be cleaned.
+
+    Attributes:
+        max_files_for_inodes: of files that are removed where inodes are used to inodes_percent or more; they do not count as max_files.
+    """
 
     max_files: int
     max_bytes: int
     spent: int = 0
+    max_files_for_inodes: int = 0
+    inodes_percent: float = 90.0
 
     def __post_init__(self) -> None:
         ranges.read(self.spent, name="spent")
 
-    def as_dict(self) -> dict[str, t.Any]:
-        """As they enter results and the plan's hash."""
-        return {"max_files": self.max_files, "max_bytes": self.max_bytes}
+    def as_dict(self, *, inodes: bool = False) -> dict[str, t.Any]:
+        """As they enter results and the plan's hash.
+
+        Args:
+            inodes: whether a file system is out of them, so that its own limit is one of the plan's.
+        """
+        more = {"max_files_for_inodes": self.max_files_for_inodes} if inodes else {}
+        return {"max_files": self.max_files, "max_bytes": self.max_bytes, **more}
+
+    def out_of_inodes(self, directory: str) -> bool:
+        """Whether the file system of a directory has to get inodes back."""
+        usage = os.statvfs(directory)
+        return usage.f_files > 0 and 100.0 * (usage.f_files - usage.f_favail) / usage.f_files >= self.inodes_percent
 
     def now(self) -> tuple[Limit, Limit]:
         """What may be cleaned now."""
@@ -67,7 +83,8 @@ def clean_up(
     done = act(subject, approved=approved, check_mode=check_mode)
     counted = actions.PLANNED if check_mode else actions.DONE
     return {
-        **done.as_result(limits=limits.as_dict()), "avoided": subject.avoided, "spared_more": subject.spared_more,
+        **done.as_result(limits=limits.as_dict(inodes=bool(subject.crowded))), "avoided": subject.avoided,
+        "spared_more": subject.spared_more,
         "freed": sum(candidate.target.file.allocated for candidate, action in done.acted if action.outcome == counted),
     }, done.problem
 
@@ -84,6 +101,7 @@ class _Files(Subject[Found]):
         self.resource = f"host:{socket.gethostname()}"
         self.avoided: list[str] = []
         self.spared_more = 0
+        self.crowded: list[str] = []
         self._spared: dict[str, str] = {}
 
     def alone(self) -> t.ContextManager[None]:
@@ -99,9 +117,12 @@ class _Files(Subject[Found]):
                 continue
             there, devices[rule.directory], not_entered = files.find(rule, opened=opened, now=now)
             self.avoided += not_entered
+            if rule.directory not in self.crowded and self._limits.out_of_inodes(rule.directory):
+                self.crowded.append(rule.directory)
             found += [(place, file) for file in there]
         seen = sight(
             self._rules, found, protected=self._protect, devices=devices, limits=self._limits.now(), resource=self.resource,
+            crowded=self.crowded, for_inodes=max(self._limits.max_files_for_inodes - self._limits.spent, 0),
         )
         self._spared = {one.name: one.reasons[0] for one in seen.protected}
         self.spared_more = max(len(seen.protected) - MOST_SPARED, 0)

@@ -25,6 +25,8 @@ CHAPTER = Chapter(4, "Disks and logs of a host", (
         Right(FILE, _WAY, DECISIVE, "The checks are `unknown`, `could_not_look`.", named="search of the directory"),
         Right(CAPABILITY, _OPEN, ("deleted_open",), "The check is `unknown`, `could_not_look`."),
         Right(CAPABILITY, _DIRECTORIES, ("deleted_open",), "The check is `unknown`, `could_not_look`."),
+        Right(FILE, "<file of `samples`, and its directory>: write", ("disk_growth",), "The check is `unknown`, `could_not_look`.",
+              named="not a file of this user"),
     )),
     Needs("log_excerpt", LOOK, ("excerpt",), (
         Right(FILE, "<log>: read", ("excerpt",), "The module fails, or the result has a `reason`."),
@@ -38,4 +40,7 @@ CHAPTER = Chapter(4, "Disks and logs of a host", (
 ), text="""
 `become: true`, as root, has all of these; root in a container often lacks
 CAP_SYS_PTRACE, and does not see every process then.
+
+`disk_survey` also sees what lies hidden under mount points with CAP_SYS_ADMIN
+(Linux 5.2 or newer), and says so where it does not.
 """)

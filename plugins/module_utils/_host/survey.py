@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What fills a host's disks: file systems, growth, files that are deleted and still open, what is biggest.
+"""What fills a host's disks: file systems, growth, files that are deleted and still open.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -9,57 +9,34 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
-import heapq
 import os
+import re
 import stat
 import time
 import typing as t
 
 from .._core.findings import Finding, Skipped
 from .._module.programs import run
-from .decisions.disk import Mount, PointSeen, Space, judge_points, unescaped
+from .decisions.disk import PointSeen, Space, judge_points
+from .decisions.mounts import Mount, holder
 from .processes import look_at, stat_of
 
-#: File systems that hold nobody's data, or the network's.
-_NOT_OURS = frozenset({
-    "autofs", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "efivarfs", "fuse.gvfsd-fuse", "fuse.lxcfs",
-    "fuse.portal", "fusectl", "hugetlbfs", "iso9660", "mqueue", "nsfs", "proc", "pstore", "ramfs", "rpc_pipefs", "securityfs",
-    "squashfs", "sysfs", "tracefs", "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "fuse.sshfs",
-})
 #: Kernel messages that are told with a file system that became read-only, and the time to read them: seconds.
 _MOST_LINES, _KERNEL_SECONDS = 5, 5.0
 
 
-def mounts(*, text: str) -> list[Mount]:
-    """The file systems of /proc/self/mounts that may be anybody's data: local, and each once.
-
-    Args:
-        text: of /proc/self/mounts.
-    """
-    found: dict[str, Mount] = {}
-    for line in text.splitlines():
-        parts = line.split()
-        if len(parts) < 4 or parts[2] in _NOT_OURS:
-            continue
-        point = unescaped(parts[1])
-        # Binds of one device are one file system: the shortest path names it, and one that can be written to goes first.
-        mount = Mount(point, parts[2], parts[0], "ro" in parts[3].split(","))
-        key = parts[0] if mount.on_device else f"{parts[0]}:{point}"
-        if key not in found or (mount.read_only, len(point)) < (found[key].read_only, len(found[key].point)):
-            found[key] = mount
-    return sorted(found.values())
-
-
 def seen_at(
-    points: t.Sequence[str], *, sample: float, elsewhere: t.Collection[str] = (), statvfs: t.Callable[[str], t.Any] = os.statvfs,
-    sleep: t.Callable[[float], None] = time.sleep, kernel: t.Optional[t.Callable[[str], t.Sequence[str]]] = None,
+    points: t.Sequence[str], *, sample: float, table: t.Sequence[Mount] = (), elsewhere: t.Collection[str] = (),
+    statvfs: t.Callable[[str], t.Any] = os.statvfs, sleep: t.Callable[[float], None] = time.sleep,
+    kernel: t.Optional[t.Callable[[t.Optional[Mount]], t.Sequence[str]]] = None,
 ) -> list[PointSeen]:
     """Look at mount points.
 
     Args:
         sample: seconds between two looks; 0 looks once, and no growth is seen.
+        table: what is mounted.
         elsewhere: see judge_points().
-        kernel: what the kernel said about a mount point last; what dmesg(1) prints by default.
+        kernel: what the kernel said about a mount last; what dmesg(1) prints by default.
     """
     found: list[PointSeen] = []
     began: dict[str, float] = {}
@@ -69,9 +46,11 @@ def seen_at(
         except OSError as exc:
             found.append(PointSeen(point, trouble=str(exc.strerror), grant=_missing_at(point, exc), elsewhere=point in elsewhere))
             continue
-        read_only = bool(usage.f_flag & os.ST_RDONLY)
+        mount = holder(table, os.path.realpath(point))
+        # Since Linux 6.12 an error of ext4 stops every write, and statvfs(2) does not tell.
+        read_only = bool(usage.f_flag & os.ST_RDONLY) or bool(mount and mount.failed)
         found.append(PointSeen(
-            point, Space.of(usage), read_only=read_only, kernel=tuple((kernel or kernel_words)(point)) if read_only else (),
+            point, Space.of(usage), read_only=read_only, kernel=tuple((kernel or kernel_words)(mount)) if read_only else (),
         ))
         began[point] = time.monotonic()
     if sample <= 0 or not began:
@@ -102,26 +81,39 @@ def _again(one: PointSeen, statvfs: t.Callable[[str], t.Any], began: float) -> P
 def look(
     points: t.Sequence[str], *, warning: float, critical: float, sample: float, full_within: float, elsewhere: t.Collection[str] = (),
     statvfs: t.Callable[[str], t.Any] = os.statvfs, sleep: t.Callable[[float], None] = time.sleep,
-    kernel: t.Optional[t.Callable[[str], t.Sequence[str]]] = None,
+    kernel: t.Optional[t.Callable[[t.Optional[Mount]], t.Sequence[str]]] = None,
 ) -> tuple[list[Finding], list[Skipped]]:
     """Look at mount points, and judge them: see seen_at() and judge_points()."""
     seen = seen_at(points, sample=sample, elsewhere=elsewhere, statvfs=statvfs, sleep=sleep, kernel=kernel)
     return judge_points(seen, warning=warning, critical=critical, full_within=full_within)
 
 
-def kernel_words(point: str) -> list[str]:
-    """The last errors of the kernel that name the device of a mount point; none where they may not be read."""
-    with open("/proc/self/mounts", encoding="utf-8", errors="replace") as file:
-        devices = {os.path.basename(one.device) for one in mounts(text=file.read()) if one.point == point}
+def kernel_words(mount: t.Optional[Mount]) -> list[str]:
+    """The last errors of the kernel that name the device of a mount, or the disk that it is a part of; none where they may not be read."""
+    names = _names_of(mount) if mount is not None and mount.on_device else set()
+    if not names:
+        return []
+    named = re.compile(rf"\b({'|'.join(map(re.escape, sorted(names)))})\b")
     said = run(["dmesg", "--notime", "--level", "emerg,alert,crit,err,warn"], seconds=_KERNEL_SECONDS).out
-    return [line.strip()[:300] for line in said.splitlines() if any(name and name in line for name in devices)][-_MOST_LINES:]
+    return [line.strip()[:300] for line in said.splitlines() if named.search(line)][-_MOST_LINES:]
 
 
-def deleted_open(*, proc: str = "/proc", most: int = 20) -> tuple[list[dict[str, t.Any]], int, bool]:
+def _names_of(mount: Mount) -> set[str]:
+    """What the kernel calls the device of a mount: /dev/mapper/data is dm-0 to it, and an error of sda1 may be told of sda."""
+    names = {os.path.basename(mount.device), os.path.basename(os.path.realpath(mount.device))}
+    node = os.path.realpath(f"/sys/dev/block/{mount.number}")
+    if os.path.isdir(node):
+        names.add(os.path.basename(node))
+        if os.path.exists(f"{node}/partition"):
+            names.add(os.path.basename(os.path.dirname(node)))
+    return names - {"", "root"}
+
+
+def deleted_open(*, proc: str = "/proc") -> tuple[list[dict[str, t.Any]], bool]:
     """Files that are deleted and still open: space that nobody sees, given back when their process closes them.
 
     Returns:
-        The biggest of them, the bytes of all, and whether every process could be looked at.
+        All of them, the biggest first, and whether every process could be looked at.
     """
     found: dict[tuple[int, int], dict[str, t.Any]] = {}
     complete = True
@@ -135,8 +127,7 @@ def deleted_open(*, proc: str = "/proc", most: int = 20) -> tuple[list[dict[str,
             continue  # it ended meanwhile
         for key, entry in deleted:
             found.setdefault(key, {**entry, "pid": int(pid)})
-    files = sorted(found.values(), key=lambda entry: -entry["bytes"])
-    return files[:most], sum(entry["bytes"] for entry in files), complete
+    return sorted(found.values(), key=lambda entry: -entry["bytes"]), complete
 
 
 def _deleted_of(process: str) -> list[tuple[tuple[int, int], dict[str, t.Any]]]:
@@ -155,74 +146,8 @@ def _deleted_of(process: str) -> list[tuple[tuple[int, int], dict[str, t.Any]]]:
             continue
         if not path.startswith(("/memfd:", "/dev/shm/")):
             name = path[: -len(" (deleted)")] if path.endswith(" (deleted)") else path
-            found.append(((there.st_dev, there.st_ino), {"path": name, "process": command, "bytes": there.st_blocks * 512}))
+            found.append(((there.st_dev, there.st_ino), {
+                "path": name, "process": command, "bytes": there.st_blocks * 512,
+                "device": f"{os.major(there.st_dev)}:{os.minor(there.st_dev)}",
+            }))
     return found
-
-
-def biggest(path: str, *, deadline: float, most: int = 20, clock: t.Callable[[], float] = time.monotonic) -> dict[str, t.Any]:
-    """The biggest files and directories below a path, on its file system, as far as the time goes.
-
-    Args:
-        deadline: of `clock`, seconds.
-
-    Returns:
-        files and directories (path, bytes), `entries` looked at, and `complete`: whether the walk came to its end.
-    """
-    files: list[tuple[int, str]] = []
-    directories: list[tuple[int, str]] = []
-    totals: dict[str, int] = {}
-    seen: set[tuple[int, int]] = set()
-    entries = 0
-    try:
-        device = os.lstat(path).st_dev
-    except OSError as exc:
-        return {"files": [], "directories": [], "entries": 0, "complete": False, "why": str(exc.strerror)}
-    complete = True
-    waiting = [path]
-    while waiting:
-        if clock() > deadline:
-            complete = False
-            break
-        current = waiting.pop()
-        try:
-            listing = list(os.scandir(current))
-        except OSError:
-            continue
-        own = 0
-        for entry in listing:
-            entries += 1
-            try:
-                there = entry.stat(follow_symlinks=False)
-            except OSError:
-                continue
-            if stat.S_ISDIR(there.st_mode):
-                if there.st_dev == device:
-                    waiting.append(entry.path)
-            elif stat.S_ISREG(there.st_mode) and (there.st_dev, there.st_ino) not in seen:
-                if there.st_nlink > 1:
-                    seen.add((there.st_dev, there.st_ino))
-                size = there.st_blocks * 512
-                own += size
-                _push(files, (size, entry.path), most)
-        totals[current] = own
-    # A directory counts with all below it; the deepest first, so that each is complete before its parent.
-    for current in sorted(totals, key=lambda name: -name.count("/")):
-        above = os.path.dirname(current)
-        if current != path and above in totals:
-            totals[above] += totals[current]
-    for current, size in totals.items():
-        _push(directories, (size, current), most)
-    return {
-        "files": _listed(files), "directories": _listed(directories), "entries": entries, "complete": complete,
-    }
-
-
-def _push(heap: list[tuple[int, str]], item: tuple[int, str], most: int) -> None:
-    if len(heap) < most:
-        heapq.heappush(heap, item)
-    else:
-        heapq.heappushpop(heap, item)
-
-
-def _listed(heap: t.Sequence[tuple[int, str]]) -> list[dict[str, t.Any]]:
-    return [{"path": path, "bytes": size} for size, path in sorted(heap, reverse=True)]

@@ -169,6 +169,7 @@ def about(source: Source) -> dict[str, Any]:
 def of_sources(sources: Sequence[Source]) -> dict[str, Any]:
     """What the runs found, did, spared and left open, in one."""
     findings = [item for source in sources for item in _findings(source)]
+    lines = [line for source in sources for line in _on_many_hosts(_findings(source), *_SAME_FINDING)]
     actions = [item for source in sources for item in _actions(source)]
     spared = [item for source in sources for item in _spared(source)]
     comparison = compare(sources)
@@ -182,8 +183,14 @@ def of_sources(sources: Sequence[Source]) -> dict[str, Any]:
     worst = max((_rank(item["status"]) for item in findings), default=0)
     return {
         "findings": sorted(findings, key=lambda item: -_rank(item["status"])), "fine": fine,
+        "lines": sorted(lines, key=lambda item: -_rank(item["status"])),
         "places": _cited(sources, "places"),
         "skipped": [{**seen.as_dict(), "ref": source.at(seen.seq)} for source in sources for seen in source.summary.skipped_checks],
+        "not_checked": [
+            line for source in sources for line in _on_many_hosts([
+                {**seen.as_dict(), "ref": source.at(seen.seq)} for seen in source.summary.skipped_checks
+            ], "check", "reason")
+        ],
         "actions": actions, "spared": spared,
         "approvals": [run["approval"] | {"run": run["number"]} for run in map(about, sources) if run["approval"]],
         "comparison": comparison, "changed_checks": [row for row in comparison if not row["fine"]],
@@ -281,6 +288,10 @@ def drawing(source: Source, *, milestones: Sequence[Json] = ()) -> Any:
     return draw(bands=bands, happenings=marks, milestones=milestones, lanes=hosts, started=summary.started, ended=summary.ended)
 
 
+#: What findings have in common that are one line.
+_SAME_FINDING = ("status", "check", "subject", "value", "limit", "hint")
+
+
 def _findings(source: Source) -> list[dict[str, Any]]:
     bad = [seen for seen in source.summary.before.values() if seen.what.status != OK]
     return [
@@ -289,6 +300,22 @@ def _findings(source: Source) -> list[dict[str, Any]]:
             "tone": STATUS_TONES.get(seen.what.status, "unknown"), "ref": source.at(seen.seq),
         }
         for seen in sorted(bad, key=lambda seen: (-_rank(seen.what.status), seen.seq))
+    ]
+
+
+def _on_many_hosts(items: Sequence[Mapping[str, Any]], *same: str) -> list[dict[str, Any]]:
+    """The lines of a list: what is said of many hosts in the same words is one.
+
+    Args:
+        same: the keys that make these words.
+    """
+    found: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for item in items:
+        found.setdefault(tuple(str(item.get(key)) for key in same), []).append(item)
+    return [
+        {**members[0], "host": ", ".join(dict.fromkeys(str(one["host"]) for one in members)),
+         "ref": ", ".join(dict.fromkeys(str(one["ref"]) for one in members if one["ref"]))}
+        for members in found.values()
     ]
 
 

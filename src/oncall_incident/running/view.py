@@ -30,6 +30,8 @@ STYLES = {
     "done": "green", "gone": "green", "planned": "cyan", "failed": "bold red", "still_running": "bold red", "not_permitted": "bold red",
     "refused": "yellow", "moved_on": "yellow", "pid_reused": "yellow", "not_needed": "dim", "approved": "green",
 }
+#: A status, what it is about, and the rest of what is said of it.
+_Words = tuple[str, ...]
 _TITLES = {"investigate": "Investigate", "mitigate": "Mitigate", "verify": "Verify"}
 
 
@@ -65,6 +67,10 @@ class View:
         self._look: list[Mapping[str, Any]] = []
         self._failures: list[tuple[str, str]] = []
         self._shown: dict[tuple[str, str, str], str] = {}
+        self._task: tuple[str, str] = ("", "")
+        # What is said of one host in these words, and of which others it holds too.
+        self._said: dict[_Words, str] = {}
+        self._too: dict[_Words, list[str]] = {}
 
     def say(self, text: str | Text, *, style: str = "", indent: int = 0, label: Text | None = None) -> None:
         """A line that stays; in plain output with the time since the start in front.
@@ -99,6 +105,7 @@ class View:
         """The execution is over: what was held back is shown, the status line goes."""
         try:
             self._flush()
+            self._say_of_others()
             if self._live is not None:
                 self._live.stop()
         except Exception as exc:
@@ -154,6 +161,10 @@ class View:
             self._check_mode = bool(event.get("check_mode"))
 
     def _on_intent(self, event: Mapping[str, Any]) -> None:
+        task = str(event.get("phase") or ""), str(event.get("task") or "")
+        if task != self._task:
+            self._say_of_others()
+            self._task = task
         where = f"{event['host']}: " if event.get("host") else ""
         self._doing = f"{where}{words.one_line(event.get('task', ''))}"
 
@@ -204,6 +215,25 @@ class View:
         known, self._shown[key] = self._shown.get(key), status
         return known != status
 
+    def _is_first(self, event: Mapping[str, Any], *said: str) -> bool:
+        """Whether no other host of this task is said to be the same; else it is told with all such hosts, when the task is over."""
+        host = str(event.get("host"))
+        if self._said.setdefault(said, host) == host:
+            return True
+        self._too.setdefault(said, []).append(host)
+        return False
+
+    def _say_of_others(self) -> None:
+        """One line for all hosts of which the same was found."""
+        for said, hosts in self._too.items():
+            status, what = said[0], said[1]
+            others = list(dict.fromkeys(hosts))
+            style = STYLES.get(status.lower(), "magenta")
+            label = Text.assemble((f"{status:<10}", style), f"{words.count(len(others), 'more host')}  ")
+            same = f"  the same as on {self._said[said]}: {words.one_line(', '.join(others), limit=300)}"
+            self.say(Text.assemble((what, "" if status == OK else "bold"), same), label=label, indent=2)
+        self._said, self._too = {}, {}
+
     def _flush(self) -> None:
         """Show the findings of one look, the worst first; of those seen before only what changed."""
         look, self._look = self._look, []
@@ -222,7 +252,10 @@ class View:
             elif (host, finding.check) not in troubled:
                 fine.setdefault(host, {})[finding.check] = event, finding
         for checks in fine.values():
-            self._judged("ok", STYLES["ok"], next(iter(checks.values()))[0], Text(", ".join(checks), style="dim"))
+            event, said = next(iter(checks.values()))[0], ", ".join(checks)
+            if not self._is_first(event, "ok", said, *(finding.hint for _event, finding in checks.values())):
+                continue
+            self._judged("ok", STYLES["ok"], event, Text(said, style="dim"))
             for _event, finding in checks.values():
                 self._hint(finding)
         self._skipped([event for event in look if event["type"] == "skipped_check"])
@@ -237,18 +270,22 @@ class View:
         for (_host, reason), members in by_reason.items():
             event = next(iter(members.values()))
             self._enter(event)
-            self._judged("skipped", "magenta", event, Text(f"{', '.join(members)}: {words.one_line(reason, limit=200)}"))
+            if self._is_first(event, "skipped", ", ".join(members), reason):
+                self._judged("skipped", "magenta", event, Text(f"{', '.join(members)}: {words.one_line(reason, limit=200)}"))
 
     def _finding(self, event: Mapping[str, Any], finding: Finding) -> None:
         name = f"{finding.check} {words.one_line(finding.subject)}".strip()
         against = f" (limit {words.measured(finding.threshold, finding.unit)})" if finding.threshold is not None else ""
-        text = Text.assemble((name, "bold"), f"  {words.measured(finding.observed, finding.unit)}{against}")
+        measured = f"{words.measured(finding.observed, finding.unit)}{against}"
+        if not self._is_first(event, finding.status.upper(), name, measured, finding.hint):
+            return
+        text = Text.assemble((name, "bold"), f"  {measured}")
         self._judged(finding.status.upper(), STYLES.get(finding.status, ""), event, text)
         self._hint(finding)
 
     def _hint(self, finding: Finding) -> None:
         if finding.hint:
-            self.say(words.one_line(finding.hint, limit=400), style="dim", indent=12)
+            self.say(words.one_line(finding.hint, limit=700), style="dim", indent=12)
 
     def _judged(self, word: str, style: str, event: Mapping[str, Any], text: Text) -> None:
         self.say(text, label=Text.assemble((f"{word:<10}", style), f"{event.get('host')}  "), indent=2)

@@ -16,7 +16,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import of_event
 
+from tests.conformance.kit import recorded
+from tests.support.ext4 import ext4
 from tests.support.need import need
 from tests.support.run_module import run_module, start_module
 from tests.support.tmpfs import mounted
@@ -249,19 +252,64 @@ def test_a_path_that_is_not_there_is_not_judged_by_the_root() -> None:
     assert "Name a path that is there" in said["findings"][0]["hint"]
 
 
-def test_growth_and_deleted_open_files_are_told(small: Path) -> None:
+def test_deleted_open_files_are_told_with_who_holds_them(small: Path) -> None:
     with (small / "gone.log").open("wb") as held:
         held.write(b"x" * (2 << 20))
         held.flush()
         (small / "gone.log").unlink()
         seen = run_module("disk_survey", file_systems=[str(small)], sample="0s", deleted_warning_bytes=1 << 20, most=500)
-        assert seen["checks"]["deleted_open"] == "warning"
+        (found,) = [one for one in seen["findings"] if one["check"] == "deleted_open"]
+        assert found["status"] == "warning" and f"(pid {os.getpid()})" in found["hint"]
         mine = [entry for entry in seen["deleted"] if entry["path"] == str(small / "gone.log")]
         assert mine and mine[0]["pid"] == os.getpid() and mine[0]["bytes"] == 2 << 20
-    writer = subprocess.Popen(["sh", "-c", f"while sleep 0.05; do head -c 65536 /dev/zero >> {small}/grows.log; done"])
-    try:
-        seen = run_module("disk_survey", file_systems=[str(small)], sample="3s")
-        assert seen["checks"]["disk_growth"] == "warning"
-    finally:
-        writer.kill()
-        writer.wait()
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Iterator[Path]:
+    """A directory of 564 old and empty files, on a file system that has no inode left. The lowest number is the oldest."""
+    with ext4(tmp_path / "disk", size="16M", inodes=1024) as disk:
+        place = disk / "sessions"
+        place.mkdir()
+        for number in range(564):
+            path = place / f"sess_{number:03}"
+            path.touch()
+            os.utime(path, (time.time() - 99 * OLD + number, time.time() - 99 * OLD + number))
+        for number in range(os.statvfs(disk).f_favail):
+            (disk / f"other{number}").touch()
+        yield place
+
+
+RULE = {"pattern": "sess_*", "min_age": "1h"}
+
+
+def test_out_of_inodes_more_files_than_else_may_go(sessions: Path) -> None:
+    rules = [{"directory": str(sessions), **RULE}]
+    before = run_module("disk_survey", file_systems=[str(sessions)], sample="0s", look_for="0s")
+    assert before["checks"]["disk_inodes"] == "critical"
+    planned = clean(sessions, check=True, rules=rules)
+    assert len(planned["actions"]) == 564 and planned["limits"]["max_files_for_inodes"] == 2000 and len(names(sessions)) == 564
+    assert planned["reading"]["complete"] or "files" in planned["reading"]["left_out"]
+    done = clean(sessions, rules=rules, approved=planned["actions"])
+    assert set(outcomes(done).values()) == {"done"} and names(sessions) == []
+    after = run_module("disk_survey", file_systems=[str(sessions)], sample="0s", look_for="0s")
+    assert after["healthy"] is True
+
+
+def test_of_more_the_oldest_go_and_the_others_wait_for_the_next_run(sessions: Path) -> None:
+    rules = [{"directory": str(sessions), **RULE}]
+    planned = clean(sessions, check=True, rules=rules, max_files_for_inodes=60)
+    assert sorted(outcomes(planned)) == [f"sess_{number:03}" for number in range(60)]
+    assert {reason for one in planned["protected"] for reason in one["reasons"]} == {"over max_files_for_inodes: older ones go first"}
+    few = clean(sessions, check=True, rules=[{**rules[0], "pattern": "sess_00?"}], max_files_for_inodes=6)
+    assert len(few["actions"]) == 6 and of_event(recorded(few)).actions == {one["id"]: "planned" for one in few["actions"]}
+    done = clean(sessions, rules=rules, max_files_for_inodes=60, approved=planned["actions"])
+    assert names(sessions)[0] == "sess_060" and set(outcomes(done).values()) == {"done"}
+    spent = clean(sessions, check=True, rules=rules, max_files_for_inodes=60, spent=60, inodes_percent=50)
+    assert spent["actions"] == [], "one budget for a run"
+
+
+def test_with_inodes_left_the_ordinary_limit_holds(sessions: Path) -> None:
+    for path in sessions.parent.glob("other*"):
+        path.unlink()
+    refused = clean(sessions, rules=[{"directory": str(sessions), **RULE}])
+    assert (refused["failed"], refused["error"]) == (True, "limit_exceeded") and len(names(sessions)) == 564

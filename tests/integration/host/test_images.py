@@ -65,7 +65,7 @@ def run(store: Store, tmp_path: Path, *arguments: str) -> tuple[int, dict[str, A
     site = Site(tmp_path, playbook="disk-full")
     site.group("servers", disk1={
         "host_become": False, "host_file_systems": [str(store.place)], "host_look_below": [str(store.place)], "host_look_for": "1s",
-        "host_disk_sample": "0s", "host_image_command": store.command, "host_image_min_age": "1s", "host_verify_hold": "1s",
+        "host_disk_samples": "", "host_image_command": store.command, "host_image_min_age": "1s", "host_verify_hold": "1s",
         "host_verify_timeout": "20s",
     })
     done = site.incident("--yes", "--json", *arguments)

@@ -166,7 +166,7 @@ def test_of_a_database_that_is_not_there_the_place_is_said_everywhere(site: Site
      "fail2ban or CrowdSec and packet filter at /nowhere/f2b.sock, tcp port 1 (from host1)"),
     ("brute-force", "firewall", {"fail2ban_socket": "/nowhere/f2b.sock", "fail2ban_attack_journal": False},
      "fail2ban or CrowdSec and failed logins at /nowhere/f2b.sock, the usual authentication logs (from host1)"),
-    ("disk-full", "servers", {"host_become": False, "host_file_systems": ["/"], "host_disk_sample": "0s", "host_look_below": []},
+    ("disk-full", "servers", {"host_become": False, "host_file_systems": ["/"], "host_look_for": "0s", "host_disk_samples": ""},
      "File systems at / (from host1)"),
 ])
 def test_every_scenario_says_it(

@@ -23,7 +23,7 @@ def full_site(place: Path, full: Path, **more: Any) -> Site:
     """A host whose only file system that matters is a full one of 16 MiB."""
     site = Site(place, playbook="disk-full")
     site.group("servers", web1={
-        "host_become": False, "host_file_systems": [str(full)], "host_look_below": [str(full)], "host_disk_sample": "0s",
+        "host_become": False, "host_file_systems": [str(full)], "host_look_below": [str(full)], "host_disk_samples": "",
         "host_verify_hold": "0s", "host_verify_timeout": "20s",
         "host_clean": [{"directory": str(full), "pattern": "*.log.*", "min_age": "1h"}],
         "evidence_snapshot": True, "evidence_local": True, "evidence_budget": "120s", "evidence_command_timeout": "60s",

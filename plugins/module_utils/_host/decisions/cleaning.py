@@ -28,6 +28,8 @@ REMOVE, TRUNCATE = "remove", "truncate"
 OPERATIONS = (REMOVE, TRUNCATE)
 VERBS = tuple(f"{operation}_file" for operation in OPERATIONS)
 
+#: Why a file stays where the oldest ones are enough for one run.
+OVER_INODES = "over max_files_for_inodes: older ones go first"
 #: Directories of which nothing is ever removed, and that no rule may name, nor anything above them.
 FORBIDDEN = (
     "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr", "/var/lib/dpkg",
@@ -218,7 +220,7 @@ def choose(
 
 def sight(
     rules: t.Sequence[Rule], files: t.Sequence[tuple[int, File]], *, protected: t.Sequence[str], devices: t.Mapping[str, int],
-    limits: tuple[Limit, ...], resource: str,
+    limits: tuple[Limit, ...], resource: str, crowded: t.Sequence[str] = (), for_inodes: int = 0,
 ) -> Sight[Found]:
     """Who could be acted on, of the files that were found.
 
@@ -226,15 +228,26 @@ def sight(
         files: each with the number of the rule that looked there.
         protected, devices: see choose().
         resource: whose files they are.
+        crowded: directories of rules whose file system is out of inodes.
+        for_inodes: so many files may be removed there, whatever may be elsewhere; the oldest go.
     """
     taken, spared = choose([(file, rules[place]) for place, file in files], protected=protected, devices=devices)
+    inodes = [one for one in taken if one.rule.operation == REMOVE and one.rule.directory in crowded]
+    oldest = sorted(inodes, key=lambda one: (-one.file.age, one.file.path))
+    go = {one.file.path for one in oldest[:for_inodes]}
+    stay = {one.file.path for one in oldest[for_inodes:]}
     return Sight(
-        candidates=[Candidate(one, one.action(resource=resource), uses={"max_bytes": one.file.allocated}) for one in taken],
-        protected=tuple(spared), limits=limits, basis=Basis("disk_clean", {
+        candidates=[
+            Candidate(one, one.action(resource=resource), uses={
+                "max_bytes": one.file.allocated, **({"max_files": 0} if one.file.path in go else {}),
+            }) for one in taken if one.file.path not in stay
+        ],
+        protected=(*spared, *(_spare(one.file, OVER_INODES, would_match=True) for one in oldest[for_inodes:])),
+        limits=limits, basis=Basis("disk_clean", {
             # Without the files that no rule's pattern is about: they change nothing, and there may be many.
             "rules": rules, "files": [one for one in files if _matches(one[1], rules[one[0]])], "protected": protected,
             # As pairs: what lies beside a name that looks like a secret's is redacted.
-            "devices": list(devices.items()), "limits": limits, "resource": resource,
+            "devices": list(devices.items()), "limits": limits, "resource": resource, "crowded": crowded, "for_inodes": for_inodes,
         }),
     )
 

@@ -9,14 +9,13 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
-import functools
-import re
 import typing as t
 
-from ..._core.durations import format_duration
 from ..._core.findings import CRITICAL, NOT_APPLICABLE, OK, WARNING, Finding, Skipped, judge
 from ..._core.judging import Judged, judge_look
 from ..._core.recorded import Basis
+from .growth import Trend, judge_growth
+from .taken import SHOWN, Below, Holder, said_of_entries, said_of_holders, said_of_space
 
 #: The checks that say whether there is room.
 ROOM = ("disk_space", "disk_inodes")
@@ -29,33 +28,13 @@ CHECKS = (*DECISIVE, "disk_growth", "deleted_open")
 GOOD = (OK, WARNING)
 #: What whoever cannot look at others' processes needs.
 SEE_PROCESSES = "Run with become: true, as root. Without root it takes CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, in a container the latter."
+#: So many of the kernel's last lines, and so much of each, stand in the finding itself.
+_LINES_SHOWN, _MOST_OF_A_LINE = 2, 100
 #: Why a check does not apply.
 ABSENT = {
     "no_total": "the file system states no total", "none_to_write": "no local file system can be written to",
     "not_of_this_host": "another user's or a lost mount without a device of this host",
 }
-
-
-_OCTAL = re.compile(r"\\([0-7]{3})")
-
-
-class Mount(t.NamedTuple):
-    """A mounted file system: where, of which type and device, and whether it is mounted read-only."""
-
-    point: str
-    kind: str
-    device: str
-    read_only: bool
-
-    @property
-    def on_device(self) -> bool:
-        """Whether a device of this host holds its data. FUSE names /dev/fuse where its program names nothing; ZFS names a pool."""
-        return self.kind == "zfs" or (self.device.startswith("/dev/") and self.device != "/dev/fuse")
-
-
-def unescaped(text: str) -> str:
-    """A path of /proc/self/mounts or fstab(5), in which blanks are written \\040."""
-    return _OCTAL.sub(lambda hit: chr(int(hit.group(1), 8)), text)
 
 
 class Usage(t.Protocol):
@@ -101,10 +80,10 @@ def judge_disk(path: str, usage: Usage, *, warning: float, critical: float) -> t
     """
     findings: list[Finding] = []
     skipped: list[Skipped] = []
-    hint = "Free space there, or give it more; a full disk stops the server."
     detail = {"size": usage.f_blocks * usage.f_frsize, "available": usage.f_bavail * usage.f_frsize}
-    for check, total, available, found in (
-        ("disk_space", usage.f_blocks, usage.f_bavail, detail), ("disk_inodes", usage.f_files, usage.f_favail, {}),
+    for check, total, available, hint, found in (
+        ("disk_space", usage.f_blocks, usage.f_bavail, "Free space there, or give it more; a full disk stops the server.", detail),
+        ("disk_inodes", usage.f_files, usage.f_favail, "Remove files there, however small: without inodes no file can be made.", {}),
     ):
         if not total:
             skipped.append(Skipped(check, f"no_total: {path}: {ABSENT['no_total']}.", kind=NOT_APPLICABLE))
@@ -126,6 +105,7 @@ class PointSeen:
         kernel: see judge_writable().
         left: free bytes at the first and at the second look, and the seconds between them; None where it was looked at once.
         again: why it could not be looked at a second time.
+        trend: what earlier samples say of it; None where none are kept.
     """
 
     point: str
@@ -137,6 +117,7 @@ class PointSeen:
     kernel: tuple[str, ...] = ()
     left: t.Optional[tuple[float, float, float]] = None
     again: str = ""
+    trend: t.Optional[Trend] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,37 +149,63 @@ def judge_points(
         found, absent = judge_disk(one.point, one.space, warning=warning, critical=critical)
         findings += found
         skipped += absent
-        findings.append(judge_writable(one.point, read_only=one.read_only, kernel=functools.partial(list, one.kernel)))
+        findings.append(judge_writable(one.point, read_only=one.read_only, kernel=one.kernel))
     for one in seen:
         if one.again:
             skipped.append(Skipped("disk_growth", f"unreadable: {one.point}: {one.again}"))
-        elif one.left is not None:
-            before, after, seconds = one.left
-            findings.append(growth(one.point, before=before, after=after, seconds=seconds, full_within=full_within))
+        elif one.space is not None and one.trend is not None:
+            told = judge_growth(
+                one.point, one.space.f_bavail * one.space.f_frsize, one.trend, full_within=full_within, present=_present(one),
+            )
+            if isinstance(told, Finding):
+                findings.append(told)
+            else:
+                skipped.append(told)
     return findings, skipped
+
+
+def _present(one: PointSeen) -> t.Optional[float]:
+    """Bytes per second between two looks."""
+    if one.left is None:
+        return None
+    before, after, seconds = one.left
+    return round(max(before - after, 0.0) / max(seconds, 1e-3))
 
 
 def judge_survey(
     seen: t.Sequence[PointSeen], deleted: DeletedSeen, *, warning: float, critical: float, full_within: float,
-    deleted_warning_bytes: int, asked: t.Optional[t.Sequence[str]],
+    deleted_warning_bytes: int, asked: t.Optional[t.Sequence[str]], below: t.Sequence[Below] = (),
 ) -> Judged:
     """The verdict on a host's disks; see judge_points().
 
     Args:
         asked: the checks that must be answered.
+        below: what was found on file systems that have no room.
     """
     findings, skipped = judge_points(seen, warning=warning, critical=critical, full_within=full_within)
+    by_point = {one.point: one for one in below}
+    findings = [_with_culprits(one, by_point[one.subject]) if one.subject in by_point else one for one in findings]
+    holders = [Holder(str(one["process"]), int(one["pid"]), str(one["path"]), int(one["bytes"])) for one in deleted.files[:SHOWN]]
     findings.append(judge(
         "deleted_open", deleted.total, warning=deleted_warning_bytes, unit="bytes",
-        hint="Restart, or make reopen its log, the process that holds them: the space comes back when it closes them.",
-        detail={"files": list(deleted.files[:3])},
+        hint=f"{said_of_holders(holders)}. Restart a process that holds them, or make it reopen its log: the space comes back when it "
+             "closes them.",
+        detail={"files": list(deleted.files[:SHOWN])},
     ))
     if not deleted.complete:
         skipped.append(Skipped("deleted_open", "not_permitted: other users' processes cannot be looked at.", hint=SEE_PROCESSES))
     return Judged(judge_look(findings, skipped, asked=asked, good=GOOD), basis=Basis("disk_survey", {
         "seen": seen, "deleted": deleted, "warning": warning, "critical": critical, "full_within": full_within,
-        "deleted_warning_bytes": deleted_warning_bytes, "asked": asked,
+        "deleted_warning_bytes": deleted_warning_bytes, "asked": asked, "below": below,
     }))
+
+
+def _with_culprits(finding: Finding, below: Below) -> Finding:
+    """A finding on room that names who takes it."""
+    if finding.check not in ROOM or finding.status == OK:
+        return finding
+    said = said_of_space(below) if finding.check == ROOM[0] else said_of_entries(below)
+    return dataclasses.replace(finding, hint=f"{said} {finding.hint}".strip())
 
 
 def _not_entered(check: str, one: PointSeen) -> Skipped:
@@ -207,22 +214,6 @@ def _not_entered(check: str, one: PointSeen) -> Skipped:
     if one.grant:
         return Skipped(check, f"not_permitted: {one.point}: {one.trouble}", f"Allow {one.grant}, or run with become: true.")
     return Skipped(check, f"unreadable: {one.point}: {one.trouble}", "Name a path that is there, and mount what belongs there.")
-
-
-def growth(point: str, *, before: float, after: float, seconds: float, full_within: float) -> Finding:
-    """How fast a file system fills, from its free bytes at two times."""
-    rate = max(before - after, 0.0) / max(seconds, 1e-3)
-    left = after / rate if rate > 0 else None
-    found = judge(
-        "disk_growth", round(rate), unit="bytes per second", subject=point, hint="",
-        detail={"full_in_seconds": None if left is None else round(left)},
-    )
-    if left is None or left > full_within:
-        return found
-    return Finding(
-        check="disk_growth", status="warning", observed=round(rate), threshold=round(after / full_within), unit="bytes per second",
-        subject=point, hint=f"At this rate it is full in {format_duration(left)}: find who writes.", detail=found.detail,
-    )
 
 
 def judge_path(seen: PointSeen, *, warning: float, critical: float, asked: t.Optional[t.Sequence[str]]) -> Judged:
@@ -239,30 +230,20 @@ def judge_path(seen: PointSeen, *, warning: float, critical: float, asked: t.Opt
     }))
 
 
-def judge_writable(path: str, *, read_only: bool, kernel: t.Callable[[], t.Sequence[str]]) -> Finding:
+def judge_writable(path: str, *, read_only: bool, kernel: t.Sequence[str] = ()) -> Finding:
     """Whether a file system that is to be written to can be.
 
     Args:
-        kernel: the kernel's last words about it; asked for only where it cannot.
+        kernel: the kernel's last words about it.
     """
     if not read_only:
         return Finding(WRITABLE, OK, observed=True, subject=path)
-    said = list(kernel())
-    hint = "It is read-only, so every write fails. After an error the kernel makes it so: look at the disk, then check and remount it."
-    return Finding(WRITABLE, CRITICAL, observed=False, subject=path, hint=hint, detail={"kernel": said} if said else {})
-
-
-def missing_writes(mounted: t.Iterable[Mount], *, fstab: str) -> list[str]:
-    """The mount points that are read-only and that fstab(5) wants to be written to.
-
-    Args:
-        fstab: text of /etc/fstab.
-    """
-    wanted = {
-        unescaped(parts[1]) for parts in (line.split() for line in fstab.splitlines() if not line.lstrip().startswith("#"))
-        if len(parts) >= 4 and "ro" not in parts[3].split(",")
-    }
-    return [one.point for one in mounted if one.read_only and one.point in wanted]
+    last = "; ".join(line[:_MOST_OF_A_LINE] for line in kernel[-_LINES_SHOWN:])
+    hint = (
+        f"It is read-only, so every write fails. {f'The kernel said last: {last}. ' if last else ''}"
+        "After an error the kernel makes it so: look at the disk, then check and remount it."
+    )
+    return Finding(WRITABLE, CRITICAL, observed=False, subject=path, hint=hint, detail={"kernel": list(kernel)} if kernel else {})
 
 
 def told(findings: t.Iterable[Finding]) -> dict[str, t.Any]:

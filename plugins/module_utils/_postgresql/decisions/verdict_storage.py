@@ -13,21 +13,13 @@ import typing as t
 from ..._core.durations import format_duration
 from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, judge, worst
 from ..._core.thresholds import Limit
+from ..._core.words import format_bytes
 from .verdict import Row
 
 _MAX_ROWS = 5
 _SLOT_DETAIL = ("type", "active", "wal_status", "safe_wal_size", "inactive_seconds", "invalidation_reason", "database",
                 "unconfirmed_bytes")
 _MAX_QUERY = 200
-
-
-def format_bytes(size: float) -> str:
-    """Say a size briefly for people: 512 B, 1.5 MiB, 20 GiB."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(size) < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"
 
 
 def judge_replicas(

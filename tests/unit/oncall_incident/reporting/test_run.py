@@ -67,6 +67,25 @@ def test_findings_come_by_severity(story: Story) -> None:
     assert text.index("| critical | db1") < text.index("| warning | db1")
 
 
+def test_one_finding_on_many_hosts_is_one_line(tmp_path: Path) -> None:
+    told = Story(tmp_path)
+    hosts = [f"redis{number}" for number in range(1, 21)]
+    with told.segment(check_mode=False):
+        for host in hosts:
+            told.finding("investigate", host, "warning", check="overcommit_memory", observed=0, hint="Set it to 1.")
+            told.finding("investigate", host, "warning", check="memory", observed=len(host), hint="Less.")
+            told.tell("skipped_check", host=host, phase="investigate", skipped={"check": "backup", "reason": "there is none"})
+        told.stats(**dict.fromkeys(hosts, 0))
+    text = report.render(told.run_dir)
+    found = [line for line in text.split("## Before and after")[0].splitlines() if "|" in line or line.startswith("- not checked")]
+    names = ", ".join(hosts)
+    (line,) = [line for line in found if "overcommit" in line]
+    assert line.startswith(f"| warning | {names} | overcommit\\_memory | ")
+    memory = [line.split(" | ")[1] for line in found if "| memory |" in line]
+    assert memory == [", ".join(hosts[:9]), ", ".join(hosts[9:])], "what differs is told apart"
+    assert [line for line in found if "not checked" in line] == [f"- not checked on {names}: backup, because there is none"]
+
+
 def test_the_same_record_gives_the_same_bytes(story: Story) -> None:
     assert report.render(story.run_dir) == report.render(story.run_dir)
     path = report.write_report(story.run_dir)

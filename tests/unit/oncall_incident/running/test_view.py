@@ -32,3 +32,43 @@ def test_what_is_well_is_one_line_and_advice_follows_it() -> None:
     assert "  ok        db1  availability, probe" in lines
     assert lines[-1].strip() == "Better a role of its own."
     assert not any("Better" in line for line in shown(finding("availability"), finding("probe")))
+
+
+def on(host: str, task: str = "Look", **more: Any) -> list[dict[str, Any]]:
+    """What a host's look puts into the record."""
+    return [
+        {"type": "intent", "host": host, "phase": "investigate", "task": task},
+        {**finding("overcommit_memory", **{"status": "warning", "observed": 0, "hint": "Set it to 1.", **more}), "host": host},
+        {**finding("availability"), "host": host},
+        {"type": "skipped_check", "host": host, "phase": "investigate", "skipped": {"check": "backup", "reason": "there is none"}},
+        {"type": "result", "host": host, "phase": "investigate", "task": task, "status": "ok"},
+    ]
+
+
+def test_one_finding_on_many_hosts_is_one_line() -> None:
+    hosts = [f"redis{number}" for number in range(1, 21)]
+    lines = shown(*(event for host in hosts for event in on(host)))
+    others = ", ".join(hosts[1:])
+    assert lines == [
+        "Investigate",
+        "  WARNING   redis1  overcommit_memory  0", "            Set it to 1.", "  ok        redis1  availability",
+        "  skipped   redis1  backup: there is none",
+        f"  WARNING   19 more hosts  overcommit_memory  the same as on redis1: {others}",
+        f"  ok        19 more hosts  availability  the same as on redis1: {others}",
+        f"  skipped   19 more hosts  backup  the same as on redis1: {others}",
+    ]
+
+
+def test_what_differs_is_told_of_each_host() -> None:
+    lines = shown(*on("redis1"), *on("redis2", observed=2), *on("redis3", status="critical"))
+    assert [line for line in lines if "overcommit_memory" in line] == [
+        "  WARNING   redis1  overcommit_memory  0", "  WARNING   redis2  overcommit_memory  2", "  CRITICAL  redis3  overcommit_memory  0",
+    ]
+
+
+def test_another_task_says_it_anew() -> None:
+    lines = shown(*on("redis1"), *on("redis2"), *on("redis3", task="Look again"))
+    assert [line for line in lines if "overcommit_memory" in line] == [
+        "  WARNING   redis1  overcommit_memory  0", "  WARNING   1 more host  overcommit_memory  the same as on redis1: redis2",
+        "  WARNING   redis3  overcommit_memory  0",
+    ]

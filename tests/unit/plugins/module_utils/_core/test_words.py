@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
-from ansible_collections.oncall.incident.plugins.module_utils._core.words import command_words, number, words_list
+from ansible_collections.oncall.incident.plugins.module_utils._core.words import command_words, format_bytes, number, words_list
 
 
 @pytest.mark.parametrize(("value", "made"), [
@@ -39,3 +39,10 @@ def test_a_number(value: Any, found: int) -> None:
 def test_what_is_no_number_is_not_taken_for_none(value: Any) -> None:
     with pytest.raises(BadInput, match="is not a number"):
         number(value)
+
+
+@pytest.mark.parametrize(("size", "text"), [
+    (0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (300 << 20, "300 MiB"), (20480 << 20, "20.0 GiB"), (2**42, "4.0 TiB"),
+])
+def test_sizes_for_people(size: int, text: str) -> None:
+    assert format_bytes(size) == text

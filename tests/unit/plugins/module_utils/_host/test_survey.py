@@ -14,38 +14,9 @@ import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import COULD_NOT_LOOK, NOT_APPLICABLE
 from ansible_collections.oncall.incident.plugins.module_utils._core.judging import judge_look
 from ansible_collections.oncall.incident.plugins.module_utils._host import looking
-from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import ABSENT, DECISIVE, growth, missing_writes
-from ansible_collections.oncall.incident.plugins.module_utils._host.survey import biggest, look, mounts
-
-MOUNTS = """\
-/dev/vda1 / ext4 rw,relatime 0 0
-/dev/vda1 /var/lib/docker/bind ext4 rw,relatime 0 0
-proc /proc proc rw 0 0
-/dev/vdb /mnt/with\\040blank xfs rw 0 0
-/dev/sr0 /media/cd iso9660 ro 0 0
-/dev/vdc /srv/archive ext4 ro,relatime 0 0
-tmpfs /run tmpfs rw,nosuid 0 0
-tmpfs /tmp tmpfs rw,nosuid 0 0
-nas:/x /nas nfs4 rw 0 0
-broken
-"""
-
-
-def test_local_writable_file_systems_once_each() -> None:
-    found = mounts(text=MOUNTS)
-    assert [(one.point, one.kind) for one in found if not one.read_only] == [
-        ("/", "ext4"), ("/mnt/with blank", "xfs"), ("/run", "tmpfs"), ("/tmp", "tmpfs"),
-    ]
-    assert [(one.point, one.device) for one in found if one.read_only] == [("/srv/archive", "/dev/vdc")]
-
-
-@pytest.mark.parametrize(("fstab", "missing"), [
-    ("/dev/vdc /srv/archive ext4 defaults,errors=remount-ro 0 2\n", ["/srv/archive"]), ("/dev/vdc /srv/archive ext4 ro 0 2\n", []),
-    ("", []),
-    ("# /dev/vdc /srv/archive ext4 defaults 0 2\n/dev/vda1 / ext4 defaults 0 1\n", []),
-])
-def test_what_is_read_only_and_meant_to_be_written_to(fstab: str, missing: list[str]) -> None:
-    assert missing_writes(mounts(text=MOUNTS), fstab=fstab) == missing
+from ansible_collections.oncall.incident.plugins.module_utils._host.below import biggest
+from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.disk import ABSENT, DECISIVE
+from ansible_collections.oncall.incident.plugins.module_utils._host.survey import look
 
 
 def test_a_file_system_that_cannot_be_looked_at_makes_what_is_asked_of_it_unknown() -> None:
@@ -57,35 +28,20 @@ def test_a_file_system_that_cannot_be_looked_at_makes_what_is_asked_of_it_unknow
     assert seen.healthy is None and set(seen.not_good().values()) == {"unknown"} and "/srv: Permission denied" in skipped[0].reason
 
 
-@pytest.mark.parametrize(("line", "on_device"), [
-    ("/dev/vdb /data ext4 rw 0 0", True), ("/dev/sdb1 /data fuseblk rw 0 0", True), ("tank/data /data zfs rw 0 0", True),
-    ("/dev/fuse /data fuse rw 0 0", False), ("overlay /data overlay rw 0 0", False), ("bucket /data fuse.s3fs rw 0 0", False),
-    ("tmpfs /data tmpfs rw 0 0", False),
-])
-def test_what_a_device_of_this_host_holds(line: str, on_device: bool) -> None:
-    assert [one.on_device for one in mounts(text=line)] == [on_device]
-
-
-def test_two_fuse_mounts_without_a_name_are_two() -> None:
-    assert [one.point for one in mounts(text="/dev/fuse /a fuse rw 0 0\n/dev/fuse /b fuse rw 0 0\n")] == ["/a", "/b"]
-
-
 @pytest.mark.parametrize(("line", "named", "kind"), [
-    ("gone {point} fuse.s3fs rw 0 0", False, NOT_APPLICABLE),
-    ("overlay {point} overlay rw 0 0", False, NOT_APPLICABLE),
-    ("/dev/fuse {point} fuse rw 0 0", False, NOT_APPLICABLE),
-    ("gone {point} fuse.s3fs rw 0 0", True, COULD_NOT_LOOK),
-    ("/dev/vdz {point} ext4 rw 0 0", False, COULD_NOT_LOOK),
-    # One over the other: what was mounted first may hold data of this host.
-    ("/dev/vdz {point} ext4 rw 0 0\ngone {point} fuse.s3fs rw 0 0", False, COULD_NOT_LOOK),
+    ("2 1 0:2 / {point} rw - fuse.s3fs gone rw", False, NOT_APPLICABLE),
+    ("2 1 0:2 / {point} rw - overlay overlay rw", False, NOT_APPLICABLE),
+    ("2 1 0:2 / {point} rw - fuse /dev/fuse rw", False, NOT_APPLICABLE),
+    ("2 1 0:2 / {point} rw - fuse.s3fs gone rw", True, COULD_NOT_LOOK),
+    ("2 1 8:1 / {point} rw - ext4 /dev/vdz rw", False, COULD_NOT_LOOK),
 ])
 def test_a_mount_that_may_not_be_entered_is_unknown_where_it_is_named_or_on_a_device(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, named: bool, kind: str,
 ) -> None:
     """Each point is looked at: the one that works is real, the other is not there."""
     point = str(tmp_path / "gone")
-    text = f"tmpfs {tmp_path} tmpfs rw 0 0\n{line.format(point=point)}\n"
-    monkeypatch.setattr(looking, "_read", lambda path: text if path == "/proc/self/mounts" else "")
+    text = f"1 0 0:1 / {tmp_path} rw - tmpfs tmpfs rw\n{line.format(point=point)}\n"
+    monkeypatch.setattr(looking, "_read", lambda path: text if path == "/proc/self/mountinfo" else "")
     seen = looking.survey(looking.Survey(
         file_systems=[str(tmp_path), point] if named else [], asked=DECISIVE, warning_percent=101, critical_percent=102, sample=0.0,
         full_within=1, deleted_warning_bytes=2**62, look_below=(), look_for=0.0, most=1,
@@ -102,17 +58,11 @@ def test_a_read_only_file_system_is_critical_with_the_kernels_words() -> None:
     usage = SimpleNamespace(f_frsize=4096, f_blocks=10, f_bavail=9, f_files=10, f_favail=9, f_flag=os.ST_RDONLY)
     findings, _skipped = look(
         ["/srv"], warning=80, critical=90, sample=0, full_within=1, statvfs=lambda path: usage,
-        kernel=lambda point: [f"EXT4-fs error {point}"],
+        kernel=lambda mount: ["EXT4-fs error (device vdz)"],
     )
     (found,) = [one for one in findings if one.check == "disk_writable"]
-    assert found.status == "critical" and found.detail == {"kernel": ["EXT4-fs error /srv"]} and "read-only" in found.hint
-
-
-@pytest.mark.parametrize(("before", "after", "status"), [
-    (1000.0, 1000.0, "ok"), (1000.0, 2000.0, "ok"), (2000.0, 1000.0, "warning"), (1e12, 1e12 - 10, "ok"),
-])
-def test_growth(before: float, after: float, status: str) -> None:
-    assert growth("/", before=before, after=after, seconds=1.0, full_within=3600).status == status
+    assert found.status == "critical" and found.detail == {"kernel": ["EXT4-fs error (device vdz)"]}
+    assert "read-only" in found.hint and "The kernel said last: EXT4-fs error (device vdz)." in found.hint
 
 
 def test_what_is_biggest(tmp_path: Path) -> None:
@@ -131,3 +81,21 @@ def test_out_of_time_is_said(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     assert not biggest(str(tmp_path), deadline=-1.0)["complete"]
     assert not biggest(str(tmp_path / "nowhere"), deadline=1e18)["complete"]
+
+
+def test_a_device_under_a_mount_that_does_not_apply_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was mounted first may hold data of this host."""
+    point = str(tmp_path / "gone")
+    table = (
+        f"1 0 0:1 / {tmp_path} rw - tmpfs tmpfs rw\n2 1 8:1 / {point} rw - ext4 /dev/vdz rw\n"
+        f"3 2 0:3 / {point} rw - fuse.s3fs gone rw\n"
+    )
+    monkeypatch.setattr(looking, "_read", lambda path: table if path == "/proc/self/mountinfo" else "")
+    seen = looking.survey(looking.Survey(
+        file_systems=[], asked=DECISIVE, warning_percent=101, critical_percent=102, sample=0.0, full_within=1,
+        deleted_warning_bytes=2**62, look_below=(), look_for=0.0, most=1,
+    )).verdict
+    assert seen.healthy is None
+    assert {one.reason.rpartition(": ")[2] for one in seen.skipped if one.kind == COULD_NOT_LOOK} == {
+        "another file system is mounted over it",
+    }

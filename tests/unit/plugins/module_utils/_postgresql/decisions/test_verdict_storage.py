@@ -251,10 +251,3 @@ def test_timeouts(seconds: float, overrides: list[dict[str, Any]], expected: boo
 )
 def test_settings(text: str | None, seconds: float | None) -> None:
     assert parse_setting(text) == seconds
-
-
-@pytest.mark.parametrize(
-    "size, text", [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (300 * MIB, "300 MiB"), (20480 * MIB, "20.0 GiB"), (2**42, "4.0 TiB")]
-)
-def test_sizes_for_people(size: int, text: str) -> None:
-    assert verdict_storage.format_bytes(size) == text
