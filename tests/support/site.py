@@ -130,9 +130,16 @@ class Ended:
         (event,) = self.events("plan")
         return dict(event["plan"])
 
-    def tasks(self) -> set[str]:
-        """Names of the tasks that ran on a host."""
-        return {event["task"].rpartition(" : ")[2] for event in self.events("result") if event["status"] != "skipped"}
+    def tasks(self, host: str | None = None) -> set[str]:
+        """Names of the tasks that ran on a host, or on this one."""
+        ran = [event for event in self.events("result") if event["status"] != "skipped" and host in (None, event["host"])]
+        return {event["task"].rpartition(" : ")[2] for event in ran}
+
+    def failures(self, host: str) -> str:
+        """What the failed tasks of a host said, in one line."""
+        said = [str(event["result"].get("msg", "")) for event in self.events("result")
+                if event["host"] == host and event["status"] == "failed"]
+        return " ".join(" ".join(said).split())
 
     def recap(self, host: str) -> dict[str, int]:
         """Ansible's count of a host's tasks."""

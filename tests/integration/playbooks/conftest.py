@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,13 +58,25 @@ class Sick:
         return all(held.alive() for held in (self.root, *self.waiters))
 
 
-@pytest.fixture
-def sick(server18: Server) -> Iterator[Sick]:
+@contextmanager
+def sickness(server: Server) -> Iterator[Sick]:
     """A session idle in transaction with two waiters behind it, for longer than the tests' ages."""
-    chain = faults.lock_chain(server18, depth=2, then_commit=True)
+    chain = faults.lock_chain(server, depth=2, then_commit=True)
     try:
-        age = "SELECT clock_timestamp() - state_change > interval '1.1 s' FROM pg_stat_activity WHERE pid = %s"
-        faults.await_sql(server18, age, (chain[0].pid,), what="the root to be old enough")
+        until_old(server, chain[0])
         yield Sick(root=chain[0], waiters=chain[1:])
     finally:
         faults.close_all(chain)
+
+
+def until_old(server: Server, held: faults.Held) -> None:
+    """Wait until a session that does nothing does so for longer than the tests' ages."""
+    age = "SELECT clock_timestamp() - state_change > interval '1.1 s' FROM pg_stat_activity WHERE pid = %s"
+    faults.await_sql(server, age, (held.pid,), what="the session to be old enough")
+
+
+@pytest.fixture
+def sick(server18: Server) -> Iterator[Sick]:
+    """The shared server is sick."""
+    with sickness(server18) as found:
+        yield found

@@ -75,6 +75,7 @@ def test_no_host_in_the_group_is_bad_input(site: Site) -> None:
     status, data, shown = run(site, "--yes", "-e", "incident_db=nobody")
     assert status == 2, shown
     assert data["outcome"] == "bad_input"
+    assert "No host matches incident_db=nobody. The inventory's groups are: app, db." in " ".join(data["reasons"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -5,65 +5,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import reader
 
-from tests.integration.host.test_disks import old, small
-from tests.support.site import Site
+from tests.integration.host.test_disks import old
+from tests.support.site import Ended, Site
+from tests.support.tmpfs import mounted
 
-# Two plays each, on a machine that may be busy.
-pytestmark = pytest.mark.timeout(600)
-__all__ = ["small"]  # a fixture
+pytestmark = pytest.mark.timeout(900)
+#: Hosts, and what is in the way of their snapshot.
+TROUBLE: dict[str, dict[str, Any]] = {
+    "kept": {"evidence_files": ["{{ inventory_dir }}/service.log"]},
+    "wrong": {"evidence_units": ["--vacuum-size=1"]},
+    "hurried": {"evidence_budget": "0s", "evidence_skip": []},
+}
 
 
-def full_site(place: Path, full: Path, **more: Any) -> Site:
-    """A host whose only file system that matters is a full one of 16 MiB."""
-    site = Site(place, playbook="disk-full")
-    site.group("servers", web1={
+@dataclass
+class Cleaned:
+    """Hosts whose only file system that matters is a full one of 16 MiB: a check, then the scenario.
+
+    Attributes:
+        full: what fills each of them.
+        spared: whether the check left it.
+    """
+
+    checked: Ended
+    done: Ended
+    full: dict[str, Path]
+    spared: dict[str, bool]
+
+
+def variables(full: Path, **more: Any) -> dict[str, Any]:
+    """A host's."""
+    return {
         "host_become": False, "host_file_systems": [str(full)], "host_look_below": [str(full)], "host_disk_samples": "",
         "host_verify_hold": "0s", "host_verify_timeout": "20s",
         "host_clean": [{"directory": str(full), "pattern": "*.log.*", "min_age": "1h"}],
         "evidence_snapshot": True, "evidence_local": True, "evidence_budget": "120s", "evidence_command_timeout": "60s",
         "evidence_skip": ["open_files"], **more,
-    })
-    return site
+    }
 
 
-def test_a_full_disk_is_kept_as_it_was_before_it_is_cleaned(tmp_path: Path, small: Path) -> None:
-    full = old(small / "app.log.1", size=15 << 20)
-    site = full_site(tmp_path, small, evidence_files=[str(tmp_path / "service.log")])
-    (tmp_path / "service.log").write_text("No space left on device\n")
-    checked = site.play("--check")
+@pytest.fixture(scope="module")
+def cleaned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cleaned]:
+    """The runs. The files of a host are one subject, so its names follow one another."""
+    place = tmp_path_factory.mktemp("full")
+    (place / "service.log").write_text("No space left on device\n")
+    site = Site(place, playbook="disk-full")
+    with ExitStack() as stack:
+        small = {name: stack.enter_context(mounted(place / name, size="16m")) for name in TROUBLE}
+        full = {name: old(path / "app.log.1", size=15 << 20) for name, path in small.items()}
+        site.group("servers", **{name: variables(small[name], **more) for name, more in TROUBLE.items()})
+        checked = site.play("--check", ANSIBLE_FORKS="1")
+        spared = {name: path.exists() for name, path in full.items()}
+        yield Cleaned(checked=checked, done=site.play(ANSIBLE_FORKS="1"), full=full, spared=spared)
+
+
+def test_a_full_disk_is_kept_as_it_was_before_it_is_cleaned(cleaned: Cleaned) -> None:
+    checked, done = cleaned.checked, cleaned.done
     assert checked.status == 0, checked.output
-    assert full.exists() and [line["part"] for line in checked.index("web1", "begin")] == ["first"]
-
-    done = site.play()
+    assert all(cleaned.spared.values()) and [line["part"] for line in checked.index("kept", "begin")] == ["first"]
     assert done.status == 0, done.output
-    assert not full.exists() and done.outcomes() == ["done"]
-    assert [line["part"] for line in done.index("web1", "begin")] == ["first", "rest"]
-    kept = {item["name"]: item for item in done.index("web1", "item") if item["status"] == "collected"}
-    (space,) = [line for line in (done.run_dir / kept["disk_space"]["path"]).read_text().splitlines() if str(small) in line]
-    assert " 94% " in space, "as it was before"
+    assert not cleaned.full["kept"].exists() and done.outcomes("kept") == ["done"]
+    assert [line["part"] for line in done.index("kept", "begin")] == ["first", "rest"]
+    kept = {item["name"]: item for item in done.index("kept", "item") if item["status"] == "collected"}
+    space = (done.run_dir / kept["disk_space"]["path"]).read_text().splitlines()
+    (line,) = [line for line in space if str(cleaned.full["kept"].parent) in line]
+    assert " 94% " in line, "as it was before"
     assert any(name.startswith("log01_") for name in kept)
-    events = list(reader.read(done.run_dir))
-    (cleaned,) = [event["seq"] for event in events if event["type"] == "action"]
+    events = [event for event in reader.read(done.run_dir) if event.get("host") == "kept"]
+    (action,) = [event["seq"] for event in events if event["type"] == "action"]
     first, rest = [event["seq"] for event in events if event["type"] == "result" and "snapshot" in event["action"]]
-    assert first < cleaned < rest
+    assert first < action < rest
     done.assert_record_verifies()
 
 
-def test_a_snapshot_that_cannot_be_taken_and_one_without_time_stop_nothing(tmp_path: Path, small: Path) -> None:
-    full = old(small / "app.log.1", size=15 << 20)
-    site = full_site(tmp_path, small, evidence_units=["--vacuum-size=1"])
-    done = site.play("--tags", "mitigate")
+def test_a_snapshot_that_cannot_be_taken_stops_nothing(cleaned: Cleaned) -> None:
+    done = cleaned.done
     assert done.status == 0, done.output
-    assert not full.exists() and done.outcomes() == ["done"]
+    assert "is not the name of a systemd unit" in done.failures("wrong")
+    assert not cleaned.full["wrong"].exists() and done.outcomes("wrong") == ["done"]
 
-    old(full, size=15 << 20)
-    site.hosts["servers"]["web1"].update(evidence_units=[], evidence_budget="0s", evidence_skip=[])
-    done = site.play("--tags", "mitigate")
-    assert done.status == 0, done.output
-    assert not full.exists() and {item["status"] for item in done.index("web1", "item")} == {"deferred"}
+
+def test_a_snapshot_without_time_stops_nothing(cleaned: Cleaned) -> None:
+    done = cleaned.done
+    assert not cleaned.full["hurried"].exists() and done.outcomes("hurried") == ["done"]
+    assert {item["status"] for item in done.index("hurried", "item") if item["part"] == "first"} == {"deferred"}

@@ -1,10 +1,14 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots as Ansible takes them: of this machine, by every way an output can come, and when something is in the way."""
+"""Snapshots as Ansible takes them: of this machine, by every way an output can come, and when something is in the way.
+
+Starting Ansible is what costs, so most tests read one run in which each host has a play of its own.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -12,71 +16,46 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, stated, verify
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import reader, stated, verify
 
 from oncall_incident.reporting import run as report
 from tests.support.need import need
 from tests.support.site import ROOT, Ended, Site
 
+pytestmark = pytest.mark.timeout(900)
 SECRET = "zeppelin-quartz-91"
-EXPENSIVE = ("open_files",)  # of a busy machine
 MEBIBYTE = 1 << 20
-
-
-class Snapped(Site):
-    """A host, and the one run that was made there.
-
-    Attributes:
-        host: its name.
-        variables: its variables, over those of this machine.
-    """
-
-    def __init__(self, place: Path, host: str = "db1.example.org") -> None:
-        super().__init__(place)
-        self.host = host
-        self.variables: dict[str, Any] = {}
-
-    def environment(self, **more: str) -> dict[str, str]:
-        """With one home, and nothing else of the run in its directory."""
-        return super().environment(**{
-            "INCIDENT_HOME": str(self.place / "home"), "ANSIBLE_HOME": str(self.temporary / "ansible"), "ANSIBLE_PIPELINING": "", **more,
-        })
-
-    def take(self, *tasks: Mapping[str, Any], check: bool = True, **environ: str) -> Ended:
-        """Run tasks."""
-        self.group("servers", **{self.host: self.variables})
-        return self.play(*(["--check"] if check else []), playbook=self.book(tasks), **environ)
-
-    @property
-    def run_dir(self) -> Path:
-        (run,) = layout.runs_dir(self.place / "home").iterdir()
-        return run
-
-    def index(self, kind: str = "item") -> list[dict[str, Any]]:
-        """Lines of the host's index."""
-        (path,) = (self.run_dir / "hosts").glob("*/index.jsonl")
-        return [line for line in map(json.loads, path.read_text().splitlines()) if line["kind"] == kind]
-
-    def results(self) -> list[dict[str, Any]]:
-        """What the tasks returned, as it was recorded."""
-        return [event["result"] for event in reader.read(self.run_dir) if event["type"] == "result"]
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Snapped:
-    return Snapped(tmp_path)
+NODE = os.uname().nodename
+#: Names that would lead out of the run's directory, or into a shell.
+HOSTILE = ("../../../escaped", "/etc/x", "a b$(touch x)", "-rf")
+#: What a host has whose snapshot cannot be taken.
+TROUBLE: Mapping[str, Mapping[str, Any]] = {
+    # Nobody listens on the discard port of this machine's own loopback network.
+    "unreachable": {
+        "ansible_connection": "ssh", "ansible_host": "127.7.7.7", "ansible_port": 9, "ansible_ssh_common_args": "-o BatchMode=yes",
+    },
+    "no_python": {"ansible_python_interpreter": "/no/such/python"},
+    "full": {"ansible_remote_tmp": "/proc/no-place"},
+}
+#: The programs of machines that tell little or nothing of themselves, and why nothing of them is kept.
+SILENT: Mapping[str, tuple[tuple[str, ...], str]] = {"silent": ((), "unknown"), "taciturn": (("uname",), "controller")}
 
 
 def snapshot(**args: Any) -> dict[str, Any]:
-    # The machine may be busy with other tests.
+    """The task that takes one. The machine may be busy with other tests."""
     patient = {"budget": "120s", "command_timeout": "60s"}
-    return {"name": "Take it", "oncall.incident.snapshot": {"skip": list(EXPENSIVE), "local": True, **patient, **args}}
+    return {"name": "Take it", "oncall.incident.snapshot": {"skip": ["open_files"], "local": True, **patient, **args}}
+
+
+def going_on() -> dict[str, Any]:
+    """A task that shows that nothing was stopped."""
+    return {"name": "Go on", "ansible.builtin.debug": {"msg": "{{ inventory_hostname }} goes on"}}
 
 
 def machine(line: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,280 +64,386 @@ def machine(line: Mapping[str, Any]) -> dict[str, Any]:
     return said
 
 
-def test_nothing_of_the_controller_is_kept_under_another_name(site: Snapped) -> None:
-    """A local connection, as an inventory of port-forwards has it."""
-    taking = {"name": "Take it", "oncall.incident.snapshot": {"part": "rest", "files": ["/etc/hostname"]}}
-    done = site.take(
-        {"name": "Take it", "oncall.incident.snapshot": {}}, taking,
-        {"name": "Go on", "ansible.builtin.debug": {"msg": "the run goes on"}}, check=False,
-    )
-    assert done.status == 0, done.output
-    assert "the run goes on" in done.output
-    first, rest, _debug = site.results()
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """What a run left of one host."""
+
+    name: str
+    done: Ended
+    run_dir: Path
+
+    @property
+    def failed(self) -> bool:
+        """Whether Ansible says that one of its tasks did."""
+        return self.name in self.done.failed
+
+    def results(self) -> list[dict[str, Any]]:
+        """What its tasks returned, as it was recorded."""
+        return [event["result"] for event in reader.read(self.run_dir) if event["type"] == "result" and event["host"] == self.name]
+
+    @property
+    def folder(self) -> Path:
+        """Where its outputs are, as the record says it where the name may not be used."""
+        found = [result["index"]["path"] for result in self.results() if "index" in result]
+        return (self.run_dir / found[0]).parent if found else self.run_dir / "hosts" / self.name
+
+    def index(self, kind: str = "item") -> list[dict[str, Any]]:
+        """Lines of its index."""
+        lines = map(json.loads, (self.folder / "index.jsonl").read_text().splitlines())
+        return [line for line in lines if line["kind"] == kind]
+
+
+class Snapped(Site):
+    """Hosts that each have a play of their own; nothing else of the run is in its directory."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place)
+        self.plays: list[dict[str, Any]] = []
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """With one home."""
+        return super().environment(**{
+            "INCIDENT_HOME": str(self.place / "home"), "ANSIBLE_HOME": str(self.temporary / "ansible"), "ANSIBLE_PIPELINING": "", **more,
+        })
+
+    def add(self, host: str, *tasks: Mapping[str, Any], **variables: Any) -> None:
+        """A host and its play. Its group has a name that may stand in a playbook."""
+        group = f"group{len(self.plays)}"
+        self.group(group, **{host: variables})
+        self.plays.append({"name": f"Play of {group}", "hosts": group, "gather_facts": False, "tasks": list(tasks)})
+
+    def take(self, *arguments: str, **environ: str) -> Ended:
+        """Run the plays."""
+        book = self.place / "play.json"
+        book.write_text(json.dumps(self.plays))
+        return self.play(*arguments, playbook=book, **environ)
+
+
+class Kept:
+    """The one run of most tests: a check.
+
+    Attributes:
+        given: a directory beside the run's: what hosts read and run.
+    """
+
+    def __init__(self, stack: ExitStack, place: Path, given: Path) -> None:
+        self.stack, self.given = stack, given
+        self.site = Snapped(place)
+        self.absent: dict[str, str] = {}
+        self.add_controllers()
+        self.add_logs()
+        self.add_another_user()
+        self.add_container()
+        for host in HOSTILE:
+            self.site.add(host, snapshot(only=["memory"]))
+        for host, variables in TROUBLE.items():
+            self.site.add(host, snapshot(only=["memory"]), going_on(), **variables)
+        self.site.add("wrong", snapshot(units=["--vacuum-size=1"]))
+        self.site.add("complete", snapshot(since="2026-01-02T03:04:05Z"))
+        stack.enter_context(running("sh", "-c", f"sleep 300; : --password={SECRET}"))
+        self.done = self.site.take("--check")
+
+    def host(self, name: str) -> Host:
+        """What is left of a host; the test is skipped where this machine has not what it needs."""
+        need(name not in self.absent, self.absent.get(name, ""))
+        return Host(name, self.done, self.done.run_dir)
+
+    def add_controllers(self) -> None:
+        """Hosts that are this machine, whether they say so or not."""
+        site, here = self.site, {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        # A local connection, as an inventory of port-forwards has it.
+        forwarded = [{"oncall.incident.snapshot": {}}, {"oncall.incident.snapshot": {"part": "rest", "files": ["/etc/hostname"]}}]
+        site.add("db1.example.org", *({"name": "Take it", "check_mode": False, **task} for task in forwarded), going_on())
+        delegated = {**snapshot(local=False), "delegate_to": "localhost", "vars": here}
+        site.add("delegating", delegated, ansible_connection="ssh", ansible_host="192.0.2.1")
+        for name, (programs, _refused) in SILENT.items():
+            found = self.given / name
+            found.mkdir()
+            for program in programs:
+                (found / program).symlink_to(str(shutil.which(program)))
+            shell = executable(
+                self.given / f"{name}-shell",
+                f"#!/bin/sh\ncase $2 in *machine_id*) PATH={found};; esac\nexec /bin/sh \"$@\"\n")
+            tasks = (snapshot(only=["load"], local=False), snapshot(only=["load"], part="rest"))
+            site.add(name, *tasks, ansible_shell_executable=str(shell))
+        for name in ("localhost", NODE):
+            site.add(name, snapshot(only=["load"], local=False))
+        site.add("meant", snapshot(only=["load"], local=True))
+        site.add("stated", snapshot(only=["load", "memory", "disk_space"]), snapshot(only=["mounts"], once=False))
+
+    def add_logs(self) -> None:
+        """Hosts with a log."""
+        secret, big = self.given / "secret.log", self.given / "big.log"
+        secret.write_text("".join(f"line {number} password={SECRET}\n" for number in range(1000)))
+        big.write_text("old old old\n" * 300_000 + "the last line\n")
+        rest = snapshot(part="rest", files=[str(secret)])
+        self.site.add("deferring", snapshot(budget="0s"), snapshot(), rest, rest)
+        self.site.add("talkative", snapshot(part="rest", files=[str(big)], only=["memory"], max_file_mib=1))
+
+    def add_another_user(self) -> None:
+        """A host on which another user takes it: the output comes in pieces."""
+        if not (os.geteuid() == 0 and shutil.which("su") and Path("/usr/bin/python3").exists()):
+            self.absent["nobodys"] = "root, to become somebody else, and a Python that everybody may run"
+            return
+        self.readable = Path(tempfile.mkdtemp(prefix="oncall-log-", dir="/tmp"))
+        self.stack.callback(shutil.rmtree, self.readable, ignore_errors=True)
+        self.readable.chmod(0o755)
+        (self.readable / "a.log").write_bytes(os.urandom(5 * MEBIBYTE))
+        (self.readable / "a.log").chmod(0o644)
+        (self.readable / "tmp").mkdir()
+        (self.readable / "tmp").chmod(0o777)
+        # Its outputs wait in a directory of this test's own: others use the system's at the same time.
+        task = {**snapshot(part="rest", files=[str(self.readable / "a.log")]), "environment": {"TMPDIR": str(self.readable / "tmp")}}
+        self.site.add(
+            "nobodys", task, ansible_become=True, ansible_become_user="nobody", ansible_become_method="su",
+            ansible_become_flags="-s /bin/sh", ansible_remote_tmp=str(self.readable / "tmp"),
+            ansible_shell_allow_world_readable_temp=True, ansible_python_interpreter="/usr/bin/python3")
+
+    def add_container(self) -> None:
+        """A host with processes of its own on the same kernel."""
+        if not (os.geteuid() == 0 and shutil.which("unshare") and shutil.which("nsenter")):
+            self.absent["contained"] = "unshare and nsenter as root"
+            return
+        waiting = "hostname db1; echo ready; exec sleep 600"
+        holder = self.stack.enter_context(running(
+            "unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", waiting))
+        assert holder.stdout is not None and holder.stdout.readline() == "ready\n"
+        (inside,) = Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split()
+        shell = executable(self.given / "inside", f'#!/bin/sh\nexec nsenter --target {inside} --mount --uts --pid /bin/sh "$@"\n')
+        self.site.add("contained", snapshot(only=["processes", "load"], local=False), ansible_shell_executable=str(shell))
+
+
+def executable(path: Path, text: str) -> Path:
+    """A program."""
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+@contextmanager
+def running(*argv: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that is ended afterwards."""
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    """The run."""
+    with ExitStack() as stack:
+        yield Kept(stack, tmp_path_factory.mktemp("snapshots"), tmp_path_factory.mktemp("given"))
+
+
+@pytest.fixture(scope="module")
+def unrecorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapped, Ended]:
+    """A run that nobody records: of a host without a place for what is kept, and of one that has one."""
+    site = Snapped(tmp_path_factory.mktemp("unrecorded"))
+    site.add("homeless", snapshot(only=["memory"]), going_on())
+    site.add("elsewhere", snapshot(only=["memory"], dest=str(site.place / "elsewhere")))
+    return site, site.take("--check", ANSIBLE_CALLBACKS_ENABLED="")
+
+
+def test_nothing_of_the_controller_is_kept_under_another_name(kept: Kept) -> None:
+    host = kept.host("db1.example.org")
+    assert not host.failed and "db1.example.org goes on" in kept.done.output, kept.done.output
+    first, rest, _debug = host.results()
     for result in (first, rest):
         assert (result["collected"], result["refused"], "entries" in result) == (False, "controller", False)
-        assert "db1.example.org" in result["reason"] and os.uname().nodename in result["reason"] and "evidence_local" in result["reason"]
+        assert "db1.example.org" in result["reason"] and NODE in result["reason"] and "evidence_local" in result["reason"]
         assert machine(result)["controller"] is True
-    assert [(line["part"], machine(line)["hostname"]) for line in site.index("refused")] == [
-        ("first", os.uname().nodename), ("rest", os.uname().nodename)
-    ]
-    assert [path.name for path in (site.run_dir / "hosts/db1.example.org").iterdir()] == ["index.jsonl"], "none of its outputs"
-    assert not list(site.temporary.glob("oncall-snapshot-*"))
-    assert stated.check_run(site.run_dir).status == verify.OK
-    text = report.render(site.run_dir)
-    assert "**not kept** of db1.example.org" in text and os.uname().nodename in text
-    assert "not kept" in report.render(site.run_dir, "html")
+    assert [(line["part"], machine(line)["hostname"]) for line in host.index("refused")] == [("first", NODE), ("rest", NODE)]
+    assert [path.name for path in host.folder.iterdir()] == ["index.jsonl"], "none of its outputs"
+    text = report.render(host.run_dir)
+    assert "**not kept** of db1.example.org" in text and NODE in text
+    assert "not kept" in report.render(host.run_dir, "html")
 
 
-def test_a_task_delegated_to_the_controller(site: Snapped) -> None:
+def test_a_task_delegated_to_the_controller(kept: Kept) -> None:
     """Another host's task that runs here."""
-    site.variables = {"ansible_connection": "ssh", "ansible_host": "192.0.2.1"}
-    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    done = site.take({**snapshot(local=False), "delegate_to": "localhost", "vars": here})
-    assert done.status == 0, done.output
-    (result,) = site.results()
+    host = kept.host("delegating")
+    assert not host.failed, kept.done.output
+    (result,) = host.results()
     assert result["refused"] == "controller"
 
 
-@pytest.mark.parametrize(("programs", "refused"), [((), "unknown"), (("uname",), "controller")])
-def test_a_machine_that_tells_little_or_nothing_of_itself(site: Snapped, programs: tuple[str, ...], refused: str) -> None:
+@pytest.mark.parametrize("name", SILENT)
+def test_a_machine_that_tells_little_or_nothing_of_itself(kept: Kept, name: str) -> None:
     """A shell that finds no cat and no readlink: no boot id, no machine id, and without uname no name."""
-    found = site.place / "programs"
-    found.mkdir()
-    for name in programs:
-        (found / name).symlink_to(str(shutil.which(name)))
-    shell = site.place / "shell"
-    shell.write_text(f"#!/bin/sh\ncase $2 in *machine_id*) PATH={found};; esac\nexec /bin/sh \"$@\"\n")
-    shell.chmod(0o700)
-    site.variables = {**site.variables, "ansible_shell_executable": str(shell)}
-    done = site.take(snapshot(only=["load"], local=False), snapshot(only=["load"], part="rest"))
-    assert done.status == 0, done.output
-    kept_not, kept = site.results()
+    programs, refused = SILENT[name]
+    host = kept.host(name)
+    assert not host.failed, kept.done.output
+    kept_not, taken = host.results()
     assert (kept_not["collected"], kept_not["refused"], "entries" in kept_not) == (False, refused, False)
-    assert "db1.example.org" in kept_not["reason"] and "evidence_local" in kept_not["reason"]
-    assert machine(kept_not) == ({"hostname": os.uname().nodename, "controller": True} if programs else {})
-    assert kept["collected"] is True, "where it is allowed"
+    assert name in kept_not["reason"] and "evidence_local" in kept_not["reason"]
+    assert machine(kept_not) == ({"hostname": NODE, "controller": True} if programs else {})
+    assert taken["collected"] is True, "where it is allowed"
 
 
-@pytest.mark.parametrize("host", ["localhost", os.uname().nodename])
-def test_a_machine_that_is_called_what_it_is(tmp_path: Path, host: str) -> None:
-    site = Snapped(tmp_path, host)
-    done = site.take(snapshot(only=["load"], local=False))
-    assert done.status == 0, done.output
-    (result,) = site.results()
+@pytest.mark.parametrize("name", ["localhost", NODE])
+def test_a_machine_that_is_called_what_it_is(kept: Kept, name: str) -> None:
+    host = kept.host(name)
+    assert not host.failed, kept.done.output
+    (result,) = host.results()
     assert result["collected"] is True and machine(result)["controller"] is True
 
 
-def test_the_controller_where_it_is_meant(site: Snapped) -> None:
-    done = site.take(snapshot(only=["load"], local=True))
-    assert done.status == 0, done.output
-    (result,) = site.results()
-    (begin,) = site.index("begin")
+def test_the_controller_where_it_is_meant(kept: Kept) -> None:
+    host = kept.host("meant")
+    assert not host.failed, kept.done.output
+    (result,) = host.results()
+    (begin,) = host.index("begin")
     identity = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert result["collected"] is True and "refused" not in result
     for said in (machine(result), machine(begin)):
-        assert (said["controller"], said["boot_id"], said["hostname"]) == (True, identity, os.uname().nodename)
+        assert (said["controller"], said["boot_id"], said["hostname"]) == (True, identity, NODE)
         assert said.get("machine_id", "") == Path("/etc/machine-id").read_text().strip()
-    assert f"kept of db1.example.org: what {os.uname().nodename} says" in report.render(site.run_dir).replace("\\", "")
-    index = (site.run_dir / result["index"]["path"]).read_bytes()
+    assert f"kept of meant: what {NODE} says" in report.render(host.run_dir).replace("\\", "")
+    index = (host.run_dir / result["index"]["path"]).read_bytes()
     assert (len(index), hashlib.sha256(index).hexdigest()) == (result["index"]["bytes"], result["index"]["sha256"])
 
 
-def test_what_the_record_states_of_the_outputs_is_checked(site: Snapped) -> None:
-    done = site.take(snapshot(only=["load", "memory", "disk_space"]), snapshot(only=["mounts"], once=False))
-    assert done.status == 0, done.output
-    assert stated.check_run(site.run_dir).status == verify.OK
-    index = site.run_dir / "hosts/db1.example.org/index.jsonl"
+def test_what_the_record_states_of_the_outputs_is_checked(kept: Kept, tmp_path: Path) -> None:
+    host = kept.host("stated")
+    assert not host.failed, kept.done.output
+    run_dir = Path(shutil.copytree(host.run_dir, tmp_path / host.run_dir.name))
+    assert stated.check_run(run_dir).status == verify.OK
+    index = run_dir / "hosts/stated/index.jsonl"
     whole = index.read_bytes()
 
     def problems() -> list[str]:
-        report = stated.check_run(site.run_dir)
-        assert report.status == (verify.BROKEN if report.problems else verify.OK)
-        return [problem.message for problem in report.problems]
+        found = stated.check_run(run_dir)
+        assert found.status == (verify.BROKEN if found.problems else verify.OK)
+        return [problem.message for problem in found.problems]
 
     # Words that no other statement repeats.
     index.write_bytes(whole.replace(b'"clock_offset":', b'"clock_0ffset":', 1))
-    assert "hosts/db1.example.org/index.jsonl: event " in problems()[0] and "at its beginning" in problems()[0]
+    assert "hosts/stated/index.jsonl: event " in problems()[0] and "at its beginning" in problems()[0]
     index.write_bytes(whole[:-200])
     assert problems()
     # A run that was killed has lines that no result states yet.
     index.write_bytes(whole + b'{"kind":"begin"}\n')
-    left = stated.check_run(site.run_dir)
+    left = stated.check_run(run_dir)
     assert left.status == verify.INCOMPLETE and [problem.kind for problem in left.problems] == [stated.UNSTATED]
     index.write_bytes(whole)
-    (site.run_dir / "hosts/db1.example.org/30-mem/memory.txt").write_bytes(b"plenty\n")
+    (run_dir / "hosts/stated/30-mem/memory.txt").write_bytes(b"plenty\n")
     assert problems() and "30-mem/memory.txt" in problems()[0]
 
 
-def test_a_host_with_processes_of_its_own_on_the_same_kernel(site: Snapped) -> None:
+def test_a_host_with_processes_of_its_own_on_the_same_kernel(kept: Kept) -> None:
     """As a container is: the same boot id, and here the same machine id as well, since images are cloned with theirs."""
-    need(os.geteuid() == 0 and shutil.which("unshare") and shutil.which("nsenter"), "unshare and nsenter as root")
-    waiting = "hostname db1; echo ready; exec sleep 600"
-    holder = subprocess.Popen(
-        ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", waiting],
-        stdout=subprocess.PIPE, text=True,
-    )
-    assert holder.stdout is not None
-    try:
-        assert holder.stdout.readline() == "ready\n"
-        (inside,) = Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split()
-        site.variables = {"ansible_shell_executable": str(site.place / "inside")}
-        (site.place / "inside").write_text(f'#!/bin/sh\nexec nsenter --target {inside} --mount --uts --pid /bin/sh "$@"\n')
-        (site.place / "inside").chmod(0o755)
-        done = site.take(snapshot(only=["processes", "load"], local=False))
-    finally:
-        holder.kill()
-        holder.wait()
-        holder.stdout.close()
-    assert done.status == 0, done.output
-    (result,) = site.results()
+    host = kept.host("contained")
+    assert not host.failed, kept.done.output
+    (result,) = host.results()
     said = machine(result)
     assert result["collected"] is True and said["controller"] is False and said["hostname"] == "db1"
     assert said["boot_id"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert said["pid_namespace"] != os.readlink("/proc/self/ns/pid")
 
 
-def test_everything_about_a_host_in_check_mode(site: Snapped) -> None:
-    secret = subprocess.Popen(["sh", "-c", f"sleep 300; : --password={SECRET}"])
-    try:
-        done = site.take(snapshot(since="2026-01-02T03:04:05Z"))
-    finally:
-        secret.kill()
-        secret.wait()
-    assert done.status == 0, done.output
-    items = site.index()
+def test_everything_about_a_host_in_check_mode(kept: Kept) -> None:
+    host = kept.host("complete")
+    assert not host.failed, kept.done.output
+    items = host.index()
     taken = [item for item in items if item["status"] == "collected"]
     assert {"processes", "memory", "mounts", "disk_space", "load", "system"} <= {item["name"] for item in taken}
     assert [item["folder"] for item in items] == sorted(item["folder"] for item in items)
     for item in taken:
-        data = (site.run_dir / item["path"]).read_bytes()
+        data = (host.run_dir / item["path"]).read_bytes()
         assert (hashlib.sha256(data).hexdigest(), len(data)) == (item["sha256"], item["bytes"]) and item["intact"]
         assert item["argv"] and isinstance(item["rc"], int) and "stderr" in item
         assert item["started"]["host_clock"] <= item["ended"]["host_clock"] and item["started"]["our_clock"] <= item["ended"]["our_clock"]
     assert all(item["reason"] for item in items if item["status"] != "collected")
-    (begin,) = site.index("begin")
+    (begin,) = host.index("begin")
     assert abs(begin["clock_offset"]) <= begin["clock_uncertainty"] + 1 and begin["check_mode"] is True
-    processes = next(site.run_dir / item["path"] for item in taken if item["name"] == "processes").read_text(errors="replace")
+    processes = next(host.run_dir / item["path"] for item in taken if item["name"] == "processes").read_text(errors="replace")
     assert "sleep 300" in processes and SECRET not in processes and "[redacted:" in processes
-    (result,) = site.results()
+    (result,) = host.results()
     assert len(json.dumps(result)) < 64 << 10 and {item["sha256"] for item in result["entries"] if "sha256" in item} == {
         item["sha256"] for item in taken
     }
-    assert verify.check(site.run_dir).status == verify.OK
-    assert not list(site.temporary.glob("oncall-snapshot-*")) and not list(site.temporary.rglob("snapshot-*"))
 
 
-def test_a_second_one_is_not_taken_and_the_rest_is_what_was_deferred(site: Snapped) -> None:
-    log = site.place / "big.log"
-    log.write_text("".join(f"line {number} password={SECRET}\n" for number in range(1000)))
-    done = site.take(
-        snapshot(budget="0s"),
-        snapshot(),
-        snapshot(part="rest", files=[str(log)]),
-        snapshot(part="rest", files=[str(log)]),
-    )
-    assert done.status == 0, done.output
-    first, second, rest, again = site.results()
+def test_the_record_is_whole_and_nothing_is_left_behind(kept: Kept) -> None:
+    """Of all hosts."""
+    assert verify.check(kept.done.run_dir).status == verify.OK
+    assert stated.check_run(kept.done.run_dir).status == verify.OK
+    assert not list(kept.site.temporary.glob("oncall-snapshot-*")) and not list(kept.site.temporary.rglob("snapshot-*"))
+
+
+def test_a_second_one_is_not_taken_and_the_rest_is_what_was_deferred(kept: Kept) -> None:
+    host = kept.host("deferring")
+    assert not host.failed, kept.done.output
+    first, second, rest, again = host.results()
     assert len(first["deferred"]) > 20 and not first["collected"]
     assert second["reason"] == "It was taken before in this run." and again["reason"] == "Nothing was left to take."
     assert rest["collected"] and rest["deferred"] == [] and {item["name"] for item in rest["entries"]} >= set(first["deferred"])
-    (kept,) = [site.run_dir / item["path"] for item in site.index() if item["name"].startswith("log01_")]
-    text = kept.read_text()
+    (path,) = [host.run_dir / item["path"] for item in host.index() if item["name"].startswith("log01_")]
+    text = path.read_text()
     assert text.count("\n") == 1000 and SECRET not in text and "line 999" in text
 
 
-def test_only_the_end_of_a_big_log_is_taken(site: Snapped) -> None:
-    log = site.place / "big.log"
-    log.write_text("old old old\n" * 300_000 + "the last line\n")
-    done = site.take(snapshot(part="rest", files=[str(log)], only=["memory"], max_file_mib=1))
-    assert done.status == 0, done.output
-    (item,) = [item for item in site.index() if item["name"].startswith("log01_")]
-    assert item["truncated"] and item["intact"] and item["bytes"] == MEBIBYTE and item["offset"] == log.stat().st_size - MEBIBYTE
-    assert (site.run_dir / item["path"]).read_text().endswith("the last line\n")
+def test_only_the_end_of_a_big_log_is_taken(kept: Kept) -> None:
+    host = kept.host("talkative")
+    assert not host.failed, kept.done.output
+    (item,) = [item for item in host.index() if item["name"].startswith("log01_")]
+    size = (kept.given / "big.log").stat().st_size
+    assert item["truncated"] and item["intact"] and item["bytes"] == MEBIBYTE and item["offset"] == size - MEBIBYTE
+    assert (host.run_dir / item["path"]).read_text().endswith("the last line\n")
 
 
-def test_as_another_user_the_output_comes_in_pieces(site: Snapped) -> None:
-    need(os.geteuid() == 0 and shutil.which("su"), "root, to become somebody else")
-    site.variables = {
-        "ansible_become": True,
-        "ansible_become_user": "nobody",
-        "ansible_become_method": "su",
-        "ansible_become_flags": "-s /bin/sh",
-    }
-    readable = Path(tempfile.mkdtemp(prefix="oncall-log-", dir="/tmp"))
-    weakref.finalize(site, shutil.rmtree, readable, ignore_errors=True)
-    readable.chmod(0o755)
-    (readable / "a.log").write_bytes(os.urandom(5 * MEBIBYTE))
-    (readable / "a.log").chmod(0o644)
-    site.variables["ansible_remote_tmp"] = str(readable / "tmp")
-    site.variables["ansible_shell_allow_world_readable_temp"] = True
-    (readable / "tmp").mkdir()
-    (readable / "tmp").chmod(0o777)
-    site.variables["ansible_python_interpreter"] = "/usr/bin/python3"
-    need(Path("/usr/bin/python3").exists(), "a Python that everybody may run")
-    # Its outputs wait in a directory of this test's own: others use the system's at the same time.
-    done = site.take({
-        **snapshot(part="rest", files=[str(readable / "a.log")]), "environment": {"TMPDIR": str(readable / "tmp")},
-    })
-    assert done.status == 0, done.output
-    items = {item["name"].partition("_")[0]: item for item in site.index()}
-    assert items.get("log01", {}).get("status") == "collected", [line["reason"] for line in site.index("failure")]
+def test_as_another_user_the_output_comes_in_pieces(kept: Kept) -> None:
+    host = kept.host("nobodys")
+    assert not host.failed, kept.done.output
+    items = {item["name"].partition("_")[0]: item for item in host.index()}
+    assert items.get("log01", {}).get("status") == "collected", [line["reason"] for line in host.index("failure")]
     assert items["log01"]["intact"] and items["log01"]["received_bytes"] == 5 * MEBIBYTE
     assert items["memory"]["intact"], items["memory"]
-    assert list((readable / "tmp").iterdir()) == [], "neither Ansible's directory nor one of ours is left"
+    assert list((kept.readable / "tmp").iterdir()) == [], "neither Ansible's directory nor one of ours is left"
 
 
-@pytest.mark.parametrize("host", ["../../../escaped", "/etc/x", "a b$(touch x)", "-rf"])
-def test_no_host_name_leaves_the_run(site: Snapped, host: str) -> None:
-    site.host = host
-    done = site.take(snapshot(only=["memory"]))
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_host_name_leaves_the_run(kept: Kept, name: str) -> None:
+    host = kept.host(name)
+    assert host.results()[0]["collected"] is True, kept.done.output
+    (item,) = host.index()
+    folder = host.folder
+    assert folder.parent == host.run_dir / "hosts" and folder in folder.parent.iterdir()
+    assert host.run_dir / item["path"] == folder / "30-mem" / "memory.txt"
+    # What is kept is nowhere else, whatever the name would lead to; ".ansible" is Ansible's own, if it makes one.
+    place = kept.site.place
+    assert {path.parents[2] for path in place.rglob("memory.txt")} | {path.parents[1] for path in place.rglob("index.jsonl")} == {
+        host.run_dir / "hosts"}
+    assert {path.name for path in place.iterdir()} - {".ansible"} == {"home", "hosts.json", "play.json"}
+    assert not list(place.rglob("x")) and not Path("/etc/x").exists()
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+def test_trouble_is_written_down_and_stops_nothing(kept: Kept, trouble: str) -> None:
+    host = kept.host(trouble)
+    assert not host.failed, kept.done.output
+    result = host.results()[0]
+    assert not result["collected"] and result["reason"] and f"{trouble} goes on" in kept.done.output
+
+
+def test_bad_input_is_named(kept: Kept) -> None:
+    assert kept.done.status == 2 and kept.host("wrong").failed
+    assert "is not the name of a systemd unit" in kept.done.failures("wrong")
+    assert "is not the name of a systemd unit" in kept.done.said
+
+
+def test_without_a_record_there_is_no_place(unrecorded: tuple[Snapped, Ended]) -> None:
+    site, done = unrecorded
+    assert done.status == 0 and "homeless goes on" in done.output and not (site.place / "home").exists()
+
+
+def test_a_place_can_be_named(unrecorded: tuple[Snapped, Ended]) -> None:
+    site, done = unrecorded
     assert done.status == 0, done.output
-    (item,) = site.index()
-    (folder,) = (site.run_dir / "hosts").iterdir()
-    # Each of what is kept is there once, whatever the name would lead to; ".ansible" is Ansible's own, if it makes one.
-    assert site.run_dir / item["path"] == folder / "30-mem" / "memory.txt"
-    assert list(site.place.rglob("memory.txt")) == [folder / "30-mem" / "memory.txt"]
-    assert list(site.place.rglob("index.jsonl")) == [folder / "index.jsonl"]
-    assert {path.name for path in site.place.iterdir()} - {".ansible"} == {"home", "hosts.json", "play.json"}
-    assert not list(site.place.rglob("x")) and not Path("/etc/x").exists()
-
-
-@pytest.mark.parametrize("trouble", ["unreachable", "no_python", "full"])
-def test_trouble_is_written_down_and_stops_nothing(site: Snapped, trouble: str) -> None:
-    if trouble == "unreachable":
-        # Nobody listens on the discard port of this machine's own loopback network.
-        site.variables = {
-            "ansible_connection": "ssh",
-            "ansible_host": "127.7.7.7",
-            "ansible_port": 9,
-            "ansible_ssh_common_args": "-o BatchMode=yes",
-        }
-    elif trouble == "no_python":
-        site.variables = {"ansible_python_interpreter": "/no/such/python"}
-    else:
-        site.variables = {"ansible_remote_tmp": "/proc/no-place"}
-    done = site.take(snapshot(only=["memory"]), {"name": "Go on", "ansible.builtin.debug": {"msg": "went on"}})
-    assert done.status == 0, done.output
-    result = site.results()[0]
-    assert not result["collected"] and result["reason"] and "went on" in done.output
-
-
-def test_bad_input_is_named(site: Snapped) -> None:
-    done = site.take(snapshot(units=["--vacuum-size=1"]))
-    assert done.status != 0 and "is not the name of a systemd unit" in done.output
-
-
-def test_without_a_record_there_is_no_place(site: Snapped) -> None:
-    going_on = {"name": "Go on", "ansible.builtin.debug": {"msg": "went on"}}
-    done = site.take(snapshot(only=["memory"]), going_on, ANSIBLE_CALLBACKS_ENABLED="")
-    assert done.status == 0 and "went on" in done.output and not (site.place / "home").exists()
-
-
-def test_a_place_can_be_named(site: Snapped) -> None:
-    dest = site.place / "elsewhere"
-    done = site.take(snapshot(only=["memory"], dest=str(dest)), ANSIBLE_CALLBACKS_ENABLED="")
-    assert done.status == 0, done.output
-    assert (dest / "hosts" / site.host / "30-mem" / "memory.txt").stat().st_size > 100
+    assert [path.name for path in (site.place / "elsewhere" / "hosts").iterdir()] == ["elsewhere"]
+    assert (site.place / "elsewhere" / "hosts" / "elsewhere" / "30-mem" / "memory.txt").stat().st_size > 100
 
 
 def peak(site: Snapped, log: Path) -> int:
@@ -369,7 +454,9 @@ def peak(site: Snapped, log: Path) -> int:
         "import json, resource, sys; from pathlib import Path\n"
         f"sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]\n"
         "import test_snapshot as t\n"
-        f"done = t.Snapped(Path({str(site.place)!r})).take(json.loads({task!r}))\n"
+        f"site = t.Snapped(Path({str(site.place)!r}))\n"
+        f"site.add('db1', json.loads({task!r}))\n"
+        "done = site.take('--check')\n"
         "assert done.status == 0, done.output\n"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)\n"
     )

@@ -6,23 +6,109 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from .conftest import World
 
+#: Each command line in a fork of a process that has imported everything: what ends before Ansible starts costs little more than that.
+COMMANDS = """
+import json, os, sys, traceback
+import ansible_collections, oncall_incident.commands.run
+from oncall_incident.cli import main
 
-def test_an_inventory_that_is_not_there(world: World) -> None:
-    done = world.incident("run", "scenario/fake-recovery.yml", "-i", "nowhere.yml")
-    assert done.returncode == 2
-    assert done.stderr.startswith("incident: -i nowhere.yml: there is no such inventory.")
-    assert not world.home.exists()
+place, commands = sys.argv[1], json.load(sys.stdin)
+for name, arguments, environ in commands:
+    sys.stdout.flush()
+    child = os.fork()
+    if not child:
+        os.environ.update(environ)
+        for number in (1, 2):
+            os.dup2(os.open(os.path.join(place, f"{name}.{number}"), os.O_WRONLY | os.O_CREAT, 0o600), number)
+        sys.argv[1:] = arguments
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code or 0
+        except BaseException:
+            traceback.print_exc()
+            status = 99
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    print(json.dumps([name, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])]))
+"""
+RUN = ("run", "scenario/fake-recovery.yml", "-i", "hosts.json")
+NO_RECORD = {"INCIDENT_HOME": "/proc/nowhere"}
 
 
-def test_a_scenario_that_is_not_there(world: World) -> None:
-    done = world.incident("run", "db-recovry", "-i", "hosts.json")
-    assert done.returncode == 2
-    assert "Did you mean db-recovery?" in done.stderr
+@dataclass(frozen=True)
+class Said:
+    """What became of a command that ended before Ansible started."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class Refused:
+    """Commands that are to end before Ansible starts, and their world."""
+
+    def __init__(self, world: World, place: Path) -> None:
+        self.world = world
+        self.unwritable = world.place / "a file, not a directory"
+        self.unwritable.write_text("")
+        commands: dict[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
+            "inventory": (("run", "scenario/fake-recovery.yml", "-i", "nowhere.yml"), {}),
+            "scenario": (("run", "db-recovry", "-i", "hosts.json"), {}),
+            "passed": ((*RUN, "--", "--start-at-task", "x"), {}),
+            "timeout": ((*RUN, "--timeout", "soon"), {}),
+            "record": ((*RUN, "--yes"), {"INCIDENT_HOME": str(self.unwritable)}),
+            "json scenario": (("run", "nosuch", "--json"), {}),
+            "json inventory": (("run", "scenario/fake-recovery.yml", "-i", "nosuch", "--json"), {}),
+            "json nobody": ((*RUN, "--json"), {}),
+            "json record": ((*RUN, "--yes", "--json"), NO_RECORD),
+            "json verify": (("verify", "nosuch", "--json"), {}),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", COMMANDS, str(place)], input=json.dumps([[name, *given] for name, given in commands.items()]),
+            cwd=world.place, env=world.environ(), capture_output=True, text=True, timeout=600, check=True,
+        )
+        self._said = {
+            name: Said(status, (place / f"{name}.1").read_text(), (place / f"{name}.2").read_text())
+            for name, status in map(json.loads, done.stdout.splitlines())
+        }
+
+    def __getitem__(self, name: str) -> Said:
+        return self._said[name]
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Refused]:
+    """All of them."""
+    world = World(tmp_path_factory.mktemp("refused"))
+    yield Refused(world, tmp_path_factory.mktemp("said"))
+    world.end()
+
+
+def test_nothing_was_begun(refused: Refused) -> None:
+    assert not refused.world.home.exists() and refused.world.leftovers() == [] and refused.world.sick == 2
+
+
+def test_an_inventory_that_is_not_there(refused: Refused) -> None:
+    assert refused["inventory"].status == 2
+    assert refused["inventory"].stderr.startswith("incident: -i nowhere.yml: there is no such inventory.")
+
+
+def test_a_scenario_that_is_not_there(refused: Refused) -> None:
+    assert refused["scenario"].status == 2
+    assert "Did you mean db-recovery?" in refused["scenario"].stderr
 
 
 @pytest.mark.parametrize(("limit", "said"), [("mars", "mars"), ("earth,marz", "marz")])
@@ -68,10 +154,9 @@ def test_hosts_that_the_scenario_does_not_find(world: World) -> None:
     assert "No host matched moons" in done.stdout and not world.incidents
 
 
-def test_what_may_not_be_passed_through(world: World) -> None:
-    done = world.incident("run", "scenario/fake-recovery.yml", "-i", "hosts.json", "--", "--start-at-task", "x")
-    assert done.returncode == 2
-    assert "--start-at-task cannot be passed through" in done.stderr
+def test_what_may_not_be_passed_through(refused: Refused) -> None:
+    assert refused["passed"].status == 2
+    assert "--start-at-task cannot be passed through" in refused["passed"].stderr
 
 
 def test_what_is_passed_through(world: World) -> None:
@@ -81,35 +166,25 @@ def test_what_is_passed_through(world: World) -> None:
     assert "--diff" in argv
 
 
-def test_a_record_that_cannot_be_written_is_found_before_ansible_starts(world: World) -> None:
-    world.home.write_text("a file, not a directory")
-    done = world.run("--yes")
-    assert done.returncode == 6, done.stdout + done.stderr
-    assert str(world.home) in done.stderr
-    assert world.sick == 2
-    assert world.leftovers() == []
+def test_a_record_that_cannot_be_written_is_found_before_ansible_starts(refused: Refused) -> None:
+    assert refused["record"].status == 6, refused["record"]
+    assert str(refused.unwritable) in refused["record"].stderr
 
 
-def test_a_timeout_that_is_none(world: World) -> None:
-    done = world.incident("run", "scenario/fake-recovery.yml", "-i", "hosts.json", "--timeout", "soon")
-    assert done.returncode == 2
-    assert "--timeout: 'soon' is not a duration" in done.stderr
+def test_a_timeout_that_is_none(refused: Refused) -> None:
+    assert refused["timeout"].status == 2
+    assert "--timeout: 'soon' is not a duration" in refused["timeout"].stderr
 
 
-@pytest.mark.parametrize(("arguments", "environ", "status", "outcome"), [
-    (("run", "nosuch"), {}, 2, "bad_input"),
-    (("run", "scenario/fake-recovery.yml", "-i", "nosuch"), {}, 2, "bad_input"),
-    (("run", "scenario/fake-recovery.yml", "-i", "hosts.json"), {}, 2, "bad_input"),
-    (("run", "scenario/fake-recovery.yml", "-i", "hosts.json", "--yes"), {"INCIDENT_HOME": "/proc/nowhere"}, 6, "not_recorded"),
-    (("verify", "nosuch"), {}, 2, "bad_input"),
+@pytest.mark.parametrize(("name", "status", "outcome"), [
+    ("json scenario", 2, "bad_input"), ("json inventory", 2, "bad_input"), ("json nobody", 2, "bad_input"),
+    ("json record", 6, "not_recorded"),
+    ("json verify", 2, "bad_input"),
 ])
-def test_json_even_when_nothing_begins(
-    arguments: tuple[str, ...], environ: dict[str, str], status: int, outcome: str, world: World,
-) -> None:
-    done = world.incident(*arguments, "--json", **environ)
-    data = json.loads(done.stdout)
-    assert (done.returncode, data["exit_status"], data["outcome"]) == (status, status, outcome)
-    assert data["sentence"] in done.stderr
+def test_json_even_when_nothing_begins(name: str, status: int, outcome: str, refused: Refused) -> None:
+    data = json.loads(refused[name].stdout)
+    assert (refused[name].status, data["exit_status"], data["outcome"]) == (status, status, outcome)
+    assert data["sentence"] in refused[name].stderr
 
 
 def test_scenarios_are_listed(world: World) -> None:
