@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.oncall.incident.plugins.plugin_utils._frame import specs
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame import names, specs
 
 from tests.support.scenarios import SCENARIOS, plays
 
@@ -50,12 +50,26 @@ def test_a_guard_checks_the_hosts_of_every_play(path: Path) -> None:
     assert known and {part for play in others for part in play["hosts"].replace("}}:{{", "}}\n{{").splitlines()} == known
 
 
+@pytest.mark.parametrize(("scenario", "slip", "meant", "wrong"), [
+    ("brute_force", "fail2ban_max_victim", "fail2ban_max_victims", {"fail2ban_max_victims": "many"}),
+    ("certificate_renewal", "certificate_max_renewal", "certificate_max_renewals", {"certificate_service_runtime": "swarm"}),
+    ("firewall_unblock", "fail2ban_member_of", "fail2ban_members_of", {"fail2ban_covering": "all"}),
+])
+def test_a_guard_knows_the_slips_and_the_wrong_values_of_its_role(scenario: str, slip: str, meant: str, wrong: dict[str, Any]) -> None:
+    """What it makes of them is shown with db-recovery and firewall-unblock."""
+    (subject,) = subjects(ROOT / "playbooks" / f"{scenario}.yml")
+    known = specs.load_accepted(ROLES, subject["role"])
+    assert names.near_misses([slip], known=known, prefix=f"{subject['role']}_") == {slip: meant}
+    (said,) = specs.value_errors(wrong, known)
+    assert next(iter(wrong)) in said
+
+
 def test_names_of_others_are_none_of_ours_and_ours_exist() -> None:
     ours = set().union(*DOCUMENTED.values())
     for role in TABLES:
         table = yaml.safe_load((ROLES / role / "meta" / "other_names.yml").read_text())
         assert set(table) - DOCUMENTED[role] == set(), role
-        theirs = [name for names in table.values() for name in names]
+        theirs = [name for others in table.values() for name in others]
         assert sorted(theirs) == sorted(set(theirs)), f"{role}: a name stands twice"
         assert set(theirs) & ours == set(), role
 

@@ -93,6 +93,12 @@ class Ended:
         """The output in one line."""
         return " ".join(self.output.split())
 
+    def said_of(self, host: str) -> str:
+        """What was shown of one host's tasks, in one line."""
+        blocks = re.split(r"^(?=\w+: \[|\[|TASK |PLAY )", self.output, flags=re.MULTILINE)
+        ours = [block for block in blocks if re.match(rf"\w+: \[{re.escape(host)}[] ]", block)]
+        return " ".join(" ".join(ours).split())
+
     @property
     def data(self) -> dict[str, Any]:
         """What `incident --json` printed; empty when that is nothing."""
@@ -174,6 +180,7 @@ class Site:
         hosts: variables by group and host.
         python: whose Ansible runs, and the hosts' interpreter.
         prefix: the argv of a program that runs everything elsewhere: `ip netns exec NAME`.
+        seconds: a call that takes longer is ended, and the test fails.
         temporary: TMPDIR of the calls; nothing may stay there.
     """
 
@@ -183,6 +190,7 @@ class Site:
     hosts: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     python: str = sys.executable
     prefix: Sequence[str] = ()
+    seconds: float = SECONDS
     runs: int = 0
     temporary: Path = field(init=False)
 
@@ -232,7 +240,7 @@ class Site:
         env = self.environment(**environ)
         given: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
         done = subprocess.run(
-            [*self.prefix, *argv], cwd=cwd or self.place, env=env, text=True, capture_output=True, timeout=SECONDS, check=False,
+            [*self.prefix, *argv], cwd=cwd or self.place, env=env, text=True, capture_output=True, timeout=self.seconds, check=False,
             preexec_fn=preexec_fn, **given,
         )
         return Ended(status=done.returncode, stdout=done.stdout, stderr=done.stderr, home=Path(env["INCIDENT_HOME"]))

@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A web server with certificates from a real ACME server, and the playbook against it.
+"""Web servers with certificates from a real ACME server, and the playbook against them.
 
-There is no systemd in a test: `systemctl` is a stand-in that really starts, reloads and ends a real NGINX.
+There is no systemd in a test: `systemctl` is a stand-in that really starts, reloads and ends a real NGINX. Each server has addresses,
+a directory, a certbot and a stand-in of its own, and is a host of one inventory: one play shows what becomes of all of them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -33,10 +35,17 @@ from tests.support.until import until
 WWW, API = "www.example.org", "api.example.org"
 #: How an action ends that did not work: without an answer in time, on a busy machine, nobody knows what became of it.
 NOT_DONE = {"failed", "unknown"}
-#: For a run that must end as not recovered: how long verify goes on looking makes no difference to what it says.
-LOST = {"verify_timeout": "2s", "verify_hold": "0s"}
-#: On which NGINX listens: a renewed certificate must be served on each.
-ADDRESSES = ("127.0.0.1", "127.0.0.2")
+#: For a host that must end as not recovered: how long verify goes on looking makes no difference to what it says.
+LOST: Mapping[str, Any] = {"verify_timeout": "1s", "verify_hold": "0s"}
+#: A run with a dozen hosts, in seconds, on a busy machine.
+LONG = 1500
+#: More servers than any test has.
+SERVERS = 20
+
+
+def addresses(number: int) -> list[str]:
+    """On which a server listens: a renewed certificate must be served on each. 127.0.0.1 is where the ACME server looks."""
+    return [f"127.0.{number}.1", f"127.0.{number}.2"]
 
 
 @dataclass
@@ -48,51 +57,82 @@ class Base:
     certbot: Certbot
     tls_port: int
     http_port: int
+    root: Authority
     authority: Authority
     saved: Path = field(init=False)
 
     def __post_init__(self) -> None:
         self.saved = self.place / "saved"
 
+    @property
+    def trusted(self) -> str:
+        """A file with the roots of the ACME server and of the tests' own authority, as a private CA would be stated."""
+        path = self.place / "roots.pem"
+        path.write_text(self.acme.issuer() + to_pem(self.root.cert).decode())
+        return str(path)
+
 
 @pytest.fixture(scope="session")
 def base() -> Iterator[Base]:
     """Started when first asked for. A short path: NGINX and Ansible keep sockets and long names there."""
-    tls_port, http_port = free_ports(2, addresses=(*ADDRESSES, "127.0.0.3"))
+    everywhere = [address for number in range(1, SERVERS) for address in addresses(number)]
+    tls_port, http_port = free_ports(2, addresses=("127.0.0.1", *everywhere))
     place = Path(tempfile.mkdtemp(prefix="renewal-"))
     try:
         with pebble(http_port) as acme:
-            certbot = Certbot(acme=acme, config=place / "letsencrypt", webroot=place / "nginx" / "webroot")
-            found = Base(place, acme, certbot, tls_port, http_port, root().intermediate())
-            nginx = Nginx(place=place / "nginx", hosts=[], tls_port=tls_port, http_port=http_port)
-            nginx.systemctl("start", "nginx")
+            # It answers the ACME server's questions for every name.
+            front = Nginx(place=place / "front", hosts=[], tls_port=tls_port, http_port=http_port)
+            certbot = Certbot(acme=acme, config=place / "letsencrypt", webroot=front.place / "webroot")
+            private = root()
+            found = Base(place, acme, certbot, tls_port, http_port, private, private.intermediate())
+            front.systemctl("start", "nginx")
             try:
                 until(lambda: answers(http_port), what="NGINX")
                 for name in (WWW, API):
                     certbot.obtain(name)
+                shutil.copytree(certbot.config, found.saved, symlinks=True)
+                yield found
             finally:
-                nginx.stop()
-            shutil.copytree(certbot.config, found.saved, symlinks=True)
-            yield found
+                front.stop()
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a server and its files were like at one moment.
+
+    Attributes:
+        served: serial numbers by name and address; empty where nobody answers.
+        on_disk: serial numbers in certbot's files, by name.
+        contents, tree: the functions of these names.
+        pid: NGINX's.
+        reloads: how often it was told to reload.
+    """
+
+    served: dict[tuple[str, str], str]
+    on_disk: dict[str, str]
+    contents: dict[str, str]
+    tree: dict[str, str]
+    pid: int
+    reloads: int
+
+    def serials(self, name: str = WWW) -> set[str]:
+        """What is served under a name, at all addresses."""
+        return {serial for (served, _address), serial in self.served.items() if served == name}
+
+
 @dataclass
 class Web:
-    """One web server, and how it is played against."""
+    """One web server: a directory with NGINX and certbot."""
 
     base: Base
-    site: Site
+    place: Path
+    certbot: Certbot
     nginx: Nginx
     names: Sequence[str]
-    variables: dict[str, Any] = field(default_factory=dict)
-    #: A snapshot costs seconds; the run that recovers takes one.
-    snapshot: bool = False
 
-    # The server.
-
-    def serial(self, name: str = WWW, address: str = ADDRESSES[0]) -> str:
+    def serial(self, name: str = WWW, address: str = "") -> str:
         """What it serves."""
         return self.nginx.serial(name, address)
 
@@ -106,7 +146,7 @@ class Web:
 
     def live(self, name: str = WWW) -> Path:
         """The directory of a certificate."""
-        return self.base.certbot.live(name)
+        return self.certbot.live(name)
 
     def put(self, issued: Issued, name: str = WWW) -> None:
         """Put a certificate where certbot's present one is, with the chain and the key."""
@@ -124,14 +164,25 @@ class Web:
         """A newer one is on the disk, and nobody told the server."""
         self.put(self.base.authority.issue(name, starts=timedelta(0)), name)
 
-    @property
-    def trusted(self) -> dict[str, str]:
-        """The ACME server's root, as a private CA would be stated."""
-        path = self.site.place / "root.pem"
-        path.write_text(self.base.acme.issuer())
-        return {"ca_path": str(path)}
+    def rubbish(self) -> None:
+        """Its configuration is not valid any more; it runs on with what it has read."""
+        self.nginx.configuration.write_text(self.nginx.configuration.read_text() + "rubbish;")
 
-    # The run.
+    def renewal(self, old: str, new: str, name: str = WWW) -> None:
+        """Change how certbot renews it."""
+        conf = self.certbot.config / "renewal" / f"{name}.conf"
+        text = conf.read_text()
+        assert old in text
+        conf.write_text(text.replace(old, new))
+
+    def look(self) -> Seen:
+        """What it is like now."""
+        running = answers(self.nginx.tls_port, self.nginx.addresses[0])
+        served = {(name, address): self.serial(name, address) if running else "" for name in self.names for address in self.nginx.addresses}
+        on_disk = {name: self.on_disk(name) for name in self.names if (self.live(name) / "fullchain.pem").exists()}
+        return Seen(served, on_disk, contents(self), self.tree(), self.nginx.pid, self.nginx.calls("reload"))
+
+    # What it is to the scenario.
 
     def lineage(self, name: str = WWW, **more: Any) -> dict[str, Any]:
         """A lineage that is served on every address."""
@@ -141,27 +192,34 @@ class Web:
         ]
         return {"name": name, "names": [name], "endpoints": endpoints, **more}
 
-    def play(self, *arguments: str, playbook: str | Path | None = None, **variables: Any) -> Ended:
-        """Run the scenario; certificate_ is left out of variables' names."""
-        self._hosts(variables)
-        return self.site.play(*arguments, playbook=playbook, **self.environ)
-
-    def incident(self, *arguments: str, **variables: Any) -> tuple[int, dict[str, Any], str]:
-        """Run the scenario by the command incident: status, JSON, what was shown."""
-        self._hosts(variables)
-        done = self.site.incident(*arguments, "--json", **self.environ)
-        return done.status, done.data, done.stderr
+    def variables(self, **more: Any) -> dict[str, Any]:
+        """Those of its host; certificate_ is left out of the names of more."""
+        ours = {
+            "lineages": [self.lineage(name) for name in self.names], "config_dir": str(self.certbot.config),
+            "certbot_args": self.certbot.args, "backup_dir": str(self.backups),
+            "environment": {TRUST: str(self.base.acme.ca), "SYSTEMCTL_DOUBLE": str(self.nginx.place)},
+            "service_name": self.nginx.unit, "validate": self.nginx.validate,
+            "service_timeout": "20s", "verify_hold": "500ms", "verify_timeout": "20s", "timeout": "10s",
+            **more,
+        }
+        return {f"certificate_{name}": value for name, value in ours.items()}
 
     @property
-    def environ(self) -> dict[str, str]:
-        """Where the stand-in for systemctl is, and which server it means."""
-        return {"PATH": f"{DOUBLES}/compose:{DOUBLES}:{self.site.bin}:/usr/bin:/bin", "SYSTEMCTL_DOUBLE": str(self.nginx.place)}
+    def compose(self) -> dict[str, Any]:
+        """NGINX in a container, certbot beside it: validated and reloaded inside."""
+        project = f"/opt/{self.place.name}"
+        return {
+            "service_runtime": "compose", "service_name": "nginx", "validate": ["nginx", "-t"], "reload_command": ["nginx", "-s", "reload"],
+            "compose_directory": project, "compose_files": [f"{project}/compose.yml"],
+        }
+
+    # The module alone.
 
     @property
     def module_args(self) -> dict[str, Any]:
         """What the role would give to cert_renew."""
         return {
-            "config_dir": str(self.base.certbot.config), "certbot_args": self.base.certbot.args, "validate": self.nginx.validate,
+            "config_dir": str(self.certbot.config), "certbot_args": self.certbot.args, "validate": self.nginx.validate,
             "backup_dir": str(self.backups), "lineages": [{"name": name, "names": [name]} for name in self.names],
         }
 
@@ -176,26 +234,14 @@ class Web:
     @property
     def backups(self) -> Path:
         """Where backups go."""
-        return self.base.place / "backups"
+        return self.place / "backups"
 
     def tree(self) -> dict[str, str]:
         """Everything that must be as it was: certificates, backups, the server's files; without its log."""
         return {
-            **tree(self.base.certbot.config), **tree(self.backups),
+            **tree(self.certbot.config), **tree(self.backups),
             **{path: what for path, what in tree(self.nginx.place).items() if not path.endswith(("calls", "error.log"))},
         }
-
-    def _hosts(self, variables: Mapping[str, Any]) -> None:
-        ours = {
-            "lineages": [self.lineage(name) for name in self.names], "config_dir": str(self.base.certbot.config),
-            "certbot_args": self.base.certbot.args, "backup_dir": str(self.backups),
-            # The command incident passes on no variable that it does not know.
-            "environment": {TRUST: str(self.base.acme.ca), "SYSTEMCTL_DOUBLE": str(self.nginx.place)},
-            "validate": self.nginx.validate, "service_timeout": "20s", "verify_hold": "500ms", "verify_timeout": "20s", "timeout": "10s",
-            **self.variables, **variables,
-        }
-        prefixed = {f"certificate_{name}": value for name, value in ours.items()}
-        self.site.group("web", web1={"evidence_snapshot": self.snapshot, **prefixed})
 
 
 def contents(web: Web) -> dict[str, str]:
@@ -203,7 +249,7 @@ def contents(web: Web) -> dict[str, str]:
 
     What certbot keeps elsewhere, each new key and request, is nobody's concern.
     """
-    config = web.base.certbot.config
+    config = web.certbot.config
     return {
         path: " ".join(part for number, part in enumerate(what.split(" ")) if number != 2)
         for place in ("live", "archive", "renewal") for path, what in tree(config / place).items() if not what.startswith("d")
@@ -220,38 +266,127 @@ def tree(place: Path) -> dict[str, str]:
     return found
 
 
-@pytest.fixture
-def web(base: Base, tmp_path: Path) -> Iterator[Web]:
-    """A server with a good certificate of www.example.org, from the ACME server."""
-    yield from _serve(base, tmp_path, [WWW])
+@contextmanager
+def serving(base: Base, name: str, *names: str, number: int = 1, expired: bool = False) -> Iterator[Web]:
+    """A server with certificates of these names, and a directory of this name.
 
-
-@pytest.fixture
-def two(base: Base, tmp_path: Path) -> Iterator[Web]:
-    """A server with two."""
-    yield from _serve(base, tmp_path, [WWW, API])
-
-
-@pytest.fixture
-def expired(base: Base, tmp_path: Path) -> Iterator[Web]:
-    """A server whose certificate has expired."""
-    yield from _serve(base, tmp_path, [WWW], expired=True)
-
-
-def _serve(base: Base, place: Path, names: Sequence[str], *, expired: bool = False) -> Iterator[Web]:
-    for directory in (base.certbot.config, base.place / "backups", base.place / "nginx"):
-        shutil.rmtree(directory, ignore_errors=True)
-    shutil.copytree(base.saved, base.certbot.config, symlinks=True)
-    hosts = [Host(name, base.certbot.live(name) / "fullchain.pem", base.certbot.live(name) / "privkey.pem") for name in names]
-    nginx = Nginx(place=base.place / "nginx", hosts=hosts, tls_port=base.tls_port, http_port=base.http_port, addresses=ADDRESSES)
-    short = Path(tempfile.mkdtemp(prefix="oncall-"))
-    site = Site(short, playbook="certificate-renewal")
-    found = Web(base=base, site=site, nginx=nginx, names=names)
+    Those of WWW and API are the ACME server's, others the tests' own authority's.
+    """
+    place = base.place / name
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    certbot = Certbot(acme=base.acme, config=place / "letsencrypt", webroot=base.certbot.webroot)
+    shutil.copytree(base.saved, certbot.config, symlinks=True)
+    for conf in (certbot.config / "renewal").glob("*.conf"):
+        conf.write_text(conf.read_text().replace(str(base.certbot.config), str(certbot.config)))
+    hosts = [Host(one, certbot.live(one) / "fullchain.pem", certbot.live(one) / "privkey.pem") for one in names]
+    nginx = Nginx(
+        place=place / "nginx", hosts=hosts, tls_port=base.tls_port, http_port=base.http_port, addresses=addresses(number),
+        # On one machine two hosts with one unit are the same server by two names, and no run acts on both at once.
+        unit=f"nginx-{name}",
+    )
+    web = Web(base=base, place=place, certbot=certbot, nginx=nginx, names=names)
+    for one in names:
+        if not web.live(one).exists():
+            web.live(one).mkdir()
+            web.put(base.authority.issue(one), one)
+        if expired:
+            web.put(web.expired(one), one)
     try:
-        for name in names if expired else ():
-            found.put(found.expired(name), name)
         nginx.start()
-        yield found
+        yield web
     finally:
         nginx.stop()
+
+
+@pytest.fixture
+def web(base: Base) -> Iterator[Web]:
+    """A server with a good certificate of www.example.org, from the ACME server."""
+    with serving(base, "web", WWW) as found:
+        yield found
+
+
+@pytest.fixture
+def two(base: Base) -> Iterator[Web]:
+    """A server with two."""
+    with serving(base, "web", WWW, API) as found:
+        yield found
+
+
+@pytest.fixture
+def expired(base: Base) -> Iterator[Web]:
+    """A server whose certificate has expired."""
+    with serving(base, "web", WWW, expired=True) as found:
+        yield found
+
+
+@dataclass(frozen=True)
+class Played:
+    """A run, and what the servers were like before and after it.
+
+    Attributes:
+        orders: how many certificates the ACME server was asked for meanwhile.
+    """
+
+    ended: Ended
+    before: Mapping[str, Seen]
+    after: Mapping[str, Seen]
+    orders: int
+
+    def carried_out(self, host: str) -> list[tuple[str, str]]:
+        """Verb and outcome of the actions of a host."""
+        return [(action["verb"], action["outcome"]) for action in self.ended.actions(host)]
+
+
+@dataclass
+class Fleet:
+    """Servers, each a host, and the scenario that is played against all of them."""
+
+    base: Base
+    site: Site
+    stack: ExitStack
+    webs: dict[str, Web] = field(default_factory=dict)
+
+    def add(self, name: str, *names: str, expired: bool = False) -> Web:
+        """Start a server, by default of www.example.org."""
+        number = len(self.webs) + 1
+        assert number < SERVERS
+        self.webs[name] = self.stack.enter_context(serving(self.base, name, *(names or [WWW]), number=number, expired=expired))
+        return self.webs[name]
+
+    def play(
+        self, hosts: Mapping[str, Mapping[str, Any]], *arguments: str, command: bool = False, playbook: str | Path | None = None,
+    ) -> Played:
+        """Run the scenario, or another playbook, with these hosts' variables.
+
+        Args:
+            command: by the command incident.
+        """
+        # A snapshot costs seconds: where it is not meant, none is taken.
+        self.site.group("web", **{name: {"evidence_snapshot": False, **variables} for name, variables in hosts.items()})
+        nobody = self.base.place / "nobody"
+        nobody.mkdir(exist_ok=True)
+        # Which server a stand-in means, only the variables of its host say.
+        environ = {
+            "PATH": f"{DOUBLES}/compose:{DOUBLES}:{self.site.bin}:/usr/bin:/bin", "SYSTEMCTL_DOUBLE": str(nobody),
+        }
+        before, orders = self._look(hosts), self.base.acme.orders
+        if command:
+            ended = self.site.incident(*arguments, "--json", **environ)
+        else:
+            ended = self.site.play(*arguments, playbook=playbook, **environ)
+        return Played(ended, before, self._look(hosts), self.base.acme.orders - orders)
+
+    def _look(self, hosts: Mapping[str, Any]) -> dict[str, Seen]:
+        return {name: self.webs[name].look() for name in hosts}
+
+
+@pytest.fixture(scope="module")
+def fleet(base: Base) -> Iterator[Fleet]:
+    """No server yet."""
+    short = Path(tempfile.mkdtemp(prefix="oncall-"))
+    try:
+        with ExitStack() as stack:
+            yield Fleet(base, Site(short, playbook="certificate-renewal", seconds=LONG), stack)
+    finally:
         shutil.rmtree(short, ignore_errors=True)

@@ -23,7 +23,7 @@ from tests.support.processes import alive
 from tests.support.run_module import start_module
 from tests.support.until import until
 
-from .conftest import API, WWW, Web, contents
+from .conftest import API, WWW, Base, Web, contents
 
 
 def only(result: dict[str, Any]) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def only(result: dict[str, Any]) -> dict[str, Any]:
 
 def installs(web: Web, issued: Issued, *, key: bytes = b"", before: str = "", after: str = "") -> dict[str, Any]:
     """A lineage whose command puts a certificate in place, as a client other than certbot would."""
-    source = web.site.place / "new"
+    source = web.place / "new"
     source.mkdir(exist_ok=True)
     (source / "fullchain.pem").write_bytes(to_pem(*issued.chain))
     (source / "privkey.pem").write_bytes(key or issued.key_pem)
@@ -96,7 +96,7 @@ def test_the_backup_has_everything_with_its_modes(expired: Web) -> None:
         str(path).removeprefix(str(backup / "files")): path for path in (backup / "files").rglob("*") if path.is_symlink() or path.is_file()
     }
     assert set(copied) == set(wanted)
-    key = copied[str(expired.base.certbot.config / "archive" / WWW / "privkey1.pem")]
+    key = copied[str(expired.certbot.config / "archive" / WWW / "privkey1.pem")]
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     for place in (backup, backup.parent, expired.backups):
         assert stat.S_IMODE(place.stat().st_mode) == 0o700
@@ -113,7 +113,7 @@ def test_the_authority_is_not_there(expired: Web) -> None:
         after = contents(expired)
     finally:
         expired.base.acme.start()
-        renewed_accounts(expired)
+        renewed_accounts(expired.base)
     assert result["failed"] and only(result)["outcome"] == "failed"
     assert "certbot ended with status 1" in result["msg"]
     assert "localhost" in result["msg"], "certbot's own words"
@@ -121,13 +121,13 @@ def test_the_authority_is_not_there(expired: Web) -> None:
     assert after == before
 
 
-def renewed_accounts(web: Web) -> None:
+def renewed_accounts(base: Base) -> None:
     """A pebble that was started again has forgotten everybody: the tests that follow get new certificates."""
-    shutil.rmtree(web.base.certbot.config, ignore_errors=True)
+    shutil.rmtree(base.certbot.config, ignore_errors=True)
     for name in (WWW, API):
-        web.base.certbot.obtain(name)
-    shutil.rmtree(web.base.saved)
-    shutil.copytree(web.base.certbot.config, web.base.saved, symlinks=True)
+        base.certbot.obtain(name)
+    shutil.rmtree(base.saved)
+    shutil.copytree(base.certbot.config, base.saved, symlinks=True)
 
 
 def test_one_that_is_not_for_its_names_is_put_back(expired: Web) -> None:
@@ -215,7 +215,7 @@ def test_a_configuration_that_is_broken_already_costs_no_order(expired: Web) -> 
 
 def test_a_configuration_that_breaks_meanwhile(expired: Web) -> None:
     """A hook of certbot's breaks it: everything that certbot did is put back, how it renews as well."""
-    conf = expired.base.certbot.config / "renewal" / f"{WWW}.conf"
+    conf = expired.certbot.config / "renewal" / f"{WWW}.conf"
     text = conf.read_text()
     conf.write_text(text.replace("[renewalparams]", f"[renewalparams]\npre_hook = echo 'rubbish;' >> {expired.nginx.configuration}"))
     before, served = contents(expired), expired.serial()
@@ -231,8 +231,8 @@ def test_a_configuration_that_breaks_meanwhile(expired: Web) -> None:
 def test_of_two_one_fails(two: Web) -> None:
     for name in two.names:
         two.put(two.expired(name), name)
-    conf = two.base.certbot.config / "renewal" / f"{WWW}.conf"
-    conf.write_text(conf.read_text().replace(str(two.base.certbot.webroot), "/nowhere"))
+    conf = two.certbot.config / "renewal" / f"{WWW}.conf"
+    conf.write_text(conf.read_text().replace(str(two.certbot.webroot), "/nowhere"))
     api, www = two.on_disk(API), two.on_disk(WWW)
     result = two.renew()
     outcomes = {action["target"]["name"]: action["outcome"] for action in result["actions"]}
@@ -295,18 +295,18 @@ def test_without_a_backup_none_is_renewed_and_each_says_so(two: Web) -> None:
 
 
 def test_failures_are_not_repeated_for_ever(expired: Web) -> None:
-    lineage = {"name": WWW, "command": ["sh", "-c", f"echo x >> {expired.site.place}/tries; exit 1"]}
+    lineage = {"name": WWW, "command": ["sh", "-c", f"echo x >> {expired.place}/tries; exit 1"]}
     outcomes = [only(expired.renew(lineages=[lineage], max_failures=2))["outcome"] for _time in range(4)]
     assert outcomes == ["failed", "failed", "refused", "refused"]
     assert only(expired.renew(lineages=[lineage], max_failures=2, check=True))["detail"]["why"] == "limit_exceeded"
-    assert (expired.site.place / "tries").read_text().count("x") == 2
+    assert (expired.place / "tries").read_text().count("x") == 2
     result = expired.renew(lineages=[lineage], max_failures=2, failure_window="0s")
     assert only(result)["outcome"] == "failed", "what failed long ago does not count"
 
 
 def test_a_command_that_hangs_is_ended(expired: Web) -> None:
     before = contents(expired)
-    pids = expired.site.place / "pids"
+    pids = expired.place / "pids"
     lineage = {"name": WWW, "command": ["sh", "-c", f"echo $$ > {pids}; sleep 600 & echo $! >> {pids}; wait"]}
     result = expired.renew(lineages=[lineage], timeout="2s")
     assert "did not end in time" in result["msg"]
@@ -322,12 +322,12 @@ def test_killed_while_it_renewed(web: Web, left: str) -> None:
     before = contents(web)
     new = web.base.authority.issue(WWW)
     lineage = installs(web, new)
-    reached, go_on = web.site.place / "reached", web.site.place / "go"
+    reached, go_on = web.place / "reached", web.place / "go"
     hold = f"touch {reached}; while [ ! -e {go_on} ]; do sleep 0.1; done"
     if left == "whole":
         lineage = installs(web, new, after=hold)
     elif left == "half":
-        lineage["command"][2] = lineage["command"][2].replace(f"cat {web.site.place}/new/privkey.pem", f"{hold}; exit 0; cat x")
+        lineage["command"][2] = lineage["command"][2].replace(f"cat {web.place}/new/privkey.pem", f"{hold}; exit 0; cat x")
     else:
         lineage = installs(web, new, before=f"{hold}; exit 0")
     running_module = start_module("cert_renew", **{**web.module_args, "lineages": [lineage]})
@@ -370,7 +370,7 @@ def test_a_repair_by_hand_outlives_a_killed_run(web: Web) -> None:
     web.put(present)
     fullchain = web.live() / "fullchain.pem"
     fullchain.write_bytes(to_pem(present.cert))
-    reached = web.site.place / "reached"
+    reached = web.place / "reached"
     lineage = {"name": WWW, "command": ["sh", "-c", f"touch {reached}; exec sleep 600"]}
     module = start_module("cert_renew", **{**web.module_args, "lineages": [lineage]})
     try:
@@ -418,11 +418,11 @@ def test_what_a_failed_command_left_and_may_not_be_served_is_put_back(expired: W
 @pytest.mark.parametrize("good", [True, False])
 def test_certbots_timer_at_the_same_moment(expired: Web, good: bool) -> None:
     """Ours is told that another instance runs. What the other one leaves is judged when it has ended, and never put back before."""
-    place, old = expired.site.place, expired.on_disk()
+    place, old = expired.place, expired.on_disk()
     hold = "sh -c 'touch {0}.reached; while [ ! -e {0}.go ]; do sleep 0.1; done'"
     timer = subprocess.Popen(
         ["certbot", "renew", "--cert-name", WWW, "--non-interactive", "--no-random-sleep-on-renew", "--config-dir",
-         str(expired.base.certbot.config), *expired.base.certbot.args, "--pre-hook", hold.format(place / "pre"),
+         str(expired.certbot.config), *expired.certbot.args, "--pre-hook", hold.format(place / "pre"),
          "--deploy-hook", hold.format(place / "deploy")],
         env={**os.environ, TRUST: str(expired.base.acme.ca)}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -470,7 +470,7 @@ def refused_by_the_other(web: Web) -> bool:
 
 
 def test_two_at_the_same_time(expired: Web) -> None:
-    reached, go_on = expired.site.place / "reached", expired.site.place / "go"
+    reached, go_on = expired.place / "reached", expired.place / "go"
     lineage = {"name": WWW, "command": ["sh", "-c", f"touch {reached}; while [ ! -e {go_on} ]; do sleep 0.1; done; exit 1"]}
     first = start_module("cert_renew", **{**expired.module_args, "lineages": [lineage]})
     try:

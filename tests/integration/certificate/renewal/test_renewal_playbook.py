@@ -1,111 +1,130 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The scenario certificate-renewal against a real ACME server, certbot and NGINX."""
+"""The scenario certificate-renewal against a real ACME server, certbot and NGINX: what it puts right.
+
+Three runs with several hosts, that the tests read: a check, `incident --yes`, and a check afterwards.
+"""
 
 from __future__ import annotations
 
-import json
-import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from ansible_collections.oncall.incident.plugins.module_utils._core.plan import make_plan
+import pytest
 
-from .conftest import ADDRESSES, NOT_DONE, Web, contents
+from tests.support.until import until
 
+from .conftest import LONG, Fleet, Played
 
-def test_expired_approved_renewed_and_served_on_every_address(expired: Web) -> None:
-    before, pid, orders = expired.serial(), expired.nginx.pid, expired.base.acme.orders
-    untouched, files = expired.tree(), contents(expired)
-    checked = expired.play("--check")
-    assert checked.status == 0, checked.output
-    plan = checked.plan()
-    assert [action["verb"] for action in plan["actions"]["web1"]] == ["renew_certificate", "reload_service"]
-    assert expired.tree() == untouched
-    assert (expired.serial(), expired.base.acme.orders) == (before, orders)
-
-    empty = make_plan(run=plan["run"], now=time.time(), actions={}).as_dict()
-    refused = expired.play("--tags", "mitigate", "-e", json.dumps({"incident_approved_plan": empty}))
-    assert set(refused.outcomes()) == {"refused"}, refused.output
-    assert (expired.serial(), contents(expired), expired.base.acme.orders) == (before, files, orders)
-
-    # What is served in the end must also be trusted, with the ACME server's root as a private CA would be stated.
-    checks = ["expired", "expiring", "name_mismatch", "stale_in_memory", "unreachable", "incomplete_chain", "untrusted", "self_signed"]
-    expired.snapshot = True
-    approved = json.dumps({"incident_approved_plan": plan})
-    done = expired.play("-e", approved, verify_checks=checks, **expired.trusted)
-    assert done.status == 0, done.output
-    assert [(action["verb"], action["outcome"]) for action in done.actions()] == [("renew_certificate", "done"), ("reload_service", "done")]
-    served = {expired.serial(address=address) for address in ADDRESSES}
-    assert served == {expired.on_disk()}
-    assert served != {before}
-    assert expired.nginx.pid == pid, "reloaded, not restarted"
-    assert expired.base.acme.orders == orders + 1
-    done.assert_record_verifies()
-
-    expired.snapshot = False
-    again = expired.play()
-    assert again.status == 0, again.output
-    assert again.actions() == []
-    assert expired.base.acme.orders == orders + 1
+RENEWED = [("renew_certificate", "done"), ("reload_service", "done")]
+#: What is served in the end must also be trusted.
+STRICT = ["expired", "expiring", "name_mismatch", "stale_in_memory", "unreachable", "incomplete_chain", "untrusted", "self_signed"]
+#: Several runs, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(2 * LONG)
 
 
-def test_the_command_incident_recovers_and_then_finds_nothing_to_do(expired: Web) -> None:
-    status, data, shown = expired.incident("--yes")
-    assert (status, data["outcome"]) == (0, "recovered"), shown
-    done = [(action["verb"], action["outcome"]) for action in data["actions"]]
-    assert done == [("renew_certificate", "done"), ("reload_service", "done")]
-    assert {expired.serial(address=address) for address in ADDRESSES} == {expired.on_disk()}
-    status, data, shown = expired.incident("--yes", **expired.trusted)
-    assert (status, data["outcome"], data["actions"]) == (5, "nothing_to_do", []), shown
+@dataclass(frozen=True)
+class Runs:
+    """The runs."""
+
+    checked: Played
+    acted: Played
+    again: Played
+
+    def actions(self, host: str) -> list[tuple[str, str]]:
+        """What `incident` says that it did on a host."""
+        return [(one["verb"], one["outcome"]) for one in self.acted.ended.data["actions"] if one["host"] == host]
+
+    def planned(self, host: str) -> list[dict[str, Any]]:
+        """The actions of the check."""
+        return list(self.checked.ended.plan()["actions"].get(host, []))
 
 
-def test_renewed_on_disk_and_not_loaded_is_only_reloaded(web: Web) -> None:
-    old, orders, pid = web.serial(), web.base.acme.orders, web.nginx.pid
-    web.renewed_by_others()
-    untouched = web.tree()
-    checked = web.play("--check")
-    assert [action["verb"] for action in checked.plan()["actions"]["web1"]] == ["reload_service"], checked.output
-    assert "older certificate than the one on the disk" in checked.plan()["actions"]["web1"][0]["reason"]
-    assert web.tree() == untouched
-    assert {web.serial(address=address) for address in ADDRESSES} == {old}
-    done = web.play()
-    assert done.status == 0, done.output
-    assert [(action["verb"], action["outcome"]) for action in done.actions()] == [("reload_service", "done")]
-    assert {web.serial(address=address) for address in ADDRESSES} == {web.on_disk()} != {old}
-    assert (web.base.acme.orders, web.nginx.pid) == (orders, pid)
-
-
-def test_in_docker_compose(expired: Web) -> None:
-    """NGINX in a container, certbot beside it: validated and reloaded inside."""
-    pid, orders = expired.nginx.pid, expired.base.acme.orders
-    compose = {
-        "service_runtime": "compose", "validate": ["nginx", "-t"], "reload_command": ["nginx", "-s", "reload"],
-        "compose_directory": "/opt/example", "compose_files": ["/opt/example/compose.yml"],
+@pytest.fixture(scope="module")
+def runs(fleet: Fleet) -> Runs:
+    """Each server with something that can be put right, and one that nobody could tell to load what is renewed."""
+    webs = {
+        "expired": fleet.add("expired", expired=True), "stale": fleet.add("stale"), "compose": fleet.add("compose", expired=True),
+        "lapsed": fleet.add("lapsed"), "unloadable": fleet.add("unloadable", expired=True),
     }
-    untouched = expired.tree()
-    checked = expired.play("--check", **compose)
-    assert [action["verb"] for action in checked.plan()["actions"]["web1"]] == ["renew_certificate", "reload_service"], checked.output
-    assert expired.tree() == untouched
-    done = expired.play(**compose)
-    assert done.status == 0, done.output
-    assert done.outcomes() == ["done", "done"]
-    assert {expired.serial(address=address) for address in ADDRESSES} == {expired.on_disk()}
-    assert (expired.nginx.pid, expired.base.acme.orders) == (pid, orders + 1)
-    calls = (expired.nginx.place / "calls").read_text()
-    assert "docker compose --project-directory /opt/example --file=/opt/example/compose.yml exec -T nginx nginx -t\n" in calls
+    webs["stale"].renewed_by_others()
+    issued = webs["lapsed"].base.authority.issue(webs["lapsed"].names[0], starts=timedelta(0), ends=timedelta(seconds=1))
+    webs["lapsed"].put(issued)
+    (webs["unloadable"].nginx.place / "unit").write_text('{"LoadState": "not-found"}')
+    until(lambda: issued.cert.not_valid_after_utc < datetime.now(tz=UTC), what="its end")
 
-    (expired.nginx.place / "broken").touch()
-    expired.renewed_by_others()
-    done = expired.play("--tags", "mitigate", **compose, service_timeout="4s")
-    assert [action["verb"] for action in done.actions()] == ["reload_service"]
-    assert set(done.outcomes()) <= NOT_DONE
-    assert done.status == 2
+    trusted = {"ca_path": fleet.base.trusted}
+    own: Mapping[str, Mapping[str, Any]] = {"expired": {"verify_checks": STRICT, **trusted}, "compose": webs["compose"].compose}
+    hosts = {name: web.variables(**own.get(name, {})) for name, web in webs.items()}
+    checked = fleet.play(hosts, "--check")
+    del hosts["unloadable"]
+    hosts["expired"]["evidence_snapshot"] = True
+    acted = fleet.play(hosts, "--yes", command=True)
+    again = fleet.play({name: webs[name].variables(**{**own.get(name, {}), **trusted}) for name in hosts}, "--check", command=True)
+    return Runs(checked, acted, again)
 
 
-def test_a_variable_that_is_misspelt_or_wrong(expired: Web) -> None:
-    files = contents(expired)
-    done = expired.play("-e", "certificate_max_renewal=1", "-e", "certificate_service_runtime=swarm")
-    assert done.status == 2
-    said = " ".join(done.output.split())
-    assert "did you mean certificate_max_renewals" in said and "certificate_service_runtime" in said
-    assert contents(expired) == files
+def test_a_check_plans_and_touches_nothing(runs: Runs) -> None:
+    assert runs.checked.ended.failed == {"unloadable"}, runs.checked.ended.output
+    assert runs.checked.after == runs.checked.before
+    assert runs.checked.orders == 0
+
+
+def test_the_command_incident_recovers_and_then_finds_nothing_to_do(runs: Runs) -> None:
+    assert (runs.acted.ended.status, runs.acted.ended.data["outcome"]) == (0, "recovered"), runs.acted.ended.output
+    runs.acted.ended.assert_record_verifies()
+    data = runs.again.ended.data
+    assert (runs.again.ended.status, data["outcome"], data["actions"]) == (5, "nothing_to_do", []), runs.again.ended.output
+    assert runs.again.after == runs.again.before
+
+
+def test_an_order_for_each_that_is_renewed(runs: Runs) -> None:
+    assert (runs.acted.orders, runs.again.orders) == (3, 0)
+
+
+def test_expired_renewed_and_served_on_every_address(runs: Runs) -> None:
+    assert [action["verb"] for action in runs.planned("expired")] == ["renew_certificate", "reload_service"]
+    assert runs.actions("expired") == RENEWED
+    before, after = runs.acted.before["expired"], runs.acted.after["expired"]
+    assert after.serials() == set(after.on_disk.values())
+    assert after.serials() != before.serials()
+    assert after.pid == before.pid, "reloaded, not restarted"
+
+
+def test_renewed_on_disk_and_not_loaded_is_only_reloaded(runs: Runs) -> None:
+    (planned,) = runs.planned("stale")
+    assert planned["verb"] == "reload_service"
+    assert "older certificate than the one on the disk" in planned["reason"]
+    assert runs.actions("stale") == [("reload_service", "done")]
+    before, after = runs.acted.before["stale"], runs.acted.after["stale"]
+    assert after.contents == before.contents
+    assert after.serials() == set(after.on_disk.values()) != before.serials()
+    assert after.pid == before.pid
+
+
+def test_an_expired_file_that_is_newer_is_renewed_and_loaded(runs: Runs) -> None:
+    """What the renewal replaces says nothing about what it put there."""
+    assert runs.actions("lapsed") == RENEWED
+    before, after = runs.acted.before["lapsed"], runs.acted.after["lapsed"]
+    assert after.serials() == set(after.on_disk.values()) != before.serials()
+
+
+def test_in_docker_compose(runs: Runs, fleet: Fleet) -> None:
+    """NGINX in a container, certbot beside it: validated and reloaded inside."""
+    assert [action["verb"] for action in runs.planned("compose")] == ["renew_certificate", "reload_service"]
+    assert runs.actions("compose") == RENEWED
+    before, after = runs.acted.before["compose"], runs.acted.after["compose"]
+    assert after.serials() == set(after.on_disk.values()) != before.serials()
+    assert after.pid == before.pid
+    calls = (fleet.webs["compose"].nginx.place / "calls").read_text()
+    assert "docker compose --project-directory /opt/compose --file=/opt/compose/compose.yml exec -T nginx nginx -t\n" in calls
+
+
+def test_nothing_is_planned_that_no_server_could_be_told_to_load(runs: Runs) -> None:
+    assert set(runs.checked.ended.outcomes("unloadable")) <= {"planned"}
+    said = runs.checked.ended.said_of("unloadable")
+    assert "Nothing is renewed, since what serves it could not be reloaded. nginx-unloadable: " in said
+    assert "set certificate_service_name to an empty text" in said
