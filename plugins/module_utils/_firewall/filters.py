@@ -19,7 +19,15 @@ from .._module.programs import Run
 from .decisions.ipsets import IpSet, parse_ipsets
 from .decisions.iptables_rules import parse_save, variant_of
 from .decisions.nft_ruleset import Unreadable, parse_heads, parse_nft
-from .decisions.other_filters import DEAD_ROUTES, hosts_deny_blocks, parse_routes, rich_rule_blocks, route_blocks, route_is_dead
+from .decisions.other_filters import (
+    DEAD_ROUTES,
+    firewalld_runs,
+    hosts_deny_blocks,
+    parse_routes,
+    rich_rule_blocks,
+    route_blocks,
+    route_is_dead,
+)
 from .decisions.packet import ANY_PORT, Packet
 from .decisions.packet_filter import COVERING, EXACT, SEE, Block, Table
 from .decisions.verdict import UNDECIDED, Verdict, judge_connection, ports_to_ask
@@ -250,7 +258,7 @@ def _read_routes(filters: Filters, run: Run) -> None:
 def _read_firewalld(filters: Filters, run: Run) -> None:
     ran = run(["firewall-cmd", "--list-all-zones"])
     if ran.problem:
-        filters.skip(FIREWALLD, ran.problem, missing=ran.missing)
+        filters.skip(FIREWALLD, ran.problem, missing=ran.missing or not firewalld_runs(ran.problem))
         return
     filters.rich_rules = ran.out
     filters.read.append(FIREWALLD)

@@ -107,6 +107,12 @@ def route_is_dead(text: str, problem: str) -> bool | None:
     return str(routes[0].get("type", "unicast")) in DEAD_ROUTES
 
 
+def firewalld_runs(problem: str) -> bool:
+    """Whether firewalld may be running, by why firewall-cmd failed. It may be installed and stopped, or there is no bus at all."""
+    no_bus = "DBUS_ERROR" in problem and any(said in problem for said in ("No such file or directory", "Connection refused"))
+    return not (no_bus or "not running" in problem)
+
+
 def rich_rule_blocks(span: Span, text: str) -> list[Block]:
     """firewalld's rich rules that drop or reject an address, from `firewall-cmd --list-all-zones`."""
     blocks, zone = [], ""

@@ -18,6 +18,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._firewall.decision
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.iptables_rules import parse_save, variant_of
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.nft_ruleset import Unreadable, parse_nft
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.other_filters import (
+    firewalld_runs,
     hosts_deny_blocks,
     parse_routes,
     rich_rule_blocks,
@@ -357,3 +358,13 @@ def test_causes() -> None:
     assert judge_trace("a", [perhaps], bans=[], cause="firewall", blind=False).status == "warning"
     assert judge_trace("a", [], bans=[], cause="unknown", blind=True).status == "unknown"
     assert judge_trace("a", [], bans=[], cause="none", blind=False).status == "ok"
+
+
+@pytest.mark.parametrize(("problem", "runs"), [
+    ("FirewallD is not running", False),
+    ("Error: DBUS_ERROR: Failed to connect to socket /run/dbus/system_bus_socket: No such file or directory", False),
+    ("Error: DBUS_ERROR: Failed to connect to socket /run/dbus/system_bus_socket: Permission denied", True),
+    ("firewall-cmd did not end within 20 s", True),
+])
+def test_a_firewalld_that_is_installed_and_stopped_leaves_nothing_unknown(problem: str, runs: bool) -> None:
+    assert firewalld_runs(problem) is runs
