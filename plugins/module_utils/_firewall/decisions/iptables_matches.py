@@ -373,31 +373,32 @@ def _recent(group: Group) -> Asked:
     named = group.get("--name")
     name = named.first if named else "DEFAULT"
     mask = group.get("--mask")
-    hits = group.get("--hitcount")
-    counted = number(hits.first) if hits else 1
+    hits, within = (number(option.first) if option else 0 for option in (group.get("--hitcount"), group.get("--seconds")))
     verb = next((one for one in group.options if one.name in ("--set", "--rcheck", "--update", "--remove")), None)
-    timed = group.get("--seconds", "--rttl", "--reap") is not None
+    more = group.get("--rttl", "--reap") is not None or hits is None or within is None
     whole = mask is None or mask.first in ("255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
-    key = f"recent {name}"
+    added, removed = f"recent {name} + ", f"recent {name} -"
 
     def test(packet: Packet) -> Truth:
         if verb is None:
             return Doubt(group.text)
-        listed = packet.host.recent.get(name)
         side = packet.address("daddr" if group.get("--rdest") else "saddr")
-        added = key in packet.written
+        before = sum(one.startswith(added) for one in packet.written)
         if verb.name == "--set":
-            packet.written.add(key)
+            packet.written.add(f"{added}{before}")
             return not verb.negated
-        if listed is None or side is None or not side.single or not whole or counted is None:
+        listed = packet.host.recent.get(name)
+        if listed is None or side is None or not side.single or not whole or removed in packet.written:
             return Doubt(f"recent list {name}")
-        seen = listed.get(side, 0)
-        found: Truth = seen + added >= max(counted, 1) if seen or added else False
-        if found is True and (timed or (added and packet.parted)):
-            found = Doubt(f"how long ago the recent list {name} saw it")
+        stamps = listed.get(side, ())
+        found = packet.host.seen(stamps, hits=max(hits or 1, 1), within=within or 0, more=before)
+        if (more and stamps) or (found is not False and before and packet.parted):
+            found = None
         if verb.name == "--remove":
-            packet.written.add(key)
-        return inverted(found, verb.negated)
+            packet.written.add(removed)
+        elif verb.name == "--update" and found is not False:
+            packet.written.add(f"{added}{before}")
+        return inverted(Doubt(f"how long ago the recent list {name} saw it") if found is None else found, verb.negated)
 
     return one_step(test)
 
