@@ -129,9 +129,12 @@ def _look(
             ) for asked, span in _spans(wanted)
         )
 
+    def refused(span: Span) -> list[Block]:
+        return filters.refused(span, protocol=question.protocol, ports=question.ports)
+
     spared = _with_operators(question, proc)
     return decide(
-        daemon, let_in=about(question.let_in, filters.hosts_deny_blocks, walked=True),
+        daemon, let_in=about(question.let_in, refused, walked=True),
         not_banned=about(spared, filters.blocks, walked=False), kept_out=about(question.kept_out, lambda span: [], walked=True),
         skipped=tuple(filters.not_read()), nobody_logged_in=question.operators and not spared, asked=asked,
         traces=() if tracing is None else tracing.known(),

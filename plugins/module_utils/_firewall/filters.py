@@ -32,6 +32,7 @@ from .decisions.packet import ANY_PORT, Packet
 from .decisions.packet_filter import COVERING, EXACT, SEE, Block, Table
 from .decisions.verdict import UNDECIDED, Verdict, judge_connection, ports_to_ask
 from .decisions.walk import FORWARD, Walker
+from .services import Services
 from .ways import Ways
 
 AUTO, NFTABLES, IPSET, IPTABLES, FIREWALLD, HOSTS_DENY, ROUTE = KINDS = (
@@ -52,6 +53,7 @@ class Filters:
         read: the kinds that could be read.
         skipped: the kinds that could not, and why.
         blind: what could not be read of what drops packets here, with the IP version that it is about.
+        services: who listens here, and reads hosts.deny.
     """
 
     tables: list[Table]
@@ -65,6 +67,7 @@ class Filters:
     jails: tuple[str, ...] = ()
     blind: list[tuple[tuple[int, ...], str]] = dataclasses.field(default_factory=list)
     ways: t.Optional[Ways] = None
+    services: Services = dataclasses.field(default_factory=Services)
     _walker: t.Optional[Walker] = None
 
     def blind_for(self, span: Span) -> str:
@@ -89,7 +92,7 @@ class Filters:
     def blocks(self, span: Span, *, protocol: str | None = None, port: int | None = None) -> list[Block]:
         """Everything that keeps an address out."""
         found = self.walker.blocks(Packet(span, protocol=protocol, port=ANY_PORT if port is None else (port, port)))
-        found += self.hosts_deny_blocks(span)
+        found += hosts_deny_blocks(span, deny=self.hosts_deny, allow=self.hosts_allow)
         found += self._dead_routes(span)
         return found + (rich_rule_blocks(span, self.rich_rules) if self.rich_rules else [])
 
@@ -98,7 +101,7 @@ class Filters:
         given: to a port, it is forwarded or it is not."""
         if self.ways is None:
             return []
-        found = [*self.connection(span, protocol=protocol, port=port).blocks, *self.hosts_deny_blocks(span)]
+        found = [*self.connection(span, protocol=protocol, port=port).blocks, *self.refused(span, protocol=protocol, ports=[port])]
         if port is None:
             found += [
                 dataclasses.replace(block, conditions=(*block.conditions, "what is forwarded"))
@@ -107,9 +110,12 @@ class Filters:
             ]
         return found + (rich_rule_blocks(span, self.rich_rules) if self.rich_rules else [])
 
-    def hosts_deny_blocks(self, span: Span) -> list[Block]:
-        """The lines of hosts.deny that are about an address."""
-        return hosts_deny_blocks(span, deny=self.hosts_deny, allow=self.hosts_allow) if self.hosts_deny else []
+    def refused(self, span: Span, *, protocol: str | None, ports: t.Sequence[int | None]) -> list[Block]:
+        """The lines of hosts.deny that keep an address out of the services at these ports: those that read it, and are meant."""
+        if not hosts_deny_blocks(span, deny=self.hosts_deny, allow=self.hosts_allow):
+            return []  # nobody need be looked at
+        services = dict.fromkeys(one for port in ports or (None,) for one in self.services.at(port, protocol))
+        return hosts_deny_blocks(span, deny=self.hosts_deny, allow=self.hosts_allow, services=list(services))
 
     def connection(self, span: Span, *, protocol: str | None, port: int | None) -> Verdict:
         """What becomes of a new connection of an address; of one to any port where none is given.

@@ -18,6 +18,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._firewall.decision
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.iptables_rules import parse_save, variant_of
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.nft_ruleset import Unreadable, parse_nft
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.other_filters import (
+    Service,
     firewalld_runs,
     hosts_deny_blocks,
     parse_routes,
@@ -315,6 +316,28 @@ def test_hosts_deny(address: str, count: int) -> None:
     blocks = hosts_deny_blocks(span(address), deny=DENY, allow="")
     assert len(blocks) == count and all(block.where == "hosts_deny" and block.conditions for block in blocks)
     assert not hosts_deny_blocks(span(address), deny=DENY, allow="ALL: ALL\n")
+
+
+@pytest.mark.parametrize(("names", "asks", "deny", "certain"), [
+    (("sshd",), True, "sshd: 192.0.2.7", True), (("sshd",), False, "ALL: 192.0.2.7", None), (("nginx",), False, "sshd: 192.0.2.7", None),
+    (("sshd",), None, "sshd: 192.0.2.7", False), (("vsftpd",), True, "ALL: ALL", False), (("vsftpd",), True, "sshd: ALL", None),
+    (("sshd",), True, "sshd@192.0.2.1: 192.0.2.7", True), (("sshd",), True, "ALL EXCEPT in.telnetd: 192.0.2.7", True),
+    (("sshd",), True, "ALL EXCEPT sshd: 192.0.2.7", None), ((), None, "sshd: 192.0.2.7", False), ((), None, "ALL: ALL", False),
+    (("sshd",), True, "ALL: ALL: allow", None), (("sshd",), True, "sshd: ALL EXCEPT 192.0.2.0/24", None),
+])
+def test_hosts_deny_counts_for_who_reads_it(names: tuple[str, ...], asks: bool | None, deny: str, certain: bool | None) -> None:
+    """None: it is not in the question."""
+    blocks = hosts_deny_blocks(span("192.0.2.7"), deny=deny, allow="", services=[Service(names, asks)])
+    assert [block.certain for block in blocks] == ([] if certain is None else [certain])
+    assert not hosts_deny_blocks(span("192.0.2.7"), deny=deny, allow="", services=[])
+
+
+@pytest.mark.parametrize(("allow", "count"), [
+    ("sshd: 192.0.2.7", 0), ("vsftpd: 192.0.2.7", 1), ("sshd: 192.0.2.8", 1), ("ALL: 192.0.2.", 0), ("sshd: 192.0.2.7: deny", 2),
+])
+def test_hosts_allow_comes_first(allow: str, count: int) -> None:
+    services = [Service(("sshd",), True)]
+    assert len(hosts_deny_blocks(span("192.0.2.7"), deny="sshd: ALL", allow=allow, services=services)) == count
 
 
 def test_dead_routes() -> None:
