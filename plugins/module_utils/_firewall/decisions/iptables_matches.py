@@ -420,7 +420,7 @@ def _sets(group: Group, sets: t.Mapping[str, IpSet]) -> Asked:
 
     place = next((one for one, kind in zip(sides, found.kinds or ("ip",)) if kind in ("ip", "net")), sides[0]) if found else sides[0]
     source = Source(
-        AddressSet(found.spans if found else ()), name, option.negated, unseen=found is None, side="saddr" if place == "src" else "daddr")
+        found.whole if found else AddressSet(()), name, option.negated, unseen=found is None, side="saddr" if place == "src" else "daddr")
     return Asked([Step(test=negatable)], [source], {name, *(one.name for one in (found.members if found else ()))},
                  plain=not option.negated and not extra)
 

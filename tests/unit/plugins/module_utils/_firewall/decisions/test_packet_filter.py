@@ -249,7 +249,8 @@ def test_a_set_that_nobody_read_in_front_of_a_chain() -> None:
 
 def test_ipsets() -> None:
     sets = parse_ipsets(IPSET)
-    assert sets["ports"].addresses.find(span("192.0.2.50")) and span("192.0.2.64/27") in sets["all"].spans
+    assert sets["ports"].addresses.find(span("192.0.2.50")) and sets["all"].whole.find(span("192.0.2.64/27"))
+    assert sets["all"].whole is sets["all"].whole, "rules that use it share it"
     assert parse_ipsets("garbage\nadd nothing 1.2.3.4\ncreate\n") == {}
 
 
