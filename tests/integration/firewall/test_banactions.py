@@ -32,7 +32,7 @@ FIREWALLD = (
     "firewallcmd-rich-logging", "firewallcmd-rich-rules",
 )
 #: They know no IPv6, or do nothing with it.
-ONLY_IPV4 = ("iptables-ipset-proto4", "iptables-xt_recent-echo", "route")
+ONLY_IPV4 = ("iptables-ipset-proto4", "iptables-xt_recent-echo", "route", "ufw[add=insert 1]")
 ADDRESSES = {4: CLIENT, 6: CLIENT6}
 
 
@@ -48,16 +48,18 @@ def cases(actions: tuple[str, ...], some: int) -> list[tuple[str, str, int]]:
     return chosen(every, some)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def plain(both: TwoHosts) -> Iterator[Fail2ban]:
     """A host without rules of its own."""
+    both.clear()
     with fail2ban(jails(PLAIN), net=both.host) as server:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def under_ufw(both: TwoHosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fail2ban]:
     """A host with `ufw allow 22; ufw enable`."""
+    both.clear()
     with ufw(both.host, tmp_path_factory.mktemp("ufw")) as net:
         net.run("ufw", "allow", "22")
         net.run("ufw", "--force", "enable")
@@ -65,9 +67,10 @@ def under_ufw(both: TwoHosts, tmp_path_factory: pytest.TempPathFactory) -> Itera
             yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def under_firewalld(both: TwoHosts) -> Iterator[Fail2ban]:
     """A host with firewalld's default zone."""
+    both.clear()
     with tempfile.TemporaryDirectory(prefix="fw-", dir="/tmp") as place, firewalld(both.host, Path(place)) as net:
         with fail2ban(jails(FIREWALLD), net=net) as server:
             yield server
@@ -87,16 +90,19 @@ def bans_and_lifts(both: TwoHosts, server: Fail2ban, jail: str, version: int) ->
         server.client("unban", address)
 
 
-@pytest.mark.parametrize(("jail", "action", "version"), cases(PLAIN, 8))
-def test_without_rules_of_its_own(jail: str, action: str, version: int, both: TwoHosts, plain: Fail2ban) -> None:
-    bans_and_lifts(both, plain, jail, version)
+class TestWithoutRulesOfItsOwn:
+    @pytest.mark.parametrize(("jail", "action", "version"), cases(PLAIN, 8))
+    def test_it_is_right(self, jail: str, action: str, version: int, both: TwoHosts, plain: Fail2ban) -> None:
+        bans_and_lifts(both, plain, jail, version)
 
 
-@pytest.mark.parametrize(("jail", "action", "version"), cases(UFW, 3))
-def test_with_ufw(jail: str, action: str, version: int, both: TwoHosts, under_ufw: Fail2ban) -> None:
-    bans_and_lifts(both, under_ufw, jail, version)
+class TestWithUfw:
+    @pytest.mark.parametrize(("jail", "action", "version"), cases(UFW, 3))
+    def test_it_is_right(self, jail: str, action: str, version: int, both: TwoHosts, under_ufw: Fail2ban) -> None:
+        bans_and_lifts(both, under_ufw, jail, version)
 
 
-@pytest.mark.parametrize(("jail", "action", "version"), cases(FIREWALLD, 5))
-def test_with_firewalld(jail: str, action: str, version: int, both: TwoHosts, under_firewalld: Fail2ban) -> None:
-    bans_and_lifts(both, under_firewalld, jail, version)
+class TestWithFirewalld:
+    @pytest.mark.parametrize(("jail", "action", "version"), cases(FIREWALLD, 5))
+    def test_it_is_right(self, jail: str, action: str, version: int, both: TwoHosts, under_firewalld: Fail2ban) -> None:
+        bans_and_lifts(both, under_firewalld, jail, version)

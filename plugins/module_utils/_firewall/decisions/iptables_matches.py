@@ -228,7 +228,7 @@ def _state_option(option: Option) -> t.Optional[Asked]:
         truths: list[Truth] = [Doubt(option.text) if state is None else state & mask != 0]
         for name in translated:
             status = packet.status()
-            known = packet.tracked is False or status is not None
+            known = packet.connected is False or status is not None
             truths.append((status or 0) & STATUSES[name.lower()] != 0 if known and name == "DNAT" else Doubt(option.text))
         return inverted(some(truths), option.negated)
 
@@ -240,21 +240,21 @@ def _conntrack_option(option: Option) -> t.Optional[Asked]:
         return _state_option(option)
     if option.name == "--ctdir":
         wanted = option.first.lower() == "reply"
-        return one_step(lambda packet: Doubt(option.text) if not packet.tracked else (packet.reply == wanted) != option.negated)
+        return one_step(lambda packet: Doubt(option.text) if not packet.connected else (packet.reply == wanted) != option.negated)
     if option.name in ("--ctorigsrc", "--ctorigdst"):
         network = read_network(option.first)
         return None if network is None else _original(option, Span.of(network))
     if option.name == "--ctorigdstport":
         ranges = _ports(option.first)
         return None if ranges is None else one_step(
-            lambda packet: _open(option, None if not packet.tracked or packet.reply else within(packet.first_port, ranges)))
+            lambda packet: _open(option, None if not packet.connected or packet.reply else within(packet.first_port, ranges)))
     return None
 
 
 def _original(option: Option, wanted: Span) -> Asked:
     def test(packet: Packet) -> Truth:
         value = packet.source if option.name == "--ctorigsrc" else packet.first_destination
-        return _open(option, None if not packet.tracked or packet.reply else holds(wanted, value))
+        return _open(option, None if not packet.connected or packet.reply else holds(wanted, value))
 
     return one_step(test)
 
@@ -307,7 +307,9 @@ def _marked(group: Group) -> Asked:
             return None
 
         def test(packet: Packet) -> Truth:
-            mark = packet.mark if group.name == "mark" else packet.ct_mark if packet.tracked else None
+            if group.name == "connmark" and packet.connected is False:
+                return False
+            mark = packet.mark if group.name == "mark" else packet.ct_mark if packet.connected else None
             return _open(option, None if mark is None else mark & bits == wanted)
 
         return one_step(test)
@@ -326,7 +328,9 @@ def _mac(group: Group) -> Asked:
 def _pkttype(group: Group) -> Asked:
     def made(option: Option) -> Asked:
         to_us = option.first.lower() in ("unicast", "host")
-        return one_step(lambda packet: Doubt(option.text) if packet.reply or packet.icmp else to_us != option.negated)
+        # An answer is to one host too, but not to this one.
+        return one_step(
+            lambda packet: Doubt(option.text) if packet.icmp or (packet.reply and to_us) else to_us != option.negated)
 
     return _each(group, made)
 

@@ -130,6 +130,7 @@ class Packet:
         written: sets and lists that rules changed on the way.
         first_port: the port before its destination was changed.
         parted: whether it may have gone different ways.
+        early: whether it is where its connection has not been looked up yet; None where that is not known.
     """
 
     source: Span
@@ -154,6 +155,7 @@ class Packet:
     first_destination: t.Optional[Span] = None
     first_port: Range = ANY_PORT
     parted: bool = False
+    early: t.Optional[bool] = False
 
     def __post_init__(self) -> None:
         self.first_destination, self.first_port = self.destination, self.port
@@ -176,15 +178,25 @@ class Packet:
         """Whether it can come from this host alone."""
         return _is_loopback(self.source)
 
+    @property
+    def connected(self) -> t.Optional[bool]:
+        """Whether rules find a connection of it; None where that is not known."""
+        if self.early or self.tracked is False:
+            return False
+        return None if self.early is None else self.tracked
+
     def connection_state(self) -> t.Optional[int]:
         """Bits of STATES."""
-        if self.tracked is None:
-            return None
-        return self.state if self.tracked else STATES["untracked"]
+        # A rule took it out of tracking, or else tracking itself does so later.
+        if self.tracked is False and (self.icmp is None or self.early is False):
+            return STATES["untracked"]
+        if self.early:
+            return STATES["invalid"]
+        return self.state if self.connected else None
 
     def status(self) -> t.Optional[int]:
         """Bits of STATUSES."""
-        if self.translated is None or not self.tracked:
+        if self.translated is None or not self.connected:
             return None
         answered = self.state == STATES["established"]
         return (STATUSES["dnat"] if self.translated else 0) | (STATUSES["seen-reply"] | STATUSES["confirmed"] if answered else 0)
@@ -192,6 +204,10 @@ class Packet:
     def set_mark(self, value: t.Optional[int], *, sure: bool, connection: bool = False) -> None:
         """Note that a rule set the mark, or the connection's."""
         name = "ct_mark" if connection else "mark"
+        if connection and self.connected is not True:
+            if self.connected is False:
+                return
+            sure = False
         if (not sure or self.parted) and value != getattr(self, name):
             value = None
         setattr(self, name, value)
