@@ -46,6 +46,8 @@ def judged(hosts: TwoHosts, port: int, *, version: int = 4, expected: str = OPEN
         expected: where a connection should be made, it is tried with more patience.
     """
     client, host = (CLIENT, HOST) if version == 4 else (CLIENT6, HOST6)
+    # What an earlier test kept from finding the client.
+    hosts.host.run("ip", "neigh", "flush", "nud", "failed")
     found = hosts.access(client, port)
     real = OPEN if hosts.connects(port, to=host, expected=expected == OPEN) else CLOSED
     return Judged(real, found["let_in"], found["kept_out"])

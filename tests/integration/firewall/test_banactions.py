@@ -28,9 +28,11 @@ PLAIN = (
 )
 UFW = ("ufw", "ufw[blocktype=deny]", "ufw[add=insert 1]")
 FIREWALLD = (
-    "firewallcmd-allports", "firewallcmd-ipset", "firewallcmd-ipset[ipsettype=firewalld]", "firewallcmd-multiport", "firewallcmd-new",
-    "firewallcmd-rich-logging", "firewallcmd-rich-rules",
+    "firewallcmd-allports", "firewallcmd-ipset", "firewallcmd-multiport", "firewallcmd-new", "firewallcmd-rich-logging",
+    "firewallcmd-rich-rules",
 )
+#: fail2ban 1.0's command for it is one that firewalld refuses: the daemon says that it bans, and nothing drops.
+IN_VAIN = "firewallcmd-ipset[ipsettype=firewalld]"
 #: They know no IPv6, or do nothing with it.
 ONLY_IPV4 = ("iptables-ipset-proto4", "iptables-xt_recent-echo", "route", "ufw[add=insert 1]")
 ADDRESSES = {4: CLIENT, 6: CLIENT6}
@@ -72,7 +74,7 @@ def under_firewalld(both: TwoHosts) -> Iterator[Fail2ban]:
     """A host with firewalld's default zone."""
     both.clear()
     with tempfile.TemporaryDirectory(prefix="fw-", dir="/tmp") as place, firewalld(both.host, Path(place)) as net:
-        with fail2ban(jails(FIREWALLD), net=net) as server:
+        with fail2ban({**jails(FIREWALLD), "vain": {"banaction": IN_VAIN, "chain": "<known/chain>"}}, net=net) as server:
             yield server
 
 
@@ -106,3 +108,9 @@ class TestWithFirewalld:
     @pytest.mark.parametrize(("jail", "action", "version"), cases(FIREWALLD, 5))
     def test_it_is_right(self, jail: str, action: str, version: int, both: TwoHosts, under_firewalld: Fail2ban) -> None:
         bans_and_lifts(both, under_firewalld, jail, version)
+
+    def test_a_ban_that_drops_nothing(self, both: TwoHosts, under_firewalld: Fail2ban) -> None:
+        under_firewalld.ban("vain", CLIENT)
+        assert under_firewalld.banned("vain") == [CLIENT]
+        is_right(both, 22, OPEN)
+        under_firewalld.client("unban", CLIENT)
