@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.integration.fail2ban.playsite import PlaySite
+from tests.support.fail2ban import fail2ban
 from tests.support.firewalls import ufw
 from tests.support.netns import Namespace
 from tests.support.two_hosts import CLIENT, CLIENT6, TwoHosts
@@ -61,3 +64,25 @@ def test_what_is_routed_is_no_question_of_a_local_service(both: TwoHosts, net: N
     net.run("ufw", "route", "deny", "from", CLIENT)
     is_right(both, 22, OPEN)
     net.run("ufw", "route", "delete", "deny", "from", CLIENT)
+
+
+@pytest.mark.timeout(600)
+def test_the_scenario_recovers(both: TwoHosts, net: Namespace, tmp_path: Path) -> None:
+    port = 2222
+    net.run("ufw", "allow", f"{port}/tcp")
+    with fail2ban({"sshd": {"banaction": "ufw"}}, net=net) as server:
+        site = PlaySite(server, tmp_path, playbook="firewall-unblock", fail2ban_ports=[port])
+        site.group("firewall", gate={"fail2ban_addresses": [CLIENT, CLIENT6]})
+        service = site.serve(port)
+        try:
+            for version, address in ADDRESSES.items():
+                server.ban("sshd", address)
+                is_right(both, port, CLOSED, version=version)
+            ended = site.play("--tags", "mitigate,verify")
+            assert ended.status == 0, ended.output
+            assert ended.outcomes("gate") == ["done", "done"] and ended.findings("verify", "gate")["let_in"] == "ok"
+            for version in ADDRESSES:
+                is_right(both, port, OPEN, version=version)
+        finally:
+            service.kill()
+            service.communicate()
