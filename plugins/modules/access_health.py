@@ -19,6 +19,8 @@ description:
     is not.
   - O(let_in) is C(ok) only where the packets surely pass, O(kept_out) only where they are surely dropped at every port. What the rules
     alone do not tell, such as a rate limit, is C(unknown), and the rule is named.
+  - A line of hosts.deny counts for O(let_in) where the process that listens at the port has libwrap loaded and is meant. An sshd that
+    reads it refuses surely; of other programs it is C(unknown) whether they ask.
   - What the daemon says is never taken for the packet filter's doing.
   - Rules that were read are a model. With O(trace_for) it is measured as well, and the rule is named that dropped a real packet.
 extends_documentation_fragment:

@@ -34,6 +34,7 @@ SHARED = ("_core", "_module")
 ARROWS = {
     "_bans": {"_firewall", "_host"},
     "_certificate": {"_probe"},
+    "_firewall": {"_host"},
     "_postgresql": {"_host", "_service", "_snapshot"},
     "_redis": {"_host", "_service"},
 }

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Docker engine of the test's own: in a network namespace, without a bridge and without rules, its images from busybox."""
+"""A Docker engine of the test's own: in a network namespace, its images from busybox."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.need import need
-from tests.support.netns import end_with_us, namespace
+from tests.support.netns import Namespace, end_with_us, namespace
 from tests.support.processes import alive
 from tests.support.until import until
 
@@ -62,8 +62,12 @@ class Engine:
 
 
 @contextlib.contextmanager
-def engine() -> Iterator[Engine]:
-    """Start one, with one image, and end it with all its containers."""
+def engine(net: Namespace | None = None) -> Iterator[Engine]:
+    """Start one, with one image, and end it with all its containers.
+
+    Args:
+        net: a namespace that exists already, in which it has its bridge and writes its own rules. Without, it has neither.
+    """
     dockerd, busybox = shutil.which("dockerd", path=_PLACES), shutil.which("busybox", path=_PLACES)
     need(os.geteuid() == 0, "root, to start a Docker engine")
     need(dockerd and shutil.which("docker"), "Debian's docker.io")
@@ -72,13 +76,13 @@ def engine() -> Iterator[Engine]:
     need(compose, "Docker Compose: its plugin or Debian's docker-compose")
     assert dockerd and busybox
     place = Path(tempfile.mkdtemp(prefix="incident-docker-"))
-    with namespace() as inside:
+    with namespace() if net is None else contextlib.nullcontext(net) as inside:
         (place / "daemon.json").write_text("{}")
         with (place / "log").open("wb") as log:
             # Not `ip netns exec`: that mounts a /sys of its own, without the control groups.
             process = subprocess.Popen(
-                ["nsenter", f"--net=/run/netns/{inside.name}", dockerd, *_options(place)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=end_with_us,
+                ["nsenter", f"--net=/run/netns/{inside.name}", dockerd, *_options(place, with_rules=net is not None)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_us,
             )
         made = Engine(place=place, compose=compose)
         try:
@@ -98,13 +102,14 @@ def _compose() -> list[str]:
     return ["docker-compose"] if shutil.which("docker-compose") else []
 
 
-def _options(place: Path) -> list[str]:
+def _options(place: Path, *, with_rules: bool) -> list[str]:
     # A daemon that may not raise limits can hand out no higher ones than its own.
     limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
     hard = {name: resource.getrlimit(number)[1] for name, number in limits.items()}
     return [
         "--data-root", f"{place}/data", "--exec-root", f"{place}/exec", "--pidfile", f"{place}/pid", "-H", f"unix://{place}/docker.sock",
-        "--config-file", f"{place}/daemon.json", "--storage-driver", "vfs", "--bridge", "none", "--iptables=false", "--ip6tables=false",
+        "--config-file", f"{place}/daemon.json", "--storage-driver", "vfs",
+        *(() if with_rules else ("--bridge", "none", "--iptables=false", "--ip6tables=false")),
         "--exec-opt", "native.cgroupdriver=cgroupfs",
         *(f"--default-ulimit={name}={most}:{most}" for name, most in hard.items() if most != resource.RLIM_INFINITY),
     ]
@@ -120,7 +125,7 @@ def _import(made: Engine, busybox: Path) -> None:
     archive = made.place / "image.tar"
     with tarfile.open(archive, "w") as tar:
         tar.add(busybox, "bin/busybox")
-        for name in ("sh", "sleep", "true", "false"):
+        for name in ("sh", "sleep", "true", "false", "httpd"):
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(link)

@@ -94,7 +94,7 @@ class _Nft(_Maker):
             lines += [f"  chain {name} {{\n{body}\n  }}"]
         for number in range(self.chance.randint(1, 4)):
             hook, priority = self.chance.choice([("prerouting", -300), ("prerouting", -150), ("input", -10), ("input", 0), ("input", 10),
-                                                 ("input", 0), ("output", 0), ("postrouting", 0), ("forward", 0)])
+                                                 ("input", 0), ("output", 0), ("output", -300), ("postrouting", 0), ("forward", 0)])
             policy = "drop" if self.chance.random() < 0.3 else "accept"
             self.refusal = "reject" if hook == "input" else "drop"
             rules = [self.rule(inner, leaving=hook in ("output", "postrouting")) for _number in range(self.chance.randint(1, 7))]
@@ -133,7 +133,8 @@ class _Nft(_Maker):
             return f"{asked} {self.address} saddr vmap {{ {way} }}"
         verdicts = ["drop", "accept", "accept", "drop", "drop" if leaving or not targets else self.refusal, "return", "counter",
                     f"meta mark set {self.chance.randint(0, 3)}",
-                    *(f"{self.pick('jump', 'goto')} {target}" for target in targets), f"ct mark set {self.chance.randint(0, 2)}"]
+                    *(f"{self.pick('jump', 'goto')} {target}" for target in targets), f"ct mark set {self.chance.randint(0, 2)}",
+                    "notrack"]
         if leaving or not asked:
             mild = ["accept", "counter", "return", *(f"jump {target}" for target in targets)]
             verdicts = mild if self.chance.random() < 0.7 else verdicts
@@ -231,9 +232,8 @@ class _Iptables(_Maker):
             f"{negated}-s {self.source()}", f"{negated}-d {self.destination()}", f"-m mark {negated}--mark {self.chance.randint(0, 3)}",
             f"-m addrtype {negated}--dst-type LOCAL", "-m comment --comment 'a -j DROP of mine'", "-m pkttype --pkt-type broadcast",
         ]
-        if table != "raw":
-            choices += [f"-m conntrack {negated}--ctstate {state}", f"-m state --state {self.pick('NEW', 'ESTABLISHED')}",
-                        f"-m connmark --mark {self.chance.randint(0, 1)}"]
+        choices += [f"-m conntrack {negated}--ctstate {state}", f"-m state --state {self.pick('NEW', 'ESTABLISHED')}",
+                    f"-m connmark {self.pick('', '! ')}--mark {self.chance.randint(0, 1)}"]
         if not leaving:
             choices += [f"{negated}-i {self.pick('lo', '%iface%', 'srv+', 'eth0')}"]
         if "tcp" in asked or "udp" in asked:

@@ -27,14 +27,16 @@ class Namespace:
 
     Attributes:
         name: as `ip netns exec` takes it.
+        more: the argv of a program that runs each program inside, such as one that sets its environment.
     """
 
     name: str
+    more: tuple[str, ...] = ()
 
     @property
     def prefix(self) -> list[str]:
         """What to put before a program's argv to run it inside."""
-        return ["ip", "netns", "exec", self.name]
+        return ["ip", "netns", "exec", self.name, *self.more]
 
     def run(self, *argv: str, check: bool = True, timeout: float = 60, input: str | None = None) -> str:
         """Run a program inside and give what it printed."""

@@ -130,13 +130,16 @@ def _look(
             ) for asked, span in _spans(wanted)
         )
 
+    def refused(span: Span) -> list[Block]:
+        return filters.refused(span, protocol=question.protocol, ports=question.ports)
+
     spared = _with_operators(question, proc)
     kept_out = about(question.kept_out, lambda span: [], walked=True)
     if not question.ports and question.protocol == "tcp":
         listening = _listening(proc)
         kept_out = tuple(dataclasses.replace(one, listening=listening) for one in kept_out)
     return decide(
-        daemon, let_in=about(question.let_in, filters.hosts_deny_blocks, walked=True),
+        daemon, let_in=about(question.let_in, refused, walked=True),
         not_banned=about(spared, filters.blocks, walked=False), kept_out=kept_out,
         skipped=tuple(filters.not_read()), nobody_logged_in=question.operators and not spared, asked=asked,
         traces=() if tracing is None else tracing.known(),

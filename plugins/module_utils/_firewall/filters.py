@@ -19,11 +19,20 @@ from .._module.programs import Run
 from .decisions.ipsets import IpSet, parse_ipsets
 from .decisions.iptables_rules import parse_save, variant_of
 from .decisions.nft_ruleset import Unreadable, parse_heads, parse_nft
-from .decisions.other_filters import DEAD_ROUTES, hosts_deny_blocks, parse_routes, rich_rule_blocks, route_blocks, route_is_dead
+from .decisions.other_filters import (
+    DEAD_ROUTES,
+    firewalld_runs,
+    hosts_deny_blocks,
+    parse_routes,
+    rich_rule_blocks,
+    route_blocks,
+    route_is_dead,
+)
 from .decisions.packet import ANY_PORT, Packet
 from .decisions.packet_filter import COVERING, EXACT, SEE, Block, Table
 from .decisions.verdict import UNDECIDED, Verdict, judge_connection, ports_to_ask
 from .decisions.walk import FORWARD, Walker
+from .services import Services
 from .ways import Ways
 
 AUTO, NFTABLES, IPSET, IPTABLES, FIREWALLD, HOSTS_DENY, ROUTE = KINDS = (
@@ -34,8 +43,6 @@ _PACKET_FILTERS = (NFTABLES, IPTABLES)
 _FAMILIES = {"iptables": "ip", "ip6tables": "ip6"}
 _VERSIONS = {"ip": (4,), "ip6": (6,)}
 _MAX_FILE = 1024 * 1024
-#: What firewall-cmd says where firewalld is installed and stopped, on a host with and without D-Bus: then it has no rules.
-_STOPPED = ("FirewallD is not running", "No such file or directory", "Connection refused")
 
 
 @dataclasses.dataclass
@@ -46,6 +53,7 @@ class Filters:
         read: the kinds that could be read.
         skipped: the kinds that could not, and why.
         blind: what could not be read of what drops packets here, with the IP version that it is about.
+        services: who listens here, and reads hosts.deny.
     """
 
     tables: list[Table]
@@ -59,6 +67,7 @@ class Filters:
     jails: tuple[str, ...] = ()
     blind: list[tuple[tuple[int, ...], str]] = dataclasses.field(default_factory=list)
     ways: t.Optional[Ways] = None
+    services: Services = dataclasses.field(default_factory=Services)
     _walker: t.Optional[Walker] = None
 
     def blind_for(self, span: Span) -> str:
@@ -83,7 +92,7 @@ class Filters:
     def blocks(self, span: Span, *, protocol: str | None = None, port: int | None = None) -> list[Block]:
         """Everything that keeps an address out."""
         found = self.walker.blocks(Packet(span, protocol=protocol, port=ANY_PORT if port is None else (port, port)))
-        found += self.hosts_deny_blocks(span)
+        found += hosts_deny_blocks(span, deny=self.hosts_deny, allow=self.hosts_allow)
         found += self._dead_routes(span)
         return found + (rich_rule_blocks(span, self.rich_rules) if self.rich_rules else [])
 
@@ -92,7 +101,7 @@ class Filters:
         given: to a port, it is forwarded or it is not."""
         if self.ways is None:
             return []
-        found = [*self.connection(span, protocol=protocol, port=port).blocks, *self.hosts_deny_blocks(span)]
+        found = [*self.connection(span, protocol=protocol, port=port).blocks, *self.refused(span, protocol=protocol, ports=[port])]
         if port is None:
             found += [
                 dataclasses.replace(block, conditions=(*block.conditions, "what is forwarded"))
@@ -101,9 +110,12 @@ class Filters:
             ]
         return found + (rich_rule_blocks(span, self.rich_rules) if self.rich_rules else [])
 
-    def hosts_deny_blocks(self, span: Span) -> list[Block]:
-        """The lines of hosts.deny that are about an address."""
-        return hosts_deny_blocks(span, deny=self.hosts_deny, allow=self.hosts_allow) if self.hosts_deny else []
+    def refused(self, span: Span, *, protocol: str | None, ports: t.Sequence[int | None]) -> list[Block]:
+        """The lines of hosts.deny that keep an address out of the services at these ports: those that read it, and are meant."""
+        if not hosts_deny_blocks(span, deny=self.hosts_deny, allow=self.hosts_allow):
+            return []  # nobody need be looked at
+        services = dict.fromkeys(one for port in ports or (None,) for one in self.services.at(port, protocol))
+        return hosts_deny_blocks(span, deny=self.hosts_deny, allow=self.hosts_allow, services=list(services))
 
     def connection(self, span: Span, *, protocol: str | None, port: int | None) -> Verdict:
         """What becomes of a new connection of an address; of one to any port where none is given.
@@ -255,7 +267,7 @@ def _read_routes(filters: Filters, run: Run) -> None:
 def _read_firewalld(filters: Filters, run: Run) -> None:
     ran = run(["firewall-cmd", "--list-all-zones"])
     if ran.problem:
-        filters.skip(FIREWALLD, ran.problem, missing=ran.missing or any(said in ran.problem for said in _STOPPED))
+        filters.skip(FIREWALLD, ran.problem, missing=ran.missing or not firewalld_runs(ran.problem))
         return
     filters.rich_rules = ran.out
     filters.read.append(FIREWALLD)

@@ -23,4 +23,7 @@ CHAPTER = Chapter(6, "Packet filters", (
 ), text="""
 `trace_for` of firewall_trace and access_health takes nothing more: with CAP_NET_ADMIN a table of nftables is made and removed, and the
 kernel's trace messages are heard. Without it the check `traced` is `unknown`, and the module fails with `blind` as before.
+
+Which of the processes that listen have libwrap loaded is seen with CAP_SYS_PTRACE. Without it, a line of hosts.deny about an address leaves
+`let_in` of access_health `unknown`. The same holds for the time of lists of xt_recent without being root: `/proc/timer_list` is root's.
 """)

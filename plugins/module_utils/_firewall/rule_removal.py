@@ -155,8 +155,9 @@ def _blocks(wish: Wish, filters: Filters) -> dict[Key, Found]:
     for asked, spans in wish.targets.items():
         for span in spans:
             for port in wish.ports or (None,):
-                verdict = filters.connection(span, protocol=wish.protocol if port is not None else None, port=port)
-                for block in (*verdict.blocks, *filters.hosts_deny_blocks(span)):
+                protocol = wish.protocol if port is not None else None
+                verdict = filters.connection(span, protocol=protocol, port=port)
+                for block in (*verdict.blocks, *filters.refused(span, protocol=protocol, ports=[port])):
                     found.setdefault(key_of(block), Found(asked, block, _copies(filters, block)))
     return found
 

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import functools
 import os
+import re
+import time
 import typing as t
 
 from .._core.addresses import Span
 from .._module.programs import Run
-from .decisions.packet import Host
+from .decisions.packet import Host, Ticks, ticks
 from .decisions.routing import Neighbour, Reach, dead_rule, has_marks, parse_host, parse_neighbour, parse_reach, parse_recent
 
 _RECENT = "/proc/thread-self/net/xt_recent"
+_TIMERS = "/proc/timer_list"
+_JIFFIES = re.compile(r"^jiffies: (\d+)$", re.MULTILINE)
 _MAX_FILE = 1024 * 1024
 
 
@@ -33,7 +37,8 @@ class Ways:
 
     @functools.cached_property
     def _read(self) -> tuple[Host, dict[str, str]]:
-        return parse_host(self._run(["ip", "-j", "-d", "addr"]).out, _recent_lists(self._recent))
+        recent = _recent_lists(self._recent)
+        return parse_host(self._run(["ip", "-j", "-d", "addr"]).out, recent, _clock(_TIMERS) if recent else None)
 
     @property
     def host(self) -> Host:
@@ -92,8 +97,18 @@ class Ways:
         return dead_rule(self._rules[span.version], span)
 
 
-def _recent_lists(folder: str) -> dict[str, t.Optional[t.Mapping[Span, int]]]:
-    found: dict[str, t.Optional[t.Mapping[Span, int]]] = {}
+def _clock(path: str) -> t.Optional[Ticks]:
+    """The clock of those lists, which only root can read."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            found = _JIFFIES.search(file.read(_MAX_FILE))
+    except OSError:
+        return None
+    return ticks(int(found[1]), time.monotonic()) if found else None
+
+
+def _recent_lists(folder: str) -> dict[str, t.Optional[t.Mapping[Span, t.Sequence[int]]]]:
+    found: dict[str, t.Optional[t.Mapping[Span, t.Sequence[int]]]] = {}
     try:
         names = os.listdir(folder)
     except OSError:

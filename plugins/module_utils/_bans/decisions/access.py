@@ -130,6 +130,8 @@ def judge_let_in(
     own = list(dict.fromkeys(block for one in closed for block in one.blocks if block.certain or one.port is None)) or [
         block for one in closed for block in one.blocks]
     partly = list(dict.fromkeys(block for one in perhaps for block in one.blocks if block.matched == PART))
+    denied = [block for block in blocks if block.certain and block.matched != PART]
+    own += denied
     first = [_drops(one) for one in closed]
     said = [f"banned by {ban.jail} as {ban.entry}" for ban in holding] + first + [
         _say(block) for block in own if not any(f"{block.where_text}: {block.rule[:200]}" in line for line in first)
@@ -151,7 +153,7 @@ def judge_let_in(
                        hint="Name the single addresses, or their network as one whose members are let in.")
     lines = list(dict.fromkeys(line for one in perhaps for line in _open(one)))[:_MAX_SHOWN]
     if not perhaps:
-        lines = [f"{_say(block)}: whether the service asks it" for block in blocks]
+        lines = [_say(block) for block in blocks]
     if lines or not verdicts:
         hint = _how_to_know(perhaps, ports_named=ports_named)
         return Finding(LET_IN, UNKNOWN, observed="; ".join(lines) or "nothing was looked at", subject=asked, hint=hint,

@@ -9,6 +9,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shlex
 import typing as t
 
@@ -19,6 +20,7 @@ from .sets import COVERING, EXACT, PART, AddressSet, Elements, read_span
 from .truths import Doubt, Part, Truth, Value, number, some
 
 _ADDRESSES = ("ip", "net")
+_SINGLE = (("ip",), ("net",))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,10 +44,12 @@ class IpSet:
     members: tuple[IpSet, ...] = ()
     unclear: bool = False
 
-    @property
-    def spans(self) -> list[Span]:
-        """The addresses in it, or in its members."""
-        return [*self.addresses.spans(), *(span for one in self.members for span in one.spans)]
+    @functools.cached_property
+    def whole(self) -> AddressSet:
+        """The addresses in it, or in its members: made once, however many rules use it."""
+        if self.kinds:
+            return self.addresses
+        return AddressSet(span for one in self.members for span in one.whole.spans())
 
     def holds(self, packet: Packet, sides: t.Sequence[str]) -> tuple[Truth, t.Optional[Hit]]:
         """Whether it holds a packet, looked at from these sides (src, dst)."""
@@ -130,6 +134,11 @@ class _Draft:
         if not self.kinds:
             self.members.append(text)
             return
+        # Most sets hold addresses alone, and many of them.
+        span = read_span(text) if self.kinds in _SINGLE and not excepted else None
+        if span is not None:
+            self._addresses.append(span)
+            return
         parts = self._parts(text)
         if parts is not None and wildcard:
             parts = tuple(f"{part}*" if kind == "iface" else part for kind, part in zip(self.kinds, parts))
@@ -139,7 +148,7 @@ class _Draft:
             self._excepted.append((parts, text))
         else:
             self._addresses += [part for part in parts if isinstance(part, Span)][:1]
-            if self.kinds not in (("ip",), ("net",)):
+            if self.kinds not in _SINGLE:
                 self._elements.append((parts, text))
 
     def _parts(self, text: str) -> t.Optional[tuple[Part, ...]]:

@@ -228,7 +228,7 @@ def _state_option(option: Option) -> t.Optional[Asked]:
         truths: list[Truth] = [Doubt(option.text) if state is None else state & mask != 0]
         for name in translated:
             status = packet.status()
-            known = packet.tracked is False or status is not None
+            known = packet.connected is False or status is not None
             truths.append((status or 0) & STATUSES[name.lower()] != 0 if known and name == "DNAT" else Doubt(option.text))
         return inverted(some(truths), option.negated)
 
@@ -240,21 +240,21 @@ def _conntrack_option(option: Option) -> t.Optional[Asked]:
         return _state_option(option)
     if option.name == "--ctdir":
         wanted = option.first.lower() == "reply"
-        return one_step(lambda packet: Doubt(option.text) if not packet.tracked else (packet.reply == wanted) != option.negated)
+        return one_step(lambda packet: Doubt(option.text) if not packet.connected else (packet.reply == wanted) != option.negated)
     if option.name in ("--ctorigsrc", "--ctorigdst"):
         network = read_network(option.first)
         return None if network is None else _original(option, Span.of(network))
     if option.name == "--ctorigdstport":
         ranges = _ports(option.first)
         return None if ranges is None else one_step(
-            lambda packet: _open(option, None if not packet.tracked or packet.reply else within(packet.first_port, ranges)))
+            lambda packet: _open(option, None if not packet.connected or packet.reply else within(packet.first_port, ranges)))
     return None
 
 
 def _original(option: Option, wanted: Span) -> Asked:
     def test(packet: Packet) -> Truth:
         value = packet.source if option.name == "--ctorigsrc" else packet.first_destination
-        return _open(option, None if not packet.tracked or packet.reply else holds(wanted, value))
+        return _open(option, None if not packet.connected or packet.reply else holds(wanted, value))
 
     return one_step(test)
 
@@ -307,7 +307,9 @@ def _marked(group: Group) -> Asked:
             return None
 
         def test(packet: Packet) -> Truth:
-            mark = packet.mark if group.name == "mark" else packet.ct_mark if packet.tracked else None
+            if group.name == "connmark" and packet.connected is False:
+                return False
+            mark = packet.mark if group.name == "mark" else packet.ct_mark if packet.connected else None
             return _open(option, None if mark is None else mark & bits == wanted)
 
         return one_step(test)
@@ -326,7 +328,9 @@ def _mac(group: Group) -> Asked:
 def _pkttype(group: Group) -> Asked:
     def made(option: Option) -> Asked:
         to_us = option.first.lower() in ("unicast", "host")
-        return one_step(lambda packet: Doubt(option.text) if packet.reply or packet.icmp else to_us != option.negated)
+        # An answer is to one host too, but not to this one.
+        return one_step(
+            lambda packet: Doubt(option.text) if packet.icmp or (packet.reply and to_us) else to_us != option.negated)
 
     return _each(group, made)
 
@@ -373,31 +377,32 @@ def _recent(group: Group) -> Asked:
     named = group.get("--name")
     name = named.first if named else "DEFAULT"
     mask = group.get("--mask")
-    hits = group.get("--hitcount")
-    counted = number(hits.first) if hits else 1
+    hits, within = (number(option.first) if option else 0 for option in (group.get("--hitcount"), group.get("--seconds")))
     verb = next((one for one in group.options if one.name in ("--set", "--rcheck", "--update", "--remove")), None)
-    timed = group.get("--seconds", "--rttl", "--reap") is not None
+    more = group.get("--rttl", "--reap") is not None or hits is None or within is None
     whole = mask is None or mask.first in ("255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
-    key = f"recent {name}"
+    added, removed = f"recent {name} + ", f"recent {name} -"
 
     def test(packet: Packet) -> Truth:
         if verb is None:
             return Doubt(group.text)
-        listed = packet.host.recent.get(name)
         side = packet.address("daddr" if group.get("--rdest") else "saddr")
-        added = key in packet.written
+        before = sum(one.startswith(added) for one in packet.written)
         if verb.name == "--set":
-            packet.written.add(key)
+            packet.written.add(f"{added}{before}")
             return not verb.negated
-        if listed is None or side is None or not side.single or not whole or counted is None:
+        listed = packet.host.recent.get(name)
+        if listed is None or side is None or not side.single or not whole or removed in packet.written:
             return Doubt(f"recent list {name}")
-        seen = listed.get(side, 0)
-        found: Truth = seen + added >= max(counted, 1) if seen or added else False
-        if found is True and (timed or (added and packet.parted)):
-            found = Doubt(f"how long ago the recent list {name} saw it")
+        stamps = listed.get(side, ())
+        found = packet.host.seen(stamps, hits=max(hits or 1, 1), within=within or 0, more=before)
+        if (more and stamps) or (found is not False and before and packet.parted):
+            found = None
         if verb.name == "--remove":
-            packet.written.add(key)
-        return inverted(found, verb.negated)
+            packet.written.add(removed)
+        elif verb.name == "--update" and found is not False:
+            packet.written.add(f"{added}{before}")
+        return inverted(Doubt(f"how long ago the recent list {name} saw it") if found is None else found, verb.negated)
 
     return one_step(test)
 
@@ -421,7 +426,7 @@ def _sets(group: Group, sets: t.Mapping[str, IpSet]) -> Asked:
 
     place = next((one for one, kind in zip(sides, found.kinds or ("ip",)) if kind in ("ip", "net")), sides[0]) if found else sides[0]
     source = Source(
-        AddressSet(found.spans if found else ()), name, option.negated, unseen=found is None, side="saddr" if place == "src" else "daddr")
+        found.whole if found else AddressSet(()), name, option.negated, unseen=found is None, side="saddr" if place == "src" else "daddr")
     return Asked([Step(test=negatable)], [source], {name, *(one.name for one in (found.members if found else ()))},
                  plain=not option.negated and not extra)
 

@@ -35,6 +35,8 @@ _BASE = {
     **dict.fromkeys(("-s", "--source", "--src"), "saddr"), **dict.fromkeys(("-d", "--destination", "--dst"), "daddr"),
 }
 _OPTION = re.compile(r"--?[a-zA-Z]")
+#: What shlex reads otherwise than as words between blanks, and takes its time for.
+_QUOTED = re.compile(r"[\"'\\#]")
 _COUNTERS = re.compile(r"\[\d+:\d+\] (?=-A )")
 _ADDRESS_PORT = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<four>[0-9.]+)|(?P<bare>[0-9a-fA-F:]+))?(?::(?P<port>[\d-]+))?\Z")
 
@@ -95,7 +97,7 @@ def _chain(table: str, name: str, policy: str, rules: t.Sequence[Rule]) -> Chain
 
 def _rule(line: str, rules: t.Mapping[str, t.Sequence[Rule]], policies: t.Mapping[str, str], sets: t.Mapping[str, IpSet],
           ) -> tuple[str, Rule]:
-    words = shlex.split(line)
+    words = shlex.split(line) if _QUOTED.search(line) else line.split()
     if len(words) < 2:
         raise ValueError("too short")
     chain = words[1]

@@ -93,7 +93,7 @@ class RuleReader:
         elif kind == "mangle" and isinstance(detail, dict):
             return self._mangle(draft, detail)
         elif kind == "notrack":
-            draft.steps.append(does(lambda packet, sure: packet.untrack(sure=sure)))
+            draft.steps.append(does(_untrack))
         elif kind in _OPEN:
             draft.steps.append(doubts(say([{kind: detail}])))
         elif kind == "xt" and isinstance(detail, dict) and detail.get("type") == "match":
@@ -372,6 +372,11 @@ def _present(left: Operand, right: t.Any, text: str, *, negated: bool) -> Step:
         return (value == right) != negated if isinstance(right, str) else Doubt(text)
 
     return asks(test)
+
+
+def _untrack(packet: Packet, sure: bool) -> None:
+    if packet.early is not False:  # later it is tracked already
+        packet.untrack(sure=sure and packet.early is True)
 
 
 def _translation(kind: str, detail: t.Any) -> t.Callable[[Packet, bool], None]:

@@ -129,18 +129,20 @@ def _ct(detail: t.Any) -> t.Optional[Operand]:
     key, direction = str(detail.get("key", "")), str(detail.get("dir", ""))
     if key == "state":
         return Operand(BITS, lambda packet: _exactly(packet.connection_state()), names=STATES)
+    #: Without a connection the rule does not apply, whatever it asks.
+    found: tuple[Step, ...] = (asks(lambda packet: Doubt(f"its connection's {key}") if packet.connected is None else packet.connected),)
     if key == "status":
-        return Operand(BITS, lambda packet: _exactly(packet.status()), names=STATUSES, whole=False)
+        return Operand(BITS, lambda packet: _exactly(packet.status()), found, names=STATUSES, whole=False)
     if key == "direction":
-        return Operand(NAME, lambda packet: None if not packet.tracked else "reply" if packet.reply else "original")
+        return Operand(NAME, lambda packet: None if not packet.connected else "reply" if packet.reply else "original", found)
     if key == "mark":
-        return Operand(NUMBER, lambda packet: _exactly(packet.ct_mark) if packet.tracked else None)
+        return Operand(NUMBER, lambda packet: _exactly(packet.ct_mark) if packet.connected else None, found)
     if direction == "original" and key in ("saddr", "daddr", "ip saddr", "ip daddr", "ip6 saddr", "ip6 daddr"):
         side = key.rsplit(maxsplit=1)[-1]
-        needs = (of_version(4 if key.startswith("ip ") else 6),) if " " in key else ()
+        needs = (*found, of_version(4 if key.startswith("ip ") else 6)) if " " in key else found
         return Operand(ADDRESS, lambda packet: _original(packet, side), needs, side="" if side == "daddr" else side)
     if direction == "original" and key in ("proto-dst", "proto_dst"):
-        return Operand(PORT, lambda packet: packet.first_port if packet.tracked and not packet.reply else None)
+        return Operand(PORT, lambda packet: packet.first_port if packet.connected and not packet.reply else None, found)
     return None
 
 
@@ -272,7 +274,7 @@ def _one(value: Value) -> t.Optional[int]:
 
 
 def _original(packet: Packet, side: str) -> Value:
-    if not packet.tracked or packet.reply:
+    if not packet.connected or packet.reply:
         return None
     return packet.source if side == "saddr" else packet.first_destination
 

@@ -8,6 +8,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import typing as t
@@ -20,8 +21,35 @@ DEAD_ROUTES = ("blackhole", "unreachable", "prohibit", "throw")
 _RICH = re.compile(r'source\s+(?P<not>NOT\s+)?address="?(?P<address>[^"\s]+)"?.*\b(?P<verdict>drop|reject)\b', re.IGNORECASE)
 
 
-def hosts_access(text: str) -> list[tuple[list[str], list[str], list[str], str]]:
-    """The lines of hosts.allow or hosts.deny (hosts_access(5)): daemons, clients, exceptions, the line itself."""
+#: Of those that are linked with libwrap, the ones that ask it whatever their configuration says.
+_ALWAYS_ASK = frozenset({"sshd"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """A process that listens.
+
+    Attributes:
+        names: those by which hosts.deny may mean it; empty where they are not known.
+        asks: whether it is linked with libwrap, which reads hosts.deny; None where that is not known.
+    """
+
+    names: tuple[str, ...] = ()
+    asks: t.Optional[bool] = None
+
+
+class _Line(t.NamedTuple):
+    """One of hosts.allow or hosts.deny (hosts_access(5), hosts_options(5))."""
+
+    daemons: list[str]
+    clients: list[str]
+    excepted: list[str]
+    options: list[str]
+    text: str
+
+
+def hosts_access(text: str) -> list[_Line]:
+    """The lines of hosts.allow or hosts.deny."""
     found = []
     for line in re.sub(r"\\\n", " ", text).splitlines():
         line = line.strip()
@@ -31,25 +59,47 @@ def hosts_access(text: str) -> list[tuple[list[str], list[str], list[str], str]]
         if len(parts) < 2:
             continue
         clients, _word, excepted = parts[1].partition(" EXCEPT ")
-        found.append((_words(parts[0]), _words(clients), _words(excepted), line))
+        found.append(_Line(_words(parts[0]), _words(clients), _words(excepted), [part.strip().lower() for part in parts[2:]], line))
     return found
 
 
-def hosts_deny_blocks(span: Span, *, deny: str, allow: str) -> list[Block]:
-    """The lines of hosts.deny that are about an address, unless hosts.allow lets it in at every service."""
-    for daemons, clients, excepted, _line in hosts_access(allow):
-        if daemons == ["ALL"] and _covers(clients, span) and not _covers(excepted, span):
-            return []
-    blocks = []
-    for daemons, clients, excepted, line in hosts_access(deny):
-        how = _matches(clients, span)
-        if how is None or _covers(excepted, span):
+def hosts_deny_blocks(span: Span, *, deny: str, allow: str, services: t.Sequence[Service] = (Service(),)) -> list[Block]:
+    """The lines that keep an address out of these services, unless one before them lets it in."""
+    lines = [("deny" not in one.options, one) for one in hosts_access(allow)]
+    lines += [("allow" in one.options, one) for one in hosts_access(deny)]
+    return list(dict.fromkeys(block for service in services if service.asks is not False for block in _refusing(span, lines, service)))
+
+
+def _refusing(span: Span, lines: t.Sequence[tuple[bool, _Line]], service: Service) -> list[Block]:
+    blocks: list[Block] = []
+    for lets_in, line in lines:
+        meant, how = _is_meant(line.daemons, service), _matches(line.clients, span)
+        if meant is False or how is None or _covers(line.excepted, span):
             continue
-        condition = "services that ask hosts.deny" if daemons == ["ALL"] else f"service {', '.join(daemons)}"
+        if lets_in:
+            if meant and how[0] != PART:
+                break
+            continue
+        asked = () if service.asks and _ALWAYS_ASK & set(service.names) else (
+            f"{service.names[0]} asks hosts.deny" if service.names else "the service asks hosts.deny",)
+        named = () if meant else (f"service {', '.join(line.daemons)}",)
         blocks.append(Block(
-            where="hosts_deny", rule=line[:300], matched=how[0], source=how[1], conditions=(condition,), verdict=DROP,
+            where="hosts_deny", rule=line.text[:300], matched=how[0], source=how[1], conditions=(*named, *asked), verdict=DROP,
         ))
     return blocks
+
+
+def _is_meant(daemons: t.Sequence[str], service: Service) -> t.Optional[bool]:
+    """Whether a line is about a service; None where that is not known."""
+    at = next((place for place, word in enumerate(daemons) if word.upper() == "EXCEPT"), len(daemons))
+    meant, excepted = daemons[:at], daemons[at + 1:]
+    if not service.names:
+        return True if "ALL" in meant and not excepted else None
+
+    def named(words: t.Sequence[str]) -> bool:
+        return any(word == "ALL" or word.partition("@")[0] in service.names for word in words)
+
+    return named(meant) and not named(excepted)
 
 
 def parse_routes(text: str) -> list[tuple[Span, str, str]]:
@@ -105,6 +155,12 @@ def route_is_dead(text: str, problem: str) -> bool | None:
     if not isinstance(routes, list) or not routes or not isinstance(routes[0], dict):
         return None
     return str(routes[0].get("type", "unicast")) in DEAD_ROUTES
+
+
+def firewalld_runs(problem: str) -> bool:
+    """Whether firewalld may be running, by why firewall-cmd failed. It may be installed and stopped, or there is no bus at all."""
+    no_bus = "DBUS_ERROR" in problem and any(said in problem for said in ("No such file or directory", "Connection refused"))
+    return not (no_bus or "not running" in problem)
 
 
 def rich_rule_blocks(span: Span, text: str) -> list[Block]:

@@ -41,6 +41,28 @@ CLIENT_PORTS: Range = (1024, 65535)
 LOCAL, UNICAST, MULTICAST = "local", "unicast", "multicast"
 
 
+#: A stamp this close to the end of the time that a rule gives it may be too old for a packet that comes now: seconds.
+_MARGIN = 5
+#: CONFIG_HZ of kernels, and the seconds before the overflow of 32 bits at which they begin to count.
+_PER_SECOND, _BEFORE_OVERFLOW = (100, 250, 300, 1000), 300
+
+
+class Ticks(t.NamedTuple):
+    """The clock of xt_recent: what it says, and by how much it goes on in a second."""
+
+    now: int
+    per_second: int
+
+
+def ticks(now: int, uptime: float) -> t.Optional[Ticks]:
+    """The clock that says `now` so many seconds after the kernel's start; None where it may be any of several."""
+    found = [
+        per_second for per_second in _PER_SECOND
+        if abs((1 << 32) + (uptime - _BEFORE_OVERFLOW) * per_second - now) <= _MARGIN * per_second
+    ]
+    return Ticks(now, found[0]) if len(found) == 1 else None
+
+
 @dataclasses.dataclass(frozen=True)
 class Host:
     """What is known of the host itself.
@@ -50,14 +72,32 @@ class Host:
         names: the interface of each of these addresses.
         below: of each interface those that it is made of: ports of a bridge, slaves of a bond, the device of a VLAN.
         bridges: interfaces that are bridges.
-        recent: lists of iptables' match `recent`: how often each address was seen; None where the list could not be read.
+        recent: lists of iptables' match `recent`: when each address was seen, in ticks; None where the list could not be read.
+        clock: what ticks; None where it is not known.
     """
 
     own: frozenset[Span] = frozenset()
     names: t.Mapping[Span, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     below: t.Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     bridges: frozenset[str] = frozenset()
-    recent: t.Mapping[str, t.Optional[t.Mapping[Span, int]]] = dataclasses.field(default_factory=dict)
+    recent: t.Mapping[str, t.Optional[t.Mapping[Span, t.Sequence[int]]]] = dataclasses.field(default_factory=dict)
+    clock: t.Optional[Ticks] = None
+
+    def seen(self, stamps: t.Sequence[int], *, hits: int, within: int, more: int) -> t.Optional[bool]:
+        """Whether an address was seen so often; None where that is not known.
+
+        Args:
+            within: so many seconds; 0 is ever.
+            more: how often just now.
+        """
+        if not within or len(stamps) + more < hits or not stamps:
+            return len(stamps) + more >= hits
+        if self.clock is None:
+            return True if more >= hits else None
+        ages = [(self.clock.now - stamp) / self.clock.per_second for stamp in stamps]
+        if sum(age <= within - _MARGIN for age in ages) + more >= hits:
+            return True
+        return None if sum(age <= within for age in ages) + more >= hits else False
 
     def type_of(self, span: t.Optional[Span]) -> t.Optional[str]:
         """Whether addresses are the host's own, others', or of a group; None where that is not known."""
@@ -90,6 +130,7 @@ class Packet:
         written: sets and lists that rules changed on the way.
         first_port: the port before its destination was changed.
         parted: whether it may have gone different ways.
+        early: whether it is where its connection has not been looked up yet; None where that is not known.
     """
 
     source: Span
@@ -114,6 +155,7 @@ class Packet:
     first_destination: t.Optional[Span] = None
     first_port: Range = ANY_PORT
     parted: bool = False
+    early: t.Optional[bool] = False
 
     def __post_init__(self) -> None:
         self.first_destination, self.first_port = self.destination, self.port
@@ -136,15 +178,25 @@ class Packet:
         """Whether it can come from this host alone."""
         return _is_loopback(self.source)
 
+    @property
+    def connected(self) -> t.Optional[bool]:
+        """Whether rules find a connection of it; None where that is not known."""
+        if self.early or self.tracked is False:
+            return False
+        return None if self.early is None else self.tracked
+
     def connection_state(self) -> t.Optional[int]:
         """Bits of STATES."""
-        if self.tracked is None:
-            return None
-        return self.state if self.tracked else STATES["untracked"]
+        # A rule took it out of tracking, or else tracking itself does so later.
+        if self.tracked is False and (self.icmp is None or self.early is False):
+            return STATES["untracked"]
+        if self.early:
+            return STATES["invalid"]
+        return self.state if self.connected else None
 
     def status(self) -> t.Optional[int]:
         """Bits of STATUSES."""
-        if self.translated is None or not self.tracked:
+        if self.translated is None or not self.connected:
             return None
         answered = self.state == STATES["established"]
         return (STATUSES["dnat"] if self.translated else 0) | (STATUSES["seen-reply"] | STATUSES["confirmed"] if answered else 0)
@@ -152,6 +204,10 @@ class Packet:
     def set_mark(self, value: t.Optional[int], *, sure: bool, connection: bool = False) -> None:
         """Note that a rule set the mark, or the connection's."""
         name = "ct_mark" if connection else "mark"
+        if connection and self.connected is not True:
+            if self.connected is False:
+                return
+            sure = False
         if (not sure or self.parted) and value != getattr(self, name):
             value = None
         setattr(self, name, value)

@@ -14,7 +14,7 @@ import typing as t
 
 from ..._core.addresses import Span, read_network
 from .other_filters import DEAD_ROUTES
-from .packet import Host
+from .packet import Host, Ticks
 
 #: What the kernel answers where there is no way, and what that means.
 _DEAD = {
@@ -89,7 +89,9 @@ def parse_neighbour(out: str) -> Neighbour:
     return Neighbour(hardware)
 
 
-def parse_host(out: str, recent: t.Mapping[str, t.Optional[t.Mapping[Span, int]]]) -> tuple[Host, dict[str, str]]:
+def parse_host(
+    out: str, recent: t.Mapping[str, t.Optional[t.Mapping[Span, t.Sequence[int]]]], clock: t.Optional[Ticks] = None,
+) -> tuple[Host, dict[str, str]]:
     """The host, from `ip -j -d addr`; and of each interface what else decides there."""
     own: set[Span] = set()
     names: dict[Span, tuple[str, ...]] = {}
@@ -112,7 +114,8 @@ def parse_host(out: str, recent: t.Mapping[str, t.Optional[t.Mapping[Span, int]]
             if span is not None:
                 own.add(span)
                 names[span] = (*names.get(span, ()), name)
-    return Host(frozenset(own), names, {name: tuple(_all_below(name, below)) for name in below}, frozenset(bridges), recent), others
+    inside = {name: tuple(_all_below(name, below)) for name in below}
+    return Host(frozenset(own), names, inside, frozenset(bridges), recent, clock), others
 
 
 def _all_below(name: str, below: t.Mapping[str, set[str]]) -> set[str]:
@@ -143,14 +146,14 @@ def has_marks(out: str) -> bool:
     return any("fwmark" in rule for rule in _listed(out))
 
 
-def parse_recent(text: str) -> dict[Span, int]:
-    """A list of /proc/net/xt_recent: how often each address was seen, as far as it is kept."""
-    found: dict[Span, int] = {}
+def parse_recent(text: str) -> dict[Span, tuple[int, ...]]:
+    """A list of /proc/net/xt_recent: when each address was seen, as far as it is kept."""
+    found: dict[Span, tuple[int, ...]] = {}
     for line in text.splitlines():
         words = line.replace(",", " ").split()
         span = _span(words[0][len("src="):]) if words and words[0].startswith("src=") else None
         if span is not None and "oldest_pkt:" in words:
-            found[span] = max(len(words) - words.index("oldest_pkt:") - 2, 1)
+            found[span] = tuple(int(word) for word in words[words.index("oldest_pkt:") + 2:] if word.isdigit())
     return found
 
 

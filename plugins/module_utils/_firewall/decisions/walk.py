@@ -46,6 +46,8 @@ _MAX_DEPTH = 32
 #: So many rules are looked at for one packet; then what is left is not known.
 _MAX_RULES = 2_000_000
 _NAT = "nat"
+#: The priority at which the kernel looks up connections, as packets come in or leave (NF_IP_PRI_CONNTRACK).
+_TRACKING = -200
 
 
 @dataclasses.dataclass
@@ -112,6 +114,7 @@ class Walker:
             doubts = (Doubt(f"whether it passes {', '.join(chain.devices) or 'the interface of the chain'}"),) if device is None else ()
             if table.family == "bridge":
                 doubts = (*doubts, Doubt("whether it passes the bridge's filter"))
+            packet.early = _is_early(chain, packet)
             _Walk(table, chain, packet, walked, self).run(doubts)
         return walked
 
@@ -355,3 +358,12 @@ def _device_fits(chain: Chain, packet: Packet) -> t.Optional[bool]:
     if any(device == one or (one.endswith("*") and device.startswith(one[:-1])) for one in chain.devices):
         return True
     return None if set(chain.devices) & set(packet.host.below.get(device, ())) else False
+
+
+def _is_early(chain: Chain, packet: Packet) -> t.Optional[bool]:
+    """Whether a chain sees the packet before its connection is looked up; None where that is not known."""
+    if chain.hook not in (INGRESS, PREROUTING, OUTPUT) or (chain.hook != INGRESS and chain.priority > _TRACKING):
+        return False
+    # What comes in from the host itself has been looked up when it went out.
+    sure = chain.hook == INGRESS or chain.priority < _TRACKING
+    return True if sure and (chain.hook == OUTPUT or packet.iif not in (None, "", "lo")) else None

@@ -90,6 +90,12 @@ def test_a_line_of_hosts_deny_leaves_a_doubt() -> None:
     assert found.status == "unknown" and "sshd: 192.0.2.7" in found.observed
 
 
+def test_a_line_that_its_service_reads_keeps_an_address_out() -> None:
+    line = block(where="hosts_deny", rule="sshd: 192.0.2.7", table="", chain="", number=None)
+    found = judge_let_in(ASKED, span(ASKED), bans=[], verdicts=[verdict()], blocks=[line])
+    assert found.status == "critical" and "hosts_deny: sshd: 192.0.2.7" in found.observed and found.detail["cause"] == "hosts_deny"
+
+
 @pytest.mark.parametrize(("verdicts", "status"), [
     # A port that nobody may use says nothing about this address, a rule about it does.
     ([verdict(), verdict(block(**EVERYONE, rule="policy drop"), port=1, rest=True)], "unknown"),

@@ -18,6 +18,8 @@ from ansible_collections.oncall.incident.plugins.module_utils._firewall.decision
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.iptables_rules import parse_save, variant_of
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.nft_ruleset import Unreadable, parse_nft
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.other_filters import (
+    Service,
+    firewalld_runs,
     hosts_deny_blocks,
     parse_routes,
     rich_rule_blocks,
@@ -247,7 +249,8 @@ def test_a_set_that_nobody_read_in_front_of_a_chain() -> None:
 
 def test_ipsets() -> None:
     sets = parse_ipsets(IPSET)
-    assert sets["ports"].addresses.find(span("192.0.2.50")) and span("192.0.2.64/27") in sets["all"].spans
+    assert sets["ports"].addresses.find(span("192.0.2.50")) and sets["all"].whole.find(span("192.0.2.64/27"))
+    assert sets["all"].whole is sets["all"].whole, "rules that use it share it"
     assert parse_ipsets("garbage\nadd nothing 1.2.3.4\ncreate\n") == {}
 
 
@@ -316,6 +319,28 @@ def test_hosts_deny(address: str, count: int) -> None:
     assert not hosts_deny_blocks(span(address), deny=DENY, allow="ALL: ALL\n")
 
 
+@pytest.mark.parametrize(("names", "asks", "deny", "certain"), [
+    (("sshd",), True, "sshd: 192.0.2.7", True), (("sshd",), False, "ALL: 192.0.2.7", None), (("nginx",), False, "sshd: 192.0.2.7", None),
+    (("sshd",), None, "sshd: 192.0.2.7", False), (("vsftpd",), True, "ALL: ALL", False), (("vsftpd",), True, "sshd: ALL", None),
+    (("sshd",), True, "sshd@192.0.2.1: 192.0.2.7", True), (("sshd",), True, "ALL EXCEPT in.telnetd: 192.0.2.7", True),
+    (("sshd",), True, "ALL EXCEPT sshd: 192.0.2.7", None), ((), None, "sshd: 192.0.2.7", False), ((), None, "ALL: ALL", False),
+    (("sshd",), True, "ALL: ALL: allow", None), (("sshd",), True, "sshd: ALL EXCEPT 192.0.2.0/24", None),
+])
+def test_hosts_deny_counts_for_who_reads_it(names: tuple[str, ...], asks: bool | None, deny: str, certain: bool | None) -> None:
+    """None: it is not in the question."""
+    blocks = hosts_deny_blocks(span("192.0.2.7"), deny=deny, allow="", services=[Service(names, asks)])
+    assert [block.certain for block in blocks] == ([] if certain is None else [certain])
+    assert not hosts_deny_blocks(span("192.0.2.7"), deny=deny, allow="", services=[])
+
+
+@pytest.mark.parametrize(("allow", "count"), [
+    ("sshd: 192.0.2.7", 0), ("vsftpd: 192.0.2.7", 1), ("sshd: 192.0.2.8", 1), ("ALL: 192.0.2.", 0), ("sshd: 192.0.2.7: deny", 2),
+])
+def test_hosts_allow_comes_first(allow: str, count: int) -> None:
+    services = [Service(("sshd",), True)]
+    assert len(hosts_deny_blocks(span("192.0.2.7"), deny="sshd: ALL", allow=allow, services=services)) == count
+
+
 def test_dead_routes() -> None:
     routes = parse_routes('[{"type":"blackhole","dst":"192.0.2.200","flags":[]},{"type":"unreachable","dst":"192.0.2.0/24","table":"7"},'
                           '{"type":"unicast","dst":"default"},{"type":"prohibit","dst":"default"}]')
@@ -362,3 +387,13 @@ def test_causes() -> None:
     for matched, status in (("everyone", "warning"), ("exact", "critical")):
         block = Block("iptables", "x", matched=matched, conditions=("port or protocol other than: port 22",))
         assert judge_trace("a", [block], bans=[], cause="firewall").status == status
+
+
+@pytest.mark.parametrize(("problem", "runs"), [
+    ("FirewallD is not running", False),
+    ("Error: DBUS_ERROR: Failed to connect to socket /run/dbus/system_bus_socket: No such file or directory", False),
+    ("Error: DBUS_ERROR: Failed to connect to socket /run/dbus/system_bus_socket: Permission denied", True),
+    ("firewall-cmd did not end within 20 s", True),
+])
+def test_a_firewalld_that_is_installed_and_stopped_leaves_nothing_unknown(problem: str, runs: bool) -> None:
+    assert firewalld_runs(problem) is runs

@@ -188,4 +188,4 @@ def test_what_else_ip_and_the_kernel_say() -> None:
     rules = '[{"priority":0,"src":"all","table":"local"},{"priority":9,"src":"all","dst":"192.0.2.0","dstlen":24,"action":"prohibit"}]'
     assert dead_rule(rules, CLIENT) == "to 192.0.2.0/24 prohibit" and not dead_rule(rules, LOCAL)
     assert has_marks('[{"fwmark":"0x1","table":"100"}]') and not has_marks(rules)
-    assert parse_recent("src=192.0.2.7 ttl: 64 last_seen: 5 oldest_pkt: 3 3, 4, 5\nnonsense\n") == {CLIENT: 3}
+    assert parse_recent("src=192.0.2.7 ttl: 64 last_seen: 5 oldest_pkt: 3 3, 4, 5\nnonsense\n") == {CLIENT: (3, 4, 5)}

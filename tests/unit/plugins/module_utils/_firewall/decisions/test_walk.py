@@ -6,6 +6,7 @@ tests/integration/firewall."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import typing as t
 
@@ -14,7 +15,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.addresses im
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.ipsets import parse_ipsets
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.iptables_rules import parse_save
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.nft_ruleset import parse_heads, parse_nft
-from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet import Host, Packet
+from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet import Host, Packet, Ticks, ticks
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.packet_filter import Table
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.truths import Doubt, every, inverted, some, within
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.walk import INGRESS, INPUT, PREROUTING, Walked, Walker
@@ -27,7 +28,9 @@ def span(text: str) -> Span:
 
 
 CLIENT, LOCAL = span("192.0.2.7"), span("198.51.100.1")
-HOST = Host(own=frozenset({LOCAL}), names={LOCAL: ("eth0",)}, below={"bond0": ("eth1",)}, recent={"bad": {CLIENT: 3}, "none": {}})
+#: Seen 10, 50 and 5000 seconds ago.
+RECENT = {"bad": {CLIENT: (999_000, 995_000, 500_000)}, "none": {}}
+HOST = Host(own=frozenset({LOCAL}), names={LOCAL: ("eth0",)}, below={"bond0": ("eth1",)}, recent=RECENT, clock=Ticks(1_000_000, 100))
 
 
 def packet(**more: t.Any) -> Packet:
@@ -62,10 +65,18 @@ def outcome(found: Walked) -> str:
     ("-p tcp --dport 22 -j X; -j ACCEPT; X -s 192.0.2.0/24 -j RETURN; X -j DROP", "passed"),
     ("-j X; -j ACCEPT; X -s 203.0.113.9 -j RETURN; X -j DROP", "dropped"), ("-g X; -j DROP; X -s 203.0.113.9 -j DROP", "passed"),
     ("-m limit --limit 1/min -j X; -j ACCEPT; X -j DROP", "open"), ("-m recent --name bad --rcheck -j DROP", "dropped"),
-    ("-m recent --name bad --rcheck --seconds 60 -j DROP", "open"), ("-m recent --name none --rcheck -j DROP", "passed"),
+    ("-m recent --name bad --rcheck --seconds 60 -j DROP", "dropped"), ("-m recent --name none --rcheck -j DROP", "passed"),
     ("-m recent --name bad --update --seconds 60 --hitcount 9 -j DROP", "passed"), ("-m recent --name unread --rcheck -j DROP", "open"),
     ("-m recent --name none --set; -m recent --name none --update --hitcount 2 -j DROP", "passed"),
     ("-m recent --name none --set; -m recent --name none --rcheck -j DROP", "dropped"),
+    ("-m recent --name bad --rcheck --seconds 60 --hitcount 2 -j DROP", "dropped"),
+    ("-m recent --name bad --rcheck --seconds 60 --hitcount 3 -j DROP", "passed"),
+    ("-m recent --name bad --rcheck --seconds 8 -j DROP", "passed"), ("-m recent --name bad --rcheck --seconds 12 -j DROP", "open"),
+    ("-m recent --name bad --set; -m recent --name bad --update --seconds 60 --hitcount 3 -j DROP", "dropped"),
+    ("-m recent --name bad --update; -m recent --name bad --rcheck --hitcount 4 -j DROP", "dropped"),
+    ("-m recent --name bad --remove; -m recent --name bad --rcheck -j DROP", "open"),
+    ("-m recent --name bad --rcheck --seconds 60 --rttl -j DROP", "open"),
+    ("-m limit --limit 1/min -j ACCEPT; -m recent --name none --set; -m recent --name none --rcheck -j DROP", "open"),
     ("-j MARK --set-xmark 0x8/0xf; -m mark --mark 0x8/0x8 -j DROP", "dropped"), ("-m mark ! --mark 0 -j DROP", "passed"),
     ("-m limit --limit 1/min -j MARK --set-mark 1; -m mark --mark 1 -j DROP", "open"),
     ("-j NOTRACK; -m conntrack --ctstate NEW -j DROP", "passed"),
@@ -259,6 +270,20 @@ def test_what_a_rule_that_may_return_leaves_behind() -> None:
     found = walked("-j X; -j DROP; X -m limit --limit 1/min -j ACCEPT")
     assert outcome(found) == "open" and found.doubtful[0].startswith("iptables ip filter X rule 1")
     assert "-m limit --limit 1/min" in found.doubtful[0] and not found.blocks[-1].certain
+
+
+def test_a_recent_list_without_its_clock() -> None:
+    host = dataclasses.replace(HOST, clock=None)
+    assert outcome(walked("-m recent --name bad --rcheck --seconds 60 -j DROP", host=host)) == "open"
+    assert outcome(walked("-m recent --name none --set; -m recent --name none --rcheck --seconds 60 -j DROP", host=host)) == "dropped"
+
+
+@pytest.mark.parametrize(("now", "uptime", "found"), [
+    ((1 << 32) + 250 * 72_000, 72_300.4, 250), ((1 << 32) + 100 * 72_000, 72_300.0, 100), ((1 << 32) + 1000 * -200, 100.0, 1000),
+    ((1 << 32) + 10, 300.0, None), (12_345, 72_300.0, None),
+])
+def test_the_clock_of_the_kernel(now: int, uptime: float, found: int | None) -> None:
+    assert ticks(now, uptime) == (None if found is None else Ticks(now, found))
 
 
 def test_logic() -> None:
