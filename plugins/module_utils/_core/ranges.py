@@ -93,7 +93,8 @@ ARGUMENTS: t.Mapping[str, Range] = {
     "status_code": HTTP_STATUS,
     "workers": WORKERS,
     # Limits of what may be changed; 0 allows nothing.
-    "max_bytes": COUNT, "max_entries": COUNT, "max_files": COUNT, "max_keys": COUNT, "max_keys_per_second": COUNT, "max_objects": COUNT,
+    "max_bytes": COUNT, "max_entries": COUNT, "max_files": COUNT, "max_files_for_inodes": COUNT, "max_keys": COUNT,
+    "max_keys_per_second": COUNT, "max_objects": COUNT,
     "max_renewals": COUNT, "max_rules": COUNT, "max_victims": COUNT, "max_percent": PERCENT, "limit": COUNT, "spent": COUNT,
     "max_failures": POSITIVE,
     # What is expected, and from when on something is reported.

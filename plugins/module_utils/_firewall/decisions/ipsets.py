@@ -137,7 +137,7 @@ class _Draft:
         # Most sets hold addresses alone, and many of them.
         span = read_span(text) if self.kinds in _SINGLE and not excepted else None
         if span is not None:
-            self._addresses.append(span)
+            self._addresses.append(span if self._netmask is None else _widened_span(span, self._netmask))
             return
         parts = self._parts(text)
         if parts is not None and wildcard:
@@ -175,10 +175,12 @@ def _words(line: str) -> list[str]:
 
 def _widened(part: t.Optional[Part], netmask: t.Optional[int]) -> t.Optional[Part]:
     """What an address stands for in a set that looks at so many of its bits."""
-    if netmask is None or not isinstance(part, Span):
-        return part
-    rest = (1 << max((32 if part.version == 4 else 128) - netmask, 0)) - 1
-    return Span(part.version, part.first & ~rest, part.last | rest)
+    return part if netmask is None or not isinstance(part, Span) else _widened_span(part, netmask)
+
+
+def _widened_span(span: Span, netmask: int) -> Span:
+    rest = (1 << max((32 if span.version == 4 else 128) - netmask, 0)) - 1
+    return Span(span.version, span.first & ~rest, span.last | rest)
 
 
 def _part(kind: str, text: str) -> t.Optional[Part]:

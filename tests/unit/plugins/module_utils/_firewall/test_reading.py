@@ -36,4 +36,4 @@ def test_of_a_recent_list_that_is_too_long_nobody_knows_who_is_in_it(tmp_path: P
         line = "src=203.0.113.9 ttl: 64 last_seen: 4294967295 oldest_pkt: 1 4294967295\n"
         (tmp_path / name).write_text(line * lines)
     recent = Ways(nothing, recent=str(tmp_path)).host.recent
-    assert recent["short"] == {Span.of(parse_network("203.0.113.9")): 1} and recent["long"] is None
+    assert recent["short"] == {Span.of(parse_network("203.0.113.9")): (4294967295,)} and recent["long"] is None
