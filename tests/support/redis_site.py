@@ -315,5 +315,5 @@ while len(held) < most:
         break
     held.append(client)
 first.write_text(str(len(held)))
-time.sleep(600)
+time.sleep(3600)
 """
