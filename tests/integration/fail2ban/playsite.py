@@ -21,6 +21,8 @@ QUICK: Mapping[str, Any] = {
     # tests/integration/snapshot takes them: they cost seconds on a busy machine.
     "evidence_snapshot": False,
 }
+#: A run with a dozen hosts, one after the other, in seconds, on a busy machine.
+LONG = 1500
 #: Where it is not to hold, nobody waits for it.
 IN_VAIN: Mapping[str, Any] = {"fail2ban_verify_timeout": "1s"}
 #: A service: says hello on every port of its arguments, until it is ended.
@@ -48,7 +50,7 @@ class PlaySite(Site):
     """Hosts whose firewall and daemon are those of the namespace. One play with several hosts costs much less than several plays."""
 
     def __init__(self, server: Fail2ban, place: Path, *, playbook: str = "brute-force", **common: Any) -> None:
-        super().__init__(place, playbook=playbook, prefix=server.net.prefix, common={
+        super().__init__(place, playbook=playbook, prefix=server.net.prefix, seconds=LONG, common={
             "fail2ban_socket": str(server.socket), "fail2ban_client_command": server.client_command, "fail2ban_backend": "fail2ban",
             **QUICK, **common,
         })
