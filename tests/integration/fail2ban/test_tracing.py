@@ -124,6 +124,10 @@ DROPPING: dict[str, tuple[Sequence[str], str, str]] = {
          f"iptables -A INPUT -s {CLIENT} -j DROP"),
         "iptables ip filter INPUT rule 2", "--dst-type LOCAL",
     ),
+    "nft: a set in a chain of iptables": (
+        ("iptables -A INPUT -p tcp --dport 23 -j DROP", "nft add rule ip filter INPUT tcp dport { 22, 80 } drop"),
+        "nftables ip filter INPUT handle", "tcp dport { 22, 80 } drop",
+    ),
     "iptables: a reset": ((f"iptables -A INPUT -s {CLIENT} -p tcp -j REJECT --reject-with tcp-reset",), "iptables ip filter INPUT rule 1",
                           "--reject-with tcp-reset"),
     "iptables: raw": ((f"iptables -t raw -A PREROUTING -s {CLIENT} -j DROP",), "iptables ip raw PREROUTING rule 1", f"-s {CLIENT}/32"),
