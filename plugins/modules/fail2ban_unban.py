@@ -233,7 +233,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._bans.args import daemon_spec, open_backend, targets_of
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.unbanning import COVERINGS, END_HOLD, REPORT, VERB, Wish
 from ansible_collections.oncall.incident.plugins.module_utils._bans.unban import Order, unban
-from ansible_collections.oncall.incident.plugins.module_utils._bans.undoing import undo
 from ansible_collections.oncall.incident.plugins.module_utils._core.acting import APPROVED_SPEC, read_approved
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Action
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
@@ -281,6 +280,9 @@ def main() -> None:
         backend = open_backend(params)
         try:
             if change is not None:
+                # Letting somebody in need not load it.
+                from ansible_collections.oncall.incident.plugins.module_utils._bans.undoing import undo
+
                 return undo(backend, change, order, run=run, approved=approved, check_mode=module.check_mode)
             return unban(backend, wish, order, run=run, approved=approved, check_mode=module.check_mode)
         finally:

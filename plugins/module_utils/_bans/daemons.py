@@ -19,7 +19,6 @@ from .._core.addresses import Span, read_network
 from .._core.durations import format_duration
 from .._core.errors import CannotReach
 from .._core.excerpt import read_end
-from .._module.lease import acting_alone
 from .._module.programs import find, run
 from .client import Clock, Server
 from .database import MAX_LINES, Stored, Unkept, read_bans, tidy
@@ -306,6 +305,9 @@ def alone(backend: Backend) -> t.ContextManager[None]:
     Raises:
         Locked: somebody else does.
     """
+    # Who only looks need not load it.
+    from .._module.lease import acting_alone
+
     return acting_alone(backend.resource, by=backend.shared if os.path.isdir(backend.shared) else "")
 
 

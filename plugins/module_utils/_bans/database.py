@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import sqlite3
 import typing as t
 import urllib.parse
 
@@ -57,6 +56,8 @@ def read_bans(path: str, bans: t.Iterable[Ban]) -> dict[tuple[str, str], Stored]
     Raises:
         Unreadable: it cannot be opened, or is of another kind.
     """
+    import sqlite3  # not every call reads it
+
     wanted = sorted({(ban.jail, ban.entry) for ban in bans})
     if not os.path.exists(path):
         raise Unreadable(f"{path} does not exist")

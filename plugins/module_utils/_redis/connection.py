@@ -16,7 +16,6 @@ import contextlib
 import dataclasses
 import re
 import socket
-import ssl
 import typing as t
 
 from .._core.deadline import Deadline
@@ -128,11 +127,10 @@ class Client:
             raise cannot("not_redis", self.login, str(exc)) from None
         except OSError as exc:
             try:
-                problem = self._stream.last_words(bound, self._refuse_farewell) or exc
+                last = self._stream.last_words(bound, self._refuse_farewell)
             finally:
                 self.close()
-            kind = "tls_failed" if _is_alert(problem) and not self._heard else "connection_lost"
-            raise cannot(kind, self.login, str(problem) or type(problem).__name__) from None
+            raise self._broken(exc, last) from None
 
     def call(self, *args: Argument, timeout: t.Optional[float] = None) -> Reply:
         """One command; its reply as it came: bytes, a number, a list, None.
@@ -177,6 +175,17 @@ class Client:
 
     def __exit__(self, *args: object) -> None:
         self.close()
+
+    def _broken(self, first: OSError, last: t.Optional[OSError]) -> CannotReach:
+        """The error of a connection that broke. In TLS 1.3 a server looks at the client's certificate when the handshake is over on our
+        side, so that its alert comes with the first read (RFC 8446, 4.4.2.4)."""
+        problem, kind = first, "connection_lost"
+        if self.login.tls:
+            from . import tls
+
+            problem = last if last is not None and tls.is_of_tls(last) else first
+            kind = "tls_failed" if tls.is_alert(problem) and not self._heard else kind
+        return cannot(kind, self.login, str(problem) or type(problem).__name__)
 
     def _refuse_farewell(self, reply: Reply) -> None:
         """Some refusals come as the reply to whatever is sent first, and the connection ends with them."""
@@ -223,11 +232,6 @@ def connect(
         client.close()
         raise
     return client
-
-
-def _is_alert(exc: OSError) -> bool:
-    """Whether TLS failed, and did not merely end: a server that is being restarted ends it too."""
-    return isinstance(exc, ssl.SSLError) and not isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
 
 
 def _dial(login: Login, connect_timeout: float, wall: Deadline) -> socket.socket:
@@ -313,18 +317,17 @@ class _Stream:
         del self._buffer[:size]
         return found
 
-    def last_words(self, bound: Deadline, hear: t.Callable[[Reply], None]) -> t.Optional[ssl.SSLError]:
+    def last_words(self, bound: Deadline, hear: t.Callable[[Reply], None]) -> t.Optional[OSError]:
         """A server that refuses says why and closes at once: our command may find the connection closed with the reason still unread.
 
         Returns:
-            The reason where it is one of TLS, else None. In TLS 1.3 a server looks at the client's certificate when the handshake
-            is over on our side, so that its alert comes with the first read (RFC 8446, 4.4.2.4).
+            The error that was read, None where there is none.
         """
         try:
             hear(read_reply(self.until(bound)))
-        except ssl.SSLError as exc:
+        except OSError as exc:
             return exc
-        except (OSError, NotRedis, ValueError):
+        except (NotRedis, ValueError):
             pass
         return None
 
@@ -337,10 +340,7 @@ class _Stream:
         if left <= 0:
             raise socket.timeout("timed out")
         self._sock.settimeout(left)
-        try:
-            data = self._sock.recv(65536)
-        except ssl.SSLWantReadError:  # pragma: no cover - a blocking socket gives a timeout
-            raise socket.timeout("timed out") from None
+        data = self._sock.recv(65536)
         if not data:
             raise ConnectionResetError("the server closed the connection")
         self._buffer += data

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a login to a socket: addresses, Unix sockets, TLS, each within one deadline.
+"""From a login to a socket: addresses, Unix sockets, and in tls.py TLS, each within one deadline.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -13,7 +13,6 @@ import dataclasses
 import errno
 import ipaddress
 import socket
-import ssl
 import threading
 import typing as t
 
@@ -67,28 +66,17 @@ def dial(login: Login, *, deadline: Deadline) -> socket.socket:
         BadInput: a certificate or key file is not usable.
         CannotReach: facts: `error`, among them refused, no_socket, timeout, unknown_host, no_route, tls_failed, tls_not_offered.
     """
-    context = _context(login) if login.tls else None
-    plain = _unix(login, deadline) if login.unix_socket else _tcp(login, deadline)
-    if context is None:
-        return plain
-    try:
-        plain.settimeout(max(deadline.remaining(), 0.001))
-        return context.wrap_socket(plain, server_hostname=login.host or None)
-    except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
-        plain.close()
-        raise cannot("connection_lost", login, f"the server ended the connection while TLS was agreed on: {exc}") from None
-    except ssl.SSLError as exc:
-        plain.close()
-        if "WRONG_VERSION_NUMBER" in str(exc) or "UNKNOWN_PROTOCOL" in str(exc):
-            raise cannot("tls_not_offered", login, str(exc)) from None
-        raise cannot("frozen" if "timed out" in str(exc) else "tls_failed", login, str(exc)) from None
-    except socket.timeout:
-        plain.close()
-        raise cannot("frozen", login, "connected, and then nothing came to agree on TLS") from None
-    except OSError as exc:
-        # As when it is being restarted: a wait must be able to go on.
-        plain.close()
-        raise cannot("connection_lost", login, f"the server ended the connection while TLS was agreed on: {exc}") from None
+    if not login.tls:
+        return _plain(login, deadline)
+    # ssl takes 4 ms to load, which a call without TLS need not pay.
+    from . import tls
+
+    context = tls.context_of(login)
+    return tls.agree(context, _plain(login, deadline), login, deadline=deadline)
+
+
+def _plain(login: Login, deadline: Deadline) -> socket.socket:
+    return _unix(login, deadline) if login.unix_socket else _tcp(login, deadline)
 
 
 def takes_tls(login: Login, *, deadline: Deadline) -> bool:
@@ -99,27 +87,6 @@ def takes_tls(login: Login, *, deadline: Deadline) -> bool:
     except (CannotReach, BadInput):
         return False
     return True
-
-
-def _context(login: Login) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=login.ca_cert or None)
-    except (OSError, ssl.SSLError) as exc:
-        raise _unusable("ca_cert", login.ca_cert, exc) from None
-    # The name is checked only with the certificate.
-    context.check_hostname = login.validate_certs and login.check_hostname
-    context.verify_mode = ssl.CERT_REQUIRED if login.validate_certs else ssl.CERT_NONE
-    if login.client_cert:
-        try:
-            # An empty password instead of a prompt on the terminal: a module has none.
-            context.load_cert_chain(login.client_cert, login.client_key or None, password=lambda: b"")
-        except (OSError, ssl.SSLError) as exc:
-            raise _unusable("client_cert", login.client_cert, exc) from None
-    return context
-
-
-def _unusable(argument: str, path: str, exc: Exception) -> BadInput:
-    return BadInput(f"{argument}: {path} is not usable: {exc}", hint="Give a readable PEM file, and its own key.", argument=argument)
 
 
 def _unix(login: Login, deadline: Deadline) -> socket.socket:

@@ -51,7 +51,7 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -
 
 def test_every_kind_of_refusal_is_known_and_has_a_hint() -> None:
     source = Path(gather.__file__).parent
-    text = "".join((source / f"{name}.py").read_text() for name in ("dial", "connection"))
+    text = "".join((source / f"{name}.py").read_text() for name in ("dial", "tls", "connection"))
     kinds = set(re.findall(r'cannot\("([a-z_]+)"', text)) | set(re.findall(r'return "([a-z_]+)"', text))
     known = {*SICK, *ASKED_WRONGLY}
     assert len(kinds) > 10 and kinds <= known
