@@ -27,7 +27,7 @@ from demo.postgres import Server, find_bin_dir
 from tests.support.need import need
 from tests.support.site import ROOT, Ended, Site, pythons
 
-from .conftest import Sick, database_site, sickness, until_old
+from .conftest import Sick, database_site, renewed, sickness, until_old
 
 pytestmark = pytest.mark.timeout(1800)
 PLAYBOOK = str(ROOT / "incident" / "db-recovery.yml")
@@ -54,12 +54,6 @@ def artifact(done: Ended) -> dict[str, Any]:
     """The plan as AWX gets it: from the statistics that a run shows."""
     stats = done.output.partition("CUSTOM STATS:")[2]
     return dict(json.loads(stats[stats.index("{"):stats.rindex("}") + 1])["incident_plan"])
-
-
-def renewed(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan as if it had just been made: on a busy machine the runs between take longer than it holds."""
-    now = time.time()
-    return {**plan, "created": now, "expires": now + 600}
 
 
 def recorded(done: Ended) -> str:
@@ -160,7 +154,7 @@ class _Story:
         }
         # Where the run is known, another run's plan is refused.
         known = {"another": {"incident_run_id": "another"}}
-        nothing = gather_plan({}, run=plan["run"], now=time.time()).as_dict()
+        nothing = renewed(gather_plan({}, run=plan["run"], now=time.time()).as_dict())
         return self.run("mitigated", {
             "alone": at(self.servers["alone"]),
             "late": at(self.servers["late"], incident_approved_plan=self.approval("plan", plan)),

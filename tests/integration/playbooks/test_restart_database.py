@@ -6,8 +6,8 @@
 A check of verify fails on each of them, since a server that is well is not restarted (test_rungs.py): a transaction stands open that
 nothing else ends, or the threshold is one that every server is over.
 
-There is no systemd in a test: `systemctl` is a stand-in that really stops and starts the server. Three plays, each with several
-hosts, that the tests read: one in which every restart is refused, a check, and the run that was approved.
+There is no systemd in a test: `systemctl` is a stand-in that really stops and starts the server. Two runs that the tests read: a check,
+and one that first mitigates where every restart is refused, then carries out the approved plan.
 """
 
 from __future__ import annotations
@@ -16,25 +16,27 @@ import json
 import os
 import pwd
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from demo import faults
 from demo.postgres import Server, find_bin_dir
 from tests.support.need import need
 from tests.support.processes import alive
-from tests.support.site import DOUBLES, Ended, Site
+from tests.support.site import DOUBLES, ROOT, Ended, Site
 from tests.support.until import until
 
-from .conftest import QUICK, database_site
+from .conftest import QUICK, database_site, renewed, until_old
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 UNIT = "postgresql@18-main"
 MITIGATE = ("--tags", "mitigate")
 #: Whatever else there is to say against it.
@@ -79,6 +81,18 @@ class Database:
         (self.home / "pid").write_text(str(pid))
         (self.home / "invocation").write_text("0")
 
+    def start(self) -> None:
+        """Somebody starts the unit."""
+        subprocess.run(
+            [str(DOUBLES / "systemctl"), "start", UNIT], check=True, timeout=60, env={**os.environ, "SYSTEMCTL_DOUBLE": str(self.home)})
+        until(self.answers, what="the server to answer")
+
+    def answers(self) -> bool:
+        """Whether the server does."""
+        with suppress(psycopg.Error):
+            return bool(self.server.execute("SELECT 1"))
+        return False
+
     def describe(self, **properties: str) -> None:
         """Give the unit properties of its own. PostgreSQL is ended by SIGINT, as its units do it."""
         (self.home / "unit").write_text(json.dumps({"KillSignal": str(int(signal.SIGINT)), **properties}))
@@ -102,11 +116,13 @@ class Database:
         }
 
 
-def play(site: Site, hosts: Mapping[str, Mapping[str, Any]], *arguments: str, **variables: Any) -> Ended:
-    """Run the scenario with these databases, one after the other."""
+def play(
+    site: Site, hosts: Mapping[str, Mapping[str, Any]], *arguments: str, playbook: Path | None = None, **variables: Any,
+) -> Ended:
+    """Run the scenario, or a playbook, with these databases, one after the other."""
     site.group("db", **hosts)
     path = f"{DOUBLES}:{site.bin}:/usr/bin:/bin"
-    return site.play(*arguments, variables=variables, PATH=path, DOCKER_DOUBLE_ADDRESS="127.0.0.1", ANSIBLE_FORKS="1")
+    return site.play(*arguments, playbook=playbook, variables=variables, PATH=path, DOCKER_DOUBLE_ADDRESS="127.0.0.1", ANSIBLE_FORKS="1")
 
 
 def restart(done: Ended, host: str) -> dict[str, Any]:
@@ -118,30 +134,27 @@ def restart(done: Ended, host: str) -> dict[str, Any]:
 
 @dataclass
 class Story:
-    """The plays, and what was so in between. `again` is the approved plan once more, for the server that was started."""
+    """The runs, and what was so before and after them."""
 
     databases: dict[str, Database]
-    refused: Ended
     checked: Ended
     done: Ended
-    again: Ended
-    #: What was changed by the first two plays, by host; the units' calls of hosts that are elsewhere.
+    #: What was changed by the check, by host.
     changed_before: dict[str, list[str]]
-    alive_before: dict[str, bool]
     pids_before: dict[str, int]
     pids_after: dict[str, int]
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory, server18: Server) -> Iterator[Story]:
-    """Nine hosts, four servers."""
+    """Eleven hosts, six servers."""
     place = tmp_path_factory.mktemp("restart")
     with ExitStack() as stack:
         bin_dir = find_bin_dir(18)
         need(bin_dir, "PostgreSQL 18")
         fresh = {name: stack.enter_context(Server.start(bin_dir=bin_dir, settings={"max_connections": "25"}))
-                 for name in ("judged", "depended", "stopped")}
-        behind = {**fresh, "frozen": fresh["judged"], "half_alive": fresh["stopped"],
+                 for name in ("judged", "accepted", "stopped", "meanwhile", "frozen")}
+        behind = {**fresh, "depended": fresh["accepted"], "half_alive": fresh["stopped"],
                   **dict.fromkeys(("another", "umbrella", *HERE), server18)}
         databases = {name: Database(name, server, place / name) for name, server in behind.items()}
         for database in databases.values():
@@ -151,28 +164,29 @@ def story(tmp_path_factory: pytest.TempPathFactory, server18: Server) -> Iterato
         databases["umbrella"].describe(
             Type="oneshot", MainPID="0", ActiveState="active", ConsistsOf=f"{UNIT}.service postgresql@13-old.service")
         pids = {name: database.server.pid for name, database in databases.items()}
-        os.kill(pids["stopped"], signal.SIGINT)
-        until(lambda: not alive(pids["stopped"]), what="the server to be stopped")
-        for name in ("judged", "depended"):
-            held = stack.enter_context(faults.idle_in_transaction(fresh[name]))
-            age = "SELECT clock_timestamp() - state_change > interval '1.1 s' FROM pg_stat_activity WHERE pid = %s"
-            faults.await_sql(fresh[name], age, (held.pid,), what="the transaction to be old enough")
-        stack.enter_context(faults.pg_dump(fresh["depended"]))
-        stack.enter_context(faults.pg_receivewal(fresh["depended"]))
+        for name in ("stopped", "meanwhile"):
+            os.kill(pids[name], signal.SIGINT)
+            until(lambda name=name: not alive(pids[name]), what="the server to be stopped")
+        for name in ("judged", "accepted"):
+            until_old(fresh[name], stack.enter_context(faults.idle_in_transaction(fresh[name])))
+        stack.enter_context(faults.pg_dump(fresh["accepted"]))
+        stack.enter_context(faults.pg_receivewal(fresh["accepted"]))
 
         site = database_site(place, server18)
-        refused, checked, done = _play_all(site, databases)
-        pids_after = {name: server.pid for name, server in fresh.items()}
-        again = play(site, {"stopped": databases["stopped"].variables(**FAILING)}, *MITIGATE, incident_approved_plan=checked[0].plan())
+        checked = _check(site, databases)
+        changed = {name: list(database.changes) for name, database in databases.items()}
+        databases["meanwhile"].start()
+        pids["meanwhile"] = fresh["meanwhile"].pid
+        done = _act(site, databases, renewed(checked.plan()))
         yield Story(
-            databases=databases, refused=refused, checked=checked[0], done=done, again=again, changed_before=checked[1],
-            alive_before=checked[2], pids_before=pids, pids_after=pids_after,
+            databases=databases, checked=checked, done=done, changed_before=changed, pids_before=pids,
+            pids_after={name: server.pid for name, server in fresh.items()},
         )
 
 
-def _play_all(site: Site, databases: Mapping[str, Database]) -> tuple[Ended, tuple[Ended, dict[str, list[str]], dict[str, bool]], Ended]:
+def _elsewhere(databases: Mapping[str, Database]) -> dict[str, dict[str, Any]]:
     there = {"postgres_login_host": "127.0.0.1", "postgres_login_unix_socket": "", **ACCEPTED, **FAILING}
-    elsewhere = {
+    return {
         "by_controller": databases["by_controller"].variables(**there, postgres_via="controller"),
         "by_container": databases["by_container"].variables(
             **{**there, "postgres_login_host": ""}, postgres_via="container", postgres_container_name="shop-postgres",
@@ -180,24 +194,38 @@ def _play_all(site: Site, databases: Mapping[str, Database]) -> tuple[Ended, tup
         "by_kubernetes": databases["by_kubernetes"].variables(
             **there, postgres_via="kubernetes", postgres_kubernetes_target="service/postgres", postgres_kubernetes_namespace="shop"),
     }
+
+
+def _approvable(databases: Mapping[str, Database]) -> dict[str, dict[str, Any]]:
+    own = {name: databases[name].variables() for name in ("judged", "stopped")}
+    return {**own, "accepted": databases["accepted"].variables(**ACCEPTED), "meanwhile": databases["meanwhile"].variables(**FAILING)}
+
+
+def _check(site: Site, databases: Mapping[str, Database]) -> Ended:
+    umbrella = databases["umbrella"].variables(**ACCEPTED, postgres_service_name="postgresql")
+    hosts = {**_approvable(databases), **_elsewhere(databases), "umbrella": umbrella}
+    return play(site, hosts, *MITIGATE, "--check", **PATIENT)
+
+
+def _act(site: Site, databases: Mapping[str, Database], plan: Mapping[str, Any]) -> Ended:
+    """Mitigate where it is refused, and as one process the scenario for those that were approved."""
     own = {name: databases[name].variables() for name in ("depended", "half_alive", "frozen")}
+    another = databases["another"].variables(**ACCEPTED, **FAILING)
+    site.group("refused", **{**own, "another": another, **_elsewhere(databases)})
+    mitigate = {"name": "oncall.incident.postgres", "tasks_from": "mitigate"}
+    conclude = {"name": "oncall.incident.incident", "tasks_from": "conclude", "rolespec_validate": False}
+    roles = [{"ansible.builtin.import_role": role} for role in (mitigate, conclude)]
+    book = site.place / "act.json"
+    book.write_text(json.dumps([
+        {"hosts": "refused", "gather_facts": False, "tags": ["mitigate"], "tasks": roles},
+        {"ansible.builtin.import_playbook": str(ROOT / "incident" / "db-recovery.yml"), "vars": {"incident_approved_plan": plan}},
+    ]))
     frozen = databases["frozen"].server.pid
     os.kill(frozen, signal.SIGSTOP)
     try:
-        another = databases["another"].variables(**ACCEPTED, **FAILING)
-        refused = play(site, {**own, "another": another, **elsewhere}, *MITIGATE, **PATIENT)
+        return play(site, _approvable(databases), playbook=book, **PATIENT)
     finally:
         os.kill(frozen, signal.SIGCONT)
-    approvable = {
-        "judged": databases["judged"].variables(), "depended": databases["depended"].variables(**ACCEPTED),
-        "stopped": databases["stopped"].variables(),
-    }
-    umbrella = databases["umbrella"].variables(**ACCEPTED, postgres_service_name="postgresql")
-    checked = play(site, {**approvable, **elsewhere, "umbrella": umbrella}, *MITIGATE, "--check", **PATIENT)
-    changed = {name: database.calls if name in HERE else database.changes for name, database in databases.items()}
-    living = {name: alive(database.server.pid) for name, database in databases.items() if name not in ("stopped", "half_alive")}
-    done = play(site, approvable, incident_approved_plan=checked.plan(), **PATIENT)
-    return refused, (checked, changed, living), done
 
 
 def test_the_server_that_was_judged_is_restarted(story: Story) -> None:
@@ -211,34 +239,34 @@ def test_the_server_that_was_judged_is_restarted(story: Story) -> None:
 
 def test_another_unit_is_never_restarted(story: Story) -> None:
     """Whatever is accepted: the unit's process is another one, or the unit only groups others, as Debian's postgresql.service does."""
-    another = restart(story.refused, "another")
-    assert another["outcome"] == "refused", story.refused.output
+    another = restart(story.done, "another")
+    assert another["outcome"] == "refused", story.done.output
     assert f"the server's process is {story.pids_before['another']}, the unit's process is {os.getpid()}" in another["detail"]["error"]
 
     umbrella = restart(story.checked, "umbrella")
     assert umbrella["outcome"] == "refused", story.checked.output
     assert f"groups postgresql@13-old.service, {UNIT}.service: name one of those" in umbrella["detail"]["error"]
-    assert story.changed_before["another"] == story.changed_before["umbrella"] == []
-    assert story.alive_before["another"]
+    assert story.databases["another"].changes == story.databases["umbrella"].changes == []
+    assert alive(story.pids_before["another"])
 
 
 @pytest.mark.parametrize("host", HERE)
 def test_where_it_cannot_be_shown_the_local_unit_is_left_alone(host: str, story: Story) -> None:
     """As in inventories/reconciliation: hosts whose plays run where the responder works, which has a unit of the same name."""
-    for ended in (story.checked, story.refused):
+    for ended in (story.checked, story.done):
         said = restart(ended, host)
         assert said["outcome"] == "refused", ended.output
         assert "only with postgres_via=host (here: " in said["detail"]["error"]
-    assert story.changed_before[host] == [], "nobody even asked about the unit here"
+    assert story.databases[host].calls == [], "nobody even asked about the unit here"
 
 
 def test_not_while_somebody_depends_on_it(story: Story) -> None:
-    refused = restart(story.refused, "depended")
-    assert refused["outcome"] == "refused", story.refused.output
+    refused = restart(story.done, "depended")
+    assert refused["outcome"] == "refused", story.done.output
     assert refused["detail"]["error"] == "a backup runs; a replica or another receiver of WAL is attached"
-    assert story.changed_before["depended"] == []
-    assert restart(story.done, "depended")["outcome"] == "done", story.done.output
-    assert story.pids_after["depended"] != story.pids_before["depended"]
+    assert story.databases["depended"].changes == []
+    assert restart(story.done, "accepted")["outcome"] == "done", story.done.output
+    assert story.pids_after["accepted"] != story.pids_before["accepted"]
 
 
 def test_a_stopped_server_is_started(story: Story) -> None:
@@ -253,26 +281,28 @@ def test_a_stopped_server_is_started(story: Story) -> None:
 
 
 def test_who_approved_a_start_has_not_approved_a_restart(story: Story) -> None:
-    """The server runs by now, as when somebody had started it between the plan and the run."""
-    answers = {event["action"]["id"]: event["action"] for event in story.again.events("action") if event["host"] == "stopped"}
-    again = {key: (action["outcome"], action["detail"]["why"]) for key, action in answers.items()}
-    assert sorted(again.values()) == [("moved_on", "no_longer_matches"), ("refused", "not_approved")], story.again.output
-    assert story.databases["stopped"].changes == [f"start {UNIT}"]
-    assert story.databases["stopped"].server.pid == story.pids_after["stopped"]
+    """Somebody started the server between the plan and the run."""
+    assert restart(story.checked, "meanwhile")["reason"] == "The server is stopped, and its start was asked for."
+    answers = {action["id"]: action for action in story.done.actions("meanwhile")}
+    said = {key: (action["outcome"], action["detail"]["why"]) for key, action in answers.items()}
+    assert sorted(said.values()) == [("moved_on", "no_longer_matches"), ("refused", "not_approved")], story.done.output
+    assert story.databases["meanwhile"].changes == [f"start {UNIT}"], "not by this run"
+    assert story.pids_after["meanwhile"] == story.pids_before["meanwhile"]
 
 
 def test_who_is_half_alive_is_not_started(story: Story) -> None:
     """Nobody listens, and the unit has a process: it may just come up, or end."""
-    said = restart(story.refused, "half_alive")
-    assert story.refused.status == 2 and "half_alive" in story.refused.failed, story.refused.output
+    said = restart(story.done, "half_alive")
+    assert story.done.status == 2 and "half_alive" in story.done.failed, story.done.output
     assert said["outcome"] == "refused"
     assert "nobody listens where it should be" in said["detail"]["error"]
-    assert "was not done" in story.refused.output
-    assert story.changed_before["half_alive"] == []
+    assert "was not done" in story.done.failures("half_alive")
+    assert story.databases["half_alive"].changes == []
 
 
 def test_a_frozen_server_is_not_restarted(story: Story) -> None:
     """Nobody says that it is down: it may be the way to it that does not answer."""
-    assert story.refused.status == 2 and "frozen" in story.refused.failed, story.refused.output
-    assert "the target could not be reached (timeout)" in story.refused.said
-    assert not story.refused.actions("frozen") and story.changed_before["frozen"] == []
+    assert story.done.status == 2 and "frozen" in story.done.failed, story.done.output
+    assert "the target could not be reached (timeout)" in story.done.failures("frozen")
+    assert not story.done.actions("frozen") and story.databases["frozen"].changes == []
+    assert alive(story.pids_before["frozen"])

@@ -28,54 +28,40 @@ def run(site: Site, *arguments: str) -> tuple[int, dict[str, Any], str]:
     return done.status, done.data, done.stderr
 
 
-def test_recovered_and_the_second_run_finds_nothing_to_do(site: Site, sick: Sick) -> None:
+def test_nothing_without_an_approval_then_recovered_and_the_next_run_finds_nothing_to_do(site: Site, sick: Sick) -> None:
+    """Two looks at the same server give the same plan."""
+    status, data, _shown = run(site)
+    assert (status, data["outcome"], "findings" in data) == (2, "bad_input", False), "where nobody can approve, nothing is looked at"
+    status, looked, shown = run(site, "--check")
+    assert (status, sick.untouched) == (0, True), shown
     status, data, shown = run(site, "--yes")
     assert (status, data["outcome"]) == (0, "recovered"), shown
+    assert looked["plan_hash"] == data["plan_hash"] and looked["run"] != data["run"]
     done = [(action["verb"], action["outcome"], action["target"]["pid"]) for action in data["actions"]]
     assert done == [("terminate", "gone", sick.root.pid)]
     status, data, shown = run(site, "--yes")
     assert (status, data["outcome"], data["actions"]) == (5, "nothing_to_do", []), shown
 
 
-def test_two_looks_give_the_same_plan(site: Site, sick: Sick) -> None:
-    hashes = {run(site, "--check")[1]["plan_hash"] for _look in range(2)}
-    assert len(hashes) == 1
-    assert sick.untouched
-
-
-def test_where_nobody_can_approve_nothing_is_looked_at(site: Site, sick: Sick) -> None:
-    status, data, _shown = run(site)
-    assert (status, data["outcome"]) == (2, "bad_input")
-    assert sick.untouched and "findings" not in data
-
-
-def test_more_than_the_limit_fails_and_touches_nothing(site: Site, sick: Sick) -> None:
-    status, data, shown = run(site, "--yes", "-e", "postgres_max_victims=0")
-    assert (status, [action["outcome"] for action in data["actions"]]) == (1, ["refused"]), shown
-    assert sick.untouched
-
-
-@pytest.mark.parametrize(("value", "said"), [("many", "many"), ("-1", "postgres_max_victims: -1 is out of range. Allowed: 0 or more")])
-def test_a_wrong_value_is_bad_input(site: Site, sick: Sick, value: str, said: str) -> None:
-    status, data, shown = run(site, "--yes", "-e", f"postgres_max_victims={value}")
-    assert status == 2, shown
-    assert said in " ".join(data["reasons"])
-    assert not data["findings"] and data["incident"] is None
-    assert sick.untouched
-
-
-def test_a_database_nobody_can_reach_is_critical_and_no_plan_is_made(site: Site, tmp_path: Path) -> None:
-    site.group("db", db1={"postgres_login_unix_socket": str(tmp_path), "postgres_login_port": 1})
+def test_more_than_the_limit_and_a_database_nobody_can_reach_fail(site: Site, sick: Sick, tmp_path: Path) -> None:
+    """Nothing is touched. Of a database that cannot be reached no plan is made: it is critical."""
+    limited = {**site.hosts["db"]["db1"], "postgres_max_victims": 0}
+    site.group("db", limited=limited, gone={"postgres_login_unix_socket": str(tmp_path), "postgres_login_port": 1})
     status, data, shown = run(site, "--yes")
-    assert (status, data["outcome"], data["actions"]) == (1, "failed", []), shown
-    assert any(item["check"] == "availability" and item["status"] == "critical" for item in data["findings"])
+    assert (status, data["outcome"]) == (1, "failed"), shown
+    assert [(action["host"], action["outcome"]) for action in data["actions"]] == [("limited", "refused")], shown
+    assert ("gone", "availability", "critical") in [(item["host"], item["check"], item["status"]) for item in data["findings"]]
+    assert sick.untouched
 
 
-def test_no_host_in_the_group_is_bad_input(site: Site) -> None:
-    status, data, shown = run(site, "--yes", "-e", "incident_db=nobody")
-    assert status == 2, shown
-    assert data["outcome"] == "bad_input"
-    assert "No host matches incident_db=nobody. The inventory's groups are: app, db." in " ".join(data["reasons"])
+def test_a_mistyped_value_and_no_host_in_the_group_are_bad_input(site: Site, sick: Sick) -> None:
+    site.group("app", app1={})
+    status, data, shown = run(site, "--yes", "-e", "incident_db=nobody", "-e", "service_hold=many")
+    assert (status, data["outcome"]) == (2, "bad_input"), shown
+    said = " ".join(data["reasons"])
+    assert "No host matches incident_db=nobody. The inventory's groups are: app, db." in said
+    assert "service_hold: 'many' is not a duration" in said
+    assert not data["findings"] and data["incident"] is None and sick.untouched
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
