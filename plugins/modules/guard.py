@@ -15,9 +15,9 @@ author:
   - The oncall.incident contributors (@oncall-incident)
 description:
   - Fails when a host pattern matches no host of this run, when a variable's name is almost one of the roles' documented ones, and when
-    a documented variable has a wrong type or value. A number or a duration out of its range is wrong, and one that is more than the one
-    that must not be less, such as the holding of a check and the time for it. Ansible itself calls a play without hosts a success, and
-    ignores unknown variables.
+    a documented variable has a wrong type or value. Ansible itself calls a play without hosts a success, and ignores unknown variables.
+  - Wrong values are also numbers and durations out of their range, a URL or a port in a host's place, and a value that is more than
+    the one above it, such as the time a check must hold and the time there is for it.
   - Fails as well for names that others use for what the roles call differently, for example C(postgres_host), which is
     C(postgres_login_host) here. Where that one is set too, the other belongs to another role and nothing is said.
   - Looked at are the variables of the subjects' roles and of the roles C(incident) and C(evidence), from the inventory, from facts, extra
