@@ -324,7 +324,7 @@ def published(net: Namespace) -> Iterator[Namespace]:
         for where, device, address in ((net, "bridge", "203.0.113.1/24"), (inner, "eth0", "203.0.113.2/24")):
             where.run("ip", "address", "add", address, "dev", device)
             where.run("ip", "link", "set", device, "up")
-        inner.run("ip", "route", "add", "default", "via", "203.0.113.1")
+        inner.run("ip", "route", "replace", "default", "via", "203.0.113.1")
         net.run("sysctl", "-w", "net.ipv4.ip_forward=1")
         net.run("iptables", "-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "8080", "-j", "DNAT", "--to", "203.0.113.2:80")
         with serving(inner, 80):
