@@ -199,7 +199,7 @@ class Web:
             "certbot_args": self.certbot.args, "backup_dir": str(self.backups),
             "environment": {TRUST: str(self.base.acme.ca), "SYSTEMCTL_DOUBLE": str(self.nginx.place)},
             "service_name": self.nginx.unit, "validate": self.nginx.validate,
-            "service_timeout": "20s", "verify_hold": "500ms", "verify_timeout": "20s", "timeout": "10s",
+            "service_timeout": "60s", "verify_hold": "500ms", "verify_timeout": "60s", "timeout": "10s",
             **more,
         }
         return {f"certificate_{name}": value for name, value in ours.items()}

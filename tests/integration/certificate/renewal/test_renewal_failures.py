@@ -96,7 +96,8 @@ def words(web: Web) -> dict[str, Any]:
     for name in web.names:
         web.renewed_by_others(name)
     asks = ["sh", "-c", f"echo asked >> {web.place}/asked"]
-    return {"lineages": [web.lineage(WWW, service="haproxy", validate=asks, reload_command=["false"]), web.lineage(API)]}
+    return {"lineages": [web.lineage(WWW, service="haproxy", validate=asks, reload_command=["false"]), web.lineage(API)],
+            "service_timeout": "30s"}
 
 
 def another(web: Web) -> dict[str, Any]:
