@@ -126,6 +126,26 @@ def test_a_module_refuses_what_the_table_does(module: str, given: dict[str, Any]
     assert result["msg"] == f"{caught.value.message} {caught.value.hint}"
 
 
+def test_an_argument_of_the_table_is_a_number_or_a_time_in_every_module() -> None:
+    """One that is something else somewhere is named in the table, so that it is not judged there."""
+    found = {
+        f"{path.stem}.{name}: {kind}"
+        for path in (ROOT / "plugins" / "modules").glob("*.py")
+        for name, option in (documentation(path).get("options") or {}).items() if name in ranges.ARGUMENTS
+        for kind in [option.get("elements") if option.get("type") == "list" else option.get("type", "str")]
+        if kind not in NUMBERS and not (kind == "str" and ranges.ARGUMENTS[name].time) and not (kind == "bool" and name in ranges.FLAGS)
+    }
+    assert found == set()
+
+
+def documentation(path: Path) -> dict[str, Any]:
+    """What a module says of itself."""
+    text = re.search(r'^DOCUMENTATION = r"""$(.*?)^"""$', path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    assert text, path
+    found: dict[str, Any] = yaml.safe_load(text[1])
+    return found
+
+
 def test_nobody_writes_a_range_down_again() -> None:
     """A port or a share in percent is judged by the table; these files read ports from what others wrote."""
     reading = {"_certificate/decisions/targets.py", "_core/addresses.py", "_redis/decisions/topology.py"}

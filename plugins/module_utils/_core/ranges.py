@@ -122,6 +122,8 @@ ARGUMENTS: t.Mapping[str, Range] = {
     "rules.keep": COUNT, "rules.min_blocked": COUNT, "rules.min_group_size": COUNT, "rules.idle_when_above_percent": PERCENT,
     "rules.idle_target_percent": PERCENT,
 }
+#: Arguments that are flags in some module: `workers` asks service_instances for the processes of each instance.
+FLAGS = ("workers",)
 #: Arguments whose members are arguments.
 NESTED = ("alternate_logins", "measure", "rules", "wait_for")
 
@@ -149,13 +151,17 @@ def require(params: t.Mapping[str, t.Any], *, of: str = "", shown: t.Optional[st
     before = of if shown is None else shown
     for name, value in params.items():
         allowed = ARGUMENTS.get(f"{of}{name}", ARGUMENTS.get(name))
-        # A number where the table has a time is another argument: `sample` counts keys in redis_cache_clear.
-        if allowed is not None and not (allowed.time and isinstance(value, (int, float))):
+        if allowed is not None and not _is_another(name, value, allowed):
             allowed.require(value, name=f"{before}{name}")
         elif name in NESTED and value:
             for member in value if isinstance(value, list) else [value]:
                 if isinstance(member, dict):
                     require(member, of=f"{name}.")
+
+
+def _is_another(name: str, value: t.Any, allowed: Range) -> bool:
+    # A number where the table has a time: `sample` counts keys in redis_cache_clear.
+    return (allowed.time and isinstance(value, (int, float))) or (name in FLAGS and isinstance(value, bool))
 
 
 def _number(value: t.Any) -> float:

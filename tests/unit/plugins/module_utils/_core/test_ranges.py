@@ -22,7 +22,7 @@ def test_what_is_allowed_is_said(allowed: Range, said: str) -> None:
 @pytest.mark.parametrize(("name", "value"), [
     ("max_victims", 0), ("max_victims", "7"), ("login_port", 65535), ("timeout", "1d"), ("grace", "0s"), ("max_percent", 100.0),
     ("ports", [22, 443]), ("refusals_since", ""), ("max_percent", None), ("wait_for", {"hold": "0s", "timeout": "0.000s"}),
-    ("rules", [{"name": "x", "min_query_age": None}]), ("connect_params", {"connect_timeout": "0"}), ("sample", 500),
+    ("rules", [{"name": "x", "min_query_age": None}]), ("connect_params", {"connect_timeout": "0"}), ("sample", 500), ("workers", False),
 ])
 def test_what_is_in_range_passes(name: str, value: object) -> None:
     ranges.require({name: value})
