@@ -344,7 +344,7 @@ def test_verify_alone_looks_at_the_logs_itself(later: Later, attacked: Attacked)
     done = attacked.play(hosts, "--tags", "verify")
     assert "fw1" not in done.failed, done.output
     assert "spread" in done.failed and "320 failed logins of addresses that nobody keeps out remain" in done.said, done.output
-    assert "approved" in done.failed and f"kept_out {four(30)[1]}: nothing drops it" in done.said, done.output
+    assert "approved" in done.failed and f"kept_out {four(30)[1]}: every tcp port: nothing drops it" in done.said, done.output
 
 
 def test_nobody_is_banned_while_no_operator_is_known(later: Later) -> None:

@@ -183,8 +183,9 @@ def add_what_is_repaired(hosts: Caches, application: Application) -> None:
     }.items():
         fill(hosts.add(name, **more).server, "bad:", 300)
     earlier = [
-        {"verb": "clear_pattern", "outcome": "unknown", "detail": {"removed": 60, "keys": 160}},
-        {"verb": "clear_pattern", "outcome": "refused", "detail": {"why": "limit"}}, {"verb": "save", "outcome": "done", "detail": {}},
+        {"id": "1", "verb": "clear_pattern", "outcome": "unknown", "detail": {"removed": 60, "keys": 160}},
+        {"id": "2", "verb": "clear_pattern", "outcome": "refused", "detail": {"why": "limit"}},
+        {"id": "3", "verb": "save", "outcome": "done", "detail": {}},
     ]
     for name, most in (("tried_over", 159), ("tried", 160)):
         fill(hosts.add(name, incident_actions=earlier, redis_clear_max_keys=most, **CLEAR_BAD).server, "bad:", 100)
