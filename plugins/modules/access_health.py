@@ -21,6 +21,7 @@ description:
     alone do not tell, such as a rate limit, is C(unknown), and the rule is named.
   - A line of hosts.deny counts for O(let_in) where the process that listens at the port has libwrap loaded and is meant. An sshd that
     reads it refuses surely; of other programs it is C(unknown) whether they ask.
+  - A port counts as closed for O(kept_out) as well where each program that listens there surely asks hosts.deny and refuses the address.
   - What the daemon says is never taken for the packet filter's doing.
   - Rules that were read are a model. With O(trace_for) it is measured as well, and the rule is named that dropped a real packet.
 extends_documentation_fragment:

@@ -19,6 +19,7 @@ from .._core.judging import Judged
 from .._firewall.decisions.measured import CHECK as TRACED
 from .._firewall.decisions.measured import Request
 from .._firewall.decisions.packet_filter import Block
+from .._firewall.decisions.verdict import Verdict
 from .._firewall.filters import AUTO, read_filters
 from .._firewall.tracer import left_behind
 from .._host.decisions.sockets_table import LISTEN
@@ -121,12 +122,15 @@ def _look(
             daemon = Answered(message=exc.message, hint=exc.hint or "")
     filters = read_filters([AUTO], run=run, jails=jails)
 
-    def about(wanted: t.Mapping[str, t.Sequence[Network]], blocks: t.Callable[[Span], list[Block]], *, walked: bool) -> tuple[Seen, ...]:
+    def about(
+        wanted: t.Mapping[str, t.Sequence[Network]], blocks: t.Callable[[Span], list[Block]],
+        judge: t.Optional[t.Callable[..., list[Verdict]]] = None,
+    ) -> tuple[Seen, ...]:
         return tuple(
             Seen(
                 asked, span, bans=tuple(ban for ban in bans if ban.span is not None and ban.span.touches(span)),
                 blocks=tuple(blocks(span)), blind=filters.blind_for(span), ports_named=bool(question.ports),
-                verdicts=tuple(filters.connections(span, protocol=question.protocol, ports=question.ports)) if walked else (),
+                verdicts=tuple(judge(span, protocol=question.protocol, ports=question.ports)) if judge else (),
             ) for asked, span in _spans(wanted)
         )
 
@@ -134,13 +138,13 @@ def _look(
         return filters.refused(span, protocol=question.protocol, ports=question.ports)
 
     spared = _with_operators(question, proc)
-    kept_out = about(question.kept_out, lambda span: [], walked=True)
+    kept_out = about(question.kept_out, lambda span: [], filters.attempts)
     if not question.ports and question.protocol == "tcp":
         listening = _listening(proc)
         kept_out = tuple(dataclasses.replace(one, listening=listening) for one in kept_out)
     return decide(
-        daemon, let_in=about(question.let_in, refused, walked=True),
-        not_banned=about(spared, filters.blocks, walked=False), kept_out=kept_out,
+        daemon, let_in=about(question.let_in, refused, filters.connections),
+        not_banned=about(spared, filters.blocks), kept_out=kept_out,
         skipped=tuple(filters.not_read()), nobody_logged_in=question.operators and not spared, asked=asked,
         traces=() if tracing is None else tracing.known(),
     )

@@ -30,7 +30,7 @@ from .decisions.other_filters import (
 )
 from .decisions.packet import ANY_PORT, Packet
 from .decisions.packet_filter import COVERING, EXACT, SEE, Block, Table
-from .decisions.verdict import UNDECIDED, Verdict, judge_connection, ports_to_ask
+from .decisions.verdict import DROPPED, UNDECIDED, Verdict, judge_connection, ports_to_ask
 from .decisions.walk import FORWARD, Walker
 from .services import Services
 from .ways import Ways
@@ -139,6 +139,28 @@ class Filters:
         if other is not None:
             found.append(dataclasses.replace(self.connection(span, protocol=protocol, port=other), rest=True))
         return found
+
+    def attempts(self, span: Span, *, protocol: str, ports: t.Sequence[int]) -> list[Verdict]:
+        """The same of one that wants to be served: a port is closed as well where each program there surely asks hosts.deny and refuses."""
+        found = self.connections(span, protocol=protocol, ports=ports)
+        refused: dict[int, Verdict] = {}
+        if protocol == "tcp" and hosts_deny_blocks(span, deny=self.hosts_deny, allow=self.hosts_allow):
+            for port in ports or self.services.ports():
+                blocks = self._surely_refused(span, port)
+                if blocks:
+                    refused[port] = Verdict(DROPPED, port=port, by=f"hosts.deny: {blocks[0].rule}", blocks=tuple(blocks))
+        if not ports:
+            return [*found, *refused.values()]
+        return [one if one.outcome == DROPPED or one.port is None else refused.get(one.port, one) for one in found]
+
+    def _surely_refused(self, span: Span, port: int) -> list[Block]:
+        """The lines that refuse it at every program of a port; none where one may serve it."""
+        each = [
+            [block for block in hosts_deny_blocks(span, deny=self.hosts_deny, allow=self.hosts_allow, services=[service])
+             if block.certain and block.matched in (EXACT, COVERING)]
+            for service in self.services.at(port)
+        ]
+        return list(dict.fromkeys(block for blocks in each for block in blocks)) if all(each) else []
 
     def _dead_routes(self, span: Span) -> list[Block]:
         found = route_blocks(span, self.routes) if self.routes else []

@@ -30,6 +30,10 @@ class Services:
     def __init__(self, proc: str = "/proc") -> None:
         self._proc = proc
 
+    def ports(self) -> list[int]:
+        """Those of TCP at which something listens."""
+        return sorted(set(self._listening.values()))
+
     def at(self, port: t.Optional[int], protocol: t.Optional[str] = "tcp") -> list[Service]:
         """Those at a port; at any where none is given. One of which nothing is known stands for a process that cannot be seen."""
         if protocol not in (None, "tcp"):

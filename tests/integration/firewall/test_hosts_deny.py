@@ -9,7 +9,7 @@ import dataclasses
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,16 @@ class Guarded:
 
     def says(self, port: int, *, deny: str, allow: str = "") -> dict[str, Any]:
         """The finding on the client, with these lines in the files."""
+        return self._asked("let_in", [port], deny=deny, allow=allow)
+
+    def is_out(self, *ports: int, deny: str, allow: str = "") -> dict[str, Any]:
+        """The same of whether it is kept out of these ports; of none, of those that its rules are about."""
+        return self._asked("kept_out", ports, deny=deny, allow=allow)
+
+    def _asked(self, check: str, ports: Sequence[int], *, deny: str, allow: str) -> dict[str, Any]:
         (self.place / "deny").write_text(deny)
         (self.place / "allow").write_text(allow)
-        (found,) = self.net.module("access_health", daemon=False, ports=[port], let_in=[CLIENT])["findings"]
+        (found,) = self.net.module("access_health", daemon=False, ports=list(ports), **{check: [CLIENT]})["findings"]
         return dict(found)
 
     def hears(self) -> bool:
@@ -100,3 +107,20 @@ def test_a_service_that_reads_it(deny: str, allow: str, refused: bool, guarded: 
 def test_a_service_that_does_not_read_it(deny: str, guarded: Guarded) -> None:
     assert guarded.says(WEB, deny=deny)["status"] == "ok"
     assert guarded.says(8081, deny=deny)["status"] == "ok", "nobody listens there"
+
+
+@pytest.mark.parametrize(("deny", "allow"), [(f"sshd: {CLIENT}\n", ""), ("ALL: 198.51.100.\n", ""), ("", f"sshd: {CLIENT}: deny\n")])
+def test_who_is_refused_by_each_service_that_reads_it_is_kept_out(deny: str, allow: str, guarded: Guarded) -> None:
+    """As fail2ban's action hostsdeny does it. Where no port is named, the ban is about the services that it keeps out of."""
+    for ports in ((SSH,), ()):
+        found = guarded.is_out(*ports, deny=deny, allow=allow)
+        assert found["status"] == "ok" and found["observed"].startswith(f"tcp port {SSH}: hosts.deny: "), found
+    assert not guarded.hears()
+    assert guarded.is_out(WEB, deny=deny, allow=allow)["status"] == "critical", "it is served there"
+    assert guarded.is_out(SSH, WEB, deny=deny, allow=allow)["status"] == "critical"
+
+
+@pytest.mark.parametrize(("deny", "allow"), [(f"vsftpd: {CLIENT}\n", ""), (f"sshd: {CLIENT}\n", f"sshd: {CLIENT}\n"), ("", "")])
+def test_whom_no_line_refuses_is_not_kept_out(deny: str, allow: str, guarded: Guarded) -> None:
+    assert guarded.is_out(SSH, deny=deny, allow=allow)["status"] == guarded.is_out(deny=deny, allow=allow)["status"] == "critical"
+    assert guarded.hears()
