@@ -495,7 +495,7 @@ def test_two_at_the_same_time(expired: Web) -> None:
     ({"lineages": [{"name": WWW}, {"name": WWW}]}, "is there twice"),
     ({"lineages": [{"name": WWW, "certificate": "a.pem"}]}, "is not an absolute path"),
     ({"force": ["other"]}, "other is not among the lineages"),
-    ({"due_percent": 101}, "are not usable"),
+    ({"due_percent": 101}, "due_percent: 101 is out of range"),
     ({"timeout": "soon"}, "timeout: 'soon' is not a duration"),
     ({"max_renewals": -1}, "max_renewals"),
 ])
