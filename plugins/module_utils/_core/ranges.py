@@ -54,7 +54,8 @@ class Range:
         number = parse_duration(value, name=name) if self.time else _number(value)
         too_small = number <= self.least if self.above else not number >= self.least
         if too_small or not math.isfinite(number) or (self.most is not None and number > self.most):
-            raise BadInput(f"{name}: {value} is out of range.", hint=f"Allowed: {self}.", argument=name)
+            shown = f"{value:g}" if isinstance(value, float) else value
+            raise BadInput(f"{name}: {shown} is out of range.", hint=f"Allowed: {self}.", argument=name)
         return number
 
     def require(self, value: t.Any, *, name: str) -> None:

@@ -34,7 +34,7 @@ def test_what_is_in_range_passes(name: str, value: object) -> None:
     ("ports", [22, 0], "ports: 0 is out of range."),
     ("timeout", "0s", "timeout: 0s is out of range. Allowed: more than 0s, at most 1d."),
     ("timeout", "2d", "timeout: 2d is out of range."), ("timeout", "9" * 400, "is out of range."),
-    ("max_percent", "nan", "max_percent: nan is out of range."), ("max_percent", 100.5, "Allowed: 0 to 100."),
+    ("max_percent", 101.0, "max_percent: 101 is out of range."), ("max_percent", "nan", "max_percent: nan is out of range."), ("max_percent", 100.5, "Allowed: 0 to 100."),
     ("max_victims", True, "max_victims: True is out of range."),
     ("grace", "soon", "grace: 'soon' is not a duration."),
     ("wait_for", {"hold": "-1s"}, "wait_for.hold: '-1s' is not a duration."),
