@@ -109,8 +109,10 @@ ARGUMENTS: t.Mapping[str, Range] = {
     "batch": POSITIVE, "database": COUNT, "maxclients": POSITIVE,
     # Times.
     "timeout": LIMIT, "connect_timeout": LIMIT, "socket_timeout": LIMIT, "statement_timeout": LIMIT, "lock_timeout": LIMIT,
-    "validate_timeout": LIMIT, "command_timeout": LIMIT, "service_timeout": LIMIT, "max_seconds": LIMIT, "budget": LIMIT,
+    "validate_timeout": LIMIT, "command_timeout": LIMIT, "service_timeout": LIMIT, "max_seconds": LIMIT,
     "time_limit": LIMIT, "look_for": WAIT, "verify_timeout": WAIT, "connect_retry": WAIT, "retry": WAIT, "grace": WAIT, "hold": WAIT,
+    # Of a snapshot: without any, all of it is left for later.
+    "budget": WAIT,
     "interval": WAIT, "observe": WAIT, "sample": WAIT, "wait": WAIT,
     "age": AGE, "failure_window": AGE, "full_within": AGE, "min_age": AGE, "min_idle": AGE_OR_EMPTY, "min_query_age": AGE,
     "min_transaction_age": AGE, "min_idle_in_transaction_age": AGE, "min_idle_age": AGE, "refusals_since": AGE_OR_EMPTY,

@@ -340,15 +340,42 @@ def give_back_all(*, run: str, holder: str, execution: str = "") -> int:
     return ended
 
 
+def end_dead(execution: str) -> None:
+    """End all leases of an execution whose process is gone, as the machine that it ran on has seen. What an action has alone stays.
+
+    Raises:
+        Locked: one could not be ended.
+    """
+    boot, at = since_boot()
+    directory = lock.place()
+    for name in sorted(os.listdir(directory)):
+        path = os.path.join(directory, name)
+        if not (execution and name.startswith(lock.PREFIX) and name.endswith(_ENDING) and _is_of(path, execution)):
+            continue
+        with _changing("a subject of a run that died", path=path) as (handle, _path):
+            found = _read(handle)
+            if found is None or found.who.execution != execution:
+                continue
+            if found.alone_left(boot, at) > 0:
+                _write(handle, found._replace(until=found.alone))
+                continue
+            os.ftruncate(handle, 0)
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+
 def answer(request: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """What a request comes to, as JSON can say it.
 
     Args:
-        request: `do`, which is take (of `what`, one or several), give_back or give_back_all, and their arguments.
+        request: `do`, which is take (of `what`, one or several), give_back or give_back_all, and their arguments; for take also `gone`,
+            the executions that end_dead() ends first.
     """
     who: dict[str, t.Any] = {name: request.get(name, "") for name in Who._fields}
     try:
         if request["do"] == "take":
+            for execution in request.get("gone", ()):
+                end_dead(_plain(execution))
             whats = [request["what"]] if isinstance(request["what"], str) else list(request["what"])
             return take_all(whats, seconds=request["seconds"], by=request.get("by", ENTRY_POINT), **who)
         if request["do"] == "give_back_all":
@@ -372,6 +399,14 @@ def _names(path: str, who: Who) -> bool:
     with contextlib.suppress(OSError), contextlib.closing(open(path, "rb", opener=_no_link)) as file:
         found = _read(file.fileno())
         return found is not None and found.is_of(who) and who.host in found.hosts
+    return False
+
+
+def _is_of(path: str, execution: str) -> bool:
+    """Whether a lease seems to be an execution's; see _names()."""
+    with contextlib.suppress(OSError), contextlib.closing(open(path, "rb", opener=_no_link)) as file:
+        found = _read(file.fileno())
+        return found is not None and found.who.execution == execution
     return False
 
 
@@ -420,7 +455,8 @@ def _locked(what: str, found: Found, left: float, path: str, *, hint: str) -> Lo
     shown = until.isoformat(timespec="seconds").replace("+00:00", "Z")
     return Locked(
         f"Run {found.who.run} of {found.who.holder} is acting on {what}, until {shown} at the latest.", hint=hint,
-        held_by={"run": found.who.run, "holder": found.who.holder, "until": shown, "seconds": round(left, 1), "path": path},
+        held_by={"run": found.who.run, "holder": found.who.holder, "until": shown, "seconds": round(left, 1), "path": path,
+                 "execution": found.who.execution},
     )
 
 

@@ -129,12 +129,27 @@ class Lease:
             Locked: another run has it, or another host of this one has it alone, or whether one does cannot be found out.
         """
         start = time.monotonic()
-        said = self._ask({"do": "take", "seconds": self._seconds + SLACK, "by": self._by})
-        before = said["before"]
+        said, before = self._taken()
         self.lent = self.lent or (not self._end and said["ours"])
         self._end = start + self._seconds + SLACK
         if before:
             self.taken_over = f"taken over from run {before['run']} of {before['holder']}, which did not give it back"
+
+    def _taken(self) -> tuple[dict[str, t.Any], t.Mapping[str, t.Any]]:
+        """What the host said, and who had it before. A run that died on this machine has it no more: its host cannot see that."""
+        before: t.Mapping[str, t.Any] = {}
+        gone: list[str] = []
+        while True:
+            try:
+                said = self._ask({"do": "take", "seconds": self._seconds + SLACK, "by": self._by, "gone": gone})
+                return said, said["before"] or before
+            except errors.Locked as exc:
+                holder: t.Mapping[str, t.Any] = exc.facts.get("held_by") or {}
+                execution = str(holder.get("execution", ""))
+                if execution in gone or not lease.has_died(execution):
+                    raise
+                gone.append(execution)
+                before = holder
 
     def keep(self) -> None:
         """Make sure that it lasts for what it is for; see take()."""

@@ -19,6 +19,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._module.lease impo
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import leasing
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.leasing import Lease, command, held
 
+from tests.support.need import need
 from tests.support.until import until
 
 
@@ -173,3 +174,41 @@ def test_two_hosts_of_a_run_share_a_lease_and_one_of_them_acts_alone(what: str) 
             lease_of(what, run="run-2").take()
         assert entry.give_back_all() == 1
     assert not os.path.exists(lease_path(what))
+
+
+def elsewhere(script: str) -> dict[str, Any]:
+    """Run a command where the processes of this machine cannot be seen, as on another host."""
+    need(os.geteuid() == 0, "root, for a namespace of processes")
+    argv = ["unshare", "--pid", "--fork", "--mount-proc", "/bin/sh", "-c", script]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    return {"rc": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+
+
+def taken_by(process: subprocess.Popen[bytes], what: str | list[str], *, by: str = lease.ENTRY_POINT) -> None:
+    who = {"run": "run-1", "holder": "ann at desk", "execution": lease.execution_of(process.pid)}
+    Lease(elsewhere, what=what, who=who, seconds=60, by=by).take()
+
+
+def test_a_run_that_died_on_this_machine_gives_way_on_every_host(what: str) -> None:
+    """A controller that was killed, a host that was cut off: whoever runs it again from there need not wait."""
+    others = {"execution": lease.execution_of(os.getpid())}
+    mine = Lease(elsewhere, what=[what], who={"run": "run-2", "holder": "ann at desk", **others}, seconds=60)
+    with subprocess.Popen(["sleep", "600"]) as first:
+        # Its modules have leases by other names.
+        taken_by(first, [what, f"{what} too"])
+        with pytest.raises(Locked, match="Run run-1 of ann at desk is acting on"):
+            mine.take()
+        first.kill()
+    mine.take()
+    assert mine.taken_over == "taken over from run run-1 of ann at desk, which did not give it back"
+    assert not os.path.exists(lease_path(f"{what} too"))
+    assert mine.give_back_all() == 1 and not os.path.exists(lease_path(what))
+
+
+def test_what_an_action_of_a_dead_run_has_started_is_respected_from_here_too(what: str) -> None:
+    with subprocess.Popen(["sleep", "600"]) as first:
+        taken_by(first, what, by=lease.ACTION)
+        first.kill()
+    with pytest.raises(Locked) as caught:
+        Lease(elsewhere, what=what, who={"run": "run-2", "holder": "ann at desk"}, seconds=60).take()
+    assert caught.value.facts["held_by"]["seconds"] <= 120
