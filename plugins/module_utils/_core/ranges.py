@@ -159,7 +159,18 @@ def require(params: t.Mapping[str, t.Any], *, of: str = "", shown: t.Optional[st
         elif name in NESTED and value:
             for member in value if isinstance(value, list) else [value]:
                 if isinstance(member, dict):
-                    require(member, of=f"{name}.")
+                    _require_member(member, of=name)
+
+
+def _require_member(member: t.Mapping[str, t.Any], *, of: str) -> None:
+    """One of a list of rules is named as its reader names it."""
+    rule = member.get("name") if of == "rules" else None
+    try:
+        require(member, of=f"{of}.", shown="" if rule else None)
+    except BadInput as exc:
+        if not rule:
+            raise
+        raise BadInput(f"Rule {rule}: {exc.message}", hint=exc.hint, **{**exc.facts, "rule": rule}) from None
 
 
 def _is_another(name: str, value: t.Any, allowed: Range) -> bool:

@@ -438,7 +438,7 @@ def test_a_frozen_backend_is_reported_in_bounded_time(server18: Server, hold: Ho
 
 def test_what_cannot_be_signalled_in_time_is_said(server18: Server, hold: Hold) -> None:
     held = hold(faults.idle_in_transaction(server18, row=31, application="t-late"))
-    result = terminate(server18, rules=rules_for("t-late"), max_seconds="0")
+    result = terminate(server18, rules=rules_for("t-late"), max_seconds="1ms")
     assert (result["failed"], outcomes(result)) == (True, {held.pid: "failed"})
     assert (result["actions"][0]["detail"]["why"], result["actions"][0]["touched"], result["changed"]) == ("out_of_time", False, False)
     assert held.alive()
@@ -497,7 +497,7 @@ def test_a_prepared_transaction_is_reported_and_rolled_back_only_on_request(serv
     assert [one["subject"] for one in reported["findings"] if one["check"] == "prepared_transaction"] == [gid]
     plan = terminate(server, check=True, rules=ROOTS, rollback_prepared=True)
     assert answers(terminate(server, rules=ROOTS, approved=planned(plan))) == {planned_ids(plan)[0]: ("refused", "option_off")}
-    late = terminate(server, rules=ROOTS, rollback_prepared=True, max_seconds="0")
+    late = terminate(server, rules=ROOTS, rollback_prepared=True, max_seconds="1ms")
     assert (answers(late), late["changed"]) == ({planned_ids(plan)[0]: ("failed", "out_of_time")}, False)
     result = terminate(server, rules=ROOTS, rollback_prepared=True, approved=planned_ids(plan), login_db="template1")
     assert [(a["verb"], a["target"]["gid"], a["outcome"]) for a in result["actions"]] == [("rollback_prepared", gid, "done")]

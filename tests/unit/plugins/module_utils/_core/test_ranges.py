@@ -40,6 +40,7 @@ def test_what_is_in_range_passes(name: str, value: object) -> None:
     ("grace", "soon", "grace: 'soon' is not a duration."),
     ("wait_for", {"hold": "-1s"}, "wait_for.hold: '-1s' is not a duration."),
     ("rules", [{"min_query_age": "5m"}, {"min_query_age": "4000d"}], "rules.min_query_age: 4000d is out of range."),
+    ("rules", [{"name": "x", "min_query_age": "soon"}], "Rule x: min_query_age: 'soon' is not a duration."),
     ("alternate_logins", [{"login_port": 0}], "alternate_logins.login_port: 0 is out of range."),
 ])
 def test_what_is_out_of_range_is_named(name: str, value: object, said: str) -> None:
