@@ -107,7 +107,9 @@ def serve(order: Mapping[str, Any]) -> None:
     """What the child process does."""
     if order.get("user") is not None:
         # While their files can be read.
-        late = ("_strptime", "concurrent.futures.thread", "encodings.ascii", "encodings.idna", "ansible.module_utils.testing")
+        late = (
+            "_strptime", "concurrent.futures.thread", "encodings.ascii", "encodings.idna", "sqlite3", "ssl", "ansible.module_utils.testing",
+        )
         for name in (*late, f"{_MODULES}.{order['name']}"):
             importlib.import_module(name)
         become(order["user"], order["capabilities"])

@@ -28,11 +28,12 @@ _LONGEST_TARGET = 300
 Lifted = tuple[str, dict[str, t.Any]]
 
 
-def lift(result: t.Mapping[str, t.Any]) -> tuple[list[Lifted], dict[str, t.Any]]:
+def lift(result: t.Mapping[str, t.Any], *, arguments: t.Any = None) -> tuple[list[Lifted], dict[str, t.Any]]:
     """The events in a module's result, and the result without them.
 
     Args:
         result: of one module call: a task's, or one loop item's.
+        arguments: of the call, for a result without an invocation: ansible-core leaves it out since 2.21 where nobody asks for it.
 
     Returns:
         Events of the types finding, skipped_check, verdict, place, action, protected and plan, the first three with their target where
@@ -51,7 +52,7 @@ def lift(result: t.Mapping[str, t.Any]) -> tuple[list[Lifted], dict[str, t.Any]]
         _take(rest, "skipped_checks", "skipped_check", "skipped", events)
         if isinstance(result.get("asked"), (list, tuple)):  # modules of other collections, and ours before 0.2, do not say
             events.append(("verdict", {"verdict": {key: result[key] for key in _VERDICT if key in result}}))
-        target = _target_of(invocation)
+        target = _target_of(invocation.get("module_args") if isinstance(invocation, Mapping) else arguments)
         events = [(kind, {**payload, **target}) for kind, payload in events]
     elif contract == ACTIONS_CONTRACT:
         _take(rest, "actions", "action", "action", events)
@@ -78,9 +79,8 @@ def which_item(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {"item_index": result["item_index"], **named} if "item_index" in result else {}
 
 
-def _target_of(invocation: t.Any) -> dict[str, str]:
+def _target_of(given: t.Any) -> dict[str, str]:
     """What a health module was told to look at; nothing where its arguments do not say it."""
-    given = invocation.get("module_args") if isinstance(invocation, Mapping) else None
     if not isinstance(given, Mapping):
         return {}
     named = " ".join(f"{name}={given[name]}" for name in _PLACES if given.get(name) not in (None, "", []))

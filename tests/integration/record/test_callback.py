@@ -379,7 +379,7 @@ MITIGATE = """
         host_disk_warning_percent: 1
         host_disk_critical_percent: 1
         host_clean: [{{directory: {directory}, pattern: "*.log.*", min_age: 1h}}]
-        host_clean_max_files: 1
+        host_clean_max_bytes: 1
 """
 
 
