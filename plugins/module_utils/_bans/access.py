@@ -170,4 +170,3 @@ def _spans(wanted: t.Mapping[str, t.Sequence[Network]]) -> t.Iterator[tuple[str,
         for network in networks:
             said = canonical(network)
             yield said if read_network(asked) is not None else f"{asked} {said}", Span.of(network)
-

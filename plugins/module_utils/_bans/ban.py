@@ -200,7 +200,8 @@ class _Attackers(Subject[Network]):
 
     def _lets_in(self, span: Span) -> str:
         """What lets an address in all the same, though rules are about it; empty where it is kept out, or the rules do not say."""
-        assert self._filters is not None
+        if self._filters is None:
+            return ""
         verdicts = self._filters.connections(span, protocol="tcp", ports=())
         found = judge_kept_out(str(span), verdicts=verdicts, ports_named=False)
         return str(found.observed) if found.status == CRITICAL else ""

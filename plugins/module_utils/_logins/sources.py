@@ -119,7 +119,8 @@ def _log(path: str, *, since: float, max_bytes: int, now: float) -> _Log:
     """
     counted = Counted(since)
     end = _count_file(path, counted, since=since, max_bytes=max_bytes, now=now)
-    assert end is not None
+    if end is None:
+        raise OSError(f"{path} cannot be read")
     found = _reaching_back(path, counted, end, since=since, max_bytes=max_bytes, now=now)
     counted.end()
     return found

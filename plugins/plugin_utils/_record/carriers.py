@@ -160,7 +160,7 @@ def _of(program: Program, words: t.Sequence[str], first: int) -> t.Iterator[tupl
             yield index + 1, _within(words[index + 1], 0, program.stdin_after)
             skip = True
         elif word.startswith("-"):
-            option, equals, _ = word.partition("=")
+            option, equals, _value = word.partition("=")
             if option in program.options | program.parts.keys() | (program.pairs - {""}):
                 where = (index, len(option) + 1) if equals else (index + 1, 0)
                 if equals or following:

@@ -173,7 +173,7 @@ def _line(block: bytes) -> int:
     0 where there is no end of a line. The last line may not be whole, and the next block may go on with it.
     """
     end = last = block.rfind(b"\n") + 1
-    for _ in range(_LINES):
+    for _number in range(_LINES):
         before = block.rfind(b"\n", 0, end - 1) + 1 if end > 1 else 0
         if not before:
             break

@@ -193,7 +193,7 @@ def fewer(early: t.Iterable[Whom], later: t.Iterable[Whom]) -> bool:
     """
     before, after = list(early), list(later)
     if all(item for item, _target in (*before, *after)):
-        return bool(collections.Counter(item for item, _ in before) - collections.Counter(item for item, _ in after))
+        return bool(collections.Counter(item for item, _target in before) - collections.Counter(item for item, _target in after))
     return count(after) < count(before)
 
 

@@ -194,6 +194,7 @@ RULES: tuple[Rule, ...] = (
     _rule("SCRAM verifier", "scram-sha-256$", r"(?P<secret>SCRAM-SHA-256\$\d+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+)", flags=0),
 )
 
+
 @dataclasses.dataclass(frozen=True)
 class Scanner:
     """A grammar that an expression cannot say.

@@ -454,4 +454,3 @@ _MATCHES: t.Mapping[str, t.Callable[[Group], Asked]] = {
 def fragment(option: Option) -> Asked:
     """-f: no packet that opens a connection is a later part of one."""
     return one_step(lambda packet: option.negated)
-

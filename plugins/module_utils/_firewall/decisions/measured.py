@@ -153,9 +153,14 @@ def is_settled(traced: Traced) -> bool:
 
 
 def span_of(address: str) -> Span:
-    """An address that the kernel told."""
+    """An address that the kernel told.
+
+    Raises:
+        ValueError: it is no address.
+    """
     network = read_network(address)
-    assert network is not None, address
+    if network is None:
+        raise ValueError(address)
     return Span.of(network)
 
 

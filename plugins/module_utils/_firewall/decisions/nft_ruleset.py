@@ -21,7 +21,6 @@ from .packet_filter import ACCEPT, DROP, Chain, Rule, Table
 _PLAIN = frozenset({"counter", "accept", "drop", "return", "jump", "goto", "xt", "limit", "log", "comment"})
 _FIELDS = frozenset({"saddr", "daddr", "protocol", "nexthdr", "dport", "sport", "flags", "type", "code", "ttl", "hoplimit", "frag-off"})
 _KEYS = frozenset({"l4proto", "iifname", "oifname", "mark"})
-_NONE: t.Mapping[tuple[str, str], Table] = {}
 
 
 class Unreadable(ValueError):
@@ -69,7 +68,7 @@ def _devices(line: str) -> tuple[str, ...]:
     return tuple(re.findall(r'\bdevices? =? ?"?([^\s";]+)"?', line))
 
 
-def parse_nft(text: str, *, dumped: t.Mapping[tuple[str, str], Table] = _NONE, heads: Heads = Heads()) -> list[Table]:
+def parse_nft(text: str, *, dumped: t.Optional[t.Mapping[tuple[str, str], Table]] = None, heads: Heads = Heads()) -> list[Table]:
     """The tables of a ruleset.
 
     Args:
@@ -82,6 +81,7 @@ def parse_nft(text: str, *, dumped: t.Mapping[tuple[str, str], Table] = _NONE, h
     Raises:
         Unreadable: it is not nft's JSON.
     """
+    dumped = dumped or {}
     try:
         said = json.loads(text)
     except (ValueError, RecursionError) as exc:

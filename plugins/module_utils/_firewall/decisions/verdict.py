@@ -174,9 +174,8 @@ class _Connection:
         return self._pass(packet, FORWARD, POSTROUTING, EGRESS) and passes
 
     def _incoming(self, packet: Packet, device: str) -> Reach:
-        assert packet.destination is not None
         return self._routes.incoming(
-            self._one, local=packet.destination, device=device, protocol=self._protocol,
+            self._one, local=t.cast(Span, packet.destination), device=device, protocol=self._protocol,
             port=packet.port[0] if packet.ports_known else None, mark=packet.mark,
         )
 
