@@ -15,14 +15,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.attack import attackers
 from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.counting import Picture, counted, picture
 from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.lines import Event, of_journal, of_log
 from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import SPREAD, judge_logins
-from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import again
+
+from tests.support.decided import again
+
+UTC = timezone.utc  # noqa: UP017 # make unit39 runs this too
 
 NOW = int(time.time())
 SINCE = NOW - 3600

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -16,7 +16,10 @@ from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions 
 from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.counting import counted, picture
 from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.lines import Event, of_journal, of_log
 from ansible_collections.oncall.incident.plugins.module_utils._logins.decisions.logins import SPREAD, judge_logins
-from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import again
+
+from tests.support.decided import again
+
+UTC = timezone.utc  # noqa: UP017 # make unit39 runs this too
 
 NOW = time.time()
 SINCE = NOW - 3600
