@@ -16,7 +16,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions.r
 
 from tests.support.decided import decided_again
 
-NOW = datetime.datetime(2026, 11, 30, 12, tzinfo=datetime.UTC).timestamp()
+NOW = datetime.datetime(2026, 11, 30, 12, tzinfo=datetime.timezone.utc).timestamp()  # noqa: UP017 # also on Python 3.9
 CLIENTS = [Span.of(parse_network(text)) for text in ("192.0.2.7", "2001:db8::/64")]
 
 
