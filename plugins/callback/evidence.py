@@ -362,7 +362,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             # Each is an event already.
             body = {**body, "results": f"[{intent.items} items]"}
             members = None
-        lifted, rest = lift(body, arguments=(getattr(result, "task_fields", None) or {}).get("args"))
+        lifted, rest = lift(body, arguments=task.args)
         if isinstance(members, list):
             for number, member in enumerate(members):
                 if isinstance(member, Mapping):
