@@ -327,14 +327,11 @@ def give_back_all(*, run: str, holder: str, execution: str = "") -> int:
     """
     who = _who(run, holder, execution)
     ended, problem = 0, None
-    directory = lock.place()
-    for name in sorted(os.listdir(directory)):
-        path = os.path.join(directory, name)
-        if name.startswith(lock.PREFIX) and name.endswith(_ENDING) and _names(path, who):
-            try:
-                ended += _end(path, who, what="a subject of this run")
-            except Locked as exc:
-                problem = exc
+    for path in _leases(lambda found: _is_ours(found, who)):
+        try:
+            ended += _end(path, who, what="a subject of this run")
+        except Locked as exc:
+            problem = exc
     if problem is not None:
         raise problem
     return ended
@@ -347,21 +344,11 @@ def end_dead(execution: str) -> None:
         Locked: one could not be ended.
     """
     boot, at = since_boot()
-    directory = lock.place()
-    for name in sorted(os.listdir(directory)):
-        path = os.path.join(directory, name)
-        if not (execution and name.startswith(lock.PREFIX) and name.endswith(_ENDING) and _is_of(path, execution)):
-            continue
+    for path in _leases(lambda found: bool(execution) and found.who.execution == execution):
         with _changing("a subject of a run that died", path=path) as (handle, _path):
             found = _read(handle)
-            if found is None or found.who.execution != execution:
-                continue
-            if found.alone_left(boot, at) > 0:
-                _write(handle, found._replace(until=found.alone))
-                continue
-            os.ftruncate(handle, 0)
-            with contextlib.suppress(OSError):
-                os.unlink(path)
+            if found and found.who.execution == execution:
+                _leave(handle, path, found._replace(until=found.alone) if found.alone_left(boot, at) > 0 else None)
 
 
 def answer(request: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -394,19 +381,23 @@ def _who(run: str, holder: str, execution: str) -> Who:
     return Who(_plain(run), _plain(holder), _plain(execution))
 
 
-def _names(path: str, who: Who) -> bool:
-    """Whether a lease seems to be ours. It is not locked for that: others may be about to take it."""
-    with contextlib.suppress(OSError), contextlib.closing(open(path, "rb", opener=_no_link)) as file:
-        found = _read(file.fileno())
-        return found is not None and found.is_of(who) and who.host in found.hosts
-    return False
+def _is_ours(found: Found, who: Who) -> bool:
+    return found.is_of(who) and who.host in found.hosts
 
 
-def _is_of(path: str, execution: str) -> bool:
-    """Whether a lease seems to be an execution's; see _names()."""
+def _leases(wanted: t.Callable[[Found], bool]) -> t.Iterator[str]:
+    """The files of leases that seem to be meant. They are not locked for that: others may be about to take one."""
+    directory = lock.place()
+    for name in sorted(os.listdir(directory)):
+        path = os.path.join(directory, name)
+        if name.startswith(lock.PREFIX) and name.endswith(_ENDING) and _seems(path, wanted):
+            yield path
+
+
+def _seems(path: str, wanted: t.Callable[[Found], bool]) -> bool:
     with contextlib.suppress(OSError), contextlib.closing(open(path, "rb", opener=_no_link)) as file:
         found = _read(file.fileno())
-        return found is not None and found.who.execution == execution
+        return found is not None and wanted(found)
     return False
 
 
@@ -417,17 +408,21 @@ def _no_link(path: str, flags: int) -> int:
 def _end(path: str, who: Who, *, what: str, lent: bool = False) -> bool:
     with _changing(what, path=path) as (handle, _path):
         found = _read(handle)
-        ours = found is not None and found.is_of(who) and who.host in found.hosts
-        rest = _given_back(found, who, lent=lent) if found and ours else None
-        if rest:
-            _write(handle, rest)
-        elif ours:
-            os.ftruncate(handle, 0)
-        if not rest and (ours or not found):
-            # Another user's file stays: its directory is sticky. It is empty then.
-            with contextlib.suppress(OSError):
-                os.unlink(path)
+        ours = found is not None and _is_ours(found, who)
+        if ours or not found:
+            _leave(handle, path, _given_back(found, who, lent=lent) if found else None)
     return ours
+
+
+def _leave(handle: int, path: str, rest: Found | None) -> None:
+    """Leave what is left of a lease, or no file."""
+    if rest:
+        _write(handle, rest)
+        return
+    os.ftruncate(handle, 0)
+    # Another user's file stays: its directory is sticky. It is empty then.
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def _given_back(found: Found, who: Who, *, lent: bool) -> Found | None:
