@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Attributes of modules, stated once: `oncall.incident.attributes`, `.read_only`, `.mitigates`, `.postgresql` and `.redis`."""
+"""Attributes of modules, stated once: `oncall.incident.attributes`, `.read_only`, `.traces`, `.mitigates`, `.postgresql` and `.redis`."""
 
 from __future__ import annotations
 
@@ -39,6 +39,23 @@ attributes:
     support: N/A
     details:
       - It changes nothing.
+"""
+
+    TRACES = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+    details:
+      - It only reads, in check mode too, where O(ignore:trace_for) has no effect.
+  diff_mode:
+    support: N/A
+    details:
+      - It changes nothing that stays.
+  idempotent:
+    support: N/A
+    details:
+      - It changes nothing that stays.
 """
 
     MITIGATES = r"""

@@ -27,6 +27,7 @@ description:
 extends_documentation_fragment:
   - oncall.incident.fail2ban
   - oncall.incident.attributes
+  - oncall.incident.attributes.traces
   - oncall.incident.attributes.read_only
   - oncall.incident.verdict
 options:
@@ -91,19 +92,6 @@ options:
     type: str
     choices: [always, undecided]
     default: always
-attributes:
-  check_mode:
-    support: full
-    details:
-      - It only reads, in check mode too, where O(trace_for) has no effect.
-  diff_mode:
-    support: N/A
-    details:
-      - It changes nothing that stays.
-  idempotent:
-    support: N/A
-    details:
-      - It changes nothing that stays.
 notes:
   - Needs root on most hosts.
   - The packet filter is that of the network namespace in which the module runs.

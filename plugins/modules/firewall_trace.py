@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - oncall.incident.fail2ban
   - oncall.incident.attributes
+  - oncall.incident.attributes.traces
   - oncall.incident.attributes.read_only
 options:
   addresses:
@@ -58,19 +59,6 @@ options:
         likely. Where nobody tried, the check C(traced) is unknown.
     type: str
     default: ""
-attributes:
-  check_mode:
-    support: full
-    details:
-      - It only reads, in check mode too, where O(trace_for) has no effect.
-  diff_mode:
-    support: N/A
-    details:
-      - It changes nothing that stays.
-  idempotent:
-    support: N/A
-    details:
-      - It changes nothing that stays.
 notes:
   - Needs root. The packet filter is that of the network namespace in which the module runs; what is filtered before the host is not seen.
 seealso:

@@ -221,6 +221,18 @@ class RedisSite(Site):
         self.unit.end()
 
 
+@contextmanager
+def one_cache(place: Path) -> Iterator[RedisSite]:
+    """A site whose cache is a real server with 20 keys."""
+    with RedisServer.start(binary()) as server:
+        fill(server, "good:", 20)
+        made = RedisSite(place, server)
+        try:
+            yield made
+        finally:
+            made.end()
+
+
 @dataclass
 class Application:
     """An application that answers, and counts who asked.

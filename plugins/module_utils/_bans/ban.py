@@ -125,7 +125,7 @@ class _Attackers(Subject[Network]):
         except Blind:
             if order.targets:
                 raise
-        self._lost = self._without_rules() if order.repair else []
+        self._lost = self._lost_bans() if order.repair else []
         if not self._targets:
             return Sight([], limits=(order.budget.limit(0),))
         self._protected.require_operator()
@@ -146,7 +146,7 @@ class _Attackers(Subject[Network]):
         """Those that were named, then those whose rule is gone."""
         return list(dict.fromkeys([*self._order.targets, *self._lost]))
 
-    def _without_rules(self) -> list[Network]:
+    def _lost_bans(self) -> list[Network]:
         """Whom the jail bans, of whom the packet filter has nothing. Where it cannot be read nobody knows."""
         banned = (read_network(ban.entry) for ban in self._before if ban.jail == self._order.jail)
         lost = self._without_rule(network for network in banned if network is not None)
@@ -261,10 +261,11 @@ class _Attackers(Subject[Network]):
         backend, jail = self._backend, self._order.jail
         old = {ban.span for ban in self._before if ban.jail == jail}
         new = [one.target for one in todo if one.target.num_addresses > 1 and Span.of(one.target) not in old]
-        if not isinstance(backend, Fail2ban) or not self._without_rule(new):
+        useless = self._without_rule(new)
+        if not isinstance(backend, Fail2ban) or not useless:
             return
         inside: dict[Network, list[str]] = {}
-        for network in self._without_rule(new):
+        for network in useless:
             span, entry = Span.of(network), canonical(network)
             near = (ban for ban in self._after if ban.jail == jail and ban.span != span)
             inside[network] = [ban.entry for ban in near if ban.span is not None and span.covers(ban.span)]

@@ -151,12 +151,17 @@ def show_plan(
     console.print()
 
 
+def can_ask(console: Console) -> bool:
+    """Whether there is somebody to ask: a terminal, and output that shows the question."""
+    return sys.stdin.isatty() and not console.quiet
+
+
 def ask(console: Console, *, plan: Mapping[str, Any], count: int, stopper: Stopper) -> Decision:
     """Ask on the terminal; whatever is not the word refuses.
 
     A closed terminal, an expired plan and the deadline refuse as well: nothing is ever approved by waiting.
     """
-    if not sys.stdin.isatty() or console.quiet:
+    if not can_ask(console):
         return Decision(False, "no_terminal")
     what = "this action" if count == 1 else f"these {count} actions"
     question = f"Carry out {what}? Type {APPROVING} to approve; anything else refuses: "

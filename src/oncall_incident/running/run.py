@@ -11,7 +11,6 @@ import datetime
 import json
 import os
 import re
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -45,7 +44,7 @@ from .stopping import Stopper, signals
 from .view import View
 
 _NOT_ASKED = {
-    "no_terminal": "Nobody can be asked: the input is no terminal. --yes approves without a question, --check only shows the plan.",
+    "no_terminal": "Nobody can be asked: the input is not a terminal. --yes approves without a question, --check only shows the plan.",
     "expired": "The plan expired before it was approved. Run it again for a new look.",
 }
 
@@ -88,7 +87,7 @@ class Run:
         self._changes = changes
         request.check_inventory(asked, configured=settings.get("inventory"), cwd=cwd)
         request.check_files(asked, cwd=cwd)
-        request.check_answer(asked, can_ask=sys.stdin.isatty() and not view.console.quiet)
+        request.check_answer(asked, can_ask=approval.can_ask(view.console))
         program = ansible_playbook()
         home = layout.default_home(os.environ).absolute()
         membership.check(home, asked.incident)

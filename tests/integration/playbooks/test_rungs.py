@@ -21,7 +21,7 @@ from demo import faults
 from demo.postgres import Server, find_bin_dir
 from tests.support.need import need
 from tests.support.redis_servers import RedisServer
-from tests.support.redis_site import Caches, RedisSite, answering, binary, caches, count, fill, fill_memory, lasting, verbs
+from tests.support.redis_site import Caches, RedisSite, answering, caches, count, fill, fill_memory, lasting, one_cache, verbs
 from tests.support.site import Ended
 
 from .conftest import database_site
@@ -209,13 +209,8 @@ def test_nothing_is_restarted_on_blindness(story: Story) -> None:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[RedisSite]:
     """A site of one host, with some keys."""
-    with RedisServer.start(binary()) as server:
-        fill(server, "good:", 20)
-        made = RedisSite(tmp_path, server)
-        try:
-            yield made
-        finally:
-            made.end()
+    with one_cache(tmp_path) as made:
+        yield made
 
 
 def test_the_command_shows_the_rungs_and_carries_out_what_is_needed(site: RedisSite) -> None:

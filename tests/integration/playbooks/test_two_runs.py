@@ -21,8 +21,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._module import lea
 
 from demo import faults
 from demo.postgres import Server
-from tests.support.redis_servers import RedisServer
-from tests.support.redis_site import RedisSite, binary, count, fill, verbs
+from tests.support.redis_site import RedisSite, count, fill, one_cache, verbs
 from tests.support.site import Ended, Site
 from tests.support.until import until
 
@@ -67,13 +66,8 @@ def test_two_names_for_one_server_end_a_session_once(site: Site, sick: Sick) -> 
 @pytest.fixture
 def cache_site(tmp_path: Path) -> Iterator[RedisSite]:
     """A site whose cache is a real server with some keys."""
-    with RedisServer.start(binary()) as server:
-        fill(server, "good:", 20)
-        made = RedisSite(tmp_path, server)
-        try:
-            yield made
-        finally:
-            made.end()
+    with one_cache(tmp_path) as made:
+        yield made
 
 
 class Gate:
