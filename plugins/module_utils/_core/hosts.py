@@ -47,7 +47,7 @@ def read_host(value: t.Any, *, name: str, several: bool = False) -> str:
         host, port = (found["host"], found["port"]) if found else (where, "")
         said = f"{name}: {_bare(host)}" + (f" and {port_name}: {port}" if port else "")
         more = f" User, password, database and TLS have arguments of their own beside {name}."
-        raise BadInput(f"{name}: a URL is no host.", hint=f"Give {said}.{more}", argument=name)
+        raise BadInput(f"{name}: a URL is not a host.", hint=f"Give {said}.{more}", argument=name)
     found = _WITH_PORT.match(text)
     if found:
         raise BadInput(
@@ -56,7 +56,7 @@ def read_host(value: t.Any, *, name: str, several: bool = False) -> str:
         )
     host = _bare(text)
     if _NO_HOST.search(host) or (":" in host and not _is_address(host)):
-        raise BadInput(f"{name}: {text!r} is no host.", hint="Give a name or an IP address.", argument=name)
+        raise BadInput(f"{name}: {text!r} is not a host.", hint="Give a name or an IP address.", argument=name)
     return host
 
 

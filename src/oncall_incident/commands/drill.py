@@ -226,7 +226,7 @@ def _show_plan(
 
 def _approved(console: Console) -> bool:
     if not sys.stdin.isatty():
-        console.print(Text("Nobody can be asked: the input is no terminal. --yes breaks the hosts without a question."))
+        console.print(Text("Nobody can be asked: the input is not a terminal. --yes breaks the hosts without a question."))
         return False
     console.print(Text(f"Break these hosts? Type {_APPROVING} to go on; anything else refuses: ", style="bold"), end="")
     return sys.stdin.readline().strip().lower() == _APPROVING

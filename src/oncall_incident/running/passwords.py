@@ -66,6 +66,7 @@ def prompted(vault_id: str) -> str:
 def _answer(prompt: str) -> str:
     if not sys.stdin.isatty():
         raise Stop(
-            f"{prompt.strip(': ')} cannot be asked for: the input is no terminal.", hint="Use a password file, or variables from a vault.",
+            f"{prompt.strip(': ')} cannot be asked for: the input is not a terminal.",
+            hint="Use a password file, or variables from a vault.",
         )
     return getpass.getpass(prompt)

@@ -225,7 +225,7 @@ def check_answer(request: Request, *, can_ask: bool) -> None:
     """
     if MITIGATE in request.phases and not (request.yes or request.check or can_ask):
         raise Stop(
-            "Nobody can be asked to approve the plan: the input is no terminal.",
+            "Nobody can be asked to approve the plan: the input is not a terminal.",
             hint="--yes approves it without a question, --check only shows it.",
         )
 

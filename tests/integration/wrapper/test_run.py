@@ -166,7 +166,7 @@ def test_without_a_terminal_and_without_yes_nothing_is_changed(world: World) -> 
     for arguments in ([], ["--tags", "mitigate,verify"]):
         done = world.run(*arguments)
         assert (done.returncode, world.sick) == (2, 2)
-        assert "Nobody can be asked to approve the plan: the input is no terminal. --yes approves" in " ".join(done.stderr.split())
+        assert "Nobody can be asked to approve the plan: the input is not a terminal. --yes approves" in " ".join(done.stderr.split())
     # It is said before the look: there is not even a record.
     assert not (world.home / "runs").exists()
 

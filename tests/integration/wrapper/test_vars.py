@@ -166,7 +166,7 @@ def test_a_vault_password_is_asked_for(options: list[str], prompt: str, tmp_path
     (tmp_path / "hosts.yml").write_text("db:\n  hosts:\n    db1:\n")
     asked = ["db-recovery", "-i", "hosts.yml", "-e", "@db.yml", *options, "--json"]
     refused = ask(*asked, cwd=tmp_path)
-    assert refused.returncode == 2 and "the input is no terminal" in refused.stderr
+    assert refused.returncode == 2 and "the input is not a terminal" in refused.stderr
     done = ask_at_a_terminal(*asked, answers={prompt: "vault-password"}, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert variables(done, "postgres")["postgres_login_host"]["value"] == "(hidden)"

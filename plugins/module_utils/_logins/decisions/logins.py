@@ -35,7 +35,7 @@ _MOST_FINDINGS = 5
 _HINT = "Somebody tries passwords. fail2ban_ban keeps the worst out."
 _HINT_GOT_IN = "It failed often and got in: find out whether a password was guessed."
 _HINT_BY_KEY = "Passwords are tried from where somebody logs in with a key: look for the program or the person there. It is not banned."
-_HINT_SPREAD = "Passwords are tried from many addresses. Banning a few of them is no use: "
+_HINT_SPREAD = "Passwords are tried from many addresses. Banning a few of them does not help: "
 
 
 def judge_logins(

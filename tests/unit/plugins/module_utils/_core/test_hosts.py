@@ -35,7 +35,7 @@ def test_what_libpq_takes(given: str, host: str) -> None:
     ("postgresql://db1.example.org/shop", "Give login_host: db1.example.org."),
     ("db1.example.org:5433", "Give login_host: db1.example.org and login_port: 5433."),
     ("[2001:db8::7]:6379", "Give login_host: 2001:db8::7 and login_port: 6379."),
-    ("db1 db2", "is no host"), ("2001:db8::zz", "is no host"), ("db1/shop", "is no host"),
+    ("db1 db2", "is not a host"), ("2001:db8::zz", "is not a host"), ("db1/shop", "is not a host"),
 ])
 def test_what_is_more_than_a_host(given: str, said: str) -> None:
     with pytest.raises(BadInput) as caught:

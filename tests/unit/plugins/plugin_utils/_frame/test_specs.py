@@ -91,7 +91,8 @@ def test_what_was_an_option_is_accepted_with_the_value_that_holds(name: str) -> 
 
 
 @pytest.mark.parametrize(("values", "said"), [
-    ({"redis_login_host": "redis://cache1:6380"}, "redis_login_host: a URL is no host. Give redis_login_host: cache1 and redis_login_port"),
+    ({"redis_login_host": "redis://cache1:6380"},
+     "redis_login_host: a URL is not a host. Give redis_login_host: cache1 and redis_login_port"),
     ({"postgres_login_host": "db1:5433"}, "Give postgres_login_host: db1 and postgres_login_port: 5433."),
     ({"postgres_max_victims": -1}, "postgres_max_victims: -1 is out of range. Allowed: 0 or more."),
     ({"postgres_rules": [{"name": "old", "min_query_age": "-5s"}]}, "postgres_rules: min_query_age: '-5s' is not a duration."),
