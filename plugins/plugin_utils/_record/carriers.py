@@ -110,10 +110,27 @@ _USER = re.compile(r"""\bSETUSER["']?[\s,"']|^[ \t]*user[ \t]+\S+[ \t]+(?:on|off
                    re.IGNORECASE | re.MULTILINE)
 _USER_RULE = re.compile(r"""(?<=[\s"',])[><#!](?P<secret>[^\s"',\\]{1,512})""")
 _ECHO = frozenset({"echo", "printf"})
+#: What the lines with a command of a known program have in them, and the texts with a call of a function that takes secrets. Most
+#: texts have neither, and looking for these is several times cheaper than reading every word.
+_PROGRAM_IN_LINE = re.compile(rf"""(?<![\w-])(?:{'|'.join(sorted(map(re.escape, _BY_NAME), key=len, reverse=True))})(?![\w-])""")
+_CALL = re.compile(rf"\b(?:{'|'.join(sorted(FUNCTIONS, key=len, reverse=True))})\s{{0,8}}\(", re.IGNORECASE)
+
+#: Of a function's name and the blanks behind it: characters.
+_LONGEST_CALL = max(map(len, FUNCTIONS)) + 8
 
 
 def in_commands(text: str) -> list[Span]:
-    """Where secrets stand in the command lines of known programs."""
+    """Where secrets stand in the command lines of known programs; neither a word nor a pipe goes over the end of a line."""
+    found: list[Span] = []
+    end = 0
+    while (named := _PROGRAM_IN_LINE.search(text, end)) is not None:
+        begin = text.rfind("\n", end, named.start()) + 1 or end
+        end = text.find("\n", named.end()) + 1 or len(text)
+        found += [(begin + first, begin + last) for first, last in _in_line(text[begin:end])]
+    return found
+
+
+def _in_line(text: str) -> list[Span]:
     found: list[Span] = []
     commands: list[list[re.Match[str]]] = [[]]
     piped = [False]
@@ -220,6 +237,8 @@ def _bare(word: str) -> str:
 
 def in_sql(text: str) -> list[Span]:
     """Where secrets stand as literals in the arguments of SQL functions that take them, nested ones too."""
+    if not any(_CALL.search(text, max(0, bracket.start() - _LONGEST_CALL), bracket.end()) for bracket in re.finditer(r"\(", text)):
+        return []
     found: list[Span] = []
     # By open parenthesis: which arguments of the function are secrets, and at which argument we are.
     calls: list[tuple[tuple[int, ...], int]] = []

@@ -144,7 +144,7 @@ RULES: tuple[Rule, ...] = (
           within_line=True),
     _rule("quoted word", "pass psk secret",
           r"""(?<![\w.-])(?:pass(?:word|wd|phrase)?|psk|bind_?pw|auth_pass)[ \t]+(?P<q>["'])(?P<quoted>(?:(?!(?P=q))\S)+)(?P=q)"""
-          r"""|(?<![\w.-])secret[ \t]+"(?P<secret>[^"\s]+)"[ \t]*(?:;|$)""", flags=re.MULTILINE | re.IGNORECASE),
+          r"""|(?<![\w.-])secret[ \t]+"(?P<secret>[^"\s]+)"[ \t]*(?:;|$)""", flags=re.MULTILINE | re.IGNORECASE, within_line=True),
     _rule("word of a configuration", "bindpw rootpw auth_pass community",
           r"""^[ \t]*(?:bindpw|rootpw|auth_pass|r[ow]community6?)[ \t]+(?P<secret>[^\s"'][^\s]*)""", flags=re.MULTILINE | re.IGNORECASE),
     _rule("netrc", "password",
@@ -172,7 +172,7 @@ RULES: tuple[Rule, ...] = (
     _rule("AUTH", "auth",
           rf"""(?:(?:^|[|;"'])[ \t]*(?:\d\d?\)[ \t]*)?AUTH|(?i:\d>[ \t]*AUTH|\bredis-cli\b[^\n|;]*?\sAUTH|\bHELLO[ \t]+[23][ \t]+AUTH))"""
           rf"""[ \t]+(?!\d\d?\))(?i:{_NO_PASSWORD})(?:[\w.@-]{{1,80}}[ \t]+(?=\S+[ \t]*(?:$|[|;"'])))?{_QUOTE}(?P<secret>[^\s"'|;\\]+)"""
-          rf"""{_QUOTE}[ \t]*(?=$|[|;"'])""", flags=re.MULTILINE),
+          rf"""{_QUOTE}[ \t]*(?=$|[|;"'])""", flags=re.MULTILINE, within_line=True),
     _rule("sshpass -p", "sshpass", rf"\bsshpass\s+-p\s*{_WORD}"),
     _rule("curl -u", "curl",
           r"""\bcurl\b[^\n|;]*?\s(?:-u|--user)\s*(?:(?P<q>["'])[^\s:"']+:(?P<quoted>(?:(?!(?P=q))[^\n])+)(?P=q)|["']?[^\s:"']+:(?P<secret>[^\s"']+))"""),
