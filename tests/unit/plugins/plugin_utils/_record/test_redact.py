@@ -358,7 +358,7 @@ def test_thousands_of_secrets_stay_fast(redactor: Redactor) -> None:
 
 _FRAGMENTS = ("pass", "PASSWORD", "db_token", "Api-Key", "=", ": ", " => ", '"', "'", "\\", "\n", "\r\n", " ", "&", "?", "x7", "İ",
               "plain words ", "secret", "{", "}", "[", ",", ";", "PGDSN",
-              " DB_PASSWORD=hunter2", "api_key: \"a b\"")
+              " DB_PASSWORD=hunter2", "api_key: \"a b\"", "\nAUTH hunter2\n", " password 'hunter2' ")
 
 
 @pytest.mark.parametrize("rule", [rule for rule in patterns.RULES if rule.within_line], ids=lambda rule: rule.name)
