@@ -20,8 +20,9 @@ from .._core.errors import BadInput, Blind, IncidentError
 from .._core.findings import CRITICAL
 from .._core.limits import Budget
 from .._core.waiting import until
+from .._firewall.decisions.other_filters import HOSTS_DENY
 from .._firewall.decisions.packet_filter import COVERING, EXACT, UNSEEN
-from .._firewall.filters import HOSTS_DENY, Filters, read_filters
+from .._firewall.filters import Filters, read_filters
 from .._module.programs import Run
 from . import operators
 from .client import CommandRefused

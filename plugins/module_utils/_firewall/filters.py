@@ -21,6 +21,7 @@ from .decisions.iptables_rules import parse_save, variant_of
 from .decisions.nft_ruleset import Unreadable, parse_heads, parse_nft
 from .decisions.other_filters import (
     DEAD_ROUTES,
+    HOSTS_DENY,
     firewalld_runs,
     hosts_deny_blocks,
     parse_routes,
@@ -35,9 +36,8 @@ from .decisions.walk import FORWARD, Walker
 from .services import Services
 from .ways import Ways
 
-AUTO, NFTABLES, IPSET, IPTABLES, FIREWALLD, HOSTS_DENY, ROUTE = KINDS = (
-    "auto", "nftables", "ipset", "iptables", "firewalld", "hosts_deny", "route",
-)
+AUTO, NFTABLES, IPSET, IPTABLES, FIREWALLD, ROUTE = "auto", "nftables", "ipset", "iptables", "firewalld", "route"
+KINDS = (AUTO, NFTABLES, IPSET, IPTABLES, FIREWALLD, HOSTS_DENY, ROUTE)
 #: Those that drop packets by themselves; hosts.deny and routes are always readable and prove nothing about these.
 _PACKET_FILTERS = (NFTABLES, IPTABLES)
 _FAMILIES = {"iptables": "ip", "ip6tables": "ip6"}

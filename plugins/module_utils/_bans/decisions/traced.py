@@ -22,10 +22,9 @@ from ..._firewall.decisions.measured import (
     known_rules,
     let_in_measured,
 )
+from ..._firewall.decisions.other_filters import HOSTS_DENY
 from ..._firewall.decisions.packet_filter import Block
-from ..._firewall.decisions.verdict import Verdict
-
-HOSTS_DENY = "hosts_deny"
+from ..._firewall.decisions.verdict import DROPPED, Verdict
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,9 +84,18 @@ def with_traces(
                 found.append(let_in_measured(finding, traced, single=single, more=denied))
                 told.append(judge_traced(one.asked, traced))
             else:
-                found.append(kept_out_measured(finding, traced, single=single))
-                told.append(judge_kept_traced(one.asked, traced))
+                refused = _refused(one.verdicts)
+                found.append(kept_out_measured(finding, traced, single=single, refused=refused))
+                told.append(judge_kept_traced(one.asked, traced, refused=refused))
     return found + told
+
+
+def _refused(verdicts: t.Sequence[Verdict]) -> list[int]:
+    """The ports that hosts.deny closes: who is refused there is let in by the packet filter first."""
+    return [
+        one.port for one in verdicts
+        if one.outcome == DROPPED and one.port is not None and one.blocks and all(block.where == HOSTS_DENY for block in one.blocks)
+    ]
 
 
 def _offered(finding: Finding) -> Finding:

@@ -201,11 +201,19 @@ def judge_traced(asked: str, traced: Traced) -> Finding:
     return Finding(CHECK, status, observed=observed, subject=asked, hint=hint, detail=traced.as_dict())
 
 
-def judge_kept_traced(asked: str, traced: Traced) -> Finding:
-    """The finding on what was traced of somebody who should be kept out: a packet that was dropped is good."""
+def judge_kept_traced(asked: str, traced: Traced, *, refused: t.Collection[int] = ()) -> Finding:
+    """The finding on what was traced of somebody who should be kept out: a packet that was dropped is good.
+
+    Args:
+        refused: the ports at which every program refuses the address; a packet that arrives there does not tell whether it did.
+    """
     finding = judge_traced(asked, traced)
-    if any(one.fate == ARRIVED for one in traced.packets):
+    if _came_in(traced, refused):
         return dataclasses.replace(finding, status=CRITICAL, hint="No rule of the packet filter dropped a real packet of it.")
+    if any(one.fate == ARRIVED for one in traced.packets):
+        return dataclasses.replace(finding, status=UNKNOWN, hint=(
+            "Packets do not tell what the service does with a connection, and hosts.deny refuses it there: look at the service's log."
+        ))
     if traced.packets and not traced.untried and all(one.fate == DROPPED for one in traced.packets):
         return dataclasses.replace(finding, status=OK, hint="")
     lost = any(one.fate == LOST for one in traced.packets)
@@ -343,11 +351,20 @@ def cause_of_packet(one: Packet, traced: Traced) -> str:
     return "service" if one.reply == REFUSED or not one.reply else "none"
 
 
-def kept_out_measured(finding: Finding, traced: Traced, *, single: bool) -> Finding:
-    """What the rules say of somebody who should be kept out, with what real packets say: one that came in is enough."""
+def _came_in(traced: Traced, refused: t.Collection[int]) -> list[Packet]:
+    """The packets that arrived where nothing behind the packet filter refuses them."""
+    return [one for one in traced.packets if one.fate == ARRIVED and one.port not in refused]
+
+
+def kept_out_measured(finding: Finding, traced: Traced, *, single: bool, refused: t.Collection[int] = ()) -> Finding:
+    """What the rules say of somebody who should be kept out, with what real packets say: one that came in is enough.
+
+    Args:
+        refused: as of judge_kept_traced.
+    """
     if not traced.packets:
         return finding
-    came = [one for one in traced.packets if one.fate == ARRIVED]
+    came = _came_in(traced, refused)
     if came:
         said = f"measured: {came[0].source} got in to {', '.join(sorted({one.to for one in came}))}"
         return _told(dataclasses.replace(

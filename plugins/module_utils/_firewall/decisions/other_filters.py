@@ -16,6 +16,8 @@ import typing as t
 from ..._core.addresses import Span, read_network
 from .packet_filter import COVERING, DROP, EVERYONE, EXACT, PART, AddressSet, Block
 
+#: Where a line of /etc/hosts.deny stands, as `where` of a block has it.
+HOSTS_DENY = "hosts_deny"
 #: Route types that answer nobody (ip-route(8)).
 DEAD_ROUTES = ("blackhole", "unreachable", "prohibit", "throw")
 _RICH = re.compile(r'source\s+(?P<not>NOT\s+)?address="?(?P<address>[^"\s]+)"?.*\b(?P<verdict>drop|reject)\b', re.IGNORECASE)
@@ -84,7 +86,7 @@ def _refusing(span: Span, lines: t.Sequence[tuple[bool, _Line]], service: Servic
             f"{service.names[0]} asks hosts.deny" if service.names else "the service asks hosts.deny",)
         named = () if meant else (f"service {', '.join(line.daemons)}",)
         blocks.append(Block(
-            where="hosts_deny", rule=line.text[:300], matched=how[0], source=how[1], conditions=(*named, *asked), verdict=DROP,
+            where=HOSTS_DENY, rule=line.text[:300], matched=how[0], source=how[1], conditions=(*named, *asked), verdict=DROP,
         ))
     return blocks
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding
+from .other_filters import HOSTS_DENY
 from .packet_filter import EVERYONE, FAIL2BAN, PART, UNSEEN, Block
 
 #: Conditions that limit what is kept out, not whether: the address is kept out of that.
@@ -43,7 +44,7 @@ def cause_of(blocks: t.Sequence[Block], *, bans: t.Sequence[t.Mapping[str, t.Any
     if bans and sure:
         return str(bans[0].get("backend", FAIL2BAN))
     for block in sure:
-        if block.where in ("route", "hosts_deny"):
+        if block.where in ("route", HOSTS_DENY):
             return block.where
     if sure:
         return "firewall"

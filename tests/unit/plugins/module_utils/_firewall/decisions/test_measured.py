@@ -129,6 +129,17 @@ def test_who_should_be_kept_out(by_rules: str, seen: Traced, single: bool, statu
     assert kept_out_measured(finding("kept_out", by_rules), seen, single=single).status == status
 
 
+def test_who_arrives_at_a_service_that_refuses_has_not_got_in() -> None:
+    by_rules, seen = finding("kept_out", "ok"), traced(ANSWERED)
+    port = seen.packets[0].port
+    assert kept_out_measured(by_rules, seen, single=True).status == "critical"
+    assert kept_out_measured(by_rules, seen, single=True, refused=[port]).status == "ok"
+    assert kept_out_measured(by_rules, seen, single=True, refused=[port + 1]).status == "critical"
+    told = judge_kept_traced(ASKED, seen, refused=[port])
+    assert told.status == "unknown" and "hosts.deny" in told.hint
+    assert judge_kept_traced(ASKED, seen, refused=[port + 1]).status == "critical"
+
+
 @pytest.mark.parametrize(("by_rules", "seen", "status", "cause"), [
     ("ok", traced(DROPPED), "critical", "firewall"),
     ("warning", traced(ANSWERED), "ok", "none"),
