@@ -75,4 +75,4 @@ def test_a_reason_is_a_word_of_the_vocabulary() -> None:
 
 def test_entry_points_are_called_entry_points() -> None:
     """Ansible's own word; an earlier one was `door`."""
-    assert [page.name for page in PAGES if page.name != "architecture.md" and re.search(r"\bdoors?\b", page.read_text())] == []
+    assert [page.name for page in PAGES if re.search(r"\bdoors?\b", page.read_text())] == []

@@ -180,11 +180,6 @@ def of_journal(lines: t.Iterable[t.Union[str, bytes]]) -> t.Iterator[Event]:
             yield event
 
 
-def parse_journal(lines: t.Iterable[t.Union[str, bytes]]) -> list[Event]:
-    """See of_journal()."""
-    return list(of_journal(lines))
-
-
 def of_log(lines: t.Iterable[str], *, now: float) -> t.Iterator[Event]:
     """The events in lines of auth.log or secure."""
     last: t.Optional[Event] = None
@@ -206,11 +201,6 @@ def of_log(lines: t.Iterable[str], *, now: float) -> t.Iterator[Event]:
             last = None
 
 
-def parse_log(lines: t.Iterable[str], *, now: float) -> list[Event]:
-    """See of_log()."""
-    return list(of_log(lines, now=now))
-
-
 def first_time(lines: t.Iterable[str], *, now: float) -> float | None:
     """When a log begins: the time of its first line that has one, whatever that line tells. None where no line has one."""
     stamps = (_STAMP.match(line[:MAX_LINE]) for line in lines)
@@ -229,13 +219,6 @@ def read_message(message: str, *, program: str, at: float | None, pid: str = "")
         return Event(at, "scan", address, "", times=times)
     known = not message or scan or (_KNOWN if program in SSHD else _KNOWN_OF_DROPBEAR).match(message)
     return Event(at, "known" if known else "other", "", "" if known else _sample(message), times=times)
-
-
-def parse_message(message: str, *, program: str, at: float | None) -> list[Event]:
-    """The login that a message tells of, if any."""
-    message, times = _repeated(message)
-    event = _login_in(message, program=program, at=at, times=times, pid="")
-    return [event] if event is not None else []
 
 
 def _repeated(message: str) -> tuple[str, int]:

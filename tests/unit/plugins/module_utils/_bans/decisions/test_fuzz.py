@@ -78,7 +78,7 @@ def test_texts(text: str) -> None:
     parse_tcp("head\n" + text)
     hosts_deny_blocks(SPAN, deny=text, allow=text)
     rich_rule_blocks(SPAN, text)
-    lines.parse_log([text, f"Jan  2 11:59:01 host sshd[7]: {text}", f"2026-01-02T00:00:00Z h sshd: {text}"], now=1767355140.0)
+    list(lines.of_log([text, f"Jan  2 11:59:01 host sshd[7]: {text}", f"2026-01-02T00:00:00Z h sshd: {text}"], now=1767355140.0))
     for program in ("sshd", "dropbear", "dovecot"):
         lines.read_message(text, program=program, at=None)
 
