@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -53,15 +54,21 @@ _own_locks()
 
 
 def starts_of(argv: Sequence[object]) -> int:
-    """How often a command starts Ansible: its own programs once; `incident run` looks and then acts, unless it only checks."""
+    """How often a command starts Ansible: its own programs once; `incident run`, `drill` and `undo` look and then act, unless they only
+    check; `in-force` looks. Of a shell's text every command counts."""
     words = [os.fsdecode(word) for word in argv if isinstance(word, (str, bytes, os.PathLike))]
     if words[:3] == ["ip", "netns", "exec"]:
         words = words[4:]
+    if len(words) > 2 and os.path.basename(words[0]) in ("sh", "bash") and words[1].endswith("c"):
+        commands = re.split(r"&&|\|\||[;|&\n]", words[2])
+        return sum(starts_of(command.split()) for command in commands)
     names = [os.path.basename(word) for word in words[:4]]
     if any(name == "ansible" or name.startswith(("ansible-playbook", "ansible-runner")) for name in names):
         return 1
-    if {"incident", "oncall_incident"} & set(names) and {"run", "drill"} & set(words):
-        return 1 if "--check" in words else 2
+    if {"incident", "oncall_incident"} & set(names):
+        if {"run", "drill", "undo"} & set(words):
+            return 1 if "--check" in words else 2
+        return int("in-force" in words)
     return 0
 
 

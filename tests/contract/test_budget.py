@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from tools.matrix import CONTROLLERS
 from tools.suite import units
@@ -61,19 +62,38 @@ def test_every_file_of_the_product_belongs_to_a_subject() -> None:
     assert [path for path in files if not any(path.startswith(subject.paths) for subject in subjects)] == []
 
 
+def drills_of(scenario: dict[str, Any]) -> list[str]:
+    return [scenario["drill"], *scenario.get("more_drills", {})]
+
+
 def test_every_scenario_keeps_its_budget() -> None:
     definitions, costs = units.definitions(), units.costs()
     assert set(definitions.scenarios) == scenarios()
     over = []
     for name, scenario in definitions.scenarios.items():
-        for drill in scenario["drills"]:
+        for drill in drills_of(scenario):
             cost = costs[f"drill {drill}"]
             # With tests beside it a drill takes longer: where that is short enough, nobody need measure it alone.
             seconds = cost.get("alone", cost["seconds"])
             if seconds > DRILL_SECONDS:
                 over.append(f"{name}: drill {drill} takes {seconds} s, {DRILL_SECONDS} are allowed; measure it alone: make drills RECORD=1")
         plays = sum(costs[test].get("plays", 0) for test in scenario["tests"])
-        allowed = scenario.get("plays", PLAYS)
-        if plays > allowed:
-            over.append(f"{name}: its tests start Ansible {plays:.0f} times, {allowed} are allowed")
+        if plays > PLAYS:
+            over.append(f"{name}: its tests start Ansible {plays:.0f} times, {PLAYS} are allowed")
     assert over == []
+
+
+def test_every_drill_is_of_a_scenario() -> None:
+    of_scenarios = sorted(drill for scenario in units.definitions().scenarios.values() for drill in drills_of(scenario))
+    assert of_scenarios == units.drills(), "list it with its scenario in tests/units.yml"
+
+
+def test_what_starts_ansible_is_in_a_budget_or_says_why_not() -> None:
+    """Else a scenario's tests could be split into files that nobody counts."""
+    definitions, costs = units.definitions(), units.costs()
+    budgeted = {test for scenario in definitions.scenarios.values() for test in scenario["tests"]}
+    names = {unit.name for unit in (*units.Catalogue().fixed(), *units.Catalogue().tests())}
+    starting = {name for name in names if name.startswith(("tests/integration", "conformance")) and costs.get(name, {}).get("plays")}
+    assert sorted(starting - budgeted - set(definitions.frame)) == []
+    assert sorted((budgeted | set(definitions.frame)) - names) == [], "no such unit"
+    assert sorted(budgeted & set(definitions.frame)) == []

@@ -41,13 +41,14 @@ class Definitions:
     by_file: tuple[str, ...]
     subjects: tuple[Subject, ...]
     scenarios: dict[str, dict[str, Any]]
+    frame: dict[str, str]
 
 
 def definitions(path: Path = DEFINITIONS) -> Definitions:
     """Read tests/units.yml."""
     found = yaml.safe_load(path.read_text())
     return Definitions(
-        by_file=tuple(found["by_file"]), scenarios=found["scenarios"],
+        by_file=tuple(found["by_file"]), scenarios=found["scenarios"], frame=found["frame"],
         subjects=tuple(Subject.from_dict(name, value) for name, value in found["subjects"].items()),
     )
 
@@ -69,6 +70,12 @@ def test_paths(by_file: Iterable[str]) -> list[str]:
     if nested:
         raise ValueError(f"list these under by_file in tests/units.yml, they have units below them: {', '.join(sorted(nested))}")
     return sorted(found)
+
+
+def is_quick(arguments: Iterable[str]) -> bool:
+    """Whether pytest is told to run unit and contract tests only."""
+    paths = [one for one in arguments if one.startswith("tests/")]
+    return bool(paths) and all(path.startswith(_QUICK) for path in paths)
 
 
 def drills() -> list[str]:

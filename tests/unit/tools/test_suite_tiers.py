@@ -32,6 +32,10 @@ from tools.suite.run import Suite
         (["/venv/bin/incident", "run", "db-recovery", "--yes"], 2),
         ([sys.executable, "-m", "oncall_incident", "run", "db-recovery", "--yes"], 2),
         (["ip", "netns", "exec", "host", "/venv/bin/python", "-m", "oncall_incident", "run", "brute-force", "--yes"], 2),
+        (["/venv/bin/incident", "undo", "inc-1", "abc", "--yes"], 2),
+        (["/venv/bin/incident", "undo", "inc-1", "abc", "--check"], 1),
+        (["/venv/bin/incident", "in-force"], 1),
+        (["sh", "-c", "incident run db-recovery --yes && ansible-playbook x.yml | cat; incident list"], 3),
         (["/venv/bin/incident", "list"], 0),
         (["git", "log"], 0),
         # Ansible in an argument is not a start of it.
@@ -40,6 +44,17 @@ from tools.suite.run import Suite
 )
 def test_starts_of_ansible_are_counted(argv: Sequence[str], expected: int) -> None:
     assert starts_of(argv) == expected
+
+
+@pytest.mark.parametrize(("arguments", "quick"), [
+    (["-q", "-m", "not slow", "tests/unit", "tests/contract"], True),
+    (["tests/unit/tools"], True),
+    (["tests/unit", "tests/integration/pg"], False),
+    (["-q"], False),
+    ([], False),
+])
+def test_unit_and_contract_tests_alone_run_without_ansible(arguments: list[str], quick: bool) -> None:
+    assert units.is_quick(arguments) is quick
 
 
 def git(place: Path, *arguments: str, when: str) -> None:
