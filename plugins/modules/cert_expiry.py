@@ -215,7 +215,7 @@ EXAMPLES = r"""
     renewal: acme
   register: certificates
 
-- name: Show them, the next to expire first
+- name: Show the certificates, next to expire first
   ansible.builtin.debug:
     msg: "{{ certificates.table }}"
 

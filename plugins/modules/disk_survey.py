@@ -94,7 +94,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Find out what fills the disks
+- name: Find what fills the disks
   oncall.incident.disk_survey:
     look_below: [/var]
   become: true

@@ -66,7 +66,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Check what this run was given
+- name: Check hosts and variables of this run
   oncall.incident.guard:
     subjects:
       - variable: incident_db

@@ -57,7 +57,7 @@ EXAMPLES = r"""
         subjects: [service checkout]
         approved: "{{ __incident_permit.actions }}"
   always:
-    - name: Let other runs act again
+    - name: Release the lease
       oncall.incident.lease:
         state: absent
 """

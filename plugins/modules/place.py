@@ -87,7 +87,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Say where it looks, and as whom
+- name: Report the target and the user
   oncall.incident.place:
     what: PostgreSQL
     logins:

@@ -113,8 +113,8 @@ def test_what_the_playbook_came_to() -> None:
     def result(play: str, second: int, status: str = "ok") -> dict[str, Any]:
         return {"type": "result", "play": play, "status": status, "ts": f"1970-01-01T00:00:{second:02}.500Z"}
 
-    events = [result("Measure what must be true", 1), result("Inject the faults", 2), result("Inject the faults", 3)]
-    state = "Write down what the hosts are like"
+    events = [result("Run the probes", 1), result("Inject the faults", 2), result("Inject the faults", 3)]
+    state = "Record the state of the hosts"
     assert executions.progress(events) == ({"probe": 1.5, "inject": 3.5}, "")
     assert executions.progress([*events, {**result("Inject the faults", 4, "failed"), "ignored": True}])[1] == ""
     assert executions.progress([*events, result("Inject the faults", 4, "unreachable"), result(state, 5, "failed")])[1] == "inject"
