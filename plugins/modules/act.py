@@ -182,7 +182,7 @@ options:
       identity:
         description:
           - Expression over C(measured) whose value must stay the same for O(measure.hold), such as process ids and restart counters.
-            Another value begins the hold anew.
+            Another value begins the hold again.
         type: str
       timeout:
         description: How long to measure until it is true. What is true by then is still given its O(measure.hold).

@@ -30,7 +30,7 @@ description:
     C(renew_advised) (the CA asks for it, see O(ari))."
   - Dates are shown whether or not a certificate verifies. RV(certificates[].verified) is V(true) only where OpenSSL verified the chain
     in a handshake of its own, and V(null) where nobody could judge. Names are judged apart, by C(name_mismatch).
-  - An expired root or cross-signed certificate that is served but not needed is no finding where another chain verifies.
+  - An expired root or cross-signed certificate that is served but not needed is not a finding where another chain verifies.
 notes:
   - What a server serves is shown by Python 3.10 and newer. Older ones see it with servers that speak TLS 1.2; with others only the
     certificate itself is seen, and C(incomplete_chain) is in RV(skipped_checks).

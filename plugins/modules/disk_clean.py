@@ -45,7 +45,7 @@ options:
         type: str
         required: true
       min_age:
-        description: How long the content must not have changed. V(0s) takes files that are written to at this moment.
+        description: How long the content must not have changed. V(0s) takes files that are written to now.
         type: str
         default: 1d
       operation:
@@ -121,7 +121,7 @@ changed:
   type: bool
 actions:
   description:
-    - One action per file, the biggest first, and one for each approved file that is no candidate any more. C(done) when the file is gone
+    - One action per file, the biggest first, and one for each approved file that is not a candidate any more. C(done) when the file is gone
       or empty, C(not_needed) when it was gone before, C(moved_on) when it is not the one any more that was judged, C(refused) when the
       plan does not have it or with a limit exceeded, C(not_permitted), C(failed) or C(unknown) otherwise, which fails the task.
     - C(detail.why) says why in a word, C(detail.error) what the system said.

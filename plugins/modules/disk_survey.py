@@ -16,7 +16,7 @@ description:
   - It only reads, but for its own file of O(samples), where one is named.
   - A file system that has no room is looked into from its own mount point, by bytes or by entries as the check is. The three biggest
     culprits stand in the finding's C(hint), and with them what C(du) does not see, such as files that were deleted and are still open,
-    with their processes, what lies hidden under mount points, and bytes that nothing accounts for.
+    with their processes, what is hidden under mount points, and bytes that nothing accounts for.
   - What only the superuser may use counts as used, since a service cannot use it.
 extends_documentation_fragment:
   - oncall.incident.attributes
@@ -50,7 +50,7 @@ options:
     default: 90
   sample:
     description:
-      - Time between two looks, from which it is told how fast space goes at this moment, as C(detail.now) of C(disk_growth). Nothing is
+      - Time between two looks, from which it is told how fast space goes now, as C(detail.now) of C(disk_growth). Nothing is
         judged by it. V(0s) looks once, as does a call without O(samples).
     type: str
     default: 2s
@@ -66,7 +66,7 @@ options:
       - Samples are kept for 72 hours, one of a quarter of an hour, and the file has at most 1 MiB. The user that the module runs as
         must be able to write to its directory, which is made where it is missing. In check mode nothing is written.
       - The rate is that since the moment when most was available, at least an hour ago, or that of the latter half of this time where it
-        is lower, so that one burst of writes that is over is no warning.
+        is lower, so that one burst of writes that is over is not a warning.
     type: path
     default: ""
   deleted_warning_bytes:

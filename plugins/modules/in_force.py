@@ -33,7 +33,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Look whether the raised limit is in force
+- name: Check whether the raised limit is in force
   oncall.incident.redis_repair:
     operation: restore_maxclients
     change: "{{ raised.actions[0] }}"

@@ -380,7 +380,7 @@ def glance(doing: Doing, *, before: Measured, answer: Measured) -> Glance:
     measured = doing.measure()
     looked = False
     try:
-        # A measurement that could not look is no evidence, whatever the condition makes of it.
+        # A measurement that could not look is not evidence, whatever the condition makes of it.
         looked = doing.looked(measured)
         good = looked and doing.holds(measured, before=before, answer=answer)
         return Glance(measured, looked, good=good, identity=doing.identity(measured) if good else None)

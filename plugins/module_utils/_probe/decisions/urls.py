@@ -86,7 +86,7 @@ def _judge(answer: Answer, expected: t.Sequence[int]) -> Finding:
     detail = {"seconds": answer.seconds, "expected": list(expected)}
     if answer.status is None:
         return Finding(CHECK, UNKNOWN, observed=answer.problem, subject=answer.url, detail=detail, hint=(
-            f"{answer.url} gave no answer: {answer.problem}. Look whether the application runs, and ask from where it can be reached."
+            f"{answer.url} gave no answer: {answer.problem}. Check whether the application runs, and ask from where it can be reached."
         ))
     if answer.status in expected:
         return Finding(CHECK, OK, observed=answer.status, subject=answer.url, detail=detail)

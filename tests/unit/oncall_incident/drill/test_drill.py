@@ -72,7 +72,7 @@ def test_the_drills_that_are_shipped_can_be_read_and_their_faults_are_there() ->
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [{"target": {}}]}]}, "rounds[0].actions[0]: verb is missing"),
     ({"rounds": [{"name": "r", "faults": [{"fault": "f"}], "findings": [], "actions": []}]}, "hosts is missing"),
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "interrupt": "earthquake"}]},
-     "rounds[0].interrupt: 'earthquake' is not possible. It is controller or host."),
+     "rounds[0].interrupt: 'earthquake' is not a valid value. It is controller or host."),
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "interrupt_at": "x"}]}, "interrupt_at wants interrupt"),
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "afterwards": [{"name": "x", "hosts": "app"}]}]},
      "command is missing"),

@@ -268,7 +268,7 @@ def test_all_names_of_a_subject_are_taken_or_none(place: Path, monkeypatch: pyte
         lease.take_all(["a", "b"], seconds=60, **ONE)
     assert not os.path.exists(lease.lease_path("a"))
     lease.give_back("b", **OTHER)
-    with lock.acting_alone("b"), pytest.raises(Locked, match="Another run is acting on b at this moment"):
+    with lock.acting_alone("b"), pytest.raises(Locked, match="Another run is acting on b now"):
         lease.take_all(["a", "b"], seconds=60, **ONE)
     assert list(place.iterdir()) == []
     assert lease.take_all(["a", "b"], seconds=60, **ONE) == {"before": {}, "ours": False}
