@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: access_health
-short_description: Judge whether addresses are let in or kept out
+short_description: Check whether addresses are let in or blocked
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cert_expiry
-short_description: Judge TLS certificates where they are served and where they are stored
+short_description: Check TLS certificates as served and as stored
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

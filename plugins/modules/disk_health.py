@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: disk_health
-short_description: Judge the disk space of a file system
+short_description: Check the disk space of a file system
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: disk_survey
-short_description: Find out what fills a host's disks
+short_description: Find what fills a host's disks
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

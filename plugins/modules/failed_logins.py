@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: failed_logins
-short_description: Judge failed logins whole, and who got in after them
+short_description: Judge failed logins, and find logins that succeeded after them
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: firewall_remove
-short_description: Remove rules that drop one address and nobody else
+short_description: Remove rules that drop only one address
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: firewall_trace
-short_description: Say what keeps an address out of this host
+short_description: Find what blocks an address on this host
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

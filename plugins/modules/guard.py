@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: guard
-short_description: Check what a run was given
+short_description: Check hosts and variables of a run
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

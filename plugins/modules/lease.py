@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lease
-short_description: Keep other runs off what an entry point acts on
+short_description: Take the lease on what an entry point acts on
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: port_health
-short_description: Judge whether ports answer
+short_description: Check whether ports answer
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

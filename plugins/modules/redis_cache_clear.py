@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: redis_cache_clear
-short_description: Clear keys of a Redis cache, inside limits
+short_description: Clear keys of a Redis cache, within limits
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

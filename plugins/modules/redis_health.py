@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: redis_health
-short_description: Judge the health of a Redis server, cluster or sentinel
+short_description: Check the health of a Redis server, cluster or sentinel
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tunnel
-short_description: Hold a forwarded port open for a while
+short_description: Open a forwarded port for a limited time
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
