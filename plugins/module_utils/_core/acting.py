@@ -353,7 +353,7 @@ def _blind(work: _Work[t.Any]) -> t.Optional[IncidentError]:
         return None
     return Blind(
         f"What could not be looked at was left alone: {_named(work.unseen)}.",
-        hint="Correct what the look needs, then run again.",
+        hint="Correct what the check needs, then run again.",
     )
 
 

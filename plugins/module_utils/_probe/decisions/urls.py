@@ -48,7 +48,7 @@ class Wanted:
         urls = [plain(url) for url in urls]
         for url in urls:
             if url.partition("://")[0].lower() not in ("http", "https"):
-                raise BadInput(f"urls: {url!r} cannot be asked.", hint="Give URLs that begin with http:// or https://.", argument="urls")
+                raise BadInput(f"urls: {url!r} is not an HTTP URL.", hint="Give URLs that begin with http:// or https://.", argument="urls")
         ranges.read(timeout, name="timeout")
         return cls(tuple(dict.fromkeys(urls)), tuple(expected), timeout, validate_certs)
 
