@@ -12,8 +12,8 @@ version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
-  - Asks the daemon that bans and reads the packet filters, the ways of routing and hosts.deny, and says of each address whether what
-    should be so is so. It only reads, and sends no packet.
+  - Asks the daemon that bans and reads the packet filters, the ways of routing and hosts.deny, and checks each address against the expected
+    state. It only reads, and sends no packet.
   - Judges one new connection from the address to each port, as the rules are now. Its first packet passes the hooks that it really passes,
     and the answer its own; routes, rules of routing and neighbours count. A published container's port is forwarded, a service of the host
     is not.
