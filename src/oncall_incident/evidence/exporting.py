@@ -156,7 +156,7 @@ def unpack(path: Path, to: Path) -> Path:
     if not places.is_bundle(bundle) and not (bundle / "bagit.txt").is_file():
         raise Stop(
             f"{path} is not a bundle: {f'{top} in it is none' if top else 'it is empty'}.",
-            hint="incident export --tar FILE makes one; its only directory is named by the incident.", status=Exit.FAILED,
+            hint="incident export INCIDENT --tar FILE makes one; its only directory is named by the incident.", status=Exit.FAILED,
         )
     return bundle
 

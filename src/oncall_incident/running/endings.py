@@ -43,7 +43,7 @@ def after_execution(
     strangers = [name for name in dict.fromkeys(_MISMATCH.findall("\n".join(said))) if name in limit]
     if strangers:
         return _bad_input(f"--limit {limit}: the inventory has no {', '.join(strangers)}.", [
-            "Check the name; ansible-inventory --graph shows what there is."])
+            "Check the name; ansible-inventory -i INVENTORY --graph shows what there is."])
     if status == EXIT_NO_HOSTS or (summary.no_hosts and not summary.hosts and not summary.unreachable):
         wanted = sorted({str(entry.get("hosts")).strip("[]'") for entry in summary.no_hosts})
         return _bad_input(f"No host matched {', '.join(wanted) or 'the groups of the scenario'}.", [
