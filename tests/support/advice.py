@@ -37,13 +37,15 @@ _PROGRAMS = {
     "docker": "compose ps logs start restart inspect exec", "podman": "ps logs start restart inspect exec",
     "kubectl": "get describe logs rollout exec port-forward", "cscli": "decisions bouncers allowlists delete list add",
     "sysctl": "", "kill": "", "ip": "route get rule addr neigh", "ss": "", "tar": "", "pip": "install", "journalctl": "", "usermod": "",
-    "ansible-playbook": "", "ansible-inventory": "", "ansible-doc": "role module", "ansible-galaxy": "collection install", "ansible-vault": "",
-    "echo": "madvise", "lsof": "", "df": "", "du": "", "logrotate": "", "mount": "", "fsck": "", "sudo": "", "timedatectl": "",
+    "ansible-playbook": "", "ansible-inventory": "", "ansible-doc": "role module", "ansible-galaxy": "collection install",
+    "ansible-vault": "", "echo": "madvise", "lsof": "", "df": "", "du": "",
+    "logrotate": "", "mount": "", "fsck": "", "sudo": "", "timedatectl": "",
     "chronyc": "", "rm": "", "ps": "",
 }
 #: An argument: an option, a path or assignment, a value, a word in capitals, something quoted.
 _ARGUMENT = re.compile("|".join((
-    r"-{1,2}\w[\w=./{}-]*", r"--?(?= )", r"\{\}[\w./{}-]*", "<[^<>]+>", '"[^"]*"', "'[^']*'", r"[\w.-]*[/=][\w./={}-]+", r"[A-Z][A-Z0-9_]*(?![a-z])",
+    r"-{1,2}\w[\w=./{}-]*", r"--?(?= )", r"\{\}[\w./{}-]*", "<[^<>]+>", '"[^"]*"', "'[^']*'",
+    r"[\w.-]*[/=][\w./={}-]+", r"[A-Z][A-Z0-9_]*(?![a-z])",
     r"\.\.\.", r"\d+[smhd]?", ">", "&&", r"[\w-]+\.[\w.]+\w", "[a-z]+(?:[-_,][a-z]+)+",
 )))
 #: Behind these a plain name follows.
@@ -190,11 +192,11 @@ class _Strings(ast.NodeVisitor):
         self.found: list[tuple[int, str, bool]] = []
         self._shown = False
 
-    def visit_Expr(self, node: ast.Expr) -> None:  # noqa: N802
+    def visit_Expr(self, node: ast.Expr) -> None:
         if not isinstance(node.value, ast.Constant):
             self.generic_visit(node)
 
-    def visit_Assign(self, node: ast.Assign) -> None:  # noqa: N802
+    def visit_Assign(self, node: ast.Assign) -> None:
         names = {target.id for target in node.targets if isinstance(target, ast.Name)}
         if not names & _DOCUMENTS:
             self._inside(node.value, shown=any(name.lower().strip("_") in _SHOWN for name in names))
@@ -202,11 +204,11 @@ class _Strings(ast.NodeVisitor):
     def visit_keyword(self, node: ast.keyword) -> None:
         self._inside(node.value, shown=node.arg in _SHOWN)
 
-    def visit_Constant(self, node: ast.Constant) -> None:  # noqa: N802
+    def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str):
             self.found.append((node.lineno, node.value, self._shown))
 
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:  # noqa: N802
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         text = "".join(str(one.value) if isinstance(one, ast.Constant) else "{}" for one in node.values)
         self.found.append((node.lineno, text, self._shown))
         for one in node.values:
