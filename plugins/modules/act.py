@@ -45,7 +45,7 @@ options:
     required: true
   target:
     description:
-      - Whom it is done to. It is part of the action's identity, so it must hold nothing that changes by itself, such as an age.
+      - The target. It is part of the action's identity, so it must hold nothing that changes by itself, such as an age.
     type: dict
     required: true
   reason:

@@ -18,7 +18,7 @@ description:
     since that would free nothing.
   - Never touched are the system's directories, and directories that are a server's data by what is in them (C(PG_VERSION), C(pg_wal),
     C(dump.rdb), C(ibdata1) and their like), whatever the rules say.
-  - More candidates than O(max_files) or O(max_bytes), and nothing is touched.
+  - With more candidates than O(max_files) or O(max_bytes) nothing is touched.
   - Where a file system is out of inodes, it takes many files to give it back some. Those that are removed there have a limit of their own,
     O(max_files_for_inodes), and the oldest go; the others are left for the next run.
   - It has to see the open files of all processes, so it runs as root.
@@ -41,7 +41,7 @@ options:
         type: str
         required: true
       pattern:
-        description: Pattern of file names, as of a shell. It has to say something; V(*) alone is refused.
+        description: Pattern of file names, as of a shell. V(*) alone is refused.
         type: str
         required: true
       min_age:
@@ -54,7 +54,7 @@ options:
         choices: [remove, truncate]
         default: remove
       recursive:
-        description: Whether directories below are looked at.
+        description: Whether subdirectories are included.
         type: bool
         default: false
       keep:

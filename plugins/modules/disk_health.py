@@ -32,11 +32,11 @@ options:
     type: path
     required: true
   warning_percent:
-    description: Use that is a warning.
+    description: Usage that is a warning.
     type: float
     default: 80
   critical_percent:
-    description: Use that is critical.
+    description: Usage that is critical.
     type: float
     default: 90
 """

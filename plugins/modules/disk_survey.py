@@ -14,8 +14,8 @@ author:
 description:
   - Judges every local file system that can be written to, in space, inodes and growth, and names what takes the space.
   - It only reads, but for its own file of O(samples), where one is named.
-  - A file system that has no room is looked into from its own mount point, by bytes or by entries as the check is. The three biggest
-    culprits stand in the finding's C(hint), and with them what C(du) does not see, such as files that were deleted and are still open,
+  - A full file system is examined from its own mount point, by bytes or by entries as the check is. The three biggest
+    consumers are in the finding's C(hint), and with them what C(du) does not see, such as files that were deleted and are still open,
     with their processes, what is hidden under mount points, and bytes that nothing accounts for.
   - What only the superuser may use counts as used, since a service cannot use it.
 extends_documentation_fragment:
@@ -41,16 +41,16 @@ options:
     elements: path
     default: []
   warning_percent:
-    description: Use that is a warning.
+    description: Usage that is a warning.
     type: float
     default: 80
   critical_percent:
-    description: Use that is critical.
+    description: Usage that is critical.
     type: float
     default: 90
   sample:
     description:
-      - Time between two looks, from which it is told how fast space goes now, as C(detail.now) of C(disk_growth). Nothing is
+      - Time between two readings, from which the present growth is computed, as C(detail.now) of C(disk_growth). Nothing is
         judged by it. V(0s) looks once, as does a call without O(samples).
     type: str
     default: 2s
@@ -80,7 +80,7 @@ options:
     default: []
   look_for:
     description:
-      - Time for looking into the file systems that have no room, and O(look_below). What was not reached by then is said to be incomplete.
+      - Time for examining full file systems and O(look_below). What was not reached by then is reported as incomplete.
       - V(0s) does not look. With O(wait_for) only what is critical at the end is looked into.
     type: str
     default: 10s

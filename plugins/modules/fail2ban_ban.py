@@ -42,14 +42,14 @@ options:
       - For V(crowdsec) the duration of the decision, V(4h) unless said.
     type: str
   max_victims:
-    description: How many may be banned. More, and nobody is and the module fails, unless O(over_limit) says otherwise.
+    description: How many may be banned. If there are more, nobody is and the module fails, unless O(over_limit) says otherwise.
     type: int
     default: 10
   over_limit:
     description:
       - What to do when more are to be banned than may be. V(fail) bans nobody. V(leave) bans the first ones in the order of
         O(addresses) and names the rest in RV(protected).
-      - Who is protected or banned already takes no place from others.
+      - Addresses that are protected or already banned do not count.
     type: str
     choices: [fail, leave]
     default: fail

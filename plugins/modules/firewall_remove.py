@@ -41,7 +41,7 @@ options:
     choices: [tcp, udp]
     default: tcp
   max_rules:
-    description: How many rules may be removed, each copy of one counted. More, and nothing is done and the module fails.
+    description: How many rules may be removed, each copy of one counted. If there are more, nothing is done and the module fails.
     type: int
     default: 3
   spent:

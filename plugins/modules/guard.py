@@ -45,7 +45,7 @@ options:
         type: str
         required: true
       required:
-        description: Whether no host is an error.
+        description: Whether a pattern without hosts is an error.
         type: bool
         default: true
       needs:

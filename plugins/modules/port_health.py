@@ -64,7 +64,7 @@ options:
     default: []
   refusals_since:
     description:
-      - How far back the logs are read for why a service itself turned O(clients) away, such as V(1h). Empty is not at all. Known are
+      - How far back the logs are read for why a service itself turned O(clients) away, such as V(1h). Empty disables it. Known are
         sshd's reasons (AllowUsers, MaxAuthTries, MaxStartups and others), hosts.deny, PAM, and rejections of mail servers.
     type: str
     default: ""

@@ -14,9 +14,9 @@ version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
-  - Runs a fixed list of read-only commands on the host, the most volatile first (RFC 3227), and streams what they say to the
+  - Runs a fixed list of read-only commands on the host, the most volatile first (RFC 3227), and streams their output to the
     controller, into C(hosts/) of the run's directory. It changes nothing but its own temporary files, which it removes.
-  - Each command has a time limit and a size limit, and all of it has a time budget. What did not fit is named as deferred;
+  - Each command has a time limit and a size limit, and all of it has a time budget. What did not fit is reported as deferred;
     with O(part=rest) it is taken later.
   - Outputs never travel as results. Secrets are removed on the way, by the rules of the run's record, and what is kept is hashed.
   - Nothing here fails a run. A host that cannot be reached, a missing program and a full disk are in the result and in the index.

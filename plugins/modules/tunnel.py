@@ -31,7 +31,7 @@ attributes:
       - Opening always opens another one. Closing one that is closed does nothing.
 options:
   state:
-    description: Whether to open or to close.
+    description: Whether to open or close the tunnel.
     type: str
     choices: [open, closed]
     required: true
