@@ -115,7 +115,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Keep what the host knows now
+- name: Capture the state of the host
   oncall.incident.snapshot:
     units: [postgresql.service]
     since: "2026-01-02T03:04:05Z"
