@@ -73,7 +73,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except BadInput as exc:
             return {**result, "failed": True, **exc.as_result(), **_index(keeper)}
         except (IncidentError, AnsibleError, OSError) as exc:
-            # Evidence that cannot be had is no reason to leave a service down.
+            # Evidence that cannot be had is not a reason to leave a service down.
             reason = exc.message if isinstance(exc, IncidentError) else str(exc)
             return {**result, "reason": reason, "unreachable_host": isinstance(exc, AnsibleConnectionFailure), **_index(keeper)}
 

@@ -439,7 +439,7 @@ def _opening(file_name: str) -> dict[str, t.Any]:
 
 
 def _arguments(task: t.Any) -> dict[str, t.Any]:
-    """A task's arguments, without those that Ansible adds for its own modules; a role's documentation is no argument either."""
+    """A task's arguments, without those that Ansible adds for its own modules; a role's documentation is not an argument either."""
     return {key: value for key, value in task.args.items() if not str(key).startswith("_ansible_") and key != "argument_spec"}
 
 

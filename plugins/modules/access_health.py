@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: access_health
-short_description: Judge whether addresses are let in or kept out
+short_description: Check whether addresses are let in or blocked
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
-  - Asks the daemon that bans and reads the packet filters, the ways of routing and hosts.deny, and says of each address whether what
-    should be so is so. It only reads, and sends no packet.
+  - Asks the daemon that bans and reads the packet filters, the ways of routing and hosts.deny, and checks each address against the expected
+    state. It only reads, and sends no packet.
   - Judges one new connection from the address to each port, as the rules are now. Its first packet passes the hooks that it really passes,
     and the answer its own; routes, rules of routing and neighbours count. A published container's port is forwarded, a service of the host
     is not.
@@ -22,7 +22,7 @@ description:
   - A line of hosts.deny counts for O(let_in) where the process that listens at the port has libwrap loaded and is meant. An sshd that
     reads it refuses surely; of other programs it is C(unknown) whether they ask.
   - A port counts as closed for O(kept_out) as well where each program that listens there surely asks hosts.deny and refuses the address.
-  - What the daemon says is never taken for the packet filter's doing.
+  - The daemon's answer is never taken for the state of the packet filter.
   - Rules that were read are a model. With O(trace_for) it is measured as well, and the rule is named that dropped a real packet.
 extends_documentation_fragment:
   - oncall.incident.fail2ban
@@ -38,21 +38,21 @@ options:
   fail_on:
     default: never
   let_in:
-    description: Addresses and networks that nothing should keep out, in any spelling.
+    description: Addresses and networks that must be let in, in any spelling.
     type: list
     elements: str
     default: []
   not_banned:
-    description: Addresses and networks that no ban may hold, whatever else keeps them out.
+    description: Addresses and networks that must not be banned, whatever else blocks them.
     type: list
     elements: str
     default: []
   operators:
-    description: Whether no ban may hold anybody who is logged in over SSH, either.
+    description: Whether addresses that are logged in over SSH must not be banned either.
     type: bool
     default: false
   kept_out:
-    description: Addresses and networks whose connections should fail.
+    description: Addresses and networks that must be blocked.
     type: list
     elements: str
     default: []
@@ -79,7 +79,7 @@ options:
   trace_for:
     description:
       - How long packets that begin a connection from O(let_in) and O(kept_out) to O(ports) are traced, such as V(30s), while the person
-        tries again. Empty is not at all. It ends as soon as it is known what became of a packet of each to each port. At most ten
+        tries again. Empty disables it. It ends as soon as it is known what became of a packet of each to each port. At most ten
         minutes, and never in check mode.
       - With O(wait_for) each look traces for so long those whose packets are not known to come through.
       - See M(oncall.incident.firewall_trace) for what is in the kernel meanwhile; RV(trace) says so.
@@ -87,7 +87,7 @@ options:
     default: ""
   trace_when:
     description:
-      - Whose packets O(trace_for) is about. V(undecided) are those of whom the rules do not say whether they are let in or kept out; then
+      - Which packets are traced. V(undecided) are those of whom the rules do not say whether they are let in or kept out; then
         C(traced) is not asked by itself, since C(let_in) and C(kept_out) stay unknown where nobody tried.
     type: str
     choices: [always, undecided]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: act
-short_description: Make another module speak the contract of actions
+short_description: Run another module as an action: planned, approved and measured
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
@@ -45,7 +45,7 @@ options:
     required: true
   target:
     description:
-      - Whom it is done to. It is part of the action's identity, so it must hold nothing that changes by itself, such as an age.
+      - The target. It is part of the action's identity, so it must hold nothing that changes by itself, such as an age.
     type: dict
     required: true
   reason:
@@ -182,7 +182,7 @@ options:
       identity:
         description:
           - Expression over C(measured) whose value must stay the same for O(measure.hold), such as process ids and restart counters.
-            Another value begins the hold anew.
+            Another value begins the hold again.
         type: str
       timeout:
         description: How long to measure until it is true. What is true by then is still given its O(measure.hold).

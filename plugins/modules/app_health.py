@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: app_health
-short_description: Judge whether an application answers on its health URLs
+short_description: Check whether an application answers on its health URLs
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

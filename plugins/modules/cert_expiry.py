@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cert_expiry
-short_description: Judge TLS certificates where they are served and where they are stored
+short_description: Check TLS certificates as served and as stored
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
@@ -30,7 +30,7 @@ description:
     C(renew_advised) (the CA asks for it, see O(ari))."
   - Dates are shown whether or not a certificate verifies. RV(certificates[].verified) is V(true) only where OpenSSL verified the chain
     in a handshake of its own, and V(null) where nobody could judge. Names are judged apart, by C(name_mismatch).
-  - An expired root or cross-signed certificate that is served but not needed is no finding where another chain verifies.
+  - An expired root or cross-signed certificate that is served but not needed is not a finding where another chain verifies.
 notes:
   - What a server serves is shown by Python 3.10 and newer. Older ones see it with servers that speak TLS 1.2; with others only the
     certificate itself is seen, and C(incomplete_chain) is in RV(skipped_checks).
@@ -215,7 +215,7 @@ EXAMPLES = r"""
     renewal: acme
   register: certificates
 
-- name: Show them, the next to expire first
+- name: Show the certificates, next to expire first
   ansible.builtin.debug:
     msg: "{{ certificates.table }}"
 

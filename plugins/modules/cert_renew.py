@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cert_renew
-short_description: Renew certificates that are due, and put back what may not be served
+short_description: Renew certificates that are due, and restore them if validation fails
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

@@ -24,7 +24,7 @@ options: {}
 """
 
 EXAMPLES = r"""
-- name: Say whether it worked
+- name: Report the result
   oncall.incident.conclude:
 """
 

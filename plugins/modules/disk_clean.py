@@ -18,7 +18,7 @@ description:
     since that would free nothing.
   - Never touched are the system's directories, and directories that are a server's data by what is in them (C(PG_VERSION), C(pg_wal),
     C(dump.rdb), C(ibdata1) and their like), whatever the rules say.
-  - More candidates than O(max_files) or O(max_bytes), and nothing is touched.
+  - With more candidates than O(max_files) or O(max_bytes) nothing is touched.
   - Where a file system is out of inodes, it takes many files to give it back some. Those that are removed there have a limit of their own,
     O(max_files_for_inodes), and the oldest go; the others are left for the next run.
   - It has to see the open files of all processes, so it runs as root.
@@ -41,11 +41,11 @@ options:
         type: str
         required: true
       pattern:
-        description: Pattern of file names, as of a shell. It has to say something; V(*) alone is refused.
+        description: Pattern of file names, as of a shell. V(*) alone is refused.
         type: str
         required: true
       min_age:
-        description: How long the content must not have changed. V(0s) takes files that are written to at this moment.
+        description: How long the content must not have changed. V(0s) takes files that are written to now.
         type: str
         default: 1d
       operation:
@@ -54,7 +54,7 @@ options:
         choices: [remove, truncate]
         default: remove
       recursive:
-        description: Whether directories below are looked at.
+        description: Whether subdirectories are included.
         type: bool
         default: false
       keep:
@@ -121,7 +121,7 @@ changed:
   type: bool
 actions:
   description:
-    - One action per file, the biggest first, and one for each approved file that is no candidate any more. C(done) when the file is gone
+    - One action per file, the biggest first, and one for each approved file that is not a candidate any more. C(done) when the file is gone
       or empty, C(not_needed) when it was gone before, C(moved_on) when it is not the one any more that was judged, C(refused) when the
       plan does not have it or with a limit exceeded, C(not_permitted), C(failed) or C(unknown) otherwise, which fails the task.
     - C(detail.why) says why in a word, C(detail.error) what the system said.

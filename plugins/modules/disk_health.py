@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: disk_health
-short_description: Judge the disk space of a file system
+short_description: Check the disk space of a file system
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
@@ -32,11 +32,11 @@ options:
     type: path
     required: true
   warning_percent:
-    description: Use that is a warning.
+    description: Usage that is a warning.
     type: float
     default: 80
   critical_percent:
-    description: Use that is critical.
+    description: Usage that is critical.
     type: float
     default: 90
 """

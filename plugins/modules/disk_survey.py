@@ -7,16 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: disk_survey
-short_description: Find out what fills a host's disks
+short_description: Find what fills a host's disks
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
   - Judges every local file system that can be written to, in space, inodes and growth, and names what takes the space.
   - It only reads, but for its own file of O(samples), where one is named.
-  - A file system that has no room is looked into from its own mount point, by bytes or by entries as the check is. The three biggest
-    culprits stand in the finding's C(hint), and with them what C(du) does not see, such as files that were deleted and are still open,
-    with their processes, what lies hidden under mount points, and bytes that nothing accounts for.
+  - A full file system is examined from its own mount point, by bytes or by entries as the check is. The three biggest
+    consumers are in the finding's C(hint), and with them what C(du) does not see, such as files that were deleted and are still open,
+    with their processes, what is hidden under mount points, and bytes that nothing accounts for.
   - What only the superuser may use counts as used, since a service cannot use it.
 extends_documentation_fragment:
   - oncall.incident.attributes
@@ -41,16 +41,16 @@ options:
     elements: path
     default: []
   warning_percent:
-    description: Use that is a warning.
+    description: Usage that is a warning.
     type: float
     default: 80
   critical_percent:
-    description: Use that is critical.
+    description: Usage that is critical.
     type: float
     default: 90
   sample:
     description:
-      - Time between two looks, from which it is told how fast space goes at this moment, as C(detail.now) of C(disk_growth). Nothing is
+      - Time between two readings, from which the present growth is computed, as C(detail.now) of C(disk_growth). Nothing is
         judged by it. V(0s) looks once, as does a call without O(samples).
     type: str
     default: 2s
@@ -66,7 +66,7 @@ options:
       - Samples are kept for 72 hours, one of a quarter of an hour, and the file has at most 1 MiB. The user that the module runs as
         must be able to write to its directory, which is made where it is missing. In check mode nothing is written.
       - The rate is that since the moment when most was available, at least an hour ago, or that of the latter half of this time where it
-        is lower, so that one burst of writes that is over is no warning.
+        is lower, so that one burst of writes that is over is not a warning.
     type: path
     default: ""
   deleted_warning_bytes:
@@ -80,7 +80,7 @@ options:
     default: []
   look_for:
     description:
-      - Time for looking into the file systems that have no room, and O(look_below). What was not reached by then is said to be incomplete.
+      - Time for examining full file systems and O(look_below). What was not reached by then is reported as incomplete.
       - V(0s) does not look. With O(wait_for) only what is critical at the end is looked into.
     type: str
     default: 10s
@@ -94,7 +94,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Find out what fills the disks
+- name: Find what fills the disks
   oncall.incident.disk_survey:
     look_below: [/var]
   become: true

@@ -16,7 +16,7 @@ description:
   - Never bans whoever is logged in to the host by SSH, or came by SSH to do this (C(SSH_CONNECTION), also of the processes that led to the
     module), what O(never_ban) names, the host's own addresses, its gateways and name servers, the loopback, and what the jail ignores.
     Where neither a session nor O(never_ban) says who the operators are, nobody is banned and the module fails.
-  - A connection to sshd that has not logged in is no session, since those who try passwords hold such connections.
+  - A connection to sshd that has not logged in is not a session, since those who try passwords hold such connections.
   - A ban whose rule is gone from the packet filter, since somebody flushed it, is lifted and made again, so that it is kept from then on.
     That is done where the jail's action is one of fail2ban's that write rules on this host, and every packet filter could be read.
 extends_documentation_fragment:
@@ -42,14 +42,14 @@ options:
       - For V(crowdsec) the duration of the decision, V(4h) unless said.
     type: str
   max_victims:
-    description: How many may be banned. More, and nobody is and the module fails, unless O(over_limit) says otherwise.
+    description: How many may be banned. If there are more, nobody is and the module fails, unless O(over_limit) says otherwise.
     type: int
     default: 10
   over_limit:
     description:
       - What to do when more are to be banned than may be. V(fail) bans nobody. V(leave) bans the first ones in the order of
         O(addresses) and names the rest in RV(protected).
-      - Who is protected or banned already takes no place from others.
+      - Addresses that are protected or already banned do not count.
     type: str
     choices: [fail, leave]
     default: fail

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: fail2ban_health
-short_description: Judge fail2ban or CrowdSec, and whether their bans reach the packet filter
+short_description: Check fail2ban or CrowdSec, and whether their bans reach the packet filter
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

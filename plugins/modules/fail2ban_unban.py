@@ -54,11 +54,11 @@ options:
     elements: str
     default: []
   max_entries:
-    description: How many bans O(members_of) may find. More, and nothing is done and the module fails.
+    description: How many bans O(members_of) may find. If there are more, nothing is done and the module fails.
     type: int
     default: 20
   max_victims:
-    description: How many bans a run may lift. More, and nothing is done and the module fails.
+    description: How many bans a run may lift. If there are more, nothing is done and the module fails.
     type: int
     default: 1000
   spent:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: failed_logins
-short_description: Judge failed logins whole, and who got in after them
+short_description: Judge failed logins, and find logins that succeeded after them
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
@@ -15,7 +15,7 @@ description:
   - Reads what sshd, dropbear, PAM and Dovecot wrote about logins to the journal and to the authentication log, and says who failed how
     often and who got in. It only reads, at most O(max_kib) of each and for at most O(timeout).
   - Failures are judged by address, by network (/24 of IPv4, /64 of IPv6), by user, and in total.
-  - A connection that ends in a login has not failed. Keys that an agent offers are no guesses, and a connection that only tried keys is
+  - A connection that ends in a login has not failed. Keys that an agent offers are not guesses, and a connection that only tried keys is
     counted once in C(failed) and not in C(guesses). Verdicts are about guesses.
   - The journal and the log often tell of the same events. They are not added up; the larger number of an address counts.
   - A log that begins after O(since) is read together with the file that was rotated away before it, unless that is compressed. Where both
@@ -220,7 +220,7 @@ not_understood:
   type: list
   elements: str
 scans:
-  description: Addresses that connected without a login, such as scanners of key exchange, with how often. They are no failed logins.
+  description: Addresses that connected without a login, such as scanners of key exchange, with how often. They are not failed logins.
   returned: success
   type: list
   elements: dict

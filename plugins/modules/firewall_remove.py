@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: firewall_remove
-short_description: Remove rules that drop one address and nobody else
+short_description: Remove rules that drop only one address
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
@@ -41,7 +41,7 @@ options:
     choices: [tcp, udp]
     default: tcp
   max_rules:
-    description: How many rules may be removed, each copy of one counted. More, and nothing is done and the module fails.
+    description: How many rules may be removed, each copy of one counted. If there are more, nothing is done and the module fails.
     type: int
     default: 3
   spent:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: firewall_trace
-short_description: Say what keeps an address out of this host
+short_description: Find what blocks an address on this host
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
@@ -40,7 +40,7 @@ options:
     type: str
     choices: [tcp, udp]
   bans:
-    description: Whether to ask the daemon that bans. Where it does not answer, that is in RV(skipped_checks).
+    description: Whether to ask the daemon that bans. If it does not answer, RV(skipped_checks) says so.
     type: bool
     default: true
   verify:
@@ -51,8 +51,8 @@ options:
     default: [auto]
   trace_for:
     description:
-      - How long packets that begin a connection from O(addresses) are traced, such as V(30s), while the person tries again. Empty is not
-        at all. It ends as soon as it is known what became of a packet of each. At most ten minutes, and never in check mode.
+      - How long packets that begin a connection from O(addresses) are traced, such as V(30s), while the person tries again. Empty
+        disables it. It ends as soon as it is known what became of a packet of each. At most ten minutes, and never in check mode.
       - For that time a table of nftables of our own is in the kernel. It lets everything through, nothing else of the host is touched,
         the kernel itself forgets whom to trace, and the table is removed at the end. RV(trace) says so.
       - What legacy iptables drops cannot be traced. There its counters are read twice, and the rules whose counters rose are said to be

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: guard
-short_description: Check what a run was given
+short_description: Check hosts and variables of a run
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
@@ -45,7 +45,7 @@ options:
         type: str
         required: true
       required:
-        description: Whether no host is an error.
+        description: Whether a pattern without hosts is an error.
         type: bool
         default: true
       needs:
@@ -66,7 +66,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Check what this run was given
+- name: Check hosts and variables of this run
   oncall.incident.guard:
     subjects:
       - variable: incident_db

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: in_force
-short_description: Judge whether temporary changes are in force
+short_description: Check whether temporary changes are in force
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
@@ -33,7 +33,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Look whether the raised limit is in force
+- name: Check whether the raised limit is in force
   oncall.incident.redis_repair:
     operation: restore_maxclients
     change: "{{ raised.actions[0] }}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lease
-short_description: Keep other runs off what an entry point acts on
+short_description: Take the lease on what an entry point acts on
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
@@ -57,7 +57,7 @@ EXAMPLES = r"""
         subjects: [service checkout]
         approved: "{{ __incident_permit.actions }}"
   always:
-    - name: Let other runs act again
+    - name: Release the lease
       oncall.incident.lease:
         state: absent
 """

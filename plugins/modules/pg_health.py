@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: pg_health
-short_description: Judge the health of a PostgreSQL server
+short_description: Check the health of a PostgreSQL server
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
@@ -256,11 +256,11 @@ options:
     choices: [statement_timeout, idle_in_transaction_session_timeout, transaction_timeout]
     default: [statement_timeout, idle_in_transaction_session_timeout]
   vacuum_min_dead_rows:
-    description: Tables with fewer dead rows are no finding.
+    description: Tables with fewer dead rows are not findings.
     type: int
     default: 10000
   statements_min_calls:
-    description: Statements that were called less often are no finding.
+    description: Statements that were called less often are not findings.
     type: int
     default: 5
   protect_application_names:

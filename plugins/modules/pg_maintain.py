@@ -43,7 +43,7 @@ options:
         type: str
         required: true
   max_objects:
-    description: How many objects may be maintained. More, and nothing is done and the module fails.
+    description: How many objects may be maintained. If there are more, nothing is done and the module fails.
     type: int
     default: 5
   spent:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: pg_restart_check
-short_description: Say why a PostgreSQL server must not be restarted now
+short_description: Report why a PostgreSQL server must not be restarted now
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: pg_snapshot
-short_description: Keep what a PostgreSQL server knows about an incident before it is gone
+short_description: Capture the state of a PostgreSQL server during an incident
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

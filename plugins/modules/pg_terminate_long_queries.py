@@ -26,7 +26,7 @@ description:
     C(/* incident:keep */) or C(-- incident:keep). No filter overrides this. The server keeps the first C(track_activity_query_size)
     bytes of a query, so begin it with the comment. It shows only the last statement of a transaction. A session that is to be kept
     whatever it executes is kept by its application name, see O(protect_application_names).
-  - Sessions that wait for another session's lock are no victims by default; the one at the root of their chain is. When that one is
+  - Sessions that wait for another session's lock are not victims by default; the one at the root of their chain is. When that one is
     protected it is reported in RV(findings) and its waiters are left alone.
   - A session that is idle in transaction is always terminated, since a cancel there does nothing, though the server says yes.
   - Never sends SIGKILL, which would restart the whole server. A frozen session is reported as C(still_running).
@@ -282,7 +282,7 @@ contract:
   type: str
 actions:
   description:
-    - What was done, or in check mode would be, and to whom. Refused ones too, and each approved one that is no candidate any more.
+    - What was done, or in check mode would be, and to whom. Refused ones too, and each approved one that is not a candidate any more.
   returned: always
   type: list
   elements: dict

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: place
-short_description: Say where a phase looks, and as whom
+short_description: Report the target of a phase and the user
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
@@ -87,7 +87,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Say where it looks, and as whom
+- name: Report the target and the user
   oncall.incident.place:
     what: PostgreSQL
     logins:

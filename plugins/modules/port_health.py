@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: port_health
-short_description: Judge whether ports answer
+short_description: Check whether ports answer
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
@@ -64,7 +64,7 @@ options:
     default: []
   refusals_since:
     description:
-      - How far back the logs are read for why a service itself turned O(clients) away, such as V(1h). Empty is not at all. Known are
+      - How far back the logs are read for why a service itself turned O(clients) away, such as V(1h). Empty disables it. Known are
         sshd's reasons (AllowUsers, MaxAuthTries, MaxStartups and others), hosts.deny, PAM, and rejections of mail servers.
     type: str
     default: ""

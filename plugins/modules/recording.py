@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: recording
-short_description: Refuse to change things that nobody records
+short_description: Refuse changes that are not recorded
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

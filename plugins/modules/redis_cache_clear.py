@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: redis_cache_clear
-short_description: Clear keys of a Redis cache, inside limits
+short_description: Clear keys of a Redis cache, within limits
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
   - Removes the keys of a pattern with C(SCAN) and C(UNLINK), in batches, no faster than O(max_keys_per_second), no longer than
-    O(time_limit). When more than O(max_keys) keys match, none is touched. Keys that are written while it works are not hunted down.
+    O(time_limit). When more than O(max_keys) keys match, none is touched. Keys written during the run are left in place.
   - O(flush) clears a whole database with C(FLUSHDB ASYNC). It is refused unless the number of keys is what O(expected_keys) says, which
     is tested again right before, and the database shows itself to be a cache. C(FLUSHALL) is not offered.
   - "A database shows itself to be a cache when only keys of O(cache_types) are met (all keys are looked at, of a large database the

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: redis_client_kill
-short_description: End idle or stuck clients of a Redis server, inside limits
+short_description: End idle or stuck clients of a Redis server, within limits
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: redis_health
-short_description: Judge the health of a Redis server, cluster or sentinel
+short_description: Check the health of a Redis server, cluster or sentinel
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
@@ -118,7 +118,7 @@ options:
       - Absent means what its own setting C(min-replicas-to-write) says, where that can be read.
     type: int
   fragmentation_bytes:
-    description: Wasted memory below this is no finding, whatever its ratio.
+    description: Wasted memory below this is not a finding, whatever its ratio.
     type: str
     default: 100M
   slow_log_entries:
@@ -424,7 +424,7 @@ ready:
   type: bool
   returned: success
 writable:
-  description: Whether it takes writes. False on a replica, which is no finding.
+  description: Whether it takes writes. False on a replica, which is not a finding.
   type: bool
   returned: success
 durable:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: redis_repair
-short_description: Repair a Redis server at run time, measured
+short_description: Repair a Redis server at run time and measure the result
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: redis_restart_check
-short_description: Say what a restart of a Redis server would lose
+short_description: Report what a restart of a Redis server would lose
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

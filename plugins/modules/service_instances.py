@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: service_instances
-short_description: Say what runs of a service, by identity
+short_description: List the running instances of a service by identity
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: snapshot
-short_description: Keep what a host knows about an incident before it is gone
+short_description: Capture the state of a host during an incident
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
-  - Runs a fixed list of read-only commands on the host, the most volatile first (RFC 3227), and streams what they say to the
+  - Runs a fixed list of read-only commands on the host, the most volatile first (RFC 3227), and streams their output to the
     controller, into C(hosts/) of the run's directory. It changes nothing but its own temporary files, which it removes.
-  - Each command has a time limit and a size limit, and all of it has a time budget. What did not fit is named as deferred;
+  - Each command has a time limit and a size limit, and all of it has a time budget. What did not fit is reported as deferred;
     with O(part=rest) it is taken later.
   - Outputs never travel as results. Secrets are removed on the way, by the rules of the run's record, and what is kept is hashed.
   - Nothing here fails a run. A host that cannot be reached, a missing program and a full disk are in the result and in the index.
@@ -115,7 +115,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Keep what the host knows now
+- name: Capture the state of the host
   oncall.incident.snapshot:
     units: [postgresql.service]
     since: "2026-01-02T03:04:05Z"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tunnel
-short_description: Hold a forwarded port open for a while
+short_description: Open a forwarded port for a limited time
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
@@ -31,7 +31,7 @@ attributes:
       - Opening always opens another one. Closing one that is closed does nothing.
 options:
   state:
-    description: Whether to open or to close.
+    description: Whether to open or close the tunnel.
     type: str
     choices: [open, closed]
     required: true

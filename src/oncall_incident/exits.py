@@ -30,7 +30,7 @@ TABLE: tuple[tuple[int, str, str], ...] = (
     (Exit.NOT_RECOVERED, "not recovered", "measured unhealthy, or a host not measured"),
     (Exit.REFUSED, "refused", "the plan was not approved; nothing changed"),
     (Exit.NOTHING_TO_DO, "nothing to do", "measured healthy, nothing planned"),
-    (Exit.NOT_RECORDED, "could not record", "stopped, or not begun, for want of a record"),
+    (Exit.NOT_RECORDED, "could not record", "stopped, or not begun, without a record"),
     (Exit.TIMED_OUT, "timed out", "--timeout was over; see what is still unknown"),
     (Exit.INTERRUPTED, "interrupted", "Ctrl-C or a signal; see what is still unknown"),
 )

@@ -95,7 +95,7 @@ def test_no_reference_inventory_uses_a_name_of_others() -> None:
 def test_investigate_says_first_where_it_looks(path: Path) -> None:
     entries = yaml.safe_load(path.read_text())
     first, *rest = entries
-    assert first["name"] == "Say where it looks, and as whom" and "when" not in first
+    assert first["name"] == "Report the target and the user" and "when" not in first
     assert set(first) - {"become", "become_user"} == {"name", "oncall.incident.place"}
     # It names the user on the host, so it must become whom those become that look.
     becoming = [{key: task[key] for key in ("become", "become_user") if key in task}

@@ -15,7 +15,7 @@ from typing import Any
 import testinfra
 import yaml
 
-#: Where prepare.yml has noted the starts of services that must not start anew.
+#: Where prepare.yml has noted the starts of services that must not start again.
 UNITS = "/root/drill.units"
 _OPTIONS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=10"
 

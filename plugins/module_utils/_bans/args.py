@@ -36,7 +36,7 @@ def open_backend(params: t.Mapping[str, t.Any]) -> Backend:
     """The daemon that these arguments name.
 
     Raises:
-        BadInput: timeout is no duration, or too short.
+        BadInput: timeout is not a duration, or too short.
         CannotReach: it does not answer, or there is none.
     """
     clock = Clock(ranges.read(params["timeout"], name="timeout"))

@@ -237,7 +237,7 @@ class Server:
             raise CannotReach(f"fail2ban's jails cannot be read: {exc}.", reason="protocol") from exc
 
     def bans(self, jail: str) -> list[Ban]:
-        """What a jail bans at this moment."""
+        """What a jail bans now."""
         return bans_of(jail, self.ask("get", jail, "banip", "--with-time"))
 
     def texts(self, jail: str, what: str) -> list[str]:

@@ -252,7 +252,7 @@ def decisions_of(text: str, *, now: float) -> list[Ban]:
     """The bans in the answer to `cscli decisions list -o json`: alerts with their decisions.
 
     Raises:
-        CannotReach: it is no JSON.
+        CannotReach: it is not JSON.
     """
     try:
         alerts = json.loads(text.strip() or "null")

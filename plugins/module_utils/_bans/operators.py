@@ -45,7 +45,7 @@ _SOCKET = re.compile(r"socket:\[(\d+)\]\Z")
 def ssh_peers(proc: str = "/proc") -> list[Network]:
     """The far ends of all established sessions of sshd on this host, in whatever network namespace.
 
-    A connection that has not logged in yet is no session: those who try passwords hold such connections all the time. What stays in
+    A connection that has not logged in yet is not a session: those who try passwords hold such connections all the time. What stays in
     doubt is one.
     """
     sessions, doubtful = _sessions(proc)

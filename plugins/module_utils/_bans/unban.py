@@ -77,7 +77,7 @@ def unban(
     """
     subject = Bans(backend, wish, order, run, check_mode)
     done = act(subject, approved=approved, check_mode=check_mode)
-    # Who is still shut out without a ban is no candidate where repair is off, and fails the task all the same.
+    # Who is still shut out without a ban is not a candidate where repair is off, and fails the task all the same.
     problem = done.problem if isinstance(done.problem, LimitExceeded) else failure(done.actions)
     return subject.result(done), problem
 
@@ -261,7 +261,7 @@ class Bans(Subject[_Target]):
         """By the key of each ban: the ban itself where it is there still, or the one that was made in its place.
 
         fail2ban's has the same entry in the same jail. CrowdSec's is another decision about the same addresses, whatever its
-        scenario; those that were there before are no new ones.
+        scenario; those that were there before are not new ones.
         """
         there = {one.key: one for one in now}
         known = {one.key for one in self.before}
@@ -390,7 +390,7 @@ class Bans(Subject[_Target]):
         return unbanning.action_for(one, resource=self.resource, hold=self.order.hold)
 
     def _with_hold(self, one: Chosen, action: Action) -> Action:
-        """The action with the end of its hold, now that there is one; what the jail ignored before is no change of ours."""
+        """The action with the end of its hold, now that there is one; what the jail ignored before is not a change of ours."""
         known, held = temporary.of(action), unbanning.held(one)
         if known is None or self.hold is None or held not in self.hold.entries:
             return temporary.with_temporary(action, None)

@@ -101,7 +101,7 @@ class _Held(Subject[str]):
         return holding.earlier(self._backend.server.path, self._run)
 
     def _entry(self, jail: str = "", address: str = "") -> str:
-        """The entry as the jail has it; empty where it has none. What a network covers is no entry of ours."""
+        """The entry as the jail has it; empty where it has none. What a network covers is not an entry of ours."""
         jail, wanted = jail or self._jail, read_network(address or self._address)
         if jail not in self._backend.jails():
             return ""

@@ -9,7 +9,7 @@ A subject says what it sees and how one target is changed. The engine keeps the 
 
 1. lock the subject (not in check mode, and not where an empty approval allows nothing),
 2. look,
-3. approval: none is no restriction, an empty one allows nothing,
+3. approval: none means no restriction, an empty one allows nothing,
 4. the limits, over what is approved; one that is exceeded refuses everything,
 5. in check mode stop here: nothing is touched,
 6. act, with the re-test in the same step, and measure,
@@ -182,7 +182,7 @@ class Subject(t.Generic[Target]):
         return not one.verb or (one.verb in self.verbs and self.resource in ("", one.resource))
 
     def answer(self, one: Approved) -> Action:
-        """What became of an approved action whose target is no candidate any more."""
+        """What became of an approved action whose target is not a candidate any more."""
         return answered(one, NOT_NEEDED, why.GONE_ALREADY)
 
     def left_over(self, candidate: Candidate[Target]) -> t.Optional[Spared]:
@@ -223,7 +223,7 @@ class Done(t.Generic[Target]):
     """What acting came to.
 
     Attributes:
-        actions: each candidate's, in their order, and then those of approved ids that are no candidates.
+        actions: each candidate's, in their order, and then those of approved ids that are not candidates.
         acted: the candidates that were, or in check mode would be, acted on, with their actions.
         protected: who was spared.
         problem: what must fail the task; None where nothing must.
@@ -251,7 +251,7 @@ def act(subject: Subject[Target], *, approved: t.Optional[t.Sequence[Approved]],
     """Act on what a subject sees, within the approval and the limits, or in check mode only plan it.
 
     Args:
-        approved: actions of a plan; None is no restriction, an empty one allows nothing.
+        approved: actions of a plan; None means no restriction, an empty one allows nothing.
 
     Raises:
         IncidentError: before anything was touched.
@@ -308,7 +308,7 @@ def before_acting(
 
 
 def _absent(subject: Subject[t.Any], one: Approved) -> Action:
-    """The answer to an approved action that is no candidate. Of an id alone nobody can say whose it is, so not that it is gone."""
+    """The answer to an approved action that is not a candidate. Of an id alone nobody can say whose it is, so not that it is gone."""
     if one.verb:
         return subject.answer(one)
     return answered(one, MOVED_ON, why.NO_LONGER_MATCHES, error="Only its id is known, and nothing here has it now")
@@ -353,7 +353,7 @@ def _blind(work: _Work[t.Any]) -> t.Optional[IncidentError]:
         return None
     return Blind(
         f"What could not be looked at was left alone: {_named(work.unseen)}.",
-        hint="Correct what the look needs, then run again.",
+        hint="Correct what the check needs, then run again.",
     )
 
 

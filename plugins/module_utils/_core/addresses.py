@@ -109,7 +109,7 @@ def parse_network(text: t.Any, *, name: str = "addresses") -> Network:
             f"{name}: {said!r} is a host name.", hint="Set resolve to look it up, or give the address.", argument=name, value=said,
         )
     raise BadInput(
-        f"{name}: {said!r} is no IP address or network.", hint="Write 192.0.2.7, 192.0.2.0/24, 2001:db8::7 or 2001:db8::/64.",
+        f"{name}: {said!r} is not an IP address or network.", hint="Write 192.0.2.7, 192.0.2.0/24, 2001:db8::7 or 2001:db8::/64.",
         argument=name, value=said,
     )
 

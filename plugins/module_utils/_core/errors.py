@@ -63,7 +63,7 @@ class LimitExceeded(IncidentError):
 
 
 class Locked(IncidentError):
-    """Somebody else is acting on the same target at this moment."""
+    """Somebody else is acting on the same target now."""
 
     kind = "locked"
 

@@ -69,7 +69,7 @@ class Budget:
         )
 
     def as_dict(self) -> dict[str, t.Any]:
-        """The limits as they enter results and the plan's hash (not what is spent: that is no limit)."""
+        """The limits as they enter results and the plan's hash (not what is spent: that is not a limit)."""
         return {"max_victims": self.max_count, "max_percent": self.max_percent}
 
 

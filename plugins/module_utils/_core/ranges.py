@@ -49,7 +49,7 @@ class Range:
         """The value as a number, of a duration the seconds.
 
         Raises:
-            BadInput: it is no number or no duration, or is out of this range.
+            BadInput: it is neither a number nor a duration, or is out of this range.
         """
         number = parse_duration(value, name=name) if self.time else _number(value)
         too_small = number <= self.least if self.above else not number >= self.least

@@ -84,7 +84,7 @@ class _Full(Exception):
 
 
 class _Room:
-    """How many bytes of JSON there still is room for; None is no bound."""
+    """How many bytes of JSON there still is room for; None means no bound."""
 
     def __init__(self, most: t.Optional[int]) -> None:
         self._most = most
@@ -110,7 +110,7 @@ def _plain(value: t.Any, room: _Room) -> t.Any:
     if value is None or isinstance(value, (bool, int, str)):
         return room.said(value)
     if isinstance(value, float):
-        return room.said(value if abs(value) < float("inf") else str(value))  # what is no number is not below it either
+        return room.said(value if abs(value) < float("inf") else str(value))  # what is not a number is not below it either
     if isinstance(value, Parts):
         return _list(value, room)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

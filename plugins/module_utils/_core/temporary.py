@@ -142,7 +142,7 @@ def moment(seconds: float) -> str:
 
 
 def over(temporary: Temporary, *, now: float) -> bool:
-    """Whether the time is over at which it was to end by itself. That is no proof that it did."""
+    """Whether the time is over at which it was to end by itself. That is not proof that it did."""
     if not temporary.expires:
         return False
     try:

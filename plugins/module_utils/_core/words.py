@@ -26,7 +26,7 @@ def number(value: t.Any) -> int:
     """A whole number from what an inventory or a command line gives: `2`, `"2"`, `2.0` and `"2.0"` are 2; nothing given is 0.
 
     Raises:
-        BadInput: it is no number. It may feed a limit, so it is not taken for 0.
+        BadInput: it is not a number. It may feed a limit, so it is not taken for 0.
     """
     if value in (None, ""):
         return 0

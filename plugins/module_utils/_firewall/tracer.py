@@ -55,7 +55,7 @@ def trace_time(text: str) -> float:
     """How long is traced, from a module's option; 0 is not at all.
 
     Raises:
-        BadInput: it is no duration, or longer than anybody waits.
+        BadInput: it is not a duration, or longer than anybody waits.
     """
     return ranges.read(text, name="trace_for") if text else 0.0
 
@@ -68,7 +68,7 @@ def left_behind(said: t.Optional[t.Mapping[str, t.Any]]) -> bool:
 def trace_packets(request: Request, *, run: Run, clock: Clock = time.monotonic) -> Measured:
     """Trace until of everybody it is known what became of a packet, or the time is up.
 
-    What cannot be traced is said in the result's `problem`; it is no failure.
+    What cannot be traced is said in the result's `problem`; it is not a failure.
     """
     started = clock()
     before = _legacy(run)

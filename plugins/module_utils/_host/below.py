@@ -109,10 +109,10 @@ def _trouble(walked: Walk, mount: Mount, refusal: str) -> str:
     if walked.refused:
         return f"{walked.refused:,} directories that may not be read"
     if refusal:
-        return f"what lies under mount points ({refusal})"
+        return f"what is under mount points ({refusal})"
     if mount.root != "/" and mount.kind != "btrfs":
         return f"all but {mount.root} of this file system, which is not mounted here"
-    return "what lies outside this container" if mount.kind == "overlay" else ""
+    return "what is outside this container" if mount.kind == "overlay" else ""
 
 
 @contextlib.contextmanager

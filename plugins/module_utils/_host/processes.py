@@ -27,7 +27,7 @@ def look_at(process: str, look: t.Callable[[str], Found]) -> Found:
         look: is given that. It raises PermissionError where something is hidden.
 
     Raises:
-        PermissionError: it is hidden from us for want of a right, and we cannot look as its user.
+        PermissionError: it is hidden from us for lack of a right, and we cannot look as its user.
         OSError: the process has ended, or shows itself to nobody, whatever rights one has: a sandbox's own, say.
     """
     try:

@@ -41,6 +41,6 @@ CHAPTER = Chapter(4, "Disks and logs of a host", (
 `become: true`, as root, has all of these; root in a container often lacks
 CAP_SYS_PTRACE, and does not see every process then.
 
-`disk_survey` also sees what lies hidden under mount points with CAP_SYS_ADMIN
+`disk_survey` also sees what is hidden under mount points with CAP_SYS_ADMIN
 (Linux 5.2 or newer), and says so where it does not.
 """)

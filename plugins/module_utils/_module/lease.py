@@ -250,7 +250,7 @@ def take(
 def take_all(
     whats: t.Sequence[str], *, run: str, holder: str, seconds: float, execution: str = "", by: str = ENTRY_POINT,
 ) -> dict[str, t.Any]:
-    """Have several subjects, or none of them; see take(). What another run's module acts on at this moment is not to be had.
+    """Have several subjects, or none of them; see take(). What another run's module acts on now is refused.
 
     Raises:
         Locked: another run has one, or whether one does cannot be found out.
@@ -465,7 +465,7 @@ def _changing(what: str, *, path: str = "", make: bool = True) -> t.Iterator[tup
 
     Raises:
         Locked: it cannot be opened, read or written.
-        FileNotFoundError: it is not there, and is not to be made.
+        FileNotFoundError: it is not there, and must not be created.
     """
     path = path or lease_path(what)
     try:

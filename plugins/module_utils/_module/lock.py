@@ -43,7 +43,7 @@ def acting_alone(what: str, *, by: str = "") -> t.Iterator[None]:
     try:
         handle = _flocked(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) if by else locked(path)
     except BlockingIOError:
-        raise Locked(f"Another run is acting on {what} at this moment.", hint="Wait for it, then look again.") from None
+        raise Locked(f"Another run is acting on {what} now.", hint="Wait for it, then look again.") from None
     except OSError as exc:
         raise Locked(
             f"Whether another run is acting on {what} cannot be seen: {path}: {exc.strerror or exc}.",
@@ -94,8 +94,8 @@ def locked(path: str, *, writable: bool = False, make: bool = True) -> int:
 
     Raises:
         BlockingIOError: somebody else holds it.
-        FileNotFoundError: it is not there, and is not to be made.
-        OSError: it cannot be opened, or is no file.
+        FileNotFoundError: it is not there, and must not be created.
+        OSError: it cannot be opened, or is not a file.
     """
     while True:
         handle = _opened(path, writable=writable, make=make)

@@ -53,7 +53,7 @@ def convert(value: Any, kind: str, *, templated: bool = False) -> Any:
 def fit(data: Any, options: Options, *, where: str, see: str, path: str = "") -> dict[str, Any]:
     """A copy of a mapping, after checking every key of it and of what is below it. Keys without a value are left out of it.
 
-    An empty text is no value, except where anything may be one.
+    An empty text is not a value, except where anything may be one.
 
     Args:
         options: description of each key.
@@ -99,7 +99,7 @@ class _Walk:
             return dict(value)
         if "choices" in option and value not in option["choices"]:
             meant = suggest(str(value), option["choices"])
-            raise BadInput(f"{path}: {value!r} is not possible.", hint=f"{meant}It is {_either(option['choices'])}.")
+            raise BadInput(f"{path}: {value!r} is not a valid value.", hint=f"{meant}It is {_either(option['choices'])}.")
         return value if kind == "raw" else self._converted(value, kind, path=path)
 
     def _list(self, value: Any, element: Mapping[str, Any], *, single: bool, path: str) -> list[Any]:

@@ -87,7 +87,7 @@ class Doing(t.Protocol):
         """The id of the machine, empty where it has none, None where it cannot be asked."""
 
     def armable(self, action: actions.Action) -> None:
-        """Only look whether the host can take the change back by itself. Raises NotArmed."""
+        """Only check whether the host can take the change back by itself. Raises NotArmed."""
 
     def arm(self, action: actions.Action) -> tuple[str, float]:
         """Make the unit that takes the change back: its name, and when that is, seconds since the epoch. Raises NotArmed."""
@@ -290,7 +290,7 @@ class Act(Subject[Measured]):
         )
 
     def _watched(self, action: actions.Action) -> actions.Action:
-        """The action after a look whether its unit will take it back."""
+        """The action after checking whether its unit will take it back."""
         own = temporary.of(action)
         if own is None or not own.armed_as or action.touched is False:
             return action
@@ -380,7 +380,7 @@ def glance(doing: Doing, *, before: Measured, answer: Measured) -> Glance:
     measured = doing.measure()
     looked = False
     try:
-        # A measurement that could not look is no evidence, whatever the condition makes of it.
+        # A measurement that could not look is not evidence, whatever the condition makes of it.
         looked = doing.looked(measured)
         good = looked and doing.holds(measured, before=before, answer=answer)
         return Glance(measured, looked, good=good, identity=doing.identity(measured) if good else None)

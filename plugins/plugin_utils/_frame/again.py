@@ -196,7 +196,7 @@ def typed(wanted: t.Any, value: t.Any, where: str = "value") -> t.Any:
     """A value of JSON as the type that it was.
 
     Raises:
-        BadInput: it is no such value, for instance since the recorder has taken a secret out of it.
+        BadInput: it is not such a value, for instance since the recorder has taken a secret out of it.
     """
     origin, args = t.get_origin(wanted), t.get_args(wanted)
     if wanted is t.Any or isinstance(wanted, t.TypeVar):

@@ -166,7 +166,7 @@ def disarm_command(unit: str) -> str:
         BadInput: it is not the name of one of ours.
     """
     if not _NAME.fullmatch(unit):
-        raise BadInput(f"{unit} is not a unit that takes back a change.", hint=f"They are called {UNIT} and twelve digits.")
+        raise BadInput(f"{unit} is not a unit that takes back a change.", hint=f"Their names are {UNIT} and twelve digits.")
     forget = f"systemctl reset-failed {unit}.service >/dev/null 2>&1"  # one that failed is still listed without its files
     return f"{_remove(unit)}\n{forget}\ntest ! -e {DIRECTORY}/{unit}.timer && test ! -e {DIRECTORY}/{unit}.service"
 

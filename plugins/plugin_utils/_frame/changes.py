@@ -96,5 +96,5 @@ def _finding(change: Action, ref: str, looked: t.Mapping[str, Action], said: t.S
         reason = str(undo.detail.get("error") or undo.outcome) if undo is not None else "; ".join(said) or _NOBODY
         detail["reason"] = reason
         way_back = f" Its way back: {known.way_back.rstrip('.')}." if undo is None and known is not None else ""
-        hint = f"Correct what the look needs, then look again.{way_back}"
+        hint = f"Correct what the check needs, then look again.{way_back}"
     return Finding(temporary.CHECK, _STATUS[state], observed=state, threshold=temporary.GONE, subject=subject, hint=hint, detail=detail)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Functions of filters that are imported when a template calls them.
 
-To find one filter Ansible imports every file of plugins/filter, in each worker anew, and no bytecode of a collection is kept. A file
+To find one filter Ansible imports every file of plugins/filter, in each worker again, and no bytecode of a collection is kept. A file
 that imports its decisions would have all decisions of all subjects compiled for each task that uses a filter.
 """
 

@@ -16,7 +16,7 @@ import secrets
 #: Names a job in the environment of everything that it starts.
 VARIABLE = "ONCALL_INCIDENT_JOB"
 
-# A daemon that the module started has a session of its own by now, and is no leftover: only the session in which the module itself still
+# A daemon that the module started has a session of its own by now, and is not a leftover: only the session in which the module itself still
 # runs is ended. The supervisor in it removes its files, and ends. Without /proc nothing is found.
 _END = """
 says() {{ tr '\\0' ' ' < "$1/cmdline" 2>/dev/null | grep -q "$2"; }}

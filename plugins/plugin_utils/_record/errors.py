@@ -41,7 +41,7 @@ class CannotRecord(IncidentError):
 
 
 class RecordInUse(CannotRecord):
-    """Another process is writing this run's record at this moment."""
+    """Another process is writing this run's record now."""
 
     kind = "record_in_use"
 

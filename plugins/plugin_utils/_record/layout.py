@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a run's record lies and what it is called.
+"""Where a run's record is and what it is called.
 
 This plugin util is PRIVATE to the collection: it may change at any time.
 

@@ -72,7 +72,7 @@ def which_item(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Which item of a loop a result event is about, as what was lifted out of it says it.
 
     Args:
-        result: the event. An item that is no plain word or number is known by its place alone.
+        result: the event. An item that is not a plain word or number is known by its place alone.
     """
     item = result.get("item")
     named = {"item": str(item)} if isinstance(item, (str, int)) and len(str(item)) <= _LONGEST_ITEM else {}

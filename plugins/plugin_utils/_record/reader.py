@@ -30,7 +30,7 @@ _raw_decode = json.JSONDecoder().raw_decode
 
 
 class Line(t.NamedTuple):
-    """One line of a segment as it lies on disk.
+    """One line of a segment as it is on disk.
 
     Attributes:
         segment: the number in the file's name, from 1.

@@ -6,7 +6,7 @@
 This plugin util is PRIVATE to the collection: it may change at any time.
 
 A removed secret leaves `[redacted:<12 hex>]`, the beginning of an HMAC-SHA-256 over it. The key is derived from one that
-lies in the recorder's home, outside every run, and from the run's id: within a run the same secret has the same token,
+is in the recorder's home, outside every run, and from the run's id: within a run the same secret has the same token,
 between runs it has not, and the holder of the key can confirm a suspected value. A plain hash of a short secret would be
 guessed at once.
 """
@@ -121,7 +121,7 @@ class Redactor:
         extra_patterns: further regular expressions; the group `secret`, or else the whole match, is removed.
 
     Raises:
-        BadInput: a pattern is no regular expression.
+        BadInput: a pattern is not a regular expression.
     """
 
     def __init__(self, *, key: bytes, names: t.Iterable[str] = (), extra_patterns: t.Iterable[str] = ()) -> None:

@@ -177,7 +177,7 @@ class Stated:
 
 
 def check_run(run_dir: Path) -> verify.Report:
-    """A run's record rechecked with all that lies beside it: chain, blobs, hosts' outputs."""
+    """A run's record rechecked with all that is beside it: chain, blobs, hosts' outputs."""
     stated = Stated(run_dir)
     report = verify.check(run_dir, seen=stated.see)
     hosts = run_dir / keeping.HOSTS

@@ -221,7 +221,7 @@ class Fold:
             return
         self._phase = None
         self._check_mode = bool(event.get("check_mode"))
-        if event.get("kind") != "wrapper":  # another execution looks anew
+        if event.get("kind") != "wrapper":  # another execution looks again
             self._verdicts.anew()
         self._summary.executions.append({
             **_body(event), "segment": event.get("segment"), "started": event.get("ts"), "ended": None, "ended_how": None,

@@ -29,7 +29,7 @@ class Verdicts:
         self._investigated: dict[str, dict[str, list[Whom]]] = {}
 
     def anew(self) -> None:
-        """Another execution begins: it looks anew."""
+        """Another execution begins: it looks again."""
         self._investigated = self._targets_before()
         self._asked, self._unmet = {}, {}
 

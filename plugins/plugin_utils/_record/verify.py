@@ -249,7 +249,7 @@ class _Walk:
         self._seq = seq if isinstance(seq, int) else self._seq + 1
         self._head = line.digest
         if self._heads and self._heads.pop(self._seq, self._head) != self._head:
-            self.add("checkpoint", *where, "The line is not the one that a checkpoint saw: it, or one before it, was written anew.")
+            self.add("checkpoint", *where, "The line is not the one that a checkpoint saw: it, or one before it, was rewritten.")
         if kind == "segment.close" and not closing_line_is_whole(line.raw):
             self.add("chain", *where, "The closing line was changed: it does not give the hash that it carries of itself.")
         if b'"$blob"' in line.raw:

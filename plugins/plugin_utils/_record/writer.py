@@ -271,7 +271,7 @@ class Segment:
 
 
 class _State(t.NamedTuple):
-    """The end of a run's record as it lies on disk."""
+    """The end of a run's record as it is on disk."""
 
     number: int = 0
     seq: int = 0
@@ -324,7 +324,7 @@ def _last_state(run_dir: Path, name: str) -> _State:
 
 
 def _end_of(number: int, path: Path) -> _State:
-    """The end of one segment: its last whole line, and what lies torn behind it."""
+    """The end of one segment: its last whole line, and what is torn behind it."""
     last, count, torn = b"", 0, b""
     try:
         with path.open("rb") as stream:

@@ -313,7 +313,7 @@ def _milestone_name(name: str) -> None:
     if name in MILESTONES:
         return
     if meant := suggest(name, MILESTONES, likeness=0.75):
-        raise Stop(f"{name} is no milestone.", hint=meant.strip())
+        raise Stop(f"{name} is not a milestone.", hint=meant.strip())
     if not re.fullmatch(r"[a-z][a-z0-9_]{1,39}", name):
         hint = f"Write small letters, digits and underscores, or one of {', '.join(MILESTONES)}."
         raise Stop(f"{name!r} cannot be a milestone.", hint=hint)

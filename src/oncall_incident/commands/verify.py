@@ -70,7 +70,7 @@ def verify_and_show(given: str, *, allowed_signers: str | None, tsa_ca: str | No
 
 
 def _bundle(given: str, home: Path) -> tuple[Path | None, Path | None]:
-    """The bundle or archive that is meant, and the incident's folder when it lies in a store; (None, None): it is a run."""
+    """The bundle or archive that is meant, and the incident's folder when it is in a store; (None, None): it is a run."""
     path = Path(given).expanduser().absolute()
     if path.is_file():
         from ..evidence import exporting

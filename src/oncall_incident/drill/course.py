@@ -40,9 +40,9 @@ from .unanswered import begun_and_unanswered, problems
 
 #: A fault that is not seen within so many times its target never will be.
 PATIENCE = 3
-#: How often an interrupted recovery is begun anew: the first run's module may still hold its lock on the host.
+#: How often an interrupted recovery is begun again: the first run's module may still hold its lock on the host.
 MOST_TRIES = 6
-#: Seconds for which a host that was cut off may be away: a run that did not reach it is no try.
+#: Seconds for which a host that was cut off may be away: a run that did not reach it is not a try.
 LONGEST_ABSENCE = 120.0
 #: Seconds that a killed Ansible's last worker may go on.
 LAST_WORKER = 90.0
@@ -101,7 +101,7 @@ class Drilling:
         return Step("steady state", not bad, "; ".join(bad) or f"ok: {', '.join(sorted(seen))}", round(time.monotonic() - began, 2))
 
     def round(self, part: Round, number: int) -> Scored:
-        """Break, see, plan, recover, see again, heal."""
+        """Break, see, plan, recover, see again, remove."""
         course = _Course(part, self, number)
         try:
             course.go()
@@ -179,10 +179,10 @@ class _Course:
         self._removed: Played | None = None
 
     def go(self) -> None:
-        """Everything up to the healing."""
+        """Everything up to the removal."""
         self._drilling.say(f"Round {self.part.name}")
         self._inject()
-        # A controller that is killed, and a run in vain, are other runs than the one whose plan is judged.
+        # A controller that is killed, and a run without effect, are other runs than the one whose plan is judged.
         apart = self.part.interrupt == "controller" or bool(self.part.in_vain)
         finished: Finished | None = self._judged(check=apart)
         if self.part.interrupt:

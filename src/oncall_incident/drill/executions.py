@@ -38,8 +38,8 @@ from ..running.view import View
 PLAYBOOK = Scenario("drill", "A part of incident drill", "oncall.incident._drill")
 #: The playbook's plays in their order, each an entry point of role drill. One that fails on a host is the last.
 ENTRY_POINTS = {
-    "Measure what must be true": "probe", "Inject the faults": "inject", "Take the faults back": "remove",
-    "Write down what the hosts are like": "state",
+    "Run the probes": "probe", "Inject the faults": "inject", "Remove the faults": "remove",
+    "Record the state of the hosts": "state",
 }
 #: Seconds within which a killed run's first act must be seen.
 ACT_TIMEOUT = 180.0

@@ -124,7 +124,7 @@ def begun(carried_out: Sequence[Action], unanswered: Sequence[tuple[str, str]]) 
 
 
 def incomparable(before: Mapping[str, Sequence[str]], after: Mapping[str, Sequence[str]]) -> list[str]:
-    """Why two states cannot be compared: a look that failed or saw nothing, twice, is no sign that nothing has changed.
+    """Why two states cannot be compared: a look that failed or saw nothing, twice, is not a sign that nothing has changed.
 
     Args:
         before, after: lines by host, as the role's state.sh prints them.

@@ -23,7 +23,7 @@ _LIFTED = re.compile(r"\[(\d+) lifted\]")
 def begun_and_unanswered(events: Iterable[Json]) -> tuple[list[Step], list[Step]]:
     """The steps that began and never answered: those that act, and the others.
 
-    That a host was not reached is no answer to a step that acts: it may have been cut off in the middle.
+    That a host was not reached is not an answer to a step that acts: it may have been cut off in the middle.
     """
     acting: dict[tuple[str, str], Step] = {}
     others: dict[tuple[str, str], Step] = {}

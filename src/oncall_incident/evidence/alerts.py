@@ -36,7 +36,7 @@ def read(text: str, *, policy: Policy, source: str) -> Alert:
     """The earliest alert that still fires.
 
     Raises:
-        Stop: it is no Alertmanager alert.
+        Stop: it is not an Alertmanager alert.
     """
     if len(text) > _MOST_BYTES:
         raise Stop(f"--alert {source} is too large for an alert.", hint="Give one alert's JSON.")

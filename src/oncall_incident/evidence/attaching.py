@@ -30,7 +30,7 @@ def attach(incident: Incident, path: Path, *, name: str | None = None, redact: b
         redact: it is text: take secrets out, as out of everything that is recorded. Without, it stays byte for byte.
 
     Raises:
-        Stop: it cannot be read, or is no plain file.
+        Stop: it cannot be read, or is not a regular file.
         CannotRecord: it cannot be written.
     """
     try:
@@ -39,7 +39,7 @@ def attach(incident: Incident, path: Path, *, name: str | None = None, redact: b
         raise Stop(f"{path}: {exc.strerror}.", hint="Give a file that you can read.") from exc
     if not stat.S_ISREG(os.fstat(fd).st_mode):  # fdopen() refuses a directory in its own way, and leaves it open
         os.close(fd)
-        raise Stop(f"{path} is no plain file.", hint="Attach files one by one, or a tar of the directory.")
+        raise Stop(f"{path} is not a regular file.", hint="Attach files one by one, or a tar of the directory.")
     with os.fdopen(fd, "rb") as stream:
         # A large file takes its time: nobody waits for the copy.
         plain = iter(lambda: stream.read(_CHUNK), b"")

@@ -73,7 +73,7 @@ class Client:
     def __init__(self, url: str, environ: Mapping[str, str]) -> None:
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise Stop(f"--url {url} is no address of AWX.", hint="Write it as https://awx.example.org")
+            raise Stop(f"--url: {url} is not an AWX URL.", hint="Write it as https://awx.example.org")
         self._base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         self._opener = urllib.request.build_opener(_StayThere())
         self._headers = {"Accept": "application/json", **_authorization(environ)}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The bag: BagIt 1.0 (RFC 8493) with SHA-256, file names of a safe alphabet, and nothing but plain files."""
+"""The bag: BagIt 1.0 (RFC 8493) with SHA-256, file names of a safe alphabet, and nothing but regular files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _THREADS = 4
 
 @dataclasses.dataclass(frozen=True)
 class Walked:
-    """What lies under a directory: relative paths of plain files, and what must not be there, in words."""
+    """What is under a directory: relative paths of regular files, and what must not be there, in words."""
 
     files: tuple[str, ...]
     strange: tuple[str, ...]
@@ -64,7 +64,7 @@ def _walk(directory: Path, relative: str, files: list[str], strange: list[str]) 
         elif stat.S_ISREG(mode):
             files.append(path)
         else:
-            strange.append(f"{_shown(path)} is no plain file")
+            strange.append(f"{_shown(path)} is not a regular file")
 
 
 def digests(root: Path, files: Sequence[str]) -> dict[str, str]:
@@ -77,13 +77,13 @@ def digest(path: Path) -> str:
     """The SHA-256 of a file, in hex.
 
     Raises:
-        OSError: it cannot be read, or is no plain file.
+        OSError: it cannot be read, or is not a regular file.
     """
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, "rb", buffering=0) as stream:
         info = os.fstat(fd)
         if not stat.S_ISREG(info.st_mode):
-            raise OSError(0, "no plain file", str(path))
+            raise OSError(0, "not a regular file", str(path))
         total, buffer = hashlib.sha256(), memoryview(bytearray(max(4096, min(_CHUNK, info.st_size))))
         while count := stream.readinto(buffer):
             total.update(buffer[:count])

@@ -65,7 +65,7 @@ def check(
     Args:
         allowed: the verifier's allowed_signers.
         authority: the certificates of the time-stamping authority he trusts.
-        own: the incident's folder when it lies in a store: what was added since the last seal, by the incident going on, is then
+        own: the incident's folder when it is in a store: what was added since the last seal, by the incident going on, is then
             not yet covered instead of foreign. Its custody chain, beside the bag, is checked as well.
         asked: the id of the incident that it should be of.
     """
@@ -97,7 +97,7 @@ class _Check:
         strange = self._strange()
         if strange:
             # Opening a pipe would wait for ever, and a link to a device never ends: nothing is opened.
-            self._say("files", BROKEN, "A bundle has nothing but plain files: none of it was opened.", strange)
+            self._say("files", BROKEN, "A bundle has nothing but regular files: none of it was opened.", strange)
             return self._verdict(BROKEN)
         self._incident = _incident_id(bundle)
         walked = bag.walk(bundle, "data")
@@ -135,7 +135,7 @@ class _Check:
         )
 
     def _strange(self) -> list[str]:
-        """Whatever is no plain file or directory with a name of ours, anywhere; names beside data may be anything."""
+        """Whatever is not a regular file or directory with a name of ours, anywhere; names beside data may be anything."""
         bundle = self._bundle
         found = [f"{bundle.name} is a symbolic link"] if self._own is not None and bundle.is_symlink() else []
         for entry in sorted(bundle.iterdir()):
@@ -145,9 +145,9 @@ class _Check:
             elif stat.S_ISLNK(mode):
                 found.append(f"{entry.name} is a symbolic link to {os.readlink(entry)}")
             elif not stat.S_ISREG(mode):
-                found.append(f"{entry.name} is no plain file")
+                found.append(f"{entry.name} is not a regular file")
             elif entry.name in ("data", "seal", places.CUSTODY):
-                found.append(f"{entry.name} is no directory")
+                found.append(f"{entry.name} is not a directory")
         return found
 
     def _identity(self, *, sealed: bool) -> None:
@@ -226,7 +226,7 @@ class _Check:
         taken = list(checkpoints.read(data))
         for item in taken:
             if item.count < 0:
-                odd.append(f"{item.path.name} is no checkpoint")
+                odd.append(f"{item.path.name} is not a checkpoint")
             seen.setdefault(item.origin, {})[item.count] = item.head
         name = f"{checkpoints.PREFIX}/{self._incident}"
         heads = seen.pop(f"{name}/events", {})

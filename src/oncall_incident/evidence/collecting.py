@@ -35,7 +35,7 @@ def collect(incident: Incident, run: str, run_dir: Path) -> int:
     """Take what a run wrote into the bag; what is there already stays. How many files came.
 
     Raises:
-        Stop: there is no such record, it is still being written, or something in it is no plain file.
+        Stop: there is no such record, it is still being written, or something in it is not a regular file.
     """
     if not layout.segments(run_dir):
         raise Stop(f"{run_dir}: there is no record.", hint="Give a run's directory or its id.")
@@ -109,7 +109,7 @@ def _in(value: Any, pointer: str, key: str = "") -> Iterator[dict[str, Any]]:
 
 
 def place(run: str, relative: Path) -> Path:
-    """Where a file of a run's directory lies in the bag, below data: a host's snapshots under its own directory."""
+    """Where a file of a run's directory is in the bag, below data: a host's snapshots under its own directory."""
     first, *rest = relative.parts
     if first == "hosts" and len(rest) > 1:
         return Path("hosts", _safe(rest[0]), run, *(_safe(part) for part in rest[1:]))
@@ -122,14 +122,14 @@ def _safe(name: str) -> str:
 
 
 def _files(run_dir: Path) -> Iterator[Path]:
-    """The plain files of a record; anything else, which a host might have talked somebody into, is refused."""
+    """The regular files of a record; anything else, which a host might have talked somebody into, is refused."""
     for top in _OURS:
         for directory, folders, files in os.walk(run_dir / top):
             here = Path(directory)
             for name in sorted([*folders, *files]):
                 path = here / name
                 if path.is_symlink() or not (path.is_dir() or path.is_file()):
-                    raise Stop(f"{path} is no plain file.", hint="A record has none such: find out who put it there.")
+                    raise Stop(f"{path} is not a regular file.", hint="Records contain only regular files: find out who added it.")
             # A blob in the making is not finished yet.
             yield from (here / name for name in sorted(files) if not name.startswith("."))
 

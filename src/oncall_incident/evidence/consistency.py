@@ -77,7 +77,7 @@ class Statements:
 
         Args:
             digests: the SHA-256 of the files that are there, by their path in the bag.
-            goes_on: the incident lies in a store: a run since its last seal may not be collected yet.
+            goes_on: the incident is in a store: a run since its last seal may not be collected yet.
         """
         def digest(path: Path) -> str:
             found = digests.get(path.relative_to(self._bundle).as_posix())

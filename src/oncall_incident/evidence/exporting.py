@@ -113,10 +113,10 @@ def timesketch(incident: Incident, to: str) -> None:
 
 
 def unpack(path: Path, to: Path) -> Path:
-    """Take a bundle's tar apart; the bundle's directory. Only plain files with safe names are written, all below `to`.
+    """Take a bundle's tar apart; the bundle's directory. Only regular files with safe names are written, all below `to`.
 
     Raises:
-        Stop: it is no tar, there is no bundle in it, or a member would go elsewhere, is no plain file, or does not fit.
+        Stop: it is not a tar, there is no bundle in it, or a member would go elsewhere, is not a regular file, or does not fit.
     """
     seen: set[str] = set()
     room = shutil.disk_usage(to).free - _SPARE_BYTES
@@ -128,7 +128,7 @@ def unpack(path: Path, to: Path) -> Path:
                 if not names.is_safe_path(name):
                     raise _escapes(path, f"{member.name!r} would be unpacked elsewhere, or under a name that no bundle has")
                 if not (member.isreg() or member.isdir()):
-                    raise _escapes(path, f"{name} is no plain file")
+                    raise _escapes(path, f"{name} is not a regular file")
                 if name in seen:
                     raise _escapes(path, f"{name} is in it twice")
                 seen.add(name)
@@ -148,21 +148,21 @@ def unpack(path: Path, to: Path) -> Path:
                     with target.open("xb") as stream:
                         shutil.copyfileobj(source, stream, 1 << 20)
     except (tarfile.TarError, EOFError, gzip.BadGzipFile) as exc:
-        raise Stop(f"{path} is no whole tar: {exc}.", hint="Was it copied completely?", status=Exit.FAILED) from exc
+        raise Stop(f"{path} is not a whole tar: {exc}.", hint="Was it copied completely?", status=Exit.FAILED) from exc
     except OSError as exc:
-        hint = "See what lies in it with tar -tvf."
+        hint = "List its contents with tar -tvf."
         raise Stop(f"{path} cannot be unpacked: {exc.strerror or exc}.", hint=hint, status=Exit.FAILED) from exc
     bundle = to / top if top else to
     if not places.is_bundle(bundle) and not (bundle / "bagit.txt").is_file():
         raise Stop(
-            f"{path} is no bundle: {f'{top} in it is none' if top else 'it is empty'}.",
-            hint="incident export --tar makes one; its only directory is named by the incident.", status=Exit.FAILED,
+            f"{path} is not a bundle: {f'{top} in it is none' if top else 'it is empty'}.",
+            hint="incident export INCIDENT --tar FILE makes one; its only directory is named by the incident.", status=Exit.FAILED,
         )
     return bundle
 
 
 def _escapes(path: Path, why: str) -> Stop:
-    return Stop(f"{path}: {why}.", hint="This is no bundle of ours, or somebody changed it. Nothing of it was used.", status=Exit.FAILED)
+    return Stop(f"{path}: {why}.", hint="This is not a bundle of ours, or somebody changed it. Nothing of it was used.", status=Exit.FAILED)
 
 
 def _sealed_at(seal: Path) -> int:

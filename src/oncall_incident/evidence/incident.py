@@ -67,7 +67,7 @@ class Incident:
 
     @property
     def home(self) -> Path:
-        """The recorder's home that the incident lies in."""
+        """The recorder's home that the incident is in."""
         return self.folder.parent.parent
 
     # Reading
@@ -137,7 +137,7 @@ class Incident:
             return segment.seq
 
     def custody(self, action: str, payload: Mapping[str, Any] | None = None) -> None:
-        """Write a line of the custody chain: it lies beside the bag, so that looking at evidence does not change it.
+        """Write a line of the custody chain: it is beside the bag, so that looking at evidence does not change it.
 
         A seal copies the chain into the bag line by line: texts are shortened until nothing of it needs a file of its own.
         """

@@ -25,7 +25,7 @@ The indented lines are one shell script. Run it here, in the directory of bagit.
 with these lines as its input. It says what it found and ends with 0 only if nothing is wrong
 and the last seal is signed by somebody on your list.
 
-1. Nothing but plain files: a link could lead out of the bundle.
+1. Nothing but regular files: a link could lead out of the bundle.
 
     test -z "$(find . ! -type d ! -type f)"
 

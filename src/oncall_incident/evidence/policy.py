@@ -23,7 +23,7 @@ from ..errors import Stop
 
 SCHEMA = "oncall.incident/policy/1"
 POLICIES = Path(__file__).parent / "policies"
-#: A target that is no number of seconds: the end of the next working day.
+#: A target that is not a number of seconds: the end of the next working day.
 NEXT_BUSINESS_DAY = "next business day"
 TARGETS = ("response", "communication", "resolution", "review")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -231,7 +231,7 @@ def _target(value: Any, where: str) -> Target:
 def _positive(value: Any, where: str) -> float:
     seconds = parse_duration(value, name=where)
     if not seconds:
-        raise BadInput(f"{where}: {value!r} is no time at all.", hint="Leave it out where there is no such target.")
+        raise BadInput(f"{where}: {value!r} is not a duration.", hint="Leave it out where there is no such target.")
     return seconds
 
 

@@ -118,7 +118,7 @@ def sealed_files(bundle: Path) -> dict[str, str]:
 def not_as_sealed(path: str, digest: str) -> Stop:
     """A copy of evidence that was tampered with would look like evidence."""
     return Stop(
-        f"{path} {'was changed' if digest else 'is missing or no plain file'}: the seal covers something else.", status=Exit.FAILED,
+        f"{path} {'was changed' if digest else 'is missing or not a regular file'}: the seal covers something else.", status=Exit.FAILED,
         hint="incident verify says more. Nothing more was copied.",
     )
 
@@ -144,7 +144,7 @@ def _open(target: str) -> tuple[Any, str]:
         raise Stop(f"{public(target)}: {protocol}:// needs another package.", hint=extra) from exc
     except ValueError as exc:
         hint = "Write file:///path, s3://bucket/prefix or a directory."
-        raise Stop(f"{public(target)} is no place that fsspec knows: {str(exc).replace(target, public(target))}.", hint=hint) from exc
+        raise Stop(f"{public(target)} is not a place that fsspec knows: {str(exc).replace(target, public(target))}.", hint=hint) from exc
     return system, str(root)
 
 

@@ -106,7 +106,7 @@ def last(incident: Incident) -> tuple[int, Path]:
     if (path / bag.TAG_MANIFEST).read_bytes() != (incident.bundle / bag.TAG_MANIFEST).read_bytes():
         raise Stop(
             f"Seal {number:04d} of {incident.id} is not over the bag as it is.",
-            hint="incident verify says what differs; incident seal seals it anew.",
+            hint="incident verify says what differs; incident seal seals it again.",
         )
     return number, path
 
@@ -294,7 +294,7 @@ def _checked(incident: Incident, before: Sequence[tuple[int, Path]]) -> dict[str
     known = bag.digests(incident.bundle, [path for path in walked.files if path in sealed or path not in live])
     for path, value in sealed.items():
         if path in DERIVED:
-            # A seal that was killed may have made it anew already: then the version that was sealed is kept.
+            # A seal that was killed may have made it again already: then the version that was sealed is kept.
             path = _version(path, before[-1][0]) if _version(path, before[-1][0]) in known else path
         if known.get(path) != value:
             what = "changed" if path in known else "removed"
@@ -311,7 +311,7 @@ def _version(path: str, number: int) -> str:
 
 
 def _derive(incident: Incident, before: Sequence[tuple[int, Path]], state: model.State) -> set[str]:
-    """Write anew what is made from the events, keep what an earlier seal covers, and say what changed."""
+    """Rewrite what is made from the events, keep what an earlier seal covers, and say what changed."""
     if before:
         for path in DERIVED:
             there, kept = incident.bundle / path, incident.bundle / _version(path, before[-1][0])

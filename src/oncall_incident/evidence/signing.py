@@ -41,7 +41,7 @@ class Signer:
     Attributes:
         identity: the principal, as allowed_signers names it.
         key: a private key's file, or a public key whose private half an agent or a FIDO token has.
-        source: file, agent or made (just now, for want of one).
+        source: file, agent or made (just now, because there was none).
         public: the public key's line, once it was read().
     """
 
@@ -280,7 +280,7 @@ def _agent_keys(environ: Mapping[str, str]) -> list[str]:
         done = subprocess.run(["ssh-add", "-L"], capture_output=True, timeout=_CHECK_SECONDS, check=False, env=dict(environ))
     except (OSError, subprocess.TimeoutExpired):
         return []
-    # A certificate is no key of its own here: its key comes with it.
+    # A certificate is not a key of its own here: its key comes with it.
     keys = [line for line in _text(done.stdout).split("\n") if line.startswith(("ssh-", "sk-", "ecdsa-"))]
     return [line for line in keys if "-cert-" not in line.split(" ")[0]] if done.returncode == 0 else []
 

@@ -47,7 +47,7 @@ class Store:
         return self.has(folder) and not bag.walk(folder, places.CUSTODY).strange
 
     def find(self, given: str) -> Incident:
-        """The incident of that id, of which that is the beginning, that lies there, or `latest`.
+        """The incident of that id, of which that is the beginning, that is there, or `latest`.
 
         Raises:
             Stop: there is none, or several begin so.

@@ -83,7 +83,7 @@ def close_unfinished(run_dir: Path) -> bool:
     """Close a record whose writer died: a segment of ours recovers the torn one and names what is unknown.
 
     Returns:
-        Whether it was closed; not when it is whole, when somebody writes it at this moment, or when it cannot be written.
+        Whether it was closed; not when it is whole, when somebody writes it now, or when it cannot be written.
     """
     if verify.check(run_dir).status != verify.INCOMPLETE:
         return False

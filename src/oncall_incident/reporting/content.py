@@ -41,7 +41,7 @@ STATUS_TONES = {"ok": "good", "warning": "warn", "critical": "bad"}
 UNSEALED: Json = {
     "state": "not sealed", "tone": "unknown", "what": "Nobody has signed this record.",
     "detail": "The chain shows that nothing inside was changed, removed or added; not that its end was not cut off, nor that all of it was "
-              "not written anew.",
+              "not rewritten.",
 }
 
 

@@ -296,7 +296,7 @@ def _own_chain(checked: verify.Report) -> dict[str, str]:
 
 
 def _seals(state: State) -> list[Mapping[str, str]]:
-    """Who sealed it. Whether the seals hold is not for a page to say that lies beside the bag."""
+    """Who sealed it. Whether the seals hold is not for a page to say that is beside the bag."""
     if not state.seals:
         return [UNSEALED]
     last = state.seals[-1]

@@ -43,13 +43,13 @@ def after_execution(
     strangers = [name for name in dict.fromkeys(_MISMATCH.findall("\n".join(said))) if name in limit]
     if strangers:
         return _bad_input(f"--limit {limit}: the inventory has no {', '.join(strangers)}.", [
-            "Check the name; ansible-inventory --graph shows what there is."])
+            "Check the name; ansible-inventory -i INVENTORY --graph shows what there is."])
     if status == EXIT_NO_HOSTS or (summary.no_hosts and not summary.hosts and not summary.unreachable):
         wanted = sorted({str(entry.get("hosts")).strip("[]'") for entry in summary.no_hosts})
         return _bad_input(f"No host matched {', '.join(wanted) or 'the groups of the scenario'}.", [
             "Check the inventory and --limit, or name the hosts with the scenario's own variables, such as -e incident_db=GROUP."])
     if was_killed(status) and not looked_at_something(summary):
-        # It had begun, whatever it did not come to: that is no fault of the input.
+        # It had begun, whatever it did not come to: that is not a fault of the input.
         did = outcome.what_was_done(summary)
         return Outcome("failed", Exit.FAILED, f"ansible-playbook was ended by a signal before it had looked at anything; {did}.",
                        ["Nobody knows who sent it: see the kernel's log, which names processes that ran out of memory. Then run it again."])

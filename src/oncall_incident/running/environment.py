@@ -35,7 +35,7 @@ def allowed(environ: Mapping[str, str], *, also: Iterable[str] = ()) -> dict[str
 
 
 def scrub(env: Mapping[str, str], *, parent: Mapping[str, str], keep: Mapping[str, str]) -> dict[str, str]:
-    """Take out of ansible-runner's environment what came from the parent and is not to be kept.
+    """Take out of ansible-runner's environment what came from the parent and must not be kept.
 
     Args:
         env: what ansible-runner made: the parent's, overlaid with its own and our variables.

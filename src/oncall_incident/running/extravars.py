@@ -122,7 +122,7 @@ def _pairs(value: str) -> dict[str, str]:
             hint="Write key=value, inline YAML, or @file.",
         ) from None
     if not pairs or "_raw_params" in pairs:
-        raise Stop(f"-e {value.partition('=')[0]}: that is no variable.", hint="Write key=value, inline YAML, or @file.")
+        raise Stop(f"-e {value.partition('=')[0]}: that is not a variable.", hint="Write key=value, inline YAML, or @file.")
     _refuse_reserved(pairs)
     return pairs
 

@@ -33,7 +33,7 @@ from .view import View
 #: Of a change on a host that --limit leaves out.
 NOT_ASKED = "not_asked"
 PLAYBOOK = Scenario("in-force", "Look at temporary changes", "oncall.incident._in_force")
-_FIND = "Find what takes changes back"
+_FIND = "Find units that undo changes"
 #: What ansible.builtin.find says of a directory that is not there.
 _NOT_THERE = "is not a directory"
 

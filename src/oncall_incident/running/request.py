@@ -63,7 +63,7 @@ class Request:
 
     @property
     def further_tags(self) -> tuple[str, ...]:
-        """Tags that are no phases; they go to every execution."""
+        """Tags that are not phases; they go to every execution."""
         return tuple(tag for tag in self.tags if tag not in PHASES)
 
     def ansible_arguments(self) -> list[str]:

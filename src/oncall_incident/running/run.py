@@ -66,7 +66,7 @@ class Run:
 
     Args:
         accept: called with what was found and planned before --yes approves the plan; false refuses it.
-        scenario: a playbook that is no scenario to choose; the request's otherwise.
+        scenario: a playbook that is not a scenario to choose; the request's otherwise.
         changes: earlier actions by host that this run is about; they are handed over in a private file.
 
     Attributes:

@@ -115,7 +115,7 @@ class View:
     def show_from(self, record: EventSource) -> None:
         """Show what is new in a record, and move the status line.
 
-        A closed pipe or a fault in the display is no reason to leave a mitigation half done: the view then goes silent.
+        A closed pipe or a fault in the display is not a reason to leave a mitigation half done: the view then goes silent.
         """
         try:
             for event in record.new_events():

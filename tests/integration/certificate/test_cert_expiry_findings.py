@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._probe.handshake i
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.support import pki
+from tests.support.advice import advised
 from tests.support.pki import DAY, Authority
 from tests.support.run_module import run_module
 from tests.support.tls_servers import HttpServer, TlsServer, context_for, http_proxy
@@ -200,6 +202,18 @@ def test_untrusted_and_what_a_private_ca_needs(middle: Authority, root: Authorit
     assert problems(bad) == {"untrusted": "critical"} and bad["recovery"] == "replace_ca"
     assert only(bad)["verified"] is False
     assert problems(good) == {} and only(good)["verified"] is True
+
+
+def test_a_directory_of_cas_is_made_as_the_hint_says(middle: Authority, root: Authority, tmp_path: Path) -> None:
+    place = tmp_path / "trusted"
+    with TlsServer(context_for(middle.issue(HERE))) as server:
+        refused = run_module("cert_expiry", endpoints=[server.at], ca_path=str(place))
+        assert refused["argument"] == "ca_path" and advised(refused["hint"]) == ["openssl rehash"]
+        place.mkdir()
+        root.write(place / "root.pem")
+        assert problems(run_module("cert_expiry", endpoints=[server.at], ca_path=str(place))) == {"untrusted": "critical"}
+        subprocess.run(["openssl", "rehash", place], check=True, timeout=60)
+        assert problems(run_module("cert_expiry", endpoints=[server.at], ca_path=str(place))) == {}
 
 
 def test_self_signed(look: Callable[..., dict[str, Any]]) -> None:

@@ -276,7 +276,7 @@ def test_a_device_and_a_name_that_is_not_allowed(case: Case) -> None:
     os.mkfifo(case.bundle / "data" / "pipe")
     (case.bundle / "data" / "white space").write_text("x")
     found = said(case.check())
-    assert "data/pipe is no plain file" in found and "data/white space has a name that is not allowed" in found
+    assert "data/pipe is not a regular file" in found and "data/white space has a name that is not allowed" in found
 
 
 def test_a_manifest_that_names_a_file_outside(case: Case) -> None:

@@ -233,7 +233,7 @@ def test_a_link_in_a_run_is_refused(tmp_path: Path) -> None:
     run_dir = incidents.write_record(case.home, run="20260101T000000Z-x-abcdef")
     (run_dir / "hosts").mkdir()
     os.symlink("/etc", run_dir / "hosts" / "db1")
-    with pytest.raises(Stop, match="is no plain file"):
+    with pytest.raises(Stop, match="is not a regular file"):
         collecting.collect(case.incident, run_dir.name, run_dir)
 
 

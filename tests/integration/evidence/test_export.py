@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tarfile
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from oncall_incident.evidence import checks, exporting
+from tests.support.advice import advised
 from tests.support.wrapper import command
 
 from .conftest import Case
@@ -44,7 +46,22 @@ def test_a_cut_tar_is_said(case: Case, tmp_path: Path) -> None:
     exporting.tar(case.incident, path)
     path.write_bytes(path.read_bytes()[:-2000])
     done = command(case.home, "verify", str(path))
-    assert done.returncode == 1 and "no whole tar" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 1 and "not a whole tar" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_is_in_a_tar_that_cannot_be_unpacked_is_listed(case: Case, tmp_path: Path) -> None:
+    """A file of it is a directory too."""
+    whole, odd = tmp_path / "whole.tar", tmp_path / "odd.tar"
+    assert command(case.home, "export", case.incident.id, "--tar", str(whole)).returncode == 0
+    with tarfile.open(whole) as source, tarfile.open(odd, "w") as target:
+        for member in source.getmembers():
+            target.addfile(member, source.extractfile(member) if member.isfile() else None)
+        below = f"{next(one.name for one in source.getmembers() if one.isfile())}/below"
+        target.addfile(tarfile.TarInfo(below))
+    done = command(case.home, "verify", str(odd))
+    assert done.returncode == 1 and advised(done.stderr) == ["tar -tvf"], done.stderr
+    listed = subprocess.run(["tar", "-tvf", odd], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert f" {below}\n" in listed
 
 
 def test_what_is_not_sealed_is_no_tar(tmp_path: Path) -> None:

@@ -50,8 +50,8 @@ def test_what_would_never_end_is_not_opened(place: str, make: Callable[[Path], o
 def test_a_pipe_beside_the_bag_is_not_opened(case: Case) -> None:
     os.mkfifo(case.incident.folder / "custody" / "000009.jsonl")
     done = command(case.home, "verify", str(case.incident.folder), "--json")
-    assert done.returncode == 1 and "custody/000009.jsonl is no plain file" in done.stdout
-    with pytest.raises(Stop, match="is no plain file"):
+    assert done.returncode == 1 and "custody/000009.jsonl is not a regular file" in done.stdout
+    with pytest.raises(Stop, match="is not a regular file"):
         case.seal()
 
 
@@ -97,7 +97,7 @@ def test_lines_of_the_wrong_kind(line: str, place: str, case: Case) -> None:
     assert case.check().status == checks.BROKEN
 
 
-@pytest.mark.parametrize("full", [True, False], ids=["one plain file", "empty"])
+@pytest.mark.parametrize("full", [True, False], ids=["one regular file", "empty"])
 def test_a_tar_that_is_no_bundle(full: bool, tmp_path: Path) -> None:
     path = tmp_path / "x.tar"
     (tmp_path / "notes.txt").write_text("x")
@@ -105,7 +105,7 @@ def test_a_tar_that_is_no_bundle(full: bool, tmp_path: Path) -> None:
         if full:
             archive.add(tmp_path / "notes.txt", "notes.txt")
     done = command(tmp_path / "home", "verify", str(path))
-    assert done.returncode == 1 and f"{path} is no bundle" in done.stderr and "incident-verify-" not in done.stderr + done.stdout
+    assert done.returncode == 1 and f"{path} is not a bundle" in done.stderr and "incident-verify-" not in done.stderr + done.stdout
 
 
 def test_looking_at_a_copy_elsewhere_writes_nothing(case: Case, tmp_path: Path) -> None:
@@ -137,11 +137,11 @@ def test_a_directory_cannot_be_attached(case: Case, tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe"):
-        with pytest.raises(Stop, match="is no plain file"):
+        with pytest.raises(Stop, match="is not a regular file"):
             attaching.attach(case.incident, path)
     assert len(os.listdir("/proc/self/fd")) == before
     done = command(case.home, "attach", case.incident.id, "/etc")
-    assert done.returncode != 0 and "Traceback" not in done.stderr and "/etc is no plain file" in done.stderr
+    assert done.returncode != 0 and "Traceback" not in done.stderr and "/etc is not a regular file" in done.stderr
 
 
 @pytest.mark.parametrize(("what", "text", "stdin"), [("note", "", ""), ("note", " \n", ""), ("note", "-", "\n"), ("update", "", "")])

@@ -17,6 +17,7 @@ import pytest
 
 from oncall_incident.errors import Stop
 from oncall_incident.evidence import checks, sealing, signing
+from tests.support.advice import advised
 from tests.support.need import need
 from tests.support.wrapper import command
 
@@ -64,6 +65,32 @@ def test_an_agent_without_keys_is_said(tmp_path: Path) -> None:
     case = Case(tmp_path / "home", seal=False)
     done = command(case.home, "seal", case.incident.id, "--sign-key", "agent")
     assert done.returncode == 2 and "no agent answers" in done.stderr
+
+
+def test_an_agents_keys_are_listed_as_the_hint_says(agent: dict[str, str], tmp_path: Path) -> None:
+    case = Case(tmp_path / "home", seal=False)
+    done = command(case.home, "seal", case.incident.id, "--sign-key", "agent")
+    assert done.returncode == 2 and "ssh-add -L" in advised(done.stderr)
+    listed = subprocess.run(["ssh-add", "-L"], env={**os.environ, **agent}, capture_output=True, text=True, timeout=60, check=True)
+    assert "ann@laptop" in listed.stdout
+    assert command(case.home, "seal", case.incident.id, "--sign-key", "agent", **agent).returncode == 0
+
+
+def test_a_public_key_is_put_beside_its_key_as_the_hint_says(tmp_path: Path) -> None:
+    """A key with a passphrase tells its public half to nobody who does not type it."""
+    case, key = Case(tmp_path / "home", seal=False), tmp_path / "locked"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "a passphrase", "-f", key], check=True, timeout=60)
+    Path(f"{key}.pub").unlink()
+    refused = command(case.home, "seal", case.incident.id, "--sign-key", str(key), SSH_ASKPASS_REQUIRE="never")
+    [told] = [one for one in advised(refused.stderr) if one.startswith("ssh-keygen -y")]
+    types = tmp_path / "types"
+    types.write_text("#!/bin/sh\necho a passphrase\n")
+    types.chmod(0o755)
+    environ = {**os.environ, "SSH_ASKPASS": str(types), "SSH_ASKPASS_REQUIRE": "force"}
+    subprocess.run(told, shell=True, env=environ, check=True, timeout=60)
+    assert Path(f"{key}.pub").read_text().startswith("ssh-ed25519 ")
+    again = command(case.home, "seal", case.incident.id, "--sign-key", str(key), SSH_ASKPASS=str(types), SSH_ASKPASS_REQUIRE="force")
+    assert again.returncode == 0, again.stderr
 
 
 def test_several_signers_at_once_and_one_later(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_bad_input_is_named_before_anything_is_made(arguments: list[str], words:
     (["milestone", "latest", "mitigatd"], "Did you mean mitigated"),
     (["milestone", "latest", "mitigated", "--at", "yesterday"], "is not a time"),
     (["milestone", "latest", "mitigated", "--at", "2199-01-01T00:00:00Z"], "in the future"), (["attach", "latest"], "Nothing to attach"),
-    (["attach", "latest", "/nowhere/file"], "No such file"), (["attach", "latest", "/dev/zero"], "no plain file"),
+    (["attach", "latest", "/nowhere/file"], "No such file"), (["attach", "latest", "/dev/zero"], "not a regular file"),
     (["severity", "latest", "P9"], "has no such level"), (["export", "latest"], "Nothing to export"),
     (["sign", "latest"], "no key to sign with"), (["resolve", "latest"], "incident milestone INCIDENT resolved"),
     (["attach", "latest", "--run", "nothing"], "no such record"),

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.integration.fail2ban.playsite import IN_VAIN, PlaySite
+from tests.support.advice import advised
 from tests.support.fail2ban import fail2ban
 from tests.support.netns import Namespace, namespace, peer_of
 from tests.support.run_module import Running, start_module
@@ -185,7 +186,10 @@ def test_what_the_kernel_drops_by_itself_is_no_rule() -> None:
         net.run("ip", "route", "add", "blackhole", CLIENT)
         reality, result = traced(net)
         assert reality == "closed" and finding(result, "traced")["status"] == "critical"
-        assert "answered nothing" in finding(result, "traced")["observed"] and "ip route get" in finding(result, "traced")["hint"]
+        assert "answered nothing" in finding(result, "traced")["observed"]
+        assert advised(finding(result, "traced")["hint"]) == ["ip route get", "ss -ltn"]
+        # As the hint says: the route back shows what it is, and the queue shows that it is not the service.
+        assert net.run("ip", "route", "get", CLIENT, check=False) == "" and ":22 " in net.run("ss", "-ltn")
         assert finding(result, "blocked")["status"] == "critical"
         net.run("ip", "route", "del", "blackhole", CLIENT)
         net.run("ip", "route", "add", CLIENT, "dev", "lo")

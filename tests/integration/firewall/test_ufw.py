@@ -44,6 +44,8 @@ def test_a_rule_of_the_administrator(words: str, version: int, both: TwoHosts, n
     net.run("ufw", *(["prepend"] if "%" in words else ["insert", "1"]), *rule)
     other = is_right(both, 22, CLOSED, version=version)
     assert "user-input rule 1" in other.let_in.observed
+    shown = [line for line in net.run("ufw", "status", "numbered").splitlines() if "DENY" in line or "REJECT" in line]
+    assert any(("Anywhere" if "%" not in words else ADDRESSES[version]) in line for line in shown), shown
     net.run("ufw", "delete", *rule)
     is_right(both, 22, OPEN, version=version)
 

@@ -89,7 +89,7 @@ def test_what_was_not_looked_at_is_said_and_nothing_is_called_missing(disk: Path
         hurried = run_module("disk_survey", look_for="1ms", **args)
     finally:
         subprocess.run(["umount", str(disk / "under")], check=True)
-    assert "Not looked at: what lies under mount points (Operation not permitted)." in hint(readable, "disk_space", disk)
+    assert "Not looked at: what is under mount points (Operation not permitted)." in hint(readable, "disk_space", disk)
     assert "Not looked at: 2 directories that may not be read." in hint(nobody, "disk_space", disk)
     assert {one["biggest"][str(disk)]["unaccounted"] for one in (readable, nobody)} == {None}
     assert "Not accounted for" not in hint(hurried, "disk_space", disk)

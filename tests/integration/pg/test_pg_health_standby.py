@@ -124,6 +124,8 @@ def test_a_paused_standby_falls_behind(pair: Pair) -> None:
         pair.standby.execute("SELECT pg_wal_replay_resume()")
     finding = only(standby, "replication", subject="this standby")
     assert (finding["status"], finding["observed"]) == ("critical", "paused") and "pg_wal_replay_resume" in finding["hint"]
+    faults.await_sql(pair.standby, "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (position,), what="the WAL to be replayed")
+    assert look(pair.standby, checks=["replication"])["healthy"] is True, "what the hint names was run"
     assert standby["replication"]["standby"]["lag_bytes"] > 100_000
     finding = only(primary, "replication", subject="db2")
     assert finding["status"] == "critical" and finding["unit"] == "bytes" and finding["observed"] > 100_000

@@ -104,7 +104,7 @@ def test_the_incident_is_ended_and_recorded(way: Way, sick: Sick) -> None:
     assert all(waiter.alive() for waiter in sick.waiters), "waiters are no victims"
     gone = [action for action in done.actions() if action["outcome"] == "gone"]
     assert [action["target"]["pid"] for action in gone] == [sick.root.pid]
-    assert "Wait for the checks to hold" in done.tasks()
+    assert "Wait until the checks stay ok" in done.tasks()
     done.assert_record_verifies()
 
 
@@ -116,7 +116,7 @@ def test_a_check_shows_the_plan_and_touches_nothing(way: Way, sick: Sick) -> Non
     assert [action["target"]["pid"] for action in plan["actions"]["db1"]] == [sick.root.pid]
     assert plan["baseline"]["db1"]["blocking"] == "critical"
     assert done.outcomes() == ["planned"]
-    assert "Wait for the checks to hold" not in done.tasks()
+    assert "Wait until the checks stay ok" not in done.tasks()
     done.assert_record_verifies()
 
 

@@ -101,7 +101,7 @@ def test_ansible_playbook_refuses_them_and_nothing_is_looked_at(misnamed: Site, 
         "postgres_db": "postgres_login_db", "postgres_user": "postgres_login_user", "service_unit (app1)": "service_name",
     }.items():
         assert refusal(name, ours) in said
-    assert nobody_came(listener) and "Say where it looks, and as whom" not in done.tasks()
+    assert nobody_came(listener) and "Report the target and the user" not in done.tasks()
     assert "canary-of-names" not in done.output
 
 
@@ -137,7 +137,7 @@ def test_the_first_line_of_investigate(site: Site, server18: Server) -> None:
              " (from db1)")
     assert place in done.output
     assert [(event["host"], event["phase"], event["place"]) for event in done.events("place")] == [("db1", "investigate", place)]
-    assert first_in_investigate(done) == "Say where it looks, and as whom"
+    assert first_in_investigate(done) == "Report the target and the user"
     record = "".join(path.read_text() for path in (done.run_dir / "record").iterdir())
     assert "canary-of-places" not in record + done.output and "canary-of-alternates" not in record + done.output
 
@@ -176,5 +176,5 @@ def test_every_scenario_says_it(
     site.group(group, host1=given)
     done = site.play("--tags", "investigate", playbook=playbook)
     assert [event["place"] for event in done.events("place")] == [place], done.output
-    assert place in done.output and first_in_investigate(done) == "Say where it looks, and as whom"
+    assert place in done.output and first_in_investigate(done) == "Report the target and the user"
     assert "canary-of-places" not in done.output

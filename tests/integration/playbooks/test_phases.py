@@ -41,7 +41,7 @@ UNTRUSTED = {"changed": "was changed after it was made", "expired": "expired", "
 #: Hosts of one server follow one another where they act: two modules never act on it at once.
 IN_TURN = {"ANSIBLE_FORKS": "1"}
 END, JUDGE, WAIT = (
-    "End root blockers, then idle transactions, then long queries", "Judge the server's health", "Wait for the checks to hold",
+    "End root blockers, then idle transactions, then long queries", "Check the server's health", "Wait until the checks stay ok",
 )
 
 

@@ -144,7 +144,7 @@ def test_a_second_run_is_locked_while_the_first_is_between_two_of_its_tasks(cach
             assert {action["id"]: (action["outcome"], action["detail"]["why"]) for action in second.actions()} == {
                 action["id"]: ("refused", "locked") for action in plan["actions"]["cache1"]
             }
-            assert "Clear what was named" not in second.tasks()
+            assert "Clear the named keys" not in second.tasks()
             assert re.search(r"Run \S+-redis-recovery-\S+ of .* is acting on redis", second.said), second.said
             second.assert_record_verifies()
         assert (count(site.cache, "bad:*"), site.restarts) == (5, 0), "nothing was touched"

@@ -93,6 +93,6 @@ def test_stopped_while_it_verifies(number: signal.Signals, site: Site, sick: Sic
 
 def _verifying(runs: Path) -> bool:
     return runs.is_dir() and any(
-        event["type"] == "intent" and event["segment"] == 4 and event["task"].endswith("Wait for the checks to hold")
+        event["type"] == "intent" and event["segment"] == 4 and event["task"].endswith("Wait until the checks stay ok")
         for run_dir in runs.iterdir() for event in reader.read(run_dir)
     )

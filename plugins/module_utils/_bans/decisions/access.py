@@ -146,7 +146,7 @@ def judge_let_in(
     }
     if said:
         cures = [remedy(block).advice for block in own]
-        hint = "Lift the ban." if holding else f"It is no ban. What removes it: {cures[0]}" if cures else "It is no ban."
+        hint = "Lift the ban." if holding else f"It is not a ban. What removes it: {cures[0]}" if cures else "It is not a ban."
         return Finding(LET_IN, CRITICAL, observed="; ".join(said[:_MAX_SHOWN]), subject=asked, hint=hint, detail=detail)
     if some:
         return Finding(LET_IN, WARNING, observed=f"some of it is kept out: {'; '.join(some[:_MAX_SHOWN])}", subject=asked, detail=detail,

@@ -24,8 +24,8 @@ def attackers(
 ) -> list[str]:
     """Whom to ban: those that were named, then the worst addresses of the logs, then networks, each once.
 
-    Who gets in more often than it guesses, or by keys alone, is no attacker. A network is banned where its addresses guess too seldom to be
-    banned one by one and often enough together, there are several of them, and nobody gets in from there.
+    An address that logs in more often than it fails, or by keys alone, is not an attacker. A network is banned where its addresses fail too
+    seldom to be banned one by one and often enough together, there are several of them, and nobody logs in from there.
 
     Args:
         named: addresses and networks, a list or text with commas.

@@ -25,7 +25,7 @@ VERB = "ban"
 BANNED, ALREADY_BANNED, NOT_FILTERED, LET_IN, NOT_BANNED, NOT_MEASURED = (
     "banned", "already_banned", "not_filtered", "let_in", "not_banned", "not_measured",
 )
-#: Why somebody is spared: the first of the operators, and the one that is no protection.
+#: Why somebody is spared: the first of the operators, and the one that protects nobody.
 OPERATOR, OVER_LIMIT = "operator", "over_limit"
 #: Networks of nobody on the Internet: RFC 1918, 6598 (shared), 3927 and 4291 (link-local), 4193 (unique local). Documentation's
 #: networks are not among them.

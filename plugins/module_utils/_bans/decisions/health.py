@@ -239,7 +239,7 @@ def _ruled(jail: JailSeen, *, read: bool, again: str) -> Finding:
 def _left(rules: RulesSeen) -> Finding:
     return Finding(
         "leftover_rules", WARNING if rules.left else OK, observed=rules.left, threshold=1, unit="count",
-        hint="Rules of fail2ban keep out whom no jail bans: an unban failed. fail2ban_unban with repair takes them out."
+        hint="Rules of fail2ban block addresses that no jail bans: an unban failed. fail2ban_unban with repair takes them out."
              if rules.left else "",
         detail={"rules": [dataclasses.asdict(one) for one in rules.leftovers]},
     )

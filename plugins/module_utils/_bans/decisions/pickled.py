@@ -45,7 +45,7 @@ _COLLECTIONS = tuple(f"{module}.{name}" for module in ("builtins", "__builtin__"
 
 
 class NotData(ValueError):
-    """The bytes are no pickled data of the kind a fail2ban server sends."""
+    """The bytes are not pickled data of the kind a fail2ban server sends."""
 
 
 class Truncated(NotData):

@@ -77,7 +77,7 @@ def not_kept_out(
         f"{one['target']['address']} ({one['detail'].get('why') or one['outcome']})" for one in not_banned
         if one not in refused and one not in open_ones and str(one["target"]["address"]) not in kept_out(actions, named=())
     ]
-    # Who must not be banned anyway is no attacker. A private address that nobody protects by name may be one.
+    # Who must not be banned anyway is not an attacker. A private address that nobody protects by name may be one.
     friends = _addresses(one for one in spared if OVER_LIMIT not in one["reasons"] and list(one["reasons"]) != ["private"])
     worst = logins.get("worst", ())
     suspects = attackers(named, worst=worst, min_failures=min_failures, networks=logins.get("networks", ()), max_networks=max_networks)
@@ -158,7 +158,7 @@ def _left_of_the_attack(
 
 def _not_held(access: Result) -> dict[str, t.Any]:
     told = _told(access, statuses=_BAD, with_check=True)
-    return {"text": told or "what should be so did not hold.", "there": not access.get("held", False)}
+    return {"text": told or "the expected state was not reached.", "there": not access.get("held", False)}
 
 
 def _silent(ports: Result) -> str:

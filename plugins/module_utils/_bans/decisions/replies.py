@@ -30,7 +30,7 @@ class Ban:
 
     Attributes:
         entry: as the server stores it; only this spelling unbans it.
-        span: the addresses it means, None where it is no address (a jail can ban users).
+        span: the addresses it means, None where it is not an address (a jail can ban users).
         banned_at, ends_at: seconds since the epoch; None where not known, or for an end that never comes.
         seconds: of the ban, -1 for one without an end; None where not known.
         id: the daemon's own identity of it, where it has one (CrowdSec's decisions).
@@ -73,7 +73,7 @@ def answer_of(reply: t.Any) -> t.Any:
 
     Raises:
         ServerSaidNo: it is an error.
-        NotData: it is no reply.
+        NotData: it is not a reply.
     """
     if isinstance(reply, str):
         raise ServerSaidNo(reply)

@@ -18,7 +18,7 @@ from .packet_filter import Hit, Source, Step, asks, asks_address, doubts
 from .sets import AddressSet
 from .truths import Doubt, Range, Truth, holds, inverted, number, some, within
 
-#: Bits of a match on states that are no state of the connection's.
+#: Bits of a match on states that are not states of the connection.
 _TRANSLATED = {"SNAT", "DNAT"}
 
 
@@ -88,7 +88,7 @@ def addresses(text: str, *, side: str, negated: bool, said: str) -> Asked:
     """-s and -d.
 
     Raises:
-        ValueError: it is no address.
+        ValueError: it is not an address.
     """
     networks = [read_network(one) for one in text.split(",")]
     if any(network is None for network in networks):

@@ -156,7 +156,7 @@ def span_of(address: str) -> Span:
     """An address that the kernel told.
 
     Raises:
-        ValueError: it is no address.
+        ValueError: it is not an address.
     """
     network = read_network(address)
     if network is None:

@@ -14,7 +14,7 @@ import typing as t
 #: Tables that iptables keeps in nftables, by family.
 IPTABLES_TABLES = frozenset({"filter", "nat", "mangle", "raw", "security"})
 _HANDLE = re.compile(r"(.*?)\s*# handle (\d+)\Z", re.DOTALL)
-#: Lines of a chain that are no rules.
+#: Lines of a chain that are not rules.
 _NO_RULE = ("type ", "policy ", "comment \"", "flags ", "chain ", "table ", "}")
 #: Counters differ with each look, and say nothing about which rule it is.
 _COUNTER = re.compile(r"\bcounter packets \d+ bytes \d+")

@@ -63,7 +63,7 @@ def script(name: str, spans: t.Sequence[Span], *, ports: t.Sequence[int], protoc
 
 
 def _networks(spans: t.Sequence[Span], version: int) -> list[str]:
-    """Without those that lie in one another: a set of intervals refuses them."""
+    """Without those that are within one another: a set of intervals refuses them."""
     kind = ipaddress.IPv4Address if version == 4 else ipaddress.IPv6Address
     parts: list[t.Any] = []
     for span in spans:
@@ -73,7 +73,7 @@ def _networks(spans: t.Sequence[Span], version: int) -> list[str]:
 
 
 def _new(transport: str, ports: t.Sequence[int]) -> str:
-    """What a packet looks like that begins something. Discovery of neighbours, which is no attempt to connect, is left out."""
+    """What a packet looks like that begins something. Discovery of neighbours, which is not an attempt to connect, is left out."""
     to = f"{transport} dport {{ {', '.join(map(str, ports))} }}" if ports else f"meta l4proto {transport}"
     return f"{to} tcp flags & (syn | ack) == syn" if transport == "tcp" else to
 

@@ -127,7 +127,7 @@ def check_rule(rule: Rule) -> Rule:
     path = posixpath.normpath(rule.directory)
     plain = posixpath.isabs(path) and not path.startswith("//") and path == rule.directory.rstrip("/")
     if not plain or ".." in rule.directory.split("/"):
-        raise BadInput(f"{rule.directory}: is no plain absolute directory.", hint="Write it without .. and without a slash at its end.")
+        raise BadInput(f"{rule.directory}: is not a plain absolute directory.", hint="Write it without .. and without a slash at its end.")
     if path in TOO_BROAD:
         raise BadInput(f"{path}: is too broad to be cleaned.", hint="Name the directory that the files are in.")
     for forbidden in FORBIDDEN:
@@ -135,7 +135,7 @@ def check_rule(rule: Rule) -> Rule:
             raise BadInput(f"{path}: nothing is ever removed below {forbidden}.", hint="Name the directory that the files are in.")
     if not rule.pattern or "/" in rule.pattern or not rule.pattern.strip("*?."):
         raise BadInput(
-            f"{rule.pattern!r} in {path}: is no pattern of file names that says something.",
+            f"{rule.pattern!r} in {path}: is not a pattern of file names that says something.",
             hint="For example *.log.*, *.gz or core.*; a star alone would take everything.",
         )
     if rule.operation not in OPERATIONS:
@@ -152,7 +152,7 @@ def data_in(directory: str, entries: t.Collection[str]) -> str:
 
 
 def judge(file: File, rule: Rule, *, protected: t.Collection[str] = (), one_file_system: int | None = None) -> str:
-    """Why a file that lies where a rule looks is not a candidate; empty when it is one.
+    """Why a file that is where a rule looks is not a candidate; empty when it is one.
 
     Args:
         protected: paths that are never touched, with everything below them.
@@ -246,7 +246,7 @@ def sight(
         limits=limits, basis=Basis("disk_clean", {
             # Without the files that no rule's pattern is about: they change nothing, and there may be many.
             "rules": rules, "files": [one for one in files if _matches(one[1], rules[one[0]])], "protected": protected,
-            # As pairs: what lies beside a name that looks like a secret's is redacted.
+            # As pairs: what is beside a name that looks like a secret's is redacted.
             "devices": list(devices.items()), "limits": limits, "resource": resource, "crowded": crowded, "for_inodes": for_inodes,
         }),
     )

@@ -24,7 +24,7 @@ WRITABLE = "disk_writable"
 #: The checks that say whether a service can go on writing: what is asked where a call names none.
 DECISIVE = (*ROOM, WRITABLE)
 CHECKS = (*DECISIVE, "disk_growth", "deleted_open")
-#: A file system that fills up is no incident before it is critical.
+#: A file system that fills up is not an incident before it is critical.
 GOOD = (OK, WARNING)
 #: What whoever cannot look at others' processes needs.
 SEE_PROCESSES = "Run with become: true, as root. Without root it takes CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, in a container the latter."

@@ -91,7 +91,7 @@ def mounts(text: str) -> list[Mount]:
 
 
 def holder(mounted: t.Iterable[Mount], path: str) -> t.Optional[Mount]:
-    """The mount that a path lies in; of several at one point the last, which covers the others."""
+    """The mount that a path is in; of several at one point the last, which covers the others."""
     found = None
     for one in mounted:
         if within(path, one.point) and (found is None or len(one.point) >= len(found.point)):

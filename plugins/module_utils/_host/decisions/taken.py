@@ -51,7 +51,7 @@ class Below:
         found: bytes of all that was found on it.
         biggest: who takes the bytes.
         crowded: who takes the entries.
-        hidden: what lies under mount points, by these.
+        hidden: what is under mount points, by these.
         deleted: the biggest files that are deleted and still open.
         deleted_bytes: of all of them.
         trouble: what was not looked at, and why. Nobody knows then what is not accounted for.
@@ -78,7 +78,7 @@ class Below:
 
 
 def culprits(sums: t.Mapping[str, int], files: t.Iterable[tuple[int, str]], *, top: str, most: int = SHOWN) -> list[Taker]:
-    """Who takes most: as deep as one or a few are to blame, and no deeper.
+    """Who takes most: as deep as one or a few are responsible, and no deeper.
 
     Args:
         sums: of each directory with all below it.

@@ -92,7 +92,7 @@ class Tally:
 
     @property
     def guesses(self) -> int:
-        """Failures that are no mere offers of keys."""
+        """Failures that are not mere offers of keys."""
         return self.failed - self.offered
 
     @property
@@ -107,7 +107,7 @@ class Tally:
 
     @property
     def at_home(self) -> bool:
-        """Whether it gets in more often than it guesses, or by keys alone: whoever works there is not to be banned."""
+        """Whether it gets in more often than it guesses, or by keys alone: whoever works there must not be banned."""
         return self.by_keys_alone or self.accepted > self.guesses
 
     def see(self, at: float | None) -> None:

@@ -83,7 +83,7 @@ _SCAN = re.compile(
     r"|(?:past MaxStartups: )?drop connection #\d+ from|Protocol major versions differ for)"
     r" \[?(?P<address>[0-9A-Fa-f:.]{3,64}?)(?= |: |\]|\Z)"
 )
-#: What sshd says that is no failed login, or that it says beside one that is counted.
+#: What sshd says that is not a failed login, or that it says beside one that is counted.
 _KNOWN = re.compile("|".join((
     r"Server listening on |Received (?:signal|SIGHUP|disconnect from )|error: Received disconnect from |Exiting on signal",
     r"Connection (?:closed|reset) by [0-9A-Fa-f:.%]{3,64} port|Connection from [0-9A-Fa-f:.%]{3,64} port |Connection closed\.?\Z",
@@ -169,7 +169,7 @@ def of_journal(lines: t.Iterable[t.Union[str, bytes]]) -> t.Iterator[Event]:
         if not isinstance(entry, dict):
             continue
         message = entry.get("MESSAGE")
-        if isinstance(message, list):  # bytes that are no UTF-8
+        if isinstance(message, list):  # bytes that are not UTF-8
             message = bytes(one for one in message if isinstance(one, int) and 0 <= one < 256).decode("utf-8", "replace")
         stamp = re.match(r"[0-9]{1,18}\Z", str(entry.get("__REALTIME_TIMESTAMP", "")))
         event = read_message(

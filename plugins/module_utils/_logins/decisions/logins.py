@@ -5,7 +5,7 @@
 
 This module util is PRIVATE to the collection: it may change at any time.
 
-One extreme is no whole: an attack that is spread over many addresses is seen by its network, by the user that it is about, and in total.
+One extreme is not a whole: an attack that is spread over many addresses is seen by its network, by the user that it is about, and in total.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class Queue:
     Attributes:
         address: as ss says it: a star for both families.
         waiting: connections that the kernel has accepted and the service has not.
-        most: of them. With one more the kernel drops who comes.
+        most: of them. With one more the kernel drops new connections.
     """
 
     address: str
@@ -89,7 +89,7 @@ def judge_queue(port: int, looks: t.Sequence[t.Sequence[Queue]], *, seconds: flo
     if worst.full:
         return Finding(
             CHECK, CRITICAL, observed=worst.waiting, threshold=worst.most, unit="count", subject=subject, detail=detail,
-            hint=f"The accept queue of {worst.address} is full, and the kernel drops who comes: the service hangs, or is too slow.",
+            hint=f"The accept queue of {worst.address} is full, and the kernel drops new connections: the service hangs, or is too slow.",
         )
     if stuck and len(looks) > 1:
         return Finding(

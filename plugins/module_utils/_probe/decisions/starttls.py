@@ -121,7 +121,7 @@ def start_tls(protocol: str, *, name: str) -> Talk:
     """
     if protocol in _TALKS:
         return _TALKS[protocol](name)
-    raise Refused(f"No talk is known for {protocol}.")
+    raise Refused(f"No dialogue is known for {protocol}.")
 
 
 def connect_through(host: str, port: int, *, username: str = "", password: str = "") -> Talk:

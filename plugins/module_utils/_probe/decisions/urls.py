@@ -48,7 +48,7 @@ class Wanted:
         urls = [plain(url) for url in urls]
         for url in urls:
             if url.partition("://")[0].lower() not in ("http", "https"):
-                raise BadInput(f"urls: {url!r} cannot be asked.", hint="Give URLs that begin with http:// or https://.", argument="urls")
+                raise BadInput(f"urls: {url!r} is not an HTTP URL.", hint="Give URLs that begin with http:// or https://.", argument="urls")
         ranges.read(timeout, name="timeout")
         return cls(tuple(dict.fromkeys(urls)), tuple(expected), timeout, validate_certs)
 
@@ -86,7 +86,7 @@ def _judge(answer: Answer, expected: t.Sequence[int]) -> Finding:
     detail = {"seconds": answer.seconds, "expected": list(expected)}
     if answer.status is None:
         return Finding(CHECK, UNKNOWN, observed=answer.problem, subject=answer.url, detail=detail, hint=(
-            f"{answer.url} gave no answer: {answer.problem}. Look whether the application runs, and ask from where it can be reached."
+            f"{answer.url} gave no answer: {answer.problem}. Check whether the application runs, and ask from where it can be reached."
         ))
     if answer.status in expected:
         return Finding(CHECK, OK, observed=answer.status, subject=answer.url, detail=detail)

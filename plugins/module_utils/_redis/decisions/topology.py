@@ -104,7 +104,7 @@ def judge_cluster(info: t.Mapping[str, str], members: t.Sequence[Member], reques
     findings = [Finding(
         "cluster", OK if state == "ok" else (CRITICAL if state else UNKNOWN), observed=state or "not told", threshold="ok", subject="state",
         hint="" if state == "ok" else "Slots have no primary, or this node sees no majority of the primaries: bring the failed ones back, "
-                                      "or CLUSTER FAILOVER on a replica of theirs.",
+                                      "or where a majority is left CLUSTER FAILOVER FORCE on a replica of theirs.",
     )]
     fine, failed, suspected = (integer(info, f"cluster_slots_{name}") for name in ("ok", "fail", "pfail"))
     if fine is None:

@@ -133,7 +133,8 @@ def fragmentation(facts: Facts, request: Request) -> Answer:
         return Answer(findings=[Finding("fragmentation", OK, observed=ratio, threshold=limit.warning, unit="ratio", detail=detail)])
     return Answer(findings=[judge(
         "fragmentation", ratio, warning=limit.warning, critical=limit.critical, unit="ratio", detail=detail,
-        hint="CONFIG SET activedefrag yes where the allocator is jemalloc, or restart a replica and fail over to it.",
+        hint="Restart a replica and fail over to it. A server built with the jemalloc of its own sources, which few packages are, can also "
+             "move its data: CONFIG SET activedefrag yes.",
     )])
 
 

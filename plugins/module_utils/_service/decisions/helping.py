@@ -107,7 +107,7 @@ def pool_is(said: t.Mapping[str, t.Any], *, size: t.Any, reads: t.Sequence[str],
 
 
 def pool_is_small(said: t.Mapping[str, t.Any], *, size: t.Any, reads: t.Sequence[str]) -> bool:
-    """Whether a look does not tell that the pool has this size or a larger one. What is no plain number, or cannot be read, does not."""
+    """Whether a look does not tell that the pool has this size or a larger one. What is not a plain number, or cannot be read, does not."""
     return (pool_before(said, reads=reads)["size"] or 0) < number(size)
 
 
@@ -190,7 +190,7 @@ _WHOLE = re.compile(r"""\s*(?P<quote>["']?)(?P<size>[0-9]+)(?P=quote)\s*""")
 _BY_COMMAND = """size() {{
 said=$({reads}) || {{ echo 'the size cannot be read' >&2; return 1; }}
 case $said in {other}) set -- ;; *) set -- $(printf %s "$said" | tr -cs 0-9 ' ') ;; esac
-[ $# -eq 1 ] || {{ echo "the size is no plain number: $said" >&2; return 1; }}
+[ $# -eq 1 ] || {{ echo "the size is not a plain number: $said" >&2; return 1; }}
 echo "$1" | sed 's/^0*\\(.\\)/\\1/'
 }}
 now=$(size) || exit 1

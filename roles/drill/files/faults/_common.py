@@ -54,7 +54,7 @@ def main(
 
     Args:
         inject: breaks the host, and calls ready() when it is broken.
-        remove: heals it. It is called again until it succeeds, and also where nothing was injected.
+        remove: undoes it. It is called again until it succeeds, and also where nothing was injected.
         left: what is still there of the fault, one line for each thing; nothing when all is gone.
     """
     verbs = ("inject", "remove", "left")

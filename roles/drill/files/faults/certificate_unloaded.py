@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A certificate that was renewed on the disk, by the site's own client, and that the server never loaded: on the site's host.
 
-The way back is the reload: a certificate that is newer is no harm.
+The way back is the reload: a newer certificate does no harm.
 """
 
 from __future__ import annotations

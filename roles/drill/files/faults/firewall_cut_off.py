@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The host goes away in the middle of a recovery: as soon as the packet filter changes, what goes between it and those who are connected
-over SSH is dropped for a while: longer than they wait for an answer. It heals by itself. The last among a round's faults.
+over SSH is dropped for a while: longer than they wait for an answer. It ends by itself. The last among a round's faults.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def test_the_drills_that_are_shipped_can_be_read_and_their_faults_are_there() ->
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [{"target": {}}]}]}, "rounds[0].actions[0]: verb is missing"),
     ({"rounds": [{"name": "r", "faults": [{"fault": "f"}], "findings": [], "actions": []}]}, "hosts is missing"),
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "interrupt": "earthquake"}]},
-     "rounds[0].interrupt: 'earthquake' is not possible. It is controller or host."),
+     "rounds[0].interrupt: 'earthquake' is not a valid value. It is controller or host."),
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "interrupt_at": "x"}]}, "interrupt_at wants interrupt"),
     ({"rounds": [{"name": "r", "faults": [], "findings": [], "actions": [], "afterwards": [{"name": "x", "hosts": "app"}]}]},
      "command is missing"),
@@ -113,8 +113,8 @@ def test_what_the_playbook_came_to() -> None:
     def result(play: str, second: int, status: str = "ok") -> dict[str, Any]:
         return {"type": "result", "play": play, "status": status, "ts": f"1970-01-01T00:00:{second:02}.500Z"}
 
-    events = [result("Measure what must be true", 1), result("Inject the faults", 2), result("Inject the faults", 3)]
-    state = "Write down what the hosts are like"
+    events = [result("Run the probes", 1), result("Inject the faults", 2), result("Inject the faults", 3)]
+    state = "Record the state of the hosts"
     assert executions.progress(events) == ({"probe": 1.5, "inject": 3.5}, "")
     assert executions.progress([*events, {**result("Inject the faults", 4, "failed"), "ignored": True}])[1] == ""
     assert executions.progress([*events, result("Inject the faults", 4, "unreachable"), result(state, 5, "failed")])[1] == "inject"

@@ -96,7 +96,7 @@ def test_the_next_business_day_is_the_teams() -> None:
     ({"name": "x", "levels": [LEVEL], "schema": "other/2"}, "schema is"),
     ({"name": "x", "levels": [{"name": "P1", "respnse": "5m"}]}, r"levels\[0\]: 'respnse' is not known"),
     ({"name": "x", "levels": [{"name": "P1", "response": "soon"}]}, r"levels\[0\].response: 'soon' is not a duration"),
-    ({"name": "x", "levels": [{"name": "P1", "response": 0}]}, "no time at all"),
+    ({"name": "x", "levels": [{"name": "P1", "response": 0}]}, "not a duration"),
     ({"name": "x", "levels": [LEVEL, {"name": "p1"}]}, "is there twice"),
     ({"name": "x", "levels": [{"name": "P1", "escalation": [{"to": "ann"}]}]}, "after is missing"),
     ({"name": "x", "levels": [{"name": "P1", "escalation": [{"after": "1h", "to": "a"}, {"after": "5m", "to": "b"}]}]}, "not in order"),

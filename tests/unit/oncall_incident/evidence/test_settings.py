@@ -40,7 +40,7 @@ def test_the_stores_own_policy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("polcy: x\n", "'polcy' is not known"), ("- a\n", "it is no mapping"), ("a: [", "cannot be read"), ("retain: soon\n", "retain"),
+    ("polcy: x\n", "'polcy' is not known"), ("- a\n", "it is not a mapping"), ("a: [", "cannot be read"), ("retain: soon\n", "retain"),
     ("lock_mode: maybe\n", "lock_mode"),
 ])
 def test_what_is_wrong_is_named(text: str, words: str, tmp_path: Path) -> None:

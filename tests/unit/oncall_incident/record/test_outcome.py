@@ -222,7 +222,7 @@ def test_what_was_under_way_when_the_host_went_away_is_not_called_nothing(tmp_pa
 def lost_while_it_acts(story: Story) -> None:
     looked(story)
     with story.segment(extra_vars={"incident_approved_plan": {"ids": ["a"]}}):
-        story.result("db1", "Ban the worst", "unreachable", phase="mitigate", msg="no route")
+        story.result("db1", "Ban the worst attackers", "unreachable", phase="mitigate", msg="no route")
         story.stats(db1=0)
 
 

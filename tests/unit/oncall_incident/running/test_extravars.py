@@ -31,7 +31,7 @@ def test_every_form_becomes_a_private_file_in_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("value", "said"), [
-    ("@missing.yml", "there is no file"), ("word", "no variable"), ("incident_approved_plan=x", "set by incident run itself"),
+    ("@missing.yml", "there is no file"), ("word", "not a variable"), ("incident_approved_plan=x", "set by incident run itself"),
     ("a=1 incident_record=off", "set by incident run itself"),
 ])
 def test_bad_values_are_named(value: str, said: str, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_change_is_what_was_measured(record: Summary, options: dict[str, Any],
 
 def test_units_are_told_by_host_and_a_host_without_an_answer_is_named() -> None:
     files = [{"path": "/etc/a/unit-1.timer"}]
-    event = {"type": "result", "task": "Find what takes changes back", "host": "app1", "result": {"files": files}}
+    event = {"type": "result", "task": "Find units that undo changes", "host": "app1", "result": {"files": files}}
     looked = judged("look", [], summary(unreachable=[{"host": "app2", "msg": "timed out"}]), [event])
     assert (looked.units, looked.blind) == ({"app1": ["unit-1"]}, {"app2": "timed out"})
 
@@ -52,7 +52,7 @@ def test_units_are_told_by_host_and_a_host_without_an_answer_is_named() -> None:
 def test_a_directory_of_units_that_could_not_be_searched_is_named() -> None:
     skipped = {"/etc/systemd/system": "[Errno 13] Permission denied: b'/etc/systemd/system'",
                "/run/systemd/transient": "'/run/systemd/transient' is not a directory"}
-    event = {"type": "result", "task": "Find what takes changes back", "host": "app1", "result": {"files": [], "skipped_paths": skipped}}
+    event = {"type": "result", "task": "Find units that undo changes", "host": "app1", "result": {"files": [], "skipped_paths": skipped}}
     looked = judged("look", [], summary(), [event])
     assert list(looked.blind) == ["app1"] and "Permission denied" in looked.blind["app1"] and "transient" not in looked.blind["app1"]
     del skipped["/etc/systemd/system"]

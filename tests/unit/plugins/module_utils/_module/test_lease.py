@@ -10,6 +10,7 @@ import errno
 import fcntl
 import json
 import os
+import shlex
 import stat
 import subprocess
 import time
@@ -63,6 +64,16 @@ def test_a_second_run_is_told_who_has_it_and_until_when(what: str) -> None:
     assert lease.take(what, seconds=90, **OTHER)["before"] == {}, "who gave it back is not said to have died"
     lease.give_back(what, **OTHER)
     assert not lease.give_back(what, **OTHER) and not os.path.exists(path_of(what))
+
+
+def test_a_lease_that_is_removed_as_its_hint_says_is_free(what: str) -> None:
+    lease.take(what, seconds=90, **ONE)
+    with pytest.raises(Locked) as caught:
+        lease.take(what, seconds=90, **OTHER)
+    command = str(caught.value.hint).partition("at once with: ")[2]
+    assert command.startswith("rm ")
+    subprocess.run(shlex.split(command), check=True, timeout=30)
+    assert lease.take(what, seconds=90, **OTHER)["before"] == {}
 
 
 def test_a_run_that_died_loses_it_when_its_time_is_over_whatever_the_clock_on_the_wall_says(
@@ -268,7 +279,7 @@ def test_all_names_of_a_subject_are_taken_or_none(place: Path, monkeypatch: pyte
         lease.take_all(["a", "b"], seconds=60, **ONE)
     assert not os.path.exists(lease.lease_path("a"))
     lease.give_back("b", **OTHER)
-    with lock.acting_alone("b"), pytest.raises(Locked, match="Another run is acting on b at this moment"):
+    with lock.acting_alone("b"), pytest.raises(Locked, match="Another run is acting on b now"):
         lease.take_all(["a", "b"], seconds=60, **ONE)
     assert list(place.iterdir()) == []
     assert lease.take_all(["a", "b"], seconds=60, **ONE) == {"before": {}, "ours": False}

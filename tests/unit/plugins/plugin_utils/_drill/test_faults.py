@@ -71,7 +71,10 @@ def test_a_fault_of_another_collection(tmp_path: Path) -> None:
     ({"needs": {"python": []}}, "needs: 'python' is not known.", "Known are modules, programs."),
     ({"needs": {"modules": "psycopg"}}, "needs.modules is not a list.", "See docs/drills.md"),
     ({"root": "no"}, "root: 'no' is not of type bool.", "See docs/drills.md"),
-    ({"parameters": {"p": {"type": "text"}}}, "parameters.p.type: 'text' is not possible.", "It is str, path, int, bool, list or dict."),
+    (
+        {"parameters": {"p": {"type": "text"}}}, "parameters.p.type: 'text' is not a valid value.",
+        "It is str, path, int, bool, list or dict.",
+    ),
     ({"parameters": {"p": "x"}}, "parameters.p is not a mapping.", "See docs/drills.md"),
     ({"parameters": {"p": {"defalt": 1}}}, "parameters.p: 'defalt' is not known.", "Did you mean default?"),
     ({"parameters": {"p": {"required": "yes"}}}, "parameters.p.required: 'yes' is not of type bool.", "See docs/drills.md"),

@@ -34,7 +34,7 @@ def fitted(**data: Any) -> dict[str, Any]:
     ({"parts": [{}]}, "parts[0]: name is missing.", "See docs/some.md"),
     ({"parts": [{"name": "x", "more": {"y": 1}}]}, "parts[0].more: 'y' is not known.", "Known are x."),
     ({"labels": ["x"]}, "labels is not a mapping.", "See docs/some.md"),
-    ({"kind": "larg"}, "kind: 'larg' is not possible.", "Did you mean large? It is small, medium or large."),
+    ({"kind": "larg"}, "kind: 'larg' is not a valid value.", "Did you mean large? It is small, medium or large."),
     ({"count": "many"}, "count: 'many' is not of type int.", "See docs/some.md"),
     ({"count": True}, "count: True is not of type int.", "See docs/some.md"),
     ({"again": "no"}, "again: 'no' is not of type bool.", "See docs/some.md"),
