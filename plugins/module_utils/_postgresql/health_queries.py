@@ -222,3 +222,21 @@ def read_sizes(session: Session) -> Rows:
             THEN pg_catalog.pg_database_size(oid) END AS bytes
         FROM pg_catalog.pg_database WHERE datconnlimit <> -2 ORDER BY 2 DESC NULLS FIRST LIMIT {MAX_ROWS}
     """)
+
+
+def read_volatile(session: Session) -> dict[str, int]:
+    """How many temporary and unlogged tables this database has: `temporary` and `unlogged`."""
+    return session.rows("""
+        SELECT (pg_catalog.count(*) FILTER (WHERE relpersistence = 't'))::int AS temporary,
+            (pg_catalog.count(*) FILTER (WHERE relpersistence = 'u'))::int AS unlogged
+        FROM pg_catalog.pg_class WHERE relkind = 'r' AND relpersistence IN ('t', 'u')
+    """)[0]
+
+
+def read_replayed(session: Session) -> dict[str, int]:
+    """Bytes of WAL since the last checkpoint, or on a standby the last restartpoint: `replayed`."""
+    return session.rows("""
+        SELECT GREATEST(pg_catalog.pg_wal_lsn_diff(CASE WHEN pg_catalog.pg_is_in_recovery()
+            THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END, redo_lsn), 0)::bigint AS replayed
+        FROM pg_catalog.pg_control_checkpoint()
+    """)[0]
