@@ -29,6 +29,8 @@ NO_DISK = (
     "they write the table anew, which takes as much free space again and an exclusive lock, and are not done here."
 )
 
+#: So many of those that are left alone are told.
+_MOST_LEFT = 20
 # Why an object that needs it is left alone.
 LEFT_OVER, BUSY, NOT_OURS, TOO_LARGE = "left_over", "busy", "not_permitted", "too_large"
 
@@ -109,18 +111,23 @@ def sight(
         approved=None if approved is None else frozenset(approved), resource=resource,
     )
     wanted = [*objects, *chosen]
+    # Who was passed over without a word decides nothing, and there may be hundreds.
+    told = {(one.operation, one.oid) for one in [*chosen, *left]}
     return Sight(
-        candidates=[Candidate(one, one.action(resource)) for one in wanted], protected=tuple(left),
+        candidates=[Candidate(one, one.action(resource)) for one in wanted], protected=tuple(_spared(one) for one in left),
         limits=(budget.limit(len(wanted), name="max_objects"),),
-        basis=Basis("pg_maintain", {"objects": objects, "budget": budget, "resource": resource, "needy": needy, "worst": worst}),
+        basis=Basis("pg_maintain", {
+            "objects": objects, "budget": budget, "resource": resource, "worst": worst,
+            "needy": [one for one in needy if (one.operation, one.oid) in told],
+        }),
     )
 
 
 def choose(
     needy: t.Sequence[Object], *, worst: Worst, named: t.Sequence[Object], room: int, approved: t.Optional[t.AbstractSet[str]],
     resource: str,
-) -> tuple[list[Object], list[Spared]]:
-    """The worst of each operation in turn, as many as there is room for, and those of them that are left alone.
+) -> tuple[list[Object], list[Object]]:
+    """The worst of each operation in turn, as many as there is room for, and the first of those that are left alone.
 
     Args:
         room: how many there may be together.
@@ -130,7 +137,7 @@ def choose(
         one for one in needy
         if (one.operation, one.oid) not in taken and (approved is None or one.action(resource).id in approved)
     ]
-    left = [_spared(one) for one in open_ if one.spared] if worst.count else []
+    left = [one for one in open_ if one.spared] if worst.count else []
     ranked = [[one for one in open_ if one.operation == operation and not one.spared] for operation in NEEDED]
     chosen: list[Object] = []
     bytes_left, counts = worst.max_bytes, dict.fromkeys(NEEDED, 0)
@@ -138,12 +145,12 @@ def choose(
         if len(chosen) >= room or counts[one.operation] >= worst.count:
             continue
         if bytes_left is not None and one.bytes > bytes_left:
-            left.append(_spared(dataclasses.replace(one, spared=TOO_LARGE)))
+            left.append(dataclasses.replace(one, spared=TOO_LARGE))
             continue
         bytes_left = None if bytes_left is None else bytes_left - one.bytes
         counts[one.operation] += 1
         chosen.append(one)
-    return chosen, left
+    return chosen, left[:_MOST_LEFT]
 
 
 def _in_turn(ranked: t.Sequence[t.Sequence[Object]]) -> list[Object]:

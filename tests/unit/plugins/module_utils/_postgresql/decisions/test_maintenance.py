@@ -70,6 +70,12 @@ def test_who_is_left_alone_is_said_with_the_reason(code: str, said: str) -> None
     assert names == [] and left[one.name].startswith(f"{code}:") and said in left[one.name]
 
 
+def test_hundreds_that_are_left_alone_or_passed_over_find_room_in_a_record() -> None:
+    needy = [need("vacuum", number, spared=NOT_OURS) for number in range(1, 201)] + [need("analyze", number) for number in range(300, 500)]
+    names, left = chosen(needy, Worst(2))
+    assert names == ["public.analyze_300", "public.analyze_301"] and len(left) == 20
+
+
 def test_what_is_named_is_maintained_first_and_once() -> None:
     named = Object(1, "public.vacuum_1", "r", "vacuum")
     names, _left = chosen(MANY, Worst(1), objects=(named,))
