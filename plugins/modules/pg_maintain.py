@@ -151,8 +151,8 @@ limits:
   type: dict
 protected:
   description:
-    - With O(worst), the first 20 of those that need it and are left alone. C(reasons) begin with C(left_over) (a failed rebuild left it), C(busy),
-      C(not_permitted) or C(too_large).
+    - With O(worst), the first 20 of those that need it and are left alone. C(reasons) begin with C(left_over) (a failed rebuild left
+      it), C(busy), C(not_permitted) or C(too_large).
   returned: success
   type: list
   elements: dict
