@@ -21,7 +21,8 @@ description:
     critical, names the kind in RV(findings[].observed), and all other checks are in RV(skipped_checks).
   - What the server hides or does not count makes the checks that rest on it C(unknown), and RV(skipped_checks) says what to grant or to
     switch on. These are sessions of a role with track_activities off (C(long_queries), C(long_transactions), C(idle_in_transaction),
-    C(backups)), track_counts off (C(vacuum)), and pg_stat_statements.track or compute_query_id off (C(statements)).
+    C(backups)), track_counts off (C(vacuum), C(unused_indexes), C(sequential_scans)), and
+    pg_stat_statements.track or compute_query_id off (C(statements)).
   - With O(wait_for) it polls in one session until the named checks are ok and stay so, which is how a recovery is verified.
   - "The checks are
     C(availability) (whether a session can be had, by which login),
@@ -33,15 +34,21 @@ description:
     C(replication_slots) (WAL they keep, inactive ones), C(wraparound) (age of the oldest transaction ids),
     C(vacuum) (the table of O(login_db) most in need of vacuum), C(backups) (running ones, failing WAL archiving),
     C(timeouts) (statement_timeout, idle_in_transaction_session_timeout and transaction_timeout as they are set),
-    C(database_size), C(statements) (slow ones, from C(pg_stat_statements)) and C(probe) (the caller's own query)."
+    C(database_size), C(statements) (slow ones, from C(pg_stat_statements)),
+    C(invalid_indexes), C(unused_indexes), C(duplicate_indexes) and C(sequential_scans) (of O(login_db)),
+    and C(probe) (the caller's own query)."
+  - What is said of indexes and of the reading of tables informs. None of it is critical unless a threshold is given for that. Sizes are
+    those that the server last counted, so no lock on a table is waited for.
+  - C(unused_indexes) names no index of a primary key, of a constraint, that is unique, or that is part of a partitioned index. An index
+    may be used by a standby, or by a report that runs once a year; the finding says for how long use has been counted.
   - Sessions that are meant to be long (backups, replication, maintenance, those with a comment C(/* incident:keep */)) are told in
     RV(findings[].detail) of the checks about ages and make none of them critical. A session that waits for a lock is judged by
     C(blocking), not by C(long_queries).
 notes:
   - The role needs C(pg_monitor). With C(pg_read_all_stats) alone, settings that only superusers see are missing from RV(settings).
     A role with neither sees only its own sessions, which looks like health, so the module fails with C(error=blind).
-  - The checks C(availability), C(prepared_transactions), C(replication_slots), C(timeouts), C(database_size) and C(probe) need no grant
-    when nothing else is looked at.
+  - The checks C(availability), C(prepared_transactions), C(replication_slots), C(timeouts), C(database_size), C(invalid_indexes),
+    C(unused_indexes), C(duplicate_indexes), C(sequential_scans) and C(probe) need no grant when nothing else is looked at.
   - "Needs server 14 or later: exact waits in RV(ungranted_locks) and RV(blocking) (on 13 the age of the waiting statement)."
   - "Needs server 16 or later: C(reserved) in RV(connections) is 0 before."
   - "Needs server 17 or later: C(transaction_timeout), C(inactive_seconds) and C(invalidation_reason) in RV(replication_slots),
@@ -75,6 +82,10 @@ options:
       - timeouts
       - database_size
       - statements
+      - invalid_indexes
+      - unused_indexes
+      - duplicate_indexes
+      - sequential_scans
       - probe
   fail_on:
     default: never
@@ -192,6 +203,38 @@ options:
     description: As O(statements_warning), for V(critical).
     type: str
     default: "off"
+  invalid_indexes_warning:
+    description: How many indexes are invalid and are not being built now.
+    type: str
+    default: "1"
+  invalid_indexes_critical:
+    description: As O(invalid_indexes_warning), for V(critical).
+    type: str
+    default: "off"
+  unused_indexes_warning:
+    description: Bytes of all indexes together that no query has used since use is counted.
+    type: str
+    default: 1G
+  unused_indexes_critical:
+    description: As O(unused_indexes_warning), for V(critical).
+    type: str
+    default: "off"
+  duplicate_indexes_warning:
+    description: Bytes of all indexes together that are the same as another one, those of expressions and with C(WHERE) aside.
+    type: str
+    default: 1G
+  duplicate_indexes_critical:
+    description: As O(duplicate_indexes_warning), for V(critical).
+    type: str
+    default: "off"
+  sequential_scans_warning:
+    description: MiB a second that are read from one table of at least 8 MiB from beginning to end, on average since that is counted.
+    type: str
+    default: "100"
+  sequential_scans_critical:
+    description: As O(sequential_scans_warning), for V(critical).
+    type: str
+    default: "off"
   probe_warning:
     description: How long the probe query takes.
     type: str
@@ -263,6 +306,14 @@ options:
     description: Statements that were called less often are not findings.
     type: int
     default: 5
+  unused_indexes_min_age:
+    description: For how long use must have been counted. Before that C(unused_indexes) does not apply.
+    type: str
+    default: 7d
+  sequential_scans_min_age:
+    description: As O(unused_indexes_min_age), for C(sequential_scans).
+    type: str
+    default: 1h
   protect_application_names:
     description: Sessions whose application name begins so, whatever its case, are backups. Their age is told and not judged.
     type: list
@@ -281,6 +332,7 @@ extends_documentation_fragment:
   - oncall.incident.attributes.postgresql
 seealso:
   - module: oncall.incident.pg_terminate_long_queries
+  - module: oncall.incident.pg_maintain
 """
 
 EXAMPLES = r"""
@@ -326,6 +378,13 @@ EXAMPLES = r"""
       timeout: 2m
     baseline: "{{ health.checks }}"
     fail_on: critical
+
+- name: Look for what slows a database down in the long run
+  oncall.incident.pg_health:
+    login_unix_socket: /var/run/postgresql
+    login_db: shop
+    checks: [vacuum, invalid_indexes, unused_indexes, duplicate_indexes, sequential_scans]
+    unused_indexes_warning: 100M
 """
 
 RETURN = r"""
@@ -400,8 +459,9 @@ skipped_checks:
     kind:
       description:
         - V(could_not_look) when it was refused, hidden, switched off or late. Then the check is V(unknown).
-        - V(not_applicable) when there is no such thing. It is so for C(vacuum), C(prepared_transactions) and WAL archiving on a standby,
-          and for C(statements) without the extension.
+        - V(not_applicable) when there is no such thing. It is so for C(vacuum), C(prepared_transactions), WAL archiving and the checks of
+          indexes on a standby, for C(statements) without the extension, and for C(unused_indexes) and C(sequential_scans) while use is
+          not counted for long enough.
       type: str
   sample:
     - check: statements
@@ -489,6 +549,26 @@ statements:
   type: list
   elements: dict
   returned: when statements is looked at and pg_stat_statements is there
+invalid_indexes:
+  description: Indexes that are not valid, with their tables, whether a rebuild left them and whether they are being built, bounded to 200.
+  returned: when invalid_indexes is looked at, but of a standby
+  type: list
+  elements: dict
+unused_indexes:
+  description: The ten largest indexes that no query has used, with the bytes and the number of all of them.
+  returned: when unused_indexes is looked at, and use is counted for long enough
+  type: list
+  elements: dict
+duplicate_indexes:
+  description: The ten largest indexes that are the same as another one, with its name.
+  returned: when duplicate_indexes is looked at, but of a standby
+  type: list
+  elements: dict
+sequential_scans:
+  description: The ten large tables of which most is read from beginning to end, with how often and how much.
+  returned: when sequential_scans is looked at, and it is counted for long enough
+  type: list
+  elements: dict
 probe:
   description: First row and time of the probe query, and the login that it ran as where it has its own connection.
   type: dict

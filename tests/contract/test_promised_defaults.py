@@ -20,8 +20,8 @@ LIMITS = {
     "max_victims": 10, "max_percent": 25, "min_query_age": "5m", "min_idle_in_transaction_age": "5m", "min_transaction_age": "15m",
     "strategy": "escalate", "allow_superuser_roles": [], "protect_roles": [], "rollback_prepared": False,
 }
-OFF = {"postgres_restart_database": False, "postgres_maintain": [], "postgres_restart_despite_backup": False,
-       "postgres_restart_despite_replica": False}
+OFF = {"postgres_restart_database": False, "postgres_maintain": [], "postgres_maintain_worst": 0,
+       "postgres_restart_despite_backup": False, "postgres_restart_despite_replica": False}
 
 
 REDIS = {

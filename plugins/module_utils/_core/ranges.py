@@ -96,26 +96,28 @@ ARGUMENTS: t.Mapping[str, Range] = {
     # Limits of what may be changed; 0 allows nothing.
     "max_bytes": COUNT, "max_entries": COUNT, "max_files": COUNT, "max_files_for_inodes": COUNT, "max_keys": COUNT,
     "max_keys_per_second": COUNT, "max_objects": COUNT,
-    "max_renewals": COUNT, "max_rules": COUNT, "max_victims": COUNT, "max_percent": PERCENT, "limit": COUNT, "spent": COUNT,
+    "max_renewals": COUNT, "max_rules": COUNT, "worst": COUNT, "max_victims": COUNT, "max_percent": PERCENT, "limit": COUNT, "spent": COUNT,
     "max_failures": POSITIVE,
     # What is expected, and from when on something is reported.
     "critical_count": COUNT, "suspicious_count": COUNT, "warning_count": COUNT, "spread_warning_count": COUNT,
     "spread_critical_count": COUNT, "warning_bans": COUNT, "deleted_warning_bytes": COUNT, "expected_keys": COUNT,
     "expected_keys_tolerance_percent": COUNT, "expected_replicas": COUNT, "min_replicas_to_write": COUNT, "standbys_expected": COUNT,
-    "min_output_bytes": COUNT, "min_ttl_percent": PERCENT, "warning_percent": PERCENT, "critical_percent": PERCENT, "due_percent": PERCENT,
+    "min_output_bytes": COUNT, "vacuum_min_dead_rows": COUNT, "statements_min_calls": COUNT,
+    "min_ttl_percent": PERCENT, "warning_percent": PERCENT, "critical_percent": PERCENT, "due_percent": PERCENT,
     "warning_days": DAYS, "critical_days": DAYS, "due_days": DAYS,
     # How much is kept.
     "max_addresses": COUNT, "max_kib": COUNT, "max_lines": COUNT, "max_total_mib": COUNT, "max_file_mib": COUNT,
     "batch": POSITIVE, "database": COUNT, "maxclients": POSITIVE,
     # Times.
     "timeout": LIMIT, "connect_timeout": LIMIT, "socket_timeout": LIMIT, "statement_timeout": LIMIT, "lock_timeout": LIMIT,
-    "validate_timeout": LIMIT, "command_timeout": LIMIT, "service_timeout": LIMIT, "max_seconds": LIMIT,
+    "validate_timeout": LIMIT, "command_timeout": LIMIT, "probe_timeout": LIMIT, "service_timeout": LIMIT, "max_seconds": LIMIT,
     "time_limit": LIMIT, "look_for": WAIT, "verify_timeout": WAIT, "connect_retry": WAIT, "retry": WAIT, "grace": WAIT, "hold": WAIT,
     # Of a snapshot: without any, all of it is left for later.
     "budget": WAIT,
     "interval": WAIT, "observe": WAIT, "sample": WAIT, "wait": WAIT,
     "age": AGE, "failure_window": AGE, "full_within": AGE, "min_age": AGE, "min_idle": AGE_OR_EMPTY, "min_query_age": AGE,
     "min_transaction_age": AGE, "min_idle_in_transaction_age": AGE, "min_idle_age": AGE, "refusals_since": AGE_OR_EMPTY,
+    "unused_indexes_min_age": AGE, "sequential_scans_min_age": AGE,
     "lifetime": LIFETIME, "bantime": AGE_OR_EMPTY,
     # A person tries again within this time.
     "trace_for": Range(0, 600, time=True, empty=True),

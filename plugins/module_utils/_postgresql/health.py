@@ -27,7 +27,10 @@ __all__ = ["CHECKS", "Eye", "Look", "Request", "look", "unreachable"]
 
 #: What these ask is shown to every role. The others read views that hide other users' rows from a role without a grant,
 #: and an empty view looks like health.
-OPEN_TO_ALL = frozenset({"availability", "prepared_transactions", "replication_slots", "timeouts", "database_size", "probe"})
+OPEN_TO_ALL = frozenset({
+    "availability", "prepared_transactions", "replication_slots", "timeouts", "database_size", "invalid_indexes", "unused_indexes",
+    "duplicate_indexes", "sequential_scans", "probe",
+})
 
 _REASONS = {
     "42501": "permission_denied", "57014": "timed_out", "55P03": "lock_timeout", "55000": "not_loaded", "42883": "not_supported",

@@ -46,6 +46,8 @@ def health_spec() -> dict[str, t.Any]:
         },
         "vacuum_min_dead_rows": {"type": "int", "default": 10000},
         "statements_min_calls": {"type": "int", "default": 5},
+        "unused_indexes_min_age": {"type": "str", "default": "7d"},
+        "sequential_scans_min_age": {"type": "str", "default": "1h"},
         "protect_application_names": {"type": "list", "elements": "str", "default": list(BACKUP_TOOLS)},
         "spare_users": {"type": "list", "elements": "str", "default": []},
     }
@@ -86,6 +88,8 @@ def _request_from(params: t.Mapping[str, t.Any], *, checks: tuple[str, ...], ask
         probe_timeout=min(parse_duration(params["probe_timeout"], name="probe_timeout"), statement_timeout),
         standbys_expected=params["standbys_expected"], timeouts_expected=tuple(params["timeouts_expected"]),
         vacuum_min_dead_rows=params["vacuum_min_dead_rows"], statements_min_calls=params["statements_min_calls"],
+        unused_indexes_min_age=parse_duration(params["unused_indexes_min_age"], name="unused_indexes_min_age"),
+        sequential_scans_min_age=parse_duration(params["sequential_scans_min_age"], name="sequential_scans_min_age"),
         protect_application_names=tuple(params["protect_application_names"]), spare_users=tuple(params["spare_users"]),
     )
 

@@ -141,20 +141,31 @@ def read_holders(session: Session) -> Rows:
     """)
 
 
+def autovacuum_due(session: Session, what: str) -> str:
+    """SQL for how many rows of table `c` make autovacuum start. The table's own settings count.
+
+    Args:
+        what: `vacuum` for dead rows, `analyze` for changed ones.
+    """
+    own = f"(SELECT option_value FROM pg_catalog.pg_options_to_table(c.reloptions) WHERE option_name = 'autovacuum_{what}_{{}}')"
+    least, share = (
+        f"COALESCE({own.format(name)}, pg_catalog.current_setting('autovacuum_{what}_{name}'))::float8"
+        for name in ("threshold", "scale_factor")
+    )
+    due = f"{least} + {share} * GREATEST(c.reltuples, 0)"
+    if what == "vacuum" and session.server_version >= 180000:
+        due = f"LEAST({due}, NULLIF(pg_catalog.current_setting('autovacuum_vacuum_max_threshold')::float8, -1))"
+    return due
+
+
 def read_tables(session: Session) -> Rows:
     """Tables of this database with most dead rows against what makes autovacuum start. Tables' own settings count."""
-    most = "NULLIF(current_setting('autovacuum_vacuum_max_threshold')::float8, -1)" if session.server_version >= 180000 else "NULL::float8"
-    own = "(SELECT option_value FROM pg_catalog.pg_options_to_table(c.reloptions) WHERE option_name = '{}')"
+    enabled = "(SELECT option_value FROM pg_catalog.pg_options_to_table(c.reloptions) WHERE option_name = 'autovacuum_enabled')"
     return session.rows(f"""
         SELECT name, dead_rows, live_rows, due, enabled, last_vacuum, last_autovacuum, last_autoanalyze, bytes FROM (
             SELECT pg_catalog.quote_ident(s.schemaname) || '.' || pg_catalog.quote_ident(s.relname) AS name,
-                s.n_dead_tup AS dead_rows, s.n_live_tup AS live_rows,
-                LEAST(
-                    COALESCE({own.format("autovacuum_vacuum_threshold")}, current_setting('autovacuum_vacuum_threshold'))::float8
-                    + COALESCE({own.format("autovacuum_vacuum_scale_factor")}, current_setting('autovacuum_vacuum_scale_factor'))::float8
-                        * GREATEST(c.reltuples, 0), {most}
-                ) AS due,
-                COALESCE({own.format("autovacuum_enabled")}::boolean, current_setting('autovacuum')::boolean) AS enabled,
+                s.n_dead_tup AS dead_rows, s.n_live_tup AS live_rows, {autovacuum_due(session, "vacuum")} AS due,
+                COALESCE({enabled}::boolean, current_setting('autovacuum')::boolean) AS enabled,
                 s.last_vacuum, s.last_autovacuum, s.last_autoanalyze, c.relpages::bigint * current_setting('block_size')::bigint AS bytes
             FROM pg_catalog.pg_stat_user_tables AS s JOIN pg_catalog.pg_class AS c ON c.oid = s.relid
             WHERE s.n_dead_tup > 0
@@ -211,3 +222,21 @@ def read_sizes(session: Session) -> Rows:
             THEN pg_catalog.pg_database_size(oid) END AS bytes
         FROM pg_catalog.pg_database WHERE datconnlimit <> -2 ORDER BY 2 DESC NULLS FIRST LIMIT {MAX_ROWS}
     """)
+
+
+def read_volatile(session: Session) -> dict[str, int]:
+    """How many temporary and unlogged tables this database has: `temporary` and `unlogged`."""
+    return session.rows("""
+        SELECT (pg_catalog.count(*) FILTER (WHERE relpersistence = 't'))::int AS temporary,
+            (pg_catalog.count(*) FILTER (WHERE relpersistence = 'u'))::int AS unlogged
+        FROM pg_catalog.pg_class WHERE relkind = 'r' AND relpersistence IN ('t', 'u')
+    """)[0]
+
+
+def read_replayed(session: Session) -> dict[str, int]:
+    """Bytes of WAL since the last checkpoint, or on a standby the last restartpoint: `replayed`."""
+    return session.rows("""
+        SELECT GREATEST(pg_catalog.pg_wal_lsn_diff(CASE WHEN pg_catalog.pg_is_in_recovery()
+            THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END, redo_lsn), 0)::bigint AS replayed
+        FROM pg_catalog.pg_control_checkpoint()
+    """)[0]

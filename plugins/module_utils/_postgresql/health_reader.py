@@ -12,7 +12,7 @@ import functools
 import typing as t
 
 from .._core.findings import Skipped
-from . import activity, health_queries, health_replication, health_statements
+from . import activity, health_queries, health_replication, health_statements, health_tables, maintenance_needs
 from .connection import Session
 from .decisions.backends import Backend, PreparedTransaction
 from .decisions.blocking import PREPARED, roots, waits_of
@@ -36,6 +36,11 @@ _ROWS: t.Mapping[str, t.Callable[[Session], t.Sequence[t.Mapping[str, t.Any]]]] 
     "base_backups": health_queries.read_base_backups,
     "archiver": lambda session: [health_queries.read_archiver(session)],
     "sizes": health_queries.read_sizes,
+    "counted": health_tables.read_counted,
+    "invalid_indexes": maintenance_needs.read_invalid_indexes,
+    "unused_indexes": health_tables.read_unused_indexes,
+    "duplicate_indexes": health_tables.read_duplicate_indexes,
+    "sequential_scans": health_tables.read_sequential_scans,
 }
 #: What a check needs, where that is the same for every server: names of _ROWS, and attributes of Reader.
 _NEEDS: t.Mapping[str, tuple[str, ...]] = {
@@ -55,6 +60,10 @@ _NEEDS: t.Mapping[str, tuple[str, ...]] = {
     "timeouts": ("overrides", "settings"),
     "database_size": ("sizes",),
     "statements": ("statements",),
+    "invalid_indexes": ("server", "invalid_where_made"),
+    "unused_indexes": ("server", "counted", "unused_where_made"),
+    "duplicate_indexes": ("server", "duplicates_where_made"),
+    "sequential_scans": ("server", "counted", "sequential_scans"),
     "probe": ("probed",),
 }
 
@@ -167,6 +176,25 @@ class Reader:
         if not self.server["in_recovery"]:
             self.rows("tables")
             self.rows("vacuums")
+
+    @property
+    def invalid_where_made(self) -> None:
+        """Indexes that are not valid, but of a standby."""
+        self._of_primary("invalid_indexes")
+
+    @property
+    def unused_where_made(self) -> None:
+        """Indexes that nobody uses, but of a standby."""
+        self._of_primary("unused_indexes")
+
+    @property
+    def duplicates_where_made(self) -> None:
+        """Indexes that are there twice, but of a standby."""
+        self._of_primary("duplicate_indexes")
+
+    def _of_primary(self, name: str) -> None:
+        if not self.server["in_recovery"]:
+            self.rows(name)
 
     @functools.cached_property
     def exclusive_backup(self) -> bool:

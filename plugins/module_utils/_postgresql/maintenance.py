@@ -8,69 +8,56 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 import typing as t
 
 from .._core import actions, why
 from .._core.acting import Candidate, Sight, act, answered, untouched
 from .._core.actions import Action, Approved
+from .._core.deadline import Deadline
 from .._core.errors import BadInput, IncidentError
 from .._core.limits import Budget
-from .._core.recorded import Basis
 from .._core.waiting import until
 from .connection import Session, StatementFailed
+from .decisions.maintenance import (
+    ANALYZE,
+    INDEX_KINDS,
+    NONE,
+    OPERATIONS,
+    REINDEX,
+    TABLE_KINDS,
+    VACUUM,
+    VACUUM_ANALYZE,
+    Named,
+    Object,
+    Worst,
+    sight,
+)
+from .maintenance_needs import read_needy
 from .subject import Connect, OnServer
 
-ANALYZE, VACUUM, VACUUM_ANALYZE, REINDEX = OPERATIONS = ("analyze", "vacuum", "vacuum_analyze", "reindex")
-_STATEMENTS = {ANALYZE: "ANALYZE {}", VACUUM: "VACUUM {}", VACUUM_ANALYZE: "VACUUM (ANALYZE) {}", REINDEX: "REINDEX {} CONCURRENTLY {}"}
-_INDEX_KINDS, _TABLE_KINDS = ("i",), ("r", "m")
 _NO_PRIVILEGE = "42501"
 _SKIPPED = "the server accepted the statement and did nothing; only the owner may do this, or from PostgreSQL 17 on who has MAINTAIN on it"
+_HELD_BACK = (
+    "Most dead rows are still there: an old transaction, a prepared one, a slot or a standby holds them. pg_health names it in "
+    "wraparound.held_back_by."
+)
 #: Statistics of a session arrive late on servers before 15: seconds.
 STATISTICS_DELAY = 5.0
 POLL = 0.2
 
 
-@dataclasses.dataclass(frozen=True)
-class Object:
-    """A table or an index on this server. `name` is quoted and qualified by the server itself."""
-
-    oid: int
-    name: str
-    kind: str
-    operation: str
-
-    def statement(self) -> str:
-        """The statement that maintains it."""
-        what = ["INDEX" if self.kind in _INDEX_KINDS else "TABLE"] if self.operation == REINDEX else []
-        return _STATEMENTS[self.operation].format(*what, self.name)
-
-    def action(self, resource: str) -> Action:
-        """What would be done to it."""
-        target = {"operation": self.operation, "name": self.name, "oid": self.oid}
-        return Action(
-            verb=self.operation, resource=resource, identity=target, target=target, name=self.name,
-            reason="It was named for maintenance.", detail={"statement": self.statement()},
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class Named:
-    """What the caller wants to be done to what: a name as in SQL."""
-
-    operation: str
-    name: str
-
-
 def maintain(
     connect: Connect, wanted: t.Sequence[Named], *, budget: Budget, approved: t.Optional[t.Sequence[Approved]], check_mode: bool,
+    worst: Worst = NONE, time_limit: float = 3600.0,
 ) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
     """Maintain objects one after the other.
 
     Args:
         budget: how many objects a run may maintain.
         approved: actions of an approved plan, None for no restriction.
+        worst: how many more are chosen of those that need it.
+        time_limit: after so many seconds none is begun any more.
 
     Returns:
         The result by contract, and the problem that fails the task.
@@ -79,35 +66,64 @@ def maintain(
         BadInput: an object is not there, or not one that this can be done to; nothing was done.
         Locked: another run acts on this server; nothing was done.
     """
-    done = act(_Objects(connect, wanted, budget, approved or ()), approved=approved, check_mode=check_mode)
-    return done.as_result(limits={"max_objects": budget.max_count}), done.problem
-
-
-def sight(objects: t.Sequence[Object], *, budget: Budget, resource: str) -> Sight[Object]:
-    """What could be maintained, of the objects that there are."""
-    return Sight(
-        candidates=[Candidate(one, one.action(resource)) for one in objects], limits=(budget.limit(len(objects), name="max_objects"),),
-        basis=Basis("pg_maintain", {"objects": objects, "budget": budget, "resource": resource}),
-    )
+    subject = _Objects(connect, wanted, budget=budget, approved=approved, worst=worst, time_limit=time_limit)
+    done = act(subject, approved=approved, check_mode=check_mode)
+    more = {"needing": subject.needing} if worst.count else {}
+    return {**done.as_result(limits={"max_objects": budget.max_count}), **more}, done.problem
 
 
 class _Objects(OnServer[Object]):
-    """The named objects of one database."""
+    """The named objects of one database, and the worst of those that need it."""
 
     verbs = OPERATIONS
     noun, done = "objects", "maintained"
     advice = "Name fewer, or raise max_objects."
 
-    def __init__(self, connect: Connect, wanted: t.Sequence[Named], budget: Budget, approved: t.Sequence[Approved]) -> None:
+    def __init__(
+        self, connect: Connect, wanted: t.Sequence[Named], *, budget: Budget, approved: t.Optional[t.Sequence[Approved]], worst: Worst,
+        time_limit: float,
+    ) -> None:
         super().__init__(connect)
-        self._wanted, self._budget, self._approved = wanted, budget, approved
+        self._wanted, self._budget, self._given, self._worst = wanted, budget, approved, worst
+        self._approved = approved or ()
+        self._deadline = Deadline(time_limit)
         self._found: dict[tuple[str, str], Object] = {}
         self._gone: set[tuple[str, str]] = set()
+        self._needy: list[Object] = []
+
+    @property
+    def needing(self) -> dict[str, int]:
+        """How many need each operation."""
+        return {name: sum(one.operation == name for one in self._needy) for name in self._worst.operations}
+
+    def too_late(self) -> str:
+        return f"time_limit ({self._deadline.seconds:g} s) is over" if self._deadline.passed() else ""
 
     def look(self) -> Sight[Object]:
         objects = [found for one in self._wanted if (found := self._resolve(one)) is not None]
-        self._found = {(one.operation, one.name): one for one in objects}
-        return sight(list(self._found.values()), budget=self._budget, resource=self.resource)
+        named = list({(one.operation, one.name): one for one in objects}.values())
+        if self._worst.count:
+            self._needy = read_needy(self.session, self._worst.operations)
+        seen = sight(
+            named, budget=self._budget, resource=self.resource, needy=self._needy, worst=self._worst,
+            approved=None if self._given is None else [one.id for one in self._given],
+        )
+        self._found = {(one.target.operation, one.target.name): one.target for one in seen.candidates}
+        if self._worst.count:
+            self._see_who_is_gone()
+        return seen
+
+    def _see_who_is_gone(self) -> None:
+        """Of what was planned and is not to be maintained now: what is there no more, and what another one has the name of."""
+        for one in self._approved:
+            what = (one.verb, str(one.identity.get("name", "")))
+            if not one.verb or not self.concerns(one) or what in self._found:
+                continue
+            oid = self.session.value("SELECT pg_catalog.to_regclass(%s)::oid::bigint", [what[1]])
+            if oid is None:
+                self._gone.add(what)
+            elif str(oid) != str(one.identity.get("oid")):
+                self._found[what] = Object(oid=int(oid), name=what[1], kind="", operation=what[0])
 
     def _resolve(self, wanted: Named) -> t.Optional[Object]:
         """The object of this name, None where it was planned and is gone since."""
@@ -127,7 +143,7 @@ class _Objects(OnServer[Object]):
                 argument="objects",
             )
         found = Object(operation=wanted.operation, **rows[0])
-        if found.kind not in (_TABLE_KINDS + _INDEX_KINDS if wanted.operation == REINDEX else _TABLE_KINDS):
+        if found.kind not in (TABLE_KINDS + INDEX_KINDS if wanted.operation == REINDEX else TABLE_KINDS):
             raise BadInput(
                 f"objects: {wanted.name} cannot be given to {wanted.operation}.", hint="Name a table, or for reindex a table or an index.",
                 argument="objects",
@@ -170,7 +186,7 @@ class _Objects(OnServer[Object]):
             return action.with_outcome(actions.FAILED, why=why.TARGET_REFUSED, **refused, **_left_behind(session, one))
         seconds = _since(began)
         shown, after = _measured(session, one, before)
-        found = {"before": before, "after": after, "seconds": seconds}
+        found = {"before": before, "after": after, "seconds": seconds, **_held_back(before, after)}
         return action.with_outcome(actions.DONE, **found) if shown else action.with_outcome(
             actions.FAILED, why=why.NOT_MEASURED, error=_SKIPPED, **found)
 
@@ -181,6 +197,10 @@ class _Objects(OnServer[Object]):
         now = self._found.get(what)
         if what in self._gone:
             return answered(one, actions.NOT_NEEDED, why.GONE_ALREADY)
+        if now is None and self._worst.count and one.resource == self.resource:
+            if what in {(needy.operation, needy.name) for needy in self._needy}:
+                return answered(one, actions.MOVED_ON, why.NO_LONGER_MATCHES, error="it is left alone now: see protected")
+            return answered(one, actions.NOT_NEEDED, why.ALREADY_SO, error="it does not need it any more")
         if now is None:
             return answered(one, actions.MOVED_ON, why.NO_LONGER_MATCHES, error="it is not among the objects now")
         if str(now.oid) != str(one.identity.get("oid")):
@@ -197,6 +217,12 @@ def _measured(session: Session, one: Object, before: t.Mapping[str, t.Any]) -> t
         return bool(after) and _shows(one, before, after), after
 
     return until(lambda seen: seen[0], look, seconds=STATISTICS_DELAY, interval=POLL)
+
+
+def _held_back(before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """What to say of a VACUUM that was done and left most of the dead rows."""
+    vacuumed = after.get("vacuum_count", 0) > before.get("vacuum_count", 0)
+    return {"hint": _HELD_BACK} if vacuumed and after["dead_rows"] * 2 > before["dead_rows"] > 0 else {}
 
 
 def _since(began: float) -> float:

@@ -20,13 +20,14 @@ from .._host.listening import listening
 from .._host.speaking import has_child, now
 from .._service.decisions.identity import Judged, answered
 from .._service.identity import unit_of_process
-from . import activity
+from . import activity, health_queries
 from .args import connection_spec, logins_from, session_from
 from .connection import SOCKET_DIRECTORIES, Login, Session, StatementFailed
 from .decisions import health_server
 from .decisions.availability import SILENT
 from .decisions.facts import Request, Seen
 from .decisions.restart import CHECK, Dependants, RestartSeen, decide
+from .decisions.restart_cost import Cost, cost_of
 from .decisions.sight import unseen_sessions
 from .health_probe import Prober
 from .health_reader import Reader
@@ -66,6 +67,7 @@ def look(params: t.Mapping[str, t.Any]) -> RestartSeen:
     """
     blind: list[Skipped] = []
     silent, seen, before = False, Dependants(), now()
+    cost: t.Optional[Cost] = None
     found: t.Optional[tuple[list[Place], Judged]] = None
     try:
         with session_from(params) as session:
@@ -73,8 +75,11 @@ def look(params: t.Mapping[str, t.Any]) -> RestartSeen:
             activity.require_sight(session)
             # Nothing is probed here, so no login is ever opened for it.
             reader = Reader(session, Request(checks=(), limits={}), Prober((), lambda _login: session))
-            reader.read("backups")
-            seen, blind = _dependants(reader.seen(), receivers=len(reader.rows("replicas")))
+            for check in ("availability", "backups", "prepared_transactions"):
+                reader.read(check)
+            looked, receivers = reader.seen(), reader.rows("replicas")
+            seen, blind = _dependants(looked, receivers=len(receivers))
+            cost = cost_of(looked, receivers=receivers, stored=_stored(session))
     except (CannotReach, Blind, StatementFailed) as exc:
         # Also a wrong password: whoever may not look cannot say that nobody is there.
         silent = exc.facts.get("error") in SILENT
@@ -83,8 +88,19 @@ def look(params: t.Mapping[str, t.Any]) -> RestartSeen:
     where, host = found
     return RestartSeen(
         seen, host, blind=tuple(blind), silent=silent, ports=tuple(sorted({port for _host, port, _path in where})),
-        configured=tuple(sorted(configured_ports(params["service"]))),
+        configured=tuple(sorted(configured_ports(params["service"]))), cost=cost,
     )
+
+
+def _stored(session: Session) -> dict[str, int]:
+    """What of a restart's cost is in the catalog of this database and in the WAL; what the server refuses to tell is left out."""
+    found: dict[str, int] = {}
+    for read in (health_queries.read_volatile, health_queries.read_replayed):
+        try:
+            found.update(read(session))
+        except StatementFailed:
+            continue
+    return found
 
 
 def _dependants(looked: Seen, *, receivers: int) -> tuple[Dependants, list[Skipped]]:

@@ -9,10 +9,10 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 from .._core.rights import CHANGE, LOOK, ROOT, SQL, Chapter, Needs, Right
+from .decisions.maintenance import OPERATIONS
 from .decisions.restart import CHECK as RESTART
 from .decisions.sessions import CANCEL, TERMINATE
 from .health import CHECKS, OPEN_TO_ALL
-from .maintenance import OPERATIONS
 from .prepared import ROLLBACK_PREPARED
 
 _VERBS = (CANCEL, TERMINATE, ROLLBACK_PREPARED)

@@ -41,7 +41,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "failed_logins": "_logins.decisions.logins:judge_logins",
     "firewall_remove": "_firewall.decisions.rule_removal:sight",
     "pg_health": "_postgresql.decisions.health:decide",
-    "pg_maintain": "_postgresql.maintenance:sight",
+    "pg_maintain": "_postgresql.decisions.maintenance:sight",
     "pg_restart_check": "_postgresql.decisions.restart:decide",
     "pg_terminate_long_queries": "_postgresql.termination:sight",
     "port_health": "_probe.decisions.ports:decide",

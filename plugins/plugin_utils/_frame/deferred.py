@@ -25,14 +25,20 @@ def deferred(references: Mapping[str, str]) -> dict[str, t.Callable[..., t.Any]]
     return {name: _Deferred(reference) for name, reference in references.items()}
 
 
+def load(reference: str) -> t.Any:
+    """What a reference names, imported now."""
+    module, _colon, name = reference.partition(":")
+    return getattr(importlib.import_module(f"{_PLUGINS}.{module}"), name)
+
+
 class _Deferred:
     def __init__(self, reference: str) -> None:
-        self._module, _colon, self._function = reference.partition(":")
+        self._reference = reference
 
     def __call__(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
         return self.function()(*args, **kwargs)
 
     def function(self) -> t.Callable[..., t.Any]:
         """What is called."""
-        found: t.Callable[..., t.Any] = getattr(importlib.import_module(f"{_PLUGINS}.{self._module}"), self._function)
+        found: t.Callable[..., t.Any] = load(self._reference)
         return found

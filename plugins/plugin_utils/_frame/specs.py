@@ -16,9 +16,11 @@ from pathlib import Path
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ...module_utils._core import hosts, ranges
+from ...module_utils._core import hosts, ranges, thresholds
 from ...module_utils._core.addresses import read_network
 from ...module_utils._core.errors import BadInput
+from ...module_utils._core.suggest import suggest
+from .deferred import load
 
 #: The line of an entry point's description that names the variables which most operators set; all others are advanced.
 _BASIC = re.compile(r"Basic variables: (.+?)\. All others are advanced\.\Z", re.DOTALL)
@@ -72,7 +74,10 @@ VARIABLES: t.Mapping[str, str | ranges.Range] = {
     "postgres_disk_warning_percent": "warning_percent",
     "postgres_log_max_kib": "max_kib",
     "postgres_maintain_max": "max_objects",
+    "postgres_maintain_max_bytes": "max_bytes",
+    "postgres_maintain_time_limit": "time_limit",
     "postgres_maintain_timeout": "timeout",
+    "postgres_maintain_worst": "worst",
     "postgres_restart_timeout": "service_timeout",
     "postgres_snapshot_budget": "budget",
     "postgres_terminate_timeout": "verify_timeout",
@@ -118,6 +123,11 @@ VARIABLES: t.Mapping[str, str | ranges.Range] = {
 #: Variables that are lists whose members are arguments, by the name that the table has for those.
 MEMBERS: t.Mapping[str, str] = {
     "evidence_redis": "redis.", "host_clean": "rules.", "postgres_alternate_logins": "alternate_logins.", "postgres_rules": "rules.",
+}
+#: Variables that hold options of a module by their names: where its thresholds are, and its argument spec.
+OPTIONS_OF: t.Mapping[str, tuple[str, str]] = {
+    "postgres_thresholds": ("module_utils._postgresql.decisions.thresholds:THRESHOLDS", "module_utils._postgresql.health_args:health_spec"),
+    "redis_thresholds": ("module_utils._redis.decisions.thresholds:THRESHOLDS", "module_utils._redis.health_args:health_spec"),
 }
 #: Variables that are hosts, and whether libpq reads them, to which a directory is one too.
 HOSTS: t.Mapping[str, bool] = {
@@ -226,11 +236,41 @@ def range_of(name: str) -> ranges.Range | None:
     return stated if isinstance(stated, ranges.Range) else ranges.ARGUMENTS.get(stated)
 
 
+def _wrong_options(name: str, given: t.Mapping[str, t.Any]) -> list[str]:
+    """What is wrong with options of a module that stand in a variable: thresholds by their kind, and the others by their argument spec.
+
+    Raises:
+        BadInput: a number or a duration is out of its range.
+    """
+    of_thresholds, of_spec = OPTIONS_OF[name]
+    known = load(of_thresholds)
+    spec = thresholds.threshold_spec(known)
+    values = {key: option["default"] for key, option in spec.items()}
+    stated = {str(key): value for key, value in given.items() if "{{" not in str(value)}
+    others = {key: value for key, value in stated.items() if key not in spec}
+    errors: list[str] = []
+    options = load(of_spec)() if others else {}  # only then, since that is not quick to import
+    for key, value in others.items():
+        if key not in options:
+            errors.append(f"{name}: there is no option {key}. {suggest(key, options)}".strip())
+            continue
+        errors += [f"{name}: {error}" for error in ArgumentSpecValidator({key: options[key]}).validate({key: value}).error_messages]
+    try:
+        thresholds.limits_from({**values, **{key: value for key, value in stated.items() if key in spec}}, known)
+        if not errors:
+            ranges.require(others)
+    except BadInput as exc:
+        errors.append(f"{name}: {exc.message} {exc.hint}")
+    return errors
+
+
 def _out_of_range(name: str, value: t.Any) -> list[str]:
     try:
         for member in value if name in MEMBERS and isinstance(value, (list, tuple)) else ():
             if isinstance(member, t.Mapping):
                 ranges.require(member, of=MEMBERS[name], shown=f"{name}: ")
+        if name in OPTIONS_OF and isinstance(value, t.Mapping):
+            return _wrong_options(name, value)
         if name in HOSTS and value is not None:
             hosts.read_host(value, name=name, several=HOSTS[name])
         elif (allowed := range_of(name)) is not None:

@@ -94,13 +94,14 @@ def _pick(data: Mapping[str, Any], *keys: str) -> dict[str, Any]:
 
 def _show_end(view: View, finished: Finished, took: float) -> None:
     end, console = finished.outcome, view.console
+    reasons = [reason for reason in end.reasons if not view.just_said(reason)]
     style = _STYLE.get(end.status, "bold red")
     if end.name == "planned":
         style = "bold cyan"
     console.print()
     head = Text.assemble((end.name.replace("_", " ").upper(), style), f"  {end.sentence}", (f"  ({format_duration(took)})", "dim"))
     console.print(head, soft_wrap=not console.is_terminal)
-    for reason in end.reasons:
+    for reason in reasons:
         console.print(Text(f"  {reason}"), soft_wrap=not console.is_terminal)
     for line in end.quoted:
         console.print(Text(f"  | {line}", style="dim"), soft_wrap=not console.is_terminal)

@@ -258,18 +258,23 @@ def stopped(reason: str, summary: Summary) -> Outcome:
     return Outcome("interrupted", Exit.INTERRUPTED, f"Stopped by a signal.{rest}", unknown, not_measured(summary))
 
 
-def after_planning(summary: Summary) -> Outcome:
+def after_planning(summary: Summary, *, plan_asked: bool = True) -> Outcome:
     """After the execution that only looks: a plan, nothing to do, or why neither.
 
     Also the end of a run with --check or without the phase mitigate.
+
+    Args:
+        plan_asked: whether the phase mitigate was run, which makes the plan.
     """
+    unplanned = "nothing was planned" if plan_asked else "no plan was asked for"
     execution = ansible_segments(summary)[-1] if ansible_segments(summary) else {}
     reasons = _failure_reasons(summary, failed_hosts(execution))
     unreached = sorted({str(entry["host"]) for entry in summary.unreachable})
     plan = planned(summary)
     if failed_hosts(execution) or not execution.get("stats"):
-        rest = f" {words.count(len(plan), 'action')} planned on the others." if plan else " Nothing was planned, nothing was touched."
-        return Outcome("failed", Exit.FAILED, f"The plan could not be made on every host.{rest}", reasons or _no_end(execution), unreached)
+        rest = f" {words.count(len(plan), 'action')} planned on the others." if plan else f" {_capital(unplanned)}, nothing was touched."
+        failed = "The plan could not be made on every host." if plan_asked else "Not every host could be looked at."
+        return Outcome("failed", Exit.FAILED, f"{failed}{rest}", reasons or _no_end(execution), unreached)
     if plan:
         hosts = len({host for host, _action in plan})
         note = f" Not measured: {', '.join(unreached)}." if unreached else ""
@@ -280,21 +285,22 @@ def after_planning(summary: Summary) -> Outcome:
     bad = still_bad(summary)
     if bad:
         return Outcome(
-            "not_recovered", Exit.NOT_RECOVERED, "Not healthy, and nothing was planned.", [*_refused(summary), *_finding_reasons(bad)],
+            "not_recovered", Exit.NOT_RECOVERED, f"Not healthy, and {unplanned}.", [*_refused(summary), *_finding_reasons(bad)],
         )
     # Where only mitigate was run, its own looks are all there is.
     phase = INVESTIGATE if summary.looked_at or summary.told.get(INVESTIGATE) or answered(summary, INVESTIGATE) else MITIGATE
     left, unanswered = unmet(summary, phase), silent(summary, phase)
     if left or unanswered:
         return Outcome(
-            "not_recovered", Exit.NOT_RECOVERED, "Not every check that decides is ok, and nothing was planned.",
+            "not_recovered", Exit.NOT_RECOVERED, f"Not every check that decides is ok, and {unplanned}.",
             [*_refused(summary), *left, *_asked_nothing(summary, phase), *_not_told(summary, phase)], unanswered,
         )
     well = answered(summary, phase)
     if not well:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, "Nothing was measured.", ["no health check gave a verdict"])
+    nothing = "nothing planned" if plan_asked else unplanned
     return Outcome(
-        "nothing_to_do", Exit.NOTHING_TO_DO, f"{words.count(len(well), 'host')} measured healthy, nothing planned.",
+        "nothing_to_do", Exit.NOTHING_TO_DO, f"{words.count(len(well), 'host')} measured healthy, {nothing}.",
         [f"{host}: not looked at: {', '.join(checks)}" for host, checks in list(not_looked_at(summary).items())[:10]],
     )
 

@@ -230,7 +230,8 @@ class Run:
         if problem is not None:
             return problem
         summary = self.record.summary
-        first, plan, actions = outcome.after_planning(summary), summary.plan, outcome.planned(summary)
+        first = outcome.after_planning(summary, plan_asked=MITIGATE in self._asked.phases)
+        plan, actions = summary.plan, outcome.planned(summary)
         if plan is None or not actions:
             return first
         approval.show_plan(self._view.console, plan=plan, actions=actions, protected=[seen.what for seen in outcome.spared(summary)])

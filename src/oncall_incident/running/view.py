@@ -66,6 +66,8 @@ class View:
         self._doing = "starting"
         self._look: list[Mapping[str, Any]] = []
         self._failures: list[tuple[str, str]] = []
+        # What the last lines say, where they are failures.
+        self._last: list[str] = []
         self._shown: dict[tuple[str, str, str], str] = {}
         self._task: tuple[str, str] = ("", "")
         # What is said of one host in these words, and of which others it holds too.
@@ -78,6 +80,7 @@ class View:
         Args:
             label: stands before the text, which is folded beside it.
         """
+        self._last = []
         line = text if isinstance(text, Text) else Text(text, style=style)
         if not self.console.is_terminal:
             elapsed = int(time.monotonic() - self._started)
@@ -176,14 +179,14 @@ class View:
         status = event.get("status")
         if status == "unreachable":
             self._enter(event)
-            self._judged("UNREACHABLE ", "bold red", event, Text(_message(event)))
+            self._failed("UNREACHABLE ", event, _message(event), said=f"unreachable: {_message(event)}")
         elif status == "failed" and event.get("phase") != "verify" and not event.get("ignored"):
             said = (str(event.get("host")), _message(event))
             # A failure that was kept is said again at the end, with its phase in front.
             if not any(host == said[0] and said[1].endswith(text) for host, text in self._failures):
                 self._failures.append(said)
                 self._enter(event)
-                self._judged("FAILED", "bold red", event, Text(said[1]))
+                self._failed("FAILED", event, said[1], said=said[1])
 
     def _on_action(self, event: Mapping[str, Any]) -> None:
         action = told.action(event.get("action"))
@@ -286,6 +289,17 @@ class View:
     def _hint(self, finding: Finding) -> None:
         if finding.hint:
             self.say(words.one_line(finding.hint, limit=700), style="dim", indent=12)
+
+    def _failed(self, word: str, event: Mapping[str, Any], text: str, *, said: str) -> None:
+        before = self._last
+        self._judged(word, "bold red", event, Text(text))
+        self._last = [*before, f"{event.get('host')}: {said}"]
+
+    def just_said(self, reason: str) -> bool:
+        """Whether the last lines on the screen are failures, and one of them says this: nobody reads it twice, the second time cut."""
+        cut = reason.removesuffix("…")
+        return any(line.startswith(cut) or (reason.endswith(line.partition(": ")[2]) and reason.startswith(line.partition(": ")[0]))
+                   for line in self._last)
 
     def _judged(self, word: str, style: str, event: Mapping[str, Any], text: Text) -> None:
         self.say(text, label=Text.assemble((f"{word:<10}", style), f"{event.get('host')}  "), indent=2)

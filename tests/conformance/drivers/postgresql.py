@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signals import acting_alone
 
@@ -89,9 +89,6 @@ class PgMaintain(_Acting):
 
     module = "pg_maintain"
     repeats = "who asks for ANALYZE again gets it again: whether statistics are old enough is not for the module to say"
-    absent: ClassVar = {
-        "past_the_deadline": "it has no time limit of its own: the server's statement_timeout ends a statement",
-    }
 
     @contextmanager
     def scene(self) -> Iterator[None]:
@@ -114,6 +111,9 @@ class PgMaintain(_Acting):
 
     def leave(self) -> None:
         self.server.execute(f"DROP TABLE {TABLES[1]}")
+
+    def no_time(self) -> Args:
+        return {"time_limit": "1ms"}
 
 
 @contextmanager

@@ -29,7 +29,13 @@ ALL_CHECKS = (
     "timeouts",
     "database_size",
     "statements",
+    "invalid_indexes",
+    "unused_indexes",
+    "duplicate_indexes",
+    "sequential_scans",
 )
+#: Checks that a server does not have enough numbers for as long as it is as young as those of the tests.
+YOUNG = {"unused_indexes", "sequential_scans"}
 
 
 def look(server: Server, *, check: bool = False, **args: Any) -> dict[str, Any]:

@@ -188,6 +188,9 @@ def test_every_statement_runs(
     plan = maintain(server, of_table, check=True)
     server.execute("DROP TABLE public.every_table")
     assert [action["outcome"] for action in maintain(server, of_table, approved=plan["actions"])["actions"]] == ["not_needed"]
+    # What needs it, and what of a plan is gone since.
+    assert maintain(server, check=True, worst=5)["needing"].keys() == {"reindex", "vacuum", "analyze"}
+    assert [action["outcome"] for action in maintain(server, worst=5, approved=plan["actions"])["actions"]] == ["not_needed"]
     taken = run_module("pg_snapshot", **login(server), spool=str(tmp_path / "spool"))
     assert not taken.get("failed"), taken
 

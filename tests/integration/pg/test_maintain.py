@@ -1,15 +1,17 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Maintenance of named objects counts when the server's own counters and files show it."""
+"""Maintenance of named objects, and of those that need it most, counts when the server's own counters and files show it."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
+import psycopg
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.limits import Budget
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.maintenance import Named
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.maintenance import Named
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.maintenance import maintain as maintain_on
 
 from demo import faults
@@ -26,7 +28,8 @@ def maintain(server: Server, *objects: tuple[str, str], check: bool = False, use
     faults.prepare(server)
     wanted = [{"operation": operation, "name": name} for operation, name in objects]
     where = {"login_unix_socket": str(server.socket_dir), "login_port": server.port, "login_user": user}
-    return run_module("pg_maintain", check=check, objects=wanted, **{**where, **more})
+    given = {"objects": wanted or None, **where, **more}
+    return run_module("pg_maintain", check=check, **{name: value for name, value in given.items() if value is not None})
 
 
 def table(server: Server, name: str) -> str:
@@ -197,3 +200,102 @@ def test_of_what_is_approved_only_so_many_as_the_limit_says(server18: Server) ->
     assert outcomes(one) == ["done", "refused"]
     used = maintain(server18, ("analyze", TABLE), approved=plan["actions"][:1], max_objects=1, spent=1)
     assert list(answers(used).values()) == [("refused", "limit_exceeded")] and used["error"] == "limit_exceeded"
+
+
+def needy(server: Server) -> None:
+    """Tables of which autovacuum keeps off: one full of dead rows, one that was never analyzed, one with an index that is not valid."""
+    server.execute("DROP TABLE IF EXISTS public.w_dead, public.w_stale, public.w_invalid")
+    off = "WITH (autovacuum_enabled = off)"
+    rows_of = {"w_dead": "generate_series(1, 4000)", "w_stale": "generate_series(1, 500)", "w_invalid": "unnest('{1, 1}'::int[])"}
+    for name, rows in rows_of.items():
+        server.execute(f"CREATE TABLE public.{name} (id int) {off}; INSERT INTO public.{name} SELECT {rows}")
+    server.execute("ANALYZE public.w_dead")
+    server.execute("DELETE FROM public.w_dead WHERE id % 2 = 0")
+    with contextlib.suppress(psycopg.errors.UniqueViolation):
+        server.execute("CREATE UNIQUE INDEX CONCURRENTLY w_index ON public.w_invalid (id)")
+    server.execute("DELETE FROM public.w_invalid WHERE ctid = '(0,1)'")
+    dead = "SELECT n_dead_tup >= 2000 FROM pg_stat_user_tables WHERE relname = 'w_dead'"
+    faults.await_sql(server, dead, what="the dead rows to be counted")
+
+
+def of_needy(result: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """The actions on those tables by operation and name; the database has others."""
+    return {(one["verb"], one["name"]): one for one in result["actions"] if ".w_" in one["name"]}
+
+
+NEEDY = {("reindex", "public.w_index"), ("vacuum", "public.w_dead"), ("analyze", "public.w_stale")}
+
+
+def test_the_worst_of_the_database_are_found_planned_maintained_and_measured(server: Server) -> None:
+    needy(server)
+    where = {"worst": 20, "max_objects": 60}
+    plan = maintain(server, check=True, **where)
+    planned = of_needy(plan)
+    assert set(planned) >= NEEDY and {one["outcome"] for one in planned.values()} == {"planned"}
+    assert plan["needing"]["reindex"] >= 1
+    assert server.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'public.w_index'::regclass") == [(False,)], "a check"
+    assert server.execute("SELECT vacuum_count FROM pg_stat_user_tables WHERE relname = 'w_dead'") == [(0,)]
+    vacuum = planned["vacuum", "public.w_dead"]
+    assert vacuum["reason"].startswith("It has 2000 dead rows; autovacuum comes at 850.") and "VACUUM FULL" in vacuum["reason"]
+    approved = [one for key, one in planned.items() if key in NEEDY]
+    done = maintain(server, **where, approved=approved)
+    assert {key: one["outcome"] for key, one in of_needy(done).items()} == dict.fromkeys(NEEDY, "done"), done
+    assert of_needy(done)["vacuum", "public.w_dead"]["detail"]["after"]["dead_rows"] == 0
+    assert server.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'public.w_index'::regclass") == [(True,)]
+    later = maintain(server, **where, approved=approved)
+    # A rebuild that is concurrent makes another index of the same name.
+    assert sorted(answers(later).values()) == [("moved_on", "identity_changed"), *[("not_needed", "already_so")] * 2]
+
+
+def test_the_worst_are_bounded_in_number_size_and_time(server18: Server) -> None:
+    needy(server18)
+    one = maintain(server18, check=True, worst=1, worst_operations=["vacuum"])
+    assert [action["name"] for action in one["actions"]] == ["public.w_dead"]
+    assert maintain(server18, check=True, worst=9, max_objects=0)["actions"] == []
+    small = maintain(server18, check=True, worst=9, worst_operations=["analyze", "vacuum"], max_bytes=0)
+    assert "public.w_dead" not in {action["name"] for action in small["actions"]}
+    late = maintain(server18, worst=1, worst_operations=["vacuum"], time_limit="1ms")
+    assert (late["failed"], answers(late)[one["actions"][0]["id"]]) == (True, ("failed", "out_of_time"))
+
+
+def test_what_a_failed_rebuild_left_is_named_and_not_rebuilt(server18: Server) -> None:
+    name = table(server18, "w_remains")
+    with faults.session(server18, user="postgres", application="w-old") as old:
+        old.execute(f"BEGIN; SELECT * FROM {name}")
+        maintain(server18, ("reindex", name), timeout="500ms")
+    found = maintain(server18, check=True, worst=20, worst_operations=["reindex"], max_objects=60)
+    [left] = [one for one in found["protected"] if one["name"].startswith("public.w_remains_pkey_cc")]
+    assert left["name"] not in {action["name"] for action in found["actions"]}
+    command = left["reasons"][0].rpartition("with ")[2]
+    server18.execute(command)
+    assert server18.execute("SELECT to_regclass(%s)", (left["name"],)) == [(None,)]
+
+
+def test_an_index_that_is_being_built_is_left_alone(server18: Server) -> None:
+    name = table(server18, "w_builds")
+    with faults.session(server18, user="postgres", application="w-old") as old, faults.session(server18, user="postgres") as builder:
+        old.execute(f"BEGIN; INSERT INTO {name} VALUES (1)")
+        builder.send(f"CREATE INDEX CONCURRENTLY w_building ON {name} (id)")
+        faults.await_sql(server18, "SELECT count(*) = 1 FROM pg_index WHERE indexrelid = to_regclass('public.w_building')")
+        found = maintain(server18, check=True, worst=20, worst_operations=["reindex"], max_objects=60)
+        old.execute("ROLLBACK")
+    [left] = [one for one in found["protected"] if one["name"] == "public.w_building"]
+    assert left["reasons"][0].startswith("busy:")
+
+
+def test_what_is_not_ours_is_named_and_a_vacuum_that_removes_nothing_says_why(server18: Server) -> None:
+    needy(server18)
+    where = {"worst": 20, "worst_operations": ["vacuum"], "max_objects": 60}
+    other = maintain(server18, check=True, user="app", **where)
+    assert [one["reasons"][0].partition(":")[0] for one in other["protected"] if one["name"] == "public.w_dead"] == ["not_permitted"]
+    server18.execute("VACUUM public.w_dead")
+    with faults.session(server18, user="postgres", application="w-snapshot") as old:
+        old.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")
+        server18.execute("DELETE FROM public.w_dead")
+        faults.await_sql(server18, "SELECT n_dead_tup >= 2000 FROM pg_stat_user_tables WHERE relname = 'w_dead'")
+        held = maintain(server18, ("vacuum", "public.w_dead"))
+    assert outcomes(held) == ["done"] and "held_back_by" in held["actions"][0]["detail"]["hint"]
+
+
+def test_neither_objects_nor_worst_is_refused(server18: Server) -> None:
+    assert "one of the following is required: objects, worst" in maintain(server18)["msg"]

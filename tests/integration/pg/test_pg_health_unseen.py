@@ -19,7 +19,10 @@ from tests.support.run_module import run_module
 
 CLOCKS = ("long_queries", "long_transactions", "idle_in_transaction")
 #: What every role may see.
-OPEN = {"availability", "prepared_transactions", "replication_slots", "timeouts", "database_size"}
+OPEN = {
+    "availability", "prepared_transactions", "replication_slots", "timeouts", "database_size", "invalid_indexes", "unused_indexes",
+    "duplicate_indexes", "sequential_scans",
+}
 
 
 def skipped(result: dict[str, Any], check: str) -> dict[str, Any]:

@@ -142,3 +142,30 @@ def test_frozen_and_then_stopped(fresh_server: Server) -> None:
     elsewhere = ask(fresh_server, 0, login_host="192.0.2.1")
     assert (elsewhere["listening"], elsewhere["stopped"]) == (None, False)
     assert "the server is not on this host" in elsewhere["obstacles"][0]
+
+
+def test_what_a_restart_costs_is_measured(server: Server) -> None:
+    faults.prepare(server)
+    gid = faults.prepared_transaction(server, row=48, name="restart_cost")
+    server.execute("CREATE UNLOGGED TABLE IF NOT EXISTS restart_unlogged (id int)")
+    try:
+        with faults.idle_in_transaction(server, row=49, application="r-cost") as held, faults.pg_receivewal(server):
+            with faults.session(server, application="r-temporary") as other:
+                other.execute("CREATE TEMPORARY TABLE restart_temporary (id int)")
+                found = ask(server, server.pid)
+    finally:
+        server.execute(f"ROLLBACK PREPARED '{gid}'")
+        server.execute("DROP TABLE restart_unlogged")
+    cost, loses = found["cost"], found["loses"]
+    assert (cost["transactions"], cost["prepared"], cost["archives"], cost["temporary"], cost["unlogged"]) == (1, 1, 1, 1, 1)
+    assert cost["connections"] >= 2 and cost["replayed"] > 0
+    for said in (f"pid {held.pid} ", "(r-cost)", "1 prepared transaction is kept", "1 archive of WAL", "1 temporary table", "WAL since"):
+        assert said in loses, loses
+    assert found["findings"][0]["detail"]["loses"] == loses
+
+
+def test_what_a_restart_costs_needs_sight_too(server18: Server) -> None:
+    if not server18.execute("SELECT 1 FROM pg_roles WHERE rolname = 'restart_blind'"):
+        server18.execute("CREATE ROLE restart_blind LOGIN")
+    found = ask(server18, server18.pid, login_user="restart_blind")
+    assert (found["cost"], found["loses"]) == (None, "What it would end cannot be seen.")

@@ -46,7 +46,7 @@ RUNS: Mapping[str, list[tuple[bool, dict[str, Any]]]] = {
     "pg_snapshot": [(False, {})],
     "pg_maintain": [
         (check, {"objects": [{"operation": operation, "name": name} for operation, name in (
-            ("analyze", "tenant.plain"), ("vacuum_analyze", "tenant.plain"), ("reindex", "tenant.plain"))]})
+            ("analyze", "tenant.plain"), ("vacuum_analyze", "tenant.plain"), ("reindex", "tenant.plain"))], "worst": 2})
         for check in (True, False)
     ],
 }

@@ -229,7 +229,9 @@ def _act(site: Site, databases: Mapping[str, Database], plan: Mapping[str, Any])
 
 
 def test_the_server_that_was_judged_is_restarted(story: Story) -> None:
-    assert restart(story.checked, "judged")["outcome"] == "planned", story.checked.output
+    planned = restart(story.checked, "judged")
+    assert planned["outcome"] == "planned", story.checked.output
+    assert "It cuts " in planned["reason"] and "rolls back 1 open transaction (oldest pid " in planned["reason"]
     assert story.changed_before["judged"] == []
     assert "judged" not in story.done.failed, story.done.output
     assert restart(story.done, "judged")["outcome"] == "done"
@@ -264,6 +266,7 @@ def test_not_while_somebody_depends_on_it(story: Story) -> None:
     refused = restart(story.done, "depended")
     assert refused["outcome"] == "refused", story.done.output
     assert refused["detail"]["error"] == "a backup runs; a replica or another receiver of WAL is attached"
+    assert "It cuts " in refused["reason"] and "To reconnect: 1 archive of WAL" in refused["reason"]
     assert story.databases["depended"].changes == []
     assert restart(story.done, "accepted")["outcome"] == "done", story.done.output
     assert story.pids_after["accepted"] != story.pids_before["accepted"]

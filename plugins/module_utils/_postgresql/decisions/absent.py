@@ -17,6 +17,8 @@ ABSENT: t.Mapping[str, str] = {
     "standby_does_not_vacuum": "a standby does not vacuum and counts no dead rows",
     "standby_shows_no_prepared_transactions": "a standby does not show prepared transactions",
     "standby_does_not_archive": "a standby archives no WAL unless archive_mode is always",
+    "standby_has_the_primarys_indexes": "a standby has the indexes of its primary and counts only its own use of them",
+    "counted_too_briefly": "what is used is not counted for long enough to judge it",
     "not_installed": "the extension pg_stat_statements is not in the database that is looked at",
 }
 

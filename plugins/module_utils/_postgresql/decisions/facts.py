@@ -40,6 +40,7 @@ class Request:
         timeouts_expected: names of timeouts that must not be 0.
         vacuum_min_dead_rows: tables with fewer are no finding.
         statements_min_calls: statements called less often are no finding.
+        unused_indexes_min_age, sequential_scans_min_age: for how many seconds use must be counted to be judged.
         protect_application_names: prefixes of sessions whose age is told and not judged.
         spare_users: roles of which the same is true.
     """
@@ -54,6 +55,8 @@ class Request:
     timeouts_expected: tuple[str, ...] = ()
     vacuum_min_dead_rows: int = 10000
     statements_min_calls: int = 5
+    unused_indexes_min_age: float = 604800.0
+    sequential_scans_min_age: float = 3600.0
     protect_application_names: tuple[str, ...] = BACKUP_TOOLS
     spare_users: tuple[str, ...] = ()
 

@@ -14,7 +14,7 @@ import typing as t
 from ..._core.findings import Answer, Finding, Skipped
 from ..._core.judging import Verdict, judge_look
 from ..._core.recorded import Basis
-from . import health_server, health_sessions, verdict
+from . import health_server, health_sessions, health_tables, verdict
 from .availability import availability_hint, tried
 from .backends import Backend
 from .facts import Facts, Request, Row, Seen
@@ -41,6 +41,10 @@ CHECKS: t.Mapping[str, Check] = {
     "timeouts": health_server.timeouts,
     "database_size": health_server.database_size,
     "statements": health_server.statements,
+    "invalid_indexes": health_tables.invalid_indexes,
+    "unused_indexes": health_tables.unused_indexes,
+    "duplicate_indexes": health_tables.duplicate_indexes,
+    "sequential_scans": health_tables.sequential_scans,
     "probe": health_server.probe,
 }
 

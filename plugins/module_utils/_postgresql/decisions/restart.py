@@ -16,6 +16,7 @@ from ..._core.judging import Judged, Verdict, judge_look
 from ..._core.recorded import Basis
 from ..._service.decisions import identity
 from .protection import COMMIT_WAITS
+from .restart_cost import Cost, say
 
 MODULE = "pg_restart_check"
 CHECK = "restart"
@@ -59,6 +60,7 @@ class RestartSeen:
         silent: see restart_obstacles().
         ports: of the server.
         configured: the ports that the unit's configuration sets.
+        cost: what a restart would end; None where that cannot be seen.
     """
 
     dependants: Dependants
@@ -67,6 +69,7 @@ class RestartSeen:
     silent: bool = False
     ports: tuple[int, ...] = ()
     configured: tuple[int, ...] = ()
+    cost: t.Optional[Cost] = None
 
 
 def decide(seen: RestartSeen, service: t.Mapping[str, t.Any], despite_backup: bool, despite_replica: bool) -> Judged:
@@ -83,8 +86,10 @@ def decide(seen: RestartSeen, service: t.Mapping[str, t.Any], despite_backup: bo
         seen.dependants, stopped=proof.stopped, not_shown=proof.why, despite_backup=despite_backup, despite_replica=despite_replica,
         silent=seen.silent,
     )
-    verdict = _judge(obstacles, not_shown=proof.why, blind=seen.blind)
+    loses = "" if proof.stopped else say(seen.cost)
+    verdict = _judge(obstacles, not_shown=proof.why, blind=seen.blind, loses=loses)
     return Judged(verdict, {
+        "cost": None if seen.cost is None else seen.cost.as_dict(), "loses": loses,
         "obstacles": obstacles, "seen": seen.dependants.as_dict(), "listening": seen.host.listening, "process_id": seen.host.process,
         "stopped": proof.stopped,
     }, Basis(MODULE, {
@@ -92,10 +97,10 @@ def decide(seen: RestartSeen, service: t.Mapping[str, t.Any], despite_backup: bo
     }))
 
 
-def _judge(obstacles: t.Sequence[str], *, not_shown: str, blind: t.Sequence[Skipped]) -> Verdict:
+def _judge(obstacles: t.Sequence[str], *, not_shown: str, blind: t.Sequence[Skipped], loses: str) -> Verdict:
     """What is seen to be in the way is critical; what cannot be seen counts as there, and is unknown."""
     told = "; ".join(one.reason for one in blind)
-    detail = {"cannot_see": told} if blind else {}
+    detail = {**({"cannot_see": told} if blind else {}), **({"loses": loses} if loses else {})}
     hidden = unseen(obstacles)
     known = [one for one in obstacles if one not in hidden]
     wait = ["Wait until nobody depends on the server."] if set(known) - {not_shown, COMMITS} else []
@@ -148,8 +153,8 @@ def restart_request(check: t.Mapping[str, t.Any], *, via: str, service: str) -> 
     """How the restart of the server is asked for: `forbidden` (why it must not be now), `start_only` and `reason`.
 
     Args:
-        check: what pg_restart_check returned. What is not seen counts as there, and only on the server's own host is it seen what the
-            unit is, so it is not asked elsewhere.
+        check: what pg_restart_check returned; what a restart would lose is told with its reason. What is not seen counts as there, and
+            only on the server's own host is it seen what the unit is, so it is not asked elsewhere.
         via: the way to the server.
         service: name of the unit.
     """
@@ -157,4 +162,5 @@ def restart_request(check: t.Mapping[str, t.Any], *, via: str, service: str) -> 
         elsewhere = f"only with postgres_via=host (here: {via}) can it be shown that unit {service} is this server. Restart it by hand"
         return {"forbidden": [elsewhere], "start_only": False, "reason": _RESTART}
     stopped = bool(check.get("stopped"))
-    return {"forbidden": list(check["obstacles"]), "start_only": stopped, "reason": _START if stopped else _RESTART}
+    reason = _START if stopped else f"{_RESTART} {check.get('loses', '')}".strip()
+    return {"forbidden": list(check["obstacles"]), "start_only": stopped, "reason": reason}

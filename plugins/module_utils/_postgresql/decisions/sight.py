@@ -46,19 +46,22 @@ def unseen_sessions(check: str, sessions: t.Iterable[Backend], *, login: str) ->
     return skipped
 
 
-def uncounted_rows(*, counting: bool, off_for: t.Sequence[str], database: str) -> list[Skipped]:
-    """The check vacuum as one whose numbers are missing.
+def uncounted_rows(
+    *, counting: bool, off_for: t.Sequence[str], database: str, check: str = "vacuum", what: str = "dead rows",
+) -> list[Skipped]:
+    """The check as one whose numbers are missing.
 
     Args:
         counting: whether track_counts is on in our session.
         off_for: roles and databases for which it is off: `role app`.
         database: the one that is looked at.
+        what: is not counted.
     """
     if counting and not off_for:
         return []
     who = _some(off_for) if off_for else "the server"
     return [Skipped(
-        "vacuum", f"tracking_off: track_counts is off for {who}: dead rows in database {database} are not counted",
+        check, f"tracking_off: track_counts is off for {who}: {what} in database {database} are not counted",
         "Switch track_counts on there (ALTER SYSTEM, ALTER DATABASE or ALTER ROLE ... SET track_counts = on): autovacuum needs it too.",
     )]
 

@@ -32,6 +32,10 @@ THRESHOLDS: thresholds.Thresholds = {
     "vacuum": (NUMBER, "5", OFF),
     "database_size": (SIZE, OFF, OFF),
     "statements": (DURATION, "1s", OFF),
+    "invalid_indexes": (NUMBER, "1", OFF),
+    "unused_indexes": (SIZE, "1G", OFF),
+    "duplicate_indexes": (SIZE, "1G", OFF),
+    "sequential_scans": (NUMBER, "100", OFF),
     "probe": (DURATION, "2s", "5s"),
 }
 

@@ -20,6 +20,10 @@ _MAX_ROWS = 5
 _SLOT_DETAIL = ("type", "active", "wal_status", "safe_wal_size", "inactive_seconds", "invalidation_reason", "database",
                 "unconfirmed_bytes")
 _MAX_QUERY = 200
+#: Said wherever somebody who runs out of disk space could take VACUUM for the cure.
+_NO_DISK = (
+    "A plain VACUUM gives no space back to the disk; VACUUM FULL and pg_repack do, and need as much free space again and an exclusive lock."
+)
 
 
 def judge_replicas(
@@ -192,6 +196,7 @@ def judge_vacuum(*, tables: t.Sequence[Row], running: t.Sequence[Row], min_dead:
         hint = f"Autovacuum does not keep up with {first['name']}: VACUUM (ANALYZE) it, then see what holds autovacuum back."
         if not first.get("enabled", True):
             hint = f"Autovacuum is switched off for {first['name']}: VACUUM (ANALYZE) it and switch it on again."
+        hint += f" {_NO_DISK}"
     return judge(
         "vacuum", first["times_due"] if first else 0.0, warning=limit.warning, critical=limit.critical, unit="times due",
         subject=str(first["name"]) if first else "", hint=hint, detail={"tables": counted[:_MAX_ROWS], "running": len(running)},
@@ -234,7 +239,8 @@ def judge_sizes(*, databases: t.Sequence[Row], limit: Limit) -> Finding:
     first = biggest_first[0] if biggest_first else None
     return judge(
         "database_size", first["bytes"] if first else None, warning=limit.warning, critical=limit.critical, unit="bytes",
-        subject=str(first["name"]) if first else "", hint="Look for what grew: tables, indexes, files of old backups on the same disk.",
+        subject=str(first["name"]) if first else "",
+        hint=f"Look for what grew: tables, indexes, files of old backups on the same disk. {_NO_DISK}",
         detail={"total": sum(int(row["bytes"]) for row in biggest_first), "databases": len(databases)},
     )
 

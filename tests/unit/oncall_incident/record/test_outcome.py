@@ -301,6 +301,18 @@ def test_after_planning(tell: Tell, name: str, status: Exit, tmp_path: Path) -> 
     assert (end.name, end.status) == (name, status)
 
 
+@pytest.mark.parametrize(("tell", "sentence"), [
+    (healthy, "1 host measured healthy, no plan was asked for."), (critical_without_a_plan, "Not healthy, and no plan was asked for."),
+    (blind, "Not every host could be looked at. No plan was asked for, nothing was touched."),
+])
+def test_who_only_looks_is_not_told_that_nothing_was_planned(tell: Tell, sentence: str, tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    tell(story)
+    end, asked = (outcome.after_planning(summarise(story.run_dir), plan_asked=plan) for plan in (False, True))
+    assert (end.sentence, end.status) == (sentence, asked.status)
+    assert "plan" in asked.sentence and "no plan was asked for" not in asked.sentence.lower()
+
+
 def planning(tell: Tell, place: Path) -> outcome.Outcome:
     story = Story(place)
     with story.segment(check_mode=True):

@@ -72,3 +72,20 @@ def test_another_task_says_it_anew() -> None:
         "  WARNING   redis1  overcommit_memory  0", "  WARNING   1 more host  overcommit_memory  the same as on redis1: redis2",
         "  WARNING   redis3  overcommit_memory  0",
     ]
+
+
+def failure(message: str, **more: Any) -> dict[str, Any]:
+    return {"type": "result", "host": "db1", "phase": "investigate", "task": "Look", "status": "failed", "result": {"msg": message}, **more}
+
+
+def test_a_failure_in_the_last_lines_is_not_said_again_at_the_end() -> None:
+    view = View(Console(file=io.StringIO(), width=200))
+    long = "no password was given " * 30
+    view.event(failure(long))
+    view.event({**failure("Connection timed out"), "host": "db2", "status": "unreachable"})
+    assert view.just_said(f"db1: {long[:299].rstrip()}…") and view.just_said(f"db1: mitigate: {long.strip()}")
+    assert view.just_said("db2: unreachable: Connection timed out")
+    assert not view.just_said("db1: another") and not view.just_said(f"db3: {long.strip()}")
+    view.event(finding("availability"))
+    view.end()
+    assert not view.just_said(f"db1: {long.strip()}"), "there are lines between"

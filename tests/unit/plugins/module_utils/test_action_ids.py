@@ -21,9 +21,9 @@ from ansible_collections.oncall.incident.plugins.module_utils._firewall.decision
 from ansible_collections.oncall.incident.plugins.module_utils._host.decisions import cleaning
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql import prepared
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.backends import Backend, PreparedTransaction
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.maintenance import Object
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import parse_rules
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.sessions import Candidate
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.maintenance import Object
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import clearing, clients, repairs
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.clients import RedisClient
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import acting

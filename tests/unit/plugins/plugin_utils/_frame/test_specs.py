@@ -97,6 +97,16 @@ def test_what_was_an_option_is_accepted_with_the_value_that_holds(name: str) -> 
     ({"postgres_max_victims": -1}, "postgres_max_victims: -1 is out of range. Allowed: 0 or more."),
     ({"postgres_rules": [{"name": "old", "min_query_age": "-5s"}]}, "postgres_rules: min_query_age: '-5s' is not a duration."),
     ({"fail2ban_ports": [22, 70000]}, "fail2ban_ports: 70000 is out of range."),
+    ({"postgres_maintain_worst": -1}, "postgres_maintain_worst: -1 is out of range."),
+    ({"postgres_maintain_time_limit": "0s"}, "postgres_maintain_time_limit: 0s is out of range."),
+    ({"postgres_thresholds": {"connections_warning": -5}}, "postgres_thresholds: connections_warning: -5 is not usable."),
+    ({"postgres_thresholds": {"long_queries_warning": "soon"}}, "postgres_thresholds: long_queries_warning: 'soon' is not a duration."),
+    ({"postgres_thresholds": {"blocking_warning": "2m"}}, "postgres_thresholds: blocking_warning is beyond blocking_critical."),
+    ({"postgres_thresholds": {"conections_warning": 80}}, "no option conections_warning. Did you mean connections_warning?"),
+    ({"postgres_thresholds": {"vacuum_min_dead_rows": -1}}, "postgres_thresholds: vacuum_min_dead_rows: -1 is out of range."),
+    ({"postgres_thresholds": {"standbys_expected": "two"}}, "postgres_thresholds: "),
+    ({"postgres_thresholds": {"unused_indexes_min_age": "old"}}, "postgres_thresholds: unused_indexes_min_age: 'old' is not a duration."),
+    ({"redis_thresholds": {"connections_warning": "-1"}}, "redis_thresholds: connections_warning: '-1' is not usable."),
 ])
 def test_hosts_and_ranges_of_the_roles(values: dict[str, Any], said: str) -> None:
     role = next(iter(values)).partition("_")[0]
@@ -106,7 +116,9 @@ def test_hosts_and_ranges_of_the_roles(values: dict[str, Any], said: str) -> Non
 
 @pytest.mark.parametrize("values", [
     {"fail2ban_refusals_since": "", "fail2ban_hold": "", "fail2ban_attack_bantime": ""}, {"redis_login_host": "[2001:db8::7]"},
-    {"postgres_login_host": "/run/postgresql"}, {"postgres_rules": [{"name": "old", "min_query_age": "5m"}]},
+    {"postgres_thresholds": {"connections_warning": "off", "blocking_critical": "{{ later }}", "standbys_expected": 1}},
+    {"redis_thresholds": {"connections_warning": 70}}, {"postgres_login_host": "/run/postgresql"},
+    {"postgres_rules": [{"name": "old", "min_query_age": "5m"}]},
 ])
 def test_what_the_roles_take(values: dict[str, Any]) -> None:
     role = next(iter(values)).partition("_")[0]

@@ -39,6 +39,7 @@ WELL = Facts(
     server={"version": "18.1", "uptime": 1000.0, "in_recovery": False, "started": "2026-06-01T00:00:00+00:00"},
     settings={"max_connections": "100", "statement_timeout": "60000", "archive_mode": "off", "primary_conninfo": "set"},
     others={
+        "counted": ({"age": 1e7},),
         "wraparound": ({"name": "shop", "xid_age": 1000, "multixact_age": 1},), "sizes": ({"name": "shop", "bytes": 4096},),
         "statements": ({"calls": 9, "mean_seconds": 0.01, "total_seconds": 0.09, "query": "SELECT 1", "user": "app", "database": "shop"},),
     },
@@ -52,6 +53,9 @@ COPIES = dataclasses.replace(BUSY, pid=10, query="COPY orders TO STDOUT")
 STANDBY = dataclasses.replace(WELL, in_recovery=True, server={**WELL.server, "in_recovery": True}, others={
     **WELL.others, "standby": ({"lag_seconds": 0.0, "lag_bytes": 0, "receiving": False, "paused": False, "last_replayed": None},),
 })
+
+
+UNUSED = {"name": "public.i", "of_table": "public.t", "bytes": 2**31, "all_bytes": 2**31, "number": 1}
 
 
 def but(**more: Any) -> Facts:
@@ -82,14 +86,26 @@ def test_which_sessions_tell_nothing(version: int, waiters: list[int]) -> None:
      {"replication_slots": "warning"}),
     (but(others={"sizes": ({"name": "x", "bytes": None}, {"name": "y", "bytes": 1})}), (), {"database_size": "unknown"}),
     (but(settings={**WELL.settings, "statement_timeout": "0"}), (), {"timeouts": "warning"}),
-    (but(counting=False), (), {"vacuum": "unknown"}),
+    (but(counting=False), (), dict.fromkeys(("vacuum", "unused_indexes", "sequential_scans"), "unknown")),
+    (but(counting=False, others={"counted": ({"age": 1.0},)}), (),
+     dict.fromkeys(("vacuum", "unused_indexes", "sequential_scans"), "unknown")),
+    (but(others={"counted": ({"age": 86400.0},)}), (), {"unused_indexes": None}),  # counted too briefly
+    (but(others={"counted": ({"age": None},)}), (), {"unused_indexes": None, "sequential_scans": None}),
+    (but(others={"unused_indexes": (UNUSED,)}), (), {"unused_indexes": "warning"}),
+    (but(others={"duplicate_indexes": ({**UNUSED, "same_as": "public.other"},)}), (), {"duplicate_indexes": "warning"}),
+    (but(others={"invalid_indexes": ({"name": "public.i", "left_over": False, "busy": False},)}), (), {"invalid_indexes": "warning"}),
+    (but(others={"sequential_scans": ({"name": "public.t", "bytes": 2**30, "scans": 9, "bytes_read": 2e15},)}), (),
+     {"sequential_scans": "warning"}),
     (but(collected=Collected("none")), (), {"statements": "unknown"}),
     (but(settings={**WELL.settings, "archive_mode": "on", "archive_command": ""}, others={"archiver": ({"archived": 0, "failed": 0},)}), (),
      {"backups": "warning"}),
     (but(refused={"vacuum": Skipped("vacuum", "permission_denied: no", "Grant it.")}), (), {"vacuum": "unknown"}),
     (but(probed=Probed(not_run=NotRun("refused", "It may not.", "Make a role.", final=True))), (), {"probe": "unknown"}),
     (but(probed=Probed({"first": None, "row": None, "seconds": 0.1, "error": "gone", "sqlstate": "42P01"})), (), {"probe": "critical"}),
-    (STANDBY, (), {"vacuum": None, "prepared_transactions": None, "replication": "critical"}),
+    (STANDBY, (), {
+        **dict.fromkeys(("vacuum", "prepared_transactions", "invalid_indexes", "unused_indexes", "duplicate_indexes")),
+        "replication": "critical",
+    }),
 ])
 def test_each_verdict_is_made_again(facts: Facts, backends: tuple[Backend, ...], differs: dict[str, str | None]) -> None:
     seen = decide(ALL, facts, backends)

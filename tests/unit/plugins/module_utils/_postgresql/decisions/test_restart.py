@@ -19,6 +19,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisi
     restart_request,
     unseen,
 )
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.restart_cost import Cost, Open
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.identity import Judged
 
 from tests.support.decided import decided_again
@@ -61,7 +62,10 @@ def test_what_is_seen_to_be_there_is_told_apart_from_what_cannot_be_seen() -> No
 @pytest.mark.parametrize(("check", "via", "request_"), [
     ({"obstacles": ["a backup runs"], "stopped": False}, "host",
      {"forbidden": ["a backup runs"], "start_only": False, "reason": "The restart of the server was asked for as the last resort."}),
-    ({"obstacles": [], "stopped": True}, "host",
+    ({"obstacles": ["a backup runs"], "stopped": False, "loses": "It cuts 42 connections."}, "host",
+     {"forbidden": ["a backup runs"], "start_only": False,
+      "reason": "The restart of the server was asked for as the last resort. It cuts 42 connections."}),
+    ({"obstacles": [], "stopped": True, "loses": ""}, "host",
      {"forbidden": [], "start_only": True, "reason": "The server is stopped, and its start was asked for."}),
     ({"skipped": True}, "controller", {
         "forbidden": ["only with postgres_via=host (here: controller) can it be shown that unit pg is this server. Restart it by hand"],
@@ -91,3 +95,20 @@ def test_each_verdict_is_made_again(seen: RestartSeen, pid: int, given: dict[str
     judged = decide(seen, service, **{"despite_backup": False, "despite_replica": False, **given})
     assert judged.verdict.statuses() == {CHECK: status} and said in str(judged.verdict.findings[0].observed)
     assert decided_again(judged.basis).checks == {CHECK: status}
+
+
+COST = Cost(connections=42, transactions=1, oldest=(Open("pid 7 app@shop", 900.0),), prepared=0, temporary=0, unlogged=0, replayed=0)
+
+
+@pytest.mark.parametrize(("seen", "pid", "loses"), [
+    (RestartSeen(NOBODY, HERE, cost=COST), 812, "It cuts 42 connections and rolls back 1 open transaction (oldest pid 7 app@shop 15m)."),
+    (RestartSeen(Dependants(1, 0, 0), HERE, cost=COST), 812, "It cuts 42 connections"),
+    (RestartSeen(Dependants(), HERE, blind=BLIND), 812, "What it would end cannot be seen."),
+    (RestartSeen(Dependants(), GONE, blind=BLIND, ports=(5432,), configured=(5432,)), 0, ""),
+])
+def test_what_is_lost_is_told_whether_it_is_refused_or_not(seen: RestartSeen, pid: int, loses: str) -> None:
+    service = {"instances": [{"id": "pg.service", "type": "notify", "state": "active", "main_pid": pid, "paths": []}], "changed": False}
+    judged = decide(seen, service, False, False)
+    assert str(judged.more["loses"]).startswith(loses) and bool(judged.more["loses"]) is bool(loses)
+    assert all(one.detail.get("loses", "") == judged.more["loses"] for one in judged.verdict.findings if one.status != "unknown")
+    assert decided_again(judged.basis).checks == judged.verdict.statuses()
