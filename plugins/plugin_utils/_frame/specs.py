@@ -73,6 +73,7 @@ VARIABLES: t.Mapping[str, str | ranges.Range] = {
     "postgres_log_max_kib": "max_kib",
     "postgres_maintain_max": "max_objects",
     "postgres_maintain_timeout": "timeout",
+    "postgres_min_idle_age": ranges.AGE_OR_EMPTY,
     "postgres_restart_timeout": "service_timeout",
     "postgres_snapshot_budget": "budget",
     "postgres_terminate_timeout": "verify_timeout",

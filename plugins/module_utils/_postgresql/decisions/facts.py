@@ -42,6 +42,7 @@ class Request:
         statements_min_calls: statements called less often are no finding.
         protect_application_names: prefixes of sessions whose age is told and not judged.
         spare_users: roles of which the same is true.
+        give_up_idle_root: waiting is in vain while somebody is at the root of a chain and idle in transaction for so long, seconds.
     """
 
     checks: tuple[str, ...]
@@ -56,6 +57,7 @@ class Request:
     statements_min_calls: int = 5
     protect_application_names: tuple[str, ...] = BACKUP_TOOLS
     spare_users: tuple[str, ...] = ()
+    give_up_idle_root: t.Optional[float] = None
 
 
 @dataclasses.dataclass(frozen=True)
