@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
@@ -133,10 +134,11 @@ def test_a_paused_standby_falls_behind(pair: Pair) -> None:
 def test_queries_that_wait_for_the_replay_are_told_so(pair: Pair) -> None:
     """A lock of the primary's transaction is held here by the process that replays WAL, which nobody may end."""
     pair.primary.execute("CREATE TABLE replayed (n int)")
-    with pair.primary.connect() as held, pair.standby.connect(application_name="report") as report:
+    with closing(pair.primary.connect()) as held, closing(pair.standby.connect(application_name="report")) as report:
         faults.await_sql(pair.standby, "SELECT to_regclass('replayed') IS NOT NULL", what="the table to arrive")
         held.execute("BEGIN")
         held.execute("LOCK TABLE replayed")
+        pair.primary.execute("SELECT pg_switch_wal()")  # what was not committed is sent with what comes after it
         faults.await_sql(pair.standby, "SELECT count(*) > 0 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted")
         report.pgconn.send_query(b"SELECT count(*) FROM replayed")
         report.pgconn.flush()
