@@ -24,7 +24,17 @@ from .activity import read_prepared, require_sight
 from .connection import APPLICATION_PREFIX, Session
 from .decisions.backends import Backend, PreparedTransaction
 from .decisions.in_the_way import holds_up, how_many, spared_advice
-from .decisions.protection import COMMIT_WAITS, PROVIDER_MARKS, PROVIDER_NOTES, SYNCHRONOUS_COMMIT, UNTOLD, Policy, provider_of
+from .decisions.lock_queue import SWITCH, Head
+from .decisions.protection import (
+    COMMIT_WAITS,
+    PROVIDER_MARKS,
+    PROVIDER_NOTES,
+    SYNCHRONOUS_COMMIT,
+    UNTOLD,
+    UTILITY_STATEMENT,
+    Policy,
+    provider_of,
+)
 from .decisions.recalled import Recalling
 from .decisions.rules import DEFAULT_AGES, IDLE_CLOCK, LOCK_QUEUE, LOCK_WAIT, TRANSACTION, Rule
 from .decisions.sessions import CANCEL, ESCALATE, TERMINATE, TOO_YOUNG, Candidate, Selection, cancel_refused, select, strongest_verb
@@ -64,6 +74,11 @@ class Request:
     def approved_ids(self) -> tuple[str, ...] | None:
         """The ids of what is approved; None is no restriction."""
         return None if self.approved is None else tuple(one.id for one in self.approved)
+
+    @property
+    def cancels_queues(self) -> bool:
+        """Whether statements at the head of a lock's queue are to be cancelled."""
+        return any(rule.victims == LOCK_QUEUE for rule in self.rules)
 
 
 #: A session that a rule chose, or a prepared transaction.
@@ -289,7 +304,7 @@ def _session_since(one: Approved, seen: Seen, request: Request, *, resource: str
     if now.backend_start != start:
         return answered(one, actions.PID_REUSED, why.IDENTITY_CHANGED, now=now.describe())
     reason = f"It was approved for its {clock} clock."
-    if clock == LOCK_WAIT and not any(rule.victims == LOCK_QUEUE for rule in request.rules):
+    if clock == LOCK_WAIT and not request.cancels_queues:
         return answered(one, actions.REFUSED, why.OPTION_OFF, reason=reason, error="cancel_lock_queue is off", now=now.describe())
     protected = next((list(spared.reasons) for spared in seen.selection.protected if spared.target.get("pid") == now.pid), [])
     if protected:
@@ -355,7 +370,7 @@ def _result(
     return {
         # What was begun and not answered may be done.
         **judged, "changed": judged["changed"] or any(action.outcome == actions.UNKNOWN for action in done.actions),
-        "findings": [finding.as_dict() for finding in _findings(seen, done)],
+        "findings": [finding.as_dict() for finding in _findings(seen, done, cancels=request.cancels_queues)],
         "plan_sha256": plan_hash({"": sorted(action.id for _one, action in done.acted)}, {"": limits}),
         "population": selection.population, "waiters_before": len(selection.waiting),
         "waiters_unblocked": None if unblocked is None else len(unblocked),
@@ -368,8 +383,8 @@ def _result(
     }
 
 
-def _findings(seen: Seen, done: Done[Target]) -> list[findings.Finding]:
-    """What stays wrong and is not ours to end."""
+def _findings(seen: Seen, done: Done[Target], *, cancels: bool) -> list[findings.Finding]:
+    """What stays wrong and is not ours to end; `cancels` as in _queue_heads()."""
     selection, prepared, facts = seen.selection, seen.prepared, seen.facts
     matched = {spared.target["pid"] for spared in selection.protected if spared.would_match}
     found = [
@@ -381,7 +396,7 @@ def _findings(seen: Seen, done: Done[Target]) -> list[findings.Finding]:
         )
         for backend, reasons, behind in selection.protected_roots
     ]
-    found += [*_left_roots(selection), *_queue_heads(selection, done)]
+    found += [*_left_roots(selection), *_queue_heads(selection, done, cancels=cancels)]
     handled = {
         one.target.gid for one, action in done.acted
         if isinstance(one.target, PreparedTransaction) and (done.check_mode or action.outcome in actions.CHANGED_OUTCOMES)
@@ -421,8 +436,24 @@ def _left_roots(selection: Selection) -> list[findings.Finding]:
     ]
 
 
-def _queue_heads(selection: Selection, done: Done[Target]) -> list[findings.Finding]:
-    """Who waits at the head of a lock's queue and holds up others, unless that is dealt with."""
+def _queue_heads(selection: Selection, done: Done[Target], *, cancels: bool) -> list[findings.Finding]:
+    """Who waits at the head of a lock's queue and holds up others, unless that is dealt with.
+
+    Args:
+        cancels: whether such statements are to be cancelled.
+    """
+    reasons = {
+        spared.target["pid"]: ", ".join(reason for reason in spared.reasons if reason != UTILITY_STATEMENT)
+        for spared in selection.protected
+    }
+
+    def more(head: Head) -> str:
+        if not cancels:
+            return SWITCH if head.backend.is_client else ""
+        if reasons.get(head.backend.pid):
+            return f"It is protected ({reasons[head.backend.pid]})."
+        return "" if selection.find(head.backend) else "It has waited for less than min_lock_wait_age."
+
     handled = {
         one.target.backend.pid for one, action in done.acted
         if isinstance(one.target, Candidate) and (done.check_mode or action.outcome in actions.CHANGED_OUTCOMES)
@@ -430,7 +461,7 @@ def _queue_heads(selection: Selection, done: Done[Target]) -> list[findings.Find
     return [
         findings.Finding(
             check=LOCK_QUEUE, status=findings.WARNING, observed=len(head.held_up), threshold=1, unit="sessions",
-            subject=f"pid {head.backend.pid}", hint=head.say(),
+            subject=f"pid {head.backend.pid}", hint=f"{head.say()} {more(head)}".rstrip(),
             detail={"target": head.backend.describe(), "awaits": head.awaits, "waiters": sorted(head.held_up)},
         )
         for head in selection.queue_heads if head.backend.pid not in handled

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import lock_queue_rule
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signals import Look, act
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again import again as decided_again
 
 from demo import faults
 from demo.faults import Held
@@ -54,6 +55,7 @@ def test_the_statement_at_the_head_is_cancelled_and_the_others_go_on(server: Ser
     [action] = plan["actions"]
     assert (action["verb"], action["target"]["pid"], action["outcome"]) == ("cancel", queue.head.pid, "planned")
     assert (action["detail"]["blocks"], action["detail"]["awaits"]) == (3, "AccessExclusiveLock on public.queue_orders")
+    assert decided_again(plan["reading"]).actions == {action["id"]: "planned"}
     assert plan["plan_sha256"] == again["plan_sha256"] and plan["executed"]["cancel"] == 0
     assert "lock_queue" not in [one["check"] for one in plan["findings"]], "it is dealt with"
     done = terminate(server, approved=planned(plan), **CANCEL)
@@ -101,14 +103,18 @@ def test_without_the_option_it_is_named_and_the_command_helps(server18: Server, 
     queue.ended()
 
 
-@pytest.mark.parametrize("more", [
-    {"min_lock_wait_age": "1h"}, {"protect_roles": ["app"]}, {"protect_application_names": ["pg_dump", "migrate"]},
+@pytest.mark.parametrize(("more", "why"), [
+    ({"min_lock_wait_age": "1h"}, "less than min_lock_wait_age"), ({"protect_roles": ["app"]}, "protected (member_of:app)"),
+    ({"protect_application_names": ["pg_dump", "migrate"]}, "protected (backup_tool)"),
 ])
-def test_who_waits_for_a_short_time_or_is_protected_is_left_alone(server18: Server, hold: Hold, more: dict[str, Any]) -> None:
+def test_who_waits_for_a_short_time_or_is_protected_is_left_alone(
+    server18: Server, hold: Hold, more: dict[str, Any], why: str,
+) -> None:
     queue = make_queue(server18, hold)
     found = terminate(server18, **{**CANCEL, **more})
     assert (found["actions"], found["changed"]) == ([], False)
-    assert [one["subject"] for one in found["findings"] if one["check"] == "lock_queue"] == [f"pid {queue.head.pid}"]
+    [told] = [one for one in found["findings"] if one["check"] == "lock_queue"]
+    assert told["subject"] == f"pid {queue.head.pid}" and why in told["hint"]
 
 
 def test_a_statement_that_asks_to_be_kept_is_kept(server18: Server, hold: Hold) -> None:

@@ -20,7 +20,7 @@ from .blocking import roots as all_roots
 from .evidence import blocking_tree, by_application, by_state, hide_passwords, snapshot
 from .facts import Seen
 from .in_the_way import holds_up, spared_advice
-from .lock_queue import heads
+from .lock_queue import SWITCH, heads
 from .protection import COMMIT_WAITS
 from .sight import unseen_sessions
 
@@ -87,9 +87,9 @@ def blocking(seen: Seen) -> Answer:
     trees = blocking_tree(seen.backends, seen.waits)
     roots = [root for one in trees for root in _roots(seen, one)]
     count, queue = len(all_roots(seen.waits)), heads(seen.backends)
-    found = verdict.judge_blocking(
-        waiters=waiters, roots=roots, root_count=count, limit=seen.request.limits["blocking"], queue=[head.say() for head in queue],
-    )
+    said = [f"{head.say()} {SWITCH}" if head.backend.is_client else head.say() for head in queue]
+    limit = seen.request.limits["blocking"]
+    found = verdict.judge_blocking(waiters=waiters, roots=roots, root_count=count, limit=limit, queue=said)
     return Answer([found], {
         "blocking": {
             "waiters": len(waiters), "longest_wait": found.observed, "roots": [_session(root) for root in roots],

@@ -19,7 +19,8 @@ from .backends import Backend
 from .blocking import Waits, waits_of
 from .in_the_way import how_many
 
-_SWITCH = "The option cancel_lock_queue (postgres_cancel_lock_queue of the role) plans that."
+#: What plans the statement that say() names.
+SWITCH = "The option cancel_lock_queue (postgres_cancel_lock_queue of the role) plans that."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Head:
             return f"{said}."
         if self.together_with:
             pids = ", ".join(str(pid) for pid in self.together_with)
-            return f"{said}, some of them together with pid {pids}; cancelling them frees these sessions: {self.command} {_SWITCH}"
-        return f"{said}; cancelling it frees them: {self.command} {_SWITCH}"
+            return f"{said}, some of them together with pid {pids}; cancelling them frees these sessions: {self.command}"
+        return f"{said}; cancelling it frees them: {self.command}"
 
 
 def heads(backends: t.Iterable[Backend]) -> tuple[Head, ...]:
