@@ -149,4 +149,5 @@ def test_the_oldest_are_named_with_the_advice() -> None:
     found = decide(ALL, WELL, (IDLE, BUSY, *(dataclasses.replace(BUSY, pid=pid) for pid in (20, 21, 22))))
     hints = {finding.check: finding.hint for finding in found.verdict.findings}
     assert hints["idle_in_transaction"].startswith("pid 8 app@shop, idle in transaction for 2h30m. Its client forgot to commit")
-    assert hints["long_queries"].startswith("pid 7 app@shop, active for 2h30m; pid 20 ") and "; and 1 more. Cancel it" in hints["long_queries"]
+    long = hints["long_queries"]
+    assert long.startswith("pid 7 app@shop, active for 2h30m; pid 20 ") and "; and 1 more. Cancel it" in long
