@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +85,19 @@ def test_its_session_is_never_ended(server18: Server, hold: Hold, strategy: str)
     queue = make_queue(server18, hold)
     done = terminate(server18, strategy=strategy, **CANCEL)
     assert outcomes(done) == {queue.head.pid: "done"} and done["executed"]["terminate"] == 0
+    assert queue.head.alive()
+
+
+def test_not_even_where_it_does_not_react(server18: Server, hold: Hold) -> None:
+    queue = make_queue(server18, hold)
+    os.kill(queue.head.pid, signal.SIGSTOP)
+    try:
+        done = terminate(server18, strategy="escalate", grace="200ms", verify_timeout="300ms", **CANCEL)
+    finally:
+        os.kill(queue.head.pid, signal.SIGCONT)
+    assert (done["error"], outcomes(done)) == ("actions_failed", {queue.head.pid: "still_running"})
+    assert done["executed"] == {"cancel": 1, "terminate": 0, "rollback_prepared": 0}
+    queue.ended()
     assert queue.head.alive()
 
 
