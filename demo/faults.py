@@ -174,6 +174,31 @@ def lock_chain(
     return chain
 
 
+def lock_queue(
+    server: Server, *, behind: int = 3, statement: str = "ALTER TABLE queue_orders ADD note text", user: str = APPLICATION_ROLE,
+) -> list[Held]:
+    """A table that a dump reads, a statement that waits for the table, and queries that wait behind that statement.
+
+    The first of the list is the dump, an open transaction by its name, the second the head of the queue. Returns when all wait.
+    """
+    prepare(server)
+    server.execute("DROP TABLE IF EXISTS queue_orders; CREATE TABLE queue_orders (id int)")
+    server.execute(f"ALTER TABLE queue_orders OWNER TO {APPLICATION_ROLE}")
+    made = [session(server, application="pg_dump", label="holder of the lock")]
+    try:
+        made[0].execute("BEGIN; SELECT count(*) FROM queue_orders")
+        for step in range(behind + 1):
+            head = step == 0
+            made.append(session(server, application="migrate" if head else "web", user=user if head else APPLICATION_ROLE))
+            made[-1].send(statement if head else "SELECT count(*) FROM queue_orders")
+            pids = (made[0 if head else 1].pid, made[-1].pid)
+            await_sql(server, "SELECT %s = ANY (pg_blocking_pids(%s))", pids, what=f"{made[-1].label} to wait")
+    except BaseException:
+        close_all(made)
+        raise
+    return made
+
+
 def runaway_query(server: Server, *, busy: bool = False, seconds: int = 3600, application: str = "analytics", **more: Any) -> Held:
     """A query that would run for an hour; with `busy` it really uses a processor, else it sleeps."""
     held = session(server, application=application, label="runaway query", **more)

@@ -14,6 +14,7 @@ author: oncall.incident contributors (@oncall-incident)
 description:
   - Writes the events of a run as JSON lines, each with the SHA-256 of the line before, as they happen.
     Findings, actions and plans in results become events of their own.
+  - Findings that are not ok, and the plan of a check, are printed as well, since Ansible prints neither.
   - Secrets are removed before a line is hashed. Removed are the values of extra vars, environment variables, inventory and
     play variables whose names say that they are secrets; everything that came out of a vault; connection passwords; what
     tasks with C(no_log) registered; passwords in URLs and connection strings, and common token shapes.
@@ -116,7 +117,7 @@ from pathlib import Path
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible.release import __version__ as ansible_version
-from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, provenance
+from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, provenance, shown
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import EXIT_NO_HOSTS
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.lift import Lifted, lift, which_item
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import PHASES
@@ -206,6 +207,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         redactor.leave([run])
         redactor.learn_environment(os.environ)
         use(redactor)
+        self._redactor = redactor
         self._sources = SecretSources(redactor, extra_names=names)
         self._sources.from_playbook(playbook)
         opening = {
@@ -403,6 +405,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         source = {**{key: fields[key] for key in ("phase", "task", "task_id")}, **which_item(more)}
         for position, (kind, payload) in enumerate(lifted, start=1):
             self._write(kind, {"host": host, **source, "check_mode": check_mode, **payload}, sync=position == len(lifted))
+            self._show(kind, payload, host)
+
+    def _show(self, kind: str, payload: t.Mapping[str, t.Any], host: str) -> None:
+        """Print what was found and what is planned, without its secrets: Ansible's own lines say neither."""
+        for line in shown.lines(kind, payload, host=host):
+            self._display.display(self._redactor.text(line) if self._redactor is not None else line)
 
     def _task_fields(self, task: t.Any, intent: _Intent | None = None) -> dict[str, t.Any]:
         """What every event of a task says of it. The intent knows already what does not change, and asking a task is slow."""

@@ -324,6 +324,12 @@ options:
     type: list
     elements: str
     default: []
+  give_up_idle_root:
+    description:
+      - With O(wait_for), a session at the root of a chain of waiters that is idle in transaction for this long. It does not go on by
+        itself, so while the check C(blocking) is not ok the waiting ends at once and RV(not_recovered) names the session.
+      - When omitted it is waited until the end.
+    type: str
 extends_documentation_fragment:
   - oncall.incident.postgresql
   - oncall.incident.verdict
@@ -500,7 +506,10 @@ activity:
   type: dict
   returned: when connections is looked at
 blocking:
-  description: The sessions at the roots of lock chains with the tree of waiters below each.
+  description:
+    - The sessions at the roots of lock chains with the tree of waiters below each.
+    - In C(lock_queue) who waits for a lock and holds up others, whom the holder of the lock would let through, with the command that
+      frees these.
   type: dict
   returned: when blocking is looked at
   sample: {waiters: 2, longest_wait: 63.1, roots: [{pid: 4711, blocks: 2, tree: [{pid: 4712, waiters: [{pid: 4713, waiters: []}]}]}]}

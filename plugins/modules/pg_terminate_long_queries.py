@@ -46,7 +46,7 @@ options:
         states any clock has only the ones it states.
       - Names in filters are shell patterns (V(*), V(?), V([a-z])), compared with their case.
       - When omitted there are three rules, the sessions at the root of a chain of waiters, sessions idle in transaction, and long
-        queries and transactions, with the ages of the module's options.
+        queries and transactions, with the ages of the module's options. See O(min_idle_age) for a fourth one.
     type: list
     elements: dict
     suboptions:
@@ -126,7 +126,9 @@ options:
       victims:
         description:
           - Which of the matching sessions to take, of each group where O(rules[].group_by) is given.
-          - V(root_blockers) takes those that others wait for and that wait for nobody themselves.
+          - V(root_blockers) takes those that others wait for and that wait for nobody themselves. One that is idle outside a
+            transaction, and holds a lock of its session such as that of C(pg_advisory_lock), has no clock of its own. The longest wait
+            behind it counts against O(rules[].min_query_age) then.
         type: str
         choices: [all, oldest, all_but_oldest, root_blockers]
         default: all
@@ -160,6 +162,28 @@ options:
     description: Idle-in-transaction age of rules that state no clock.
     type: str
     default: 5m
+  min_idle_age:
+    description:
+      - Idle age of rules that state no clock, see O(rules[].min_idle_age). When omitted no idle connection is chosen.
+      - Without O(rules) it adds a fourth rule, C(idle_connections), for the connections of a pool that nobody uses. It counts only while
+        client sessions take more than 90 percent of the slots open to them, and takes as many as bring them down to 75 percent.
+      - Idle connections beyond O(max_victims) or O(max_percent) are left and listed in RV(protected), and the others are ended all the
+        same. Whoever pools them opens new ones when it needs them.
+    type: str
+  cancel_lock_queue:
+    description:
+      - Also cancel statements that wait for a lock and hold up others, which the holder of the lock would let through. An example is an
+        C(ALTER TABLE) that waits behind a long query, and every later query of the table waits behind it.
+      - The statement is cancelled, with C(pg_cancel_backend), whatever O(strategy) says, and its session is never ended. A statement that
+        waits has not begun its work, so that it is a utility statement does not protect it. Everything else does.
+      - It is cancelled only if it still is the same statement, still waits for that lock, and still holds up somebody.
+      - Such statements come first, before all O(rules). Without this they are only reported.
+    type: bool
+    default: false
+  min_lock_wait_age:
+    description: For how long such a statement must have waited. Before PostgreSQL 14 the age of the statement counts.
+    type: str
+    default: 10s
   strategy:
     description:
       - V(cancel) ends the statement, V(terminate) the session. V(escalate) cancels, waits O(grace), and terminates what did not end.
@@ -263,6 +287,11 @@ EXAMPLES = r"""
         idle_target_percent: 70
     strategy: terminate
 
+- name: Free what queues behind an ALTER TABLE that does not get its lock
+  oncall.incident.pg_terminate_long_queries:
+    login_unix_socket: /var/run/postgresql
+    cancel_lock_queue: true
+
 - name: Leave one of a stampede of equal queries alive
   oncall.incident.pg_terminate_long_queries:
     login_unix_socket: /var/run/postgresql
@@ -345,6 +374,8 @@ limits:
 protected:
   description:
     - Visible sessions that are never touched, why, and whether a rule would have taken them.
+    - Sessions at the root of a chain that no rule takes now, with the reason C(too_young) or C(no_rule_takes_it), and idle connections
+      that the limits do not allow (C(limit_exceeded)).
     - Of those with the reason C(synchronous_commit) a finding of that name in RV(findings) says what helps.
   returned: always
   type: list
@@ -355,7 +386,8 @@ protected:
       would_match: true
 findings:
   description:
-    - What stays wrong, a protected session or a prepared transaction that blocks others, commits that wait for a synchronous standby,
+    - What stays wrong. These are a protected session (C(protected_blocker)), one that no rule takes now (C(root_blocker)) or a prepared
+      transaction that blocks others, who waits at the head of a lock's queue (C(lock_queue)), commits that wait for a synchronous standby,
       sessions that no rule can judge since C(track_activities) is off for them, or a privilege that is missing.
   returned: always
   type: list
@@ -430,7 +462,13 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.limits impor
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.args import connection_spec, session_from, session_in
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.protection import BACKUP_TOOLS
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import GROUPS, VICTIMS, parse_ages, parse_rules
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import (
+    GROUPS,
+    VICTIMS,
+    lock_queue_rule,
+    parse_ages,
+    parse_rules,
+)
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.sessions import CANCEL, STRATEGIES, TERMINATE
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.library import require_psycopg
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.prepared import ROLLBACK_PREPARED
@@ -460,6 +498,9 @@ def argument_spec() -> dict[str, t.Any]:
         "min_query_age": {"type": "str", "default": "5m"},
         "min_transaction_age": {"type": "str", "default": "15m"},
         "min_idle_in_transaction_age": {"type": "str", "default": "5m"},
+        "min_idle_age": {"type": "str"},
+        "cancel_lock_queue": {"type": "bool", "default": False},
+        "min_lock_wait_age": {"type": "str", "default": "10s"},
         "strategy": {"type": "str", "choices": list(STRATEGIES), "default": "escalate"},
         "grace": {"type": "str", "default": "5s"},
         "max_victims": {"type": "int", "default": 10},
@@ -478,8 +519,10 @@ def argument_spec() -> dict[str, t.Any]:
 def request_from(params: t.Mapping[str, t.Any]) -> Request:
     """The request the arguments describe; every argument is judged here, before anything is connected."""
     ages = parse_ages(params)
+    min_wait = parse_duration(params["min_lock_wait_age"], name="min_lock_wait_age")
     return Request(
-        rules=parse_rules(params["rules"], ages=ages), strategy=params["strategy"],
+        rules=(*([lock_queue_rule(min_wait)] if params["cancel_lock_queue"] else []), *parse_rules(params["rules"], ages=ages)),
+        strategy=params["strategy"],
         budget=Budget(max_count=params["max_victims"], max_percent=params["max_percent"], spent=params["spent"]),
         approved=read_approved(params["approved"]),
         grace=parse_duration(params["grace"], name="grace"), verify_timeout=parse_duration(params["verify_timeout"], name="verify_timeout"),

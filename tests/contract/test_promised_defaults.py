@@ -18,9 +18,10 @@ ROLE = Path(__file__).parents[2] / "roles" / "postgres" / "defaults" / "main.yml
 REDIS_ROLE = Path(__file__).parents[2] / "roles" / "redis" / "defaults" / "main.yml"
 LIMITS = {
     "max_victims": 10, "max_percent": 25, "min_query_age": "5m", "min_idle_in_transaction_age": "5m", "min_transaction_age": "15m",
-    "strategy": "escalate", "allow_superuser_roles": [], "protect_roles": [], "rollback_prepared": False,
+    "strategy": "escalate", "allow_superuser_roles": [], "protect_roles": [], "rollback_prepared": False, "cancel_lock_queue": False,
+    "min_lock_wait_age": "10s",
 }
-OFF = {"postgres_restart_database": False, "postgres_maintain": [], "postgres_maintain_worst": 0,
+OFF = {"postgres_restart_database": False, "postgres_min_idle_age": "", "postgres_maintain": [], "postgres_maintain_worst": 0,
        "postgres_restart_despite_backup": False, "postgres_restart_despite_replica": False}
 
 
@@ -41,6 +42,7 @@ def test_what_loses_data_is_off() -> None:
 def test_limits_of_the_module() -> None:
     spec = pg_terminate_long_queries.argument_spec()
     assert {name: spec[name]["default"] for name in LIMITS} == LIMITS
+    assert "default" not in spec["min_idle_age"], "no idle connection is ended unless somebody says so"
     assert "default" not in spec["approved"], "no approval is no restriction but the limits; an empty one is nothing"
     assert spec["protect_application_names"]["default"] == [
         "pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup", "pgbackrest", "barman", "wal-g",

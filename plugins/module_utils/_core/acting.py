@@ -186,7 +186,10 @@ class Subject(t.Generic[Target]):
         return answered(one, NOT_NEEDED, why.GONE_ALREADY)
 
     def left_over(self, candidate: Candidate[Target]) -> t.Optional[Spared]:
-        """How one is spared that the limits do not allow, where the first ones that they allow may go alone. None: a limit refuses all."""
+        """How one is spared that the limits do not allow, where the first ones that they allow may go alone.
+
+        None: it does not go alone, and where the limits do not allow all such ones, they refuse everything.
+        """
         return None
 
     def told_over(self, limit: Limit, chosen: t.Sequence[Candidate[Target]]) -> dict[str, t.Any]:
@@ -393,19 +396,15 @@ def _decide(subject: Subject[Target], sight: Sight[Target], approved: t.Optional
             settled[place] = candidate.action.with_outcome(REFUSED, why=why.NOT_APPROVED)
         else:
             chosen[place] = covered
-    over = next((limit for limit in sight.limits if chosen and _used(limit, chosen.values()) > limit.most), None)
-    problem = None
-    if over is not None:
-        first = next(iter(chosen.values()))
-        if subject.left_over(first) is None:
-            problem = _exceeded(subject, over, list(chosen.values()))
-        else:
-            for place in _beyond(chosen, sight.limits):
-                candidate = chosen.pop(place)
-                if allowed is not None:  # it was approved by name, so it gets an answer of its own
-                    settled[place] = candidate.action.with_outcome(REFUSED, why=why.LIMIT_EXCEEDED)
-                elif (spared := subject.left_over(candidate)) is not None:
-                    left.append(spared)
+    if _over(chosen, sight.limits) is not None:
+        for place in _beyond(chosen, sight.limits, subject=subject):
+            candidate = chosen.pop(place)
+            if allowed is not None:  # it was approved by name, so it gets an answer of its own
+                settled[place] = candidate.action.with_outcome(REFUSED, why=why.LIMIT_EXCEEDED)
+            elif (spared := subject.left_over(candidate)) is not None:
+                left.append(spared)
+    over = _over(chosen, sight.limits)
+    problem = None if over is None else _exceeded(subject, over, list(chosen.values()))
     unseen = {} if problem else {place: not_seen(one.action, one.unseen) for place, one in chosen.items() if one.unseen}
     seen = {place: candidate for place, candidate in chosen.items() if place not in unseen}
     return _Work({**settled, **unseen}, seen, tuple(unseen.values()), tuple(left), problem)
@@ -415,12 +414,21 @@ def _used(limit: Limit, chosen: t.Iterable[Candidate[t.Any]]) -> int:
     return sum(candidate.uses.get(limit.name, 1) for candidate in chosen)
 
 
-def _beyond(chosen: t.Mapping[int, Candidate[t.Any]], limits: t.Sequence[Limit]) -> list[int]:
-    """The places after the first ones that every limit allows."""
-    places = list(chosen)
-    for number in range(len(places) + 1):
-        if any(_used(limit, (chosen[place] for place in places[:number])) > limit.most for limit in limits):
-            return places[number - 1:]
+def _over(chosen: t.Mapping[int, Candidate[t.Any]], limits: t.Sequence[Limit]) -> t.Optional[Limit]:
+    """The first limit that does not allow all of them."""
+    return next((limit for limit in limits if chosen and _used(limit, chosen.values()) > limit.most), None)
+
+
+def _beyond(chosen: t.Mapping[int, Candidate[t.Any]], limits: t.Sequence[Limit], *, subject: Subject[t.Any]) -> list[int]:
+    """Of those that may be left over: the places after the first ones that the limits allow beside all others."""
+    kept = {place: one for place, one in chosen.items() if subject.left_over(one) is None}
+    places = [place for place in chosen if place not in kept]
+    if _over(kept, limits) is not None:
+        return []
+    for number, place in enumerate(places):
+        kept[place] = chosen[place]
+        if _over(kept, limits) is not None:
+            return places[number:]
     return []
 
 

@@ -252,8 +252,10 @@ def answer(
     seen = watched.last.look
     compared = _compared(question, seen.verdict)
     troubled = [f"{check} {status}" for check, status in sorted(seen.verdict.not_good().items())]
-    said = say_not_recovered(troubled, held=watched.held, waited=watched.waited, worse=compared.get("new", {}))
-    advice = _advice(seen.verdict)
+    in_vain = "" if watched.held else watched.last.in_vain
+    waited = None if in_vain else watched.waited
+    said = say_not_recovered(troubled, held=watched.held, waited=waited, worse=compared.get("new", {}))
+    advice = in_vain or _advice(seen.verdict)
     problem = NotRecovered(f"{question.what}: {said}", hint=advice) if said and question.fail_on != "never" else None
     # Who is in the way now, for the roles, which tell this sentence.
     told = f"{said} {advice}" if said and advice else said
@@ -274,6 +276,11 @@ class _Waiting(t.Generic[Look]):
     """A look as waiting sees it: a status that is good enough counts as ok, and what does not apply is not waited for."""
 
     look: Look
+
+    @property
+    def in_vain(self) -> str:
+        """Why it is in vain to wait longer; empty where it is not, or where the subject does not say it."""
+        return str(getattr(self.look, "in_vain", ""))
 
     def statuses(self) -> dict[str, str]:
         verdict = self.look.verdict

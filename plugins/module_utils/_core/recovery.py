@@ -50,17 +50,18 @@ def reasons(found: t.Iterable[t.Union[str, t.Mapping[str, t.Any]]]) -> str:
     return " ".join(text.strip() for text in applying if text.strip())
 
 
-def say_not_recovered(troubled: t.Sequence[str], *, held: bool, waited: float, worse: t.Mapping[str, str]) -> str:
+def say_not_recovered(troubled: t.Sequence[str], *, held: bool, waited: t.Optional[float], worse: t.Mapping[str, str]) -> str:
     """Why a subject is not called recovered, in one text; empty when it is.
 
     Args:
         troubled: what is not ok, in the subject's words.
         held: whether the checks held for long enough.
-        waited: for how long it was waited, seconds.
+        waited: for how long it was waited, seconds; None where it was in vain to wait.
         worse: status of the checks that are worse than at the start.
     """
+    within = "" if waited is None else f" within {waited:.0f} s"
     return reasons((
-        {"text": f"Not recovered within {waited:.0f} s: {', '.join(troubled) or 'the checks did not hold'}.", "there": not held},
+        {"text": f"Not recovered{within}: {', '.join(troubled) or 'the checks did not hold'}.", "there": not held},
         {"text": f"Worse than at the start: {', '.join(_listed(worse))}.", "there": bool(worse)},
     ))
 

@@ -85,11 +85,13 @@ class Judged:
         good: it is as it is awaited.
         identity: what must stay the same while it is good, for example process ids and restart counters.
         told: for the history, which has it whenever it changes.
+        in_vain: it is not good and does not become so, whatever time is left.
     """
 
     good: bool
     identity: t.Any = None
     told: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    in_vain: bool = False
 
 
 @dataclasses.dataclass
@@ -174,7 +176,7 @@ def follow(
     look: t.Callable[[float], Look], judge: t.Callable[[Look], Judged], *, pace: Pace, full: t.Optional[t.Callable[[], Look]] = None,
     clock: Clock = time.monotonic, sleep: Sleep = time.sleep,
 ) -> Watched[Look]:
-    """Look until it has held or the time is up; at least once.
+    """Look until it has held, the time is up, or it is in vain to wait longer; at least once.
 
     Args:
         look: one look. What it is given is the time that is left, in seconds.
@@ -183,20 +185,19 @@ def follow(
     """
     hold, history, started = Hold(seconds=pace.hold), History(), clock()
 
-    def see(found: Look) -> float:
+    def see(found: Look) -> tuple[float, bool]:
         now, judged = clock() - started, judge(found)
         hold.see(judged, at=now)
         history.add(judged.told, at=now)
-        return now
+        return now, _over(pace, hold, now) or (judged.in_vain and not judged.good)
 
     while True:
         last = look(max(pace.timeout - (clock() - started), 0.0))
-        now = see(last)
-        over = _over(pace, hold, now)
+        now, over = see(last)
         if full is not None and (hold.held or over):
             last = full()
-            now = see(last)
-            over = over or _over(pace, hold, now)
+            now, over_now = see(last)
+            over = over or over_now
         if hold.held or over:
             return Watched(
                 held=hold.held, waited=now, polls=hold.looks, history=history.entries, last=last, held_for=hold.held_for,
@@ -235,8 +236,14 @@ def watch(
     look: t.Callable[[float], SeenLook], *, wait: Wait, full: t.Optional[t.Callable[[], SeenLook]] = None,
     clock: Clock = time.monotonic, sleep: Sleep = time.sleep,
 ) -> Watched[SeenLook]:
-    """Look until the checks have been ok for long enough or the time is up; see follow()."""
-    return follow(look, lambda seen: of_checks(wait.checks, seen.statuses()), pace=wait.pace, full=full, clock=clock, sleep=sleep)
+    """Look until the checks have been ok for long enough or the time is up; see follow().
+
+    A look whose attribute `in_vain` says why it is in vain to wait longer is the last one.
+    """
+    def judge(seen: SeenLook) -> Judged:
+        return dataclasses.replace(of_checks(wait.checks, seen.statuses()), in_vain=bool(getattr(seen, "in_vain", "")))
+
+    return follow(look, judge, pace=wait.pace, full=full, clock=clock, sleep=sleep)
 
 
 def of_checks(checks: t.Sequence[str], statuses: t.Mapping[str, str]) -> Judged:

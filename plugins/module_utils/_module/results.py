@@ -21,7 +21,8 @@ _HIDDEN = "********"
 
 
 def require_library(
-    module: t.Any, *, name: str, url: str, found: tuple[int, ...] = (), minimum: tuple[int, ...] = (1,), traceback: str | None = None
+    module: t.Any, *, name: str, url: str, found: tuple[int, ...] = (), minimum: tuple[int, ...] = (1,), traceback: str | None = None,
+    otherwise: str = "",
 ) -> None:
     """End the module with a helpful failure when a library is missing or too old on the Python that runs it.
 
@@ -31,13 +32,14 @@ def require_library(
         found: the version that was imported; empty when there is none.
         minimum: the least version that will do.
         traceback: of the failed import.
+        otherwise: what to do where it cannot be installed, as a sentence.
     """
     if found >= minimum:
         return
     said = f" Found: {'.'.join(str(part) for part in found)}." if found else ""
     fail_with(
         module, msg=str(missing_required_lib(name, url=url)) + said, error="missing_library",
-        hint="Install it for the Python that runs the module on this host.", exception=traceback,
+        hint=f"Install it for the Python that runs the module on this host. {otherwise}".rstrip(), exception=traceback,
     )
 
 

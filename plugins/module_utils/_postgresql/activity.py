@@ -33,13 +33,22 @@ def progress_union(server_version: int) -> str:
     )
 
 
+#: What tells one lock from another in pg_locks, whoever holds it or waits for it. `l` is the row.
+LOCK_KEY = (
+    "pg_catalog.concat_ws('/', l.locktype, l.database, l.relation, l.page, l.tuple, l.virtualxid, l.transactionid, l.classid, l.objid, "
+    "l.objsubid)"
+)
+
+
 def activity_sql(server_version: int) -> str:
     """The statement of read_activity(): one snapshot, pg_blocking_pids() only for sessions that wait for a lock.
 
-    That function takes the lock manager exclusively, so calling it for every session makes a bad hour worse.
+    That function takes the lock manager exclusively, so calling it for every session makes a bad hour worse. Nor is the queue of locks
+    read where nobody waits.
     The parameter %(roles)s is the list of roles whose members are marked. PostgreSQL 13 has no query_id.
     """
     query_id = "a.query_id" if server_version >= 140000 else "NULL::bigint"
+    since = "l.waitstart" if server_version >= 140000 else "NULL::timestamptz"
     return f"""
         WITH progress AS (SELECT pid, array_agg(DISTINCT view) AS views FROM ({progress_union(server_version)}) AS p GROUP BY pid),
         slots AS (
@@ -47,7 +56,14 @@ def activity_sql(server_version: int) -> str:
             UNION SELECT pid FROM pg_catalog.pg_stat_subscription WHERE pid IS NOT NULL
             UNION SELECT pid FROM pg_catalog.pg_stat_replication
         ),
-        clock AS (SELECT pg_catalog.clock_timestamp() AS now)
+        clock AS (SELECT pg_catalog.clock_timestamp() AS now),
+        queue AS MATERIALIZED (
+            SELECT l.pid, l.mode, {LOCK_KEY} AS lock, EXTRACT(epoch FROM pg_catalog.clock_timestamp() - {since})::float8 AS age,
+                CASE WHEN l.relation IS NULL THEN l.locktype WHEN d.datname = pg_catalog.current_database() OR l.database = 0
+                    THEN l.relation::regclass::text ELSE 'relation ' || l.relation || ' of ' || d.datname END AS object
+            FROM pg_catalog.pg_locks AS l LEFT JOIN pg_catalog.pg_database AS d ON d.oid = l.database
+            WHERE NOT l.granted
+        )
         SELECT a.pid, a.backend_start, a.backend_type, a.usesysid::bigint AS usesysid, a.usename::text AS "user",
             a.datid::bigint AS datid, a.datname::text AS database, COALESCE(a.application_name, '') AS application_name,
             pg_catalog.host(a.client_addr) AS client_addr, a.client_port, a.state, COALESCE(a.query, '') AS query, {query_id} AS query_id,
@@ -57,6 +73,7 @@ def activity_sql(server_version: int) -> str:
             EXTRACT(epoch FROM clock.now - a.state_change)::float8 AS state_age,
             EXTRACT(epoch FROM clock.now - a.backend_start)::float8 AS backend_age,
             CASE WHEN a.wait_event_type = 'Lock' THEN pg_catalog.pg_blocking_pids(a.pid) ELSE '{{}}' END AS blocked_by,
+            q.mode AS wait_mode, q.object AS wait_object, q.lock AS wait_lock, q.age AS wait_age,
             COALESCE(p.views, '{{}}') AS progress, s.pid IS NOT NULL AS holds_slot, COALESCE(r.rolsuper, false) AS superuser,
             ARRAY(
                 SELECT m.rolname::text FROM pg_catalog.pg_roles AS m
@@ -73,6 +90,7 @@ def activity_sql(server_version: int) -> str:
         LEFT JOIN progress AS p ON p.pid = a.pid
         LEFT JOIN slots AS s ON s.pid = a.pid
         LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = a.usesysid
+        LEFT JOIN LATERAL (SELECT * FROM queue WHERE a.wait_event_type = 'Lock' AND queue.pid = a.pid LIMIT 1) AS q ON true
         ORDER BY a.backend_start, a.pid
     """
 

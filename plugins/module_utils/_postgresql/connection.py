@@ -20,6 +20,7 @@ import typing as t
 
 from .._core.errors import CannotReach, IncidentError
 from . import sqlstate
+from .decisions.availability import ELSEWHERE
 from .decisions.plain import plain
 
 try:
@@ -403,10 +404,10 @@ _HINTS = {
     "no_such_role": "Check login_user.",
     "no_such_database": "Check login_db.",
     "no_route": "Check login_host and the network between here and the server.",
-    "refused": "Nothing listens there: check login_host, login_port and whether the server runs.",
+    "refused": f"Nothing listens there: check login_host, login_port and whether the server runs. {ELSEWHERE}",
     "timeout": "Nothing answers there: check login_host, login_port, firewalls, and whether the server is frozen.",
     "unknown_host": "Check login_host and the resolver.",
-    "no_socket": "No server listens on that socket: check login_unix_socket, login_port and whether the server runs.",
+    "no_socket": f"No server listens on that socket: check login_unix_socket, login_port and whether the server runs. {ELSEWHERE}",
     "tls_required": "The server wants TLS: set ssl_mode to require or stronger.",
     "tls_not_offered": "The server offers no TLS: set ssl_mode to prefer or disable, or switch TLS on in the server.",
     "tls_failed": "Check ca_cert, ssl_mode and the server's certificate.",

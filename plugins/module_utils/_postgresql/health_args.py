@@ -50,6 +50,7 @@ def health_spec() -> dict[str, t.Any]:
         "sequential_scans_min_age": {"type": "str", "default": "1h"},
         "protect_application_names": {"type": "list", "elements": "str", "default": list(BACKUP_TOOLS)},
         "spare_users": {"type": "list", "elements": "str", "default": []},
+        "give_up_idle_root": {"type": "str"},
     }
 
 
@@ -81,6 +82,7 @@ def _request_from(params: t.Mapping[str, t.Any], *, checks: tuple[str, ...], ask
     if params["probe_login_password"] and not params["probe_login_user"]:
         raise BadInput("probe_login_password is given without probe_login_user.", hint="Say whose it is.", argument="probe_login_user")
     statement_timeout = parse_duration(params["statement_timeout"], name="statement_timeout")
+    idle_root = params["give_up_idle_root"]
     return Request(
         checks=checks, asked=asked, limits=limits_from(params),
         probe_query=(params["probe_query"] or "").strip(), probe_expect=params["probe_expect"],
@@ -91,6 +93,7 @@ def _request_from(params: t.Mapping[str, t.Any], *, checks: tuple[str, ...], ask
         unused_indexes_min_age=parse_duration(params["unused_indexes_min_age"], name="unused_indexes_min_age"),
         sequential_scans_min_age=parse_duration(params["sequential_scans_min_age"], name="sequential_scans_min_age"),
         protect_application_names=tuple(params["protect_application_names"]), spare_users=tuple(params["spare_users"]),
+        give_up_idle_root=None if idle_root is None else parse_duration(idle_root, name="give_up_idle_root"),
     )
 
 

@@ -140,9 +140,11 @@ class Reader:
 
     @functools.cached_property
     def backends(self) -> list[Backend]:
-        """Every session beside ours and the server's own processes."""
+        """Every session beside ours and the server's own processes. Of those the ones that others wait for, such as the replay of WAL."""
         ours = (self.session.backend_pid, self.prober.backend_pid)
-        return [one for one in activity.read_activity(self.session) if one.pid not in ours and not auxiliary(one)]
+        everybody = [one for one in activity.read_activity(self.session) if one.pid not in ours]
+        waited_for = {pid for one in everybody for pid in one.blocked_by}
+        return [one for one in everybody if not auxiliary(one) or one.pid in waited_for]
 
     @property
     def blocked(self) -> None:

@@ -19,4 +19,6 @@ def require_psycopg(module: t.Any) -> None:
     require_library(
         module, name="psycopg >= 3.1 (pip: psycopg[binary]; Debian and Ubuntu: python3-psycopg; Fedora and RHEL: python3-psycopg3)",
         url="https://www.psycopg.org/psycopg3/docs/basic/install.html", found=PSYCOPG_VERSION, minimum=(3, 1), traceback=PSYCOPG_TRACEBACK,
+        otherwise="Or let the role connect from the controller, where psycopg is installed: postgres_via: controller, with the server's "
+        "address in postgres_login_host, or postgres_via: ssh_tunnel.",
     )

@@ -18,7 +18,7 @@ from .._core.actions import Action
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach, Locked
 from .._module.lease import join
-from .activity import progress_union, read_activity
+from .activity import LOCK_KEY, progress_union, read_activity
 from .connection import Session, StatementFailed
 from .decisions import rules
 from .decisions.backends import IDLE, IDLE_IN_TRANSACTION_ABORTED, SYNC_REP, Backend
@@ -33,6 +33,7 @@ from .decisions.sessions import (
     blocks_matter,
     cancel_refused,
     needs_transaction_end,
+    objections,
     select,
     statements_of,
 )
@@ -140,11 +141,10 @@ def act(
         if strategy == ESCALATE:
             _await_cancelled(look, [v for v in victims if v.sent == CANCEL], deadline.part(grace), final=False)
             for victim in victims:
-                if victim.sent == CANCEL and not victim.settled:
+                if victim.sent == CANCEL and not victim.settled and not victim.candidate.cancel_only:
                     _second_signal(look, victim, deadline=deadline)
         patience = deadline.part(verify_timeout)
-        if strategy == CANCEL:
-            _await_cancelled(look, [v for v in victims if v.sent == CANCEL], patience, final=True)
+        _await_cancelled(look, [v for v in victims if v.sent == CANCEL], patience, final=True)
         _await_gone(look, [v for v in victims if v.sent == TERMINATE], patience)
     except (CannotReach, StatementFailed) as exc:
         # Our own session was lost or can no longer see: what was done until then must not be lost with it.
@@ -198,7 +198,8 @@ def _first_signal(look: Look, victim: _Victim, *, strategy: str, approved: t.Seq
         if strategy == CANCEL and refusal is not None:
             victim.settle(actions.REFUSED, why=why.CANNOT_HELP, error=refusal)
             return
-        signal = TERMINATE if strategy == TERMINATE or refusal is not None else CANCEL
+        cancels = victim.candidate.cancel_only or (strategy != TERMINATE and refusal is None)
+        signal = CANCEL if cancels else TERMINATE
         if _send(look, victim, signal, _first_demand(victim.candidate, signal), deadline) or victim.settled:
             return
         _judge_anew(look, victim, approved=approved, last=attempt == RETRIES)
@@ -215,12 +216,19 @@ def _judge_anew(look: Look, victim: _Victim, *, approved: t.Sequence[str] | None
         return
     verb, resource = victim.action.verb, look.session.resource
     found = look.select(backends).find(now)
-    again = found.restricted(approved, verb=verb, resource=resource) if found else None
+    # What was to be cancelled in a lock's queue is never ended for something else, nor the other way round.
+    same = found is not None and found.cancel_only == victim.candidate.cancel_only
+    again = found.restricted(approved, verb=verb, resource=resource) if found and same else None
     if again is None or last:
-        victim.leave(now, protected=protections(now, look.policy))
+        victim.leave(now, protected=_objections(look, victim, now))
         return
     victim.candidate = again
     victim.note(judged_anew=True, now=_now(now))
+
+
+def _objections(look: Look, victim: _Victim, now: Backend) -> tuple[str, ...]:
+    """What protects the session now from what it was chosen for."""
+    return objections(victim.candidate.rule, protections(now, look.policy))
 
 
 def _settle_gone_before(victim: _Victim, now: Backend | None) -> None:
@@ -259,6 +267,7 @@ _IN_VAIN = {
     _STILL_BLOCKS: "The cancel ended its transaction; others still wait for a lock of its session, such as one of pg_advisory_lock. "
     "Use terminate or escalate.",
 }
+_QUEUE_IN_VAIN = "It was cancelled and still holds others up. Run again: the next look says what it does now."
 
 
 def _after_cancel(candidate: Candidate, now: Backend | None, backends: t.Sequence[Backend]) -> str:
@@ -320,12 +329,13 @@ def _await_cancelled(look: Look, victims: t.Sequence[_Victim], deadline: Deadlin
 
 
 def _settle_in_vain(look: Look, victim: _Victim, state: str, now: Backend) -> None:
-    protected = protections(now, look.policy)
+    protected = _objections(look, victim, now)
     if protected:
         victim.leave(now, protected=protected)
         return
     still_open = {"transaction_open": True} if state == _TRANSACTION_OPEN else {}
-    victim.settle(actions.STILL_RUNNING, why=why.NOT_MEASURED, hint=_IN_VAIN[state], now=_now(now), **still_open)
+    hint = _QUEUE_IN_VAIN if victim.candidate.cancel_only else _IN_VAIN[state]
+    victim.settle(actions.STILL_RUNNING, why=why.NOT_MEASURED, hint=hint, now=_now(now), **still_open)
 
 
 def _await_gone(look: Look, victims: t.Sequence[_Victim], deadline: Deadline) -> None:
@@ -404,6 +414,7 @@ class _Demand:
         same_query: the statement that the rule's filter saw.
         not_waiting: it must not wait for a lock itself.
         blocks: somebody must wait for it.
+        queued_for: it must wait for this very lock, as LOCK_KEY names it; empty demands none.
     """
 
     clocks: tuple[tuple[str, str], ...]
@@ -411,6 +422,7 @@ class _Demand:
     same_query: bool = False
     not_waiting: bool = True
     blocks: bool = False
+    queued_for: str = ""
 
 
 def _first_demand(candidate: Candidate, signal: str) -> _Demand:
@@ -419,7 +431,7 @@ def _first_demand(candidate: Candidate, signal: str) -> _Demand:
     return _Demand(
         clocks=tuple((clock.name, clock.since) for clock in candidate.clocks), state=str(backend.state) if by_state else "",
         same_query=rule.reads_query, not_waiting=not rule.include_waiters,
-        blocks=blocks_matter(candidate),
+        blocks=blocks_matter(candidate), queued_for=str(backend.wait_lock) if candidate.cancel_only else "",
     )
 
 
@@ -447,6 +459,8 @@ _CLOCK_SQL = {
     rules.TRANSACTION: "(a.xact_start = {since})",
     rules.IDLE_IN_TRANSACTION: "(a.state LIKE 'idle in transaction%%' AND a.state_change = {since})",
     rules.IDLE_CLOCK: "(a.state = 'idle' AND a.state_change = {since})",
+    rules.BLOCKING: "(a.state = 'idle' AND a.state_change = {since})",
+    rules.LOCK_WAIT: "(a.wait_event_type = 'Lock' AND a.query_start = {since})",
 }
 _FUNCTIONS = {CANCEL: "pg_cancel_backend", TERMINATE: "pg_terminate_backend"}
 
@@ -462,7 +476,7 @@ def signal_sql(backend: Backend, signal: str, demand: _Demand, *, look: Look) ->
         "application_name": backend.application_name, "client_addr": backend.client_addr, "own_pid": look.session.backend_pid,
         "keep": KEEP, "begins_backup": BEGINS_BACKUP, "utility": UTILITY, "protect_roles": list(look.protect_roles),
         "superusers": list(look.policy.allow_superuser_roles) if look.policy.own_superuser else [],
-        "state": demand.state, "query_start": backend.query_start, "sync_rep": SYNC_REP,
+        "state": demand.state, "query_start": backend.query_start, "sync_rep": SYNC_REP, "queued_for": demand.queued_for,
     }
     clocks = []
     for index, (name, since) in enumerate(demand.clocks):
@@ -472,6 +486,10 @@ def signal_sql(backend: Backend, signal: str, demand: _Demand, *, look: Look) ->
         *(["a.state = %(state)s"] if demand.state else []),
         *(["a.query_start = %(query_start)s::timestamptz"] if demand.same_query else []),
         *(["a.wait_event_type IS DISTINCT FROM 'Lock'"] if demand.not_waiting else []),
+        # What waits in a lock's queue has not begun, be it DDL or not.
+        f"""EXISTS (
+            SELECT 1 FROM pg_catalog.pg_locks AS l WHERE l.pid = %(pid)s AND NOT l.granted AND {LOCK_KEY} = %(queued_for)s)"""
+        if demand.queued_for else "(a.state LIKE 'idle%%' OR a.query !~* %(utility)s)",
     ]
     blocks = """AND EXISTS (
         SELECT 1 FROM (SELECT pid FROM pg_catalog.pg_stat_activity WHERE wait_event_type = 'Lock' OFFSET 0) AS w
@@ -486,7 +504,6 @@ def signal_sql(backend: Backend, signal: str, demand: _Demand, *, look: Look) ->
                 AND a.application_name = %(application_name)s AND a.client_addr IS NOT DISTINCT FROM %(client_addr)s::inet
                 AND ({' OR '.join(clocks)}) {' '.join(f'AND {condition}' for condition in more)}
                 AND a.query !~* %(keep)s AND a.query !~* %(begins_backup)s
-                AND (a.state LIKE 'idle%%' OR a.query !~* %(utility)s)
                 AND a.wait_event IS DISTINCT FROM %(sync_rep)s
                 AND (NOT r.rolsuper OR r.rolname::text = ANY(%(superusers)s::text[]))
                 AND NOT EXISTS (

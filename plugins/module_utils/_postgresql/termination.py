@@ -15,6 +15,7 @@ from .._core import acting, actions, findings, why
 from .._core.acting import Done, Sight, answered, untouched
 from .._core.actions import Action, Approved
 from .._core.deadline import Deadline
+from .._core.durations import format_duration
 from .._core.errors import IncidentError
 from .._core.limits import Budget, Limit
 from .._core.plan import plan_hash
@@ -22,10 +23,21 @@ from .._core.recorded import Basis, Parts
 from .activity import read_prepared, require_sight
 from .connection import APPLICATION_PREFIX, Session
 from .decisions.backends import Backend, PreparedTransaction
-from .decisions.protection import COMMIT_WAITS, PROVIDER_MARKS, PROVIDER_NOTES, SYNCHRONOUS_COMMIT, UNTOLD, Policy, provider_of
+from .decisions.in_the_way import holds_up, how_many, spared_advice
+from .decisions.lock_queue import SWITCH, Head
+from .decisions.protection import (
+    COMMIT_WAITS,
+    PROVIDER_MARKS,
+    PROVIDER_NOTES,
+    SYNCHRONOUS_COMMIT,
+    UNTOLD,
+    UTILITY_STATEMENT,
+    Policy,
+    provider_of,
+)
 from .decisions.recalled import Recalling
-from .decisions.rules import DEFAULT_AGES, TRANSACTION, Rule
-from .decisions.sessions import CANCEL, ESCALATE, TERMINATE, Candidate, Selection, cancel_refused, select
+from .decisions.rules import DEFAULT_AGES, IDLE_CLOCK, LOCK_QUEUE, LOCK_WAIT, TRANSACTION, Rule
+from .decisions.sessions import CANCEL, ESCALATE, TERMINATE, TOO_YOUNG, Candidate, Selection, cancel_refused, select, strongest_verb
 from .prepared import ROLLBACK_PREPARED, identity_of, plan_rollbacks, roll_back, waiting_for_standby
 from .signals import Look, act, await_unblocked, out_of_time
 from .subject import Connect, OnServer
@@ -64,9 +76,9 @@ class Request:
         return None if self.approved is None else tuple(one.id for one in self.approved)
 
     @property
-    def verb(self) -> str:
-        """The strongest thing that may be done to a session."""
-        return verb_of(self.strategy)
+    def cancels_queues(self) -> bool:
+        """Whether statements at the head of a lock's queue are to be cancelled."""
+        return any(rule.victims == LOCK_QUEUE for rule in self.rules)
 
 
 #: A session that a rule chose, or a prepared transaction.
@@ -159,7 +171,7 @@ class Sessions(OnServer[Target]):
     def permitted(self, candidate: acting.Candidate[Target], approved: t.AbstractSet[str]) -> acting.Candidate[Target] | None:
         left = narrowed(candidate, approved)
         if left is not None and isinstance(left.target, Candidate):
-            first, *more = left.target.ids(verb=self._request.verb, resource=self.resource)
+            first, *more = left.target.ids(verb=left.action.verb, resource=self.resource)
             self._covered.update(dict.fromkeys(more, first))
         return left
 
@@ -205,6 +217,9 @@ class Sessions(OnServer[Target]):
         since = _prepared_since if one.verb == ROLLBACK_PREPARED else _session_since
         return since(one, self.seen, self._request, resource=self.resource)
 
+    def left_over(self, candidate: acting.Candidate[Target]) -> t.Optional[actions.Spared]:
+        return left_over(candidate)
+
     def told_over(self, limit: Limit, chosen: t.Sequence[acting.Candidate[Target]]) -> dict[str, t.Any]:
         return {"candidates": len(chosen)}
 
@@ -240,7 +255,7 @@ def sight(
     found: list[acting.Candidate[Target]] = []
     for candidate in selection.candidates:
         refusal = cancel_refused(candidate) if strategy == CANCEL else None
-        one = _of_session(candidate, verb=verb_of(strategy), resource=resource)
+        one = _of_session(candidate, verb=strongest_verb(candidate, strategy), resource=resource)
         found.append(one if refusal is None else acting.Candidate(
             candidate, one.action.with_outcome(actions.REFUSED, why=why.CANNOT_HELP, error=refusal)))
     if rollback_prepared:
@@ -248,12 +263,19 @@ def sight(
             if waiting_for_standby(transaction, backends):
                 action = action.with_outcome(actions.REFUSED, why=why.PROTECTED, protected=[SYNCHRONOUS_COMMIT], hint=COMMIT_WAITS)
             found.append(acting.Candidate(transaction, action))
-    return Sight(candidates=found, protected=selection.protected, limits=(budget.limit(selection.population),), basis=basis)
+    left = tuple(
+        actions.Spared(one.backend.describe(), (one.reason,), one.reason == TOO_YOUNG, holds_up(one.backend, len(one.behind)))
+        for one in selection.left_roots
+    )
+    return Sight(candidates=found, protected=(*selection.protected, *left), limits=(budget.limit(selection.population),), basis=basis)
 
 
-def verb_of(strategy: str) -> str:
-    """The strongest thing that a strategy may do to a session."""
-    return CANCEL if strategy == CANCEL else TERMINATE
+def left_over(candidate: acting.Candidate[Target]) -> t.Optional[actions.Spared]:
+    """How an idle connection is spared that the limits do not allow: some of them given back are better than none."""
+    target = candidate.target
+    if not isinstance(target, Candidate) or any(clock.name != IDLE_CLOCK for clock in target.clocks):
+        return None
+    return actions.Spared(target.backend.describe(), (why.LIMIT_EXCEEDED,), True, target.backend.named)
 
 
 def narrowed(candidate: acting.Candidate[Target], approved: t.Collection[str]) -> acting.Candidate[Target] | None:
@@ -282,11 +304,14 @@ def _session_since(one: Approved, seen: Seen, request: Request, *, resource: str
     if now.backend_start != start:
         return answered(one, actions.PID_REUSED, why.IDENTITY_CHANGED, now=now.describe())
     reason = f"It was approved for its {clock} clock."
+    if clock == LOCK_WAIT and not request.cancels_queues:
+        return answered(one, actions.REFUSED, why.OPTION_OFF, reason=reason, error="cancel_lock_queue is off", now=now.describe())
     protected = next((list(spared.reasons) for spared in seen.selection.protected if spared.target.get("pid") == now.pid), [])
     if protected:
         return answered(one, actions.MOVED_ON, why.PROTECTED, reason=reason, now=now.describe(), protected=protected)
     candidate = seen.selection.find(now)
-    if candidate is not None and one.verb != request.verb:
+    alike = candidate is not None and candidate.cancel_only == (clock == LOCK_WAIT)
+    if candidate is not None and alike and one.verb != strongest_verb(candidate, request.strategy):
         return answered(
             one, actions.REFUSED, why.OPTION_OFF, reason=reason, error=f"strategy is {request.strategy}, which does not {one.verb}",
             now=now.describe(),
@@ -345,7 +370,7 @@ def _result(
     return {
         # What was begun and not answered may be done.
         **judged, "changed": judged["changed"] or any(action.outcome == actions.UNKNOWN for action in done.actions),
-        "findings": [finding.as_dict() for finding in _findings(seen, done)],
+        "findings": [finding.as_dict() for finding in _findings(seen, done, cancels=request.cancels_queues)],
         "plan_sha256": plan_hash({"": sorted(action.id for _one, action in done.acted)}, {"": limits}),
         "population": selection.population, "waiters_before": len(selection.waiting),
         "waiters_unblocked": None if unblocked is None else len(unblocked),
@@ -358,8 +383,8 @@ def _result(
     }
 
 
-def _findings(seen: Seen, done: Done[Target]) -> list[findings.Finding]:
-    """What stays wrong and is not ours to end."""
+def _findings(seen: Seen, done: Done[Target], *, cancels: bool) -> list[findings.Finding]:
+    """What stays wrong and is not ours to end; `cancels` as in _queue_heads()."""
     selection, prepared, facts = seen.selection, seen.prepared, seen.facts
     matched = {spared.target["pid"] for spared in selection.protected if spared.would_match}
     found = [
@@ -367,11 +392,11 @@ def _findings(seen: Seen, done: Done[Target]) -> list[findings.Finding]:
             check="protected_blocker", status=findings.CRITICAL if backend.pid in matched else findings.WARNING,
             observed=len(behind), threshold=1, unit="sessions", subject=f"pid {backend.pid}",
             detail={"target": backend.describe(), "reasons": list(reasons), "waiters": sorted(behind)},
-            hint=COMMIT_WAITS if SYNCHRONOUS_COMMIT in reasons else
-            "It is protected and at the root of a chain of waiters; its waiters are not ended instead. Decide by hand.",
+            hint=f"{holds_up(backend, len(behind))}. {spared_advice(backend, reasons)}",
         )
         for backend, reasons, behind in selection.protected_roots
     ]
+    found += [*_left_roots(selection), *_queue_heads(selection, done, cancels=cancels)]
     handled = {
         one.target.gid for one, action in done.acted
         if isinstance(one.target, PreparedTransaction) and (done.check_mode or action.outcome in actions.CHANGED_OUTCOMES)
@@ -381,7 +406,7 @@ def _findings(seen: Seen, done: Done[Target]) -> list[findings.Finding]:
             check="prepared_transaction", status=findings.CRITICAL, observed=len(one.blocks), threshold=1, unit="sessions",
             subject=one.gid, detail=one.describe(),
             hint=COMMIT_WAITS if waiting_for_standby(one, seen.backends) else
-            "A prepared transaction blocks sessions and has no process to end. " + (
+            f"Prepared {one.named}, {format_duration(one.age)} old, holds up {how_many(len(one.blocks))} and has no process to end. " + (
                 f"It belongs to the subscription {one.subscription} and is never rolled back: finish it on the publisher."
                 if one.subscription else "Its transaction manager must finish it, or set rollback_prepared."
             ),
@@ -396,6 +421,51 @@ def _findings(seen: Seen, done: Done[Target]) -> list[findings.Finding]:
             hint=f'Sessions match that this role may not signal. Run as a superuser: GRANT pg_signal_backend TO "{user}";',
         ))
     return found
+
+
+def _left_roots(selection: Selection) -> list[findings.Finding]:
+    """Who is at the root of a chain, and that no rule takes now."""
+    return [
+        findings.Finding(
+            check="root_blocker", status=findings.WARNING, observed=len(one.behind), threshold=1, unit="sessions",
+            subject=f"pid {one.backend.pid}",
+            detail={"target": one.backend.describe(), "reasons": [one.reason], "waiters": sorted(one.behind)},
+            hint=f"{holds_up(one.backend, len(one.behind))}. It is not planned, since {one.why}.",
+        )
+        for one in selection.left_roots
+    ]
+
+
+def _queue_heads(selection: Selection, done: Done[Target], *, cancels: bool) -> list[findings.Finding]:
+    """Who waits at the head of a lock's queue and holds up others, unless that is dealt with.
+
+    Args:
+        cancels: whether such statements are to be cancelled.
+    """
+    reasons = {
+        spared.target["pid"]: ", ".join(reason for reason in spared.reasons if reason != UTILITY_STATEMENT)
+        for spared in selection.protected
+    }
+
+    def more(head: Head) -> str:
+        if not cancels:
+            return SWITCH if head.backend.is_client else ""
+        if reasons.get(head.backend.pid):
+            return f"It is protected ({reasons[head.backend.pid]})."
+        return "" if selection.find(head.backend) else "It has waited for less than min_lock_wait_age."
+
+    handled = {
+        one.target.backend.pid for one, action in done.acted
+        if isinstance(one.target, Candidate) and (done.check_mode or action.outcome in actions.CHANGED_OUTCOMES)
+    }
+    return [
+        findings.Finding(
+            check=LOCK_QUEUE, status=findings.WARNING, observed=len(head.held_up), threshold=1, unit="sessions",
+            subject=f"pid {head.backend.pid}", hint=f"{head.say()} {more(head)}".rstrip(),
+            detail={"target": head.backend.describe(), "awaits": head.awaits, "waiters": sorted(head.held_up)},
+        )
+        for head in selection.queue_heads if head.backend.pid not in handled
+    ]
 
 
 def _untold(selection: Selection) -> list[findings.Finding]:

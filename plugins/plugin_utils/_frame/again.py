@@ -54,8 +54,10 @@ DECISIONS: t.Final[Mapping[str, str]] = {
 }
 #: Those that do what their limits allow and leave the others, instead of refusing all.
 PARTLY = frozenset({"redis_client_kill"})
-#: Where an approval may cover a part of a candidate: the function that takes it.
-NARROWED: t.Final[Mapping[str, str]] = {"pg_terminate_long_queries": "_postgresql.termination:narrowed"}
+#: Where an approval may cover a part of a candidate: the function that takes it, and how one is spared that the limits do not allow.
+NARROWED: t.Final[Mapping[str, tuple[str, str]]] = {
+    "pg_terminate_long_queries": ("_postgresql.termination:narrowed", "_postgresql.termination:left_over"),
+}
 #: What is a text in JSON.
 _FROM_TEXT: t.Final[Mapping[t.Any, t.Callable[[str], t.Any]]] = {
     ipaddress.IPv4Network: ipaddress.IPv4Network, ipaddress.IPv6Network: ipaddress.IPv6Network,
@@ -155,7 +157,7 @@ def again(reading: Mapping[str, t.Any]) -> Decided:
     approved = reading.get("approved")
     return Decided(actions=before_acting(
         t.cast(Sight[t.Any], decided), None if approved is None else [str(one) for one in approved],
-        subject=_Partly() if _goes_partly(of, given) else _Narrowing(_function(NARROWED[of])) if of in NARROWED else None,
+        subject=_Partly() if _goes_partly(of, given) else _Narrowing(*map(_function, NARROWED[of])) if of in NARROWED else None,
     ))
 
 
@@ -167,10 +169,13 @@ class _Partly(Subject[t.Any]):
 
 
 class _Narrowing(Subject[t.Any]):
-    """A subject of which an approval may cover a part of a candidate."""
+    """A subject of which an approval may cover a part of a candidate, and that leaves some of them to the limits."""
 
-    def __init__(self, narrowed: t.Callable[..., Candidate[t.Any] | None]) -> None:
-        self._narrowed = narrowed
+    def __init__(self, narrowed: t.Callable[..., Candidate[t.Any] | None], left_over: t.Callable[..., Spared | None]) -> None:
+        self._narrowed, self._left_over = narrowed, left_over
+
+    def left_over(self, candidate: Candidate[t.Any]) -> Spared | None:
+        return self._left_over(candidate)
 
     def permitted(self, candidate: Candidate[t.Any], approved: Set[str]) -> Candidate[t.Any] | None:
         return self._narrowed(candidate, approved)

@@ -78,6 +78,7 @@ VARIABLES: t.Mapping[str, str | ranges.Range] = {
     "postgres_maintain_time_limit": "time_limit",
     "postgres_maintain_timeout": "timeout",
     "postgres_maintain_worst": "worst",
+    "postgres_min_idle_age": ranges.AGE_OR_EMPTY,
     "postgres_restart_timeout": "service_timeout",
     "postgres_snapshot_budget": "budget",
     "postgres_terminate_timeout": "verify_timeout",

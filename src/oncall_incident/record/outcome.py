@@ -285,7 +285,8 @@ def after_planning(summary: Summary, *, plan_asked: bool = True) -> Outcome:
     bad = still_bad(summary)
     if bad:
         return Outcome(
-            "not_recovered", Exit.NOT_RECOVERED, f"Not healthy, and {unplanned}.", [*_refused(summary), *_finding_reasons(bad)],
+            "not_recovered", Exit.NOT_RECOVERED, f"Not healthy, and {unplanned}.",
+            [*_refused(summary), *_left_alone(summary), *_finding_reasons(bad)],
         )
     # Where only mitigate was run, its own looks are all there is.
     phase = INVESTIGATE if summary.looked_at or summary.told.get(INVESTIGATE) or answered(summary, INVESTIGATE) else MITIGATE
@@ -293,7 +294,7 @@ def after_planning(summary: Summary, *, plan_asked: bool = True) -> Outcome:
     if left or unanswered:
         return Outcome(
             "not_recovered", Exit.NOT_RECOVERED, f"Not every check that decides is ok, and {unplanned}.",
-            [*_refused(summary), *left, *_asked_nothing(summary, phase), *_not_told(summary, phase)], unanswered,
+            [*_refused(summary), *_left_alone(summary), *left, *_asked_nothing(summary, phase), *_not_told(summary, phase)], unanswered,
         )
     well = answered(summary, phase)
     if not well:
@@ -363,6 +364,14 @@ def _refused(summary: Summary) -> list[str]:
         f"{seen.host}: {seen.what.verb.replace('_', ' ')} {words.one_line(seen.what.name)} is refused: "
         + words.one_line(complaint(seen.what) if seen.what.detail else "no reason given", limit=300)
         for seen in carried_out(summary) if seen.what.outcome == REFUSED
+    ][:10]
+
+
+def _left_alone(summary: Summary) -> list[str]:
+    """Whom a rule would have taken, and why it was spared: where nothing is planned, that is what is to be decided by hand."""
+    return [
+        f"{seen.host}: left alone: {words.one_line(seen.what.name, limit=200)}: {words.reasons(seen.what.reasons)}"
+        for seen in spared(summary) if seen.what.would_match
     ][:10]
 
 

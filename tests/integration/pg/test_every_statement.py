@@ -161,6 +161,12 @@ def test_every_statement_runs(
         assert set(outcomes(done)) == {busy.pid}, done
     finally:
         faults.close_all([busy])
+    queue = faults.lock_queue(server)
+    try:
+        done = terminate(server, rules=[], cancel_lock_queue=True, min_lock_wait_age="0")
+        assert outcomes(done) == {queue[1].pid: "done"} and done["waiters_unblocked"] == 3, done
+    finally:
+        faults.close_all(queue)
     gid = faults.prepared_transaction(server, row=67, name=f"every_{major}")
     waiter = faults.session(server, application="t-every-prepared")
     try:

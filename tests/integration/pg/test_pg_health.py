@@ -197,7 +197,7 @@ def test_a_logical_slot_that_a_prepared_transaction_holds_back(server18: Server)
 def test_an_inactive_slot_and_the_wal_it_keeps(server: Server) -> None:
     server.execute("SELECT pg_create_physical_replication_slot('left_behind', true)")
     try:
-        server.execute("CREATE TABLE IF NOT EXISTS wal_maker AS SELECT generate_series(1, 5000) AS n")
+        server.execute("DROP TABLE IF EXISTS wal_maker; CREATE TABLE wal_maker AS SELECT generate_series(1, 5000) AS n")
         found = look(server, checks=["replication_slots"])
         strict = look(server, checks=["replication_slots"], replication_slots_warning="1K", replication_slots_critical="2K")
     finally:

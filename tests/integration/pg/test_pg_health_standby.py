@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
@@ -16,6 +17,7 @@ from demo import faults
 from demo.postgres import Server, find_bin_dir
 from tests.integration.pg.health_support import findings, look, only
 from tests.support.need import need
+from tests.support.terminating import terminate
 
 
 @dataclass
@@ -130,6 +132,29 @@ def test_a_paused_standby_falls_behind(pair: Pair) -> None:
     assert standby["replication"]["standby"]["lag_bytes"] > 100_000
     finding = only(primary, "replication", subject="db2")
     assert finding["status"] == "critical" and finding["unit"] == "bytes" and finding["observed"] > 100_000
+
+
+def test_queries_that_wait_for_the_replay_are_told_so(pair: Pair) -> None:
+    """A lock of the primary's transaction is held here by the process that replays WAL, which nobody may end."""
+    pair.primary.execute("CREATE TABLE replayed (n int)")
+    with closing(pair.primary.connect()) as held, closing(pair.standby.connect(application_name="report")) as report:
+        faults.await_sql(pair.standby, "SELECT to_regclass('replayed') IS NOT NULL", what="the table to arrive")
+        held.execute("BEGIN")
+        held.execute("LOCK TABLE replayed")
+        pair.primary.execute("SELECT pg_switch_wal()")  # what was not committed is sent with what comes after it
+        faults.await_sql(pair.standby, "SELECT count(*) > 0 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted")
+        report.pgconn.send_query(b"SELECT count(*) FROM replayed")
+        report.pgconn.flush()
+        waits = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s"
+        faults.await_sql(pair.standby, waits, (report.info.backend_pid,), what="the query to wait")
+        hint = only(look(pair.standby, blocking_warning="0s"), "blocking")["hint"]
+        found = terminate(pair.standby)
+        held.execute("ROLLBACK")
+    [startup] = pair.standby.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'")
+    [told] = [one for one in found["findings"] if one["check"] == "protected_blocker"]
+    for text in (hint, told["hint"]):
+        assert f"pid {startup[0]} startup" in text and "replay of WAL" in text and "max_standby_streaming_delay" in text
+    assert found["actions"] == []
 
 
 def test_a_synchronous_standby_that_is_not_there(pair: Pair) -> None:

@@ -18,6 +18,8 @@ from demo.postgres import Server
 from tests.integration.pg.health_support import look, make_role, only
 from tests.support.until import BUSY
 
+from .conftest import Hold
+
 #: Every session idle in a transaction counts at once.
 STRICT = {"idle_in_transaction_warning": "0s", "idle_in_transaction_critical": "1ms"}
 
@@ -83,6 +85,18 @@ def test_never_healed_ends_in_time_and_fails_when_told(server18: Server) -> None
     assert only(found, "idle_in_transaction")["detail"]["sessions"][0]["pid"] == held.pid
     assert failed["failed"] and failed["error"] == "not_recovered" and "idle_in_transaction critical" in failed["msg"]
     assert failed["held"] is False and failed["findings"]
+
+
+def test_who_sleeps_at_the_root_for_too_long_is_named_and_not_waited_on(server18: Server, hold: Hold) -> None:
+    """Whoever was freed may be the next one: another run can end it, and waiting does not help."""
+    chain = hold(faults.lock_chain(server18, depth=1, first_row=71, application="w-next"))
+    named = f"pid {chain[0].pid} app@postgres (w-next), idle in transaction for "
+    waiting = {"checks": ["blocking"], "blocking_warning": "0s"}
+    young = look(server18, **waiting, wait_for=wait("blocking", timeout="1s"), give_up_idle_root="1h")
+    assert (young["held"], young["polls"] > 1) == (False, True) and named in young["not_recovered"]
+    found = look(server18, **waiting, wait_for=wait("blocking"), give_up_idle_root="0s")
+    assert found["held"] is False and found["waited"] < BUSY / 2
+    assert named in found["not_recovered"] and "Run again" in found["not_recovered"]
 
 
 def test_what_cannot_be_judged_does_not_count_as_well(server16: Server) -> None:

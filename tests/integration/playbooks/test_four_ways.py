@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -115,6 +116,9 @@ def test_a_check_shows_the_plan_and_touches_nothing(way: Way, sick: Sick) -> Non
     plan = done.plan()
     assert [action["target"]["pid"] for action in plan["actions"]["db1"]] == [sick.root.pid]
     assert plan["baseline"]["db1"]["blocking"] == "critical"
+    # Found and planned means shown, whichever way it is called.
+    named = f"pid {sick.root.pid} "
+    assert re.search(rf"blocking.*{named}", done.said, re.IGNORECASE) and re.search(rf"terminate.*{named}", done.said), done.output
     assert done.outcomes() == ["planned"]
     assert "Wait until the checks stay ok" not in done.tasks()
     done.assert_record_verifies()

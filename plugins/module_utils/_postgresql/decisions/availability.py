@@ -10,6 +10,11 @@ from __future__ import annotations
 
 import typing as t
 
+#: What else may be wrong where nobody listens: the place that was looked at.
+ELSEWHERE = (
+    "If the server is not on this host, give its address (login_host), or another way in the role (postgres_via: controller, container, "
+    "ssh_tunnel or kubernetes)."
+)
 #: The application meets the same refusal: a finding. Every other kind (a wrong password, TLS, a pooler) says that
 #: we ask wrongly and know nothing about the server: a failure.
 SICK: t.Mapping[str, str] = {
@@ -17,8 +22,8 @@ SICK: t.Mapping[str, str] = {
                        "pool gives them back), then bound its pool. For the next time keep a login that may use reserved_connections "
                        "or is a superuser.",
     "starting_up": "The server is starting, recovering or shutting down: follow its log; a long recovery after a crash ends by itself.",
-    "refused": "Nothing listens there: look whether the server runs and why it stopped, in its log and the system's.",
-    "no_socket": "No server listens on that socket: look whether the server runs and why it stopped.",
+    "refused": f"Nothing listens there: look whether the server runs and why it stopped, in its log and the system's. {ELSEWHERE}",
+    "no_socket": f"No server listens on that socket: look whether the server runs and why it stopped. {ELSEWHERE}",
     "timeout": "The server or the way to it does not answer: look at the host's load, its disk and the network.",
     "no_route": "The network has no way to the host: look whether the host is up.",
     "connection_lost": "The session broke while it was used: the server crashed, was restarted or ended it; look at its log.",

@@ -12,6 +12,8 @@ import dataclasses
 import re
 import typing as t
 
+from ..._core.durations import format_duration
+
 CLIENT = "client backend"
 IDLE = "idle"
 ACTIVE = "active"
@@ -38,6 +40,10 @@ class Backend:
         query_id: None when the server does not compute it; needs PostgreSQL 14.
         leader_pid: of a parallel worker, the process it works for.
         blocked_by: pids this one waits for, read only for sessions that wait for a lock; 0 is a prepared transaction.
+        wait_mode: the mode of the lock it waits for, such as AccessExclusiveLock.
+        wait_object: what it wants to lock, for people: public.orders.
+        wait_lock: the same as a key, equal for all who queue for one lock.
+        wait_age: seconds it has waited for it; needs PostgreSQL 14.
         progress: names of the pg_stat_progress_* views it is in.
         holds_slot: it consumes a replication slot or serves a subscription.
         superuser: its role is a superuser.
@@ -70,6 +76,10 @@ class Backend:
     backend_age: float | None = None
     leader_pid: int | None = None
     blocked_by: tuple[int, ...] = ()
+    wait_mode: str | None = None
+    wait_object: str | None = None
+    wait_lock: str | None = None
+    wait_age: float | None = None
     progress: tuple[str, ...] = ()
     holds_slot: bool = False
     superuser: bool = False
@@ -108,13 +118,25 @@ class Backend:
         return self.is_client and self.state == DISABLED
 
     @property
+    def waited(self) -> float:
+        """Seconds it has waited for the lock; where the server does not say it, the age of the statement that waits."""
+        return max((self.query_age if self.wait_age is None else self.wait_age) or 0.0, 0.0)
+
+    @property
     def named(self) -> str:
         """The session in words: `pid 42 app@shop (checkout) from 192.0.2.4, idle in transaction`."""
+        who = self.user or ("" if self.is_client else self.backend_type) or ""
         database = f"@{self.database}" if self.database else ""
         application = f" ({self.application_name})" if self.application_name else ""
         client = f" from {self.client_addr}" if self.client_addr else ""
         doing = f", {self.state}" if self.state else ""
-        return f"pid {self.pid} {self.user or ''}{database}".rstrip() + f"{application}{client}{doing}"
+        return f"pid {self.pid} {who}{database}".rstrip() + f"{application}{client}{doing}"
+
+    @property
+    def told(self) -> str:
+        """The same with for how long: `pid 42 app@shop (checkout), idle in transaction for 12m`."""
+        age = self.query_age if self.state == ACTIVE else self.state_age
+        return self.named if age is None or not self.state else f"{self.named} for {format_duration(max(age, 0.0))}"
 
     def describe(self) -> dict[str, t.Any]:
         """The session for people and records; the query is cut at QUERY_SHOWN characters."""

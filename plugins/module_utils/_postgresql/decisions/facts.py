@@ -43,6 +43,7 @@ class Request:
         unused_indexes_min_age, sequential_scans_min_age: for how many seconds use must be counted to be judged.
         protect_application_names: prefixes of sessions whose age is told and not judged.
         spare_users: roles of which the same is true.
+        give_up_idle_root: waiting is in vain while somebody is at the root of a chain and idle in transaction for so long, seconds.
     """
 
     checks: tuple[str, ...]
@@ -59,6 +60,7 @@ class Request:
     sequential_scans_min_age: float = 3600.0
     protect_application_names: tuple[str, ...] = BACKUP_TOOLS
     spare_users: tuple[str, ...] = ()
+    give_up_idle_root: t.Optional[float] = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._core.findings import Answer, Finding, Skipped
+from ..._core.findings import OK, Answer, Finding, Skipped
 from ..._core.judging import Verdict, judge_look
 from ..._core.recorded import Basis
 from . import health_server, health_sessions, health_tables, verdict
@@ -60,12 +60,13 @@ class Unreached:
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """What one look found: the verdict, and the data behind it."""
+    """What one look found: the verdict, the data behind it, and why it is in vain to wait for a better one, if it is."""
 
     verdict: Verdict
     data: t.Mapping[str, t.Any]
     reachable: bool = True
     basis: t.Optional[Basis] = None
+    in_vain: str = ""
 
     def as_result(self) -> dict[str, t.Any]:
         """What the module's result has beside the verdict."""
@@ -98,9 +99,11 @@ def decide(
         findings.extend(answer.findings)
         skipped.extend(answer.skipped)
         data.update(answer.data)
+    blocked = any(finding.check == "blocking" and finding.status != OK for finding in findings)
+    in_vain = health_sessions.waiting_is_in_vain(seen) if blocked else ""
     return Look(judge_look(findings, skipped, asked=request.asked), data, basis=Basis(MODULE, {
         "request": dataclasses.replace(request, probe_query=""), "facts": seen.recorded_facts(), "backends": seen.recorded_backends(),
-    }))
+    }), in_vain=in_vain)
 
 
 def _unreachable(seen: Unreached, request: Request) -> Look:

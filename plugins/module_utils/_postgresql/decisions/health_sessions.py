@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.durations import format_duration
 from ..._core.findings import Answer
 from . import verdict
 from .absent import does_not_apply
@@ -18,11 +19,15 @@ from .blocking import PREPARED
 from .blocking import roots as all_roots
 from .evidence import blocking_tree, by_application, by_state, hide_passwords, snapshot
 from .facts import Seen
+from .in_the_way import holds_up, spared_advice
+from .lock_queue import SWITCH, heads
 from .protection import COMMIT_WAITS
 from .sight import unseen_sessions
 
 #: So many locks and prepared transactions are told.
 MAX_SHOWN = 50
+#: So many sessions are named in a hint.
+_NAMED = 3
 
 
 def connections(seen: Seen) -> Answer:
@@ -32,7 +37,8 @@ def connections(seen: Seen) -> Answer:
     states = by_state(taken)
     reserved = {"superuser_reserved": seen.number("superuser_reserved_connections"), "reserved": seen.number("reserved_connections")}
     found = verdict.judge_connections(
-        used=len(taken), max_connections=seen.number("max_connections"), by_state=states, limit=limit, **reserved,
+        used=len(taken), max_connections=seen.number("max_connections"), by_state=states, limit=limit,
+        by_application=by_application(taken), **reserved,
     )
     own = {"role": [one.user for one in taken], "database": [one.database for one in taken]}
     limits = [{**row, "used": own[row["kind"]].count(row["name"])} for row in seen.facts.rows("connection_limits")]
@@ -80,11 +86,31 @@ def blocking(seen: Seen) -> Answer:
     waiters = [_row(seen, one, waited.get(one.pid, one.query_age or 0.0)) for one in known]
     trees = blocking_tree(seen.backends, seen.waits)
     roots = [root for one in trees for root in _roots(seen, one)]
-    count = len(all_roots(seen.waits))
-    found = verdict.judge_blocking(waiters=waiters, roots=roots, root_count=count, limit=seen.request.limits["blocking"])
+    count, queue = len(all_roots(seen.waits)), heads(seen.backends)
+    said = [f"{head.say()} {SWITCH}" if head.backend.is_client else head.say() for head in queue]
+    limit = seen.request.limits["blocking"]
+    found = verdict.judge_blocking(waiters=waiters, roots=roots, root_count=count, limit=limit, queue=said)
     return Answer([found], {
-        "blocking": {"waiters": len(waiters), "longest_wait": found.observed, "roots": [_session(root) for root in roots]},
+        "blocking": {
+            "waiters": len(waiters), "longest_wait": found.observed, "roots": [_session(root) for root in roots],
+            "lock_queue": [
+                {"pid": head.backend.pid, "awaits": head.awaits, "holds_up": sorted(head.held_up), "command": head.command}
+                for head in queue[:MAX_SHOWN]
+            ],
+        },
     }, unseen_sessions("blocking", seen.silent_waiters, login=seen.facts.user))
+
+
+def waiting_is_in_vain(seen: Seen) -> str:
+    """Who is at the root of a chain, idle in its transaction for longer than is waited for; empty where nobody is."""
+    longest = seen.request.give_up_idle_root
+    for pid, behind in all_roots(seen.waits).items() if longest is not None else ():
+        root = seen.by_pid.get(pid)
+        if root is not None and root.in_transaction_idle and (root.state_age or 0.0) >= (longest or 0.0):
+            protected = seen.protected[pid]
+            advice = spared_advice(root, protected) if protected else "Run again: the plan covers it."
+            return f"{holds_up(root, len(behind))}. It does not go on by itself, so waiting ended early. {advice}"
+    return ""
 
 
 def ungranted_locks(seen: Seen) -> Answer:
@@ -123,10 +149,13 @@ def _oldest(
 def _advice(oldest_first: t.Sequence[Backend], hint: str) -> str:
     """What to do about the oldest sessions: none that waits with its commit for a standby is to be ended."""
     waiting = [one.pid for one in oldest_first if one.waits_for_standby]
+    more = f"; and {len(oldest_first) - _NAMED} more" if len(oldest_first) > _NAMED else ""
+    named = "; ".join(one.told for one in oldest_first[:_NAMED]) + more
+    hint = f"{named}. {hint}" if oldest_first else hint
     if not waiting:
         return hint
     if oldest_first[0].waits_for_standby:
-        return COMMIT_WAITS
+        return f"{named}. {COMMIT_WAITS}"
     return f"{hint} Not pid {', '.join(str(pid) for pid in waiting[:3])}: there a commit waits for a synchronous standby."
 
 
@@ -146,14 +175,17 @@ def _roots(seen: Seen, tree: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
         return [
             {
                 "pid": PREPARED, "gid": one.gid, "user": one.owner, "database": one.database, "state": "prepared", "age": round(one.age, 3),
-                "blocks": len(one.blocks), "protected": ("prepared_transaction",), **more,
+                "blocks": len(one.blocks), "protected": ("prepared_transaction",), "told": f"{one.named}, {format_duration(one.age)} old",
+                "advice": "A prepared transaction has no process to end: COMMIT PREPARED or ROLLBACK PREPARED ends it.", **more,
             }
             for one in seen.facts.prepared if one.blocks
         ]
     backend = seen.by_pid.get(tree["pid"])
     if backend is None:  # ended between two statements, or a part of the server
         return [{"pid": tree["pid"], "blocks": tree["blocks"], "protected": (), **more}]
-    return [{**_row(seen, backend, backend.transaction_age), "blocks": tree["blocks"], **more}]
+    protected = seen.protected[backend.pid]
+    advice = spared_advice(backend, protected) if protected else ""
+    return [{**_row(seen, backend, backend.transaction_age), "blocks": tree["blocks"], "told": backend.told, "advice": advice, **more}]
 
 
 def _session(root: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -39,6 +39,8 @@ UTILITY = (
 )
 BEGINS_BACKUP = r"(pg_backup_start|pg_start_backup)\s*\("
 KEEP = r"(/\*[^*]*|--[^\n]*)incident:keep"
+#: Why a session is spared that runs DDL, VACUUM, COPY and the like.
+UTILITY_STATEMENT = "utility_statement"
 #: Why a session is spared of which nobody knows what it does, and for how long.
 UNTOLD = "activity_not_tracked"
 #: Why a session is spared whose commit waits for its synchronous standby.
@@ -106,7 +108,7 @@ def _tests(backend: Backend, policy: Policy) -> t.Iterator[tuple[str, bool]]:
     yield "superuser", backend.superuser and not policy.superuser_allowed(backend.user)
     yield "provider_role", backend.user in _ALL_PROVIDER_ROLES
     yield "backup_tool", any(name.startswith(prefix.lower()) for prefix in policy.protect_application_names if prefix)
-    yield "utility_statement", runs_utility(backend)
+    yield UTILITY_STATEMENT, runs_utility(backend)
     yield "began_backup", bool(_BEGINS_BACKUP.search(backend.query))
     # A cancel or a terminate ends the wait: the client is told of a commit that no standby has.
     yield SYNCHRONOUS_COMMIT, backend.waits_for_standby

@@ -23,6 +23,8 @@ ALL = "all"
 OLDEST = "oldest"
 ALL_BUT_OLDEST = "all_but_oldest"
 ROOT_BLOCKERS = "root_blockers"
+#: Of our own rule alone; see lock_queue_rule().
+LOCK_QUEUE = "lock_queue"
 VICTIMS = (ALL, OLDEST, ALL_BUT_OLDEST, ROOT_BLOCKERS)
 GROUPS = ("query_id", "application_name")
 
@@ -30,7 +32,11 @@ QUERY = "query"
 TRANSACTION = "transaction"
 IDLE_IN_TRANSACTION = "idle_in_transaction"
 IDLE_CLOCK = "idle"
-CLOCKS = (QUERY, TRANSACTION, IDLE_IN_TRANSACTION, IDLE_CLOCK)
+#: Of an idle session at the root of a chain, which has no clock of its own: the longest wait behind it.
+BLOCKING = "blocking"
+#: Of a statement that waits at the head of a lock's queue.
+LOCK_WAIT = "lock_wait"
+CLOCKS = (QUERY, TRANSACTION, IDLE_IN_TRANSACTION, IDLE_CLOCK, BLOCKING, LOCK_WAIT)
 #: The option that states a clock's minimum.
 CLOCK_OPTIONS = {
     QUERY: "min_query_age", TRANSACTION: "min_transaction_age", IDLE_IN_TRANSACTION: "min_idle_in_transaction_age",
@@ -38,6 +44,9 @@ CLOCK_OPTIONS = {
 }
 #: Clocks of a rule that states none, seconds.
 DEFAULT_AGES: t.Mapping[str, float] = types.MappingProxyType({QUERY: 300.0, TRANSACTION: 900.0, IDLE_IN_TRANSACTION: 300.0})
+
+#: The default rule for idle connections: above this share of the usable connections, and down to below what is a warning.
+IDLE_ABOVE_PERCENT, IDLE_TARGET_PERCENT = 90.0, 75.0
 
 #: In client address filters: sessions over the local socket.
 LOCAL = "local"
@@ -130,23 +139,47 @@ class Rule:
         """Whether the filters hold and no exclusion does."""
         return all(self.filters.verdicts(backend)) and not any(self.exclusions.verdicts(backend))
 
-    def clocks(self, backend: Backend) -> tuple[Clock, ...]:
-        """The clocks that have run out, the longest overdue first; the idle clock too, whatever the connections."""
+    def clocks(self, backend: Backend, *, blocking_for: float | None = None) -> tuple[Clock, ...]:
+        """The clocks that have run out, the longest overdue first; the idle clock too, whatever the connections.
+
+        Args:
+            blocking_for: the longest wait behind it, seconds; None where nobody waits.
+        """
+        return tuple(clock for clock in self.running(backend, blocking_for=blocking_for) if clock.overdue >= 0)
+
+    def running(self, backend: Backend, *, blocking_for: float | None = None) -> tuple[Clock, ...]:
+        """The rule's clocks that run for the session, also those that have not run out; the longest overdue first."""
         found = []
+        idle = backend.state == IDLE
         for name, since, age, running in (
             (QUERY, backend.query_start, backend.query_age, backend.state == ACTIVE or backend.state == "fastpath function call"),
             (TRANSACTION, backend.xact_start, backend.transaction_age, True),
             (IDLE_IN_TRANSACTION, backend.state_change, backend.state_age, backend.in_transaction_idle),
-            (IDLE_CLOCK, backend.state_change, backend.state_age, backend.state == IDLE),
+            (IDLE_CLOCK, backend.state_change, backend.state_age, idle),
+            (BLOCKING, backend.state_change, blocking_for, idle and self.victims == ROOT_BLOCKERS),
+            (LOCK_WAIT, backend.query_start, backend.waited, backend.waits_for_lock),
         ):
-            minimum = self.ages.get(name)
-            if minimum is not None and running and since is not None and age is not None and age >= minimum:
+            # Who waits executes a statement, so its wait is measured by what that may take.
+            minimum = self.ages.get(QUERY if name == BLOCKING else name)
+            if minimum is not None and running and since is not None and age is not None:
                 found.append(Clock(name, since, age, minimum))
         return tuple(sorted(found, key=lambda clock: (-clock.overdue, CLOCKS.index(clock.name))))
 
 
+def lock_queue_rule(min_wait: float) -> Rule:
+    """The rule that cancels statements at the head of a lock's queue.
+
+    Args:
+        min_wait: for how long such a statement must have waited, seconds.
+    """
+    return Rule(LOCK_QUEUE, {LOCK_WAIT: min_wait}, victims=LOCK_QUEUE, include_waiters=True, min_blocked=1)
+
+
 def default_rules(ages: t.Mapping[str, float] = DEFAULT_AGES) -> tuple[Rule, ...]:
-    """What is done when no rules are given: root blockers, then idle in transaction, then what runs too long."""
+    """What is done when no rules are given: root blockers, then idle in transaction, then what runs too long, then idle connections.
+
+    Idle connections only where their age is stated.
+    """
     def some(*names: str) -> dict[str, float]:
         return {name: ages[name] for name in names if name in ages}
 
@@ -154,6 +187,8 @@ def default_rules(ages: t.Mapping[str, float] = DEFAULT_AGES) -> tuple[Rule, ...
         Rule("root_blockers", some(QUERY, TRANSACTION, IDLE_IN_TRANSACTION), victims=ROOT_BLOCKERS, min_blocked=1),
         Rule("idle_in_transaction", some(IDLE_IN_TRANSACTION)),
         Rule("long_running", some(QUERY, TRANSACTION)),
+        *([Rule("idle_connections", some(IDLE_CLOCK), idle_when_above_percent=IDLE_ABOVE_PERCENT, idle_target_percent=IDLE_TARGET_PERCENT)]
+          if IDLE_CLOCK in ages else []),
     )
 
 

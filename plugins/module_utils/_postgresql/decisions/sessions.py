@@ -16,13 +16,18 @@ from ..._core.actions import Action, Spared, action_id
 from ..._core.durations import format_duration
 from .backends import Backend
 from .blocking import roots, waiting_behind, waits_of
-from .protection import Policy, auxiliary, protections
-from .rules import ALL_BUT_OLDEST, IDLE_CLOCK, OLDEST, ROOT_BLOCKERS, TRANSACTION, Clock, Rule
+from .lock_queue import Head, heads
+from .protection import UTILITY_STATEMENT, Policy, auxiliary, protections
+from .rules import ALL_BUT_OLDEST, CLOCK_OPTIONS, IDLE_CLOCK, LOCK_QUEUE, OLDEST, QUERY, ROOT_BLOCKERS, TRANSACTION, Clock, Rule
 
 CANCEL = "cancel"
 TERMINATE = "terminate"
 ESCALATE = "escalate"
 STRATEGIES = (CANCEL, TERMINATE, ESCALATE)
+
+#: Why a session at the root of a chain is left alone although nothing protects it.
+TOO_YOUNG = "too_young"
+NO_RULE = "no_rule_takes_it"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Candidate:
         clocks: those that have run out, the longest overdue first.
         waiters: pids that wait behind it, directly or through others.
         waits: the same with the start of the statement that waits: (pid, query_start).
+        awaits: of the head of a lock's queue what it waits for; empty for all others.
     """
 
     backend: Backend
@@ -40,6 +46,12 @@ class Candidate:
     clocks: tuple[Clock, ...]
     waiters: frozenset[int] = frozenset()
     waits: frozenset[tuple[int, str | None]] = frozenset()
+    awaits: str = ""
+
+    @property
+    def cancel_only(self) -> bool:
+        """Whether its statement is cancelled and its session is never ended, whatever the strategy."""
+        return self.rule.victims == LOCK_QUEUE
 
     def ids(self, *, verb: str, resource: str) -> list[str]:
         """One action id per clock; the first stays first as time passes."""
@@ -56,15 +68,33 @@ class Candidate:
         first = self.clocks[0]
         limit = f"limit {format_duration(first.minimum)}"
         behind = f", {len(self.waiters)} waiting behind it" if self.waiters else ""
+        what = f"waits for {self.awaits}" if self.awaits else first.name.replace("_", " ")
         return Action(
             verb=verb, resource=resource, identity=identity_of(self.backend, first), target=self.backend.describe(),
             name=self.backend.named,
-            reason=f"{first.name.replace('_', ' ')} for {format_duration(first.age)} ({limit}{behind}), rule {self.rule.name}",
+            reason=f"{what} for {format_duration(first.age)} ({limit}{behind}), rule {self.rule.name}",
             detail={
+                **({"awaits": self.awaits} if self.awaits else {}),
                 "rule": self.rule.name, "blocks": len(self.waiters), "ids": self.ids(verb=verb, resource=resource),
                 "clocks": [dataclasses.asdict(clock) for clock in self.clocks],
             },
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftRoot:
+    """A session at the root of a chain that nothing protects, and that no rule takes now.
+
+    Attributes:
+        behind: everybody who waits behind it.
+        reason: TOO_YOUNG or NO_RULE.
+        why: the same for people.
+    """
+
+    backend: Backend
+    behind: frozenset[int]
+    reason: str
+    why: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +105,8 @@ class Selection:
         candidates: in the order of the rules, each session once.
         protected: visible sessions that are never touched.
         protected_roots: protected sessions at the root of a chain, with their reasons and everybody behind them.
+        left_roots: the others at the root of a chain that are no candidates.
+        queue_heads: who waits at the head of a lock's queue and holds up others.
         population: client sessions other than ours.
         waiting: sessions that wait for a lock.
     """
@@ -84,6 +116,8 @@ class Selection:
     protected_roots: tuple[tuple[Backend, tuple[str, ...], frozenset[int]], ...]
     population: int
     waiting: frozenset[int]
+    left_roots: tuple[LeftRoot, ...] = ()
+    queue_heads: tuple[Head, ...] = ()
 
     def find(self, backend: Backend) -> Candidate | None:
         """The candidate that is this very session, whatever it does now."""
@@ -98,6 +132,12 @@ class _Look:
     roots: t.Mapping[int, frozenset[int]]
     clients: int
     usable_connections: int
+    heads: t.Mapping[int, Head] = dataclasses.field(default_factory=dict)
+
+    def blocking_for(self, pid: int) -> float | None:
+        """The longest wait behind a session, seconds; None where nobody waits for it."""
+        behind = self.behind.get(pid)
+        return max((one.waited for one in self.backends if one.pid in behind), default=None) if behind else None
 
 
 def session_id(*, verb: str, resource: str, backend: Backend, clock: Clock) -> str:
@@ -124,6 +164,7 @@ def select(backends: t.Iterable[Backend], *, rules: t.Sequence[Rule], policy: Po
     look = _Look(
         backends=known, reasons={b.pid: protections(b, policy) for b in known}, behind=waiting_behind(waits), roots=roots(waits),
         clients=sum(1 for b in known if b.is_client), usable_connections=usable_connections,
+        heads={head.backend.pid: head for head in heads(known)},
     )
     chosen: list[Candidate] = []
     matched: set[int] = set()
@@ -132,14 +173,36 @@ def select(backends: t.Iterable[Backend], *, rules: t.Sequence[Rule], policy: Po
             # Everybody in it has had its rule, the one that `all_but_oldest` keeps too: no later rule may take it.
             matched.update(candidate.backend.pid for candidate in group)
             chosen.extend(_victims(look, rule, group))
-    spared = [b for b in known if look.reasons[b.pid] and not auxiliary(b)]
+    taken = {candidate.backend.pid for candidate in chosen}
+    spared = [b for b in known if look.reasons[b.pid] and not auxiliary(b) and b.pid not in taken]
     return Selection(
         candidates=tuple(chosen),
         protected=tuple(Spared(_describe(b, policy), look.reasons[b.pid], b.pid in matched, b.named) for b in spared),
         protected_roots=tuple((b, look.reasons[b.pid], look.roots[b.pid]) for b in known if b.pid in look.roots and look.reasons[b.pid]),
         population=sum(1 for b in known if b.is_client and b.pid != policy.own_pid),
         waiting=frozenset(waits),
+        left_roots=tuple(
+            _left_root(look, rules, b) for b in known if b.pid in look.roots and not look.reasons[b.pid] and b.pid not in taken
+        ),
+        queue_heads=tuple(look.heads.values()),
     )
+
+
+def _left_root(look: _Look, rules: t.Sequence[Rule], root: Backend) -> LeftRoot:
+    """Why no rule takes this session at the root of a chain."""
+    blocking_for = look.blocking_for(root.pid)
+    behind = look.roots[root.pid]
+    running = [
+        clock for rule in rules if rule.passes_filters(root) and rule.min_blocked <= len(behind)
+        for clock in rule.running(root, blocking_for=blocking_for) if clock.name != IDLE_CLOCK
+    ]
+    young = [clock for clock in running if clock.overdue < 0]
+    if young and len(young) == len(running):
+        first = max(young, key=lambda clock: clock.overdue)
+        option = CLOCK_OPTIONS.get(first.name, CLOCK_OPTIONS[QUERY])
+        said = f"{first.name.replace('_', ' ')} for {format_duration(first.age)}, and {option} is {format_duration(first.minimum)}"
+        return LeftRoot(root, behind, TOO_YOUNG, f"it is too young: {said}")
+    return LeftRoot(root, behind, NO_RULE, "no rule takes it")
 
 
 def _describe(backend: Backend, policy: Policy) -> dict[str, t.Any]:
@@ -156,14 +219,21 @@ def _matches(look: _Look, rule: Rule) -> list[Candidate]:
     for backend in look.backends:
         if auxiliary(backend) or not rule.passes_filters(backend):
             continue
-        if backend.waits_for_lock and (not rule.include_waiters or backend.pid in spared_waiters):
+        if backend.waits_for_lock and (not rule.include_waiters or (backend.pid in spared_waiters and rule.victims != LOCK_QUEUE)):
             continue
         behind = look.behind.get(backend.pid, frozenset())
         if rule.victims == ROOT_BLOCKERS and (backend.pid not in look.roots or len(behind) < max(1, rule.min_blocked)):
             continue
-        clocks = tuple(clock for clock in rule.clocks(backend) if clock.name != IDLE_CLOCK or backend.pid in idle)
+        head = look.heads.get(backend.pid) if rule.victims == LOCK_QUEUE else None
+        if rule.victims == LOCK_QUEUE:
+            behind = head.held_up if head else frozenset()
+        clocks = tuple(
+            clock for clock in rule.clocks(backend, blocking_for=look.blocking_for(backend.pid))
+            if clock.name != IDLE_CLOCK or backend.pid in idle
+        )
         if clocks and len(behind) >= rule.min_blocked:
-            found.append(Candidate(backend, rule, clocks, behind, statements_of(look.backends, behind)))
+            awaits = head.awaits if head else ""
+            found.append(Candidate(backend, rule, clocks, behind, statements_of(look.backends, behind), awaits))
     return found
 
 
@@ -182,10 +252,16 @@ def _groups(rule: Rule, found: t.Sequence[Candidate]) -> list[list[Candidate]]:
 
 def _victims(look: _Look, rule: Rule, group: t.Sequence[Candidate]) -> list[Candidate]:
     """Those of a group that are taken; protected ones never."""
-    found = sorted((c for c in group if not look.reasons[c.backend.pid]), key=lambda c: (-c.clocks[0].overdue, c.backend.pid))
-    if rule.victims == ROOT_BLOCKERS:
+    free = (c for c in group if not objections(rule, look.reasons[c.backend.pid]))
+    found = sorted(free, key=lambda c: (-c.clocks[0].overdue, c.backend.pid))
+    if rule.victims in (ROOT_BLOCKERS, LOCK_QUEUE):
         found.sort(key=lambda c: -len(c.waiters))
     return {OLDEST: found[:1], ALL_BUT_OLDEST: found[1:]}.get(rule.victims, found)
+
+
+def objections(rule: Rule, reasons: t.Sequence[str]) -> tuple[str, ...]:
+    """What protects a session from a rule: a statement that waits in the queue of its lock has not begun, be it DDL or not."""
+    return tuple(reason for reason in reasons if rule.victims != LOCK_QUEUE or reason != UTILITY_STATEMENT)
 
 
 def _idle_surplus(look: _Look, rule: Rule) -> frozenset[int]:
@@ -242,6 +318,11 @@ def cancel_refused(candidate: Candidate) -> str | None:
 def needs_transaction_end(candidate: Candidate) -> bool:
     """Whether ending its statement alone does not help: it is a victim for its transaction or for what it blocks."""
     return blocks_matter(candidate) or any(c.name == TRANSACTION for c in candidate.clocks)
+
+
+def strongest_verb(candidate: Candidate, strategy: str) -> str:
+    """The strongest thing that may be done to a session."""
+    return CANCEL if candidate.cancel_only or strategy == CANCEL else TERMINATE
 
 
 def blocks_matter(candidate: Candidate) -> bool:

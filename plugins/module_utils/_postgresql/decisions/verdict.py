@@ -16,6 +16,7 @@ import typing as t
 from ..._core.durations import format_duration
 from ..._core.findings import CRITICAL, OK, UNKNOWN, Finding, judge
 from ..._core.thresholds import Limit
+from .in_the_way import how_many
 
 Row = t.Mapping[str, t.Any]
 
@@ -53,6 +54,7 @@ def usable_connections(*, max_connections: int, superuser_reserved: int, reserve
 
 def judge_connections(
     *, used: int, max_connections: int, superuser_reserved: int, reserved: int, by_state: t.Mapping[str, int], limit: Limit,
+    by_application: t.Sequence[Row] = (),
 ) -> Finding:
     """Judge the share of the connections ordinary roles can have that is taken.
 
@@ -62,14 +64,17 @@ def judge_connections(
         superuser_reserved: superuser_reserved_connections.
         reserved: reserved_connections (server 16 and later, else 0).
         by_state: client backends by state.
+        by_application: the same by application, the most first.
         limit: percent; more than 100 is possible, since reserved connections count as used too.
     """
     usable = usable_connections(max_connections=max_connections, superuser_reserved=superuser_reserved, reserved=reserved)
     idle = by_state.get("idle", 0)
+    most = "".join(f", most by {row['application_name'] or row['user']} ({row['count']}, {row['idle']} idle)" for row in by_application[:1])
     return judge(
         "connections", round(100.0 * used / usable, 1), warning=limit.warning, critical=limit.critical, unit="percent",
-        hint=f"{used} of {usable} usable connections are taken, {idle} of them idle. End leaked or idle sessions, restart the application "
-        "that holds most of them, then bound its pool or put a pooler in front.",
+        hint=f"{used} of {usable} usable connections are taken, {idle} of them idle{most}. End idle ones with postgres_min_idle_age "
+        "(min_idle_age of pg_terminate_long_queries), or restart the application that holds most of them. Then bound its pool or put a "
+        "pooler in front.",
         detail={
             "used": used, "usable": usable, "max_connections": max_connections, "superuser_reserved": superuser_reserved,
             "reserved": reserved, "by_state": dict(by_state),
@@ -132,25 +137,21 @@ def _judge_oldest(check: str, rows: t.Sequence[Row], *, limit: Limit, hint: str,
 _NAMED = 3
 
 
-def judge_blocking(*, waiters: t.Sequence[Row], roots: t.Sequence[Row], root_count: int, limit: Limit) -> Finding:
+def judge_blocking(
+    *, waiters: t.Sequence[Row], roots: t.Sequence[Row], root_count: int, limit: Limit, queue: t.Sequence[str] = (),
+) -> Finding:
     """Judge how long sessions have waited for locks of others.
 
     Args:
         waiters: sessions that wait, each with `age`, the seconds it has waited.
-        roots: the worst of those at the root of the chains, with `blocks`, how many wait behind them, and `protected`, why they
-            would never be signalled.
+        roots: the worst of those at the root of the chains, with `told`, who it is in words, `blocks`, how many wait behind them, and
+            `advice`, what helps where they would never be signalled.
         root_count: how many roots there are.
         limit: seconds.
+        queue: sentences about who waits at the head of a lock's queue and holds up others, the worst first.
     """
     worst_first = sorted(roots, key=lambda row: -int(row.get("blocks") or 0))
-    protected = [root for root in worst_first if root.get("protected")]
-    pids = ", ".join(str(root["pid"]) for root in worst_first[:_NAMED] if root.get("pid"))
-    named = f" (pid {pids})" if pids else ""
-    hint = f"{len(waiters)} sessions wait behind {root_count} at the root{named}; ending a root frees its waiters."
-    if not root_count:
-        hint = f"{len(waiters)} sessions wait for each other: the server's deadlock detector ends one of them."
-    if protected:
-        hint += f" {len(protected)} of the roots are protected: decide about them by hand."
+    hint = " ".join([_roots_told(worst_first, waiters=len(waiters), count=root_count), *_queue_told(queue), *_advice(worst_first)])
     return _judge_oldest(
         "blocking", waiters, limit=limit, hint=hint,
         detail={
@@ -161,6 +162,25 @@ def judge_blocking(*, waiters: t.Sequence[Row], roots: t.Sequence[Row], root_cou
             ],
         },
     )
+
+
+def _roots_told(worst_first: t.Sequence[Row], *, waiters: int, count: int) -> str:
+    many = how_many(waiters)
+    if not count:
+        return f"{many} wait for each other: the server's deadlock detector ends one of them."
+    named = "; ".join(f"{root.get('told') or 'pid ' + str(root['pid'])}, holds up {root.get('blocks')}" for root in worst_first[:_NAMED])
+    return f"{many} {'waits' if waiters == 1 else 'wait'} behind {count} at the root: {named}."
+
+
+def _queue_told(queue: t.Sequence[str]) -> list[str]:
+    return [*queue[:1], *([f"{len(queue) - 1} more do so in other queues."] if len(queue) > 1 else [])]
+
+
+def _advice(worst_first: t.Sequence[Row]) -> list[str]:
+    """What helps: each root that is never ended has its own."""
+    special = [root for root in worst_first if root.get("advice")]
+    found = [f"Pid {root['pid']}: {root['advice']}" if root["pid"] else root["advice"] for root in special[:_NAMED]]
+    return [*(["Ending a root frees its waiters."] if len(special) < len(worst_first) else []), *found]
 
 
 def _prepared(root: Row) -> dict[str, t.Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import Spared
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import Skipped
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import summarise
 
@@ -209,6 +210,22 @@ def test_what_is_refused_is_why_nothing_was_planned(detail: dict[str, str], said
     end = outcome.after_planning(summarise(story.run_dir))
     assert end.status == Exit.NOT_RECOVERED and end.sentence == "Not healthy, and nothing was planned."
     assert end.reasons[0].startswith("db1: terminate ") and end.reasons[0].endswith(f" is refused: {said}")
+
+
+def test_whom_a_rule_would_have_taken_is_named_where_nothing_is_planned(tmp_path: Path) -> None:
+    """That is what is to be decided by hand."""
+    story = Story(tmp_path)
+    names = {"pid 42 app@shop (web), idle for 3m, holds up 6 sessions": True, "pid 43 app@shop (dump)": False}
+    with story.segment(check_mode=True):
+        story.finding("investigate", "db1", "critical")
+        for name, matched in names.items():
+            spared = Spared({"pid": name.split()[1]}, ("too_young",), matched, name)
+            story.tell("protected", host="db1", phase="mitigate", check_mode=True, protected=spared.as_dict())
+        story.stats(db1=0)
+    end = outcome.after_planning(summarise(story.run_dir))
+    assert end.status == Exit.NOT_RECOVERED
+    assert end.reasons[0] == "db1: left alone: pid 42 app@shop (web), idle for 3m, holds up 6 sessions: too young"
+    assert not any("pid 43" in reason for reason in end.reasons)
 
 
 def test_what_was_under_way_when_the_host_went_away_is_not_called_nothing(tmp_path: Path) -> None:

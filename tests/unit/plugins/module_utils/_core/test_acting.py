@@ -145,6 +145,23 @@ def test_where_the_first_ones_may_go_alone_the_rest_is_spared_or_refused_by_name
     assert shelf.opened == ["a", "b"] and outcomes(done)["c"] == ("refused", "limit_exceeded") and not done.protected
 
 
+class Small(Shelf):
+    """A shelf whose jars of one letter may be left over."""
+
+    def left_over(self, candidate: Candidate[str]) -> Spared | None:
+        return Spared({"jar": candidate.target}, ("over_limit",), True, candidate.target) if len(candidate.target) == 1 else None
+
+
+@pytest.mark.parametrize(("most", "opened", "left"), [
+    (5, ["a", "bb", "c", "dd", "e"], []), (4, ["a", "bb", "c", "dd"], ["e"]), (2, ["bb", "dd"], ["a", "c", "e"]), (1, None, []),
+])
+def test_those_that_may_not_be_left_over_are_within_the_limits_first(most: int, opened: list[str] | None, left: list[str]) -> None:
+    shelf = Small(dict.fromkeys(("a", "bb", "c", "dd", "e"), DONE), most=most)
+    done = act(shelf, approved=None, check_mode=False)
+    assert (shelf.opened, done.problem is not None) == (opened or [], opened is None)
+    assert [spared.name for spared in done.protected] == left
+
+
 def test_who_is_gone_meanwhile_gets_an_answer_with_all_that_was_known() -> None:
     shelf = Shelf({"a": DONE})
     other = Approved(id="drop|table|x=1", verb="drop", resource="table")

@@ -149,6 +149,21 @@ def test_why_it_is_not_recovered_names_who_is_in_the_way_now() -> None:
     assert result["not_recovered"] == "Not recovered within 1 s: locks critical. pid 4711 holds it."
 
 
+def test_what_is_in_vain_is_not_waited_for() -> None:
+    class Hopeless(Seen):
+        in_vain = "pid 4711 sleeps."
+
+    time, wait = Time(), Wait(checks=("locks",), hold=0.0, timeout=60.0, interval=1.0)
+    question = Question(asked=wait.checks, wait=wait)
+    asleep = Hopeless(judge_look([finding("locks", CRITICAL, hint="End it.")], asked=wait.checks))
+    result, _problem = answer(question, lambda: asleep, clock=time.clock, sleep=time.sleep)
+    assert (result["polls"], result["not_recovered"]) == (1, "Not recovered: locks critical. pid 4711 sleeps.")
+    # What is good is good, whoever sleeps.
+    awake = Hopeless(judge_look([finding("locks")], asked=wait.checks))
+    result, _problem = answer(question, lambda: awake, clock=time.clock, sleep=time.sleep)
+    assert (result["held"], result["not_recovered"]) == (True, "")
+
+
 PARAMS: dict[str, Any] = {"asked": None, "fail_on": "never", "wait_for": None, "baseline": None}
 
 

@@ -21,5 +21,5 @@ def test_a_library_that_is_missing_or_too_old_is_named(monkeypatch: pytest.Monke
     monkeypatch.setattr(library, "PSYCOPG_VERSION", version)
     result = run_module("pg_terminate_long_queries", login_password="hush-hush")
     assert (result["failed"], result["error"]) == (True, "missing_library")
-    assert said in result["msg"]
+    assert said in result["msg"] and "postgres_via: controller" in result["hint"]
     assert "hush" not in json.dumps(result)

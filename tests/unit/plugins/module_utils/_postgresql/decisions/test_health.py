@@ -146,3 +146,24 @@ def test_many_sessions_have_room_in_a_record() -> None:
     seen = decide(dataclasses.replace(ALL, limits={**LIMITS, "long_queries": Limit(1.0, None)}), WELL, many)
     assert seen.basis is not None and seen.basis.as_reading()["complete"]
     assert decided_again(seen.basis).checks == seen.verdict.statuses()
+
+
+@pytest.mark.parametrize(("backends", "longest", "said"), [
+    ((IDLE, WAITS), 300.0, "pid 8 app@shop, idle in transaction for 2h30m, holds up 1 session. It does not go on by itself"),
+    ((IDLE, WAITS), 9001.0, ""),
+    ((IDLE, WAITS), None, ""),
+    ((IDLE,), 300.0, ""),  # nobody waits for it
+    ((dataclasses.replace(BUSY, pid=8), WAITS), 300.0, ""),  # it works, and may end
+    ((dataclasses.replace(IDLE, superuser=True), WAITS), 300.0, "Decide by hand."),
+])
+def test_who_sleeps_at_a_root_is_not_waited_on(backends: tuple[Backend, ...], longest: float | None, said: str) -> None:
+    found = decide(dataclasses.replace(ALL, give_up_idle_root=longest), WELL, backends)
+    assert said in found.in_vain and bool(found.in_vain) is bool(said)
+
+
+def test_the_oldest_are_named_with_the_advice() -> None:
+    found = decide(ALL, WELL, (IDLE, BUSY, *(dataclasses.replace(BUSY, pid=pid) for pid in (20, 21, 22))))
+    hints = {finding.check: finding.hint for finding in found.verdict.findings}
+    assert hints["idle_in_transaction"].startswith("pid 8 app@shop, idle in transaction for 2h30m. Its client forgot to commit")
+    long = hints["long_queries"]
+    assert long.startswith("pid 7 app@shop, active for 2h30m; pid 20 ") and "; and 1 more. Cancel it" in long

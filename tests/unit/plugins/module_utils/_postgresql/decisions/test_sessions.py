@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.backends import Backend
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.protection import Policy
-from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import parse_rules
+from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.rules import DEFAULT_AGES, lock_queue_rule, parse_rules
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisions.sessions import (
     Candidate,
     Selection,
@@ -19,6 +19,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._postgresql.decisi
     fingerprint,
     needs_transaction_end,
     select,
+    strongest_verb,
 )
 
 POLICY = Policy(own_pid=1)
@@ -191,3 +192,98 @@ def test_long_queries_are_cut_in_results_and_whole_for_the_filters() -> None:
 ])
 def test_fingerprint(query: str, expected: str) -> None:
     assert fingerprint(query) == expected
+
+
+# -- at the head of a lock's queue ------------------------------------------------------------------------------------
+
+
+def queued(pid: int, *blockers: int, **more: Any) -> Backend:
+    return waiter(pid, *blockers, **{"wait_lock": "orders", "wait_mode": "AccessExclusiveLock", "wait_object": "public.orders", **more})
+
+
+DDL = {"query": "ALTER TABLE orders ADD note text", "wait_age": 60.0}
+DUMP = session(10, application_name="pg_dump")
+QUEUE = [DUMP, queued(11, 10, **DDL), queued(12, 11), queued(13, 11)]
+
+
+def choose_queue(backends: list[Backend], rules: list[dict[str, Any]] | None = None, *, min_wait: float = 10.0) -> Selection:
+    wanted = (lock_queue_rule(min_wait), *parse_rules(rules))
+    return select([OWN, *backends], rules=wanted, policy=POLICY, usable_connections=100)
+
+
+@pytest.mark.parametrize(("backends", "min_wait", "expected"), [
+    (QUEUE, 10.0, [11]),  # although the root is protected, and the statement is DDL
+    (QUEUE, 61.0, []),
+    ([session(10, age=1.0), *QUEUE[1:]], 10.0, [11]),
+    ([session(10), *QUEUE[1:]], 10.0, [11, 10]),  # the cheaper cure first
+    ([DUMP, queued(11, 10, **DDL)], 10.0, []),  # it holds up nobody
+    ([DUMP, queued(11, 10, **{**DDL, "wait_age": None}), queued(12, 11)], 10.0, [11]),  # PostgreSQL 13: the statement's age
+    *(([DUMP, queued(11, 10, **{**DDL, **more}), queued(12, 11)], 10.0, []) for more in (
+        {"superuser": True}, {"application_name": "pg_restore"}, {"query": "/* incident:keep */ ALTER TABLE orders ADD note text"},
+        {"roles": ("dba",)}, {"may_signal": False}, {"progress": ("pg_stat_progress_cluster",)}, {"backend_type": "autovacuum worker"},
+    )),
+])
+def test_who_is_cancelled_in_a_queue(backends: list[Backend], min_wait: float, expected: list[int]) -> None:
+    assert pids(choose_queue(backends, min_wait=min_wait)) == expected
+    assert 11 not in pids(choose(backends)), "only where it is asked for"
+
+
+def test_a_statement_in_a_queue_is_cancelled_and_nothing_else() -> None:
+    found = choose_queue(QUEUE)
+    [candidate] = found.candidates
+    assert {strongest_verb(candidate, strategy) for strategy in ("cancel", "terminate", "escalate")} == {"cancel"}
+    action = candidate.action(verb="cancel", resource="r")
+    assert action.reason == "waits for AccessExclusiveLock on public.orders for 1m (limit 10s, 2 waiting behind it), rule lock_queue"
+    assert action.identity == {"pid": 11, "backend_start": "b11", "clock": "lock_wait", "since": "q11"}
+    assert 11 not in [spared.target["pid"] for spared in found.protected]
+
+
+def test_who_waits_behind_a_queue_is_never_taken() -> None:
+    assert pids(choose_queue(QUEUE, [{**QUERIES, "include_waiters": True}])) == [11]
+
+
+# -- at the root, and no candidate ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("root", "wait", "rules", "expected"), [
+    # A lock of an idle session has no clock: the longest wait behind it counts.
+    (session(10, "idle", 9000.0), 301.0, None, "candidate"),
+    (session(10, "idle", 9000.0), 299.0, None, "it is too young: blocking for 4m59s, and min_query_age is 5m"),
+    (session(10, "idle", 9000.0), 301.0, [{"victims": "root_blockers", "min_transaction_age": 1}], "no rule takes it"),
+    (session(10, "idle in transaction", 20.0), 20.0, None,
+     "it is too young: idle in transaction for 20s, and min_idle_in_transaction_age is 5m"),
+    (session(10, age=299.0), 20.0, None, "it is too young: query for 4m59s, and min_query_age is 5m"),
+    (session(10), 20.0, [{"min_query_age": 1, "users": ["report"]}], "no rule takes it"),
+    (session(10, application_name="pg_dump"), 20.0, None, "protected"),
+])
+def test_each_root_is_a_candidate_or_it_is_told_why_not(root: Backend, wait: float, rules: Any, expected: str) -> None:
+    found = choose([root, waiter(11, 10, age=5.0, wait_age=5.0), waiter(12, 10, wait_age=wait)], rules)
+    told = {
+        **{candidate.backend.pid: "candidate" for candidate in found.candidates},
+        **{backend.pid: "protected" for backend, _reasons, _behind in found.protected_roots},
+        **{left.backend.pid: left.why for left in found.left_roots},
+    }
+    assert told == {10: expected}
+
+
+def test_an_idle_root_is_told_apart_by_since_when_it_is_idle() -> None:
+    """Its waiters come and go, and it is the same target."""
+    root = session(10, "idle", 9000.0)
+    ids = {
+        choose([root, waiter(pid, 10, wait_age=400.0)]).candidates[0].ids(verb="terminate", resource="r")[0] for pid in (11, 12)
+    }
+    assert ids == {"terminate|r|backend_start=b10,clock=blocking,pid=10,since=s10"}
+
+
+def test_idle_connections_of_the_default_rules() -> None:
+    """Only where their age is stated, and only above the critical share: down to what is no warning."""
+    pool = [idle(pid, "web", 1000.0 + pid) for pid in range(10, 28)]
+    default, stated = parse_rules(None), parse_rules(None, ages={**DEFAULT_AGES, "idle": 600.0})
+    assert [rule.name for rule in default] == ["root_blockers", "idle_in_transaction", "long_running"]
+
+    def chosen(rules: Any, number: int) -> list[int]:
+        return pids(select([OWN, *pool[:number]], rules=rules, policy=POLICY, usable_connections=20))
+
+    assert chosen(default, 18) == []
+    assert chosen(stated, 17) == []  # 18 of 20 with ours
+    assert len(chosen(stated, 18)) == 4

@@ -46,6 +46,7 @@ def test_connections(used: int, maximum: int, superuser: int, reserved: int, per
     assert (found.check, found.observed, found.status, found.unit) == ("connections", percent, status, "percent")
     assert bool(found.hint) == (status != "ok")
     assert found.detail["usable"] == max(maximum - superuser - reserved, 1)
+    assert status == "ok" or "postgres_min_idle_age" in found.hint
 
 
 def test_only_limits_of_roles_and_databases_that_run_out_are_findings() -> None:
@@ -112,11 +113,19 @@ def test_blocking(waits: list[float], status: str) -> None:
 
 
 def test_the_most_blocking_root_comes_first_and_a_protected_one_is_said() -> None:
-    roots = [session(1, 5.0, blocks=1), session(2, 5.0, blocks=8, protected=("superuser",)), {"pid": 0, "gid": "tx1", "blocks": 3}]
-    found = verdict.judge_blocking(waiters=[session(3, 70.0)], roots=roots, root_count=3, limit=Limit(10, 60))
+    roots = [
+        session(1, 5.0, blocks=1, told="pid 1 app@shop (web), idle in transaction for 5.0s"),
+        session(2, 5.0, blocks=8, protected=("superuser",), told="pid 2 postgres@shop (psql), active for 2m", advice="Decide by hand."),
+        {"pid": 0, "gid": "tx1", "blocks": 3, "told": "transaction tx1 of app@shop, 3m old", "advice": "Finish it."},
+    ]
+    found = verdict.judge_blocking(waiters=[session(3, 70.0)], roots=roots, root_count=3, limit=Limit(10, 60), queue=["A waits.", "B."])
     assert [one["pid"] for one in found.detail["worst"]] == [2, 0, 1]
     assert found.detail["worst"][1]["gid"] == "tx1"
-    assert "protected" in found.hint
+    assert found.hint == (
+        "1 session waits behind 3 at the root: pid 2 postgres@shop (psql), active for 2m, holds up 8; transaction tx1 of app@shop, 3m old, "
+        "holds up 3; pid 1 app@shop (web), idle in transaction for 5.0s, holds up 1. A waits. 1 more do so in other queues. "
+        "Ending a root frees its waiters. Pid 2: Decide by hand. Finish it."
+    )
 
 
 def test_a_deadlock_has_waiters_and_no_root() -> None:
@@ -182,6 +191,7 @@ def test_probe(seconds: float, first: object, expected: str | None, error: str, 
 def test_which_refusals_are_findings(kind: str, sick: bool) -> None:
     assert is_sick(kind) is sick
     assert bool(availability_hint(kind)) is sick
+    assert ("postgres_via: controller" in availability_hint(kind)) is (kind in ("refused", "no_socket"))
 
 
 def test_availability() -> None:
