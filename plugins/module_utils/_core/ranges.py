@@ -104,6 +104,9 @@ ARGUMENTS: t.Mapping[str, Range] = {
     "expected_keys_tolerance_percent": COUNT, "expected_replicas": COUNT, "min_replicas_to_write": COUNT, "standbys_expected": COUNT,
     "min_output_bytes": COUNT, "min_ttl_percent": PERCENT, "warning_percent": PERCENT, "critical_percent": PERCENT, "due_percent": PERCENT,
     "warning_days": DAYS, "critical_days": DAYS, "due_days": DAYS,
+    # How much of a Redis server is sampled.
+    "slow_log_entries": Range(0, 32), "sample_keys": Range(0, 10000), "pings": Range(1, 1000), "sample_seconds": WAIT,
+    "sample_budget": WAIT,
     # How much is kept.
     "max_addresses": COUNT, "max_kib": COUNT, "max_lines": COUNT, "max_total_mib": COUNT, "max_file_mib": COUNT,
     "batch": POSITIVE, "database": COUNT, "maxclients": POSITIVE,

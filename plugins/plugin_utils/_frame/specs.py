@@ -19,6 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ...module_utils._core import hosts, ranges
 from ...module_utils._core.addresses import read_network
 from ...module_utils._core.errors import BadInput
+from .deferred import deferred
 
 #: The line of an entry point's description that names the variables which most operators set; all others are advanced.
 _BASIC = re.compile(r"Basic variables: (.+?)\. All others are advanced\.\Z", re.DOTALL)
@@ -119,6 +120,8 @@ VARIABLES: t.Mapping[str, str | ranges.Range] = {
 MEMBERS: t.Mapping[str, str] = {
     "evidence_redis": "redis.", "host_clean": "rules.", "postgres_alternate_logins": "alternate_logins.", "postgres_rules": "rules.",
 }
+#: Variables that are options of a module by name, and what refuses the values that cannot be.
+OPTIONS_OF = deferred({"redis_thresholds": "module_utils._redis.decisions.thresholds:require_stated"})
 #: Variables that are hosts, and whether libpq reads them, to which a directory is one too.
 HOSTS: t.Mapping[str, bool] = {
     "fail2ban_vantage_target": False, "postgres_login_host": True, "postgres_probe_login_host": True, "redis_login_host": False,
@@ -231,6 +234,8 @@ def _out_of_range(name: str, value: t.Any) -> list[str]:
         for member in value if name in MEMBERS and isinstance(value, (list, tuple)) else ():
             if isinstance(member, t.Mapping):
                 ranges.require(member, of=MEMBERS[name], shown=f"{name}: ")
+        if name in OPTIONS_OF and isinstance(value, t.Mapping):
+            OPTIONS_OF[name](value, name=name)
         if name in HOSTS and value is not None:
             hosts.read_host(value, name=name, several=HOSTS[name])
         elif (allowed := range_of(name)) is not None:

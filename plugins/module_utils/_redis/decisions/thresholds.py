@@ -12,14 +12,19 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-from ..._core.thresholds import DURATION, NUMBER, OFF, SIZE, Thresholds
+import typing as t
+
+from ..._core import ranges
+from ..._core.errors import BadInput
+from ..._core.suggest import suggest
+from ..._core.thresholds import DURATION, NUMBER, OFF, SHARE, SIZE, Thresholds, limits_from, threshold, threshold_spec
 
 #: By name: kind, default of `<name>_warning`, default of `<name>_critical`.
 THRESHOLDS: Thresholds = {
-    "memory": (NUMBER, "80", "90"),
+    "memory": (SHARE, "80", "90"),
     "fragmentation": (NUMBER, "1.5", OFF),
     "evictions": (NUMBER, "10", "1000"),
-    "connections": (NUMBER, "80", "90"),
+    "connections": (SHARE, "80", "90"),
     "blocked_clients": (NUMBER, "100", OFF),
     "errors": (NUMBER, "10", "100"),
     "save_running": (DURATION, "10m", "20m"),
@@ -29,6 +34,36 @@ THRESHOLDS: Thresholds = {
     "slow_log": (NUMBER, "5", OFF),
     "latency": (DURATION, "100ms", "1s"),
     "latency_events": (DURATION, "500ms", "5s"),
-    "misses": (NUMBER, OFF, OFF),
-    "no_ttl": (NUMBER, OFF, OFF),
+    "misses": (SHARE, OFF, OFF),
+    "no_ttl": (SHARE, OFF, OFF),
 }
+#: What else of a look may be stated beside the thresholds, apart from how the server is reached and what is asked.
+OTHERS = (
+    "checks", "topology", "node_login_user", "node_login_password", "workers", "sample_seconds", "expected_replicas",
+    "min_replicas_to_write", "fragmentation_bytes", "slow_log_entries", "sample_keys", "sample_budget", "pings",
+)
+
+
+def require_stated(stated: t.Mapping[str, t.Any], *, name: str) -> None:
+    """Refuse options of redis_health that cannot be, before anything is looked at.
+
+    Args:
+        stated: by the name of the option.
+        name: of the variable that states them.
+
+    Raises:
+        BadInput: names the variable and the option.
+    """
+    spec = threshold_spec(THRESHOLDS)
+    for option, value in stated.items():
+        if option not in spec and option not in OTHERS:
+            hint = f"{suggest(option, (*spec, *OTHERS))}Name options of oncall.incident.redis_health."
+            raise BadInput(f"{name}: {option} is unknown.", hint=hint, argument=name)
+        if option == "fragmentation_bytes":
+            threshold(value, kind=SIZE, name=f"{name}: {option}")
+    try:
+        ranges.require({option: value for option, value in stated.items() if option in OTHERS})
+        limits_from({option: stated.get(option, one["default"]) for option, one in spec.items()}, THRESHOLDS)
+    except BadInput as exc:
+        raise BadInput(f"{name}: {exc.message}", hint=exc.hint, argument=name) from None
+
