@@ -52,11 +52,13 @@ def closing_first(port: int) -> Iterator[int]:
         with ours:
             if first:
                 first.clear()
-                ours.recv(1 << 16)
+                ours.recv(1 << 16)  # unread bytes would make it a reset
                 return
-            theirs = socket.create_connection(("127.0.0.1", port), timeout=30)
-            threading.Thread(target=_quietly, args=(lambda one: _pass(theirs, one), ours), daemon=True).start()
-            _pass(ours, theirs)
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as theirs:
+                back = threading.Thread(target=_quietly, args=(lambda one: _pass(theirs, one), ours), daemon=True)
+                back.start()
+                _pass(ours, theirs)
+                back.join(30)
 
     with _serving(relay) as found:
         yield found

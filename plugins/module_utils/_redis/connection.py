@@ -19,6 +19,7 @@ import typing as t
 
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
+from .decisions.availability import SILENT_SINCE
 from .decisions.facts import NO_SUCH_COMMAND
 from .decisions.info import parse_info
 from .dial import Login, cannot
@@ -125,7 +126,8 @@ class Client:
             return found
         except socket.timeout:
             self.close()
-            raise cannot("frozen", self.login, f"no answer to {_names(commands)} for {bound.seconds:.1f} s") from None
+            said = f"no answer to {_names(commands)} for {bound.seconds:.1f} s"
+            raise cannot("frozen", self.login, said, hint=SILENT_SINCE if self._heard else "") from None
         except NotRedis as exc:
             self.close()
             raise cannot("not_redis", self.login, str(exc)) from None

@@ -43,6 +43,11 @@ ASKED_WRONGLY: t.Mapping[str, str] = {
     "not_redis": "Something else than Redis answers there: check login_host and login_port.",
 }
 
+#: What to do where a server answered on the same connection before.
+SILENT_SINCE = (
+    "It answered before, and not this: CLIENT PAUSE holds writes or all commands back, or the process was stopped meanwhile. "
+    "redis_health says which."
+)
 #: Who answers is not the server, so that nothing is known of that: a finding that is unknown.
 OF_ANOTHER: t.Mapping[str, str] = {
     PROXY: "A proxy answers there. What the server behind it does cannot be asked through it: give that server's own address.",

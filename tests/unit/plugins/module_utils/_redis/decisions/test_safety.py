@@ -75,7 +75,7 @@ def test_a_restart_that_would(view: RestartView, said: str) -> None:
     (but(changes=5, save_ok=False), "5 changes since the last save are lost"),
     (but(role="slave", link_up=True, changes=5, save_ok=False), ""),
     (memory(), "10 keys are lost, since nothing saves them"), (memory(no_cache=()), "10 keys are lost, since nothing saves them"),
-    (memory(saves=None), "10 keys may be lost"), (memory(role="slave", link_up=True, replicas=1), "1 replica may need a full copy"),
+    (memory(saves=None), "10 keys may be lost"), (memory(role="slave", link_up=True, replicas=1), "1 replica is emptied too"),
     (but(clients=2), "1 other client is cut off"),
     (but(clients=13, replicas=2, used=900), "12 other clients are cut off, 2 replicas may need a full copy of 900 bytes"),
     (memory(replicas=2, clients=4),
