@@ -74,7 +74,7 @@ def chosen(
         kill_script: whether a script that blocks the server may be ended.
 
     Returns:
-        frees_disk, ends_clients, ends_script, clears, repoints, restarts: whether it is done.
+        frees_disk, ends_clients, ends_script, clears, repoints, restarts: whether it is done, of the first three as far as it is allowed.
         empties: whether the cache is gone for a while.
         kill_min_idle: empty where idle clients are not in the way.
         helpless: a sentence where nothing that is configured helps; empty otherwise.
@@ -84,10 +84,9 @@ def chosen(
     clears = may_clear and _wanted(clear, CLEAR in remedies)
     repoints = bool(repoint_primary_host) and REPOINT in remedies
     restarts = _wanted(restart, RESTART in remedies)
-    ends_script = kill_script and SCRIPT in remedies
-    helpless = recovery in _HELPLESS and not (clears or repoints or restarts or ends_script)
+    helpless = recovery in _HELPLESS and not (clears or repoints or restarts or (kill_script and SCRIPT in remedies))
     return {
-        "frees_disk": DISK in remedies, "ends_clients": CLIENTS in remedies, "ends_script": ends_script, "clears": clears,
+        "frees_disk": DISK in remedies, "ends_clients": CLIENTS in remedies, "ends_script": SCRIPT in remedies, "clears": clears,
         "repoints": repoints, "restarts": restarts, "empties": clears or restarts,
         "kill_min_idle": kill_min_idle if recovery == MAXCLIENTS else "",
         "helpless": f"The recovery code is {recovery}. {_HELPLESS[recovery]}" if helpless else "",

@@ -217,8 +217,8 @@ def _writes_unknown(facts: Facts, request: Request) -> Skipped:
     if HARMLESS_WRITE in facts.denied:
         return Skipped(
             "writes", f"{facts.denied[HARMLESS_WRITE]}; this version does not tell whether CLIENT PAUSE holds writes back",
-            f"Allow +{harmless_write(facts.after).lower()} ~{PROBE_PREFIX}* to this user: a pause of writes holds it back too, and it changes "
-            "nothing of a name that nobody uses.",
+            f"Allow +{harmless_write(facts.after).lower()} ~{PROBE_PREFIX}* to this user: a pause of writes holds it back too, and of a "
+            "name that nobody uses it changes nothing.",
         )
     return Skipped("writes", "not_told: INFO and PING do not tell")
 

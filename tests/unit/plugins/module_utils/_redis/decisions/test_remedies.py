@@ -30,7 +30,7 @@ def done(recovery: str, **words: Any) -> set[str]:
     ("", {"clear": "always"}, set()), ("replica_orphan", {}, set()),
     ("replica_orphan", {"repoint_primary_host": "192.0.2.7"}, {"repoints"}),
     ("down", {"repoint_primary_host": "x"}, {"restarts", "empties"}),
-    ("no_quorum", {}, set()), ("loading", {**PATTERN}, set()), ("busy", {}, set()), ("busy", {"kill_script": True}, {"ends_script"}),
+    ("no_quorum", {}, set()), ("loading", {**PATTERN}, set()), ("busy", {}, {"ends_script"}),
     ("", {"kill_script": True}, set()), ("paused", {"restart": "auto", "kill_script": True}, set()),
 ])
 def test_what_is_done(recovery: str, words: dict[str, Any], made: set[str]) -> None:
@@ -49,8 +49,8 @@ def test_every_recovery_has_a_remedy_or_a_word() -> None:
     ("replica_orphan", {"repoint_primary_host": "x"}, ""),
     ("loading", {}, "The recovery code is loading. The server reads its data. Wait for it."),
     ("down", {"restart": "never"}, ""), ("", {}, ""), ("busy", {"kill_script": True}, ""),
-    ("busy", {}, "The recovery code is busy. A script or function holds everything up. Set redis_kill_script to end one that has "
-                 "written nothing."),
+    ("busy", {}, ("The recovery code is busy. A script or function holds everything up. Set redis_kill_script to end one that has "
+                  "written nothing.")),
 ])
 def test_what_nothing_is_configured_for(recovery: str, words: dict[str, Any], said: str) -> None:
     assert remedies.chosen(recovery, **{**WORDS, **words})["helpless"] == said
