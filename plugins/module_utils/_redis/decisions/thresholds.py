@@ -37,8 +37,11 @@ THRESHOLDS: Thresholds = {
     "misses": (SHARE, OFF, OFF),
     "no_ttl": (SHARE, OFF, OFF),
 }
-#: What else of a look may be stated beside the thresholds, apart from how the server is reached and what is asked.
+#: What else of redis_health may be stated beside the thresholds.
 OTHERS = (
+    "login_host", "login_port", "login_user", "login_password", "login_unix_socket", "tls", "ca_cert", "client_cert", "client_key",
+    "validate_certs", "tls_check_hostname", "connect_timeout", "socket_timeout", "max_seconds", "run_id", "asked", "fail_on", "wait_for",
+    "baseline",
     "checks", "topology", "node_login_user", "node_login_password", "workers", "sample_seconds", "expected_replicas",
     "min_replicas_to_write", "fragmentation_bytes", "slow_log_entries", "sample_keys", "sample_budget", "pings",
 )

@@ -132,7 +132,8 @@ def test_what_must_not_be_more_than_another(values: dict[str, Any], wrong: bool)
     ({"sample_seconds": "2d"}, "sample_seconds: 2d is out of range."),
     ({"fragmentation_bytes": "x"}, "fragmentation_bytes: 'x' is not usable."),
     ({"memory_warnin": "70"}, "memory_warnin is unknown. Did you mean memory_warning? Name options of oncall.incident.redis_health."),
-    ({"max_seconds": "9s"}, "max_seconds is unknown."),
+    ({"max_seconds": "9s", "wait_for": {"hold": "1s"}}, ""), ({"max_seconds": "0s"}, "max_seconds: 0s is out of range."),
+    ({"no_such": "9s"}, "no_such is unknown."),
 ])
 def test_thresholds_of_redis_that_cannot_be_are_named(stated: dict[str, Any], said: str) -> None:
     errors = value_errors({"redis_thresholds": stated}, load_options(ROLES, "redis"))
