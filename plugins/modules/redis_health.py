@@ -26,9 +26,10 @@ description:
   - With O(wait_for) it polls until the named checks are ok and stay so, which is how a recovery is verified. O(max_seconds) then bounds
     each look.
   - "The checks are
-    C(availability) (what PING comes to: PONG, LOADING, MASTERDOWN, MISCONF, BUSY; INFO is read all the same),
+    C(availability) (what PING comes to: PONG, LOADING, MASTERDOWN, MISCONF, BUSY; INFO is read all the same. C(paused) is a server whose
+    commands are all held back by CLIENT PAUSE, C(proxy) one that knows no CLIENT, behind which nothing is known),
     C(writes) (whether a primary takes writes, by what it says; nothing is written: where it does not tell of a pause of writes, it is asked
-    for C(PFCOUNT) of a name that nobody uses, which a pause holds back too),
+    for C(PFCOUNT) of a name that nobody uses, on Dragonfly for C(DEL), which a pause holds back too and which changes nothing),
     C(memory) (used memory against maxmemory, where one is set and its policy evicts nothing),
     C(fragmentation) (where ratio and bytes are high), C(evictions) (a second),
     C(connections) (connected clients against maxclients, and refused ones), C(blocked_clients), C(errors) (error replies a second),
@@ -434,15 +435,17 @@ durable:
 recovery:
   description:
     - What there is to recover from, the most pressing first, and empty when nothing known is.
-    - V(down) (no process answers), V(frozen) (it takes connections and answers nothing), V(maxclients), V(loading), V(misconf_disk) (it
-      can't save), V(oom_noeviction) (memory full and nothing is evicted), V(no_quorum) (no failover could be agreed on),
+    - V(down) (no process answers), V(frozen) (it takes connections and answers nothing), V(maxclients), V(loading), V(busy) (a script or
+      function blocks everything), V(paused) (CLIENT PAUSE holds writes or all commands back), V(misconf_disk) (it can't save),
+      V(oom_noeviction) (memory full and nothing is evicted), V(no_quorum) (no failover could be agreed on),
       V(sync_loop) (full copies to a replica begin again and again, and none is completed), V(replica_orphan)
       (a replica without its primary), V(evicting).
   type: str
   returned: success
   sample: misconf_disk
 remedies:
-  description: What helps against RV(recovery), V(restart), V(clients), V(disk), V(clear) and V(repoint). Empty where no change would.
+  description:
+    - What helps against RV(recovery), V(restart), V(clients), V(disk), V(clear), V(repoint) and V(script). Empty where no change would.
   type: list
   elements: str
   returned: success

@@ -15,7 +15,11 @@ description:
   - V(raise_maxclients) raises C(maxclients) at run time and keeps the old value in the result. Refused when the server's process may not
     have so many open files, where that process is one of the module's host; the server tests it again. Never lowered.
     It has no end of its own. V(restore_maxclients) puts the old value back, and so does a restart of the server.
-  - V(save) saves to disk in the background when the last save failed, and waits for its end. To be done after the disk was freed.
+  - V(save) saves to disk in the background when the last save failed, and waits for its end. To be done after the disk was freed. With
+    O(after) it is C(refused) where nothing shows that it can succeed.
+  - V(kill_script) ends the script or function that blocks the server, by the command that the server names (C(SCRIPT KILL) or
+    C(FUNCTION KILL)), and waits until it answers. The server refuses that for a script that has written or that its primary sent. The
+    action is then C(refused), and C(SHUTDOWN NOSAVE), which alone would end it, is never sent.
   - V(repoint_replica) gives a replica without its primary another one. Refused when it has its primary, when Sentinel or Cluster manages
     either server or that cannot be seen, when the named server cannot be reached, is a replica itself, or does not continue the history
     that the replica has. A replica without keys may be given any primary. It is done when the link is up and the replica has the history
@@ -30,7 +34,7 @@ options:
   operation:
     description: What to do.
     type: str
-    choices: [raise_maxclients, save, repoint_replica, restore_maxclients]
+    choices: [raise_maxclients, save, repoint_replica, restore_maxclients, kill_script]
     required: true
   change:
     description: For V(restore_maxclients), the action that raised it, as its record has it.
@@ -45,8 +49,17 @@ options:
     description: For V(repoint_replica), its port.
     type: int
     default: 6379
+  after:
+    description:
+      - For V(save), the results of what was done before it to make room, such as of M(oncall.incident.act).
+      - When it is given, and none of their actions was done (in check mode planned), the directory is measured, that is its free space and
+        inodes, its rights and what has the place of the dump. The save is C(refused) where it would fail again (C(cannot_help)), and where
+        the server's process is not one of the module's host (C(cannot_look)).
+      - Without it the save is tried in any case.
+    type: list
+    elements: dict
   timeout:
-    description: How long the end of the save, or the replica's link, is waited for.
+    description: How long the end of the save, the replica's link, or the end of the script is waited for.
     type: str
     default: 50s
   connect_retry:
@@ -79,6 +92,11 @@ EXAMPLES = r"""
     operation: save
     timeout: 10m
     max_seconds: 11m
+
+- name: End the script that blocks the server, unless it has written
+  oncall.incident.redis_repair:
+    login_host: cache1.example.org
+    operation: kill_script
 
 - name: Give an orphan the server that took over
   oncall.incident.redis_repair:
@@ -170,6 +188,7 @@ def main() -> None:
             "operation": {"type": "str", "choices": list(OPERATIONS), "required": True},
             "maxclients": {"type": "int"},
             "change": {"type": "dict"},
+            "after": {"type": "list", "elements": "dict"},
             "primary_host": {"type": "str"},
             "primary_port": {"type": "int", "default": 6379},
             "timeout": {"type": "str", "default": "50s"},
@@ -185,7 +204,7 @@ def main() -> None:
     params = module.params
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-        subject = repair_from(params, timeout=parse_duration(params["timeout"], name="timeout"))
+        subject = repair_from(params, timeout=parse_duration(params["timeout"], name="timeout"), check_mode=module.check_mode)
         return repair(subject, approved=read_approved(params["approved"]), check_mode=module.check_mode)
 
     leave(module, work, verbs=(params["operation"],))

@@ -123,6 +123,14 @@ obstacles:
   returned: when it was judged
   type: list
   elements: str
+cost:
+  description:
+    - What a restart costs as far as that is seen, in one sentence without a full stop, also where O(accept_data_loss) accepts it. It counts
+      keys and changes that are lost, clients that are cut off, and replicas that need a full copy.
+    - Of a server that does not answer it says how much memory its process holds, where that is seen. Empty when nothing is seen to be lost.
+  returned: when it was judged
+  type: str
+  sample: 50000 keys are lost, since nothing saves them, 12 other clients are cut off
 seen:
   description:
     - What was seen of role, changes, saves, replicas and keys. Null where it could not be seen. C(no_cache) says why the keys are not shown
@@ -145,7 +153,7 @@ stopped:
   returned: when it was judged
   type: bool
 on_disk:
-  description: What a stopped server has on disk and will load. Null for one that is not stopped.
+  description: What a server that is stopped or does not answer has on disk and will load. Null for one that answers.
   returned: when it was judged
   type: dict
   contains:

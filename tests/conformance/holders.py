@@ -779,5 +779,8 @@ ALONE = {
     **{(name, "/etc/crowdsec/local_api_credentials.yaml: read"):
        "the kit has no CrowdSec: tests/integration/fail2ban/test_crowdsec.py has one"
        for name in ("access_health", "fail2ban_ban", "fail2ban_health", "fail2ban_unban")},
+    **{("redis_repair", grant): "no rights can be changed while a script blocks the server: "
+       "tests/integration/redis/test_repair.py::test_what_blocks_the_server_is_ended takes it away before"
+       for grant in ("+script|kill", "+function|kill")},
     ("redis_cache_clear", "+select"): "the kit's keys are in database 0; redis_restart_check takes it away",
 }

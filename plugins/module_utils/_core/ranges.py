@@ -105,6 +105,9 @@ ARGUMENTS: t.Mapping[str, Range] = {
     "min_output_bytes": COUNT, "vacuum_min_dead_rows": COUNT, "statements_min_calls": COUNT,
     "min_ttl_percent": PERCENT, "warning_percent": PERCENT, "critical_percent": PERCENT, "due_percent": PERCENT,
     "warning_days": DAYS, "critical_days": DAYS, "due_days": DAYS,
+    # How much of a Redis server is sampled.
+    "slow_log_entries": Range(0, 32), "sample_keys": Range(0, 10000), "pings": Range(1, 1000), "sample_seconds": WAIT,
+    "sample_budget": WAIT,
     # How much is kept.
     "max_addresses": COUNT, "max_kib": COUNT, "max_lines": COUNT, "max_total_mib": COUNT, "max_file_mib": COUNT,
     "batch": POSITIVE, "database": COUNT, "maxclients": POSITIVE,

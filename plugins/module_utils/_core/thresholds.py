@@ -16,12 +16,14 @@ import typing as t
 from .durations import parse_duration
 from .errors import BadInput
 
-DURATION, SIZE, NUMBER = "duration", "size", "number"
+#: A share is a number of percent, of a whole that it cannot exceed.
+DURATION, SIZE, NUMBER, SHARE = "duration", "size", "number", "share"
 OFF = "off"
 
 #: By name: kind, default of `<name>_warning`, default of `<name>_critical`.
 Thresholds = t.Mapping[str, tuple[str, str, str]]
 
+_WHOLE = 100
 _LEVELS = ("warning", "critical")
 _BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\Z")
@@ -66,7 +68,7 @@ def threshold(value: t.Any, *, kind: str, name: str) -> t.Optional[float]:
     """One value of a kind; None for `off`.
 
     Raises:
-        BadInput: not a number of its kind.
+        BadInput: not a number of its kind, or a share of more than the whole.
     """
     # YAML reads an unquoted off as false, which Ansible makes the text False.
     if str(value).strip().lower() in (OFF, "false", "none", ""):
@@ -74,7 +76,10 @@ def threshold(value: t.Any, *, kind: str, name: str) -> t.Optional[float]:
     if kind == DURATION:
         return parse_duration(value, name=name)
     match = _SIZE.match(str(value).strip().lower())
-    if match is None or (kind == NUMBER and match.group(2)):
+    if match is None or (kind in (NUMBER, SHARE) and match.group(2)):
         wanted = "bytes, for example 500M or 2G" if kind == SIZE else "a number"
         raise BadInput(f"{name}: {value!r} is not usable.", hint=f"Give {wanted}, or off.", argument=name)
-    return float(match.group(1)) * _BYTES[match.group(2)]
+    found = float(match.group(1)) * _BYTES[match.group(2)]
+    if kind == SHARE and found > _WHOLE:
+        raise BadInput(f"{name}: {value} is out of range.", hint=f"Allowed: 0 to {_WHOLE}, or off.", argument=name)
+    return found

@@ -69,11 +69,19 @@ class OnServer(Subject[Target]):
     def _enter(self, deadline: Deadline) -> Client:
         with contextlib.ExitStack() as undo:
             client = undo.enter_context(self.way.open(deadline))
-            # Some servers refuse only with the first reply. And the server itself is told by it: this start, not a name that leads to it.
-            start = client.info("server").get("run_id", "")
-            self.resource = RESOURCE + start if start else NO_START
+            # Some servers refuse only with the first reply.
+            self.resource = self.known_as(client)
             undo.pop_all()
         return client
+
+    def known_as(self, client: Client) -> str:
+        """The resource of its actions: this start of the server, not a name that leads to it.
+
+        Raises:
+            CannotReach, CommandRefused: see entered().
+        """
+        start = client.info("server").get("run_id", "")
+        return RESOURCE + start if start else NO_START
 
     def close(self) -> None:
         """End the connection, if there is one."""

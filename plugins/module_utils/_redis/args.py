@@ -17,8 +17,9 @@ import typing as t
 from .._core import hosts, ranges
 from .._core.deadline import Deadline
 from .._core.errors import BadInput
-from .connection import CLIENT_NAME, Client, connect
+from .connection import Client
 from .dial import Login
+from .opening import CLIENT_NAME, connect
 
 _SPEC: dict[str, t.Any] = {
     "login_host": {"type": "str", "default": "127.0.0.1"},

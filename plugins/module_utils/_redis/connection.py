@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One connection to a Redis server, bounded in time, with errors an operator can act on.
+"""One connection to a Redis server, bounded in time, with errors an operator can act on. opening.py opens it.
 
 It speaks through the standard library alone: a host in an incident has no client library to install first, error codes arrive as
 the server said them, a LOADING or MISCONF answer does not end the connection, and every read knows the time that is left. Nothing
@@ -13,27 +13,22 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import re
 import socket
 import typing as t
 
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
+from .decisions.availability import SILENT_SINCE
+from .decisions.facts import NO_SUCH_COMMAND
 from .decisions.info import parse_info
-from .dial import Login, cannot, dial, takes_tls
+from .dial import Login, cannot
 from .resp import MAX_LINE, Argument, ErrorReply, NotRedis, Reply, pack, read_reply, text
 
-__all__ = ["CLIENT_NAME", "CannotReach", "Client", "CommandRefused", "Login", "connect", "farewell", "flat"]
+__all__ = ["CannotReach", "Client", "CommandRefused", "Login", "farewell", "flat"]
 
-#: Begins the name of every connection of ours in CLIENT LIST.
-CLIENT_NAME = "oncall.incident"
-#: Bound of all work with one client when the caller gives none, seconds.
-DEFAULT_WALL = 60.0
 #: The command that a server says is forbidden. Before Redis 7 it names no subcommand.
 _FORBIDDEN = re.compile(r"'([\w|.-]+)' command(?! or its subcommand)")
-#: For finding out whether a server that does not agree on TLS speaks without, seconds.
-_PROBE = 2.0
 
 
 class CommandRefused(IncidentError):
@@ -52,7 +47,12 @@ class CommandRefused(IncidentError):
     @property
     def not_permitted(self) -> bool:
         """Whether it is forbidden or hidden: by an ACL, a renamed command, or a managed service."""
-        return self.code in ("NOPERM", "NOAUTH") or "unknown command" in self.reply.message.lower() or self._managed()
+        return self.code in ("NOPERM", "NOAUTH") or self.not_known or self._managed()
+
+    @property
+    def not_known(self) -> bool:
+        """Whether there is no such command: it was renamed, or a managed service or a proxy has none."""
+        return any(words in self.reply.message.lower() for words in NO_SUCH_COMMAND)
 
     def _managed(self) -> bool:
         said = self.reply.message.lower()
@@ -84,7 +84,11 @@ def explained(command: str, reply: ErrorReply) -> str:
 
 
 class Client:
-    """An open connection. Every call is bounded by `socket_timeout` and by the deadline."""
+    """An open connection. Every call is bounded by `socket_timeout` and by the deadline.
+
+    Attributes:
+        knows_client: whether the command CLIENT is known there. Every server knows it; it may be forbidden.
+    """
 
     def __init__(self, sock: socket.socket, *, login: Login, socket_timeout: float, deadline: Deadline) -> None:
         self._stream = _Stream(sock)
@@ -92,6 +96,7 @@ class Client:
         self.login = login
         self.deadline = deadline
         self.calls = 0
+        self.knows_client = True
         self._heard = False
 
     @property
@@ -121,7 +126,8 @@ class Client:
             return found
         except socket.timeout:
             self.close()
-            raise cannot("frozen", self.login, f"no answer to {_names(commands)} for {bound.seconds:.1f} s") from None
+            said = f"no answer to {_names(commands)} for {bound.seconds:.1f} s"
+            raise cannot("frozen", self.login, said, hint=SILENT_SINCE if self._heard else "") from None
         except NotRedis as exc:
             self.close()
             raise cannot("not_redis", self.login, str(exc)) from None
@@ -196,72 +202,6 @@ class Client:
                 raise cannot(kind, self.login, str(reply))
 
 
-def connect(
-    login: Login, *, connect_timeout: float = 5.0, socket_timeout: float = 5.0, deadline: t.Optional[Deadline] = None,
-    name: str = CLIENT_NAME,
-) -> Client:
-    """Open one connection, log in, and give it a name where that is allowed.
-
-    Args:
-        login: where and as whom.
-        connect_timeout: for finding the address, the connection and TLS together, seconds.
-        socket_timeout: for the answer to one command, seconds.
-        deadline: no wait crosses it.
-        name: shown in CLIENT LIST.
-
-    Raises:
-        CannotReach: facts: `error`, one of dial.KINDS, and `server_message`.
-    """
-    wall = deadline or Deadline(DEFAULT_WALL)
-    client = Client(_dial(login, connect_timeout, wall), login=login, socket_timeout=socket_timeout, deadline=wall)
-    try:
-        commands: list[t.Sequence[Argument]] = [("CLIENT", "SETNAME", name)]
-        if login.password or login.user:
-            commands.insert(0, ("AUTH", login.user, login.password) if login.user else ("AUTH", login.password))
-        replies = client.replies(commands)
-        if len(replies) == 2:
-            _require_login(client, replies[0])
-        elif isinstance(replies[0], ErrorReply) and replies[0].code == "NOAUTH":
-            raise cannot("auth_required", login, str(replies[0]))
-    except CannotReach as exc:
-        client.close()
-        if exc.facts["error"] == "connection_lost" and not login.tls and takes_tls(login, deadline=wall.part(connect_timeout)):
-            raise cannot("tls_required", login, "the server takes TLS there and closed the plain connection") from None
-        raise
-    except BaseException:
-        client.close()
-        raise
-    return client
-
-
-def _dial(login: Login, connect_timeout: float, wall: Deadline) -> socket.socket:
-    try:
-        return dial(login, deadline=wall.part(connect_timeout))
-    except CannotReach as exc:
-        # A server without TLS may wait for the rest of what it takes for a line of text, as a frozen one would.
-        if login.tls and exc.facts["error"] == "frozen" and _speaks_plainly(login, wall.part(_PROBE)):
-            raise cannot("tls_not_offered", login, "the server answers there without TLS") from None
-        raise
-
-
-def _speaks_plainly(login: Login, deadline: Deadline) -> bool:
-    try:
-        plain = dataclasses.replace(login, tls=False)
-        with Client(dial(plain, deadline=deadline), login=plain, socket_timeout=_PROBE, deadline=deadline) as client:
-            client.replies([("PING",)])
-    except CannotReach:
-        return False
-    return True
-
-
-def _require_login(client: Client, reply: Reply) -> None:
-    if isinstance(reply, ErrorReply):
-        if "without any password configured" in reply.message or "no password is set" in reply.message:
-            # The server asks for none. What else it says, and what it lets us do, is as good without.
-            return
-        raise cannot("wrong_password" if reply.code in ("WRONGPASS", "ERR") else "auth_refused", client.login, str(reply))
-
-
 def farewell(reply: ErrorReply) -> str:
     """The kind of a refusal with which a server ends a connection it will not serve; empty for all other errors."""
     if "max number of clients" in reply.message:
@@ -279,7 +219,7 @@ def flat(reply: Reply) -> dict[str, t.Any]:
 
 def _names(commands: t.Sequence[t.Sequence[Argument]]) -> str:
     # Arguments are passwords, keys and values: never in a message. The second word is told where it is a subcommand.
-    families = ("CLIENT", "CONFIG", "SLOWLOG", "LATENCY", "CLUSTER", "SENTINEL", "ACL", "MEMORY", "SCRIPT")
+    families = ("CLIENT", "CONFIG", "SLOWLOG", "LATENCY", "CLUSTER", "SENTINEL", "ACL", "MEMORY", "SCRIPT", "FUNCTION")
     return ", ".join(" ".join(str(word) for word in one[: 2 if str(one[0]).upper() in families else 1]) for one in commands)
 
 

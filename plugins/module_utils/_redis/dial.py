@@ -51,11 +51,15 @@ class Login:
         return dataclasses.replace(self, host=host, port=port, unix_socket="")
 
 
-def cannot(kind: str, login: Login, said: str) -> CannotReach:
-    """The error of a kind of dial.KINDS."""
+def cannot(kind: str, login: Login, said: str, *, hint: str = "") -> CannotReach:
+    """The error of a kind of decisions.availability.
+
+    Args:
+        hint: instead of what is usual for the kind.
+    """
     return CannotReach(
         f"Redis at {login.describe()} could not be used ({kind}): {said.rstrip('.')}.",
-        hint=availability_hint(kind), error=kind, server_message=said,
+        hint=hint or availability_hint(kind), error=kind, server_message=said,
     )
 
 

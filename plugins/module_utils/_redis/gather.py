@@ -50,7 +50,7 @@ def gather(client: Client, request: Request, *, local: bool, clock: t.Callable[[
         CannotReach: the connection was lost or fell silent on the way.
     """
     wanted = frozenset(request.checks)
-    facts = Facts(address=client.login.place, now=time.time())
+    facts = Facts(address=client.login.place, now=time.time(), knows_client=client.knows_client)
     _ping(client, facts, request.pings if "latency" in wanted else 1, clock)
     facts.before = _info(client, facts)
     started = clock()

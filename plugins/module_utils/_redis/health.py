@@ -17,7 +17,7 @@ from .._core.findings import CRITICAL, OK, UNKNOWN, Answer, Finding, Skipped, wo
 from .args import Way
 from .decisions import verdict, verdict_speed, verdict_storage
 from .decisions.absent import does_not_apply
-from .decisions.availability import ALIVE_ALL_THE_SAME, availability_hint, is_sick
+from .decisions.availability import ALIVE_ALL_THE_SAME, PROXY, availability_hint, is_of_another, is_sick
 from .decisions.facts import Facts, Request
 from .decisions.info import flavor, integer
 from .decisions.state import State, recovery_from, recovery_from_refusal, state_of, unreachable_state
@@ -115,6 +115,9 @@ def judged(facts: Facts, request: Request) -> NodeLook:
     for name, check in DATA_CHECKS.items():
         if name not in request.checks:
             continue
+        if facts.is_proxy and name != "availability":
+            skipped.append(_of_another(name, PROXY))
+            continue
         if facts.is_sentinel and name not in OF_A_SENTINEL:
             skipped.append(does_not_apply(name, "holds_no_data"))
             continue
@@ -139,11 +142,16 @@ def refused(error: CannotReach, login: Login, request: Request) -> NodeLook:
         detail={"message": str(error.facts.get("server_message", error.message))},
     )
     left = [name for name in CHECKS if name in request.checks and name != "availability"]
-    skipped = [Skipped(check=name, reason=f"unreachable: {kind}") for name in left]
+    skipped = [_of_another(name, kind) if is_of_another(kind) else Skipped(name, f"unreachable: {kind}") for name in left]
     return NodeLook(
         address=login.place, findings=(finding,), skipped=tuple(skipped), data={}, recovery=recovery_from_refusal(kind),
         state=unreachable_state(kind, alive_all_the_same=ALIVE_ALL_THE_SAME), server={}, error=kind,
     )
+
+
+def _of_another(check: str, kind: str) -> Skipped:
+    """A check of a server that was not reached, since somebody else answers."""
+    return Skipped(check, f"{kind}: the server itself was not reached", availability_hint(kind))
 
 
 def server_of(facts: Facts) -> dict[str, t.Any]:

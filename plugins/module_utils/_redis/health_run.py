@@ -17,7 +17,7 @@ from .._core.errors import CannotReach, IncidentError
 from .._core.judging import Verdict, answer, judge_look, question_from
 from .._core.recorded import Basis
 from .args import Way, way_from
-from .decisions.availability import ALIVE_ALL_THE_SAME, is_sick
+from .decisions.availability import ALIVE_ALL_THE_SAME, is_of_another, is_sick
 from .decisions.facts import Request
 from .decisions.remedies import remedies_for
 from .health import CHECKS, refused
@@ -93,7 +93,7 @@ def _known(seen: Look) -> Look:
         CannotReach: it says that we ask wrongly.
     """
     kind = seen.seed.error
-    if kind and not is_sick(kind):
+    if kind and not is_sick(kind) and not is_of_another(kind):
         finding = seen.seed.findings[0]
         raise CannotReach(
             f"Redis at {seen.seed.address} could not be used ({kind}): {str(finding.detail.get('message', '')).rstrip('.')}.",

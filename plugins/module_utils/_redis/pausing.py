@@ -4,7 +4,8 @@
 """Whether a server holds writes back that does not tell of it, found out without a write.
 
 CLIENT PAUSE WRITE holds back all that might be replicated, and that is PFCOUNT too: it may store what it counted. Of a name that nobody
-uses it counts nothing, stores nothing and makes no key, so that it can be asked in check mode as well.
+uses it counts nothing, stores nothing and makes no key, so that it can be asked in check mode as well. Dragonfly does not hold it back, so
+that it is asked for DEL of such a name.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -16,8 +17,9 @@ import secrets
 from .._core.errors import CannotReach
 from .args import Way
 from .connection import Client, CommandRefused
+from .decisions.absent import harmless_write
 from .decisions.facts import Facts
-from .decisions.state import PROBE_PREFIX, pause_untold
+from .decisions.state import HARMLESS_WRITE, PROBE_PREFIX, pause_untold
 from .gather import reason
 from .resp import ErrorReply, Reply
 
@@ -59,21 +61,22 @@ def _answers(client: Client, facts: Facts, *, patience: float) -> bool:
 
 
 def _ask(client: Client, facts: Facts, *, patience: float) -> None:
+    command = harmless_write(facts.after)
     for count in _IN_A_CLUSTER if facts.is_cluster else _ONE:
-        commands = [("PFCOUNT", PROBE_PREFIX + secrets.token_hex(8)) for _number in range(count)]
+        commands = [(command, PROBE_PREFIX + secrets.token_hex(8)) for _number in range(count)]
         own = [reply for reply in client.replies(commands, timeout=patience) if not _is_elsewhere(reply)]
         if own:
-            _note(facts, own[0], where=client.where)
+            _note(facts, command, own[0], where=client.where)
             return
     # A node without a slot takes no writes that it could hold back.
 
 
-def _note(facts: Facts, reply: Reply, *, where: str) -> None:
+def _note(facts: Facts, command: str, reply: Reply, *, where: str) -> None:
     """What is answered was not held back; only a refusal of the command itself says nothing."""
     if isinstance(reply, ErrorReply):
-        refused = CommandRefused("PFCOUNT", reply, where=where)
+        refused = CommandRefused(command, reply, where=where)
         if refused.not_permitted:
-            facts.denied["PFCOUNT"] = reason(refused)
+            facts.denied[HARMLESS_WRITE] = reason(refused)
             return
     facts.held_back = False
 

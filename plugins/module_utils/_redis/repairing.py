@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Repairs of a Redis server, each measured.
 
-More clients at run time and the number from before again, a save after the disk was freed, another primary for an orphan.
+More clients at run time and the number from before again, a save after the disk was freed, another primary for an orphan, the end of a
+script that blocks the server.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -25,26 +26,36 @@ from .._host.speaking import is_itself
 from .acting import OnServer
 from .connection import Client, CommandRefused, explained
 from .decisions.clients import SENTINEL_NAMES, parse_clients
+from .decisions.facts import BUSY
 from .decisions.info import integer, keyspace
 from .decisions.repairs import (
+    KILL,
     RAISE,
     REPOINT,
     RESTORE,
     SAVE,
+    UNKILLABLE,
     Orphan,
     Raising,
     Restoring,
+    Running,
     Saving,
+    made_room,
+    may_kill,
     may_raise,
     may_repoint,
     may_restore,
     may_save,
     too_few,
 )
-from .decisions.safety import Replication
+from .decisions.safety import Replication, restart_cost, view_from
+from .decisions.state import RESOURCE
 from .resp import ErrorReply, text
+from .room import room_of
 
 POLL = 0.1
+#: What a server says to SCRIPT KILL where no script runs.
+_NOT_BUSY = "NOTBUSY"
 _HELLO = "__sentinel__:hello"
 #: Whoever has it may go beyond the hard limit: capabilities(7).
 _CAP_SYS_RESOURCE = 24
@@ -79,11 +90,12 @@ class Repair(OnServer[Target]):
         return answered(one, MOVED_ON, why.NO_LONGER_MATCHES, error=f"What is asked for now is another change: {asked}")
 
 
-def repair_from(params: t.Mapping[str, t.Any], *, timeout: float) -> Repair[t.Any]:
+def repair_from(params: t.Mapping[str, t.Any], *, timeout: float, check_mode: bool = False) -> Repair[t.Any]:
     """The repair that the arguments name.
 
     Args:
         timeout: how long the end of it is waited for, seconds.
+        check_mode: whether it is only planned.
 
     Raises:
         BadInput: an argument is not usable.
@@ -92,7 +104,11 @@ def repair_from(params: t.Mapping[str, t.Any], *, timeout: float) -> Repair[t.An
         return RaiseMaxclients(params)
     if params["operation"] == RESTORE:
         return RestoreMaxclients(params)
-    return Save(params, timeout) if params["operation"] == SAVE else Repoint(params, timeout)
+    if params["operation"] == KILL:
+        return KillScript(params, timeout)
+    if params["operation"] == SAVE:
+        return Save(params, timeout, check_mode=check_mode)
+    return Repoint(params, timeout)
 
 
 class RaiseMaxclients(Repair[int]):
@@ -118,7 +134,8 @@ class RaiseMaxclients(Repair[int]):
         old = _maxclients(client)
         hard, privileged = self._descriptors(integer(info, "process_id"))
         return may_raise(
-            Raising(self._wanted, before=old, connected=info.get("connected_clients", "?"), hard_limit=hard, privileged=privileged),
+            Raising(self._wanted, before=old, connected=info.get("connected_clients", "?"), hard_limit=hard, privileged=privileged,
+                    cost=restart_cost(view_from(info, save=client.config("save").get("save")))),
             resource=self.resource,
         )
 
@@ -197,8 +214,10 @@ class Save(Repair[bool]):
 
     verbs = (SAVE,)
 
-    def __init__(self, params: t.Mapping[str, t.Any], timeout: float) -> None:
+    def __init__(self, params: t.Mapping[str, t.Any], timeout: float, *, check_mode: bool) -> None:
         self._timeout = timeout
+        after = params.get("after")
+        self._needs_room = after is not None and not made_room(after, check_mode=check_mode)
         super().__init__(params)
 
     @property
@@ -206,10 +225,12 @@ class Save(Repair[bool]):
         return {"saves": 1}
 
     def look(self) -> Sight[bool]:
-        info = self.entered().info()
+        client = self.entered()
+        info = client.info()
         return may_save(Saving(
             status=info.get("rdb_last_bgsave_status", ""), changes=integer(info, "rdb_changes_since_last_save"),
             last_save=integer(info, "rdb_last_save_time"), running=info.get("rdb_bgsave_in_progress") == "1",
+            room=room_of(client, info) if self._needs_room else None,
         ), resource=self.resource)
 
     def carry_out(self, candidate: Candidate[bool]) -> Action:
@@ -243,6 +264,53 @@ class Save(Repair[bool]):
         )
         waits = "is not finished" if begun else "waits for other work of the server"
         return answer or action.with_outcome(UNKNOWN, why=why.STILL_AT_WORK, error=f"the save {waits} after {self._timeout:g} s")
+
+
+class KillScript(Repair[Running]):
+    """End the script or function that blocks the server; the target is what the server says of it.
+
+    It is known by its address: while it is blocked it does not tell its run id.
+    """
+
+    verbs = (KILL,)
+
+    def __init__(self, params: t.Mapping[str, t.Any], timeout: float) -> None:
+        self._timeout = timeout
+        super().__init__(params)
+
+    @property
+    def limits(self) -> dict[str, t.Any]:
+        return {"scripts": 1}
+
+    def known_as(self, client: Client) -> str:
+        return RESOURCE + client.login.place
+
+    def look(self) -> Sight[Running]:
+        return may_kill(_running(self.entered()), resource=self.resource)
+
+    def carry_out(self, candidate: Candidate[Running]) -> Action:
+        client, action, command = self.entered(), candidate.action, candidate.target.command
+        if _running(client).command != command:
+            return action.with_outcome(MOVED_ON, why=why.GONE_ALREADY, error="it has ended by itself")
+        refused = _try(client, *command.split())
+        if refused is not None and refused.code == UNKILLABLE:
+            said = f"{refused.reply}: only SHUTDOWN NOSAVE ends it, which loses what is not saved and is not done here"
+            return action.with_outcome(REFUSED, why=why.TARGET_REFUSED, error=said)
+        if refused is not None and refused.code == _NOT_BUSY:
+            return action.with_outcome(MOVED_ON, why=why.GONE_ALREADY, error="it has ended by itself")
+        if refused is not None:
+            return _not_done(dataclasses.replace(action, touched=False), refused)
+        left = until(
+            lambda now: not now.said, lambda: _running(client), seconds=client.deadline.within(self._timeout), interval=POLL,
+        )
+        if left.said:
+            return action.with_outcome(FAILED, why=why.NOT_MEASURED, error=f"the server still says: {left.said}")
+        return action.with_outcome(DONE)
+
+
+def _running(client: Client) -> Running:
+    reply = client.replies([("PING",)])[0]
+    return Running(str(reply) if isinstance(reply, ErrorReply) and reply.code == BUSY else "")
 
 
 class Repoint(Repair[Orphan]):

@@ -9,6 +9,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 from .._core.deadline import Deadline
@@ -17,6 +18,7 @@ from .._core.findings import Skipped
 from .._core.judging import answer, question_from, question_spec
 from .._host.listening import listening
 from .._host.speaking import is_itself
+from .._module.files import text_of
 from .._service.decisions.identity import Judged, answered, essence, not_skipped
 from .._service.identity import unit_of_process
 from .args import Way, connection_spec, way_from
@@ -76,7 +78,15 @@ def look_once(way: Way, params: t.Mapping[str, t.Any]) -> RestartSeen:
         refused=refused, hidden=Skipped(CHECK, hidden.message, hidden.hint or "") if hidden else None, service=essence(service),
         port=None if way.login.unix_socket else way.login.port, configured=tuple(sorted(configured_ports(service or {}))),
     )
-    return dataclasses.replace(seen, kept=on_disk(params["data_directory"], service or {})) if seen.proof.stopped else seen
+    if seen.proof.stopped or view == UNSEEN:
+        seen = dataclasses.replace(seen, kept=on_disk(params["data_directory"], service or {}))
+    return dataclasses.replace(seen, memory=_memory_of(process)) if view == UNSEEN else seen
+
+
+def _memory_of(process: t.Optional[int]) -> t.Optional[int]:
+    """Bytes of memory that a process holds; None where it is not ours to see."""
+    found = re.search(r"(?m)^VmRSS:\s+(\d+) kB", text_of(f"/proc/{process}/status")) if process else None
+    return int(found.group(1)) * 1024 if found else None
 
 
 def look(client: Client) -> tuple[RestartView, t.Optional[int], t.Optional[IncidentError]]:

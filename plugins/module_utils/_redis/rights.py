@@ -12,6 +12,7 @@ from .._core.rights import ACL, CHANGE, LOOK, Chapter, Needs, Right
 from .decisions.clearing import CLEAR, FLUSH
 from .decisions.clients import VERB as KILL
 from .decisions.probe import CHECKS as PROBE_CHECKS
+from .decisions.repairs import KILL as END
 from .decisions.repairs import RAISE, REPOINT, RESTORE, SAVE
 from .decisions.restart import CHECK as RESTART
 from .decisions.state import PROBE_PREFIX
@@ -21,7 +22,7 @@ _NAME = Right(ACL, "+client|setname", (), "The connection has no name in CLIENT 
 _PROBE_KEYS, _CLEARED_KEYS = f"~{PROBE_PREFIX}*", "~<pattern>"
 _OF_DATA = tuple(name for name in CHECKS if name not in ("cluster", "sentinel", "nodes"))
 _UNKNOWN = "The checks are `unknown`, `could_not_look`."
-_UNTOLD = "INFO does not tell of a pause (paused_actions), as before Valkey 8.1"
+_UNTOLD = "INFO does not tell of a pause (paused_actions), as before Valkey 8.1; on Dragonfly it is +del"
 _NO_SAMPLE = "No keys are sampled; which share has no time to live is then what INFO counts."
 _NOT_DONE = "The module fails with `command_refused`, and nothing was done."
 _NOT_SEEN = "The action is `refused`, `cannot_look`."
@@ -88,7 +89,7 @@ _NEEDS = (
         Right(ACL, "~*", (FLUSH,), _NOT_DONE),
         _NAME,
     )),
-    Needs("redis_repair", CHANGE, (RAISE, RESTORE, SAVE, REPOINT), (
+    Needs("redis_repair", CHANGE, (RAISE, RESTORE, SAVE, REPOINT, END), (
         _info(RAISE, RESTORE, SAVE, REPOINT),
         Right(ACL, "+config|get", (RAISE, RESTORE), _NOT_DONE),
         Right(ACL, "+config|set", (RAISE, RESTORE), _REFUSED),
@@ -97,6 +98,8 @@ _NEEDS = (
         Right(ACL, "+client|list", (REPOINT,), _NOT_SEEN),
         Right(ACL, "+pubsub|numsub", (REPOINT,), _NOT_SEEN),
         Right(ACL, "+replicaof", (REPOINT,), _REFUSED),
+        Right(ACL, "+script|kill", (END,), _REFUSED),
+        Right(ACL, "+function|kill", (END,), _REFUSED, when="it is a function"),
         _NAME,
     )),
 )

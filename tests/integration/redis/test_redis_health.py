@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import threading
@@ -19,11 +20,12 @@ import redis
 import yaml
 from ansible_collections.oncall.incident.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.oncall.incident.plugins.module_utils._redis.args import connection_spec, way_from
-from ansible_collections.oncall.incident.plugins.module_utils._redis.connection import CLIENT_NAME
+from ansible_collections.oncall.incident.plugins.module_utils._redis.opening import CLIENT_NAME
 
 from demo.ports import free_port
 from tests.integration.redis.redis_support import LEAST, look, only, skipped, split
 from tests.support.need import need
+from tests.support.redis_proxy import closing, closing_first, proxying
 from tests.support.redis_servers import SOURCES, RedisServer, cluster, find_binary, make_certificates, tls_settings
 from tests.support.run_module import run_module
 from tests.support.until import until
@@ -342,6 +344,8 @@ def test_a_script_that_blocks_everything(one_server: RedisServer) -> None:
         thread.join(20)
     assert split(found)[:3] == (True, False, False)
     assert found["checks"]["memory"] == "unknown", "INFO is refused while a script blocks"
+    assert (found["recovery"], found["remedies"]) == ("busy", ["script"])
+    assert "SCRIPT KILL" in only(found, "availability")["hint"] and "Allow +info" not in str(found), "no grant would help"
 
 
 def test_passwords(server: RedisServer) -> None:
@@ -475,6 +479,48 @@ def test_a_pause_of_one_node_is_found_by_a_name_of_its_slots() -> None:
         assert look(nodes[0], checks=["writes"])["writable"] is True
         nodes[2].execute("CLIENT", "PAUSE", "600000", "WRITE")
         assert look(nodes[0], checks=["writes"])["writable"] is False
+
+
+def test_a_pause_of_all_commands_is_told_from_a_frozen_process(server: RedisServer) -> None:
+    """Nothing is answered, and nothing is to be restarted."""
+    server.execute("CLIENT", "PAUSE", "600000", "ALL")
+    found = look(server, socket_timeout="500ms")
+    assert split(found) == (True, False, False, None)
+    assert (found["recovery"], found["remedies"]) == ("paused", [])
+    said = only(found, "availability")
+    assert (said["observed"], said["status"]) == ("paused", "critical") and "CLIENT PAUSE" in said["hint"]
+    with server.frozen():
+        assert look(server, socket_timeout="500ms")["recovery"] == "frozen"
+
+
+def test_a_proxy_is_called_one_and_nothing_is_said_of_the_server_behind(one_server: RedisServer) -> None:
+    """A double of one: it closes the connection at CLIENT, or refuses CLIENT and INFO."""
+    for closes in (True, False):
+        with proxying(one_server.port, closes=closes) as port:
+            found = look(one_server, login_port=port, asked=["availability", "writes"])
+        said = only(found, "availability")
+        assert (said["observed"], said["status"], found["status"], found["healthy"]) == ("proxy", "unknown", "unknown", None)
+        assert split(found) == (True, None, None, None) and (found["recovery"], found["remedies"]) == ("", [])
+        assert "give that server's own address" in said["hint"] and found["checks"]["writes"] == "unknown"
+        assert "crashed" not in str(found) and "Allow" not in str(found)
+
+
+def test_a_server_that_was_restarted_meanwhile_is_not_called_a_proxy(one_server: RedisServer) -> None:
+    """The first connection is closed, and the second answers all."""
+    with closing_first(one_server.port) as port:
+        assert look(one_server, login_port=port, checks=["availability"])["healthy"] is True
+
+
+def test_another_program_is_not_called_a_crashed_redis() -> None:
+    with closing(greeting=b"SSH-2.0-OpenSSH_9.2\r\n") as port:
+        found = run_module("redis_health", login_port=port)
+    assert found["failed"] and found["error"] == "not_redis"
+    with closing() as port:
+        found = run_module("redis_health", login_port=port)
+    said = only(found, "availability")
+    assert said["observed"] == "connection_lost" and "another program listens there" in said["hint"]
+    program = Path("/proc/self/comm").read_text().strip()
+    assert f"and so it was with PING alone; {program} listens there (process {os.getpid()})" in said["detail"]["message"]
 
 
 def test_without_ping_it_is_said(one_server: RedisServer) -> None:

@@ -127,6 +127,8 @@ def test_a_cluster(binary: str) -> None:
         alone = look(servers[1], checks=WALK, topology="single")
         assert alone["topology"] == "single" and alone["nodes"] == [] and alone["healthy"] is True
         assert not set(alone["asked"]) & set(TOPOLOGY) and "this_server_alone" in skipped(alone, "cluster")
+        stuck = until(lambda: with_a_stranger(servers[1]), what="a node that the cluster does not reach")
+        assert "handshake" in skipped(stuck, "nodes") and stuck["checks"]["nodes"] == "unknown"
         missing = look(servers[1], checks=TOPOLOGY, expected_replicas=1)
         assert [one["observed"] for one in missing["findings"] if one["subject"].endswith(": replicas")] == [0, 0, 0]
         servers[2].kill()
@@ -139,6 +141,13 @@ def test_a_cluster(binary: str) -> None:
         assert only(found, "cluster", "slots")["status"] == "critical"
         assert found["recovery"] == "down" and {"recovery": "down", "address": gone} in found["recoveries"]
         assert (found["ready"], found["writable"]) == (False, False)
+
+
+def with_a_stranger(server: RedisServer) -> dict[str, Any] | None:
+    """A look at a cluster that is to meet a node where nobody listens, which it forgets by itself soon."""
+    server.execute("CLUSTER", "MEET", "127.0.0.1", free_port())
+    found = look(server, checks=TOPOLOGY)
+    return found if "not_reached" in skipped(found, "nodes") else None
 
 
 def test_a_frozen_node_holds_up_nobody(one_binary: str) -> None:

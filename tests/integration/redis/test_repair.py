@@ -12,6 +12,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -198,6 +199,92 @@ def test_a_save_that_waits_is_not_one_that_failed(server: RedisServer) -> None:
     finally:
         with contextlib.suppress(redis.exceptions.ConnectionError):
             server.execute("SHUTDOWN", "NOSAVE")  # which ends the rewriter too
+
+
+def test_a_save_that_can_only_fail_again_is_not_planned(server: RedisServer) -> None:
+    """Nothing made room before it, and its directory is measured. Root, or the server's own user, sees that."""
+    break_saving(server)
+    before = fingerprint(server)
+    in_the_way = repair(server, "save", after=[{}, {"actions": [{"outcome": "not_needed"}]}], check=True)
+    assert (outcomes(in_the_way), why(in_the_way)) == (["refused"], "cannot_help"), in_the_way
+    assert f"{server.data}/dump.rdb is a directory" in said(in_the_way) and fingerprint(server) == before
+    made = repair(server, "save", after=[{"actions": [{"outcome": "planned"}]}], check=True)
+    assert outcomes(made) == ["planned"], "what comes before it would make room"
+    (server.data / "dump.rdb").rmdir()
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (64, resource.RLIM_INFINITY))
+    small = repair(server, "save", after=[], check=True)
+    assert outcomes(small) == ["refused"] and "may write files of 64 bytes" in said(small)
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    with cutting(server.port, word=b"never") as port:
+        elsewhere = repair(server, "save", after=[], check=True, login_port=port)
+    assert (outcomes(elsewhere), why(elsewhere)) == (["refused"], "cannot_look") and "cannot be measured from here" in said(elsewhere)
+    assert outcomes(repair(server, "save", after=[])) == ["done"]
+
+
+# The script
+
+FUNCTION = "#!lua name=ours\nredis.register_function('spin', function() while true do end end)"
+
+
+@contextlib.contextmanager
+def blocked(server: RedisServer, *command: Any) -> Iterator[None]:
+    """A command that blocks the server until somebody ends it, or the server."""
+    server.execute("CONFIG", "SET", "busy-reply-threshold", "100")
+
+    def run() -> None:
+        with contextlib.suppress(redis.exceptions.RedisError):
+            server.execute(*command)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        until(lambda: is_busy(server), what="the script to be noticed")
+        yield
+    finally:
+        for family in ("SCRIPT", "FUNCTION"):
+            with contextlib.suppress(redis.exceptions.RedisError):
+                server.execute(family, "KILL")
+        with contextlib.suppress(redis.exceptions.RedisError):
+            if is_busy(server):
+                server.kill()
+        thread.join(20)
+
+
+def is_busy(server: RedisServer) -> bool:
+    try:
+        server.execute("PING")
+    except redis.exceptions.RedisError as exc:
+        return "BUSY" in str(exc)
+    return False
+
+
+@pytest.mark.parametrize("kind", ["script", "function"])
+def test_what_blocks_the_server_is_ended(kind: str, server: RedisServer) -> None:
+    assert outcomes(repair(server, "kill_script")) == ["not_needed"]
+    command: tuple[Any, ...] = ("EVAL", "while true do end", 0)
+    if kind == "function":
+        server.execute("FUNCTION", "LOAD", FUNCTION)
+        command = ("FCALL", "spin", 0)
+    server.execute("ACL", "SETUSER", "narrow", "on", ">pw", "+@all", "-script|kill", "-function|kill")
+    with blocked(server, *command):
+        plan = repair(server, "kill_script", check=True)
+        assert (outcomes(plan), plan["actions"][0]["detail"]["command"]) == (["planned"], f"{kind.upper()} KILL"), plan
+        assert "NOSAVE" in plan["actions"][0]["detail"]["note"] and is_busy(server)
+        assert outcomes(repair(server, "kill_script", approved=[])) == ["refused"] and is_busy(server)
+        forbidden = repair(server, "kill_script", approved=plan["actions"], login_user="narrow", login_password="pw")
+        assert (forbidden["failed"], outcomes(forbidden)) == (True, ["not_permitted"]) and is_busy(server), forbidden
+        assert f"+{kind}|kill" in said(forbidden)
+        result = repair(server, "kill_script", approved=plan["actions"])
+        assert (outcomes(result), result["changed"], is_busy(server)) == (["done"], True, False), result
+    late = repair(server, "kill_script", approved=plan["actions"])
+    assert (outcomes(late), late["changed"]) == (["not_needed"], False)
+
+
+def test_a_script_that_has_written_is_never_ended(server: RedisServer) -> None:
+    with blocked(server, "EVAL", "redis.call('SET', KEYS[1], 'x') while true do end", 1, "written"):
+        result = repair(server, "kill_script")
+        assert (outcomes(result), why(result), result["changed"]) == (["refused"], "target_refused", False), result
+        assert "UNKILLABLE" in said(result) and "only SHUTDOWN NOSAVE ends it" in said(result) and is_busy(server)
 
 
 # The orphan

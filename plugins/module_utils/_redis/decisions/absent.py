@@ -58,9 +58,13 @@ def product_lacks(info: t.Mapping[str, str], field: str) -> bool:
 
 
 def pauses_writes(info: t.Mapping[str, str]) -> bool:
-    """Whether the server can hold writes back while it answers reads, and PFCOUNT with them. Dragonfly takes PFCOUNT for a read."""
-    name, version = flavor(info)
-    return name != "dragonfly" and not _is_before(version, _PAUSES_WRITES)
+    """Whether the server can hold writes back while it answers reads."""
+    return not _is_before(flavor(info)[1], _PAUSES_WRITES) or flavor(info)[0] == "dragonfly"
+
+
+def harmless_write(info: t.Mapping[str, str]) -> str:
+    """The command that is held back with writes, and changes nothing of a name that nobody uses. Dragonfly takes PFCOUNT for a read."""
+    return "DEL" if flavor(info)[0] == "dragonfly" else "PFCOUNT"
 
 
 def _is_before(version: str, since: tuple[int, int]) -> bool:

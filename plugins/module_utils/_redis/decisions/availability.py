@@ -10,16 +10,22 @@ from __future__ import annotations
 
 import typing as t
 
+#: The connection was closed without an answer; no command is answered; what answers is a proxy.
+LOST, PAUSED, PROXY = "connection_lost", "paused", "proxy"
+
 #: The application meets the same refusal: a finding. By kind: hint.
 SICK: t.Mapping[str, str] = {
     "refused": "Nothing listens there: look whether the server runs and why it stopped, in its log and the system's.",
     "no_socket": "No server listens on that socket: look whether the server runs and why it stopped.",
-    "frozen": "The connection is taken and nothing is answered: the process is stopped, swaps, runs one endless command, or CLIENT PAUSE "
-              "holds all commands back until its time is over. Look at the process and the host before a restart.",
+    "frozen": "The connection is taken and nothing is answered: the process is stopped, swaps, or runs one endless command. Before Redis "
+              "6.2 CLIENT PAUSE looks the same, and ends by itself. Look at the process and the host before a restart.",
+    PAUSED: "CLIENT PAUSE holds all commands back until its time is over; CLIENT UNPAUSE may be held back too. The process lives: a "
+            "restart would only lose what is not saved. Find out who paused it, as a failover does.",
     "timeout": "The server or the way to it does not answer: look at the host's load and the network.",
     "no_route": "The network has no way to the host: look whether the host is up.",
     "maxclients": "The server lives and takes no more connections: find who holds them, raise maxclients at run time, or end idle ones.",
-    "connection_lost": "The connection broke while it was used: the server crashed, or was restarted; look at its log.",
+    LOST: "The connection was closed without an answer: the server crashed or was restarted, another program listens there, or the server "
+          "behind a proxy or tunnel is gone. Look at who listens there, and at its log.",
     "cannot_connect": "The system gave no connection; the message says why.",
 }
 
@@ -37,9 +43,19 @@ ASKED_WRONGLY: t.Mapping[str, str] = {
     "not_redis": "Something else than Redis answers there: check login_host and login_port.",
 }
 
+#: What to do where a server answered on the same connection before.
+SILENT_SINCE = (
+    "It answered before, and not this: CLIENT PAUSE holds writes or all commands back, or the process was stopped meanwhile. "
+    "redis_health says which."
+)
+#: Who answers is not the server, so that nothing is known of that: a finding that is unknown.
+OF_ANOTHER: t.Mapping[str, str] = {
+    PROXY: "A proxy answers there. What the server behind it does cannot be asked through it: give that server's own address.",
+}
+
 #: Kinds that come from a living process: it answered, if only to refuse.
 ALIVE_ALL_THE_SAME = frozenset({
-    "maxclients", "auth_required", "wrong_password", "auth_refused", "protected_mode", "tls_required", "tls_not_offered",
+    PAUSED, PROXY, "maxclients", "auth_required", "wrong_password", "auth_refused", "protected_mode", "tls_required", "tls_not_offered",
 })
 
 
@@ -48,6 +64,11 @@ def is_sick(kind: str) -> bool:
     return kind in SICK
 
 
+def is_of_another(kind: str) -> bool:
+    """Whether this kind of refusal says that the server itself was not reached: a finding that is unknown."""
+    return kind in OF_ANOTHER
+
+
 def availability_hint(kind: str) -> str:
     """What to do about it."""
-    return SICK.get(kind) or ASKED_WRONGLY.get(kind, "")
+    return SICK.get(kind) or OF_ANOTHER.get(kind) or ASKED_WRONGLY.get(kind, "")

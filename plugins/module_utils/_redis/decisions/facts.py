@@ -21,6 +21,8 @@ PONG, LOADING, MASTERDOWN, MISCONF, BUSY, NOAUTH, NOPERM, OTHER = (
     "PONG", "LOADING", "MASTERDOWN", "MISCONF", "BUSY", "NOAUTH", "NOPERM", "OTHER",
 )
 PING_CLASSES = (PONG, LOADING, MASTERDOWN, MISCONF, BUSY, NOAUTH, NOPERM, OTHER)
+#: What servers and proxies say of a command that they do not know, in small letters.
+NO_SUCH_COMMAND = ("unknown command", "unsupported command")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Facts:
         now: the server's clock, seconds since 1970.
         held_back: whether it holds writes back, where it does not tell and was asked by a command that a pause holds back too; None where
             it was not asked.
+        knows_client: whether the command CLIENT is known there.
     """
 
     address: str = ""
@@ -96,6 +99,7 @@ class Facts:
     denied: dict[str, str] = dataclasses.field(default_factory=dict)
     now: float = 0.0
     held_back: t.Optional[bool] = None
+    knows_client: bool = True
 
     def recalled(self) -> Facts:
         """The same as a record keeps it: of the first sample what the second has otherwise, and as empty what it has more."""
@@ -126,6 +130,16 @@ class Facts:
     def no_config(self) -> bool:
         """Whether it has no command CONFIG. Where one is forbidden to this user is another matter: that can be granted."""
         return "unknown command" in self.denied.get("CONFIG", "").lower()
+
+    @property
+    def no_such_info(self) -> bool:
+        """Whether it has no command INFO. Where one is forbidden to this user is another matter: that can be granted."""
+        return any(words in self.denied.get("INFO", "").lower() for words in NO_SUCH_COMMAND)
+
+    @property
+    def is_proxy(self) -> bool:
+        """Whether what answers knows neither CLIENT nor INFO, as a proxy does. On a server both would have to be renamed."""
+        return self.no_such_info and not self.knows_client
 
     @property
     def is_primary(self) -> bool:
@@ -164,8 +178,11 @@ class Facts:
     def no_info(self, check: str) -> Skipped:
         """A check that needs INFO, which was not read."""
         # A script that blocks everything refuses INFO too, and no permission would help.
-        forbidden = self.why_no_info().startswith("not_permitted")
-        hint = "Allow +info to this user." if forbidden else "See availability: it answers nothing else now."
+        hint = "See availability: it answers nothing else now."
+        if self.no_such_info:
+            hint = "Ask the server itself: a proxy knows no INFO. Where the command was renamed, nothing here knows its name."
+        elif self.why_no_info().startswith("not_permitted"):
+            hint = "Allow +info to this user."
         return Skipped(check, self.why_no_info(), hint)
 
     def no_growth(self, check: str, field: str) -> Skipped:

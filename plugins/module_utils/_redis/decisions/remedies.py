@@ -10,13 +10,26 @@ from __future__ import annotations
 
 import typing as t
 
-from .state import DOWN, EVICTING, FROZEN, IS_LOADING, MAXCLIENTS, MISCONF_DISK, NO_QUORUM, OOM_NOEVICTION, REPLICA_ORPHAN, SYNC_LOOP
+from .state import (
+    DOWN,
+    EVICTING,
+    FROZEN,
+    IS_BUSY,
+    IS_LOADING,
+    IS_PAUSED,
+    MAXCLIENTS,
+    MISCONF_DISK,
+    NO_QUORUM,
+    OOM_NOEVICTION,
+    REPLICA_ORPHAN,
+    SYNC_LOOP,
+)
 
-RESTART, CLIENTS, DISK, CLEAR, REPOINT = "restart", "clients", "disk", "clear", "repoint"
-#: By recovery code. No change of ours would mend NO_QUORUM, IS_LOADING and SYNC_LOOP.
+RESTART, CLIENTS, DISK, CLEAR, REPOINT, SCRIPT = "restart", "clients", "disk", "clear", "repoint", "script"
+#: By recovery code. No change of ours would mend NO_QUORUM, IS_LOADING and SYNC_LOOP, and IS_PAUSED is somebody's wish.
 _REMEDIES: t.Mapping[str, tuple[str, ...]] = {
     DOWN: (RESTART,), FROZEN: (RESTART,), MAXCLIENTS: (CLIENTS,), MISCONF_DISK: (DISK,), OOM_NOEVICTION: (CLEAR, CLIENTS),
-    EVICTING: (CLEAR,), REPLICA_ORPHAN: (REPOINT,),
+    EVICTING: (CLEAR,), REPLICA_ORPHAN: (REPOINT,), IS_BUSY: (SCRIPT,),
 }
 #: What to say where nothing that was configured helps.
 _HELPLESS = {
@@ -27,6 +40,8 @@ _HELPLESS = {
     SYNC_LOOP: "Full copies to a replica begin again and again. Raise the primary's client-output-buffer-limit for replicas, "
                "repl-backlog-size and repl-timeout, or lower what is written meanwhile.",
     IS_LOADING: "The server reads its data. Wait for it.",
+    IS_BUSY: "A script or function holds everything up. Set redis_kill_script to end one that has written nothing.",
+    IS_PAUSED: "CLIENT PAUSE holds clients back, as a failover does. Find out who paused it; CLIENT UNPAUSE ends a pause of writes.",
 }
 _OTHER_UNIT = (
     "only with redis_via=host (here: {via}) can it be shown that unit {service} is this server. Restart it by hand"
@@ -44,6 +59,7 @@ def remedies_for(recovery: str) -> list[str]:
 
 def chosen(
     recovery: str, *, restart: str, clear: str, clear_pattern: str, clear_flush: bool, repoint_primary_host: str, kill_min_idle: str,
+    kill_script: bool = False,
 ) -> dict[str, t.Any]:
     """What of it is done.
 
@@ -55,9 +71,11 @@ def chosen(
         clear_flush: whether all may.
         repoint_primary_host: the primary that an orphan is given; empty for none.
         kill_min_idle: from when on a client counts as idle, where there is no room for clients.
+        kill_script: whether a script that blocks the server may be ended.
 
     Returns:
-        frees_disk, ends_clients, clears, repoints, restarts: whether it is done. empties: whether the cache is gone for a while.
+        frees_disk, ends_clients, ends_script, clears, repoints, restarts: whether it is done, of the first three as far as it is allowed.
+        empties: whether the cache is gone for a while.
         kill_min_idle: empty where idle clients are not in the way.
         helpless: a sentence where nothing that is configured helps; empty otherwise.
     """
@@ -66,10 +84,11 @@ def chosen(
     clears = may_clear and _wanted(clear, CLEAR in remedies)
     repoints = bool(repoint_primary_host) and REPOINT in remedies
     restarts = _wanted(restart, RESTART in remedies)
-    helpless = recovery in _HELPLESS and not (clears or repoints or restarts)
+    helpless = recovery in _HELPLESS and not (clears or repoints or restarts or (kill_script and SCRIPT in remedies))
     return {
-        "frees_disk": DISK in remedies, "ends_clients": CLIENTS in remedies, "clears": clears, "repoints": repoints, "restarts": restarts,
-        "empties": clears or restarts, "kill_min_idle": kill_min_idle if recovery == MAXCLIENTS else "",
+        "frees_disk": DISK in remedies, "ends_clients": CLIENTS in remedies, "ends_script": SCRIPT in remedies, "clears": clears,
+        "repoints": repoints, "restarts": restarts, "empties": clears or restarts,
+        "kill_min_idle": kill_min_idle if recovery == MAXCLIENTS else "",
         "helpless": f"The recovery code is {recovery}. {_HELPLESS[recovery]}" if helpless else "",
     }
 
@@ -83,7 +102,7 @@ def restart_request(
     are on one host. A container is by its id: the one that was entered, and the service has no other.
 
     Args:
-        check: what redis_restart_check returned.
+        check: what redis_restart_check returned; what the restart costs is in the reason, also where it is refused.
         recovery: the recovery code.
         runtime: systemd or compose.
         via: the way to the server.
@@ -97,9 +116,10 @@ def restart_request(
         other = _OTHER_CONTAINER.format(via=via, service=service)
     stopped = bool(check.get("stopped"))
     why = f"The server is {recovery}" if RESTART in remedies_for(recovery) else "Its restart was asked for (redis_restart=always)"
+    cost = f" It costs: {check['cost']}." if check.get("cost") and not stopped else ""
     return {
         "forbidden": [*check["obstacles"], *([other] if other else [])], "start_only": stopped,
-        "reason": f"{why} ({check['findings'][0]['observed']})." if stopped else f"{why}.",
+        "reason": f"{why} ({check['findings'][0]['observed']})." if stopped else f"{why}.{cost}",
     }
 
 

@@ -13,13 +13,18 @@ import typing as t
 
 from ..._core import temporary, why
 from ..._core.acting import Candidate, Sight, Target
-from ..._core.actions import MOVED_ON, NOT_NEEDED, REFUSED, Action
+from ..._core.actions import DONE, MOVED_ON, NOT_NEEDED, PLANNED, REFUSED, Action
 from ..._core.recorded import Basis
+from .room import Room, why_no_save
 from .safety import NOT_SEEN, Replication, descriptor_obstacle, repoint_obstacles
 from .state import NO_START
 
 MODULE = "redis_repair"
-RAISE, SAVE, REPOINT, RESTORE = OPERATIONS = ("raise_maxclients", "save", "repoint_replica", "restore_maxclients")
+RAISE, SAVE, REPOINT, RESTORE, KILL = OPERATIONS = (
+    "raise_maxclients", "save", "repoint_replica", "restore_maxclients", "kill_script",
+)
+#: What a server says that only SHUTDOWN NOSAVE may end: a script that has written, or that its primary sent.
+UNKILLABLE = "UNKILLABLE"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Raising:
         wanted, before: maxclients, and its present value.
         connected: how many it says that it has.
         hard_limit, privileged: of its process, see descriptor_obstacle().
+        cost: what a restart of it costs; empty where nothing is seen of that.
     """
 
     wanted: int
@@ -37,6 +43,7 @@ class Raising:
     connected: str = "?"
     hard_limit: t.Optional[int] = None
     privileged: bool = False
+    cost: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,12 +67,17 @@ class Restoring:
 
 @dataclasses.dataclass(frozen=True)
 class Saving:
-    """A server that is to save to disk: how its last save ended, and whether one is at work."""
+    """A server that is to save to disk: how its last save ended, and whether one is at work.
+
+    Attributes:
+        room: what its directory has room for; None where nobody wants to know, or where what was done before it made room.
+    """
 
     status: str = ""
     changes: t.Optional[int] = None
     last_save: t.Optional[int] = None
     running: bool = False
+    room: t.Optional[Room] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,9 +97,25 @@ class Orphan:
     error: str = ""
 
 
+@dataclasses.dataclass(frozen=True)
+class Running:
+    """A server that a script or a function may block.
+
+    Attributes:
+        said: the answer to PING where it is BUSY; empty where nothing blocks it.
+    """
+
+    said: str = ""
+
+    @property
+    def command(self) -> str:
+        """The command that the server says would end it. Empty where it names none: a module's own command runs."""
+        return next((command for command in ("FUNCTION KILL", "SCRIPT KILL") if command in self.said), "")
+
+
 def sight(
     resource: str, raising: t.Optional[Raising] = None, restoring: t.Optional[Restoring] = None, saving: t.Optional[Saving] = None,
-    orphan: t.Optional[Orphan] = None,
+    orphan: t.Optional[Orphan] = None, script: t.Optional[Running] = None,
 ) -> Sight[t.Any]:
     """What could be done, of the one repair that is given.
 
@@ -98,6 +126,8 @@ def sight(
         return may_raise(raising, resource=resource)
     if restoring is not None:
         return may_restore(restoring, resource=resource)
+    if script is not None:
+        return may_kill(script, resource=resource)
     return may_repoint(orphan, resource=resource) if orphan is not None else may_save(saving or Saving(), resource=resource)
 
 
@@ -113,6 +143,7 @@ def may_raise(seen: Raising, *, resource: str) -> Sight[int]:
         undo={"verb": RESTORE, "before": seen.before, "set": seen.wanted},
     ))
     against = descriptor_obstacle(seen.wanted, hard_limit=seen.hard_limit, privileged=seen.privileged)
+    against += f". That costs: {seen.cost}" if against and seen.cost else ""
     basis = _basis(resource, raising=seen)
     return _sight(
         seen.before, action, basis, needed=seen.before < seen.wanted, against=[against] if against else [], code=why.CANNOT_HELP,
@@ -154,7 +185,20 @@ def may_save(seen: Saving, *, resource: str) -> Sight[bool]:
     action = _action(SAVE, resource, {"file": "rdb"}, reason, {
         "before": {"status": seen.status, "changes": seen.changes, "last_save": seen.last_save},
     })
-    return _sight(seen.running, action, _basis(resource, saving=seen), needed=seen.status != "ok")
+    code, against = why_no_save(seen.room) if seen.room is not None else ("", "")
+    return _sight(
+        seen.running, action, _basis(resource, saving=seen), needed=seen.status != "ok", against=[against] if against else [], code=code,
+    )
+
+
+def made_room(results: t.Sequence[t.Mapping[str, t.Any]], *, check_mode: bool) -> bool:
+    """Whether what was done before a save made room for it; in check mode, whether it would.
+
+    Args:
+        results: of the modules that did it; what was skipped has no actions.
+    """
+    good = {DONE, PLANNED} if check_mode else {DONE}
+    return any(action.get("outcome") in good for result in results for action in result.get("actions") or ())
 
 
 def may_repoint(seen: Orphan, *, resource: str) -> Sight[Orphan]:
@@ -171,6 +215,17 @@ def may_repoint(seen: Orphan, *, resource: str) -> Sight[Orphan]:
     against = repoint_obstacles(mine, seen.named)
     hidden = bool(against) and all(NOT_SEEN in one for one in against)
     return _sight(seen, action, basis, needed=needed, against=against, code=why.CANNOT_LOOK if hidden else why.PROTECTED)
+
+
+def may_kill(seen: Running, *, resource: str) -> Sight[Running]:
+    """The end of the script that blocks the server; the target is what the server says. That it has written shows only when it is tried."""
+    reason = f"It blocks every other client: {seen.said}." if seen.said else "Nothing blocks the server."
+    action = _action(KILL, resource, {"blocking": "script"}, reason, {
+        "command": seen.command,
+        "note": "The server refuses it for a script that has written, which only SHUTDOWN NOSAVE ends. That is not done here.",
+    })
+    against = [] if seen.command else ["a command of a module runs, and the server has no command that ends it"]
+    return _sight(seen, action, _basis(resource, script=seen), needed=bool(seen.said), against=against, code=why.CANNOT_HELP)
 
 
 def _basis(resource: str, **seen: t.Any) -> Basis:

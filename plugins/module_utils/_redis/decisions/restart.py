@@ -16,7 +16,7 @@ from ..._core.findings import CRITICAL, OK, UNKNOWN, Finding, Skipped
 from ..._core.judging import Judged, judge_look
 from ..._core.recorded import Basis
 from ..._service.decisions import identity
-from .safety import UNSEEN, RestartView, restart_obstacles
+from .safety import UNSEEN, RestartView, restart_cost, restart_obstacles
 from .state import HINT_CONFIG
 
 MODULE = "redis_restart_check"
@@ -37,6 +37,14 @@ class OnDisk:
     directory: str = ""
     files: tuple[tuple[str, int, float], ...] = ()
     problem: str = ""
+
+    @property
+    def newest(self) -> str:
+        """When a file of data was changed last, to stand behind a sentence; empty where there is none."""
+        if not self.files:
+            return ""
+        name, size, changed = max(self.files, key=lambda one: one[2])
+        return f"; {self.directory} has {name} ({size} bytes) of {_utc(changed)}"
 
     def describe(self) -> str:
         """For people."""
@@ -65,7 +73,8 @@ class RestartSeen:
         service: the unit; None where only the loss is judged.
         port: of the server; None for a socket.
         configured: the ports that the unit's configuration sets.
-        kept: what a stopped server has on disk.
+        kept: what a server that is stopped, or does not answer, has on disk.
+        memory: bytes that the process of a server which does not answer holds; None where it is not seen.
     """
 
     view: RestartView
@@ -76,6 +85,17 @@ class RestartSeen:
     port: t.Optional[int] = None
     configured: tuple[int, ...] = ()
     kept: t.Optional[OnDisk] = None
+    memory: t.Optional[int] = None
+
+    @property
+    def cost(self) -> str:
+        """What a restart costs, as far as it is seen; empty for nothing, and for a server that is stopped."""
+        if self.proof.stopped:
+            return ""
+        if self.view != UNSEEN:
+            return restart_cost(self.view)
+        held = f"its process holds {self.memory} bytes of memory, and" if self.memory else "it does not answer, so"
+        return f"{held} how much of that is on disk cannot be seen{self.kept.newest if self.kept else ''}"
 
     @property
     def proof(self) -> identity.Proof:
@@ -103,14 +123,16 @@ def decide(seen: RestartSeen, accept_data_loss: bool) -> Judged:
         blind += [seen.hidden] if seen.hidden else []
     kept = seen.kept
     hints = [*(item.hint for item in blind), _HINT_LOSS if loss else "", identity.HINT_IDENTITY if proof.why else ""]
+    cost = seen.cost
+    said = "; ".join(obstacles) or (kept.describe() if kept and proof.stopped else "nothing is in the way")
     finding = Finding(
         CHECK, CRITICAL if known else UNKNOWN if obstacles else OK,
-        observed="; ".join(obstacles) or (kept.describe() if kept else "nothing is in the way"), hint=" ".join(filter(None, hints)),
-        detail={"cannot_see": blind[0].reason} if blind else {},
+        observed=f"{said}. It costs: {cost}" if cost else said, hint=" ".join(filter(None, hints)),
+        detail={**({"cannot_see": blind[0].reason} if blind else {}), **({"cost": cost} if cost else {})},
     )
     return Judged(judge_look([finding], blind, asked=(CHECK,)), {
         "obstacles": obstacles, "seen": view.as_dict(), "listening": seen.host.listening, "process_id": seen.host.process,
-        "stopped": proof.stopped, "on_disk": kept.as_dict() if kept else None,
+        "stopped": proof.stopped, "on_disk": kept.as_dict() if kept else None, "cost": cost,
     }, Basis(MODULE, {"seen": seen, "accept_data_loss": accept_data_loss}))
 
 

@@ -31,6 +31,8 @@ class RestartView:
         saved: whether what it holds now is what it saved or loaded, so that its file has it.
         no_cache: why its keys are not shown to be a cache, which may be lost; None where nobody looked, empty when they are.
         hidden: whether that is because they could not be looked at.
+        clients: how many are connected, we among them.
+        used: bytes of memory that its data take.
     """
 
     role: t.Optional[str] = None
@@ -45,6 +47,8 @@ class RestartView:
     saved: t.Optional[bool] = None
     no_cache: t.Optional[tuple[str, ...]] = None
     hidden: bool = False
+    clients: t.Optional[int] = None
+    used: t.Optional[int] = None
 
     def as_dict(self) -> dict[str, t.Any]:
         """For results."""
@@ -95,6 +99,7 @@ def view_from(info: t.Mapping[str, str], *, save: t.Optional[str]) -> RestartVie
         replicas=number("connected_slaves"),
         keys=keys,
         saved=None if keys is None else number("rdb_changes_since_last_save") == 0 and (written or loaded),
+        clients=number("connected_clients"), used=number("used_memory"),
     )
 
 
@@ -129,6 +134,30 @@ def restart_obstacles(seen: RestartView, *, accept_data_loss: bool = False) -> l
     against += _memory_only(seen)
     against += _wiped(seen)
     return against
+
+
+def restart_cost(seen: RestartView) -> str:
+    """What a restart costs, whether or not that is accepted: what is lost, who is cut off, who copies again. Empty where nothing is seen.
+
+    A server that saves at all saves once more when it is told to end, so that changes are lost only where saving fails.
+    """
+    told = []
+    copied = seen.role == "slave" and seen.link_up
+    if seen.keys and seen.only_in_memory:
+        sure = "are lost, since nothing saves them" if seen.saves is False and seen.aof is False else "may be lost"
+        told.append(f"{seen.keys} keys {sure}")
+    elif seen.changes and not copied and _unsaved(seen):
+        told.append(f"{seen.changes} changes since the last save are lost")
+    others = (seen.clients or 0) - 1
+    if others > 0:
+        told.append(f"{others} other client{' is' if others == 1 else 's are'} cut off")
+    if seen.replicas:
+        size = f" of {seen.used} bytes" if seen.used else ""
+        emptied = any(one.seen for one in _wiped(seen))
+        one = seen.replicas == 1
+        told.append(f"{seen.replicas} replica{'' if one else 's'} " + (
+            f"{'is' if one else 'are'} emptied too" if emptied else f"may need a full copy{size}"))
+    return ", ".join(told)
 
 
 def _unsaved(seen: RestartView) -> list[Obstacle]:

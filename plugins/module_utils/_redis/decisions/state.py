@@ -17,14 +17,20 @@ import typing as t
 from ..._core.durations import format_duration
 from ..._core.findings import CRITICAL, OK, Finding
 from .absent import pauses_writes
+from .availability import LOST, PAUSED
 from .facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOPERM, PONG, Facts, Request
 from .info import errors_by_code, integer
 
 MISCONF_DISK, OOM_NOEVICTION, REPLICA_ORPHAN, NO_QUORUM = "misconf_disk", "oom_noeviction", "replica_orphan", "no_quorum"
 MAXCLIENTS, IS_LOADING, DOWN, FROZEN, EVICTING, SYNC_LOOP = "maxclients", "loading", "down", "frozen", "evicting", "sync_loop"
+IS_BUSY, IS_PAUSED = "busy", "paused"
 
 #: What to recover from, the most pressing first: without a process nothing else helps, without a quorum nobody fails over.
-RECOVERIES = (DOWN, FROZEN, MAXCLIENTS, IS_LOADING, MISCONF_DISK, OOM_NOEVICTION, NO_QUORUM, SYNC_LOOP, REPLICA_ORPHAN, EVICTING)
+RECOVERIES = (
+    DOWN, FROZEN, MAXCLIENTS, IS_LOADING, IS_BUSY, IS_PAUSED, MISCONF_DISK, OOM_NOEVICTION, NO_QUORUM, SYNC_LOOP, REPLICA_ORPHAN, EVICTING,
+)
+#: What the command of absent.harmless_write() is called where it was refused, whichever it is.
+HARMLESS_WRITE = "PFCOUNT"
 #: Begins the name of every key that is probed with.
 PROBE_PREFIX = "oncall.incident:probe:"
 #: Begins the resource of every action on a server; its run id follows.
@@ -38,8 +44,8 @@ HINT_HOST = "Run as root, or as the server's own user, to see its process."
 HINT_CLUSTER = "Allow +cluster|info and +cluster|nodes to this user."
 
 _FROM_REFUSAL = {
-    "refused": DOWN, "no_socket": DOWN, "no_route": DOWN, "timeout": DOWN, "connection_lost": DOWN, "cannot_connect": DOWN,
-    "frozen": FROZEN, "maxclients": MAXCLIENTS,
+    "refused": DOWN, "no_socket": DOWN, "no_route": DOWN, "timeout": DOWN, LOST: DOWN, "cannot_connect": DOWN,
+    "frozen": FROZEN, "maxclients": MAXCLIENTS, PAUSED: IS_PAUSED,
 }
 
 
@@ -77,6 +83,8 @@ def state_of(facts: Facts, request: Request) -> State:
 def unreachable_state(kind: str, *, alive_all_the_same: t.Collection[str]) -> State:
     """The state of a server that could not be used."""
     alive = kind in alive_all_the_same
+    if kind == PAUSED:
+        return State(alive=True, ready=False, writable=False, why_not_writable=PAUSED)
     if alive and kind != "maxclients":
         # It answers, and what it refuses is us: nothing is known of what it does for others.
         return State(alive=True)
@@ -162,7 +170,8 @@ def paused_told(info: t.Mapping[str, str]) -> str:
 
 def pause_untold(facts: Facts) -> bool:
     """Whether a server that looks as if it took writes may hold them back without a word."""
-    return facts.is_primary and facts.ping == PONG and "paused_actions" not in facts.after and pauses_writes(facts.after)
+    takes_writes = facts.is_primary or facts.after.get("role") == "active-replica"
+    return takes_writes and facts.ping == PONG and "paused_actions" not in facts.after and pauses_writes(facts.after)
 
 
 def why_writes_hang(info: t.Mapping[str, str]) -> str:
@@ -186,6 +195,10 @@ def recovery_from(findings: t.Sequence[Finding], facts: Facts, state: State) -> 
     found: set[str] = set()
     if facts.ping == LOADING or facts.after.get("loading") == "1":
         found.add(IS_LOADING)
+    if facts.ping == BUSY:
+        found.add(IS_BUSY)
+    if state.why_not_writable == PAUSED:
+        found.add(IS_PAUSED)
     if facts.ping == MISCONF or ("persistence", "last_save") in critical or ("aof", "last_write") in critical:
         found.add(MISCONF_DISK)
     if state.why_not_writable == "oom" or (("memory", "") in critical and noeviction(facts)):
@@ -249,7 +262,7 @@ def _writable(facts: Facts, request: Request) -> tuple[t.Optional[bool], str]:
     if (facts.cluster or {}).get("cluster_state") == "fail":
         return False, "cluster_down"
     if paused_told(info) or facts.held_back:
-        return False, "paused"
+        return False, PAUSED
     share = memory_share(facts)
     refused = errors_by_code(info).get("OOM", 0) > errors_by_code(facts.before).get("OOM", 0)
     refused = refused or (facts.delta("oom_rejections") or 0) > 0
@@ -263,7 +276,7 @@ def _writable(facts: Facts, request: Request) -> tuple[t.Optional[bool], str]:
         return False, "misconf"
     if info.get("aof_last_write_status") == "err" and info.get("aof_enabled") == "1":
         return False, "misconf"
-    unseen = cluster_unseen(facts) or needed_replicas_unseen(facts, request) or "PFCOUNT" in facts.denied
+    unseen = cluster_unseen(facts) or needed_replicas_unseen(facts, request) or HARMLESS_WRITE in facts.denied
     if facts.ping != PONG or "maxmemory" not in info or unseen:
         return None, ""
     return True, ""

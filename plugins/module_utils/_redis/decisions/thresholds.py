@@ -12,14 +12,14 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-from ..._core.thresholds import DURATION, NUMBER, OFF, SIZE, Thresholds
+from ..._core.thresholds import DURATION, NUMBER, OFF, SHARE, SIZE, Thresholds
 
 #: By name: kind, default of `<name>_warning`, default of `<name>_critical`.
 THRESHOLDS: Thresholds = {
-    "memory": (NUMBER, "80", "90"),
+    "memory": (SHARE, "80", "90"),
     "fragmentation": (NUMBER, "1.5", OFF),
     "evictions": (NUMBER, "10", "1000"),
-    "connections": (NUMBER, "80", "90"),
+    "connections": (SHARE, "80", "90"),
     "blocked_clients": (NUMBER, "100", OFF),
     "errors": (NUMBER, "10", "100"),
     "save_running": (DURATION, "10m", "20m"),
@@ -29,6 +29,6 @@ THRESHOLDS: Thresholds = {
     "slow_log": (NUMBER, "5", OFF),
     "latency": (DURATION, "100ms", "1s"),
     "latency_events": (DURATION, "500ms", "5s"),
-    "misses": (NUMBER, OFF, OFF),
-    "no_ttl": (NUMBER, OFF, OFF),
+    "misses": (SHARE, OFF, OFF),
+    "no_ttl": (SHARE, OFF, OFF),
 }

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.findings import CRITICAL, OK, WARNING, Answer, Finding, Skipped, judge
-from .absent import does_not_apply, product_lacks
+from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Answer, Finding, Skipped, judge
+from .absent import does_not_apply, harmless_write, product_lacks
+from .availability import PAUSED, PROXY, availability_hint
 from .facts import BUSY, LOADING, MASTERDOWN, MISCONF, NOAUTH, NOPERM, PONG, Facts, Request
 from .info import errors_by_code, integer, number
 from .state import (
+    HARMLESS_WRITE,
     HINT_CLUSTER,
     HINT_CONFIG,
     PROBE_PREFIX,
@@ -30,7 +32,8 @@ _PING_HINTS = {
     LOADING: "It reads its data from disk and serves nobody until that is done: wait, and watch loading_eta_seconds.",
     MASTERDOWN: "A replica without its primary that was told not to serve stale data: mend the link or its primary.",
     MISCONF: "It refuses writes since it can't save: free disk or mend the directory's permissions, then BGSAVE.",
-    BUSY: "A script or function runs and blocks everything: SCRIPT KILL (FUNCTION KILL) ends one that wrote nothing.",
+    BUSY: "A script or function runs and blocks everything. SCRIPT KILL (FUNCTION KILL) ends one that has written nothing, as "
+          "redis_kill_script does. One that has written ends by itself, or with SHUTDOWN NOSAVE, which loses what is not saved.",
     NOAUTH: "Log in: give login_password, and login_user where it is not the user called default.",
     NOPERM: "Allow +ping to this user.",
 }
@@ -61,13 +64,16 @@ def availability(facts: Facts, request: Request) -> Answer:
         status, observed = CRITICAL, LOADING
     elif facts.after.get("async_loading") == "1":
         status, observed = WARNING, "ASYNC_LOADING"
+    elif facts.is_proxy:
+        # It answers PING itself, whatever the server behind it does.
+        status, observed = UNKNOWN, PROXY
     elif facts.ping == PONG:
         status, observed = OK, PONG
     elif facts.ping in (NOPERM, NOAUTH):
         return Answer(skipped=[Skipped("availability", f"not_permitted: PING: {facts.ping_message}", _PING_HINTS[facts.ping])])
     else:
         status, observed = CRITICAL, facts.ping
-    hint = "" if status == OK else _PING_HINTS.get(observed, "PING was refused; its message says why.")
+    hint = "" if status == OK else _PING_HINTS.get(observed) or availability_hint(observed) or "PING was refused; its message says why."
     return Answer(findings=[Finding("availability", status, observed=observed, threshold=PONG, hint=hint, detail=detail)])
 
 
@@ -79,8 +85,8 @@ def writes(facts: Facts, request: Request) -> Answer:
     if state.writable or state.why_not_writable == "replica":
         return Answer(findings=[Finding("writes", OK, observed="accepted" if state.writable else "replica", threshold="accepted")])
     why = state.why_not_writable
-    hint = why_writes_hang(facts.after) if why == "paused" else _NO_WRITES.get(why, "")
-    detail = {key: value for key, value in facts.after.items() if key.startswith("paused_")} if why == "paused" else {}
+    hint = why_writes_hang(facts.after) if why == PAUSED else _NO_WRITES.get(why, "")
+    detail = {key: value for key, value in facts.after.items() if key.startswith("paused_")} if why == PAUSED else {}
     return Answer(findings=[Finding("writes", CRITICAL, observed=why, threshold="accepted", hint=hint, detail=detail)])
 
 
@@ -209,10 +215,11 @@ def _writes_unknown(facts: Facts, request: Request) -> Skipped:
         return Skipped("writes", f"{facts.denied.get('CONFIG', 'not_told')}; how many good replicas it needs is not known", HINT_CONFIG)
     if facts.ping in (NOPERM, NOAUTH):
         return Skipped("writes", f"not_permitted: PING: {facts.ping_message}", _PING_HINTS[facts.ping])
-    if "PFCOUNT" in facts.denied:
+    if HARMLESS_WRITE in facts.denied:
         return Skipped(
-            "writes", f"{facts.denied['PFCOUNT']}; this version does not tell whether CLIENT PAUSE holds writes back",
-            f"Allow +pfcount ~{PROBE_PREFIX}* to this user: a pause of writes holds it back too, and it writes nothing.",
+            "writes", f"{facts.denied[HARMLESS_WRITE]}; this version does not tell whether CLIENT PAUSE holds writes back",
+            f"Allow +{harmless_write(facts.after).lower()} ~{PROBE_PREFIX}* to this user: a pause of writes holds it back too, and of a "
+            "name that nobody uses it changes nothing.",
         )
     return Skipped("writes", "not_told: INFO and PING do not tell")
 

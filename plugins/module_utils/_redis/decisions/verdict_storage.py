@@ -29,6 +29,7 @@ from .verdict import not_read
 _LOOP = 2
 #: Bytes that come beside the copy itself: the lines about it.
 _HANDSHAKE = 1024
+_NEVER_CONNECTED = "never_connected"
 _LOOPS = (
     "In a loop of full copies look at the primary's log, and raise there client-output-buffer-limit for replicas, repl-backlog-size and "
     "repl-timeout: a copy that takes longer than they allow is thrown away and begun again."
@@ -58,7 +59,7 @@ def persistence(facts: Facts, request: Request) -> Answer:
     findings, skipped = [], []
     findings.append(Finding(
         "persistence", CRITICAL if failed else OK, observed="err" if failed else "ok", threshold="ok", subject="last_save",
-        hint=f"The last save failed, and what came since is only in memory: no restart. {_FREE_DISK}" if failed else "",
+        hint=f"The last save failed, and {_since(unsaved)} only in memory: no restart. {_FREE_DISK}" if failed else "",
         detail={"unsaved_changes": unsaved, "age": age},
     ))
     running = integer(info, "rdb_current_bgsave_time_sec") if info.get("rdb_bgsave_in_progress") == "1" else None
@@ -213,13 +214,13 @@ def _as_replica(facts: Facts, request: Request) -> Answer:
     syncing = info.get("master_sync_in_progress") == "1"
     idle = integer(info, "master_last_io_seconds_ago")
     primary = f"{info.get('master_host', '')}:{info.get('master_port', '')}"
-    data = {
+    broken = None if link == "up" else _link_down(facts, primary, syncing=syncing, down=down)
+    answer = {"replication": {
         "role": "replica", "primary": primary, "link": link, "down_for": down, "syncing": syncing, "last_io": idle,
-        "offset": integer(info, "slave_repl_offset"), "never_connected": link != "up" and down == -1,
-    }
-    answer = {"replication": data}
-    if link != "up":
-        return Answer(findings=[_link_down(facts, primary, syncing=syncing, down=down)], data=answer)
+        "offset": integer(info, "slave_repl_offset"), "never_connected": broken is not None and broken.observed == _NEVER_CONNECTED,
+    }}
+    if broken is not None:
+        return Answer(findings=[broken], data=answer)
     findings = [Finding("replication", OK, observed="up", threshold="up", subject="link", detail={"primary": primary})]
     seconds, size = request.limit("replication_lag"), request.limit("replication_bytes")
     hint = "Nothing has come from the primary for that long: look at the network and at the primary."
@@ -243,11 +244,11 @@ def _link_down(facts: Facts, primary: str, *, syncing: bool, down: t.Optional[in
     if syncing:
         return Finding("replication", WARNING, observed="syncing", threshold="up", subject="link", detail=detail,
                        hint="A full copy is on its way; wait for it.")
-    # -1 seconds means that there never was a link: any test for "more than N seconds" would let it pass.
+    # -1 seconds, outside of a copy, means that there never was a link: any test for "more than N seconds" would let it pass.
     never = down is not None and down < 0
     said = "This replica has never had a link to its primary" if never else "The link to the primary is down"
     return Finding(
-        "replication", CRITICAL, observed="never_connected" if never else "down", threshold="up", subject="link", detail=detail,
+        "replication", CRITICAL, observed=_NEVER_CONNECTED if never else "down", threshold="up", subject="link", detail=detail,
         hint=f"{said}, and it serves stale or no data: look whether {primary} runs, and at masterauth and the replica's log.",
     )
 
@@ -263,6 +264,10 @@ def _copy_broke_off(facts: Facts, *, syncing: bool) -> bool:
     # The copy that is on its way has less than what has come since: an earlier one was thrown away.
     earlier = integer(before, "master_sync_read_bytes") if before.get("master_sync_in_progress") == "1" else 0
     return copied is not None and ((earlier or 0) > copied or received > copied + _HANDSHAKE)
+
+
+def _since(unsaved: t.Optional[int]) -> str:
+    return "what came since is" if unsaved is None else f"{unsaved} changes since are"
 
 
 def _unsaved(info: t.Mapping[str, str]) -> t.Optional[int]:

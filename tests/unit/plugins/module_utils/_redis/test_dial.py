@@ -20,6 +20,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._redis.args import
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.availability import (
     ALIVE_ALL_THE_SAME,
     ASKED_WRONGLY,
+    OF_ANOTHER,
     SICK,
     availability_hint,
 )
@@ -51,12 +52,12 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -
 
 def test_every_kind_of_refusal_is_known_and_has_a_hint() -> None:
     source = Path(gather.__file__).parent
-    text = "".join((source / f"{name}.py").read_text() for name in ("dial", "tls", "connection"))
+    text = "".join((source / f"{name}.py").read_text() for name in ("dial", "tls", "connection", "opening"))
     kinds = set(re.findall(r'cannot\("([a-z_]+)"', text)) | set(re.findall(r'return "([a-z_]+)"', text))
-    known = {*SICK, *ASKED_WRONGLY}
+    known = {*SICK, *OF_ANOTHER, *ASKED_WRONGLY}
     assert len(kinds) > 10 and kinds <= known
     assert all(availability_hint(kind) for kind in known)
-    assert not set(SICK) & set(ASKED_WRONGLY) and known >= ALIVE_ALL_THE_SAME
+    assert len(known) == len(SICK) + len(OF_ANOTHER) + len(ASKED_WRONGLY) and known >= ALIVE_ALL_THE_SAME
     assert all(recovery_from_refusal(kind) for kind in SICK)
 
 

@@ -131,3 +131,21 @@ def test_what_the_roles_take(values: dict[str, Any]) -> None:
 ])
 def test_what_must_not_be_more_than_another(values: dict[str, Any], wrong: bool) -> None:
     assert bool(order_errors(values, load_options(ROLES, "postgres"))) is wrong
+
+
+@pytest.mark.parametrize(("stated", "said"), [
+    ({"memory_warning": "70", "latency_critical": "500ms", "errors_warning": "off", "misses_warning": False, "pings": 5}, ""),
+    ({"memory_critical": "150"}, "memory_critical: 150 is out of range. Allowed: 0 to 100, or off."),
+    ({"connections_warning": "-5"}, "connections_warning: '-5' is not usable. Give a number, or off."),
+    ({"latency_warning": "soon"}, "latency_warning: 'soon' is not a duration"),
+    ({"replication_bytes_warning": "much"}, "replication_bytes_warning: 'much' is not usable. Give bytes"),
+    ({"memory_warning": "95"}, "memory_warning is beyond memory_critical. Give the lower value as the warning."),
+    ({"pings": 0}, "pings: 0 is out of range. Allowed: 1 to 1000."),
+    ({"sample_seconds": "2d"}, "sample_seconds: 2d is out of range."),
+    ({"memory_warnin": "70"}, "there is no option memory_warnin. Did you mean memory_warning?"),
+    ({"max_seconds": "9s", "wait_for": {"hold": "1s"}}, ""), ({"max_seconds": "0s"}, "max_seconds: 0s is out of range."),
+    ({"no_such": "9s"}, "there is no option no_such."),
+])
+def test_thresholds_of_redis_that_cannot_be_are_named(stated: dict[str, Any], said: str) -> None:
+    errors = value_errors({"redis_thresholds": stated}, load_options(ROLES, "redis"))
+    assert len(errors) == bool(said) and all(one.startswith("redis_thresholds: ") and said in one for one in errors), errors

@@ -30,7 +30,8 @@ def done(recovery: str, **words: Any) -> set[str]:
     ("", {"clear": "always"}, set()), ("replica_orphan", {}, set()),
     ("replica_orphan", {"repoint_primary_host": "192.0.2.7"}, {"repoints"}),
     ("down", {"repoint_primary_host": "x"}, {"restarts", "empties"}),
-    ("no_quorum", {}, set()), ("loading", {**PATTERN}, set()),
+    ("no_quorum", {}, set()), ("loading", {**PATTERN}, set()), ("busy", {}, {"ends_script"}),
+    ("", {"kill_script": True}, set()), ("paused", {"restart": "auto", "kill_script": True}, set()),
 ])
 def test_what_is_done(recovery: str, words: dict[str, Any], made: set[str]) -> None:
     assert done(recovery, **words) == made
@@ -47,7 +48,9 @@ def test_every_recovery_has_a_remedy_or_a_word() -> None:
     ("oom_noeviction", PATTERN, ""), ("oom_noeviction", {"restart": "always"}, ""),
     ("replica_orphan", {"repoint_primary_host": "x"}, ""),
     ("loading", {}, "The recovery code is loading. The server reads its data. Wait for it."),
-    ("down", {"restart": "never"}, ""), ("", {}, ""),
+    ("down", {"restart": "never"}, ""), ("", {}, ""), ("busy", {"kill_script": True}, ""),
+    ("busy", {}, ("The recovery code is busy. A script or function holds everything up. Set redis_kill_script to end one that has "
+                  "written nothing.")),
 ])
 def test_what_nothing_is_configured_for(recovery: str, words: dict[str, Any], said: str) -> None:
     assert remedies.chosen(recovery, **{**WORDS, **words})["helpless"] == said
@@ -85,6 +88,10 @@ def test_why_it_is_restarted(recovery: str, stopped: bool, reason: str) -> None:
     check = {"obstacles": [], "stopped": stopped, "findings": [{"observed": "2 files on disk"}]}
     found = remedies.restart_request(check, recovery=recovery, runtime="systemd", via="host", service="redis", only_container=False)
     assert (found["reason"], found["start_only"]) == (reason, stopped)
+    priced = remedies.restart_request(
+        {**check, "cost": "9 keys are lost"}, recovery=recovery, runtime="systemd", via="host", service="redis", only_container=False,
+    )
+    assert priced["reason"] == (reason if stopped else f"{reason} It costs: 9 keys are lost.")
 
 
 @pytest.mark.parametrize(("asked", "said"), [

@@ -37,7 +37,13 @@ REFUSED = Skipped(CHECK, "Nobody answers.", "Look whether it runs.")
     (RestartSeen(RestartView(**{**SAVED.as_dict(), "saves": None, "saved": False}), HERE,
                  hidden=Skipped(CHECK, "SCAN is forbidden.")), False, "unknown", "cannot be seen"),
     (RestartSeen(UNSEEN, HERE, refused=REFUSED), False, "unknown", "does not answer"),
-    (RestartSeen(UNSEEN, HERE, refused=REFUSED), True, "ok", "nothing is in the way"),
+    (RestartSeen(UNSEEN, HERE, refused=REFUSED), True, "ok", "nothing is in the way. It costs: it does not answer"),
+    (RestartSeen(UNSEEN, HERE, refused=REFUSED, memory=4096, kept=OnDisk(
+        "/var/lib/redis", (("dump.rdb", 17, 1.5e9), ("old.rdb", 9, 1.4e9)))),
+     True, "ok", ("It costs: its process holds 4096 bytes of memory, and how much of that is on disk cannot be seen; /var/lib/redis has "
+                  "dump.rdb (17 bytes) of 2017-07-14T02:40:00Z")),
+    (RestartSeen(RestartView(**{**SAVED.as_dict(), "saves": False, "saved": False, "keys": 50000, "no_cache": ("x",)}), HERE), True, "ok",
+     "It costs: 50000 keys are lost"),
     (RestartSeen(UNSEEN, GONE, refused=REFUSED, service=unit(0), port=6379, configured=(6379,),
                  kept=OnDisk("/var/lib/redis", (("dump.rdb", 17, 1.5e9),))), False, "ok", "dump.rdb (17 bytes"),
     (RestartSeen(UNSEEN, GONE, refused=REFUSED, service=unit(0), port=6379, configured=(6380,)), False, "critical", "port 6380"),

@@ -12,6 +12,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.s
     RestartView,
     descriptor_obstacle,
     repoint_obstacles,
+    restart_cost,
     restart_obstacles,
     view_from,
 )
@@ -67,6 +68,21 @@ def test_a_restart_that_would(view: RestartView, said: str) -> None:
     assert said in " ".join(one.text for one in against)
     assert all(one.seen is ("cannot be seen" not in one.text) for one in against)
     assert restart_obstacles(view, accept_data_loss=True) == []
+
+
+@pytest.mark.parametrize(("view", "cost"), [
+    (SAFE, ""), (but(changes=5), ""), (but(clients=1), ""),
+    (but(changes=5, save_ok=False), "5 changes since the last save are lost"),
+    (but(role="slave", link_up=True, changes=5, save_ok=False), ""),
+    (memory(), "10 keys are lost, since nothing saves them"), (memory(no_cache=()), "10 keys are lost, since nothing saves them"),
+    (memory(saves=None), "10 keys may be lost"), (memory(role="slave", link_up=True, replicas=1), "1 replica is emptied too"),
+    (but(clients=2), "1 other client is cut off"),
+    (but(clients=13, replicas=2, used=900), "12 other clients are cut off, 2 replicas may need a full copy of 900 bytes"),
+    (memory(replicas=2, clients=4),
+     "10 keys are lost, since nothing saves them, 3 other clients are cut off, 2 replicas are emptied too"),
+])
+def test_what_a_restart_costs_is_told_also_where_it_is_accepted(view: RestartView, cost: str) -> None:
+    assert restart_cost(view) == cost
 
 
 def test_the_view_by_field_name() -> None:

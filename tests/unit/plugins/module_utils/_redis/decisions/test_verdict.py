@@ -15,6 +15,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.thresholds i
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import verdict
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import verdict_speed as speed
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import verdict_storage as storage
+from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.absent import harmless_write
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.facts import Facts, Request
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions.state import (
     RECOVERIES,
@@ -219,7 +220,7 @@ def without(*fields: str) -> Facts:
          "replica_orphan"),
         (facts({**REPLICA, "master_link_status": "up"}), (True, True, False, True), ""),
         (facts(REPLICA, ping="MASTERDOWN"), (True, False, False, True), "replica_orphan"),
-        (facts(ping="BUSY"), (True, False, False, True), ""),
+        (facts(ping="BUSY"), (True, False, False, True), "busy"),
         (facts(cluster={"cluster_state": "fail"}), (True, False, False, True), ""),
         (Facts(ping="PONG"), (True, None, None, None), ""),
         (Facts(ping="NOPERM"), (True, None, None, None), ""),
@@ -229,8 +230,11 @@ def without(*fields: str) -> Facts:
         (facts({"min_slaves_good_slaves": 1}, config=None), (True, True, None, None), ""),
         (facts(ping="OTHER"), (True, None, None, True), ""),
         (facts({"aof_enabled": 1}), (True, True, True, None), ""),
-        (facts({"paused_actions": "write"}), (True, True, False, True), ""),
-        (facts(held_back=True), (True, True, False, True), ""),
+        (facts({"paused_actions": "write"}), (True, True, False, True), "paused"),
+        (facts(held_back=True), (True, True, False, True), "paused"),
+        (facts({"role": "active-replica", "master_link_status": "up"}, held_back=True), (True, True, False, True), "paused"),
+        (Facts(ping="PONG", denied={"INFO": "not_permitted: INFO: ERR unknown command 'INFO'"}, knows_client=False),
+         (True, None, None, None), ""),
         (facts(held_back=False), (True, True, True, True), ""),
         (facts(denied={"PFCOUNT": "not_permitted: PFCOUNT"}), (True, True, None, True), ""),
         (without("loading"), (True, None, True, True), ""),
@@ -263,14 +267,47 @@ def test_the_split_verdict_and_what_to_recover_from(one: Facts, state: tuple[Any
     (facts({"valkey_version": "8.0.1"}), True), (facts({"redis_version": "6.0.16"}), False),
     (facts({"redis_version": "7.2.4", "valkey_version": "8.1.0", "paused_actions": "none"}), False),
     (facts({"redis_version": "7.0.15", "role": "slave"}), False), (facts({"redis_version": "7.0.15"}, ping="LOADING"), False),
-    (facts({"redis_version": "7.2.0", "dragonfly_version": "df-v1.27.1"}), False),
+    (facts({"redis_version": "7.2.0", "dragonfly_version": "df-v1.27.1"}), True),
+    (facts({"redis_version": "6.3.4", "mvcc_depth": "0", "role": "active-replica"}), True),
 ])
 def test_who_is_asked_whether_it_holds_writes_back(one: Facts, untold: bool) -> None:
     assert pause_untold(one) is untold
 
 
+def test_what_a_pause_holds_back_and_changes_nothing() -> None:
+    """Dragonfly takes PFCOUNT for a read."""
+    assert harmless_write({"redis_version": "7.0.15"}) == "PFCOUNT"
+    assert harmless_write({"redis_version": "7.2.0", "dragonfly_version": "df-v1.27.1"}) == "DEL"
+    dragonfly = facts({"dragonfly_version": "df-v1.27.1"}, denied={"PFCOUNT": "not_permitted: DEL: NOPERM no"})
+    assert "Allow +del ~oncall.incident:probe:*" in verdict.writes(dragonfly, REQUEST).skipped[0].hint
+
+
+PROXIED = {"INFO": "not_permitted: INFO: ERR unknown command 'INFO'"}
+
+
+@pytest.mark.parametrize(("one", "statuses_", "hint"), [
+    (Facts(ping="PONG", denied=PROXIED, knows_client=False), {"": "unknown"}, "Ask the server itself"),
+    (Facts(ping="PONG", denied=PROXIED), {"": "ok"}, "Ask the server itself"),
+    (Facts(ping="PONG", denied={"INFO": "not_permitted: INFO: NOPERM no"}, knows_client=False), {"": "ok"}, "Allow +info"),
+    (Facts(ping="BUSY", denied={"INFO": "refused: INFO: BUSY Redis is busy"}), {"": "critical"}, "See availability"),
+])
+def test_who_knows_neither_client_nor_info_is_a_proxy(one: Facts, statuses_: dict[str, str], hint: str) -> None:
+    """Whoever hides INFO alone is a server; the hint grants nothing that nobody can grant."""
+    assert statuses(verdict.availability(one, REQUEST)) == statuses_
+    assert verdict.memory(one, REQUEST).skipped[0].hint.startswith(hint)
+
+
+def test_a_replica_that_is_being_copied_to_has_not_been_without_a_link_for_ever() -> None:
+    for info, never in ((LOST, True), (COPYING, False), ({**LOST, "master_link_down_since_seconds": 4}, False)):
+        assert storage.replication(facts(info), REQUEST).data["replication"]["never_connected"] is never
+    broken = facts(LOST, before={"master_sync_in_progress": 1})
+    assert storage.replication(broken, REQUEST).data["replication"]["never_connected"] is False
+
+
 def test_a_refusal_of_us_is_a_sign_of_life() -> None:
     kept = {"maxclients", "auth_required"}
+    assert unreachable_state("paused", alive_all_the_same=kept).as_dict() == {
+        "alive": True, "ready": False, "writable": False, "durable": None}
     assert unreachable_state("auth_required", alive_all_the_same=kept).as_dict() == {
         "alive": True, "ready": None, "writable": None, "durable": None}
     assert unreachable_state("maxclients", alive_all_the_same=kept).as_dict() == {
@@ -280,7 +317,7 @@ def test_a_refusal_of_us_is_a_sign_of_life() -> None:
 
 def test_the_most_pressing_comes_first() -> None:
     assert most_pressing(["evicting", "no_quorum", "down"]) == "down"
-    assert most_pressing([]) == "" and len(set(RECOVERIES)) == 10
+    assert most_pressing([]) == "" and len(set(RECOVERIES)) == 12
 
 
 def test_latency_is_judged_by_its_99th_percentile() -> None:
