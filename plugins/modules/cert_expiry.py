@@ -22,7 +22,7 @@ description:
     C(expired), C(expiring), C(not_yet_valid) (of the certificate and of every element of its chain that counts),
     C(incomplete_chain) (intermediates are not served), C(untrusted), C(self_signed), C(name_mismatch),
     C(weak_key), C(weak_signature), C(revoked) (with O(check_revocation)),
-    C(unreachable), C(unreadable) (a server or a file that shows no certificate),
+    C(unreachable), C(unreadable) (a server or a file that shows no certificate, or a file of which servers pass over a part),
     C(unusable) (a client with default settings cannot connect, for example since only TLS 1.0 is offered),
     C(clock_skew) (the clock of an HTTP server against ours),
     C(stale_in_memory) (a server does not serve what is in its file, see O(pairs)),
@@ -31,6 +31,8 @@ description:
   - Dates are shown whether or not a certificate verifies. RV(certificates[].verified) is V(true) only where OpenSSL verified the chain
     in a handshake of its own, and V(null) where nobody could judge. Names are judged apart, by C(name_mismatch).
   - An expired root or cross-signed certificate that is served but not needed is not a finding where another chain verifies.
+  - A server may have a certificate for each key type, and serves to each client what it takes. Both are asked for, see O(key_types).
+    The one that is not served by default is a target of its own then, called C(host:port (rsa)) or C(host:port (ecdsa)).
 notes:
   - What a server serves is shown by Python 3.10 and newer. Older ones see it with servers that speak TLS 1.2; with others only the
     certificate itself is seen, and C(incomplete_chain) is in RV(skipped_checks).
@@ -63,6 +65,8 @@ options:
       - Files with certificates, each as a path or as a dictionary. A path may be a pattern with C(*), C(**), C(?) and C([...]).
       - PEM files are read in full, keys in them are passed over. A file with several chains is as many targets, called C(path#1) and
         so on.
+      - They are read as OpenSSL reads them. A file that a server such as NGINX would refuse, for a block that is cut off or damaged
+        wherever it is in the file, is C(unreadable).
       - "As a dictionary: C(path), C(exclude) (patterns), C(format) (V(auto), V(pem), V(der), V(pkcs12) or V(jks)), C(names),
         C(renewal), C(ca_path) (given, the chain must verify; without it files are not verified), C(allow_self_signed),
         C(acme_directory), and the thresholds."
@@ -125,11 +129,22 @@ options:
   ca_path:
     description:
       - A PEM file, or a directory made by C(openssl rehash), of CAs that are trusted instead of the system's.
+      - A target whose own C(ca_path) is not usable is C(untrusted) with status V(unknown); the others are judged.
     type: path
   allow_self_signed:
     description: Take self-signed certificates as meant to be so.
     type: bool
     default: false
+  key_types:
+    description:
+      - Ask servers for a certificate of each of these key types, as a client does that takes no other. RV(certificates[].key_types) has
+        the answers.
+      - They are asked in TLS 1.2, where a client's cipher suites name the key type. A server that speaks TLS 1.3 only is not asked.
+      - It takes a connection more for each type that is not served anyhow. An empty list asks for none.
+    type: list
+    elements: str
+    choices: [rsa, ecdsa]
+    default: [rsa, ecdsa]
   check_revocation:
     description:
       - Ask whether certificates are revoked, by the OCSP answer that the server staples (seen in TLS 1.2), the OCSP responder, or the CRL
@@ -302,7 +317,8 @@ checks:
   sample: {expired: ok, expiring: warning}
 recovery:
   description:
-    - What to do about the worst target, V(renew), V(reload), V(fix_chain), V(fix_name), V(fix_clock) or V(replace_ca); empty when nothing.
+    - What to do about the worst target, V(renew), V(reload), V(fix_chain), V(fix_name), V(fix_clock), V(fix_tls) or V(replace_ca);
+      empty when nothing.
   type: str
   returned: success
   sample: renew
@@ -404,6 +420,13 @@ certificates:
     seconds:
       description: How long an endpoint took.
       type: float
+    key_types:
+      description:
+        - What an endpoint answered for each of O(key_types), V(served), V(none) (it has no such certificate) or V(not_asked).
+        - C(target) is the target that shows the certificate, C(reason) why it was not asked.
+      type: list
+      elements: dict
+      sample: [{key_type: rsa, answer: none, target: "", reason: ""}]
 table:
   description: The same as a table in Markdown, sorted by expiry.
   type: str

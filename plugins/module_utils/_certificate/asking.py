@@ -14,12 +14,12 @@ import json
 import typing as t
 
 from . import revocation, verify
+from .bundle import Unreadable, read_bundle
 from .decisions.acme_renewal import certificate_id, known_directory, read_renewal
 from .decisions.model import ENDPOINT, Cert, Renewal, Seen, path_up
 from .decisions.targets import Terms
 from .decisions.verdict import NO_ISSUER
 from .fetch import Fetcher, NotFetched
-from .files import Unreadable, certificates
 from .parse import BadCertificate, parse
 
 try:
@@ -140,7 +140,7 @@ def _fetched(cert: Cert, asking: Asking) -> t.Optional[Cert]:
 
 def _any_certificates(data: bytes) -> list[Cert]:
     try:
-        return certificates(data)
+        return list(read_bundle(data).certs)
     except Unreadable:
         pass
     try:

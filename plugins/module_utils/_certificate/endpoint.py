@@ -16,12 +16,12 @@ import ssl
 import time
 import typing as t
 
-from .._core.errors import IncidentError
+from .._core.errors import BadInput, IncidentError
 from .._probe.decisions.starttls import Refused, connect_through, start_tls, talk
 from .._probe.decisions.tls_hello import client_hello
-from .._probe.decisions.tls_records import flight_ended, staple
+from .._probe.decisions.tls_records import NOTHING_IN_COMMON, WRONG_VERSION, alert, flight_ended, served_chain, staple
 from .._probe.handshake import Contexts, Shaken, can_see_chains, remaining, shake, shake_plainly, trust_store_is_empty
-from .decisions.model import ENDPOINT, UNREACHABLE, Cert, Seen, Trouble, Trust
+from .decisions.model import ENDPOINT, NONE, NOT_ASKED, SERVED, UNREACHABLE, Cert, KeyAnswer, Seen, Trouble, Trust
 from .decisions.targets import Endpoint
 from .parse import BadCertificate, parse
 from .pool import bounded
@@ -30,6 +30,9 @@ from .pool import bounded
 Resolver = t.Callable[[str, int], t.Sequence[tuple[t.Any, ...]]]
 _HEAD = 16 * 1024
 _FLIGHT = 256 * 1024
+#: Reasons of OpenSSL: alerts of the server, and what OpenSSL itself says where it does not speak the server's version.
+_REFUSALS = ("HANDSHAKE_FAILURE", "ALERT_PROTOCOL_VERSION", "INSUFFICIENT_SECURITY", "UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE")
+_ONLY_1_3 = "it speaks TLS 1.3 only, where this host cannot ask for one key type"
 _UNSEEN = "only the leaf could be seen: this Python shows no served chain and the server speaks TLS 1.3 only"
 
 
@@ -51,6 +54,7 @@ class Means:
         timeout: for one target, seconds.
         proxy_login: name and password for the proxy.
         staples: ask for stapled OCSP answers, which takes a connection more.
+        key_types: that clients may be restricted to: each is asked for, in a connection more for one that was not served anyhow.
         sees_chains: whether the Python shows served chains; else they are read off the wire.
         clock: seconds since the epoch.
     """
@@ -59,6 +63,7 @@ class Means:
     timeout: float = 10.0
     proxy_login: tuple[str, str] = ("", "")
     staples: bool = False
+    key_types: tuple[str, ...] = ()
     sees_chains: bool = dataclasses.field(default_factory=can_see_chains)
     clock: t.Callable[[], float] = time.time
 
@@ -87,20 +92,39 @@ def addresses(endpoint: Endpoint, *, resolver: Resolver, timeout: float) -> list
     return list(unique.values())
 
 
-def look(endpoint: Endpoint, where: t.Sequence[Address], *, target: str, means: Means, helpers: tuple[bytes, ...] = ()) -> Seen:
-    """What the first of the addresses that answers serves. Never raises for what the other side does."""
+def look(endpoint: Endpoint, where: t.Sequence[Address], *, target: str, means: Means) -> list[Seen]:
+    """What the first of the addresses that answers serves, and what it serves beside that to clients that take another key type only.
+
+    Never raises for what the other side does.
+    """
     began = time.monotonic()
-    until = began + means.timeout
-    probe = _Probe(endpoint, where, means, until)
+    probe = _Probe(endpoint, where, means, began + means.timeout)
+    seen = _seen(probe, target, means)
+    others: list[Seen] = []
+    if seen.leaf is not None and not seen.trust.unusable:
+        answers = [probe.ask_for(key_type, seen) for key_type in means.key_types]
+        seen = dataclasses.replace(seen, key_types=tuple(answer for answer, _other in answers))
+        others = [other for _answer, other in answers if other is not None]
+    return [dataclasses.replace(seen, seconds=round(time.monotonic() - began, 4)), *others]
+
+
+def look_again(endpoint: Endpoint, where: t.Sequence[Address], seen: Seen, *, means: Means, helpers: tuple[bytes, ...]) -> Seen:
+    """The same target, as if these intermediates were served as well."""
+    probe = _Probe(endpoint, where, means, time.monotonic() + means.timeout)
+    if not seen.beside or seen.leaf is None:
+        return _seen(probe, seen.target, means, helpers=helpers)
+    return dataclasses.replace(seen, trust=probe.trust_in(seen.leaf.asked_as, helpers))
+
+
+def _seen(probe: _Probe, target: str, means: Means, *, helpers: tuple[bytes, ...] = ()) -> Seen:
     try:
-        seen = probe.look(target, helpers)
+        return probe.look(target, helpers)
     except BadCertificate as exc:
-        seen = _trouble(target, f"it serves {exc.message}", address=probe.shown)
+        return _trouble(target, f"it serves {exc.message}", address=probe.shown)
     except IncidentError as exc:
-        seen = _trouble(target, exc.message, hint=exc.hint or "", address=probe.shown)
+        return _trouble(target, exc.message, hint=exc.hint or "", address=probe.shown)
     except (OSError, ValueError) as exc:
-        seen = _trouble(target, explain(exc, means.timeout), address=probe.shown)
-    return dataclasses.replace(seen, seconds=round(time.monotonic() - began, 4))
+        return _trouble(target, explain(exc, means.timeout), address=probe.shown, unusable=_is_refusal(exc))
 
 
 def unresolved(target: str, problem: Exception, *, timeout: float) -> Seen:
@@ -132,6 +156,12 @@ def explain(problem: Exception, timeout: float) -> str:
     return (str(problem) or type(problem).__name__)[:200]
 
 
+def _is_refusal(problem: Exception) -> bool:
+    """Whether a server speaks TLS, and has nothing of it in common with this host."""
+    reason = getattr(problem, "reason", None) or ""
+    return isinstance(problem, ssl.SSLError) and any(word in reason for word in _REFUSALS)
+
+
 class _Probe:
     """One target's connections, within its time."""
 
@@ -140,14 +170,12 @@ class _Probe:
         self.shown = where[0].shown if where else ""
 
     def look(self, target: str, helpers: tuple[bytes, ...]) -> Seen:
-        terms = self._endpoint.terms
-        blind = trust_store_is_empty(terms.ca_path)
-        trust = Trust(reason="there is no trust store on this host: install ca-certificates or give ca_path" if blind else "")
+        context, trust = self._judge(helpers)
         shaken: t.Optional[Shaken] = None
         skew: t.Optional[float] = None
-        if not blind:
+        if context is not None:
             try:
-                shaken, skew = self._shake(self._means.contexts.verifying(terms.ca_path, helpers=helpers), strict=True)
+                shaken, skew = self._shake(context, strict=True)
                 trust = Trust(verified=True, chain=tuple(parse(der) for der in shaken.verified))
             except ssl.SSLCertVerificationError as exc:
                 trust = Trust(verified=False, reason=exc.verify_message, code=exc.verify_code)
@@ -171,22 +199,83 @@ class _Probe:
             protocol=shaken.protocol, notes=notes, staple=self._staple() if self._means.staples else b"",
         )
 
-    def _staple(self) -> bytes:
-        """The OCSP answer that the server staples in TLS 1.2; empty where it sends none."""
-        received = bytearray()
+    def ask_for(self, key_type: str, seen: Seen) -> tuple[KeyAnswer, t.Optional[Seen]]:
+        """What a client is served that takes one key type only; and the target that this is, where it is another certificate."""
+        leaf = t.cast(Cert, seen.leaf)
+        if leaf.asked_as == key_type:
+            return KeyAnswer(key_type, SERVED, seen.target), None
+        try:
+            received = self._flight(client_hello(self._endpoint.server_name, key_types=(key_type,)))
+            chain = tuple(parse(der) for der in served_chain(received))
+            if not chain:
+                return _without(key_type, alert(received)), None
+            if chain[0].asked_as != key_type:
+                return KeyAnswer(key_type, NONE), None
+        except BadCertificate as exc:
+            broken = _trouble(f"{seen.target} ({key_type})", f"it serves {exc.message}", address=self.shown)
+            return KeyAnswer(key_type, SERVED, broken.target), dataclasses.replace(broken, beside=seen.target)
+        except IncidentError as exc:
+            return KeyAnswer(key_type, NOT_ASKED, reason=exc.message), None
+        except OSError as exc:
+            return KeyAnswer(key_type, NOT_ASKED, reason=explain(exc, self._means.timeout)), None
+        other = Seen(
+            target=f"{seen.target} ({key_type})", kind=ENDPOINT, address=self.shown, chain=chain, trust=self.trust_in(key_type),
+            protocol="TLSv1.2", staple=staple(received) if self._means.staples else b"", beside=seen.target,
+        )
+        return KeyAnswer(key_type, SERVED, other.target), other
+
+    def trust_in(self, key_type: str, helpers: tuple[bytes, ...] = ()) -> Trust:
+        """What verification of the certificate of one key type comes to."""
+        context, trust = self._judge(helpers, key_type=key_type)
+        if context is None:
+            return trust
         try:
             with self._connect() as sock:
                 sock.settimeout(remaining(self._until))
-                sock.sendall(client_hello(self._endpoint.server_name))
-                while not flight_ended(bytes(received)) and len(received) < _FLIGHT:
-                    sock.settimeout(remaining(self._until))
-                    got = sock.recv(16384)
-                    if not got:
-                        break
-                    received += got
+                secured, shaken = shake(sock, context, name=self._endpoint.server_name)
+                secured.close()
+            return Trust(verified=True, chain=tuple(parse(der) for der in shaken.verified))
+        except ssl.SSLCertVerificationError as exc:
+            return Trust(verified=False, reason=exc.verify_message, code=exc.verify_code)
+        except IncidentError as exc:
+            return Trust(reason=exc.message)
+        except OSError as exc:
+            return Trust(reason=explain(exc, self._means.timeout))
+
+    def _judge(self, helpers: tuple[bytes, ...], *, key_type: str = "") -> tuple[t.Optional[ssl.SSLContext], Trust]:
+        """Who judges the chain; None, and why, where nobody can."""
+        ca_path = self._endpoint.terms.ca_path
+        if trust_store_is_empty(ca_path):
+            return None, Trust(reason="there is no trust store on this host: install ca-certificates or give ca_path")
+        try:
+            return self._means.contexts.verifying(ca_path, helpers=helpers, key_type=key_type), Trust()
+        except BadInput as exc:
+            return None, Trust(reason=exc.message, hint=exc.hint or "")
+
+    def _staple(self) -> bytes:
+        """The OCSP answer that the server staples in TLS 1.2; empty where it sends none."""
+        try:
+            return staple(self._flight(client_hello(self._endpoint.server_name)))
         except (OSError, Refused):
             return b""
-        return staple(bytes(received))
+
+    def _flight(self, hello: bytes) -> bytes:
+        """All that the server says in the clear to a first message of TLS 1.2.
+
+        Raises:
+            OSError, Refused: it cannot be reached.
+        """
+        received = bytearray()
+        with self._connect() as sock:
+            sock.settimeout(remaining(self._until))
+            sock.sendall(hello)
+            while not flight_ended(bytes(received)) and len(received) < _FLIGHT:
+                sock.settimeout(remaining(self._until))
+                got = sock.recv(16384)
+                if not got:
+                    break
+                received += got
+        return bytes(received)
 
     def _read(self, shaken: Shaken) -> tuple[tuple[Cert, ...], tuple[tuple[str, str, str], ...]]:
         chain = [parse(shaken.served[0])]
@@ -195,7 +284,7 @@ class _Probe:
             try:
                 chain.append(parse(der))
             except BadCertificate as exc:
-                notes.append(("expiring", f"an element of the served chain is {exc.message}", ""))
+                notes.append(("expiring", f"the served chain holds {exc.message}", ""))
         return tuple(chain), tuple(notes)
 
     def _look_only(self) -> tuple[Shaken, t.Optional[float]]:
@@ -325,8 +414,16 @@ def skew_of(head: bytes, *, before: float, after: float) -> t.Optional[float]:
     return None
 
 
-def _trouble(target: str, reason: str, *, hint: str = "", address: str = "") -> Seen:
-    return Seen(target=target, kind=ENDPOINT, address=address, trouble=Trouble(UNREACHABLE, reason, hint=hint))
+def _without(key_type: str, number: t.Optional[int]) -> KeyAnswer:
+    """What a server means that shows no certificate of a key type, by the alert with which it ended the handshake."""
+    if number in NOTHING_IN_COMMON:
+        return KeyAnswer(key_type, NONE)
+    said = "it closed the connection" if number is None else f"it ended the handshake with alert {number}"
+    return KeyAnswer(key_type, NOT_ASKED, reason=_ONLY_1_3 if number == WRONG_VERSION else said)
+
+
+def _trouble(target: str, reason: str, *, hint: str = "", address: str = "", unusable: bool = False) -> Seen:
+    return Seen(target=target, kind=ENDPOINT, address=address, trouble=Trouble(UNREACHABLE, reason, hint=hint, unusable=unusable))
 
 
 def _literal(name: str) -> bool:

@@ -13,9 +13,10 @@ import typing as t
 from .._core import ranges
 from .._core.durations import parse_duration
 from .._core.judging import question_spec
+from .._probe.decisions.tls_hello import ECDSA, RSA
 from .._probe.handshake import Contexts
 from .asking import Asking
-from .decisions.targets import Targets, targets_from
+from .decisions.targets import targets_from
 from .decisions.time import THRESHOLD_OPTIONS
 from .decisions.verdict import Skew
 from .endpoint import Means
@@ -39,6 +40,7 @@ def expiry_spec() -> dict[str, t.Any]:
         **{name: {"type": "float"} for name in THRESHOLD_OPTIONS},
         "ca_path": {"type": "path"},
         "allow_self_signed": {"type": "bool", "default": False},
+        "key_types": {"type": "list", "elements": "str", "choices": [RSA, ECDSA], "default": [RSA, ECDSA]},
         "check_revocation": {"type": "bool", "default": False},
         "fetch_issuers": {"type": "bool", "default": False},
         "ari": {"type": "bool", "default": True},
@@ -67,14 +69,14 @@ def request_from(params: t.Mapping[str, t.Any]) -> Request:
     ranges.read(params["workers"], name="workers")
     timeout, wall = (ranges.read(params[name], name=name) for name in ("timeout", "max_seconds"))
     contexts = Contexts()
-    for path in sorted(_ca_paths(targets)):
-        if path:
-            contexts.verifying(path)
+    if params["ca_path"]:
+        # A target's own is its own trouble: the others are looked at all the same.
+        contexts.verifying(params["ca_path"])
     return Request(
         targets=targets, workers=params["workers"], max_seconds=wall,
         means=Means(
             contexts=contexts, timeout=timeout, proxy_login=(params["proxy_username"] or "", params["proxy_password"] or ""),
-            staples=params["check_revocation"],
+            staples=params["check_revocation"], key_types=tuple(dict.fromkeys(params["key_types"])),
         ),
         asking=Asking(
             fetcher=Fetcher(timeout=timeout), acme=_acme_fetcher(params, timeout), revocation=params["check_revocation"],
@@ -95,8 +97,3 @@ def _acme_fetcher(params: t.Mapping[str, t.Any], timeout: float) -> Fetcher:
     context = Contexts().verifying(path)
     context.check_hostname = True
     return Fetcher(timeout=timeout, context=context)
-
-
-def _ca_paths(targets: Targets) -> set[str]:
-    pairs = [one for pair in targets.pairs for one in (pair.endpoint, pair.file)]
-    return {one.terms.ca_path for one in (*targets.endpoints, *targets.files, *targets.contents, *pairs)}

@@ -17,22 +17,15 @@ import os
 import re
 import typing as t
 
-from .._core.errors import IncidentError
+from .bundle import Bundle, Unreadable, read_bundle
 from .decisions.model import CONTENT, FILE, KUBECONFIG, UNREADABLE, Cert, Seen, Trouble
 from .decisions.targets import Content, Place
 from .parse import BadCertificate, parse
 
 _MAX_BYTES = 32 * 1024 * 1024
 _MAX_FILES = 20000
-_PEM = re.compile(rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----(.*?)-----END (?:TRUSTED |X509 )?CERTIFICATE-----", re.DOTALL)
 _PFX = re.compile(rb"\x30(?:[\x00-\x7f]|\x81.|\x82..|\x83...|\x84....|\x80)\x02\x01\x03", re.DOTALL)
 _PASSPHRASE_HINT = "Give it in passphrases, by the file's path."
-
-
-class Unreadable(IncidentError):
-    """A file without a usable certificate; `blind` in its facts: nobody can say what is in it."""
-
-    kind = "unreadable"
 
 
 def expand(place: Place) -> list[str]:
@@ -66,9 +59,9 @@ def look_at_content(content: Content) -> list[Seen]:
     """The same for certificates given as text: PEM, or DER in Base64."""
     try:
         data = content.text.encode("utf-8", errors="surrogateescape")
-        if not _PEM.search(data):
+        if b"-----BEGIN" not in data:
             data = _base64(data)
-        return group(content.label, certificates(data), kind=CONTENT, address="")
+        return group(content.label, read_bundle(data), kind=CONTENT, address="")
     except Unreadable as exc:
         return [_unreadable(content.label, CONTENT, "", exc)]
 
@@ -87,10 +80,10 @@ def look_at_kubeconfig(path: str) -> list[Seen]:
         try:
             if reference:
                 reference = os.path.join(os.path.dirname(os.path.abspath(path)), os.path.expanduser(reference))
-                certs = read(reference, form="auto", passphrase="")
+                bundle = read(reference, form="auto", passphrase="")
             else:
-                certs = certificates(_base64(data))
-            seen.extend(group(target, certs, kind=KUBECONFIG, address=reference or path))
+                bundle = read_bundle(_base64(data))
+            seen.extend(group(target, bundle, kind=KUBECONFIG, address=reference or path))
         except Unreadable as exc:
             seen.append(_unreadable(target, KUBECONFIG, reference or path, exc))
     return seen
@@ -102,7 +95,7 @@ def kubeconfig_entries(data: bytes) -> list[tuple[str, bytes, str]]:
     Read with PyYAML where it is there, else line by line: both keys are unmistakable.
 
     Raises:
-        Unreadable: it is no kubeconfig.
+        Unreadable: it is not a kubeconfig.
     """
     text = data.decode("utf-8", errors="replace")
     try:
@@ -110,7 +103,7 @@ def kubeconfig_entries(data: bytes) -> list[tuple[str, bytes, str]]:
     except ImportError:
         return _by_lines(text)
     if not isinstance(loaded, dict) or not ({"users", "clusters", "contexts"} & set(loaded)):
-        raise Unreadable("it is no kubeconfig")
+        raise Unreadable("it is not a kubeconfig")
     found = []
     for section, inner, key in (("users", "user", "client-certificate"), ("clusters", "cluster", "certificate-authority")):
         entries = loaded.get(section)
@@ -136,7 +129,7 @@ def _load(text: str) -> t.Any:
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
-        raise Unreadable(f"it is no YAML: {str(exc).splitlines()[0][:100]}") from exc
+        raise Unreadable("it is not valid YAML") from exc
 
 
 def _by_lines(text: str) -> list[tuple[str, bytes, str]]:
@@ -149,7 +142,7 @@ def _by_lines(text: str) -> list[tuple[str, bytes, str]]:
     return found
 
 
-def read(path: str, *, form: str, passphrase: str) -> list[Cert]:
+def read(path: str, *, form: str, passphrase: str) -> Bundle:
     """All certificates of a file, in its order.
 
     Raises:
@@ -159,47 +152,26 @@ def read(path: str, *, form: str, passphrase: str) -> list[Cert]:
     if form == "auto":
         form = _guess(path, data)
     if form == "pkcs12":
-        return _pkcs12(data, passphrase)
+        return Bundle(tuple(_pkcs12(data, passphrase)))
     if form == "jks":
-        return _jks(data, passphrase)
-    return certificates(data, form=form)
+        return Bundle(tuple(_jks(data, passphrase)))
+    return read_bundle(data, form=form)
 
 
-def certificates(data: bytes, *, form: str = "auto") -> list[Cert]:
-    """The certificates in PEM or DER bytes; keys and everything else in them is passed over.
-
-    Raises:
-        Unreadable: none is there, or one of them cannot be read (a server that loads the file would fail as well).
-    """
-    blocks = [] if form == "der" else [_base64(match) for match in _PEM.findall(data)]
-    if not blocks:
-        if form == "pem" or b"-----BEGIN" in data:
-            raise Unreadable("there is no certificate in it")
-        blocks = [data]
-    found = []
-    for number, der in enumerate(blocks, 1):
-        try:
-            found.append(parse(der))
-        except BadCertificate as exc:
-            which = f"certificate {number} of {len(blocks)} is " if len(blocks) > 1 else "it is "
-            raise Unreadable(which + exc.message) from None
-    return found
-
-
-def group(target: str, certs: t.Sequence[Cert], *, kind: str, address: str) -> list[Seen]:
+def group(target: str, bundle: Bundle, *, kind: str, address: str) -> list[Seen]:
     """One Seen for each certificate that issued no other one of them; what remains is its chain, in the order it stands.
 
     A file with one chain is one target; a trust store is as many as it has roots.
     """
-    unique = list(dict.fromkeys(certs))
+    unique = list(dict.fromkeys(bundle.certs))
     heads = [one for one in unique if not any(one.issued(other) for other in unique if other is not one)]
     # Certificates that issued each other in a ring: nothing honest, but each is to be seen.
     heads = heads or unique
-    seen = []
+    seen: list[Seen] = []
     for number, head in enumerate(heads, 1):
         chain = (head, *(one for one in unique if one is not head)) if len(heads) == 1 else (head, *_above(head, unique))
         name = target if len(heads) == 1 else f"{target}#{number}"
-        seen.append(Seen(target=name, kind=kind, address=address, chain=chain))
+        seen.append(Seen(target=name, kind=kind, address=address, chain=chain, passed_over=0 if seen else bundle.passed_over))
     return seen
 
 
@@ -271,7 +243,7 @@ def _pkcs12(data: bytes, passphrase: str) -> list[Cert]:
         said = str(exc)
         if "password" in said.lower() or "mac" in said.lower():
             raise Unreadable("the passphrase is wrong or missing", blind=True, hint=_PASSPHRASE_HINT) from exc
-        raise Unreadable(f"it is no readable PKCS#12: {said[:100] or type(exc).__name__}") from exc
+        raise Unreadable("it is not a readable PKCS#12 file") from exc
     held = ([store.cert] if store.cert is not None else []) + list(store.additional_certs)
     if not held:
         raise Unreadable("there is no certificate in it")
@@ -289,7 +261,9 @@ def _jks(data: bytes, passphrase: str) -> list[Cert]:
         # Keys stay closed: only certificates are wanted.
         store = jks.KeyStore.loads(data, passphrase or None, try_decrypt_keys=False)
     except Exception as exc:
-        raise Unreadable(f"it cannot be opened: {str(exc)[:100] or type(exc).__name__}", blind=True, hint=_PASSPHRASE_HINT) from exc
+        raise Unreadable(
+            "it cannot be opened: the passphrase is wrong or missing, or the key store is damaged", blind=True, hint=_PASSPHRASE_HINT,
+        ) from exc
     held = [der for entry in store.private_keys.values() for _kind, der in entry.cert_chain]
     held += [entry.cert for entry in store.certs.values()]
     if not held:

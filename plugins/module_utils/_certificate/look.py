@@ -155,10 +155,10 @@ def _endpoint_job(endpoint: Endpoint, request: Request) -> _Job:
             found[endpoint.label] = where
         else:
             found.update({f"{endpoint.label} at {address.shown}": [address] for address in where})
-        return [endpoints.look(endpoint, there, target=target, means=request.means) for target, there in found.items()]
+        return [one for target, there in found.items() for one in endpoints.look(endpoint, there, target=target, means=request.means)]
 
     def again(seen: Seen, helpers: tuple[bytes, ...]) -> Seen:
-        return endpoints.look(endpoint, found[seen.target], target=seen.target, means=request.means, helpers=helpers)
+        return endpoints.look_again(endpoint, found[seen.beside or seen.target], seen, means=request.means, helpers=helpers)
 
     return _Job(endpoint.label, endpoint.terms, endpoint.names, work, ENDPOINT, again)
 

@@ -17,6 +17,7 @@ import warnings
 
 from .._core.errors import IncidentError
 from .decisions.model import Cert
+from .decisions.pem import first_element
 
 CRYPTOGRAPHY_TRACEBACK: t.Optional[str] = None
 CRYPTOGRAPHY_VERSION: tuple[int, ...] = ()
@@ -36,7 +37,7 @@ _TEXT = 500
 
 
 class BadCertificate(IncidentError):
-    """Bytes that are no certificate, or one that breaks the rules of X.509 so that it cannot be read."""
+    """Bytes that are no certificate, or one that breaks the rules of X.509 so that it cannot be read. `damage` in its facts: why not."""
 
     kind = "bad_certificate"
 
@@ -57,7 +58,18 @@ def parse(der: bytes) -> Cert:
         raise
     # Parsers written in other languages raise what they like; whatever it is, this certificate could not be read.
     except Exception as exc:
-        raise BadCertificate(f"not a readable certificate: {str(exc)[:200] or type(exc).__name__}") from exc
+        damage = _damage(der)
+        raise BadCertificate(f"a certificate that cannot be read: {damage}", damage=damage) from exc
+
+
+def _damage(der: bytes) -> str:
+    """What is wrong with bytes that no parser takes, in words for people: the parser's own are for those who write parsers."""
+    if der[:1] != b"\x30":
+        return "it is not DER"
+    element, rest = first_element(der)
+    if not element:
+        return "its data ends too early"
+    return "other data follows it" if rest else "its content is damaged"
 
 
 def load(der: bytes) -> t.Any:

@@ -14,13 +14,19 @@ import shutil
 import tempfile
 import typing as t
 
+from .._core.errors import BadInput
 from .._module.programs import execute
+from .._probe.handshake import Contexts
 from .decisions.model import Cert, Trust
 from .parse import pem
 
 
 def verify(chain: t.Sequence[Cert], *, ca_path: str, timeout: float) -> Trust:
     """Verify a chain, the leaf first, against CAs in a file or a hashed directory; what lies beside the leaf may help."""
+    try:
+        Contexts().verifying(ca_path)
+    except BadInput as exc:
+        return Trust(reason=exc.message, hint=exc.hint or "")
     program = shutil.which("openssl")
     if program is None:
         return Trust(reason="openssl is not on this host, and nothing else here verifies files")

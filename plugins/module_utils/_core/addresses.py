@@ -14,6 +14,7 @@ import re
 import typing as t
 
 from .errors import BadInput
+from .hosts import more_than_host, plain
 
 Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 #: RFC 4291 section 2.5.5.2: an IPv4 address written as IPv6. The packet filter and the daemons know it as the IPv4 one.
@@ -68,11 +69,15 @@ class Span:
 def read_network(text: str) -> Network | None:
     """The network that a text means, None where it means none.
 
-    Any spelling: upper case, zeros, brackets, a zone, a netmask instead of a length, host bits set, IPv4 written as IPv6.
+    Any spelling: upper case, zeros, brackets, a zone, a netmask instead of a length, host bits set, IPv4 written as IPv6. What stands
+    behind brackets is a length and never a part of the address.
     """
-    text = text.strip()
-    if text[:1] == "[" and "]" in text:
-        text = text[1:].replace("]", "", 1)
+    text = plain(text)
+    if text[:1] == "[":
+        inside, bracket, behind = text[1:].partition("]")
+        if not bracket or behind[:1] not in ("", "/"):
+            return None
+        text = f"{inside}{behind}"
     address, slash, length = text.partition("/")
     if "%" in address:
         address = address.partition("%")[0]
@@ -101,17 +106,30 @@ def parse_network(text: t.Any, *, name: str = "addresses") -> Network:
         BadInput: it is neither an address nor a network. A host name is said to be one.
     """
     said = str(text)
-    found = read_network(said) if said.strip() else None
+    found = read_network(said)
     if found is not None:
         return found
-    if is_host_name(said):
+    if is_host_name(plain(said)):
         raise BadInput(
             f"{name}: {said!r} is a host name.", hint="Set resolve to look it up, or give the address.", argument=name, value=said,
         )
-    raise BadInput(
-        f"{name}: {said!r} is not an IP address or network.", hint="Write 192.0.2.7, 192.0.2.0/24, 2001:db8::7 or 2001:db8::/64.",
-        argument=name, value=said,
-    )
+    wrong, hint = not_a_network(said, name=name)
+    raise BadInput(f"{name}: {wrong}.", hint=hint, argument=name, value=said)
+
+
+def not_a_network(text: str, *, name: str) -> tuple[str, str]:
+    """What is wrong with a text that is neither an address nor a network, and what to give in its place; no password is repeated.
+
+    Args:
+        name: the argument it came from.
+    """
+    more = more_than_host(text)
+    if more is None:
+        shown = text if text.strip() else repr(text)
+        return f"{shown} is neither an IP address nor a network", "Write 192.0.2.7, 192.0.2.0/24, 2001:db8::7 or 2001:db8::/64."
+    url, host, port = more
+    what = "a URL is not an address" if url else f"{plain(text)} has a port in it"
+    return what, f"Give {name}: {host}." + (f" The port {port} has no place in it." if port else "")
 
 
 def is_host_name(text: str) -> bool:
@@ -133,7 +151,7 @@ def resolve_inputs(
     """
     found: dict[str, list[Network]] = {}
     for one in inputs:
-        text = str(one).strip()
+        text = plain(one)
         if resolve and is_host_name(text) and read_network(text) is None:
             try:
                 found[text] = sorted({parse_network(address, name=name) for address in lookup(text)}, key=Span.of)

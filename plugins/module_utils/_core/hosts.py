@@ -40,24 +40,29 @@ def read_host(value: t.Any, *, name: str, several: bool = False) -> str:
     if several and (text[:1] in ("/", "@") or "," in text):
         return ",".join(read_host(part, name=name, several=part[:1] in ("/", "@")) for part in text.split(",")) if "," in text else text
     port_name = f"{name[:-4]}port" if name.endswith("host") else "the port's own argument"
-    if _URL.match(text):
-        where = text.partition("://")[2].rpartition("@")[2]
-        where = re.split(r"[/?#]", where)[0]
-        found = _WITH_PORT.match(where)
-        host, port = (found["host"], found["port"]) if found else (where, "")
-        said = f"{name}: {_bare(host)}" + (f" and {port_name}: {port}" if port else "")
-        more = f" User, password, database and TLS have arguments of their own beside {name}."
-        raise BadInput(f"{name}: a URL is not a host.", hint=f"Give {said}.{more}", argument=name)
-    found = _WITH_PORT.match(text)
-    if found:
-        raise BadInput(
-            f"{name}: {text} has a port in it.", argument=name,
-            hint=f"Give {name}: {_bare(found['host'])} and {port_name}: {found['port']}.",
-        )
+    more = more_than_host(text)
+    if more is not None:
+        url, host, port = more
+        said = f"{name}: {host}" + (f" and {port_name}: {port}" if port else "")
+        others = f" User, password, database and TLS have arguments of their own beside {name}." if url else ""
+        wrong = "a URL is not a host" if url else f"{text} has a port in it"
+        raise BadInput(f"{name}: {wrong}.", hint=f"Give {said}.{others}", argument=name)
     host = _bare(text)
     if _NO_HOST.search(host) or (":" in host and not _is_address(host)):
         raise BadInput(f"{name}: {text!r} is not a host.", hint="Give a name or an IP address.", argument=name)
     return host
+
+
+def more_than_host(value: t.Any) -> t.Optional[tuple[bool, str, str]]:
+    """Whether a text is a URL, the host in it, and its port or ""; None where it holds no more than a host."""
+    text = plain(value)
+    if _URL.match(text):
+        where = re.split(r"[/?#]", text.partition("://")[2].rpartition("@")[2])[0]
+        found = _WITH_PORT.match(where)
+        host, port = (found["host"], found["port"]) if found else (where, "")
+        return True, _bare(host), port
+    found = _WITH_PORT.match(text)
+    return (False, _bare(found["host"]), found["port"]) if found else None
 
 
 def _bare(text: str) -> str:

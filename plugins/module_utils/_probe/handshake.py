@@ -47,23 +47,24 @@ class Contexts:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._made: dict[tuple[str, tuple[bytes, ...]], ssl.SSLContext] = {}
+        self._made: dict[tuple[str, tuple[bytes, ...], str], ssl.SSLContext] = {}
         self._looking: dict[bool, ssl.SSLContext] = {}
 
-    def verifying(self, ca_path: str, *, helpers: tuple[bytes, ...] = ()) -> ssl.SSLContext:
-        """A context that takes only chains to a root of the trust store.
+    def verifying(self, ca_path: str, *, helpers: tuple[bytes, ...] = (), key_type: str = "") -> ssl.SSLContext:
+        """A context that takes only chains to a root of the trust store, and what a client with default settings speaks.
 
         Args:
             ca_path: a PEM file or a directory with hashed names; "" for the system's trust store.
             helpers: intermediates (DER) that count as if they had been served.
+            key_type: rsa or ecdsa, which takes only certificates with such a key, in TLS 1.2 and with any cipher; "" takes all.
 
         Raises:
             BadInput: the trust store is not usable.
         """
         with self._lock:
-            key = (ca_path, helpers)
+            key = (ca_path, helpers, key_type)
             if key not in self._made:
-                self._made[key] = _verifying(ca_path, helpers)
+                self._made[key] = _verifying(ca_path, helpers, key_type)
             return self._made[key]
 
     def looking(self, *, plain: bool = False) -> ssl.SSLContext:
@@ -193,10 +194,16 @@ def _chain(secured: ssl.SSLSocket, method: str) -> tuple[tuple[bytes, ...], bool
     return tuple(bytes(one.public_bytes(_DER_ENCODING)) for one in inner() or ()), True
 
 
-def _verifying(ca_path: str, helpers: tuple[bytes, ...]) -> ssl.SSLContext:
+def _verifying(ca_path: str, helpers: tuple[bytes, ...], key_type: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_REQUIRED
+    # Browsers speak nothing older, whatever this host's own configuration and Python allow.
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+    if key_type:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("ALL:!aNULL:!eNULL")
+        context.set_ciphers(":".join(one["name"] for one in context.get_ciphers() if one["auth"] == f"auth-{key_type}"))
     try:
         if not ca_path:
             context.load_default_certs(ssl.Purpose.SERVER_AUTH)
@@ -207,8 +214,9 @@ def _verifying(ca_path: str, helpers: tuple[bytes, ...]) -> ssl.SSLContext:
         if helpers:
             context.load_verify_locations(cadata=b"".join(helpers))
     except (OSError, ssl.SSLError) as exc:
+        why = "it is not a PEM file of certificates" if isinstance(exc, ssl.SSLError) else os.strerror(exc.errno or 0).lower()
         raise BadInput(
-            f"ca_path: {ca_path} is not usable: {exc}.", hint="Give a PEM file of CAs, or a directory made by openssl rehash.",
+            f"ca_path: {ca_path} is not usable: {why}.", hint="Give a PEM file of CAs, or a directory made by openssl rehash.",
             argument="ca_path",
         ) from exc
     return context

@@ -16,6 +16,7 @@ import re
 import typing as t
 
 from .._core.errors import BadInput
+from .._core.hosts import read_host
 
 #: How an item ended.
 COLLECTED = "collected"
@@ -154,11 +155,15 @@ def redis(servers: t.Sequence[t.Mapping[str, t.Any]]) -> list[Item]:
 
     Args:
         servers: host, port, user, password of each.
+
+    Raises:
+        BadInput: a host is not one, such as a URL.
     """
     found: list[Item] = []
-    for server in servers:
+    for place, server in enumerate(servers):
         port = int(server.get("port") or 6379)
-        base: Argv = ("redis-cli", "-h", str(server.get("host") or "127.0.0.1"), "-p", str(port), "--no-auth-warning")
+        host = read_host(server.get("host") or "", name=f"redis[{place}].host") or "127.0.0.1"
+        base: Argv = ("redis-cli", "-h", host, "-p", str(port), "--no-auth-warning")
         base += ("--user", str(server["user"])) if server.get("user") else ()
         secret = (("REDISCLI_AUTH", str(server["password"])),) if server.get("password") else ()
         for name, command in (

@@ -17,7 +17,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ...module_utils._core import hosts, ranges, thresholds
-from ...module_utils._core.addresses import read_network
+from ...module_utils._core.addresses import not_a_network, read_network
 from ...module_utils._core.errors import BadInput
 from ...module_utils._core.suggest import suggest
 from .deferred import load
@@ -228,7 +228,8 @@ def address_errors(name: str, value: t.Any) -> list[str]:
         value: a list, or text with commas as a command line gives it; None where it is not set.
     """
     given = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []
-    return [f"{name}: {one!s} is neither an IP address nor a network" for one in given if read_network(str(one)) is None]
+    wrong = [not_a_network(str(one), name=name) for one in given if read_network(str(one)) is None]
+    return [f"{name}: {what}. {hint}" for what, hint in wrong]
 
 
 def range_of(name: str) -> ranges.Range | None:

@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import base64
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
 from tests.support import pki
+from tests.support.certificate_files import corpus, request_pem
+from tests.support.nginx import Host, Nginx
 from tests.support.pki import DAY, Authority
 from tests.support.run_module import run_module
 
@@ -51,8 +54,59 @@ def test_a_pattern_finds_them_all_and_one_bad_file_hides_none(middle: Authority,
         str(tmp_path / "none.pem"): ["unreadable"],
     }
     reasons = {one["target"]: one["reason"] for one in result["certificates"]}
-    assert "not a readable certificate" in reasons[str(broken)] and reasons[str(empty)] == "it is empty"
+    assert "cannot be read" in reasons[str(broken)] and reasons[str(empty)] == "it is empty"
     assert result["checks"]["unreadable"] == "critical" and result["recovery"] == "renew"
+
+
+def test_nginx_is_the_judge_of_files(middle: Authority, tmp_path: Path) -> None:
+    """What NGINX refuses is never ok, and what it takes is not called unreadable."""
+    issued = middle.issue("a.example.org")
+    wholes = corpus(pki.to_pem(issued.cert), pki.to_pem(middle.cert), issued.key_pem)
+    place = tmp_path / "files"
+    place.mkdir()
+    files = {name: place / f"{number:03}.pem" for number, name in enumerate(wholes)}
+    for name, data in wholes.items():
+        files[name].write_bytes(data)
+    key = tmp_path / "key"
+    key.write_bytes(issued.key_pem)
+    nginx = Nginx(tmp_path / "nginx", [Host("a.example.org", tmp_path / "certificate", key)], tls_port=1, http_port=2)
+    result = run_module("cert_expiry", files=[str(path) for path in files.values()])
+    found: dict[str, set[str]] = {}
+    for one in result["certificates"]:
+        assert "incomplete_chain" not in one["problems"]
+        found.setdefault(one["target"].partition("#")[0], set()).add(one["status"])
+    judged = {}
+    for name, path in files.items():
+        (tmp_path / "certificate").write_bytes(path.read_bytes())
+        done = subprocess.run(nginx.validate, capture_output=True, text=True, timeout=60, check=False)
+        # Where the first certificate is passed over, the next one is not the key's.
+        judged[name] = "taken" if done.returncode == 0 else "warning" if "key values mismatch" in done.stderr else "refused"
+        assert judged[name] != "refused" or "cannot load certificate" in done.stderr, done.stderr
+    expected = {"taken": ({"ok"}, {"warning"}), "warning": ({"warning"}, {"warning", "ok"}), "refused": ({"critical"},)}
+    answers = {name: (answer, found[str(files[name])]) for name, answer in judged.items()}
+    assert {name: said for name, said in answers.items() if said[1] not in expected[said[0]]} == {}
+    assert {"taken", "warning", "refused"} == set(judged.values())
+
+
+def test_the_hint_says_what_a_file_is(middle: Authority, tmp_path: Path) -> None:
+    issued = middle.issue("a.example.org")
+    written = {
+        "request.pem": request_pem(), "key.pem": issued.key_pem,
+        "bundle.p7b": pkcs7.serialize_certificates([issued.cert], serialization.Encoding.PEM),
+        "bundle.der": pkcs7.serialize_certificates([issued.cert], serialization.Encoding.DER),
+        "certificate.der": pki.to_der(issued.cert)[:-9],
+    }
+    for name, data in written.items():
+        (tmp_path / name).write_bytes(data)
+    result = run_module("cert_expiry", files=[str(tmp_path / name) for name in written])
+    found = {Path(one["subject"]).name: (one["observed"], one["hint"]) for one in result["findings"] if one["status"] == "critical"}
+    assert {name: said for name, (said, _hint) in found.items()} == {
+        "request.pem": "it holds a certificate signing request, and no certificate",
+        "key.pem": "it holds a private key, and no certificate",
+        "bundle.p7b": "it holds a PKCS#7 bundle, and no certificate", "bundle.der": "it is a PKCS#7 bundle, not a certificate",
+        "certificate.der": "it holds a certificate that cannot be read: its data ends too early",
+    }
+    assert "the CA issued for this request" in found["request.pem"][1] and "as PEM" in found["bundle.der"][1]
 
 
 def test_a_pattern_without_a_match_is_not_health(tmp_path: Path) -> None:

@@ -22,8 +22,10 @@ from ansible_collections.oncall.incident.plugins.module_utils._certificate.look 
 from ansible_collections.oncall.incident.plugins.module_utils._probe.handshake import Contexts
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from demo.ports import free_ports
 from tests.support import pki
 from tests.support.advice import advised
+from tests.support.nginx import Host, Nginx
 from tests.support.pki import DAY, Authority
 from tests.support.run_module import run_module
 from tests.support.tls_servers import HttpServer, TlsServer, context_for, http_proxy
@@ -75,6 +77,11 @@ def only(result: dict[str, Any]) -> dict[str, Any]:
     """The one certificate of a result."""
     (found,) = result["certificates"]
     return dict(found)
+
+
+def by_target(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The certificates of a result."""
+    return {one["target"]: one for one in result["certificates"]}
 
 
 def test_a_good_server(look: Callable[..., dict[str, Any]], middle: Authority, root: Authority) -> None:
@@ -392,7 +399,7 @@ def test_the_name_that_is_asked_for_decides(look: Callable[..., dict[str, Any]],
         result = look(
             {"host": "other.example.org", "address": HERE, "port": server.port}, {"host": server.at, "names": ["default.example.org"]},
         )
-    assert problems(result) == {} and sorted(map(str, asked)) == ["None", "other.example.org"]
+    assert problems(result) == {} and set(asked) == {None, "other.example.org"}
 
 
 def test_through_a_proxy(look: Callable[..., dict[str, Any]], middle: Authority) -> None:
@@ -431,6 +438,92 @@ def test_an_old_protocol_is_looked_at_all_the_same(look: Callable[..., dict[str,
     assert only(result)["verified"] is None and "protocol version" in only(result)["verify_reason"]
     assert finding(result, "unusable")["status"] == "critical" and "default settings" in finding(result, "unusable")["hint"]
     assert result["status"] == "critical" and result["healthy"] is False
+
+
+@pytest.mark.parametrize(("served", "seen"), [("AES128-SHA", True), ("ECDHE-ECDSA-NULL-SHA:ADH-AES128-SHA", False)])
+def test_a_server_without_a_cipher_in_common_is_not_ok(
+    look: Callable[..., dict[str, Any]], middle: Authority, served: str, seen: bool,
+) -> None:
+    """Whether its certificate can be seen all the same or not."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048) if seen else None
+    context = context_for(middle.issue(HERE, key=key), maximum_version=ssl.TLSVersion.TLSv1_2)
+    context.set_ciphers(f"{served}:@SECLEVEL=0")
+    with TlsServer(context) as server:
+        result = look(server.at)
+    assert finding(result, "unusable")["status"] == "critical" and bool(only(result)["serial"]) is seen
+    assert (result["status"], result["recovery"], only(result)["key_types"]) == ("critical", "fix_tls", [])
+
+
+def test_nginx_with_a_certificate_for_each_key_type(look: Callable[..., dict[str, Any]], middle: Authority, tmp_path: Path) -> None:
+    """The one that this host's library does not prefer has expired: some clients see that one only."""
+    keys = {"rsa": rsa.generate_private_key(public_exponent=65537, key_size=2048), "ecdsa": ec.generate_private_key(ec.SECP256R1())}
+    issued = {"ecdsa": middle.issue(HERE, key=keys["ecdsa"]), "rsa": middle.issue(HERE, key=keys["rsa"], ends=-DAY)}
+    paths = {kind: one.write(tmp_path, name=kind) for kind, one in issued.items()}
+    tls_port, http_port = free_ports(2)
+    nginx = Nginx(tmp_path / "nginx", [Host(HERE, *paths["ecdsa"])], tls_port=tls_port, http_port=http_port)
+    second = "ssl_certificate {}; ssl_certificate_key {};".format(*paths["rsa"])
+    nginx.configuration.write_text(nginx.configuration.read_text().replace("location / {", f"{second}\n        location / {{"))
+    nginx.start()
+    try:
+        at = f"{HERE}:{tls_port}"
+        result = look(at)
+        preferred = look(at, key_types=[])
+        pairs = look(pairs=[{"endpoint": at, "file": str(paths[kind][0])} for kind in paths])
+    finally:
+        nginx.stop()
+    assert {one["target"]: (one["serial"], one["problems"], len(one["chain"])) for one in result["certificates"]} == {
+        at: (issued["ecdsa"].serial, [], 2), f"{at} (rsa)": (issued["rsa"].serial, ["expired"], 2),
+    }
+    (first,) = (one for one in result["certificates"] if one["target"] == at)
+    assert {one["key_type"]: (one["answer"], one["target"]) for one in first["key_types"]} == {
+        "rsa": ("served", f"{at} (rsa)"), "ecdsa": ("served", at),
+    }
+    assert (result["status"], result["recovery"]) == ("critical", "renew") and finding(result, "expired")["subject"] == f"{at} (rsa)"
+    assert (preferred["status"], only(preferred)["key_types"]) == ("ok", [])
+    assert "stale_in_memory" not in problems(pairs) and pairs["checks"]["stale_in_memory"] == "ok"
+
+
+@pytest.mark.parametrize(("settings", "answer"), [
+    ({}, "none"), ({"maximum_version": ssl.TLSVersion.TLSv1_2}, "none"), ({"minimum_version": ssl.TLSVersion.TLSv1_3}, "not_asked"),
+])
+def test_a_server_with_one_certificate_says_so_where_it_can_be_asked(
+    look: Callable[..., dict[str, Any]], middle: Authority, settings: dict[str, Any], answer: str,
+) -> None:
+    with TlsServer(context_for(middle.issue(HERE), **settings)) as server:
+        result = look(server.at)
+    found = {one["key_type"]: one for one in only(result)["key_types"]}
+    assert (found["ecdsa"]["answer"], found["rsa"]["answer"]) == ("served", answer)
+    assert ("TLS 1.3 only" in found["rsa"]["reason"]) is (answer == "not_asked")
+    assert (result["status"], result["healthy"]) == ("ok", True)
+
+
+def test_the_certificate_of_the_other_key_type_is_judged_in_full(
+    look: Callable[..., dict[str, Any]], middle: Authority, tmp_path: Path,
+) -> None:
+    """Its chain too: what is missing from it the other certificate has."""
+    second = middle.issue("other.example.org", key=rsa.generate_private_key(public_exponent=65537, key_size=2048))
+    context = context_for(middle.issue(HERE))
+    context.load_cert_chain(*second.write(tmp_path, chain=[second.cert]))
+    with TlsServer(context) as server:
+        result = look(server.at)
+    found = by_target(result)
+    assert found[server.at]["problems"] == [] and set(found[f"{server.at} (rsa)"]["problems"]) == {"incomplete_chain", "name_mismatch"}
+    assert finding(result, "incomplete_chain")["detail"]["proven"] is True and found[f"{server.at} (rsa)"]["protocol"] == "TLSv1.2"
+
+
+def test_a_missing_trust_store_of_one_target_leaves_the_others_their_verdict(
+    look: Callable[..., dict[str, Any]], middle: Authority, tmp_path: Path,
+) -> None:
+    path, _key = middle.issue(HERE).write(tmp_path)
+    missing = str(tmp_path / "gone.pem")
+    with TlsServer(context_for(middle.issue(HERE))) as good, TlsServer(context_for(middle.issue(HERE))) as other:
+        result = look(good.at, {"host": other.at, "ca_path": missing}, files=[{"path": str(path), "ca_path": missing}])
+    found = by_target(result)
+    assert (found[good.at]["status"], found[good.at]["verified"]) == ("ok", True)
+    for target in (other.at, str(path)):
+        assert (found[target]["status"], found[target]["problems"]) == ("unknown", ["untrusted"]) and found[target]["serial"]
+        assert missing in found[target]["verify_reason"] and "no such file" in found[target]["verify_reason"]
+    assert (result["status"], result["recovery"]) == ("unknown", "")
 
 
 def test_fail_on(look: Callable[..., dict[str, Any]], middle: Authority) -> None:

@@ -14,6 +14,9 @@ import typing as t
 
 ENDPOINT, FILE, CONTENT, KUBECONFIG = "endpoint", "file", "content", "kubeconfig"
 
+#: What a server answered when it was asked for a certificate of one key type.
+SERVED, NONE, NOT_ASKED = "served", "none", "not_asked"
+
 #: Kinds of Trouble.
 UNREACHABLE, UNREADABLE = "unreachable", "unreadable"
 
@@ -73,6 +76,11 @@ class Cert:
         """From notBefore through notAfter, both included: seconds (Baseline Requirements, section 1.6.1)."""
         return (self.not_after - self.not_before).total_seconds() + 1
 
+    @property
+    def asked_as(self) -> str:
+        """The key type as clients ask for it: every key on a curve is in the cipher suites of ECDSA (RFC 8422 section 5.10)."""
+        return "ecdsa" if self.key_type in ("ec", "ed25519", "ed448") else self.key_type
+
     def left(self, now: datetime.datetime) -> float:
         """Seconds until it expires; negative when it has."""
         return (self.not_after - now).total_seconds()
@@ -99,6 +107,7 @@ class Trust:
         chain: the chain that verified, leaf first; empty where it isn't known.
         completed: intermediates that were not served made it verify: only they are missing.
         unusable: a client with default settings cannot connect at all, for the reason that is given.
+        hint: what to do where the reason is in what the caller gave, such as a missing file of CAs.
     """
 
     verified: t.Optional[bool] = None
@@ -107,6 +116,7 @@ class Trust:
     chain: tuple[Cert, ...] = ()
     completed: bool = False
     unusable: bool = False
+    hint: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,12 +127,31 @@ class Trouble:
         kind: UNREACHABLE or UNREADABLE.
         reason: in words.
         blind: it could not be judged (no permission, out of time), which is not the same as broken.
+        unusable: it speaks TLS, and nothing of it that this host speaks too.
     """
 
     kind: str
     reason: str
     blind: bool = False
     hint: str = ""
+    unusable: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyAnswer:
+    """What a server answered to a client that takes certificates of one key type only.
+
+    Attributes:
+        key_type: rsa or ecdsa.
+        answer: SERVED, NONE or NOT_ASKED.
+        target: the target whose certificate it served.
+        reason: why it was not asked.
+    """
+
+    key_type: str
+    answer: str
+    target: str = ""
+    reason: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,10 +183,13 @@ class Seen:
         address: where it was found: an address with its port, a path.
         chain: as served or stored, the leaf first; empty with trouble.
         whole: all that was served could be seen; False means only the leaf.
+        passed_over: how many blocks of a file look like a certificate, and are not read by a server.
         staple: the OCSP answer that came with it, DER; empty when there was none or nobody asked.
         skew: the target's clock minus ours in seconds; None where it was not asked.
         seconds: how long an endpoint took.
         notes: further (check, reason, hint) that could not be judged.
+        key_types: what an endpoint answered by key type.
+        beside: the target that serves this certificate as well, to clients that take no other key type; "" for the target itself.
     """
 
     target: str
@@ -165,6 +197,7 @@ class Seen:
     address: str = ""
     chain: tuple[Cert, ...] = ()
     whole: bool = True
+    passed_over: int = 0
     trust: Trust = Trust()
     trouble: t.Optional[Trouble] = None
     skew: t.Optional[float] = None
@@ -174,6 +207,8 @@ class Seen:
     protocol: str = ""
     seconds: float = 0.0
     notes: tuple[tuple[str, str, str], ...] = ()
+    key_types: tuple[KeyAnswer, ...] = dataclasses.field(default=(), repr=False)
+    beside: str = ""
 
     @property
     def leaf(self) -> t.Optional[Cert]:

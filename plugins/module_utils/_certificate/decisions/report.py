@@ -21,12 +21,13 @@ from .time import DAY
 from .verdict import ABSENT, CHECKS, LEAF, NO_TARGET, ROOT, Judged, Skew, compare_pair, expect, judge, needed, position
 
 RENEW, RELOAD, FIX_CHAIN, FIX_NAME, FIX_CLOCK, REPLACE_CA = "renew", "reload", "fix_chain", "fix_name", "fix_clock", "replace_ca"
+FIX_TLS = "fix_tls"
 #: What is done first where several things are wrong: nothing can be judged with a wrong clock, and a reload is the cheapest.
-ORDER = (FIX_CLOCK, RELOAD, RENEW, FIX_NAME, FIX_CHAIN, REPLACE_CA)
+ORDER = (FIX_CLOCK, RELOAD, FIX_TLS, RENEW, FIX_NAME, FIX_CHAIN, REPLACE_CA)
 _BY_CHECK = {
     "clock_skew": FIX_CLOCK, "not_yet_valid": FIX_CLOCK, "stale_in_memory": RELOAD, "revoked": RENEW, "weak_key": RENEW,
     "weak_signature": RENEW, "too_long_lived": RENEW, "renew_advised": RENEW, "name_mismatch": FIX_NAME, "incomplete_chain": FIX_CHAIN,
-    "untrusted": REPLACE_CA, "self_signed": REPLACE_CA,
+    "untrusted": REPLACE_CA, "self_signed": REPLACE_CA, "unusable": FIX_TLS,
 }
 _SHOWN = 5
 _ROWS = 500
@@ -54,13 +55,30 @@ def decide(
     """
     judged = [[judge(one, group.terms, names=group.names, now=now, skew=skew) for one in group.seen] for group in groups]
     for index, reload in pairs:
-        for one in judged[index]:
-            compare_pair(one, judged[index + 1][0], reload=reload, now=now)
+        file = judged[index + 1][0]
+        for one in _of_its_key_type(judged[index], file):
+            compare_pair(one, file, reload=reload, now=now)
     everything = [one for found in judged for one in found]
-    for one in everything:
-        expect(one)
+    for found in judged:
+        for one, beside in _with_others(found):
+            expect(one, beside=[other.seen.leaf for other in beside if other.seen.leaf is not None])
     basis = Basis("cert_expiry", {"groups": groups, "pairs": pairs, "skew": skew, "now": now, "asked": asked})
     return dataclasses.replace(report(everything, now=now, asked=asked), basis=basis)
+
+
+def _with_others(judged: t.Sequence[Judged]) -> t.Iterator[tuple[Judged, list[Judged]]]:
+    """Each target of a group, with what it serves to clients that take another key type only."""
+    for one in judged:
+        if not one.seen.beside:
+            yield one, [other for other in judged if other.seen.beside == one.seen.target]
+
+
+def _of_its_key_type(judged: t.Sequence[Judged], file: Judged) -> t.Iterator[Judged]:
+    """Of each server the certificate that has the file's key type; the one that it serves by default where none has."""
+    stored = file.seen.leaf
+    for one, beside in _with_others(judged):
+        same = (other for other in (one, *beside) if stored and other.seen.leaf and other.seen.leaf.asked_as == stored.asked_as)
+        yield next(same, one)
 
 
 def report(judged: t.Sequence[Judged], *, now: datetime.datetime, asked: t.Optional[t.Sequence[str]] = None) -> judging.Judged:
@@ -97,7 +115,7 @@ def describe(one: Judged, *, now: datetime.datetime) -> dict[str, t.Any]:
         "target": seen.target, "kind": seen.kind, "address": seen.address, "status": one.status, "recovery": recovery_of(one),
         "problems": [finding.check for finding in one.findings], "reason": problem, "renewal": one.terms.renewal,
         "verified": trust.verified, "verify_reason": trust.reason, "chain_complete_view": seen.whole, "protocol": seen.protocol,
-        "seconds": seen.seconds,
+        "seconds": seen.seconds, "key_types": [dataclasses.asdict(answer) for answer in seen.key_types],
         "earliest_not_after": _earliest(seen.chain), "verified_not_after": _earliest(trust.chain) if trust.verified else None,
         "chain": [_element(cert, index, now) for index, cert in enumerate(seen.chain)],
     }
@@ -115,6 +133,8 @@ def recovery_of(one: Judged) -> str:
 
 
 def _code(finding: Finding, seen: Seen) -> str:
+    if finding.status == UNKNOWN:
+        return ""
     if finding.check in ("expired", "expiring"):
         where = finding.detail.get("position", LEAF)
         return RENEW if where == LEAF else REPLACE_CA if where == ROOT else FIX_CHAIN

@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from ..._core.errors import BadInput
-from ..._core.hosts import plain
+from ..._core.hosts import plain, read_host
 from .names import as_address, to_ascii
 from .time import BY_RENEWAL, THRESHOLD_OPTIONS, Thresholds, thresholds_from
 
@@ -132,12 +132,15 @@ def targets_from(params: t.Mapping[str, t.Any]) -> Targets:
     Raises:
         BadInput: names the argument, which of its entries, and what is wrong; also when there is nothing to look at.
     """
+    pairs = [_pair(item, params, where=where) for where, item in _entries(params, "pairs")]
+    endpoints = [parse_endpoint(item, params, where=where) for where, item in _entries(params, "endpoints")]
+    named = _told_apart([*endpoints, *(pair.endpoint for pair in pairs)])
     found = Targets(
-        endpoints=_told_apart([parse_endpoint(item, params, where=where) for where, item in _entries(params, "endpoints")]),
+        endpoints=named[:len(endpoints)],
         files=tuple(_place(item, params, where=where, options=FILE_OPTIONS) for where, item in _entries(params, "files")),
         contents=tuple(_content(item, params, where=where) for where, item in _entries(params, "contents")),
         kubeconfigs=tuple(_place(item, params, where=where, options=KUBECONFIG_OPTIONS) for where, item in _entries(params, "kubeconfigs")),
-        pairs=tuple(_pair(item, params, where=where) for where, item in _entries(params, "pairs")),
+        pairs=tuple(dataclasses.replace(pair, endpoint=one) for pair, one in zip(pairs, named[len(endpoints):])),
     )
     if not any(dataclasses.astuple(found)):
         raise BadInput("There is nothing to look at.", hint="Give endpoints, files, contents, kubeconfigs or pairs.", argument="endpoints")
@@ -145,13 +148,22 @@ def targets_from(params: t.Mapping[str, t.Any]) -> Targets:
 
 
 def _told_apart(endpoints: t.Sequence[Endpoint]) -> tuple[Endpoint, ...]:
-    """Two protocols at one address are two targets: their protocol is in the label then."""
-    spoken: dict[str, set[str]] = {}
+    """What is asked for in two ways at one address is two targets: what they differ in is in their labels then."""
+    asked: dict[str, set[tuple[str, ...]]] = {}
     for one in endpoints:
-        spoken.setdefault(one.label, set()).add(one.starttls)
-    return tuple(
-        dataclasses.replace(one, label=f"{one.label} ({one.starttls or 'TLS'})") if len(spoken[one.label]) > 1 else one for one in endpoints
-    )
+        asked.setdefault(one.label, set()).add(_way(one))
+    return tuple(_labelled(one, asked[one.label]) for one in endpoints)
+
+
+def _way(one: Endpoint) -> tuple[str, ...]:
+    """How an endpoint is asked: protocol, name, address and proxy."""
+    proxy = f"proxy {_label(*one.proxy)}" if one.proxy[0] else "no proxy"
+    return (one.starttls or "TLS", one.server_name or "no name", one.address or one.host, proxy)
+
+
+def _labelled(one: Endpoint, ways: t.Collection[tuple[str, ...]]) -> Endpoint:
+    more = [said for said, column in zip(_way(one), zip(*ways)) if len(set(column)) > 1]
+    return dataclasses.replace(one, label=f"{one.label} ({', '.join(more)})") if more else one
 
 
 def parse_endpoint(item: t.Any, params: t.Mapping[str, t.Any], *, where: str) -> Endpoint:
@@ -168,14 +180,16 @@ def parse_endpoint(item: t.Any, params: t.Mapping[str, t.Any], *, where: str) ->
         raise BadInput(f"{where}.starttls: {starttls!r} is not known.", hint=f"One of {', '.join(STARTTLS)}.", argument="endpoints")
     if starttls and not scheme:
         usual = SCHEMES[starttls][1]
-    address = str(stated.get("address") or "")
+    address = plain(stated.get("address") or "")
     if address and as_address(address) is None:
-        raise BadInput(f"{where}.address: {address!r} is no IP address.", hint="A name goes into host.", argument="endpoints")
+        raise BadInput(
+            f"{where}.address: {address!r} is not an IP address.", hint="A name goes into host, a port into port.", argument="endpoints",
+        )
     resolve = str(stated.get("resolve") or "first")
     if resolve not in RESOLVE:
         raise BadInput(f"{where}.resolve: {resolve!r} is not known.", hint="Use first or all.", argument="endpoints")
     port = _port(stated.get("port") or port or usual, where=where)
-    name = str(stated.get("server_name") or stated.get("sni") or ("" if as_address(host) else host))
+    name = read_host(stated.get("server_name") or stated.get("sni") or ("" if as_address(host) else host), name=f"{where}.server_name")
     http = _flag(stated.get("http"), default=not starttls and (scheme == "https" or port in _HTTP_PORTS), where=f"{where}.http")
     return Endpoint(
         label=str(stated.get("label") or _label(host, port)), host=to_ascii(host), port=port, starttls=starttls,
@@ -272,7 +286,7 @@ def _terms(stated: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any], *, wher
     overall = thresholds_from(params, base=BY_RENEWAL[renewal])
     return Terms(
         renewal=renewal, thresholds=thresholds_from(stated, base=overall, where=f"{where}."),
-        names=tuple(str(name) for name in names), ca_path=str(stated.get("ca_path") or params.get("ca_path") or ""),
+        names=tuple(plain(name) for name in names), ca_path=str(stated.get("ca_path") or params.get("ca_path") or ""),
         allow_self_signed=_flag(
             stated.get("allow_self_signed"), default=bool(params.get("allow_self_signed")), where=f"{where}.allow_self_signed",
         ),
@@ -321,7 +335,12 @@ def _split(text: str, *, where: str) -> tuple[str, str, int]:
     scheme = scheme.lower()
     if scheme and scheme not in SCHEMES:
         raise BadInput(f"{where}: {scheme}:// is not known.", hint=f"One of {', '.join(SCHEMES)}.", argument=_of(where))
-    rest = rest.partition("/")[0]
+    rest = re.split(r"[/?#]", rest)[0]
+    if "@" in rest:
+        raise BadInput(
+            f"{where}: a login has no place in an endpoint.", argument=_of(where),
+            hint="Write host:port, [2001:db8::1]:443 or proto://host.",
+        )
     if as_address(rest) is not None:
         return scheme, rest.strip("[]"), 0
     host, mark, port = rest.rpartition(":")
@@ -331,7 +350,7 @@ def _split(text: str, *, where: str) -> tuple[str, str, int]:
     host = host[:-1] if host.endswith(".") else host
     if not host or re.search(r"[\s@/\x00-\x1f]", host) or (":" in host and as_address(host) is None):
         raise BadInput(
-            f"{where}: {text!r} is no endpoint.", hint="Write host:port, [2001:db8::1]:443 or proto://host.", argument=_of(where),
+            f"{where}: {text!r} is not an endpoint.", hint="Write host:port, [2001:db8::1]:443 or proto://host.", argument=_of(where),
         )
     return scheme, host, _port(port, where=where) if port else 0
 

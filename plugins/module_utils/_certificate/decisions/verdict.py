@@ -91,8 +91,15 @@ def judge(seen: Seen, terms: Terms, *, names: t.Sequence[str], now: datetime.dat
         found.checks.add(trouble.kind)
         status = UNKNOWN if trouble.blind else CRITICAL
         found.add(trouble.kind, status, observed=trouble.reason, hint=trouble.hint or _TROUBLE[trouble.kind])
+        if trouble.unusable:
+            found.checks.add("unusable")
+            found.add("unusable", CRITICAL, observed=trouble.reason, hint=_UNUSABLE)
         lost = (*OF_CERTIFICATE, *(OF_TRUST if seen.kind == ENDPOINT else ()), *(("name_mismatch",) if names else ()))
         found.skipped.extend((check, "no certificate was seen", "See the finding of the target.") for check in lost)
+    if seen.passed_over:
+        found.add("unreadable", WARNING, observed=seen.passed_over, threshold=0, unit="certificates",
+                  hint="Servers pass over a part of this file: each BEGIN line must stand alone at the beginning of a line, and only the "
+                       "first certificate may be a trusted one.")
     leaf = seen.leaf
     if leaf is None:
         return found
@@ -109,6 +116,9 @@ _TROUBLE = {
     "unreachable": "See whether the server runs and listens there, and whether something is in between.",
     "unreadable": "A server that reads it at its next start would not come up: put a good file there.",
 }
+
+
+_UNUSABLE = "A client with default settings cannot connect: see which versions of TLS and which ciphers the server offers."
 
 
 def needed(seen: Seen) -> tuple[tuple[str, Cert], ...]:
@@ -178,11 +188,13 @@ def _judge_trust(found: Judged, leaf: Cert) -> None:
     if seen.kind == ENDPOINT and (trust.unusable or trust.verified is not None):
         found.checks.add("unusable")
     if trust.unusable:
-        found.add("unusable", CRITICAL, observed=trust.reason, detail={"protocol": seen.protocol},
-                  hint="A client with default settings cannot connect: see which versions of TLS and which ciphers the server offers.")
+        found.add("unusable", CRITICAL, observed=trust.reason, detail={"protocol": seen.protocol}, hint=_UNUSABLE)
     if trust.verified is None:
+        if trust.hint:
+            found.checks.add("untrusted")
+            found.add("untrusted", UNKNOWN, observed=trust.reason, hint=trust.hint)
         if trust.reason:
-            found.skipped.extend((check, trust.reason, "") for check in OF_TRUST)
+            found.skipped.extend((check, trust.reason, "") for check in OF_TRUST if not (trust.hint and check == "untrusted"))
         return
     found.checks.update(OF_TRUST)
     if trust.verified:
@@ -297,8 +309,12 @@ def compare_pair(endpoint: Judged, file: Judged, *, reload: str, now: datetime.d
     endpoint.add("stale_in_memory", status, observed=served.serial, threshold=stored.serial, hint=hint, detail=detail)
 
 
-def expect(found: Judged) -> None:
-    """Judge whether the target has the very certificate that it must have, where one is named."""
+def expect(found: Judged, *, beside: t.Sequence[Cert] = ()) -> None:
+    """Judge whether the target has the very certificate that it must have, where one is named.
+
+    Args:
+        beside: what it serves to clients that take another key type only.
+    """
     terms, leaf = found.terms, found.seen.leaf
     wanted = terms.expect_fingerprint or terms.expect_serial
     if not wanted:
@@ -307,9 +323,7 @@ def expect(found: Judged) -> None:
         found.skipped.append(("stale_in_memory", "no certificate was seen", "See the finding of the target."))
         return
     found.checks.add("stale_in_memory")
-    if (terms.expect_serial and leaf.serial != terms.expect_serial) or (
-        terms.expect_fingerprint and leaf.fingerprint != terms.expect_fingerprint
-    ):
+    if not any(terms.expect_serial in ("", cert.serial) and terms.expect_fingerprint in ("", cert.fingerprint) for cert in (leaf, *beside)):
         found.add(
             "stale_in_memory", CRITICAL, observed=leaf.fingerprint if terms.expect_fingerprint else leaf.serial, threshold=wanted,
             hint="It serves another certificate than the one expected: reload the server.", detail=_about(LEAF, leaf),

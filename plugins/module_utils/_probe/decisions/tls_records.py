@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import typing as t
 
-_HANDSHAKE = 22
+_ALERT, _HANDSHAKE = 21, 22
+#: Alerts: there is nothing that both sides take; the version is not spoken.
+NOTHING_IN_COMMON, WRONG_VERSION = (40, 71), 70
 _CERTIFICATE, _HELLO_DONE, _CERTIFICATE_STATUS = 11, 14, 22
 _MAX_CERTIFICATES = 100
 
@@ -49,6 +51,14 @@ def flight_ended(received: bytes) -> bool:
     while len(rest) >= 5 and rest[0] == _HANDSHAKE:
         rest = rest[5 + int.from_bytes(rest[3:5], "big"):]
     return rest[:1] not in (b"", bytes([_HANDSHAKE])) or _message(_handshake(received), _HELLO_DONE) is not None
+
+
+def alert(received: bytes) -> t.Optional[int]:
+    """The number of the alert by which a server ended a handshake in the clear; None where it sent none."""
+    rest = received
+    while len(rest) >= 5 and rest[0] == _HANDSHAKE:
+        rest = rest[5 + int.from_bytes(rest[3:5], "big"):]
+    return rest[6] if len(rest) >= 7 and rest[0] == _ALERT else None
 
 
 def _handshake(received: bytes) -> bytes:

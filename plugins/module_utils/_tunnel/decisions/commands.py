@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import typing as t
 
+from ..._core.hosts import read_host
 from ..._core.ways import LOOPBACK
 from ..._core.words import command_words
 
@@ -34,12 +35,14 @@ def ssh_tunnel_argv(
         address: of the managed host.
         host: the server as the far end knows it; empty for that end itself.
         port: of the server.
+
+    Raises:
+        BadInput: the host is not one, such as a URL.
     """
     own = f"{user}@{address}" if user else address
-    return [
-        *command_words(command), *_SSH_OPTIONS, "-L", f"{LOOPBACK}:{_LOCAL_PORT}:{host or LOOPBACK}:{port}", *command_words(args),
-        destination or own,
-    ]
+    server = read_host(host or "", name="login_host", several=True) or LOOPBACK
+    forward = f"{LOOPBACK}:{_LOCAL_PORT}:{f'[{server}]' if ':' in server else server}:{port}"
+    return [*command_words(command), *_SSH_OPTIONS, "-L", forward, *command_words(args), destination or own]
 
 
 def kubectl_tunnel_argv(command: t.Sequence[str], *, context: str, namespace: str, target: str, port: int) -> list[str]:

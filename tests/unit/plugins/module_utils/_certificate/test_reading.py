@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("cryptography")
 from ansible_collections.oncall.incident.plugins.module_utils._certificate import files
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.bundle import Unreadable, read_bundle
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.targets import Content, Place
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.endpoint import skew_of
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.parse import BadCertificate, parse
@@ -21,19 +22,10 @@ from ansible_collections.oncall.incident.plugins.module_utils._certificate.verif
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.plain_certs import DER
+
 #: On a busy machine an example takes as long as it takes.
 BUSY: t.Any = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-
-#: A certificate for localhost, made once with openssl req -x509 -newkey ed25519.
-DER = bytes.fromhex(
-    "3082015330820105a0030201020214565274edd06001ac023fe4feb3513c8c666e9475300506032b657030143112301006035504030c096c6f63616c"
-    "686f7374301e170d3236313132343131343933355a170d3336313132313131343933355a30143112301006035504030c096c6f63616c686f7374302a"
-    "300506032b6570032100b13a151b7dd57183dea7c8a8b389e8c4c72b357da8ccf0e94e89133b9128fe8ea3693067301d0603551d0e04160414123eae"
-    "73c64f5c15f7d4eafe9cb49a6660d58861301f0603551d23041830168014123eae73c64f5c15f7d4eafe9cb49a6660d58861300f0603551d130101ff"
-    "040530030101ff30140603551d11040d300b82096c6f63616c686f7374300506032b6570034100a28306bcb6aa526ab0751fea875448051bff4f8f17"
-    "ace2b2819f0906799351055182954578303d9fe1d0d1a6af55ededb9575a8c1404c70b852b1d2e3d432209"
-)
-
 
 def test_a_certificate() -> None:
     found = parse(DER)
@@ -66,8 +58,8 @@ def test_bytes_that_are_no_certificate(data: bytes) -> None:
     lambda data: b"-----BEGIN CERTIFICATE-----" + data + b"-----END CERTIFICATE-----",
 )))
 def test_whatever_a_file_holds(data: bytes) -> None:
-    with pytest.raises(files.Unreadable):
-        files.certificates(data)
+    with pytest.raises(Unreadable):
+        read_bundle(data)
 
 
 @settings(max_examples=60, **BUSY)
@@ -97,7 +89,7 @@ def test_whatever_a_store_holds(data: bytes) -> None:
 def test_whatever_a_kubeconfig_holds(data: bytes) -> None:
     try:
         found = files.kubeconfig_entries(data)
-    except files.Unreadable:
+    except Unreadable:
         return
     assert all(isinstance(name, str) and (not encoded or not path) for name, encoded, path in found)
 

@@ -22,6 +22,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.errors impor
     ("::FFFF:C000:0207", "192.0.2.7"), ("::ffff:192.0.2.0/120", "192.0.2.0/24"), ("192.0.2.9/24", "192.0.2.0/24"),
     ("192.0.2.0/255.255.255.0", "192.0.2.0/24"), ("2001:DB8:0:0::0007", "2001:db8::7"), ("[2001:db8::7]", "2001:db8::7"),
     ("2001:db8::7/128", "2001:db8::7"), ("2001:db8::/64", "2001:db8::/64"), ("fe80::1%eth0", "fe80::1"), ("::/0", "::/0"),
+    ("\ufeff192.0.2.7", "192.0.2.7"), ("[2001:db8::]/64", "2001:db8::/64"), ("[fe80::1%eth0]", "fe80::1"),
 ])
 def test_spellings(said: str, meant: str) -> None:
     assert canonical(parse_network(said)) == meant
@@ -29,11 +30,25 @@ def test_spellings(said: str, meant: str) -> None:
 
 @pytest.mark.parametrize("said", [
     "999.1.1.1", "192.0.2", "14.160.0.0 /11", "192.0.2.0/33", "2001:db8::g", "2001:db8::7/129", "", " ", "192.0.2.1-192.0.2.9", "1.2.3.4.5",
-    "--all", "192.0.2.7;reboot", "192.0.2.07", "::ffff:999.0.2.7",
+    "--all", "192.0.2.7;reboot", "192.0.2.07", "::ffff:999.0.2.7", "[2001:db8::7", "[2001:db8::7]443",
 ])
 def test_a_typing_error_is_an_error(said: str) -> None:
     with pytest.raises(BadInput, match="addresses"):
         parse_network(said)
+
+
+@pytest.mark.parametrize(("said", "wrong", "hint"), [
+    ("[2001:db8::7]:443", "has a port in it", "Give addresses: 2001:db8::7. The port 443 has no place in it."),
+    ("192.0.2.7:22", "has a port in it", "Give addresses: 192.0.2.7. The port 22 has no place in it."),
+    ("https://ann:Pa55w0rd@192.0.2.7:8443/x", "a URL is not an address", "Give addresses: 192.0.2.7. The port 8443 has no place in it."),
+    ("ssh://[2001:db8::7]/", "a URL is not an address", "Give addresses: 2001:db8::7."),
+])
+def test_what_is_more_than_an_address_is_said_to_be_that(said: str, wrong: str, hint: str) -> None:
+    """A port behind brackets once became the last part of another address."""
+    assert read_network(said) is None
+    with pytest.raises(BadInput) as caught:
+        parse_network(said)
+    assert wrong in caught.value.message and caught.value.hint == hint and "Pa55w0rd" not in f"{caught.value.message} {caught.value.hint}"
 
 
 def test_a_host_name_is_said_to_be_one() -> None:

@@ -121,3 +121,17 @@ def test_since(value: object, wanted: float | None) -> None:
 def test_since_must_be_a_time() -> None:
     with pytest.raises(BadInput, match="since"):
         catalogue.since_from("yesterday")
+
+
+@pytest.mark.parametrize(("host", "said"), [
+    ("", "127.0.0.1"), ("[2001:db8::7]", "2001:db8::7"), ("cache1.example.org.", "cache1.example.org"), ("redis://cache1:6380/0", None),
+])
+def test_a_server_of_redis_is_a_host(host: str, said: str | None) -> None:
+    if said is None:
+        with pytest.raises(BadInput) as caught:
+            catalogue.redis([{"host": host}])
+        assert "redis[0].host: a URL is not a host" in caught.value.message
+        assert caught.value.hint is not None and "redis[0].host: cache1 and redis[0].port: 6380" in caught.value.hint
+    else:
+        (argv,) = catalogue.redis([{"host": host}])[0].commands
+        assert argv[2] == said

@@ -52,19 +52,21 @@ def test_which_endpoints_are_asked_for_their_clock() -> None:
 
 
 @pytest.mark.parametrize(("item", "said"), [
-    ("", "host is missing"), ({}, "host is missing"), ("a b", "no endpoint"), ("a:b", "no port"),
+    ("", "host is missing"), ({}, "host is missing"), ("a b", "not an endpoint"), ("a:b", "no port"),
     ("a:0", "no port"), ("a:65536", "no port"),
-    ("x://a", "x:// is not known"), ("user@a", "no endpoint"), ({"host": "a", "nonsense": 1}, "unknown nonsense"), (7, "not text"),
-    ({"host": "a", "starttls": "gopher"}, "not known"), ({"host": "a", "address": "b"}, "no IP address"),
+    ("x://a", "x:// is not known"), ("https://ann:Pa55w0rd@a/", "a login has no place"),
+    ({"host": "a", "nonsense": 1}, "unknown nonsense"), (7, "not text"),
+    ({"host": "a", "starttls": "gopher"}, "not known"), ({"host": "a", "address": "b"}, "not an IP address"),
+    ({"host": "a", "sni": "https://b.example.org:8443"}, "a URL is not a host"),
     ({"host": "a", "resolve": "some"}, "not known"),
     ({"host": "a", "renewal": "magic"}, "not known"), ({"host": "a", "http": "perhaps"}, "neither"),
     ({"host": "a", "expect_serial": "xyz"}, "no serial"),
-    ({"host": "a", "expect_fingerprint": "ab"}, "no SHA-256"), ("1:2:3", "no endpoint"),
+    ({"host": "a", "expect_fingerprint": "ab"}, "no SHA-256"), ("1:2:3", "not an endpoint"),
 ])
 def test_endpoints_of_no_use(item: t.Any, said: str) -> None:
     with pytest.raises(BadInput) as raised:
         endpoint(item)
-    assert said in raised.value.message and "endpoints[0]" in raised.value.message
+    assert said in raised.value.message and "endpoints[0]" in raised.value.message and "Pa55w0rd" not in str(raised.value)
 
 
 def test_terms_come_from_the_entry_then_from_all() -> None:
@@ -132,7 +134,19 @@ def test_two_protocols_at_one_address_have_two_names() -> None:
     assert labels == ["mx.example.org:587 (smtp)", "mx.example.org:587 (TLS)", "www.example.org:443", "www.example.org:443"]
 
 
-@pytest.mark.parametrize("item", ["www.example.org.:443", "\ufeffwww.example.org", "https://www.example.org./"])
-def test_marks_and_dots_are_no_part_of_a_name(item: str) -> None:
+def test_two_names_at_one_address_have_two_names_and_pairs_have_them_too() -> None:
+    found = targets_from({
+        "endpoints": [{"host": "192.0.2.7", "sni": "a.example.org"}, {"host": "192.0.2.7", "sni": "b.example.org"}, "smtp://mx.example.org"],
+        "pairs": [{"endpoint": "mx.example.org:25", "file": "/a.pem"}, {"endpoint": "www.example.org", "file": "/b.pem"}],
+    })
+    assert [one.label for one in found.endpoints] == [
+        "192.0.2.7:443 (a.example.org)", "192.0.2.7:443 (b.example.org)", "mx.example.org:25 (smtp)",
+    ]
+    assert [one.endpoint.label for one in found.pairs] == ["mx.example.org:25 (TLS)", "www.example.org:443"]
+
+
+@pytest.mark.parametrize("item", ["www.example.org.:443", "\ufeffwww.example.org", "https://www.example.org./",
+                                  "https://www.example.org?x=1", {"host": "www.example.org", "sni": "\ufeffwww.example.org."}])
+def test_marks_and_dots_are_no_part_of_a_name(item: t.Any) -> None:
     (endpoint,) = targets_from({"endpoints": [item]}).endpoints
     assert (endpoint.host, endpoint.server_name, endpoint.port) == ("www.example.org", "www.example.org", 443)

@@ -20,7 +20,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._certificate.decis
     Trust,
     path_up,
 )
-from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.report import recovery_of
+from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.report import Group, decide, recovery_of
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.report import report as report_judged
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.targets import Terms
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.time import BY_RENEWAL
@@ -98,6 +98,21 @@ def test_what_nobody_judged_is_skipped_and_not_called_ok() -> None:
     assert problems(found) == {} and "untrusted" not in found.checks and ("untrusted", "no trust store", "") in found.skipped
 
 
+def test_a_trust_store_that_is_missing_is_the_targets_own_trouble() -> None:
+    found = judged(seen(trust=Trust(reason="ca_path: /x is not usable: no such file or directory.", hint="Give a PEM file.")))
+    assert problems(found) == {"untrusted": "unknown"} and found.status == "unknown" and found.findings[0].hint == "Give a PEM file."
+    assert {check for check, _reason, _hint in found.skipped} == {"incomplete_chain", "self_signed"}
+
+
+def test_a_server_that_has_nothing_in_common_with_its_clients() -> None:
+    found = judged(Seen(target="a", kind=ENDPOINT, trouble=Trouble(UNREACHABLE, "handshake failure", unusable=True)))
+    assert problems(found) == {"unreachable": "critical", "unusable": "critical"} and recovery_of(found) == "fix_tls"
+
+
+def test_a_file_of_which_a_part_is_passed_over() -> None:
+    assert problems(judged(seen(kind=FILE, passed_over=1))) == {"unreadable": "warning"}
+
+
 @pytest.mark.parametrize(("blind", "status"), [(False, "critical"), (True, "unknown")])
 def test_trouble(blind: bool, status: str) -> None:
     found = judged(Seen(target="a", kind=ENDPOINT, trouble=Trouble(UNREACHABLE, "no answer", blind=blind)), names=["a"])
@@ -112,6 +127,8 @@ def test_trouble(blind: bool, status: str) -> None:
     ({"revocations": (Revocation(True, "CRL x"),)}, "renew"), ({"renewal": Renewal(NOW, NOW)}, "renew"), ({"skew": 70.0}, "fix_clock"),
     ({"chain": (TOMORROWS,), "trust": Trust(verified=False, code=9)}, "fix_clock"),
     ({"chain": (TOMORROWS,), "trust": Trust(verified=False, code=9), "skew": 0.0}, "renew"),
+    ({"trust": Trust(unusable=True, reason="no protocols available")}, "fix_tls"),
+    ({"trust": Trust(reason="ca_path: /x is not usable: no such file or directory.", hint="Give a PEM file.")}, ""),
     ({}, ""),
 ])
 def test_what_to_do(more: dict[str, t.Any], code: str) -> None:
@@ -142,6 +159,37 @@ def test_a_pair() -> None:
         found = [finding for finding in endpoint.findings if finding.check == "stale_in_memory"]
         assert [(finding.status, finding.detail["file_is_newer"]) for finding in found] == [(status, want)]
         assert recovery_of(endpoint) == ("reload" if want else "")
+
+
+RSA, CURVE = cert(fingerprint="r", serial="0A", key_type="rsa"), cert(fingerprint="c", serial="0B", key_type="ec")
+
+
+def decided(*chains: t.Any, stored: t.Any = None, terms: Terms | None = None) -> dict[str, list[str]]:
+    """Problems by target, of a server with a certificate for each key type and the file of one of them."""
+    served = tuple(
+        Seen(target=name, kind=ENDPOINT, chain=(chain,), trust=Trust(verified=True), beside="" if name == "a" else "a")
+        for name, chain in zip(("a", "a (rsa)"), chains)  # noqa: B905
+    )
+    groups = [Group(terms or Terms(), (), served)]
+    if stored is not None:
+        groups.append(Group(Terms(), (), (Seen(target="f", kind=FILE, chain=(stored,)),)))
+    said = decide(groups, [(0, "")] if stored is not None else [], skew=Skew(), now=NOW, asked=None).as_result()
+    return {one["target"]: one["problems"] for one in said["certificates"] if one["target"] != "f"}
+
+
+@pytest.mark.parametrize(("chains", "stored", "stale"), [
+    ((CURVE, RSA), CURVE, []), ((CURVE, RSA), RSA, []), ((CURVE,), RSA, ["a"]),
+    ((CURVE, RSA), cert(fingerprint="n", serial="0C", key_type="rsa", not_before=NOW), ["a (rsa)"]),
+    ((CURVE, RSA), cert(fingerprint="n", serial="0C", key_type="ed25519", not_before=NOW), ["a"]),
+])
+def test_a_file_is_compared_with_what_is_served_of_its_key_type(chains: t.Any, stored: t.Any, stale: list[str]) -> None:
+    assert [target for target, found in decided(*chains, stored=stored).items() if "stale_in_memory" in found] == stale
+
+
+@pytest.mark.parametrize(("serial", "stale"), [("0A", []), ("0B", []), ("0C", ["a"])])
+def test_the_certificate_that_is_expected_may_be_of_either_key_type(serial: str, stale: list[str]) -> None:
+    found = decided(CURVE, RSA, terms=Terms(expect_serial=serial))
+    assert [target for target, names in found.items() if "stale_in_memory" in names] == stale
 
 
 @pytest.mark.parametrize(("terms", "status"), [

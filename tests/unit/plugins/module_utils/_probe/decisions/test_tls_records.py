@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions.tls_hello import client_hello
-from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions.tls_records import flight_ended, served_chain, staple
+from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions.tls_records import alert, flight_ended, served_chain, staple
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -54,10 +54,24 @@ def test_the_first_message() -> None:
     assert len(client_hello("")) < len(sent)
 
 
+def test_an_alert() -> None:
+    refused = record(21, b"\x02\x28")
+    assert alert(refused) == 40 and alert(record(22, message(2, b"hello")) + record(21, b"\x02\x46")) == 70
+    assert alert(b"") is None and alert(refused[:6]) is None and alert(b"HTTP/1.1 400") is None
+    assert alert(record(22, message(14, b""))) is None
+
+
+def test_a_message_for_one_key_type_offers_nothing_of_the_other() -> None:
+    rsa, ecdsa = (client_hello("", key_types=(kind,), random=bytes(32)) for kind in ("rsa", "ecdsa"))
+    for suite, of_rsa in ((b"\xc0\x2f", True), (b"\xc0\x30", True), (b"\xc0\x2b", False), (b"\xc0\x2c", False)):
+        assert (suite in rsa, suite in ecdsa) == (of_rsa, not of_rsa)
+
+
 @settings(**BUSY)
 @given(st.binary(max_size=300))
 def test_whatever_is_sent(sent: bytes) -> None:
     assert isinstance(served_chain(sent), tuple) and isinstance(staple(sent), bytes) and flight_ended(sent) in (True, False)
+    assert alert(sent) is None or isinstance(alert(sent), int)
 
 
 @settings(**BUSY)

@@ -19,6 +19,9 @@ NETWORKS = json.dumps({"shop": {"IPAddress": "172.18.0.2"}, "other": {"IPAddress
     ({"user": "ops"}, ["127.0.0.1:{local_port}:127.0.0.1:5432", "ops@192.0.2.10"]),
     ({"user": "ops", "destination": "me@bastion", "host": "db", "args": ["-p", "2222"]},
      ["127.0.0.1:{local_port}:db:5432", "-p", "2222", "me@bastion"]),
+    ({"host": "2001:db8::7"}, ["127.0.0.1:{local_port}:[2001:db8::7]:5432", "192.0.2.10"]),
+    ({"host": "[2001:db8::7]"}, ["127.0.0.1:{local_port}:[2001:db8::7]:5432", "192.0.2.10"]),
+    ({"host": "\ufeffdb."}, ["127.0.0.1:{local_port}:db:5432", "192.0.2.10"]),
 ])
 def test_ssh(given: dict[str, Any], rest: list[str]) -> None:
     options: dict[str, Any] = {"args": [], "destination": "", "user": "", "address": "192.0.2.10", "host": "", "port": 5432, **given}
