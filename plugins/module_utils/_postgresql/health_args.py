@@ -48,6 +48,7 @@ def health_spec() -> dict[str, t.Any]:
         "statements_min_calls": {"type": "int", "default": 5},
         "protect_application_names": {"type": "list", "elements": "str", "default": list(BACKUP_TOOLS)},
         "spare_users": {"type": "list", "elements": "str", "default": []},
+        "server_log": {"type": "path"},
     }
 
 
