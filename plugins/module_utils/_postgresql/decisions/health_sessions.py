@@ -33,6 +33,7 @@ def connections(seen: Seen) -> Answer:
     reserved = {"superuser_reserved": seen.number("superuser_reserved_connections"), "reserved": seen.number("reserved_connections")}
     found = verdict.judge_connections(
         used=len(taken), max_connections=seen.number("max_connections"), by_state=states, limit=limit, **reserved,
+        busiest=next(iter(by_application(taken)), None),
     )
     own = {"role": [one.user for one in taken], "database": [one.database for one in taken]}
     limits = [{**row, "used": own[row["kind"]].count(row["name"])} for row in seen.facts.rows("connection_limits")]
@@ -92,7 +93,9 @@ def ungranted_locks(seen: Seen) -> Answer:
     rows = seen.facts.rows("ungranted")
     count = rows[0]["total"] if rows else 0
     oldest = max((row["wait"] for row in rows if row["wait"] is not None), default=None)
-    found = verdict.judge_ungranted(count=count, oldest=oldest, limit=seen.request.limits["ungranted_locks"])
+    found = verdict.judge_ungranted(
+        count=count, oldest=oldest, limit=seen.request.limits["ungranted_locks"], first=rows[0] if rows else None,
+    )
     shown = [{key: value for key, value in row.items() if key != "total" and value is not None} for row in rows[:MAX_SHOWN]]
     return Answer([found], {"ungranted_locks": shown})
 

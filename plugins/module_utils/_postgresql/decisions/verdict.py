@@ -22,6 +22,8 @@ Row = t.Mapping[str, t.Any]
 #: What a session looks like in a finding's detail.
 _WHO = ("pid", "user", "database", "application_name", "client_address", "state", "age", "wait_event_type", "wait_event")
 _MAX_SESSIONS = 5
+#: So many sessions are named in a hint, the worst first; the detail has more.
+_NAMED = 3
 _MAX_QUERY = 200
 
 
@@ -32,6 +34,27 @@ def who(session: Row) -> dict[str, t.Any]:
     if query:
         line["query"] = query if len(query) <= _MAX_QUERY else query[: _MAX_QUERY - 1] + "…"
     return line
+
+
+def named(session: Row) -> str:
+    """A session in a sentence: its pid, its application, and who from where. A prepared transaction has no pid."""
+    if session.get("gid"):
+        return f"the prepared transaction {session['gid']!r}"
+    about = _owner(session)
+    return f"pid {session['pid']} ({about})" if about else f"pid {session['pid']}"
+
+
+def _owner(session: Row) -> str:
+    login = "@".join(str(session[key]) for key in ("user", "database") if session.get(key))
+    address = session.get("client_address")
+    parts = [str(session.get("application_name") or ""), f"{login} from {address}" if address else login]
+    return ", ".join(part for part in parts if part)
+
+
+def _first_of(sessions: t.Sequence[Row]) -> str:
+    """The first of some sessions, and how many more there are."""
+    more = f" and {len(sessions) - _NAMED} more" if len(sessions) > _NAMED else ""
+    return ", ".join(named(one) for one in sessions[:_NAMED]) + more
 
 
 def judge_available(*, kind: str = "", hint: str = "", detail: t.Optional[Row] = None) -> Finding:
@@ -53,6 +76,7 @@ def usable_connections(*, max_connections: int, superuser_reserved: int, reserve
 
 def judge_connections(
     *, used: int, max_connections: int, superuser_reserved: int, reserved: int, by_state: t.Mapping[str, int], limit: Limit,
+    busiest: t.Optional[Row] = None,
 ) -> Finding:
     """Judge the share of the connections ordinary roles can have that is taken.
 
@@ -63,13 +87,15 @@ def judge_connections(
         reserved: reserved_connections (server 16 and later, else 0).
         by_state: client backends by state.
         limit: percent; more than 100 is possible, since reserved connections count as used too.
+        busiest: the application that has most of them, with `count`.
     """
     usable = usable_connections(max_connections=max_connections, superuser_reserved=superuser_reserved, reserved=reserved)
     idle = by_state.get("idle", 0)
+    most = f" Most, {busiest['count']}, are of {_owner(busiest)}." if busiest else ""
     return judge(
         "connections", round(100.0 * used / usable, 1), warning=limit.warning, critical=limit.critical, unit="percent",
-        hint=f"{used} of {usable} usable connections are taken, {idle} of them idle. End leaked or idle sessions, restart the application "
-        "that holds most of them, then bound its pool or put a pooler in front.",
+        hint=f"{used} of {usable} usable connections are taken, {idle} of them idle.{most} End leaked or idle sessions, restart the "
+        "application that holds most of them, then bound its pool or put a pooler in front.",
         detail={
             "used": used, "usable": usable, "max_connections": max_connections, "superuser_reserved": superuser_reserved,
             "reserved": reserved, "by_state": dict(by_state),
@@ -117,7 +143,7 @@ def judge_ages(
         detail["protected"] = [{**who(row), "protected": list(row.get("protected") or ())} for row in old_spared[:_MAX_SESSIONS]]
     if elsewhere:
         detail["waiting_for_a_lock"] = elsewhere
-    return _judge_oldest(check, sessions, limit=limit, hint=hint, detail=detail)
+    return _judge_oldest(check, sessions, limit=limit, hint=f"{_first_of(over)}: {hint}" if over else hint, detail=detail)
 
 
 def _judge_oldest(check: str, rows: t.Sequence[Row], *, limit: Limit, hint: str, detail: Row) -> Finding:
@@ -126,10 +152,6 @@ def _judge_oldest(check: str, rows: t.Sequence[Row], *, limit: Limit, hint: str,
         return Finding(check=check, status=OK, observed=0.0, threshold=limit.warning, unit="seconds", detail=detail)
     oldest = round(max(float(row["age"]) for row in rows), 3)
     return judge(check, oldest, warning=limit.warning, critical=limit.critical, unit="seconds", hint=hint, detail=detail)
-
-
-#: So many roots are named in the hint, the worst first; the detail has more.
-_NAMED = 3
 
 
 def judge_blocking(*, waiters: t.Sequence[Row], roots: t.Sequence[Row], root_count: int, limit: Limit) -> Finding:
@@ -144,9 +166,8 @@ def judge_blocking(*, waiters: t.Sequence[Row], roots: t.Sequence[Row], root_cou
     """
     worst_first = sorted(roots, key=lambda row: -int(row.get("blocks") or 0))
     protected = [root for root in worst_first if root.get("protected")]
-    pids = ", ".join(str(root["pid"]) for root in worst_first[:_NAMED] if root.get("pid"))
-    named = f" (pid {pids})" if pids else ""
-    hint = f"{len(waiters)} sessions wait behind {root_count} at the root{named}; ending a root frees its waiters."
+    behind = f": {_first_of(worst_first)}" if worst_first else ""
+    hint = f"{len(waiters)} sessions wait behind {root_count} at the root{behind}; ending a root frees its waiters."
     if not root_count:
         hint = f"{len(waiters)} sessions wait for each other: the server's deadlock detector ends one of them."
     if protected:
@@ -167,11 +188,18 @@ def _prepared(root: Row) -> dict[str, t.Any]:
     return {"gid": root["gid"]} if root.get("gid") else {}
 
 
-def judge_ungranted(*, count: int, oldest: t.Optional[float], limit: Limit) -> Finding:
-    """Judge how many lock requests are not granted; `oldest` is the longest wait in seconds where it is known."""
+def judge_ungranted(*, count: int, oldest: t.Optional[float], limit: Limit, first: t.Optional[Row] = None) -> Finding:
+    """Judge how many lock requests are not granted.
+
+    Args:
+        oldest: the longest wait in seconds where it is known.
+        first: the request that waits longest, with pid, mode and relation.
+    """
+    lock = f", for {first['mode']} on {first.get('relation') or first.get('locktype')}" if first and first.get("mode") else ""
+    wanted = f" Longest waits pid {first['pid']}{lock}." if first else ""
     return judge(
         "ungranted_locks", count, warning=limit.warning, critical=limit.critical, unit="count",
-        hint="Many requests for locks queue up: look at the blocking tree's roots.", detail={"oldest_wait": oldest},
+        hint=f"Many requests for locks queue up: look at the roots that the check blocking names.{wanted}", detail={"oldest_wait": oldest},
     )
 
 
