@@ -25,6 +25,8 @@ _HINT_UNSEEN = (
 )
 COMMITS = "a commit waits for its synchronous standby (bring one back, or take it out of synchronous_standby_names and reload)"
 _UNSEEN = "cannot be seen"
+#: So many of those who depend on it are named.
+_NAMED = 3
 _START = "The server is stopped, and its start was asked for."
 _RESTART = "The restart of the server was asked for as the last resort."
 
@@ -37,15 +39,17 @@ class Dependants:
         backups: how many run.
         replicas: how many receivers of WAL are attached.
         commits: how many sessions wait with their commit for a synchronous standby: a restart leaves commits that no standby has.
+        names: who they are, for people.
     """
 
     backups: t.Optional[int] = None
     replicas: t.Optional[int] = None
     commits: t.Optional[int] = None
+    names: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, t.Any]:
         """For results."""
-        return dataclasses.asdict(self)
+        return {"backups": self.backups, "replicas": self.replicas, "commits": self.commits}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +87,7 @@ def decide(seen: RestartSeen, service: t.Mapping[str, t.Any], despite_backup: bo
         seen.dependants, stopped=proof.stopped, not_shown=proof.why, despite_backup=despite_backup, despite_replica=despite_replica,
         silent=seen.silent,
     )
-    verdict = _judge(obstacles, not_shown=proof.why, blind=seen.blind)
+    verdict = _judge(obstacles, not_shown=proof.why, blind=seen.blind, names=seen.dependants.names)
     return Judged(verdict, {
         "obstacles": obstacles, "seen": seen.dependants.as_dict(), "listening": seen.host.listening, "process_id": seen.host.process,
         "stopped": proof.stopped,
@@ -92,13 +96,15 @@ def decide(seen: RestartSeen, service: t.Mapping[str, t.Any], despite_backup: bo
     }))
 
 
-def _judge(obstacles: t.Sequence[str], *, not_shown: str, blind: t.Sequence[Skipped]) -> Verdict:
+def _judge(obstacles: t.Sequence[str], *, not_shown: str, blind: t.Sequence[Skipped], names: t.Sequence[str]) -> Verdict:
     """What is seen to be in the way is critical; what cannot be seen counts as there, and is unknown."""
     told = "; ".join(one.reason for one in blind)
     detail = {"cannot_see": told} if blind else {}
     hidden = unseen(obstacles)
     known = [one for one in obstacles if one not in hidden]
-    wait = ["Wait until nobody depends on the server."] if set(known) - {not_shown, COMMITS} else []
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    who = f": {', '.join(names[:_NAMED])}{more}" if names else ""
+    wait = [f"Wait until nobody depends on the server{who}."] if set(known) - {not_shown, COMMITS} else []
     hint = " ".join([*([identity.HINT_IDENTITY] if not_shown else []), *([COMMIT_WAITS] if COMMITS in known else []), *wait])
     findings = [Finding(CHECK, CRITICAL, observed="; ".join(known), hint=hint, detail=detail)] if known else []
     if not obstacles:
