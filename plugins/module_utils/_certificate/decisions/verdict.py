@@ -293,7 +293,7 @@ def compare_pair(endpoint: Judged, file: Judged, *, reload: str, now: datetime.d
         return
     newer = stored.not_before > served.not_before
     lost = served.left(now) < 0 or endpoint.terms.thresholds.judge(left=served.left(now), lifetime=served.lifetime)[0] == CRITICAL
-    path = file.seen.address
+    path = file.seen.address or file.seen.target
     hint = f"{path} holds another certificate than the server serves, and no newer one: a restart would bring that one back."
     if newer:
         hint = f"Reload the server{f': {reload}' if reload else ''}. It still serves the certificate from before {path} was renewed."

@@ -73,7 +73,8 @@ def slow_log(facts: Facts, request: Request) -> Answer:
     limit = request.limit("slow_log")
     top = sorted(facts.slow_entries, key=lambda entry: -float(entry["seconds"]))[: request.slow_entries]
     data = {"slow_log": {"grown": grown, "seconds": round(facts.between, 3), "slowest": top, "kept": len(facts.slow_entries)}}
-    named = f" The slowest was {top[0]['command']}, {top[0]['seconds']:g} s." if top else ""
+    client = f", from {top[0]['client']}" if top and top[0].get("client") else ""
+    named = f" The slowest was {top[0]['command']}, {top[0]['seconds']:g} s{client}." if top else ""
     hint = f"Commands slower than slowlog-log-slower-than block all others: look at the slowest, often KEYS, SMEMBERS or big ranges.{named}"
     return Answer(findings=[judge(
         "slow_log", grown, warning=limit.warning, critical=limit.critical, unit="count", hint=hint,
