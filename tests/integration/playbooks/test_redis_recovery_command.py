@@ -52,7 +52,9 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calls]:
         hosts.add("dead", redis_app_urls=[DEAD])
         hosts.add("failing", redis_app_urls=[application.at("failing", 503)])
         broken = hosts.add("broken").server
-        hosts["broken"].own["redis_log_path"] = str(broken.log)
+        hosts["broken"].own.update(
+            redis_log_path=str(broken.log), redis_restart="never", redis_verify_checks=["availability"], redis_probe=False,
+        )
 
         os.kill(hosts["frozen"].server.pid, signal.SIGSTOP)
         hosts.group("frozen")
