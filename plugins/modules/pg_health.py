@@ -330,6 +330,13 @@ options:
         itself, so while the check C(blocking) is not ok the waiting ends at once and RV(not_recovered) names the session.
       - When omitted it is waited until the end.
     type: str
+  server_log:
+    description:
+      - The server's log on the host that runs the module, or the directory of its logs.
+      - Read only where the server cannot be used. The finding C(availability) then says what its last fatal line is, or what to grant where
+        the log cannot be read. Passwords in the line are hidden.
+      - V(auto) looks where distributions have it, and takes the log that names the port of the server. Only for a server on this host.
+    type: path
 extends_documentation_fragment:
   - oncall.incident.postgresql
   - oncall.incident.verdict

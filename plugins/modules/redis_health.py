@@ -262,6 +262,13 @@ options:
     description: As O(no_ttl_warning), for V(critical).
     type: str
     default: "off"
+  server_log:
+    description:
+      - The server's log on the host that runs the module, or the directory of its logs.
+      - Read only where the server cannot be used. The finding C(availability) then says what its last fatal line is, or what to grant where
+        the log cannot be read. Passwords in the line are hidden.
+      - V(auto) looks where distributions have it, and takes the log that names the port of the server. Only for a server on this host.
+    type: path
 extends_documentation_fragment:
   - oncall.incident.redis
   - oncall.incident.verdict

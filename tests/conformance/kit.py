@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar
 
@@ -113,6 +113,10 @@ class Health(Driver):
 
     def sicken(self) -> AbstractContextManager[Any]:
         """While something that is asked is wrong."""
+        raise NotImplementedError
+
+    def culprits(self) -> Sequence[str]:
+        """Who or what is to blame while it is sick: what a person must read on the screen and in the report."""
         raise NotImplementedError
 
     def denied(self) -> Args:

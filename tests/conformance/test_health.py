@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._frame.again impor
 from tests.conformance.conftest import Staged
 from tests.conformance.drivers import HEALTH
 from tests.conformance.kit import Health, recorded
+from tests.support.told import told
 
 WAITS = {"hold": "0s", "timeout": "20s", "interval": "200ms"}
 
@@ -59,6 +61,17 @@ def test_sick(driver: Health) -> None:
             assert driver.run(fail_on="critical")["failed"] or said["status"] == "warning"
             assert driver.run(fail_on="warning")["failed"]
             assert set(judged(driver.run(baseline=said["checks"]))["new"]) == set()
+
+
+def test_shows_who_is_to_blame(driver: Health, tmp_path: Path) -> None:
+    """In the finding's own line, which the screen and the report show; what only the record has is read by nobody at night."""
+    with driver.scene(), driver.sicken():
+        shown = told(driver.run(), tmp_path)
+        culprits = driver.culprits()
+        assert culprits
+        for name in culprits:
+            assert name in shown.screen, shown.screen
+            assert name in shown.report, shown.report
 
 
 def test_decides_again_from_the_record(driver: Health) -> None:

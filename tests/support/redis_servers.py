@@ -136,6 +136,12 @@ class RedisServer:
         if wait:
             until(self.answers, what=f"{argv[0]} to answer; its log: {self.log_tail()}", seconds=START_SECONDS)
 
+    def run_until_it_ends(self) -> None:
+        """Start the process with a fault that ends it."""
+        self.run(wait=False)
+        assert self._process is not None
+        self._process.wait(timeout=START_SECONDS)
+
     def answers(self) -> bool:
         """Whether the port takes connections; the test fails when the process has ended."""
         if self._process is not None and self._process.poll() is not None:

@@ -19,6 +19,7 @@ from .._core.addresses import Span, read_network
 from .._core.durations import format_duration
 from .._core.errors import CannotReach
 from .._core.excerpt import read_end
+from .._core.log_grammars import GENERIC, GRAMMARS
 from .._module.programs import find, run
 from .client import Clock, Server
 from .database import MAX_LINES, Stored, Unkept, read_bans, tidy
@@ -222,7 +223,7 @@ class CrowdSec:
 
     def lines(self, bans: t.Sequence[Ban]) -> dict[tuple[str, str], list[str]]:
         """The decision's own reason; the logs are CrowdSec's parsers', not kept."""
-        return {(ban.jail, ban.entry): [tidy(self._reasons[ban.id])] for ban in bans if ban.id in self._reasons}
+        return {(ban.jail, ban.entry): [tidy(self._reasons[ban.id], GENERIC)] for ban in bans if ban.id in self._reasons}
 
     def is_recidive(self, jail: str) -> bool:
         """It has no such thing."""
@@ -293,7 +294,7 @@ def _lines_about(path: str, spans: t.Mapping[Span, str]) -> t.Iterator[tuple[str
             network = read_network(word.strip(".:")) or read_network(word)
             entry = spans.get(Span.of(network)) if network is not None and network.num_addresses == 1 else None
             if entry is not None:
-                yield entry, tidy(line)
+                yield entry, tidy(line, GRAMMARS[FAIL2BAN])
                 break
 
 

@@ -17,6 +17,7 @@ import typing as t
 import urllib.parse
 
 from .._core.excerpt import redact_line
+from .._core.log_grammars import GENERIC, Grammar
 from .decisions.replies import Ban
 
 MAX_LINES = 5
@@ -93,7 +94,8 @@ def _stored(at: t.Any, seconds: t.Any, count: t.Any, data: t.Any) -> Stored:
     return Stored(
         banned_at=float(at) if isinstance(at, (int, float)) else None, seconds=seconds if isinstance(seconds, int) else None,
         count=count if isinstance(count, int) else None, failures=failures if isinstance(failures, int) else None,
-        lines=tuple(tidy(_line(one)) for one in (matches if isinstance(matches, list) else [])[-MAX_LINES:]),
+        # Of any service that a jail watches.
+        lines=tuple(tidy(_line(one), GENERIC) for one in (matches if isinstance(matches, list) else [])[-MAX_LINES:]),
     )
 
 
@@ -101,7 +103,7 @@ def _line(match: t.Any) -> str:
     return "".join(str(part) for part in match) if isinstance(match, list) else str(match)
 
 
-def tidy(line: str) -> str:
+def tidy(line: str, grammar: Grammar) -> str:
     """A line of a log as evidence: one line, bounded, without passwords."""
-    said = redact_line(" ".join(line.split()))
+    said = redact_line(" ".join(line.split()), grammar)
     return said if len(said) <= _MAX_LINE else said[:_MAX_LINE] + "..."

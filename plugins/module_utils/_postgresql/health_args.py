@@ -51,6 +51,7 @@ def health_spec() -> dict[str, t.Any]:
         "protect_application_names": {"type": "list", "elements": "str", "default": list(BACKUP_TOOLS)},
         "spare_users": {"type": "list", "elements": "str", "default": []},
         "give_up_idle_root": {"type": "str"},
+        "server_log": {"type": "path"},
     }
 
 

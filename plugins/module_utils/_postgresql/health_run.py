@@ -14,6 +14,8 @@ import typing as t
 
 from .._core.errors import IncidentError
 from .._core.judging import answer
+from .._core.log_grammars import POSTGRESQL
+from .._module.logs import with_last_words
 from .health import Eye, Look, Request
 from .health_args import asked_from, open_session, prober_from
 
@@ -37,7 +39,7 @@ def run(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[Inc
         seen = eye.look(wanted)
         if "probe" in awaited and prober.refused is not None:
             raise prober.refused
-        return seen
+        return with_last_words(seen, path=params["server_log"] or "", grammar=POSTGRESQL, port=params["login_port"])
 
     with contextlib.closing(eye):
         return answer(question, lambda: see(request), brief=lambda: see(brief))

@@ -25,7 +25,7 @@ from .args import connection_spec, logins_from, session_from
 from .connection import SOCKET_DIRECTORIES, Login, Session, StatementFailed
 from .decisions import health_server
 from .decisions.availability import SILENT
-from .decisions.facts import Request, Seen
+from .decisions.facts import Request, Row, Seen
 from .decisions.restart import CHECK, Dependants, RestartSeen, decide
 from .decisions.restart_cost import Cost, cost_of
 from .decisions.sight import unseen_sessions
@@ -78,7 +78,7 @@ def look(params: t.Mapping[str, t.Any]) -> RestartSeen:
             for check in ("availability", "backups", "prepared_transactions"):
                 reader.read(check)
             looked, receivers = reader.seen(), reader.rows("replicas")
-            seen, blind = _dependants(looked, receivers=len(receivers))
+            seen, blind = _dependants(looked, receivers=receivers)
             cost = cost_of(looked, receivers=receivers, stored=_stored(session))
     except (CannotReach, Blind, StatementFailed) as exc:
         # Also a wrong password: whoever may not look cannot say that nobody is there.
@@ -103,16 +103,21 @@ def _stored(session: Session) -> dict[str, int]:
     return found
 
 
-def _dependants(looked: Seen, *, receivers: int) -> tuple[Dependants, list[Skipped]]:
+def _dependants(looked: Seen, *, receivers: t.Sequence[Row]) -> tuple[Dependants, list[Skipped]]:
     """Who depends on the server, and what hides some of them."""
     backups = health_server.backups(looked)
     no_backups = [dataclasses.replace(one, check=CHECK) for one in backups.skipped if one.kind == COULD_NOT_LOOK]
     no_waits = unseen_sessions(CHECK, looked.silent_waiters, login=looked.facts.user)
-    running, commits = len(backups.data["backups"]["running"]), sum(one.waits_for_standby for one in looked.backends)
+    running, waiting = backups.data["backups"]["running"], [one for one in looked.backends if one.waits_for_standby]
     seen = Dependants(
-        replicas=receivers,
+        replicas=len(receivers),
         # One that is seen is there, whatever else is not seen.
-        backups=running or (None if no_backups else 0), commits=commits or (None if no_waits else 0),
+        backups=len(running) or (None if no_backups else 0), commits=len(waiting) or (None if no_waits else 0),
+        names=(
+            *(f"{one.get('name') or 'a receiver'} from {one.get('client_address') or 'this host'}" for one in receivers),
+            *(f"{one['kind']} of {one['application_name']}" if one.get("application_name") else str(one["kind"]) for one in running),
+            *(f"pid {one.pid} ({one.application_name or one.user})" for one in waiting),
+        ),
     )
     return seen, list(dict.fromkeys([*no_backups, *no_waits]))
 

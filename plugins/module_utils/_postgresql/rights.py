@@ -8,7 +8,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-from .._core.rights import CHANGE, LOOK, ROOT, SQL, Chapter, Needs, Right
+from .._core.rights import CHANGE, FILE, LOOK, ROOT, SQL, Chapter, Needs, Right
 from .decisions.maintenance import OPERATIONS
 from .decisions.restart import CHECK as RESTART
 from .decisions.sessions import CANCEL, TERMINATE
@@ -37,6 +37,8 @@ _NEEDS = (
               named="USAGE ON SCHEMA", when="the extension is not in a schema that is open to all"),
         Right(SQL, "SELECT ON TABLE <tables of the probe>", ("probe",), "The check is `critical`, with what the server said.",
               named="permission denied for table", when="a probe query is set; give it a role of its own"),
+        Right(FILE, "<server_log>: read", (), "The finding about a server that is down says what to grant, and not why it is down.",
+              when="`server_log` is given"),
     )),
     Needs("pg_restart_check", LOOK, (RESTART,), (
         _connect(RESTART),

@@ -44,6 +44,7 @@ def health_spec() -> dict[str, t.Any]:
         "sample_keys": {"type": "int", "default": 100, "no_log": False},
         "sample_budget": {"type": "str", "default": "500ms"},
         "pings": {"type": "int", "default": 20},
+        "server_log": {"type": "path"},
     }
 
 

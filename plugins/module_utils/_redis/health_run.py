@@ -15,7 +15,9 @@ import typing as t
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
 from .._core.judging import Verdict, answer, judge_look, question_from
+from .._core.log_grammars import REDIS
 from .._core.recorded import Basis
+from .._module.logs import with_last_words
 from .args import Way, way_from
 from .decisions.availability import ALIVE_ALL_THE_SAME, is_of_another, is_sick
 from .decisions.facts import Request
@@ -61,7 +63,7 @@ def run(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[Inc
 
     def one(wanted: Request) -> Judged:
         seen = _known(_behind_wall(lambda: look(way, wanted, Deadline(bound), walk=walk, workers=workers), way, wanted))
-        return judged(seen, wanted, asked)
+        return with_last_words(judged(seen, wanted, asked), path=params["server_log"] or "", grammar=REDIS, port=way.login.port)
 
     return answer(question, lambda: one(request), brief=lambda: one(dataclasses.replace(request, checks=asked)))
 

@@ -8,7 +8,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-from .._core.rights import ACL, CHANGE, LOOK, Chapter, Needs, Right
+from .._core.rights import ACL, CHANGE, FILE, LOOK, Chapter, Needs, Right
 from .decisions.clearing import CLEAR, FLUSH
 from .decisions.clients import VERB as KILL
 from .decisions.probe import CHECKS as PROBE_CHECKS
@@ -49,6 +49,8 @@ _NEEDS = (
             ("+sentinel|masters", ("sentinel", "nodes")), ("+sentinel|replicas", ("nodes",)), ("+sentinel|sentinels", ("nodes",)),
             ("+sentinel|ckquorum", ("sentinel",)),
         )),
+        Right(FILE, "<server_log>: read", (), "The finding about a server that is down says what to grant, and not why it is down.",
+              when="`server_log` is given"),
         _NAME,
     )),
     Needs("redis_probe", LOOK, PROBE_CHECKS, (

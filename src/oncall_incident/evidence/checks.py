@@ -163,12 +163,17 @@ class _Check:
             self._say("incident", BROKEN, "It is not what it is called.", problems)
 
     def _say(self, what: str, status: str, text: str, problems: Iterable[str] = (), *, named: Iterable[str] = ()) -> None:
-        """Say how something stands: broken when there are problems. What is only `named` leaves the status as it is."""
+        """Say how something stands: broken when there are problems. What is only `named` leaves the status as it is.
+
+        Args:
+            text: what is so where there are no problems; of what is not proven in any case.
+        """
         # Names and values of a bundle are somebody else's words: they must not move the cursor of who reads this.
         wrong = [*problems]
         found = [words.one_line(problem, limit=400) for problem in [*wrong, *named]]
         shown = found[:_MOST] + ([f"and {len(found) - _MOST} more"] if len(found) > _MOST else [])
-        self._statements.append(Statement(what, BROKEN if wrong else status, text, tuple(shown)))
+        said = f"{words.count(len(wrong), 'problem')}." if wrong and status == PROVEN else text
+        self._statements.append(Statement(what, BROKEN if wrong else status, said, tuple(shown)))
 
     def _files(
         self, walked: bag.Walked, listed: Mapping[str, str], wrong: Sequence[str], digests: Mapping[str, str], *, sealed: bool,

@@ -84,6 +84,9 @@ class AccessHealth(_Health):
     def args(self) -> Args:
         return {"let_in": [FRIEND], "kept_out": [OTHER]}
 
+    def culprits(self) -> list[str]:
+        return [FRIEND, "sshd"]
+
     @contextmanager
     def sicken(self) -> Iterator[None]:
         self.daemon.ban("sshd", FRIEND)
@@ -100,6 +103,9 @@ class Fail2banHealth(_Health):
 
     def args(self) -> Args:
         return {"expected_jails": ["sshd"]}
+
+    def culprits(self) -> list[str]:
+        return [OTHER, "sshd"]
 
     @contextmanager
     def sicken(self) -> Iterator[None]:
@@ -133,6 +139,9 @@ class FailedLogins(Health):
     @staticmethod
     def _line(message: str, *, ago: float = 0) -> str:
         return f"{time.strftime('%b %d %H:%M:%S', time.localtime(time.time() - ago))} gate sshd[7]: {message}\n"
+
+    def culprits(self) -> list[str]:
+        return [OTHER]
 
     @contextmanager
     def sicken(self) -> Iterator[None]:

@@ -40,6 +40,9 @@ class CertExpiry(Health):
     def args(self) -> Args:
         return {"endpoints": [self.server.at], "ca_path": self.trusted, "timeout": "5s"}
 
+    def culprits(self) -> list[str]:
+        return [self.server.at]
+
     @contextmanager
     def sicken(self) -> Iterator[None]:
         good, self.server.context = self.server.context, context_for(self.issuer.issue(HERE, ends=-DAY, lasts=90 * DAY))

@@ -78,6 +78,9 @@ class _OwnDisk(Health):
         """As somebody who may not enter the directory that it is mounted in."""
         return start_module(self.module, user=NOBODY, **{**self.args(), **more}).result()
 
+    def culprits(self) -> list[str]:
+        return [str(self.place)]
+
     @contextmanager
     def sicken(self) -> Iterator[None]:
         subprocess.run(["mount", "-o", "remount,ro", str(self.place)], check=True)
@@ -140,6 +143,9 @@ class AppHealth(Health):
     def args(self) -> Args:
         return {"urls": [self.url("/health"), self.url("/ready")]}
 
+    def culprits(self) -> list[str]:
+        return [self.url("/health"), self.url("/ready")]
+
     @contextmanager
     def sicken(self) -> Iterator[None]:
         self.status = 503
@@ -177,6 +183,9 @@ class PortHealth(Health):
 
     def args(self) -> Args:
         return {"ports": [self.port], "timeout": "1s"}
+
+    def culprits(self) -> list[str]:
+        return [str(self.port)]
 
     @contextmanager
     def sicken(self) -> Iterator[None]:

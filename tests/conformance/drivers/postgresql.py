@@ -142,10 +142,13 @@ class PgHealth(OfPostgresql, Health):
             "idle_in_transaction_critical": "300ms",
         }
 
+    def culprits(self) -> list[str]:
+        return [f"pid {self.held.pid} (kit"]
+
     @contextmanager
     def sicken(self) -> Iterator[None]:
         """Somebody is idle in a transaction for longer than is allowed here."""
-        held = faults.idle_in_transaction(self.server, application="kit")
+        self.held = held = faults.idle_in_transaction(self.server, application="kit")
         try:
             faults.await_sql(self.server, "SELECT now() - state_change > '1s' FROM pg_stat_activity WHERE pid = %s", (held.pid,))
             yield
@@ -172,6 +175,9 @@ class PgRestartCheck(OfPostgresql, Health):
     def args(self) -> Args:
         unit = {"id": "postgresql@18-main.service", "type": "forking", "state": "active", "main_pid": self.server.pid, "members": []}
         return {**super().args(), "service": {"instances": [unit]}, "connect_timeout": "2s"}
+
+    def culprits(self) -> list[str]:
+        return ["pg_receivewal"]
 
     @contextmanager
     def sicken(self) -> Iterator[None]:

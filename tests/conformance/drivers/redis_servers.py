@@ -153,6 +153,9 @@ class _Health(OfRedis, Health):
     def patient(self) -> Args:
         return {"max_seconds": "3s"}
 
+    def culprits(self) -> list[str]:
+        return ["maxmemory"]
+
     @contextmanager
     def sicken(self) -> Iterator[None]:
         """It takes no more writes: its memory is full, and nothing may be evicted."""
@@ -194,6 +197,9 @@ class RedisRestartCheck(_Health):
     def args(self) -> Args:
         unit = {"id": "redis-server.service", "type": "notify", "state": "active", "main_pid": self.server.pid, "members": [], "paths": []}
         return {**super().args(), "service": {"instances": [unit]}}
+
+    def culprits(self) -> list[str]:
+        return ["20 keys"]
 
     @contextmanager
     def sicken(self) -> Iterator[None]:

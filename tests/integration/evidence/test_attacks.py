@@ -93,6 +93,8 @@ def test_a_file_added(case: Case) -> None:
     verdict = case.check()
     assert verdict.status == checks.BROKEN
     assert "data/blobs/planted was added" in said(verdict) and "'README' was added" in said(verdict)
+    broken = [statement.text for statement in verdict.statements if statement.status == checks.BROKEN]
+    assert broken == ["1 problem."] * len(broken), "none of them begins with what it says of a good bundle"
 
 
 def test_a_file_removed(case: Case) -> None:

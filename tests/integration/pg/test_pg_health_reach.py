@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 
 import pytest
 
 from demo import faults
-from demo.postgres import Server
+from demo.postgres import Server, ServerError
 from tests.integration.pg.health_support import ALL_CHECKS, look, make_role, only
+from tests.support.run_module import run_module
 from tests.support.terminating import free_a_slot_while_it_waits
 from tests.support.until import BUSY
 
@@ -93,6 +95,30 @@ def test_a_stopped_server_is_a_finding(fresh_server: Server) -> None:
     found = look(fresh_server, connect_retry="0s")
     assert found["reachable"] is False and found["status"] == "critical"
     assert only(found, "availability")["observed"] in ("no_socket", "refused")
+
+
+def misspell(server: Server) -> None:
+    with (server.data / "postgresql.conf").open("a") as config:
+        config.write("shared_bufers = 1\n")
+
+
+def make_old(server: Server) -> None:
+    (server.data / "PG_VERSION").write_text("9.6\n")
+
+
+@pytest.mark.parametrize(("fault", "words"), [
+    (misspell, 'unrecognized configuration parameter "shared_bufers"'), (make_old, "initialized by PostgreSQL version 9.6"),
+])
+def test_a_server_that_cannot_start_says_why(fresh_server: Server, fault: Callable[[Server], None], words: str) -> None:
+    asked = {"connect_retry": "0s", "server_log": str(fresh_server.log)}
+    fault(fresh_server)
+    with pytest.raises(ServerError):
+        fresh_server.restart()
+    hint = only(look(fresh_server, **asked), "availability")["hint"]
+    assert hint.startswith(f"Its log {fresh_server.log} says: ") and words in hint, hint
+    assert words in run_module("log_excerpt", path=str(fresh_server.log), product="postgresql")["last_fatal"]
+    waited = look(fresh_server, **asked, wait_for={"checks": ["connections"], "timeout": "0s", "hold": "0s"})
+    assert words in waited["not_recovered"]
 
 
 @pytest.mark.parametrize(

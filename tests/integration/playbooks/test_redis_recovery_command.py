@@ -51,6 +51,10 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calls]:
         hosts.add("asked", redis_app_urls=[application.url])
         hosts.add("dead", redis_app_urls=[DEAD])
         hosts.add("failing", redis_app_urls=[application.at("failing", 503)])
+        broken = hosts.add("broken").server
+        hosts["broken"].own.update(
+            redis_log_path=str(broken.log), redis_restart="never", redis_verify_checks=["availability"], redis_probe=False,
+        )
 
         os.kill(hosts["frozen"].server.pid, signal.SIGSTOP)
         hosts.group("frozen")
@@ -58,7 +62,10 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calls]:
         hosts.group("frozen", "silent", "probed", "asked")
         healthy = hosts.incident("--yes")
         servers["paused"].execute("CLIENT", "PAUSE", "600000", "WRITE")
-        hosts.group("paused", "dead", "failing")
+        broken.kill()
+        (broken.data / "dump.rdb").write_bytes(b"REDIS0099\xff" + bytes(8))
+        broken.run_until_it_ends()
+        hosts.group("paused", "dead", "failing", "broken")
         sick = hosts.incident("--check")
         servers["paused"].execute("CLIENT", "UNPAUSE")
         yield Calls(
@@ -95,6 +102,14 @@ def test_writes_that_hang_are_not_healthy(calls: Calls) -> None:
     (reason,) = (reason for reason in done.data["reasons"] if reason.startswith("paused: "))
     assert "writes is critical (paused" in reason
     assert calls.written["paused"] == 0
+
+
+def test_why_a_server_is_down_is_read_where_it_is_said_that_it_is(calls: Calls) -> None:
+    """On the screen, in the report, and among the reasons."""
+    words = "Can't handle RDB format version 99"
+    assert words in " ".join(calls.sick.stderr.split())
+    assert words in (calls.sick.run_dir / "report.md").read_text()
+    assert any(words in reason for reason in calls.sick.data["reasons"] if reason.startswith("broken: "))
 
 
 def test_a_dead_application_is_never_nothing_to_do(calls: Calls) -> None:

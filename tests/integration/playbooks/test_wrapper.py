@@ -34,8 +34,12 @@ def test_nothing_without_an_approval_then_recovered_and_the_next_run_finds_nothi
     assert (status, data["outcome"], "findings" in data) == (2, "bad_input", False), "where nobody can approve, nothing is looked at"
     status, looked, shown = run(site, "--check")
     assert (status, sick.untouched) == (0, True), shown
-    status, data, shown = run(site, "--yes")
-    assert (status, data["outcome"]) == (0, "recovered"), shown
+    ended = site.incident("--yes", "--json")
+    data, shown = ended.data, ended.stderr
+    assert (ended.status, data["outcome"]) == (0, "recovered"), shown
+    culprit = f"pid {sick.root.pid} (web, "
+    assert culprit in " ".join(shown.split()), shown
+    assert culprit in (ended.run_dir / "report.md").read_text().replace("\\", "")
     assert looked["plan_hash"] == data["plan_hash"] and looked["run"] != data["run"]
     done = [(action["verb"], action["outcome"], action["target"]["pid"]) for action in data["actions"]]
     assert done == [("terminate", "gone", sick.root.pid)]

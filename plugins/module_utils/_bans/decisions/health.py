@@ -29,6 +29,8 @@ ABSENT = {
 FILTER_ACTIONS = ("iptables", "nftables", "firewallcmd", "ufw", "hostsdeny", "route", "shorewall", "apf")
 #: So many bans or rules are named.
 MOST_NAMED = 10
+#: So many of them stand in a hint.
+_NAMED = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,8 +213,16 @@ def _jails(seen: DaemonSeen, expected: t.Sequence[str]) -> list[Finding]:
 def _log(jail: JailSeen) -> Finding:
     return Finding(
         "jail_log", CRITICAL if jail.gone else OK, observed=len(jail.gone), threshold=1, unit="count", subject=jail.name,
-        hint="The jail reads a log that is not there, and sees nothing." if jail.gone else "", detail={"missing": list(jail.gone)},
+        hint=f"The jail reads {_some(jail.gone)}, which is not there, and sees nothing in it." if jail.gone else "",
+        detail={"missing": list(jail.gone)},
     )
+
+
+def _some(names: t.Sequence[str], *, of: int = 0) -> str:
+    """The first of them, and how many more there are."""
+    shown = list(dict.fromkeys(names))[:_NAMED]
+    more = max(of, len(names)) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def _again(jail: JailSeen, seen: DaemonSeen) -> str:
@@ -230,7 +240,8 @@ def _ruled(jail: JailSeen, *, read: bool, again: str) -> Finding:
     status = UNKNOWN if jail.missing and not read else CRITICAL if jail.missing else OK
     return Finding(
         "ban_rules", status, observed=jail.missing, threshold=1, unit="count", subject=jail.name,
-        hint="Banned, and no rule drops them: the jail's action failed, or somebody flushed the packet filter. "
+        hint=f"{_some(jail.without_rule, of=jail.missing)}: banned, and no rule drops them. The jail's action failed, or somebody "
+             f"flushed the packet filter. "
              f"{again}" if jail.missing else "",
         detail={"without_rule": list(jail.without_rule), "banned": jail.held},
     )
@@ -239,7 +250,8 @@ def _ruled(jail: JailSeen, *, read: bool, again: str) -> Finding:
 def _left(rules: RulesSeen) -> Finding:
     return Finding(
         "leftover_rules", WARNING if rules.left else OK, observed=rules.left, threshold=1, unit="count",
-        hint="Rules of fail2ban block addresses that no jail bans: an unban failed. fail2ban_unban with repair takes them out."
+        hint=f"Rules of fail2ban keep out {_some([one.address for one in rules.leftovers], of=rules.left)}, whom no jail bans: an unban "
+             "failed. fail2ban_unban with repair takes them out."
              if rules.left else "",
         detail={"rules": [dataclasses.asdict(one) for one in rules.leftovers]},
     )

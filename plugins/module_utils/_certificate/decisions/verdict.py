@@ -158,7 +158,8 @@ def _judge_dates(found: Judged, now: datetime.datetime) -> None:
                 expiring.append((status != CRITICAL, left, threshold, where, cert, status))
     if expired:
         left, where, cert = min(expired, key=lambda item: item[:2])
-        found.add("expired", CRITICAL, observed=_days(left), threshold=0, unit="days", hint=_EXPIRED[where], detail=_about(where, cert))
+        found.add("expired", CRITICAL, observed=_days(left), threshold=0, unit="days", hint=_renewal(where, cert),
+                  detail=_about(where, cert))
     elif seen.trust.verified is False and seen.trust.code == EXPIRED and not expired:
         found.add("expired", CRITICAL, observed=seen.trust.reason, hint=_EXPIRED[ROOT], detail={"position": ROOT})
     if early:
@@ -168,7 +169,7 @@ def _judge_dates(found: Judged, now: datetime.datetime) -> None:
                   detail=_about(where, cert))
     if expiring:
         _better, left, threshold, where, cert, status = min(expiring, key=lambda item: item[:4])
-        found.add("expiring", status, observed=_days(left), threshold=_days(threshold), unit="days", hint=_EXPIRED[where],
+        found.add("expiring", status, observed=_days(left), threshold=_days(threshold), unit="days", hint=_renewal(where, cert),
                   detail={**_about(where, cert), "percent_left": round(cert.percent_left(now), 1), "lifetime_days": _days(cert.lifetime)})
 
 
@@ -177,6 +178,11 @@ _EXPIRED = {
     INTERMEDIATE: "Serve the intermediate that the CA issues with now; a new certificate often comes with it.",
     ROOT: "Trust the CA's new root, here and on the clients.",
 }
+
+
+def _renewal(where: str, cert: Cert) -> str:
+    """What to do about a certificate that runs out; one that is not the target's own is named."""
+    return _EXPIRED[where] if where == LEAF else f"{_EXPIRED[where]} It is {cert.subject}."
 
 
 def _days(seconds: float) -> float:
@@ -299,9 +305,10 @@ def compare_pair(endpoint: Judged, file: Judged, *, reload: str, now: datetime.d
         return
     newer = stored.not_before > served.not_before
     lost = served.left(now) < 0 or endpoint.terms.thresholds.judge(left=served.left(now), lifetime=served.lifetime)[0] == CRITICAL
-    hint = "The file holds another certificate than the server serves, and no newer one: a restart would bring that one back."
+    path = file.seen.address or file.seen.target
+    hint = f"{path} holds another certificate than the server serves, and no newer one: a restart would bring that one back."
     if newer:
-        hint = f"Reload the server{f': {reload}' if reload else ''}. It still serves the certificate from before the file was renewed."
+        hint = f"Reload the server{f': {reload}' if reload else ''}. It still serves the certificate from before {path} was renewed."
     detail = {
         "file": file.seen.address, "reload": reload if newer else "", "file_is_newer": newer, "file_not_after": iso(stored.not_after),
     }

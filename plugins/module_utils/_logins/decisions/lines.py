@@ -21,6 +21,7 @@ import typing as t
 
 from ..._core.addresses import canonical, read_network
 from ..._core.excerpt import redact_line
+from ..._core.log_grammars import GENERIC
 
 _USER = r"(?P<user>.{0,100}?)"
 _ADDRESS = r"(?P<address>[0-9A-Fa-f:.%\w]{3,64})"
@@ -294,8 +295,8 @@ def _old_time(month: str, day: str, clock: str, year: t.Optional[str], now: floa
 
 
 def _sample(message: str) -> str:
-    """A line that was not understood, without what somebody may have typed."""
-    return _TRIED.sub(r"\1 ***", redact_line(_printable(message)))[:_MOST_SAMPLE]
+    """A line that was not understood, without what somebody may have typed: of its form nothing is known."""
+    return _TRIED.sub(r"\1 ***", redact_line(_printable(message), GENERIC))[:_MOST_SAMPLE]
 
 
 def _tidy(user: str) -> str:

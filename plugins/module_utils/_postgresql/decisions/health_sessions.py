@@ -118,7 +118,9 @@ def ungranted_locks(seen: Seen) -> Answer:
     rows = seen.facts.rows("ungranted")
     count = rows[0]["total"] if rows else 0
     oldest = max((row["wait"] for row in rows if row["wait"] is not None), default=None)
-    found = verdict.judge_ungranted(count=count, oldest=oldest, limit=seen.request.limits["ungranted_locks"])
+    found = verdict.judge_ungranted(
+        count=count, oldest=oldest, limit=seen.request.limits["ungranted_locks"], first=rows[0] if rows else None,
+    )
     shown = [{key: value for key, value in row.items() if key != "total" and value is not None} for row in rows[:MAX_SHOWN]]
     return Answer([found], {"ungranted_locks": shown})
 

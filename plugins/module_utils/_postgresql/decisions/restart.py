@@ -26,6 +26,8 @@ _HINT_UNSEEN = (
 )
 COMMITS = "a commit waits for its synchronous standby (bring one back, or take it out of synchronous_standby_names and reload)"
 _UNSEEN = "cannot be seen"
+#: So many of those who depend on it are named.
+_NAMED = 3
 _START = "The server is stopped, and its start was asked for."
 _RESTART = "The restart of the server was asked for as the last resort."
 
@@ -38,15 +40,17 @@ class Dependants:
         backups: how many run.
         replicas: how many receivers of WAL are attached.
         commits: how many sessions wait with their commit for a synchronous standby: a restart leaves commits that no standby has.
+        names: who they are, for people.
     """
 
     backups: t.Optional[int] = None
     replicas: t.Optional[int] = None
     commits: t.Optional[int] = None
+    names: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, t.Any]:
         """For results."""
-        return dataclasses.asdict(self)
+        return {"backups": self.backups, "replicas": self.replicas, "commits": self.commits}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +91,7 @@ def decide(seen: RestartSeen, service: t.Mapping[str, t.Any], despite_backup: bo
         silent=seen.silent,
     )
     loses = "" if proof.stopped else say(seen.cost)
-    verdict = _judge(obstacles, not_shown=proof.why, blind=seen.blind, loses=loses)
+    verdict = _judge(obstacles, not_shown=proof.why, blind=seen.blind, loses=loses, names=seen.dependants.names)
     return Judged(verdict, {
         "cost": None if seen.cost is None else seen.cost.as_dict(), "loses": loses,
         "obstacles": obstacles, "seen": seen.dependants.as_dict(), "listening": seen.host.listening, "process_id": seen.host.process,
@@ -97,13 +101,17 @@ def decide(seen: RestartSeen, service: t.Mapping[str, t.Any], despite_backup: bo
     }))
 
 
-def _judge(obstacles: t.Sequence[str], *, not_shown: str, blind: t.Sequence[Skipped], loses: str) -> Verdict:
+def _judge(
+    obstacles: t.Sequence[str], *, not_shown: str, blind: t.Sequence[Skipped], loses: str, names: t.Sequence[str],
+) -> Verdict:
     """What is seen to be in the way is critical; what cannot be seen counts as there, and is unknown."""
     told = "; ".join(one.reason for one in blind)
     detail = {**({"cannot_see": told} if blind else {}), **({"loses": loses} if loses else {})}
     hidden = unseen(obstacles)
     known = [one for one in obstacles if one not in hidden]
-    wait = ["Wait until nobody depends on the server."] if set(known) - {not_shown, COMMITS} else []
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    who = f": {', '.join(names[:_NAMED])}{more}" if names else ""
+    wait = [f"Wait until nobody depends on the server{who}."] if set(known) - {not_shown, COMMITS} else []
     hint = " ".join([*([identity.HINT_IDENTITY] if not_shown else []), *([COMMIT_WAITS] if COMMITS in known else []), *wait])
     findings = [Finding(CHECK, CRITICAL, observed="; ".join(known), hint=hint, detail=detail)] if known else []
     if not obstacles:

@@ -255,9 +255,11 @@ def judge_statements(*, top: t.Sequence[Row], min_calls: int, limit: Limit) -> F
     """
     counted = sorted((row for row in top if int(row["calls"]) >= min_calls), key=lambda row: -float(row["mean_seconds"]))
     mean = float(counted[0]["mean_seconds"]) if counted else 0.0
+    query = " ".join(str(counted[0].get("query") or "").split())[:_MAX_QUERY] if counted else ""
+    named = f" It is: {query}" if query else ""
     return judge(
         "statements", round(mean, 4), warning=limit.warning, critical=limit.critical, unit="seconds",
-        hint=f"A statement takes {format_duration(mean)} on average: look at its plan, its indexes and ANALYZE of its tables.",
+        hint=f"A statement takes {format_duration(mean)} on average: look at its plan, its indexes and ANALYZE of its tables.{named}",
         detail={
             "slowest": {**counted[0], "query": str(counted[0].get("query") or "")[:_MAX_QUERY]} if counted else {}, "min_calls": min_calls,
         },

@@ -200,9 +200,10 @@ def errors(facts: Facts, request: Request) -> Answer:
     before, after = errors_by_code(facts.before), errors_by_code(facts.after)
     grown = {code: count - before.get(code, 0) for code, count in after.items() if count > before.get(code, 0)}
     top = dict(sorted(grown.items(), key=lambda item: -item[1])[:5])
+    named = f" ({', '.join(f'{count} {code}' for code, count in top.items())})" if top else ""
     return _rate(
         facts, request, "errors", "total_error_replies", detail={"by_code": top},
-        hint="Clients get errors: the codes say which, OOM and MISCONF of a full memory or disk, NOPERM and WRONGPASS of logins.",
+        hint=f"Clients get errors{named}: OOM and MISCONF are of a full memory or disk, NOPERM and WRONGPASS of logins.",
     )
 
 

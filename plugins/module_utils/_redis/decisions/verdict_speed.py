@@ -54,7 +54,8 @@ def latency_events(facts: Facts, request: Request) -> Answer:
     limit = request.limit("latency_events")
     recent = [event for event in facts.latency if facts.now - event["at"] <= RECENT]
     worst = max(recent, key=lambda event: float(event["latest"]), default=None)
-    hint = "LATENCY DOCTOR explains each event; fork is of saves, command and fast-command of slow commands, aof ones of the disk."
+    named = "" if worst is None else f"The event is {worst['event']}. "
+    hint = f"{named}LATENCY DOCTOR explains each event; fork is of saves, command and fast-command of slow commands, aof ones of the disk."
     return Answer(findings=[judge(
         "latency_events", 0.0 if worst is None else worst["latest"], warning=limit.warning, critical=limit.critical, unit="seconds",
         hint=hint, detail={} if worst is None else {"event": worst["event"], "events": [one["event"] for one in recent]},
@@ -72,7 +73,9 @@ def slow_log(facts: Facts, request: Request) -> Answer:
     limit = request.limit("slow_log")
     top = sorted(facts.slow_entries, key=lambda entry: -float(entry["seconds"]))[: request.slow_entries]
     data = {"slow_log": {"grown": grown, "seconds": round(facts.between, 3), "slowest": top, "kept": len(facts.slow_entries)}}
-    hint = "Commands slower than slowlog-log-slower-than block all others: look at the slowest, often KEYS, SMEMBERS or big ranges."
+    client = f", from {top[0]['client']}" if top and top[0].get("client") else ""
+    named = f" The slowest was {top[0]['command']}, {top[0]['seconds']:g} s{client}." if top else ""
+    hint = f"Commands slower than slowlog-log-slower-than block all others: look at the slowest, often KEYS, SMEMBERS or big ranges.{named}"
     return Answer(findings=[judge(
         "slow_log", grown, warning=limit.warning, critical=limit.critical, unit="count", hint=hint,
         detail={"slowest": top[:1], "seconds": round(facts.between, 3)},

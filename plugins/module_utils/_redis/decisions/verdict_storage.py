@@ -34,7 +34,7 @@ _LOOPS = (
     "In a loop of full copies look at the primary's log, and raise there client-output-buffer-limit for replicas, repl-backlog-size and "
     "repl-timeout: a copy that takes longer than they allow is thrown away and begun again."
 )
-_FREE_DISK = "Free disk, or mend the directory and its permissions, then BGSAVE; the server's log says what failed."
+_FREE_DISK = "Free disk in {place}, or mend that directory and its permissions, then BGSAVE; the server's log says what failed."
 
 #: Of the append-only file: subject, field of INFO, how bad anything but ok is, hint.
 _AOF_STATUSES = (
@@ -57,10 +57,10 @@ def persistence(facts: Facts, request: Request) -> Answer:
     saved_at = integer(info, "rdb_last_save_time") or integer(info, "last_success_save")
     age = None if not saved_at or not facts.now else max(facts.now - saved_at, 0.0)
     findings, skipped = [], []
+    lost = f"The last save failed, and {_since(unsaved)} only in memory: no restart. {_FREE_DISK.format(place=_place(facts))}"
     findings.append(Finding(
         "persistence", CRITICAL if failed else OK, observed="err" if failed else "ok", threshold="ok", subject="last_save",
-        hint=f"The last save failed, and {_since(unsaved)} only in memory: no restart. {_FREE_DISK}" if failed else "",
-        detail={"unsaved_changes": unsaved, "age": age},
+        hint=lost if failed else "", detail={"unsaved_changes": unsaved, "age": age},
     ))
     running = integer(info, "rdb_current_bgsave_time_sec") if info.get("rdb_bgsave_in_progress") == "1" else None
     if running is not None and running >= 0:
@@ -106,7 +106,8 @@ def aof(facts: Facts, request: Request) -> Answer:
             skipped.append(Skipped("aof", f"not_told: INFO has no {field}"))
             continue
         findings.append(Finding(
-            "aof", OK if said == "ok" else worse, observed=said, threshold="ok", subject=subject, hint="" if said == "ok" else hint,
+            "aof", OK if said == "ok" else worse, observed=said, threshold="ok", subject=subject,
+            hint="" if said == "ok" else hint.format(place=_place(facts)),
         ))
     running = integer(info, "aof_current_rewrite_time_sec") if info.get("aof_rewrite_in_progress") == "1" else None
     if running is not None and running >= 0:
@@ -268,6 +269,11 @@ def _copy_broke_off(facts: Facts, *, syncing: bool) -> bool:
 
 def _since(unsaved: t.Optional[int]) -> str:
     return "what came since is" if unsaved is None else f"{unsaved} changes since are"
+
+
+def _place(facts: Facts) -> str:
+    """Where it saves."""
+    return str((facts.config or {}).get("dir") or "its data directory")
 
 
 def _unsaved(info: t.Mapping[str, str]) -> t.Optional[int]:

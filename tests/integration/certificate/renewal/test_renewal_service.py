@@ -108,6 +108,7 @@ def test_containers_are_reloaded_only_in_a_way_that_is_known(runs: Runs) -> None
 
 
 def test_validated_where_it_runs(runs: Runs, fleet: Fleet) -> None:
-    assert "The configuration of nginx is not valid" in runs.done.ended.said_of("invalid")
+    said = runs.done.ended.said_of("invalid")
+    assert "The configuration of nginx is not valid" in said and "[emerg]" in said, said
     for name in ("valid", "invalid"):
         assert "exec -T nginx nginx -t" in (fleet.webs[name].nginx.place / "calls").read_text()

@@ -7,36 +7,64 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._core.excerpt import excerpt, newest, read_end, redact_line
+import yaml
+from ansible_collections.oncall.incident.plugins.module_utils._core.excerpt import excerpt, last_words, newest, read_end, redact_line
+from ansible_collections.oncall.incident.plugins.module_utils._core.log_grammars import GENERIC, GRAMMARS, POSTGRESQL, REDIS
 
-LEVELS = ["WARNING", "ERROR", "FATAL", "PANIC"]
+LOGS: dict[str, dict[str, list[dict[str, Any]]]] = yaml.safe_load(
+    (Path(__file__).parents[4] / "fixtures" / "logs.yml").read_text(encoding="utf-8")
+)
+LINES = [
+    pytest.param(product, case, id=f"{product}-{number}") for product, said in LOGS.items() for number, case in enumerate(said["lines"])
+]
+LAST = [pytest.param(product, case, id=f"{product}-{case['name']}") for product, said in LOGS.items() for case in said["last"]]
 
 
-@pytest.mark.parametrize(("line", "gone", "kept"), [
-    ("ERROR:  duplicate key; STATEMENT: INSERT INTO t VALUES ('Ada Lovelace', 'it''s')", "Ada", "INSERT INTO t VALUES"),
-    ("ERROR: Key (email)=(ada@example.org) already exists.", "ada@", "already exists"),
-    ("ERROR: could not connect to postgresql://app:hunter2@192.0.2.1/db", "hunter2", "192.0.2.1/db"),
-    ("FATAL: password=hunter2 user=app", "hunter2", "user=app"),
-    ("ERROR: DO $x$ SELECT 'secret body' $x$ failed", "secret body", "failed"),
-    ("ERROR: unterminated 'half a value", "half", "unterminated"),
-])
-def test_values_are_replaced(line: str, gone: str, kept: str) -> None:
-    found = redact_line(line)
-    assert gone not in found
-    assert kept in found
+def test_every_product_has_a_corpus() -> None:
+    assert set(LOGS) == set(GRAMMARS)
+
+
+@pytest.mark.parametrize(("product", "case"), LINES)
+def test_a_line(product: str, case: dict[str, Any]) -> None:
+    grammar = GRAMMARS[product]
+    found = excerpt(case["line"], grammar=grammar, max_lines=10)
+    assert bool(found["lines"]) is case["kept"], found
+    if "level" in case:
+        assert {level: 1 for level in (case["level"],) if level} == {level: count for level, count in found["counts"].items() if count}
+    for redacted in found["lines"]:
+        assert case.get("stays", "") in redacted
+        assert "gone" not in case or case["gone"] not in redacted
+        assert "gone" in case or redacted == case["line"], "nothing useful is hidden"
+
+
+@pytest.mark.parametrize(("product", "case"), LAST)
+def test_the_last_words(product: str, case: dict[str, Any]) -> None:
+    assert last_words("\n".join(case["of"]), grammar=GRAMMARS[product]) == case["is"]
 
 
 def test_a_long_line_is_cut() -> None:
-    assert len(redact_line("ERROR: " + "x" * 5000)) == 1003
+    assert len(redact_line("ERROR: " + "x" * 5000, GENERIC)) == 1003
 
 
 def test_only_what_matters_the_last_of_it() -> None:
     text = "\n".join(["LOG:  checkpoint", *(f"ERROR:  e{number}" for number in range(5)), "WARNING:  w", "no TERROR here"])
-    found = excerpt(text, levels=LEVELS, max_lines=3)
+    found = excerpt(text, grammar=POSTGRESQL, max_lines=3)
     assert found["counts"] == {"WARNING": 1, "ERROR": 5, "FATAL": 0, "PANIC": 0}
     assert (found["lines"], found["left_out"]) == (["ERROR:  e3", "ERROR:  e4", "WARNING:  w"], 3)
+
+
+def test_what_belongs_to_a_line_stays_with_it() -> None:
+    text = "ERROR:  e\nDETAIL:  Key (id)=(7) exists.\nLOG:  checkpoint\nDETAIL:  of nothing"
+    assert excerpt(text, grammar=POSTGRESQL, max_lines=9)["lines"] == ["ERROR:  e", "DETAIL:  Key (id)=(***) exists."]
+
+
+def test_words_that_are_asked_for_take_the_place_of_the_grammar() -> None:
+    text = "1:M 09 Feb 2026 03:40:11.402 # Can't save\n1:M 09 Feb 2026 03:40:11.402 * Can't wait, it is the last word\nno cant"
+    found = excerpt(text, grammar=REDIS, levels=["word", "Can't"], max_lines=9)
+    assert found["counts"] == {"word": 0, "Can't": 2} and found["lines"] == text.splitlines()[:2]
 
 
 def test_the_end_begins_with_a_whole_line(tmp_path: Path) -> None:

@@ -33,6 +33,18 @@ def seen(*jails: JailSeen, **more: Any) -> DaemonSeen:
     return DaemonSeen(jails=jails, **{**known, **more})
 
 
+@pytest.mark.parametrize(("look", "check", "names"), [
+    (seen(JailSeen("sshd", gone=("/var/log/none.log",))), "jail_log", "/var/log/none.log"),
+    (seen(JailSeen("sshd", banned=4, held=4, missing=4, without_rule=("192.0.2.7", "192.0.2.8", "192.0.2.9"), actions=("iptables",))),
+     "ban_rules", "192.0.2.7, 192.0.2.8, 192.0.2.9 and 1 more"),
+    (seen(SSHD, rules=RulesSeen(read=True, left=1, leftovers=(Leftover("192.0.2.9", "sshd", "nftables"),))), "leftover_rules",
+     "192.0.2.9"),
+])
+def test_what_it_is_about_stands_in_the_hint(look: DaemonSeen, check: str, names: str) -> None:
+    (found,) = (one for one in decide(look, ("sshd",), 9, CHECKS).verdict.findings if one.check == check)
+    assert names in found.hint
+
+
 @pytest.mark.parametrize(("look", "differs"), [
     (seen(SSHD), {}),
     (DaemonSeen(silent=Silent("no_socket", "There is no socket.")), {**dict.fromkeys(CHECKS, "unknown"), "server": "critical"}),

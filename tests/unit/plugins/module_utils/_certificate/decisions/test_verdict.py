@@ -88,6 +88,12 @@ def test_verification_that_failed_is_always_a_finding(code: int, trust: t.Any, c
     assert set(problems(judged(seen(*chain, trust=Trust(verified=False, code=code, reason="why", **trust))))) == found
 
 
+def test_a_certificate_that_is_not_the_targets_own_is_named() -> None:
+    gone = cert(subject="CN=middle", subject_id="middle", issuer_id="root", fingerprint="2", days=-5, is_ca=True)
+    (found,) = (one for one in judged(seen(LEAF, gone, trust=Trust())).findings if one.check == "expired")
+    assert found.subject == "a:443" and found.hint.endswith("It is CN=middle.")
+
+
 def test_a_leaf_alone_from_a_ca_that_says_where_its_certificate_is() -> None:
     alone = cert(subject_id="leaf", issuer_id="middle", ca_issuer_urls=("http://ca.example.org/",))
     assert set(problems(judged(seen(alone, trust=Trust(verified=False, code=20))))) == {"incomplete_chain"}
@@ -154,10 +160,13 @@ def test_a_pair() -> None:
     old = cert(fingerprint="old", serial="01")
     new = cert(fingerprint="new", serial="02", not_before=NOW)
     for served, stored, want, status in ((old, new, True, "warning"), (new, old, False, "warning"), (cert(days=33), new, True, "critical")):
-        endpoint, file = judged(seen(served, trust=Trust(verified=True))), judged(seen(stored, kind=FILE, trust=Trust()))
+        endpoint, file = judged(seen(served, trust=Trust(verified=True))), judged(
+            seen(stored, kind=FILE, trust=Trust(), address="/etc/ssl/a.pem"),
+        )
         compare_pair(endpoint, file, reload="systemctl reload x", now=NOW)
         found = [finding for finding in endpoint.findings if finding.check == "stale_in_memory"]
         assert [(finding.status, finding.detail["file_is_newer"]) for finding in found] == [(status, want)]
+        assert "/etc/ssl/a.pem" in found[0].hint
         assert recovery_of(endpoint) == ("reload" if want else "")
 
 

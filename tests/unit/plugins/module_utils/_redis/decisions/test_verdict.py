@@ -337,6 +337,25 @@ def test_an_unarmed_monitor_is_not_health() -> None:
     assert statuses(speed.latency_events(facts(latency=[{**event, "at": 900_000}], config=armed), REQUEST)) == {"": "ok"}
 
 
+def hint(answer: Any) -> str:
+    """The advice of the one finding that is not ok."""
+    (found,) = (one for one in answer.findings if one.status != "ok")
+    return str(found.hint)
+
+
+def test_what_is_to_blame_stands_in_the_hint() -> None:
+    event = {"event": "aof-fsync-always", "at": 1_000_000, "latest": 0.9, "max": 2.0}
+    assert "aof-fsync-always" in hint(speed.latency_events(facts(latency=[event], config={"latency-monitor-threshold": "100"}), REQUEST))
+    slow = [{"command": "KEYS", "seconds": 0.25, "client": "192.0.2.7:5000"}, {"command": "GET", "seconds": 0.1, "client": ""}]
+    assert "The slowest was KEYS, 0.25 s, from 192.0.2.7:5000." in hint(speed.slow_log(facts(slow_ids=(1, 30), slow_entries=slow), REQUEST))
+    refused = facts({"total_error_replies": 90, "errorstat_OOM": "count=90"}, before={"total_error_replies": 0, "errorstat_OOM": "count=0"})
+    assert "(90 OOM)" in hint(verdict.errors(refused, REQUEST))
+    config = {"save": "3600 1", "dir": "/srv/redis"}
+    assert "/srv/redis" in hint(storage.persistence(facts({"rdb_last_bgsave_status": "err"}, config=config), REQUEST))
+    broken = {"aof_enabled": 1, "aof_last_write_status": "err", "aof_last_bgrewrite_status": "ok", "aof_delayed_fsync": 0}
+    assert "/srv/redis" in hint(storage.aof(facts(broken, config=config), REQUEST))
+
+
 @pytest.mark.parametrize(("ids", "grown"), [((-1, -1), 0), ((4, 6), 2), ((-1, 0), 1), ((9, 1), 2)])
 def test_the_slow_logs_growth_survives_a_reset(ids: tuple[int, int], grown: int) -> None:
     assert speed.slow_log(facts(slow_ids=ids), REQUEST).data["slow_log"]["grown"] == grown
