@@ -23,8 +23,6 @@ Row = t.Mapping[str, t.Any]
 #: What a session looks like in a finding's detail.
 _WHO = ("pid", "user", "database", "application_name", "client_address", "state", "age", "wait_event_type", "wait_event")
 _MAX_SESSIONS = 5
-#: So many sessions are named in a hint, the worst first; the detail has more.
-_NAMED = 3
 _MAX_QUERY = 200
 
 
@@ -35,27 +33,6 @@ def who(session: Row) -> dict[str, t.Any]:
     if query:
         line["query"] = query if len(query) <= _MAX_QUERY else query[: _MAX_QUERY - 1] + "…"
     return line
-
-
-def named(session: Row) -> str:
-    """A session in a sentence: its pid, its application, and who from where. A prepared transaction has no pid."""
-    if session.get("gid"):
-        return f"the prepared transaction {session['gid']!r}"
-    about = _owner(session)
-    return f"pid {session['pid']} ({about})" if about else f"pid {session['pid']}"
-
-
-def _owner(session: Row) -> str:
-    login = "@".join(str(session[key]) for key in ("user", "database") if session.get(key))
-    address = session.get("client_address")
-    parts = [str(session.get("application_name") or ""), f"{login} from {address}" if address else login]
-    return ", ".join(part for part in parts if part)
-
-
-def _first_of(sessions: t.Sequence[Row]) -> str:
-    """The first of some sessions, and how many more there are."""
-    more = f" and {len(sessions) - _NAMED} more" if len(sessions) > _NAMED else ""
-    return ", ".join(named(one) for one in sessions[:_NAMED]) + more
 
 
 def judge_available(*, kind: str = "", hint: str = "", detail: t.Optional[Row] = None) -> Finding:
@@ -131,7 +108,7 @@ def judge_ages(
     Args:
         sessions: those that count, each with `age` in seconds.
         limit: seconds.
-        hint: what to do when a threshold is crossed.
+        hint: who it is, and what to do when a threshold is crossed.
         spared: protected sessions as old as a threshold, with `protected`, the reasons: they are told, not judged.
         elsewhere: how many were left to another check (waiters for a lock).
     """
@@ -145,7 +122,7 @@ def judge_ages(
         detail["protected"] = [{**who(row), "protected": list(row.get("protected") or ())} for row in old_spared[:_MAX_SESSIONS]]
     if elsewhere:
         detail["waiting_for_a_lock"] = elsewhere
-    return _judge_oldest(check, sessions, limit=limit, hint=f"{_first_of(over)}: {hint}" if over else hint, detail=detail)
+    return _judge_oldest(check, sessions, limit=limit, hint=hint, detail=detail)
 
 
 def _judge_oldest(check: str, rows: t.Sequence[Row], *, limit: Limit, hint: str, detail: Row) -> Finding:

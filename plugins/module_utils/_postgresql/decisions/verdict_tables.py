@@ -59,8 +59,8 @@ def judge_invalid_indexes(*, indexes: t.Sequence[Row], limit: Limit) -> Finding:
         f"{'DROP' if row['left_over'] else 'REINDEX'} INDEX CONCURRENTLY {row['name']};" for row in lost[:_MAX_NAMED]
     ]
     hint = (
-        f"{_names(lost)} invalid, so no query uses {'it' if len(lost) == 1 else 'them'}. A CREATE INDEX or REINDEX CONCURRENTLY has "
-        f"failed or was ended. {' '.join(cures)} pg_maintain (worst) rebuilds them too."
+        f"{_names(lost)} invalid, so no query uses {'it' if len(lost) == 1 else 'them'}. Building an index has failed "
+        f"or was ended. {' '.join(cures)} pg_maintain (worst) rebuilds them too."
     )
     return judge(
         "invalid_indexes", len(lost), warning=limit.warning, critical=limit.critical, unit="count", hint=hint,
