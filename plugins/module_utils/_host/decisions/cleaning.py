@@ -135,7 +135,7 @@ def check_rule(rule: Rule) -> Rule:
             raise BadInput(f"{path}: nothing is ever removed below {forbidden}.", hint="Name the directory that the files are in.")
     if not rule.pattern or "/" in rule.pattern or not rule.pattern.strip("*?."):
         raise BadInput(
-            f"{rule.pattern!r} in {path}: matches every file name.",
+            f"{rule.pattern!r} in {path}: is not a usable pattern of file names.",
             hint="For example *.log.*, *.gz or core.*; a star alone would take everything.",
         )
     if rule.operation not in OPERATIONS:
