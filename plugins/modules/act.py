@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: act
-short_description: Run another module as an action that is planned, approved and measured
+short_description: Run another module as a planned, approved and measured action
 version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)

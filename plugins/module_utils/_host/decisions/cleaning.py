@@ -127,7 +127,7 @@ def check_rule(rule: Rule) -> Rule:
     path = posixpath.normpath(rule.directory)
     plain = posixpath.isabs(path) and not path.startswith("//") and path == rule.directory.rstrip("/")
     if not plain or ".." in rule.directory.split("/"):
-        raise BadInput(f"{rule.directory}: is not a plain absolute directory.", hint="Write it without .. and without a slash at its end.")
+        raise BadInput(f"{rule.directory}: is not a normalized absolute path.", hint="Write it without .. and without a slash at its end.")
     if path in TOO_BROAD:
         raise BadInput(f"{path}: is too broad to be cleaned.", hint="Name the directory that the files are in.")
     for forbidden in FORBIDDEN:
@@ -135,7 +135,7 @@ def check_rule(rule: Rule) -> Rule:
             raise BadInput(f"{path}: nothing is ever removed below {forbidden}.", hint="Name the directory that the files are in.")
     if not rule.pattern or "/" in rule.pattern or not rule.pattern.strip("*?."):
         raise BadInput(
-            f"{rule.pattern!r} in {path}: is not a pattern of file names that says something.",
+            f"{rule.pattern!r} in {path}: is not a usable pattern of file names.",
             hint="For example *.log.*, *.gz or core.*; a star alone would take everything.",
         )
     if rule.operation not in OPERATIONS:

@@ -32,7 +32,7 @@ _OTHER_NAMES = 2
 _MOST_KEPT = 50
 #: So many logins are told one by one.
 _MOST_FINDINGS = 5
-_HINT = "Somebody tries passwords. fail2ban_ban keeps the worst out."
+_HINT = "Passwords are being guessed. fail2ban_ban bans the worst addresses."
 _HINT_GOT_IN = "It failed often and got in: find out whether a password was guessed."
 _HINT_BY_KEY = "Passwords are tried from where somebody logs in with a key: look for the program or the person there. It is not banned."
 _HINT_SPREAD = "Passwords are tried from many addresses. Banning a few of them does not help: "

@@ -223,7 +223,7 @@ def _without_greeting(one: Answer, expected: str, named: bool, subject: str, det
         ),
         greetings.CLOSED: (
             CRITICAL, f"{one.address}: it ends the connection without a word",
-            "The service refuses who comes: look at its log, its limits and hosts.deny.",
+            "The service refuses connections: look at its log, its limits and hosts.deny.",
         ),
         greetings.REFUSED: (
             CRITICAL, f"{one.address}: it refuses: {one.words}", "The service says itself why: look at its limits and its log.",
