@@ -25,8 +25,8 @@ _STATEMENTS = {ANALYZE: "ANALYZE {}", VACUUM: "VACUUM {}", VACUUM_ANALYZE: "VACU
 _NAMED = "It was named for maintenance."
 #: Said where a VACUUM is planned: who runs out of disk space must not wait for it.
 NO_DISK = (
-    "VACUUM gives the space of dead rows to new rows of the same table and hardly any back to the disk. VACUUM FULL or pg_repack would: "
-    "they write the table anew, which takes as much free space again and an exclusive lock, and are not done here."
+    "VACUUM frees no disk space, only room in the table for new rows. VACUUM FULL or pg_repack would; they need as much space again and "
+    "an exclusive lock, and are not done here."
 )
 
 #: So many of those that are left alone are told.
