@@ -169,7 +169,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
 
 def spin(server: RedisServer) -> None:
-    """Let a script that writes nothing run for ever, behind everything else on this machine, until the server says that it is busy."""
+    """Let a script run that never ends and writes nothing, behind all else on this machine, until the server says that it is busy."""
     os.setpriority(os.PRIO_PROCESS, server.pid, 19)
     server.execute("CONFIG", "SET", "busy-reply-threshold", "100")
     spinning = socket.create_connection(("127.0.0.1", server.port))

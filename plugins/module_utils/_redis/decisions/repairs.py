@@ -219,7 +219,7 @@ def may_repoint(seen: Orphan, *, resource: str) -> Sight[Orphan]:
 
 def may_kill(seen: Running, *, resource: str) -> Sight[Running]:
     """The end of the script that blocks the server; the target is what the server says. That it has written shows only when it is tried."""
-    reason = f"It blocks every other client: {seen.said}." if seen.said else "Nothing blocks the server."
+    reason = f"It blocks every other client: {seen.said.rstrip('.')}." if seen.said else "Nothing blocks the server."
     action = _action(KILL, resource, {"blocking": "script"}, reason, {
         "command": seen.command,
         "note": "The server refuses it for a script that has written, which only SHUTDOWN NOSAVE ends. That is not done here.",

@@ -71,7 +71,7 @@ def but(seen: Any, **more: Any) -> Any:
 def test_each_decision_is_made_again(seen: dict[str, Any], outcome: str, code: str | None) -> None:
     found = sight(START, **seen)
     action = found.candidates[0].action
-    assert (action.outcome, action.detail.get("why")) == (outcome, code)
+    assert (action.outcome, action.detail.get("why")) == (outcome, code) and not action.reason.endswith("..")
     assert decided_again(found.basis, approved=None).actions == {action.id: outcome}
     unapproved = "refused" if outcome == "planned" else outcome
     assert decided_again(found.basis, approved=[]).actions == {action.id: unapproved}
