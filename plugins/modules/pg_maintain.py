@@ -17,8 +17,8 @@ description:
     warning.
   - None of them keeps others from reading or writing the table. C(VACUUM FULL) and a plain C(REINDEX) do, and are not offered.
   - A plain C(VACUUM) gives the space of dead rows to new rows of the same table, and hardly any back to the disk. To get disk space back
-    from a table takes C(VACUUM FULL) or pg_repack, which write it anew. They need as much free space again and an exclusive lock (pg_repack
-    only for a moment at its end), and are not done here.
+    from a table takes C(VACUUM FULL) or pg_repack, which rewrite it. They need as much free space and an exclusive lock (pg_repack only
+    for a moment at its end), and are not done here.
 extends_documentation_fragment:
   - oncall.incident.postgresql
   - oncall.incident.attributes

@@ -153,7 +153,7 @@ def _json(url: str, fetcher: Fetcher) -> dict[str, t.Any]:
     try:
         found = json.loads(fetcher.get(url))
     except ValueError as exc:
-        raise NotFetched(f"{url}: the answer is no JSON") from exc
+        raise NotFetched(f"{url}: the answer is not JSON") from exc
     if not isinstance(found, dict):
-        raise NotFetched(f"{url}: the answer is no JSON object")
+        raise NotFetched(f"{url}: the answer is not a JSON object")
     return found

@@ -37,7 +37,7 @@ _TEXT = 500
 
 
 class BadCertificate(IncidentError):
-    """Bytes that are no certificate, or one that breaks the rules of X.509 so that it cannot be read. `damage` in its facts: why not."""
+    """Bytes that are not a certificate, or one that breaks the rules of X.509 so that it cannot be read. `damage` in its facts: why not."""
 
     kind = "bad_certificate"
 

@@ -22,7 +22,7 @@ from .parse import pem
 
 
 def verify(chain: t.Sequence[Cert], *, ca_path: str, timeout: float) -> Trust:
-    """Verify a chain, the leaf first, against CAs in a file or a hashed directory; what lies beside the leaf may help."""
+    """Verify a chain, the leaf first, against CAs in a file or a hashed directory; what is beside the leaf may help."""
     try:
         Contexts().verifying(ca_path)
     except BadInput as exc:

@@ -279,7 +279,7 @@ class _Waiting(t.Generic[Look]):
 
     @property
     def in_vain(self) -> str:
-        """Why it is in vain to wait longer; empty where it is not, or where the subject does not say it."""
+        """Why waiting longer does not help; empty where it does, or where the subject does not say it."""
         return str(getattr(self.look, "in_vain", ""))
 
     def statuses(self) -> dict[str, str]:

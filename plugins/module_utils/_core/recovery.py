@@ -56,7 +56,7 @@ def say_not_recovered(troubled: t.Sequence[str], *, held: bool, waited: t.Option
     Args:
         troubled: what is not ok, in the subject's words.
         held: whether the checks held for long enough.
-        waited: for how long it was waited, seconds; None where it was in vain to wait.
+        waited: for how long it was waited, seconds; None where waiting did not help.
         worse: status of the checks that are worse than at the start.
     """
     within = "" if waited is None else f" within {waited:.0f} s"

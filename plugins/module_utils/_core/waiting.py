@@ -176,7 +176,7 @@ def follow(
     look: t.Callable[[float], Look], judge: t.Callable[[Look], Judged], *, pace: Pace, full: t.Optional[t.Callable[[], Look]] = None,
     clock: Clock = time.monotonic, sleep: Sleep = time.sleep,
 ) -> Watched[Look]:
-    """Look until it has held, the time is up, or it is in vain to wait longer; at least once.
+    """Look until it has held, the time is up, or waiting longer does not help; at least once.
 
     Args:
         look: one look. What it is given is the time that is left, in seconds.
@@ -238,7 +238,7 @@ def watch(
 ) -> Watched[SeenLook]:
     """Look until the checks have been ok for long enough or the time is up; see follow().
 
-    A look whose attribute `in_vain` says why it is in vain to wait longer is the last one.
+    A look whose attribute `in_vain` says why waiting longer does not help is the last one.
     """
     def judge(seen: SeenLook) -> Judged:
         return dataclasses.replace(of_checks(wait.checks, seen.statuses()), in_vain=bool(getattr(seen, "in_vain", "")))

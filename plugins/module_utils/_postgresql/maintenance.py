@@ -114,7 +114,7 @@ class _Objects(OnServer[Object]):
         return seen
 
     def _see_who_is_gone(self) -> None:
-        """Of what was planned and is not to be maintained now: what is there no more, and what another one has the name of."""
+        """Of what was planned and must not be maintained now: what is there no more, and what another one has the name of."""
         for one in self._approved:
             what = (one.verb, str(one.identity.get("name", "")))
             if not one.verb or not self.concerns(one) or what in self._found:

@@ -38,7 +38,7 @@ def plan_rollbacks(
 
 
 def waiting_for_standby(one: PreparedTransaction, backends: t.Iterable[Backend]) -> tuple[int, ...]:
-    """The pids of the sessions that prepare or finish it at this moment and wait for the synchronous standby.
+    """The pids of the sessions that prepare or finish it now and wait for the synchronous standby.
 
     Until then it is among the prepared transactions, and the server refuses a rollback as busy. No view says which session is at
     work on which one: the statement names it, and takes no parameters.

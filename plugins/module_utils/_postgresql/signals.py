@@ -129,7 +129,7 @@ def act(
     Args:
         candidates: with the actions that were planned for them.
         strategy: cancel, terminate or escalate.
-        approved: the ids a candidate that is judged anew must still be among; None is no restriction.
+        approved: the ids a candidate that is judged again must still be among; None restricts nothing.
         grace: between a cancel and the terminate of escalate, seconds.
         verify_timeout: how long to wait until signalled sessions are gone, seconds.
         deadline: of everything.

@@ -53,7 +53,7 @@ class Request:
     """What the caller wants. Times are seconds.
 
     Attributes:
-        approved: actions of a plan; None is no restriction, empty allows nothing.
+        approved: actions of a plan; None restricts nothing, empty allows nothing.
         prepared_min_age: of prepared transactions that block nobody.
     """
 
@@ -72,7 +72,7 @@ class Request:
 
     @property
     def approved_ids(self) -> tuple[str, ...] | None:
-        """The ids of what is approved; None is no restriction."""
+        """The ids of what is approved; None restricts nothing."""
         return None if self.approved is None else tuple(one.id for one in self.approved)
 
     @property
@@ -294,7 +294,7 @@ def _of_session(candidate: Candidate, *, verb: str, resource: str) -> acting.Can
 
 
 def _session_since(one: Approved, seen: Seen, request: Request, *, resource: str) -> Action:
-    """What became of an approved session that is no candidate, or not by what was approved."""
+    """What became of an approved session that is not a candidate, or not by what was approved."""
     pid, start, clock = (str(one.identity.get(key, "")) for key in ("pid", "backend_start", "clock"))
     now = next((backend for backend in seen.backends if str(backend.pid) == pid), None)
     if one.resource != resource:
@@ -323,7 +323,7 @@ def _session_since(one: Approved, seen: Seen, request: Request, *, resource: str
 
 
 def _prepared_since(one: Approved, seen: Seen, request: Request, *, resource: str) -> Action:
-    """What became of an approved prepared transaction that is no candidate. It outlives a restart of the server."""
+    """What became of an approved prepared transaction that is not a candidate. It outlives a restart of the server."""
     if one.identity not in [identity_of(there) for there in seen.prepared]:
         return answered(one, actions.NOT_NEEDED, why.GONE_ALREADY)
     if not request.rollback_prepared:

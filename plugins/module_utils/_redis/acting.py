@@ -108,5 +108,5 @@ class OnServer(Subject[Target]):
         )
 
     def answer_here(self, one: Approved) -> Action:
-        """What became of an approved action on this start of the server whose target is no candidate any more."""
+        """What became of an approved action on this start of the server whose target is not a candidate any more."""
         raise NotImplementedError

@@ -67,7 +67,7 @@ def request_from(params: t.Mapping[str, t.Any]) -> Request:
             argument="expected_keys",
         )
     if "stream" in params["cache_types"]:
-        raise BadInput("cache_types: a stream is no cache.", hint="Leave it out.", argument="cache_types")
+        raise BadInput("cache_types: a stream is not a cache.", hint="Leave it out.", argument="cache_types")
     ranges.require(params)
     ranges.POSITIVE.require(params["sample"], name="sample")
     return Request(
@@ -90,7 +90,7 @@ def clear(
 
     Returns:
         The result by contract, and the error that the task must fail with, if any: also where a rule of ours refuses, as of a replica,
-        of a cluster without this_node_only, or of a database that is no cache.
+        of a cluster without this_node_only, or of a database that is not a cache.
     """
     subject: Clearing[t.Any] = (Pattern if request.pattern else Database)(params, request)
     with contextlib.closing(subject):
@@ -368,7 +368,7 @@ def _evidence(client: Client, request: Request) -> CacheEvidence:
 
 
 def _permitted(client: Client, command: str, replies: t.Sequence[Reply]) -> t.Sequence[Reply]:
-    """The replies, none of which says that we may not look: what is hidden is no evidence of anything.
+    """The replies, none of which says that we may not look: what is hidden is not evidence of anything.
 
     Raises:
         CommandRefused: one of them does.

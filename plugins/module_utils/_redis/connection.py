@@ -151,7 +151,7 @@ class Client:
         return reply
 
     def ask(self, *args: Argument, timeout: t.Optional[float] = None) -> t.Any:
-        """As call(), with text for bytes; bytes that are no UTF-8 survive (surrogateescape)."""
+        """As call(), with text for bytes; bytes that are not UTF-8 survive (surrogateescape)."""
         return text(self.call(*args, timeout=timeout))
 
     def info(self, *sections: str) -> dict[str, str]:

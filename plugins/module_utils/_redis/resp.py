@@ -65,7 +65,7 @@ def read_reply(source: Source, *, depth: int = 0) -> Reply:
     """Read one reply.
 
     Raises:
-        NotRedis: the bytes are no RESP2, or ask for more memory than any honest reply.
+        NotRedis: the bytes are not RESP2, or ask for more memory than any honest reply.
         Whatever the source raises when nothing comes.
     """
     line = source.line()
@@ -97,14 +97,14 @@ def error_from(said: str) -> ErrorReply:
 
 
 def text(value: Reply) -> t.Any:
-    """A reply with text for bytes, lists included. Bytes that are no UTF-8 survive and go out again as they came."""
+    """A reply with text for bytes, lists included. Bytes that are not UTF-8 survive and go out again as they came."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
     return [text(item) for item in value] if isinstance(value, list) else value
 
 
 def shown(value: t.Any, *, length: int = 200) -> str:
-    """Text for a result: what is no UTF-8 as escapes, cut to a length."""
+    """Text for a result: what is not UTF-8 as escapes, cut to a length."""
     found = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
     said = found.decode("utf-8", "backslashreplace")
     return said if len(said) <= length else said[: length - 1] + "…"

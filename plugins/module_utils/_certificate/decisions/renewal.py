@@ -98,7 +98,7 @@ def lineages_from(
     for name in known:
         if not _NAME.match(name):
             raise BadInput(
-                f"lineages: {name!r} is no name of a certificate.", hint="Use letters, digits, dots, dashes.", argument="lineages",
+                f"lineages: {name!r} is not the name of a certificate.", hint="Use letters, digits, dots, dashes.", argument="lineages",
             )
     twice = sorted({name for name in known if known.count(name) > 1})
     if twice:

@@ -51,7 +51,7 @@ class Held:
     Attributes:
         lineage: what is known of it.
         present: what its file holds, the leaf first.
-        failures: how many renewals failed of late.
+        failures: how many renewals failed recently.
         earlier: a renewal that nobody finished.
     """
 

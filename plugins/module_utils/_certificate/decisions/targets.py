@@ -226,7 +226,7 @@ def as_serial(value: t.Any, *, where: str = "") -> str:
     """A serial number in the form of Cert.serial, from hex with or without colons and leading zeros; "" for none.
 
     Raises:
-        BadInput: it is no hexadecimal text. A number is refused: YAML makes one of digits and nobody can tell its base.
+        BadInput: it is not hexadecimal text. A number is refused: YAML makes one of digits and nobody can tell its base.
     """
     if value is None or value == "":
         return ""
@@ -234,7 +234,7 @@ def as_serial(value: t.Any, *, where: str = "") -> str:
     text = text[2:] if text.startswith("0X") else text
     if isinstance(value, (int, float)) or not re.fullmatch(r"[0-9A-F]{1,64}", text):
         raise BadInput(
-            f"{where}.expect_serial: {value!r} is no serial number.", hint="Give it as text, in hex, as openssl prints it.",
+            f"{where}.expect_serial: {value!r} is not a serial number.", hint="Give it as text, in hex, as openssl prints it.",
             argument="expect_serial",
         )
     digits = text.lstrip("0") or "0"
@@ -252,7 +252,7 @@ def as_fingerprint(value: t.Any, *, where: str = "") -> str:
     text = str(value).strip().lower().replace(":", "")
     if not re.fullmatch(r"[0-9a-f]{64}", text):
         raise BadInput(
-            f"{where}.expect_fingerprint: {value!r} is no SHA-256 fingerprint.", hint="64 hex digits, colons allowed.",
+            f"{where}.expect_fingerprint: {value!r} is not a SHA-256 fingerprint.", hint="64 hex digits, colons allowed.",
             argument="expect_fingerprint",
         )
     return text
@@ -358,7 +358,7 @@ def _split(text: str, *, where: str) -> tuple[str, str, int]:
 def _port(value: t.Any, *, where: str) -> int:
     text = str(value)
     if not re.fullmatch(r"\d{1,5}", text) or not 0 < int(text) < 65536:
-        raise BadInput(f"{where}: {value!r} is no port.", hint="Give a number from 1 to 65535.", argument=_of(where))
+        raise BadInput(f"{where}: {value!r} is not a port.", hint="Give a number from 1 to 65535.", argument=_of(where))
     return int(text)
 
 

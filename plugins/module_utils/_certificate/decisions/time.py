@@ -78,7 +78,7 @@ def _number(value: t.Any, *, name: str, where: str) -> float:
     except (TypeError, ValueError):
         number = -1.0
     if isinstance(value, bool) or not 0 <= number <= (100 if name.endswith("percent") else 36500):
-        raise BadInput(f"{where}{name}: {value!r} is no usable number.", hint="Give days, or percent from 0 to 100.", argument=name)
+        raise BadInput(f"{where}{name}: {value!r} is not a usable number.", hint="Give days, or percent from 0 to 100.", argument=name)
     return number
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether somebody else renews at this moment: the lock that certbot holds.
+"""Whether somebody else renews now: the lock that certbot holds.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -24,7 +24,7 @@ def held(path: str) -> bool:
     """Whether another process holds a lock on a file. It is asked only, never taken: certbot would find it taken and give up.
 
     Args:
-        path: a file that need not be there; empty is no file.
+        path: a file that need not be there; empty means none.
 
     Raises:
         OSError: the file is there and may not be read.

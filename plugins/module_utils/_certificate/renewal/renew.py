@@ -234,7 +234,7 @@ class _Certificates(Subject[_Job]):
         return job.action.with_outcome(actions.DONE, kept=True, backup=attempt.directory)
 
     def _at_work(self, lineage: Lineage, attempt: Attempt) -> str:
-        """Who may be writing the files at this moment; empty when nobody is known to."""
+        """Who may be writing the files now; empty when nobody is known to."""
         if attempt.at_work:
             return f"process {attempt.pid}"
         return "" if self._released(lineage) else f"whoever holds {lineage.lock}"

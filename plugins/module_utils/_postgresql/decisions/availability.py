@@ -22,10 +22,10 @@ SICK: t.Mapping[str, str] = {
                        "pool gives them back), then bound its pool. For the next time keep a login that may use reserved_connections "
                        "or is a superuser.",
     "starting_up": "The server is starting, recovering or shutting down: follow its log; a long recovery after a crash ends by itself.",
-    "refused": f"Nothing listens there: look whether the server runs and why it stopped, in its log and the system's. {ELSEWHERE}",
-    "no_socket": f"No server listens on that socket: look whether the server runs and why it stopped. {ELSEWHERE}",
+    "refused": f"Nothing listens there: check whether the server runs and why it stopped, in its log and the system's. {ELSEWHERE}",
+    "no_socket": f"No server listens on that socket: check whether the server runs and why it stopped. {ELSEWHERE}",
     "timeout": "The server or the way to it does not answer: look at the host's load, its disk and the network.",
-    "no_route": "The network has no way to the host: look whether the host is up.",
+    "no_route": "The network has no way to the host: check whether the host is up.",
     "connection_lost": "The session broke while it was used: the server crashed, was restarted or ended it; look at its log.",
 }
 

@@ -99,7 +99,7 @@ class Backend:
 
     @property
     def waits_for_lock(self) -> bool:
-        """It waits for another session's lock at this moment."""
+        """It waits for another session's lock now."""
         return self.wait_event_type == "Lock"
 
     @property

@@ -38,12 +38,12 @@ class Request:
         probe_query, probe_expect, probe_timeout: the caller's query, what its first column must be as text, seconds.
         standbys_expected: how many standbys must stream.
         timeouts_expected: names of timeouts that must not be 0.
-        vacuum_min_dead_rows: tables with fewer are no finding.
-        statements_min_calls: statements called less often are no finding.
+        vacuum_min_dead_rows: tables with fewer are not a finding.
+        statements_min_calls: statements called less often are not a finding.
         unused_indexes_min_age, sequential_scans_min_age: for how many seconds use must be counted to be judged.
         protect_application_names: prefixes of sessions whose age is told and not judged.
         spare_users: roles of which the same is true.
-        give_up_idle_root: waiting is in vain while somebody is at the root of a chain and idle in transaction for so long, seconds.
+        give_up_idle_root: waiting does not help while somebody is at the root of a chain and idle in transaction for so long, seconds.
     """
 
     checks: tuple[str, ...]

@@ -60,7 +60,7 @@ class Unreached:
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """What one look found: the verdict, the data behind it, and why it is in vain to wait for a better one, if it is."""
+    """What one look found: the verdict, the data behind it, and why waiting for a better one does not help, if so."""
 
     verdict: Verdict
     data: t.Mapping[str, t.Any]

@@ -83,7 +83,7 @@ class Policy:
 
 
 def auxiliary(backend: Backend) -> bool:
-    """Whether it is no session at all but a part of the server."""
+    """Whether it is not a session but a part of the server."""
     return backend.backend_type in _AUXILIARY or (backend.backend_type is None and backend.readable and backend.user is None)
 
 
@@ -118,7 +118,7 @@ def _tests(backend: Backend, policy: Policy) -> t.Iterator[tuple[str, bool]]:
 
 
 def runs_utility(backend: Backend) -> bool:
-    """Whether it is running DDL, VACUUM, COPY, REFRESH and the like at this moment."""
+    """Whether it is running DDL, VACUUM, COPY, REFRESH and the like now."""
     return not backend.in_transaction_idle and backend.state != "idle" and bool(_UTILITY.search(backend.query))
 
 

@@ -105,7 +105,7 @@ class Selection:
         candidates: in the order of the rules, each session once.
         protected: visible sessions that are never touched.
         protected_roots: protected sessions at the root of a chain, with their reasons and everybody behind them.
-        left_roots: the others at the root of a chain that are no candidates.
+        left_roots: the others at the root of a chain that are not candidates.
         queue_heads: who waits at the head of a lock's queue and holds up others.
         population: client sessions other than ours.
         waiting: sessions that wait for a lock.

@@ -126,7 +126,7 @@ def _slot(row: Row, *, limit: Limit) -> Finding:
     status, hint = finding.status, ""
     drop = f"bring its consumer back, or drop it when nobody needs it: SELECT pg_drop_replication_slot('{name}')."
     if row.get("wal_status") == "lost":
-        status, hint = CRITICAL, f"Slot {name} has lost WAL its consumer needs: the consumer must be built anew; " + drop
+        status, hint = CRITICAL, f"Slot {name} has lost WAL its consumer needs: the consumer must be built again; " + drop
     elif row.get("wal_status") == "unreserved":
         status, hint = CRITICAL, f"Slot {name} is about to lose WAL its consumer needs (max_slot_wal_keep_size): " + drop
     elif not row.get("active"):

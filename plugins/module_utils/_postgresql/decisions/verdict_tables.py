@@ -32,7 +32,7 @@ def judge_unused_indexes(*, indexes: t.Sequence[Row], counted: float, limit: Lim
     """
     hint = (
         f"{_named(indexes)} not used in the {format_duration(counted)} that are counted (an index that was made since looks the same). "
-        "They take space and slow every write. Look whether a standby or a rare report uses them; if not: "
+        "They take space and slow every write. Check whether a standby or a rare report uses them; if not: "
         f"{_drops(indexes)}"
     )
     return _by_bytes("unused_indexes", indexes, hint=hint, limit=limit, counted=counted)

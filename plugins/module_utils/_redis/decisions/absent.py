@@ -23,7 +23,7 @@ ABSENT: t.Mapping[str, str] = {
     "not_local": "the server does not run on the host that runs the module",
     "holds_no_data": "it is a sentinel, which holds no data",
     "no_cluster": "the server is of no cluster",
-    "no_sentinel": "the server is no sentinel",
+    "no_sentinel": "the server is not a sentinel",
     "stands_alone": "the server is of no cluster and no sentinel",
     "no_replicas": "no replica is attached and none is expected",
 }

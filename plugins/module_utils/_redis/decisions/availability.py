@@ -15,14 +15,14 @@ LOST, PAUSED, PROXY = "connection_lost", "paused", "proxy"
 
 #: The application meets the same refusal: a finding. By kind: hint.
 SICK: t.Mapping[str, str] = {
-    "refused": "Nothing listens there: look whether the server runs and why it stopped, in its log and the system's.",
-    "no_socket": "No server listens on that socket: look whether the server runs and why it stopped.",
+    "refused": "Nothing listens there: check whether the server runs and why it stopped, in its log and the system's.",
+    "no_socket": "No server listens on that socket: check whether the server runs and why it stopped.",
     "frozen": "The connection is taken and nothing is answered: the process is stopped, swaps, or runs one endless command. Before Redis "
               "6.2 CLIENT PAUSE looks the same, and ends by itself. Look at the process and the host before a restart.",
     PAUSED: "CLIENT PAUSE holds all commands back until its time is over; CLIENT UNPAUSE may be held back too. The process lives: a "
             "restart would only lose what is not saved. Find out who paused it, as a failover does.",
     "timeout": "The server or the way to it does not answer: look at the host's load and the network.",
-    "no_route": "The network has no way to the host: look whether the host is up.",
+    "no_route": "The network has no way to the host: check whether the host is up.",
     "maxclients": "The server lives and takes no more connections: find who holds them, raise maxclients at run time, or end idle ones.",
     LOST: "The connection was closed without an answer: the server crashed or was restarted, another program listens there, or the server "
           "behind a proxy or tunnel is gone. Look at who listens there, and at its log.",

@@ -179,7 +179,7 @@ def sight(
     Beside the approved ones only the worst others are candidates that the limits have room for: a refusal of thousands says nothing more.
 
     Args:
-        approved: ids of approved actions; None is no restriction.
+        approved: ids of approved actions; None restricts nothing.
         resource: the server.
     """
     choice = choose(clients, rule, policy)

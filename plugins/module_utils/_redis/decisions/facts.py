@@ -35,7 +35,7 @@ class Request:
         sample_seconds: between the two samples of INFO that deltas come from.
         expected_replicas: how many replicas must be attached to a primary.
         min_replicas_to_write: how many good ones a primary needs to take writes; None: what its own setting says.
-        fragmentation_bytes: less waste than this is no finding, whatever the ratio.
+        fragmentation_bytes: less waste than this is not a finding, whatever the ratio.
         slow_entries: entries of the slow log that are told.
         sample_keys: keys looked at for their TTL; 0 looks at none.
         sample_budget: seconds for that.

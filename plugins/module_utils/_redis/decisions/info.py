@@ -53,7 +53,7 @@ def number(fields: t.Mapping[str, str], name: str) -> t.Optional[float]:
 
 
 def pairs(value: str) -> dict[str, str]:
-    """A value such as `keys=1,expires=0,avg_ttl=0` by name; parts that are no pair are dropped."""
+    """A value such as `keys=1,expires=0,avg_ttl=0` by name; parts that are not a pair are dropped."""
     split = (part.partition("=") for part in value.split(","))
     return {name.strip(): found.strip() for name, equals, found in split if equals and name.strip()}
 

@@ -57,7 +57,7 @@ class Room:
 def why_no_save(room: Room) -> tuple[str, str]:
     """Why nothing shows that a save can succeed: the code and a sentence; both empty where it can."""
     if room.unseen:
-        return why.CANNOT_LOOK, f"nothing shows that a save can succeed now: {room.unseen}. Mend what it failed of, then BGSAVE"
+        return why.CANNOT_LOOK, f"nothing shows that a save can succeed now: {room.unseen}. Repair what it failed at, then BGSAVE"
     against = _against(room)
     return (why.CANNOT_HELP, f"a save cannot succeed: {against}") if against else ("", "")
 

@@ -239,7 +239,7 @@ def repoint_obstacles(replica: Replication, primary: Replication) -> list[str]:
     """
     against = []
     if replica.role != "slave":
-        against.append("it is no replica, and a primary is never made one")
+        against.append("it is not a replica, and a primary is never made one")
     elif replica.link_up:
         against.append(f"it has its primary {replica.primary}")
     if primary.role != "master":

@@ -56,7 +56,7 @@ class State:
     Attributes:
         alive: the process answers, if only with a refusal.
         ready: it answers reads with its data, and is not loading.
-        writable: it takes writes. False on a replica, which is no fault of its own.
+        writable: it takes writes. False on a replica, which is not its fault.
         durable: what is written survives a restart: persistence is on and its last run succeeded.
         why_not_writable: a short reason, empty otherwise.
     """
@@ -164,7 +164,7 @@ def paused_told(info: t.Mapping[str, str]) -> str:
     how_long = "" if left is None or left < 0 else f" for another {format_duration(max(left // 1000, 1))}"
     reason = info.get("paused_reason", "")
     if reason in ("failover_in_progress", "shutdown_in_progress"):
-        return f"It holds all writes back{how_long} ({reason}): wait for its end, and look why it takes so long."
+        return f"It holds all writes back{how_long} ({reason}): wait for its end, and find out why it takes so long."
     return f"CLIENT PAUSE holds all writes back{how_long}, as a failover does: CLIENT UNPAUSE ends it, or wait for its end."
 
 

@@ -30,17 +30,17 @@ from .state import (
 
 _PING_HINTS = {
     LOADING: "It reads its data from disk and serves nobody until that is done: wait, and watch loading_eta_seconds.",
-    MASTERDOWN: "A replica without its primary that was told not to serve stale data: mend the link or its primary.",
-    MISCONF: "It refuses writes since it can't save: free disk or mend the directory's permissions, then BGSAVE.",
+    MASTERDOWN: "A replica without its primary that was told not to serve stale data: repair the link or its primary.",
+    MISCONF: "It refuses writes since it can't save: free disk or repair the directory's permissions, then BGSAVE.",
     BUSY: "A script or function runs and blocks everything. SCRIPT KILL (FUNCTION KILL) ends one that has written nothing, as "
           "redis_kill_script does. One that has written ends by itself, or with SHUTDOWN NOSAVE, which loses what is not saved.",
     NOAUTH: "Log in: give login_password, and login_user where it is not the user called default.",
     NOPERM: "Allow +ping to this user.",
 }
 _NO_WRITES = {
-    "misconf": "It can't save and refuses writes until it can: free disk or mend the directory, then BGSAVE.",
+    "misconf": "It can't save and refuses writes until it can: free disk or repair the directory, then BGSAVE.",
     "oom": "Its memory is full and its policy evicts nothing: clear what can be spared, raise maxmemory, or choose a policy for a cache.",
-    "min_replicas": "Fewer good replicas than min-replicas-to-write: mend the replicas or their links.",
+    "min_replicas": "Fewer good replicas than min-replicas-to-write: repair the replicas or their links.",
     "cluster_down": "The cluster is down for this node: slots without a primary, or no majority of them.",
     "loading": "It is loading its data.", "busy": "A script runs and blocks everything.", "masterdown": "It has lost its primary.",
 }
@@ -177,7 +177,7 @@ def connections(facts: Facts, request: Request) -> Answer:
             hint="When none is left every new client is refused: look for a leak in CLIENT LIST, or raise maxclients at run time.",
         ))
     if rejected is not None:
-        hint = "Clients are refused at this moment: raise maxclients at run time, or end idle connections."
+        hint = "Clients are refused now: raise maxclients at run time, or end idle connections."
         findings.append(judge("connections", rejected, critical=1, unit="count", subject="rejected", hint=hint))
     else:
         skipped.append(facts.no_growth("connections", "rejected_connections"))
@@ -191,7 +191,7 @@ def blocked_clients(facts: Facts, request: Request) -> Answer:
     limit = request.limit("blocked_clients")
     return Answer(findings=[judge(
         "blocked_clients", integer(facts.after, "blocked_clients"), warning=limit.warning, critical=limit.critical, unit="count",
-        hint="Many wait in blocking commands, which hold connections: look whether those who feed their lists still run.",
+        hint="Many wait in blocking commands, which hold connections: check whether those who feed their lists still run.",
     )])
 
 

@@ -44,7 +44,7 @@ def latency(facts: Facts, request: Request) -> Answer:
 
 
 def latency_events(facts: Facts, request: Request) -> Answer:
-    """What the server's own latency monitor noticed of late. Off by default: then nothing was watched, which is not health."""
+    """What the server's own latency monitor noticed recently. Off by default: then nothing was watched, which is not health."""
     if facts.latency is None:
         return Answer(skipped=[Skipped("latency_events", facts.denied.get("LATENCY", "not_read"), "Allow +latency|latest to this user.")])
     armed = integer(facts.config or {}, "latency-monitor-threshold")
@@ -129,7 +129,7 @@ def host(facts: Facts, request: Request) -> Answer:
         fine = found["overcommit_memory"] == 1
         findings.append(Finding(
             "host", OK if fine else WARNING, observed=found["overcommit_memory"], threshold=1, subject="overcommit_memory",
-            hint="" if fine else "A save forks, which may fail for want of memory: sysctl vm.overcommit_memory=1.",
+            hint="" if fine else "A save forks, which may fail for lack of memory: sysctl vm.overcommit_memory=1.",
         ))
     if found.get("transparent_hugepage"):  # a kernel without them has no such file
         fine = found["transparent_hugepage"] != "always"

@@ -34,7 +34,7 @@ _LOOPS = (
     "In a loop of full copies look at the primary's log, and raise there client-output-buffer-limit for replicas, repl-backlog-size and "
     "repl-timeout: a copy that takes longer than they allow is thrown away and begun again."
 )
-_FREE_DISK = "Free disk in {place}, or mend that directory and its permissions, then BGSAVE; the server's log says what failed."
+_FREE_DISK = "Free disk in {place}, or repair that directory and its permissions, then BGSAVE; the server's log says what failed."
 
 #: Of the append-only file: subject, field of INFO, how bad anything but ok is, hint.
 _AOF_STATUSES = (
@@ -76,7 +76,7 @@ def persistence(facts: Facts, request: Request) -> Answer:
     elif judged and unsaved and age is not None:
         findings.append(judge(
             "persistence", round(age, 1), warning=limit.warning, critical=limit.critical, unit="seconds", subject="unsaved",
-            detail={"unsaved_changes": unsaved}, hint="Changes are older than that and in no snapshot: look why none is made, or BGSAVE.",
+            detail={"unsaved_changes": unsaved}, hint="Changes are older than that and in no snapshot: find out why none is made, or BGSAVE.",
         ))
     if saves is None and facts.no_config:
         skipped.append(does_not_apply("persistence", "no_config", of="save"))
@@ -154,7 +154,7 @@ def _as_primary(facts: Facts, request: Request) -> Answer:
     if missing is not None:
         findings.append(judge(
             "replication", missing, critical=1, unit="replicas", subject="min_replicas_to_write",
-            hint="Too few good replicas: writes are refused until there are enough. Mend the replicas or their links.",
+            hint="Too few good replicas: writes are refused until there are enough. Repair the replicas or their links.",
         ))
     if needed_replicas_unseen(facts, request):
         why = facts.denied.get("CONFIG", "not_told: no setting min-replicas-to-write")
@@ -182,7 +182,7 @@ def _count(count: int, request: Request) -> Finding:
     short = count < request.expected_replicas
     return Finding(
         "replication", CRITICAL if short else OK, observed=count, threshold=request.expected_replicas or None, unit="replicas",
-        subject="connected_replicas", hint="Replicas are missing: look whether they run and can reach this server." if short else "",
+        subject="connected_replicas", hint="Replicas are missing: check whether they run and can reach this server." if short else "",
     )
 
 
@@ -241,7 +241,7 @@ def _link_down(facts: Facts, primary: str, *, syncing: bool, down: t.Optional[in
     detail = {"primary": primary, "down_for": down, "seconds": down}
     if _copy_broke_off(facts, syncing=syncing):
         return Finding("replication", CRITICAL, observed=COPY_BROKE_OFF, threshold="up", subject="link", detail=detail,
-                       hint=f"A full copy of the data began and broke off. Look whether {primary} runs. {_LOOPS}")
+                       hint=f"A full copy of the data began and broke off. Check whether {primary} runs. {_LOOPS}")
     if syncing:
         return Finding("replication", WARNING, observed="syncing", threshold="up", subject="link", detail=detail,
                        hint="A full copy is on its way; wait for it.")
@@ -250,7 +250,7 @@ def _link_down(facts: Facts, primary: str, *, syncing: bool, down: t.Optional[in
     said = "This replica has never had a link to its primary" if never else "The link to the primary is down"
     return Finding(
         "replication", CRITICAL, observed=_NEVER_CONNECTED if never else "down", threshold="up", subject="link", detail=detail,
-        hint=f"{said}, and it serves stale or no data: look whether {primary} runs, and at masterauth and the replica's log.",
+        hint=f"{said}, and it serves stale or no data: check whether {primary} runs, and at masterauth and the replica's log.",
     )
 
 
