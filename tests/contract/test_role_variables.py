@@ -81,7 +81,6 @@ NOT_HERE: Mapping[str, set[str]] = {
     "evidence/rest": {"evidence_budget", "evidence_command_timeout"},  # the bounds of what snapshot collects
     "fail2ban/mitigate": {"fail2ban_connect_timeout"},  # only investigate and verify connect to ports
     "host/verify": {"host_look_below"},  # only what is full then is looked into
-    "postgres/verify": {"postgres_data_directory"},  # only of a server that was seen to have its own collector the log is below it
     # A change is taken back whatever the checks and the application say.
     "redis/in_force": {*APPLICATION, "redis_thresholds"}, "redis/undo": {*APPLICATION, "redis_thresholds"},
 }

@@ -120,7 +120,7 @@ class RaiseMaxclients(Repair[int]):
         self._wanted = int(params["maxclients"])
         if self._wanted < 1:
             raise BadInput(
-                f"maxclients: {self._wanted} is not a number of clients.", hint="Give a number above the present one.", argument="maxclients",
+                f"maxclients: {self._wanted} is too low.", hint="Give a number above the present one.", argument="maxclients",
             )
         super().__init__(params)
 

@@ -249,7 +249,7 @@ def _check(rule: Rule) -> None:
     if not 0 <= rule.idle_target_percent <= rule.idle_when_above_percent <= 100:
         raise BadInput(
             f"idle_target_percent: {rule.idle_target_percent} is above idle_when_above_percent ({rule.idle_when_above_percent}), "
-            "or one of them is not a share in percent.", hint="Give 0 to 100, the target not above the other.", argument="idle_target_percent",
+            "or one of them is not a percentage.", hint="Give 0 to 100, the target not above the other.", argument="idle_target_percent",
         )
     for option, value in (("min_blocked", rule.min_blocked), ("min_group_size", rule.min_group_size)):
         if value < 0:

@@ -76,7 +76,7 @@ def persistence(facts: Facts, request: Request) -> Answer:
     elif judged and unsaved and age is not None:
         findings.append(judge(
             "persistence", round(age, 1), warning=limit.warning, critical=limit.critical, unit="seconds", subject="unsaved",
-            detail={"unsaved_changes": unsaved}, hint="Changes are older than that and in no snapshot: find out why none is made, or BGSAVE.",
+            detail={"unsaved_changes": unsaved}, hint="Changes are older than that and in no snapshot: find out why, or BGSAVE.",
         ))
     if saves is None and facts.no_config:
         skipped.append(does_not_apply("persistence", "no_config", of="save"))

@@ -52,16 +52,16 @@ def test_which_endpoints_are_asked_for_their_clock() -> None:
 
 
 @pytest.mark.parametrize(("item", "said"), [
-    ("", "host is missing"), ({}, "host is missing"), ("a b", "not an endpoint"), ("a:b", "no port"),
-    ("a:0", "no port"), ("a:65536", "no port"),
+    ("", "host is missing"), ({}, "host is missing"), ("a b", "not an endpoint"), ("a:b", "not a port"),
+    ("a:0", "not a port"), ("a:65536", "no port"),
     ("x://a", "x:// is not known"), ("https://ann:Pa55w0rd@a/", "a login has no place"),
     ({"host": "a", "nonsense": 1}, "unknown nonsense"), (7, "not text"),
     ({"host": "a", "starttls": "gopher"}, "not known"), ({"host": "a", "address": "b"}, "not an IP address"),
     ({"host": "a", "sni": "https://b.example.org:8443"}, "a URL is not a host"),
     ({"host": "a", "resolve": "some"}, "not known"),
     ({"host": "a", "renewal": "magic"}, "not known"), ({"host": "a", "http": "perhaps"}, "neither"),
-    ({"host": "a", "expect_serial": "xyz"}, "no serial"),
-    ({"host": "a", "expect_fingerprint": "ab"}, "no SHA-256"), ("1:2:3", "not an endpoint"),
+    ({"host": "a", "expect_serial": "xyz"}, "not a serial"),
+    ({"host": "a", "expect_fingerprint": "ab"}, "not a SHA-256"), ("1:2:3", "not an endpoint"),
 ])
 def test_endpoints_of_no_use(item: t.Any, said: str) -> None:
     with pytest.raises(BadInput) as raised:

@@ -129,7 +129,7 @@ def test_the_one_that_took_over() -> None:
     ({"offset": 901}, {"replid": "A"}, "further (901)"),
     ({"replid": "Z"}, {}, "another history"),
     ({"replid": ""}, {"replid": ""}, "another history"),
-    ({"role": "master"}, {}, "no replica"),
+    ({"role": "master"}, {}, "not a replica"),
     ({"link_up": True}, {}, "it has its primary a:1"),
     ({}, {"role": "slave"}, "a replica itself"),
     ({}, {"server": "r"}, "itself"),
