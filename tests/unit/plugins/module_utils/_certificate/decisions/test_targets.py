@@ -53,7 +53,7 @@ def test_which_endpoints_are_asked_for_their_clock() -> None:
 
 @pytest.mark.parametrize(("item", "said"), [
     ("", "host is missing"), ({}, "host is missing"), ("a b", "not an endpoint"), ("a:b", "not a port"),
-    ("a:0", "not a port"), ("a:65536", "no port"),
+    ("a:0", "not a port"), ("a:65536", "not a port"),
     ("x://a", "x:// is not known"), ("https://ann:Pa55w0rd@a/", "a login has no place"),
     ({"host": "a", "nonsense": 1}, "unknown nonsense"), (7, "not text"),
     ({"host": "a", "starttls": "gopher"}, "not known"), ({"host": "a", "address": "b"}, "not an IP address"),
