@@ -63,7 +63,8 @@ def run(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[Inc
         seen = _known(_behind_wall(lambda: look(way, wanted, Deadline(bound), walk=walk, workers=workers), way, wanted))
         return judged(seen, wanted, asked)
 
-    return answer(question, lambda: one(request), brief=lambda: one(dataclasses.replace(request, checks=asked)))
+    awaited = question.wait.checks if question.wait else ()
+    return answer(question, lambda: one(request), brief=lambda: one(dataclasses.replace(request, checks=awaited)))
 
 
 def judged(seen: Look, request: Request, asked: tuple[str, ...]) -> Judged:
