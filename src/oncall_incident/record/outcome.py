@@ -31,6 +31,10 @@ from ..terminal import words
 
 OUTCOME_CONTRACT = "oncall.incident/outcome/1"
 
+#: What is missing where nothing but mitigate was run, and what helps.
+ONLY_MITIGATE = "only mitigate looked, so verify's checks have no answer: run it without --tags, or with --tags mitigate,verify"
+NO_VERDICT = "no health check gave a verdict: run it without --tags, or with --tags mitigate,verify"
+
 Json = Mapping[str, Any]
 
 
@@ -282,7 +286,6 @@ def after_planning(summary: Summary) -> Outcome:
         return Outcome(
             "not_recovered", Exit.NOT_RECOVERED, "Not healthy, and nothing was planned.", [*_refused(summary), *_finding_reasons(bad)],
         )
-    # Where only mitigate was run, its own looks are all there is.
     phase = INVESTIGATE if summary.looked_at or summary.told.get(INVESTIGATE) or answered(summary, INVESTIGATE) else MITIGATE
     left, unanswered = unmet(summary, phase), silent(summary, phase)
     if left or unanswered:
@@ -290,12 +293,37 @@ def after_planning(summary: Summary) -> Outcome:
             "not_recovered", Exit.NOT_RECOVERED, "Not every check that decides is ok, and nothing was planned.",
             [*_refused(summary), *left, *_asked_nothing(summary, phase), *_not_told(summary, phase)], unanswered,
         )
-    well = answered(summary, phase)
+    unasked = unverified(summary)
+    if unasked:
+        return Outcome(
+            "not_recovered", Exit.NOT_RECOVERED, "Nothing was planned, and nobody asked the checks of verify.",
+            [*_refused(summary), *(f"{host}: {ONLY_MITIGATE}" for host in unasked[:10])], unasked,
+        )
+    well = answered(summary, INVESTIGATE)
     if not well:
-        return Outcome("not_recovered", Exit.NOT_RECOVERED, "Nothing was measured.", ["no health check gave a verdict"])
+        return Outcome("not_recovered", Exit.NOT_RECOVERED, "Nothing was measured.", [*_refused(summary), NO_VERDICT])
     return Outcome(
         "nothing_to_do", Exit.NOTHING_TO_DO, f"{words.count(len(well), 'host')} measured healthy, nothing planned.",
         [f"{host}: not looked at: {', '.join(checks)}" for host, checks in list(not_looked_at(summary).items())[:10]],
+    )
+
+
+def unverified(summary: Summary) -> list[str]:
+    """Hosts of which nothing but mitigate looked: it looks at what it acts on, which is less than what verify asks."""
+    return sorted(answered(summary, MITIGATE) - answered(summary, INVESTIGATE))
+
+
+def after_verifying(end: Outcome, summary: Summary) -> Outcome:
+    """After an execution that only verified, since mitigate had planned nothing and nobody had asked what verify asks.
+
+    Args:
+        end: what after_acting() says of it.
+    """
+    if end.name != "recovered":
+        return dataclasses.replace(end, reasons=[*end.reasons, *_refused(summary)])
+    return dataclasses.replace(
+        end, name="nothing_to_do", status=Exit.NOTHING_TO_DO,
+        sentence=f"{words.count(len(measured(summary)), 'host')} measured healthy, nothing planned.",
     )
 
 

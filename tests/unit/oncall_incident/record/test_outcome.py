@@ -339,6 +339,43 @@ def test_nothing_to_do_needs_an_answer_to_each_check_that_decides(tmp_path: Path
     assert found.status == Exit.NOT_RECOVERED and list(found.not_measured) == ["db2"] and "db2: no health check" in found.reasons[0]
 
 
+def test_what_mitigate_looks_at_is_not_all_that_verify_asks(tmp_path: Path) -> None:
+    def only_mitigate(story: Story) -> None:
+        story.finding("mitigate", "db1", "ok", asked=True)
+        story.verdict("mitigate", "db1", healthy=True)
+
+    def beside(story: Story) -> None:
+        story.place("db2")
+        story.finding("investigate", "db2", "ok", asked=True)
+        story.verdict("investigate", "db2", healthy=True)
+        only_mitigate(story)
+
+    for tell in (only_mitigate, beside):
+        found = planning(tell, tmp_path / tell.__name__)
+        assert (found.name, found.status, list(found.not_measured)) == ("not_recovered", Exit.NOT_RECOVERED, ["db1"])
+        assert len(found.reasons) == 1 and found.reasons[0].startswith("db1: only mitigate looked") and "--tags" in found.reasons[0]
+
+
+def test_verify_says_whether_there_is_nothing_to_do_where_mitigate_alone_looked(tmp_path: Path) -> None:
+    def after(place: Path, status: str) -> outcome.Outcome:
+        story = Story(place)
+        with story.segment(check_mode=True):
+            story.verdict("mitigate", "db1", healthy=True)
+            story.action("db1", "refused")
+            story.stats(db1=0)
+        with story.segment(check_mode=False):
+            story.looked("verify", "db1", status, source={"task_id": "t9"})
+            story.stats(db1=0)
+        summary = summarise(story.run_dir)
+        return outcome.after_verifying(outcome.after_acting(summary), summary)
+
+    well = after(tmp_path / "well", "ok")
+    assert (well.name, well.status) == ("nothing_to_do", Exit.NOTHING_TO_DO)
+    assert well.sentence == "1 host measured healthy, nothing planned."
+    sick = after(tmp_path / "sick", "critical")
+    assert sick.status == Exit.NOT_RECOVERED and any("is refused" in reason for reason in sick.reasons)
+
+
 def test_nothing_to_do_names_what_was_not_looked_at(tmp_path: Path) -> None:
     """Nobody had to answer it; whoever reads "nothing to do" must know. What a later look did judge is not among it."""
     def tell(story: Story) -> None:
