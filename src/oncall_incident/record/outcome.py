@@ -20,7 +20,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.actions impo
     Spared,
 )
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import UNKNOWN as ACTION_UNKNOWN
-from ansible_collections.oncall.incident.plugins.module_utils._core.findings import COULD_NOT_LOOK, CRITICAL, OK, UNKNOWN, Finding
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import COULD_NOT_LOOK, CRITICAL, NOT_IN_CHECK_MODE, OK, UNKNOWN, Finding
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import told
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import INVESTIGATE, MITIGATE, VERIFY
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
@@ -49,6 +49,7 @@ class Outcome:
         reasons: why it is not a better one.
         not_measured: hosts of which nobody knows how they are.
         quoted: Ansible's own last words. They may quote files, so they are shown and not recorded.
+        to_verify: nothing speaks against the hosts, and only verify can tell whether they are well.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Outcome:
     reasons: Sequence[str] = ()
     not_measured: Sequence[str] = ()
     quoted: Sequence[str] = ()
+    to_verify: bool = False
 
 
 def wrapper_segment(execution: Json) -> bool:
@@ -178,8 +180,12 @@ def not_measured(summary: Summary) -> list[str]:
     return sorted((known - measured(summary)) | lost_hosts(summary))
 
 
-def unmet(summary: Summary, phase: str) -> list[str]:
-    """Why the hosts of a phase are not all healthy, by what its last verdicts asked: what is not good, and what to do about it."""
+def unmet(summary: Summary, phase: str, *, deferred: bool = True) -> list[str]:
+    """Why the hosts of a phase are not all healthy, by what its last verdicts asked: what is not good, and what to do about it.
+
+    Args:
+        deferred: also what has no answer only since check mode does not ask it.
+    """
     said = []
     for verdict in summary.unmet:
         if verdict.get("phase") != phase:
@@ -194,7 +200,11 @@ def unmet(summary: Summary, phase: str) -> list[str]:
             if seen.host == host and seen.what.check in asked and item in ("", seen.item) and target in ("", seen.target)
         ]
         of = f" ({item})" if item else ""
-        said += [_finding_reason(seen) for seen in found] or [f"{host}: {verdict.get('task')}{of}: no answer to {', '.join(sorted(asked))}"]
+        if found and not deferred:
+            found = [seen for seen in found if not _deferred(seen)]
+            said += _finding_reasons(found)
+            continue
+        said += _finding_reasons(found) or [f"{host}: {verdict.get('task')}{of}: no answer to {', '.join(sorted(asked))}"]
     if phase == VERIFY:
         said += [
             f"{one['host']}: {one['check']}: asked of {words.count(int(one['before']), 'target')} before, and verified of {one['after']}"
@@ -282,26 +292,31 @@ def after_planning(summary: Summary) -> Outcome:
     if unreached:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not measured: {', '.join(unreached)}.", reasons, unreached)
     bad = still_bad(summary)
-    if bad:
+    deferred = [seen for seen in bad if _deferred(seen)]
+    if len(deferred) < len(bad):
+        worst_first = [*(seen for seen in bad if not _deferred(seen)), *deferred]
         return Outcome(
-            "not_recovered", Exit.NOT_RECOVERED, "Not healthy, and nothing was planned.", [*_refused(summary), *_finding_reasons(bad)],
+            "not_recovered", Exit.NOT_RECOVERED, "Not healthy, and nothing was planned.",
+            [*_refused(summary), *_finding_reasons(worst_first)],
         )
     phase = INVESTIGATE if summary.looked_at or summary.told.get(INVESTIGATE) or answered(summary, INVESTIGATE) else MITIGATE
-    left, unanswered = unmet(summary, phase), silent(summary, phase)
+    left, unanswered = unmet(summary, phase, deferred=False), silent(summary, phase)
     if left or unanswered:
+        left = unmet(summary, phase)
         return Outcome(
             "not_recovered", Exit.NOT_RECOVERED, "Not every check that decides is ok, and nothing was planned.",
             [*_refused(summary), *left, *_asked_nothing(summary, phase), *_not_told(summary, phase)], unanswered,
         )
     unasked = unverified(summary)
-    if unasked:
+    if deferred or unasked:
         return Outcome(
-            "not_recovered", Exit.NOT_RECOVERED, "Nothing was planned, and nobody asked the checks of verify.",
-            [*_refused(summary), *(f"{host}: {ONLY_MITIGATE}" for host in unasked[:10])], unasked,
+            "not_recovered", Exit.NOT_RECOVERED, "Nothing was planned, and not all that verify asks was asked.",
+            [*_refused(summary), *_finding_reasons(deferred), *(f"{host}: {ONLY_MITIGATE}" for host in unasked[:10])], unasked, to_verify=True,
         )
     well = answered(summary, INVESTIGATE)
     if not well:
-        return Outcome("not_recovered", Exit.NOT_RECOVERED, "Nothing was measured.", [*_refused(summary), NO_VERDICT])
+        return Outcome(
+            "not_recovered", Exit.NOT_RECOVERED, "Nothing was measured.", [*_refused(summary), NO_VERDICT], to_verify=phase == MITIGATE)
     return Outcome(
         "nothing_to_do", Exit.NOTHING_TO_DO, f"{words.count(len(well), 'host')} measured healthy, nothing planned.",
         [f"{host}: not looked at: {', '.join(checks)}" for host, checks in list(not_looked_at(summary).items())[:10]],
@@ -314,7 +329,7 @@ def unverified(summary: Summary) -> list[str]:
 
 
 def after_verifying(end: Outcome, summary: Summary) -> Outcome:
-    """After an execution that only verified, since mitigate had planned nothing and nobody had asked what verify asks.
+    """After an execution that only verified, since nothing was planned and not all that verify asks had been asked.
 
     Args:
         end: what after_acting() says of it.
@@ -398,15 +413,32 @@ def _failure_reasons(summary: Summary, hosts: Sequence[str]) -> list[str]:
     return [line for line in said if not any(line != other and other.endswith(line.partition(": ")[2]) for other in said)][:10]
 
 
+def _deferred(seen: Seen[Finding]) -> bool:
+    """Whether a check has no answer only since it was asked in check mode: verify asks it for real."""
+    return seen.what.status == UNKNOWN and str(seen.what.detail.get("reason") or "").startswith(NOT_IN_CHECK_MODE)
+
+
 def _finding_reasons(findings: Sequence[Seen[Finding]]) -> list[str]:
-    return [_finding_reason(seen) for seen in findings][:10]
+    """One line each, but one for all of a look that could not be answered for one reason."""
+    together: dict[Any, list[Seen[Finding]]] = {}
+    for number, seen in enumerate(findings):
+        finding = seen.what
+        same = finding.status == UNKNOWN and not finding.subject and finding.detail.get("reason")
+        key = (seen.host, seen.item, seen.target, str(finding.detail["reason"]), finding.hint) if same else number
+        together.setdefault(key, []).append(seen)
+    return [_finding_reason(found[0], also=[seen.what.check for seen in found[1:]]) for found in together.values()][:10]
 
 
-def _finding_reason(seen: Seen[Finding]) -> str:
-    """What is wrong; of what could not be looked at why, and what to do so that it can be."""
+def _finding_reason(seen: Seen[Finding], *, also: Sequence[str] = ()) -> str:
+    """What is wrong; of what could not be looked at why, and what to do so that it can be.
+
+    Args:
+        also: further checks of which the same is to be said.
+    """
     finding = seen.what
     of = "".join(f" {part}" for part in (finding.subject, f"({seen.item})" if seen.item else "") if part)
-    about = f"{seen.host}: {finding.check}{of} is {finding.status}"
+    checks = ", ".join(dict.fromkeys([finding.check, *also]))
+    about = f"{seen.host}: {checks}{of} {'are' if ', ' in checks else 'is'} {finding.status}"
     if finding.status != UNKNOWN:
         return f"{about} ({words.measured(finding.observed, finding.unit)})"
     why = words.one_line(str(finding.detail.get("reason") or ""), limit=200).rstrip(".")

@@ -14,7 +14,7 @@ from pathlib import Path
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import parse_duration
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
-from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import INVESTIGATE, MITIGATE, PHASES, VERIFY
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import MITIGATE, PHASES
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import clean
 
 from ..errors import Stop
@@ -60,11 +60,6 @@ class Request:
         """The phases asked for, in their order; all of them unless --tags names some."""
         chosen = tuple(phase for phase in PHASES if phase in self.tags)
         return chosen or PHASES
-
-    @property
-    def only_verify_measures(self) -> bool:
-        """Whether nobody but verify asks the checks that decide: where nothing is planned it is run all the same."""
-        return VERIFY in self.phases and INVESTIGATE not in self.phases and not self.check
 
     @property
     def further_tags(self) -> tuple[str, ...]:

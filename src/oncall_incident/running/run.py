@@ -232,7 +232,7 @@ class Run:
         summary = self.record.summary
         first, plan, actions = outcome.after_planning(summary), summary.plan, outcome.planned(summary)
         if plan is None or not actions:
-            if first.status != Exit.NOT_RECOVERED or not self._asked.only_verify_measures:
+            if not first.to_verify or self._asked.check or VERIFY not in self._asked.phases:
                 return first
             return outcome.after_verifying(self._act(private / "verify", variables, [VERIFY], {}), self.record.summary)
         approval.show_plan(self._view.console, plan=plan, actions=actions, protected=[seen.what for seen in outcome.spared(summary)])

@@ -339,6 +339,30 @@ def test_nothing_to_do_needs_an_answer_to_each_check_that_decides(tmp_path: Path
     assert found.status == Exit.NOT_RECOVERED and list(found.not_measured) == ["db2"] and "db2: no health check" in found.reasons[0]
 
 
+def test_what_only_verify_can_tell_is_left_to_it(tmp_path: Path) -> None:
+    probe = ("probe_write", "probe_read")
+
+    def unprobed(story: Story) -> None:
+        story.place("db1")
+        story.looked("investigate", "db1", "ok", source={"task_id": "t1"})
+        for check in probe:
+            told = {"hint": "Probe.", "detail": {"reason": "check_mode: it writes nothing"}, "asked": True}
+            story.finding("investigate", "db1", "unknown", check=check, observed=None, source={"task_id": "t2"}, **told)
+        story.verdict("investigate", "db1", healthy=None, asked=probe, source={"task_id": "t2"})
+
+    def warned(story: Story) -> None:
+        unprobed(story)
+        story.finding("investigate", "db1", "warning", check="memory", asked=True, source={"task_id": "t3"})
+        story.verdict("investigate", "db1", healthy=False, asked=("memory",), source={"task_id": "t3"})
+
+    found = planning(unprobed, tmp_path / "a")
+    assert (found.name, found.status, found.to_verify) == ("not_recovered", Exit.NOT_RECOVERED, True)
+    assert list(found.reasons) == ["db1: probe_write, probe_read are unknown: check_mode: it writes nothing. Probe"]
+    found = planning(warned, tmp_path / "b")
+    assert found.status == Exit.NOT_RECOVERED and not found.to_verify and len(found.reasons) == 2, "something else is wrong"
+    assert not planning(lambda story: story.looked("investigate", "db1", "unknown", source={"task_id": "t1"}), tmp_path / "c").to_verify
+
+
 def test_what_mitigate_looks_at_is_not_all_that_verify_asks(tmp_path: Path) -> None:
     def only_mitigate(story: Story) -> None:
         story.finding("mitigate", "db1", "ok", asked=True)
@@ -353,6 +377,7 @@ def test_what_mitigate_looks_at_is_not_all_that_verify_asks(tmp_path: Path) -> N
     for tell in (only_mitigate, beside):
         found = planning(tell, tmp_path / tell.__name__)
         assert (found.name, found.status, list(found.not_measured)) == ("not_recovered", Exit.NOT_RECOVERED, ["db1"])
+        assert found.to_verify
         assert len(found.reasons) == 1 and found.reasons[0].startswith("db1: only mitigate looked") and "--tags" in found.reasons[0]
 
 

@@ -46,13 +46,6 @@ def test_phases_keep_their_order_and_further_tags_go_along() -> None:
     assert Request("x", tags=["extra"]).phases == ("investigate", "mitigate", "verify")
 
 
-@pytest.mark.parametrize(("tags", "check", "only"), [
-    (["mitigate", "verify"], False, True), (["mitigate", "verify"], True, False), (["mitigate"], False, False), ([], False, False),
-])
-def test_verify_is_run_where_nobody_else_asks_what_decides(tags: list[str], check: bool, only: bool) -> None:
-    assert Request("x", tags=tags, check=check).only_verify_measures is only
-
-
 def test_a_phase_cannot_be_skipped_by_its_tag() -> None:
     with pytest.raises(Stop, match="verify"):
         check_tags(Request("x", skip_tags=["slow,verify"]))
