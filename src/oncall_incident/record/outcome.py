@@ -370,6 +370,38 @@ def after_acting(summary: Summary) -> Outcome:
     return Outcome("recovered", Exit.RECOVERED, f"{_capital(did)}, {words.count(len(measured(summary)), 'host')} measured healthy.")
 
 
+def by_health(name: str, summary: Summary, *, not_measured: Sequence[str]) -> dict[str, list[str]]:
+    """The hosts that a run measured to be well, or that it was not about (`well`), and those that it did not (`unwell`).
+
+    Args:
+        name, not_measured: of its outcome.
+    """
+    verified = answered(summary, VERIFY)
+    known = {*summary.hosts, *verified, *answered(summary, INVESTIGATE)}
+    if name in ("recovered", "nothing_to_do"):
+        return {"well": sorted(known), "unwell": []}
+    about = {
+        *summary.looked_at, *(host for hosts in summary.told.values() for host in hosts), *not_measured,
+        *(str(entry["host"]) for entry in summary.unreachable), *(host for host, _action in planned(summary)), *_judged_bad(summary),
+    }
+    bad = {
+        *_judged_bad(summary), *not_measured, *lost_hosts(summary),
+        *(str(entry["host"]) for entry in (*summary.failures, *summary.unreachable, *summary.unanswered, *summary.open_actions)),
+    }
+    if not verified:
+        bad |= {host for host, _action in planned(summary)}
+    well = ((verified or answered(summary, INVESTIGATE)) & about) - bad
+    return {"well": sorted(well), "unwell": sorted(about - well)}
+
+
+def _judged_bad(summary: Summary) -> set[str]:
+    """Hosts of which a check that decides is not ok, or that were not asked all of them."""
+    return {
+        *(str(verdict["host"]) for verdict in summary.unmet), *(str(one["host"]) for one in summary.left_out),
+        *(seen.host for seen in still_bad(summary)),
+    }
+
+
 def _asked_nothing(summary: Summary, phase: str) -> list[str]:
     """Hosts whose health checks had nothing to answer, for example because the list of checks is empty."""
     hosts = set(summary.told.get(phase, ())) - set(summary.judged.get(phase, ()))

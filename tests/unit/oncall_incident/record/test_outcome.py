@@ -690,3 +690,29 @@ def test_the_report_says_what_was_looked_at_and_what_was_verified(tmp_path: Path
     assert said["healthy"]["nothing_unknown"] == "Every step was answered. Looked at, and not verified: db1."
     assert said["recovered"]["nothing_unknown"] == "Nothing: every host was measured, every step was answered."
     assert tiles["recovered"]["measured"] == "1 host" and tiles["unreachable"]["measured"] == "0 hosts"
+
+
+@pytest.mark.parametrize(("name", "well", "unwell"), [
+    ("recovered", ["db1"], []), ("not_recovered", ["db1"], ["db2"]), ("failed", ["db1"], ["db2"]),
+])
+def test_of_a_run_that_is_not_good_only_hosts_that_were_verified_are_well(name: str, well: list[str], unwell: list[str], tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    with story.segment(check_mode=False):
+        for host, status in (("db1", "ok"), *([("db2", "critical")] if unwell else [])):
+            story.place(host)
+            story.looked("verify", host, status, source={"task_id": "t9"})
+        story.result("db1", "Look", "ok", phase="verify")
+        story.stats(db1=0, db2=0)
+    assert outcome.by_health(name, summarise(story.run_dir), not_measured=[]) == {"well": well, "unwell": unwell}
+
+
+def test_a_plan_measured_that_its_hosts_are_not_well(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    with story.segment(check_mode=True):
+        for host in ("db1", "db2"):
+            story.place(host)
+            story.looked("investigate", host, "ok", source={"task_id": "t9"})
+        story.action("db2", "planned")
+        story.plan("db2")
+        story.stats(db1=0, db2=0)
+    assert outcome.by_health("planned", summarise(story.run_dir), not_measured=["db3"]) == {"well": ["db1"], "unwell": ["db2", "db3"]}
