@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.oncall.incident.plugins.module_utils._core import why
@@ -20,7 +20,15 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.actions impo
     Spared,
 )
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import UNKNOWN as ACTION_UNKNOWN
-from ansible_collections.oncall.incident.plugins.module_utils._core.findings import COULD_NOT_LOOK, CRITICAL, NOT_IN_CHECK_MODE, OK, UNKNOWN, Finding
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import (
+    COULD_NOT_LOOK,
+    CRITICAL,
+    NOT_APPLICABLE,
+    NOT_IN_CHECK_MODE,
+    OK,
+    UNKNOWN,
+    Finding,
+)
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import told
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import INVESTIGATE, MITIGATE, VERIFY
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
@@ -33,6 +41,8 @@ OUTCOME_CONTRACT = "oncall.incident/outcome/1"
 
 #: What is missing where nothing but mitigate was run, and what helps.
 ONLY_MITIGATE = "only mitigate looked, so verify's checks have no answer: run it without --tags, or with --tags mitigate,verify"
+#: Things that one line names.
+_MOST_ASIDE = 8
 NO_VERDICT = "no health check gave a verdict: run it without --tags, or with --tags mitigate,verify"
 
 Json = Mapping[str, Any]
@@ -319,7 +329,7 @@ def after_planning(summary: Summary) -> Outcome:
             "not_recovered", Exit.NOT_RECOVERED, "Nothing was measured.", [*_refused(summary), NO_VERDICT], to_verify=phase == MITIGATE)
     return Outcome(
         "nothing_to_do", Exit.NOTHING_TO_DO, f"{words.count(len(well), 'host')} measured healthy, nothing planned.",
-        [f"{host}: not looked at: {', '.join(checks)}" for host, checks in list(not_looked_at(summary).items())[:10]],
+        [*(f"{host}: not looked at: {', '.join(checks)}" for host, checks in list(not_looked_at(summary).items())[:10]), *_aside(summary)],
     )
 
 
@@ -367,7 +377,45 @@ def after_acting(summary: Summary) -> Outcome:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not every approved action was answered; {did}.", [*left, *reasons])
     if left:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not every check that decides is ok; {did}.", [*left, *reasons])
-    return Outcome("recovered", Exit.RECOVERED, f"{_capital(did)}, {words.count(len(measured(summary)), 'host')} measured healthy.")
+    return Outcome(
+        "recovered", Exit.RECOVERED, f"{_capital(did)}, {words.count(len(measured(summary)), 'host')} measured healthy.",
+        _aside(summary, unseen=not_looked_at(summary)),
+    )
+
+
+def _aside(summary: Summary, *, unseen: Mapping[str, Sequence[str]] | None = None) -> list[str]:
+    """One line of all that "measured healthy" does not say: what was taken out, does not apply, is good enough without being ok.
+
+    Args:
+        unseen: what could not be looked at, by host, where that is not told elsewhere.
+    """
+    whom: dict[str, list[str]] = {}
+
+    def tell(host: str, said: str) -> None:
+        whom.setdefault(said, []).append(host)
+
+    for one in summary.taken_out:
+        tell(str(one["host"]), f"{one['check']} asked before and not verified")
+    for seen in not_ok(summary):
+        of = f" {words.one_line(seen.what.subject, limit=60)}" if seen.what.subject else ""
+        if seen.what.asked is not None:
+            tell(seen.host, f"{seen.what.check}{of} {seen.what.status}, {'which is good enough' if seen.what.asked else 'which was not asked'}")
+    for host, checks in (unseen or {}).items():
+        tell(host, f"not looked at: {', '.join(checks)}")
+    judged = {(seen.host, seen.what.check) for seen in summary.findings}
+    asked = {(host, check) for host, checks in summary.asked.items() for check in checks}
+    for skip in summary.skipped_checks:
+        about = (skip.host, skip.what.check)
+        if skip.what.kind == NOT_APPLICABLE and about in asked and about not in judged:
+            tell(skip.host, f"{skip.what.check} does not apply")
+    said = [f"{_few(dict.fromkeys(hosts))}: {what}" for what, hosts in whom.items()]
+    return [f"Beside that: {_few(said, separator='; ', most=_MOST_ASIDE)}."] if said else []
+
+
+def _few(found: Iterable[str], *, separator: str = ", ", most: int = 3) -> str:
+    """The first ones, and how many more there are."""
+    names = list(found)
+    return separator.join([*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])])
 
 
 def by_health(name: str, summary: Summary, *, not_measured: Sequence[str]) -> dict[str, list[str]]:

@@ -716,3 +716,37 @@ def test_a_plan_measured_that_its_hosts_are_not_well(tmp_path: Path) -> None:
         story.plan("db2")
         story.stats(db1=0, db2=0)
     assert outcome.by_health("planned", summarise(story.run_dir), not_measured=["db3"]) == {"well": ["db1"], "unwell": ["db2", "db3"]}
+
+
+def test_recovered_says_in_one_line_what_it_does_not_speak_of(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    with story.segment(check_mode=True):
+        for host in ("db1", "db2", "db3", "db4", "db5"):
+            story.looked("investigate", host, "ok", source={"task_id": "t1"})
+            story.verdict("investigate", host, healthy=True, asked=("probe",), source={"task_id": "t2"})
+        story.stats(db1=0)
+    with story.segment(check_mode=False):
+        for host in ("db1", "db2", "db3", "db4", "db5"):
+            story.looked("verify", host, "ok", source={"task_id": "t1"})
+        story.verdict("verify", "db1", healthy=True, asked=("disk", "slots"), source={"task_id": "t3"})
+        story.finding("verify", "db1", "critical", check="vacuum", asked=False, source={"task_id": "t1"})
+        story.finding("verify", "db1", "warning", check="disk", subject="/srv", asked=True, source={"task_id": "t3"})
+        for check, kind in (("slots", "not_applicable"), ("log", "could_not_look")):
+            story.tell("skipped_check", host="db1", phase="verify", skipped=Skipped(check, "why", kind=kind).as_dict())
+        story.stats(db1=0)
+    found = outcome.after_acting(summarise(story.run_dir))
+    assert found.status == Exit.RECOVERED and len(found.reasons) == 1
+    for said in ("db1, db2, db3, and 2 more: probe asked before and not verified", "db1: vacuum critical, which was not asked",
+                 "db1: disk /srv warning, which is good enough", "db1: slots does not apply", "db1: not looked at: log"):
+        assert said in found.reasons[0]
+
+
+def test_what_recovered_does_not_speak_of_is_bounded(tmp_path: Path) -> None:
+    def tell(story: Story) -> None:
+        story.place("db1")
+        story.looked("investigate", "db1", "ok", source={"task_id": "t1"})
+        for number in range(30):
+            story.finding("investigate", "db1", "warning", check=f"check_{number}", asked=False, source={"task_id": "t1"})
+
+    found = planning(tell, tmp_path)
+    assert found.status == Exit.NOTHING_TO_DO and len(found.reasons) == 1 and found.reasons[0].endswith("; and 22 more.")
