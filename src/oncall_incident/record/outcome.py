@@ -323,6 +323,8 @@ def after_planning(summary: Summary) -> Outcome:
             "not_recovered", Exit.NOT_RECOVERED, "Nothing was planned, and not all that verify asks was asked.",
             [*_refused(summary), *_finding_reasons(deferred), *(f"{host}: {ONLY_MITIGATE}" for host in unasked[:10])], unasked, to_verify=True,
         )
+    if summary.lost_events:
+        return _with_holes(summary)
     well = answered(summary, INVESTIGATE)
     if not well:
         return Outcome(
@@ -377,9 +379,20 @@ def after_acting(summary: Summary) -> Outcome:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not every approved action was answered; {did}.", [*left, *reasons])
     if left:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not every check that decides is ok; {did}.", [*left, *reasons])
+    if summary.lost_events:
+        return _with_holes(summary)
     return Outcome(
         "recovered", Exit.RECOVERED, f"{_capital(did)}, {words.count(len(measured(summary)), 'host')} measured healthy.",
         _aside(summary, unseen=not_looked_at(summary)),
+    )
+
+
+def _with_holes(summary: Summary) -> Outcome:
+    """Nothing in the record speaks against the hosts, but part of it was lost, and that may be what does."""
+    return Outcome(
+        "not_recorded", Exit.NOT_RECORDED,
+        f"{words.count(summary.lost_events, 'event')} could not be written, so nobody knows from the record whether all is well; "
+        f"{what_was_done(summary)}.", ["Free space where the record is written, then run it again: that measures."],
     )
 
 

@@ -718,6 +718,24 @@ def test_a_plan_measured_that_its_hosts_are_not_well(tmp_path: Path) -> None:
     assert outcome.by_health("planned", summarise(story.run_dir), not_measured=["db3"]) == {"well": ["db1"], "unwell": ["db2", "db3"]}
 
 
+def test_what_was_lost_may_be_what_speaks_against_it(tmp_path: Path) -> None:
+    def lost(story: Story) -> None:
+        story.place("db1")
+        story.looked("investigate", "db1", "ok", source={"task_id": "t1"})
+        story.tell("record.degraded", lost=3, why="no space")
+
+    found = planning(lost, tmp_path / "planning")
+    assert (found.name, found.status) == ("not_recorded", Exit.NOT_RECORDED) and "3 events" in found.sentence
+    story = Story(tmp_path / "acting")
+    recovered(story)
+    with story.segment(check_mode=False):
+        story.looked("verify", "db1", "ok", source={"task_id": "t1"})
+        story.tell("record.degraded", lost=1, why="no space")
+        story.stats(db1=0)
+    found = outcome.after_acting(summarise(story.run_dir))
+    assert found.status == Exit.NOT_RECORDED and "1 event could not be written" in found.sentence and "1 action done" in found.sentence
+
+
 def test_recovered_says_in_one_line_what_it_does_not_speak_of(tmp_path: Path) -> None:
     story = Story(tmp_path)
     with story.segment(check_mode=True):
