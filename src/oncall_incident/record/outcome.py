@@ -321,7 +321,8 @@ def after_planning(summary: Summary) -> Outcome:
     if deferred or unasked:
         return Outcome(
             "not_recovered", Exit.NOT_RECOVERED, "Nothing was planned, and not all that verify asks was asked.",
-            [*_refused(summary), *_finding_reasons(deferred), *(f"{host}: {ONLY_MITIGATE}" for host in unasked[:10])], unasked, to_verify=True,
+            [*_refused(summary), *_finding_reasons(deferred), *(f"{host}: {ONLY_MITIGATE}" for host in unasked[:10])], unasked,
+            to_verify=True,
         )
     if summary.lost_events:
         return _with_holes(summary)
@@ -412,7 +413,8 @@ def _aside(summary: Summary, *, unseen: Mapping[str, Sequence[str]] | None = Non
     for seen in not_ok(summary):
         of = f" {words.one_line(seen.what.subject, limit=60)}" if seen.what.subject else ""
         if seen.what.asked is not None:
-            tell(seen.host, f"{seen.what.check}{of} {seen.what.status}, {'which is good enough' if seen.what.asked else 'which was not asked'}")
+            why_good = "which is good enough" if seen.what.asked else "which was not asked"
+            tell(seen.host, f"{seen.what.check}{of} {seen.what.status}, {why_good}")
     for host, checks in (unseen or {}).items():
         tell(host, f"not looked at: {', '.join(checks)}")
     judged = {(seen.host, seen.what.check) for seen in summary.findings}

@@ -695,7 +695,9 @@ def test_the_report_says_what_was_looked_at_and_what_was_verified(tmp_path: Path
 @pytest.mark.parametrize(("name", "well", "unwell"), [
     ("recovered", ["db1"], []), ("not_recovered", ["db1"], ["db2"]), ("failed", ["db1"], ["db2"]),
 ])
-def test_of_a_run_that_is_not_good_only_hosts_that_were_verified_are_well(name: str, well: list[str], unwell: list[str], tmp_path: Path) -> None:
+def test_of_a_run_that_is_not_good_only_hosts_that_were_verified_are_well(
+    name: str, well: list[str], unwell: list[str], tmp_path: Path,
+) -> None:
     story = Story(tmp_path)
     with story.segment(check_mode=False):
         for host, status in (("db1", "ok"), *([("db2", "critical")] if unwell else [])):

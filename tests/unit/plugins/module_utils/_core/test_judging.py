@@ -153,7 +153,8 @@ def test_why_it_is_not_recovered_names_who_is_in_the_way_now() -> None:
 
 
 @pytest.mark.parametrize(("status", "fail_on", "healthy", "fails"), [
-    (OK, "warning", True, False), (WARNING, "critical", False, False), (WARNING, "warning", False, True), (CRITICAL, "critical", False, True),
+    (OK, "warning", True, False), (WARNING, "critical", False, False), (WARNING, "warning", False, True),
+    (CRITICAL, "critical", False, True),
     (UNKNOWN, "critical", None, True), (CRITICAL, "never", False, False),
 ])
 def test_what_is_asked_and_not_waited_for_counts_without_being_waited_for(
