@@ -17,6 +17,8 @@ options:
         C(unknown), and so is the result.
       - Checks that are not among them are judged too, and decide about RV(ignore:healthy) nothing.
       - Default are all checks that the module looks at, or with O(wait_for) those that are waited for.
+      - What O(wait_for.checks) names is asked too. What only this names is not waited for; it is judged by the last look, and counts for
+        RV(ignore:healthy) and O(fail_on).
     type: list
     elements: str
     version_added: 0.2.0
@@ -25,7 +27,8 @@ options:
       - The status at which the task fails. A sick target is a result, not a failure, unless this says so.
       - With V(critical) a status C(unknown) fails too, since what could not be judged may be critical; with V(warning) everything but
         C(ok) does.
-      - With O(wait_for) the task fails when the checks did not hold or something is worse than at the start, unless this is V(never).
+      - With O(wait_for) the task fails when the checks did not hold or something is worse than at the start, unless this is V(never). Of
+        O(asked) what was not waited for fails it at the status that this names.
     type: str
     choices: [never, critical, warning]
   baseline:

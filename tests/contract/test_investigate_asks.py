@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,26 @@ HEALTH = {f"oncall.incident.{name}" for name in documented_with("oncall.incident
 VERIFYING = sorted(ROLES.glob("*/tasks/verify*.yml"))
 
 
-def asked(path: Path) -> Iterator[str]:
-    """The health modules of a tasks file and of those that it includes by a fixed name, as often as they are called."""
-    def walk(tasks: list[dict[str, Any]]) -> Iterator[str]:
+#: What a module asks where a call says nothing.
+DEFAULT = "its default"
+
+
+def asked_by(call: Mapping[str, Any]) -> list[str]:
+    """The checks that a call asks: by name, by the expression that names them, or the module's default."""
+    stated = call.get("wait_for")
+    waited = stated.get("checks") if isinstance(stated, dict) else None
+    named = [one for names in (call.get("asked"), waited) if names is not None for one in (names if isinstance(names, list) else [names])]
+    return named if named or call.get("asked") is not None else [DEFAULT]
+
+
+def asked(path: Path) -> Iterator[tuple[str, str]]:
+    """The health modules of a tasks file and of those that it includes by a fixed name, with each check that they ask."""
+    def walk(tasks: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
         for task in tasks:
             for part in ("block", "rescue", "always"):
                 yield from walk(task.get(part, []))
-            yield from HEALTH & set(task)
+            for module in HEALTH & set(task):
+                yield from ((module, check) for check in asked_by(task[module] or {}))
             for include in ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks"):
                 if isinstance(task.get(include), str):
                     yield from asked(path.parent / task[include])
@@ -39,3 +52,12 @@ def test_investigate_asks_what_verify_asks(verify: Path) -> None:
     wanted = Counter(asked(verify))
     assert wanted, "it asks nothing"
     assert wanted - Counter(asked(verify.with_name(verify.name.replace("verify", "investigate")))) == Counter()
+
+
+@pytest.mark.parametrize(("call", "checks"), [
+    ({}, [DEFAULT]), ({"asked": []}, []), ({"asked": ["port"]}, ["port"]), ({"asked": "{{ x }}"}, ["{{ x }}"]),
+    ({"wait_for": {"checks": "{{ x }}"}}, ["{{ x }}"]), ({"wait_for": {"hold": "0s"}}, [DEFAULT]), ({"wait_for": "{{ x }}"}, [DEFAULT]),
+    ({"asked": ["a"], "wait_for": {"checks": ["b"]}}, ["a", "b"]),
+])
+def test_what_a_call_asks(call: dict[str, Any], checks: list[str]) -> None:
+    assert asked_by(call) == checks

@@ -79,6 +79,8 @@ NOT_APPLICABLE = "not_applicable"
 #: It has, and it could not be looked at: no permission, a time that is over, something unreadable. That is never health.
 COULD_NOT_LOOK = "could_not_look"
 SKIPPED_KINDS = (NOT_APPLICABLE, COULD_NOT_LOOK)
+#: How the reason begins of a check that can only be looked at by changing something, so that check mode leaves it unknown.
+NOT_IN_CHECK_MODE = "check_mode:"
 
 
 @dataclasses.dataclass(frozen=True)

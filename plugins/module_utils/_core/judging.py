@@ -29,7 +29,7 @@ from .findings import (
     worst,
 )
 from .recorded import READING, Basis
-from .recovery import compare, say_not_recovered
+from .recovery import compare, reasons, say_not_recovered
 from .suggest import suggest
 from .waiting import Wait, wait_from, watch
 
@@ -163,7 +163,7 @@ class Question:
     """What a call wants to know.
 
     Attributes:
-        asked: checks that must be answered; None: everything that a look says anything about.
+        asked: checks that must be answered; None: everything that a look says anything about. What is waited for is among them.
         fail_on: status at which the task fails: never, critical, warning.
         wait: what is waited for; None for one look.
         baseline: status by check at the start.
@@ -224,7 +224,10 @@ def question_from(
                     argument=option.partition(".")[0],
                 )
     wait = wait_from({**stated, "checks": list(awaited or ())}) if stated else None
-    return Question(asked=awaited if wait else asked, fail_on=params["fail_on"], wait=wait, baseline=params["baseline"], what=what)
+    if wait:
+        # Only the default gives way to what is waited for: who names checks wants an answer to each of them.
+        asked = tuple(dict.fromkeys([*(params["asked"] or ()), *wait.checks]))
+    return Question(asked=asked, fail_on=params["fail_on"], wait=wait, baseline=params["baseline"], what=what)
 
 
 def answer(
@@ -245,9 +248,10 @@ def answer(
         result = {**seen.as_result(), **seen.verdict.as_dict(), **_reading(seen)}
         return {**result, **_compared(question, seen.verdict)}, _unhealthy(question, seen.verdict)
     # Where each look is at everything, the last one is one of them.
+    awaited = question.wait.checks
     watched = watch(
-        lambda _left: _Waiting((brief or look)()), full=(lambda: _Waiting(look())) if brief else None, wait=question.wait, clock=clock,
-        sleep=sleep,
+        lambda _left: _Waiting((brief or look)(), awaited), full=(lambda: _Waiting(look(), awaited)) if brief else None,
+        wait=question.wait, clock=clock, sleep=sleep,
     )
     seen = watched.last.look
     compared = _compared(question, seen.verdict)
@@ -256,13 +260,27 @@ def answer(
     waited = None if in_vain else watched.waited
     said = say_not_recovered(troubled, held=watched.held, waited=waited, worse=compared.get("new", {}))
     advice = in_vain or _advice(seen.verdict)
-    problem = NotRecovered(f"{question.what}: {said}", hint=advice) if said and question.fail_on != "never" else None
+    beside = _beside(question.wait, seen.verdict) if watched.held else None
+    problem: t.Optional[IncidentError] = None
+    if said and question.fail_on != "never":
+        problem = NotRecovered(f"{question.what}: {said}", hint=advice)
+    elif beside:
+        problem = _unhealthy(question, beside)
     # Who is in the way now, for the roles, which tell this sentence.
+    left = [f"{check} {status}" for check, status in sorted(beside.not_good().items())] if beside else []
+    said = reasons([said, f"Not waited for, and not ok: {', '.join(left)}." if left else ""])
     told = f"{said} {advice}" if said and advice else said
     result = {
         **seen.as_result(), **seen.verdict.as_dict(), **watched.as_dict(), **compared, "not_recovered": told, **_reading(seen),
     }
     return result, problem
+
+
+def _beside(wait: Wait, verdict: Verdict) -> t.Optional[Verdict]:
+    """The verdict on what was asked and not waited for; None where there is no such finding."""
+    asked = tuple(check for check in verdict.asked if check not in wait.checks)
+    found = tuple(one for one in verdict.findings if one.check in asked)
+    return dataclasses.replace(verdict, asked=asked, findings=found) if found else None
 
 
 def _reading(seen: Looked) -> dict[str, t.Any]:
@@ -273,9 +291,14 @@ def _reading(seen: Looked) -> dict[str, t.Any]:
 
 @dataclasses.dataclass(frozen=True)
 class _Waiting(t.Generic[Look]):
-    """A look as waiting sees it: a status that is good enough counts as ok, and what does not apply is not waited for."""
+    """A look as waiting sees it: a status that is good enough counts as ok, and what does not apply is not waited for.
+
+    Attributes:
+        awaited: what is waited for, of which something must apply.
+    """
 
     look: Look
+    awaited: tuple[str, ...]
 
     @property
     def in_vain(self) -> str:
@@ -285,7 +308,7 @@ class _Waiting(t.Generic[Look]):
     def statuses(self) -> dict[str, str]:
         verdict = self.look.verdict
         found = {check: OK if status in verdict.good else status for check, status in verdict.statuses().items()}
-        judged = any(finding.asked for finding in verdict.findings)
+        judged = any(finding.check in self.awaited for finding in verdict.findings)
         absent = {item.check for item in verdict.skipped if item.kind == NOT_APPLICABLE} - set(found)
         return {**found, **(dict.fromkeys(absent, OK) if judged else {})}
 

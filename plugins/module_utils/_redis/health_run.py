@@ -65,7 +65,8 @@ def run(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], t.Optional[Inc
         seen = _known(_behind_wall(lambda: look(way, wanted, Deadline(bound), walk=walk, workers=workers), way, wanted))
         return with_last_words(judged(seen, wanted, asked), path=params["server_log"] or "", grammar=REDIS, port=way.login.port)
 
-    return answer(question, lambda: one(request), brief=lambda: one(dataclasses.replace(request, checks=asked)))
+    awaited = question.wait.checks if question.wait else ()
+    return answer(question, lambda: one(request), brief=lambda: one(dataclasses.replace(request, checks=awaited)))
 
 
 def judged(seen: Look, request: Request, asked: tuple[str, ...]) -> Judged:

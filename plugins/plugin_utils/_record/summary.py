@@ -49,7 +49,9 @@ class Summary:
             item, target, asked, checks, healthy, seq, ts.
         told: hosts with a verdict of the last execution, by phase.
         judged: those of them of which something was asked.
+        asked: what the last execution asked of each host, in any phase.
         left_out: checks that verify asked of fewer targets of a host than investigate did: host, check, before, after.
+        taken_out: checks that investigate asked and verify of the same host did not: host, check.
         looked_at: the hosts on which investigate looked at something.
         places: where investigate looked and as whom: place, host, phase, seq, ts; each once.
         actions: one per host and id, the last outcome that was no longer planned.
@@ -89,7 +91,9 @@ class Summary:
     unmet: list[Dict] = dataclasses.field(default_factory=list)
     told: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     judged: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    asked: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     left_out: list[Dict] = dataclasses.field(default_factory=list)
+    taken_out: list[Dict] = dataclasses.field(default_factory=list)
     looked_at: list[str] = dataclasses.field(default_factory=list)
     places: list[Dict] = dataclasses.field(default_factory=list)
     actions: list[Seen[Action]] = dataclasses.field(default_factory=list)
@@ -186,7 +190,8 @@ class Fold:
         result.protected = list(self._protected.values())
         result.skipped_checks = self._skipped.values()
         result.unmet, result.told, result.judged = self._verdicts.unmet(), self._verdicts.told(), self._verdicts.judged()
-        result.left_out = self._verdicts.left_out()
+        result.asked = self._verdicts.asked()
+        result.left_out, result.taken_out = self._verdicts.left_out(), self._verdicts.taken_out()
         result.looked_at = list(self._looked_at)
         result.places = list(self._places.values())
         result.hosts = list(self._hosts)

@@ -60,6 +60,14 @@ class Verdicts:
         """Hosts by phase of which something was asked."""
         return self._hosts(bool)
 
+    def asked(self) -> dict[str, list[str]]:
+        """By host, each check once."""
+        found: dict[str, dict[str, None]] = {}
+        for (_phase, host), entries in self._asked.items():
+            for checks, _whom in entries.values():
+                found.setdefault(host, {}).update(dict.fromkeys(checks))
+        return {host: list(checks) for host, checks in found.items()}
+
     def left_out(self) -> list[Dict]:
         """See Summary.left_out."""
         earlier = self._targets_before()
@@ -68,6 +76,14 @@ class Verdicts:
             for (phase, host) in self._asked if phase == VERIFY and host in earlier
             for check, looks in self._targets(phase, host).items()
             if check in earlier[host] and fewer(earlier[host][check], looks)
+        ]
+
+    def taken_out(self) -> list[Dict]:
+        """See Summary.taken_out."""
+        earlier = self._targets_before()
+        return [
+            {"host": host, "check": check} for (phase, host) in self._asked if phase == VERIFY and host in earlier
+            for check in earlier[host] if check not in self._targets(phase, host)
         ]
 
     def _targets_before(self) -> dict[str, dict[str, list[Whom]]]:

@@ -63,7 +63,8 @@ def show_status(incident: Incident, *, as_json: bool) -> None:
         if text:
             out.print(Text(text, style="dim"))
     for stone in sorted(state.milestones.values(), key=lambda item: item.at):
-        out.print(Text.assemble(f"  {times.text(stone.at)[:19]}Z  ", (stone.name, "bold"), (f"  {stone.by}", "dim")))
+        stale = "" if state.reached(stone.name) else "  no longer: a later run did not measure it"
+        out.print(Text.assemble(f"  {times.text(stone.at)[:19]}Z  ", (stone.name, "bold"), (f"  {stone.by}", "dim"), (stale, "yellow")))
     _show_due(out, items, now)
     for run in state.runs.values():
         how = run.outcome.replace("_", " ") or "goes on, or nobody saw its end"

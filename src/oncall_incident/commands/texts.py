@@ -37,10 +37,11 @@ A later event corrects an earlier one; none is ever edited. resolved is
 refused over a temporary change that is not known to be gone, as close is.
 """
 
-CLOSE = """Close an incident: it is marked as resolved, its bundle is sealed, and
-copied to INCIDENT_PUSH_URL where that is set. A copy that fails costs nothing
-else. Where the last run of a scenario did not measure recovery, it is closed
-and not marked as resolved: say so yourself with incident milestone.
+CLOSE = """Close an incident: its bundle is sealed, and copied to INCIDENT_PUSH_URL
+where that is set. A copy that fails costs nothing else. It is marked as
+resolved where runs measured that: each host that one of them did not find
+well was found well later. Where nobody measured it, it is closed and not
+marked as resolved: say so yourself with incident milestone.
 
 It is refused over a temporary change that is not known to be gone: take it
 back with incident undo, or leave it with --leave ID --why TEXT.

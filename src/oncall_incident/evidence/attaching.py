@@ -14,8 +14,10 @@ from pathlib import Path
 
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import keeping, layout, reader
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.errors import cannot_record
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import summarise
 
 from ..errors import Stop
+from ..record.outcome import by_health
 from . import collecting, model, names, times
 from .incident import Incident
 
@@ -71,10 +73,14 @@ def attach_run(incident: Incident, run_dir: Path) -> str:
         collecting.collect(incident, run, run_dir)
         began, ended = str(described["started"]), str(described["ended"])
         scenario = str(described["opened"].get("scenario") or _playbook(described))
+        summary = summarise(run_dir)
+        said = summary.outcome or {}
+        hosts = by_health(str(said.get("outcome")), summary, not_measured=[str(host) for host in said.get("not_measured") or ()])
         incident.append_all([
             (model.RUN_STARTED, {"record": run, "scenario": scenario, "at": began, "source": "attached"}),
             (model.RUN_ENDED, {
                 "record": run, "outcome": described["outcome"] or "not judged", "exit_status": described["exit_status"], "at": ended,
+                **({"hosts": hosts} if said else {}),
             }),
         ])
         incident.custody("collected", {"record": run})

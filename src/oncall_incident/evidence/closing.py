@@ -56,8 +56,8 @@ def close(
     """Write that it is over, seal it, and push it where that is configured. A push that fails costs nothing but the copy.
 
     Args:
-        resolved: whether what it was about is over; not when nobody did more than look. A run whose last measurement says otherwise
-            has more weight: then it is closed and not marked as resolved.
+        resolved: whether what it was about is over; not when nobody did more than look. It is marked as resolved only where runs measured
+            it: each host that one of them did not find well was found well later. Else it is closed, and told that it was not measured.
         make_key: make a key when there is none.
         at: when it was closed, when that is not now.
         report: makes the report that is sealed with it, in Markdown.
@@ -78,7 +78,7 @@ def close(
         ready = sealing.prepare(incident, state, broken=broken)
         events, outlasting = leaving(incident, leave or {}, doing="closed", at=when, automatic=automatic)
         unproven = _unproven(incident, state) if resolved else ""
-        if resolved and not unproven and "resolved" not in state.milestones:
+        if resolved and not unproven and not state.reached("resolved"):
             events.append((model.MILESTONE, {"name": "resolved", "at": when, "source": "auto"}))
         if not state.closed:
             refs = {"in_force": [change.ref for change in outlasting]} if outlasting else {}
@@ -100,13 +100,13 @@ def close(
 
 
 def _unproven(incident: Incident, state: model.State) -> str:
-    """Why nobody may conclude from the incident's end that it is resolved; empty where nothing speaks against it."""
+    """Why nobody may conclude from the incident's end that it is resolved; empty where it was measured, or somebody said so."""
     bad = state.not_recovered
-    if not bad or "resolved" in state.milestones:
+    if state.reached("resolved") or (state.measured and not bad):
         return ""
-    said = ", ".join(f"{scenario} ({outcome.replace('_', ' ')})" for scenario, outcome in sorted(bad.items()))
+    because = f"the last run did not measure recovery: {model.say_left(bad)}" if bad else "no run measured that it is over"
     return (
-        f"not marked as resolved, since the last run did not measure recovery: {said}. "
+        f"not marked as resolved, since {because}. "
         f"If it is over, say since when: incident milestone {incident.id} resolved --at TIME, then incident seal {incident.id}"
     )
 

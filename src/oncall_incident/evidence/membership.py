@@ -27,6 +27,8 @@ EVERY = 30.0
 _PATIENCE = 600.0
 #: After these nothing is left to do, so that an incident that a run opened for itself is closed with it.
 _DONE = model.MEASURED_GOOD | model.ONLY_LOOKED
+#: Milestones of all that the incident's runs were about, not of one run's hosts alone.
+_OF_ALL = frozenset({"mitigated", "verified"})
 
 
 class Membership:
@@ -104,13 +106,21 @@ class Membership:
         """
         incident, now = self.incident, times.text(times.now())
         events: list[tuple[str, Mapping[str, Any]]] = []
-        reached = incident.state().milestones
-        for name, at in _milestones(ended, summary).items():
-            if name not in reached:
-                events.append((model.MILESTONE, {"name": name, "at": at, "source": "auto", "run_record": self._run}))
-        events.append((model.RUN_ENDED, {
+        end = {
             "record": self._run, "outcome": ended.name, "exit_status": int(ended.status), "at": now, "sentence": ended.sentence,
-        }))
+            "hosts": outcome.by_health(ended.name, summary, not_measured=ended.not_measured),
+        }
+        state = incident.state()
+        # What was said of a limited run, or before it came back, is not the incident's: the later measurement is.
+        known = {name for name, one in state.milestones.items() if one.source != "auto" or state.reached(name) is not None}
+        model.add(state, {"type": model.RUN_ENDED, **end})
+        found, left = _milestones(ended, summary), state.not_recovered
+        held = _OF_ALL & set(found) if left else frozenset()
+        notes = [f"not marked as mitigated or verified, since it was not measured of all: {model.say_left(left)}"] if held - known else []
+        for name, at in found.items():
+            if name not in known and name not in held:
+                events.append((model.MILESTONE, {"name": name, "at": at, "source": "auto", "run_record": self._run}))
+        events.append((model.RUN_ENDED, end))
         with incident.locked(seconds=_PATIENCE):
             incident.append_all(events)
             checkpoints.of_run(incident, self._run, self._run_dir, self._signer)
@@ -119,13 +129,13 @@ class Membership:
             checkpoints.of_events(incident, self._signer)
             if self.own and ended.name in _DONE:
                 try:
-                    return closing.close(
+                    notes += closing.close(
                         incident, configured=self._settings, resolution=ended.sentence, make_key=False, seconds=5.0,
                         resolved=ended.name not in model.ONLY_LOOKED, automatic=True,
                     ).notes
                 except changes.StillThere as refused:
-                    return [f"{refused.message} {refused.hint}"]
-        return []
+                    notes.append(f"{refused.message} {refused.hint}")
+        return notes
 
 
 def check(home: Path, given: str | None) -> None:

@@ -28,12 +28,16 @@ UPDATE, ESCALATED, SEVERITY, CLOSED, REOPENED, SEALED = "update.sent", "escalate
 LEFT, LOOKED = "change.left", "change.looked"
 
 OPEN, MITIGATED, RESOLVED, IS_CLOSED = "open", "mitigated", "resolved", "closed"
+#: The outcome of a run that never came to look at anything.
+BAD_INPUT = "bad_input"
 #: Outcomes of runs that could not have ended an incident: only a plan was made, or not even that.
-ONLY_LOOKED = frozenset({"planned", "bad_input"})
+ONLY_LOOKED = frozenset({"planned", BAD_INPUT})
 #: The scenario of a run that takes back temporary changes: it says nothing of what the incident was about.
 UNDO = "undo"
 #: Outcomes of runs that measured every check that decides, and found it good.
 MEASURED_GOOD = frozenset({"recovered", "nothing_to_do"})
+#: Milestones that a run's measurement may stand behind.
+_MEASURED = frozenset({"mitigated", "verified", "resolved"})
 
 Event = Mapping[str, Any]
 
@@ -51,7 +55,12 @@ class Milestone:
 
 @dataclasses.dataclass
 class Run:
-    """A run of a scenario that belongs to the incident. `outcome` is "" while it goes on or when nobody saw its end."""
+    """A run of a scenario that belongs to the incident. `outcome` is "" while it goes on or when nobody saw its end.
+
+    Attributes:
+        well: the hosts that it measured to be well, and those that it was not about; None where its end does not say so.
+        unwell: the hosts that it did not measure to be well.
+    """
 
     run: str
     scenario: str
@@ -61,6 +70,8 @@ class Run:
     exit_status: int | None = None
     source: str = "wrapper"
     by: str = ""
+    well: Sequence[str] | None = None
+    unwell: Sequence[str] = ()
 
 
 @dataclasses.dataclass
@@ -106,7 +117,7 @@ class State:
         """open, mitigated, resolved or closed."""
         if self.closed:
             return IS_CLOSED
-        return RESOLVED if "resolved" in self.milestones else MITIGATED if "mitigated" in self.milestones else OPEN
+        return RESOLVED if self.reached("resolved") else MITIGATED if self.reached("mitigated") else OPEN
 
     @property
     def only_looked(self) -> bool:
@@ -115,10 +126,37 @@ class State:
         return self.closed is not None and "resolved" not in self.milestones and bool(outcomes) and outcomes <= ONLY_LOOKED
 
     @property
+    def measured(self) -> bool:
+        """Whether a run measured anything of it to be good."""
+        return any(run.outcome in MEASURED_GOOD and run.scenario != UNDO for run in self.runs.values())
+
+    @property
     def not_recovered(self) -> dict[str, str]:
-        """The scenarios whose last run that did more than look was not measured to be good, with its outcome."""
-        last = {run.scenario: run.outcome for run in self.runs.values() if run.outcome not in ONLY_LOOKED and run.scenario != UNDO}
-        return {scenario: outcome or "without an end" for scenario, outcome in last.items() if outcome not in MEASURED_GOOD}
+        """The scenarios of which a run was not measured to be good, and none was later: its outcome, and the hosts where it says them."""
+        return {
+            scenario: f"{outcome.replace('_', ' ')}{': ' if hosts else ''}{', '.join(hosts[:10])}{', ...' if len(hosts) > 10 else ''}"
+            for scenario, (outcome, hosts) in self._open().items()
+        }
+
+    def _open(self) -> dict[str, tuple[str, list[str]]]:
+        """By scenario, how the last run that was not good ended, and of which hosts that is all that is known."""
+        left: dict[str, dict[str, str]] = {}
+        for run in self.runs.values():
+            if run.scenario == UNDO or run.outcome == BAD_INPUT:
+                continue
+            hosts = left.setdefault(run.scenario, {})
+            good = run.outcome in MEASURED_GOOD
+            if good and run.well is None:
+                hosts.clear()
+            for host in run.well or ():
+                hosts.pop(host, None)
+            if good:
+                hosts.pop("", None)
+            else:  # without names: any later measurement answers it
+                hosts.update(dict.fromkeys(run.unwell or ("",), run.outcome or "without an end"))
+        return {
+            scenario: (list(hosts.values())[-1], sorted(host for host in hosts if host)) for scenario, hosts in left.items() if hosts
+        }
 
     @property
     def began(self) -> datetime.datetime | None:
@@ -134,8 +172,10 @@ class State:
         return self.policy.level(self.severity) if self.policy else None
 
     def reached(self, name: str) -> datetime.datetime | None:
-        """When a milestone was reached; None when it was not."""
+        """When a milestone was reached; None when it was not, or when a run that says so was not the last word on each host."""
         found = self.milestones.get(name)
+        if found and name in _MEASURED and found.source == "auto" and any(hosts for _outcome, hosts in self._open().values()):
+            return None
         return found.at if found else None
 
     def as_dict(self) -> dict[str, Any]:
@@ -159,6 +199,11 @@ class State:
             "escalations": len(self.escalations), "seals": len(self.seals), "left": dict(self.left),
             "alert": self.alert, "policy": self.policy.data if self.policy else None,
         }
+
+
+def say_left(left: Mapping[str, str]) -> str:
+    """What State.not_recovered says, for people."""
+    return ", ".join(f"{scenario} ({said})" for scenario, said in sorted(left.items()))
 
 
 def fold(events: Iterable[Event]) -> State:
@@ -222,6 +267,9 @@ def _run_ended(state: State, event: Event) -> None:
         status = event.get("exit_status")
         run.ended, run.outcome = when(event), str(event.get("outcome", ""))
         run.exit_status = status if isinstance(status, int) else None
+        hosts = event.get("hosts")
+        if isinstance(hosts, Mapping):
+            run.well, run.unwell = [str(host) for host in hosts.get("well") or ()], [str(host) for host in hosts.get("unwell") or ()]
 
 
 def _left(state: State, event: Event) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.oncall.incident.plugins.module_utils._core import why
@@ -20,7 +20,15 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.actions impo
     Spared,
 )
 from ansible_collections.oncall.incident.plugins.module_utils._core.actions import UNKNOWN as ACTION_UNKNOWN
-from ansible_collections.oncall.incident.plugins.module_utils._core.findings import COULD_NOT_LOOK, CRITICAL, OK, UNKNOWN, Finding
+from ansible_collections.oncall.incident.plugins.module_utils._core.findings import (
+    COULD_NOT_LOOK,
+    CRITICAL,
+    NOT_APPLICABLE,
+    NOT_IN_CHECK_MODE,
+    OK,
+    UNKNOWN,
+    Finding,
+)
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import told
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import INVESTIGATE, MITIGATE, VERIFY
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
@@ -30,6 +38,12 @@ from ..exits import Exit
 from ..terminal import words
 
 OUTCOME_CONTRACT = "oncall.incident/outcome/1"
+
+#: What is missing where nothing but mitigate was run, and what helps.
+ONLY_MITIGATE = "only mitigate looked, so verify's checks have no answer: run it without --tags, or with --tags mitigate,verify"
+#: Things that one line names.
+_MOST_ASIDE = 8
+NO_VERDICT = "no health check gave a verdict: run it without --tags, or with --tags mitigate,verify"
 
 Json = Mapping[str, Any]
 
@@ -45,6 +59,7 @@ class Outcome:
         reasons: why it is not a better one.
         not_measured: hosts of which nobody knows how they are.
         quoted: Ansible's own last words. They may quote files, so they are shown and not recorded.
+        to_verify: nothing speaks against the hosts, and only verify can tell whether they are well.
     """
 
     name: str
@@ -53,6 +68,7 @@ class Outcome:
     reasons: Sequence[str] = ()
     not_measured: Sequence[str] = ()
     quoted: Sequence[str] = ()
+    to_verify: bool = False
 
 
 def wrapper_segment(execution: Json) -> bool:
@@ -174,8 +190,12 @@ def not_measured(summary: Summary) -> list[str]:
     return sorted((known - measured(summary)) | lost_hosts(summary))
 
 
-def unmet(summary: Summary, phase: str) -> list[str]:
-    """Why the hosts of a phase are not all healthy, by what its last verdicts asked: what is not good, and what to do about it."""
+def unmet(summary: Summary, phase: str, *, deferred: bool = True) -> list[str]:
+    """Why the hosts of a phase are not all healthy, by what its last verdicts asked: what is not good, and what to do about it.
+
+    Args:
+        deferred: also what has no answer only since check mode does not ask it.
+    """
     said = []
     for verdict in summary.unmet:
         if verdict.get("phase") != phase:
@@ -190,7 +210,11 @@ def unmet(summary: Summary, phase: str) -> list[str]:
             if seen.host == host and seen.what.check in asked and item in ("", seen.item) and target in ("", seen.target)
         ]
         of = f" ({item})" if item else ""
-        said += [_finding_reason(seen) for seen in found] or [f"{host}: {verdict.get('task')}{of}: no answer to {', '.join(sorted(asked))}"]
+        if found and not deferred:
+            found = [seen for seen in found if not _deferred(seen)]
+            said += _finding_reasons(found)
+            continue
+        said += _finding_reasons(found) or [f"{host}: {verdict.get('task')}{of}: no answer to {', '.join(sorted(asked))}"]
     if phase == VERIFY:
         said += [
             f"{one['host']}: {one['check']}: asked of {words.count(int(one['before']), 'target')} before, and verified of {one['after']}"
@@ -283,26 +307,57 @@ def after_planning(summary: Summary, *, plan_asked: bool = True) -> Outcome:
     if unreached:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not measured: {', '.join(unreached)}.", reasons, unreached)
     bad = still_bad(summary)
-    if bad:
+    deferred = [seen for seen in bad if _deferred(seen)]
+    if len(deferred) < len(bad):
+        worst_first = [*(seen for seen in bad if not _deferred(seen)), *deferred]
         return Outcome(
             "not_recovered", Exit.NOT_RECOVERED, f"Not healthy, and {unplanned}.",
-            [*_refused(summary), *_left_alone(summary), *_finding_reasons(bad)],
+            [*_refused(summary), *_left_alone(summary), *_finding_reasons(worst_first)],
         )
-    # Where only mitigate was run, its own looks are all there is.
     phase = INVESTIGATE if summary.looked_at or summary.told.get(INVESTIGATE) or answered(summary, INVESTIGATE) else MITIGATE
-    left, unanswered = unmet(summary, phase), silent(summary, phase)
+    left, unanswered = unmet(summary, phase, deferred=False), silent(summary, phase)
     if left or unanswered:
+        left = unmet(summary, phase)
         return Outcome(
             "not_recovered", Exit.NOT_RECOVERED, f"Not every check that decides is ok, and {unplanned}.",
             [*_refused(summary), *_left_alone(summary), *left, *_asked_nothing(summary, phase), *_not_told(summary, phase)], unanswered,
         )
-    well = answered(summary, phase)
+    unasked = unverified(summary)
+    if deferred or unasked:
+        return Outcome(
+            "not_recovered", Exit.NOT_RECOVERED, "Nothing was planned, and not all that verify asks was asked.",
+            [*_refused(summary), *_finding_reasons(deferred), *(f"{host}: {ONLY_MITIGATE}" for host in unasked[:10])], unasked,
+            to_verify=True,
+        )
+    if summary.lost_events:
+        return _with_holes(summary)
+    well = answered(summary, INVESTIGATE)
     if not well:
-        return Outcome("not_recovered", Exit.NOT_RECOVERED, "Nothing was measured.", ["no health check gave a verdict"])
+        return Outcome(
+            "not_recovered", Exit.NOT_RECOVERED, "Nothing was measured.", [*_refused(summary), NO_VERDICT], to_verify=phase == MITIGATE)
     nothing = "nothing planned" if plan_asked else unplanned
     return Outcome(
         "nothing_to_do", Exit.NOTHING_TO_DO, f"{words.count(len(well), 'host')} measured healthy, {nothing}.",
-        [f"{host}: not looked at: {', '.join(checks)}" for host, checks in list(not_looked_at(summary).items())[:10]],
+        [*(f"{host}: not looked at: {', '.join(checks)}" for host, checks in list(not_looked_at(summary).items())[:10]), *_aside(summary)],
+    )
+
+
+def unverified(summary: Summary) -> list[str]:
+    """Hosts of which nothing but mitigate looked: it looks at what it acts on, which is less than what verify asks."""
+    return sorted(answered(summary, MITIGATE) - answered(summary, INVESTIGATE))
+
+
+def after_verifying(end: Outcome, summary: Summary) -> Outcome:
+    """After an execution that only verified, since nothing was planned and not all that verify asks had been asked.
+
+    Args:
+        end: what after_acting() says of it.
+    """
+    if end.name != "recovered":
+        return dataclasses.replace(end, reasons=[*end.reasons, *_refused(summary)])
+    return dataclasses.replace(
+        end, name="nothing_to_do", status=Exit.NOTHING_TO_DO,
+        sentence=f"{words.count(len(measured(summary)), 'host')} measured healthy, nothing planned.",
     )
 
 
@@ -331,7 +386,89 @@ def after_acting(summary: Summary) -> Outcome:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not every approved action was answered; {did}.", [*left, *reasons])
     if left:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not every check that decides is ok; {did}.", [*left, *reasons])
-    return Outcome("recovered", Exit.RECOVERED, f"{_capital(did)}, {words.count(len(measured(summary)), 'host')} measured healthy.")
+    if summary.lost_events:
+        return _with_holes(summary)
+    return Outcome(
+        "recovered", Exit.RECOVERED, f"{_capital(did)}, {words.count(len(measured(summary)), 'host')} measured healthy.",
+        _aside(summary, unseen=not_looked_at(summary)),
+    )
+
+
+def _with_holes(summary: Summary) -> Outcome:
+    """Nothing in the record speaks against the hosts, but part of it was lost, and that may be what does."""
+    return Outcome(
+        "not_recorded", Exit.NOT_RECORDED,
+        f"{words.count(summary.lost_events, 'event')} could not be written, so nobody knows from the record whether all is well; "
+        f"{what_was_done(summary)}.", ["Free space where the record is written, then run it again: that measures."],
+    )
+
+
+def _aside(summary: Summary, *, unseen: Mapping[str, Sequence[str]] | None = None) -> list[str]:
+    """One line of all that "measured healthy" does not say: what was taken out, does not apply, is good enough without being ok.
+
+    Args:
+        unseen: what could not be looked at, by host, where that is not told elsewhere.
+    """
+    whom: dict[str, list[str]] = {}
+
+    def tell(host: str, said: str) -> None:
+        whom.setdefault(said, []).append(host)
+
+    for one in summary.taken_out:
+        tell(str(one["host"]), f"{one['check']} asked before and not verified")
+    for seen in not_ok(summary):
+        of = f" {words.one_line(seen.what.subject, limit=60)}" if seen.what.subject else ""
+        if seen.what.asked is not None:
+            why_good = "which is good enough" if seen.what.asked else "which was not asked"
+            tell(seen.host, f"{seen.what.check}{of} {seen.what.status}, {why_good}")
+    for host, checks in (unseen or {}).items():
+        tell(host, f"not looked at: {', '.join(checks)}")
+    judged = {(seen.host, seen.what.check) for seen in summary.findings}
+    asked = {(host, check) for host, checks in summary.asked.items() for check in checks}
+    for skip in summary.skipped_checks:
+        about = (skip.host, skip.what.check)
+        if skip.what.kind == NOT_APPLICABLE and about in asked and about not in judged:
+            tell(skip.host, f"{skip.what.check} does not apply")
+    said = [f"{_few(dict.fromkeys(hosts))}: {what}" for what, hosts in whom.items()]
+    return [f"Beside that: {_few(said, separator='; ', most=_MOST_ASIDE)}."] if said else []
+
+
+def _few(found: Iterable[str], *, separator: str = ", ", most: int = 3) -> str:
+    """The first ones, and how many more there are."""
+    names = list(found)
+    return separator.join([*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])])
+
+
+def by_health(name: str, summary: Summary, *, not_measured: Sequence[str]) -> dict[str, list[str]]:
+    """The hosts that a run measured to be well, or that it was not about (`well`), and those that it did not (`unwell`).
+
+    Args:
+        name, not_measured: of its outcome.
+    """
+    verified = answered(summary, VERIFY)
+    known = {*summary.hosts, *verified, *answered(summary, INVESTIGATE)}
+    if name in ("recovered", "nothing_to_do"):
+        return {"well": sorted(known), "unwell": []}
+    about = {
+        *summary.looked_at, *(host for hosts in summary.told.values() for host in hosts), *not_measured,
+        *(str(entry["host"]) for entry in summary.unreachable), *(host for host, _action in planned(summary)), *_judged_bad(summary),
+    }
+    bad = {
+        *_judged_bad(summary), *not_measured, *lost_hosts(summary),
+        *(str(entry["host"]) for entry in (*summary.failures, *summary.unreachable, *summary.unanswered, *summary.open_actions)),
+    }
+    if not verified:
+        bad |= {host for host, _action in planned(summary)}
+    well = ((verified or answered(summary, INVESTIGATE)) & about) - bad
+    return {"well": sorted(well), "unwell": sorted(about - well)}
+
+
+def _judged_bad(summary: Summary) -> set[str]:
+    """Hosts of which a check that decides is not ok, or that were not asked all of them."""
+    return {
+        *(str(verdict["host"]) for verdict in summary.unmet), *(str(one["host"]) for one in summary.left_out),
+        *(seen.host for seen in still_bad(summary)),
+    }
 
 
 def _asked_nothing(summary: Summary, phase: str) -> list[str]:
@@ -385,15 +522,32 @@ def _failure_reasons(summary: Summary, hosts: Sequence[str]) -> list[str]:
     return [line for line in said if not any(line != other and other.endswith(line.partition(": ")[2]) for other in said)][:10]
 
 
+def _deferred(seen: Seen[Finding]) -> bool:
+    """Whether a check has no answer only since it was asked in check mode: verify asks it for real."""
+    return seen.what.status == UNKNOWN and str(seen.what.detail.get("reason") or "").startswith(NOT_IN_CHECK_MODE)
+
+
 def _finding_reasons(findings: Sequence[Seen[Finding]]) -> list[str]:
-    return [_finding_reason(seen) for seen in findings][:10]
+    """One line each, but one for all of a look that could not be answered for one reason."""
+    together: dict[Any, list[Seen[Finding]]] = {}
+    for number, seen in enumerate(findings):
+        finding = seen.what
+        same = finding.status == UNKNOWN and not finding.subject and finding.detail.get("reason")
+        key = (seen.host, seen.item, seen.target, str(finding.detail["reason"]), finding.hint) if same else number
+        together.setdefault(key, []).append(seen)
+    return [_finding_reason(found[0], also=[seen.what.check for seen in found[1:]]) for found in together.values()][:10]
 
 
-def _finding_reason(seen: Seen[Finding]) -> str:
-    """What is wrong; of what could not be looked at why, and what to do so that it can be."""
+def _finding_reason(seen: Seen[Finding], *, also: Sequence[str] = ()) -> str:
+    """What is wrong; of what could not be looked at why, and what to do so that it can be.
+
+    Args:
+        also: further checks of which the same is to be said.
+    """
     finding = seen.what
     of = "".join(f" {part}" for part in (finding.subject, f"({seen.item})" if seen.item else "") if part)
-    about = f"{seen.host}: {finding.check}{of} is {finding.status}"
+    checks = ", ".join(dict.fromkeys([finding.check, *also]))
+    about = f"{seen.host}: {checks}{of} {'are' if ', ' in checks else 'is'} {finding.status}"
     if finding.status != UNKNOWN:
         return f"{about} ({words.measured(finding.observed, finding.unit)})"
     why = words.one_line(str(finding.detail.get("reason") or ""), limit=200).rstrip(".")

@@ -91,7 +91,7 @@ def measure(state: State, *, now: datetime) -> Row | None:
     found = {}
     for name in METRICS:
         done = None if state.only_looked else state.reached(_REACHED[name])
-        if name == RESOLVE and not state.only_looked and done is None and not state.not_recovered:
+        if name == RESOLVE and not state.only_looked and done is None and state.measured and not state.not_recovered:
             done = state.closed
         since = alerted if name == ACKNOWLEDGE else detected
         limit = state.policy.due(allowed.get(name), since=began) if state.policy is not None else None

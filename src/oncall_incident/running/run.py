@@ -233,7 +233,9 @@ class Run:
         first = outcome.after_planning(summary, plan_asked=MITIGATE in self._asked.phases)
         plan, actions = summary.plan, outcome.planned(summary)
         if plan is None or not actions:
-            return first
+            if not first.to_verify or self._asked.check or VERIFY not in self._asked.phases:
+                return first
+            return outcome.after_verifying(self._act(private / "verify", variables, [VERIFY], {}), self.record.summary)
         approval.show_plan(self._view.console, plan=plan, actions=actions, protected=[seen.what for seen in outcome.spared(summary)])
         if self._asked.check or MITIGATE not in self._asked.phases:
             return first

@@ -242,7 +242,7 @@ def test_closing_after_a_run_that_did_not_recover_resolves_nothing_until_somebod
     who = json.loads(ended.stdout)["incident"]
     closed = world.incident("close", who, "-m", "given up for today", "--sign-key", "none")
     assert closed.returncode == 0, closed.stderr
-    assert "not marked as resolved" in closed.stdout and "fake-recovery (not recovered)" in " ".join(closed.stdout.split())
+    assert "not marked as resolved" in closed.stdout and "fake-recovery (not recovered: earth)" in " ".join(closed.stdout.split())
     state = Incident(world.home / "incidents" / who).state()
     assert state.status == "closed" and "resolved" not in state.milestones
     (row,) = json.loads(world.incident("metrics", "--format", "json").stdout)["incidents"]

@@ -84,7 +84,7 @@ def test_check_touches_nothing(world: World) -> None:
 
 def test_a_healthy_world_needs_nothing(world: World) -> None:
     world.set(sick=0)
-    for arguments in (["--yes"], ["--check"], ["--tags", "investigate"]):
+    for arguments in (["--yes"], ["--check"], ["--tags", "investigate"], ["--yes", "--tags", "mitigate,verify"]):
         done = world.run(*arguments)
         assert (done.returncode, "NOTHING TO DO" in done.stdout) == (5, True), done.stdout
 

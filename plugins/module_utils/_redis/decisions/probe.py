@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._core.findings import CRITICAL, OK, UNKNOWN, WARNING, Finding, Skipped
+from ..._core.findings import CRITICAL, NOT_IN_CHECK_MODE, OK, UNKNOWN, WARNING, Finding, Skipped
 from ..._core.judging import Judged, judge_look
 from ..._core.recorded import Basis
 from .absent import does_not_apply
@@ -21,6 +21,7 @@ MODULE = "redis_probe"
 WRITE, READ, REPLICATION, DELETE = CHECKS = ("probe_write", "probe_read", "probe_replication", "probe_delete")
 #: What an ACL user needs.
 GRANT = f"+set +get +del +exists +wait ~{PROBE_PREFIX}* to this user"
+_FOR_REAL = "Probe without check mode: the role does in verify, and with redis_probe_in_investigate whenever it looks."
 _FORBIDDEN = ("NOPERM", "NOAUTH")
 _NOT_OK = "The server did not answer OK."
 
@@ -127,7 +128,7 @@ def _found(seen: ProbeSeen, replication_timeout: float) -> _Found:
     if seen.lost_primary is not None:
         return _of_lost_primary(seen.lost_primary)
     if seen.probed is None:
-        return [], [Skipped(name, "check_mode: it writes nothing") for name in CHECKS]
+        return [], [Skipped(name, f"{NOT_IN_CHECK_MODE} it writes nothing", _FOR_REAL) for name in CHECKS]
     judged = _of_steps(seen.probed, replication_timeout)
     return [one for one in judged if isinstance(one, Finding)], [one for one in judged if isinstance(one, Skipped)]
 

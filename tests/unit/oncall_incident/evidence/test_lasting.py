@@ -79,6 +79,25 @@ def ended(home: Path, ends: Temporary) -> tuple[Incident, list[str]]:
     return incident, member.end(Outcome("recovered", Exit.RECOVERED, "web1 is measured healthy."), summarise(run_dir))
 
 
+def test_a_limited_run_is_no_milestone_of_the_hosts_it_did_not_look_at(home: Path) -> None:
+    run_dir, incident = record(home, BAN), opened(home)
+    for run, event in (("r1", model.RUN_STARTED), ("r1", model.RUN_ENDED), (RUN, model.RUN_STARTED)):
+        more = {"outcome": "not_recovered", "hosts": {"well": [], "unwell": ["web1", "web2"]}} if event == model.RUN_ENDED else {}
+        incident.append(event, {"record": run, "scenario": "brute-force", "at": times.text(times.now()), **more})
+    member = Membership(incident, own=False, run=RUN, run_dir=run_dir, configured=settings.load(home))
+    notes = member.end(Outcome("recovered", Exit.RECOVERED, "web1 is measured healthy."), summarise(run_dir))
+    state = incident.state()
+    assert not {"mitigated", "verified"} & set(state.milestones) and "web2" in state.not_recovered["brute-force"]
+    assert any("not marked as mitigated or verified" in note and "web2" in note for note in notes), notes
+
+
+def test_closing_without_a_measurement_says_so_and_resolves_nothing(home: Path) -> None:
+    incident = opened(home)
+    closed = closing.close(incident, configured=settings.load(home), resolution="it went away", make_key=False)
+    assert incident.state().closed and "resolved" not in incident.state().milestones
+    assert "no run measured that it is over" in closed.unproven and "milestone" in closed.unproven
+
+
 @pytest.mark.parametrize("ends", [BAN, ARMED])
 def test_a_run_closes_its_own_incident_over_what_ends_by_itself_and_says_so(home: Path, ends: Temporary) -> None:
     incident, notes = ended(home, ends)

@@ -368,6 +368,68 @@ def test_nothing_to_do_needs_an_answer_to_each_check_that_decides(tmp_path: Path
     assert found.status == Exit.NOT_RECOVERED and list(found.not_measured) == ["db2"] and "db2: no health check" in found.reasons[0]
 
 
+def test_what_only_verify_can_tell_is_left_to_it(tmp_path: Path) -> None:
+    probe = ("probe_write", "probe_read")
+
+    def unprobed(story: Story) -> None:
+        story.place("db1")
+        story.looked("investigate", "db1", "ok", source={"task_id": "t1"})
+        for check in probe:
+            told = {"hint": "Probe.", "detail": {"reason": "check_mode: it writes nothing"}, "asked": True}
+            story.finding("investigate", "db1", "unknown", check=check, observed=None, source={"task_id": "t2"}, **told)
+        story.verdict("investigate", "db1", healthy=None, asked=probe, source={"task_id": "t2"})
+
+    def warned(story: Story) -> None:
+        unprobed(story)
+        story.finding("investigate", "db1", "warning", check="memory", asked=True, source={"task_id": "t3"})
+        story.verdict("investigate", "db1", healthy=False, asked=("memory",), source={"task_id": "t3"})
+
+    found = planning(unprobed, tmp_path / "a")
+    assert (found.name, found.status, found.to_verify) == ("not_recovered", Exit.NOT_RECOVERED, True)
+    assert list(found.reasons) == ["db1: probe_write, probe_read are unknown: check_mode: it writes nothing. Probe"]
+    found = planning(warned, tmp_path / "b")
+    assert found.status == Exit.NOT_RECOVERED and not found.to_verify and len(found.reasons) == 2, "something else is wrong"
+    assert not planning(lambda story: story.looked("investigate", "db1", "unknown", source={"task_id": "t1"}), tmp_path / "c").to_verify
+
+
+def test_what_mitigate_looks_at_is_not_all_that_verify_asks(tmp_path: Path) -> None:
+    def only_mitigate(story: Story) -> None:
+        story.finding("mitigate", "db1", "ok", asked=True)
+        story.verdict("mitigate", "db1", healthy=True)
+
+    def beside(story: Story) -> None:
+        story.place("db2")
+        story.finding("investigate", "db2", "ok", asked=True)
+        story.verdict("investigate", "db2", healthy=True)
+        only_mitigate(story)
+
+    for tell in (only_mitigate, beside):
+        found = planning(tell, tmp_path / tell.__name__)
+        assert (found.name, found.status, list(found.not_measured)) == ("not_recovered", Exit.NOT_RECOVERED, ["db1"])
+        assert found.to_verify
+        assert len(found.reasons) == 1 and found.reasons[0].startswith("db1: only mitigate looked") and "--tags" in found.reasons[0]
+
+
+def test_verify_says_whether_there_is_nothing_to_do_where_mitigate_alone_looked(tmp_path: Path) -> None:
+    def after(place: Path, status: str) -> outcome.Outcome:
+        story = Story(place)
+        with story.segment(check_mode=True):
+            story.verdict("mitigate", "db1", healthy=True)
+            story.action("db1", "refused")
+            story.stats(db1=0)
+        with story.segment(check_mode=False):
+            story.looked("verify", "db1", status, source={"task_id": "t9"})
+            story.stats(db1=0)
+        summary = summarise(story.run_dir)
+        return outcome.after_verifying(outcome.after_acting(summary), summary)
+
+    well = after(tmp_path / "well", "ok")
+    assert (well.name, well.status) == ("nothing_to_do", Exit.NOTHING_TO_DO)
+    assert well.sentence == "1 host measured healthy, nothing planned."
+    sick = after(tmp_path / "sick", "critical")
+    assert sick.status == Exit.NOT_RECOVERED and any("is refused" in reason for reason in sick.reasons)
+
+
 def test_nothing_to_do_names_what_was_not_looked_at(tmp_path: Path) -> None:
     """Nobody had to answer it; whoever reads "nothing to do" must know. What a later look did judge is not among it."""
     def tell(story: Story) -> None:
@@ -657,3 +719,83 @@ def test_the_report_says_what_was_looked_at_and_what_was_verified(tmp_path: Path
     assert said["healthy"]["nothing_unknown"] == "Every step was answered. Looked at, and not verified: db1."
     assert said["recovered"]["nothing_unknown"] == "Nothing: every host was measured, every step was answered."
     assert tiles["recovered"]["measured"] == "1 host" and tiles["unreachable"]["measured"] == "0 hosts"
+
+
+@pytest.mark.parametrize(("name", "well", "unwell"), [
+    ("recovered", ["db1"], []), ("not_recovered", ["db1"], ["db2"]), ("failed", ["db1"], ["db2"]),
+])
+def test_of_a_run_that_is_not_good_only_hosts_that_were_verified_are_well(
+    name: str, well: list[str], unwell: list[str], tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    with story.segment(check_mode=False):
+        for host, status in (("db1", "ok"), *([("db2", "critical")] if unwell else [])):
+            story.place(host)
+            story.looked("verify", host, status, source={"task_id": "t9"})
+        story.result("db1", "Look", "ok", phase="verify")
+        story.stats(db1=0, db2=0)
+    assert outcome.by_health(name, summarise(story.run_dir), not_measured=[]) == {"well": well, "unwell": unwell}
+
+
+def test_a_plan_measured_that_its_hosts_are_not_well(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    with story.segment(check_mode=True):
+        for host in ("db1", "db2"):
+            story.place(host)
+            story.looked("investigate", host, "ok", source={"task_id": "t9"})
+        story.action("db2", "planned")
+        story.plan("db2")
+        story.stats(db1=0, db2=0)
+    assert outcome.by_health("planned", summarise(story.run_dir), not_measured=["db3"]) == {"well": ["db1"], "unwell": ["db2", "db3"]}
+
+
+def test_what_was_lost_may_be_what_speaks_against_it(tmp_path: Path) -> None:
+    def lost(story: Story) -> None:
+        story.place("db1")
+        story.looked("investigate", "db1", "ok", source={"task_id": "t1"})
+        story.tell("record.degraded", lost=3, why="no space")
+
+    found = planning(lost, tmp_path / "planning")
+    assert (found.name, found.status) == ("not_recorded", Exit.NOT_RECORDED) and "3 events" in found.sentence
+    story = Story(tmp_path / "acting")
+    recovered(story)
+    with story.segment(check_mode=False):
+        story.looked("verify", "db1", "ok", source={"task_id": "t1"})
+        story.tell("record.degraded", lost=1, why="no space")
+        story.stats(db1=0)
+    found = outcome.after_acting(summarise(story.run_dir))
+    assert found.status == Exit.NOT_RECORDED and "1 event could not be written" in found.sentence and "1 action done" in found.sentence
+
+
+def test_recovered_says_in_one_line_what_it_does_not_speak_of(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    with story.segment(check_mode=True):
+        for host in ("db1", "db2", "db3", "db4", "db5"):
+            story.looked("investigate", host, "ok", source={"task_id": "t1"})
+            story.verdict("investigate", host, healthy=True, asked=("probe",), source={"task_id": "t2"})
+        story.stats(db1=0)
+    with story.segment(check_mode=False):
+        for host in ("db1", "db2", "db3", "db4", "db5"):
+            story.looked("verify", host, "ok", source={"task_id": "t1"})
+        story.verdict("verify", "db1", healthy=True, asked=("disk", "slots"), source={"task_id": "t3"})
+        story.finding("verify", "db1", "critical", check="vacuum", asked=False, source={"task_id": "t1"})
+        story.finding("verify", "db1", "warning", check="disk", subject="/srv", asked=True, source={"task_id": "t3"})
+        for check, kind in (("slots", "not_applicable"), ("log", "could_not_look")):
+            story.tell("skipped_check", host="db1", phase="verify", skipped=Skipped(check, "why", kind=kind).as_dict())
+        story.stats(db1=0)
+    found = outcome.after_acting(summarise(story.run_dir))
+    assert found.status == Exit.RECOVERED and len(found.reasons) == 1
+    for said in ("db1, db2, db3, and 2 more: probe asked before and not verified", "db1: vacuum critical, which was not asked",
+                 "db1: disk /srv warning, which is good enough", "db1: slots does not apply", "db1: not looked at: log"):
+        assert said in found.reasons[0]
+
+
+def test_what_recovered_does_not_speak_of_is_bounded(tmp_path: Path) -> None:
+    def tell(story: Story) -> None:
+        story.place("db1")
+        story.looked("investigate", "db1", "ok", source={"task_id": "t1"})
+        for number in range(30):
+            story.finding("investigate", "db1", "warning", check=f"check_{number}", asked=False, source={"task_id": "t1"})
+
+    found = planning(tell, tmp_path)
+    assert found.status == Exit.NOTHING_TO_DO and len(found.reasons) == 1 and found.reasons[0].endswith("; and 22 more.")

@@ -56,9 +56,13 @@ def test_without_an_alert_the_opening_counts() -> None:
     assert seconds(state(("acknowledged", 5), alerted=None))["acknowledge"] == 180
 
 
-def run_of(outcome: str) -> list[dict[str, object]]:
+def run_of(outcome: str, **more: object) -> list[dict[str, object]]:
     about = {"record": "r1", "scenario": "db-recovery", "at": times.text(BEGIN)}
-    return [{"type": "run.started", **about}, {"type": "run.ended", **about, "outcome": outcome, "exit_status": 0}]
+    return [{"type": "run.started", **about}, {"type": "run.ended", **about, "outcome": outcome, "exit_status": 0, **more}]
+
+
+def hosts(well: str, unwell: str = "") -> dict[str, object]:
+    return {"hosts": {"well": well.split(), "unwell": unwell.split()}}
 
 
 @pytest.mark.parametrize(("outcomes", "resolved", "counts"), [
@@ -86,6 +90,10 @@ def test_an_incident_in_which_only_was_looked_has_no_times_and_does_not_count(ou
     ([("db-recovery", "recovered"), ("db-recovery", "")], False),
     ([("deploy", "not judged")], False),
     ([("db-recovery", "recovered"), ("undo", "failed")], True),
+    ([], False),
+    ([("db-recovery", "bad_input"), ("undo", "recovered")], False),
+    ([("db-recovery", "recovered"), ("db-recovery", "planned")], False),
+    ([("db-recovery", "planned"), ("db-recovery", "recovered")], True),
 ])
 @pytest.mark.parametrize("stated", [False, True])
 def test_closing_does_not_resolve_what_the_last_run_did_not_measure(runs: list[tuple[str, str]], resolves: bool, stated: bool) -> None:
@@ -99,6 +107,40 @@ def test_closing_does_not_resolve_what_the_last_run_did_not_measure(runs: list[t
     assert (row.measures["resolve"].state == "overdue") is not (resolves or stated)
 
 
+@pytest.mark.parametrize(("runs", "left"), [
+    ([("not_recovered", hosts("", "db1 db2")), ("recovered", hosts("db1"))], "not recovered: db2"),
+    ([("not_recovered", hosts("", "db1 db2")), ("recovered", hosts("db1")), ("nothing_to_do", hosts("db2"))], None),
+    ([("not_recovered", hosts("db1", "db2")), ("recovered", hosts("db2"))], None),
+    ([("planned", hosts("", "db1")), ("recovered", hosts("db1")), ("planned", hosts("", "db1"))], "planned: db1"),
+    ([("not_recovered", {}), ("recovered", hosts("db1"))], None),
+    ([("not_recovered", hosts("", "db1 db2")), ("recovered", {})], None),
+    ([("failed", hosts("", "")), ("recovered", hosts("db1"))], None),
+    ([("recovered", hosts("db1")), ("", {})], "without an end"),
+])
+def test_a_run_speaks_for_the_hosts_that_it_measured(runs: list[tuple[str, dict[str, object]]], left: str | None) -> None:
+    found = state()
+    for number, (outcome, more) in enumerate(runs):
+        for event in run_of(outcome, **more):
+            model.add(found, {**event, "record": f"r{number}"})
+    assert found.measured and found.not_recovered == ({"db-recovery": left} if left else {})
+
+
+@pytest.mark.parametrize(("source", "counts"), [("auto", False), ("manual", True)])
+def test_a_milestone_of_a_run_is_not_reached_while_a_later_run_says_otherwise(source: str, counts: bool) -> None:
+    found = state()
+    for event in (*run_of("recovered", **hosts("db1")), *(
+        {"type": "milestone", "name": name, "at": times.text(BEGIN), "source": source} for name in ("mitigated", "verified", "resolved")
+    )):
+        model.add(found, event)
+    assert found.status == "resolved"
+    for event in run_of("not_recovered", **hosts("", "db2")):
+        model.add(found, {**event, "record": "r2"})
+    assert (found.status == "resolved", seconds(found)["verify"] is not None, seconds(found)["resolve"] is not None) == (counts,) * 3
+    for event in run_of("recovered", **hosts("db2")):
+        model.add(found, {**event, "record": "r3"})
+    assert found.status == "resolved", "all of them are measured now"
+
+
 def test_while_it_goes_on_an_incident_counts_whatever_its_runs_did() -> None:
     found = state(("acknowledged", 5))
     for event in run_of("planned"):
@@ -107,9 +149,13 @@ def test_while_it_goes_on_an_incident_counts_whatever_its_runs_did() -> None:
     assert row is not None and row.counts and row.measures["resolve"].state == "overdue"
 
 
-def test_what_was_not_reached_has_no_time_and_closing_resolves() -> None:
+def test_what_was_not_reached_has_no_time_and_closing_resolves_what_was_measured() -> None:
     assert seconds(state()) == {"acknowledge": None, "mitigate": None, "verify": None, "resolve": None}
-    assert seconds(state(closed=30))["resolve"] == 1800
+    assert seconds(state(closed=30))["resolve"] is None, "nobody measured that it is over, and nobody said so"
+    found = state(closed=30)
+    for event in run_of("recovered"):
+        model.add(found, event)
+    assert seconds(found)["resolve"] == 1800
 
 
 def test_a_later_milestone_corrects_an_earlier_one() -> None:

@@ -22,6 +22,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.findings imp
     Skipped,
 )
 from ansible_collections.oncall.incident.plugins.module_utils._core.judging import (
+    FAIL_ON,
     NOBODY_ANSWERED,
     Question,
     Verdict,
@@ -137,6 +138,8 @@ def test_what_does_not_apply_is_not_waited_for_beside_something_that_does() -> N
         result, _problem = answer(Question(asked=wait.checks, wait=wait), look(found), clock=time.clock, sleep=time.sleep)
         assert result["held"] is held
     alone = dataclasses.replace(wait, checks=("slots",))
+    beside = lambda: Seen(judge_look([finding("reach")], [Skipped("slots", "none", kind=NOT_APPLICABLE)], asked=wait.checks))  # noqa: E731
+    assert not answer(Question(asked=wait.checks, wait=alone), beside, clock=time.clock, sleep=time.sleep)[0]["held"]
     nothing = lambda: Seen(judge_look([], [Skipped("slots", "none", kind=NOT_APPLICABLE)], asked=alone.checks))  # noqa: E731
     assert not answer(Question(asked=alone.checks, wait=alone), nothing, clock=time.clock, sleep=time.sleep)[0]["held"]
 
@@ -164,6 +167,25 @@ def test_what_is_in_vain_is_not_waited_for() -> None:
     assert (result["held"], result["not_recovered"]) == (True, "")
 
 
+@pytest.mark.parametrize(("status", "fail_on", "healthy", "fails"), [
+    (OK, "warning", True, False), (WARNING, "critical", False, False), (WARNING, "warning", False, True),
+    (CRITICAL, "critical", False, True),
+    (UNKNOWN, "critical", None, True), (CRITICAL, "never", False, False),
+])
+def test_what_is_asked_and_not_waited_for_counts_without_being_waited_for(
+    status: str, fail_on: str, healthy: bool | None, fails: bool,
+) -> None:
+    time = Time()
+    params = {**PARAMS, "asked": ["reach", "speed"], "fail_on": fail_on, "wait_for": {
+        "checks": ["reach"], "hold": "0s", "timeout": "9s", "interval": "1s"}}
+    question = question_from(params, checks=("reach", "speed", "disk"), default=None, what="The door")
+    look = lambda: Seen(judge_look([finding("reach"), finding("speed", status), finding("disk", CRITICAL)], asked=question.asked))  # noqa: E731
+    result, problem = answer(question, look, clock=time.clock, sleep=time.sleep)
+    assert (result["asked"], result["held"], result["healthy"], time.now) == (["reach", "speed"], True, healthy, 0.0)
+    assert (problem is not None) == fails and (problem is None or problem.message == f"The door is {status}: speed {status}.")
+    assert result["not_recovered"] == ("" if status == OK else f"Not waited for, and not ok: speed {status}.")
+
+
 PARAMS: dict[str, Any] = {"asked": None, "fail_on": "never", "wait_for": None, "baseline": None}
 
 
@@ -171,9 +193,11 @@ def test_a_question_is_read_from_arguments() -> None:
     waits = {"checks": None, "hold": "1s", "timeout": "5s", "interval": "1s"}
     question = question_from({**PARAMS, "wait_for": waits}, checks=("a", "b"), default=("a",), what="It")
     assert question.asked == ("a",) and question.wait == Wait(("a",), 1.0, 5.0, 1.0)
-    params = {**PARAMS, "asked": ["a"], "wait_for": {**waits, "checks": ["b"]}}
-    question = question_from(params, checks=("a", "b"), default=("a",), what="It")
-    assert question.asked == ("b",), "who waits asks for what is waited for"
+    question = question_from({**PARAMS, "wait_for": {**waits, "checks": ["b"]}}, checks=("a", "b"), default=("a",), what="It")
+    assert question.asked == ("b",) and question.wait is not None, "the default gives way to what is waited for"
+    question = question_from(
+        {**PARAMS, "asked": ["a"], "wait_for": {**waits, "checks": ["b"]}}, checks=("a", "b"), default=("b",), what="It")
+    assert question.asked == ("a", "b") and question.wait == Wait(("b",), 1.0, 5.0, 1.0), "who names checks wants an answer to each"
     for wrong in ({"asked": ["reech"]}, {"wait_for": {**waits, "checks": ["reech"]}}):
         with pytest.raises(BadInput, match="no check 'reech'") as caught:
             question_from({**PARAMS, **wrong}, checks=("reach",), default=("reach",), what="It")
@@ -204,3 +228,33 @@ def test_whatever_a_look_says_it_is_never_green_without_an_answer_to_each_asked_
     if seen.asked:
         wait = Wait(checks=seen.asked, hold=0.0, timeout=0.0, interval=1.0)
         assert answer(Question(asked=seen.asked, wait=wait), lambda: Seen(seen))[0]["held"] <= bool(seen.healthy)
+
+
+@given(
+    found=found_ones, left=left_out, asked=st.none() | st.lists(checks, max_size=4), awaited=st.none() | st.lists(checks, min_size=1),
+    default=st.none() | st.lists(checks, min_size=1), fail_on=st.sampled_from(FAIL_ON), good=st.sampled_from(((OK,), (OK, WARNING))),
+    brief=st.booleans(),
+)
+def test_whatever_a_call_asks_is_answered_however_it_waits(
+    found: list[Finding], left: list[Skipped], asked: list[str] | None, awaited: list[str] | None, default: list[str] | None, fail_on: str,
+    good: tuple[str, ...], brief: bool,
+) -> None:
+    waits = {"checks": awaited, "hold": "0s", "timeout": "0s", "interval": "1s"} if awaited else None
+    params = {**PARAMS, "asked": asked, "fail_on": fail_on, "wait_for": waits}
+    question = question_from(params, checks=tuple("abcd"), default=default, what="It")
+
+    def look(only: tuple[str, ...] = tuple("abcd")) -> Seen:
+        kept, gone = [one for one in found if one.check in only], [one for one in left if one.check in only]
+        return Seen(judge_look(kept, gone, asked=question.asked, good=good))
+
+    result, problem = answer(question, look, brief=(lambda: look(tuple(awaited or ()))) if brief else None)
+    named = {*(asked or ()), *(awaited or ())}
+    assert named <= set(result["asked"])
+    absent = {item.check for item in left if item.kind == NOT_APPLICABLE}
+    assert all(any(one["check"] == check for one in result["findings"]) or check in absent for check in result["asked"])
+    bad = [one["status"] for one in result["findings"] if one["asked"] and one["status"] not in good]
+    assert result["healthy"] is not True or not bad
+    if fail_on != "never" and {CRITICAL, UNKNOWN} & set(bad):
+        assert problem is not None, "an asked check that is not ok, or not known, fails the task"
+    if awaited and bad:
+        assert result["not_recovered"]
