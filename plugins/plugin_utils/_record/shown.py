@@ -39,7 +39,9 @@ def _finding(given: t.Any, host: str) -> list[str]:
         return []
     limit = "" if found.threshold is None else f" (limit {_measured(found.threshold, found.unit)})"
     about = f"{found.check} {found.subject}".strip()
-    return [_plain(f"[{host}] {found.status.upper()} {about}: {_measured(found.observed, found.unit)}{limit}. {found.hint}")]
+    # What could not be looked at has a reason instead of a value.
+    observed = found.detail.get("reason") if found.observed is None else _measured(found.observed, found.unit)
+    return [_plain(f"[{host}] {found.status.upper()} {about}: {observed or 'not measured'}{limit}. {found.hint}")]
 
 
 def _plan(plan: t.Any) -> list[str]:

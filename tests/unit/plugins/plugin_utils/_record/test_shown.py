@@ -22,6 +22,9 @@ def finding(**more: Any) -> dict[str, Any]:
     (finding(observed=72.4, threshold=60.0, unit="seconds", hint="pid 42 holds up 3."),
      ["[db1] CRITICAL blocking: 1m12s (limit 1m). pid 42 holds up 3."]),
     (finding(subject="this standby", status="warning", observed=2, unit="sessions"), ["[db1] WARNING blocking this standby: 2 sessions."]),
+    (finding(status="unknown", detail={"reason": "permission_denied: oncall"}, hint="Grant it."),
+     ["[db1] UNKNOWN blocking: permission_denied: oncall. Grant it."]),
+    (finding(status="unknown"), ["[db1] UNKNOWN blocking: not measured."]),
     (finding(observed="paused", hint="a name with \x1b[31m and\na line"), ["[db1] CRITICAL blocking: paused. a name with [31m and a line"]),
 ])
 def test_a_finding_is_one_line_and_what_is_ok_none(payload: dict[str, Any], said: list[str]) -> None:
