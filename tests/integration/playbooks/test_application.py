@@ -220,7 +220,11 @@ def healthy(tmp_path_factory: pytest.TempPathFactory, server18: Server) -> Itera
         alone.write_text("POOL=2\n")
         without = {name: value for name, value in quiet.variables().items() if not name.startswith("service_")}
         alone_wants = {"service_pool_size": 3, "service_pool_file": str(alone), "service_pool_key": "POOL"}
-        again = play(site, {**hosts, "alone": {**without, **alone_wants}}, *MITIGATE)
+        server18.execute("DROP TABLE IF EXISTS public.worst; CREATE TABLE public.worst (id int) WITH (autovacuum_enabled = off)")
+        server18.execute("INSERT INTO public.worst SELECT generate_series(1, 20000)")
+        server18.execute("DELETE FROM public.worst")
+        again = play(site, {**hosts, "alone": {**without, **alone_wants}}, *MITIGATE,
+                     postgres_maintain_worst=1, postgres_maintain_worst_operations=["vacuum"])
         wanted = {"service_pool_size": 20, "service_pool_file": str(unfit), "service_pool_key": "POOL"}
         refused = play(site, {"app1": grown.variables(**wanted), "app2": quiet.variables(**wanted)}, *MITIGATE,
                        postgres_maintain=OBJECTS, postgres_maintain_max=3)
@@ -277,3 +281,9 @@ def test_named_objects_are_maintained(healthy: Healthy) -> None:
     assert healthy.done.status == 0, healthy.done.output
     assert healthy.done.outcomes("db1") == ["done"] * 4
     assert healthy.refused.status == 2 and "db1" in healthy.refused.failed
+
+
+def test_the_worst_table_is_maintained(healthy: Healthy) -> None:
+    assert [(one["verb"], one["name"], one["outcome"]) for one in healthy.again.actions() if one["verb"] == "vacuum"] == [
+        ("vacuum", "public.worst", "done"),
+    ]
