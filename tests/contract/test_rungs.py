@@ -84,7 +84,8 @@ def test_between_rungs_is_asked_what_verify_asks(role: str) -> None:
         assert any(look["register"] in seen for seen in ladder["seen"])
         assert look["failed_when"] is False, "a look that fails is answered by the loop"
         # The log asks nothing: it tells people why a server is down.
-        same = {name: value for name, value in verifying[module][module].items() if name not in ("checks", "baseline", "server_log", *ASKED_SO)}
+        apart = ("checks", "baseline", "server_log", *ASKED_SO)
+        same = {name: value for name, value in verifying[module][module].items() if name not in apart}
         assert {name: value for name, value in look[module].items() if name not in ASKED_SO} == same
 
 
