@@ -214,7 +214,9 @@ def unmet(summary: Summary, phase: str, *, deferred: bool = True) -> list[str]:
             found = [seen for seen in found if not _deferred(seen)]
             said += _finding_reasons(found)
             continue
-        said += _finding_reasons(found) or [f"{host}: {verdict.get('task')}{of}: no answer to {', '.join(sorted(asked))}"]
+        said += _finding_reasons(found)
+        if not found:
+            said.append(f"{host}: {verdict.get('task')}{of}: no answer to {', '.join(sorted(asked))}")
     if phase == VERIFY:
         said += [
             f"{one['host']}: {one['check']}: asked of {words.count(int(one['before']), 'target')} before, and verified of {one['after']}"
@@ -222,7 +224,7 @@ def unmet(summary: Summary, phase: str, *, deferred: bool = True) -> list[str]:
         ]
     told = set(summary.told.get(phase, ()))
     said += [
-        _finding_reason(seen) for seen in still_bad(summary) if seen.phase == phase and seen.what.asked is None and seen.host not in told
+        _finding_reason(seen, checks=[seen.what.check]) for seen in still_bad(summary) if seen.phase == phase and seen.what.asked is None and seen.host not in told
     ]
     return list(dict.fromkeys(said))[:10]
 
@@ -263,8 +265,15 @@ def helped(summary: Summary) -> set[str]:
 
 
 def not_ok(summary: Summary) -> list[Seen[Finding]]:
-    """The findings that are not ok as they were measured last."""
-    return [seen for seen in summary.findings if seen.what.status != OK]
+    """The findings that are not ok as they were measured last; none of what was not known, and does not apply by a later look."""
+    absent: dict[Any, int] = {}
+    for skip in summary.skipped_checks:
+        if skip.what.kind == NOT_APPLICABLE:
+            absent[skip.host, skip.what.check, skip.item, skip.target] = skip.seq
+    return [
+        seen for seen in summary.findings if seen.what.status != OK
+        and not (seen.what.status == UNKNOWN and absent.get((seen.host, seen.what.check, seen.item, seen.target), seen.seq) > seen.seq)
+    ]
 
 
 def still_bad(summary: Summary) -> list[Seen[Finding]]:
@@ -409,27 +418,30 @@ def _aside(summary: Summary, *, unseen: Mapping[str, Sequence[str]] | None = Non
     Args:
         unseen: what could not be looked at, by host, where that is not told elsewhere.
     """
-    whom: dict[str, list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
 
-    def tell(host: str, said: str) -> None:
-        whom.setdefault(said, []).append(host)
+    def tell(host: str, why_not: str, *checks: str) -> None:
+        found.setdefault((host, why_not), []).extend(checks)
 
     for one in summary.taken_out:
-        tell(str(one["host"]), f"{one['check']} asked before and not verified")
+        tell(str(one["host"]), "asked before and not verified", str(one["check"]))
     for seen in not_ok(summary):
         of = f" {words.one_line(seen.what.subject, limit=60)}" if seen.what.subject else ""
         if seen.what.asked is not None:
-            why_good = "which is good enough" if seen.what.asked else "which was not asked"
-            tell(seen.host, f"{seen.what.check}{of} {seen.what.status}, {why_good}")
+            why_good = "good enough without being ok" if seen.what.asked else "not asked, and not ok"
+            tell(seen.host, why_good, f"{seen.what.check}{of} {seen.what.status}")
     for host, checks in (unseen or {}).items():
-        tell(host, f"not looked at: {', '.join(checks)}")
+        tell(host, "not looked at", *checks)
     judged = {(seen.host, seen.what.check) for seen in summary.findings}
     asked = {(host, check) for host, checks in summary.asked.items() for check in checks}
     for skip in summary.skipped_checks:
         about = (skip.host, skip.what.check)
         if skip.what.kind == NOT_APPLICABLE and about in asked and about not in judged:
-            tell(skip.host, f"{skip.what.check} does not apply")
-    said = [f"{_few(dict.fromkeys(hosts))}: {what}" for what, hosts in whom.items()]
+            tell(skip.host, "does not apply", skip.what.check)
+    whom: dict[str, list[str]] = {}
+    for (host, why_not), names in found.items():
+        whom.setdefault(f"{why_not}: {_few(dict.fromkeys(names), most=_MOST_ASIDE)}", []).append(host)
+    said = [f"{_few(hosts)}: {what}" for what, hosts in whom.items()]
     return [f"Beside that: {_few(said, separator='; ', most=_MOST_ASIDE)}."] if said else []
 
 
@@ -533,21 +545,24 @@ def _finding_reasons(findings: Sequence[Seen[Finding]]) -> list[str]:
     for number, seen in enumerate(findings):
         finding = seen.what
         same = finding.status == UNKNOWN and not finding.subject and finding.detail.get("reason")
-        key = (seen.host, seen.item, seen.target, str(finding.detail["reason"]), finding.hint) if same else number
+        key = (seen.host, seen.item, seen.target, str(finding.detail["reason"])) if same else number
         together.setdefault(key, []).append(seen)
-    return [_finding_reason(found[0], also=[seen.what.check for seen in found[1:]]) for found in together.values()][:10]
+    return [
+        _finding_reason(next((seen for seen in found if seen.what.hint), found[0]), checks=[seen.what.check for seen in found])
+        for found in together.values()
+    ][:10]
 
 
-def _finding_reason(seen: Seen[Finding], *, also: Sequence[str] = ()) -> str:
+def _finding_reason(seen: Seen[Finding], *, checks: Sequence[str]) -> str:
     """What is wrong; of what could not be looked at why, and what to do so that it can be.
 
     Args:
-        also: further checks of which the same is to be said.
+        checks: those of which this is to be said.
     """
     finding = seen.what
     of = "".join(f" {part}" for part in (finding.subject, f"({seen.item})" if seen.item else "") if part)
-    checks = ", ".join(dict.fromkeys([finding.check, *also]))
-    about = f"{seen.host}: {checks}{of} {'are' if ', ' in checks else 'is'} {finding.status}"
+    names = list(dict.fromkeys(checks))
+    about = f"{seen.host}: {', '.join(names)}{of} {'are' if len(names) > 1 else 'is'} {finding.status}"
     if finding.status != UNKNOWN:
         return f"{about} ({words.measured(finding.observed, finding.unit)})"
     why = words.one_line(str(finding.detail.get("reason") or ""), limit=200).rstrip(".")

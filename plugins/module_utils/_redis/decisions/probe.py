@@ -128,7 +128,8 @@ def _found(seen: ProbeSeen, replication_timeout: float) -> _Found:
     if seen.lost_primary is not None:
         return _of_lost_primary(seen.lost_primary)
     if seen.probed is None:
-        return [], [Skipped(name, f"{NOT_IN_CHECK_MODE} it writes nothing", _FOR_REAL) for name in CHECKS]
+        return [], [
+            Skipped(name, f"{NOT_IN_CHECK_MODE} it writes nothing", _FOR_REAL if name == WRITE else "") for name in CHECKS]
     judged = _of_steps(seen.probed, replication_timeout)
     return [one for one in judged if isinstance(one, Finding)], [one for one in judged if isinstance(one, Skipped)]
 

@@ -375,7 +375,8 @@ def test_what_only_verify_can_tell_is_left_to_it(tmp_path: Path) -> None:
         story.place("db1")
         story.looked("investigate", "db1", "ok", source={"task_id": "t1"})
         for check in probe:
-            told = {"hint": "Probe.", "detail": {"reason": "check_mode: it writes nothing"}, "asked": True}
+            hint = "Probe." if check == "probe_write" else ""
+            told = {"hint": hint, "detail": {"reason": "check_mode: it writes nothing"}, "asked": True}
             story.finding("investigate", "db1", "unknown", check=check, observed=None, source={"task_id": "t2"}, **told)
         story.verdict("investigate", "db1", healthy=None, asked=probe, source={"task_id": "t2"})
 
@@ -785,8 +786,8 @@ def test_recovered_says_in_one_line_what_it_does_not_speak_of(tmp_path: Path) ->
         story.stats(db1=0)
     found = outcome.after_acting(summarise(story.run_dir))
     assert found.status == Exit.RECOVERED and len(found.reasons) == 1
-    for said in ("db1, db2, db3, and 2 more: probe asked before and not verified", "db1: vacuum critical, which was not asked",
-                 "db1: disk /srv warning, which is good enough", "db1: slots does not apply", "db1: not looked at: log"):
+    for said in ("db1, db2, db3, and 2 more: asked before and not verified: probe", "db1: not asked, and not ok: vacuum critical",
+                 "db1: good enough without being ok: disk /srv warning", "db1: does not apply: slots", "db1: not looked at: log"):
         assert said in found.reasons[0]
 
 
@@ -798,4 +799,18 @@ def test_what_recovered_does_not_speak_of_is_bounded(tmp_path: Path) -> None:
             story.finding("investigate", "db1", "warning", check=f"check_{number}", asked=False, source={"task_id": "t1"})
 
     found = planning(tell, tmp_path)
-    assert found.status == Exit.NOTHING_TO_DO and len(found.reasons) == 1 and found.reasons[0].endswith("; and 22 more.")
+    assert found.status == Exit.NOTHING_TO_DO and len(found.reasons) == 1 and found.reasons[0].endswith(", and 22 more.")
+
+
+def test_what_does_not_apply_after_all_does_not_remain(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    with story.segment(check_mode=True):
+        for check in ("probe_write", "probe_replication"):
+            story.finding("investigate", "db1", "unknown", check=check, observed=None, asked=True, source={"task_id": "t1"})
+    with story.segment(check_mode=False):
+        for check, target in (("probe_replication", "a"), ("probe_write", "b")):
+            told = Skipped(check, "no replica", kind="not_applicable").as_dict()
+            story.tell("skipped_check", host="db1", phase="verify", skipped=told, **({"target": target} if target == "b" else {}))
+        story.stats(db1=0)
+    left = [seen.what.check for seen in outcome.not_ok(summarise(story.run_dir))]
+    assert left == ["probe_write"], "of another server of the host it may be said"
