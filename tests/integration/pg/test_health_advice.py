@@ -124,7 +124,8 @@ def test_a_table_that_autovacuum_leaves_out_is_vacuumed(server18: Server) -> Non
     faults.await_sql(server18, dead.format(">="), what="the statistics")
     with cleaned(server18, "DROP TABLE advised_rows"):
         said = only(look(server18, checks=["vacuum"], vacuum_min_dead_rows=1000), "vacuum")
-        assert (said["status"], advised(said["hint"])) == ("warning", ["VACUUM (ANALYZE)"])
+        # What VACUUM does not do is told behind it.
+        assert (said["status"], advised(said["hint"])[0]) == ("warning", "VACUUM (ANALYZE)")
         server18.execute(f"{advised(said['hint'])[0]} {said['subject']}")
         faults.await_sql(server18, dead.format("<"), what="the statistics")
         assert look(server18, checks=["vacuum"], vacuum_min_dead_rows=1000)["healthy"] is True
@@ -162,7 +163,8 @@ def test_statistics_that_are_out_of_date_are_renewed(server18: Server) -> None:
             server18.execute("SELECT pg_sleep(0.02)")
         found = look(server18, checks=["statements"], statements_min_calls=5, statements_warning="10ms", statements_critical="1h")
         said = only(found, "statements")
-        assert (said["status"], advised(said["hint"])) == ("warning", ["ANALYZE"])
+        # The statement itself is told behind it.
+        assert (said["status"], advised(said["hint"])[0]) == ("warning", "ANALYZE")
         before = estimate()
         server18.execute(f"{advised(said['hint'])[0]} advised_plan")
         assert abs(estimate() - 20) < abs(before - 20) and abs(estimate() - 20) < 10

@@ -405,7 +405,7 @@ def test_an_orphan_keeps_its_data_from_a_stranger(orphan: tuple[RedisServer, Red
     assert outcomes(result := repair(replica, "repoint_replica", primary_host="127.0.0.1", primary_port=dead)) == ["refused"]
     assert "cannot be reached (refused)" in said(result)
     assert fingerprint(replica) == before
-    assert "no replica" in said(repoint(heir, replica)), "a primary is never demoted"
+    assert "not a replica" in said(repoint(heir, replica)), "a primary is never demoted"
 
 
 def test_a_linked_replica_is_left_alone(server: RedisServer) -> None:

@@ -490,8 +490,8 @@ def test_two_at_the_same_time(expired: Web) -> None:
 @pytest.mark.parametrize(("given", "said"), [
     ({"certbot": ["/nowhere/certbot"]}, "/nowhere/certbot is not on this host"),
     ({"validate": ["/nowhere/nginx", "-t"]}, "/nowhere/nginx is not on this host"),
-    ({"lineages": [{"name": "../etc"}]}, "is no name of a certificate"),
-    ({"lineages": [{"name": "-x"}]}, "is no name of a certificate"),
+    ({"lineages": [{"name": "../etc"}]}, "is not the name of a certificate"),
+    ({"lineages": [{"name": "-x"}]}, "is not the name of a certificate"),
     ({"lineages": [{"name": WWW}, {"name": WWW}]}, "is there twice"),
     ({"lineages": [{"name": WWW, "certificate": "a.pem"}]}, "is not an absolute path"),
     ({"force": ["other"]}, "other is not among the lineages"),
