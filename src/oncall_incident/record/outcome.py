@@ -224,7 +224,8 @@ def unmet(summary: Summary, phase: str, *, deferred: bool = True) -> list[str]:
         ]
     told = set(summary.told.get(phase, ()))
     said += [
-        _finding_reason(seen, checks=[seen.what.check]) for seen in still_bad(summary) if seen.phase == phase and seen.what.asked is None and seen.host not in told
+        _finding_reason(seen, checks=[seen.what.check]) for seen in still_bad(summary)
+        if seen.phase == phase and seen.what.asked is None and seen.host not in told
     ]
     return list(dict.fromkeys(said))[:10]
 
