@@ -327,6 +327,11 @@ def test_recovered_needs_an_ok_to_each_asked_check_and_each_approved_action_an_a
             assert_measured_well(looks)
             assert not world[name].fate.lost, "who went away meanwhile was not asked everything"
             assert_nobody_left_out(world[name].investigate, world[name].fate.seen)
+    health = outcome.by_health(end.name, summary, not_measured=end.not_measured)
+    assert not set(health["well"]) & set(health["unwell"])
+    for name in health["well"] if end.status != Exit.RECOVERED else ():
+        assert_measured_well(last(world[name].fate.seen))
+        assert not world[name].fate.lost
     # When the record is closed.
     for host, action in outcome.answers_at_the_end(summary):
         assert (host, action.id) in approved - answered
