@@ -1,13 +1,15 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A mitigate entry point changes nothing by itself: only through our mitigating modules or through `act`, and never in a handler.
+"""An entry point that acts changes nothing by itself: only through our mitigating modules or through `act`, and never in a handler.
 
 Everything an entry point includes is followed.
 """
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -131,22 +133,91 @@ def test_no_role_has_handlers() -> None:
     assert list(ROLES.glob("*/handlers")) == []
 
 
-def test_a_mitigate_entry_point_asks_first() -> None:
+#: Entry points that act and take no lease: a part of others, which call them inside their own. Their `act` has a lease of its own.
+PARTS = {"service/reload", "service/restart"}
+
+
+def named(entry: Path) -> str:
+    """An entry point as people call it."""
+    return f"{entry.parents[1].name}/{entry.stem}"
+
+
+def only_checks(told: Any) -> bool:
+    """Whether an include says that all it includes is run in check mode."""
+    return isinstance(told, dict) and told.get("apply", {}).get("check_mode") is True
+
+
+def included(path: Path) -> Iterator[Path]:
+    """The files that a file of tasks includes, by any name that a template may have; not what is only run in check mode."""
+    top = ROLES / path.relative_to(ROLES).parts[0] / "tasks"
+    for task in tasks(yaml.safe_load(path.read_text()) or []):
+        for way in ("include_tasks", "import_tasks"):
+            told = task.get(f"ansible.builtin.{way}")
+            if told and not only_checks(told):
+                name = re.sub(r"{{.*?}}", "*", told["file"] if isinstance(told, dict) else told)
+                yield from (found for base in {path.parent, top} for found in base.glob(name) if found.suffix == ".yml")
+        for way in ("include_role", "import_role"):
+            told = task.get(f"ansible.builtin.{way}")
+            if told and not only_checks(told):
+                name = re.sub(r"{{.*?}}", "*", told.get("tasks_from", "main"))
+                yield from (ROLES / told["name"].rpartition(".")[2] / "tasks").glob(f"{name.removesuffix('.yml')}.yml")
+
+
+def ladders_of(path: Path) -> Iterator[Path]:
+    """The files of the rungs that it runs; the role's variables name them."""
+    role = path.relative_to(ROLES).parts[0]
+    if "incident/tasks/rungs.yml" in path.read_text():
+        variables = yaml.safe_load((ROLES / role / "vars" / "main.yml").read_text())
+        yield from (ROLES / role / "tasks" / file for rung in variables[f"__{role}_ladder"]["rungs"] for file in rung.get("files", {}))
+
+
+def reached(entry: Path) -> set[Path]:
+    """An entry point's file and all that it includes, however far."""
+    found: set[Path] = set()
+    open_: list[Path] = [entry]
+    while open_:
+        path = open_.pop().resolve()
+        if path not in found:
+            found.add(path)
+            open_ += [*included(path), *ladders_of(path)]
+    return found
+
+
+def acts(entry: Path) -> bool:
+    """Whether it can change something."""
+    found = (task for path in reached(entry) for task in tasks(yaml.safe_load(path.read_text()) or []))
+    return any(module in ACTING for task in found if task.get("check_mode") is not True for module in task)
+
+
+@functools.lru_cache(maxsize=1)
+def entry_points() -> list[Path]:
+    """All that act, by what they and their files call. Each can make several changes, at least with the tasks that it includes."""
+    stated = [
+        path.parents[1] / "tasks" / f"{name}.yml" for path in sorted(ROLES.glob("*/meta/argument_specs.yml"))
+        for name in yaml.safe_load(path.read_text())["argument_specs"] if name != "main"
+    ]
+    return [entry for entry in stated if named(entry) not in PARTS and acts(entry)]
+
+
+def test_every_entry_point_that_acts_is_found() -> None:
+    found = {named(entry) for entry in entry_points()}
+    assert found == {
+        *(named(path) for path in ROLES.glob("*/tasks/mitigate*.yml")), "fail2ban/undo", "redis/undo", "service/undo",
+    }
+    assert all(acts(ROLES / f"{part.replace('/', '/tasks/')}.yml") for part in PARTS)
+
+
+def test_an_entry_point_that_acts_asks_first() -> None:
     before = []
-    for entry in (entry for role in MITIGATING for entry in (role / "tasks").glob("mitigate*.yml")):
+    for entry in entry_points():
         unasked = entry.read_text().partition("tasks_from: permit")
         assert unasked[1], f"{entry} never asks"
-        before += [f"{entry}: {acts}" for acts in (*ACTING, "optional/", "runtime/", "restart.yml") if acts in unasked[0]]
+        before += [f"{entry}: {module}" for module in (*ACTING, "optional/", "runtime/", "restart.yml") if module in unasked[0]]
     assert before == []
 
 
-def entry_points() -> list[Path]:
-    """All of them. Each can make several changes, at least with the tasks that it includes."""
-    return [entry for role in MITIGATING for entry in sorted((role / "tasks").glob("mitigate*.yml"))]
-
-
-@pytest.mark.parametrize("entry", entry_points(), ids=lambda path: str(path.relative_to(ROLES)))
-def test_no_other_run_comes_between_two_tasks_of_a_mitigate_entry_point(entry: Path) -> None:
+@pytest.mark.parametrize("entry", entry_points(), ids=named)
+def test_no_other_run_comes_between_two_tasks_of_an_entry_point(entry: Path) -> None:
     found = yaml.safe_load(entry.read_text())
     leases = [task for task in tasks(found) if "oncall.incident.lease" in task]
     taken, given = (
@@ -167,11 +238,7 @@ def test_no_other_run_comes_between_two_tasks_of_a_mitigate_entry_point(entry: P
     assert found[-1] is given[0] or not [name for name in changing if name in yaml.safe_dump(always)]
 
 
-#: Entry points that are told what is approved.
-APPROVED = sorted(path for pattern in ("mitigate*.yml", "undo.yml") for path in ROLES.glob(f"*/tasks/{pattern}"))
-
-
-@pytest.mark.parametrize("entry", APPROVED, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
+@pytest.mark.parametrize("entry", entry_points(), ids=named)
 def test_it_asks_first_whatever_there_is_to_do(entry: Path) -> None:
     """Who has not asked what is approved cannot answer it: what was asked for may be gone since the approval."""
     first = yaml.safe_load(entry.read_text())[0]
