@@ -87,7 +87,7 @@ class CertRenew(Mitigating):
 
     def args(self) -> Args:
         live, new = self.place / "live", self.place / "new"
-        return {"backup_dir": str(self.place / "backups"), "lineages": [
+        return {"config_dir": str(self.place), "backup_dir": str(self.place / "backups"), "lineages": [
             {
                 "name": f"{name}.example.org", "names": [f"{name}.example.org"], "certificate": str(live / name / "fullchain.pem"),
                 "key": str(live / name / "privkey.pem"), "command": ["sh", "-c", f"cp {new / name}/*.pem {live / name}/"],
@@ -106,4 +106,5 @@ class CertRenew(Mitigating):
             (self.place / "live" / "api" / path.name).write_bytes(path.read_bytes())
 
     def locked(self) -> AbstractContextManager[Any]:
-        return acting_alone(f"certificates that are backed up in {self.place / 'backups'}")
+        """By what is renewed: another run may keep its backups elsewhere."""
+        return acting_alone(f"certificates of {self.place}")
