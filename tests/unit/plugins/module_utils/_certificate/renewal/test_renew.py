@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 from ansible_collections.oncall.incident.plugins.module_utils._certificate.decisions.renewal import renewals
@@ -57,5 +58,5 @@ def test_runs_with_the_same_backups_do_too(tmp_path: Path) -> None:
 
 def test_the_roles_lease_has_the_same_name() -> None:
     variables = yaml.safe_load((ROOT / "roles" / "certificate" / "vars" / "main.yml").read_text())
-    told = variables["__certificate_subject"].replace("{{ certificate_config_dir }}", "/nowhere/letsencrypt")
-    assert told == subject("/nowhere/letsencrypt")
+    told = jinja2.Environment(autoescape=True).from_string(variables["__certificate_subject"])
+    assert told.render(certificate_config_dir="/nowhere/letsencrypt") == subject("/nowhere/letsencrypt")
