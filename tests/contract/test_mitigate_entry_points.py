@@ -9,30 +9,15 @@ Everything an entry point includes is followed.
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.support.entry_points import ACTING, ROLES, acts, named, tasks
+
 ROOT = Path(__file__).resolve().parents[2]
-ROLES = ROOT / "roles"
-#: Ours that return actions and obey `approved`, `act` among them.
-ACTING = {
-    "oncall.incident.act",
-    "oncall.incident.cert_renew",
-    "oncall.incident.disk_clean",
-    "oncall.incident.fail2ban_ban",
-    "oncall.incident.fail2ban_unban",
-    "oncall.incident.firewall_remove",
-    "oncall.incident.pg_maintain",
-    "oncall.incident.pg_terminate_long_queries",
-    "oncall.incident.redis_cache_clear",
-    "oncall.incident.redis_client_kill",
-    "oncall.incident.redis_repair",
-}
 #: Change nothing on a managed system.
 HARMLESS = {
     "ansible.builtin.assert",
@@ -75,7 +60,7 @@ MEASURING = {"oncall.incident.redis_probe"}
 KEYWORDS = {
     "name", "when", "vars", "register", "become", "become_user", "delegate_to", "check_mode", "changed_when", "failed_when", "tags",
     "module_defaults", "block", "rescue", "always", "no_log", "loop", "loop_control", "run_once", "timeout", "until", "retries", "delay",
-    "environment",
+    "environment", "ignore_unreachable",
 }
 
 
@@ -83,15 +68,6 @@ def task_files(role: Path) -> list[Path]:
     """All files of a role that its mitigate entry point can reach: all but those of the other entry points."""
     looking = ("investigate", "verify", "host", "in")  # in_force
     return [path for path in sorted((role / "tasks").rglob("*.yml")) if path.stem.partition("_")[0] not in looking]
-
-
-def tasks(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The tasks of a file, blocks opened."""
-    for task in found:
-        if "block" in task:
-            for part in ("block", "rescue", "always"):
-                yield from tasks(task.get(part, []))
-        yield task
 
 
 def problems(found: list[dict[str, Any]]) -> list[str]:
@@ -135,58 +111,6 @@ def test_no_role_has_handlers() -> None:
 
 #: Entry points that act and take no lease: a part of others, which call them inside their own. Their `act` has a lease of its own.
 PARTS = {"service/reload", "service/restart"}
-
-
-def named(entry: Path) -> str:
-    """An entry point as people call it."""
-    return f"{entry.parents[1].name}/{entry.stem}"
-
-
-def only_checks(told: Any) -> bool:
-    """Whether an include says that all it includes is run in check mode."""
-    return isinstance(told, dict) and told.get("apply", {}).get("check_mode") is True
-
-
-def included(path: Path) -> Iterator[Path]:
-    """The files that a file of tasks includes, by any name that a template may have; not what is only run in check mode."""
-    top = ROLES / path.relative_to(ROLES).parts[0] / "tasks"
-    for task in tasks(yaml.safe_load(path.read_text()) or []):
-        for way in ("include_tasks", "import_tasks"):
-            told = task.get(f"ansible.builtin.{way}")
-            if told and not only_checks(told):
-                name = re.sub(r"{{.*?}}", "*", told["file"] if isinstance(told, dict) else told)
-                yield from (found for base in {path.parent, top} for found in base.glob(name) if found.suffix == ".yml")
-        for way in ("include_role", "import_role"):
-            told = task.get(f"ansible.builtin.{way}")
-            if told and not only_checks(told):
-                name = re.sub(r"{{.*?}}", "*", told.get("tasks_from", "main"))
-                yield from (ROLES / told["name"].rpartition(".")[2] / "tasks").glob(f"{name.removesuffix('.yml')}.yml")
-
-
-def ladders_of(path: Path) -> Iterator[Path]:
-    """The files of the rungs that it runs; the role's variables name them."""
-    role = path.relative_to(ROLES).parts[0]
-    if "incident/tasks/rungs.yml" in path.read_text():
-        variables = yaml.safe_load((ROLES / role / "vars" / "main.yml").read_text())
-        yield from (ROLES / role / "tasks" / file for rung in variables[f"__{role}_ladder"]["rungs"] for file in rung.get("files", {}))
-
-
-def reached(entry: Path) -> set[Path]:
-    """An entry point's file and all that it includes, however far."""
-    found: set[Path] = set()
-    open_: list[Path] = [entry]
-    while open_:
-        path = open_.pop().resolve()
-        if path not in found:
-            found.add(path)
-            open_ += [*included(path), *ladders_of(path)]
-    return found
-
-
-def acts(entry: Path) -> bool:
-    """Whether it can change something."""
-    found = (task for path in reached(entry) for task in tasks(yaml.safe_load(path.read_text()) or []))
-    return any(module in ACTING for task in found if task.get("check_mode") is not True for module in task)
 
 
 @functools.lru_cache(maxsize=1)

@@ -80,7 +80,7 @@ APPLICATION = {
 NOT_HERE: Mapping[str, set[str]] = {
     "evidence/rest": {"evidence_budget", "evidence_command_timeout"},  # the bounds of what snapshot collects
     "fail2ban/mitigate": {"fail2ban_connect_timeout"},  # only investigate and verify connect to ports
-    "host/verify": {"host_look_below"},  # only what is full then is looked into
+    "host/mitigate": {"host_look_below"}, "host/verify": {"host_look_below"},  # only what is full then is looked into
     # A change is taken back whatever the checks and the application say.
     "redis/in_force": {*APPLICATION, "redis_thresholds"}, "redis/undo": {*APPLICATION, "redis_thresholds"},
 }

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.recovery import not_kept_out, not_let_in
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.recovery import not_kept_out, not_let_in, verify_asks
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.measured import OFFER
 
 A, B = "192.0.2.7", "198.51.100.9"
@@ -156,3 +156,10 @@ def test_an_attack_that_is_in_the_logs_is_not_over_while_it_is_not_kept_out(give
     about = {"daemon": WELL, "banned": {}, "named": [], "actions": [], **given}
     said = not_kept_out(about.pop("access", HELD), min_failures=20, min_total=100, **about)
     assert said.startswith(text) and bool(said) is bool(text), said
+
+
+@pytest.mark.parametrize(("backend", "ports", "asked"), [
+    ("auto", [22], ["daemon", "let_in", "port", "accept_queue"]), ("crowdsec", [], ["daemon", "let_in"]), ("none", [], ["let_in"]),
+])
+def test_what_verify_asks(backend: str, ports: list[int], asked: list[str]) -> None:
+    assert verify_asks(backend, ports=ports) == asked
