@@ -12,7 +12,7 @@ import typing as t
 
 from ..._core.actions import FAILED_OUTCOMES, REFUSED
 from ..._core.findings import CRITICAL, OK, STATUSES, UNKNOWN
-from ..._core.recovery import reasons
+from ..._core.recovery import not_recovered
 from ..._core.why import LIMIT_EXCEEDED, PROTECTED
 from ..._firewall.decisions.measured import OFFER
 from .access import DAEMON, LET_IN, NOT_BANNED
@@ -52,7 +52,7 @@ def not_let_in(access: Result, *, served: Result, reached: Result, vantage: str)
         reached: the same from the vantage point.
         vantage: name of that host.
     """
-    return reasons((
+    return not_recovered((
         _not_held(access),
         {"text": "No address was judged.", "there": not any(one["check"] == LET_IN for one in access.get("findings", ()))},
         {"text": "In this role that is fail2ban_trace_for, such as 30s.",
@@ -97,7 +97,7 @@ def not_kept_out(
     suspects = attackers(named, worst=worst, min_failures=min_failures, networks=logins.get("networks", ()), max_networks=max_networks)
     kept = [*kept_out(actions, named=named), *(out or ())]
     known = _told(logins, statuses=(UNKNOWN,), with_check=True)
-    return reasons((
+    return not_recovered((
         _not_held(access),
         {"text": f"Somebody may have got in: {_told(logins, statuses=(CRITICAL,), with_check=True, only=_GOT_IN)}",
          "there": _GOT_IN in _checks(logins, CRITICAL)},
