@@ -37,6 +37,8 @@ PAGE = ROOT / "docs" / "rights.md"
 _UTILS = "ansible_collections.oncall.incident.plugins.module_utils"
 _PURPOSES = {LOOK: "looks", CHANGE: "changes", CONTROLLER: "on the controller"}
 _OWN = "oncall.incident."
+#: The loop of rungs, as a role imports it.
+_LOOP = "../../incident/tasks/rungs.yml"
 _TEMPLATE = re.compile(r"\{\{.*?\}\}")
 
 
@@ -94,6 +96,9 @@ def _run_by(role: str, file: str, seen: set[tuple[str, str]]) -> Iterator[str]:
             if named:
                 here = (tasks / file).parent
                 pattern = _TEMPLATE.sub("*", named if isinstance(named, str) else named["file"])
+                if pattern == _LOOP:
+                    for rung in _rungs(role):
+                        yield from _run_by(role, rung, seen)
                 places = [one for one in (here, tasks) if list(one.glob(pattern))][:1]
                 for path in sorted(path for place in places for path in place.glob(pattern)):
                     yield from _run_by(role, str(path.relative_to(tasks).with_suffix("")), seen)
@@ -104,6 +109,13 @@ def _run_by(role: str, file: str, seen: set[tuple[str, str]]) -> Iterator[str]:
                 wanted = _TEMPLATE.sub("*", other.get("tasks_from", "main").removesuffix(".yml"))
                 for path in sorted((ROOT / "roles" / its / "tasks").glob(f"{wanted}.yml")):
                     yield from _run_by(its, path.stem, seen)
+
+
+def _rungs(role: str) -> list[str]:
+    """The files of a role's ladder, and the one that asks before a rung."""
+    ladder = yaml.safe_load((ROOT / "roles" / role / "vars" / "main.yml").read_text(encoding="utf-8"))[f"__{role}_ladder"]
+    files = [ladder["look"], *(path for rung in ladder["rungs"] for path in rung.get("files", {}))]
+    return [str(Path(path).with_suffix("")) for path in files]
 
 
 def _tasks(tasks: Any) -> Iterator[dict[str, Any]]:

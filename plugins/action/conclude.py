@@ -42,7 +42,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             requests = rungs.still_open(known.get("incident_requests", ()), known=known.get("incident_rungs", ()))
         except IncidentError as exc:
             return {**result, "changed": False, "failed": True, **exc.as_result()}
-        answers = [*left_out, *conclusion.left_open(approved, [*own, *left_out], known.get("incident_failures", ()))]
+        answers = [*left_out, *conclusion.left_open(
+            approved, [*own, *left_out], known.get("incident_failures", ()), requests=known.get("incident_requests", ()),
+        )]
         if answers:
             result.update(contract=ACTIONS_CONTRACT, actions=[action.as_dict() for action in answers])
         name = str(known.get("inventory_hostname", ""))

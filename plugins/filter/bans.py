@@ -22,4 +22,5 @@ class FilterModule:
             "fail2ban_not_kept_out": "module_utils._bans.decisions.recovery:not_kept_out",
             "fail2ban_not_let_in": "module_utils._bans.decisions.recovery:not_let_in",
             "fail2ban_places": "module_utils._bans.decisions.daemon:places",
+            "fail2ban_verify_asks": "module_utils._bans.decisions.recovery:verify_asks",
         })

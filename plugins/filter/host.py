@@ -21,4 +21,5 @@ class FilterModule:
             "host_journal_seen": "module_utils._host.decisions.steps:journal_seen",
             "host_later": "module_utils._host.decisions.steps:later",
             "host_places": "module_utils._host.decisions.steps:places",
+            "host_remedies": "module_utils._host.decisions.steps:remedies",
         })

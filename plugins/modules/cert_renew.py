@@ -89,7 +89,8 @@ options:
     elements: str
     default: []
   config_dir:
-    description: Where certbot keeps its certificates.
+    description:
+      - Where certbot keeps its certificates. Two runs on a host with the same one exclude each other, wherever their backups are.
     type: path
     default: /etc/letsencrypt
   force:
@@ -291,7 +292,7 @@ def main() -> None:
             thresholds=due_thresholds(days=params["due_days"], percent=params["due_percent"]),
         )
         return renew(
-            lineages, host=platform.node(), journal=Journal(params["backup_dir"]),
+            lineages, host=platform.node(), config_dir=params["config_dir"], journal=Journal(params["backup_dir"]),
             effects=Effects(
                 read=read, key_problem=key_problem, run=run, find=find, released=released,
                 now=lambda: datetime.datetime.now(tz=datetime.timezone.utc),

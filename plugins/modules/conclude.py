@@ -37,7 +37,8 @@ failures:
 actions:
   description:
     - The answers to approved actions that nothing else has answered. C(moved_on) where no step asked for them any more, C(failed) where a
-      step before them failed, C(not_needed) where their rung turned out not to be needed, C(refused) where that could not be seen.
+      step before them failed, C(not_needed) where their rung turned out not to be needed, C(refused) where that could not be seen, or where
+      nobody was let in to look and another host was asked to help.
   returned: when there are any
   type: list
   elements: dict

@@ -75,9 +75,11 @@ class Mitigating(Driver):
 
     Attributes:
         repeats: why it does the same again when it is asked again; empty where the second time nothing is needed.
+        second_time: the outcome of each action then; another one than `not_needed` has its reason there.
     """
 
     repeats: ClassVar[str] = ""
+    second_time: ClassVar[str] = "not_needed"
 
     @abstractmethod
     def world(self) -> Any:
@@ -104,10 +106,12 @@ class Health(Driver):
     """A health module. The scene is healthy.
 
     Attributes:
+        within: seconds in which it has answered about a frozen target on a busy machine; `patient` bounds the look to less by far.
         awaited: what is waited for; None where the module's own default is.
         writes: it writes something of its own to look, so that it sees nothing in check mode.
     """
 
+    within: ClassVar[float] = 60.0
     awaited: ClassVar[tuple[str, ...] | None] = None
     writes: ClassVar[bool] = False
 

@@ -1,36 +1,23 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A mitigate entry point changes nothing by itself: only through our mitigating modules or through `act`, and never in a handler.
+"""An entry point that acts changes nothing by itself: only through our mitigating modules or through `act`, and never in a handler.
 
 Everything an entry point includes is followed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.support.entry_points import ACTING, ROLES, acts, named, tasks
+
 ROOT = Path(__file__).resolve().parents[2]
-ROLES = ROOT / "roles"
-#: Ours that return actions and obey `approved`, `act` among them.
-ACTING = {
-    "oncall.incident.act",
-    "oncall.incident.cert_renew",
-    "oncall.incident.disk_clean",
-    "oncall.incident.fail2ban_ban",
-    "oncall.incident.fail2ban_unban",
-    "oncall.incident.firewall_remove",
-    "oncall.incident.pg_maintain",
-    "oncall.incident.pg_terminate_long_queries",
-    "oncall.incident.redis_cache_clear",
-    "oncall.incident.redis_client_kill",
-    "oncall.incident.redis_repair",
-}
 #: Change nothing on a managed system.
 HARMLESS = {
     "ansible.builtin.assert",
@@ -73,7 +60,7 @@ MEASURING = {"oncall.incident.redis_probe"}
 KEYWORDS = {
     "name", "when", "vars", "register", "become", "become_user", "delegate_to", "check_mode", "changed_when", "failed_when", "tags",
     "module_defaults", "block", "rescue", "always", "no_log", "loop", "loop_control", "run_once", "timeout", "until", "retries", "delay",
-    "environment",
+    "environment", "ignore_unreachable",
 }
 
 
@@ -81,15 +68,6 @@ def task_files(role: Path) -> list[Path]:
     """All files of a role that its mitigate entry point can reach: all but those of the other entry points."""
     looking = ("investigate", "verify", "host", "in")  # in_force
     return [path for path in sorted((role / "tasks").rglob("*.yml")) if path.stem.partition("_")[0] not in looking]
-
-
-def tasks(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The tasks of a file, blocks opened."""
-    for task in found:
-        if "block" in task:
-            for part in ("block", "rescue", "always"):
-                yield from tasks(task.get(part, []))
-        yield task
 
 
 def problems(found: list[dict[str, Any]]) -> list[str]:
@@ -131,22 +109,39 @@ def test_no_role_has_handlers() -> None:
     assert list(ROLES.glob("*/handlers")) == []
 
 
-def test_a_mitigate_entry_point_asks_first() -> None:
+#: Entry points that act and take no lease: a part of others, which call them inside their own. Their `act` has a lease of its own.
+PARTS = {"service/reload", "service/restart"}
+
+
+@functools.lru_cache(maxsize=1)
+def entry_points() -> list[Path]:
+    """All that act, by what they and their files call. Each can make several changes, at least with the tasks that it includes."""
+    stated = [
+        path.parents[1] / "tasks" / f"{name}.yml" for path in sorted(ROLES.glob("*/meta/argument_specs.yml"))
+        for name in yaml.safe_load(path.read_text())["argument_specs"] if name != "main"
+    ]
+    return [entry for entry in stated if named(entry) not in PARTS and acts(entry)]
+
+
+def test_every_entry_point_that_acts_is_found() -> None:
+    found = {named(entry) for entry in entry_points()}
+    assert found == {
+        *(named(path) for path in ROLES.glob("*/tasks/mitigate*.yml")), "fail2ban/undo", "redis/undo", "service/undo",
+    }
+    assert all(acts(ROLES / f"{part.replace('/', '/tasks/')}.yml") for part in PARTS)
+
+
+def test_an_entry_point_that_acts_asks_first() -> None:
     before = []
-    for entry in (entry for role in MITIGATING for entry in (role / "tasks").glob("mitigate*.yml")):
+    for entry in entry_points():
         unasked = entry.read_text().partition("tasks_from: permit")
         assert unasked[1], f"{entry} never asks"
-        before += [f"{entry}: {acts}" for acts in (*ACTING, "optional/", "runtime/", "restart.yml") if acts in unasked[0]]
+        before += [f"{entry}: {module}" for module in (*ACTING, "optional/", "runtime/", "restart.yml") if module in unasked[0]]
     assert before == []
 
 
-def entry_points() -> list[Path]:
-    """All of them. Each can make several changes, at least with the tasks that it includes."""
-    return [entry for role in MITIGATING for entry in sorted((role / "tasks").glob("mitigate*.yml"))]
-
-
-@pytest.mark.parametrize("entry", entry_points(), ids=lambda path: str(path.relative_to(ROLES)))
-def test_no_other_run_comes_between_two_tasks_of_a_mitigate_entry_point(entry: Path) -> None:
+@pytest.mark.parametrize("entry", entry_points(), ids=named)
+def test_no_other_run_comes_between_two_tasks_of_an_entry_point(entry: Path) -> None:
     found = yaml.safe_load(entry.read_text())
     leases = [task for task in tasks(found) if "oncall.incident.lease" in task]
     taken, given = (
@@ -167,11 +162,7 @@ def test_no_other_run_comes_between_two_tasks_of_a_mitigate_entry_point(entry: P
     assert found[-1] is given[0] or not [name for name in changing if name in yaml.safe_dump(always)]
 
 
-#: Entry points that are told what is approved.
-APPROVED = sorted(path for pattern in ("mitigate*.yml", "undo.yml") for path in ROLES.glob(f"*/tasks/{pattern}"))
-
-
-@pytest.mark.parametrize("entry", APPROVED, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
+@pytest.mark.parametrize("entry", entry_points(), ids=named)
 def test_it_asks_first_whatever_there_is_to_do(entry: Path) -> None:
     """Who has not asked what is approved cannot answer it: what was asked for may be gone since the approval."""
     first = yaml.safe_load(entry.read_text())[0]

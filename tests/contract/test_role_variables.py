@@ -50,7 +50,6 @@ NEEDS: Mapping[str, Needs] = {
     "drill/inject": {"drill_lifetime": FAULT, "drill_directory": FAULT},
     "drill/remove": {"drill_id": FAULT},
     "fail2ban/mitigate*": {
-        **{f"fail2ban_{name}": {"fail2ban_remove_rules": True} for name in ("ports", "protocol", "max_rules")},
         "fail2ban_service_*": {"fail2ban_service_action": "reload"},
     },
     "fail2ban/verify": {"fail2ban_vantage_target": {"fail2ban_vantage": "edge1"}},
@@ -79,13 +78,16 @@ APPLICATION = {
 #: Documented at an entry point because it shares the options of another, and read there only: no task here depends on it.
 NOT_HERE: Mapping[str, set[str]] = {
     "evidence/rest": {"evidence_budget", "evidence_command_timeout"},  # the bounds of what snapshot collects
-    "fail2ban/mitigate": {"fail2ban_connect_timeout"},  # only investigate and verify connect to ports
-    "host/verify": {"host_look_below"},  # only what is full then is looked into
+    "host/mitigate": {"host_look_below"}, "host/verify": {"host_look_below"},  # only what is full then is looked into
     # A change is taken back whatever the checks and the application say.
-    "redis/in_force": {*APPLICATION, "redis_thresholds"}, "redis/undo": {*APPLICATION, "redis_thresholds"},
+    "redis/in_force": {*APPLICATION, "redis_thresholds"}, "redis/undo": {*APPLICATION, "redis_thresholds"} - {"redis_app_urls"},
 }
-#: Only the sentence to people says it: whom to ban was decided before verify_attack.
-TOLD: Mapping[str, set[str]] = {"fail2ban/verify_attack": {"fail2ban_attack_max_networks"}}
+TOLD: Mapping[str, set[str]] = {
+    # Only the sentence to people says it: whom to ban was decided before.
+    "fail2ban/verify_attack": {"fail2ban_attack_max_networks"},
+    # The ladder has the checks of the application; a lease goes by whose it is.
+    "redis/undo": {"redis_app_urls"},
+}
 #: Which hosts a scenario goes to is read by its plays.
 OF_PLAYS = re.compile(r"incident_(?:db|cache|app|firewall|hosts|web)\Z")
 

@@ -101,6 +101,18 @@ def test_playbooks_and_roles_only_wire() -> None:
     assert sorted(set(ALLOWED) - used) == [], "no longer needed"
 
 
+def test_what_is_said_of_a_recovery_is_made_once() -> None:
+    """By the engine's module for it, and not in a role."""
+    assert [str(path.relative_to(ROOT)) for path in FILES if "Not recovered" in path.read_text(encoding="utf-8")] == []
+    made = [path.name for path in (ROOT / "plugins").rglob("*.py") if '"Not recovered' in path.read_text(encoding="utf-8").partition("RETURN")[0]]
+    assert made == ["recovery.py"]
+
+
+def test_that_another_run_acts_is_worded_once() -> None:
+    sources = [path for path in (ROOT / "plugins").rglob("*.py") if path.parent.name != "modules"]
+    assert [path.name for path in sources if "is acting on" in path.read_text(encoding="utf-8")] == ["errors.py"]
+
+
 @pytest.mark.parametrize("text", [
     "{{ a.b or omit }}", "{{ table[name] | default([]) }}", "{{ a | bool }}", "plain text if it is", "{{ directory }}/live",
     "{{ a | oncall.incident.spent(verbs=['x']) }}", "{{ a is changed }}", "{{ a | combine({'b': c}) }}",

@@ -73,6 +73,7 @@ RESULTS: Mapping[str, Mapping[str, Any]] = {
     "ansible.builtin.uri": {"status": 200},
     f"{PREFIX}redis_health": {"recovery": "maxclients"},
     f"{PREFIX}act": {"changed": False},
+    f"{PREFIX}disk_survey": {"full": ["/srv"]},
 }
 
 Scope = Mapping[str, Any]

@@ -67,6 +67,22 @@ class Locked(IncidentError):
 
     kind = "locked"
 
+    @classmethod
+    def by(cls, who: str, what: str, *, more: str, hint: str, **facts: t.Any) -> Locked:
+        """It is known that somebody is.
+
+        Args:
+            who: such as "Run 7"; empty for another run of which no more is known.
+            what: is acted on.
+            more: since or until when, after a comma or a space.
+        """
+        return cls(f"{who or 'Another run'} is acting on {what}{more}.", hint=hint, **facts)
+
+    @classmethod
+    def unseen(cls, what: str, reason: str, *, hint: str, **facts: t.Any) -> Locked:
+        """It cannot be found out: it counts as if somebody were."""
+        return cls(f"Whether another run is acting on {what} cannot be seen: {reason}.", hint=hint, **facts)
+
 
 class PlanRefused(IncidentError):
     """The approved plan is tampered with, expired or not for this run."""

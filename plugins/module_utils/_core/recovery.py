@@ -50,6 +50,16 @@ def reasons(found: t.Iterable[t.Union[str, t.Mapping[str, t.Any]]]) -> str:
     return " ".join(text.strip() for text in applying if text.strip())
 
 
+def not_recovered(found: t.Iterable[t.Union[str, t.Mapping[str, t.Any]]]) -> str:
+    """All reasons why a subject is not called recovered, as verify says it; empty where there is none.
+
+    Args:
+        found: see reasons().
+    """
+    said = reasons(found)
+    return f"Not recovered: {said}" if said else ""
+
+
 def say_not_recovered(troubled: t.Sequence[str], *, held: bool, waited: t.Optional[float], worse: t.Mapping[str, str]) -> str:
     """Why a subject is not called recovered, in one text; empty when it is.
 

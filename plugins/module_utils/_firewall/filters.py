@@ -15,7 +15,7 @@ from .._core.addresses import Span
 from .._core.errors import Blind
 from .._core.findings import COULD_NOT_LOOK, NOT_APPLICABLE, Skipped
 from .._module.files import text_of
-from .._module.programs import Run
+from .._module.programs import Ran, Run
 from .decisions.ipsets import IpSet, parse_ipsets
 from .decisions.iptables_rules import parse_save, variant_of
 from .decisions.nft_ruleset import Unreadable, parse_heads, parse_nft
@@ -43,6 +43,9 @@ _PACKET_FILTERS = (NFTABLES, IPTABLES)
 _FAMILIES = {"iptables": "ip", "ip6tables": "ip6"}
 _VERSIONS = {"ip": (4,), "ip6": (6,)}
 _MAX_FILE = 1024 * 1024
+#: Why a kind does not apply.
+NOT_INSTALLED, NOT_RUNNING = "not_installed", "not_running"
+ABSENT = {NOT_INSTALLED: "its program is not on this host", NOT_RUNNING: "it does not run"}
 
 
 @dataclasses.dataclass
@@ -78,9 +81,15 @@ class Filters:
         """What is on this host and could not be read."""
         return [one for one in self.skipped if one.kind != NOT_APPLICABLE]
 
-    def skip(self, kind: str, reason: str, *, missing: bool) -> None:
-        """Note that a kind was not read: it is not on this host, or it could not be."""
-        self.skipped.append(Skipped(kind, reason, kind=NOT_APPLICABLE if missing else COULD_NOT_LOOK))
+    def skip(self, kind: str, reason: str, *, absent: str = "") -> None:
+        """Note that a kind was not read: it could not be, or there is none on this host.
+
+        Args:
+            reason: what was said.
+            absent: key of ABSENT where there is none; empty where it could not be read.
+        """
+        told = f"{absent}: {ABSENT[absent]} ({reason})" if absent else reason
+        self.skipped.append(Skipped(kind, told, kind=NOT_APPLICABLE if absent else COULD_NOT_LOOK))
 
     @property
     def walker(self) -> Walker:
@@ -207,10 +216,15 @@ def _require(kinds: t.Sequence[str], filters: Filters) -> None:
                     hint=f"{SEE} An empty verify does without the packet filter and measures the daemon alone.", argument="verify")
 
 
+def _lacking(ran: Ran) -> str:
+    """The key of ABSENT of a program that is not there; empty where it is."""
+    return NOT_INSTALLED if ran.missing else ""
+
+
 def _read_nft(filters: Filters, run: Run, dumped: t.Mapping[tuple[str, str], Table]) -> None:
     ran = run(["nft", "-j", "list", "ruleset"])
     if ran.problem:
-        filters.skip(NFTABLES, ran.problem, missing=ran.missing)
+        filters.skip(NFTABLES, ran.problem, absent=_lacking(ran))
         if not ran.missing:
             filters.blind.append(((4, 6), f"nftables cannot be read: {ran.problem}"))
         return
@@ -258,14 +272,14 @@ def _read_iptables(filters: Filters, run: Run) -> tuple[list[Table], dict[tuple[
     if complete:
         filters.read.append(IPTABLES)
     else:
-        filters.skip(IPTABLES, "; ".join(problems), missing=missing)
+        filters.skip(IPTABLES, "; ".join(problems), absent=NOT_INSTALLED if missing else "")
     return tables, ours
 
 
 def _read_ipsets(filters: Filters, run: Run) -> dict[str, IpSet]:
     ran = run(["ipset", "save"])
     if ran.problem:
-        filters.skip(IPSET, ran.problem, missing=ran.missing)
+        filters.skip(IPSET, ran.problem, absent=_lacking(ran))
         return {}  # a rule with a set that is not here is UNSEEN
     filters.read.append(IPSET)
     return parse_ipsets(ran.out)
@@ -280,7 +294,7 @@ def _read_routes(filters: Filters, run: Run) -> None:
                     raise ValueError(ran.problem)
                 filters.routes += parse_routes(ran.out.strip() or "[]")
             except ValueError as exc:
-                filters.skip(ROUTE, str(exc), missing=ran.missing)
+                filters.skip(ROUTE, str(exc), absent=_lacking(ran))
                 return
     filters.route_get = run
     filters.read.append(ROUTE)
@@ -289,7 +303,7 @@ def _read_routes(filters: Filters, run: Run) -> None:
 def _read_firewalld(filters: Filters, run: Run) -> None:
     ran = run(["firewall-cmd", "--list-all-zones"])
     if ran.problem:
-        filters.skip(FIREWALLD, ran.problem, missing=ran.missing or not firewalld_runs(ran.problem))
+        filters.skip(FIREWALLD, ran.problem, absent=_lacking(ran) or ("" if firewalld_runs(ran.problem) else NOT_RUNNING))
         return
     filters.rich_rules = ran.out
     filters.read.append(FIREWALLD)

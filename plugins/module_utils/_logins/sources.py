@@ -81,14 +81,14 @@ def read_events(
     if journal:
         journaled, problem = _journal(command, since=since, max_bytes=max_bytes, seconds=seconds)
         if problem:
-            skipped += _left_out(problem, f"{_JOIN} Or raise max_kib and timeout.", absent=journaled is None and problem == NO_JOURNAL)
+            skipped += _left_out(problem, f"{_JOIN} Or raise max_kib and timeout.", absent="no_journal" if journaled is None and problem == NO_JOURNAL else "")
         if journaled is not None:
             found.append(journaled)
             read.append("journal")
             seen = not problem
     paths = [path for path in LOGS if os.path.exists(path)] if logs is None else list(logs)
     if logs is None and not paths:
-        skipped += _left_out(f"no_log: {ABSENT['no_log']}: {', '.join(LOGS)}.", absent=True)
+        skipped += _left_out(f"no_log: {ABSENT['no_log']}: {', '.join(LOGS)}.", absent="no_log")
     for path in paths:
         try:
             log = _log(path, since=since, max_bytes=max_bytes, now=time.time())
@@ -106,9 +106,14 @@ def read_events(
     return found, skipped, read
 
 
-def _left_out(reason: str, hint: str = "", *, absent: bool = False) -> list[Skipped]:
-    """What a source that was not read means for each check: it may hold any of them, unless this host has no such source."""
-    return [Skipped(check, reason, hint, NOT_APPLICABLE if absent else COULD_NOT_LOOK) for check in CHECKS]
+def _left_out(reason: str, hint: str = "", *, absent: str = "") -> list[Skipped]:
+    """What a source that was not read means for each check: it may hold any of them, unless this host has no such source.
+
+    Args:
+        absent: key of ABSENT where it has none.
+    """
+    kind = NOT_APPLICABLE if absent and ABSENT[absent] in reason else COULD_NOT_LOOK
+    return [Skipped(check, reason, hint, kind) for check in CHECKS]
 
 
 def _log(path: str, *, since: float, max_bytes: int, now: float) -> _Log:

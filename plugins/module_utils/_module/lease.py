@@ -448,8 +448,8 @@ def _taken_alone(what: str, found: Found, left: float, path: str) -> Locked:
 def _locked(what: str, found: Found, left: float, path: str, *, hint: str) -> Locked:
     until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=left)
     shown = until.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Locked(
-        f"Run {found.who.run} of {found.who.holder} is acting on {what}, until {shown} at the latest.", hint=hint,
+    return Locked.by(
+        f"Run {found.who.run} of {found.who.holder}", what, more=f", until {shown} at the latest", hint=hint,
         held_by={"run": found.who.run, "holder": found.who.holder, "until": shown, "seconds": round(left, 1), "path": path,
                  "execution": found.who.execution},
     )
@@ -478,8 +478,8 @@ def _changing(what: str, *, path: str = "", make: bool = True) -> t.Iterator[tup
         if not make and isinstance(exc, FileNotFoundError):
             raise
         # A full file system too: a lease that is not written down keeps nobody out.
-        raise Locked(
-            f"Whether another run is acting on {what} cannot be seen: {path}: {exc.strerror or exc}.",
+        raise Locked.unseen(
+            what, f"{path}: {exc.strerror or exc}",
             hint="Look at that file: it should be one that everybody may read and write, on a file system with room.",
             **({NO_ROOM: True} if exc.errno in (errno.ENOSPC, errno.EDQUOT) else {}),
         ) from None

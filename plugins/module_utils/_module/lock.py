@@ -43,10 +43,10 @@ def acting_alone(what: str, *, by: str = "") -> t.Iterator[None]:
     try:
         handle = _flocked(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) if by else locked(path)
     except BlockingIOError:
-        raise Locked(f"Another run is acting on {what} now.", hint="Wait for it, then look again.") from None
+        raise Locked.by("", what, more=" now", hint="Wait for it, then look again.") from None
     except OSError as exc:
-        raise Locked(
-            f"Whether another run is acting on {what} cannot be seen: {path}: {exc.strerror or exc}.",
+        raise Locked.unseen(
+            what, f"{path}: {exc.strerror or exc}",
             hint="Use become." if by else "Look at that file: it should be an empty one that everybody may read.",
         ) from None
     try:

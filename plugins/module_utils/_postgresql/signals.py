@@ -95,9 +95,10 @@ def take_lock(session: Session) -> None:
     who = holder[0] if holder else {}
     run = str(who.get("application_name") or "").partition("/")[2]
     where = who.get("client_addr") or "the local socket"
-    raise Locked(
-        f"Another run{' ' + run if run else ''} is acting on this server: {who.get('application_name') or 'it has just ended'} as "
-        f"{who.get('user')} from {where}, process {who.get('pid')}, since {who.get('backend_start')}.",
+    raise Locked.by(
+        f"Another run {run}".rstrip(), "this server",
+        more=f": {who.get('application_name') or 'it has just ended'} as {who.get('user')} from {where}, process {who.get('pid')}, since "
+             f"{who.get('backend_start')}",
         hint="Wait for it to end; two at once would double the blast radius.", holder=who, holder_run=run or None,
     )
 

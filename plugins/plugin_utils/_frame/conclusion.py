@@ -53,18 +53,26 @@ def _answers(request: t.Mapping[str, t.Any], by: str, action: Action, *, host: s
 
 def left_open(
     approved: t.Iterable[Approved], actions: t.Iterable[Action], failures: t.Iterable[t.Mapping[str, t.Any]],
+    *, requests: t.Iterable[t.Mapping[str, t.Any]] = (),
 ) -> list[Action]:
     """The answers to approved actions of one host that no module has answered, since none was called for them.
+
+    A step that did not ask for it any more has looked. Where nobody could look, that is the answer, also where another host was asked to
+    help: whoever could not get in has not seen that nothing is to be done.
 
     Args:
         approved: the actions of the host that the plan approves.
         actions: those of the host that were answered.
         failures: of the host; after one of mitigate the steps that follow are not taken. Its `error` says whether another run was acting.
+        requests: all of the host, also those that were answered since: what an entry point asks for in place of steps that it cannot take.
     """
     known = {action.id for action in actions}
     failure = next((one for one in failures if one.get("phase") == "mitigate"), {})
     failed = str(failure.get("message") or "")
     outcome, code = (REFUSED, why.LOCKED) if failure.get("error") == Locked.kind else (FAILED, why.NOT_TRIED)
+    if not failed:
+        asked_for = next(iter(requests), {})
+        failed, outcome, code = str(asked_for.get("reason") or ""), REFUSED, why.CANNOT_LOOK
     return [
         answered(one, outcome, code, error=failed) if failed
         else answered(one, MOVED_ON, why.NO_LONGER_MATCHES, error="No step asked for it any more")

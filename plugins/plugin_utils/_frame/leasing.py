@@ -172,8 +172,8 @@ class Lease:
         except (ValueError, IndexError):
             text = " ".join(str(done.get("stderr") or done.get("stdout") or "").split())[-300:]
             reason = "no Python 3 was found" if done.get("rc") == 127 else f"status {done.get('rc')}, {text or 'no reason given'}"
-            raise errors.Locked(
-                f"Whether another run is acting on {self._named()} cannot be seen: {reason}.",
+            raise errors.Locked.unseen(
+                self._named(), reason,
                 hint="The host's Python 3 must run there; ansible_python_interpreter names it.",
             ) from None
         if "error" in said:

@@ -71,8 +71,8 @@ class CertRenew(Mitigating):
     """Two certificates that have expired, and a command that puts new ones there."""
 
     module = "cert_renew"
-    absent: ClassVar = {"past_the_deadline": "its time limits end the command that renews; what was begun is put back and measured"}
-
+    #: What was approved is the renewal of a certificate that is not there any more.
+    second_time = "moved_on"
     @contextmanager
     def scene(self) -> Iterator[None]:
         issuer = pki.root().intermediate()
@@ -90,12 +90,17 @@ class CertRenew(Mitigating):
 
     def args(self) -> Args:
         live, new = self.place / "live", self.place / "new"
-        return {"backup_dir": str(self.place / "backups"), "lineages": [
+        return {"config_dir": str(self.place), "backup_dir": str(self.place / "backups"), "lineages": [
             {
                 "name": f"{name}.example.org", "names": [f"{name}.example.org"], "certificate": str(live / name / "fullchain.pem"),
                 "key": str(live / name / "privkey.pem"), "command": ["sh", "-c", f"cp {new / name}/*.pem {live / name}/"],
             } for name in ("www", "api")
         ]}
+
+    def no_time(self) -> Args:
+        """Commands that take longer than they may: each is ended before it has put anything there."""
+        slow = [{**one, "command": ["sh", "-c", f"sleep 600; {one['command'][-1]}"]} for one in self.args()["lineages"]]
+        return {"lineages": slow, "timeout": "1s"}
 
     def world(self) -> Any:
         return {str(path): path.read_bytes() for path in sorted((self.place / "live").rglob("*.pem"))}
@@ -109,4 +114,5 @@ class CertRenew(Mitigating):
             (self.place / "live" / "api" / path.name).write_bytes(path.read_bytes())
 
     def locked(self) -> AbstractContextManager[Any]:
-        return acting_alone(f"certificates that are backed up in {self.place / 'backups'}")
+        """By what is renewed: another run may keep its backups elsewhere."""
+        return acting_alone(f"certificates of {self.place}")

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signals import acting_alone
 
@@ -94,11 +94,16 @@ class PgMaintain(_Acting):
     def scene(self) -> Iterator[None]:
         for name in TABLES:
             self.server.execute(f"CREATE TABLE {name} (id int PRIMARY KEY)")
-        try:
+        with ExitStack() as self.held:
             yield
-        finally:
-            for name in TABLES:
-                self.server.execute(f"DROP TABLE IF EXISTS {name}")
+        for name in TABLES:
+            self.server.execute(f"DROP TABLE IF EXISTS {name}")
+
+    def no_time(self) -> Args:
+        """Somebody alters the tables meanwhile, for longer than a statement may take."""
+        session = self.held.enter_context(faults.session(self.server, user="postgres", application="kit-alters"))
+        session.execute(f"BEGIN; LOCK TABLE {', '.join(TABLES)} IN ACCESS EXCLUSIVE MODE")
+        return {"timeout": "1s"}
 
     def args(self) -> Args:
         return {**super().args(), "objects": [{"operation": "analyze", "name": name} for name in TABLES]}

@@ -25,6 +25,8 @@ TROUBLE: dict[str, dict[str, Any]] = {
     "wrong": {"evidence_units": ["--vacuum-size=1"]},
     "hurried": {"evidence_budget": "0s", "evidence_skip": []},
 }
+#: A container engine that says nothing and remembers that it was asked: a later rung of the host `kept`.
+ENGINE = "#!/bin/sh\necho \"$@\" >> {asked}\n"
 
 
 @dataclass
@@ -34,12 +36,14 @@ class Cleaned:
     Attributes:
         full: what fills each of them.
         spared: whether the check left it.
+        asked: what the engine of `kept` was asked in the scenario.
     """
 
     checked: Ended
     done: Ended
     full: dict[str, Path]
     spared: dict[str, bool]
+    asked: str
 
 
 def variables(full: Path, **more: Any) -> dict[str, Any]:
@@ -62,10 +66,16 @@ def cleaned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cleaned]:
     with ExitStack() as stack:
         small = {name: stack.enter_context(mounted(place / name, size="16m")) for name in TROUBLE}
         full = {name: old(path / "app.log.1", size=15 << 20) for name, path in small.items()}
-        site.group("servers", **{name: variables(small[name], **more) for name, more in TROUBLE.items()})
+        engine = place / "engine"
+        engine.write_text(ENGINE.format(asked=place / "asked"))
+        engine.chmod(0o755)
+        further = {"kept": {"host_image_command": [str(engine)], "incident_rung_wait": "0s"}}
+        site.group("servers", **{name: variables(small[name], **more, **further.get(name, {})) for name, more in TROUBLE.items()})
         checked = site.play("--check", ANSIBLE_FORKS="1")
         spared = {name: path.exists() for name, path in full.items()}
-        yield Cleaned(checked=checked, done=site.play(ANSIBLE_FORKS="1"), full=full, spared=spared)
+        (place / "asked").write_text("")
+        done = site.play(ANSIBLE_FORKS="1")
+        yield Cleaned(checked=checked, done=done, full=full, spared=spared, asked=(place / "asked").read_text())
 
 
 def test_a_full_disk_is_kept_as_it_was_before_it_is_cleaned(cleaned: Cleaned) -> None:
@@ -85,6 +95,15 @@ def test_a_full_disk_is_kept_as_it_was_before_it_is_cleaned(cleaned: Cleaned) ->
     first, rest = [event["seq"] for event in events if event["type"] == "result" and "snapshot" in event["action"]]
     assert first < action < rest
     done.assert_record_verifies()
+
+
+def test_a_further_remedy_is_planned_and_left_out_where_the_first_one_has_made_room(cleaned: Cleaned) -> None:
+    """The disk is measured between them: images that nothing uses are pruned only where cleaning was not enough."""
+    plan = cleaned.checked.plan()
+    assert [rung["name"] for rung in plan["rungs"]["kept"]] == ["clean", "images"] and "wrong" not in plan["rungs"], cleaned.checked.output
+    assert "prune_images" in {action["verb"] for action in plan["actions"]["kept"]}
+    assert "Rung images is not needed: the checks are ok." in cleaned.done.said
+    assert cleaned.asked == "", "for real the engine was not even asked what there is"
 
 
 def test_a_snapshot_that_cannot_be_taken_stops_nothing(cleaned: Cleaned) -> None:

@@ -12,22 +12,36 @@ import typing as t
 
 from ..._core.actions import FAILED_OUTCOMES, REFUSED
 from ..._core.findings import CRITICAL, OK, STATUSES, UNKNOWN
-from ..._core.recovery import reasons
+from ..._core.recovery import not_recovered
 from ..._core.why import LIMIT_EXCEEDED, PROTECTED
 from ..._firewall.decisions.measured import OFFER
-from .access import LET_IN, NOT_BANNED
+from .access import DAEMON, LET_IN, NOT_BANNED
 from .attack import Among, attackers, guesses, is_attacker, kept_out, span_of
 from .banning import LET_IN as STILL_LET_IN
 from .banning import OVER_LIMIT
 
 Result = t.Mapping[str, t.Any]
 _MAX_NAMED = 5
+#: The backend of a host on which no daemon bans.
+_NO_DAEMON = "none"
+#: Checks of port_health: what the role asks of the service's own host.
+_PORT_CHECKS = ("port", "accept_queue")
 #: Whether somebody got in by a guess: a check of failed_logins.
 _GOT_IN = "login_after_failures"
 _BAD = (CRITICAL, UNKNOWN)
 _NOT_OK = tuple(status for status in STATUSES if status != OK)
 #: Whoever should have been banned and was not, or may not be.
 _NOT_BANNED = FAILED_OUTCOMES | {REFUSED}
+
+
+def verify_asks(backend: str, *, ports: t.Sequence[int]) -> list[str]:
+    """The checks of verify where addresses should be let in.
+
+    Args:
+        backend: of the daemon; none where no daemon bans.
+        ports: that are asked whether they answer.
+    """
+    return [*([] if backend == _NO_DAEMON else [DAEMON]), LET_IN, *(_PORT_CHECKS if ports else ())]
 
 
 def not_let_in(access: Result, *, served: Result, reached: Result, vantage: str) -> str:
@@ -39,7 +53,7 @@ def not_let_in(access: Result, *, served: Result, reached: Result, vantage: str)
         reached: the same from the vantage point.
         vantage: name of that host.
     """
-    return reasons((
+    return not_recovered((
         _not_held(access),
         {"text": "No address was judged.", "there": not any(one["check"] == LET_IN for one in access.get("findings", ()))},
         {"text": "In this role that is fail2ban_trace_for, such as 30s.",
@@ -84,7 +98,7 @@ def not_kept_out(
     suspects = attackers(named, worst=worst, min_failures=min_failures, networks=logins.get("networks", ()), max_networks=max_networks)
     kept = [*kept_out(actions, named=named), *(out or ())]
     known = _told(logins, statuses=(UNKNOWN,), with_check=True)
-    return reasons((
+    return not_recovered((
         _not_held(access),
         {"text": f"Somebody may have got in: {_told(logins, statuses=(CRITICAL,), with_check=True, only=_GOT_IN)}",
          "there": _GOT_IN in _checks(logins, CRITICAL)},

@@ -82,7 +82,7 @@ class Journal:
     root: str
 
     def lock(self) -> t.ContextManager[None]:
-        """Nobody else on this host renews what is recorded here meanwhile.
+        """Nobody else on this host writes here meanwhile, for certificates of another configuration.
 
         Raises:
             Locked: somebody does.

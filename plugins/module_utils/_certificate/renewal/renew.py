@@ -8,8 +8,10 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
+import os
 import typing as t
 
 from ..._core import actions, ranges, why
@@ -17,6 +19,7 @@ from ..._core.acting import Candidate, Sight, Subject, act, answered, unanswered
 from ..._core.actions import Action, Approved
 from ..._core.errors import BadInput, CannotReach, IncidentError
 from ..._core.limits import Budget
+from ..._module.lease import acting_alone
 from ..decisions.model import Cert
 from ..decisions.renewal import RENEW, SETTLE, Lineage, problems
 from ..decisions.renewing import NOTHING_NEW, Earlier, Held, Patience, as_before, facts_of, identity_of, rejected, sight
@@ -85,14 +88,20 @@ class _Job:
     attempt: t.Optional[Attempt] = None
 
 
+def subject(config_dir: str) -> str:
+    """What is locked, as the role names it too: what is acted on."""
+    return f"certificates of {os.path.realpath(config_dir)}"
+
+
 def renew(
-    lineages: t.Sequence[Lineage], *, host: str, journal: Journal, effects: Effects, bounds: Bounds,
+    lineages: t.Sequence[Lineage], *, host: str, config_dir: str, journal: Journal, effects: Effects, bounds: Bounds,
     approved: t.Optional[t.Sequence[Approved]], check_mode: bool,
 ) -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
     """Renew what is due, one after the other; a failure of one does not keep the others from theirs.
 
     Args:
         host: identity of the host, for action ids.
+        config_dir: what is acted on: nobody else renews there meanwhile, wherever the backups are.
 
     Returns:
         The result and the problem that fails the task.
@@ -100,7 +109,7 @@ def renew(
     Raises:
         BadInput, CannotReach, Locked: before anything was touched.
     """
-    done = act(_Certificates(lineages, host, journal, effects, bounds), approved=approved, check_mode=check_mode)
+    done = act(_Certificates(lineages, host, config_dir, journal, effects, bounds), approved=approved, check_mode=check_mode)
     return done.as_result(limits=bounds.as_dict()), done.problem
 
 
@@ -111,8 +120,11 @@ class _Certificates(Subject[_Job]):
     noun, done = "certificates", "renewed"
     advice = "Raise max_renewals if this is meant, or name fewer certificates."
 
-    def __init__(self, lineages: t.Sequence[Lineage], host: str, journal: Journal, effects: Effects, bounds: Bounds) -> None:
+    def __init__(
+        self, lineages: t.Sequence[Lineage], host: str, config_dir: str, journal: Journal, effects: Effects, bounds: Bounds,
+    ) -> None:
         self.resource = f"host:{host}"
+        self._config_dir = config_dir
         self._lineages, self._journal, self._do, self._bounds = lineages, journal, effects, bounds
         #: What the server said about its configuration before anything was changed, by the command that asked.
         self._validated: dict[tuple[str, ...], Ran] = {}
@@ -121,8 +133,10 @@ class _Certificates(Subject[_Job]):
         #: The fingerprints that are there, for answers.
         self._present: dict[str, str] = {}
 
-    def alone(self) -> t.ContextManager[None]:
-        return self._journal.lock()
+    @contextlib.contextmanager
+    def alone(self) -> t.Iterator[None]:
+        with acting_alone(subject(self._config_dir)), self._journal.lock():
+            yield
 
     def look(self) -> Sight[_Job]:
         now = self._do.now()

@@ -32,7 +32,7 @@ SEE_PROCESSES = "Run with become: true, as root. Without root it takes CAP_DAC_R
 _LINES_SHOWN, _MOST_OF_A_LINE = 2, 100
 #: Why a check does not apply.
 ABSENT = {
-    "no_total": "the file system states no total", "none_to_write": "no local file system can be written to",
+    "no_total": "the file system states no total",
     "not_of_this_host": "another user's or a lost mount without a device of this host",
 }
 

@@ -24,6 +24,25 @@ def places(file_systems: t.Sequence[str]) -> str:
     return "File systems" if file_systems else "All local file systems"
 
 
+def remedies(
+    now: Result, *, clean: t.Sequence[t.Any], journal: str, rotate: bool, packages: bool, images: t.Sequence[str],
+) -> dict[str, bool]:
+    """Which steps make room: of those that are asked for all, where a file system is full, else none.
+
+    Args:
+        now: result of disk_survey.
+        clean: rules of what may be cleaned.
+        journal: the size that the journal is cut down to; empty leaves it.
+        rotate, packages: whether logs are rotated, and the package cache is emptied.
+        images: the command of a container engine; empty for none.
+    """
+    is_full = bool(now.get("full"))
+    asked_for = {
+        "cleans": bool(clean), "cuts_journal": bool(journal), "rotates": rotate, "empties_cache": packages, "prunes_images": bool(images),
+    }
+    return {step: is_full and wanted for step, wanted in asked_for.items()}
+
+
 def journal_over(listed: Result, *, size: float, archived: bool = False) -> bool:
     """Whether the journal takes more than this.
 

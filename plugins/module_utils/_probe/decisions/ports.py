@@ -26,6 +26,11 @@ _JOIN = "Use become, or make the user one of the groups adm and systemd-journal.
 CHECKS = (CHECK, QUEUE_CHECK, REFUSALS)
 #: The state of a listening TCP socket and of an unconnected UDP one in /proc/net (Linux, include/net/tcp_states.h).
 LISTEN, UNCONNECTED = "0A", "07"
+#: Why a check does not apply.
+ABSENT = {
+    "no_log": "this host has neither a journal nor a log of logins", "of_another_host": "it is of another host",
+    "nobody_listens": "nobody listens here",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +93,7 @@ def decide(
             findings.append(judge_refusals(refusals))
         skipped += [Skipped(REFUSALS, problem, _JOIN) for problem in refusals.problems]
         if not refusals.read and not refusals.problems:
-            skipped.append(Skipped(REFUSALS, "This host has neither a journal nor a log of logins.", kind=NOT_APPLICABLE))
+            skipped.append(absent(REFUSALS, "no_log"))
     for one in seen:
         listening = None if one.listening is None else list(one.listening)
         if protocol != "udp":
@@ -100,8 +105,7 @@ def decide(
             if queue is not None:
                 findings.append(queue)
             elif QUEUE_CHECK in (asked or ()):
-                why = "it is of another host" if host else "nobody listens here"
-                skipped.append(Skipped(QUEUE_CHECK, f"port {one.port}: {why}.", kind=NOT_APPLICABLE))
+                skipped.append(absent(QUEUE_CHECK, "of_another_host" if host else "nobody_listens", f"port {one.port}: "))
         elif host:
             skipped.append(skip_udp(one.port, host))
         else:
@@ -109,6 +113,16 @@ def decide(
     return Judged(judge_look(findings, skipped, asked=asked), basis=Basis("port_health", {
         "host": host, "protocol": protocol, "seen": seen, "asked": asked, **({} if refusals is None else {"refusals": refusals}),
     }))
+
+
+def absent(check: str, code: str, about: str = "") -> Skipped:
+    """A check that does not apply.
+
+    Args:
+        code: key of ABSENT.
+        about: said before the reason.
+    """
+    return Skipped(check, f"{code}: {about}{ABSENT[code]}.", kind=NOT_APPLICABLE)
 
 
 def listeners(table: str, *, port: int, state: str = LISTEN) -> list[str]:

@@ -39,10 +39,11 @@ class Shelf(Subject[str]):
 
     def __init__(
         self, jars: dict[str, str], *, most: int = 10, size: int = 10**9, locked: bool = False, blind: bool = False, leave: bool = False,
-        batch: bool = False, settled: dict[str, str] | None = None, dark: Collection[str] = (),
+        batch: bool = False, settled: dict[str, str] | None = None, dark: Collection[str] = (), late: int | None = None,
     ) -> None:
         self.jars, self.most, self.size, self.leave, self.batch = jars, most, size, leave, batch
         self.locked, self.blind, self.settled, self.dark = locked, blind, settled or {}, dark
+        self.late = late
         self.opened: list[str] = []
         self.holding = False
 
@@ -66,6 +67,9 @@ class Shelf(Subject[str]):
             found.append(Candidate(target=jar, action=action, uses={"max_size": len(jar)}, unseen=unseen))
         limits = (Budget(max_count=self.most).limit(len(found), name="max_jars"), Limit("max_size", self.size, "max_size", unit="bytes"))
         return Sight(candidates=found, limits=limits)
+
+    def too_late(self) -> str:
+        return "The shop closes." if self.late is not None and len(self.opened) >= self.late else ""
 
     def carry_out(self, candidate: Candidate[str]) -> Action:
         assert self.holding
@@ -252,17 +256,28 @@ jars = st.dictionaries(st.text("abc", min_size=1, max_size=3), st.sampled_from(H
 @given(
     there=jars, named=st.none() | st.lists(st.text("abc", min_size=1, max_size=3), max_size=5), most=st.integers(0, 5),
     size=st.integers(0, 12), check_mode=st.booleans(), leave=st.booleans(), batch=st.booleans(), dark=st.sets(st.sampled_from("abc")),
-    data=st.data(),
+    locked=st.booleans(), blind=st.booleans(), late=st.none() | st.integers(0, 3), data=st.data(),
 )
 def test_whatever_happens_each_approved_id_is_answered_and_the_limits_hold(
     there: dict[str, str], named: list[str] | None, most: int, size: int, check_mode: bool, leave: bool, batch: bool, dark: set[str],
-    data: st.DataObject,
+    locked: bool, blind: bool, late: int | None, data: st.DataObject,
 ) -> None:
     settled = data.draw(st.dictionaries(st.sampled_from(sorted(there)), st.sampled_from((actions.NOT_NEEDED, actions.REFUSED)))
                         if there else st.just({}))
-    shelf = Shelf(there, most=most, size=size, leave=leave, batch=batch, settled=settled, dark=dark)
+    shelf = Shelf(there, most=most, size=size, leave=leave, batch=batch, settled=settled, dark=dark, locked=locked, blind=blind, late=late)
     approved = None if named is None else approve(*named)
+    waits = locked and not check_mode and named != []
+    if waits or blind:
+        with pytest.raises(IncidentError) as caught:
+            act(shelf, approved=approved, check_mode=check_mode)
+        # Nothing is touched, and everybody who was approved is told why.
+        said = {one["id"]: (one["outcome"], one["detail"]["why"], one["touched"]) for one in caught.value.facts.get("actions", ())}
+        answer = ("refused", why.LOCKED, False) if waits else ("failed", why.NOT_TRIED, False)
+        assert said == {one.id: answer for one in approved or ()} and not shelf.opened
+        return
     done = act(shelf, approved=approved, check_mode=check_mode)
+    if late is not None and not batch:
+        assert len(shelf.opened) <= late
     ids = [action.id for action in done.actions]
     assert len(ids) == len(set(ids)) and all(action.outcome in actions.OUTCOMES for action in done.actions)
     # Everybody who was approved has an answer, and nobody else was touched.

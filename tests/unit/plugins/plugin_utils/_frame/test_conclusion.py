@@ -63,3 +63,14 @@ def test_what_was_approved_and_nothing_asked_for_any_more_is_answered() -> None:
     (found,) = left_open(approved, [answered], [{"phase": "mitigate", "message": "Run 7 is acting on it.", "error": "locked"}])
     assert (found.outcome, found.detail) == ("refused", {"why": "locked", "error": "Run 7 is acting on it."})
     assert left_open([], [answered], []) == []
+
+
+@pytest.mark.parametrize(("failures", "said"), [
+    ([], ("refused", {"why": "cannot_look", "error": "No slot is free."})),
+    ([{"phase": "verify", "message": "Not back."}], ("refused", {"why": "cannot_look", "error": "No slot is free."})),
+    ([{"phase": "mitigate", "message": "The disk is full."}], ("failed", {"why": "not_tried", "error": "The disk is full."})),
+])
+def test_what_nobody_could_look_at_has_not_moved_on(failures: list[dict[str, str]], said: tuple[str, dict[str, str]]) -> None:
+    """The server is full, so another host was asked to help: nobody has seen that the action is not needed."""
+    (found,) = left_open([Approved.read(action("kill_client", "planned").as_dict())], [], failures, requests=[REQUEST])
+    assert (found.outcome, found.detail, found.was_touched) == (*said, False)

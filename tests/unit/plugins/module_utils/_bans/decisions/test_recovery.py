@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.recovery import not_kept_out, not_let_in
+from ansible_collections.oncall.incident.plugins.module_utils._bans.decisions.recovery import not_kept_out, not_let_in, verify_asks
 from ansible_collections.oncall.incident.plugins.module_utils._firewall.decisions.measured import OFFER
 
 A, B = "192.0.2.7", "198.51.100.9"
@@ -49,7 +49,7 @@ SILENT = {"held": False, "findings": [
     (access(True, finding("daemon", "ok", subject="")), {}, {}, "No address was judged."),
 ])
 def test_why_they_are_not_let_in(seen: dict[str, Any], served: dict[str, Any], reached: dict[str, Any], text: str) -> None:
-    assert not_let_in(seen, served=served, reached=reached, vantage="edge1") == text
+    assert not_let_in(seen, served=served, reached=reached, vantage="edge1") == (f"Not recovered: {text}" if text else "")
 
 
 def spared(address: str, *reasons: str) -> dict[str, Any]:
@@ -106,7 +106,7 @@ SIX = [f"203.0.113.{number}" for number in range(1, 7)]
 ])
 def test_why_they_are_not_kept_out(given: dict[str, Any], text: str) -> None:
     about = {"daemon": WELL, "banned": {}, "logins": {}, "named": [], "actions": [], **given}
-    assert not_kept_out(about.pop("access", HELD), min_failures=20, **about) == text
+    assert not_kept_out(about.pop("access", HELD), min_failures=20, **about) == (f"Not recovered: {text}" if text else "")
 
 
 def guessed(address: str, guesses: int, *, attacker: bool = True) -> dict[str, Any]:
@@ -157,4 +157,11 @@ UNSEEN = {**finding("failed_logins", "unknown", subject="", hint="Raise max_kib.
 def test_an_attack_that_is_in_the_logs_is_not_over_while_it_is_not_kept_out(given: dict[str, Any], text: str) -> None:
     about = {"daemon": WELL, "banned": {}, "named": [], "actions": [], **given}
     said = not_kept_out(about.pop("access", HELD), min_failures=20, min_total=100, **about)
-    assert said.startswith(text) and bool(said) is bool(text), said
+    assert said.startswith(f"Not recovered: {text}" if text else "") and bool(said) is bool(text), said
+
+
+@pytest.mark.parametrize(("backend", "ports", "asked"), [
+    ("auto", [22], ["daemon", "let_in", "port", "accept_queue"]), ("crowdsec", [], ["daemon", "let_in"]), ("none", [], ["let_in"]),
+])
+def test_what_verify_asks(backend: str, ports: list[int], asked: list[str]) -> None:
+    assert verify_asks(backend, ports=ports) == asked

@@ -12,6 +12,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.st
     journal_seen,
     later,
     places,
+    remedies,
 )
 
 FILES = {"stdout_lines": ["4096 system.journal", "8192 system@0006-aa.journal", "1 user-1000@0006-bb.journal"]}
@@ -55,3 +56,12 @@ def test_a_later_time(now: str | None, before: str | None, is_later: bool) -> No
 
 def test_which_file_systems_are_meant() -> None:
     assert places([]) == "All local file systems" and places(["/srv"]) == "File systems"
+
+
+def test_what_makes_room_is_what_was_asked_for_where_a_disk_is_full() -> None:
+    wanted: dict[str, Any] = {"clean": [{"directory": "/var/log/shop"}], "journal": "500M", "rotate": True, "packages": True, "images": ["docker"]}
+    steps = ["cleans", "cuts_journal", "rotates", "empties_cache", "prunes_images"]
+    assert remedies({"full": ["/"]}, **wanted) == dict.fromkeys(steps, True)
+    assert remedies({"full": []}, **wanted) == remedies({}, **wanted) == dict.fromkeys(steps, False)
+    for step, (name, value) in zip(steps, wanted.items(), strict=True):
+        assert remedies({"full": ["/"]}, **{**wanted, name: type(value)()}) == {**dict.fromkeys(steps, True), step: False}
