@@ -38,7 +38,8 @@ BESIDE = {
 def documented(path: Path, what: str) -> dict[str, Any]:
     """One of the documents of a module."""
     text = path.read_text(encoding="utf-8").partition(f'{what} = r"""')[2].partition('"""')[0]
-    return yaml.safe_load(text) or {}
+    found: dict[str, Any] = yaml.safe_load(text) or {}
+    return found
 
 
 def members(fragment: str, contract: str) -> tuple[set[str], set[str]]:

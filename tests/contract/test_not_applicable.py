@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A check does not apply for a reason of its subject's closed list: an asked one counts as answered then, so free text would hide blindness."""
+"""A check does not apply for a reason of its subject's closed list alone.
+
+One that is asked counts as answered then, so free text would hide blindness.
+"""
 
 from __future__ import annotations
 
@@ -72,10 +75,9 @@ def test_every_subject_that_needs_one_has_a_list() -> None:
 @pytest.mark.parametrize("name", lists())
 def test_every_reason_of_a_list_is_used(name: str) -> None:
     subject = name.partition("/")[0]
-    words = Counter(
-        str(node.value if isinstance(node, ast.Constant) else node.id) for path in SOURCES if subject in path.relative_to(ROOT).parts
-        or subject == "_postgresql" and path.name.startswith("pg_") for node in ast.walk(tree(path)) if isinstance(node, (ast.Constant, ast.Name))
-    )
+    files = [path for path in SOURCES if subject in path.parts or (subject == "_postgresql" and path.name.startswith("pg_"))]
+    nodes = [node for path in files for node in ast.walk(tree(path)) if isinstance(node, (ast.Constant, ast.Name))]
+    words = Counter(str(node.value if isinstance(node, ast.Constant) else node.id) for node in nodes)
     unused = [ast.unparse(key) for key in lists()[name] if words[str(getattr(key, "value", None) or getattr(key, "id", ""))] < 2]
     assert unused == []
 

@@ -44,7 +44,8 @@ def tasks(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 @functools.cache
 def load(path: Path) -> list[dict[str, Any]]:
     """The tasks of a file, blocks as they are."""
-    return yaml.safe_load(path.read_text()) or []
+    found: list[dict[str, Any]] = yaml.safe_load(path.read_text()) or []
+    return found
 
 
 def named(entry: Path) -> str:

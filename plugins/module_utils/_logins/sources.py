@@ -81,7 +81,8 @@ def read_events(
     if journal:
         journaled, problem = _journal(command, since=since, max_bytes=max_bytes, seconds=seconds)
         if problem:
-            skipped += _left_out(problem, f"{_JOIN} Or raise max_kib and timeout.", absent="no_journal" if journaled is None and problem == NO_JOURNAL else "")
+            absent = "no_journal" if journaled is None and problem == NO_JOURNAL else ""
+            skipped += _left_out(problem, f"{_JOIN} Or raise max_kib and timeout.", absent=absent)
         if journaled is not None:
             found.append(journaled)
             read.append("journal")

@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 from ansible_collections.oncall.incident.plugins.module_utils._postgresql.signals import acting_alone
 

@@ -59,7 +59,9 @@ def test_which_file_systems_are_meant() -> None:
 
 
 def test_what_makes_room_is_what_was_asked_for_where_a_disk_is_full() -> None:
-    wanted: dict[str, Any] = {"clean": [{"directory": "/var/log/shop"}], "journal": "500M", "rotate": True, "packages": True, "images": ["docker"]}
+    wanted: dict[str, Any] = {
+        "clean": [{"directory": "/var/log/shop"}], "journal": "500M", "rotate": True, "packages": True, "images": ["docker"],
+    }
     steps = ["cleans", "cuts_journal", "rotates", "empties_cache", "prunes_images"]
     assert remedies({"full": ["/"]}, **wanted) == dict.fromkeys(steps, True)
     assert remedies({"full": []}, **wanted) == remedies({}, **wanted) == dict.fromkeys(steps, False)
