@@ -117,9 +117,6 @@ class PgMaintain(_Acting):
     def leave(self) -> None:
         self.server.execute(f"DROP TABLE {TABLES[1]}")
 
-    def no_time(self) -> Args:
-        return {"time_limit": "1ms"}
-
 
 @contextmanager
 def frozen(server: Server) -> Iterator[None]:
