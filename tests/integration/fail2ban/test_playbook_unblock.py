@@ -108,7 +108,7 @@ def refused(site: PlaySite) -> Played:
 PLANNED: dict[str, dict[str, Any]] = {
     "fw1": {"fail2ban_addresses": [INNOCENT, "2001:DB8:F2B:0::2"]},
     "approved": {"fail2ban_addresses": [APPROVED], **IN_VAIN},
-    "hand": {"fail2ban_addresses": [BY_HAND], "fail2ban_remove_rules": True},
+    "hand": {"fail2ban_addresses": [BY_HAND], "fail2ban_remove_rules": True, "incident_rung_wait": "0s"},
     "broken": {"fail2ban_addresses": [BROKEN], **IN_VAIN},
     # Nobody listens there.
     "down": {"fail2ban_addresses": [DOWN], "fail2ban_ports": [PORT + 1], **IN_VAIN},
