@@ -27,6 +27,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.findings imp
     NOT_IN_CHECK_MODE,
     OK,
     UNKNOWN,
+    WARNING,
     Finding,
 )
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import told
@@ -429,8 +430,8 @@ def _aside(summary: Summary, *, unseen: Mapping[str, Sequence[str]] | None = Non
     for seen in not_ok(summary):
         of = f" {words.one_line(seen.what.subject, limit=60)}" if seen.what.subject else ""
         if seen.what.asked is not None:
-            why_good = "good enough without being ok" if seen.what.asked else "not asked, and not ok"
-            tell(seen.host, why_good, f"{seen.what.check}{of} {seen.what.status}")
+            good = "good enough without being ok" if seen.what.status == WARNING else "not ok before, and not looked at so again"
+            tell(seen.host, good if seen.what.asked else "not asked, and not ok", f"{seen.what.check}{of} {seen.what.status}")
     for host, checks in (unseen or {}).items():
         tell(host, "not looked at", *checks)
     judged = {(seen.host, seen.what.check) for seen in summary.findings}

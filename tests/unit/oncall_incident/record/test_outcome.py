@@ -813,4 +813,6 @@ def test_what_does_not_apply_after_all_does_not_remain(tmp_path: Path) -> None:
             story.tell("skipped_check", host="db1", phase="verify", skipped=told, **({"target": target} if target == "b" else {}))
         story.stats(db1=0)
     left = [seen.what.check for seen in outcome.not_ok(summarise(story.run_dir))]
+    found = outcome._aside(summarise(story.run_dir))
+    assert "good enough" not in found[0] and "not ok before, and not looked at so again: probe_write unknown" in found[0]
     assert left == ["probe_write"], "of another server of the host it may be said"
