@@ -12,12 +12,13 @@ import yaml
 from ansible_collections.oncall.incident.plugins.module_utils._core.rights import ACL, KINDS, PURPOSES
 
 from tests.conformance.holders import ALONE, CASES, OUTSIDE, taken_from
-from tests.contract.test_conformance import documented_with
+from tests.contract.test_conformance import ENGINES as ENGINE_KINDS
+from tests.contract.test_conformance import members
 from tools import rights_page
 from tools.rights_page import NEEDS
 
 ROOT = Path(__file__).resolve().parents[2]
-ENGINES = documented_with("oncall.incident.approved") | documented_with("oncall.incident.verdict")
+ENGINES = set().union(*(members(*kind)[0] for kind in ENGINE_KINDS.values()))
 
 
 def test_the_page_is_up_to_date() -> None:
