@@ -357,12 +357,22 @@ class Repoint(Repair[Orphan]):
         )
         if not self._follows(now):
             return self._undone(action, mine, f"the link to {self._named} is not up after {self._timeout:g} s")
-        history, wanted = now.get("master_replid", ""), candidate.target.named.replid if candidate.target.named else ""
-        if wanted and history != wanted:
+        history, named = now.get("master_replid", ""), candidate.target.named
+        wanted = named.replid if named else ""
+        if wanted and history != wanted and not self._is_new_of(named, history):
             # The name leads to another server from there than from here.
             said = f"the replica reached another server as {self._named}: the history of that is {history}, not {wanted}"
             return self._undone(action, mine, said)
         return action.with_outcome(DONE, after={"primary": self._named, "offset": integer(now, "slave_repl_offset")})
+
+    def _is_new_of(self, named: t.Optional[Replication], history: str) -> bool:
+        """Whether the named server has begun this history since it was looked at: one does for its first replica."""
+        try:
+            with self.way.open(self.entered().deadline, login=self.way.login.at(self._host, self._port)) as again:
+                info = again.info()
+        except CannotReach:
+            return False
+        return named is not None and info.get("run_id") == named.server and info.get("master_replid") == history
 
     def _follows(self, now: t.Mapping[str, str]) -> bool:
         return now.get("master_link_status") == "up" and _primary(now) == self._named

@@ -23,6 +23,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._module.lock impor
 from ansible_collections.oncall.incident.plugins.module_utils._redis import args as args_utils
 from ansible_collections.oncall.incident.plugins.module_utils._redis import repairing
 
+from demo.ports import free_port
 from tests.support.cutting import cutting, leading
 from tests.support.need import need
 from tests.support.redis_acting import answers, connections, fingerprint, ids, outcomes, said, why
@@ -359,6 +360,17 @@ def test_silence_after_the_orphan_took_it_is_told(orphan: tuple[RedisServer, Red
         result = repoint(replica, heir, login_port=port)
     assert (result["failed"], outcomes(result), result["changed"]) == (True, ["unknown"], True), result
     assert replica.execute("INFO", "replication")["master_port"] == heir.port
+
+
+def test_an_empty_orphan_gets_one_that_never_had_a_replica(binary: str) -> None:
+    """For its first replica a server begins another history: that is no other server."""
+    with RedisServer.start(binary) as replica, RedisServer.start(binary) as primary:
+        primary.execute("SET", "kept", "yes")
+        replica.execute("REPLICAOF", "127.0.0.1", free_port())
+        until(lambda: replica.execute("INFO", "replication")["master_link_status"] == "down", what="the link to be down")
+        result = repoint(replica, primary)
+        assert (outcomes(result), result["changed"]) == (["done"], True), result
+        assert replica.execute("GET", "kept") == "yes"
 
 
 def test_an_orphan_whose_primary_came_back_is_left_alone(orphan: tuple[RedisServer, RedisServer]) -> None:
