@@ -77,7 +77,14 @@ def run_id() -> str:
 
 
 def who_acts(host: str) -> dict[str, str]:
-    """Who acts on a host in this execution of a run: the same for all its tasks, see Who in module_utils/_module/lease.py."""
+    """Who acts on a host in this execution of a run: the same for all its tasks, see Who in module_utils/_module/lease.py.
+
+    Raises:
+        Locked: ansible-playbook was killed, and this worker of it has outlived it. A lease would be taken in the name of another process.
+    """
+    died = marker.died(os.environ, processes={os.getpid(), os.getppid()})
+    if died:
+        raise errors.Locked(f"Process {died} of this run is gone, so nothing more is acted on.", hint="Run it again.")
     user = os.environ.get("USER") or f"uid {os.getuid()}"
     process = os.getppid()
     return {

@@ -9,6 +9,7 @@ This plugin util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
+import os
 import typing as t
 
 from ...module_utils._core.errors import IncidentError
@@ -45,6 +46,25 @@ def read_marker(environ: t.Mapping[str, str], *, processes: t.Collection[int]) -
     if not (pid.isdigit() and run and segment) or int(pid) not in processes:
         return None
     return Recorder(pid=int(pid), run=run, segment=segment)
+
+
+def died(environ: t.Mapping[str, str], *, processes: t.Collection[int]) -> int:
+    """The process of ansible-playbook that recorded this run, where it is gone; 0 where it is not, or where nobody records.
+
+    Args:
+        environ, processes: as of read_marker(). Whoever inherited a marker has somebody else's, who waits for this run and so is alive.
+    """
+    said = environ.get(MARKER, "").partition(":")[0]
+    pid = int(said) if said.isascii() and said.isdigit() else 0
+    if not pid or pid in processes:
+        return 0
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return pid
+    except (OSError, OverflowError):
+        pass
+    return 0
 
 
 def require(recorder: Recorder | None, *, record: bool, check_mode: bool) -> dict[str, t.Any]:

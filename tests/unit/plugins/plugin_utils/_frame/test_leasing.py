@@ -18,6 +18,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._module import lea
 from ansible_collections.oncall.incident.plugins.module_utils._module.lease import lease_path
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import leasing
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.leasing import Lease, command, held
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.marker import MARKER
 
 from tests.support.need import need
 from tests.support.until import until
@@ -203,6 +204,19 @@ def test_a_run_that_died_on_this_machine_gives_way_on_every_host(what: str) -> N
     assert mine.taken_over == "taken over from run run-1 of ann at desk, which did not give it back"
     assert not os.path.exists(lease_path(f"{what} too"))
     assert mine.give_back_all() == 1 and not os.path.exists(lease_path(what))
+
+
+def test_a_worker_that_outlived_its_run_acts_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parent is process 1 then, which never dies: nobody else could act until the time is over."""
+    with subprocess.Popen(["sleep", "600"]) as recording:
+        monkeypatch.setenv(MARKER, f"{recording.pid}:run-1:/var/lib/x/000001.jsonl")
+        assert leasing.who_acts("db1"), "an outer run's marker, and that one is alive"
+        recording.kill()
+    with pytest.raises(Locked, match=f"Process {recording.pid} of this run is gone"):
+        leasing.who_acts("db1")
+    for pid in (os.getpid(), os.getppid(), "", "x", -1, 0):
+        monkeypatch.setenv(MARKER, f"{pid}:run-1:/var/lib/x/000001.jsonl")
+        assert leasing.who_acts("db1")
 
 
 def test_what_an_action_of_a_dead_run_has_started_is_respected_from_here_too(what: str) -> None:
