@@ -145,7 +145,7 @@ class PgHealth(OfPostgresql, Health):
         }
 
     def culprits(self) -> list[str]:
-        return [f"pid {self.held.pid} (kit"]
+        return [f"pid {self.held.pid} app@postgres (kit)"]
 
     @contextmanager
     def sicken(self) -> Iterator[None]:
