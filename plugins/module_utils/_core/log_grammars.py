@@ -256,9 +256,10 @@ SSHD = Grammar(
         r"Too many authentication failures",
         r"beginning MaxStartups throttling|drop connection #", r"not allowed because", r"POSSIBLE BREAK-IN ATTEMPT",
     ),
-    why=_any(r"no hostkeys available", r"Cannot bind any address", r"Bad configuration option",
-    r"terminating, \d+ bad configuration options",
-             r"Received signal \d+; terminating", r"Missing privilege separation directory"),
+    why=_any(
+        r"no hostkeys available", r"Cannot bind any address", r"Bad configuration option", r"terminating, \d+ bad configuration options",
+        r"Received signal \d+; terminating", r"Missing privilege separation directory",
+    ),
     passing=_any(r"\[preauth\]", r"ssh_dispatch_run_fatal", r"Timeout before authentication", r"\b(?:from|user) \S+ port \d+"),
     runs=_any(r"Server listening on "),
     secrets=(
