@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.support import sshd
 from tests.support.advice import advised
 from tests.support.run_module import run_module
+from tests.support.until import until
 
 PROGRAMS = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +33,7 @@ def test_too_many_keys_are_tried_and_one_is_let_in(tmp_path: Path) -> None:
             return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stderr
 
         assert "Too many authentication failures" in login(*offered, "-i", str(server.place / "client"))
+        until(lambda: "Too many authentication failures" in (server.place / "log").read_text(), what="the server's own line")
         now = time.strftime("%b %d %H:%M:%S")
         lines = (server.place / "log").read_text().splitlines()
         (tmp_path / "auth.log").write_text("".join(f"{now} gate sshd[7]: {line}\n" for line in lines))
