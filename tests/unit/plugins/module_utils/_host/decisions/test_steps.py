@@ -65,5 +65,6 @@ def test_what_makes_room_is_what_was_asked_for_where_a_disk_is_full() -> None:
     steps = ["cleans", "cuts_journal", "rotates", "empties_cache", "prunes_images"]
     assert remedies({"full": ["/"]}, **wanted) == dict.fromkeys(steps, True)
     assert remedies({"full": []}, **wanted) == remedies({}, **wanted) == dict.fromkeys(steps, False)
-    for step, (name, value) in zip(steps, wanted.items(), strict=True):
+    assert len(steps) == len(wanted)
+    for step, (name, value) in zip(steps, wanted.items()):  # noqa: B905 # make unit39 runs this too
         assert remedies({"full": ["/"]}, **{**wanted, name: type(value)()}) == {**dict.fromkeys(steps, True), step: False}
