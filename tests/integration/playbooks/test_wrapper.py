@@ -37,7 +37,7 @@ def test_nothing_without_an_approval_then_recovered_and_the_next_run_finds_nothi
     ended = site.incident("--yes", "--json")
     data, shown = ended.data, ended.stderr
     assert (ended.status, data["outcome"]) == (0, "recovered"), shown
-    culprit = f"pid {sick.root.pid} (web, "
+    culprit = f"pid {sick.root.pid} app@"
     assert culprit in " ".join(shown.split()), shown
     assert culprit in (ended.run_dir / "report.md").read_text().replace("\\", "")
     assert looked["plan_hash"] == data["plan_hash"] and looked["run"] != data["run"]
