@@ -159,10 +159,7 @@ asked:
   type: list
   elements: str
 healthy:
-  description:
-    - Whether all of RV(asked) are C(ok). Null when that could not be seen, or nothing was asked.
-    - A C(warning) is not good enough here, as of a network of which some addresses are kept out, or where nothing listens at the ports
-      that a ban is about.
+  description: Whether all of RV(asked) are C(ok) or C(warning). Null when that could not be seen, or nothing was asked.
   returned: success
   type: bool
 remaining:

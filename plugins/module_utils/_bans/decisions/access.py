@@ -25,6 +25,8 @@ from .traced import Trace, with_traces
 
 MODULE = "access_health"
 DAEMON, LET_IN, NOT_BANNED, KEPT_OUT = CHECKS = ("daemon", "let_in", "not_banned", "kept_out")
+#: Of a network, some of whose addresses are let in, or kept out, that is told and does not hold anything up.
+GOOD = (OK, WARNING)
 #: Why a check does not apply.
 ABSENT = {"nobody_logged_in": "nobody is logged in over SSH"}
 _MAX_SHOWN = 10
@@ -91,7 +93,7 @@ def decide(
     code = "nobody_logged_in"
     left = [*skipped, *([Skipped(NOT_BANNED, f"{code}: {ABSENT[code]}.", kind=NOT_APPLICABLE)] if nobody_logged_in else [])]
     findings = with_traces(findings, {LET_IN: let_in, KEPT_OUT: kept_out}, traces)
-    return Judged(judge_look(findings, left, asked=asked), basis=Basis(MODULE, {
+    return Judged(judge_look(findings, left, asked=asked, good=GOOD), basis=Basis(MODULE, {
         "daemon": daemon, "let_in": let_in, "not_banned": not_banned, "kept_out": kept_out, "skipped": skipped,
         "nobody_logged_in": nobody_logged_in, "asked": asked, "traces": traces,
     }))

@@ -29,7 +29,6 @@ _PORT_CHECKS = ("port", "accept_queue")
 #: Whether somebody got in by a guess: a check of failed_logins.
 _GOT_IN = "login_after_failures"
 _BAD = (CRITICAL, UNKNOWN)
-_NOT_OK = tuple(status for status in STATUSES if status != OK)
 #: Whoever should have been banned and was not, or may not be.
 _NOT_BANNED = FAILED_OUTCOMES | {REFUSED}
 
@@ -172,12 +171,12 @@ def _left_of_the_attack(
 
 
 def _not_held(access: Result) -> dict[str, t.Any]:
-    told = _told(access, statuses=_NOT_OK, with_check=True)
+    told = _told(access, statuses=_BAD, with_check=True)
     return {"text": told or "the expected state was not reached.", "there": not access.get("held", False)}
 
 
 def _silent(ports: Result) -> str:
-    told = _told(ports, statuses=_NOT_OK, with_check=False)
+    told = _told(ports, statuses=[status for status in STATUSES if status != OK], with_check=False)
     return told or "the service did not keep answering."
 
 

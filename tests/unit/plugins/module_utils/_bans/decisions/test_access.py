@@ -151,14 +151,6 @@ def test_a_ban_of_a_port_at_which_nothing_listens(verdicts: list[Verdict], liste
     assert named.status == ("ok" if status == "warning" else status), "whoever names the ports knows them"
 
 
-def test_a_warning_is_no_answer_to_who_is_let_in_or_kept_out() -> None:
-    network = Seen("192.0.2.0/24", span("192.0.2.0/24"), bans=(ban(ASKED),), verdicts=(verdict(),))
-    beside = Seen(ASKED, span(ASKED), verdicts=(verdict(block()),), ports_named=False, listening=(2222,))
-    for let_in, kept_out, check in (((network,), (), "let_in"), ((), (beside,), "kept_out")):
-        judged = decide(None, let_in, (), kept_out, (), False, (check,)).verdict
-        assert (judged.status, judged.healthy, judged.not_good()) == ("warning", False, {check: "warning"})
-
-
 @pytest.mark.parametrize(("entry", "left", "status"), [
     (None, None, "ok"), ("192.0.2.7", None, "critical"), ("192.0.2.0/24", None, "critical"), ("192.0.2.8", None, "ok"),
     (None, block(owner="fail2ban"), "critical"),

@@ -38,8 +38,6 @@ SILENT = {"held": False, "findings": [
      "let_in 192.0.2.7: banned by sshd as 192.0.2.7. Lift the ban. let_in 198.51.100.9: not seen. Use become."),
     (access(False, finding("let_in", "unknown", subject=B, observed="not seen", hint=OFFER)), {}, {},
      f"let_in 198.51.100.9: not seen. {OFFER} In this role that is fail2ban_trace_for, such as 30s."),
-    (access(False, finding("let_in", "warning", observed="some of it is kept out", hint="Name them.")), {}, {},
-     "let_in 192.0.2.7: some of it is kept out. Name them."),
     (access(False, LET_IN), {}, {}, "the expected state was not reached."),
     ({"findings": [LET_IN]}, {}, {}, "the expected state was not reached."),
     (access(True, LET_IN), SILENT, {}, "On its own host tcp 22: refused. Start it. tcp 80: slow."),
