@@ -141,10 +141,12 @@ def test_what_sshd_itself_says_of_somebody(net: Namespace, tmp_path: Path) -> No
     ask = ["ssh", "-F", "none", "-i", str(tmp_path / "one"), "-i", str(tmp_path / "two"), "-b", CLIENT,
            *(word for option in options for word in ("-o", option)), f"{user}@{HOST}", "true"]
 
-    def kinds(more: str, place: Path) -> list[str]:
+    def kinds(more: str, place: Path, *, says: str) -> list[str]:
         place.mkdir()
         with sshd(net, place, more=more):
             peer_of(net).run(*ask, check=False)
+            # The client ends first.
+            until(lambda: says in (place / "log").read_text(), what=f"sshd to say: {says}")
         now = time.strftime("%b %d %H:%M:%S")
         raw = (place / "log").read_text().splitlines()
         (place / "auth.log").write_text("".join(f"{now} gate sshd[7]: {line}\n" for line in raw))
@@ -156,6 +158,7 @@ def test_what_sshd_itself_says_of_somebody(net: Namespace, tmp_path: Path) -> No
                                   logs=[str(place / "auth.log")]), "refusals")["status"] == "ok", "somebody else"
         return list(found["detail"]["kinds"])
 
-    assert "not_allowed" in kinds("AllowUsers somebody-else\n", tmp_path / "users")
-    assert "too_many_failures" in kinds("MaxAuthTries 1\nPermitRootLogin yes\n", tmp_path / "tries")
-    assert "no_common_algorithm" in kinds("Ciphers aes128-cbc\n", tmp_path / "ciphers")
+    assert "not_allowed" in kinds("AllowUsers somebody-else\n", tmp_path / "users", says="not allowed because")
+    tried = "MaxAuthTries 1\nPermitRootLogin yes\n"
+    assert "too_many_failures" in kinds(tried, tmp_path / "tries", says="Too many authentication failures")
+    assert "no_common_algorithm" in kinds("Ciphers aes128-cbc\n", tmp_path / "ciphers", says="no matching cipher")
