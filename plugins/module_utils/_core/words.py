@@ -51,6 +51,19 @@ def command_words(
     return [*(words or default or ()), *(arguments or ())]
 
 
+def few(names: t.Iterable[str], *, most: int, separator: str = ", ", last: str = " and ") -> str:
+    """The first of them, and how many more there are: a, b and 3 more.
+
+    Args:
+        most: how many are named.
+        separator: between two names.
+        last: before the number of the others.
+    """
+    found = list(names)
+    more = f"{last}{len(found) - most} more" if len(found) > most else ""
+    return separator.join(found[:most]) + more
+
+
 def format_bytes(size: float) -> str:
     """Say a size briefly for people: 512 B, 1.5 MiB, 20 GiB."""
     for unit in ("B", "KiB", "MiB", "GiB"):

@@ -20,6 +20,7 @@ from .._core.errors import IncidentError
 from .._core.limits import Budget, Limit
 from .._core.plan import plan_hash
 from .._core.recorded import Basis, Parts
+from .._core.words import few
 from .activity import read_prepared, require_sight
 from .connection import APPLICATION_PREFIX, Session
 from .decisions.backends import Backend, PreparedTransaction
@@ -498,7 +499,7 @@ def _commits_that_wait(seen: Seen, done: t.Sequence[Action]) -> list[findings.Fi
     pids = sorted({*behind, *by_rule, *late})
     if not pids:
         return []
-    named = ", ".join(str(pid) for pid in pids[:_NAMED]) + (f" and {len(pids) - _NAMED} more" if len(pids) > _NAMED else "")
+    named = few(map(str, pids), most=_NAMED)
     return [findings.Finding(
         check=SYNCHRONOUS_COMMIT, status=findings.CRITICAL if by_rule or late or refused else findings.WARNING, observed=len(pids),
         threshold=1, unit="sessions", subject=f"pid {named}", hint=COMMIT_WAITS,

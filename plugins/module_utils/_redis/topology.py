@@ -15,6 +15,7 @@ import typing as t
 from .._core.deadline import Deadline
 from .._core.errors import CannotReach, IncidentError
 from .._core.findings import CRITICAL, NOT_APPLICABLE, OK, UNKNOWN, Finding, Skipped
+from .._core.words import few
 from .args import Way
 from .connection import Client, CommandRefused, flat
 from .decisions.absent import does_not_apply
@@ -420,5 +421,4 @@ def _merged(skipped: t.Sequence[tuple[str, Skipped]]) -> list[Skipped]:
 
 
 def _at(addresses: t.Sequence[str]) -> str:
-    more = f" and {len(addresses) - _NAMED} more" if len(addresses) > _NAMED else ""
-    return f"{', '.join(addresses[:_NAMED])}{more}: " if addresses else ""
+    return f"{few(addresses, most=_NAMED)}: " if addresses else ""

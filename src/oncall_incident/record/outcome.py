@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.oncall.incident.plugins.module_utils._core import why
@@ -30,6 +30,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.findings imp
     WARNING,
     Finding,
 )
+from ansible_collections.oncall.incident.plugins.module_utils._core.words import few
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import told
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import INVESTIGATE, MITIGATE, VERIFY
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
@@ -44,6 +45,8 @@ OUTCOME_CONTRACT = "oncall.incident/outcome/1"
 ONLY_MITIGATE = "only mitigate looked, so verify's checks have no answer: run it without --tags, or with --tags mitigate,verify"
 #: Things that one line names.
 _MOST_ASIDE = 8
+#: Hosts of which it says the same.
+_MOST_HOSTS = 3
 NO_VERDICT = "no health check gave a verdict: run it without --tags, or with --tags mitigate,verify"
 
 Json = Mapping[str, Any]
@@ -442,15 +445,9 @@ def _aside(summary: Summary, *, unseen: Mapping[str, Sequence[str]] | None = Non
             tell(skip.host, "does not apply", skip.what.check)
     whom: dict[str, list[str]] = {}
     for (host, why_not), names in found.items():
-        whom.setdefault(f"{why_not}: {_few(dict.fromkeys(names), most=_MOST_ASIDE)}", []).append(host)
-    said = [f"{_few(hosts)}: {what}" for what, hosts in whom.items()]
-    return [f"Beside that: {_few(said, separator='; ', most=_MOST_ASIDE)}."] if said else []
-
-
-def _few(found: Iterable[str], *, separator: str = ", ", most: int = 3) -> str:
-    """The first ones, and how many more there are."""
-    names = list(found)
-    return separator.join([*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])])
+        whom.setdefault(f"{why_not}: {few(dict.fromkeys(names), most=_MOST_ASIDE, last=', and ')}", []).append(host)
+    said = [f"{few(hosts, most=_MOST_HOSTS, last=', and ')}: {what}" for what, hosts in whom.items()]
+    return [f"Beside that: {few(said, most=_MOST_ASIDE, separator='; ', last='; and ')}."] if said else []
 
 
 def by_health(name: str, summary: Summary, *, not_measured: Sequence[str]) -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ import typing as t
 from ..._core import judging
 from ..._core.findings import COULD_NOT_LOOK, CRITICAL, NOT_APPLICABLE, OK, STATUSES, UNKNOWN, Finding, Skipped
 from ..._core.recorded import Basis
+from ..._core.words import few
 from .model import Cert, Seen, iso
 from .targets import Terms
 from .time import DAY
@@ -192,14 +193,9 @@ def _skipped(judged: t.Sequence[Judged]) -> list[Skipped]:
         for note in one.skipped:
             found.setdefault(note, []).append(one.seen.target)
     return [
-        Skipped(check, f"{reason} ({_some(targets)})", hint, NOT_APPLICABLE if reason in ABSENT else COULD_NOT_LOOK)
+        Skipped(check, f"{reason} ({few(targets, most=_SHOWN)})", hint, NOT_APPLICABLE if reason in ABSENT else COULD_NOT_LOOK)
         for (check, reason, hint), targets in sorted(found.items(), key=lambda item: item[0])
     ]
-
-
-def _some(targets: t.Sequence[str]) -> str:
-    shown = ", ".join(targets[:_SHOWN])
-    return shown if len(targets) <= _SHOWN else f"{shown} and {len(targets) - _SHOWN} more"
 
 
 def _table(certificates: t.Sequence[t.Mapping[str, t.Any]]) -> str:

@@ -12,6 +12,7 @@ import typing as t
 
 from ..._core.durations import format_duration
 from ..._core.findings import Answer
+from ..._core.words import few
 from . import verdict
 from .absent import does_not_apply
 from .backends import DISABLED, Backend
@@ -151,8 +152,7 @@ def _oldest(
 def _advice(oldest_first: t.Sequence[Backend], hint: str) -> str:
     """What to do about the oldest sessions: none that waits with its commit for a standby is to be ended."""
     waiting = [one.pid for one in oldest_first if one.waits_for_standby]
-    more = f"; and {len(oldest_first) - _NAMED} more" if len(oldest_first) > _NAMED else ""
-    named = "; ".join(one.told for one in oldest_first[:_NAMED]) + more
+    named = few((one.told for one in oldest_first), most=_NAMED, separator="; ", last="; and ")
     hint = f"{named}. {hint}" if oldest_first else hint
     if not waiting:
         return hint

@@ -14,6 +14,7 @@ import typing as t
 from ..._core.findings import CRITICAL, OK, Finding, Skipped
 from ..._core.judging import Judged, Verdict, judge_look
 from ..._core.recorded import Basis
+from ..._core.words import few
 from ..._service.decisions import identity
 from .protection import COMMIT_WAITS
 from .restart_cost import Cost, say
@@ -109,8 +110,7 @@ def _judge(
     detail = {**({"cannot_see": told} if blind else {}), **({"loses": loses} if loses else {})}
     hidden = unseen(obstacles)
     known = [one for one in obstacles if one not in hidden]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    who = f": {', '.join(names[:_NAMED])}{more}" if names else ""
+    who = f": {few(names, most=_NAMED)}" if names else ""
     wait = [f"Wait until nobody depends on the server{who}."] if set(known) - {not_shown, COMMITS} else []
     hint = " ".join([*([identity.HINT_IDENTITY] if not_shown else []), *([COMMIT_WAITS] if COMMITS in known else []), *wait])
     findings = [Finding(CHECK, CRITICAL, observed="; ".join(known), hint=hint, detail=detail)] if known else []

@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
-from ansible_collections.oncall.incident.plugins.module_utils._core.words import command_words, format_bytes, number, words_list
+from ansible_collections.oncall.incident.plugins.module_utils._core.words import command_words, few, format_bytes, number, words_list
 
 
 @pytest.mark.parametrize(("value", "made"), [
@@ -46,3 +47,11 @@ def test_what_is_no_number_is_not_taken_for_none(value: Any) -> None:
 ])
 def test_sizes_for_people(size: int, text: str) -> None:
     assert format_bytes(size) == text
+
+
+@pytest.mark.parametrize(("names", "more", "said"), [
+    ([], {}, ""), (["a"], {}, "a"), (["a", "b"], {}, "a, b"), (["a", "b", "c", "d"], {}, "a, b and 2 more"),
+    ((one for one in "abc"), {"separator": "; ", "last": "; and "}, "a; b; and 1 more"),
+])
+def test_the_first_few_are_named(names: Iterable[str], more: dict[str, str], said: str) -> None:
+    assert few(names, most=2, **more) == said
