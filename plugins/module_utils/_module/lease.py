@@ -180,14 +180,19 @@ def has_died(execution: str) -> bool:
     start, _sign, place = rest.partition(":")
     if not (pid.isascii() and pid.isdigit() and int(pid)) or not place or place != _place().replace(";", "?"):
         return False
+    now = _start_of(int(pid))
+    return is_gone(int(pid)) or bool(start and now and start != now)
+
+
+def is_gone(pid: int) -> bool:
+    """Whether no process of this machine has this id any more, or only one that has ended and waits for its parent to notice."""
     try:
-        os.kill(int(pid), 0)  # /proc may hide the processes of others, this does not
+        os.kill(pid, 0)  # /proc may hide the processes of others, this does not
     except ProcessLookupError:
         return True
     except (OSError, OverflowError):
         pass
-    now = _start_of(int(pid))
-    return bool(start and now and start != now)
+    return _stat_of(pid)[:1] in (["Z"], ["X"])
 
 
 def _place() -> str:
@@ -204,11 +209,17 @@ def _place() -> str:
 
 def _start_of(pid: int) -> str:
     """When a process started, in ticks; empty where that cannot be seen."""
+    found = _stat_of(pid)
+    return found[19] if len(found) > 19 else ""
+
+
+def _stat_of(pid: int) -> list[str]:
+    """The fields of stat, proc(5), from the state on; empty where they cannot be seen."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
+            return file.read().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def take(

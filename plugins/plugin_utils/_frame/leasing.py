@@ -32,6 +32,8 @@ from . import marker
 Execute = t.Callable[[str], t.Mapping[str, t.Any]]
 #: What a lease is longer than what it is for, seconds: looks take their time.
 SLACK = 60.0
+# Ansible-playbook loads an action's plugin before it forks the worker, or the worker does: one of both is here, or has died.
+_LOADED_BY = os.getpid()
 
 # The files become modules of a package of their own; what they import is among them, or of the standard library.
 _RUN = """
@@ -82,11 +84,13 @@ def who_acts(host: str) -> dict[str, str]:
     Raises:
         Locked: ansible-playbook was killed, and this worker of it has outlived it. A lease would be taken in the name of another process.
     """
-    died = marker.died(os.environ, processes={os.getpid(), os.getppid()})
+    # Read once: it becomes another one's when the parent dies.
+    process = os.getppid()
+    ours = {os.getpid(), process}
+    died = marker.died(os.environ, processes=ours) or (_LOADED_BY if _LOADED_BY not in ours else 0)
     if died:
         raise errors.Locked(f"Process {died} of this run is gone, so nothing more is acted on.", hint="Run it again.")
     user = os.environ.get("USER") or f"uid {os.getuid()}"
-    process = os.getppid()
     return {
         "run": run_id(), "holder": f"{user} at {platform.node()}, process {process}, for {host}", "execution": lease.execution_of(process),
     }

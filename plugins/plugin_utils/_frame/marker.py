@@ -9,10 +9,10 @@ This plugin util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
-import os
 import typing as t
 
 from ...module_utils._core.errors import IncidentError
+from ...module_utils._module import lease
 
 MARKER = "ONCALL_INCIDENT_RECORDER"
 CALLBACK = "oncall.incident.evidence"
@@ -58,13 +58,7 @@ def died(environ: t.Mapping[str, str], *, processes: t.Collection[int]) -> int:
     pid = int(said) if said.isascii() and said.isdigit() else 0
     if not pid or pid in processes:
         return 0
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return pid
-    except (OSError, OverflowError):
-        pass
-    return 0
+    return pid if lease.is_gone(pid) else 0
 
 
 def require(recorder: Recorder | None, *, record: bool, check_mode: bool) -> dict[str, t.Any]:

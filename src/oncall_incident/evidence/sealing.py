@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.oncall.incident.plugins.module_utils._module.lease import is_gone
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.utf8 import cleaned
 
@@ -272,13 +273,7 @@ def _alive(incident: Incident, run: str) -> bool:
         if event.get("type") == model.RUN_STARTED and event.get("record") == run and event.get("pid"):
             if event.get("controller") != os.uname().nodename:
                 return False
-            try:
-                os.kill(int(event["pid"]), 0)
-            except ProcessLookupError:
-                return False
-            except PermissionError:
-                return True
-            return int(event["pid"]) != os.getpid()
+            return not is_gone(int(event["pid"])) and int(event["pid"]) != os.getpid()
     return False
 
 

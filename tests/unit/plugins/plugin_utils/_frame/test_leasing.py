@@ -219,6 +219,25 @@ def test_a_worker_that_outlived_its_run_acts_no_more(monkeypatch: pytest.MonkeyP
         assert leasing.who_acts("db1")
 
 
+def test_a_killed_run_is_dead_also_before_its_own_parent_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["sleep", "600"]) as recording:
+        execution = lease.execution_of(recording.pid)
+        monkeypatch.setenv(MARKER, f"{recording.pid}:run-1:/var/lib/x/000001.jsonl")
+        assert not lease.has_died(execution)
+        recording.kill()
+        os.waitid(os.P_PID, recording.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays a zombie
+        with pytest.raises(Locked, match=f"Process {recording.pid} of this run is gone"):
+            leasing.who_acts("db1")
+        assert lease.has_died(execution)
+
+
+def test_a_worker_knows_its_run_is_dead_where_nobody_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MARKER, raising=False)
+    monkeypatch.setattr(leasing, "_LOADED_BY", 2**22 + 1)
+    with pytest.raises(Locked, match="Process 4194305 of this run is gone"):
+        leasing.who_acts("db1")
+
+
 def test_what_an_action_of_a_dead_run_has_started_is_respected_from_here_too(what: str) -> None:
     with subprocess.Popen(["sleep", "600"]) as first:
         taken_by(first, what, by=lease.ACTION)
