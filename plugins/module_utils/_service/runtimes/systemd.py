@@ -16,4 +16,4 @@ from ..instances import Instance
 
 def look(service: Service, *, run: Run) -> list[Instance]:
     """See Runtime."""
-    return [looking.unit(service.identity, scope=str(service.where.get("scope", "system")), run=run)]
+    return looking.unit(service.identity, scope=str(service.where.get("scope", "system")), run=run)
