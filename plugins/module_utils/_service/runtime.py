@@ -1,0 +1,33 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runtimes of services: one file each below runtimes/, with the same functions.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import importlib
+import typing as t
+
+from .._module.programs import Run
+from .decisions.services import Service
+from .instances import Instance
+
+
+class Runtime(t.Protocol):
+    """What each file of runtimes/ offers."""
+
+    def look(self, service: Service, *, run: Run) -> list[Instance]:
+        """What runs of a service now; an empty list where the runtime answers that there is nothing. Changes nothing.
+
+        Raises:
+            Blind: it cannot be looked at.
+        """
+        ...
+
+
+def runtime_of(name: str) -> Runtime:
+    """The runtime of this name, one of RUNTIMES; only what is needed is loaded."""
+    return t.cast("Runtime", importlib.import_module(f"..runtimes.{name}", __name__))
