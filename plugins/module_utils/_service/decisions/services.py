@@ -33,6 +33,8 @@ class Service:
         depends_on: names of services, or of probes, that must answer before it is restarted.
         pool: connections to the database that each of its instances may open; 0 where that is not known.
         nonessential: it may be stopped to give others room.
+        one_shot: it is a job with an end, such as a migration: having ended with 0 is well, and it is never started again. Nothing else
+            tells it from a server that somebody stopped, which ends with 0 as well.
         reaches: what it must reach from inside, with its own credentials.
     """
 
@@ -46,6 +48,7 @@ class Service:
     depends_on: tuple[str, ...] = ()
     pool: int = 0
     nonessential: bool = False
+    one_shot: bool = False
     reaches: tuple[t.Mapping[str, t.Any], ...] = ()
 
     @classmethod
@@ -81,8 +84,9 @@ class Service:
         for key in ("desired", "order", "pool"):
             if isinstance(said.get(key, 0), bool) or not isinstance(said.get(key, 0), int) or (key != "order" and said.get(key, 0) < 0):
                 raise BadInput(f"{place}: {key} is not a whole number of at least 0.", hint=f"Correct {key}.")
-        if not isinstance(said.get("nonessential", False), bool):
-            raise BadInput(f"{place}: nonessential is neither true nor false.", hint="Write true or false.")
+        for key in ("nonessential", "one_shot"):
+            if not isinstance(said.get(key, False), bool):
+                raise BadInput(f"{place}: {key} is neither true nor false.", hint="Write true or false.")
         values = {**said, **{key: tuple(said[key]) for key in _LISTS if key in said}}
         return cls(**{**values, "identity": said.get("identity", said["name"])})
 
