@@ -34,6 +34,7 @@ class FilterModule:
             "service_pool_share": "module_utils._service.decisions.helping:pool_share",
             "service_pool_temporary": "module_utils._service.decisions.helping:pool_temporary",
             "service_steps": "module_utils._service.decisions.doing:steps",
+            "service_still": "module_utils._service.decisions.doing:still",
             "service_subjects": "module_utils._service.decisions.doing:subjects",
             "service_validating": "module_utils._service.decisions.doing:validating",
         })

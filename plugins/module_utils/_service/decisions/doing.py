@@ -214,7 +214,7 @@ def looked(measured: Dict, *, step: Dict) -> bool:
 
 
 def needed(before: Dict, *, step: Dict) -> bool:
-    """Whether a step is still about what was judged. What was started again, replaced or stopped since is left alone.
+    """Whether there is anything to do.
 
     Args:
         before: what service_instances returned just before it would be done.
@@ -224,10 +224,17 @@ def needed(before: Dict, *, step: Dict) -> bool:
         return not instances or not all(is_running(one) for one in instances)
     if do == STOP:
         return any(is_running(one) for one in instances)
-    if do == SCALE:
-        return sum(is_running(one) for one in instances) != step["count"]
-    now = {str(one["id"]): str(one["start"]) for one in instances}
-    return all(now.get(identity) == start for identity, start in step["judged"].items())
+    return do != SCALE or sum(is_running(one) for one in instances) != step["count"]
+
+
+def still(before: Dict, *, step: Dict) -> bool:
+    """Whether what would be restarted or reloaded is what was judged. What was started again or replaced since is another.
+
+    Args:
+        before: see needed().
+    """
+    now = {str(one["id"]): str(one["start"]) for one in before.get("instances") or ()}
+    return step["do"] not in (RESTART, RELOAD) or all(now.get(identity) == start for identity, start in step["judged"].items())
 
 
 def done(measured: Dict, *, before: Dict, step: Dict) -> bool:

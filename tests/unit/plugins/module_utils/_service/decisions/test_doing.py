@@ -133,16 +133,25 @@ def test_a_start_that_was_approved_is_no_restart() -> None:
 
 
 @pytest.mark.parametrize(("do", "before", "needed"), [
-    ("restart", look(container("a")), True), ("restart", look(container("a", start="a 2")), False),
-    ("restart", look(container("b")), False), ("restart", look(), False), ("reload", look(container("a")), True),
-    ("restart", look(container("a"), container("b")), True), ("start", look(), True), ("start", look(container("a")), False),
-    ("start", look(container("a", state="exited", up=False)), True), ("stop", look(container("a")), True),
+    ("restart", look(container("a")), True), ("restart", look(), True), ("reload", look(container("a")), True),
+    ("start", look(), True), ("start", look(container("a")), False), ("start", look(container("a", state="exited", up=False)), True),
+    ("start", look(container("a", state="running", up=False, running=True)), False), ("stop", look(container("a")), True),
     ("stop", look(container("a", state="exited", up=False)), False), ("scale", look(container("a")), True),
     ("scale", look(container("a"), container("b")), False),
 ])
-def test_only_what_was_judged_is_acted_on(do: str, before: dict[str, Any], needed: bool) -> None:
+def test_whether_there_is_anything_to_do(do: str, before: dict[str, Any], needed: bool) -> None:
     (one,) = steps([compose("web", where={"reload": ["x"]})], do, look(container("a")), count=2)
     assert doing.needed(before, step=one) is needed
+
+
+@pytest.mark.parametrize(("do", "before", "still"), [
+    ("restart", look(container("a")), True), ("restart", look(container("a"), container("b")), True),
+    ("restart", look(container("a", start="a 2")), False), ("restart", look(container("b")), False), ("restart", look(), False),
+    ("reload", look(container("a", start="a 2")), False), ("start", look(container("a", start="a 2")), True), ("stop", look(), True),
+])
+def test_only_what_was_judged_is_acted_on(do: str, before: dict[str, Any], still: bool) -> None:
+    (one,) = steps([compose("web", where={"reload": ["x"]})], do, look(container("a")), count=2)
+    assert doing.still(before, step=one) is still
 
 
 @pytest.mark.parametrize(("do", "after", "done"), [
