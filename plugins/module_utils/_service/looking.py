@@ -19,6 +19,8 @@ from .instances import CONTAINER_FORMAT, ID_FORMAT, UNIT_PROPERTIES, Instance, f
 
 #: Field 22, counted from the state, which is field 3.
 _START_TIME = 19
+#: States of a process that has ended, field 3.
+_ENDED = ("Z", "X")
 
 Run = t.Callable[[t.Sequence[str]], Ran]
 
@@ -98,12 +100,18 @@ def with_workers(instances: t.Sequence[Instance], *, proc: str = "/proc") -> lis
     return [dataclasses.replace(one, workers=tuple(_below(one.main_pid, proc)) if one.main_pid else ()) for one in instances]
 
 
+def start_of(pid: t.Union[int, str], *, proc: str = "/proc") -> str:
+    """When a process was started, in ticks since the host was; empty where it is not there, or has ended."""
+    # proc(5), stat: the command is in parentheses and may hold any; field 22 is the start time.
+    fields = text_of(f"{proc}/{pid}/stat").rpartition(")")[2].split()
+    return fields[_START_TIME] if len(fields) > _START_TIME and fields[0] not in _ENDED else ""
+
+
 def _below(pid: int, proc: str) -> t.Iterator[str]:
     for child in text_of(f"{proc}/{pid}/task/{pid}/children").split():
-        # proc(5), stat: the command is in parentheses and may hold any; field 22 is the start time.
-        fields = text_of(f"{proc}/{child}/stat").rpartition(")")[2].split()
-        if len(fields) > _START_TIME:
-            yield f"{child}.{fields[_START_TIME]}"
+        start = start_of(child, proc=proc)
+        if start:
+            yield f"{child}.{start}"
         yield from _below(int(child), proc)
 
 

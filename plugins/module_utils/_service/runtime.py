@@ -33,5 +33,11 @@ def runtime_of(name: str) -> Runtime:
     if name == "compose":
         from .runtimes import compose
         return compose
+    if name == "pm2":
+        from .runtimes import pm2
+        return pm2
+    if name == "command":
+        from .runtimes import command
+        return command
     from .runtimes import systemd
     return systemd
