@@ -41,6 +41,7 @@ RESOURCES = {one.plural: one for one in (
     Resource("", "v1", "events", "Event", ("ev",)),
     Resource("", "v1", "configmaps", "ConfigMap", ("cm",)),
     Resource("", "v1", "secrets", "Secret"),
+    Resource("", "v1", "resourcequotas", "ResourceQuota", ("quota",)),
     Resource("apps", "v1", "deployments", "Deployment", ("deploy",), below=("scale",)),
     Resource("apps", "v1", "replicasets", "ReplicaSet", ("rs",), below=("scale",)),
     Resource("apps", "v1", "statefulsets", "StatefulSet", ("sts",), below=("scale",)),

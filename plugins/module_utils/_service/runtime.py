@@ -33,6 +33,9 @@ def runtime_of(name: str) -> Runtime:
     if name == "compose":
         from .runtimes import compose
         return compose
+    if name == "kubernetes":
+        from .runtimes import kubernetes
+        return kubernetes
     if name == "pm2":
         from .runtimes import pm2
         return pm2

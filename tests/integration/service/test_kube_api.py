@@ -38,7 +38,8 @@ def got(api: KubeApi, *words: str) -> Any:
 
 def pods(api: KubeApi) -> dict[str, Any]:
     """The pods that are not about to end, by uid."""
-    return {one["metadata"]["uid"]: one for one in got(api, "pods", "--selector=app=web")["items"] if "deletionTimestamp" not in one["metadata"]}
+    found = got(api, "pods", "--selector=app=web")["items"]
+    return {one["metadata"]["uid"]: one for one in found if "deletionTimestamp" not in one["metadata"]}
 
 
 def test_a_restart_replaces_every_pod_and_makes_a_revision(api: KubeApi) -> None:
