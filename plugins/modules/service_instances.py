@@ -143,7 +143,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core import ranges
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
-from ansible_collections.oncall.incident.plugins.module_utils._service.instances import described, is_only
+from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.instance import described, is_only
 from ansible_collections.oncall.incident.plugins.module_utils._service.looking import Compose, container_id, containers, unit, with_workers
 
 
