@@ -31,11 +31,13 @@ options:
   runtime:
     description: What runs the service.
     type: str
-    choices: [systemd, compose, pm2, command]
+    choices: [systemd, compose, kubernetes, pm2, command]
     default: systemd
   where:
     description:
       - What the runtime needs beside the name.
+      - For V(kubernetes) C(namespace), C(context), C(kubeconfig) and C(command), which is kubectl. O(name) is C(KIND/NAME) of a Deployment,
+        a StatefulSet or a DaemonSet.
       - For V(pm2) C(user), whose daemon it is, C(home), its directory C(PM2_HOME), and C(command), pm2's own.
       - For V(command) C(status), the command that ends with 0 where the service is up and with 3 where it is down, and C(pid_file) or
         C(process), the name of its program, which show its main process. Without them a new start is seen only if the text of C(status)
@@ -154,8 +156,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core import ranges
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
+from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.instance import described, is_only
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service
-from ansible_collections.oncall.incident.plugins.module_utils._service.instances import described, is_only
 from ansible_collections.oncall.incident.plugins.module_utils._service.looking import Compose, container_id, containers, unit, with_workers
 from ansible_collections.oncall.incident.plugins.module_utils._service.runtime import runtime_of
 
@@ -164,7 +166,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
-            "runtime": {"type": "str", "choices": ["systemd", "compose", "pm2", "command"], "default": "systemd"},
+            "runtime": {"type": "str", "choices": ["systemd", "compose", "kubernetes", "pm2", "command"], "default": "systemd"},
             "where": {"type": "dict", "default": {}},
             "scope": {"type": "str", "choices": ["system", "user", "global"], "default": "system"},
             "compose_command": {"type": "list", "elements": "str", "default": ["docker", "compose"]},
@@ -185,7 +187,7 @@ def main() -> None:
         bounded = functools.partial(run, seconds=seconds)
         if params["runtime"] == "systemd":
             found = unit(params["name"], scope=params["scope"], run=bounded)
-        elif params["runtime"] in ("pm2", "command"):
+        elif params["runtime"] in ("kubernetes", "pm2", "command"):
             service = Service(name=params["name"], runtime=params["runtime"], identity=params["name"], where=params["where"])
             found = runtime_of(params["runtime"]).look(service, run=bounded)
         else:
