@@ -15,9 +15,11 @@ import typing as t
 from .._core.errors import Blind
 from .._module.programs import Ran, Run
 from .decisions.kubernetes import Cluster
+from .instances import NoSuchService
 
 #: The words in which the API says that a right is missing.
 _MAY_NOT = re.compile(r'cannot (?P<verb>\w+) resource "(?P<resource>[\w/-]+)" in API group "(?P<group>[\w.-]*)"')
+_EVERYWHERE = "at the cluster scope"
 _WITHIN = "--request-timeout=10s"
 Object = t.Mapping[str, t.Any]
 
@@ -26,12 +28,6 @@ class NotPermitted(Blind):
     """The cluster answers, and does not let us see it."""
 
     kind = "not_permitted"
-
-
-class Absent(Blind):
-    """The cluster answers that there is no such thing."""
-
-    kind = "absent"
 
 
 def objects(cluster: Cluster, *words: str, run: Run) -> list[Object]:
@@ -62,7 +58,8 @@ def objects_beside(cluster: Cluster, *words: str, run: Run) -> tuple[list[Object
     if not ran.problem:
         return objects(cluster, *words, run=lambda _argv: ran), {}
     lines = [line for line in ran.err.splitlines() if line.strip()]
-    refused = {found.group("resource"): refusal(cluster, argv, Ran(err=line, problem=line)) for line in lines if (found := _MAY_NOT.search(line))}
+    matches = [(_MAY_NOT.search(line), line) for line in lines]
+    refused = {found.group("resource"): refusal(cluster, argv, Ran(err=line, problem=line)) for found, line in matches if found}
     if not refused or len(refused) < len(lines):
         raise refusal(cluster, argv, ran)
     there = objects(cluster, *words, run=lambda _argv: Ran(out=ran.out)) if ran.out.strip() else []
@@ -83,7 +80,7 @@ def said(cluster: Cluster, *words: str, run: Run) -> str:
 
 def refusal(cluster: Cluster, words: t.Sequence[str], ran: Ran) -> Blind:
     """Why kubectl gave no answer."""
-    what = f"{cluster.title}: kubectl {' '.join(words[:2])}"
+    what = " ".join(("kubectl", *([f"--namespace={cluster.namespace}"] if cluster.namespace else []), *words[:2]))
     if ran.missing:
         return Blind(f"{what}: {ran.problem}.", hint="Install kubectl where the modules of this host run, or set where.command.")
     found = _MAY_NOT.search(ran.err)
@@ -91,12 +88,15 @@ def refusal(cluster: Cluster, words: t.Sequence[str], ran: Ran) -> Blind:
         verb, resource, group = found.group("verb", "resource", "group")
         plural, _slash, below = resource.partition("/")
         name = f"{plural}.{group}" if group else plural
-        space = f" --namespace={cluster.namespace}" if cluster.namespace else ""
+        everywhere = _EVERYWHERE in ran.err
+        # Of what is in a namespace; a node is in none.
+        space = ("" if plural == "nodes" else " --all-namespaces") if everywhere else (
+            f" --namespace={cluster.namespace}" if cluster.namespace else "")
+        asks = f"kubectl auth can-i {verb} {name}{f' --subresource={below}' if below else ''}{space}"
         return NotPermitted(
-            f"{what}: this user may not {verb} {resource}{f' of {group}' if group else ''}.",
-            hint=f"Grant it; kubectl auth can-i {verb} {name}{f' --subresource={below}' if below else ''}{space} tells whether it is.",
-            verb=verb, resource=resource, group=group,
+            f"{what}: this user may not {verb} {name}{f'/{below}' if below else ''}{' of the whole cluster' if everywhere else ''}.",
+            hint=f"Grant that right; {asks} tells whether it is there.", verb=verb, resource=resource, group=group,
         )
     if "(NotFound)" in ran.err:
-        return Absent(f"{what}: {ran.problem}", hint="Correct the name or the namespace of the service, or bring it back.")
+        return NoSuchService(f"{what}: {ran.problem}", hint="Correct the name or the namespace of the service, or bring it back.")
     return Blind(f"{what}: {ran.problem}", hint="Correct where.context, where.kubeconfig or the way to the cluster.")

@@ -13,9 +13,10 @@ import typing as t
 
 from ..._core.findings import CRITICAL, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding, Skipped
 from ..._core.words import few
+from .health import OF_A_RUNTIME
 from .kubernetes import Workload, quantity, requests_of
 
-ROLLOUT, ENDPOINTS, INGRESS, NODES, ROOM = CHECKS = ("rollout", "endpoints", "ingress", "nodes", "room")
+ROLLOUT, ENDPOINTS, INGRESS, NODES, ROOM = OF_A_RUNTIME
 #: Why a check does not apply.
 ABSENT = {
     "no_service": "no Service of Kubernetes selects its pods",
@@ -50,7 +51,7 @@ class Around:
 
 
 def facts(name: str, made: Workload, around: Around) -> list[Told]:
-    """The answers to all of CHECKS.
+    """The answers to all checks of this runtime.
 
     Args:
         name: of the service, for people.
@@ -231,6 +232,7 @@ def _fits(made: Workload, around: Around) -> int:
         gives, taken = (node.get("status") or {}).get("allocatable") or {}, used.get(str(node["metadata"]["name"]), {})
         needs = {"pods": 1.0, **made.requests}
         total += max(0, min(
-            int((quantity(gives.get(resource, 0)) - taken.get(resource, 0.0)) / need + _ROUNDING) for resource, need in needs.items() if need
+            int((quantity(gives.get(resource, 0)) - taken.get(resource, 0.0)) / need + _ROUNDING)
+            for resource, need in needs.items() if need
         ))
     return total

@@ -18,7 +18,8 @@ from ..decisions.kubernetes import DEPLOYMENT, KINDS, Cluster, Workload, cluster
 from ..decisions.kubernetes_facts import Around
 from ..decisions.kubernetes_facts import facts as facts_of
 from ..decisions.services import Service
-from ..kubectl import Absent, Object, objects, objects_beside
+from ..instances import NoSuchService
+from ..kubectl import Object, objects, objects_beside
 from ..runtime import Facts
 
 _AROUND = "services,endpoints,ingresses.networking.k8s.io,resourcequotas"
@@ -45,7 +46,7 @@ def look_many(services: t.Sequence[Service], *, run: Run) -> dict[str, t.Union[l
         if own:
             found[service.name] = instances_of(workload(own[0]), sets=_of(listed, "ReplicaSet"), pods=_of(listed, "Pod"))
         else:
-            found[service.name] = Absent(
+            found[service.name] = NoSuchService(
                 f"{cluster_of(service).title}: there is no {kind} {name}.",
                 hint="Correct the name or the namespace of the service, or bring it back.",
             )
