@@ -12,10 +12,12 @@ version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
-  - Describes a systemd unit, or the containers of a service of Docker Compose, so that two looks can be compared. What was started
-    again, replaced, or restarted by its runtime between them differs in RV(identity).
+  - Describes a systemd unit, the containers of a service of Docker Compose, the processes of an app of pm2, or what a status command
+    says of anything else, so that two looks can be compared. What was started again, replaced, or restarted by its runtime between them
+    differs in RV(identity).
   - A container that C(docker compose run) has left is none of the service's.
   - It asks the container runtime for nothing that holds a container's environment.
+  - It asks pm2 only while its daemon runs, since pm2 starts an empty one otherwise, and keeps nothing of an app's environment.
   - It only reads. It fails when it cannot look, also when there is no such unit. A service of Compose without containers is an answer.
 extends_documentation_fragment:
   - oncall.incident.attributes
@@ -32,8 +34,19 @@ options:
   runtime:
     description: What runs the service.
     type: str
-    choices: [systemd, compose]
+    choices: [systemd, compose, kubernetes, pm2, command]
     default: systemd
+  where:
+    description:
+      - What the runtime needs beside the name.
+      - For V(kubernetes) C(namespace), C(context), C(kubeconfig) and C(command), which is kubectl. O(name) is C(KIND/NAME) of a Deployment,
+        a StatefulSet or a DaemonSet.
+      - For V(pm2) C(user), whose daemon it is, C(home), its directory C(PM2_HOME), and C(command), pm2's own.
+      - For V(command) C(status), the command that ends with 0 where the service is up and with 3 where it is down, and C(pid_file) or
+        C(process), the name of its program, which show its main process. Without them a new start is seen only if the text of C(status)
+        names the process.
+    type: dict
+    default: {}
   scope:
     description: Scope of the systemd unit.
     type: str
@@ -76,7 +89,7 @@ instances:
   elements: dict
   contains:
     id:
-      description: Name of the unit, or id of the container.
+      description: Name of the unit, id of the container, or number of the process in pm2.
       type: str
     name:
       description: Its name for people.
@@ -97,10 +110,10 @@ instances:
       description: Its main process, 0 when there is none.
       type: int
     restarts:
-      description: How often the runtime started it again by itself. Null when that is not known.
+      description: How often the runtime started it again by itself, with pm2 also how often somebody did. Null when that is not known.
       type: int
     type:
-      description: Type of a unit.
+      description: Type of a unit, or mode of an app of pm2, V(cluster) or V(fork).
       type: str
     members:
       description: The units that are restarted with this one, where it only groups them.
@@ -120,7 +133,7 @@ instances:
       type: list
       elements: str
 up:
-  description: Whether there is an instance, and all of them are up.
+  description: Whether there is an instance, all of them are up, and there are as many as the runtime is to keep up.
   returned: success
   type: bool
 starts:
@@ -138,7 +151,7 @@ identity:
   type: list
   elements: str
 error:
-  description: What kind of failure it is, V(blind) when nobody could look.
+  description: What kind of failure it is, V(blind) when nobody could look, V(daemon_absent) when no daemon of pm2 runs.
   returned: failure
   type: str
 """
@@ -150,8 +163,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core import ranges
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
-from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import services_of
-from ansible_collections.oncall.incident.plugins.module_utils._service.instances import described, is_only
+from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.instance import described, is_only
+from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service, services_of
 from ansible_collections.oncall.incident.plugins.module_utils._service.looking import Compose, container_id, containers, unit, with_workers
 from ansible_collections.oncall.incident.plugins.module_utils._service.runtime import runtime_of
 
@@ -161,7 +174,8 @@ def main() -> None:
         argument_spec={
             "name": {"type": "str"},
             "service": {"type": "dict"},
-            "runtime": {"type": "str", "choices": ["systemd", "compose"], "default": "systemd"},
+            "runtime": {"type": "str", "choices": ["systemd", "compose", "kubernetes", "pm2", "command"], "default": "systemd"},
+            "where": {"type": "dict", "default": {}},
             "scope": {"type": "str", "choices": ["system", "user", "global"], "default": "system"},
             "compose_command": {"type": "list", "elements": "str", "default": ["docker", "compose"]},
             "compose_directory": {"type": "str", "default": ""},
@@ -184,6 +198,9 @@ def main() -> None:
             found = runtime_of(entry.runtime).look(entry, run=bounded)
         elif params["runtime"] == "systemd":
             found = unit(params["name"], scope=params["scope"], run=bounded)
+        elif params["runtime"] in ("kubernetes", "pm2", "command"):
+            service = Service(name=params["name"], runtime=params["runtime"], identity=params["name"], where=params["where"])
+            found = runtime_of(params["runtime"]).look(service, run=bounded)
         else:
             compose = Compose(
                 command=params["compose_command"], directory=params["compose_directory"], files=params["compose_files"],

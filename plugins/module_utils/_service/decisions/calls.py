@@ -28,16 +28,18 @@ class Call:
         args: its arguments.
         forbidden: why it must not be done now, or cannot be in this runtime: sentences for people.
         kind: command, for all that ends when it was done.
+        notes: what it does beside, where nobody would expect that: sentences for people.
     """
 
     module: str = ""
     args: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     forbidden: tuple[str, ...] = ()
     kind: str = "command"
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, t.Any]:
         """For roles."""
-        return {"module": self.module, "args": dict(self.args), "forbidden": list(self.forbidden), "kind": self.kind}
+        return {"module": self.module, "args": dict(self.args), "forbidden": list(self.forbidden), "kind": self.kind, "notes": list(self.notes)}
 
 
 class Calls(t.Protocol):
@@ -70,6 +72,15 @@ def calls_of(runtime: str) -> Calls:
     if runtime == "systemd":
         from .calls_systemd import call as systemd
         return systemd
+    if runtime == "pm2":
+        from .calls_pm2 import call as pm2
+        return pm2
+    if runtime == "command":
+        from .calls_command import call as by_command
+        return by_command
+    if runtime == "kubernetes":
+        from .calls_kubernetes import call as kubernetes
+        return kubernetes
     raise BadInput(f"runtime: there are no calls for {runtime!r}.", hint=f"{suggest(runtime, RUNTIMES)}Choose another runtime.")
 
 
