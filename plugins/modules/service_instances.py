@@ -48,6 +48,10 @@ options:
     description: Whether to look for the processes below each main process, RV(instances[].workers).
     type: bool
     default: false
+  history:
+    description: For how long back starts are counted, RV(starts_lately). With O(service).
+    type: str
+    default: 0s
   timeout:
     description: How long one command may take.
     type: str
@@ -174,6 +178,12 @@ starts:
   returned: success
   type: list
   elements: str
+starts_lately:
+  description:
+    - How often each instance was started within O(history), by its RV(instances[].id), as far as its runtime keeps that. Docker keeps its
+      last 256 events.
+  returned: with O(history)
+  type: dict
 only_container:
   description: Whether O(container) is the service's container, and the service has no other.
   returned: with O(container)
@@ -190,6 +200,7 @@ error:
 """
 
 import functools
+import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -200,6 +211,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._service.decisions
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service
 from ansible_collections.oncall.incident.plugins.module_utils._service.looking import Compose, container_id, containers, unit, with_workers
 from ansible_collections.oncall.incident.plugins.module_utils._service.runtime import runtime_of
+from ansible_collections.oncall.incident.plugins.module_utils._service.starts import starts_lately
 
 
 def main() -> None:
@@ -215,6 +227,7 @@ def main() -> None:
             "container_command": {"type": "list", "elements": "str", "default": ["docker"]},
             "container": {"type": "str", "default": ""},
             "workers": {"type": "bool", "default": False},
+            "history": {"type": "str", "default": "0s"},
             "timeout": {"type": "str", "default": "30s"},
         },
         required_one_of=[("name", "service")],
@@ -230,6 +243,10 @@ def main() -> None:
         if params["service"] is not None:
             service = Service.of(params["service"], number=1)
             found = runtime_of(service.runtime).look(service, run=bounded)
+            back = ranges.read(params["history"], name="history")
+            if back:
+                now = time.time()
+                more["starts_lately"] = starts_lately(service, found, since=now - back, now=now, run=bounded)
         elif params["runtime"] == "systemd":
             found = unit(params["name"], scope=params["scope"], run=bounded)
         else:
