@@ -33,8 +33,19 @@ options:
   runtime:
     description: What runs the service.
     type: str
-    choices: [systemd, compose]
+    choices: [systemd, compose, kubernetes, pm2, command]
     default: systemd
+  where:
+    description:
+      - What the runtime needs beside the name.
+      - For V(kubernetes) C(namespace), C(context), C(kubeconfig) and C(command), which is kubectl. O(name) is C(KIND/NAME) of a Deployment,
+        a StatefulSet or a DaemonSet.
+      - For V(pm2) C(user), whose daemon it is, C(home), its directory C(PM2_HOME), and C(command), pm2's own.
+      - For V(command) C(status), the command that ends with 0 where the service is up and with 3 where it is down, and C(pid_file) or
+        C(process), the name of its program, which show its main process. Without them a new start is seen only if the text of C(status)
+        names the process.
+    type: dict
+    default: {}
   scope:
     description: Scope of the systemd unit.
     type: str
@@ -219,7 +230,8 @@ def main() -> None:
         argument_spec={
             "name": {"type": "str"},
             "service": {"type": "dict"},
-            "runtime": {"type": "str", "choices": ["systemd", "compose"], "default": "systemd"},
+            "runtime": {"type": "str", "choices": ["systemd", "compose", "kubernetes", "pm2", "command"], "default": "systemd"},
+            "where": {"type": "dict", "default": {}},
             "scope": {"type": "str", "choices": ["system", "user", "global"], "default": "system"},
             "compose_command": {"type": "list", "elements": "str", "default": ["docker", "compose"]},
             "compose_directory": {"type": "str", "default": ""},
@@ -249,6 +261,9 @@ def main() -> None:
                 more["starts_lately"] = starts_lately(service, found, since=now - back, now=now, run=bounded)
         elif params["runtime"] == "systemd":
             found = unit(params["name"], scope=params["scope"], run=bounded)
+        elif params["runtime"] in ("kubernetes", "pm2", "command"):
+            service = Service(name=params["name"], runtime=params["runtime"], identity=params["name"], where=params["where"])
+            found = runtime_of(params["runtime"]).look(service, run=bounded)
         else:
             compose = Compose(
                 command=params["compose_command"], directory=params["compose_directory"], files=params["compose_files"],
