@@ -31,8 +31,8 @@ SERVICES: dict[str, dict[str, Any]] = {
     "store": {"command": ["sleep", "3600"]},
     # Sick for as long as the file is gone; a start makes it again.
     "web": {
-        "command": ["sh", "-c", "touch /tmp/well; sleep 3600"],
-        "healthcheck": {"test": ["CMD", "test", "-f", "/tmp/well"], "interval": "1s", "timeout": "20s", "retries": 2},
+        "command": ["sh", "-c", ": > /well; exec sleep 3600"],
+        "healthcheck": {"test": ["CMD", "sh", "-c", "test -f /well"], "interval": "1s", "timeout": "20s", "retries": 2},
     },
     "worker": {"command": ["sleep", "3600"]},
     "loop": {"command": ["sh", "-c", "sleep 1; exit 3"], "restart": "always"},
@@ -80,7 +80,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         running.project(place, "up", "--detach")
         until(lambda: made.container("web")["State"]["Health"]["Status"] == "healthy", what="the healthy service", seconds=60)
         until(lambda: made.container("loop")["RestartCount"] >= 1, what="the first death of the loop", seconds=60)
-        running.docker("exec", str(made.container("web")["Id"]), "rm", "/tmp/well")
+        running.docker("exec", str(made.container("web")["Id"]), "busybox", "rm", "/well")
         running.docker("kill", str(made.container("worker")["Id"]))
         until(lambda: made.container("web")["State"]["Health"]["Status"] == "unhealthy", what="the sick service", seconds=60)
         site = Site(place, playbook="service-outage", common=QUICK)
