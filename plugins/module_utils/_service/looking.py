@@ -171,8 +171,10 @@ def _said(argv: t.Sequence[str], run: Run) -> str:
     ran = run(argv)
     if ran.problem:
         down = any(words in ran.problem.lower() for words in _NO_DAEMON)
+        denied = "permission denied" in ran.problem.lower()
         raise (DaemonDown if down else Blind)(
             f"The service could not be looked at: {' '.join(argv[:4])} ...: {ran.problem}",
-            hint="Correct what the runtime complains about, or the variables that name the service.",
+            hint="Run with become: true, or as a user who may open the socket of the engine." if denied else
+            "Correct what the runtime complains about, or the variables that name the service.",
         )
     return ran.out
