@@ -32,7 +32,7 @@ from .instances import (
 _START_TIME = 19
 
 #: How the command of Docker or of Podman says that nobody answers it.
-_NO_DAEMON = ("cannot connect to the docker daemon", "is the docker daemon running", "unable to connect to podman", "connection refused")
+_NO_DAEMON = ("cannot connect to the docker daemon", "failed to connect to the docker api", "unable to connect to podman")
 #: So many containers are described at once: the words of one command have a limit.
 _AT_ONCE = 200
 
