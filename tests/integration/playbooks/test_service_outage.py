@@ -65,7 +65,7 @@ class Shop:
 
     def call(self, name: str, site: Site, *arguments: str) -> None:
         """Run the scenario, and keep what it said and when each service was started last."""
-        self.calls[name] = site.incident(*arguments, **self.engine.environ)
+        self.calls[name] = site.incident("--json", *arguments, **self.engine.environ)
         self.starts[name] = {service: str(self.container(service)["State"]["StartedAt"]) for service in SERVICES}
 
 

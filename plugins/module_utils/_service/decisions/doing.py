@@ -177,7 +177,7 @@ def _told_where(service: Service) -> dict[str, t.Any]:
 
 
 def _evidence(service: Service, told: Dict) -> str:
-    """What shows a reload: a container's runtime keeps no time of it, and pm2 starts each process anew."""
+    """What shows a reload: a container's runtime keeps no time of it, and pm2 starts each process again."""
     usual = {"systemd": str(told.get("evidence") or "state"), "compose": "workers"}
     return usual.get(service.runtime, "start")
 
