@@ -18,6 +18,7 @@ from ..._core.errors import BadInput
 from ..._core.suggest import suggest
 from .calls import RELOAD, RESTART, SCALE, START, STOP, call_of, refused
 from .compose import compose_argv
+from .guards import against_connections
 from .services import Service, services_of
 
 Dict = t.Mapping[str, t.Any]
@@ -206,6 +207,36 @@ def subjects(services: t.Sequence[Dict]) -> list[str]:
     """What the leases are on: the services, each as its runtime knows it."""
     found = [" ".join(["service", one.runtime, *_told_where(one).values(), one.identity]) for one in services_of(services)]
     return found or ["the services of this host"]
+
+
+def pools(services: t.Sequence[Dict], *, looks: t.Sequence[Dict], count: int, only: t.Optional[t.Sequence[str]] = None) -> int:
+    """How many connections the services of a host may open together once those that are meant are scaled.
+
+    Args:
+        services, looks, count, only: see steps().
+    """
+    return sum(
+        service.pool * (count if not only or service.name in only else len(look.get("instances") or ()))
+        for service, look in zip(services_of(services), looks)
+    )
+
+
+def scale_against(
+    services: t.Sequence[Dict], *, looks: t.Sequence[Dict], count: int, total: int, capacities: t.Sequence[t.Any], limit: t.Any,
+) -> dict[str, list[str]]:
+    """Why services must not be scaled, by name.
+
+    Args:
+        services, looks, count: see steps().
+        total: connections that all services of the run may open then.
+        capacities, limit: see against_connections().
+    """
+    return {
+        service.name: against_connections(
+            service.name, pool=service.pool, count=count, before=len(look.get("instances") or ()), total=total, capacities=capacities,
+            limit=limit,
+        ) for service, look in zip(services_of(services), looks)
+    }
 
 
 def looked(measured: Dict, *, step: Dict) -> bool:

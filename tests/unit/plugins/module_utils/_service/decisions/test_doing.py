@@ -182,6 +182,18 @@ def test_leases_are_on_what_the_runtime_knows() -> None:
     assert doing.subjects([]) == ["the services of this host"]
 
 
+def test_the_pools_of_a_host_once_a_service_is_scaled() -> None:
+    known = doing.entries([compose("web", pool=10), compose("worker", pool=3), compose("nginx")], short=SHORT)
+    looks = [look(container("a")), look(container("b"), container("c")), look(container("d"))]
+    assert doing.pools(known, looks=looks, count=4, only=["web"]) == 4 * 10 + 2 * 3
+    assert doing.pools(known, looks=looks, count=1) == 13
+    found = doing.scale_against(known, looks=looks, count=4, total=46, capacities=[45], limit="")
+    said = "all pools together would want 46 connections, the server gives 45"
+    assert (found["web"], found["worker"]) == ([said], [said])
+    assert found["nginx"] == ["how many connections each instance of nginx opens is not known: say it in its pool"]
+    assert doing.scale_against(known, looks=looks, count=4, total=46, capacities=[], limit="50")["web"] == []
+
+
 def test_several_results_are_one() -> None:
     one = {"contract": "c", "actions": [{"id": "1"}], "limits": {"a": 1}, "changed": True}
     two = {"contract": "c", "actions": [{"id": "2"}], "limits": {"b": 1}, "changed": False}
