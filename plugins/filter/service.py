@@ -25,6 +25,7 @@ class FilterModule:
             "service_inside": "module_utils._service.decisions.doing:inside",
             "service_looked": "module_utils._service.decisions.doing:looked",
             "service_needed": "module_utils._service.decisions.doing:needed",
+            "service_places": "module_utils._service.decisions.doing:places",
             "service_pool_back": "module_utils._service.decisions.helping:pool_back",
             "service_pool_before": "module_utils._service.decisions.helping:pool_before",
             "service_pool_is": "module_utils._service.decisions.helping:pool_is",

@@ -209,6 +209,14 @@ def subjects(services: t.Sequence[Dict]) -> list[str]:
     return found or ["the services of this host"]
 
 
+def places(services: t.Sequence[Dict]) -> list[str]:
+    """Where services run, for people: each runtime and place with the names of those that it runs."""
+    found: dict[str, list[str]] = {}
+    for one in services_of(services):
+        found.setdefault(" ".join(text for text in (one.runtime, *_told_where(one).values()) if text), []).append(one.name)
+    return [f"{place}: {', '.join(names)}" for place, names in found.items()]
+
+
 def pools(services: t.Sequence[Dict], *, looks: t.Sequence[Dict], count: int, only: t.Optional[t.Sequence[str]] = None) -> int:
     """How many connections the services of a host may open together once those that are meant are scaled.
 

@@ -179,6 +179,8 @@ def test_an_instance_that_was_not_meant_may_stay_as_it_is() -> None:
 def test_leases_are_on_what_the_runtime_knows() -> None:
     known = doing.entries([compose("web", identity="app"), {"name": "shop"}], short=SHORT)
     assert doing.subjects(known) == ["service compose /opt/shop app", "service systemd system shop"]
+    more = doing.entries([compose("web"), compose("db"), {"name": "nginx"}], short=SHORT)
+    assert doing.places(more) == ["compose /opt/shop: web, db", "systemd system: nginx"]
     assert doing.subjects([]) == ["the services of this host"]
 
 
