@@ -40,7 +40,7 @@ def entries(services: t.Any, *, short: Dict) -> list[dict[str, t.Any]]:
             reload, validate. With a name they go before the list: another role says so whom it means.
 
     Raises:
-        BadInput: an entry is not usable, or names a proxy that is not in the list.
+        BadInput: an entry is not usable, or names a proxy that is not in the list or cannot be reloaded.
     """
     if short["name"]:
         return [_of_short(short)]
@@ -50,7 +50,17 @@ def entries(services: t.Any, *, short: Dict) -> list[dict[str, t.Any]]:
         for proxy in one.proxies:
             if proxy not in names or proxy == one.name:
                 raise _no_such(f"service {one.name}: proxies", proxy, names)
+            _require_reload(found[names.index(proxy)])
     return [_plain(one) for one in found]
+
+
+def _require_reload(service: Service) -> None:
+    """Containers have no reload of their own."""
+    if service.runtime == "compose" and not service.where.get("reload"):
+        raise BadInput(
+            f"{service.name} runs in containers: set service_reload_command to what reloads it inside one.",
+            hint="Give the command, such as [nginx, -s, reload]; in the list services it is where.reload.",
+        )
 
 
 def _no_such(place: str, name: t.Any, names: t.Sequence[str]) -> BadInput:
@@ -105,6 +115,8 @@ def steps(
         if name not in known:
             raise _no_such("service_names", name, list(known))
     names = [name for name in known if not only or name in only]
+    for name in names if do == RELOAD else ():
+        _require_reload(known[name][0])
     found: list[dict[str, t.Any]] = []
     for name in reversed(names) if do == STOP else names:
         service, look = known[name]

@@ -69,6 +69,13 @@ def test_the_list_is_in_its_order_and_checked() -> None:
             doing.entries([compose("web", proxies=proxies)], short=SHORT)
 
 
+def test_containers_are_reloaded_only_in_a_way_that_is_known() -> None:
+    """Before anything is done."""
+    for services, do in (([compose("nginx")], "reload"), ([compose("web", proxies=["nginx"]), compose("nginx")], "restart")):
+        with pytest.raises(BadInput, match="nginx runs in containers: set service_reload_command"):
+            steps(services, do, *[look(container("a"))] * len(services))
+
+
 def test_one_instance_is_one_step_where_the_runtime_can() -> None:
     found = steps([compose("web")], "restart", look(container("a"), container("b")))
     assert [one["args"]["argv"] for one in found] == [["docker", "restart", "a"], ["docker", "restart", "b"]]
