@@ -111,7 +111,7 @@ def test_a_plan_says_what_would_be_done_and_touches_nothing(shop: Shop) -> None:
     planned = [event["action"] for event in done.events("action")]
     assert [(one["verb"], one["target"]["service"], one["outcome"]) for one in planned] == [
         ("start_service", "worker", "planned"), ("restart_service", "web", "planned")], done.stderr
-    assert len(done.plan()["actions"]) == 2, "each is there once"
+    assert len(done.plan()["actions"]["app1"]) == 2, "each is there once"
     assert {name: shop.starts["planned"][name] for name in SERVICES if name != "loop"} == {
         name: shop.starts["before"][name] for name in SERVICES if name != "loop"}
     reasons = {one["target"]["service"]: one["reason"] for one in planned}
