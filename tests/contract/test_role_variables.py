@@ -72,7 +72,9 @@ NEEDS: Mapping[str, Needs] = {
     },
     # Of a host with one service; without its name there is none.
     "service/*": {
-        **{f"service_{name}": {"service_name": "shop"} for name in ("runtime", "scope", "reload_command", "validate", "restart")},
+        **{f"service_{name}": {"service_name": "shop"} for name in (
+            "runtime", "scope", "reload_*", "restart", "verb", "reason", "forbidden", "start_only", "hold")},
+        "service_names": {"services": [{"name": f"{role_variables.MARK}-{letter}"} for letter in "abc"]},
         **{f"service_{name}": {"service_name": "shop", "service_runtime": "compose"} for name in ("compose_*", "container_command")},
     },
     "service/help": {"service_pool_instances": {"service_pool_size": 20}},
