@@ -77,6 +77,10 @@ NEEDS: Mapping[str, Needs] = {
         "service_names": {"services": [{"name": f"{role_variables.MARK}-{letter}"} for letter in "abc"]},
         **{f"service_{name}": {"service_name": "shop", "service_runtime": "compose"} for name in ("compose_*", "container_command")},
     },
+    "service/scale": {
+        "service_count": {"service_name": "shop"},
+        "service_pool_limit": {"services": [{"name": role_variables.MARK, "pool": 5}], "service_count": 2},
+    },
     "service/help": {"service_pool_instances": {"service_pool_size": 20}},
     # A command goes into a container of Docker Compose; of systemd it runs on the host as it is.
     "service/validate": {"service_name": {"service_runtime": "compose"}},
