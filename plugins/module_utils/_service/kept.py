@@ -40,7 +40,8 @@ def items_of(services: t.Sequence[Service], *, since: t.Optional[float], run: Ru
         told = asks(group, since="1h" if since is None else str(int(since)), run=run) if asks else _states(group, run=run)
         for kept in told:
             whose = f"service{places[kept.service]:02d}_{_UNSAFE.sub('_', kept.service)}" if kept.service else f"services{number}_{runtime}"
-            found.append(Item(f"{whose}_{kept.what}", _FOLDERS[kept.what], (kept.argv,) if kept.argv else (), text=kept.text, environment=engine))
+            argvs = (kept.argv,) if kept.argv else ()
+            found.append(Item(f"{whose}_{kept.what}", _FOLDERS[kept.what], argvs, text=kept.text, environment=engine))
     return sorted(found, key=lambda item: (item.folder, not item.name.endswith(EVENTS)))
 
 

@@ -194,4 +194,5 @@ def chosen(items: t.Sequence[Item], *, only: t.Optional[t.Sequence[str]], skip: 
             raise BadInput(
                 f"{argument}: there is no item {', '.join(unknown)}.", hint=f"There are {', '.join(known)}.", argument=argument,
             )
-    return [item for item in items if (only is None or item.name in only) and item.name not in skip and (item.commands or item.file or item.text)]
+    wanted = [item for item in items if (only is None or item.name in only) and item.name not in skip]
+    return [item for item in wanted if item.commands or item.file or item.text]
