@@ -11,7 +11,6 @@ The order is that of RFC 3227, section 2.1: what is gone soonest is taken first.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import re
 import typing as t
 
@@ -43,6 +42,7 @@ class Item:
         folder: the number is its place in the order of volatility.
         commands: alternatives; the first whose program is there is run.
         file: instead of a command: this log's end is taken.
+        text: instead of a command: what is known already, such as what a program says without the environments that it prints.
         environment: variables of the command that its line must not show.
     """
 
@@ -50,6 +50,7 @@ class Item:
     folder: str
     commands: tuple[Argv, ...] = ()
     file: str = ""
+    text: str = dataclasses.field(default="", repr=False)
     environment: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
 
 
@@ -193,26 +194,5 @@ def chosen(items: t.Sequence[Item], *, only: t.Optional[t.Sequence[str]], skip: 
             raise BadInput(
                 f"{argument}: there is no item {', '.join(unknown)}.", hint=f"There are {', '.join(known)}.", argument=argument,
             )
-    return [item for item in items if (only is None or item.name in only) and item.name not in skip and (item.commands or item.file)]
-
-
-def since_from(value: t.Any) -> t.Optional[float]:
-    """When the incident began: seconds since the epoch, from a number or an ISO 8601 time (UTC when it names no zone).
-
-    Raises:
-        BadInput: it is neither.
-    """
-    if value in (None, ""):
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        pass
-    text = str(value).strip()
-    try:
-        found = datetime.datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text)
-    except ValueError:
-        raise BadInput(
-            f"since: {value!r} is not a time.", hint="Write 2026-01-02T03:04:05Z, or seconds since the epoch.", argument="since",
-        ) from None
-    return (found if found.tzinfo else found.replace(tzinfo=datetime.timezone.utc)).timestamp()
+    wanted = [item for item in items if (only is None or item.name in only) and item.name not in skip]
+    return [item for item in wanted if item.commands or item.file or item.text]
