@@ -37,9 +37,9 @@ def daemon() -> Iterator[Pm2]:
     with pm2() as running:
         running.app("web", WEB, workers=2, PORT=str(free_port()))
         running.app("alone", WEB, PORT=str(free_port()))
-        running.app("fast", crash(0))
+        running.app("fast", crash(0), gives_up=True)
         running.app("slow", crash(1500))
-        running.app("half", crash(0, worker="1"), workers=2)
+        running.app("half", crash(0, worker="1"), workers=2, gives_up=True)
         yield running
 
 
@@ -87,7 +87,7 @@ def environment(pid: int) -> bytes:
 
 
 def test_a_look_tells_each_process_by_identity_and_nothing_of_its_environment(daemon: Pm2) -> None:
-    before = daemon.all()
+    assert daemon.daemon is not None and daemon.daemons() == [daemon.daemon.pid]
     found = look(daemon, "web")
     assert found["up"] and [one["main_pid"] for one in found["instances"]] == [one["pid"] for one in daemon.processes("web")]
     assert [(one["type"], one["state"], one["restarts"]) for one in found["instances"]] == [("cluster", "online", 0)] * 2
@@ -97,7 +97,7 @@ def test_a_look_tells_each_process_by_identity_and_nothing_of_its_environment(da
     assert CANARY in daemon.run("jlist"), "pm2 would tell it"
     kept = runtime.evidence(service(daemon, "web"), run=run)
     assert CANARY not in json.dumps([found, kept])
-    assert set(before) <= set(daemon.all()) and daemon.daemon is not None and daemon.daemon.pid in before
+    assert daemon.daemons() == [daemon.daemon.pid]
 
 
 def test_evidence_has_states_and_last_lines(daemon: Pm2) -> None:
@@ -193,7 +193,7 @@ def test_without_a_daemon_none_is_started(ended: bool) -> None:
         assert (found["error"], found["failed"]) == ("daemon_absent", True) and "No daemon of pm2 runs" in found["msg"]
         done = run_module("service_pm2", name="alone", verb="start", numbers=["0"], where=on.where)
         assert done["error"] == "daemon_absent"
-        assert not [pid for pid in on.all() if b"God Daemon" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        assert on.daemons() == []
 
 
 def test_a_stopped_daemon_is_not_waited_for(daemon: Pm2) -> None:
