@@ -12,12 +12,10 @@ version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
-  - Describes a systemd unit, the containers of a service of Docker Compose, the processes of an app of pm2, or what a status command
-    says of anything else, so that two looks can be compared. What was started again, replaced, or restarted by its runtime between them
-    differs in RV(identity).
+  - Describes a systemd unit, the containers of a service of Docker Compose, or what another runtime has of a service, so that two looks
+    can be compared. What was started again, replaced, or restarted by its runtime between them differs in RV(identity).
   - A container that C(docker compose run) has left is none of the service's.
   - It asks the container runtime for nothing that holds a container's environment.
-  - It asks pm2 only while its daemon runs, since pm2 starts an empty one otherwise, and keeps nothing of an app's environment.
   - It only reads. It fails when it cannot look, also when there is no such unit. A service of Compose without containers is an answer.
 extends_documentation_fragment:
   - oncall.incident.attributes
@@ -25,23 +23,18 @@ extends_documentation_fragment:
   - oncall.incident.compose
 options:
   name:
-    description: Name of the service as its runtime knows it.
+    description: Name of the service as its runtime knows it. Either this or O(service).
     type: str
-    required: true
+  service:
+    description:
+      - An entry of the list of a host's services, as O(oncall.incident.service_health#module:services) has them, of whatever runtime. The
+        other options that say what runs it and how are not used then.
+    type: dict
   runtime:
     description: What runs the service.
     type: str
-    choices: [systemd, compose, pm2, command]
+    choices: [systemd, compose]
     default: systemd
-  where:
-    description:
-      - What the runtime needs beside the name.
-      - For V(pm2) C(user), whose daemon it is, C(home), its directory C(PM2_HOME), and C(command), pm2's own.
-      - For V(command) C(status), the command that ends with 0 where the service is up and with 3 where it is down, and C(pid_file) or
-        C(process), the name of its program, which show its main process. Without them a new start is seen only if the text of C(status)
-        names the process.
-    type: dict
-    default: {}
   scope:
     description: Scope of the systemd unit.
     type: str
@@ -80,7 +73,7 @@ instances:
   elements: dict
   contains:
     id:
-      description: Name of the unit, id of the container, or number of the process in pm2.
+      description: Name of the unit, or id of the container.
       type: str
     name:
       description: Its name for people.
@@ -101,10 +94,10 @@ instances:
       description: Its main process, 0 when there is none.
       type: int
     restarts:
-      description: How often the runtime started it again by itself, with pm2 also how often somebody did. Null when that is not known.
+      description: How often the runtime started it again by itself. Null when that is not known.
       type: int
     type:
-      description: Type of a unit, or mode of an app of pm2, V(cluster) or V(fork).
+      description: Type of a unit.
       type: str
     members:
       description: The units that are restarted with this one, where it only groups them.
@@ -119,6 +112,55 @@ instances:
     changed:
       description: When the state of a unit changed last, by the host's own clock.
       type: str
+    runtime:
+      description: What runs it.
+      type: str
+    running:
+      description: Whether it runs, healthy or not. Null where RV(instances[].up) says it.
+      type: bool
+    restarting:
+      description: Whether it is between two starts that its runtime makes by itself.
+      type: bool
+    image:
+      description: The image that was asked for.
+      type: str
+    digest:
+      description: What that image was then.
+      type: str
+    version:
+      description: The version that the image says of itself.
+      type: str
+    started_at:
+      description: When it was started, seconds since the epoch.
+      type: float
+    ended_at:
+      description: When it ended, seconds since the epoch. Null while it runs.
+      type: float
+    exit_code:
+      description: The status of its last end.
+      type: int
+    oom:
+      description: Whether its last end was for lack of memory. Null where the runtime does not say it.
+      type: bool
+    oom_kills:
+      description: How many of its processes were ended for lack of memory since its start. Null where nobody counts them.
+      type: int
+    ready:
+      description: Whether it takes work. Null where the runtime does not say it.
+      type: bool
+    reason:
+      description: Why it is as it is, in the runtime's words, without secrets.
+      type: str
+    policy:
+      description: When its runtime starts it again by itself, such as V(always) or V(no).
+      type: str
+    starts_within:
+      description: Seconds that its health check gives it to start.
+      type: float
+    published:
+      description: The ports of the host that it alone can have.
+      type: list
+      elements: str
     workers:
       description: The processes below the main process, by pid and start time. Empty without O(workers).
       type: list
@@ -142,7 +184,7 @@ identity:
   type: list
   elements: str
 error:
-  description: What kind of failure it is, V(blind) when nobody could look, V(daemon_absent) when no daemon of pm2 runs.
+  description: What kind of failure it is, V(blind) when nobody could look.
   returned: failure
   type: str
 """
@@ -154,8 +196,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core import ranges
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
+from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.instance import described, is_only
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service
-from ansible_collections.oncall.incident.plugins.module_utils._service.instances import described, is_only
 from ansible_collections.oncall.incident.plugins.module_utils._service.looking import Compose, container_id, containers, unit, with_workers
 from ansible_collections.oncall.incident.plugins.module_utils._service.runtime import runtime_of
 
@@ -163,9 +205,9 @@ from ansible_collections.oncall.incident.plugins.module_utils._service.runtime i
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "name": {"type": "str", "required": True},
-            "runtime": {"type": "str", "choices": ["systemd", "compose", "pm2", "command"], "default": "systemd"},
-            "where": {"type": "dict", "default": {}},
+            "name": {"type": "str"},
+            "service": {"type": "dict"},
+            "runtime": {"type": "str", "choices": ["systemd", "compose"], "default": "systemd"},
             "scope": {"type": "str", "choices": ["system", "user", "global"], "default": "system"},
             "compose_command": {"type": "list", "elements": "str", "default": ["docker", "compose"]},
             "compose_directory": {"type": "str", "default": ""},
@@ -175,6 +217,8 @@ def main() -> None:
             "workers": {"type": "bool", "default": False},
             "timeout": {"type": "str", "default": "30s"},
         },
+        required_one_of=[("name", "service")],
+        mutually_exclusive=[("name", "service")],
         supports_check_mode=True,
     )
     params = module.params
@@ -183,11 +227,11 @@ def main() -> None:
         seconds = ranges.read(params["timeout"], name="timeout")
         more: dict[str, t.Any] = {}
         bounded = functools.partial(run, seconds=seconds)
-        if params["runtime"] == "systemd":
+        if params["service"] is not None:
+            service = Service.of(params["service"], number=1)
+            found = runtime_of(service.runtime).look(service, run=bounded)
+        elif params["runtime"] == "systemd":
             found = unit(params["name"], scope=params["scope"], run=bounded)
-        elif params["runtime"] in ("pm2", "command"):
-            service = Service(name=params["name"], runtime=params["runtime"], identity=params["name"], where=params["where"])
-            found = runtime_of(params["runtime"]).look(service, run=bounded)
         else:
             compose = Compose(
                 command=params["compose_command"], directory=params["compose_directory"], files=params["compose_files"],

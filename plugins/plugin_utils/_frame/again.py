@@ -51,6 +51,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "redis_probe": "_redis.decisions.probe:decide",
     "redis_repair": "_redis.decisions.repairs:sight",
     "redis_restart_check": "_redis.decisions.restart:decide",
+    "service_health": "_service.decisions.health:judge_services",
 }
 #: Those that do what their limits allow and leave the others, instead of refusing all.
 PARTLY = frozenset({"redis_client_kill"})

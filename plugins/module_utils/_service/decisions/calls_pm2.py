@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The calls for apps of pm2.
 
-They go through the module service_pm2: a plain command of pm2 starts an empty daemon where there is none, as root even root's own. Processes
-are named by their numbers, so that what is touched is what was judged: pm2 takes a name also for a namespace, or for a file to start.
+They go through the module service_pm2: a plain command of pm2 starts an empty daemon where there is none, as root even root's own.
+Processes are named by their numbers, so that what is touched is what was judged: pm2 takes a name also for a namespace, or for a file to
+start.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """

@@ -12,7 +12,10 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.errors impor
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.calls import Call, call_of
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service
 
-UP = ["docker", "compose", "--project-directory", "/opt/shop", "up", "--detach", "--no-deps", "--no-recreate", "--no-build", "--pull", "never"]
+UP = [
+    "docker", "compose", "--project-directory", "/opt/shop", "up", "--detach", "--no-deps", "--no-recreate", "--no-build", "--pull",
+    "never",
+]
 
 
 def compose(verb: str, *instances: dict[str, Any], count: int | None = None, where: dict[str, Any] | None = None, **more: Any) -> Call:
@@ -72,7 +75,7 @@ def test_what_is_refused(call: Call, why: str) -> None:
 def test_units() -> None:
     assert systemd("restart").as_dict() == {
         "module": "ansible.builtin.systemd_service", "args": {"name": "shop", "scope": "system", "state": "restarted"}, "forbidden": [],
-        "kind": "command",
+        "kind": "command", "notes": [],
     }
     assert systemd("start", where={"scope": "user"}).args == {"name": "shop", "scope": "user", "state": "started"}
     assert systemd("reload").args == {"argv": ["systemctl", "--system", "reload", "--", "shop"]}
