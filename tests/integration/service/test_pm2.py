@@ -54,10 +54,15 @@ def look(on: Pm2, name: str, **where: Any) -> dict[str, Any]:
 
 
 def judge(on: Pm2, *names: str, **args: Any) -> dict[str, Any]:
-    """The verdict on some apps: the status of each of its checks by app."""
+    """The verdict on some apps."""
     services = [{"name": name, "runtime": "pm2", "where": on.where} for name in names]
     found = run_module("service_health", services=services, **{"window": "3s", **args})
-    return {**found, "of": {(one["subject"], one["check"]): one for one in found["findings"]}}
+    return found
+
+
+def by_check(found: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """The findings of a verdict by app and check."""
+    return {(one["subject"], one["check"]): one for one in found["findings"]}
 
 
 def act(on: Pm2, name: str, verb: str, *, check: bool = False, count: int | None = None) -> dict[str, Any]:
@@ -142,12 +147,12 @@ def test_the_verdict(daemon: Pm2) -> None:
     until(lambda: sorted(state(daemon, "half")) == ["errored", "online"], what="the worker's end")
     # A crash of the slow app is within the window however busy the machine is.
     found = judge(daemon, "web", "fast", "slow", "half", window="15s", since="1")
-    of = {key: one["status"] for key, one in found["of"].items()}
+    of = {key: one["status"] for key, one in by_check(found).items()}
     assert {check: of["web", check] for check in ("present", "running", "restarts", "age")} == {
         "present": "ok", "running": "ok", "restarts": "ok", "age": "ok",
     }
     assert (of["fast", "running"], of["half", "running"], of["slow", "restarts"]) == ("critical", "warning", "critical")
-    assert found["of"]["half", "running"]["observed"] == 1 and "status 3" in found["of"]["slow", "restarts"]["hint"]
+    assert by_check(found)["half", "running"]["observed"] == 1 and "status 3" in by_check(found)["slow", "restarts"]["hint"]
     assert of[f"pm2 of {daemon.user} in {daemon.home}", "daemon"] == "ok" and CANARY not in json.dumps(found)
 
 

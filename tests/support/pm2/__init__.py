@@ -29,10 +29,12 @@ _HERE = Path(__file__).parent
 _PLACE = ROOT / ".cache" / "pm2"
 #: What every app has in its environment, and nothing of ours may show.
 CANARY = "canary-of-pm2-jlist"
-#: An HTTP server that answers with its process id.
+#: An HTTP server that answers with its process id, and ends what it has begun. One that dies at SIGINT loses what it is just handed.
 WEB = """
 const http = require("http");
-http.createServer((_asked, answer) => answer.end(String(process.pid))).listen(Number(process.env.PORT), "127.0.0.1");
+const server = http.createServer((_asked, answer) => answer.end(String(process.pid)));
+server.listen(Number(process.env.PORT), "127.0.0.1");
+process.on("SIGINT", () => server.close(() => process.exit(0)));
 console.log("line of the log");
 """
 

@@ -29,7 +29,7 @@ def call(
     """See Calls. `where` may have `user`, `home` and `command`.
 
     An app in cluster mode is reloaded where a restart is asked for: its processes are new as well, each only stopped once the next one
-    listens, so no request is lost.
+    listens, so no request is lost if the app ends what it has begun.
     """
     Place.of(service)  # unless it is not usable
     if verb == ROLLBACK:
