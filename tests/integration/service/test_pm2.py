@@ -56,8 +56,7 @@ def look(on: Pm2, name: str, **where: Any) -> dict[str, Any]:
 def judge(on: Pm2, *names: str, **args: Any) -> dict[str, Any]:
     """The verdict on some apps."""
     services = [{"name": name, "runtime": "pm2", "where": on.where} for name in names]
-    found = run_module("service_health", services=services, **{"window": "3s", **args})
-    return found
+    return run_module("service_health", services=services, **{"window": "3s", **args})
 
 
 def by_check(found: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
