@@ -45,7 +45,8 @@ options:
       - C(desired) is how many instances there should be; by default what the runtime itself has as its aim, or as many as are there.
       - C(one_shot) says that it is a job with an end, such as a migration, for which having ended with 0 is well. Nothing else tells it
         from a server that somebody stopped. A unit with C(Type=oneshot) is known as such.
-      - The other keys are for the role. C(health), C(reaches), C(depends_on), C(order), C(pool) and C(nonessential) are not used here.
+      - The other keys are for the role. C(health), C(reaches), C(depends_on), C(order), C(pool), C(validate), C(proxies) and
+        C(nonessential) are not used here.
     type: list
     elements: dict
     required: true

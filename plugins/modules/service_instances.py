@@ -33,8 +33,19 @@ options:
   runtime:
     description: What runs the service.
     type: str
-    choices: [systemd, compose]
+    choices: [systemd, compose, kubernetes, pm2, command]
     default: systemd
+  where:
+    description:
+      - What the runtime needs beside the name.
+      - For V(kubernetes) C(namespace), C(context), C(kubeconfig) and C(command), which is kubectl. O(name) is C(KIND/NAME) of a Deployment,
+        a StatefulSet or a DaemonSet.
+      - For V(pm2) C(user), whose daemon it is, C(home), its directory C(PM2_HOME), and C(command), pm2's own.
+      - For V(command) C(status), the command that ends with 0 where the service is up and with 3 where it is down, and C(pid_file) or
+        C(process), the name of its program, which show its main process. Without them a new start is seen only if the text of C(status)
+        names the process.
+    type: dict
+    default: {}
   scope:
     description: Scope of the systemd unit.
     type: str
@@ -48,6 +59,10 @@ options:
     description: Whether to look for the processes below each main process, RV(instances[].workers).
     type: bool
     default: false
+  history:
+    description: For how long back starts are counted, RV(starts_lately). With O(service).
+    type: str
+    default: 0s
   timeout:
     description: How long one command may take.
     type: str
@@ -174,6 +189,12 @@ starts:
   returned: success
   type: list
   elements: str
+starts_lately:
+  description:
+    - How often each instance was started within O(history), by its RV(instances[].id), as far as its runtime keeps that. Docker keeps its
+      last 256 events.
+  returned: with O(history)
+  type: dict
 only_container:
   description: Whether O(container) is the service's container, and the service has no other.
   returned: with O(container)
@@ -190,6 +211,7 @@ error:
 """
 
 import functools
+import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -200,6 +222,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._service.decisions
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service
 from ansible_collections.oncall.incident.plugins.module_utils._service.looking import Compose, container_id, containers, unit, with_workers
 from ansible_collections.oncall.incident.plugins.module_utils._service.runtime import runtime_of
+from ansible_collections.oncall.incident.plugins.module_utils._service.starts import starts_lately
 
 
 def main() -> None:
@@ -207,7 +230,8 @@ def main() -> None:
         argument_spec={
             "name": {"type": "str"},
             "service": {"type": "dict"},
-            "runtime": {"type": "str", "choices": ["systemd", "compose"], "default": "systemd"},
+            "runtime": {"type": "str", "choices": ["systemd", "compose", "kubernetes", "pm2", "command"], "default": "systemd"},
+            "where": {"type": "dict", "default": {}},
             "scope": {"type": "str", "choices": ["system", "user", "global"], "default": "system"},
             "compose_command": {"type": "list", "elements": "str", "default": ["docker", "compose"]},
             "compose_directory": {"type": "str", "default": ""},
@@ -215,6 +239,7 @@ def main() -> None:
             "container_command": {"type": "list", "elements": "str", "default": ["docker"]},
             "container": {"type": "str", "default": ""},
             "workers": {"type": "bool", "default": False},
+            "history": {"type": "str", "default": "0s"},
             "timeout": {"type": "str", "default": "30s"},
         },
         required_one_of=[("name", "service")],
@@ -230,8 +255,15 @@ def main() -> None:
         if params["service"] is not None:
             service = Service.of(params["service"], number=1)
             found = runtime_of(service.runtime).look(service, run=bounded)
+            back = ranges.read(params["history"], name="history")
+            if back:
+                now = time.time()
+                more["starts_lately"] = starts_lately(service, found, since=now - back, now=now, run=bounded)
         elif params["runtime"] == "systemd":
             found = unit(params["name"], scope=params["scope"], run=bounded)
+        elif params["runtime"] in ("kubernetes", "pm2", "command"):
+            service = Service(name=params["name"], runtime=params["runtime"], identity=params["name"], where=params["where"])
+            found = runtime_of(params["runtime"]).look(service, run=bounded)
         else:
             compose = Compose(
                 command=params["compose_command"], directory=params["compose_directory"], files=params["compose_files"],

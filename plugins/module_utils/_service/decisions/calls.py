@@ -80,6 +80,9 @@ def calls_of(runtime: str) -> Calls:
     if runtime == "command":
         from .calls_command import call as by_command
         return by_command
+    if runtime == "kubernetes":
+        from .calls_kubernetes import call as kubernetes
+        return kubernetes
     raise BadInput(f"runtime: there are no calls for {runtime!r}.", hint=f"{suggest(runtime, RUNTIMES)}Choose another runtime.")
 
 

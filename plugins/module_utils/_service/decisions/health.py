@@ -29,7 +29,7 @@ OF_A_SERVICE = ("present", "running", "restarts", "oom", "health", "ready", "age
 #: Of what runs the services.
 DAEMON = "daemon"
 #: Of one runtime alone, which answers them by its facts: see Runtime.
-OF_A_RUNTIME: tuple[str, ...] = ()
+OF_A_RUNTIME: tuple[str, ...] = ("rollout", "endpoints", "ingress", "nodes", "room")
 CHECKS = (DAEMON, *OF_A_SERVICE, *OF_A_RUNTIME, STATUS_COMMAND)
 #: What is asked where a call names none.
 DECISIVE = (DAEMON, *OF_A_SERVICE)

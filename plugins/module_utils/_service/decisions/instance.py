@@ -44,6 +44,8 @@ class Instance:
         policy: when its runtime starts it again by itself: no, always, on-failure, ...
         starts_within: seconds that its health check gives it to start.
         published: the ports of the host that it alone can have.
+        release: which release of the service it is, where the runtime numbers them; newest: whether that is the one that is to run.
+        desired: how many of them the runtime itself is to keep up.
     """
 
     id: str
@@ -75,6 +77,9 @@ class Instance:
     policy: str = ""
     starts_within: t.Optional[float] = None
     published: tuple[str, ...] = ()
+    release: str = ""
+    newest: t.Optional[bool] = None
+    desired: t.Optional[int] = None
 
     @property
     def identity(self) -> str:
@@ -93,9 +98,10 @@ class Instance:
 
 
 def described(instances: t.Sequence[Instance]) -> dict[str, t.Any]:
-    """The instances of a service as a result."""
+    """The instances of a service as a result. It is up only with as many as its runtime is to keep up."""
+    short = any(one.desired is not None and len(instances) < one.desired for one in instances)
     return {
-        "instances": [one.as_dict() for one in instances], "up": bool(instances) and all(one.up for one in instances),
+        "instances": [one.as_dict() for one in instances], "up": bool(instances) and all(one.up for one in instances) and not short,
         "starts": [one.start for one in instances], "identity": [one.identity for one in instances],
     }
 

@@ -26,23 +26,28 @@ class Where:
     Attributes:
         texts: by key; empty where it says nothing.
         commands: by key, as words; empty where it says nothing.
+        flags: by key; false where it says nothing.
     """
 
     texts: t.Mapping[str, str]
     commands: t.Mapping[str, list[str]]
+    flags: t.Mapping[str, bool] = dataclasses.field(default_factory=dict)
 
 
-def read_where(service: Service, *, texts: t.Sequence[str] = (), commands: t.Sequence[str] = ()) -> Where:
+def read_where(
+    service: Service, *, texts: t.Sequence[str] = (), commands: t.Sequence[str] = (), flags: t.Sequence[str] = (),
+) -> Where:
     """Read it.
 
     Args:
         texts: the keys that are a text.
         commands: the keys that are a command, in a list of words or in a text without quotes.
+        flags: the keys that are true or false.
 
     Raises:
         BadInput: it has another key, or a value of another type.
     """
-    place, known = f"service {service.name}: where", (*texts, *commands)
+    place, known = f"service {service.name}: where", (*texts, *commands, *flags)
     for key in service.where:
         if key not in known:
             raise BadInput(
@@ -52,6 +57,7 @@ def read_where(service: Service, *, texts: t.Sequence[str] = (), commands: t.Seq
     return Where(
         texts={key: _text(f"{place}.{key}", service.where.get(key)) for key in texts},
         commands={key: _command(f"{place}.{key}", service.where.get(key)) for key in commands},
+        flags={key: _flag(f"{place}.{key}", service.where.get(key)) for key in flags},
     )
 
 
@@ -61,6 +67,12 @@ def _text(place: str, value: t.Any) -> str:
     if not isinstance(value, str):
         raise BadInput(f"{place} is not a text.", hint="Put it between quotes.")
     return value
+
+
+def _flag(place: str, value: t.Any) -> bool:
+    if not isinstance(value or False, bool):
+        raise BadInput(f"{place} is neither true nor false.", hint="Write true or false.")
+    return bool(value)
 
 
 def _command(place: str, value: t.Any) -> list[str]:
