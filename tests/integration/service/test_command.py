@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.calls import call_of
-from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.helping import restarted
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service
 
 from tests.support.need import need
@@ -29,6 +28,11 @@ RUNIT_STATUS = 'said=$(sv status "$0") || exit 1; echo "$said"; case $said in ru
 def look(where: dict[str, Any], **args: Any) -> dict[str, Any]:
     """What the module says of a service."""
     return run_module("service_instances", service={"name": "web", "runtime": "command", "where": where}, **args)
+
+
+def all_new(after: dict[str, Any], *, before: dict[str, Any]) -> bool:
+    """Whether every process was started again, and is up."""
+    return bool(after["up"]) and not set(after["starts"]) & set(before["starts"])
 
 
 def do(where: dict[str, Any], verb: str, instances: list[dict[str, Any]]) -> None:
@@ -66,7 +70,7 @@ def test_runit(runit: dict[str, Any]) -> None:
     assert look(runit)["identity"] == before["identity"], "the seconds in its text are no identity"
     do(runit, "restart", before["instances"])
     after = look(runit)
-    assert restarted(after, before=before) and after["instances"][0]["main_pid"] != one["main_pid"]
+    assert all_new(after, before=before) and after["instances"][0]["main_pid"] != one["main_pid"]
     verdict = run_module("service_health", services=[{"name": "web", "runtime": "command", "where": runit}], window="100ms")
     assert verdict["healthy"], verdict["findings"]
 

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.calls import call_of
-from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.helping import restarted
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service
 from ansible_collections.oncall.incident.plugins.module_utils._service.runtimes import pm2 as runtime
 
@@ -71,6 +70,11 @@ def act(on: Pm2, name: str, verb: str, *, check: bool = False, count: int | None
     return run_module(call.module.rpartition(".")[2], check=check, **call.args)
 
 
+def all_new(after: dict[str, Any], *, before: dict[str, Any]) -> bool:
+    """Whether every process was started again, and is up."""
+    return bool(after["up"]) and not set(after["starts"]) & set(before["starts"])
+
+
 def state(on: Pm2, name: str) -> list[str]:
     """The states of an app's processes."""
     return [one["state"] for one in look(on, name)["instances"]]
@@ -106,24 +110,30 @@ def test_a_look_tells_each_process_by_identity_and_nothing_of_its_environment(da
     assert look(daemon, "alone")["instances"][0]["type"] == "fork"
     assert look(daemon, "no-such-app")["instances"] == [], "the daemon answers that there is none"
     assert CANARY in daemon.run("jlist"), "pm2 would tell it"
-    kept = runtime.evidence(service(daemon, "web"), run=run)
-    assert CANARY not in json.dumps([found, kept])
+    assert CANARY not in json.dumps([found, [one.argv for one in runtime.evidence([service(daemon, "web")], since="1h", run=run)]])
     assert daemon.daemons() == [daemon.daemon.pid]
 
 
+def evidence(on: Pm2, *names: str) -> dict[tuple[str, str], str]:
+    """What a snapshot keeps of some apps, by service and kind."""
+    kept = runtime.evidence([service(on, name) for name in names], since="1h", run=run)
+    return {(one.service, one.what): run(one.argv).out if one.argv else "" for one in kept}
+
+
 def test_evidence_has_states_and_last_lines(daemon: Pm2) -> None:
-    until(lambda: runtime.evidence(service(daemon, "alone"), run=run)["logs"][0]["lines"], what="the app's line")
-    kept = runtime.evidence(service(daemon, "alone"), run=run)
-    (one,) = kept["apps"]
-    assert (one["mode"], one["state"], one["exit_code"]) == ("fork", "online", None) and one["memory"] > 0
-    out, err = kept["logs"]
-    assert (out["lines"], err["lines"], out["trouble"]) == (["line of the log"], [], "")
-    log = Path(out["file"])
+    until(lambda: "line of the log" in evidence(daemon, "alone")["the alone", "logs"], what="the app's line")
+    kept = evidence(daemon, "alone", "web", "no-such-app")
+    states = [json.loads(line) for line in kept["", "state"].splitlines()]
+    web = ("web", "cluster", "online")
+    assert [(one["name"], one["mode"], one["state"]) for one in states] == [("alone", "fork", "online"), web, web]
+    assert kept["the no-such-app", "logs"] == "" and CANARY not in json.dumps(list(kept.values()))
+    assert kept["the web", "logs"].count("line of the log") == 2
+    log = daemon.home / "logs" / "alone-out.log"
     log.write_text("".join(f"{'x' * 400} {number}\n" for number in range(1000)))
-    lines = runtime.evidence(service(daemon, "alone"), run=run)["logs"][0]["lines"]
-    assert lines[-1].endswith(" 999") and len(lines) <= runtime.LOG_LINES and all(line.startswith("xxx") for line in lines)
+    lines = evidence(daemon, "alone")["the alone", "logs"].splitlines()
+    assert f"{'x' * 400} 999" in lines and len(lines) <= 2 + 200
     log.unlink()
-    assert "No such file" in runtime.evidence(service(daemon, "alone"), run=run)["logs"][0]["trouble"]
+    assert "No such file" in evidence(daemon, "alone")["the alone", "logs"]
 
 
 def test_an_app_that_crashes_fast_is_errored_and_a_slow_one_shows_in_its_counter(daemon: Pm2) -> None:
@@ -170,12 +180,12 @@ def test_the_calls_of_each_mode(daemon: Pm2) -> None:
     with AskingAllTheTime(port, lost):
         act(daemon, "web", "restart")
         after = look(daemon, "web")
-    assert lost == [] and restarted(after, before=before), "every worker is new, and no request was lost"
+    assert lost == [] and all_new(after, before=before), "every worker is new, and no request was lost"
     assert ask(port)[0] == 200 and all(CANARY.encode() in environment(one["main_pid"]) for one in after["instances"]), "the app's own stays"
 
     before = look(daemon, "alone")
     act(daemon, "alone", "restart")
-    assert restarted(look(daemon, "alone"), before=before)
+    assert all_new(look(daemon, "alone"), before=before)
     assert ask(port_of(daemon, "alone"))[1] == str(look(daemon, "alone")["instances"][0]["main_pid"]), "it listens"
     for verb, count in (("reload", None), ("scale", 2)):
         forbidden = call_of(service(daemon, "alone"), verb, instances=look(daemon, "alone")["instances"], count=count).forbidden
@@ -223,6 +233,7 @@ def test_without_a_daemon_none_is_started(ended: bool) -> None:
             assert (on.home / "rpc.sock").exists() and (on.home / "pm2.pid").exists(), "it has left both"
         found = look(on, "alone")
         assert (found["error"], found["failed"]) == ("daemon_down", True) and "No daemon of pm2 runs" in found["msg"]
+        assert "No daemon of pm2 runs" in evidence(on, "alone")["", "state"]
         verdict = judge(on, "alone")
         assert {one["check"]: one["status"] for one in verdict["findings"]} == {
             name: "critical" if name == "daemon" else "unknown" for name in verdict["asked"]

@@ -12,6 +12,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import pwd
 import socket
@@ -25,6 +26,7 @@ from ..decisions.calls import SCALE
 from ..decisions.instance import Instance
 from ..decisions.pm2 import WAITING, App, Place, apps_of, quiet, what_forbids
 from ..decisions.services import Service
+from ..evidence import LOGS, STATE, Kept
 from ..instances import DaemonDown
 from ..looking import CommandFailed
 
@@ -38,9 +40,8 @@ _SOCKET = "rpc.sock"
 _TITLE = "God Daemon"
 #: As timeout(1) ends when the time was up.
 _LATE = (124, 137)
-#: Of a log, lines and bytes.
-LOG_LINES = 200
-_LOG_BYTES = 64 * 1024
+#: Of each file its last lines, and at most 64 KiB.
+_LAST_LINES = 'for file; do echo "== $file"; tail -c 65536 -- "$file" 2>&1 | tail -n 200; done'
 _STOPPED = ("T", "t")
 
 
@@ -153,18 +154,23 @@ def operate(
             raise CommandFailed(f"pm2 {' '.join(words)} failed: {_said(ran, seconds)}", hint=f"Look into {asked.home}/pm2.log.")
 
 
-def evidence(service: Service, *, run: Run) -> dict[str, t.Any]:
-    """What is kept of an app before it is changed: its processes, and the last lines of its logs.
+def evidence(services: t.Sequence[Service], *, since: str, run: Run) -> list[Kept]:
+    """See Runtime. The state is what was just seen: no command of pm2 prints it without environments."""
+    try:
+        asked = daemon_of(Place.of(services[0]))
+        text = _list(asked, run)
+        found = {one.name: apps_of(text, name=one.identity) for one in services}
+    except Blind as exc:
+        return [Kept("", STATE, ("printf", "%s\\n", exc.message)), *(Kept(one.name, LOGS, ()) for one in services)]
+    states = [{key: value for key, value in dataclasses.asdict(app).items() if key != "logs"} for apps in found.values() for app in apps]
+    # As the daemon's owner: the paths are what the user of an app has written, and may be links to what is not theirs.
+    return [Kept("", STATE, ("printf", "%s\\n", *(json.dumps(one) for one in states or [{}]))), *(
+        Kept(one.name, LOGS, tuple(asked.argv(["sh", "-c", _LAST_LINES, "sh", *_logs(found[one.name])], seconds=DEADLINE))
+             if found[one.name] else ()) for one in services)]
 
-    Raises:
-        BadInput: the service is not described in a usable way.
-        Blind: its daemon does not run, is not the user's, is not ours to ask, or does not answer.
-    """
-    asked = daemon_of(Place.of(service))
-    found = apps_of(_list(asked, run), name=service.identity)
-    paths = list(dict.fromkeys(path for one in found for path in one.logs))
-    states = [{key: value for key, value in dataclasses.asdict(one).items() if key != "logs"} for one in found]
-    return {"apps": states, "logs": [_tail(path, asked, run) for path in paths]}
+
+def _logs(apps: t.Sequence[App]) -> list[str]:
+    return list(dict.fromkeys(path for app in apps for path in app.logs))
 
 
 def _list(asked: Daemon, run: Run) -> str:
@@ -234,14 +240,6 @@ def _name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
-
-
-def _tail(path: str, asked: Daemon, run: Run) -> dict[str, t.Any]:
-    # As the daemon's owner: the path is what an app's user has written, and may be a link to what is not theirs.
-    ran = run(asked.argv(["tail", "-c", str(_LOG_BYTES), "--", path], seconds=DEADLINE))
-    lines = ran.out.splitlines()
-    whole = lines[1:] if len(ran.out.encode()) >= _LOG_BYTES else lines
-    return {"file": path, "lines": whole[-LOG_LINES:], "trouble": _said(ran, DEADLINE) if ran.problem else ""}
 
 
 def _instance(app: App) -> Instance:
