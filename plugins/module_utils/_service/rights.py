@@ -12,15 +12,18 @@ from .._core.rights import CHANGE, LOOK, ROOT, SOCKET, Chapter, Needs, Right
 
 _DOCKER = "/var/run/docker.sock: read and write"
 
+_PM2 = "root on the service's host, or the user whose daemon of pm2 it is"
 _CHECKS = ("daemon", "present", "running", "restarts", "oom", "health", "ready", "age", "drift")
 
 CHAPTER = Chapter(8, "Services", (
     Needs("service_health", LOOK, _CHECKS, (
         Right(SOCKET, _DOCKER, _CHECKS, "Every check is `unknown`, with what `docker` said.", named="permission denied",
               when="a service is of Compose"),
+        Right(ROOT, _PM2, _CHECKS, "Every check is `unknown`, and says whose daemon it is.", named="Become", when="a service is of pm2"),
     )),
     Needs("service_instances", LOOK, ("instances",), (
         Right(SOCKET, _DOCKER, ("instances",), "The module fails, and says what `docker` said.", when="the runtime is Compose"),
+        Right(ROOT, _PM2, ("instances",), "The module fails, and says whose daemon it is.", named="Become", when="the runtime is pm2"),
     )),
     Needs("service_reach", LOOK, ("reaches",), (
         Right(SOCKET, _DOCKER, ("reaches",), "The check is `unknown`.", when="the runtime is Compose"),
@@ -29,6 +32,9 @@ CHAPTER = Chapter(8, "Services", (
     )),
     Needs("service_exec", CHANGE, ("exec",), (
         Right(SOCKET, _DOCKER, ("exec",), "The module fails, and says what `docker` said."),
+    )),
+    Needs("service_pm2", CHANGE, ("start", "stop", "restart", "reload", "scale"), (
+        Right(ROOT, _PM2, ("start", "stop", "restart", "reload", "scale"), "The module fails, and says whose daemon it is.", named="Become"),
     )),
 ), text="""
 Every user may look at a systemd unit. Restarting one needs root, or a rule of polkit for this unit alone, with which no `become` is
