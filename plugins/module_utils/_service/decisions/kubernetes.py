@@ -57,11 +57,6 @@ class Cluster:
         where = (("kubeconfig", self.kubeconfig), ("context", self.context), ("namespace", self.namespace))
         return [*self.command, *(f"--{name}={value}" for name, value in where if value), *words]
 
-    @property
-    def title(self) -> str:
-        """For people."""
-        return " ".join(filter(None, ("kubernetes", self.context, self.namespace)))
-
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
@@ -237,8 +232,8 @@ def _instance(pod: t.Mapping[str, t.Any], made: Workload, release: str) -> Insta
     # One that begins before the others and has not ended well keeps the whole pod back.
     before = [one for one in status.get("initContainerStatuses") or () if _ended(one).get("exitCode") != 0]
     everyone = [*before, *containers]
-    worst: t.Mapping[str, t.Any] = max(
-        everyone, key=lambda one: (one in before, not one.get("ready"), one.get("restartCount", 0)), default={})
+    worst: t.Mapping[str, t.Any] = max(everyone, default={}, key=lambda one: (
+        one in before, not (one.get("state") or {}).get("running"), not one.get("ready"), one.get("restartCount", 0)))
     last = (worst.get("lastState") or {}).get("terminated") or _ended(worst)
     ends = [end for one in everyone for end in ((one.get("lastState") or {}).get("terminated"), _ended(one)) if end]
     starts = [moment(str(one["state"]["running"].get("startedAt", ""))) for one in containers if (one.get("state") or {}).get("running")]

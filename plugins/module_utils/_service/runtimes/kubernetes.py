@@ -47,7 +47,7 @@ def look_many(services: t.Sequence[Service], *, run: Run) -> dict[str, t.Union[l
             found[service.name] = instances_of(workload(own[0]), sets=_of(listed, "ReplicaSet"), pods=_of(listed, "Pod"))
         else:
             found[service.name] = NoSuchService(
-                f"{cluster_of(service).title}: there is no {kind} {name}.",
+                f"{daemon(service)} get {kind}: there is no {name}.",
                 hint="Correct the name or the namespace of the service, or bring it back.",
             )
     return found
@@ -55,9 +55,7 @@ def look_many(services: t.Sequence[Service], *, run: Run) -> dict[str, t.Union[l
 
 def daemon(service: Service) -> str:
     """See Runtime."""
-    cluster = cluster_of(service)
-    own = "" if cluster.command == ("kubectl",) else f"by {' '.join(cluster.command)}"
-    return " ".join(filter(None, (cluster.title, f"({cluster.kubeconfig})" if cluster.kubeconfig else "", own)))
+    return " ".join(cluster_of(service).argv())
 
 
 def facts(service: Service, *, run: Run) -> Facts:
