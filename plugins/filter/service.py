@@ -17,7 +17,13 @@ class FilterModule:
         """The filters by name."""
         return deferred({
             "compose_argv": "module_utils._service.decisions.compose:compose_argv",
+            "service_acted": "module_utils._service.decisions.doing:acted",
+            "service_done": "module_utils._service.decisions.doing:done",
+            "service_entries": "module_utils._service.decisions.doing:entries",
             "service_help_plan": "module_utils._service.decisions.helping:help_plan",
+            "service_inside": "module_utils._service.decisions.doing:inside",
+            "service_looked": "module_utils._service.decisions.doing:looked",
+            "service_needed": "module_utils._service.decisions.doing:needed",
             "service_pool_back": "module_utils._service.decisions.helping:pool_back",
             "service_pool_before": "module_utils._service.decisions.helping:pool_before",
             "service_pool_is": "module_utils._service.decisions.helping:pool_is",
@@ -27,7 +33,8 @@ class FilterModule:
             "service_pool_request": "module_utils._service.decisions.helping:pool_request",
             "service_pool_share": "module_utils._service.decisions.helping:pool_share",
             "service_pool_temporary": "module_utils._service.decisions.helping:pool_temporary",
-            "service_reloaded": "module_utils._service.decisions.helping:reloaded",
-            "service_restart_call": "module_utils._service.decisions.helping:restart_call",
-            "service_restarted": "module_utils._service.decisions.helping:restarted",
+            "service_steps": "module_utils._service.decisions.doing:steps",
+            "service_still": "module_utils._service.decisions.doing:still",
+            "service_subjects": "module_utils._service.decisions.doing:subjects",
+            "service_validating": "module_utils._service.decisions.doing:validating",
         })

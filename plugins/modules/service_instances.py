@@ -25,9 +25,12 @@ extends_documentation_fragment:
   - oncall.incident.compose
 options:
   name:
-    description: Name of the service as its runtime knows it.
+    description: Name of the service as its runtime knows it. Either this or O(service).
     type: str
-    required: true
+  service:
+    description:
+      - One entry of a host's list C(services), in place of O(name), O(runtime), O(scope) and the options of Compose.
+    type: dict
   runtime:
     description: What runs the service.
     type: str
@@ -72,6 +75,10 @@ EXAMPLES = r"""
     runtime: compose
     compose_directory: /opt/shop
   register: before
+
+- name: Look at an entry of the host's list
+  oncall.incident.service_instances:
+    service: "{{ services[0] }}"
 """
 
 RETURN = r"""
@@ -157,7 +164,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core import range
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.instance import described, is_only
-from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service
+from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service, services_of
 from ansible_collections.oncall.incident.plugins.module_utils._service.looking import Compose, container_id, containers, unit, with_workers
 from ansible_collections.oncall.incident.plugins.module_utils._service.runtime import runtime_of
 
@@ -165,7 +172,8 @@ from ansible_collections.oncall.incident.plugins.module_utils._service.runtime i
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "name": {"type": "str", "required": True},
+            "name": {"type": "str"},
+            "service": {"type": "dict"},
             "runtime": {"type": "str", "choices": ["systemd", "compose", "kubernetes", "pm2", "command"], "default": "systemd"},
             "where": {"type": "dict", "default": {}},
             "scope": {"type": "str", "choices": ["system", "user", "global"], "default": "system"},
@@ -177,7 +185,7 @@ def main() -> None:
             "workers": {"type": "bool", "default": False},
             "timeout": {"type": "str", "default": "30s"},
         },
-        supports_check_mode=True,
+        supports_check_mode=True, required_one_of=[("name", "service")], mutually_exclusive=[("name", "service")],
     )
     params = module.params
 
@@ -185,7 +193,10 @@ def main() -> None:
         seconds = ranges.read(params["timeout"], name="timeout")
         more: dict[str, t.Any] = {}
         bounded = functools.partial(run, seconds=seconds)
-        if params["runtime"] == "systemd":
+        if params["service"] is not None:
+            entry = services_of([params["service"]])[0]
+            found = runtime_of(entry.runtime).look(entry, run=bounded)
+        elif params["runtime"] == "systemd":
             found = unit(params["name"], scope=params["scope"], run=bounded)
         elif params["runtime"] in ("kubernetes", "pm2", "command"):
             service = Service(name=params["name"], runtime=params["runtime"], identity=params["name"], where=params["where"])

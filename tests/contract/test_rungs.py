@@ -52,7 +52,7 @@ ALL_OF_THEM = {
     "certificate/mitigate": "what is renewed serves nobody before it is loaded",
     "fail2ban/mitigate_attack": "a ban keeps out whom it names, and the daemon is touched only where it is to ban by itself again",
     "postgres/mitigate": "who names objects to maintain wants them maintained, whatever blocks the server",
-    "service/mitigate": "a raised pool needs the restart that makes the application use it",
+    "service/help": "a raised pool needs the restart that makes the application use it",
 }
 
 
@@ -131,7 +131,7 @@ def test_a_ladder_says_everything_and_its_files_are_there(role: str) -> None:
     assert {name for name in where if name not in ladder["of"]} == set(), "two servers of one host have a list each"
     files = [path for rung in ladder["rungs"] for path in rung.get("files", {})]
     restarting = any("oncall.incident.service" in (ROLES / role / "tasks" / path).read_text() for path in files)
-    assert ("__service_restarted | default({})" in ladder["results"]) is restarting, "what the role service did for a rung"
+    assert ("__service_done | default({})" in ladder["results"]) is restarting, "what the role service did for a rung"
     names = [rung["name"] for rung in ladder["rungs"]]
     assert len(names) == len(set(names)) > 1
     assert [rung["name"] for rung in ladder["rungs"] if rung.get("here")] in ([], names[:1])

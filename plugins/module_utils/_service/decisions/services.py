@@ -15,7 +15,7 @@ from ..._core.errors import BadInput
 
 RUNTIMES = ("systemd", "compose", "kubernetes", "pm2", "command")
 _TEXTS = ("name", "runtime", "identity")
-_LISTS = ("depends_on", "health", "reaches")
+_LISTS = ("depends_on", "health", "proxies", "reaches", "validate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Service:
         one_shot: it is a job with an end, such as a migration: having ended with 0 is well, and it is never started again. Nothing else
             tells it from a server that somebody stopped, which ends with 0 as well.
         reaches: what it must reach from inside, with its own credentials.
+        validate: the command that ends with 0 where its configuration is valid, run where it runs, before it is reloaded.
+        proxies: names of services of the list that may hold its old address: they are reloaded after it was started or restarted.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Service:
     nonessential: bool = False
     one_shot: bool = False
     reaches: tuple[t.Mapping[str, t.Any], ...] = ()
+    validate: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, entry: t.Any, *, number: int) -> Service:
