@@ -119,7 +119,8 @@ def test_no_environment_and_no_argument_is_kept() -> None:
 
 def test_a_pod_that_runs() -> None:
     found = one({}, {"restartCount": 2, "state": {"running": {"startedAt": "2026-01-02T04:04:05Z"}}})
-    assert (found.id, found.state, found.up, found.running, found.restarts, found.start) == ("u-web-1", "Running", True, True, 2, "u-web-1 2")
+    assert (found.id, found.start, found.restarts, found.state) == ("u-web-1", "u-web-1 2", 2, "Running")
+    assert found.up and found.running
     assert (found.image, found.digest) == ("web:2 proxy:1", "sha256:0 sha256:1")
     assert found.started_at == 1767326645.0, "the youngest of its containers"
     assert (found.oom, found.exit_code, found.desired) == (False, None, 2)

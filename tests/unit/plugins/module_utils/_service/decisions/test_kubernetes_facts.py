@@ -83,7 +83,7 @@ def test_rollout(changes: dict[str, Any], verdict: str, says: str) -> None:
     ({"Service": [service(app="web")], "Endpoints": [endpoints(ready=2)]}, "ok", ""),
     ({"Service": [service(app="web")], "Endpoints": [endpoints(waiting=2)]}, "critical", "no pod behind it is ready"),
     ({"Service": [service(app="web")]}, "critical", "no pod behind it is ready"),
-    ({"Service": [service(app="wbe")], "Endpoints": [endpoints()]}, "critical", "it selects app=wbe, and the pods of web have other labels"),
+    ({"Service": [service(app="wbe")], "Endpoints": [endpoints()]}, "critical", "selects app=wbe, and the pods of web have other"),
     ({"Service": [service("public", app="web"), service("in", tier="a")], "Endpoints": [endpoints("public", 2)]}, "critical", "Service in"),
     ({"Service": [service("api", app="api")]}, "no_service", NOT_APPLICABLE), ({"Service": [service("web")]}, "no_service", NOT_APPLICABLE),
     ({"Service": [service(app="web")], "made": dataclasses.replace(WEB, desired=0)}, "no_pods_wanted", NOT_APPLICABLE),
