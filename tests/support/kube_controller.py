@@ -133,7 +133,8 @@ class Controller:
         life = f"{about['uid']} {'deletionTimestamp' in about}"
         age = self._ages[life] = self._ages.get(life, -1) + 1
         if "deletionTimestamp" not in about:
-            made = self._store.update("pods", about["namespace"], about["name"], lambda made: made.update(status=kube_pods.pod_status(made, age)))
+            made = self._store.update("pods", about["namespace"], about["name"],
+                                      lambda made: made.update(status=kube_pods.pod_status(made, age)))
             if kube_pods.crashes(made) > kube_pods.crashes(one):
                 self._store.create("events", kube_pods.event_of(made))
         elif age >= _ENDS:
@@ -146,7 +147,8 @@ class Controller:
         text = ",".join(f"{key}={value}" for key, value in wanted.items())
         pods = [pod for pod in selected(self._store.all("pods", space), plural="pods", labels=text, fields="")
                 if pod.get("status", {}).get("podIP") and "deletionTimestamp" not in pod["metadata"]]
-        groups = {"addresses": [pod for pod in pods if kube_pods.ready(pod)], "notReadyAddresses": [pod for pod in pods if not kube_pods.ready(pod)]}
+        ready = [pod for pod in pods if kube_pods.ready(pod)]
+        groups = {"addresses": ready, "notReadyAddresses": [pod for pod in pods if pod not in ready]}
         found = {key: [{"ip": pod["status"]["podIP"], "targetRef": {"kind": "Pod", "name": pod["metadata"]["name"]}} for pod in some]
                  for key, some in groups.items() if some}
         made: Object = {"metadata": {"name": one["metadata"]["name"], "namespace": space},
