@@ -18,6 +18,7 @@ class FilterModule:
         return deferred({
             "compose_argv": "module_utils._service.decisions.compose:compose_argv",
             "service_acted": "module_utils._service.decisions.doing:acted",
+            "service_asked_of": "module_utils._service.decisions.outage:asked_of",
             "service_done": "module_utils._service.decisions.doing:done",
             "service_entries": "module_utils._service.decisions.doing:entries",
             "service_help_plan": "module_utils._service.decisions.helping:help_plan",
@@ -33,8 +34,12 @@ class FilterModule:
             "service_pool_request": "module_utils._service.decisions.helping:pool_request",
             "service_pool_share": "module_utils._service.decisions.helping:pool_share",
             "service_pool_temporary": "module_utils._service.decisions.helping:pool_temporary",
+            "service_probes": "module_utils._service.decisions.outage:probes",
+            "service_remedies": "module_utils._service.decisions.outage:remedies",
+            "service_remedy_steps": "module_utils._service.decisions.outage:remedy_steps",
             "service_steps": "module_utils._service.decisions.doing:steps",
             "service_still": "module_utils._service.decisions.doing:still",
             "service_subjects": "module_utils._service.decisions.doing:subjects",
             "service_validating": "module_utils._service.decisions.doing:validating",
+            "service_verify_asks": "module_utils._service.decisions.outage:verify_asks",
         })

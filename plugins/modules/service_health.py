@@ -42,9 +42,10 @@ options:
       - C(where) has what the runtime needs beside the name. Of systemd C(scope). Of Compose C(directory) or C(project), where several
         projects have such a service, C(files), C(command) and C(container_command).
       - C(desired) is how many instances there should be; by default what the runtime itself has as its aim, or as many as are there.
-      - C(one_shot) says that it is a job with an end, such as a migration, for which having ended with 0 is well. Nothing else tells it from
-        a server that somebody stopped. A unit with C(Type=oneshot) is known as such.
-      - The other keys are for the role. C(health), C(reaches), C(depends_on), C(order), C(pool) and C(nonessential) are not used here.
+      - C(one_shot) says that it is a job with an end, such as a migration, for which having ended with 0 is well. Nothing else tells it
+        from a server that somebody stopped. A unit with C(Type=oneshot) is known as such.
+      - The other keys are for the role. C(health), C(reaches), C(depends_on), C(order), C(pool), C(validate), C(proxies) and
+        C(nonessential) are not used here.
     type: list
     elements: dict
     required: true
@@ -165,7 +166,7 @@ instances:
       description: The status of its last end. Null while it runs.
       type: int
     oom_kills:
-      description: How many of its processes were ended for want of memory since its start. Null where nobody counts them.
+      description: How many of its processes were ended for lack of memory since its start. Null where nobody counts them.
       type: int
     reason:
       description: Why it is as it is, in the runtime's words.

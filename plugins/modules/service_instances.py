@@ -12,12 +12,10 @@ version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
-  - Describes a systemd unit, the containers of a service of Docker Compose, the processes of an app of pm2, or what a status command
-    says of anything else, so that two looks can be compared. What was started again, replaced, or restarted by its runtime between them
-    differs in RV(identity).
+  - Describes a systemd unit, the containers of a service of Docker Compose, or what another runtime has of a service, so that two looks
+    can be compared. What was started again, replaced, or restarted by its runtime between them differs in RV(identity).
   - A container that C(docker compose run) has left is none of the service's.
   - It asks the container runtime for nothing that holds a container's environment.
-  - It asks pm2 only while its daemon runs, since pm2 starts an empty one otherwise, and keeps nothing of an app's environment.
   - It only reads. It fails when it cannot look, also when there is no such unit. A service of Compose without containers is an answer.
 extends_documentation_fragment:
   - oncall.incident.attributes
@@ -29,7 +27,8 @@ options:
     type: str
   service:
     description:
-      - One entry of a host's list C(services), in place of O(name), O(runtime), O(scope) and the options of Compose.
+      - An entry of the list of a host's services, as O(oncall.incident.service_health#module:services) has them, of whatever runtime. The
+        other options that say what runs it and how are not used then.
     type: dict
   runtime:
     description: What runs the service.
@@ -60,6 +59,10 @@ options:
     description: Whether to look for the processes below each main process, RV(instances[].workers).
     type: bool
     default: false
+  history:
+    description: For how long back starts are counted, RV(starts_lately). With O(service).
+    type: str
+    default: 0s
   timeout:
     description: How long one command may take.
     type: str
@@ -75,10 +78,6 @@ EXAMPLES = r"""
     runtime: compose
     compose_directory: /opt/shop
   register: before
-
-- name: Look at an entry of the host's list
-  oncall.incident.service_instances:
-    service: "{{ services[0] }}"
 """
 
 RETURN = r"""
@@ -89,7 +88,7 @@ instances:
   elements: dict
   contains:
     id:
-      description: Name of the unit, id of the container, or number of the process in pm2.
+      description: Name of the unit, or id of the container.
       type: str
     name:
       description: Its name for people.
@@ -110,10 +109,10 @@ instances:
       description: Its main process, 0 when there is none.
       type: int
     restarts:
-      description: How often the runtime started it again by itself, with pm2 also how often somebody did. Null when that is not known.
+      description: How often the runtime started it again by itself. Null when that is not known.
       type: int
     type:
-      description: Type of a unit, or mode of an app of pm2, V(cluster) or V(fork).
+      description: Type of a unit.
       type: str
     members:
       description: The units that are restarted with this one, where it only groups them.
@@ -128,12 +127,61 @@ instances:
     changed:
       description: When the state of a unit changed last, by the host's own clock.
       type: str
+    runtime:
+      description: What runs it.
+      type: str
+    running:
+      description: Whether it runs, healthy or not. Null where RV(instances[].up) says it.
+      type: bool
+    restarting:
+      description: Whether it is between two starts that its runtime makes by itself.
+      type: bool
+    image:
+      description: The image that was asked for.
+      type: str
+    digest:
+      description: What that image was then.
+      type: str
+    version:
+      description: The version that the image says of itself.
+      type: str
+    started_at:
+      description: When it was started, seconds since the epoch.
+      type: float
+    ended_at:
+      description: When it ended, seconds since the epoch. Null while it runs.
+      type: float
+    exit_code:
+      description: The status of its last end.
+      type: int
+    oom:
+      description: Whether its last end was for lack of memory. Null where the runtime does not say it.
+      type: bool
+    oom_kills:
+      description: How many of its processes were ended for lack of memory since its start. Null where nobody counts them.
+      type: int
+    ready:
+      description: Whether it takes work. Null where the runtime does not say it.
+      type: bool
+    reason:
+      description: Why it is as it is, in the runtime's words, without secrets.
+      type: str
+    policy:
+      description: When its runtime starts it again by itself, such as V(always) or V(no).
+      type: str
+    starts_within:
+      description: Seconds that its health check gives it to start.
+      type: float
+    published:
+      description: The ports of the host that it alone can have.
+      type: list
+      elements: str
     workers:
       description: The processes below the main process, by pid and start time. Empty without O(workers).
       type: list
       elements: str
 up:
-  description: Whether there is an instance, all of them are up, and there are as many as the runtime is to keep up.
+  description: Whether there is an instance, and all of them are up.
   returned: success
   type: bool
 starts:
@@ -141,6 +189,12 @@ starts:
   returned: success
   type: list
   elements: str
+starts_lately:
+  description:
+    - How often each instance was started within O(history), by its RV(instances[].id), as far as its runtime keeps that. Docker keeps its
+      last 256 events.
+  returned: with O(history)
+  type: dict
 only_container:
   description: Whether O(container) is the service's container, and the service has no other.
   returned: with O(container)
@@ -151,12 +205,13 @@ identity:
   type: list
   elements: str
 error:
-  description: What kind of failure it is, V(blind) when nobody could look, V(daemon_absent) when no daemon of pm2 runs.
+  description: What kind of failure it is, V(blind) when nobody could look.
   returned: failure
   type: str
 """
 
 import functools
+import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -164,9 +219,10 @@ from ansible_collections.oncall.incident.plugins.module_utils._core import range
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.instance import described, is_only
-from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service, services_of
+from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service
 from ansible_collections.oncall.incident.plugins.module_utils._service.looking import Compose, container_id, containers, unit, with_workers
 from ansible_collections.oncall.incident.plugins.module_utils._service.runtime import runtime_of
+from ansible_collections.oncall.incident.plugins.module_utils._service.starts import starts_lately
 
 
 def main() -> None:
@@ -183,9 +239,12 @@ def main() -> None:
             "container_command": {"type": "list", "elements": "str", "default": ["docker"]},
             "container": {"type": "str", "default": ""},
             "workers": {"type": "bool", "default": False},
+            "history": {"type": "str", "default": "0s"},
             "timeout": {"type": "str", "default": "30s"},
         },
-        supports_check_mode=True, required_one_of=[("name", "service")], mutually_exclusive=[("name", "service")],
+        required_one_of=[("name", "service")],
+        mutually_exclusive=[("name", "service")],
+        supports_check_mode=True,
     )
     params = module.params
 
@@ -194,8 +253,12 @@ def main() -> None:
         more: dict[str, t.Any] = {}
         bounded = functools.partial(run, seconds=seconds)
         if params["service"] is not None:
-            entry = services_of([params["service"]])[0]
-            found = runtime_of(entry.runtime).look(entry, run=bounded)
+            service = Service.of(params["service"], number=1)
+            found = runtime_of(service.runtime).look(service, run=bounded)
+            back = ranges.read(params["history"], name="history")
+            if back:
+                now = time.time()
+                more["starts_lately"] = starts_lately(service, found, since=now - back, now=now, run=bounded)
         elif params["runtime"] == "systemd":
             found = unit(params["name"], scope=params["scope"], run=bounded)
         elif params["runtime"] in ("kubernetes", "pm2", "command"):

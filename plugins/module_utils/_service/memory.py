@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How often the kernel has killed a process of an instance for want of memory.
+"""How often the kernel has killed a process of an instance for lack of memory.
 
 This module util is PRIVATE to the collection: it may change at any time.
 

@@ -35,8 +35,8 @@ def entries(services: t.Any, *, short: Dict) -> list[dict[str, t.Any]]:
 
     Args:
         services: the host's list.
-        short: its single variables, for a host with one service: name, runtime, scope, directory, files, command, container_command, reload,
-            validate. With a name they go before the list: another role says so whom it means.
+        short: its single variables, for a host with one service: name, runtime, scope, directory, files, command, container_command,
+            reload, validate. With a name they go before the list: another role says so whom it means.
 
     Raises:
         BadInput: an entry is not usable, or names a proxy that is not in the list.
@@ -87,8 +87,8 @@ def steps(
         services: of entries().
         do: one of the verbs of calls.py.
         looks: what service_instances returned for each, in the same order; its failures too.
-        told: verb (how plan and record call it; empty for the usual word), reason, forbidden (of the caller, for all), start (a restart only
-            starts what does not run), timeout, hold, and evidence, see done().
+        told: verb (how plan and record call it; empty for the usual word), reason, forbidden (of the caller, for all), start (a restart
+            only starts what does not run), timeout, hold, and evidence, see done().
         only: names of those that are meant; none for all.
         against: why it must not be done, by the name of a service.
         count: of `scale`.
@@ -183,7 +183,7 @@ def _evidence(service: Service, told: Dict) -> str:
 
 
 def validating(service: t.Union[Service, Dict]) -> dict[str, t.Any]:
-    """How the configuration of a service is tested: its `name`, the command where it runs (`argv`), and that as it is configured (`said`)."""
+    """How the configuration of a service is tested: its `name`, the command where it runs (`argv`), and what is configured (`said`)."""
     if not isinstance(service, Service):
         (service,) = services_of([service])
     argv = list(service.validate)
@@ -224,7 +224,7 @@ def needed(before: Dict, *, step: Dict) -> bool:
         return not instances or not all(is_running(one) for one in instances)
     if do == STOP:
         return any(is_running(one) for one in instances)
-    return do != SCALE or sum(is_running(one) for one in instances) != step["count"]
+    return do != SCALE or bool(sum(is_running(one) for one in instances) != step["count"])
 
 
 def still(before: Dict, *, step: Dict) -> bool:

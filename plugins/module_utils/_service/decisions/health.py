@@ -5,7 +5,7 @@
 
 This module util is PRIVATE to the collection: it may change at any time.
 
-One look lies: what dies after each start runs in between. So an instance is compared with itself, by its identity, some time apart.
+One look misleads: what dies after each start runs in between. So an instance is compared with itself, by its identity, some time apart.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ABSENT = {
     "nothing_runs": "no instance of it runs",
     "no_health_check": "it has no health check in its runtime",
     "no_readiness": "its runtime does not say whether it takes work",
-    "no_memory_told": "its runtime does not tell who was ended for want of memory",
+    "no_memory_told": "its runtime does not tell who was ended for lack of memory",
     "no_image": "its runtime does not say from what its instances were made",
     "one_instance": "there is one instance, which differs from none",
     "has_an_end": "it is a job with an end",
@@ -121,9 +121,13 @@ def _running(seen: ServiceSeen, _terms: Terms) -> Finding:
         missing = max(wanted - len(seen.instances), 0)
         gone = f"{missing} of {wanted} {'is' if missing == 1 else 'are'} not there. " if missing and seen.instances else ""
         told = f"{became_all(ended, at=seen.at)}. {look_at_log(ended[0], engine=seen.engine)} " if ended else ""
-        own = "Where its work has an end, say one_shot: true. " if ended and all(one.exit_code == 0 for one in ended) else ""
+        own = "Where its work has an end, say one_shot: true. " if ended and all(_ended_well(one) for one in ended) else ""
         hint = f"{told}{gone}{own}".strip() or "Nothing of it runs. Start the service."
     return Finding("running", status, observed=count, threshold=wanted, unit="count", hint=hint, subject=seen.name)
+
+
+def _ended_well(one: Instance) -> bool:
+    return one.exit_code == 0 and one.ended_at is not None and one.state != "created"
 
 
 def _has_end(seen: ServiceSeen) -> bool:
@@ -178,7 +182,7 @@ def _between(one: Instance, past: t.Optional[Past]) -> int:
 
 
 def _again(one: Instance, past: t.Optional[Past], *, at: float, terms: Terms) -> int:
-    """How often it was started again, of late: what its runtime did just before the first look counts too."""
+    """How often it was started again recently: what its runtime did just before the first look counts too."""
     found = _between(one, past)
     since = terms.since if terms.since is not None else at - RECENT
     late = bool(one.restarts) and one.started_at is not None and one.started_at >= since
@@ -196,11 +200,11 @@ def _oom(seen: ServiceSeen, _terms: Terms) -> t.Union[Finding, Skipped]:
             else f"{one.name} was ended" for one in lost[:3])
         return Finding(
             "oom", CRITICAL, observed=sum(max(one.oom_kills or 0, 1) for one in lost), threshold=1, unit="count", subject=seen.name,
-            hint=f"For want of memory {said}. Raise its limit, or find what grows; a restart only gains time.",
+            hint=f"For lack of memory {said}. Raise its limit, or find what grows; a restart only gains time.",
         )
     before = [one for one in told if one.oom and one.restarts]
     if before:
-        hint = f"{named(before)} was ended for want of memory before its present start, and its runtime started it again."
+        hint = f"{named(before)} was ended for lack of memory before its present start, and its runtime started it again."
         return Finding("oom", WARNING, observed=len(before), threshold=1, unit="count", hint=hint, subject=seen.name)
     blind = [one for one in told if one.runs and one.oom_kills is None and one.main_pid]
     if blind:

@@ -19,7 +19,8 @@ RESTORE_POOL = "restore_pool"
 
 
 def help_plan(
-    requests: t.Iterable[t.Mapping[str, t.Any]], *, services: t.Sequence[t.Mapping[str, t.Any]], restart: str, pool_size: t.Any, pool_raised: bool,
+    requests: t.Iterable[t.Mapping[str, t.Any]], *, services: t.Sequence[t.Mapping[str, t.Any]], restart: str, pool_size: t.Any,
+    pool_raised: bool,
 ) -> dict[str, t.Any]:
     """What is done for an application: `raises_pool`, `restarts`, whether any of it (`acts`), the `reason` of a restart and the `names`.
 

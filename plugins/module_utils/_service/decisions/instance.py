@@ -37,8 +37,8 @@ class Instance:
         image: as it was asked for; digest: what that was then; version: what the image says of itself.
         started_at, ended_at: seconds since the epoch.
         exit_code: of its last end.
-        oom: whether its last end was for want of memory; None where the runtime does not say it.
-        oom_kills: how many of its processes the kernel has killed for want of memory since its start; None where nobody counts them.
+        oom: whether its last end was for lack of memory; None where the runtime does not say it.
+        oom_kills: how many of its processes the kernel has killed for lack of memory since its start; None where nobody counts them.
         ready: whether it takes work; None where the runtime does not say it.
         reason: why it is as it is, in the runtime's words, without secrets.
         policy: when its runtime starts it again by itself: no, always, on-failure, ...

@@ -37,7 +37,7 @@ def became(one: Instance, *, at: float) -> str:
     ended = f", {format_duration(max(at - one.ended_at, 0))} ago" if one.ended_at is not None else ""
     status = "" if one.exit_code is None or one.state == "created" else f" with {one.exit_code}"
     meaning = f" ({_ENDS[one.exit_code]})" if status and one.exit_code in _ENDS else ""
-    memory = "; it was ended for want of memory" if one.oom else ""
+    memory = "; it was ended for lack of memory" if one.oom else ""
     why = f": {one.reason}" if one.reason else ""
     return f"{one.name} is {one.state}{status}{meaning}{ended}{memory}{why}"
 
