@@ -180,7 +180,7 @@ def instances_of(made: Workload, *, sets: t.Sequence[t.Mapping[str, t.Any]], pod
     """
     revisions = {made.uid: ""} if made.kind != DEPLOYMENT else {
         str(one["metadata"]["uid"]): str((one["metadata"].get("annotations") or {}).get(REVISION, ""))
-        for one in sets if _owner(one) == made.uid
+        for one in own_sets(made, sets)
     }
     return [
         _instance(pod, made, revisions[_owner(pod)] or str((pod["metadata"].get("labels") or {}).get(_STATEFUL_REVISION, "")))
@@ -188,6 +188,11 @@ def instances_of(made: Workload, *, sets: t.Sequence[t.Mapping[str, t.Any]], pod
         if _owner(pod) in revisions and not pod["metadata"].get("deletionTimestamp")
         and (pod.get("status") or {}).get("phase") not in _ENDED
     ]
+
+
+def own_sets(made: Workload, sets: t.Iterable[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
+    """The ReplicaSets of a Deployment."""
+    return [one for one in sets if _owner(one) == made.uid]
 
 
 def quantity(text: t.Any) -> float:
