@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: service_health
 short_description: Check whether services run, stay up and are well in their runtimes
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
