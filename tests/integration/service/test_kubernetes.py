@@ -27,6 +27,7 @@ pytestmark = pytest.mark.timeout(600)
 CANARY = "canary-of-a-pod-template"
 #: Longer than a pod of an image that crashes runs.
 HOLD = "2s"
+ASKED = ("present", "running", "rollout", "endpoints", "ingress", "nodes", "room")
 DOORS = ("incident.permit", "service.{verb}", "incident.conclude")
 
 
@@ -127,6 +128,23 @@ def test_what_may_not_be_seen_is_never_well_and_the_right_is_named(api: KubeApi)
     assert health["healthy"] is None and set(health["checks"].values()) == {"unknown"}
     api.denied = set()
     assert api.kubectl(*asks[1:]).strip() == "yes" and look()["up"]
+
+
+@pytest.mark.parametrize(("resource", "verb", "blind"), [
+    ("deployments", "list", set(ASKED)), ("pods", "list", set(ASKED)), ("replicasets", "list", set(ASKED)),
+    ("deployments", "get", set(ASKED)), ("services", "list", {"endpoints", "ingress"}), ("endpoints", "list", {"endpoints"}),
+    ("ingresses", "list", {"ingress"}), ("resourcequotas", "list", {"room"}), ("nodes", "list", {"nodes", "room"}),
+])
+def test_each_right_is_taken_away_and_named(api: KubeApi, resource: str, verb: str, blind: set[str]) -> None:
+    deploy(api, "web", "api", replicas=1)
+    everything = {"where": {"namespace": "shop", "nodes": True}}
+    api.store.create("nodes", {"metadata": {"name": "node-1"}, "status": {
+        "allocatable": {"cpu": "2", "memory": "1Gi", "pods": "110"}, "conditions": [{"type": "Ready", "status": "True"}]}})
+    api.denied = {(verb, resource)}
+    found = run_module("service_health", services=[entry(**everything), entry("api", **everything)], window="0s", asked=ASKED)
+    unknown = {one["check"]: one for one in found["findings"] if one["status"] == "unknown" and one["check"] in ASKED}
+    assert unknown.keys() == blind and found["healthy"] is None
+    assert any(f"auth can-i {verb} {resource}" in one["hint"] for one in found["findings"])
 
 
 @pytest.mark.parametrize(("name", "where", "error"), [
@@ -240,7 +258,8 @@ def test_restarts_of_late_are_told_by_replicasets(api: KubeApi) -> None:
         api.kubectl("--namespace=shop", "rollout", "restart", "deployment/web")
         until(lambda: settled(api), what="the rollout")
         # kubectl writes the time to the second, and a restart in the same one is none.
-        until(lambda end=time.time() + 1: time.time() > end, what="another second")
+        second = int(time.time())
+        until(lambda second=second: int(time.time()) > second, what="another second")
     told = run_module("service_instances", service=entry(), history="1h")["starts_lately"]
     assert set(told.values()) == {3}
 
