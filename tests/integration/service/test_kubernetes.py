@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.calls import call_of
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service
-from ansible_collections.oncall.incident.plugins.module_utils._service.runtimes import kubernetes
+from ansible_collections.oncall.incident.plugins.module_utils._service.kept import items_of
 
 from tests.integration.playbooks.conftest import QUICK
 from tests.support.kube_api import KubeApi
@@ -228,28 +228,30 @@ def test_scale_stop_and_start_compare_and_set(api: KubeApi, tmp_path: Path) -> N
     assert web(api)["spec"]["replicas"] == 6
 
 
-def test_evidence_has_states_events_and_last_lines_of_both_lives(api: KubeApi) -> None:
-    deploy(api, "web", "web-api")
+def test_evidence_has_events_states_and_last_lines_of_both_lives(api: KubeApi) -> None:
+    deploy(api, "web")
     api.kubectl("--namespace=shop", "set", "image", "deployment/web", "web=shop:crash")
-    service = Service(**entry())
     until(lambda: any(one["newest"] and one["restarts"] for one in look()["instances"]), what="a crash of the new release")
     pod = next(one for one in look()["instances"] if one["restarts"])["name"]
-    api.logs[pod, "web", True] = "".join(f"line {number} {'x' * 500}\n" for number in range(1000)) + "the last words\n"
+    api.logs[pod, "web", True] = "".join(f"line {number}\n" for number in range(1000)) + "the last words\n"
     api.logs[pod, "web", False] = "starts again\n"
-    other = {"kind": "Pod", "name": "web-api-1"}
-    api.store.create("events", {"metadata": {"name": "other", "namespace": "shop"}, "reason": "Killing", "involvedObject": other})
     api.asked.clear()
-    kept = kubernetes.evidence(service, run=run)
-    assert changes(api) == [] and CANARY not in json.dumps(kept)
-    assert kept["workload"]["revision"] == "2" and pod in [one["name"] for one in kept["instances"]]
-    assert {(one["reason"], one["type"]) for one in kept["events"]} == {("BackOff", "Warning")} and kept["trouble"] == ""
-    said = {(one["pod"], one["previous"]): one for one in kept["logs"]}
-    assert said[pod, True]["lines"][-1] == "the last words" and len(said[pod, True]["lines"]) <= 200
-    assert sum(map(len, said[pod, True]["lines"])) <= 64 * 1024
-    assert said[pod, False]["lines"] == ["starts again"]
-    api.denied = {("get", "pods/log"), ("list", "events")}
-    kept = kubernetes.evidence(service, run=run)
-    assert "may not list events" in kept["trouble"] and all("may not get pods/log" in one["trouble"] for one in kept["logs"])
+    (events, state, logs) = items_of([Service(**entry())], since=None, run=run)
+    said = {}
+    for item in (events, state, logs):
+        (argv,) = item.commands
+        done = run(argv)
+        assert not done.problem, done
+        said[item.name] = done.out
+    assert list(said) == ["services1_kubernetes_events", "services1_kubernetes_state", "service01_web_logs"]
+    assert "BackOff" in said["services1_kubernetes_events"] and pod in said["services1_kubernetes_state"]
+    assert "ReplicaSet" in said["services1_kubernetes_state"] and "the last words" in said["service01_web_logs"]
+    assert "starts again" in said["service01_web_logs"] and "line 100\n" not in said["service01_web_logs"]
+    assert changes(api) == [] and CANARY not in json.dumps(said)
+    assert dict(events.environment) == api.environ, "where kubectl finds its cluster"
+    api.denied = {("list", "pods"), ("list", "events")}
+    blind = items_of([Service(**entry())], since=None, run=run)
+    assert "cannot list" in run(blind[0].commands[0]).problem and blind[2].commands == (), "it says what is in the way"
 
 
 def test_restarts_of_late_are_told_by_replicasets(api: KubeApi) -> None:

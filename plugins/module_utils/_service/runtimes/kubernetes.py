@@ -19,11 +19,34 @@ from ..decisions.kubernetes import DEPLOYMENT, KINDS, Cluster, Workload, cluster
 from ..decisions.kubernetes_facts import Around
 from ..decisions.kubernetes_facts import facts as facts_of
 from ..decisions.services import Service
+from ..evidence import EVENTS, LOGS, STATE, Kept
 from ..instances import NoSuchService
 from ..kubectl import Object, objects, objects_beside
-from ..kubernetes_evidence import evidence_of
 from ..runtime import Facts
 
+#: So many pods of a service, and the last lines of each of their containers.
+_MOST_PODS = 10
+_LAST_LINES = """pods=
+while [ "$1" != -- ]; do pods="$pods $1"; shift; done
+shift
+for pod in $pods; do
+  echo "== ${pod%=*}, before its last start: ${pod#*=}"
+  "$@" logs "${pod%=*}" --previous="${pod#*=}" --all-containers --prefix --timestamps --tail=200 2>&1
+done"""
+_OF_AN_EVENT = {
+    "LAST": ".lastTimestamp", "COUNT": ".count", "TYPE": ".type", "REASON": ".reason", "KIND": ".involvedObject.kind",
+    "NAME": ".involvedObject.name", "MESSAGE": ".message",
+}
+_OF_A_STATE = {
+    "KIND": ".kind", "NAME": ".metadata.name", "UID": ".metadata.uid", "CREATED": ".metadata.creationTimestamp",
+    "ENDS": ".metadata.deletionTimestamp", "GENERATION": ".metadata.generation", "OBSERVED": ".status.observedGeneration",
+    "WANTED": ".spec.replicas", "UPDATED": ".status.updatedReplicas", "READY": ".status.readyReplicas", "PHASE": ".status.phase",
+    "NODE": ".spec.nodeName", "CONDITIONS": ".status.conditions[*].reason", "RESTARTS": ".status.containerStatuses[*].restartCount",
+    "WAITS": ".status.containerStatuses[*].state.waiting.reason", "STARTED": ".status.containerStatuses[*].state.running.startedAt",
+    "ENDED": ".status.containerStatuses[*].lastState.terminated.finishedAt",
+    "WHY": ".status.containerStatuses[*].lastState.terminated.reason",
+    "STATUS": ".status.containerStatuses[*].lastState.terminated.exitCode", "IMAGES": ".status.containerStatuses[*].imageID",
+}
 _AROUND = "services,endpoints,ingresses.networking.k8s.io,resourcequotas"
 
 
@@ -54,16 +77,31 @@ def look_many(services: t.Sequence[Service], *, run: Run) -> dict[str, t.Union[l
     return found
 
 
-def evidence(service: Service, *, run: Run) -> dict[str, t.Any]:
-    """What is kept of a service before it is changed: see kubernetes_evidence.
+def evidence(services: t.Sequence[Service], *, since: str, run: Run) -> list[Kept]:
+    """See Runtime. Columns that are named, so that no environment is printed. A cluster keeps an event for an hour, whatever `since`."""
+    cluster = cluster_of(services[0])
+    try:
+        found: t.Mapping[str, t.Union[list[Instance], Blind]] = look_many(services, run=run)
+    except Blind:
+        found = {}
+    pods = {name: _lives(seen) for name, seen in found.items() if not isinstance(seen, Blind)}
+    kinds = [*(f"{KINDS[kind][-1]}" for kind in sorted({target_of(one)[0] for one in services})), "replicasets.apps", "pods"]
+    return [
+        Kept("", EVENTS, tuple(cluster.argv("get", "events", "--sort-by=.lastTimestamp", _columns(_OF_AN_EVENT)))),
+        Kept("", STATE, tuple(cluster.argv("get", ",".join(kinds), _columns(_OF_A_STATE)))),
+        *(Kept(one.name, LOGS, ("sh", "-c", _LAST_LINES, "sh", *pods[one.name], "--", *cluster.argv()) if pods.get(one.name) else ())
+          for one in services),
+    ]
 
-    Raises:
-        BadInput: the service is not described in a usable way.
-        Blind: it cannot be looked at.
-    """
-    cluster, made, sets, pods = _below(service, run=run)
-    instances = instances_of(made, sets=sets, pods=pods)
-    return evidence_of(cluster, made, instances, sets=[str(one["metadata"]["name"]) for one in own_sets(made, sets)], pods=pods, run=run)
+
+def _columns(paths: t.Mapping[str, str]) -> str:
+    return "--output=custom-columns=" + ",".join(f"{name}:{path}" for name, path in paths.items())
+
+
+def _lives(instances: t.Sequence[Instance]) -> list[str]:
+    """The pods whose logs are kept, those that are not well first; behind each whether it had a life before."""
+    worst = sorted(instances, key=lambda one: (one.up, -(one.restarts or 0), one.name))[:_MOST_PODS]
+    return [f"{one.name}={before}" for one in worst for before in (("true", "false") if one.restarts else ("false",))]
 
 
 def rollouts(service: Service, *, since: float, run: Run) -> int:

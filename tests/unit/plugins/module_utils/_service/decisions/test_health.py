@@ -60,7 +60,7 @@ TWO = changed(WEB, id="2", name="shop-web-2", start="2 1")
 def test_a_service_that_is_well() -> None:
     verdict = judged(WEB)
     assert verdict.healthy is True and verdict.status == "ok"
-    assert {check: status(verdict, check) for check in health.CHECKS} == {
+    assert {check: status(verdict, check) for check in health.DECISIVE} == {
         **dict.fromkeys(("daemon", "present", "running", "restarts", "oom", "age"), "ok"), "health": "no_health_check",
         "ready": "no_readiness", "drift": "one_instance",
     }
@@ -192,7 +192,7 @@ def test_what_could_not_be_looked_at_is_unknown() -> None:
     both = [lost, dataclasses.replace(lost, name="db")]
     down = health.judge_services(both, [seen.DaemonSeen("docker", down=True, trouble="No answer.")], terms, health.DECISIVE).verdict
     assert (down.healthy, status(down, "daemon")) == (False, "critical")
-    assert len(down.findings) == len(health.CHECKS), "what is the same of all services is said once"
+    assert len(down.findings) == len(health.DECISIVE), "what is the same of all services is said once"
 
 
 def test_the_module_tells_of_every_key_of_a_service() -> None:
