@@ -32,6 +32,7 @@ HARMLESS = {
     "ansible.builtin.set_fact",
     "oncall.incident.access_health",
     "oncall.incident.http_health",
+    "oncall.incident.service_health",
     "oncall.incident.approved",
     "oncall.incident.cert_expiry",
     "oncall.incident.conclude",

@@ -39,6 +39,8 @@ LINEAGE = {"certificate_lineages": [{"name": "www.example.org"}]}
 FAULT = {"drill_faults": [{"fault": "stop_service", "hosts": "db", "params": {}}]}
 #: What must be set beside a variable for a task to run that gets it: by entry point, variable and what is set.
 NEEDS: Mapping[str, Needs] = {
+    **{f"*/{entry_point}": {"incident_smoke_from": {"incident_smoke": [{"url": "https://www.example.org/login"}]}}
+       for entry_point in ("investigate", "verify")},
     "certificate/investigate": {"certificate_config_dir": LINEAGE},
     "certificate/verify": {"certificate_config_dir": LINEAGE},
     # Without certificates nothing is renewed.
@@ -68,10 +70,15 @@ NEEDS: Mapping[str, Needs] = {
         "redis_disk_critical_percent": {"redis_free_disk_command": ["/usr/local/sbin/make-room"]},
         "redis_stale_rdb_*": {"redis_remove_stale_rdb": True},
     },
-    "service/mitigate": {"service_restart": {"service_name": "shop"}, "service_pool_instances": {"service_pool_size": 20}},
+    # Of a host with one service; without its name there is none.
+    "service/*": {
+        **{f"service_{name}": {"service_name": "shop"} for name in ("runtime", "scope", "reload_command", "validate", "restart")},
+        **{f"service_{name}": {"service_name": "shop", "service_runtime": "compose"} for name in ("compose_*", "container_command")},
+    },
+    "service/help": {"service_pool_instances": {"service_pool_size": 20}},
     # A command goes into a container of Docker Compose; of systemd it runs on the host as it is.
-    "service/validate": {"service_name": {"service_runtime": "compose"}, "service_compose_*": {"service_runtime": "compose"}},
-    "service/locate": {"service_name": {"service_runtime": "compose"}, "service_compose_*": {"service_runtime": "compose"}},
+    "service/validate": {"service_name": {"service_runtime": "compose"}},
+    "service/locate": {"service_name": {"service_runtime": "compose"}},
 }
 APPLICATION = {
     "redis_app_url_status", "redis_app_url_timeout", "redis_app_url_validate_certs", "redis_app_urls", "redis_app_urls_from",

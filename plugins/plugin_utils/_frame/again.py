@@ -40,6 +40,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "failed_logins": "_logins.decisions.logins:judge_logins",
     "firewall_remove": "_firewall.decisions.rule_removal:sight",
     "http_health": "_probe.decisions.web:decide",
+    "http_smoke": "_probe.decisions.smoke:decide",
     "pg_health": "_postgresql.decisions.health:decide",
     "pg_maintain": "_postgresql.decisions.maintenance:sight",
     "pg_restart_check": "_postgresql.decisions.restart:decide",
@@ -52,6 +53,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "redis_repair": "_redis.decisions.repairs:sight",
     "redis_restart_check": "_redis.decisions.restart:decide",
     "service_health": "_service.decisions.health:judge_services",
+    "service_reach": "_service.decisions.reaches:decide",
 }
 #: Those that do what their limits allow and leave the others, instead of refusing all.
 PARTLY = frozenset({"redis_client_kill"})

@@ -70,6 +70,7 @@ VARIABLES: t.Mapping[str, str | ranges.Range] = {
     "host_verify_hold": "wait_for.hold",
     "host_verify_timeout": "wait_for.timeout",
     "incident_rung_wait": ranges.WAIT,
+    "incident_smoke_wait": "wait_for.timeout",
     "postgres_disk_critical_percent": "critical_percent",
     "postgres_disk_warning_percent": "warning_percent",
     "postgres_log_max_kib": "max_kib",
@@ -115,11 +116,17 @@ VARIABLES: t.Mapping[str, str | ranges.Range] = {
     "redis_tunnel_timeout": "timeout",
     "redis_verify_hold": "wait_for.hold",
     "redis_verify_timeout": "wait_for.timeout",
+    "service_count": ranges.COUNT,
+    "service_look_timeout": "timeout",
     "service_pool_expires": ranges.LIFETIME_OR_EMPTY,
     "service_pool_instances": ranges.POSITIVE,
     "service_pool_limit": ranges.POSITIVE,
     "service_pool_size": ranges.COUNT,
     "service_pool_timeout": "timeout",
+    "service_restarts_per_hour": ranges.COUNT,
+    "service_verify_hold": "wait_for.hold",
+    "service_verify_timeout": "wait_for.timeout",
+    "service_window": "window",
 }
 #: Variables that are lists whose members are arguments, by the name that the table has for those.
 MEMBERS: t.Mapping[str, str] = {

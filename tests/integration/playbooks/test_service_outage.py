@@ -31,8 +31,8 @@ SERVICES: dict[str, dict[str, Any]] = {
     "store": {"command": ["sleep", "3600"]},
     # Sick for as long as the file is gone; a start makes it again.
     "web": {
-        "command": ["sh", "-c", "touch /tmp/well; sleep 3600"],
-        "healthcheck": {"test": ["CMD", "test", "-f", "/tmp/well"], "interval": "1s", "timeout": "20s", "retries": 2},
+        "command": ["sh", "-c", ": > /well; exec sleep 3600"],
+        "healthcheck": {"test": ["CMD", "sh", "-c", "test -f /well"], "interval": "1s", "timeout": "20s", "retries": 2},
     },
     "worker": {"command": ["sleep", "3600"]},
     "loop": {"command": ["sh", "-c", "sleep 1; exit 3"], "restart": "always"},
@@ -65,7 +65,7 @@ class Shop:
 
     def call(self, name: str, site: Site, *arguments: str) -> None:
         """Run the scenario, and keep what it said and when each service was started last."""
-        self.calls[name] = site.incident(*arguments, **self.engine.environ)
+        self.calls[name] = site.incident("--json", *arguments, **self.engine.environ)
         self.starts[name] = {service: str(self.container(service)["State"]["StartedAt"]) for service in SERVICES}
 
 
@@ -80,7 +80,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         running.project(place, "up", "--detach")
         until(lambda: made.container("web")["State"]["Health"]["Status"] == "healthy", what="the healthy service", seconds=60)
         until(lambda: made.container("loop")["RestartCount"] >= 1, what="the first death of the loop", seconds=60)
-        running.docker("exec", str(made.container("web")["Id"]), "rm", "/tmp/well")
+        running.docker("exec", str(made.container("web")["Id"]), "busybox", "rm", "/well")
         running.docker("kill", str(made.container("worker")["Id"]))
         until(lambda: made.container("web")["State"]["Health"]["Status"] == "unhealthy", what="the sick service", seconds=60)
         site = Site(place, playbook="service-outage", common=QUICK)
@@ -108,10 +108,13 @@ def told(done: Ended) -> list[tuple[str, str, str]]:
 
 def test_a_plan_says_what_would_be_done_and_touches_nothing(shop: Shop) -> None:
     done = shop.calls["planned"]
-    assert told(done) == [("start_service", "worker", "planned"), ("restart_service", "web", "planned")], done.stderr
+    planned = [event["action"] for event in done.events("action")]
+    assert [(one["verb"], one["target"]["service"], one["outcome"]) for one in planned] == [
+        ("start_service", "worker", "planned"), ("restart_service", "web", "planned")], done.stderr
+    assert len(done.plan()["actions"]["app1"]) == 2, "each is there once"
     assert {name: shop.starts["planned"][name] for name in SERVICES if name != "loop"} == {
         name: shop.starts["before"][name] for name in SERVICES if name != "loop"}
-    reasons = {one["target"]["service"]: one["reason"] for one in done.data["actions"]}
+    reasons = {one["target"]["service"]: one["reason"] for one in planned}
     assert "health check" in reasons["web"] and "worker" in reasons["worker"]
 
 
