@@ -30,7 +30,8 @@ options:
       - C(daemon) is what runs the services, such as the engine. C(present) says whether the service has any instance, C(running) how many
         of the desired ones run. C(restarts) counts the starts that the runtime made by itself, C(oom) is for processes that were ended for
         want of memory, C(health) for what the runtime's own health check says, C(ready) for whether an instance takes work. C(age) is
-        unknown for what is younger than O(window), C(drift) warns of instances of different releases.
+        unknown for what is younger than O(window), C(drift) warns of instances of different releases. C(status_command), which is not
+        among the default, is for O(status_command).
     default: [daemon, present, running, restarts, oom, health, ready, age, drift]
   fail_on:
     default: never
@@ -70,6 +71,17 @@ options:
         critical too.
     type: str
     default: "3"
+  status_command:
+    description:
+      - The team's own status script, which only reads. It is run once with each verdict, and what it says is RV(status_command). Its exit
+        status is the check C(status_command), where any but 0 is a warning. Empty for none.
+    type: list
+    elements: str
+    default: []
+  status_timeout:
+    description: How long that script may take. It is ended then with all that it has started.
+    type: str
+    default: 20s
   timeout:
     description: How long one command of a runtime may take.
     type: str
@@ -171,6 +183,20 @@ instances:
     reason:
       description: Why it is as it is, in the runtime's words.
       type: str
+status_command:
+  description: How O(status_command) ended, and the end of what it said.
+  returned: with O(status_command)
+  type: dict
+  contains:
+    status:
+      description: Its exit status. Null where it did not end by itself.
+      type: int
+    trouble:
+      description: Why it has none.
+      type: str
+    text:
+      description: What it said, at most 16 KiB of its end.
+      type: str
 remaining:
   description: The checks beside the awaited ones that are not ok, and not worse than at the start.
   returned: when O(baseline) is given
@@ -224,6 +250,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._service.decisions
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.seen import Terms
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import services_of
 from ansible_collections.oncall.incident.plugins.module_utils._service.health import Watcher
+from ansible_collections.oncall.incident.plugins.module_utils._service.status import run_status
 
 
 def main() -> None:
@@ -232,6 +259,8 @@ def main() -> None:
             "services": {"type": "list", "elements": "dict", "required": True},
             "window": {"type": "str", "default": "10s"},
             "since": {"type": "str"},
+            "status_command": {"type": "list", "elements": "str", "default": []},
+            "status_timeout": {"type": "str", "default": "20s"},
             "timeout": {"type": "str", "default": "20s"},
             **threshold_spec(THRESHOLDS),
             **question_spec(default=DECISIVE),
@@ -250,7 +279,9 @@ def main() -> None:
             restarts=limits_from(params, THRESHOLDS)["restarts"],
         )
         bounded = functools.partial(run, seconds=ranges.read(params["timeout"], name="timeout"))
-        return answer(question, Watcher(services, terms=terms, asked=question.asked, run=bounded).look)
+        script, most = params["status_command"], ranges.read(params["status_timeout"], name="status_timeout")
+        status = functools.partial(run_status, script, seconds=most) if script else None
+        return answer(question, Watcher(services, terms=terms, asked=question.asked, run=bounded, status=status).look)
 
     leave(module, work)
 

@@ -110,12 +110,12 @@ ARGUMENTS: t.Mapping[str, Range] = {
     "sample_budget": WAIT,
     # How much is kept.
     "max_addresses": COUNT, "max_kib": COUNT, "max_lines": COUNT, "max_total_mib": COUNT, "max_file_mib": COUNT,
-    "batch": POSITIVE, "database": COUNT, "maxclients": POSITIVE,
+    "batch": POSITIVE, "count": POSITIVE, "database": COUNT, "maxclients": POSITIVE,
     # Times.
     "timeout": LIMIT, "connect_timeout": LIMIT, "socket_timeout": LIMIT, "statement_timeout": LIMIT, "lock_timeout": LIMIT,
     "validate_timeout": LIMIT, "command_timeout": LIMIT, "probe_timeout": LIMIT, "service_timeout": LIMIT, "max_seconds": LIMIT,
-    "max_time": LIMIT, "warn_time": LIMIT,
-    "time_limit": LIMIT, "look_for": WAIT, "verify_timeout": WAIT, "connect_retry": WAIT, "retry": WAIT, "grace": WAIT, "hold": WAIT,
+    "status_timeout": LIMIT, "max_time": LIMIT, "warn_time": LIMIT, "time_limit": LIMIT,
+    "look_for": WAIT, "verify_timeout": WAIT, "connect_retry": WAIT, "retry": WAIT, "grace": WAIT, "hold": WAIT,
     # Of a snapshot: without any, all of it is left for later.
     "budget": WAIT,
     "interval": WAIT, "observe": WAIT, "sample": WAIT, "wait": WAIT, "window": WAIT, "history": AGE,

@@ -22,6 +22,7 @@ from .decisions.seen import DaemonSeen, Past, ServiceSeen, Terms
 from .decisions.services import Service
 from .instances import DaemonDown, NoSuchService
 from .runtime import Facts, Looked, by_daemon, daemon_of, look_side_by_side, runtime_of
+from .status import StatusSaid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,10 +39,11 @@ class Watcher:
     def __init__(
         self, services: t.Sequence[Service], *, terms: Terms, asked: t.Optional[t.Sequence[str]], run: Run,
         clock: t.Callable[[], float] = time.monotonic, sleep: t.Callable[[float], None] = time.sleep,
-        now: t.Callable[[], float] = time.time,
+        now: t.Callable[[], float] = time.time, status: t.Optional[t.Callable[[], StatusSaid]] = None,
     ) -> None:
         self._services, self._terms, self._asked, self._run = services, terms, asked, run
         self._clock, self._sleep, self._now = clock, sleep, now
+        self._status = status
         self._kept: collections.deque[_Sample] = collections.deque()
 
     def look(self) -> Judged:
@@ -52,11 +54,13 @@ class Watcher:
                 self._sleep(self._terms.window)
         looked = self._look()
         past = self._past()
-        return judge_services(
+        said = self._status() if self._status else None
+        judged = judge_services(
             [self._seen(service, looked[service.name], past) for service in self._services],
             [_daemon(name, [looked[one.name] for one in group]) for (_runtime, name), group in by_daemon(self._services).items()],
-            self._terms, self._asked,
+            self._terms, self._asked, said.seen if said else None,
         )
+        return dataclasses.replace(judged, more={**judged.more, "status_command": said.as_dict()}) if said else judged
 
     def _look(self) -> dict[str, Looked]:
         looked = look_side_by_side(self._services, run=self._run)

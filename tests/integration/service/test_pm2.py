@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.calls import call_of
-from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.helping import restarted
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service
 from ansible_collections.oncall.incident.plugins.module_utils._service.runtimes import pm2 as runtime
 
@@ -37,9 +36,9 @@ def daemon() -> Iterator[Pm2]:
     with pm2() as running:
         running.app("web", WEB, workers=2, PORT=str(free_port()))
         running.app("alone", WEB, PORT=str(free_port()))
-        running.app("fast", crash(0))
+        running.app("fast", crash(0), gives_up=True)
         running.app("slow", crash(1500))
-        running.app("half", crash(0, worker="1"), workers=2)
+        running.app("half", crash(0, worker="1"), workers=2, gives_up=True)
         yield running
 
 
@@ -50,7 +49,18 @@ def service(on: Pm2, name: str, **where: Any) -> Service:
 
 def look(on: Pm2, name: str, **where: Any) -> dict[str, Any]:
     """What the module says of an app."""
-    return run_module("service_instances", name=name, runtime="pm2", where={**on.where, **where})
+    return run_module("service_instances", service={"name": name, "runtime": "pm2", "where": {**on.where, **where}})
+
+
+def judge(on: Pm2, *names: str, **args: Any) -> dict[str, Any]:
+    """The verdict on some apps."""
+    services = [{"name": name, "runtime": "pm2", "where": on.where} for name in names]
+    return run_module("service_health", services=services, **{"window": "3s", **args})
+
+
+def by_check(found: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """The findings of a verdict by app and check."""
+    return {(one["subject"], one["check"]): one for one in found["findings"]}
 
 
 def act(on: Pm2, name: str, verb: str, *, check: bool = False, count: int | None = None) -> dict[str, Any]:
@@ -58,6 +68,11 @@ def act(on: Pm2, name: str, verb: str, *, check: bool = False, count: int | None
     call = call_of(service(on, name), verb, instances=look(on, name)["instances"], count=count)
     assert not call.forbidden, call.forbidden
     return run_module(call.module.rpartition(".")[2], check=check, **call.args)
+
+
+def all_new(after: dict[str, Any], *, before: dict[str, Any]) -> bool:
+    """Whether every process was started again, and is up."""
+    return bool(after["up"]) and not set(after["starts"]) & set(before["starts"])
 
 
 def state(on: Pm2, name: str) -> list[str]:
@@ -87,7 +102,7 @@ def environment(pid: int) -> bytes:
 
 
 def test_a_look_tells_each_process_by_identity_and_nothing_of_its_environment(daemon: Pm2) -> None:
-    before = daemon.all()
+    assert daemon.daemon is not None and daemon.daemons() == [daemon.daemon.pid]
     found = look(daemon, "web")
     assert found["up"] and [one["main_pid"] for one in found["instances"]] == [one["pid"] for one in daemon.processes("web")]
     assert [(one["type"], one["state"], one["restarts"]) for one in found["instances"]] == [("cluster", "online", 0)] * 2
@@ -95,24 +110,30 @@ def test_a_look_tells_each_process_by_identity_and_nothing_of_its_environment(da
     assert look(daemon, "alone")["instances"][0]["type"] == "fork"
     assert look(daemon, "no-such-app")["instances"] == [], "the daemon answers that there is none"
     assert CANARY in daemon.run("jlist"), "pm2 would tell it"
-    kept = runtime.evidence(service(daemon, "web"), run=run)
-    assert CANARY not in json.dumps([found, kept])
-    assert set(before) <= set(daemon.all()) and daemon.daemon is not None and daemon.daemon.pid in before
+    assert CANARY not in json.dumps([found, [one.argv for one in runtime.evidence([service(daemon, "web")], since="1h", run=run)]])
+    assert daemon.daemons() == [daemon.daemon.pid]
+
+
+def evidence(on: Pm2, *names: str) -> dict[tuple[str, str], str]:
+    """What a snapshot keeps of some apps, by service and kind."""
+    kept = runtime.evidence([service(on, name) for name in names], since="1h", run=run)
+    return {(one.service, one.what): run(one.argv).out if one.argv else "" for one in kept}
 
 
 def test_evidence_has_states_and_last_lines(daemon: Pm2) -> None:
-    until(lambda: runtime.evidence(service(daemon, "alone"), run=run)["logs"][0]["lines"], what="the app's line")
-    kept = runtime.evidence(service(daemon, "alone"), run=run)
-    (one,) = kept["apps"]
-    assert (one["mode"], one["state"], one["exit_code"]) == ("fork", "online", None) and one["memory"] > 0
-    out, err = kept["logs"]
-    assert (out["lines"], err["lines"], out["trouble"]) == (["line of the log"], [], "")
-    log = Path(out["file"])
+    until(lambda: "line of the log" in evidence(daemon, "alone")["the alone", "logs"], what="the app's line")
+    kept = evidence(daemon, "alone", "web", "no-such-app")
+    states = [json.loads(line) for line in kept["", "state"].splitlines()]
+    web = ("web", "cluster", "online")
+    assert [(one["name"], one["mode"], one["state"]) for one in states] == [("alone", "fork", "online"), web, web]
+    assert kept["the no-such-app", "logs"] == "" and CANARY not in json.dumps(list(kept.values()))
+    assert kept["the web", "logs"].count("line of the log") == 2
+    log = daemon.home / "logs" / "alone-out.log"
     log.write_text("".join(f"{'x' * 400} {number}\n" for number in range(1000)))
-    lines = runtime.evidence(service(daemon, "alone"), run=run)["logs"][0]["lines"]
-    assert lines[-1].endswith(" 999") and len(lines) <= runtime.LOG_LINES and all(line.startswith("xxx") for line in lines)
+    lines = evidence(daemon, "alone")["the alone", "logs"].splitlines()
+    assert f"{'x' * 400} 999" in lines and len(lines) <= 2 + 200
     log.unlink()
-    assert "No such file" in runtime.evidence(service(daemon, "alone"), run=run)["logs"][0]["trouble"]
+    assert "No such file" in evidence(daemon, "alone")["the alone", "logs"]
 
 
 def test_an_app_that_crashes_fast_is_errored_and_a_slow_one_shows_in_its_counter(daemon: Pm2) -> None:
@@ -130,6 +151,27 @@ def test_one_of_two_workers_is_down(daemon: Pm2) -> None:
     assert not look(daemon, "half")["up"]
 
 
+def test_the_verdict(daemon: Pm2) -> None:
+    until(lambda: state(daemon, "fast") == ["errored"], what="pm2 to give up")
+    until(lambda: sorted(state(daemon, "half")) == ["errored", "online"], what="the worker's end")
+    # A crash of the slow app is within the window however busy the machine is.
+    found = judge(daemon, "web", "fast", "slow", "half", window="15s", since="1")
+    of = {key: one["status"] for key, one in by_check(found).items()}
+    assert {check: of["web", check] for check in ("present", "running", "restarts", "age")} == {
+        "present": "ok", "running": "ok", "restarts": "ok", "age": "ok",
+    }
+    assert (of["fast", "running"], of["half", "running"], of["slow", "restarts"]) == ("critical", "warning", "critical")
+    assert by_check(found)["half", "running"]["observed"] == 1 and "status 3" in by_check(found)["slow", "restarts"]["hint"]
+    assert of[f"pm2 of {daemon.user} in {daemon.home}", "daemon"] == "ok" and CANARY not in json.dumps(found)
+
+
+def test_a_restart_by_hand_is_none_of_pm2s(daemon: Pm2) -> None:
+    act(daemon, "web", "restart")
+    found = judge(daemon, "web", asked=["running", "restarts"])
+    assert found["healthy"], found["findings"]
+    assert [one["restarts"] for one in found["instances"]] == [None, None]
+
+
 def test_the_calls_of_each_mode(daemon: Pm2) -> None:
     assert act(daemon, "web", "restart", check=True)["changed"]
     before = look(daemon, "web")
@@ -138,12 +180,12 @@ def test_the_calls_of_each_mode(daemon: Pm2) -> None:
     with AskingAllTheTime(port, lost):
         act(daemon, "web", "restart")
         after = look(daemon, "web")
-    assert lost == [] and restarted(after, before=before), "every worker is new, and no request was lost"
+    assert lost == [] and all_new(after, before=before), "every worker is new, and no request was lost"
     assert ask(port)[0] == 200 and all(CANARY.encode() in environment(one["main_pid"]) for one in after["instances"]), "the app's own stays"
 
     before = look(daemon, "alone")
     act(daemon, "alone", "restart")
-    assert restarted(look(daemon, "alone"), before=before)
+    assert all_new(look(daemon, "alone"), before=before)
     assert ask(port_of(daemon, "alone"))[1] == str(look(daemon, "alone")["instances"][0]["main_pid"]), "it listens"
     for verb, count in (("reload", None), ("scale", 2)):
         forbidden = call_of(service(daemon, "alone"), verb, instances=look(daemon, "alone")["instances"], count=count).forbidden
@@ -190,10 +232,15 @@ def test_without_a_daemon_none_is_started(ended: bool) -> None:
             on.daemon.wait(30)
             assert (on.home / "rpc.sock").exists() and (on.home / "pm2.pid").exists(), "it has left both"
         found = look(on, "alone")
-        assert (found["error"], found["failed"]) == ("daemon_absent", True) and "No daemon of pm2 runs" in found["msg"]
+        assert (found["error"], found["failed"]) == ("daemon_down", True) and "No daemon of pm2 runs" in found["msg"]
+        assert "No daemon of pm2 runs" in evidence(on, "alone")["", "state"]
+        verdict = judge(on, "alone")
+        assert {one["check"]: one["status"] for one in verdict["findings"]} == {
+            name: "critical" if name == "daemon" else "unknown" for name in verdict["asked"]
+        }
         done = run_module("service_pm2", name="alone", verb="start", numbers=["0"], where=on.where)
-        assert done["error"] == "daemon_absent"
-        assert not [pid for pid in on.all() if b"God Daemon" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        assert done["error"] == "daemon_down"
+        assert on.daemons() == []
 
 
 def test_a_stopped_daemon_is_not_waited_for(daemon: Pm2) -> None:
@@ -205,6 +252,7 @@ def test_a_stopped_daemon_is_not_waited_for(daemon: Pm2) -> None:
         began = time.monotonic()
         found = look(daemon, "web")
         assert (found["error"], time.monotonic() - began < 60) == ("blind", True) and f"kill -CONT {pid}" in found["msg"]
+        assert {one["status"] for one in judge(daemon, "web")["findings"]} == {"unknown"}
         # Where its state cannot be seen in time, the deadline ends the look.
         place = runtime.Place.of(service(daemon, "web"))
         found_daemon = runtime.Daemon(

@@ -19,6 +19,9 @@ from ..._core.recorded import Basis
 from ..._core.thresholds import NUMBER, Thresholds
 from .instance import Instance
 from .seen import DaemonSeen, Past, ServiceSeen, Terms
+from .status import ABSENT as ABSENT_STATUS
+from .status import CHECK as STATUS_COMMAND
+from .status import StatusSeen, judge_status
 from .telling import became_all, look_at_log, named
 
 #: Of each service, whatever runs it.
@@ -27,7 +30,7 @@ OF_A_SERVICE = ("present", "running", "restarts", "oom", "health", "ready", "age
 DAEMON = "daemon"
 #: Of one runtime alone, which answers them by its facts: see Runtime.
 OF_A_RUNTIME: tuple[str, ...] = ("rollout", "endpoints", "ingress", "nodes", "room")
-CHECKS = (DAEMON, *OF_A_SERVICE, *OF_A_RUNTIME)
+CHECKS = (DAEMON, *OF_A_SERVICE, *OF_A_RUNTIME, STATUS_COMMAND)
 #: What is asked where a call names none.
 DECISIVE = (DAEMON, *OF_A_SERVICE)
 THRESHOLDS: Thresholds = {"restarts": (NUMBER, "1", "3")}
@@ -43,16 +46,19 @@ ABSENT = {
     "no_image": "its runtime does not say from what its instances were made",
     "one_instance": "there is one instance, which differs from none",
     "has_an_end": "it is a job with an end",
+    **ABSENT_STATUS,
 }
 
 
 def judge_services(
     services: t.Sequence[ServiceSeen], daemons: t.Sequence[DaemonSeen], terms: Terms, asked: t.Optional[t.Sequence[str]],
+    status: t.Optional[StatusSeen] = None,
 ) -> Judged:
     """The verdict on services that were looked at together.
 
     Args:
         asked: the checks that must be answered.
+        status: how the team's own status script ended; None where there is none.
     """
     findings: list[Finding] = []
     skipped: list[Skipped] = []
@@ -74,9 +80,10 @@ def judge_services(
             _take(judge_one(seen, terms), findings, skipped)
         findings += seen.findings
         skipped += seen.skipped
+    _take(judge_status(status), findings, skipped)
     return Judged(judge_look(findings, skipped, asked=asked), {
         "instances": [{"service": seen.name, **one.as_dict()} for seen in services for one in seen.instances],
-    }, Basis("service_health", {"services": services, "daemons": daemons, "terms": terms, "asked": asked}))
+    }, Basis("service_health", {"services": services, "daemons": daemons, "terms": terms, "asked": asked, "status": status}))
 
 
 def _take(told: t.Union[Finding, Skipped], findings: list[Finding], skipped: list[Skipped]) -> None:
