@@ -32,6 +32,10 @@ options:
         want of memory, C(health) for what the runtime's own health check says, C(ready) for whether an instance takes work. C(age) is
         unknown for what is younger than O(window), C(drift) warns of instances of different releases. C(status_command), which is not
         among the default, is for O(status_command).
+      - Kubernetes alone has these, which are not among the default. C(rollout) says whether all pods are of the newest release, C(endpoints)
+        whether each Service that is meant for the pods leads to one that is ready, C(ingress) whether the way in has an address. C(room)
+        warns where a quota has no place for one more pod, and with C(nodes) in C(where) also where the nodes have none, by what the pods
+        ask for against what a node can give. C(nodes) says then whether the nodes are ready and under no pressure.
     default: [daemon, present, running, restarts, oom, health, ready, age, drift]
   fail_on:
     default: never
@@ -41,7 +45,9 @@ options:
         V(compose), V(kubernetes), V(pm2) or V(command). C(identity) is the name that the runtime knows it by, such as a unit or a service
         of a Compose project; by default C(name).
       - C(where) has what the runtime needs beside the name. Of systemd C(scope). Of Compose C(directory) or C(project), where several
-        projects have such a service, C(files), C(command) and C(container_command).
+        projects have such a service, C(files), C(command) and C(container_command). Of Kubernetes C(namespace), C(context), C(kubeconfig),
+        C(command), which is kubectl, and C(nodes), which says that the nodes and the pods of all namespaces may be read. C(identity) is
+        C(KIND/NAME) there, of a Deployment, a StatefulSet or a DaemonSet.
       - C(desired) is how many instances there should be; by default what the runtime itself has as its aim, or as many as are there.
       - C(one_shot) says that it is a job with an end, such as a migration, for which having ended with 0 is well. Nothing else tells it
         from a server that somebody stopped. A unit with C(Type=oneshot) is known as such.
@@ -86,6 +92,9 @@ options:
     description: How long one command of a runtime may take.
     type: str
     default: 20s
+notes:
+  - Kubernetes was tried with kubectl 1.20 and 1.32 against a double of its API, which keeps state and has controllers for Deployments, not
+    on a cluster. The tests of StatefulSets and DaemonSets have their objects alone.
 seealso:
   - module: oncall.incident.service_instances
 """

@@ -181,7 +181,7 @@ instances:
       type: list
       elements: str
 up:
-  description: Whether there is an instance, and all of them are up.
+  description: Whether there is an instance, all of them are up, and there are as many as the runtime is to keep up.
   returned: success
   type: bool
 starts:

@@ -795,5 +795,8 @@ ALONE = {
     **{("redis_repair", grant): "no rights can be changed while a script blocks the server: "
        "tests/integration/redis/test_repair.py::test_what_blocks_the_server_is_ended takes it away before"
        for grant in ("+script|kill", "+function|kill")},
+    **{("service_health", right.grant): "the kit has no cluster: "
+       "tests/integration/kubernetes/test_services.py::test_each_right_is_taken_away_and_named has a double of one"
+       for right in NEEDS["service_health"].rights if right.on == "Kubernetes"},
     ("redis_cache_clear", "+select"): "the kit's keys are in database 0; redis_restart_check takes it away",
 }

@@ -35,7 +35,7 @@ _PROGRAMS = {
     "certbot": "renew certificates", "openssl": "rehash x509 verify s_client", "nginx": "", "ssh": "", "ssh-keygen": "", "ssh-add": "",
     "chmod": "", "chown": "", "chgrp": "", "setfacl": "", "setcap": "", "pg_ctl": "restart reload start stop immediate fast",
     "docker": "compose ps logs start restart inspect exec", "podman": "ps logs start restart inspect exec",
-    "kubectl": "get describe logs rollout exec port-forward", "cscli": "decisions bouncers allowlists delete list add",
+    "kubectl": "get describe logs rollout exec port-forward auth can-i", "cscli": "decisions bouncers allowlists delete list add",
     "sysctl": "", "kill": "", "ip": "route get rule addr neigh", "ss": "", "tar": "", "pip": "install", "journalctl": "", "usermod": "",
     "ansible-playbook": "", "ansible-inventory": "", "ansible-doc": "role module", "ansible-galaxy": "collection install",
     "ansible-vault": "", "echo": "madvise", "lsof": "", "df": "", "du": "",

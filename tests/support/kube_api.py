@@ -36,7 +36,7 @@ class KubeApi:
     Attributes:
         store: its objects.
         asked: what was asked, as method, path and status.
-        denied: what the client may not: pairs of verb and resource, as `("get", "pods")`, `("patch", "deployments/scale")`.
+        denied: what the client may not: verb and resource, as `("get", "pods")`, `("patch", "deployments/scale")`, and perhaps a name.
         logs: what containers wrote, by pod and container; with `previous` what the one before wrote.
     """
 
@@ -44,7 +44,7 @@ class KubeApi:
         need(shutil.which("kubectl"), "Debian's kubernetes-client")
         self.store = Store()
         self.asked: list[tuple[str, str, int]] = []
-        self.denied: set[tuple[str, str]] = set()
+        self.denied: set[tuple[str, ...]] = set()
         self.logs: dict[tuple[str, str, bool], str] = {}
         self.held = False
         self.hangs = threading.Event()
@@ -123,7 +123,7 @@ class KubeApi:
     def asks(self, verb: str, resource: Resource, below: str, space: str, name: str) -> None:
         """Refuse what the client may not."""
         plural = f"{resource.plural}/{below}" if below else resource.plural
-        if (verb, plural) in self.denied or ("*", plural) in self.denied:
+        if {(verb, plural), (verb, plural, name)} & self.denied:
             where = f' in the namespace "{space}"' if space else " at the cluster scope"
             whom = resource.qualified + (f' "{name}"' if name else "")
             raise Refused(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 
-SQL, ACL, FILE, SOCKET, SUDO, CAPABILITY, ROOT = KINDS = ("sql", "acl", "file", "socket", "sudo", "capability", "root")
+SQL, ACL, FILE, SOCKET, SUDO, CAPABILITY, ROOT, RBAC = KINDS = ("sql", "acl", "file", "socket", "sudo", "capability", "root", "rbac")
 
 LOOK, CHANGE, CONTROLLER = PURPOSES = ("look", "change", "controller")
 

@@ -36,12 +36,15 @@ def items_of(services: t.Sequence[Service], *, since: t.Optional[float], run: Ru
     engine = tuple((name, os.environ[name]) for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "CONTAINER_HOST") if name in os.environ)
     found = []
     for number, ((runtime, _daemon), group) in enumerate(sorted(by_daemon(services).items()), start=1):
+        # Where kubectl finds its cluster, and keeps what it has learned of it.
+        cluster = ("HOME", "KUBECONFIG") if runtime == "kubernetes" else ()
+        own = tuple((name, os.environ[name]) for name in cluster if name in os.environ) or engine
         asks = getattr(runtime_of(runtime), "evidence", None)
         told = asks(group, since="1h" if since is None else str(int(since)), run=run) if asks else _states(group, run=run)
         for kept in told:
             whose = f"service{places[kept.service]:02d}_{_UNSAFE.sub('_', kept.service)}" if kept.service else f"services{number}_{runtime}"
             argvs = (kept.argv,) if kept.argv else ()
-            found.append(Item(f"{whose}_{kept.what}", _FOLDERS[kept.what], argvs, text=kept.text, environment=engine))
+            found.append(Item(f"{whose}_{kept.what}", _FOLDERS[kept.what], argvs, text=kept.text, environment=own))
     return sorted(found, key=lambda item: (item.folder, not item.name.endswith(EVENTS)))
 
 

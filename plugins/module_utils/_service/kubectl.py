@@ -43,7 +43,7 @@ def objects(cluster: Cluster, *words: str, run: Run) -> list[Object]:
         return [one for one in items if one["metadata"]["name"]]
     except (ValueError, TypeError, KeyError) as exc:
         raise Blind(
-            f"kubectl get {' '.join(words)} did not answer with objects.", hint="Look at its output by hand.", said=text[:300],
+            f"A look at {' '.join(words)} did not give objects of Kubernetes.", hint="Look at the output of where.command by hand.",
         ) from exc
 
 
@@ -92,10 +92,11 @@ def refusal(cluster: Cluster, words: t.Sequence[str], ran: Ran) -> Blind:
         # Of what is in a namespace; a node is in none.
         space = ("" if plural == "nodes" else " --all-namespaces") if everywhere else (
             f" --namespace={cluster.namespace}" if cluster.namespace else "")
-        asks = f"kubectl auth can-i {verb} {name}{f' --subresource={below}' if below else ''}{space}"
+        what_for = f"{name}{f' --subresource={below}' if below else ''}{space}"
         return NotPermitted(
             f"{what}: this user may not {verb} {name}{f'/{below}' if below else ''}{' of the whole cluster' if everywhere else ''}.",
-            hint=f"Grant that right; {asks} tells whether it is there.", verb=verb, resource=resource, group=group,
+            hint=f"Grant that right; kubectl auth can-i {verb} {what_for} tells whether it is there.",
+            verb=verb, resource=resource, group=group,
         )
     if "(NotFound)" in ran.err:
         return NoSuchService(f"{what}: {ran.problem}", hint="Correct the name or the namespace of the service, or bring it back.")

@@ -65,14 +65,16 @@ def judge_services(
     for daemon in daemons:
         _take(_daemon(daemon), findings, skipped)
     mute = {daemon.name for daemon in daemons if daemon.down or daemon.trouble}
+    # Also what one runtime alone tells: of a service that could not be looked at it has no answer either.
+    checks = (*OF_A_SERVICE, *(check for check in OF_A_RUNTIME if check in (asked or ())))
     for seen in services:
         if seen.trouble and seen.engine in mute:
             # The same of all its services: the engine of verdicts says it once of each check.
-            skipped += [Skipped(check, f"unreadable: {seen.name}: {seen.trouble}", seen.hint) for check in OF_A_SERVICE]
+            skipped += [Skipped(check, f"unreadable: {seen.name}: {seen.trouble}", seen.hint) for check in checks]
             continue
         if seen.trouble:
             findings.append(Finding(OF_A_SERVICE[0], UNKNOWN, subject=seen.name, hint=f"{seen.trouble} {seen.hint}".strip()))
-            findings += [Finding(check, UNKNOWN, subject=seen.name, hint="It could not be looked at.") for check in OF_A_SERVICE[1:]]
+            findings += [Finding(check, UNKNOWN, subject=seen.name, hint="It could not be looked at.") for check in checks[1:]]
             continue
         for judge_one in (_present, _running, _restarts, _oom, _health, _ready, _age, _drift):
             _take(judge_one(seen, terms), findings, skipped)

@@ -12,24 +12,48 @@ import typing as t
 
 from ..._core.errors import Blind
 from ..._core.findings import Finding, Skipped
+from ..._core.moments import moment
 from ..._module.programs import Run
 from ..decisions.instance import Instance
-from ..decisions.kubernetes import DEPLOYMENT, KINDS, Cluster, Workload, cluster_of, instances_of, target_of, workload
+from ..decisions.kubernetes import DEPLOYMENT, KINDS, Cluster, Workload, cluster_of, instances_of, own_sets, target_of, workload
 from ..decisions.kubernetes_facts import Around
 from ..decisions.kubernetes_facts import facts as facts_of
 from ..decisions.services import Service
+from ..evidence import EVENTS, LOGS, STATE, Kept
 from ..instances import NoSuchService
 from ..kubectl import Object, objects, objects_beside
 from ..runtime import Facts
 
+#: So many pods of a service, and the last lines of each of their containers.
+_MOST_PODS = 10
+_LAST_LINES = """pods=
+while [ "$1" != -- ]; do pods="$pods $1"; shift; done
+shift
+for pod in $pods; do
+  echo "== ${pod%=*}, before its last start: ${pod#*=}"
+  "$@" logs "${pod%=*}" --previous="${pod#*=}" --all-containers --prefix --timestamps --tail=200 2>&1
+done"""
+_OF_AN_EVENT = {
+    "LAST": ".lastTimestamp", "COUNT": ".count", "TYPE": ".type", "REASON": ".reason", "KIND": ".involvedObject.kind",
+    "NAME": ".involvedObject.name", "MESSAGE": ".message",
+}
+_OF_A_STATE = {
+    "KIND": ".kind", "NAME": ".metadata.name", "UID": ".metadata.uid", "CREATED": ".metadata.creationTimestamp",
+    "ENDS": ".metadata.deletionTimestamp", "GENERATION": ".metadata.generation", "OBSERVED": ".status.observedGeneration",
+    "WANTED": ".spec.replicas", "UPDATED": ".status.updatedReplicas", "READY": ".status.readyReplicas", "PHASE": ".status.phase",
+    "NODE": ".spec.nodeName", "CONDITIONS": ".status.conditions[*].reason", "RESTARTS": ".status.containerStatuses[*].restartCount",
+    "WAITS": ".status.containerStatuses[*].state.waiting.reason", "STARTED": ".status.containerStatuses[*].state.running.startedAt",
+    "ENDED": ".status.containerStatuses[*].lastState.terminated.finishedAt",
+    "WHY": ".status.containerStatuses[*].lastState.terminated.reason",
+    "STATUS": ".status.containerStatuses[*].lastState.terminated.exitCode", "IMAGES": ".status.containerStatuses[*].imageID",
+}
 _AROUND = "services,endpoints,ingresses.networking.k8s.io,resourcequotas"
 
 
 def look(service: Service, *, run: Run) -> list[Instance]:
     """See Runtime."""
-    cluster, made = find(service, run=run)
-    listed = objects(cluster, "replicasets,pods" if made.kind == DEPLOYMENT else "pods", f"--selector={made.selector}", run=run)
-    return instances_of(made, sets=_of(listed, "ReplicaSet"), pods=_of(listed, "Pod"))
+    _cluster, made, sets, pods = _below(service, run=run)
+    return instances_of(made, sets=sets, pods=pods)
 
 
 def look_many(services: t.Sequence[Service], *, run: Run) -> dict[str, t.Union[list[Instance], Blind]]:
@@ -47,17 +71,52 @@ def look_many(services: t.Sequence[Service], *, run: Run) -> dict[str, t.Union[l
             found[service.name] = instances_of(workload(own[0]), sets=_of(listed, "ReplicaSet"), pods=_of(listed, "Pod"))
         else:
             found[service.name] = NoSuchService(
-                f"{cluster_of(service).title}: there is no {kind} {name}.",
+                f"{daemon(service)} get {kind}: there is no {name}.",
                 hint="Correct the name or the namespace of the service, or bring it back.",
             )
     return found
 
 
+def evidence(services: t.Sequence[Service], *, since: str, run: Run) -> list[Kept]:
+    """See Runtime. Columns that are named, so that no environment is printed. A cluster keeps an event for an hour, whatever `since`."""
+    cluster = cluster_of(services[0])
+    try:
+        found: t.Mapping[str, t.Union[list[Instance], Blind]] = look_many(services, run=run)
+    except Blind:
+        found = {}
+    pods = {name: _lives(seen) for name, seen in found.items() if not isinstance(seen, Blind)}
+    kinds = [*(f"{KINDS[kind][-1]}" for kind in sorted({target_of(one)[0] for one in services})), "replicasets.apps", "pods"]
+    return [
+        Kept("", EVENTS, tuple(cluster.argv("get", "events", "--sort-by=.lastTimestamp", _columns(_OF_AN_EVENT)))),
+        Kept("", STATE, tuple(cluster.argv("get", ",".join(kinds), _columns(_OF_A_STATE)))),
+        *(Kept(one.name, LOGS, ("sh", "-c", _LAST_LINES, "sh", *pods[one.name], "--", *cluster.argv()) if pods.get(one.name) else ())
+          for one in services),
+    ]
+
+
+def _columns(paths: t.Mapping[str, str]) -> str:
+    return "--output=custom-columns=" + ",".join(f"{name}:{path}" for name, path in paths.items())
+
+
+def _lives(instances: t.Sequence[Instance]) -> list[str]:
+    """The pods whose logs are kept, those that are not well first; behind each whether it had a life before."""
+    worst = sorted(instances, key=lambda one: (one.up, -(one.restarts or 0), one.name))[:_MOST_PODS]
+    return [f"{one.name}={before}" for one in worst for before in (("true", "false") if one.restarts else ("false",))]
+
+
+def rollouts(service: Service, *, since: float, run: Run) -> int:
+    """How many times all pods of a Deployment were replaced since, seconds since the epoch, as far as its ReplicaSets tell.
+
+    Raises:
+        Blind: it cannot be looked at.
+    """
+    _cluster, made, sets, _pods = _below(service, run=run)
+    return sum((moment(str(one["metadata"].get("creationTimestamp", ""))) or 0.0) >= since for one in own_sets(made, sets))
+
+
 def daemon(service: Service) -> str:
     """See Runtime."""
-    cluster = cluster_of(service)
-    own = "" if cluster.command == ("kubectl",) else f"by {' '.join(cluster.command)}"
-    return " ".join(filter(None, (cluster.title, f"({cluster.kubeconfig})" if cluster.kubeconfig else "", own)))
+    return " ".join(cluster_of(service).argv())
 
 
 def facts(service: Service, *, run: Run) -> Facts:
@@ -89,6 +148,13 @@ def find(service: Service, *, run: Run) -> tuple[Cluster, Workload]:
     # With its group: another one may have a resource of the same name.
     (found,) = objects(cluster, f"{KINDS[kind][-1]}/{name}", run=run)
     return cluster, workload(found)
+
+
+def _below(service: Service, *, run: Run) -> tuple[Cluster, Workload, list[Object], list[Object]]:
+    """The same with the ReplicaSets and pods that have its labels."""
+    cluster, made = find(service, run=run)
+    listed = objects(cluster, "replicasets,pods" if made.kind == DEPLOYMENT else "pods", f"--selector={made.selector}", run=run)
+    return cluster, made, _of(listed, "ReplicaSet"), _of(listed, "Pod")
 
 
 def _of(listed: t.Iterable[Object], kind: str) -> list[Object]:
