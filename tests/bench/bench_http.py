@@ -61,7 +61,7 @@ def ours(base: str, hanging: int) -> None:
 
 def curl(base: str, hanging: int, *, at_once: int) -> None:
     """What a user would run."""
-    listed = "\n".join(urls(base, hanging))
+    listed = "".join(f"{url}\n" for url in urls(base, hanging))
     loop = f"while read -r url; do {CURL} \"$url\"; done" if at_once == 1 else f"xargs -P {at_once} -n 1 {CURL}"
     done = subprocess.run(["sh", "-c", loop], input=listed, capture_output=True, text=True, timeout=600, check=False)
     if done.stdout.split().count("200") != URLS - hanging:
