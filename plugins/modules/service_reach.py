@@ -14,8 +14,8 @@ author:
 description:
   - Tries from inside a service what it must reach, such as its database, with its own credentials, and says whether it does as a verdict
     of the check C(reaches). A host that reaches a database says nothing about a container on it.
-  - A command is run in each container of a service of Docker Compose (C(docker exec)), in each pod (C(kubectl exec)), and on the host as the
-    user and with the environment of a unit's main process. Of pm2 and C(command) it is run as C(where.user), without the application's
+  - A command is run in each container of a service of Docker Compose (C(docker exec)), in each pod (C(kubectl exec)), and on the host as
+    the user and with the environment of a unit's main process. Of pm2 and C(command) it is run as C(where.user), without the application's
     environment.
   - A port is connected to from the network of the container or of the unit, which takes root. Nothing is sent.
   - Environments are never shown. Of what a command says the first line is kept, redacted.

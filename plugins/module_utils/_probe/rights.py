@@ -16,6 +16,7 @@ from .decisions.web import CHECKS as HTTP_CHECKS
 
 _UNKNOWN = "The check is `unknown`, `could_not_look`."
 
+_NO_WAY = "The check is `unknown`, its stage `no_way`."
 _CONTAINER = "scope is a container"
 
 CHAPTER = Chapter(12, "Ports and applications", (
@@ -24,8 +25,8 @@ CHAPTER = Chapter(12, "Ports and applications", (
         Right(FILE, "the system's journal: read", (REFUSALS,), _UNKNOWN, named="systemd-journal", when="refusals_since is set"),
     )),
     Needs("http_health", LOOK, HTTP_CHECKS, (
-        Right(ROOT, "root", (APPLICATION,), "The check is `unknown`, its stage `no_way`.", when=_CONTAINER),
-        Right(SOCKET, "/var/run/docker.sock: read and write", (APPLICATION,), "The check is `unknown`, its stage `no_way`.", when=_CONTAINER),
+        Right(ROOT, "root", (APPLICATION,), _NO_WAY, when=_CONTAINER),
+        Right(SOCKET, "/var/run/docker.sock: read and write", (APPLICATION,), _NO_WAY, when=_CONTAINER),
     )),
     Needs("http_smoke", LOOK, free="asking a URL needs no right of the host; its user is one of the application"),
 ), text="""

@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,8 +62,13 @@ class Site:
 
     def reach(self, *reaches: Mapping[str, Any], **more: Any) -> dict[str, Any]:
         """What comes of these."""
-        service = {"name": "web", "runtime": "compose", "where": {"directory": str(self.directory)}, "reaches": [*reaches]}
+        service = {"name": "web", "runtime": "compose", "where": self.where, "reaches": [*reaches]}
         return self.run("service_reach", services=[service], **more)
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """Where the services are."""
+        return {"directory": str(self.directory), "files": [str(self.directory / "compose.yml")], "command": self.engine.compose}
 
 
 @pytest.fixture(scope="module")
@@ -153,10 +159,9 @@ def test_what_a_container_reaches_with_its_own_credentials(site: Site, name_serv
 
 def test_what_has_no_instance_or_no_engine_is_unknown(site: Site) -> None:
     ask = {"name": "x", "command": ["true"]}
-    where = {"directory": str(site.directory)}
     services = [
-        {"name": "gone", "runtime": "compose", "where": where, "reaches": [ask]},
-        {"name": "web", "runtime": "compose", "where": {**where, "container_command": "no-engine"}, "reaches": [ask]},
+        {"name": "gone", "runtime": "compose", "where": site.where, "reaches": [ask]},
+        {"name": "web", "runtime": "compose", "where": {**site.where, "container_command": "no-engine"}, "reaches": [ask]},
     ]
     assert [one["status"] for one in site.run("service_reach", services=services)["findings"]] == ["unknown", "unknown"]
 
@@ -177,27 +182,31 @@ def test_as_a_user_of_the_host_and_never_with_our_environment() -> None:
         assert {one["status"] for one in denied["findings"]} == {"unknown"} and "only root becomes daemon" in denied["findings"][0]["hint"]
 
 
-def test_as_a_unit_with_its_own_environment(tmp_path: Path) -> None:
+def test_as_a_unit_with_its_own_environment() -> None:
     """Its user, its password, and nothing of them in the result; who may not read them does not know."""
-    argv = ["setpriv", "--reuid=65534", "--clear-groups", "env", f"DATABASE_PASSWORD={CANARY}", "sleep", "300"]
-    (tmp_path / "command").write_text(json.dumps(argv))
-    double = {"SYSTEMCTL_DOUBLE": str(tmp_path), "PATH": f"{DOUBLES}:{os.environ['PATH']}"}
-    subprocess.run([str(DOUBLES / "systemctl"), "start", "shop"], env={**os.environ, **double}, check=True, timeout=60)
-    try:
-        pid = int((tmp_path / "pid").read_text())
-        until(lambda: CANARY.encode() in Path(f"/proc/{pid}/environ").read_bytes(), what="the service to have its environment")
-        service = {"name": "shop", "reaches": [
-            {"name": "password", "command": ["sh", "-c", f'test "$DATABASE_PASSWORD" = {CANARY}']},
-            {"name": "user", "command": "id -u", "text": "65534"}, {"name": "port", "port": "127.0.0.1:9"},
-        ]}
-        result = start_module("service_reach", env=double, services=[service]).result()
-        found = {one["subject"]: one["status"] for one in result["findings"]}
-        assert found == {"shop: password": "ok", "shop: user": "ok", "shop: port": "critical"} and CANARY not in json.dumps(result), result
-        os.chmod(tmp_path, 0o755)
-        denied = start_module("service_reach", env=double, user=2, services=[service]).result()
-        assert {one["status"] for one in denied["findings"]} == {"unknown"} and "become root" in denied["findings"][0]["hint"], denied
-    finally:
-        subprocess.run([str(DOUBLES / "systemctl"), "stop", "shop"], env={**os.environ, **double}, check=True, timeout=60)
+    with tempfile.TemporaryDirectory() as made:
+        tmp_path = Path(made)
+        argv = ["setpriv", "--reuid=65534", "--clear-groups", "env", f"DATABASE_PASSWORD={CANARY}", "sleep", "300"]
+        (tmp_path / "command").write_text(json.dumps(argv))
+        double = {"SYSTEMCTL_DOUBLE": str(tmp_path), "PATH": f"{DOUBLES}:{os.environ['PATH']}"}
+        subprocess.run([str(DOUBLES / "systemctl"), "start", "shop"], env={**os.environ, **double}, check=True, timeout=60)
+        try:
+            pid = int((tmp_path / "pid").read_text())
+            until(lambda: CANARY.encode() in Path(f"/proc/{pid}/environ").read_bytes(), what="the service to have its environment")
+            service = {"name": "shop", "reaches": [
+                {"name": "password", "command": ["sh", "-c", f'test "$DATABASE_PASSWORD" = {CANARY}']},
+                {"name": "user", "command": "id -u", "text": "65534"}, {"name": "port", "port": "127.0.0.1:9"},
+            ]}
+            result = start_module("service_reach", env=double, services=[service]).result()
+            found = {one["subject"]: one["status"] for one in result["findings"]}
+            assert found == {"shop: password": "ok", "shop: user": "ok", "shop: port": "critical"}, result
+            assert CANARY not in json.dumps(result)
+            os.chmod(tmp_path, 0o777)
+            os.chmod(tmp_path / "calls", 0o666)
+            denied = start_module("service_reach", env=double, user=2, services=[service]).result()
+            assert {one["status"] for one in denied["findings"]} == {"unknown"} and "become root" in denied["findings"][0]["hint"], denied
+        finally:
+            subprocess.run([str(DOUBLES / "systemctl"), "stop", "shop"], env={**os.environ, **double}, check=True, timeout=60)
 
 
 @pytest.mark.parametrize(("entry", "said"), [
