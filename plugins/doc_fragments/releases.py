@@ -39,8 +39,7 @@ options:
     required: true
   notes:
     description:
-      - Absolute path of the file on the host in which our runs note which releases were measured good, and from which ones they went back.
-        Empty for none.
+      - Absolute path of the file on the host in which our runs note which releases were measured good. Empty for none.
     type: path
     default: ""
   timeout:

@@ -185,17 +185,11 @@ releases:
     made:
       description: When it was made, in UTC. Empty where that is not known.
       type: str
-    good:
-      description: Whether it was measured good, and no rollback has gone away from it since.
-      type: bool
     good_at:
       description: When it was measured good last. Empty for never.
       type: str
     good_run:
       description: The run that did.
-      type: str
-    left_at:
-      description: When a rollback has gone away from it last. Empty for never.
       type: str
 wanted:
   description: The id of the release that should run. Empty where there is none.

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What our runs note of releases, in a file on the host: which was measured good, and which was gone away from.
+"""What our runs note of releases, in a file on the host: which was measured good, and when.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -31,21 +31,16 @@ def notes_of(path: str, subject: str) -> Notes:
     return _read(path).get(subject, {}) if path else {}
 
 
-def add(path: str, subject: str, release: str, note: t.Callable[[Note], Note]) -> None:
-    """Note something of a release. Whoever calls holds the lock on the file.
-
-    Args:
-        note: gives the new note from the old one.
+def add(path: str, subject: str, release: str, note: Note) -> None:
+    """Note that a release was measured good. Whoever calls holds the lock on the file.
 
     Raises:
         Blind: what is there cannot be read: it is not overwritten.
         OSError: it cannot be written.
     """
     found = _read(path)
-    ours = dict(found.get(subject, {}))
-    ours[release] = note(ours.get(release, Note()))
-    found[subject] = ours
-    subjects = sorted(found, key=lambda one: -max((_latest(note) for note in found[one].values()), default=0.0))[:_MOST_SUBJECTS]
+    found[subject] = {**found.get(subject, {}), release: note}
+    subjects = sorted(found, key=lambda one: -max((note.good_at for note in found[one].values()), default=0.0))[:_MOST_SUBJECTS]
     most = _MOST_RELEASES
     text = ""
     while not text or len(text) > MOST_BYTES:
@@ -54,21 +49,15 @@ def add(path: str, subject: str, release: str, note: t.Callable[[Note], Note]) -
     replace(path, text, prefix=".releases-")
 
 
-def _latest(note: Note) -> float:
-    return max(note.good_at, note.left_at)
-
-
 def _kept(notes: Notes, most: int) -> dict[str, dict[str, t.Any]]:
-    latest = sorted(notes, key=lambda one: -_latest(notes[one]))[:most]
+    latest = sorted(notes, key=lambda one: -notes[one].good_at)[:most]
     return {one: dataclasses.asdict(notes[one]) for one in latest}
 
 
 def _read(path: str) -> dict[str, dict[str, Note]]:
     try:
         return {
-            subject: {
-                release: Note(float(said["good_at"]), str(said["run"]), float(said["left_at"])) for release, said in releases.items()
-            }
+            subject: {release: Note(float(said["good_at"]), str(said["run"])) for release, said in releases.items()}
             for subject, releases in read(path, of="notes").items()
         }
     except FileNotFoundError:

@@ -25,17 +25,10 @@ class Note:
     Attributes:
         good_at: when a verify that ended well has measured it last, seconds since the epoch; 0 for never.
         run: the id of that run.
-        left_at: when a rollback of ours went away from it last; 0 for never.
     """
 
     good_at: float = 0.0
     run: str = ""
-    left_at: float = 0.0
-
-    @property
-    def good(self) -> bool:
-        """Whether it was measured good, and nobody has gone away from it since."""
-        return self.good_at > self.left_at
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +130,7 @@ def choose(seen: Seen, *, to: str = "") -> Choice:
             there = few((one.said for one in seen.releases if one.present), most=_NAMED)
             return Choice(named=True, against=(said,), hint=f"There are {there}." if there else "There is none at all.")
         return _checked(found[0], seen, named=True)
-    good = sorted((one for one in seen.releases if one.note.good), key=lambda one: one.note.good_at)
+    good = sorted((one for one in seen.releases if one.note.good_at), key=lambda one: one.note.good_at)
     if not good:
         return Choice(
             against=("no release was measured good",), hint="Name the release to go back to: nothing says which one was good.",

@@ -93,11 +93,11 @@ def _schema(migrations: Migrations) -> str:
 
 def _told(one: Release, seen: Seen) -> dict[str, t.Any]:
     when = {name: moment(value) if value else "" for name, value in (
-        ("made", one.made), ("good_at", one.note.good_at), ("left_at", one.note.left_at),
+        ("made", one.made), ("good_at", one.note.good_at),
     )}
     return {
         "id": one.id, "name": one.name, "commit": one.commit, "present": one.present, "crashed": one.crashed,
-        "running": one.id in seen.running, "good": one.note.good, "good_run": one.note.run, **when,
+        "running": one.id in seen.running, "good_run": one.note.run, **when,
     }
 
 
