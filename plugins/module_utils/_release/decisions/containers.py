@@ -17,14 +17,17 @@ import typing as t
 from ..._core.errors import Blind
 from .releases import Note, Release, Seen
 
-#: Of all labels just two: the one of `docker compose run`, and the commit that an image says it was made from. No environment.
+#: Of all labels just these: Compose's version, the mark of `docker compose run`, and the commit of an image. No environment.
 CONTAINERS = (
     '[{{json .Name}},{{json .ID}},{{json .Image}},{{json .Config.Image}},{{json .State.StartedAt}},{{json .State.Status}},'
-    '{{json .State.ExitCode}},{{json .RestartCount}},{{json (index .Config.Labels "com.docker.compose.oneoff")}}]'
+    '{{json .State.ExitCode}},{{json .RestartCount}},{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},'
+    '{{json (index .Config.Labels "com.docker.compose.version")}},{{json (index .Config.Labels "com.docker.compose.oneoff")}}]'
 )
 IMAGES = (
     '[{{json .ID}},{{json .RepoTags}},{{json .Created}},{{json (index .Config.Labels "org.opencontainers.image.revision")}}]'
 )
+#: What a container with a health check says as long as it is not well.
+_SICK = ("starting", "unhealthy")
 _FRACTION = re.compile(r"\.\d+")
 
 
@@ -40,12 +43,14 @@ class Container:
     status: str
     exit_code: int
     restarts: int
+    health: str = ""
+    compose: str = ""
 
     @property
     def trouble(self) -> str:
         """Why it does not run; empty where it does."""
         if self.status == "running":
-            return ""
+            return f"container {self.name} is {self.health}" if self.health in _SICK else ""
         return f"container {self.name} {'exited with ' + str(self.exit_code) if self.status == 'exited' else 'is ' + self.status}"
 
 
@@ -65,10 +70,15 @@ def containers(text: str) -> list[Container]:
     Raises:
         Blind: the text is not what was asked for.
     """
-    return [
-        Container(str(name).lstrip("/"), str(identity), str(image), str(reference), str(started), str(status), int(code), int(restarts))
-        for name, identity, image, reference, started, status, code, restarts, one_off in _lines(text, 9) if one_off != "True"
-    ]
+    return [_container(*about) for *about, one_off in _lines(text, 11) if one_off != "True"]
+
+
+def _container(*about: t.Any) -> Container:
+    name, identity, image, reference, started, status, code, restarts, health, version = about
+    return Container(
+        name=str(name).lstrip("/"), id=str(identity), image=str(image), reference=str(reference), started=str(started), status=str(status),
+        exit_code=int(code), restarts=int(restarts), health=str(health), compose=str(version or ""),
+    )
 
 
 def images(text: str) -> list[Image]:
@@ -101,6 +111,12 @@ def seconds(text: str) -> float:
         return 0.0
 
 
+def _names_another(one: Container, named: t.Mapping[str, str]) -> bool:
+    """Whether the name that a container was given names another image now; one without a tag means latest."""
+    name = one.reference if ":" in one.reference.rpartition("/")[2] else f"{one.reference}:latest"
+    return named.get(name, one.image) != one.image
+
+
 def repository(reference: str) -> str:
     """The name of an image without its tag and digest; empty where the reference is a digest alone."""
     name = reference.partition("@")[0]
@@ -116,7 +132,7 @@ def seen_of(
     """What a look at a service's containers and images comes to.
 
     Args:
-        named: by the reference of a container the image that it names now; empty where it names none.
+        named: images by their tags, as they are now.
         notes: of releases.
         fixed, state: see Seen.
     """
@@ -136,11 +152,11 @@ def seen_of(
     releases.sort(key=lambda one: -one.made)
     moved = next((
         f"{one.reference} names another image than the one that container {one.name} runs"
-        for one in up if repository(one.reference) and named.get(one.reference, one.image) != one.image
+        for one in up if repository(one.reference) and _names_another(one, named)
     ), "")
     return Seen(
         subject, running=running, releases=tuple(releases), since=max((seconds(one.started) for one in found), default=0.0),
         identity=tuple(sorted(f"{one.id} {one.started} {one.restarts}" for one in found)),
-        broken="" if up or not found else "; ".join(one.trouble for one in found), moved=moved, fixed=fixed,
-        state={**state, "count": str(len(found) or 1)},
+        broken="; ".join(one.trouble for one in found if one.trouble), moved=moved, fixed=fixed,
+        state={**state, "count": str(len(found) or 1), "compose": next((one.compose for one in found), "")},
     )

@@ -158,8 +158,10 @@ def _image(place: Where, state: t.Mapping[str, str], wanted: str, *, timeout: st
     seconds = str(math.ceil(0.8 * parse_duration(timeout, name="timeout")))
     # What was scaled stays so: `up` would go back to what the file says.
     scaled = ["--scale", f"{place.service}={state.get('count', '1')}"]
+    # Compose 1 has no such options, and pulls only what is not there.
+    waits = [] if state.get("compose", "").startswith("1.") else ["--pull", "never", "--wait", "--wait-timeout", seconds]
     up = compose_argv(place.command, directory=place.directory, files=place.files, words=[
-        "up", "--detach", "--no-deps", "--pull", "never", *scaled, "--wait", "--wait-timeout", seconds, place.service,
+        "up", "--detach", "--no-deps", *waits, *scaled, place.service,
     ])
     if place.variable:
         setting = str(state.get("setting", ""))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import typing as t
 
 from ..._core.errors import Blind
 from ..._module.files import text_of
@@ -28,11 +29,14 @@ def look(where: Where, *, notes: Notes, to: str, run: Run) -> Seen:
     """See looking.look_at()."""
     try:
         found = _containers(where, run)
-        named = {one.reference: _image_of(where, one.reference, run) for one in found if repository(one.reference)}
-        wanted = dict.fromkeys([*(one.image for one in found), *(to,) * bool(to), *notes, *_listed(where, found, run)])
-        known = [image for name in wanted for image in _image(where, name, run)]
+        names = [one.image for one in found] + [one.reference for one in found if repository(one.reference)]
+        known = _images(where, [*names, *(to,) * bool(to), *notes], run)
+        tags = [tag for image in known if image.id in names for tag in image.tags]
+        of_the_name = _listed(where, [*(one.reference for one in found), *tags], run)
+        known += _images(where, [one for one in of_the_name if one not in {image.id for image in known}], run)
     except Blind as exc:
         return Seen(where.subject, trouble=exc.message, hint=exc.hint or _HINT)
+    named = {tag: image.id for image in known for tag in image.tags}
     fixed, state = _setting(where)
     return seen_of(where.subject, found, known, named=named, notes=notes, fixed=fixed, state=state)
 
@@ -44,27 +48,24 @@ def _containers(where: Where, run: Run) -> list[Container]:
     return containers(_said([*where.container_command, *form, *ids], run)) if ids else []
 
 
-def _listed(where: Where, found: list[Container], run: Run) -> list[str]:
-    """The images of the same name as those that run."""
-    names = dict.fromkeys(name for one in found for name in (repository(one.reference), *_tagged(where, one.image, run)) if name)
+def _listed(where: Where, references: t.Sequence[str], run: Run) -> list[str]:
+    """The images of the same names as those that run."""
+    names = dict.fromkeys(name for name in map(repository, references) if name)
     form = ["image", "ls", "--no-trunc", "--format", "{{.ID}}"]
-    return [word for name in names for word in _said([*where.container_command, *form, name], run).split()]
+    return list(dict.fromkeys(word for name in names for word in _said([*where.container_command, *form, name], run).split()))
 
 
-def _tagged(where: Where, identity: str, run: Run) -> list[str]:
-    return [repository(tag) for image in _image(where, identity, run) for tag in image.tags]
-
-
-def _image(where: Where, name: str, run: Run) -> list[Image]:
-    """The image of this name, where it is there."""
-    ran = run([*where.container_command, "image", "inspect", "--format", IMAGES, name])
-    if ran.problem and "no such image" not in ran.problem.lower():
-        raise Blind(f"image {name}: {ran.problem}", hint=_HINT)
-    return [] if ran.problem else images(ran.out)
-
-
-def _image_of(where: Where, reference: str, run: Run) -> str:
-    return next((one.id for one in _image(where, reference, run)), "")
+def _images(where: Where, names: t.Sequence[str], run: Run) -> list[Image]:
+    """Those of these images that are there."""
+    wanted = list(dict.fromkeys(names))
+    if not wanted:
+        return []
+    ran = run([*where.container_command, "image", "inspect", "--format", IMAGES, *wanted])
+    # One that is not there is a line of complaint, and the others are told all the same.
+    strange = [line for line in ran.err.splitlines() if line.strip() and "no such image" not in line.lower()]
+    if ran.problem and (strange or not ran.err.strip()):
+        raise Blind(f"images: {ran.problem}", hint=_HINT)
+    return list({one.id: one for one in images(ran.out)}.values())
 
 
 def _setting(where: Where) -> tuple[str, dict[str, str]]:
