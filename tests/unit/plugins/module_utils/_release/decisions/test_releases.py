@@ -123,7 +123,8 @@ def test_the_service_takes_what_was_switched(outcome: str, expected: bool) -> No
 
 
 @pytest.mark.parametrize(("method", "given", "said"), [
-    ("symlink", {}, "needs path"), ("symlink", {"path": "current"}, "not an absolute path"), ("symlink", {"path": "/x", "pth": "/y"}, "no key pth"),
+    ("symlink", {}, "needs path"), ("symlink", {"path": "current"}, "not an absolute path"),
+    ("symlink", {"path": "/x", "pth": "/y"}, "no key pth"),
     ("image", {"service": "web", "variable": "A B", "directory": "/x"}, "not the name of a variable"),
     ("image", {"service": "web", "variable": "A", "override": "/o", "directory": "/x"}, "exclude each other"),
     ("image", {"service": "-web"}, "is not a name"), ("image", {"service": "web", "override": "/o"}, "not among where.files"),
