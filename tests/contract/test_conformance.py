@@ -33,6 +33,8 @@ BESIDE = {
                       "traces the same way: tests/integration/fail2ban/test_tracing.py",
     "log_excerpt": "it asks nothing: a log that cannot be read is a skipped check, so that it stands on the screen: "
                    "tests/unit/plugins/module_utils/_module/test_logs.py",
+    "recent_change": "it asks nothing: what changed says of no target whether it is well: "
+                     "tests/unit/plugins/module_utils/_release/decisions/test_changes.py",
     "in_force": "it sums up what the modules that take changes back say in check mode: tests/integration/playbooks/test_undo.py",
 }
 

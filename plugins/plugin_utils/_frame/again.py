@@ -32,6 +32,8 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "app_health": "_probe.decisions.urls:decide",
     "cert_expiry": "_certificate.decisions.report:decide",
     "cert_renew": "_certificate.decisions.renewing:sight",
+    "config_health": "_release.decisions.configuration:judge_config",
+    "config_restore": "_release.decisions.configuration:sight",
     "disk_clean": "_host.decisions.cleaning:sight",
     "disk_health": "_host.decisions.disk:judge_path",
     "disk_survey": "_host.decisions.disk:judge_survey",
@@ -51,6 +53,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "redis_probe": "_redis.decisions.probe:decide",
     "redis_repair": "_redis.decisions.repairs:sight",
     "redis_restart_check": "_redis.decisions.restart:decide",
+    "release_health": "_release.decisions.verdict:judge_releases",
 }
 #: Those that do what their limits allow and leave the others, instead of refusing all.
 PARTLY = frozenset({"redis_client_kill"})

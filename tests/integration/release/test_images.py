@@ -140,12 +140,13 @@ def test_an_image_that_is_gone_is_not_gone_back_to(project: Project) -> None:
 
 def test_an_override_is_written_where_it_says_the_image_alone(project: Project) -> None:
     override = project.place / "release.yml"
-    override.write_text("services: {}\n")
+    override.write_text(json.dumps({"services": {"web": {"image": "shop:2"}}}))
     where = {key: value for key, value in project.where.items() if key != "variable"}
     where = {**where, "files": [*where["files"], str(override)], "override": str(override)}
     project.up("shop:2")
     looked = project.look(where=where, to="shop:1")
     planned = switch(looked, method="image", where=where, compatible=True, timeout="60s")
+    assert planned["forbidden"] == []
     done = project.run(planned["args"]["argv"])
     assert done.returncode == 0, done.stderr
     assert project.look(where=where, to="shop:1")["running"] == [project.v1]
