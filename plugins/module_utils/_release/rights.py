@@ -17,7 +17,7 @@ from .decisions.verdict import CHECKS
 _UNKNOWN = "The checks are `unknown`, `could_not_look`."
 _FILES = ("config_files",)
 
-CHAPTER = Chapter(9, "Releases and configuration", (
+CHAPTER = Chapter(13, "Releases and configuration", (
     Needs("release_health", LOOK, CHECKS, (
         Right(FILE, "<directory of the releases>: read", CHECKS, _UNKNOWN, named="directory of the releases"),
     )),

@@ -144,6 +144,65 @@ def test_it_goes_back_and_notes_what_it_measured(shop: tuple[Shop, Site], gone_b
     assert set(noted) == {"v1"} and noted["v1"]["run"] != "earlier"
 
 
+def git(directory: Path, *words: str) -> str:
+    """Run git as a person of no importance."""
+    who = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "init.defaultBranch=main"]
+    done = subprocess.run(["git", *who, "-C", str(directory), *words], capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Ended]:
+    """A hotfix that never ran here, by git, and the team's own script that says yes and does nothing, in one run."""
+    place = tmp_path_factory.mktemp("others")
+    clone = place / "clone"
+    clone.mkdir()
+    git(clone, "init", "--quiet")
+    commits = []
+    for text in ("first", "hotfix"):
+        (clone / "app").write_text(text)
+        git(clone, "add", "app")
+        git(clone, "commit", "--quiet", "--no-verify", "--message", text)
+        commits.append(git(clone, "rev-parse", "HEAD"))
+    hook = clone / ".git" / "hooks" / "post-checkout"
+    hook.write_text(f"#!/bin/sh\ntouch {place}/hooked\n")
+    hook.chmod(0o755)
+    releases = place / "releases"
+    git(clone, "-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", str(releases / "one"), commits[0])
+    (place / "current").symlink_to(releases / "one")
+    common = {"release_schema_compatible": True, "release_notes": ""}
+    (place / "names").write_text("* 20261130_120000 running\n  20261129_120000 before\n")
+    script = {"list": ["cat", str(place / "names")], "current": ["head", "-n1", str(place / "names")], "rollback": ["true", "{release}"]}
+    site = Site(place, playbook="rollback", common={**QUICK, **common, "release_timeout": "3s", "release_verify_timeout": "1s"})
+    where = {
+        "path": str(place / "current"), "releases": str(releases), "repository": str(clone), "build": ["cp", "app", "built"],
+    }
+    site.group("app", **{
+        "hotfix": {"release_method": "git", "release_where": where, "release_to": commits[1][:12]},
+        "script": {"release_method": "script", "release_where": script, "release_to": "20261129_120000"},
+    })
+    return {"place": place, "commits": commits, "clone": clone}, site.play()
+
+
+def test_a_hotfix_is_built_beside_and_switched_to(others: tuple[dict[str, Any], Ended]) -> None:
+    made, done = others
+    first, hotfix = made["commits"]
+    assert done.outcomes("hotfix") == ["done"], done.output
+    assert os.readlink(made["place"] / "current") == str(made["place"] / "releases" / hotfix)
+    assert (made["place"] / "current" / "built").read_text() == "hotfix"
+    assert git(made["clone"], "log", "--format=%H").split() == [hotfix, first], "no commit is made"
+    assert not (made["place"] / "hooked").exists(), "no hook of the clone runs"
+    assert [name for name in os.listdir(made["place"] / "releases") if name.startswith(".")] == []
+    assert "hotfix" not in done.failed
+
+
+def test_a_script_that_only_says_so_has_not_gone_back(others: tuple[dict[str, Any], Ended]) -> None:
+    _made, done = others
+    (action,) = done.actions("script")
+    assert (action["outcome"], action["target"]["release"], action["target"]["instead_of"]) == ("failed", "20261129_120000", "20261130_120000")
+    assert "script" in done.failed
+
+
 def test_forward_again_is_the_undo(shop: tuple[Shop, Site], gone_back: tuple[Ended, Ended, Ended]) -> None:
     made, site = shop
     (change,) = gone_back[2].actions()

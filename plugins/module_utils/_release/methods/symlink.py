@@ -35,7 +35,7 @@ def look(where: Where, *, notes: Notes, to: str, run: Run) -> Seen:
     except OSError as exc:
         return Seen(
             where.subject, trouble=f"{link.root}: {exc.strerror or exc}",
-            hint=f"Allow reading {link.root}, or name it with where.releases.",
+            hint="Allow reading the directory of the releases, or name it with where.releases.",
         )
     known = {one.id for one in found}
     gone = [Release(identity, present=False) for identity in notes if identity not in known]
