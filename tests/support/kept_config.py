@@ -20,7 +20,7 @@ KEPT = "listen 8080\npassword=canary-kept\nurl=postgres://shop:canary-url@db/sho
 class Place:
     """Two files of which an archive has another state, and where the old ones are kept."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *, archive: str = "config.tar.gz") -> None:
         self.place = place.resolve()
         self.etc = self.place / "etc"
         self.etc.mkdir()
@@ -28,12 +28,13 @@ class Place:
         for path in self.files:
             path.write_text(OLD)
             path.chmod(0o640)
-        self.archive = self.place / "config.tar.gz"
+        self.archive = self.place / archive
         self.pack({"etc/shop.conf": KEPT, "./etc/more.conf": KEPT, "/etc/passwd": "not ours", "../outside": "not ours"})
 
     def pack(self, members: dict[str, str], *, link: str = "") -> None:
         """Make the archive and the file that vouches for it."""
-        with tarfile.open(self.archive, "w:gz") as tar:
+        mode: Any = "w:gz" if self.archive.suffix == ".gz" else "w"
+        with tarfile.open(self.archive, mode) as tar:
             for name, text in members.items():
                 member = tarfile.TarInfo(name)
                 member.size = len(text)

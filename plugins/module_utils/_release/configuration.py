@@ -21,8 +21,8 @@ import time
 import typing as t
 
 from .._core import why
-from .._core.acting import Candidate, Sight, Subject, act, untouched
-from .._core.actions import DONE, FAILED, MOVED_ON, UNKNOWN, Action, Approved
+from .._core.acting import Candidate, Sight, Subject, act, answered, untouched
+from .._core.actions import DONE, FAILED, MOVED_ON, NOT_NEEDED, REFUSED, UNKNOWN, Action, Approved
 from .._core.errors import BadInput, Blind, IncidentError
 from .._core.judging import Judged
 from .._module.lease import acting_alone
@@ -224,10 +224,21 @@ class Configuration(Subject[ConfigFile]):
 
     def look(self) -> Sight[ConfigFile]:
         self._kept = Kept(self._wanted)
+        self._files = files_of(self._wanted, self._kept)
         return configuration.sight(
-            files=files_of(self._wanted, self._kept), resource=self.resource, source=self._wanted.source, max_files=self._max_files,
+            files=self._files, resource=self.resource, source=self._wanted.source, max_files=self._max_files,
             spent=self._spent,
         )
+
+    def answer(self, one: Approved) -> Action:
+        """What became of a file that is not as it was when it was approved."""
+        found = next((file for file in self._files if file.path == one.identity.get("path")), None)
+        if found is None:
+            return super().answer(one)
+        if found.against:
+            return answered(one, REFUSED, why.FORBIDDEN, error=found.against)
+        outcome, code = (NOT_NEEDED, why.ALREADY_SO) if found.same else (MOVED_ON, why.NO_LONGER_MATCHES)
+        return answered(one, outcome, code)
 
     def carry_out_all(self, candidates: t.Sequence[Candidate[ConfigFile]]) -> t.Iterator[Action]:
         steps = [_Step(one) for one in candidates]

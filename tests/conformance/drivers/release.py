@@ -20,6 +20,8 @@ from tests.support.kept_config import KEPT, Place
 from tests.support.need import need
 from tests.support.run_module import start_module
 
+#: Whoever is nobody here may not read this Python's own modules, which unpack a compressed one.
+_PLAIN = "config.tar"
 _NO_SERVER = "it asks no server: a directory that answers nobody needs a dead device, which a container cannot make"
 
 
@@ -75,7 +77,7 @@ class ConfigHealth(Health):
     @contextmanager
     def scene(self) -> Iterator[None]:
         with _place() as place:
-            self.config = Place(place)
+            self.config = Place(place, archive=_PLAIN)
             for path in self.config.files:
                 path.write_text(KEPT)
             yield
@@ -109,7 +111,7 @@ class ConfigRestore(Mitigating):
     @contextmanager
     def scene(self) -> Iterator[None]:
         with _place() as place:
-            self.config = Place(place)
+            self.config = Place(place, archive=_PLAIN)
             yield
 
     def args(self) -> Args:
