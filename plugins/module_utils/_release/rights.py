@@ -31,7 +31,7 @@ CHAPTER = Chapter(13, "Releases and configuration", (
         Right(FILE, "<listed files, and the archive>: read", _FILES, _UNKNOWN, named="Permission denied"),
     )),
     Needs("config_restore", CHANGE, VERBS, (
-        Right(FILE, "<directories of the listed files>: write", VERBS, "The action is `refused`, or failed where the files can be seen. Nothing is put back.",
+        Right(FILE, "<directories of the listed files>: write", VERBS, "The action is `refused`, or failed where the files can be seen.",
               named="Permission denied"),
     )),
 ), text="""

@@ -12,6 +12,8 @@ import pytest
 from tests.support.kept_config import KEPT, OLD, Place
 from tests.support.site import Ended, Site
 
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Place], Ended, Ended]:

@@ -19,6 +19,7 @@ import pytest
 from tests.support.run_module import run_module
 from tests.support.site import Ended, Site
 
+pytestmark = pytest.mark.timeout(900)
 QUICK = {
     "release_hold": "500ms", "release_verify_hold": "500ms", "release_verify_timeout": "5s", "release_timeout": "20s",
     "release_become": False, "evidence_snapshot": False,
