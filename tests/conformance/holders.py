@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.rights import ACL, CAPABILITY, ROOT, SQL, Right
 
-from tests.conformance.drivers import access, certificate, host, postgresql, redis_servers, release
+from tests.conformance.drivers import access, certificate, host, postgresql, redis_servers, release, services
 from tests.conformance.kit import Args, Driver, Result
 from tests.support import pki
 from tests.support.holds import Systemd
@@ -583,6 +583,15 @@ class DiskSurvey(OfUser):
             yield
 
 
+class ServiceHealth(OfUser):
+    """Containers of an engine whose socket is root's."""
+
+    driver = services.ServiceHealth
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        return {"/var/run/docker.sock: read and write": [self.on.engine.place / "docker.sock"]}
+
+
 class DiskClean(OfUser):
     """Remove files."""
 
@@ -805,7 +814,7 @@ def rights_of(case: type[Case]) -> list[Right]:
 OUTSIDE = {
     "act": "it has no rights of its own: the modules that it runs have. What a look is denied is not acted on: "
            "tests/integration/action/test_act.py::test_what_cannot_be_looked_at_is_left_alone",
-    "app_health": "it needs no right that could be taken away",
+    "http_health": "it needs no right that could be taken away",
 }
 #: Rights that no case takes away, by module and grant, and why.
 ALONE = {

@@ -62,15 +62,21 @@ NEEDS: Mapping[str, Needs] = {
     },
     "redis/verify": {"redis_app_url*": {"redis_app_urls": ["https://www.example.org/health"]}},
     "redis/mitigate": {
+        "redis_app_url_*": {"redis_app_urls": ["https://www.example.org/health"]},
         "redis_clear": {"redis_clear_pattern": "session:*"},
         "redis_free_disk_timeout": {"redis_free_disk_command": ["/usr/local/sbin/make-room"]},
         "redis_disk_critical_percent": {"redis_free_disk_command": ["/usr/local/sbin/make-room"]},
         "redis_stale_rdb_*": {"redis_remove_stale_rdb": True},
     },
-    "service/mitigate": {"service_restart": {"service_name": "shop"}, "service_pool_instances": {"service_pool_size": 20}},
+    # Of a host with one service; without its name there is none.
+    "service/*": {
+        **{f"service_{name}": {"service_name": "shop"} for name in ("runtime", "scope", "reload_command", "validate", "restart")},
+        **{f"service_{name}": {"service_name": "shop", "service_runtime": "compose"} for name in ("compose_*", "container_command")},
+    },
+    "service/help": {"service_pool_instances": {"service_pool_size": 20}},
     # A command goes into a container of Docker Compose; of systemd it runs on the host as it is.
-    "service/validate": {"service_name": {"service_runtime": "compose"}, "service_compose_*": {"service_runtime": "compose"}},
-    "service/locate": {"service_name": {"service_runtime": "compose"}, "service_compose_*": {"service_runtime": "compose"}},
+    "service/validate": {"service_name": {"service_runtime": "compose"}},
+    "service/locate": {"service_name": {"service_runtime": "compose"}},
 }
 APPLICATION = {
     "redis_app_url_status", "redis_app_url_timeout", "redis_app_url_validate_certs", "redis_app_urls", "redis_app_urls_from",

@@ -29,7 +29,6 @@ from ...module_utils._core.recorded import READING, VERSION
 #: The decision of each module that records its reading: a function, in module_utils.
 DECISIONS: t.Final[Mapping[str, str]] = {
     "access_health": "_bans.decisions.access:decide",
-    "app_health": "_probe.decisions.urls:decide",
     "cert_expiry": "_certificate.decisions.report:decide",
     "cert_renew": "_certificate.decisions.renewing:sight",
     "config_health": "_release.decisions.configuration:judge_config",
@@ -42,6 +41,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "fail2ban_unban": "_bans.decisions.undoing:sight",
     "failed_logins": "_logins.decisions.logins:judge_logins",
     "firewall_remove": "_firewall.decisions.rule_removal:sight",
+    "http_health": "_probe.decisions.web:decide",
     "pg_health": "_postgresql.decisions.health:decide",
     "pg_maintain": "_postgresql.decisions.maintenance:sight",
     "pg_restart_check": "_postgresql.decisions.restart:decide",
@@ -54,6 +54,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "redis_repair": "_redis.decisions.repairs:sight",
     "redis_restart_check": "_redis.decisions.restart:decide",
     "release_health": "_release.decisions.verdict:judge_releases",
+    "service_health": "_service.decisions.health:judge_services",
 }
 #: Those that do what their limits allow and leave the others, instead of refusing all.
 PARTLY = frozenset({"redis_client_kill"})
