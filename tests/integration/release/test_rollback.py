@@ -83,7 +83,7 @@ class Shop:
     def variables(self, url: str) -> dict[str, Any]:
         """Of its host."""
         return {
-            "release_method": "symlink", "release_where": self.where, "release_notes": str(self.notes), "release_app_urls": [url],
+            "release_method": "symlink", "release_where": self.where, "release_notes": str(self.notes), "release_probes": [url],
             "release_migrations": {"now": str(self.applied), "of": f"{self.place}/releases/{{release}}/migrations"},
         }
 
