@@ -21,7 +21,7 @@ from tests.support.site import Ended, Site
 
 pytestmark = pytest.mark.timeout(900)
 QUICK = {
-    "release_hold": "500ms", "release_verify_hold": "500ms", "release_verify_timeout": "5s", "release_timeout": "20s",
+    "release_hold": "500ms", "release_verify_hold": "500ms", "release_verify_timeout": "5s", "release_timeout": "60s",
     "release_become": False, "evidence_snapshot": False,
 }
 #: Answers from the files behind a path, which is looked up for each request.
@@ -174,7 +174,7 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], En
     common = {"release_schema_compatible": True, "release_notes": ""}
     (place / "names").write_text("* 20261130_120000 running\n  20261129_120000 before\n")
     script = {"list": ["cat", str(place / "names")], "current": ["head", "-n1", str(place / "names")], "rollback": ["true", "{release}"]}
-    site = Site(place, playbook="rollback", common={**QUICK, **common, "release_timeout": "3s", "release_verify_timeout": "1s"})
+    site = Site(place, playbook="rollback", common={**QUICK, **common, "release_verify_timeout": "1s"})
     where = {
         "path": str(place / "current"), "releases": str(releases), "repository": str(clone), "build": ["cp", "app", "built"],
     }
