@@ -32,7 +32,7 @@ def seen_of(subject: str, deployment: str, replica_sets: str, pods: str, *, note
     owner = _read(deployment)
     uid = owner.get("metadata", {}).get("uid")
     if not uid:
-        raise Blind("kubectl did not describe a Deployment.", hint="Look at kubectl get deployment -o json by hand.")
+        raise Blind("kubectl did not describe a Deployment.", hint="Look at the Deployment by hand.")
     sets = [one for one in _items(replica_sets) if uid in _owners(one)]
     crashed = _crashed(_items(pods), {one["metadata"]["uid"]: _hash(one) for one in sets})
     revision = owner["metadata"].get("annotations", {}).get(_REVISION, "")
@@ -98,7 +98,7 @@ def _owners(one: Json) -> list[str]:
 def _items(text: str) -> list[Json]:
     found = _read(text).get("items")
     if not isinstance(found, list):
-        raise Blind("kubectl did not answer with a list.", hint="Look at kubectl get -o json by hand.")
+        raise Blind("kubectl did not answer with a list.", hint="Ask kubectl for the same by hand.")
     return found
 
 
@@ -108,5 +108,5 @@ def _read(text: str) -> Json:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise Blind("kubectl did not answer with JSON.", hint="Look at kubectl get -o json by hand.", said=text[:300])
+        raise Blind("kubectl did not answer with JSON.", hint="Ask kubectl for the same by hand.", said=text[:300])
     return found

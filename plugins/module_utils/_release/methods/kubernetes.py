@@ -24,7 +24,7 @@ def look(where: Where, *, notes: Notes, to: str, run: Run) -> Seen:
     for what in (("deployment", where.name), ("replicasets",), ("pods",)):
         ran = run([*where.kubectl, "--namespace", where.namespace, "get", *what, "--output=json"])
         if ran.problem:
-            return Seen(where.subject, trouble=f"kubectl get {' '.join(what)}: {ran.problem}", hint=_HINT)
+            return Seen(where.subject, trouble=f"{where.kubectl[0]}, get {' '.join(what)}: {ran.problem}", hint=_HINT)
         texts.append(ran.out)
     try:
         return seen_of(where.subject, *texts, notes=notes)
