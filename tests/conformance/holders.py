@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.rights import ACL, CAPABILITY, ROOT, SQL, Right
 
-from tests.conformance.drivers import access, certificate, host, postgresql, redis_servers, services
+from tests.conformance.drivers import access, certificate, host, postgresql, redis_servers, release, services
 from tests.conformance.kit import Args, Driver, Result
 from tests.support import pki
 from tests.support.holds import Systemd
@@ -600,6 +600,45 @@ class DiskClean(OfUser):
 
     def places(self) -> Mapping[str, Sequence[Path]]:
         return {"<directories of the rules, and files that are emptied>: write": [self.on.place]}
+
+
+class ReleaseHealth(OfUser):
+    """A link, and the directory of the releases."""
+
+    driver = release.ReleaseHealth
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        return {"<directory of the releases>: read": [self.on.releases]}
+
+
+class ConfigHealth(OfUser):
+    """Listed files."""
+
+    driver = release.ConfigHealth
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        return {"<listed files, and the archive>: read": self.on.config.files}
+
+
+class ConfigRestore(OfUser):
+    """Put files back."""
+
+    driver = release.ConfigRestore
+
+    def scene(self) -> AbstractContextManager[Any]:
+        return self._of_stranger()
+
+    @contextmanager
+    def _of_stranger(self) -> Iterator[None]:
+        with self.on.scene():
+            kept = self.on.config.place / "kept"
+            kept.mkdir()
+            for path in (kept, *self.on.config.files):
+                os.chown(path, STRANGER, STRANGER)
+            yield
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        return {"<directories of the listed files>: write": [self.on.config.etc]}
 
 
 class FailedLogins(OfUser):

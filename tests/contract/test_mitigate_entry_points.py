@@ -36,6 +36,7 @@ HARMLESS = {
     "oncall.incident.approved",
     "oncall.incident.cert_expiry",
     "oncall.incident.conclude",
+    "oncall.incident.config_health",
     "oncall.incident.disk_health",
     "oncall.incident.disk_survey",
     "oncall.incident.fail2ban_health",
@@ -48,16 +49,19 @@ HARMLESS = {
     "oncall.incident.pg_snapshot",
     "oncall.incident.port_health",
     "oncall.incident.publish_plan",
+    "oncall.incident.recent_change",
     "oncall.incident.recording",
     "oncall.incident.redis_health",
     "oncall.incident.redis_restart_check",
+    "oncall.incident.release_health",
     "oncall.incident.service_instances",
     "oncall.incident.tunnel",
 }
 #: Read only where the task says that it does.
 READING = {"ansible.builtin.command", "ansible.builtin.uri"}
-#: Measures as verify does, by a key of its own that comes and goes; in check mode it writes nothing, and no task may change that.
-MEASURING = {"oncall.incident.redis_probe"}
+#: Measures as verify does, by a key of its own that comes and goes, or notes what verify has measured in a file of ours; in check mode it
+#: writes nothing, and no task may change that.
+MEASURING = {"oncall.incident.redis_probe", "oncall.incident.release_note"}
 KEYWORDS = {
     "name", "when", "vars", "register", "become", "become_user", "delegate_to", "check_mode", "changed_when", "failed_when", "tags",
     "module_defaults", "block", "rescue", "always", "no_log", "loop", "loop_control", "run_once", "timeout", "until", "retries", "delay",
@@ -127,7 +131,8 @@ def entry_points() -> list[Path]:
 def test_every_entry_point_that_acts_is_found() -> None:
     found = {named(entry) for entry in entry_points()}
     assert found == {
-        *(named(path) for path in ROLES.glob("*/tasks/mitigate*.yml")), "fail2ban/undo", "redis/undo", "service/help", "service/undo",
+        *(named(path) for path in ROLES.glob("*/tasks/mitigate*.yml")), "fail2ban/undo", "redis/undo", "release/undo",
+        "service/help", "service/undo",
     }
     assert all(acts(ROLES / f"{part.replace('/', '/tasks/')}.yml") for part in PARTS)
 

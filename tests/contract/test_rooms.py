@@ -37,10 +37,11 @@ ARROWS = {
     "_firewall": {"_host"},
     "_postgresql": {"_host", "_service", "_snapshot"},
     "_redis": {"_host", "_service"},
+    "_release": {"_service"},
     "_service": {"_probe", "_snapshot"},
 }
 #: Which subject's decisions use another's.
-DECISIONS = {"_bans": {"_firewall"}, "_postgresql": {"_service"}, "_redis": {"_service"}}
+DECISIONS = {"_bans": {"_firewall"}, "_postgresql": {"_service"}, "_redis": {"_service"}, "_release": {"_service"}}
 #: Files of `_core` that one subject alone uses, and why they are there all the same.
 SINGLE: dict[str, str] = {}
 #: Python's own ways out of the process: a decision takes none, nor does a contract.

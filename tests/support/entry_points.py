@@ -20,6 +20,7 @@ LOOP = "../../incident/tasks/rungs.yml"
 ACTING = {
     "oncall.incident.act",
     "oncall.incident.cert_renew",
+    "oncall.incident.config_restore",
     "oncall.incident.disk_clean",
     "oncall.incident.fail2ban_ban",
     "oncall.incident.fail2ban_unban",

@@ -31,6 +31,8 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "access_health": "_bans.decisions.access:decide",
     "cert_expiry": "_certificate.decisions.report:decide",
     "cert_renew": "_certificate.decisions.renewing:sight",
+    "config_health": "_release.decisions.configuration:judge_config",
+    "config_restore": "_release.decisions.configuration:sight",
     "disk_clean": "_host.decisions.cleaning:sight",
     "disk_health": "_host.decisions.disk:judge_path",
     "disk_survey": "_host.decisions.disk:judge_survey",
@@ -52,6 +54,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "redis_probe": "_redis.decisions.probe:decide",
     "redis_repair": "_redis.decisions.repairs:sight",
     "redis_restart_check": "_redis.decisions.restart:decide",
+    "release_health": "_release.decisions.verdict:judge_releases",
     "service_health": "_service.decisions.health:judge_services",
     "service_reach": "_service.decisions.reaches:decide",
 }

@@ -116,6 +116,14 @@ VARIABLES: t.Mapping[str, str | ranges.Range] = {
     "redis_tunnel_timeout": "timeout",
     "redis_verify_hold": "wait_for.hold",
     "redis_verify_timeout": "wait_for.timeout",
+    "release_command_timeout": "timeout",
+    "release_config_hold": "hold",
+    "release_config_max_files": "max_files",
+    "release_config_timeout": "verify_timeout",
+    "release_recent_before": "before",
+    "release_timeout": "timeout",
+    "release_verify_hold": "wait_for.hold",
+    "release_verify_timeout": "wait_for.timeout",
     "service_count": ranges.COUNT,
     "service_look_timeout": "timeout",
     "service_pool_expires": ranges.LIFETIME_OR_EMPTY,
@@ -144,7 +152,7 @@ HOSTS: t.Mapping[str, bool] = {
 }
 #: The first must not be more than the second.
 IN_ORDER = (
-    *((f"{role}_verify_hold", f"{role}_verify_timeout") for role in ("certificate", "fail2ban", "host", "postgres", "redis")),
+    *((f"{role}_verify_hold", f"{role}_verify_timeout") for role in ("certificate", "fail2ban", "host", "postgres", "redis", "release")),
     *((f"{role}_disk_warning_percent", f"{role}_disk_critical_percent") for role in ("host", "postgres", "redis")),
 )
 
