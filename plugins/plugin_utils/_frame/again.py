@@ -29,6 +29,7 @@ from ...module_utils._core.recorded import READING, VERSION
 #: The decision of each module that records its reading: a function, in module_utils.
 DECISIONS: t.Final[Mapping[str, str]] = {
     "access_health": "_bans.decisions.access:decide",
+    "alert_silence": "_maintenance.decisions.silences:sight",
     "app_health": "_probe.decisions.urls:decide",
     "cert_expiry": "_certificate.decisions.report:decide",
     "cert_renew": "_certificate.decisions.renewing:sight",
