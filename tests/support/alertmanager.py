@@ -61,7 +61,7 @@ class Alertmanager:
 
     def silence(self, *, seconds: float = 3600, by: str = "ann", comment: str = "by hand", **labels: str) -> str:
         """Somebody silences alerts by hand; the silence's id."""
-        now = datetime.datetime.now(tz=datetime.timezone.utc)
+        now = datetime.datetime.now(tz=datetime.UTC)
         found = self.ask("POST", "silences", {
             "matchers": [{"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in labels.items()],
             "startsAt": now.isoformat(), "endsAt": (now + datetime.timedelta(seconds=seconds)).isoformat(), "createdBy": by,
@@ -73,7 +73,7 @@ class Alertmanager:
         """End every silence, and every alert."""
         for one in self.silences():
             self.ask("DELETE", f"silence/{one['id']}")
-        over = datetime.datetime.now(tz=datetime.timezone.utc).isoformat()
+        over = datetime.datetime.now(tz=datetime.UTC).isoformat()
         found = self.ask("GET", "alerts")
         self.ask("POST", "alerts", [{"labels": one["labels"], "endsAt": over} for one in found])
 
