@@ -31,7 +31,7 @@ HARMLESS = {
     "ansible.builtin.meta",
     "ansible.builtin.set_fact",
     "oncall.incident.access_health",
-    "oncall.incident.app_health",
+    "oncall.incident.http_health",
     "oncall.incident.approved",
     "oncall.incident.cert_expiry",
     "oncall.incident.conclude",

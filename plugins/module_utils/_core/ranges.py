@@ -114,6 +114,7 @@ ARGUMENTS: t.Mapping[str, Range] = {
     # Times.
     "timeout": LIMIT, "connect_timeout": LIMIT, "socket_timeout": LIMIT, "statement_timeout": LIMIT, "lock_timeout": LIMIT,
     "validate_timeout": LIMIT, "command_timeout": LIMIT, "probe_timeout": LIMIT, "service_timeout": LIMIT, "max_seconds": LIMIT,
+    "max_time": LIMIT, "warn_time": LIMIT,
     "time_limit": LIMIT, "look_for": WAIT, "verify_timeout": WAIT, "connect_retry": WAIT, "retry": WAIT, "grace": WAIT, "hold": WAIT,
     # Of a snapshot: without any, all of it is left for later.
     "budget": WAIT,
@@ -133,7 +134,7 @@ ARGUMENTS: t.Mapping[str, Range] = {
 #: Arguments that are flags in some module: `workers` asks service_instances for the processes of each instance.
 FLAGS = ("workers",)
 #: Arguments whose members are arguments.
-NESTED = ("alternate_logins", "measure", "rules", "wait_for")
+NESTED = ("alternate_logins", "measure", "probes", "rules", "steps", "wait_for")
 
 
 def read(value: t.Any, *, name: str) -> float:

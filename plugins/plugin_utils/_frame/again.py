@@ -30,7 +30,6 @@ from ...module_utils._core.recorded import READING, VERSION
 DECISIONS: t.Final[Mapping[str, str]] = {
     "access_health": "_bans.decisions.access:decide",
     "alert_silence": "_maintenance.decisions.silences:sight",
-    "app_health": "_probe.decisions.urls:decide",
     "cert_expiry": "_certificate.decisions.report:decide",
     "cert_renew": "_certificate.decisions.renewing:sight",
     "disk_clean": "_host.decisions.cleaning:sight",
@@ -41,6 +40,8 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "fail2ban_unban": "_bans.decisions.undoing:sight",
     "failed_logins": "_logins.decisions.logins:judge_logins",
     "firewall_remove": "_firewall.decisions.rule_removal:sight",
+    "http_health": "_probe.decisions.web:decide",
+    "maintenance_health": "_maintenance.decisions.state:decide",
     "pg_health": "_postgresql.decisions.health:decide",
     "pg_maintain": "_postgresql.decisions.maintenance:sight",
     "pg_restart_check": "_postgresql.decisions.restart:decide",

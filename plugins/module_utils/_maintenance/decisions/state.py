@@ -32,7 +32,7 @@ class Heard:
         expected: the status codes that are good without maintenance.
         status: of HTTP; None where there was no answer.
         retry_after: of the answer's header; empty where it has none.
-        problem: why there was no answer.
+        problem: why there was no answer, or what is wrong with one whose status is good.
     """
 
     kind: str
@@ -128,7 +128,7 @@ def _public(one: Heard, note: Note, mode: str) -> tuple[str, str]:
 def _health(one: Heard, note: Note, mode: str) -> tuple[str, str]:
     """Its own answer must stay: a balancer that is told 503 takes every host out."""
     before = note.statuses.get(one.name)
-    if mode == OFF or one.status in one.expected:
+    if mode == OFF or (one.status in one.expected and not one.problem):
         return _as_expected(one, "Look at the application's own log.")
     if one.status == before:
         return OK, ""
@@ -144,5 +144,5 @@ def _bypass(one: Heard, note: Note, mode: str) -> tuple[str, str]:
 
 def _as_expected(one: Heard, otherwise: str) -> tuple[str, str]:
     if one.status in one.expected:
-        return OK, ""
+        return (CRITICAL, f"{one.name}: {one.problem}. {otherwise}") if one.problem else (OK, "")
     return CRITICAL, f"{one.name} answers {one.status}, not {' or '.join(map(str, one.expected))}. {otherwise}"
