@@ -14,7 +14,8 @@ import typing as t
 from .._core.errors import BadInput
 from .._core.judging import Judged
 from .._probe.decisions.answers import STATUS
-from .._probe.decisions.web import HOST, Probe, probes_of
+from .._probe.decisions.requests import HOST
+from .._probe.decisions.web import Probe, probes_of
 from .._probe.web import ask_all
 from . import switching
 from .decisions.state import BYPASS, HEALTH, PUBLIC, Heard, decide

@@ -65,6 +65,7 @@ exit 127
 def switch(
     method: t.Any, *, name: str, flag: str = "", scope: str = "", scopes: t.Mapping[str, t.Any] | None = None,
     api: t.Mapping[str, t.Any] | None = None, note: str = "", header: bool = False, header_file: str = "",
+    public: t.Sequence[t.Any] = (), health: t.Sequence[t.Any] = (), bypass: t.Sequence[t.Any] = (),
 ) -> dict[str, t.Any]:
     """Where maintenance is switched.
 
@@ -73,13 +74,14 @@ def switch(
         name: of what is in maintenance, for people.
         flag: path of the file whose presence is maintenance.
         scope: a feature of it; empty for all.
-        scopes: by the feature's name its flag.
+        scopes: by the feature's name its `flag`, and the probes `public`, `health` and `bypass` of it.
         api: `url`, `method`, `on` and `off`, the bodies.
         note: path of the file that says whose it is, for an API.
         header: whether a header is given as a secret; `header_file` is a file that holds it.
+        public, health, bypass: probes: what users see, what must stay as it is, and how operators look behind the page.
 
     Returns:
-        `name`, `path`, `api` (empty for a flag), `subject`, and what says why nobody can end it by itself, `unended`.
+        `name`, `path`, `api` (empty for a flag), `subject`, the probes, and what says why nobody can end it by itself, `unended`.
 
     Raises:
         BadInput: names the variable.
@@ -91,15 +93,29 @@ def switch(
         there = f"There are {', '.join(known)}." if known else "maintenance_scopes is empty."
         raise _bad("maintenance_scope", f"there is no scope {scope!r}. {suggest(scope, list(known))}", there)
     called = f"{name}: {scope}" if scope else name
+    probes = {"public": list(public), "health": list(health), "bypass": list(bypass)}
     if method == API:
         if scope:
             raise _bad("maintenance_scope", "an API switches all of it.", "Leave it out, or set maintenance_method to flag.")
         path = _path(note, "maintenance_note")
         found = _api(dict(api or {}))
         unended = "the API's header is a variable here, and the host's timer has none" if header and not header_file else ""
-        return {"name": called, "path": path, "api": found, "subject": f"maintenance {path}", "unended": unended}
-    path = _path(str(known[scope]) if scope else flag, "maintenance_scopes" if scope else "maintenance_flag")
-    return {"name": called, "path": path, "api": {}, "subject": f"maintenance {path}", "unended": ""}
+        return {"name": called, "path": path, "api": found, "subject": f"maintenance {path}", "unended": unended, **probes}
+    if scope:
+        flag, probes = _scoped(scope, known[scope], probes)
+    path = _path(flag, "maintenance_scopes" if scope else "maintenance_flag")
+    return {"name": called, "path": path, "api": {}, "subject": f"maintenance {path}", "unended": "", **probes}
+
+
+def _scoped(scope: str, given: t.Any, probes: t.Mapping[str, list[t.Any]]) -> tuple[str, dict[str, list[t.Any]]]:
+    """The flag and the probes of a feature. What users see of the rest must stay as it is."""
+    if not isinstance(given, t.Mapping) or not given.get("flag") or not given.get("public"):
+        raise _bad("maintenance_scopes", f"{scope} lacks flag or public.", "Give the path of its flag, and what users ask of it.")
+    unknown = [key for key in given if key not in ("flag", *probes)]
+    if unknown:
+        raise _bad("maintenance_scopes", f"{scope}: there is no key {unknown[0]}.", f"There are flag, {', '.join(probes)}.")
+    health = list(given.get("health") or [*probes["health"], *probes["public"]])
+    return str(given["flag"]), {"public": list(given["public"]), "health": health, "bypass": list(given.get("bypass") or ())}
 
 
 def _bad(variable: str, message: str, hint: str) -> BadInput:
