@@ -77,8 +77,75 @@ options:
     description: Whether the API's certificate must be valid.
     type: bool
     default: true
+  public:
+    description:
+      - What users ask, as O(ignore:public) of M(oncall.incident.maintenance_health).
+      - With O(url) and O(state=off) the note stays where these are in maintenance still when O(timeout) is over, and the module fails.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      url:
+        description: The URL.
+        type: str
+        required: true
+      name:
+        description: How messages call it.
+        type: str
+      connect_to:
+        description: Address, or C(ADDRESS:PORT), to connect to instead of the URL's.
+        type: str
+      method:
+        description: The method.
+        type: str
+        choices: [GET, HEAD]
+        default: GET
+      headers:
+        description: Headers that are sent. Their values are in no output.
+        type: dict
+      status:
+        description: Not used here.
+        type: list
+        elements: int
+      body:
+        description: Not used here.
+        type: str
+      body_regex:
+        description: Not used here.
+        type: str
+      json:
+        description: Not used here.
+        type: dict
+      max_time:
+        description: How long the answer may take.
+        type: str
+        default: 5s
+      warn_time:
+        description: Not used here.
+        type: str
+        default: 2s
+      validate_certs:
+        description: Whether the certificate must be valid.
+        type: bool
+        default: true
+      ca:
+        description: A file or directory of CAs.
+        type: path
+      scope:
+        description: Who asks; V(host) alone.
+        type: str
+        default: host
+      websocket:
+        description: Not used here.
+        type: bool
+        default: false
+      dependencies:
+        description: Not used here.
+        type: list
+        elements: str
+        default: []
   timeout:
-    description: How long the API may take.
+    description: How long the API may take, and how long is waited for what users see.
     type: str
     default: 30s
 seealso:
@@ -104,7 +171,9 @@ status:
   returned: with O(url)
   type: int
 error:
-  description: What kind of failure it is, V(not_ours) when there is another file than was judged.
+  description:
+    - What kind of failure it is, V(not_ours) when there is another file than was judged, V(not_switched) when the API said that it did it
+      and did not.
   returned: failure
   type: str
 """
@@ -114,9 +183,11 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core import ranges
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, IncidentError
+from ansible_collections.oncall.incident.plugins.module_utils._maintenance.outside import read_probes, still_on
 from ansible_collections.oncall.incident.plugins.module_utils._maintenance.switching import Api, Text, switch_off, switch_on
 from ansible_collections.oncall.incident.plugins.module_utils._maintenance.web import checked_url
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
+from ansible_collections.oncall.incident.plugins.module_utils._probe.args import PROBE, given
 
 
 def main() -> None:
@@ -134,22 +205,27 @@ def main() -> None:
             "secret_header": {"type": "str", "default": "", "no_log": True},
             "header_file": {"type": "str", "default": ""},
             "validate_certs": {"type": "bool", "default": True},
+            "public": {"type": "list", "elements": "dict", "default": [], "options": PROBE},
             "timeout": {"type": "str", "default": "30s"},
         },
         supports_check_mode=True,
     )
+    secrets, entries = module.no_log_values, given(module, "public")
+    module.no_log_values = secrets
     params = module.params
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
         path = params["path"]
         if not path.startswith("/"):
             raise BadInput(f"path: {path!r} is not absolute.", hint="Give an absolute path.", argument="path")
+        seconds = ranges.read(params["timeout"], name="timeout")
+        probes = [probe for _kind, probe in read_probes({"public": entries})] if entries else []
         api = None
         if params["url"]:
             api = Api(
                 checked_url(params["url"], name="url"), method=params["method"], body=params["body"], header=params["secret_header"],
                 header_file=params["header_file"], validate_certs=params["validate_certs"],
-                seconds=ranges.read(params["timeout"], name="timeout"),
+                seconds=seconds,
             )
         try:
             mode = int(params["mode"], 8)
@@ -161,7 +237,7 @@ def main() -> None:
         if module.check_mode:
             return {"changed": True, "path": path}, None
         if text is None:
-            return switch_off(path, params["mark"], api=api), None
+            return switch_off(path, params["mark"], api=api, still_on=lambda: still_on(probes, seconds=seconds)), None
         return switch_on(path, text, mode=mode, api=api, make_directory=params["make_directory"]), None
 
     leave(module, work)

@@ -13,12 +13,16 @@ import typing as t
 
 from .._core.errors import BadInput
 from .._core.judging import Judged
+from .._core.waiting import until
 from .._probe.decisions.answers import STATUS
 from .._probe.decisions.requests import HOST
 from .._probe.decisions.web import Probe, probes_of
 from .._probe.web import ask_all
 from . import switching
-from .decisions.state import BYPASS, HEALTH, PUBLIC, Heard, decide
+from .decisions.state import BYPASS, HEALTH, PUBLIC, UNAVAILABLE, Heard, decide
+
+#: How often is asked, seconds.
+_POLL = 0.5
 
 #: The options that hold probes, and what each of them asks.
 KINDS = {"public": PUBLIC, "health": HEALTH, "bypass": BYPASS}
@@ -41,6 +45,15 @@ def read_probes(given: t.Mapping[str, t.Sequence[t.Any]]) -> list[tuple[str, Pro
         if one.scope != HOST:
             raise BadInput(f"{one.name}: scope {one.scope} is not asked here.", hint="Leave scope out.", argument="scope")
     return list(zip(kinds, probes))
+
+
+def still_on(probes: t.Sequence[Probe], *, seconds: float) -> list[str]:
+    """Of what users ask, what is in maintenance still when the time is over; what gives no answer is not known to be out of it."""
+    def seen() -> list[str]:
+        answers = ask_all(probes, timeout=seconds)
+        return [one.name for one, said in zip(probes, answers) if said.status is None or (said.status == UNAVAILABLE and said.retry_after)]
+
+    return until(lambda left: not left, seen, seconds=seconds, interval=_POLL)
 
 
 def look(

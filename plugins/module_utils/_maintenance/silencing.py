@@ -18,7 +18,7 @@ from .._core.errors import BadInput, IncidentError
 from .._core.waiting import until
 from .._module.lease import acting_alone
 from .alertmanager import Alertmanager
-from .decisions.silences import ACTIVE, END, LIMIT, SILENCE, Made, Order, Silence, is_ours, sight
+from .decisions.silences import ACTIVE, END, LIMIT, SILENCE, Made, Order, Silence, change_of, is_ours, sight
 
 #: How long it may take until a silence is seen to have its effect, and how often is looked: seconds.
 MEASURE_SECONDS, POLL = 10.0, 0.3
@@ -147,7 +147,9 @@ class _Silences(Subject[Silence]):
             lambda seen: seen is None or not seen.runs, lambda: self._one(now.target.id), seconds=MEASURE_SECONDS, interval=POLL)
         if left is not None and left.runs:
             return candidate.action.with_outcome(actions.FAILED, why=why.NOT_MEASURED, error=f"Alertmanager says that it is {left.state}")
-        return candidate.action.with_outcome(actions.DONE)
+        done = candidate.action.with_outcome(actions.DONE)
+        # Where no change was named: which one it was stands in the silence.
+        return done if self.undoes else temporary.undoing(done, change_of(now.target, resource=self.resource))
 
     def answer(self, one: Approved) -> Action:
         if one.verb == END:

@@ -32,6 +32,12 @@ class NotOurs(IncidentError):
     kind = "not_ours"
 
 
+class NotSwitched(IncidentError):
+    """The application's API said that it did it, and did not."""
+
+    kind = "not_switched"
+
+
 @dataclasses.dataclass(frozen=True)
 class Api:
     """The application's own switch.
@@ -182,11 +188,14 @@ def _create(path: str, text: str, *, mode: int) -> None:
         os.unlink(made)
 
 
-def switch_off(path: str, mark: str, *, api: t.Optional[Api]) -> dict[str, t.Any]:
-    """Take maintenance off.
+def switch_off(
+    path: str, mark: str, *, api: t.Optional[Api], still_on: t.Callable[[], t.Sequence[str]] = tuple,
+) -> dict[str, t.Any]:
+    """Take maintenance off. The note beside an API stays where users see no end of it: it says whose it is.
 
     Args:
         mark: of the file that was judged; empty for one that this collection has not made, or where there is none.
+        still_on: the URLs that say that they are in maintenance, some time after the API was called.
 
     Raises:
         NotOurs: there is another one now.
@@ -198,6 +207,9 @@ def switch_off(path: str, mark: str, *, api: t.Optional[Api]) -> dict[str, t.Any
     if there.there and there.mark != mark:
         raise NotOurs(f"Maintenance is on, {there.said(time.time())}, which is not what was judged.", hint="Look again.")
     status = api.call() if api is not None else None
+    left = still_on() if api is not None else ()
+    if api is not None and left:
+        raise NotSwitched(f"{api.url} answered {status}, and {', '.join(left)} is still in maintenance.", hint="See the application's log.")
     try:
         os.unlink(path)
     except FileNotFoundError:

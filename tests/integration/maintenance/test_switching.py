@@ -40,7 +40,9 @@ def flag_order(one: Shop, *, run: str = "7", who: str = "ann", expires: str = "1
 
 
 def api_where(app: Application, place: Path, **more: Any) -> dict[str, Any]:
-    return switch("api", name="shop", api=app.settings()["maintenance_api"], note=str(place / "note"), **more)
+    settings = app.settings()
+    return switch(
+        "api", name="shop", api=settings["maintenance_api"], note=str(place / "note"), public=settings["maintenance_public"], **more)
 
 
 def test_a_flag_is_maintenance_for_users_and_for_nobody_else(served: Shop) -> None:
@@ -201,3 +203,16 @@ def test_the_timer_calls_the_api_with_the_header_of_the_file(app: Application, t
     assert subprocess.run(command, check=False).returncode == 0
     assert app.calls == [True, False] and not app.on and not Path(where["path"]).exists()
     assert subprocess.run(command, check=False).returncode == 0 and app.calls == [True, False], "once"
+
+
+def test_an_api_that_does_not_take_it_off_keeps_the_note(app: Application, tmp_path: Path) -> None:
+    where = api_where(app, tmp_path)
+    order = put_on(where, seen={}, host="app1", run="7", who="ann", expires="1h")
+    header = f"X-Admin-Token: {SECRET}"
+    assert "failed" not in call(app, "on", where["path"], text=order["text"], secret_header=header)
+    app.lazy, kept = True, Path(where["path"]).read_text()
+    off = {"mark": order["text"]["mark"], "secret_header": header, "public": where["public"], "timeout": "1s"}
+    refused = call(app, "off", where["path"], **off)
+    assert refused["error"] == "not_switched" and Path(where["path"]).read_text() == kept and SECRET not in json.dumps(refused), refused
+    app.lazy = False
+    assert "failed" not in call(app, "off", where["path"], **off) and not Path(where["path"]).exists() and not app.on

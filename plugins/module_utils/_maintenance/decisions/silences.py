@@ -29,7 +29,7 @@ CREATOR = "oncall.incident"
 ACTIVE, PENDING, EXPIRED = "active", "pending", "expired"
 LIMIT = "max_alerts"
 _NO_RUN = "-"
-_COMMENT = re.compile(rf"{re.escape(CREATOR)} (?P<tag>\S+), run (?P<run>\S+), ")
+_COMMENT = re.compile(rf"{re.escape(CREATOR)} (?P<tag>\S+), for (?P<lasts>\S+), run (?P<run>\S+), ")
 #: A label's name: Prometheus' data model.
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 #: Values that no label has: a pattern that fits them all fits everything.
@@ -107,7 +107,7 @@ class Order:
 
     def comment(self, tag: str) -> str:
         """What people read in Alertmanager."""
-        return f"{CREATOR} {tag}, run {self.run or _NO_RUN}, {self.who or 'nobody named'}: {self.reason}"
+        return f"{CREATOR} {tag}, for {self.seconds:g}s, run {self.run or _NO_RUN}, {self.who or 'nobody named'}: {self.reason}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,9 +232,14 @@ def _ending(made: Made, there: t.Sequence[Silence], *, resource: str) -> list[Ca
 
 
 def _said(one: Silence, what: str) -> str:
-    """The tag or the run in a comment of ours."""
+    """The tag, the run, or how long it lasts, in a comment of ours."""
     found = _COMMENT.match(one.comment)
     return found[what] if found else ""
+
+
+def change_of(one: Silence, *, resource: str) -> str:
+    """The id of the action that made a silence of ours."""
+    return actions.action_id(verb=SILENCE, resource=resource, identity={"matchers": said_of(one.matchers), "lasts": _said(one, "lasts")})
 
 
 def _end(one: Silence, *, resource: str, reason: str) -> Action:
