@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: alert_silence
 short_description: Silence alerts in Alertmanager for a limited time, and end such silences
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
@@ -82,7 +82,7 @@ options:
     type: int
     default: 20
   secret_header:
-    description: A header that is sent with each request, as V(Authorization: Bearer ...). It is in no output.
+    description: A header that is sent with each request, its name, a colon and its value, such as C(Authorization). It is in no output.
     type: str
     default: ""
   validate_certs:

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: maintenance_switch
 short_description: Put maintenance on or off by a flag file, or by the application's own API
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The oncall.incident contributors (@oncall-incident)
 description:
@@ -66,7 +66,7 @@ options:
     description: What is sent, as JSON.
     type: raw
   secret_header:
-    description: A header that is sent with the call, as V(X-Admin-Token: ...). It is in no output.
+    description: A header that is sent with the call, its name, a colon and its value, such as C(X-Admin-Token). It is in no output.
     type: str
     default: ""
   header_file:
@@ -145,7 +145,7 @@ options:
         elements: str
         default: []
   timeout:
-    description: How long the API may take, and how long is waited for what users see.
+    description: How long all of it may take. The API has a third of it, and users as long to see it.
     type: str
     default: 30s
 seealso:
@@ -218,7 +218,7 @@ def main() -> None:
         path = params["path"]
         if not path.startswith("/"):
             raise BadInput(f"path: {path!r} is not absolute.", hint="Give an absolute path.", argument="path")
-        seconds = ranges.read(params["timeout"], name="timeout")
+        seconds = ranges.read(params["timeout"], name="timeout") / 3
         probes = [probe for _kind, probe in read_probes({"public": entries})] if entries else []
         api = None
         if params["url"]:

@@ -42,6 +42,7 @@ HARMLESS = {
     "oncall.incident.firewall_trace",
     "oncall.incident.lease",
     "oncall.incident.log_excerpt",
+    "oncall.incident.maintenance_health",
     "oncall.incident.pg_health",
     "oncall.incident.pg_restart_check",
     "oncall.incident.pg_snapshot",
@@ -126,7 +127,7 @@ def entry_points() -> list[Path]:
 def test_every_entry_point_that_acts_is_found() -> None:
     found = {named(entry) for entry in entry_points()}
     assert found == {
-        *(named(path) for path in ROLES.glob("*/tasks/mitigate*.yml")), "fail2ban/undo", "redis/undo", "service/undo",
+        *(named(path) for path in ROLES.glob("*/tasks/mitigate*.yml")), "fail2ban/undo", "maintenance/undo", "redis/undo", "service/undo",
     }
     assert all(acts(ROLES / f"{part.replace('/', '/tasks/')}.yml") for part in PARTS)
 

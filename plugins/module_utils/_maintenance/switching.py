@@ -122,9 +122,6 @@ def _absent(path: str) -> Note:
     """No file; a link that leads nowhere is none of ours and no flag either, for a server that asks whether there is a file."""
     if os.path.lexists(path):
         return Note(path, None, problem=f"{path} is a link that leads nowhere")
-    directory = os.path.dirname(path)
-    if not os.access(directory, os.X_OK) and os.path.isdir(directory):
-        return Note(path, None, problem=f"{directory} may not be searched")
     return Note(path)
 
 

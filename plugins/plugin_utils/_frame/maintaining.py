@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import typing as t
 
 from ...module_utils._core.actions import Action
@@ -25,6 +26,8 @@ FLAG, API = METHODS = ("flag", "api")
 ON, OFF = VERBS = ("maintenance_on", "maintenance_off")
 #: Whose maintenance may be taken off: this person's or run's, or anybody's.
 ANY = "any"
+#: Where notes are.
+NOTES = "/var/lib/oncall-incident"
 _API_KEYS = ("url", "method", "on", "off")
 _API_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -64,7 +67,7 @@ exit 127
 
 def switch(
     method: t.Any, *, name: str, flag: str = "", scope: str = "", scopes: t.Mapping[str, t.Any] | None = None,
-    api: t.Mapping[str, t.Any] | None = None, note: str = "", header: bool = False, header_file: str = "",
+    api: t.Mapping[str, t.Any] | None = None, note: str = "", header: str = "", header_file: str = "",
     public: t.Sequence[t.Any] = (), health: t.Sequence[t.Any] = (), bypass: t.Sequence[t.Any] = (),
 ) -> dict[str, t.Any]:
     """Where maintenance is switched.
@@ -76,12 +79,12 @@ def switch(
         scope: a feature of it; empty for all.
         scopes: by the feature's name its `flag`, and the probes `public`, `health` and `bypass` of it.
         api: `url`, `method`, `on` and `off`, the bodies.
-        note: path of the file that says whose it is, for an API.
-        header: whether a header is given as a secret; `header_file` is a file that holds it.
+        note: path of the file that says whose it is, for an API; empty for one below NOTES.
+        header: the API's header, a secret; `header_file` is a file that holds it.
         public, health, bypass: probes: what users see, what must stay as it is, and how operators look behind the page.
 
     Returns:
-        `name`, `path`, `api` (empty for a flag), `subject`, the probes, and what says why nobody can end it by itself, `unended`.
+        `name`, `path`, `api` (empty for a flag), `has_api`, `subject`, the probes, and what says why nobody can end it by itself, `unended`.
 
     Raises:
         BadInput: names the variable.
@@ -97,14 +100,16 @@ def switch(
     if method == API:
         if scope:
             raise _bad("maintenance_scope", "an API switches all of it.", "Leave it out, or set maintenance_method to flag.")
-        path = _path(note, "maintenance_note")
+        path = _path(note or f"{NOTES}/maintenance-{re.sub('[^A-Za-z0-9._-]', '-', name)}.json", "maintenance_note")
         found = _api(dict(api or {}))
         unended = "the API's header is a variable here, and the host's timer has none" if header and not header_file else ""
-        return {"name": called, "path": path, "api": found, "subject": f"maintenance {path}", "unended": unended, **probes}
+        return {
+            "name": called, "path": path, "api": found, "has_api": True, "subject": f"maintenance {path}", "unended": unended, **probes,
+        }
     if scope:
         flag, probes = _scoped(scope, known[scope], probes)
     path = _path(flag, "maintenance_scopes" if scope else "maintenance_flag")
-    return {"name": called, "path": path, "api": {}, "subject": f"maintenance {path}", "unended": "", **probes}
+    return {"name": called, "path": path, "api": {}, "has_api": False, "subject": f"maintenance {path}", "unended": "", **probes}
 
 
 def _scoped(scope: str, given: t.Any, probes: t.Mapping[str, list[t.Any]]) -> tuple[str, dict[str, list[t.Any]]]:

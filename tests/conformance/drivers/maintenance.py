@@ -1,19 +1,27 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Maintenance: a real Alertmanager."""
+"""Maintenance: a real NGINX, a real Alertmanager."""
 
 from __future__ import annotations
 
+import os
+import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._module.lock import acting_alone
 
-from tests.conformance.kit import Args, Mitigating
+from tests.conformance.kit import Args, Health, Mitigating
 from tests.support.alertmanager import Alertmanager, alertmanager
+from tests.support.maintenance import shop
+from tests.support.run_module import start_module
 
+#: A user who owns nothing.
+NOBODY = 65534
 SHOP = {"alertname": "ShopDown", "service": "shop", "instance": "web1"}
 
 
@@ -86,3 +94,50 @@ class AlertSilenceEnd(_OfAlertmanager):
     def leave(self) -> None:
         (one,) = self.server.silences()
         self.server.ask("DELETE", f"silence/{one['id']}")
+
+
+class MaintenanceHealth(Health):
+    """A shop behind NGINX, and its flag."""
+
+    module = "maintenance_health"
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        with tempfile.TemporaryDirectory() as made, shop(Path(made) / "shop") as self.shop:
+            yield
+
+    def args(self) -> Args:
+        return {"path": str(self.shop.flag), "wanted": "off", **self.shop.probes()}
+
+    def culprits(self) -> list[str]:
+        return [str(self.shop.flag), "shop"]
+
+    @contextmanager
+    def sicken(self) -> Iterator[None]:
+        """Somebody puts it on by hand."""
+        self.shop.flag.write_text("")
+        try:
+            yield
+        finally:
+            self.shop.flag.unlink()
+
+    def run_denied(self, **more: Any) -> dict[str, Any]:
+        """As somebody who may not look into the flag's directory."""
+        os.chmod(self.shop.flag.parent, 0o700)
+        return start_module(self.module, user=NOBODY, **{**self.args(), **more}).result()
+
+    @contextmanager
+    def freeze(self) -> Iterator[None]:
+        """The application does not answer NGINX, nor NGINX anybody."""
+        self.shop.process.send_signal(signal.SIGSTOP)
+        workers = [int(pid) for pid in Path(f"/proc/{self.shop.process.pid}/task/{self.shop.process.pid}/children").read_text().split()]
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in (*workers, self.shop.process.pid):
+                os.kill(pid, signal.SIGCONT)
+
+    def patient(self) -> Args:
+        return {"timeout": "1s"}

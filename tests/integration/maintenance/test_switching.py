@@ -160,7 +160,7 @@ def call(app: Application, state: str, path: str, **more: Any) -> dict[str, Any]
 
 
 def test_an_api_is_called_and_its_header_is_nowhere(app: Application, tmp_path: Path) -> None:
-    where = api_where(app, tmp_path, header=True)
+    where = api_where(app, tmp_path, header=f"X-Admin-Token: {SECRET}")
     order = put_on(where, seen=api_seen(app, where), host="app1", run="7", who="ann", expires="1h")
     assert order["temporary"]["expires"] == "" and "incident undo" in order["temporary"]["way_back"], "the timer has no header"
     done = call(app, "on", where["path"], text=order["text"], secret_header=f"X-Admin-Token: {SECRET}")
