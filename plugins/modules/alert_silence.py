@@ -58,7 +58,7 @@ options:
     description: How long it lasts.
     type: str
     default: 1h
-  until:
+  ends:
     description:
       - When it ends instead, by RFC 3339 in UTC, for the same end as something else. Not later than O(lasts) from now and a minute more.
     type: str
@@ -204,7 +204,7 @@ def main() -> None:
                 "is_equal": {"type": "bool", "default": True},
             }},
             "lasts": {"type": "str", "default": "1h"},
-            "until": {"type": "str", "default": ""},
+            "ends": {"type": "str", "default": ""},
             "reason": {"type": "str", "default": "Maintenance"},
             "run": {"type": "str", "default": ""},
             "who": {"type": "str", "default": ""},
@@ -231,7 +231,7 @@ def main() -> None:
             made = Made(matchers=read_matchers(params["matchers"]), run=params["run"])
         else:
             seconds = ranges.read(params["lasts"], name="lasts")
-            ends = checked_end(params["until"], seconds=seconds)
+            ends = checked_end(params["ends"], seconds=seconds)
             order = Order(
                 read_matchers(params["matchers"]), seconds, reason=params["reason"], run=params["run"], who=params["who"],
                 most=params["max_alerts"],

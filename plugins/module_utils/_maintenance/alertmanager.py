@@ -119,16 +119,16 @@ def checked_end(text: str, *, seconds: float) -> float:
         seconds: how long it may last from now.
 
     Raises:
-        BadInput: it is no time of RFC 3339, over, or later than that.
+        BadInput: it is not a time of RFC 3339, over, or later than that.
     """
     if not text:
         return 0.0
     try:
         found = _seconds(text)
     except ValueError:
-        raise BadInput(f"until: {text!r} is not a time.", hint="Write it as 2026-11-30T21:00:00Z.", argument="until") from None
+        raise BadInput(f"ends: {text!r} is not a time.", hint="Write it as 2026-11-30T21:00:00Z.", argument="ends") from None
     left = found - time.time()
     if not 0 < left <= seconds + _SLACK:
         said = "is over" if left <= 0 else f"is later than lasts, {seconds:g} s from now"
-        raise BadInput(f"until: {text} {said}.", hint="Give another time, or leave it empty.", argument="until")
+        raise BadInput(f"ends: {text} {said}.", hint="Give another time, or leave it empty.", argument="ends")
     return found

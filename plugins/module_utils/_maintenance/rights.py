@@ -15,6 +15,6 @@ CHAPTER = Chapter(13, "Maintenance and silences", (
     Needs("maintenance_health", LOOK, CHECKS, (
         Right(FILE, "<flag, and its directory>: read", (SWITCH,), "The check is `unknown`.", named="become"),
     )),
-    Needs("maintenance_switch", CHANGE, free="it writes the flag, in a directory that the inventory names: its user must own it, or be root"),
+    Needs("maintenance_switch", CHANGE, free="it writes the flag: its user must own the directory that the inventory names, or be root"),
     Needs("alert_silence", CHANGE, free="Alertmanager has no users: what stands before it may want the header that the call has"),
 ))

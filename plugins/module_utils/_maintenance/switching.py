@@ -114,7 +114,7 @@ def look(path: str) -> Note:
 
 
 def _opened(path: str, flags: int) -> int:
-    # What is no plain file, such as a pipe, must not hold us up.
+    # What is not a plain file, such as a pipe, must not hold us up.
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 

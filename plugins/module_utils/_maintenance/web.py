@@ -98,7 +98,7 @@ def read_header(text: str, *, name: str) -> dict[str, str]:
     """`NAME: VALUE` as a header; none of an empty text.
 
     Raises:
-        BadInput: it is no header. Its text is not repeated.
+        BadInput: it is not a header. Its text is not repeated.
     """
     if not text.strip():
         return {}

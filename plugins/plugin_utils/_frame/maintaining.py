@@ -68,7 +68,7 @@ exit 127
 def switch(
     method: t.Any, *, name: str, flag: str = "", scope: str = "", scopes: t.Mapping[str, t.Any] | None = None,
     api: t.Mapping[str, t.Any] | None = None, note: str = "", header: str = "", header_file: str = "",
-    public: t.Sequence[t.Any] = (), health: t.Sequence[t.Any] = (), bypass: t.Sequence[t.Any] = (),
+    public: t.Sequence[t.Any] | None = None, health: t.Sequence[t.Any] | None = None, bypass: t.Sequence[t.Any] | None = None,
 ) -> dict[str, t.Any]:
     """Where maintenance is switched.
 
@@ -84,19 +84,19 @@ def switch(
         public, health, bypass: probes: what users see, what must stay as it is, and how operators look behind the page.
 
     Returns:
-        `name`, `path`, `api` (empty for a flag), `has_api`, `subject`, the probes, and what says why nobody can end it by itself, `unended`.
+        `name`, `path`, `api` (empty for a flag), `has_api`, `subject`, the probes, and `unended`, why it cannot end by itself.
 
     Raises:
         BadInput: names the variable.
     """
     if method not in METHODS:
-        raise _bad("maintenance_method", f"{method!r} is no method. {suggest(str(method), METHODS)}", f"There are {', '.join(METHODS)}.")
+        raise _bad("maintenance_method", f"{method!r} is not a method. {suggest(str(method), METHODS)}", f"There are {', '.join(METHODS)}.")
     known = dict(scopes or {})
     if scope and scope not in known:
         there = f"There are {', '.join(known)}." if known else "maintenance_scopes is empty."
         raise _bad("maintenance_scope", f"there is no scope {scope!r}. {suggest(scope, list(known))}", there)
     called = f"{name}: {scope}" if scope else name
-    probes = {"public": list(public), "health": list(health), "bypass": list(bypass)}
+    probes = {"public": list(public or ()), "health": list(health or ()), "bypass": list(bypass or ())}
     if method == API:
         if scope:
             raise _bad("maintenance_scope", "an API switches all of it.", "Leave it out, or set maintenance_method to flag.")
@@ -109,7 +109,8 @@ def switch(
     if scope:
         flag, probes = _scoped(scope, known[scope], probes)
     path = _path(flag, "maintenance_scopes" if scope else "maintenance_flag")
-    return {"name": called, "path": path, "api": {}, "has_api": False, "subject": f"maintenance {path}", "unended": "", **probes}
+    known_by = {"subject": f"maintenance {path}", "unended": ""}
+    return {"name": called, "path": path, "api": {}, "has_api": False, **known_by, **probes}
 
 
 def _scoped(scope: str, given: t.Any, probes: t.Mapping[str, list[t.Any]]) -> tuple[str, dict[str, list[t.Any]]]:

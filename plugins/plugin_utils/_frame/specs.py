@@ -140,7 +140,8 @@ HOSTS: t.Mapping[str, bool] = {
 }
 #: The first must not be more than the second.
 IN_ORDER = (
-    *((f"{role}_verify_hold", f"{role}_verify_timeout") for role in ("certificate", "fail2ban", "host", "maintenance", "postgres", "redis")),
+    *((f"{role}_verify_hold", f"{role}_verify_timeout")
+      for role in ("certificate", "fail2ban", "host", "maintenance", "postgres", "redis")),
     *((f"{role}_disk_warning_percent", f"{role}_disk_critical_percent") for role in ("host", "postgres", "redis")),
 )
 

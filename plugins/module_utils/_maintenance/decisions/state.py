@@ -100,7 +100,7 @@ def _switched(note: Note, on: t.Optional[bool], *, wanted: str, now: float) -> t
         return CRITICAL, seen, "Maintenance is still on."
     if note.late(now):
         return CRITICAL, seen, f"Maintenance was to end at {note.until}, and is on. Take it off: -e maintenance_state=off."
-    return (OK, seen, "") if wanted == ON else (WARNING, seen, "Maintenance is on, so what users see is no fault of the application.")
+    return (OK, seen, "") if wanted == ON else (WARNING, seen, "Maintenance is on, so what users see is not a fault of the application.")
 
 
 def _judged(one: Heard, note: Note, mode: str) -> Finding:
