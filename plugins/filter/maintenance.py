@@ -16,7 +16,9 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """The filters by name."""
         return deferred({
+            "maintenance_is_of": "plugin_utils._frame.maintaining:is_of",
             "maintenance_off": "plugin_utils._frame.maintaining:take_off",
             "maintenance_on": "plugin_utils._frame.maintaining:put_on",
+            "maintenance_switched_here": "plugin_utils._frame.maintaining:is_switched_here",
             "maintenance_switch": "plugin_utils._frame.maintaining:switch",
         })

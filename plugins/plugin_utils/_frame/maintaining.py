@@ -235,6 +235,27 @@ def take_off(
     }
 
 
+def is_of(seen: t.Mapping[str, t.Any], *, mark: str, api: str = "") -> bool:
+    """Whether maintenance is on by the one that made this mark.
+
+    Args:
+        seen: a result of maintenance_health.
+        api: URL of the API by which it was put on. Its note may be gone while users see maintenance: nobody else has put it on then.
+    """
+    note = seen.get("note") or {}
+    return bool(mark) and (note.get("mark") == mark or bool(api and seen.get("on") and not note.get("there")))
+
+
+def is_switched_here(change: t.Mapping[str, t.Any], *, where: t.Mapping[str, t.Any]) -> bool:
+    """Whether an earlier action was made by this switch.
+
+    Args:
+        where: what switch() gave.
+    """
+    undo = (change.get("temporary") or {}).get("undo") or {}
+    return bool((undo.get("path"), undo.get("api")) == (where["path"], where["api"].get("url", "")))
+
+
 def _known(change: t.Any) -> dict[str, t.Any]:
     """The action that a note names, where it is one: a file on a host may say anything."""
     try:
