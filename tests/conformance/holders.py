@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.rights import ACL, CAPABILITY, ROOT, SQL, Right
 
-from tests.conformance.drivers import access, certificate, host, postgresql, redis_servers, release, services
+from tests.conformance.drivers import access, certificate, host, maintenance, postgresql, redis_servers, release, services
 from tests.conformance.kit import Args, Driver, Result
 from tests.support import pki
 from tests.support.holds import Systemd
@@ -658,6 +658,22 @@ class FailedLogins(OfUser):
 
     def places(self) -> Mapping[str, Sequence[Path]]:
         return {"<log>: read": [self.on.log]}
+
+
+class MaintenanceHealth(OfUser):
+    """A flag in a directory that others may not enter."""
+
+    driver = maintenance.MaintenanceHealth
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        with self.on.scene():
+            for directory in self.on.shop.flag.parents[:3]:
+                open_to_all(directory)
+            yield
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        return {"<flag, and its directory>: read": [self.on.shop.flag.parent]}
 
 
 class PortHealth(OfUser):

@@ -44,6 +44,7 @@ HARMLESS = {
     "oncall.incident.firewall_trace",
     "oncall.incident.lease",
     "oncall.incident.log_excerpt",
+    "oncall.incident.maintenance_health",
     "oncall.incident.pg_health",
     "oncall.incident.pg_restart_check",
     "oncall.incident.pg_snapshot",
@@ -131,7 +132,7 @@ def entry_points() -> list[Path]:
 def test_every_entry_point_that_acts_is_found() -> None:
     found = {named(entry) for entry in entry_points()}
     assert found == {
-        *(named(path) for path in ROLES.glob("*/tasks/mitigate*.yml")), "fail2ban/undo", "redis/undo", "release/undo",
+        *(named(path) for path in ROLES.glob("*/tasks/mitigate*.yml")), "fail2ban/undo", "maintenance/undo", "redis/undo", "release/undo",
         "service/help", "service/undo",
     }
     assert all(acts(ROLES / f"{part.replace('/', '/tasks/')}.yml") for part in PARTS)

@@ -36,6 +36,11 @@ def ways(role: str) -> Needs:
 
 PAIR = {"certificate_pairs": [{"endpoint": "www.example.org:443", "file": "/srv/www.pem"}]}
 LINEAGE = {"certificate_lineages": [{"name": "www.example.org"}]}
+FLAG = {"maintenance_flag": "/srv/shop/maintenance.on"}
+API = {
+    "maintenance_method": "api",
+    "maintenance_api": {"url": "https://shop.example.org/maintenance", "on": {"enabled": True}, "off": {"enabled": False}},
+}
 FAULT = {"drill_faults": [{"fault": "stop_service", "hosts": "db", "params": {}}]}
 #: What must be set beside a variable for a task to run that gets it: by entry point, variable and what is set.
 NEEDS: Mapping[str, Needs] = {
@@ -55,6 +60,10 @@ NEEDS: Mapping[str, Needs] = {
         "fail2ban_service_*": {"fail2ban_service_action": "reload"},
     },
     "fail2ban/verify": {"fail2ban_vantage_target": {"fail2ban_vantage": "edge1"}},
+    "maintenance/*": {
+        "maintenance_*": FLAG, "maintenance_api*": API, "maintenance_note": API, "maintenance_method": API,
+        "maintenance_scopes": {"maintenance_scope": "checkout"},
+    },
     "postgres/*": ways("postgres"),
     "postgres/mitigate": {"postgres_maintain_*": {"postgres_maintain": [{"operation": "analyze", "table": "orders"}]}},
     "redis/*": ways("redis"),

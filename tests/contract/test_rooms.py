@@ -35,6 +35,7 @@ ARROWS = {
     "_bans": {"_firewall", "_host"},
     "_certificate": {"_probe"},
     "_firewall": {"_host"},
+    "_maintenance": {"_probe"},
     "_postgresql": {"_host", "_service", "_snapshot"},
     "_redis": {"_host", "_service"},
     "_release": {"_service"},

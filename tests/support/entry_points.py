@@ -19,6 +19,7 @@ LOOP = "../../incident/tasks/rungs.yml"
 #: Ours that return actions and obey `approved`, `act` among them.
 ACTING = {
     "oncall.incident.act",
+    "oncall.incident.alert_silence",
     "oncall.incident.cert_renew",
     "oncall.incident.config_restore",
     "oncall.incident.disk_clean",

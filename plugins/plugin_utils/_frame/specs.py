@@ -68,6 +68,8 @@ VARIABLES: t.Mapping[str, str | ranges.Range] = {
     "host_disk_warning_percent": "warning_percent",
     "host_image_min_age": ranges.AGE,
     "host_verify_hold": "wait_for.hold",
+    "maintenance_silence_max": "max_alerts",
+    "maintenance_verify_hold": "wait_for.hold",
     "host_verify_timeout": "wait_for.timeout",
     "incident_rung_wait": ranges.WAIT,
     "incident_smoke_wait": "wait_for.timeout",
@@ -127,6 +129,7 @@ VARIABLES: t.Mapping[str, str | ranges.Range] = {
     "service_count": ranges.COUNT,
     "service_look_timeout": "timeout",
     "service_pool_expires": ranges.LIFETIME_OR_EMPTY,
+    "maintenance_expires": ranges.LIFETIME_OR_EMPTY,
     "service_pool_instances": ranges.POSITIVE,
     "service_pool_limit": ranges.POSITIVE,
     "service_pool_size": ranges.COUNT,
@@ -152,7 +155,8 @@ HOSTS: t.Mapping[str, bool] = {
 }
 #: The first must not be more than the second.
 IN_ORDER = (
-    *((f"{role}_verify_hold", f"{role}_verify_timeout") for role in ("certificate", "fail2ban", "host", "postgres", "redis", "release")),
+    *((f"{role}_verify_hold", f"{role}_verify_timeout")
+      for role in ("certificate", "fail2ban", "host", "maintenance", "postgres", "redis", "release")),
     *((f"{role}_disk_warning_percent", f"{role}_disk_critical_percent") for role in ("host", "postgres", "redis")),
 )
 
