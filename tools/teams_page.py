@@ -30,7 +30,8 @@ TEAMS = {
 }
 #: The parts that a row may wait for.
 PARTS = (
-    "services", "load and errors", "communication", "traffic and breach", "DNS and network", "restore and failover", "evidence store", "AWX",
+    "services", "load and errors", "communication", "traffic and breach", "DNS and network", "restore and failover", "evidence store",
+    "AWX",
 )
 KINDS = ("yes", "waits", "no", "people")
 _BEGIN, _END = "<!-- counts: python -m tools.teams_page -->", "<!-- end of counts -->"
