@@ -107,6 +107,7 @@ def _one(console: Console, trier: Trier, question: Question, answers: Answers, n
         if not tried.problem:
             return after
         failed = (after, tried.problem)
+        console.print(Text.assemble(("  does not work: ", "bold red"), tried.problem))
         back = f"; {BACK} returns to the question before" if number else ""
         console.print(Text(f"  Another answer; {KEEP} keeps this one as it is{back}."))
 
@@ -132,15 +133,13 @@ def _with(question: Question, text: str, answers: Answers) -> Answers:
 
 
 def _tried(console: Console, trier: Trier, question: Question, answers: Answers) -> Trial:
-    """Try it, and say what came of it."""
+    """Try it, and say what was found where it works."""
     value = getattr(answers, question.key)
     if value in (Answers().reach, Answers().application, Answers().probe, ""):
         return Trial()
     with console.status("trying ..."):
         tried: Trial = getattr(trier, question.key)(answers)
-    if tried.problem:
-        console.print(Text.assemble(("  does not work: ", "bold red"), tried.problem))
-    else:
+    if not tried.problem:
         console.print(Text.assemble((f"  {question.key}: ", "green"), tried.said))
     return tried
 

@@ -39,7 +39,7 @@ QUESTIONS = (
         "here": "it runs on this machine",
         "host NAME": "on this host, over SSH",
         "container NAME on HOST": "in a container of Docker on this host",
-        "kubernetes KIND/NAME in NAMESPACE": "by kubectl port-forward",
+        "kubernetes KIND/NAME in NAMESPACE": "through a forwarded port",
         NONE: "there is no PostgreSQL",
     }),
     Question("database", "Which database, and which login? As a URL, without the password", {

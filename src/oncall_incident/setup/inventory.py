@@ -18,7 +18,8 @@ from .answers import HERE, Application, Database, Probe, Reach
 
 #: The variables of the environment that hold the passwords.
 DB_PASSWORD, PROBE_PASSWORD = "ONCALL_DB_PASSWORD", "ONCALL_PROBE_PASSWORD"
-_HEAD = "# Written by incident init. What each variable means: ansible-doc -t role oncall.incident.{role}\n"
+_HEAD = "# Written by incident init. The variables are those of role {role}: docs/variables.md shows how to see all of them.\n"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 
 
@@ -109,6 +110,9 @@ def _db(answers: Answers) -> tuple[dict[str, Any], dict[str, Any]]:
         if not database.socket:
             values["postgres_probe_login_password"] = _looked_up(PROBE_PASSWORD)
     name = reach.name.rpartition("/")[2] if reach.via == "kubernetes" else reach.host or database.host or "database"
+    if reach.via == "controller" and name in _LOOPBACK:
+        # Under such a name it would be taken for the machine that tasks are delegated to.
+        return _hosts(HERE, HERE), values
     # Colons in a name are something else to Ansible.
     return _hosts("database" if ":" in name else name, reach.host), values
 
@@ -140,6 +144,15 @@ def _looked_up(variable: str) -> str:
     return f"{{{{ lookup('ansible.builtin.env', '{variable}') }}}}"
 
 
+class _Dumper(yaml.SafeDumper):
+    """Templates in double quotes, and nothing where there is no value."""
+
+
+_Dumper.add_representer(str, lambda dumper, value: dumper.represent_scalar(
+    "tag:yaml.org,2002:str", value, style='"' if "{{" in value else None))
+_Dumper.add_representer(type(None), lambda dumper, _value: dumper.represent_scalar("tag:yaml.org,2002:null", ""))
+
+
 def _text(values: Mapping[str, Any]) -> str:
-    text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=140)
-    return text.replace(": null\n", ":\n")
+    text: str = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+    return text

@@ -41,7 +41,7 @@ from .inventory import Answers
 SECONDS, SECONDS_OF_A_PROGRAM = 120.0, 30
 #: A trial keeps nothing, so it takes no snapshot either.
 _NO_EVIDENCE = ("evidence_snapshot=false", "postgres_snapshot=false")
-_SHOWN = 300
+_SHOWN = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,7 +192,7 @@ def _worst(found: Sequence[Finding]) -> Trial:
 
 
 def _by(finding: Finding) -> Trial:
-    observed = words.one_line(words.plain(finding.observed), limit=_SHOWN)
+    observed = words.one_line(f"{words.plain(finding.observed)} {finding.unit or ''}".strip(), limit=_SHOWN)
     if finding.status in (CRITICAL, UNKNOWN):
         return Trial(words.one_line(f"{finding.check} is {finding.status}: {observed}. {finding.hint or ''}", limit=_SHOWN))
     return Trial(said=f"{finding.check} {observed}" if finding.status == OK else f"{finding.check}: {finding.status}, {observed}")
