@@ -53,6 +53,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "module": {"type": "str", "required": True},
             "args": {"type": "dict", "default": {}},
             "needed": {"type": "raw", "default": True},
+            "still": {"type": "str", "default": ""},
             "limit": {"type": "int", "default": 1},
             "spent": {"type": "int", "default": 0},
             "approved": APPROVED_SPEC,
@@ -137,14 +138,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def fits(self, before: t.Mapping[str, t.Any]) -> bool:
         """See acting.Doing."""
-        given = (self._task.args.get("temporary") or {}).get("fits")
-        try:
-            return not given or self._evaluate(given, before=before)
-        except AnsibleError as exc:
-            raise BadInput(
-                f"temporary.fits cannot be judged: {exc}", hint="It may use `before`, the result of the measurement.",
-                before=acting.brief(before),
-            ) from exc
+        return self._true_before((self._task.args.get("temporary") or {}).get("fits"), before, of="temporary.fits")
+
+    def still(self, before: t.Mapping[str, t.Any]) -> bool:
+        """See acting.Doing."""
+        return self._true_before(self._task.args.get("still"), before, of="still")
 
     def machine(self) -> str | None:
         """See acting.Doing."""
@@ -212,6 +210,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except AnsibleError as exc:
             raise BadInput(
                 f"needed cannot be judged: {exc}", hint="It may use `before`, the result of the measurement.", before=acting.brief(before),
+            ) from exc
+
+    def _true_before(self, given: str | None, before: t.Mapping[str, t.Any], *, of: str) -> bool:
+        try:
+            return not given or self._evaluate(given, before=before)
+        except AnsibleError as exc:
+            raise BadInput(
+                f"{of} cannot be judged: {exc}", hint="It may use `before`, the result of the measurement.", before=acting.brief(before),
             ) from exc
 
     def looked(self, measured: t.Mapping[str, t.Any]) -> bool:

@@ -75,6 +75,12 @@ options:
         before acting. When it is false the outcome is C(not_needed).
     type: raw
     default: true
+  still:
+    description:
+      - Expression over C(before), the measurement before acting, that is true while the target is what an earlier task judged. When it is
+        false the outcome is C(refused).
+    type: str
+    default: ""
   forbidden:
     description:
       - Reasons why it must not be done. Any one makes the outcome C(refused).

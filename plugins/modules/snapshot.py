@@ -237,6 +237,7 @@ import tempfile
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core import ranges
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
+from ansible_collections.oncall.incident.plugins.module_utils._core.moments import since_from
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import exit_with
 from ansible_collections.oncall.incident.plugins.module_utils._snapshot.catalogue import (
     catalogue,
@@ -244,7 +245,6 @@ from ansible_collections.oncall.incident.plugins.module_utils._snapshot.catalogu
     in_order,
     logs,
     redis,
-    since_from,
 )
 from ansible_collections.oncall.incident.plugins.module_utils._snapshot.collect import Bounds, hand_over, take
 

@@ -766,7 +766,7 @@ def rights_of(case: type[Case]) -> list[Right]:
 OUTSIDE = {
     "act": "it has no rights of its own: the modules that it runs have. What a look is denied is not acted on: "
            "tests/integration/action/test_act.py::test_what_cannot_be_looked_at_is_left_alone",
-    "app_health": "it needs no right that could be taken away",
+    "http_health": "it needs no right that could be taken away",
 }
 #: Rights that no case takes away, by module and grant, and why.
 ALONE = {

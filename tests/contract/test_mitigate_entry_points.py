@@ -31,7 +31,8 @@ HARMLESS = {
     "ansible.builtin.meta",
     "ansible.builtin.set_fact",
     "oncall.incident.access_health",
-    "oncall.incident.app_health",
+    "oncall.incident.http_health",
+    "oncall.incident.service_health",
     "oncall.incident.approved",
     "oncall.incident.cert_expiry",
     "oncall.incident.conclude",
@@ -110,7 +111,7 @@ def test_no_role_has_handlers() -> None:
 
 
 #: Entry points that act and take no lease: a part of others, which call them inside their own. Their `act` has a lease of its own.
-PARTS = {"service/reload", "service/restart"}
+PARTS = {"service/reload", "service/restart", "service/scale", "service/start", "service/stop"}
 
 
 @functools.lru_cache(maxsize=1)
@@ -126,7 +127,7 @@ def entry_points() -> list[Path]:
 def test_every_entry_point_that_acts_is_found() -> None:
     found = {named(entry) for entry in entry_points()}
     assert found == {
-        *(named(path) for path in ROLES.glob("*/tasks/mitigate*.yml")), "fail2ban/undo", "redis/undo", "service/undo",
+        *(named(path) for path in ROLES.glob("*/tasks/mitigate*.yml")), "fail2ban/undo", "redis/undo", "service/help", "service/undo",
     }
     assert all(acts(ROLES / f"{part.replace('/', '/tasks/')}.yml") for part in PARTS)
 

@@ -115,7 +115,7 @@ def members(found: Any, key: str = "") -> Iterator[tuple[str, str]]:
     ("redis_client_kill", {}, {"max_victims": -1}),
     ("redis_cache_clear", {"pattern": "a:*"}, {"max_keys": -1}), ("cert_expiry", {"endpoints": ["192.0.2.1:443"]}, {"workers": 513}),
     ("disk_health", {"path": "/"}, {"warning_percent": -1.5}), ("port_health", {"ports": [22]}, {"timeout": "0s"}),
-    ("port_health", {}, {"ports": [0]}), ("app_health", {"urls": ["http://192.0.2.1/"]}, {"status_code": [99]}),
+    ("port_health", {}, {"ports": [0]}), ("http_health", {}, {"probes": [{"url": "http://192.0.2.1/", "max_time": "0s"}]}),
     ("service_instances", {"name": "x", "runtime": "systemd"}, {"timeout": "2d"}), ("failed_logins", {}, {"warning_count": -1}),
 ])
 def test_a_module_refuses_what_the_table_does(module: str, given: dict[str, Any], wrong: dict[str, Any]) -> None:

@@ -62,6 +62,7 @@ NEEDS: Mapping[str, Needs] = {
     },
     "redis/verify": {"redis_app_url*": {"redis_app_urls": ["https://www.example.org/health"]}},
     "redis/mitigate": {
+        "redis_app_url_*": {"redis_app_urls": ["https://www.example.org/health"]},
         "redis_clear": {"redis_clear_pattern": "session:*"},
         "redis_free_disk_timeout": {"redis_free_disk_command": ["/usr/local/sbin/make-room"]},
         "redis_disk_critical_percent": {"redis_free_disk_command": ["/usr/local/sbin/make-room"]},

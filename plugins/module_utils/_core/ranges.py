@@ -114,10 +114,13 @@ ARGUMENTS: t.Mapping[str, Range] = {
     # Times.
     "timeout": LIMIT, "connect_timeout": LIMIT, "socket_timeout": LIMIT, "statement_timeout": LIMIT, "lock_timeout": LIMIT,
     "validate_timeout": LIMIT, "command_timeout": LIMIT, "probe_timeout": LIMIT, "service_timeout": LIMIT, "max_seconds": LIMIT,
+    "max_time": LIMIT, "warn_time": LIMIT,
     "time_limit": LIMIT, "look_for": WAIT, "verify_timeout": WAIT, "connect_retry": WAIT, "retry": WAIT, "grace": WAIT, "hold": WAIT,
     # Of a snapshot: without any, all of it is left for later.
     "budget": WAIT,
-    "interval": WAIT, "observe": WAIT, "sample": WAIT, "wait": WAIT,
+    "interval": WAIT, "observe": WAIT, "sample": WAIT, "wait": WAIT, "window": WAIT, "history": AGE,
+    # Of services.
+    "desired": COUNT, "pool": COUNT,
     "age": AGE, "failure_window": AGE, "full_within": AGE, "min_age": AGE, "min_idle": AGE_OR_EMPTY, "min_query_age": AGE,
     "min_transaction_age": AGE, "min_idle_in_transaction_age": AGE, "min_idle_age": AGE, "min_lock_wait_age": AGE,
     "give_up_idle_root": AGE, "refusals_since": AGE_OR_EMPTY, "unused_indexes_min_age": AGE, "sequential_scans_min_age": AGE,
@@ -133,7 +136,7 @@ ARGUMENTS: t.Mapping[str, Range] = {
 #: Arguments that are flags in some module: `workers` asks service_instances for the processes of each instance.
 FLAGS = ("workers",)
 #: Arguments whose members are arguments.
-NESTED = ("alternate_logins", "measure", "rules", "wait_for")
+NESTED = ("alternate_logins", "measure", "probes", "rules", "steps", "wait_for")
 
 
 def read(value: t.Any, *, name: str) -> float:

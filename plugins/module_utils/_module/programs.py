@@ -53,12 +53,16 @@ class Ended:
 
 @dataclasses.dataclass(frozen=True)
 class Ran:
-    """What a program said. `problem` is empty when it succeeded; `missing` when it is not there."""
+    """What a program said. `problem` is empty when it succeeded; `missing` when it is not there.
+
+    `status` is its exit status; None where it did not start, or was ended since it took too long or said too much.
+    """
 
     out: str = ""
     err: str = ""
     problem: str = ""
     missing: bool = False
+    status: t.Optional[int] = None
 
 
 Run = t.Callable[[t.Sequence[str]], Ran]
@@ -86,8 +90,8 @@ def run(argv: t.Sequence[str], *, seconds: float = MAX_SECONDS) -> Ran:
     out, err = done.out.decode("utf-8", "replace"), done.err.decode("utf-8", "replace")
     if done.status:
         said = (err or out).strip()
-        return Ran(out=out, err=err, problem=f"{said[:300] or 'status ' + str(done.status)}")
-    return Ran(out=out, err=err)
+        return Ran(out=out, err=err, problem=f"{said[:300] or 'status ' + str(done.status)}", status=done.status)
+    return Ran(out=out, err=err, status=done.status)
 
 
 def execute(

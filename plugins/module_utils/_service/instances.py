@@ -11,103 +11,102 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
+import time
 import typing as t
 
 from .._core.errors import Blind
+from .._core.excerpt import redact_line
+from .._core.log_grammars import GENERIC
+from .._core.moments import moment
+from .decisions.instance import Instance
 
 #: What is asked of systemd, systemd.exec(5) and org.freedesktop.systemd1(5).
 UNIT_PROPERTIES = (
     "Id", "LoadState", "ActiveState", "SubState", "Type", "MainPID", "InvocationID", "NRestarts", "ConsistsOf", "ExecStart", "Environment",
-    "StateChangeTimestampMonotonic",
+    "StateChangeTimestampMonotonic", "Result", "Restart", "ExecMainStatus", "ExecMainStartTimestampMonotonic",
+    "ExecMainExitTimestampMonotonic", "ActiveEnterTimestampMonotonic",
 )
-#: What is asked of the container runtime: nothing that holds the container's environment. As JSON, since a field that a container
-#: lacks, such as its health, is an error in any other way of asking.
-#: Of all labels just the one that marks a container of `docker compose run`: it is none of the service's, and Compose lists it with them.
-CONTAINER_FORMAT = (
-    '[{{json .ID}},{{json .Name}},{{json .RestartCount}},{{json .State}},{{json (index .Config.Labels "com.docker.compose.oneoff")}}]'
+#: What is asked of the container runtime: nothing that holds the container's environment or its command. As JSON, since a field that a
+#: container lacks, such as its health, is an error in any other way of asking. Of all labels just those of Compose by which it is found,
+#: the one that marks a container of `docker compose run`, which is none of the service's, and the version of the image.
+LABELS = {
+    "oneoff": "com.docker.compose.oneoff", "service": "com.docker.compose.service", "project": "com.docker.compose.project",
+    "directory": "com.docker.compose.project.working_dir", "version": "org.opencontainers.image.version",
+}
+_FIELDS = {
+    "id": ".ID", "name": ".Name", "restarts": ".RestartCount", "state": ".State", "digest": ".Image", "image": ".Config.Image",
+    "policy": ".HostConfig.RestartPolicy.Name", "network": ".HostConfig.NetworkMode", "ports": ".HostConfig.PortBindings",
+    **{name: f'(index .Config.Labels "{label}")' for name, label in LABELS.items()},
+}
+_HEALTH_TIMES = ("StartPeriod", "Interval", "Timeout")
+CONTAINER_FORMAT = "[{fields},{{{{if .Config.Healthcheck}}}}[{times}]{{{{else}}}}null{{{{end}}}}]".format(
+    fields=",".join(f"{{{{json {path}}}}}" for path in _FIELDS.values()),
+    times=",".join(f"{{{{json .Config.Healthcheck.{name}}}}}" for name in _HEALTH_TIMES),
 )
 ID_FORMAT = "{{.ID}}"
 _NO_HEALTH = ("", "none")
+_MOST_OF_A_REASON = 200
+_NANOSECONDS, _MICROSECONDS = 1e9, 1e6
+#: What Docker takes where a health check does not say it: seconds.
+_USUAL_INTERVAL = 30.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Instance:
-    """One unit or one container.
+class DaemonDown(Blind):
+    """What runs the services does not answer, since it does not run."""
 
-    Attributes:
-        id: of the unit its name, of a container its id.
-        name: for people.
-        start: another one after every start.
-        state: as the runtime says it: active, running, ...
-        health: as a container's health check says it; empty without one.
-        up: whether it runs, and is healthy where it can say so.
-        main_pid: its main process, 0 when there is none.
-        restarts: how often the runtime itself started it again; None when that is not known.
-        type: of a unit: simple, forking, oneshot, ...
-        members: of a unit that only groups others: those.
-        paths: of a unit: the absolute paths in the command that starts it, and PGDATA of its environment, where Red Hat's units of
-            PostgreSQL have the directory. The rest of both may hold a password.
-        changed: of a unit: when its state changed last, by the host's own clock.
-        workers: the processes below the main one, by pid and start time, where they were asked for.
-    """
-
-    id: str
-    name: str
-    start: str
-    state: str
-    up: bool
-    main_pid: int
-    restarts: t.Optional[int] = None
-    health: str = ""
-    type: str = ""
-    members: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
-    changed: str = ""
-    workers: tuple[str, ...] = ()
-
-    @property
-    def identity(self) -> str:
-        """What stays the same as long as it is neither started again nor replaced."""
-        return f"{self.start} {self.main_pid} {self.restarts}"
-
-    def as_dict(self) -> dict[str, t.Any]:
-        """For results."""
-        return {**dataclasses.asdict(self), "members": list(self.members), "paths": list(self.paths), "workers": list(self.workers)}
+    kind = "daemon_down"
 
 
-def described(instances: t.Sequence[Instance]) -> dict[str, t.Any]:
-    """The instances of a service as a result."""
-    return {
-        "instances": [one.as_dict() for one in instances], "up": bool(instances) and all(one.up for one in instances),
-        "starts": [one.start for one in instances], "identity": [one.identity for one in instances],
-    }
+class NoSuchService(Blind):
+    """What runs the services has answered, and knows no service of this name, or several."""
+
+    kind = "no_such_service"
 
 
-def is_only(identity: str, instances: t.Sequence[Instance]) -> bool:
-    """Whether the container of this id is the only instance of a service."""
-    return [one.id for one in instances] == [identity]
-
-
-def from_systemd(text: str) -> Instance:
+def from_systemd(text: str, *, now: t.Callable[[], float] = time.time, clock: t.Callable[[], float] = time.monotonic) -> Instance:
     """The unit that `systemctl show` describes.
 
+    Args:
+        text: its properties, those of UNIT_PROPERTIES that this systemd knows.
+        now, clock: the time, and the clock that systemd's monotonic times are of.
+
     Raises:
-        Blind: systemd knows no such unit, or the text is not what was asked for.
+        NoSuchService: systemd knows no such unit.
+        Blind: the text is not what was asked for.
     """
     said = dict(line.partition("=")[::2] for line in text.splitlines() if "=" in line)
     if "ActiveState" not in said or not said.get("MainPID", "0").isdigit():
         raise Blind("systemctl show did not describe a unit.", hint="Look at its output by hand.", said=" ".join(said)[:300])
     if said.get("LoadState") == "not-found":
-        raise Blind(f"systemd knows no unit {said.get('Id', '')}.", hint="Correct the name of the service.")
-    restarts = said.get("NRestarts", "")
+        raise NoSuchService(f"systemd knows no unit {said.get('Id', '')}.", hint="Correct the name of the service.")
+
+    def when(*names: str) -> t.Optional[float]:
+        found = next((int(said[name]) for name in names if said.get(name, "").isdigit() and int(said[name])), 0)
+        return round(now() - clock() + found / _MICROSECONDS, 3) if found else None
+
+    active, result, waits = said["ActiveState"] == "active", said.get("Result", ""), said.get("SubState") == "auto-restart"
+    why = [f"result {result}" if result not in ("", "success") else "", "waits for its next start" if waits else ""]
     return Instance(
         id=said.get("Id", ""), name=said.get("Id", ""), start=said.get("InvocationID", ""), state=said["ActiveState"],
-        up=said["ActiveState"] == "active", main_pid=int(said.get("MainPID", "0")),
-        restarts=int(restarts) if restarts.isdigit() else None, type=said.get("Type", ""),
+        up=active, main_pid=int(said.get("MainPID", "0")), restarts=_number(said.get("NRestarts", "")), type=said.get("Type", ""),
         members=tuple(sorted(said.get("ConsistsOf", "").split())),
         changed=said.get("StateChangeTimestampMonotonic", ""),
         paths=(*_paths(said.get("ExecStart", "")), *_data_directory(said.get("Environment", ""))),
+        runtime="systemd", running=active, restarting=waits, policy=said.get("Restart", ""),
+        started_at=when("ExecMainStartTimestampMonotonic", "ActiveEnterTimestampMonotonic"),
+        ended_at=None if active else when("ExecMainExitTimestampMonotonic"), exit_code=_number(said.get("ExecMainStatus", "")),
+        oom=result == "oom-kill" if result else None, reason="; ".join(one for one in why if one),
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Container:
+    """A container of Compose, and whose it is: the name of the service, of the project, and its directory."""
+
+    instance: Instance
+    service: str
+    project: str
+    directory: str
 
 
 def from_containers(text: str) -> list[Instance]:
@@ -116,9 +115,22 @@ def from_containers(text: str) -> list[Instance]:
     Raises:
         Blind: the text is not what was asked for.
     """
+    return [one.instance for one in compose_containers(text)]
+
+
+def compose_containers(text: str) -> list[Container]:
+    """The same with whose they are.
+
+    Raises:
+        Blind: the text is not what was asked for.
+    """
     try:
         found = [json.loads(line) for line in text.splitlines() if line.strip()]
-        return [_container(*about) for *about, one_off in found if one_off != "True"]
+        all_said = [dict(zip((*_FIELDS, "times"), one)) for one in found]
+        return [
+            Container(_container(said), *(str(said[name] or "") for name in ("service", "project", "directory")))
+            for said in all_said if said["oneoff"] != "True"
+        ]
     except (ValueError, TypeError, AttributeError, KeyError) as exc:
         raise Blind(
             "The container runtime did not describe its containers as it was asked to.", hint="Look at its inspect by hand.",
@@ -126,14 +138,55 @@ def from_containers(text: str) -> list[Instance]:
         ) from exc
 
 
-def _container(identity: str, name: str, restarts: t.Optional[int], state: t.Mapping[str, t.Any]) -> Instance:
-    health = str((state.get("Health") or state.get("Healthcheck") or {}).get("Status") or "")
-    status = str(state["Status"])
+def _container(said: t.Mapping[str, t.Any]) -> Instance:
+    state = said["state"]
+    checked = state.get("Health") or state.get("Healthcheck") or {}
+    health = str(checked.get("Status") or "")
+    status, identity = str(state["Status"]), str(said["id"])
+    running = status == "running"
     return Instance(
-        id=identity, name=name.lstrip("/"), start=f"{identity} {state['StartedAt']}", state=status,
-        health="" if health in _NO_HEALTH else health, up=status == "running" and health in (*_NO_HEALTH, "healthy"),
-        main_pid=int(state.get("Pid") or 0), restarts=restarts,
+        id=identity, name=str(said["name"]).lstrip("/"), start=f"{identity} {state['StartedAt']}", state=status,
+        health="" if health in _NO_HEALTH else health, up=running and health in (*_NO_HEALTH, "healthy"),
+        main_pid=int(state.get("Pid") or 0), restarts=said["restarts"], runtime="compose", running=running,
+        restarting=status == "restarting", image=str(said["image"] or ""), digest=str(said["digest"] or ""),
+        version=str(said["version"] or ""), started_at=_since_epoch(state["StartedAt"]),
+        ended_at=None if running else _since_epoch(state.get("FinishedAt")), exit_code=None if running else state.get("ExitCode"),
+        oom=state.get("OOMKilled"), reason=_why(state, checked, running=running), policy=str(said["policy"] or "no"),
+        starts_within=_starts_within(said["times"]), published=_fixed_ports(said),
     )
+
+
+def _why(state: t.Mapping[str, t.Any], checked: t.Mapping[str, t.Any], *, running: bool) -> str:
+    """Why it could not be started, or else what its health check said last where that failed."""
+    last = (checked.get("Log") or [{}])[-1]
+    failed = last.get("Output") if running and last.get("ExitCode") else ""
+    return redact_line(" ".join(str(state.get("Error") or failed or "").split()), GENERIC)[:_MOST_OF_A_REASON]
+
+
+def _starts_within(times: t.Optional[t.Sequence[t.Any]]) -> t.Optional[float]:
+    """Its start period, and the time of one check after that; Docker says 0 of what the health check leaves to it."""
+    if times is None:
+        return None
+    start, interval, timeout = (float(one or 0) / _NANOSECONDS for one in times)
+    return start + (interval or _USUAL_INTERVAL) + (timeout or _USUAL_INTERVAL)
+
+
+def _fixed_ports(said: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    """One that is 0, or one of a range, leaves room for a second container; the network of the host does not."""
+    if said["network"] == "host":
+        return ("of the host's network",)
+    bound = [str(one.get("HostPort") or "") for of_port in (said["ports"] or {}).values() for one in of_port or ()]
+    return tuple(sorted({port for port in bound if port.isdigit() and int(port)}))
+
+
+def _since_epoch(text: t.Any) -> t.Optional[float]:
+    """A time of Docker, which says year 1 where there is none."""
+    found = moment(str(text or ""))
+    return found if found is not None and found > 0 else None
+
+
+def _number(text: str) -> t.Optional[int]:
+    return int(text) if text.isdigit() else None
 
 
 def _paths(command: str) -> tuple[str, ...]:

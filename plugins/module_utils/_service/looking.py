@@ -13,14 +13,30 @@ import typing as t
 
 from .._core.errors import Blind, IncidentError
 from .._module.files import text_of
-from .._module.programs import Ran
+from .._module.programs import Run
 from .decisions.compose import compose_argv
-from .instances import CONTAINER_FORMAT, ID_FORMAT, UNIT_PROPERTIES, Instance, from_containers, from_systemd
+from .decisions.instance import Instance
+from .instances import (
+    CONTAINER_FORMAT,
+    ID_FORMAT,
+    LABELS,
+    UNIT_PROPERTIES,
+    Container,
+    DaemonDown,
+    compose_containers,
+    from_containers,
+    from_systemd,
+)
 
 #: Field 22, counted from the state, which is field 3.
 _START_TIME = 19
+#: States of a process that has ended, field 3.
+_ENDED = ("Z", "X")
 
-Run = t.Callable[[t.Sequence[str]], Ran]
+#: How the command of Docker or of Podman says that nobody answers it.
+_NO_DAEMON = ("cannot connect to the docker daemon", "is the docker daemon running", "unable to connect to podman", "connection refused")
+#: So many containers are described at once: the words of one command have a limit.
+_AT_ONCE = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +59,28 @@ def unit(name: str, *, scope: str, run: Run) -> list[Instance]:
     Raises:
         Blind: it cannot be looked at.
     """
-    argv = ["systemctl", f"--{scope}", "show", f"--property={','.join(UNIT_PROPERTIES)}", "--", name]
-    return [from_systemd(_said(argv, run))]
+    return [from_systemd(_said(_show([name], scope), run))]
+
+
+def units(names: t.Sequence[str], *, scope: str, run: Run) -> list[t.Union[Instance, Blind]]:
+    """The units of these names, each with its description or why it has none; in one look, where systemd describes each of them."""
+    ran = run(_show(names, scope))
+    blocks = [block for block in ran.out.split("\n\n") if block.strip()]
+    if ran.problem or len(blocks) != len(names):
+        # A name that is none has no description, and fails those after it.
+        return [_or_blind(lambda name: unit(name, scope=scope, run=run)[0], name) for name in names]
+    return [_or_blind(from_systemd, block) for block in blocks]
+
+
+def _show(names: t.Sequence[str], scope: str) -> list[str]:
+    return ["systemctl", f"--{scope}", "show", f"--property={','.join(UNIT_PROPERTIES)}", "--", *names]
+
+
+def _or_blind(look: t.Callable[[str], Instance], what: str) -> t.Union[Instance, Blind]:
+    try:
+        return look(what)
+    except Blind as exc:
+        return exc
 
 
 def containers(name: str, *, compose: Compose, run: Run) -> list[Instance]:
@@ -57,6 +93,28 @@ def containers(name: str, *, compose: Compose, run: Run) -> list[Instance]:
     if not ids:
         return []
     return from_containers(_said(_inspect(compose, CONTAINER_FORMAT, ids), run))
+
+
+def all_of_compose(command: t.Sequence[str], *, run: Run) -> list[Container]:
+    """All containers of all Compose projects of an engine, in two commands however many there are.
+
+    Raises:
+        Blind: they cannot be looked at.
+    """
+    listing = [*command, "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={LABELS['service']}"]
+    compose = Compose(container_command=command)
+    for again in (True, False):
+        ids = _said(listing, run).split()
+        try:
+            return [one for at in range(0, len(ids), _AT_ONCE)
+                    for one in compose_containers(_said(_inspect(compose, CONTAINER_FORMAT, ids[at:at + _AT_ONCE]), run))]
+        except DaemonDown:
+            raise
+        except Blind:
+            # One that was removed in between fails the command.
+            if not again:
+                raise
+    return []
 
 
 def container_id(name: str, *, compose: Compose, run: Run) -> str:
@@ -98,12 +156,18 @@ def with_workers(instances: t.Sequence[Instance], *, proc: str = "/proc") -> lis
     return [dataclasses.replace(one, workers=tuple(_below(one.main_pid, proc)) if one.main_pid else ()) for one in instances]
 
 
+def start_of(pid: t.Union[int, str], *, proc: str = "/proc") -> str:
+    """When a process was started, in ticks since the host was; empty where it is not there, or has ended."""
+    # proc(5), stat: the command is in parentheses and may hold any; field 22 is the start time.
+    fields = text_of(f"{proc}/{pid}/stat").rpartition(")")[2].split()
+    return fields[_START_TIME] if len(fields) > _START_TIME and fields[0] not in _ENDED else ""
+
+
 def _below(pid: int, proc: str) -> t.Iterator[str]:
     for child in text_of(f"{proc}/{pid}/task/{pid}/children").split():
-        # proc(5), stat: the command is in parentheses and may hold any; field 22 is the start time.
-        fields = text_of(f"{proc}/{child}/stat").rpartition(")")[2].split()
-        if len(fields) > _START_TIME:
-            yield f"{child}.{fields[_START_TIME]}"
+        start = start_of(child, proc=proc)
+        if start:
+            yield f"{child}.{start}"
         yield from _below(int(child), proc)
 
 
@@ -114,7 +178,8 @@ def _inspect(compose: Compose, form: str, names: t.Sequence[str]) -> list[str]:
 def _said(argv: t.Sequence[str], run: Run) -> str:
     ran = run(argv)
     if ran.problem:
-        raise Blind(
+        down = any(words in ran.problem.lower() for words in _NO_DAEMON)
+        raise (DaemonDown if down else Blind)(
             f"The service could not be looked at: {' '.join(argv[:4])} ...: {ran.problem}",
             hint="Correct what the runtime complains about, or the variables that name the service.",
         )

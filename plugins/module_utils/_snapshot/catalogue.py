@@ -11,7 +11,6 @@ The order is that of RFC 3227, section 2.1: what is gone soonest is taken first.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import re
 import typing as t
 
@@ -194,25 +193,3 @@ def chosen(items: t.Sequence[Item], *, only: t.Optional[t.Sequence[str]], skip: 
                 f"{argument}: there is no item {', '.join(unknown)}.", hint=f"There are {', '.join(known)}.", argument=argument,
             )
     return [item for item in items if (only is None or item.name in only) and item.name not in skip and (item.commands or item.file)]
-
-
-def since_from(value: t.Any) -> t.Optional[float]:
-    """When the incident began: seconds since the epoch, from a number or an ISO 8601 time (UTC when it names no zone).
-
-    Raises:
-        BadInput: it is neither.
-    """
-    if value in (None, ""):
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        pass
-    text = str(value).strip()
-    try:
-        found = datetime.datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text)
-    except ValueError:
-        raise BadInput(
-            f"since: {value!r} is not a time.", hint="Write 2026-01-02T03:04:05Z, or seconds since the epoch.", argument="since",
-        ) from None
-    return (found if found.tzinfo else found.replace(tzinfo=datetime.timezone.utc)).timestamp()

@@ -80,6 +80,9 @@ class Doing(t.Protocol):
     def change(self) -> tuple[Measured, bool]:
         """Run the module: its answer, and whether there was one in time."""
 
+    def still(self, before: Measured) -> bool:
+        """Whether the target is what the caller judged; raises BadInput where that cannot be judged."""
+
     def fits(self, before: Measured) -> bool:
         """Whether the way back goes back to what there is now; raises BadInput where that cannot be judged."""
 
@@ -195,6 +198,9 @@ class Act(Subject[Measured]):
             action, blind = self._left_over(action)
         elif asked.forbidden:
             action = self._forbidden(action)
+        elif not blind and not self._doing.still(before):
+            error = "what is there now is not what was judged: it was started again or replaced meanwhile"
+            action = action.with_outcome(actions.REFUSED, why=why.NO_LONGER_MATCHES, error=error, hint="Run it again: it reads first.")
         else:
             self._doing.check()
             action = action if blind else self._armable(self._on_machine(action), before)

@@ -29,7 +29,6 @@ from ...module_utils._core.recorded import READING, VERSION
 #: The decision of each module that records its reading: a function, in module_utils.
 DECISIONS: t.Final[Mapping[str, str]] = {
     "access_health": "_bans.decisions.access:decide",
-    "app_health": "_probe.decisions.urls:decide",
     "cert_expiry": "_certificate.decisions.report:decide",
     "cert_renew": "_certificate.decisions.renewing:sight",
     "disk_clean": "_host.decisions.cleaning:sight",
@@ -40,6 +39,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "fail2ban_unban": "_bans.decisions.undoing:sight",
     "failed_logins": "_logins.decisions.logins:judge_logins",
     "firewall_remove": "_firewall.decisions.rule_removal:sight",
+    "http_health": "_probe.decisions.web:decide",
     "pg_health": "_postgresql.decisions.health:decide",
     "pg_maintain": "_postgresql.decisions.maintenance:sight",
     "pg_restart_check": "_postgresql.decisions.restart:decide",
@@ -51,6 +51,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "redis_probe": "_redis.decisions.probe:decide",
     "redis_repair": "_redis.decisions.repairs:sight",
     "redis_restart_check": "_redis.decisions.restart:decide",
+    "service_health": "_service.decisions.health:judge_services",
 }
 #: Those that do what their limits allow and leave the others, instead of refusing all.
 PARTLY = frozenset({"redis_client_kill"})

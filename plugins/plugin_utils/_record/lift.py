@@ -15,13 +15,14 @@ from ...module_utils._core.actions import ACTIONS_CONTRACT
 from ...module_utils._core.findings import PLACE_CONTRACT, VERDICT_CONTRACT
 from ...module_utils._core.plan import PLAN_CONTRACT
 from ...module_utils._core.recorded import READING
+from ...module_utils._core.shown import shown_url
 
 #: What a verdict event has of the result.
 _VERDICT = ("status", "healthy", "asked", "checks", "held")
 #: An item that is longer names nobody.
 _LONGEST_ITEM = 100
 #: Arguments that tell a health module where to look. Two calls with the same ones look at the same target.
-_PLACES = ("login_host", "login_port", "login_unix_socket", "host", "ports", "urls", "path")
+_PLACES = ("login_host", "login_port", "login_unix_socket", "host", "ports", "path")
 #: A target whose name is longer has none: it is told apart by its task alone.
 _LONGEST_TARGET = 300
 #: A lifted event: its type and its payload.
@@ -84,6 +85,10 @@ def _target_of(given: t.Any) -> dict[str, str]:
     if not isinstance(given, Mapping):
         return {}
     named = " ".join(f"{name}={given[name]}" for name in _PLACES if given.get(name) not in (None, "", []))
+    probes = given.get("probes")
+    if isinstance(probes, (list, tuple)) and all(isinstance(one, Mapping) for one in probes):
+        asked = ", ".join(str(one.get("name") or shown_url(str(one.get("url", "")))) for one in probes)
+        named = f"{named} probes={asked}".strip() if asked else named
     return {"target": named} if 0 < len(named) <= _LONGEST_TARGET else {}
 
 

@@ -29,6 +29,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...module_utils._core.errors import BadInput
+from ...module_utils._core.shown import SECRET_PARTS
 from . import carriers, forms, layout, patterns
 from .errors import CannotRecord
 from .names import PUBLIC_WORDS, is_secret_name
@@ -44,6 +45,8 @@ _DROPPED_OF_FACTS = frozenset({"env", "local"})
 _FACTS_MARK = frozenset({"all_ipv4_addresses", "gather_subset", "default_ipv4", "userspace_bits"})
 # Top-level fields from our own vocabulary and the inventory's names: a secret of the same spelling must not unmake them.
 _PLAIN_FIELDS = frozenset({"host", "phase", "status", "task_id"})
+# What every client says.
+_PUBLIC_HEADERS = frozenset({"accept", "accept-encoding", "accept-language", "content-length", "content-type", "host", "user-agent"})
 # Not passwords.
 _DIRECTORIES = frozenset({"PWD", "OLDPWD"})
 # What Ansible adds for convenience, by what it is a copy of.
@@ -366,12 +369,25 @@ class Redactor:
                 result[name] = "[dropped]"
                 continue
             result[name] = self._value(member, depth + 1, secret or self._is_secret(name))
+        if "url" in value:  # a request: what is sent with it, whatever its names are
+            for part in SECRET_PARTS:
+                if part in value:
+                    result[part] = self._sent(value[part], depth + 1)
         named = value.get("name", value.get("key"))
         if isinstance(named, str) and isinstance(value.get("value"), (str, int)) and self._is_secret(named):  # a container's environment
             result["value"] = self._value(value["value"], depth + 1, True)
         if value.get("encoding") == "base64" and isinstance(value.get("content"), str):
             result["content"] = self._base64(_plain(value["content"]))
         return result
+
+    def _sent(self, value: t.Any, depth: int) -> t.Any:
+        """What is sent with a request. It is not learned: a value such as 1 would be removed everywhere."""
+        if isinstance(value, Mapping):
+            return {
+                self.text(str(name)): self._value(member, depth + 1) if str(name).lower() in _PUBLIC_HEADERS else self._mask(str(member))
+                for name, member in value.items()
+            }
+        return self._mask(str(value)) if isinstance(value, str) else self._value(value, depth)
 
     def _sequence(self, value: t.Iterable[t.Any], depth: int, secret: bool) -> list[t.Any]:
         result: list[t.Any] = []

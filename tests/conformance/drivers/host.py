@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import http.server
 import os
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -106,64 +104,6 @@ class DiskHealth(_OwnDisk):
 
     def args(self) -> Args:
         return {"path": str(self.place)}
-
-
-class AppHealth(Health):
-    """An application of three URLs: well or sick, closed to us, and held up."""
-
-    module = "app_health"
-
-    @contextmanager
-    def scene(self) -> Iterator[None]:
-        self.status, self.goes_on = 200, threading.Event()
-        self.goes_on.set()
-        driver = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                driver.goes_on.wait(30)
-                self.send_response(403 if self.path == "/closed" else driver.status)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Say nothing."""
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        try:
-            yield
-        finally:
-            self.goes_on.set()
-            self.server.shutdown()
-            self.server.server_close()
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}{path}"
-
-    def args(self) -> Args:
-        return {"urls": [self.url("/health"), self.url("/ready")]}
-
-    def culprits(self) -> list[str]:
-        return [self.url("/health"), self.url("/ready")]
-
-    @contextmanager
-    def sicken(self) -> Iterator[None]:
-        self.status = 503
-        try:
-            yield
-        finally:
-            self.status = 200
-
-    def denied(self) -> Args:
-        return {"urls": [self.url("/closed")]}
-
-    @contextmanager
-    def freeze(self) -> Iterator[None]:
-        self.goes_on.clear()
-        yield
-
-    def patient(self) -> Args:
-        return {"timeout": "500ms"}
 
 
 class PortHealth(Health):

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.oncall.incident.plugins.module_utils._service.instances import described, from_systemd
+from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.instance import described
+from ansible_collections.oncall.incident.plugins.module_utils._service.instances import from_systemd
 
 from demo import faults
 from demo.ports import free_port

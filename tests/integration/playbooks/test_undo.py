@@ -217,7 +217,7 @@ class PoolSite(Site):
 
         (place / "raise-pool.yml").write_text(json.dumps([
             {"name": "Mitigate", "hosts": "app", "gather_facts": False, "tags": ["mitigate"],
-             "tasks": [role("service", "mitigate"), role("incident", "publish")]},
+             "tasks": [role("service", "help"), role("incident", "publish")]},
         ]))
 
     def serve(self, **files: Path) -> None:

@@ -255,21 +255,21 @@ def base() -> Iterator[str]:
 
 def test_targets_outside_a_loop_are_told_apart(one_playbook: Playbook, base: str) -> None:
     """A handler is one task for both; a rescue that looks at the one again has not looked at the other."""
-    look = "oncall.incident.app_health: {urls: ['{{ base }}{{ path }}']}"
+    look = "oncall.incident.http_health: {probes: [{url: '{{ base }}{{ path }}'}]}"
     done = one_playbook.run(f"""
 - hosts: all
   gather_facts: false
   tasks:
-    - oncall.incident.app_health: {{urls: ["{base}/well"]}}
+    - oncall.incident.http_health: {{probes: [{{url: "{base}/well"}}]}}
       tags: [investigate]
-    - oncall.incident.app_health: {{urls: ["{base}/sick"]}}
+    - oncall.incident.http_health: {{probes: [{{url: "{base}/sick"}}]}}
       tags: [investigate]
     - tags: [verify]
       block:
-        - oncall.incident.app_health: {{urls: ["{base}/well"]}}
+        - oncall.incident.http_health: {{probes: [{{url: "{base}/well"}}]}}
         - ansible.builtin.fail: {{msg: Again.}}
       rescue:
-        - oncall.incident.app_health: {{urls: ["{base}/well"]}}
+        - oncall.incident.http_health: {{probes: [{{url: "{base}/well"}}]}}
 - hosts: all
   gather_facts: false
   tags: [mitigate]
@@ -286,7 +286,7 @@ def test_targets_outside_a_loop_are_told_apart(one_playbook: Playbook, base: str
     folded = summary.summarise(done.run_dir)
     handled = [event for event in done.events("verdict") if event["phase"] == "mitigate"]
     assert len({event["task_id"] for event in handled}) == 1 and [event["verdict"]["healthy"] for event in handled] == [False, True]
-    sick = f"urls=['{base}/sick']"
+    sick = f"probes={base}/sick"
     assert [(one["phase"], one["target"]) for one in folded.unmet] == [("investigate", sick), ("mitigate", sick)]
     assert [(one["before"], one["after"]) for one in folded.left_out] == [(2, 1)]
 

@@ -69,7 +69,7 @@ class Project:
 
     def restart(self, *services: str, check: bool = False, **variables: Any) -> Ended:
         """Restart services, each on a host of its own, in one run."""
-        return self.play(*services, doors=(("service", "mitigate"), ("incident", "conclude")), check=check, **variables)
+        return self.play(*services, doors=(("service", "help"), ("incident", "conclude")), check=check, **variables)
 
     def play(self, *services: str, doors: Sequence[tuple[str, str]], check: bool = False, **variables: Any) -> Ended:
         """Go through doors of roles for services, each on a host of its own."""

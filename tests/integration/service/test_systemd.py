@@ -23,7 +23,7 @@ def test_a_unit_that_dies_after_its_start_is_not_restarted(tmp_path: Path) -> No
     site.group("app", app1={"service_name": "shop", "service_restart": "always", "service_hold": "30s", "service_timeout": "10s"})
     tasks = [
         {"name": f"Go through {door}", "ansible.builtin.import_role": {"name": f"oncall.incident.{role}", "tasks_from": door}}
-        for role, door in (("service", "mitigate"), ("incident", "conclude"))
+        for role, door in (("service", "help"), ("incident", "conclude"))
     ]
     playbook = site.book(tasks, hosts="app", tags=["mitigate"])
     done = site.play(playbook=playbook, PATH=f"{DOUBLES}:{site.bin}:/usr/bin:/bin", SYSTEMCTL_DOUBLE=str(home))

@@ -14,7 +14,7 @@ from ..._core.durations import parse_duration
 from ..._core.errors import BadInput
 from ..._core.words import words_list
 
-#: The checks of redis_probe, and the one of app_health.
+#: The checks of redis_probe, and the one of http_health.
 PROBE = ("probe_write", "probe_read", "probe_replication", "probe_delete")
 APPLICATION = "application"
 

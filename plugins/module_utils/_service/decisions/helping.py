@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a service is restarted or its pool raised, why, and whether two looks show that it was reloaded.
+"""Whether an application is restarted for a database, or its pool raised, and why.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -16,24 +16,25 @@ from ..._core.words import number
 
 #: What puts a raised size of a pool back.
 RESTORE_POOL = "restore_pool"
-#: What a container or a unit that runs says.
-_RUNNING = ("running", "active")
 
 
 def help_plan(
-    requests: t.Iterable[t.Mapping[str, t.Any]], *, service: str, restart: str, pool_size: t.Any, pool_raised: bool,
+    requests: t.Iterable[t.Mapping[str, t.Any]], *, services: t.Sequence[t.Mapping[str, t.Any]], restart: str, pool_size: t.Any,
+    pool_raised: bool,
 ) -> dict[str, t.Any]:
-    """What is done for an application: `raises_pool`, `restarts`, whether any of it (`acts`), and the `reason` of a restart.
+    """What is done for an application: `raises_pool`, `restarts`, whether any of it (`acts`), the `reason` of a restart and the `names`.
 
     Args:
         requests: what other hosts of the run asked for. With no connection slot left only the application can free one.
-        service: name of its service; empty when none is configured.
+        services: those of the host, as entries of its list. Of several those are meant that say which pool they have: nobody else holds
+            connections, as far as anybody has said.
         restart: `auto` restarts when it was asked for, `always` anyway, `never` only for a pool that was raised.
         pool_size: connections that its pool is to have; 0 leaves the pool alone.
         pool_raised: whether its pool was raised in this run, which takes effect with a restart.
     """
     asked = [one for one in requests if one.get("verb") == "restart_service"]
-    restarts = bool(service) and (pool_raised or restart == "always" or (restart == "auto" and bool(asked)))
+    names = [str(one["name"]) for one in services if len(services) == 1 or one.get("pool")]
+    restarts = bool(names) and (pool_raised or restart == "always" or (restart == "auto" and bool(asked)))
     raises = number(pool_size) > 0
     if asked and asked[0]["reason"]:
         reason = str(asked[0]["reason"])
@@ -41,7 +42,7 @@ def help_plan(
         reason = "The size of its connection pool was raised."
     else:
         reason = "Its restart was asked for (service_restart=always)."
-    return {"raises_pool": raises, "restarts": restarts, "acts": raises or restarts, "reason": reason}
+    return {"raises_pool": raises, "restarts": restarts, "acts": raises or restarts, "reason": reason, "names": names}
 
 
 def pool_share(size: t.Any, *, instances: t.Any) -> int:
@@ -218,58 +219,3 @@ def _plain(text: str) -> t.Optional[int]:
     """The one number in a text."""
     found = re.findall(r"[0-9]+", text)
     return int(found[0]) if len(found) == 1 and not re.search(r"-[0-9]", text) else None
-
-
-def restart_call(
-    service: str, *, runtime: str, scope: str, project: str, start_only: bool, forbidden: t.Sequence[str],
-) -> dict[str, t.Any]:
-    """What the action that restarts a service says: its `target`, the `state` of the unit, and why it must not be done (`forbidden`).
-
-    Args:
-        service: its name.
-        runtime: systemd or compose.
-        scope: of the unit.
-        project: directory of the Compose project.
-        start_only: only start what does not run. Whoever approves a start has not approved a restart, should somebody else start it
-            meanwhile, so the target says it.
-        forbidden: what the caller has against it.
-    """
-    against = list(forbidden)
-    if runtime == "compose":
-        if start_only:
-            against.append("service_start_only is for systemd")
-        target: dict[str, t.Any] = {"runtime": runtime, "project": project, "service": service}
-    else:
-        target = {"runtime": runtime, "scope": scope, "service": service, **({"start": True} if start_only else {})}
-    return {"target": target, "state": "started" if start_only else "restarted", "forbidden": against}
-
-
-def restarted(measured: t.Mapping[str, t.Any], *, before: t.Mapping[str, t.Any]) -> bool:
-    """Whether all that runs of a service is up, and was started since. Every start of a unit or of a container has its own mark.
-
-    Args:
-        measured: what service_instances returned.
-        before: the same from before.
-    """
-    return bool(measured["up"]) and not set(measured["starts"]) & set(before["starts"])
-
-
-def reloaded(measured: t.Mapping[str, t.Any], *, before: t.Mapping[str, t.Any], evidence: str) -> bool:
-    """Whether all that runs of a service is as it was started, and shows that it was reloaded since.
-
-    Args:
-        measured: what service_instances returned, with workers.
-        before: the same from before.
-        evidence: `workers`: each main process has a new one below it. `state`: the runtime says that the state changed.
-    """
-    known = {one["id"]: one for one in before.get("instances", ())}
-    running = [one for one in measured.get("instances", ()) if one["state"] in _RUNNING]
-    return bool(running) and all(_is_reloaded(one, known.get(one["id"]), evidence=evidence) for one in running)
-
-
-def _is_reloaded(now: t.Mapping[str, t.Any], before: t.Optional[t.Mapping[str, t.Any]], *, evidence: str) -> bool:
-    if before is None or (now["main_pid"], now["start"]) != (before["main_pid"], before["start"]):
-        return False
-    if evidence == "workers":
-        return not set(now["workers"]) <= set(before["workers"])
-    return bool(now["changed"]) and now["changed"] != before["changed"]

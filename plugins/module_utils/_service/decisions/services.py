@@ -15,7 +15,7 @@ from ..._core.errors import BadInput
 
 RUNTIMES = ("systemd", "compose", "kubernetes", "pm2", "command")
 _TEXTS = ("name", "runtime", "identity")
-_LISTS = ("depends_on", "health", "reaches")
+_LISTS = ("depends_on", "health", "proxies", "reaches", "validate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,11 @@ class Service:
         depends_on: names of services, or of probes, that must answer before it is restarted.
         pool: connections to the database that each of its instances may open; 0 where that is not known.
         nonessential: it may be stopped to give others room.
+        one_shot: it is a job with an end, such as a migration: having ended with 0 is well, and it is never started again. Nothing else
+            tells it from a server that somebody stopped, which ends with 0 as well.
         reaches: what it must reach from inside, with its own credentials.
+        validate: the command that ends with 0 where its configuration is valid, run where it runs, before it is reloaded.
+        proxies: names of services of the list that may hold its old address: they are reloaded after it was started or restarted.
     """
 
     name: str
@@ -46,7 +50,10 @@ class Service:
     depends_on: tuple[str, ...] = ()
     pool: int = 0
     nonessential: bool = False
+    one_shot: bool = False
     reaches: tuple[t.Mapping[str, t.Any], ...] = ()
+    validate: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, entry: t.Any, *, number: int) -> Service:
@@ -81,8 +88,9 @@ class Service:
         for key in ("desired", "order", "pool"):
             if isinstance(said.get(key, 0), bool) or not isinstance(said.get(key, 0), int) or (key != "order" and said.get(key, 0) < 0):
                 raise BadInput(f"{place}: {key} is not a whole number of at least 0.", hint=f"Correct {key}.")
-        if not isinstance(said.get("nonessential", False), bool):
-            raise BadInput(f"{place}: nonessential is neither true nor false.", hint="Write true or false.")
+        for key in ("nonessential", "one_shot"):
+            if not isinstance(said.get(key, False), bool):
+                raise BadInput(f"{place}: {key} is neither true nor false.", hint="Write true or false.")
         values = {**said, **{key: tuple(said[key]) for key in _LISTS if key in said}}
         return cls(**{**values, "identity": said.get("identity", said["name"])})
 

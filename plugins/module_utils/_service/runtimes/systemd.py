@@ -8,12 +8,33 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import typing as t
+
+from ..._core.errors import Blind
 from ..._module.programs import Run
 from .. import looking
+from ..decisions.instance import Instance
 from ..decisions.services import Service
-from ..instances import Instance
+from ..memory import with_kills
 
 
 def look(service: Service, *, run: Run) -> list[Instance]:
     """See Runtime."""
-    return looking.unit(service.identity, scope=str(service.where.get("scope", "system")), run=run)
+    return with_kills(looking.unit(service.identity, scope=_scope(service), run=run))
+
+
+def look_many(services: t.Sequence[Service], *, run: Run) -> dict[str, t.Union[list[Instance], Blind]]:
+    """See Runtime."""
+    found = looking.units([one.identity for one in services], scope=_scope(services[0]), run=run)
+    return {
+        service.name: with_kills([unit]) if isinstance(unit, Instance) else unit for service, unit in zip(services, found)
+    }
+
+
+def daemon(service: Service) -> str:
+    """See Runtime."""
+    return "systemd" if _scope(service) == "system" else f"systemd ({_scope(service)})"
+
+
+def _scope(service: Service) -> str:
+    return str(service.where.get("scope", "system"))

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import Blind
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import Ran
 from ansible_collections.oncall.incident.plugins.module_utils._service import instances, looking
+from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.instance import Instance, described, is_only
 
 UNIT = """Type=notify
 MainPID=812
@@ -41,7 +42,10 @@ def container(
 ) -> str:
     """A line of docker inspect."""
     state = {"Status": status, "StartedAt": started, "Pid": 12, **({"Health": {"Status": health}} if health is not None else {})}
-    return json.dumps(["c0ffee", "/shop-web-1", restarts, state, one_off])
+    return json.dumps([
+        "c0ffee", "/shop-web-1", restarts, state, "sha256:ab", "shop/web:3", "always", "shop_default", {"80/tcp": [{"HostPort": "8080"}]},
+        one_off, "web", "shop", "/opt/shop", "3.1", [5 * 10**9, 0, 10**9],
+    ])
 
 
 def test_a_unit() -> None:
@@ -115,11 +119,11 @@ def test_text_of_no_container(text: str) -> None:
 
 def test_a_service_is_up_when_all_of_it_is() -> None:
     two = instances.from_containers(container() + "\n" + container(status="exited"))
-    assert instances.described(two)["up"] is False
-    assert instances.described(two[:1])["up"] is True
+    assert described(two)["up"] is False
+    assert described(two[:1])["up"] is True
     one_off = instances.from_containers(container() + "\n" + container(status="exited", one_off="True"))
-    assert (len(one_off), instances.described(one_off)["up"]) == (1, True)
-    assert instances.described([]) == {"instances": [], "up": False, "starts": [], "identity": []}
+    assert (len(one_off), described(one_off)["up"]) == (1, True)
+    assert described([]) == {"instances": [], "up": False, "starts": [], "identity": []}
 
 
 def test_who_cannot_look_says_what() -> None:
@@ -146,8 +150,8 @@ def test_how_it_is_asked() -> None:
 
 @pytest.mark.parametrize(("found", "only"), [(["a"], True), (["b"], False), (["a", "b"], False), ([], False)])
 def test_the_only_container(found: list[str], only: bool) -> None:
-    made = [instances.Instance(id=one, name=one, start="", state="running", up=True, main_pid=1) for one in found]
-    assert instances.is_only("a", made) is only
+    made = [Instance(id=one, name=one, start="", state="running", up=True, main_pid=1) for one in found]
+    assert is_only("a", made) is only
 
 
 def test_workers_are_known_by_pid_and_start_time(tmp_path: Path) -> None:
@@ -161,8 +165,8 @@ def test_workers_are_known_by_pid_and_start_time(tmp_path: Path) -> None:
     process(8, "11 ", 200)
     process(9, "", 300)
     process(11, "", 400)
-    unit = instances.Instance(id="x", name="x", start="", state="active", up=True, main_pid=7)
-    idle = instances.Instance(id="y", name="y", start="", state="inactive", up=False, main_pid=0)
+    unit = Instance(id="x", name="x", start="", state="active", up=True, main_pid=7)
+    idle = Instance(id="y", name="y", start="", state="inactive", up=False, main_pid=0)
     found = looking.with_workers([unit, idle], proc=str(tmp_path))
     assert [one.workers for one in found] == [("8.200", "11.400", "9.300"), ()]
     assert found[0].identity == unit.identity

@@ -102,27 +102,6 @@ def test_choosing() -> None:
         catalogue.chosen(items, only=["memry"])
 
 
-@pytest.mark.parametrize(
-    ("value", "wanted"),
-    [
-        (None, None),
-        ("", None),
-        (12, 12.0),
-        ("12.5", 12.5),
-        ("1970-01-01T00:01:00Z", 60.0),
-        ("1970-01-01T01:00:00+01:00", 0.0),
-        ("1970-01-01", 0.0),
-    ],
-)
-def test_since(value: object, wanted: float | None) -> None:
-    assert catalogue.since_from(value) == wanted
-
-
-def test_since_must_be_a_time() -> None:
-    with pytest.raises(BadInput, match="since"):
-        catalogue.since_from("yesterday")
-
-
 @pytest.mark.parametrize(("host", "said"), [
     ("", "127.0.0.1"), ("[2001:db8::7]", "2001:db8::7"), ("cache1.example.org.", "cache1.example.org"), ("redis://cache1:6380/0", None),
 ])

@@ -80,6 +80,9 @@ class Service:
     def fits(self, before: Mapping[str, Any]) -> bool:
         return bool(self.more.get("fits", True))
 
+    def still(self, before: Mapping[str, Any]) -> bool:
+        return bool(self.more.get("still", True))
+
     def machine(self) -> str | None:
         return self.more.get("machine", "m1")
 
@@ -265,6 +268,14 @@ def test_a_way_back_that_goes_elsewhere_is_not_taken(check_mode: bool) -> None:
     service = Service(fits=False)
     done = run(service, action=TIMED, expires=3600.0, check_mode=check_mode)
     assert said(done) == ("refused", "no_longer_matches") and not {"arm", "change"} & set(service.book)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_what_is_not_what_was_judged_is_left_alone(check_mode: bool) -> None:
+    service = Service(still=False)
+    done = run(service, check_mode=check_mode)
+    assert said(done) == ("refused", "no_longer_matches") and "change" not in service.book
+    assert said(run(Service([None], still=False), check_mode=check_mode)) == ("unknown", "cannot_look"), "nobody knows what is there"
 
 
 def test_a_connection_that_breaks_while_arming_does_not_leave_a_unit_that_nobody_knows() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
-from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions import urls
+from ansible_collections.oncall.incident.plugins.module_utils._probe.decisions import web
 from ansible_collections.oncall.incident.plugins.module_utils._redis.decisions import verifying
 from ansible_collections.oncall.incident.plugins.module_utils._redis.probing import CHECKS
 
@@ -25,7 +25,7 @@ def test_who_is_asked_for_what(probe: bool, urls: list[str], more: list[str]) ->
 
 
 def test_the_application_has_one_name() -> None:
-    assert verifying.APPLICATION == urls.CHECK
+    assert verifying.APPLICATION == web.CHECK
 
 
 @pytest.mark.parametrize("named", [[], "", " , "])

@@ -18,19 +18,28 @@ FORCED = "Its restart was asked for (service_restart=always)."
 @pytest.mark.parametrize(("requests", "given", "raises", "restarts", "reason"), [
     ([], {}, False, False, FORCED), ([ASKED], {}, False, True, "No slot is left."),
     ([{"verb": "restart_database", "reason": "x"}], {}, False, False, FORCED),
-    ([ASKED], {"service": ""}, False, False, "No slot is left."), ([ASKED], {"restart": "never"}, False, False, "No slot is left."),
-    ([], {"restart": "always"}, False, True, FORCED), ([], {"service": "", "restart": "always"}, False, False, FORCED),
+    ([ASKED], {"services": []}, False, False, "No slot is left."), ([ASKED], {"restart": "never"}, False, False, "No slot is left."),
+    ([], {"restart": "always"}, False, True, FORCED), ([], {"services": [], "restart": "always"}, False, False, FORCED),
     ([], {"pool_size": "30"}, True, False, FORCED),
     ([], {"pool_size": 30, "pool_raised": True}, True, True, "The size of its connection pool was raised."),
     ([], {"pool_size": 30, "pool_raised": True, "restart": "never"}, True, True, "The size of its connection pool was raised."),
-    ([], {"pool_size": 30, "pool_raised": True, "service": ""}, True, False, "The size of its connection pool was raised."),
+    ([], {"pool_size": 30, "pool_raised": True, "services": []}, True, False, "The size of its connection pool was raised."),
     ([ASKED, {**ASKED, "reason": "other"}], {"pool_size": 30, "pool_raised": True}, True, True, "No slot is left."),
 ])
 def test_what_is_done_for_an_application(requests: list[Any], given: dict[str, Any], raises: bool, restarts: bool, reason: str) -> None:
-    options: dict[str, Any] = {"service": "shop", "restart": "auto", "pool_size": 0, "pool_raised": False, **given}
+    options: dict[str, Any] = {"services": [{"name": "shop"}], "restart": "auto", "pool_size": 0, "pool_raised": False, **given}
     assert helping.help_plan(requests, **options) == {
         "raises_pool": raises, "restarts": restarts, "acts": raises or restarts, "reason": reason,
+        "names": [] if given.get("services") == [] else ["shop"],
     }
+
+
+def test_of_several_services_those_with_a_pool_are_restarted() -> None:
+    known: list[dict[str, Any]] = [{"name": "nginx"}, {"name": "web", "pool": 5}, {"name": "worker", "pool": 2}]
+    options: dict[str, Any] = {"restart": "auto", "pool_size": 0, "pool_raised": False}
+    assert helping.help_plan([ASKED], services=known, **options)["names"] == ["web", "worker"]
+    nobody = helping.help_plan([ASKED], services=[{"name": "nginx"}, {"name": "web"}], **options)
+    assert (nobody["names"], nobody["restarts"]) == ([], False)
 
 
 def test_the_share_of_a_host() -> None:
@@ -85,49 +94,6 @@ def test_an_expression_in_a_file_that_a_command_writes_is_not_our_size(tmp_path:
         5, size=20, reads=helping.pool_reads([], key="POOL", file=str(file)), write=["sh", "-c", 'echo "POOL={size}" >"$0"', str(file)],
         key="POOL", file=str(file))
     assert (subprocess.run(back["argv"], check=False).returncode, file.read_text()) == (status, f"{after}\n")
-
-
-@pytest.mark.parametrize(("up", "starts", "since"), [
-    (True, ["b"], True), (False, ["b"], False), (True, ["a"], False), (True, ["a", "b"], False), (True, ["b", "c"], True), (True, [], True),
-])
-def test_everything_was_started_again(up: bool, starts: list[str], since: bool) -> None:
-    assert helping.restarted({"up": up, "starts": starts}, before={"starts": ["a"]}) is since
-
-
-@pytest.mark.parametrize(("runtime", "start_only", "target", "state", "forbidden"), [
-    ("systemd", False, {"runtime": "systemd", "scope": "user", "service": "shop"}, "restarted", ["no"]),
-    ("systemd", True, {"runtime": "systemd", "scope": "user", "service": "shop", "start": True}, "started", ["no"]),
-    ("compose", False, {"runtime": "compose", "project": "/opt", "service": "shop"}, "restarted", ["no"]),
-    ("compose", True, {"runtime": "compose", "project": "/opt", "service": "shop"}, "started", ["no", "service_start_only is for systemd"]),
-])
-def test_what_a_restart_says(runtime: str, start_only: bool, target: dict[str, Any], state: str, forbidden: list[str]) -> None:
-    found = helping.restart_call("shop", runtime=runtime, scope="user", project="/opt", start_only=start_only, forbidden=["no"])
-    assert found == {"target": target, "state": state, "forbidden": forbidden}
-
-
-def look(*instances: dict[str, Any]) -> dict[str, Any]:
-    """What service_instances returns."""
-    usual = {"id": "a", "main_pid": 7, "start": "1", "state": "running", "workers": ["8.100"], "changed": "500"}
-    return {"instances": [{**usual, **one} for one in instances]}
-
-
-@pytest.mark.parametrize(("before", "after", "workers", "state"), [
-    (look({}), look({}), False, False), (look({}), look({"workers": ["9.200"]}), True, False),
-    (look({}), look({"workers": ["8.100", "9.200"]}), True, False), (look({}), look({"workers": []}), False, False),
-    (look({}), look({"workers": ["8.200"]}), True, False), (look({}), look({"changed": "600"}), False, True),
-    (look({}), look({"workers": ["9.200"], "changed": "600", "main_pid": 70}), False, False),
-    (look({}), look({"workers": ["9.200"], "changed": "600", "start": "2"}), False, False),
-    (look({}), look({"workers": ["9.200"], "changed": "600", "state": "exited"}), False, False),
-    (look({}), look({"workers": ["9.200"], "changed": "600", "id": "b"}), False, False),
-    (look({}), look({"workers": ["9.200"], "changed": ""}), True, False),
-    (look({}, {"id": "b"}), look({"workers": ["9.200"]}, {"id": "b"}), False, False),
-    (look({}, {"id": "b"}), look({"workers": ["9.200"]}, {"id": "b", "workers": ["6.200"]}), True, False),
-    (look({}, {"id": "b"}), look({"workers": ["9.200"]}, {"id": "b", "state": "exited"}), True, False),
-    (look({}), look(), False, False), ({"failed": True}, look({}), False, False), (look({}), {"failed": True}, False, False),
-])
-def test_two_looks_show_a_reload(before: dict[str, Any], after: dict[str, Any], workers: bool, state: bool) -> None:
-    assert helping.reloaded(after, before=before, evidence="workers") is workers
-    assert helping.reloaded(after, before=before, evidence="state") is state
 
 
 @pytest.mark.parametrize(("directory", "files", "words", "argv"), [

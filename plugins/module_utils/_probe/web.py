@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask many HTTP endpoints at once, within one time.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+import typing as t
+
+from .._core.judging import Judged
+from .decisions.answers import TIMEOUT, Answer, weigh
+from .decisions.web import CHECK, Asked, Probe, decide
+from .exchange import Exchange, Stopped, TrustStores
+
+#: So many are asked at one time.
+MOST_AT_ONCE = 64
+#: Whoever is woken at its time says itself what it waited for, within this time: seconds.
+_GRACE = 0.25
+
+
+@dataclasses.dataclass
+class _Course:
+    """One probe on its way."""
+
+    probe: Probe
+    exchange: Exchange
+    begun: bool = False
+    answer: t.Optional[Answer] = None
+    fault: t.Optional[BaseException] = None
+    woken: bool = False
+
+    def begin(self, until: float, changed: threading.Condition) -> None:
+        """Ask, in a thread of its own."""
+        self.begun, self.exchange.until = True, until
+        threading.Thread(target=_ask, args=(self, changed), daemon=True).start()
+
+    @property
+    def next(self) -> float:
+        """When somebody must look after it."""
+        return self.exchange.until + (_GRACE if self.woken else 0.0)
+
+
+def look(probes: t.Sequence[Probe], *, timeout: float, asked: t.Optional[t.Sequence[str]] = (CHECK,)) -> Judged:
+    """Ask all probes at once, and judge the application.
+
+    Args:
+        timeout: for all of them, seconds.
+        asked: the checks that must be answered.
+
+    Raises:
+        BadInput: a CA is not usable; nothing was asked.
+    """
+    return decide([Asked.by(probe, answer) for probe, answer in zip(probes, ask_all(probes, timeout=timeout))], asked=asked)
+
+
+def ask_all(probes: t.Sequence[Probe], *, timeout: float) -> list[Answer]:
+    """The answers, in the order of the probes.
+
+    A name that a resolver does not answer holds up its thread; nobody waits for it longer than its own time.
+    """
+    stores = TrustStores()
+    courses = [_Course(probe, Exchange(probe.request, stores.of(probe.request))) for probe in probes]
+    until = time.monotonic() + timeout
+    waiting = list(courses)
+    changed = threading.Condition()
+    with changed:
+        while any(course.answer is None for course in courses):
+            now = time.monotonic()
+            running = [course for course in courses if course.begun and course.answer is None]
+            while waiting and len(running) < MOST_AT_ONCE and now < until:
+                running.append(waiting.pop(0))
+                running[-1].begin(min(until, now + running[-1].probe.request.max_time), changed)
+            for course in running:
+                _end_at_its_time(course, now)
+            if now >= until:
+                for course in waiting:
+                    course.answer = Answer(stage=TIMEOUT, problem=f"it was not asked within {timeout:g} s")
+                waiting = []
+            changed.wait(max(min((course.next for course in running if course.answer is None), default=now) - now, 0.001))
+            for course in courses:
+                if course.fault is not None:
+                    raise course.fault
+    return [t.cast(Answer, course.answer) for course in courses]
+
+
+def _end_at_its_time(course: _Course, now: float) -> None:
+    if now >= course.exchange.until and not course.woken:
+        course.woken = True
+        course.exchange.end()
+    elif course.woken and now >= course.next:
+        course.answer = dataclasses.replace(course.exchange.late(), seconds=course.probe.request.max_time)
+
+
+def _ask(course: _Course, changed: threading.Condition) -> None:
+    try:
+        answer, fault = ask(course.probe, course.exchange), None
+    except BaseException as exc:
+        answer, fault = None, exc
+    with changed:
+        if course.answer is None:
+            course.answer, course.fault = answer, fault
+        changed.notify()
+
+
+def ask(probe: Probe, exchange: Exchange) -> Answer:
+    """The answer of one probe."""
+    started = time.monotonic()
+    try:
+        found = weigh(exchange.run(), request=probe.request, wanted=probe.wanted, paths=probe.dependencies)
+    except Stopped as exc:
+        found = Answer(stage=exc.stage, problem=exc.problem, status=exc.status, sure=exc.sure)
+    return dataclasses.replace(exchange.answer(found), seconds=round(time.monotonic() - started, 4))

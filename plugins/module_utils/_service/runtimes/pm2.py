@@ -1,0 +1,250 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Services that are apps of pm2.
+
+Every command of pm2 starts a daemon where none answers, and an empty one says that there is no app. So its daemon is looked for first,
+at its socket, and pm2 is called only while it is there: as its owner, with none of our environment.
+
+This module util is PRIVATE to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pwd
+import socket
+import struct
+import typing as t
+
+from ..._core.errors import BadInput, Blind
+from ..._module.files import text_of
+from ..._module.programs import Ran, Run
+from ..decisions.calls import SCALE
+from ..decisions.pm2 import App, DaemonAbsent, Place, apps_of, quiet, what_forbids
+from ..decisions.services import Service
+from ..instances import Instance
+from ..looking import CommandFailed
+
+#: Seconds: for an answer of the daemon, and for the socket.
+DEADLINE = 10
+_SOCKET_SECONDS = 5.0
+#: What ending a command takes, for who bounds it from outside.
+GRACE = 5
+_SOCKET = "rpc.sock"
+#: The daemon's title, proc(5) cmdline: PM2 v7.0.4: God Daemon (/home/shop/.pm2).
+_TITLE = "God Daemon"
+#: As timeout(1) ends when the time was up.
+_LATE = (124, 137)
+#: Of a log, lines and bytes.
+LOG_LINES = 200
+_LOG_BYTES = 64 * 1024
+_STOPPED = ("T", "t")
+
+
+@dataclasses.dataclass(frozen=True)
+class Daemon:
+    """A daemon of pm2 that runs.
+
+    Attributes:
+        pid: its process.
+        owner: the user who has it.
+        home: its directory.
+        program: the node that runs it: where that is, pm2 often is too.
+        command: of pm2.
+    """
+
+    pid: int
+    owner: pwd.struct_passwd
+    home: str
+    program: str
+    command: t.Sequence[str]
+
+    def argv(self, words: t.Sequence[str], *, seconds: float) -> list[str]:
+        """A command as its owner, with none of our environment, ended after `seconds`."""
+        become = [] if self.owner.pw_uid == os.geteuid() else [
+            "setpriv", f"--reuid={self.owner.pw_uid}", f"--regid={self.owner.pw_gid}", "--init-groups", "--",
+        ]
+        paths = os.pathsep.join([os.path.dirname(self.program), "/usr/local/bin", "/usr/bin", "/bin"])
+        return [
+            "timeout", "-k", "1", f"{seconds:g}", *become, "env", "-i", f"HOME={self.owner.pw_dir}", f"USER={self.owner.pw_name}",
+            f"PM2_HOME={self.home}", f"PATH={paths}", "LC_ALL=C", *words,
+        ]
+
+
+def look(service: Service, *, run: Run) -> list[Instance]:
+    """See Runtime.
+
+    Raises:
+        DaemonAbsent: its daemon does not run.
+    """
+    return [_instance(one) for one in apps(service, run=run)]
+
+
+def apps(service: Service, *, run: Run) -> list[App]:
+    """The processes of an app as pm2 has them.
+
+    Raises:
+        BadInput: the service is not described in a usable way.
+        DaemonAbsent: the daemon does not run.
+        Blind: it is not the user's, is not ours to ask, or does not answer.
+    """
+    return _listed(service, daemon_of(Place.of(service)), run)
+
+
+def daemon_of(place: Place, *, proc: str = "/proc") -> Daemon:
+    """The daemon of a place, which is not asked for anything.
+
+    Raises:
+        BadInput: there is no such user.
+        DaemonAbsent: it does not run.
+        Blind: it is not the user's, is not ours to ask, or is stopped.
+    """
+    owner, home = _owner_of(place)
+    pid, uid = _behind(home)
+    if _TITLE not in text_of(f"{proc}/{pid}/cmdline"):
+        who = f"process {pid}" if pid else "a process of another container"
+        raise Blind(f"{who} has {home}/{_SOCKET}, and is no daemon of pm2 that can be seen here.", hint="Correct where.home.")
+    if uid != owner.pw_uid:
+        raise Blind(f"The daemon of pm2 in {home} runs as {_name(uid)}, not as {owner.pw_name}.", hint="Correct where.user or where.home.")
+    if os.geteuid() not in (0, uid):
+        raise Blind(f"The daemon of pm2 in {home} is {owner.pw_name}'s.", hint=f"Become {owner.pw_name} or root.")
+    state = text_of(f"{proc}/{pid}/stat").rpartition(")")[2].split()[:1]
+    if state and state[0] in _STOPPED:
+        raise Blind(
+            f"The daemon of pm2 in {home}, process {pid}, is stopped by a signal and answers nobody. Its apps may run on.",
+            hint=f"Find out who stopped it; kill -CONT {pid} lets it go on.",
+        )
+    try:
+        program = os.readlink(f"{proc}/{pid}/exe")
+    except OSError as exc:
+        raise Blind(f"The daemon of pm2 in {home}, process {pid}, cannot be looked at: {exc.strerror}.", hint="Look again.") from exc
+    return Daemon(pid=pid, owner=owner, home=home, program=program, command=place.command)
+
+
+def operate(
+    service: Service, verb: str, *, numbers: t.Sequence[str], count: t.Optional[int], run: Run, seconds: float,
+) -> None:
+    """Start, stop, restart or reload processes of an app one after the other, or scale it.
+
+    Args:
+        numbers: which of its processes, by App.number; not for scale.
+        count: of scale: how many there are to be.
+        seconds: that one command may take.
+
+    Raises:
+        BadInput: the service is not described in a usable way, or this cannot be done to it.
+        DaemonAbsent: the daemon does not run.
+        Blind: it is not the user's, is not ours to ask, or does not answer.
+        CommandFailed: a process is not there any more, or pm2 said no. Those before it are done.
+    """
+    daemon = daemon_of(Place.of(service))
+    found = _listed(service, daemon, run)
+    against = what_forbids(verb, service=service.name, modes=[one.mode for one in found], count=count)
+    if against:
+        raise BadInput(f"{against[0]}.", hint="Nothing was touched.")
+    gone = sorted(set(numbers) - {one.number for one in found})
+    if gone:
+        raise CommandFailed(f"{service.identity} has no process {', '.join(gone)} any more.", hint="Look again, and plan again.")
+    calls = [["scale", service.identity, str(count)]] if verb == SCALE else [[verb, number] for number in numbers]
+    for words in calls:
+        ran = run(daemon.argv(quiet(daemon.command, *words), seconds=seconds))
+        _same(daemon)
+        if ran.problem:
+            raise CommandFailed(f"pm2 {' '.join(words)} failed: {_said(ran, seconds)}", hint=f"Look into {daemon.home}/pm2.log.")
+
+
+def evidence(service: Service, *, run: Run) -> dict[str, t.Any]:
+    """What is kept of an app before it is changed: its processes, and the last lines of its logs.
+
+    Raises:
+        IncidentError: as apps().
+    """
+    daemon = daemon_of(Place.of(service))
+    found = _listed(service, daemon, run)
+    paths = list(dict.fromkeys(path for one in found for path in one.logs))
+    states = [{key: value for key, value in dataclasses.asdict(one).items() if key != "logs"} for one in found]
+    return {"apps": states, "logs": [_tail(path, daemon, run) for path in paths]}
+
+
+def _listed(service: Service, daemon: Daemon, run: Run) -> list[App]:
+    ran = run(daemon.argv(quiet(daemon.command, "jlist"), seconds=DEADLINE))
+    _same(daemon)
+    if ran.problem:
+        raise Blind(f"pm2 could not be asked for its apps: {_said(ran, DEADLINE)}", hint="Look at pm2 jlist by hand, or correct where.command.")
+    return apps_of(ran.out, name=service.identity)
+
+
+def _same(daemon: Daemon) -> None:
+    """The daemon is the one that was found.
+
+    Raises:
+        DaemonAbsent: it ended meanwhile. A command of pm2 that came too late has started another one.
+    """
+    if _behind(daemon.home)[0] != daemon.pid:
+        raise DaemonAbsent(
+            f"The daemon of pm2 in {daemon.home} was process {daemon.pid} and ended while it was asked; pm2 may have started an empty one.",
+            hint="Look at pm2 list by hand; pm2 resurrect starts the apps that were saved.",
+        )
+
+
+def _said(ran: Ran, seconds: float) -> str:
+    """Why a command failed; never what it printed, which may hold environments."""
+    if ran.status in _LATE:
+        return f"it did not answer within {seconds:g} s."
+    first = next(iter(ran.err.strip().splitlines()), "")
+    return f"{first[:200] or (f'status {ran.status}' if ran.status else ran.problem)}."
+
+
+def _behind(home: str) -> tuple[int, int]:
+    """The process that listens at the daemon's socket, and its user, unix(7) SO_PEERCRED."""
+    try:
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.settimeout(_SOCKET_SECONDS)
+            asked.connect(f"{home}/{_SOCKET}")
+            pid, uid, _gid = struct.unpack("3i", asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+            return pid, uid
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as exc:
+        raise DaemonAbsent(
+            f"No daemon of pm2 runs in {home}, so none of its apps is managed by anybody.",
+            hint="Correct where.user and where.home, or have its user start it: pm2 resurrect starts the apps that were saved.",
+        ) from exc
+    except OSError as exc:
+        raise Blind(
+            f"The daemon of pm2 in {home} cannot be reached: {exc.strerror or exc}.", hint="Become the user whose daemon it is, or root.",
+        ) from exc
+
+
+def _owner_of(place: Place) -> tuple[pwd.struct_passwd, str]:
+    """The user of a place, and its directory."""
+    try:
+        if place.user:
+            owner = pwd.getpwnam(place.user)
+        else:
+            owner = pwd.getpwuid(os.stat(place.home).st_uid if place.home and os.path.isdir(place.home) else os.geteuid())
+    except KeyError:
+        raise BadInput(f"where.user: there is no user {place.user or 'of this number'} on this host.", hint="Correct where.user.") from None
+    return owner, place.home or os.path.join(owner.pw_dir, ".pm2")
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _tail(path: str, daemon: Daemon, run: Run) -> dict[str, t.Any]:
+    # As the daemon's owner: the path is what an app's user has written, and may be a link to what is not theirs.
+    ran = run(daemon.argv(["tail", "-c", str(_LOG_BYTES), "--", path], seconds=DEADLINE))
+    lines = ran.out.splitlines()
+    whole = lines[1:] if len(ran.out.encode()) >= _LOG_BYTES else lines
+    return {"file": path, "lines": whole[-LOG_LINES:], "trouble": _said(ran, DEADLINE) if ran.problem else ""}
+
+
+def _instance(app: App) -> Instance:
+    return Instance(
+        id=app.number, name=f"{app.name} {app.number}", start=app.start, state=app.state, up=app.up, main_pid=app.pid, restarts=app.restarts,
+        type=app.mode,
+    )
