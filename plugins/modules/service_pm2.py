@@ -79,7 +79,7 @@ numbers:
   type: list
   elements: str
 error:
-  description: What kind of failure it is, V(daemon_absent) without a daemon, V(blind) when it cannot be asked, V(command_failed) when pm2
+  description: What kind of failure it is, V(daemon_down) without a daemon, V(blind) when it cannot be asked, V(command_failed) when pm2
     or a process of the app was not as expected.
   returned: failure
   type: str

@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.rights import ACL, CAPABILITY, ROOT, SQL, Right
 
-from tests.conformance.drivers import access, certificate, host, postgresql, redis_servers
+from tests.conformance.drivers import access, certificate, host, postgresql, redis_servers, services
 from tests.conformance.kit import Args, Driver, Result
 from tests.support import pki
 from tests.support.holds import Systemd
@@ -581,6 +581,15 @@ class DiskSurvey(OfUser):
             sample = [time.time() - 7200, usage.f_blocks * usage.f_frsize, usage.f_bavail * usage.f_frsize]
             self.samples.write_text(json.dumps({str(self.on.place): [sample]}))
             yield
+
+
+class ServiceHealth(OfUser):
+    """Containers of an engine whose socket is root's."""
+
+    driver = services.ServiceHealth
+
+    def places(self) -> Mapping[str, Sequence[Path]]:
+        return {"/var/run/docker.sock: read and write": [self.on.engine.place / "docker.sock"]}
 
 
 class DiskClean(OfUser):

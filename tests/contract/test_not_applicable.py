@@ -68,7 +68,7 @@ def lists() -> dict[str, list[ast.expr]]:
 
 def test_every_subject_that_needs_one_has_a_list() -> None:
     assert {name.partition("/")[0] for name in lists()} == {
-        "_bans", "_certificate", "_firewall", "_host", "_logins", "_postgresql", "_probe", "_redis",
+        "_bans", "_certificate", "_firewall", "_host", "_logins", "_postgresql", "_probe", "_redis", "_service",
     }
 
 

@@ -24,6 +24,8 @@ from tests.support.processes import alive
 from tests.support.until import until
 
 IMAGE = "incident-test/busybox:1"
+#: Version 2 of Compose, and version 1, which Debian 12 has.
+PLUGIN, COMMAND = "plugin", "command"
 _PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
@@ -62,18 +64,19 @@ class Engine:
 
 
 @contextlib.contextmanager
-def engine(net: Namespace | None = None) -> Iterator[Engine]:
+def engine(net: Namespace | None = None, *, compose: str = "") -> Iterator[Engine]:
     """Start one, with one image, and end it with all its containers.
 
     Args:
+        compose: plugin or command; empty for the first of them that is there.
         net: a namespace that exists already, in which it has its bridge and writes its own rules. Without, it has neither.
     """
     dockerd, busybox = shutil.which("dockerd", path=_PLACES), shutil.which("busybox", path=_PLACES)
     need(os.geteuid() == 0, "root, to start a Docker engine")
     need(dockerd and shutil.which("docker"), "Debian's docker.io")
     need(busybox, "Debian's busybox-static")
-    compose = _compose()
-    need(compose, "Docker Compose: its plugin or Debian's docker-compose")
+    found = _compose(compose)
+    need(found, "Docker Compose: its plugin (.ci/compose installs it) or Debian's docker-compose")
     assert dockerd and busybox
     place = Path(tempfile.mkdtemp(prefix="incident-docker-"))
     with namespace() if net is None else contextlib.nullcontext(net) as inside:
@@ -84,7 +87,7 @@ def engine(net: Namespace | None = None) -> Iterator[Engine]:
                 ["nsenter", f"--net=/run/netns/{inside.name}", dockerd, *_options(place, with_rules=net is not None)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_us,
             )
-        made = Engine(place=place, compose=compose)
+        made = Engine(place=place, compose=found)
         try:
             until(lambda: process.poll() is not None or _answers(made), what="dockerd to answer", seconds=60)
             need(process.poll() is None, f"a kernel on which dockerd starts: {(place / 'log').read_text()[-600:]}")
@@ -94,12 +97,15 @@ def engine(net: Namespace | None = None) -> Iterator[Engine]:
             _end(made, process)
 
 
-def _compose() -> list[str]:
-    """The plugin, else the command; empty without both."""
+def _compose(wanted: str) -> list[str]:
+    """The plugin, else the command, or the one that is wanted; empty where it is not there."""
+    command = ["docker-compose"] if shutil.which("docker-compose") else []
+    if wanted == COMMAND:
+        return command
     plugin = subprocess.run(["docker", "compose", "version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
     if plugin.returncode == 0:
         return ["docker", "compose"]
-    return ["docker-compose"] if shutil.which("docker-compose") else []
+    return [] if wanted == PLUGIN else command
 
 
 def _options(place: Path, *, with_rules: bool) -> list[str]:

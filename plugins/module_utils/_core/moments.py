@@ -39,7 +39,7 @@ def since_from(value: t.Any, *, name: str = "since") -> t.Optional[float]:
 
 
 def moment(text: str) -> t.Optional[float]:
-    """Seconds since the epoch of an ISO 8601 time (UTC when it names no zone); None where it is no such time."""
+    """Seconds since the epoch of an ISO 8601 time (UTC when it names no zone); None for anything else."""
     text = _FRACTION.sub(r"\1", text)
     try:
         found = datetime.datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text)

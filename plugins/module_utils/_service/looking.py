@@ -34,7 +34,7 @@ _START_TIME = 19
 _ENDED = ("Z", "X")
 
 #: How the command of Docker or of Podman says that nobody answers it.
-_NO_DAEMON = ("cannot connect to the docker daemon", "is the docker daemon running", "unable to connect to podman", "connection refused")
+_NO_DAEMON = ("cannot connect to the docker daemon", "failed to connect to the docker api", "unable to connect to podman")
 #: So many containers are described at once: the words of one command have a limit.
 _AT_ONCE = 200
 
@@ -179,8 +179,10 @@ def _said(argv: t.Sequence[str], run: Run) -> str:
     ran = run(argv)
     if ran.problem:
         down = any(words in ran.problem.lower() for words in _NO_DAEMON)
+        denied = "permission denied" in ran.problem.lower()
         raise (DaemonDown if down else Blind)(
             f"The service could not be looked at: {' '.join(argv[:4])} ...: {ran.problem}",
-            hint="Correct what the runtime complains about, or the variables that name the service.",
+            hint="Run with become: true, or as a user who may open the socket of the engine." if denied else
+            "Correct what the runtime complains about, or the variables that name the service.",
         )
     return ran.out

@@ -12,7 +12,13 @@ from .._core.rights import CHANGE, LOOK, SOCKET, Chapter, Needs, Right
 
 _DOCKER = "/var/run/docker.sock: read and write"
 
+_CHECKS = ("daemon", "present", "running", "restarts", "oom", "health", "ready", "age", "drift")
+
 CHAPTER = Chapter(8, "Services", (
+    Needs("service_health", LOOK, _CHECKS, (
+        Right(SOCKET, _DOCKER, _CHECKS, "Every check is `unknown`, with what `docker` said.", named="permission denied",
+              when="a service is of Compose"),
+    )),
     Needs("service_instances", LOOK, ("instances",), (
         Right(SOCKET, _DOCKER, ("instances",), "The module fails, and says what `docker` said.", when="the runtime is Compose"),
     )),

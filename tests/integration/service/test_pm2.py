@@ -37,9 +37,9 @@ def daemon() -> Iterator[Pm2]:
     with pm2() as running:
         running.app("web", WEB, workers=2, PORT=str(free_port()))
         running.app("alone", WEB, PORT=str(free_port()))
-        running.app("fast", crash(0))
+        running.app("fast", crash(0), gives_up=True)
         running.app("slow", crash(1500))
-        running.app("half", crash(0, worker="1"), workers=2)
+        running.app("half", crash(0, worker="1"), workers=2, gives_up=True)
         yield running
 
 
@@ -50,7 +50,18 @@ def service(on: Pm2, name: str, **where: Any) -> Service:
 
 def look(on: Pm2, name: str, **where: Any) -> dict[str, Any]:
     """What the module says of an app."""
-    return run_module("service_instances", name=name, runtime="pm2", where={**on.where, **where})
+    return run_module("service_instances", service={"name": name, "runtime": "pm2", "where": {**on.where, **where}})
+
+
+def judge(on: Pm2, *names: str, **args: Any) -> dict[str, Any]:
+    """The verdict on some apps."""
+    services = [{"name": name, "runtime": "pm2", "where": on.where} for name in names]
+    return run_module("service_health", services=services, **{"window": "3s", **args})
+
+
+def by_check(found: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """The findings of a verdict by app and check."""
+    return {(one["subject"], one["check"]): one for one in found["findings"]}
 
 
 def act(on: Pm2, name: str, verb: str, *, check: bool = False, count: int | None = None) -> dict[str, Any]:
@@ -87,7 +98,7 @@ def environment(pid: int) -> bytes:
 
 
 def test_a_look_tells_each_process_by_identity_and_nothing_of_its_environment(daemon: Pm2) -> None:
-    before = daemon.all()
+    assert daemon.daemon is not None and daemon.daemons() == [daemon.daemon.pid]
     found = look(daemon, "web")
     assert found["up"] and [one["main_pid"] for one in found["instances"]] == [one["pid"] for one in daemon.processes("web")]
     assert [(one["type"], one["state"], one["restarts"]) for one in found["instances"]] == [("cluster", "online", 0)] * 2
@@ -97,7 +108,7 @@ def test_a_look_tells_each_process_by_identity_and_nothing_of_its_environment(da
     assert CANARY in daemon.run("jlist"), "pm2 would tell it"
     kept = runtime.evidence(service(daemon, "web"), run=run)
     assert CANARY not in json.dumps([found, kept])
-    assert set(before) <= set(daemon.all()) and daemon.daemon is not None and daemon.daemon.pid in before
+    assert daemon.daemons() == [daemon.daemon.pid]
 
 
 def test_evidence_has_states_and_last_lines(daemon: Pm2) -> None:
@@ -128,6 +139,27 @@ def test_an_app_that_crashes_fast_is_errored_and_a_slow_one_shows_in_its_counter
 def test_one_of_two_workers_is_down(daemon: Pm2) -> None:
     until(lambda: sorted(state(daemon, "half")) == ["errored", "online"], what="the worker's end")
     assert not look(daemon, "half")["up"]
+
+
+def test_the_verdict(daemon: Pm2) -> None:
+    until(lambda: state(daemon, "fast") == ["errored"], what="pm2 to give up")
+    until(lambda: sorted(state(daemon, "half")) == ["errored", "online"], what="the worker's end")
+    # A crash of the slow app is within the window however busy the machine is.
+    found = judge(daemon, "web", "fast", "slow", "half", window="15s", since="1")
+    of = {key: one["status"] for key, one in by_check(found).items()}
+    assert {check: of["web", check] for check in ("present", "running", "restarts", "age")} == {
+        "present": "ok", "running": "ok", "restarts": "ok", "age": "ok",
+    }
+    assert (of["fast", "running"], of["half", "running"], of["slow", "restarts"]) == ("critical", "warning", "critical")
+    assert by_check(found)["half", "running"]["observed"] == 1 and "status 3" in by_check(found)["slow", "restarts"]["hint"]
+    assert of[f"pm2 of {daemon.user} in {daemon.home}", "daemon"] == "ok" and CANARY not in json.dumps(found)
+
+
+def test_a_restart_by_hand_is_none_of_pm2s(daemon: Pm2) -> None:
+    act(daemon, "web", "restart")
+    found = judge(daemon, "web", asked=["running", "restarts"])
+    assert found["healthy"], found["findings"]
+    assert [one["restarts"] for one in found["instances"]] == [None, None]
 
 
 def test_the_calls_of_each_mode(daemon: Pm2) -> None:
@@ -190,10 +222,14 @@ def test_without_a_daemon_none_is_started(ended: bool) -> None:
             on.daemon.wait(30)
             assert (on.home / "rpc.sock").exists() and (on.home / "pm2.pid").exists(), "it has left both"
         found = look(on, "alone")
-        assert (found["error"], found["failed"]) == ("daemon_absent", True) and "No daemon of pm2 runs" in found["msg"]
+        assert (found["error"], found["failed"]) == ("daemon_down", True) and "No daemon of pm2 runs" in found["msg"]
+        verdict = judge(on, "alone")
+        assert {one["check"]: one["status"] for one in verdict["findings"]} == {
+            name: "critical" if name == "daemon" else "unknown" for name in verdict["asked"]
+        }
         done = run_module("service_pm2", name="alone", verb="start", numbers=["0"], where=on.where)
-        assert done["error"] == "daemon_absent"
-        assert not [pid for pid in on.all() if b"God Daemon" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        assert done["error"] == "daemon_down"
+        assert on.daemons() == []
 
 
 def test_a_stopped_daemon_is_not_waited_for(daemon: Pm2) -> None:
@@ -205,6 +241,7 @@ def test_a_stopped_daemon_is_not_waited_for(daemon: Pm2) -> None:
         began = time.monotonic()
         found = look(daemon, "web")
         assert (found["error"], time.monotonic() - began < 60) == ("blind", True) and f"kill -CONT {pid}" in found["msg"]
+        assert {one["status"] for one in judge(daemon, "web")["findings"]} == {"unknown"}
         # Where its state cannot be seen in time, the deadline ends the look.
         place = runtime.Place.of(service(daemon, "web"))
         found_daemon = runtime.Daemon(

@@ -29,10 +29,12 @@ _HERE = Path(__file__).parent
 _PLACE = ROOT / ".cache" / "pm2"
 #: What every app has in its environment, and nothing of ours may show.
 CANARY = "canary-of-pm2-jlist"
-#: An HTTP server that answers with its process id.
+#: An HTTP server that answers with its process id, and ends what it has begun. One that dies at SIGINT loses what it is just handed.
 WEB = """
 const http = require("http");
-http.createServer((_asked, answer) => answer.end(String(process.pid))).listen(Number(process.env.PORT), "127.0.0.1");
+const server = http.createServer((_asked, answer) => answer.end(String(process.pid)));
+server.listen(Number(process.env.PORT), "127.0.0.1");
+process.on("SIGINT", () => server.close(() => process.exit(0)));
 console.log("line of the log");
 """
 
@@ -128,18 +130,20 @@ class Pm2:
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def app(self, name: str, source: str, *, workers: int = 0, **environ: str) -> None:
+    def app(self, name: str, source: str, *, workers: int = 0, gives_up: bool = False, **environ: str) -> None:
         """Start an app.
 
         Args:
             source: its program.
             workers: how many, in cluster mode; 0 for fork mode.
+            gives_up: any end of it counts as a fast one (on a busy machine node alone takes more than pm2's second), and pm2 takes three.
             environ: of the app.
         """
         file = self.place / f"{name}.js"
         file.write_text(source)
         one: dict[str, Any] = {"name": name, "script": str(file), "env": environ}
         one.update({"instances": workers, "exec_mode": "cluster"} if workers else {"exec_mode": "fork"})
+        one.update({"min_uptime": 600_000, "max_restarts": 3} if gives_up else {})
         plan = self.place / f"{name}.json"
         plan.write_text(json.dumps({"apps": [one]}))
         self.run("start", str(plan))
@@ -169,6 +173,10 @@ class Pm2:
                 if mark in entry.read_bytes().split(b"\0") and alive(int(entry.parent.name)):
                     found.append(int(entry.parent.name))
         return found
+
+    def daemons(self) -> list[int]:
+        """The daemons among these."""
+        return [pid for pid in self.all() if b"God Daemon" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     def _answers(self) -> bool:
         assert self.daemon is not None and self.daemon.poll() is None, (self.place / "daemon.log").read_text()

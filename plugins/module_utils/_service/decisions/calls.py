@@ -39,7 +39,9 @@ class Call:
 
     def as_dict(self) -> dict[str, t.Any]:
         """For roles."""
-        return {"module": self.module, "args": dict(self.args), "forbidden": list(self.forbidden), "kind": self.kind, "notes": list(self.notes)}
+        return {
+            "module": self.module, "args": dict(self.args), "forbidden": list(self.forbidden), "kind": self.kind, "notes": list(self.notes),
+        }
 
 
 class Calls(t.Protocol):

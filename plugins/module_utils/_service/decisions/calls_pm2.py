@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The calls for apps of pm2.
 
-They go through the module service_pm2: a plain command of pm2 starts an empty daemon where there is none, as root even root's own. Processes
-are named by their numbers, so that what is touched is what was judged: pm2 takes a name also for a namespace, or for a file to start.
+They go through the module service_pm2: a plain command of pm2 starts an empty daemon where there is none, as root even root's own.
+Processes are named by their numbers, so that what is touched is what was judged: pm2 takes a name also for a namespace, or for a file to
+start.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -28,7 +29,7 @@ def call(
     """See Calls. `where` may have `user`, `home` and `command`.
 
     An app in cluster mode is reloaded where a restart is asked for: its processes are new as well, each only stopped once the next one
-    listens, so no request is lost.
+    listens, so no request is lost if the app ends what it has begun.
     """
     Place.of(service)  # unless it is not usable
     if verb == ROLLBACK:

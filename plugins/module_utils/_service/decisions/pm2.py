@@ -24,17 +24,15 @@ from .where import read_where
 CLUSTER = "cluster"
 _MODE = "_mode"
 _ONLINE = "online"
+WAITING = "waiting restart"
 #: While a worker is reloaded, the one that it replaces has this before its number.
 _OLD = "_old_"
 #: Names that pm2 does not take for the name of one app.
 _NOT_ONE_APP = ("all",)
+_NO_VERSION = "N/A"
+#: Milliseconds: that pm2 gives a process to end, and that it may take itself between a command and the start.
+_PATIENCE, _SLOW = 1600, 5000
 _QUIET = ("--silent", "--no-color")
-
-
-class DaemonAbsent(Blind):
-    """The daemon of pm2 does not run, so none of its apps does."""
-
-    kind = "daemon_absent"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,9 +58,8 @@ class Place:
         """
         where = read_where(service, texts=("user", "home"), commands=("command",))
         if service.identity in _NOT_ONE_APP or service.identity.isdigit() or service.identity.startswith("-"):
-            raise BadInput(
-                f"service {service.name}: {service.identity} is not the name of an app of pm2.", hint="Give the app's name as its identity.",
-            )
+            said = f"service {service.name}: {service.identity} is not the name of an app of pm2."
+            raise BadInput(said, hint="Give the app's name as its identity.")
         home = where.texts["home"]
         if home and not home.startswith("/"):
             raise BadInput(f"service {service.name}: where.home is not an absolute path.", hint="Give the directory PM2_HOME.")
@@ -79,12 +76,15 @@ class App:
         state: online, launching, stopping, stopped, errored, waiting restart.
         pid: of its process, 0 without one.
         since: when it was started last, milliseconds since the epoch.
+        asked_for: when somebody last started, restarted or reloaded it, likewise; 0 where pm2 does not say it.
+        patience: milliseconds that its process is given to end.
         restarts: how often it was started again, by itself or by somebody.
         unstable: of these, how often it had lived for less than a second (min_uptime); pm2 sets that back to 0 when it gives up.
         exit_code: of its last end; None before there was one.
         mode: cluster or fork.
         memory: bytes.
         cpu: percent of one core.
+        version: that the app says of itself; empty where it does not.
         logs: the files that it writes to.
     """
 
@@ -93,12 +93,15 @@ class App:
     state: str
     pid: int
     since: int
+    asked_for: int
+    patience: int
     restarts: int
     unstable: int
     exit_code: t.Optional[int]
     mode: str
     memory: int
     cpu: float
+    version: str
     logs: tuple[str, ...]
 
     @property
@@ -111,15 +114,23 @@ class App:
         """Another one after every start."""
         return f"{self.number.replace(_OLD, '')} {self.since}"
 
+    @property
+    def by_itself(self) -> t.Optional[int]:
+        """How often pm2 itself started it again; None where somebody did last, since the counter has both."""
+        asked = self.restarts and self.asked_for and self.since - self.asked_for <= self.patience + _SLOW
+        return None if asked else self.restarts
+
     @classmethod
     def of(cls, one: t.Mapping[str, t.Any]) -> App:
         """One of `pm2 jlist`."""
         about, usage, code = one["pm2_env"], one.get("monit") or {}, one["pm2_env"].get("exit_code")
         return cls(
             number=str(one["pm_id"]), name=str(one["name"]), state=str(about["status"]), pid=int(one.get("pid") or 0),
-            since=int(about.get("pm_uptime") or 0), restarts=int(about["restart_time"]), unstable=int(about.get("unstable_restarts") or 0),
-            exit_code=code if isinstance(code, int) else None, mode=str(about["exec_mode"]).replace(_MODE, ""),
-            memory=int(usage.get("memory") or 0), cpu=float(usage.get("cpu") or 0),
+            since=int(about.get("pm_uptime") or 0), asked_for=int(about.get("created_at") or 0),
+            patience=int(about.get("kill_timeout") or _PATIENCE), restarts=int(about["restart_time"]),
+            unstable=int(about.get("unstable_restarts") or 0), exit_code=code if isinstance(code, int) else None,
+            mode=str(about["exec_mode"]).replace(_MODE, ""), memory=int(usage.get("memory") or 0), cpu=float(usage.get("cpu") or 0),
+            version="" if about.get("version") in (None, _NO_VERSION) else str(about["version"]),
             logs=tuple(dict.fromkeys(str(about[key]) for key in ("pm_out_log_path", "pm_err_log_path") if about.get(key))),
         )
 

@@ -15,8 +15,8 @@ from ..._core.errors import Blind
 from ..._module.files import text_of
 from ..._module.programs import Run
 from ..decisions.command import STATUS, Ways, fingerprint, is_up, pid_said
+from ..decisions.instance import Instance
 from ..decisions.services import Service
-from ..instances import Instance
 from ..looking import start_of
 
 #: Characters of what a status command says, in messages.
@@ -33,7 +33,8 @@ def look(service: Service, *, run: Run) -> list[Instance]:
     """
     ways = Ways.of(service)
     if not ways.commands[STATUS]:
-        raise Blind(f"{service.name} has no status command, so its runtime says nothing of it.", hint="Set where.status, or go by its health.")
+        said = f"{service.name} has no status command, so its runtime says nothing of it."
+        raise Blind(said, hint="Set where.status, or go by its health.")
     ran = run(ways.commands[STATUS])
     text = f"{ran.out}\n{ran.err}".strip()
     up = is_up(ran.status, service=service.name, said=(ran.problem or text)[:_SHOWN])
@@ -47,8 +48,14 @@ def look(service: Service, *, run: Run) -> list[Instance]:
         )
     return [Instance(
         id=service.identity, name=service.name, start=f"{pid}.{start}" if start else f"said {fingerprint(text)}",
-        state="up" if up else "down", up=up, main_pid=pid if start else 0,
+        state="up" if up else "down", up=up,
+        main_pid=pid if start else 0, runtime="command",
     )]
+
+
+def daemon(service: Service) -> str:
+    """See Runtime."""
+    return f"the status command of {service.name}"
 
 
 def _process_of(service: Service, ways: Ways, *, said: str) -> int:

@@ -22,9 +22,10 @@ from ..._core.errors import BadInput, Blind
 from ..._module.files import text_of
 from ..._module.programs import Ran, Run
 from ..decisions.calls import SCALE
-from ..decisions.pm2 import App, DaemonAbsent, Place, apps_of, quiet, what_forbids
+from ..decisions.instance import Instance
+from ..decisions.pm2 import WAITING, App, Place, apps_of, quiet, what_forbids
 from ..decisions.services import Service
-from ..instances import Instance
+from ..instances import DaemonDown
 from ..looking import CommandFailed
 
 #: Seconds: for an answer of the daemon, and for the socket.
@@ -74,23 +75,20 @@ class Daemon:
 
 
 def look(service: Service, *, run: Run) -> list[Instance]:
-    """See Runtime.
-
-    Raises:
-        DaemonAbsent: its daemon does not run.
-    """
-    return [_instance(one) for one in apps(service, run=run)]
+    """See Runtime."""
+    return look_many([service], run=run)[service.name]
 
 
-def apps(service: Service, *, run: Run) -> list[App]:
-    """The processes of an app as pm2 has them.
+def look_many(services: t.Sequence[Service], *, run: Run) -> dict[str, list[Instance]]:
+    """See Runtime."""
+    text = _list(daemon_of(Place.of(services[0])), run)
+    return {service.name: [_instance(one) for one in apps_of(text, name=service.identity)] for service in services}
 
-    Raises:
-        BadInput: the service is not described in a usable way.
-        DaemonAbsent: the daemon does not run.
-        Blind: it is not the user's, is not ours to ask, or does not answer.
-    """
-    return _listed(service, daemon_of(Place.of(service)), run)
+
+def daemon(service: Service) -> str:
+    """See Runtime."""
+    place = Place.of(service)
+    return f"pm2{f' of {place.user}' if place.user else ''}{f' in {place.home}' if place.home else ''}"
 
 
 def daemon_of(place: Place, *, proc: str = "/proc") -> Daemon:
@@ -98,7 +96,7 @@ def daemon_of(place: Place, *, proc: str = "/proc") -> Daemon:
 
     Raises:
         BadInput: there is no such user.
-        DaemonAbsent: it does not run.
+        DaemonDown: it does not run.
         Blind: it is not the user's, is not ours to ask, or is stopped.
     """
     owner, home = _owner_of(place)
@@ -135,12 +133,12 @@ def operate(
 
     Raises:
         BadInput: the service is not described in a usable way, or this cannot be done to it.
-        DaemonAbsent: the daemon does not run.
+        DaemonDown: the daemon does not run.
         Blind: it is not the user's, is not ours to ask, or does not answer.
         CommandFailed: a process is not there any more, or pm2 said no. Those before it are done.
     """
-    daemon = daemon_of(Place.of(service))
-    found = _listed(service, daemon, run)
+    asked = daemon_of(Place.of(service))
+    found = apps_of(_list(asked, run), name=service.identity)
     against = what_forbids(verb, service=service.name, modes=[one.mode for one in found], count=count)
     if against:
         raise BadInput(f"{against[0]}.", hint="Nothing was touched.")
@@ -149,42 +147,45 @@ def operate(
         raise CommandFailed(f"{service.identity} has no process {', '.join(gone)} any more.", hint="Look again, and plan again.")
     calls = [["scale", service.identity, str(count)]] if verb == SCALE else [[verb, number] for number in numbers]
     for words in calls:
-        ran = run(daemon.argv(quiet(daemon.command, *words), seconds=seconds))
-        _same(daemon)
+        ran = run(asked.argv(quiet(asked.command, *words), seconds=seconds))
+        _same(asked)
         if ran.problem:
-            raise CommandFailed(f"pm2 {' '.join(words)} failed: {_said(ran, seconds)}", hint=f"Look into {daemon.home}/pm2.log.")
+            raise CommandFailed(f"pm2 {' '.join(words)} failed: {_said(ran, seconds)}", hint=f"Look into {asked.home}/pm2.log.")
 
 
 def evidence(service: Service, *, run: Run) -> dict[str, t.Any]:
     """What is kept of an app before it is changed: its processes, and the last lines of its logs.
 
     Raises:
-        IncidentError: as apps().
+        BadInput: the service is not described in a usable way.
+        Blind: its daemon does not run, is not the user's, is not ours to ask, or does not answer.
     """
-    daemon = daemon_of(Place.of(service))
-    found = _listed(service, daemon, run)
+    asked = daemon_of(Place.of(service))
+    found = apps_of(_list(asked, run), name=service.identity)
     paths = list(dict.fromkeys(path for one in found for path in one.logs))
     states = [{key: value for key, value in dataclasses.asdict(one).items() if key != "logs"} for one in found]
-    return {"apps": states, "logs": [_tail(path, daemon, run) for path in paths]}
+    return {"apps": states, "logs": [_tail(path, asked, run) for path in paths]}
 
 
-def _listed(service: Service, daemon: Daemon, run: Run) -> list[App]:
-    ran = run(daemon.argv(quiet(daemon.command, "jlist"), seconds=DEADLINE))
-    _same(daemon)
+def _list(asked: Daemon, run: Run) -> str:
+    """What `pm2 jlist` prints: it holds environments."""
+    ran = run(asked.argv(quiet(asked.command, "jlist"), seconds=DEADLINE))
+    _same(asked)
     if ran.problem:
-        raise Blind(f"pm2 could not be asked for its apps: {_said(ran, DEADLINE)}", hint="Look at pm2 jlist by hand, or correct where.command.")
-    return apps_of(ran.out, name=service.identity)
+        hint = "Look at pm2 jlist by hand, or correct where.command."
+        raise Blind(f"pm2 could not be asked for its apps: {_said(ran, DEADLINE)}", hint=hint)
+    return ran.out
 
 
-def _same(daemon: Daemon) -> None:
+def _same(asked: Daemon) -> None:
     """The daemon is the one that was found.
 
     Raises:
-        DaemonAbsent: it ended meanwhile. A command of pm2 that came too late has started another one.
+        DaemonDown: it ended meanwhile. A command of pm2 that came too late has started another one.
     """
-    if _behind(daemon.home)[0] != daemon.pid:
-        raise DaemonAbsent(
-            f"The daemon of pm2 in {daemon.home} was process {daemon.pid} and ended while it was asked; pm2 may have started an empty one.",
+    if _behind(asked.home)[0] != asked.pid:
+        raise DaemonDown(
+            f"The daemon of pm2 in {asked.home} was process {asked.pid} and ended while it was asked; pm2 may have started an empty one.",
             hint="Look at pm2 list by hand; pm2 resurrect starts the apps that were saved.",
         )
 
@@ -206,7 +207,7 @@ def _behind(home: str) -> tuple[int, int]:
             pid, uid, _gid = struct.unpack("3i", asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
             return pid, uid
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as exc:
-        raise DaemonAbsent(
+        raise DaemonDown(
             f"No daemon of pm2 runs in {home}, so none of its apps is managed by anybody.",
             hint="Correct where.user and where.home, or have its user start it: pm2 resurrect starts the apps that were saved.",
         ) from exc
@@ -235,16 +236,18 @@ def _name(uid: int) -> str:
         return str(uid)
 
 
-def _tail(path: str, daemon: Daemon, run: Run) -> dict[str, t.Any]:
+def _tail(path: str, asked: Daemon, run: Run) -> dict[str, t.Any]:
     # As the daemon's owner: the path is what an app's user has written, and may be a link to what is not theirs.
-    ran = run(daemon.argv(["tail", "-c", str(_LOG_BYTES), "--", path], seconds=DEADLINE))
+    ran = run(asked.argv(["tail", "-c", str(_LOG_BYTES), "--", path], seconds=DEADLINE))
     lines = ran.out.splitlines()
     whole = lines[1:] if len(ran.out.encode()) >= _LOG_BYTES else lines
     return {"file": path, "lines": whole[-LOG_LINES:], "trouble": _said(ran, DEADLINE) if ran.problem else ""}
 
 
 def _instance(app: App) -> Instance:
+    reason = "" if not app.exit_code else f"its last end was with status {app.exit_code}"
     return Instance(
-        id=app.number, name=f"{app.name} {app.number}", start=app.start, state=app.state, up=app.up, main_pid=app.pid, restarts=app.restarts,
-        type=app.mode,
+        id=app.number, name=f"{app.name} {app.number}", start=app.start, state=app.state, up=app.up, main_pid=app.pid,
+        restarts=app.by_itself, type=app.mode, runtime="pm2", restarting=app.state == WAITING, version=app.version, reason=reason,
+        started_at=app.since / 1000 if app.since and app.pid else None, exit_code=None if app.pid else app.exit_code,
     )

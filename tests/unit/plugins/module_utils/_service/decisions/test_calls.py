@@ -75,7 +75,7 @@ def test_what_is_refused(call: Call, why: str) -> None:
 def test_units() -> None:
     assert systemd("restart").as_dict() == {
         "module": "ansible.builtin.systemd_service", "args": {"name": "shop", "scope": "system", "state": "restarted"}, "forbidden": [],
-        "kind": "command",
+        "kind": "command", "notes": [],
     }
     assert systemd("start", where={"scope": "user"}).args == {"name": "shop", "scope": "user", "state": "started"}
     assert systemd("reload").args == {"argv": ["systemctl", "--system", "reload", "--", "shop"]}
