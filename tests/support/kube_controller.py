@@ -1,29 +1,23 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What makes pods of a Deployment, as the controllers of a cluster do it: a ReplicaSet for each template, replaced bit by bit.
-
-It goes in ticks. What becomes of a pod is chosen by a word in its image's name: `crash` runs for a moment and exits with 1, `oom` is
-killed for its memory, `absent` cannot be pulled, `unready` runs and is never ready.
-"""
+"""What makes pods of a Deployment, as the controllers of a cluster do it: a ReplicaSet for each template, replaced bit by bit, in ticks."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-import random
-import string
 import time
 from typing import Any
 
-from tests.support.kube_store import Object, Store, now, selected
+from tests.support import kube_pods
+from tests.support.kube_store import Object, Store, selected
 
 REVISION = "deployment.kubernetes.io/revision"
 HASH = "pod-template-hash"
-#: In ticks: a container starts, one that crashes runs so long and waits so long, a pod that is deleted goes.
-_STARTS, _RUNS, _WAITS, _ENDS = 2, 4, 6, 3
-_NODE = "node-1"
+#: In ticks: a pod that is deleted goes.
+_ENDS = 3
 
 
 class Controller:
@@ -60,6 +54,9 @@ class Controller:
                 sets.append(newest)
             elif _revision(newest) < max(revisions):
                 newest = self._annotate("replicasets", newest, max(revisions) + 1)
+            if not _copied(about) <= newest["metadata"]["annotations"].items():
+                newest = self._store.update("replicasets", space, newest["metadata"]["name"],
+                                            lambda made: made["metadata"]["annotations"].update(_copied(about)))
             if about.get("annotations", {}).get(REVISION) != str(_revision(newest)):
                 self._annotate("deployments", one, _revision(newest))
         if newest is None:
@@ -92,7 +89,7 @@ class Controller:
         total = have + sum(each["spec"]["replicas"] for each in old)
         if have < replicas:
             self._scale(newest, min(replicas, have + max(0, replicas + surge - total)))
-        ready = {each["metadata"]["uid"]: sum(_ready(pod) for pod in self._pods(each)) for each in (newest, *old)}
+        ready = {each["metadata"]["uid"]: sum(kube_pods.ready(pod) for pod in self._pods(each)) for each in (newest, *old)}
         room = sum(ready.values()) - (replicas - unavailable)
         for each in sorted(old, key=_revision):
             idle = each["spec"]["replicas"] - ready[each["metadata"]["uid"]]
@@ -118,12 +115,12 @@ class Controller:
     def _replicas(self, one: Object) -> None:
         alive = [pod for pod in self._pods(one) if "deletionTimestamp" not in pod["metadata"]]
         for _number in range(one["spec"]["replicas"] - len(alive)):
-            self._store.create("pods", _pod_of(one))
+            self._store.create("pods", kube_pods.pod_of(one))
         # Those that are not ready go first, then the youngest.
-        by_worth = sorted(alive, key=lambda pod: (not _ready(pod), pod["metadata"]["creationTimestamp"]), reverse=True)
+        by_worth = sorted(alive, key=lambda pod: (not kube_pods.ready(pod), pod["metadata"]["creationTimestamp"]), reverse=True)
         for pod in by_worth[:max(0, len(alive) - one["spec"]["replicas"])]:
-            end_pod(self._store, pod)
-        ready = sum(_ready(pod) for pod in alive)
+            kube_pods.end_pod(self._store, pod)
+        ready = sum(kube_pods.ready(pod) for pod in alive)
         self._store.update("replicasets", one["metadata"]["namespace"], one["metadata"]["name"], lambda made: made.update(status={
             "replicas": len(alive), "readyReplicas": ready, "availableReplicas": ready,
             "observedGeneration": made["metadata"]["generation"],
@@ -136,9 +133,10 @@ class Controller:
         life = f"{about['uid']} {'deletionTimestamp' in about}"
         age = self._ages[life] = self._ages.get(life, -1) + 1
         if "deletionTimestamp" not in about:
-            made = self._store.update("pods", about["namespace"], about["name"], lambda made: made.update(status=_pod_status(made, age)))
-            if _crashes(made) > _crashes(one):
-                self._store.create("events", _event_of(made))
+            made = self._store.update("pods", about["namespace"], about["name"],
+                                      lambda made: made.update(status=kube_pods.pod_status(made, age)))
+            if kube_pods.crashes(made) > kube_pods.crashes(one):
+                self._store.create("events", kube_pods.event_of(made))
         elif age >= _ENDS:
             self._store.delete("pods", about["namespace"], about["name"])
 
@@ -149,7 +147,8 @@ class Controller:
         text = ",".join(f"{key}={value}" for key, value in wanted.items())
         pods = [pod for pod in selected(self._store.all("pods", space), plural="pods", labels=text, fields="")
                 if pod.get("status", {}).get("podIP") and "deletionTimestamp" not in pod["metadata"]]
-        groups = {"addresses": [pod for pod in pods if _ready(pod)], "notReadyAddresses": [pod for pod in pods if not _ready(pod)]}
+        ready = [pod for pod in pods if kube_pods.ready(pod)]
+        groups = {"addresses": ready, "notReadyAddresses": [pod for pod in pods if pod not in ready]}
         found = {key: [{"ip": pod["status"]["podIP"], "targetRef": {"kind": "Pod", "name": pod["metadata"]["name"]}} for pod in some]
                  for key, some in groups.items() if some}
         made: Object = {"metadata": {"name": one["metadata"]["name"], "namespace": space},
@@ -163,8 +162,8 @@ class Controller:
         label, replicas = template_hash(spec["template"]), spec.get("replicas", 1)
         pods = [(each["metadata"]["labels"].get(HASH) == label, pod) for each in sets for pod in self._pods(each)
                 if "deletionTimestamp" not in pod["metadata"]]
-        updated, ready = sum(new for new, _pod in pods), sum(_ready(pod) for _new, pod in pods)
-        new_ready = sum(new and _ready(pod) for new, pod in pods)
+        updated, ready = sum(new for new, _pod in pods), sum(kube_pods.ready(pod) for _new, pod in pods)
+        new_ready = sum(new and kube_pods.ready(pod) for new, pod in pods)
         done = updated == replicas == new_ready == len(pods)
         progress = (about["generation"], updated, ready, new_ready, len(pods))
         if self._progress.get(about["uid"], (None, 0.0))[0] != progress:
@@ -196,12 +195,6 @@ def template_hash(template: Object) -> str:
     return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
 
 
-def end_pod(store: Store, pod: Object) -> None:
-    """A pod is told to end. It is there for a while."""
-    about = pod["metadata"]
-    store.update("pods", about["namespace"], about["name"], lambda made: made["metadata"].setdefault("deletionTimestamp", now()))
-
-
 def _owner(one: Object) -> str:
     return str(next((each["uid"] for each in one["metadata"].get("ownerReferences") or () if each.get("controller")), ""))
 
@@ -217,83 +210,20 @@ def _share(value: int | str, of: int, *, up: bool) -> int:
     return math.ceil(part) if up else math.floor(part)
 
 
-def _ready(pod: Object) -> bool:
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in pod.get("status", {}).get("conditions", ()))
-
-
-def _owned(one: Object) -> list[Object]:
-    about = one["metadata"]
-    return [{"apiVersion": "apps/v1", "kind": one["kind"], "name": about["name"], "uid": about["uid"], "controller": True}]
+def _copied(about: Object) -> set[tuple[str, str]]:
+    """The annotations that the newest ReplicaSet has from its Deployment, and that an undo brings back."""
+    return {(key, value) for key, value in about.get("annotations", {}).items()
+            if not key.startswith(("kubectl.kubernetes.io/", "deployment.kubernetes.io/"))}
 
 
 def _set_of(one: Object, label: str, revision: int) -> Object:
     about, spec = one["metadata"], one["spec"]
     template = json.loads(json.dumps(spec["template"]))
     template["metadata"].setdefault("labels", {})[HASH] = label
-    kept = {key: value for key, value in about.get("annotations", {}).items() if not key.startswith("kubectl.kubernetes.io/")}
     return {
         "metadata": {
             "name": f"{about['name']}-{label}", "namespace": about["namespace"], "labels": template["metadata"]["labels"],
-            "annotations": {**kept, REVISION: str(revision)}, "ownerReferences": _owned(one),
+            "annotations": {**dict(_copied(about)), REVISION: str(revision)}, "ownerReferences": kube_pods.owned(one),
         },
         "spec": {"replicas": 0, "selector": {"matchLabels": {**spec["selector"]["matchLabels"], HASH: label}}, "template": template},
-    }
-
-
-def _pod_of(one: Object) -> Object:
-    about, template = one["metadata"], one["spec"]["template"]
-    tail = "".join(random.choices(string.ascii_lowercase, k=5))
-    return {
-        "metadata": {"name": f"{about['name']}-{tail}", "namespace": about["namespace"], "labels": template["metadata"]["labels"],
-                     "annotations": template["metadata"].get("annotations") or {}, "ownerReferences": _owned(one)},
-        "spec": {**template["spec"], "nodeName": _NODE}, "status": {"phase": "Pending"},
-    }
-
-
-def _pod_status(pod: Object, age: int) -> Object:
-    old = {one["name"]: one for one in pod.get("status", {}).get("containerStatuses", ())}
-    containers = [_container(one, old.get(one["name"], {}), age) for one in pod["spec"]["containers"]]
-    ready = all(one["ready"] for one in containers)
-    started = all("running" in one["state"] or one["restartCount"] for one in containers)
-    return {
-        "phase": "Running" if started else "Pending", "startTime": pod["metadata"]["creationTimestamp"],
-        "podIP": f"192.0.2.{1 + int(pod['metadata']['uid'][:4], 16) % 250}", "hostIP": "198.51.100.1",
-        "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True" if ready else "False"}],
-        "containerStatuses": containers,
-    }
-
-
-def _container(one: Object, old: Object, age: int) -> Object:
-    image = one["image"]
-    digest = hashlib.sha256(image.encode()).hexdigest()
-    said: Object = {"name": one["name"], "image": image, "imageID": f"docker-pullable://{image.split(':')[0]}@sha256:{digest}",
-                    "restartCount": old.get("restartCount", 0), "ready": False, "lastState": old.get("lastState", {}),
-                    "state": old.get("state") or {"waiting": {"reason": "ContainerCreating"}}}
-    if "absent" in image:
-        return {**said, "imageID": "", "state": {"waiting": {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}"'}}}
-    if age < _STARTS:
-        return said
-    dies = "crash" in image or "oom" in image
-    turn = (age - _STARTS) % (_RUNS + _WAITS)
-    if dies and turn >= _RUNS:
-        if turn == _RUNS:
-            ended = {"exitCode": 137, "reason": "OOMKilled"} if "oom" in image else {"exitCode": 1, "reason": "Error"}
-            said["restartCount"] += 1
-            said["lastState"] = {"terminated": {**ended, "startedAt": now(), "finishedAt": now()}}
-        return {**said, "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}}}
-    running = said["state"] if "running" in said["state"] else {"running": {"startedAt": now()}}
-    return {**said, "ready": "unready" not in image, "started": True, "state": running,
-            "containerID": f"docker://{digest[:12]}{said['restartCount']}"}
-
-
-def _crashes(pod: Object) -> int:
-    return sum(one["restartCount"] for one in pod.get("status", {}).get("containerStatuses", ()))
-
-
-def _event_of(pod: Object) -> Object:
-    about = pod["metadata"]
-    return {
-        "metadata": {"name": f"{about['name']}.{_crashes(pod)}", "namespace": about["namespace"]}, "type": "Warning", "reason": "BackOff",
-        "message": "Back-off restarting failed container", "count": 1, "firstTimestamp": now(), "lastTimestamp": now(),
-        "involvedObject": {"kind": "Pod", "namespace": about["namespace"], "name": about["name"], "uid": about["uid"]},
     }

@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from tests.support import kube_patches
-from tests.support.kube_controller import end_pod
 from tests.support.kube_patches import Refused
+from tests.support.kube_pods import end_pod
 from tests.support.kube_resources import RESOURCES, Resource, discovery
 from tests.support.kube_store import Object, selected
 
@@ -27,6 +27,8 @@ _PARAMETERS = {
               "resourceVersionMatch", "sendInitialEvents"},
     "change": {"fieldManager", "fieldValidation", "dryRun", "timeout"},
 }
+#: How newer versions of kubectl ask whether they may do something: k8s.io/apimachinery/pkg/runtime/generated.proto, Unknown.
+_PROTOBUF = b"k8s\0"
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -98,6 +100,8 @@ class Handler(BaseHTTPRequestHandler):
         self.cluster.asks(verb, resource, below, space, name)
         if verb in ("get", "list", "watch"):
             return self._read(verb, resource, space, name, below, given)
+        if body.startswith(_PROTOBUF) and resource.plural == "selfsubjectaccessreviews":
+            return self._write(verb, resource, space, name, below, given, _review(body))
         if body and "json" not in self.headers.get("Content-Type", "json"):
             raise Refused(415, "UnsupportedMediaType", "only JSON is spoken here")
         return self._write(verb, resource, space, name, below, given, json.loads(body or b"{}"))
@@ -211,3 +215,29 @@ def _wanted(scale: Object) -> int:
     if scale.get("spec", {}).keys() - {"replicas"} or not isinstance(replicas, int):
         raise Refused(422, "Invalid", f"spec of a Scale is not understood: {scale.get('spec')}")
     return replicas
+
+
+def _review(body: bytes) -> Object:
+    """A SelfSubjectAccessReview of protobuf, k8s.io/api/authorization/v1/generated.proto, as a newer kubectl sends it."""
+    attributes = _field(_field(_field(body[len(_PROTOBUF):], 2), 2), 1)
+    names = {1: "namespace", 2: "verb", 3: "group", 5: "resource", 6: "subresource", 7: "name"}
+    about = {name: _field(attributes, number).decode() for number, name in names.items()}
+    kind = {"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1"}
+    return {**kind, "metadata": {}, "spec": {"resourceAttributes": about}}
+
+
+def _field(message: bytes, number: int) -> bytes:
+    place = 0
+    while place < len(message):
+        tag, place = message[place], place + 1
+        if tag & 7 != 2:
+            raise Refused(400, "BadRequest", "only texts are understood of protobuf")
+        size, shift = 0, 0
+        while True:
+            size, shift, place = size | (message[place] & 127) << shift, shift + 7, place + 1
+            if message[place - 1] < 128:
+                break
+        if tag >> 3 == number:
+            return message[place:place + size]
+        place += size
+    return b""

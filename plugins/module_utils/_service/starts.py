@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections
 import typing as t
 
+from .._core.errors import Blind
 from .._core.words import command_words
 from .._module.programs import Run
 from .decisions.instance import Instance
@@ -33,6 +34,8 @@ def starts_lately(service: Service, instances: t.Sequence[Instance], *, since: f
         kept = _of_engine(service, since=since, now=now, run=run)
     elif service.runtime == "systemd" and instances:
         kept = _of_journal(service, instances[0], since=since, run=run)
+    elif service.runtime == "kubernetes" and instances:
+        kept = _of_cluster(service, instances, since=since, run=run)
     last = {one.id: int(one.started_at is not None and one.started_at >= since) for one in instances}
     return {one.id: max(kept.get(one.id, 0), last[one.id]) for one in instances}
 
@@ -44,6 +47,17 @@ def _of_engine(service: Service, *, since: float, now: float, run: Run) -> t.Map
         "--format", "{{.Actor.ID}}",
     ])
     return collections.Counter(ran.out.split()) if not ran.problem else {}
+
+
+def _of_cluster(service: Service, instances: t.Sequence[Instance], *, since: float, run: Run) -> t.Mapping[str, int]:
+    # Each restart of a Deployment replaces all pods, so a pod itself knows of none.
+    from .runtimes.kubernetes import rollouts
+
+    try:
+        count = rollouts(service, since=since, run=run)
+    except Blind:
+        return {}
+    return {one.id: count for one in instances}
 
 
 def _of_journal(service: Service, unit: Instance, *, since: float, run: Run) -> t.Mapping[str, int]:

@@ -49,7 +49,7 @@ def _scale(
     service: Service, verb: str, argv: t.Callable[..., list[str]], target: str, now: t.Optional[int], count: t.Optional[int],
 ) -> Call:
     """Compare and set: it is done only where as many are asked for as were seen. Without a pod that is none, or it is refused."""
-    wanted = 0 if verb == STOP else count if count is not None else service.desired if verb == START else None
+    wanted = 0 if verb == STOP else (count or service.desired) if verb == START else count
     have = now or 0
     if wanted is None:
         what = "say desired of the service, or give the number from before" if verb == START else "give the number"

@@ -57,11 +57,6 @@ class Cluster:
         where = (("kubeconfig", self.kubeconfig), ("context", self.context), ("namespace", self.namespace))
         return [*self.command, *(f"--{name}={value}" for name, value in where if value), *words]
 
-    @property
-    def title(self) -> str:
-        """For people."""
-        return " ".join(filter(None, ("kubernetes", self.context, self.namespace)))
-
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
@@ -185,7 +180,7 @@ def instances_of(made: Workload, *, sets: t.Sequence[t.Mapping[str, t.Any]], pod
     """
     revisions = {made.uid: ""} if made.kind != DEPLOYMENT else {
         str(one["metadata"]["uid"]): str((one["metadata"].get("annotations") or {}).get(REVISION, ""))
-        for one in sets if _owner(one) == made.uid
+        for one in own_sets(made, sets)
     }
     return [
         _instance(pod, made, revisions[_owner(pod)] or str((pod["metadata"].get("labels") or {}).get(_STATEFUL_REVISION, "")))
@@ -193,6 +188,11 @@ def instances_of(made: Workload, *, sets: t.Sequence[t.Mapping[str, t.Any]], pod
         if _owner(pod) in revisions and not pod["metadata"].get("deletionTimestamp")
         and (pod.get("status") or {}).get("phase") not in _ENDED
     ]
+
+
+def own_sets(made: Workload, sets: t.Iterable[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
+    """The ReplicaSets of a Deployment."""
+    return [one for one in sets if _owner(one) == made.uid]
 
 
 def quantity(text: t.Any) -> float:
@@ -237,8 +237,8 @@ def _instance(pod: t.Mapping[str, t.Any], made: Workload, release: str) -> Insta
     # One that begins before the others and has not ended well keeps the whole pod back.
     before = [one for one in status.get("initContainerStatuses") or () if _ended(one).get("exitCode") != 0]
     everyone = [*before, *containers]
-    worst: t.Mapping[str, t.Any] = max(
-        everyone, key=lambda one: (one in before, not one.get("ready"), one.get("restartCount", 0)), default={})
+    worst: t.Mapping[str, t.Any] = max(everyone, default={}, key=lambda one: (
+        one in before, not (one.get("state") or {}).get("running"), not one.get("ready"), one.get("restartCount", 0)))
     last = (worst.get("lastState") or {}).get("terminated") or _ended(worst)
     ends = [end for one in everyone for end in ((one.get("lastState") or {}).get("terminated"), _ended(one)) if end]
     starts = [moment(str(one["state"]["running"].get("startedAt", ""))) for one in containers if (one.get("state") or {}).get("running")]

@@ -24,6 +24,7 @@ _ENDS = {
 #: How the last lines of an instance's log are read, by runtime: {engine} is the daemon's command, {name} the instance's.
 LOGS: t.Mapping[str, str] = {
     "compose": "Look at {engine} logs --tail 50 {name}", "systemd": "Look at the journal of {name}",
+    "kubernetes": "Look at {engine} logs --tail=50 {name}, with --previous for what came before its last start",
 }
 
 

@@ -12,14 +12,16 @@ import typing as t
 
 from ..._core.errors import Blind
 from ..._core.findings import Finding, Skipped
+from ..._core.moments import moment
 from ..._module.programs import Run
 from ..decisions.instance import Instance
-from ..decisions.kubernetes import DEPLOYMENT, KINDS, Cluster, Workload, cluster_of, instances_of, target_of, workload
+from ..decisions.kubernetes import DEPLOYMENT, KINDS, Cluster, Workload, cluster_of, instances_of, own_sets, target_of, workload
 from ..decisions.kubernetes_facts import Around
 from ..decisions.kubernetes_facts import facts as facts_of
 from ..decisions.services import Service
 from ..instances import NoSuchService
 from ..kubectl import Object, objects, objects_beside
+from ..kubernetes_evidence import evidence_of
 from ..runtime import Facts
 
 _AROUND = "services,endpoints,ingresses.networking.k8s.io,resourcequotas"
@@ -27,9 +29,8 @@ _AROUND = "services,endpoints,ingresses.networking.k8s.io,resourcequotas"
 
 def look(service: Service, *, run: Run) -> list[Instance]:
     """See Runtime."""
-    cluster, made = find(service, run=run)
-    listed = objects(cluster, "replicasets,pods" if made.kind == DEPLOYMENT else "pods", f"--selector={made.selector}", run=run)
-    return instances_of(made, sets=_of(listed, "ReplicaSet"), pods=_of(listed, "Pod"))
+    _cluster, made, sets, pods = _below(service, run=run)
+    return instances_of(made, sets=sets, pods=pods)
 
 
 def look_many(services: t.Sequence[Service], *, run: Run) -> dict[str, t.Union[list[Instance], Blind]]:
@@ -47,17 +48,37 @@ def look_many(services: t.Sequence[Service], *, run: Run) -> dict[str, t.Union[l
             found[service.name] = instances_of(workload(own[0]), sets=_of(listed, "ReplicaSet"), pods=_of(listed, "Pod"))
         else:
             found[service.name] = NoSuchService(
-                f"{cluster_of(service).title}: there is no {kind} {name}.",
+                f"{daemon(service)} get {kind}: there is no {name}.",
                 hint="Correct the name or the namespace of the service, or bring it back.",
             )
     return found
 
 
+def evidence(service: Service, *, run: Run) -> dict[str, t.Any]:
+    """What is kept of a service before it is changed: see kubernetes_evidence.
+
+    Raises:
+        BadInput: the service is not described in a usable way.
+        Blind: it cannot be looked at.
+    """
+    cluster, made, sets, pods = _below(service, run=run)
+    instances = instances_of(made, sets=sets, pods=pods)
+    return evidence_of(cluster, made, instances, sets=[str(one["metadata"]["name"]) for one in own_sets(made, sets)], pods=pods, run=run)
+
+
+def rollouts(service: Service, *, since: float, run: Run) -> int:
+    """How many times all pods of a Deployment were replaced since, seconds since the epoch, as far as its ReplicaSets tell.
+
+    Raises:
+        Blind: it cannot be looked at.
+    """
+    _cluster, made, sets, _pods = _below(service, run=run)
+    return sum((moment(str(one["metadata"].get("creationTimestamp", ""))) or 0.0) >= since for one in own_sets(made, sets))
+
+
 def daemon(service: Service) -> str:
     """See Runtime."""
-    cluster = cluster_of(service)
-    own = "" if cluster.command == ("kubectl",) else f"by {' '.join(cluster.command)}"
-    return " ".join(filter(None, (cluster.title, f"({cluster.kubeconfig})" if cluster.kubeconfig else "", own)))
+    return " ".join(cluster_of(service).argv())
 
 
 def facts(service: Service, *, run: Run) -> Facts:
@@ -89,6 +110,13 @@ def find(service: Service, *, run: Run) -> tuple[Cluster, Workload]:
     # With its group: another one may have a resource of the same name.
     (found,) = objects(cluster, f"{KINDS[kind][-1]}/{name}", run=run)
     return cluster, workload(found)
+
+
+def _below(service: Service, *, run: Run) -> tuple[Cluster, Workload, list[Object], list[Object]]:
+    """The same with the ReplicaSets and pods that have its labels."""
+    cluster, made = find(service, run=run)
+    listed = objects(cluster, "replicasets,pods" if made.kind == DEPLOYMENT else "pods", f"--selector={made.selector}", run=run)
+    return cluster, made, _of(listed, "ReplicaSet"), _of(listed, "Pod")
 
 
 def _of(listed: t.Iterable[Object], kind: str) -> list[Object]:
