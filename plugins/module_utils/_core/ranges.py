@@ -121,7 +121,7 @@ ARGUMENTS: t.Mapping[str, Range] = {
     "interval": WAIT, "observe": WAIT, "sample": WAIT, "wait": WAIT, "window": WAIT, "history": AGE,
     # Of services.
     "desired": COUNT, "pool": COUNT,
-    "age": AGE, "failure_window": AGE, "full_within": AGE, "min_age": AGE, "min_idle": AGE_OR_EMPTY, "min_query_age": AGE,
+    "before": AGE, "age": AGE, "failure_window": AGE, "full_within": AGE, "min_age": AGE, "min_idle": AGE_OR_EMPTY, "min_query_age": AGE,
     "min_transaction_age": AGE, "min_idle_in_transaction_age": AGE, "min_idle_age": AGE, "min_lock_wait_age": AGE,
     "give_up_idle_root": AGE, "refusals_since": AGE_OR_EMPTY, "unused_indexes_min_age": AGE, "sequential_scans_min_age": AGE,
     "lifetime": LIFETIME, "bantime": AGE_OR_EMPTY,

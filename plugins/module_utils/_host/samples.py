@@ -8,17 +8,12 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import stat
-import tempfile
 import typing as t
 
+from .._module.kept import MOST_BYTES, read, replace
 from .decisions.growth import Sample, Trend, kept, trend
 
-#: No file of ours is larger. What would be, loses the oldest samples.
-MOST_BYTES = 1 << 20
 #: So many file systems have samples; more are those of containers.
 _MOST_POINTS = 200
 
@@ -54,35 +49,18 @@ def _read(path: str) -> dict[str, list[Sample]]:
         FileNotFoundError: there is none yet.
         OSError, ValueError, TypeError: it cannot be read, or is not what we wrote.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, encoding="utf-8") as file:
-        there = os.fstat(handle)
-        if not stat.S_ISREG(there.st_mode) or there.st_uid != os.geteuid():
-            raise ValueError("it is not a file of this user")
-        said = json.loads(file.read(MOST_BYTES))
-    if not isinstance(said, dict):
-        raise ValueError("it is not a file of samples")
     return {
-        str(point): [Sample(float(at), int(size), int(available)) for at, size, available in samples] for point, samples in said.items()
+        str(point): [Sample(float(at), int(size), int(available)) for at, size, available in samples]
+        for point, samples in read(path, of="samples").items()
     }
 
 
 def _write(path: str, samples: t.Mapping[str, t.Sequence[Sample]]) -> None:
     """Replace the file by a new one, whole or not at all."""
-    place = os.path.dirname(path)
-    os.makedirs(place, mode=0o755, exist_ok=True)
     latest = sorted(samples, key=lambda point: -max((one.at for one in samples[point]), default=0.0))[:_MOST_POINTS]
     most = max((len(samples[point]) for point in latest), default=0)
-    text = ""
+    text = ""  # what would be larger loses the oldest samples
     while not text or len(text) > MOST_BYTES:
         text = json.dumps({point: samples[point][-most:] for point in latest})
         most = most * 3 // 4
-    handle, made = tempfile.mkstemp(dir=place, prefix=".disk-samples-")
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(made, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(made)
-        raise
+    replace(path, text, prefix=".disk-samples-")

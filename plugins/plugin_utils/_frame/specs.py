@@ -115,6 +115,10 @@ VARIABLES: t.Mapping[str, str | ranges.Range] = {
     "redis_tunnel_timeout": "timeout",
     "redis_verify_hold": "wait_for.hold",
     "redis_verify_timeout": "wait_for.timeout",
+    "release_command_timeout": "timeout",
+    "release_timeout": "timeout",
+    "release_verify_hold": "wait_for.hold",
+    "release_verify_timeout": "wait_for.timeout",
     "service_pool_expires": ranges.LIFETIME_OR_EMPTY,
     "service_pool_instances": ranges.POSITIVE,
     "service_pool_limit": ranges.POSITIVE,
@@ -137,7 +141,7 @@ HOSTS: t.Mapping[str, bool] = {
 }
 #: The first must not be more than the second.
 IN_ORDER = (
-    *((f"{role}_verify_hold", f"{role}_verify_timeout") for role in ("certificate", "fail2ban", "host", "postgres", "redis")),
+    *((f"{role}_verify_hold", f"{role}_verify_timeout") for role in ("certificate", "fail2ban", "host", "postgres", "redis", "release")),
     *((f"{role}_disk_warning_percent", f"{role}_disk_critical_percent") for role in ("host", "postgres", "redis")),
 )
 

@@ -124,7 +124,8 @@ def test_who_may_not_write_there_is_told(small: Path, tmp_path: Path) -> None:
 
 def test_the_file_stays_small(tmp_path: Path) -> None:
     from ansible_collections.oncall.incident.plugins.module_utils._host.decisions.growth import Sample
-    from ansible_collections.oncall.incident.plugins.module_utils._host.samples import MOST_BYTES, trends
+    from ansible_collections.oncall.incident.plugins.module_utils._host.samples import trends
+    from ansible_collections.oncall.incident.plugins.module_utils._module.kept import MOST_BYTES
 
     samples, now = tmp_path / "samples.json", time.time()
     many = {f"/data/{number}": [[now - place * 900, 10**12, 10**11 + place] for place in range(280)] for number in range(190)}
