@@ -362,8 +362,7 @@ def _ending(
     if expires and not given["command"]:
         raise BadInput("temporary.expires: there is no temporary.command that takes the change back.", hint="Give it as a list of words.")
     if expires:
-        # What is approved is what is run without anybody: when, and which command, with the values that it goes back to.
-        identity = {**action.identity, "expires": f"{expires:g}s", "way_back": arming.digest(given["command"], given["undo"])}
+        identity = arming.identity_of(action.identity, seconds=expires, command=given["command"], undo=given["undo"])
         action = dataclasses.replace(action, identity=identity, id="")
     ends = temporary.Temporary(
         way_back=given["way_back"], ends=temporary.UNIT if expires else temporary.NOBODY, survives=given["survives"], lasts=expires,

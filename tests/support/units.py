@@ -57,9 +57,14 @@ class Units:
 
     def fire(self) -> subprocess.CompletedProcess[str]:
         """What the timer does when its time is over."""
-        (script,) = [self.files / name for name in self.names() if name.endswith(".sh")]
+        (script,) = [name for name in self.names() if name.endswith(".sh")]
+        return self.fire_one(script.removesuffix(".sh"))
+
+    def fire_one(self, unit: str) -> subprocess.CompletedProcess[str]:
+        """The same of one of several units."""
+        script = self.files / f"{unit}.sh"
         script.write_bytes(re.sub(rb"-ge \d+", b"-ge 0", script.read_bytes()))
-        return self.boot()
+        return self.call(["systemctl", "start", f"{unit}.service"])
 
     def boot(self) -> subprocess.CompletedProcess[str]:
         """What the host does with the service when it starts."""

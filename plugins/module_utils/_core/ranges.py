@@ -102,7 +102,7 @@ ARGUMENTS: t.Mapping[str, Range] = {
     "critical_count": COUNT, "suspicious_count": COUNT, "warning_count": COUNT, "spread_warning_count": COUNT,
     "spread_critical_count": COUNT, "warning_bans": COUNT, "deleted_warning_bytes": COUNT, "expected_keys": COUNT,
     "expected_keys_tolerance_percent": COUNT, "expected_replicas": COUNT, "min_replicas_to_write": COUNT, "standbys_expected": COUNT,
-    "min_output_bytes": COUNT, "vacuum_min_dead_rows": COUNT, "statements_min_calls": COUNT,
+    "max_alerts": COUNT, "min_output_bytes": COUNT, "vacuum_min_dead_rows": COUNT, "statements_min_calls": COUNT,
     "min_ttl_percent": PERCENT, "warning_percent": PERCENT, "critical_percent": PERCENT, "due_percent": PERCENT,
     "warning_days": DAYS, "critical_days": DAYS, "due_days": DAYS,
     # How much of a Redis server is sampled.
@@ -124,7 +124,7 @@ ARGUMENTS: t.Mapping[str, Range] = {
     "before": AGE, "age": AGE, "failure_window": AGE, "full_within": AGE, "min_age": AGE, "min_idle": AGE_OR_EMPTY, "min_query_age": AGE,
     "min_transaction_age": AGE, "min_idle_in_transaction_age": AGE, "min_idle_age": AGE, "min_lock_wait_age": AGE,
     "give_up_idle_root": AGE, "refusals_since": AGE_OR_EMPTY, "unused_indexes_min_age": AGE, "sequential_scans_min_age": AGE,
-    "lifetime": LIFETIME, "bantime": AGE_OR_EMPTY,
+    "lifetime": LIFETIME, "lasts": LIFETIME, "bantime": AGE_OR_EMPTY,
     # A person tries again within this time.
     "trace_for": Range(0, 600, time=True, empty=True),
     "wait_for.hold": WAIT,

@@ -136,7 +136,7 @@ def without_secrets(params: t.Any) -> t.Any:
 
 
 def _names_secret(option: str) -> bool:
-    return any(word in option for word in ("password", "passphrase"))
+    return any(word in option for word in ("password", "passphrase", "secret"))
 
 
 def _outgoing(module: t.Any, result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

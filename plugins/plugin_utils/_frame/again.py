@@ -29,6 +29,7 @@ from ...module_utils._core.recorded import READING, VERSION
 #: The decision of each module that records its reading: a function, in module_utils.
 DECISIONS: t.Final[Mapping[str, str]] = {
     "access_health": "_bans.decisions.access:decide",
+    "alert_silence": "_maintenance.decisions.silences:sight",
     "cert_expiry": "_certificate.decisions.report:decide",
     "cert_renew": "_certificate.decisions.renewing:sight",
     "disk_clean": "_host.decisions.cleaning:sight",
@@ -40,6 +41,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "failed_logins": "_logins.decisions.logins:judge_logins",
     "firewall_remove": "_firewall.decisions.rule_removal:sight",
     "http_health": "_probe.decisions.web:decide",
+    "maintenance_health": "_maintenance.decisions.state:decide",
     "pg_health": "_postgresql.decisions.health:decide",
     "pg_maintain": "_postgresql.decisions.maintenance:sight",
     "pg_restart_check": "_postgresql.decisions.restart:decide",

@@ -63,6 +63,16 @@ def digest(command: t.Sequence[str], undo: t.Mapping[str, t.Any]) -> str:
     return hashlib.sha256(json.dumps([list(command), dict(undo)], sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
+def identity_of(
+    identity: t.Mapping[str, t.Any], *, seconds: float, command: t.Sequence[str], undo: t.Mapping[str, t.Any],
+) -> dict[str, t.Any]:
+    """What identifies an action that a unit takes back.
+
+    What is approved is what is run without anybody: when, and which command, with the values that it goes back to.
+    """
+    return {**identity, "expires": f"{seconds:g}s", "way_back": digest(command, undo)}
+
+
 def check_seconds(seconds: float, *, working: float) -> float:
     """How long a change lasts.
 

@@ -22,6 +22,8 @@ NO_WAY, DNS, REFUSED, TIMEOUT, TLS, NO_ANSWER, STATUS, WEBSOCKET, BODY, JSON = (
 )
 #: So many bytes of a body are read.
 MAX_BODY = 64 * 1024
+#: A date by HTTP has 29 characters.
+_LONGEST_RETRY = 40
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Answer:
         sure: no matter of the way: a certificate that has expired or is for another name.
         unclear: that something is wrong is not certain, since only a part of the body was read.
         dependencies: what the body says about them.
+        retry_after: when to ask again, as the answer says it (RFC 9110 section 10.2.3); empty where it does not.
     """
 
     stage: str = ""
@@ -51,6 +54,7 @@ class Answer:
     sure: bool = False
     unclear: bool = False
     dependencies: tuple[Dependency, ...] = ()
+    retry_after: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +93,10 @@ def weigh(
     unclear = heard.more and stage in (BODY, JSON)
     if unclear:
         problem = f"of the body only the first {MAX_BODY // 1024} KiB are read, and {problem}"
-    return Answer(stage=stage, problem=problem, status=heard.status, unclear=unclear, dependencies=said)
+    return Answer(
+        stage=stage, problem=problem, status=heard.status, unclear=unclear, dependencies=said,
+        retry_after=heard.headers.get("retry-after", "")[:_LONGEST_RETRY],
+    )
 
 
 def _wrong(
