@@ -776,6 +776,7 @@ OUTSIDE = {
     "act": "it has no rights of its own: the modules that it runs have. What a look is denied is not acted on: "
            "tests/integration/action/test_act.py::test_what_cannot_be_looked_at_is_left_alone",
     "http_health": "it needs no right that could be taken away",
+    "http_smoke": "it needs no right that could be taken away",
 }
 #: Rights that no case takes away, by module and grant, and why.
 ALONE = {

@@ -112,7 +112,7 @@ class App:
 
     def serve(self, sock: socket.socket) -> None:
         """Answer one connection."""
-        with contextlib.suppress(OSError), sock, sock.makefile("rb") as stream:
+        with contextlib.suppress(OSError, ValueError), sock, sock.makefile("rb") as stream:
             method, target, _version = stream.readline().decode("latin-1").split()
             headers = {}
             while line := stream.readline().decode("latin-1").strip():
@@ -126,7 +126,8 @@ class App:
 @contextmanager
 def app(replies: Mapping[str, Reply], *, context: ssl.SSLContext | None = None, address: str = "127.0.0.1") -> Iterator[App]:
     """Serve until the end of the block."""
-    with socket.create_server((address, 0), backlog=128) as listener:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, 0), backlog=128, family=family) as listener:
         made = App(listener.getsockname()[1], "https" if context else "http", dict(replies))
 
         def take(sock: socket.socket) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from .._core.shown import shown_entry
-from .decisions.requests import SAFE
+from .decisions.requests import METHODS, SAFE
 
 #: What one request is.
 _REQUEST: dict[str, t.Any] = {
@@ -34,6 +34,13 @@ PROBE: dict[str, t.Any] = {
     "scope": {"type": "str", "default": "host"},
     "websocket": {"type": "bool", "default": False},
     "dependencies": {"type": "list", "elements": "str", "default": []},
+}
+STEP: dict[str, t.Any] = {
+    **_REQUEST,
+    "name": {"type": "str"},
+    "method": {"type": "str", "choices": list(METHODS), "default": "GET"},
+    "send": {"type": "raw", "no_log": True},
+    "save": {"type": "dict", "no_log": False},
 }
 
 

@@ -14,7 +14,8 @@ import time
 import typing as t
 
 from .._core.judging import Judged
-from .decisions.answers import TIMEOUT, Answer, weigh
+from .decisions.answers import TIMEOUT, Answer, Heard
+from .decisions.requests import Request
 from .decisions.web import CHECK, Asked, Probe, decide
 from .exchange import Exchange, Stopped, TrustStores
 
@@ -24,11 +25,22 @@ MOST_AT_ONCE = 64
 _GRACE = 0.25
 
 
+class Asking(t.Protocol):
+    """What is asked."""
+
+    @property
+    def request(self) -> Request:
+        """The request."""
+
+    def weigh(self, heard: Heard) -> Answer:
+        """What an answer comes to."""
+
+
 @dataclasses.dataclass
 class _Course:
-    """One probe on its way."""
+    """One request on its way."""
 
-    probe: Probe
+    probe: Asking
     exchange: Exchange
     begun: bool = False
     answer: t.Optional[Answer] = None
@@ -59,12 +71,14 @@ def look(probes: t.Sequence[Probe], *, timeout: float, asked: t.Optional[t.Seque
     return decide([Asked.by(probe, answer) for probe, answer in zip(probes, ask_all(probes, timeout=timeout))], asked=asked)
 
 
-def ask_all(probes: t.Sequence[Probe], *, timeout: float) -> list[Answer]:
-    """The answers, in the order of the probes.
+def ask_all(
+    probes: t.Sequence[Asking], *, timeout: float, stores: t.Optional[TrustStores] = None,
+) -> list[Answer]:
+    """The answers, in the order of what is asked.
 
     A name that a resolver does not answer holds up its thread; nobody waits for it longer than its own time.
     """
-    stores = TrustStores()
+    stores = stores or TrustStores()
     courses = [_Course(probe, Exchange(probe.request, stores.of(probe.request))) for probe in probes]
     until = time.monotonic() + timeout
     waiting = list(courses)
@@ -108,11 +122,11 @@ def _ask(course: _Course, changed: threading.Condition) -> None:
         changed.notify()
 
 
-def ask(probe: Probe, exchange: Exchange) -> Answer:
-    """The answer of one probe."""
+def ask(probe: Asking, exchange: Exchange) -> Answer:
+    """The answer of one request."""
     started = time.monotonic()
     try:
-        found = weigh(exchange.run(), request=probe.request, wanted=probe.wanted, paths=probe.dependencies)
+        found = probe.weigh(exchange.run())
     except Stopped as exc:
         found = Answer(stage=exc.stage, problem=exc.problem, status=exc.status, sure=exc.sure)
     return dataclasses.replace(exchange.answer(found), seconds=round(time.monotonic() - started, 4))

@@ -42,6 +42,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "firewall_remove": "_firewall.decisions.rule_removal:sight",
     "http_health": "_probe.decisions.web:decide",
     "maintenance_health": "_maintenance.decisions.state:decide",
+    "http_smoke": "_probe.decisions.smoke:decide",
     "pg_health": "_postgresql.decisions.health:decide",
     "pg_maintain": "_postgresql.decisions.maintenance:sight",
     "pg_restart_check": "_postgresql.decisions.restart:decide",

@@ -58,3 +58,22 @@ class HttpHealth(Health):
 
     def patient(self) -> Args:
         return {"timeout": "500ms"}
+
+
+class HttpSmoke(HttpHealth):
+    """A login and what needs its token, of the same application."""
+
+    module = "http_smoke"
+    writes = True
+
+    def args(self) -> Args:
+        return {"steps": [
+            {"url": self.app.url("/health"), "method": "POST", "send": {"user": "smoke"}, "save": {"how": "database"}},
+            {"name": "ready", "url": self.app.url("/ready"), "headers": {"Authorization": "Bearer {how}"}},
+        ]}
+
+    def culprits(self) -> list[str]:
+        return [self.app.url("/health"), "503"]
+
+    def denied(self) -> Args:
+        return {"steps": [{"url": self.app.url("/closed")}]}

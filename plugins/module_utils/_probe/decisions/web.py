@@ -18,7 +18,7 @@ from ..._core.judging import Judged, judge_look
 from ..._core.recorded import Basis
 from ..._core.shown import shown_url
 from ..._core.suggest import suggest
-from .answers import BODY, DNS, JSON, NO_ANSWER, NO_WAY, REFUSED, STATUS, TIMEOUT, TLS, WEBSOCKET, Answer
+from .answers import BODY, DNS, JSON, NO_ANSWER, NO_WAY, REFUSED, STATUS, TIMEOUT, TLS, WEBSOCKET, Answer, Heard, weigh
 from .requests import CONTROLLER, HOST, Request, Wanted, request_of, wanted_of
 
 CHECK, LATENCY, DEPENDENCY = "application", "latency", "dependency"
@@ -88,10 +88,19 @@ class Probe:
             warn_time=ranges.ARGUMENTS["warn_time"].read(said.get("warn_time", "2s"), name=f"{place}: warn_time"),
         )
 
+    def weigh(self, heard: Heard) -> Answer:
+        """What an answer comes to."""
+        return weigh(heard, request=self.request, wanted=self.wanted, paths=self.dependencies)
+
     @property
     def asked_from(self) -> str:
         """Who asks, for people."""
-        return {HOST: "from the host itself", CONTROLLER: "from the controller"}.get(self.scope, f"from inside container {self.scope}")
+        return asked_from(self.scope)
+
+
+def asked_from(scope: str) -> str:
+    """Who asks, for people."""
+    return {HOST: "from the host itself", CONTROLLER: "from the controller"}.get(scope, f"from inside container {scope}")
 
 
 def probes_of(entries: t.Sequence[t.Any]) -> list[Probe]:
@@ -171,13 +180,19 @@ def judge(one: Asked) -> Finding:
     if not answer.stage:
         return Finding(CHECK, OK, observed=answer.status, subject=one.name, detail=detail)
     observed = answer.status if answer.stage == STATUS else f"{answer.stage}: {answer.problem}"
-    url = one.name if one.name == one.url else f"{one.name} ({one.url})"
+    sure, hint = failing(one)
+    return Finding(CHECK, CRITICAL if sure else UNKNOWN, observed=observed, subject=one.name, detail=detail, hint=hint)
+
+
+def failing(one: Asked) -> tuple[bool, str]:
+    """Whether it is sure that what was asked fails, and what to do about it."""
+    answer = one.answer
+    url = one.name if one.url in one.name else f"{one.name} ({one.url})"
     if _is_sure(one):
-        return Finding(CHECK, CRITICAL, observed=observed, subject=one.name, detail=detail, hint=_failing(url, one))
-    return Finding(CHECK, UNKNOWN, observed=observed, subject=one.name, detail=detail, hint=(
-        f"{url} gave no answer {one.place}: {answer.problem}. {_ADVICE.get(answer.stage, _LOOK_THERE)}" if answer.status is None
-        else f"{url}: {answer.problem}. Ask for something shorter."
-    ))
+        return True, _failing(url, one)
+    if answer.status is not None:
+        return False, f"{url}: {answer.problem}. Ask for something shorter."
+    return False, f"{url} gave no answer {one.place}: {answer.problem}. {_ADVICE.get(answer.stage, _LOOK_THERE)}"
 
 
 def _is_sure(one: Asked) -> bool:

@@ -101,8 +101,9 @@ def test_lifting_names_what_a_health_module_was_told_to_look_at() -> None:
 
     login = {"login_host": "192.0.2.7", "login_port": 5432, "login_unix_socket": "", "login_user": "app", "asked": ["x"]}
     assert target(login) == {"login_host=192.0.2.7 login_port=5432"} == target({**login, "asked": [], "wait_for": {}})
-    assert target({"urls": ["http://192.0.2.7/"]}) == {"urls=['http://192.0.2.7/']"}
-    assert target({"urls": ["x" * 400]}) == target({"asked": ["x"]}) == target(None) == {None}
+    probes = {"probes": [{"url": "http://192.0.2.7/?key=staple", "headers": {"X": "staple"}}, {"name": "shop", "url": "http://192.0.2.8/"}]}
+    assert target(probes) == {"probes=http://192.0.2.7/?..., shop"}
+    assert target({"probes": [{"url": "x" * 400}]}) == target({"asked": ["x"]}) == target(None) == {None}
 
 
 def test_without_an_investigation_the_first_look_is_before() -> None:
