@@ -70,6 +70,15 @@ options:
       password:
         description: Password; it is not on the command line.
         type: str
+  services:
+    description:
+      - The host's services, as O(oncall.incident.service_health#module:services). Their states, the events of their engine, which keeps
+        few, and the last 200 lines of each instance's log are taken before anything else, since a restart erases them.
+      - Of an instance nothing is kept that holds an environment or a command line. Items are named C(service01_NAME_logs), by its place in
+        the list.
+    type: list
+    elements: dict
+    default: []
   only:
     description: Names of items to take, and no others but the logs of O(files).
     type: list
@@ -231,6 +240,7 @@ seconds:
 """
 
 import contextlib
+import functools
 import os
 import tempfile
 
@@ -238,7 +248,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core import ranges
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.moments import since_from
+from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import exit_with
+from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import services_of
+from ansible_collections.oncall.incident.plugins.module_utils._service.kept import items_of
 from ansible_collections.oncall.incident.plugins.module_utils._snapshot.catalogue import (
     catalogue,
     chosen,
@@ -261,6 +274,7 @@ def main() -> None:
                 "host": {"type": "str", "default": "127.0.0.1"}, "port": {"type": "int", "default": 6379}, "user": {"type": "str"},
                 "password": {"type": "str", "no_log": True},
             }},
+            "services": {"type": "list", "elements": "dict", "default": []},
             "only": {"type": "list", "elements": "str"},
             "skip": {"type": "list", "elements": "str", "default": []},
             "budget": {"type": "str", "default": "20s"},
@@ -277,11 +291,15 @@ def main() -> None:
     args = module.params
     try:
         ranges.require({name: args[name] for name in ("max_kib", "max_total_mib", "max_file_mib")})
-        known = [*catalogue(units=args["units"], since=since_from(args["since"])), *redis(args["redis"])]
+        since, patience = since_from(args["since"]), ranges.read(args["command_timeout"], name="command_timeout")
+        known = [
+            *items_of(services_of(args["services"]), since=since, run=functools.partial(run, seconds=patience)),
+            *catalogue(units=args["units"], since=since), *redis(args["redis"]),
+        ]
         items = in_order([*chosen(known, only=args["only"], skip=args["skip"]), *logs(args["files"])])
         bounds = Bounds(
             seconds=ranges.read(args["budget"], name="budget"),
-            command_seconds=ranges.read(args["command_timeout"], name="command_timeout"), command_bytes=max(args["max_kib"], 1) * 1024,
+            command_seconds=patience, command_bytes=max(args["max_kib"], 1) * 1024,
             file_bytes=max(args["max_file_mib"], 1) << 20, total_bytes=max(args["max_total_mib"], 1) << 20,
         )
         spool = args["spool"]

@@ -171,6 +171,11 @@ def _below(pid: int, proc: str) -> t.Iterator[str]:
         yield from _below(int(child), proc)
 
 
+def inspect_argv(command: t.Sequence[str], ids: t.Sequence[str]) -> list[str]:
+    """The command that describes containers by CONTAINER_FORMAT."""
+    return _inspect(Compose(container_command=command), CONTAINER_FORMAT, ids)
+
+
 def _inspect(compose: Compose, form: str, names: t.Sequence[str]) -> list[str]:
     return [*compose.container_command, "inspect", "--type", "container", "--format", form, *names]
 

@@ -31,6 +31,7 @@ class Runtime(t.Protocol):
       Raises Blind where that is true of all.
     - `daemon(service) -> str`: what answers for it, as people call it; the runtime's own name without.
     - `facts(service, *, run) -> Facts`: what only this runtime has.
+    - `evidence(services, *, since, run) -> list[Kept]`: the commands that tell of all services of one daemon what a restart erases.
     """
 
     def look(self, service: Service, *, run: Run) -> list[Instance]:

@@ -20,8 +20,20 @@ from ..._module.programs import Run
 from .. import looking
 from ..decisions.instance import Instance
 from ..decisions.services import Service
+from ..evidence import EVENTS, LOGS, STATE, Kept
 from ..instances import Container, NoSuchService
 from ..memory import with_kills
+
+#: Events that say what became of a container. Those of exec have the command in their name.
+_EVENTS = (
+    "create", "start", "restart", "die", "oom", "kill", "stop", "pause", "unpause", "destroy", "rename", "update", "health_status",
+)
+_EVENT = '{{.Time}} {{.Action}} {{index .Actor.Attributes "name"}} {{index .Actor.Attributes "exitCode"}} {{.Actor.ID}}'
+#: Of each container before -- its last lines, both outputs together, by the command behind it.
+_LAST_LINES = """ids=
+while [ "$1" != -- ]; do ids="$ids $1"; shift; done
+shift
+for id in $ids; do echo "== $id"; "$@" logs --timestamps --tail 200 "$id" 2>&1; done"""
 
 
 def look(service: Service, *, run: Run) -> list[Instance]:
@@ -44,6 +56,26 @@ def look_many(services: t.Sequence[Service], *, run: Run) -> dict[str, t.Union[l
 def daemon(service: Service) -> str:
     """See Runtime."""
     return " ".join(_engine(service))
+
+
+def evidence(services: t.Sequence[Service], *, since: str, run: Run) -> list[Kept]:
+    """See Runtime. The engine keeps its last 256 events only, and the commands of health checks are in their own."""
+    engine = _engine(services[0])
+    words = ["events", "--since", since, "--until", "0s", "--filter", "type=container"]
+    words += [word for event in _EVENTS for word in ("--filter", f"event={event}")]
+    try:
+        found: t.Mapping[str, t.Union[list[Instance], Blind]] = look_many(services, run=run)
+    except Blind:
+        found = {}
+    ids = {name: [one.id for one in seen] for name, seen in found.items() if not isinstance(seen, Blind)}
+    everything = list(dict.fromkeys(one for of_one in ids.values() for one in of_one))
+    state = looking.inspect_argv(engine, everything) if everything else [*engine, "ps", "--all", "--no-trunc"]
+    return [
+        Kept("", EVENTS, (*engine, *words, "--format", _EVENT)), Kept("", STATE, tuple(state)),
+        # One item for all containers of a service: after a restart they may be others, and an item keeps its name.
+        *(Kept(one.name, LOGS, ("sh", "-c", _LAST_LINES, "sh", *ids[one.name], "--", *engine) if ids.get(one.name) else ())
+          for one in services),
+    ]
 
 
 def project_of(service: Service) -> looking.Compose:

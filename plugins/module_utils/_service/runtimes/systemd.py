@@ -15,7 +15,12 @@ from ..._module.programs import Run
 from .. import looking
 from ..decisions.instance import Instance
 from ..decisions.services import Service
+from ..evidence import LOGS, STATE, Kept
+from ..instances import UNIT_PROPERTIES
 from ..memory import with_kills
+
+#: What is kept of a unit.
+_SHOWN = tuple(name for name in UNIT_PROPERTIES if name not in ("ExecStart", "Environment"))
 
 
 def look(service: Service, *, run: Run) -> list[Instance]:
@@ -29,6 +34,17 @@ def look_many(services: t.Sequence[Service], *, run: Run) -> dict[str, t.Union[l
     return {
         service.name: with_kills([unit]) if isinstance(unit, Instance) else unit for service, unit in zip(services, found)
     }
+
+
+def evidence(services: t.Sequence[Service], *, since: str, run: Run) -> list[Kept]:
+    """See Runtime. Not the whole of what systemd shows: that has environments and commands."""
+    scope, names = _scope(services[0]), [one.identity for one in services]
+    state = ("systemctl", f"--{scope}", "show", "--no-pager", f"--property={','.join(_SHOWN)}", "--", *names)
+    return [Kept("", STATE, state), *(
+        Kept(one.name, LOGS, (
+            "journalctl", "--no-pager", "--output=short-iso-precise", "--lines=200",
+            f"--{'user-' if scope == 'user' else ''}unit={one.identity}",
+        )) for one in services)]
 
 
 def daemon(service: Service) -> str:
