@@ -7,7 +7,8 @@ A line is `# needs: KIND NAME [>= VERSION] (PLACE[, if VARIABLE=VALUE|VALUE]): H
 
 - KIND is collection, library (of Python) or program; PLACE is controller or host.
 - NAME in braces is a variable whose first word is the program's name: `{postgres_kubectl_command}`.
-- VARIABLE with a dot is a key of a list's entries: `services.runtime=kubernetes`.
+- VARIABLE with a dot is a key of a list's entries: `services.runtime=kubernetes`. An entry that names a command of its own in `where`
+  needs that one instead.
 
 This module util is PRIVATE to the collection: it may change at any time.
 """
@@ -57,7 +58,7 @@ class Need:
         name, _, key = self.variable.partition(".")
         value = given(name)
         entries = value if isinstance(value, (list, tuple)) else ()
-        found = [entry.get(key) for entry in entries if isinstance(entry, t.Mapping)] if key else [value]
+        found = [entry.get(key) for entry in entries if isinstance(entry, t.Mapping) and not _own_command(entry)] if key else [value]
         return any(str(one) in self.values for one in found)
 
     def called(self, given: t.Callable[[str], t.Any]) -> str:
@@ -75,6 +76,11 @@ class Need:
     def __str__(self) -> str:
         name = self.name.strip("{}").removesuffix("_command").rpartition("_")[2] if self.name.startswith("{") else self.name
         return name + (f" >= {self.least}" if self.least else "")
+
+
+def _own_command(entry: t.Mapping[str, t.Any]) -> bool:
+    where = entry.get("where")
+    return isinstance(where, t.Mapping) and bool(where.get("command"))
 
 
 def lines(text: str) -> list[str]:

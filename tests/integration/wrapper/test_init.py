@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -18,7 +20,9 @@ import pytest
 
 from demo.postgres import Server, find_bin_dir
 from tests.support import wrapper
+from tests.support.docker_engine import IMAGE, engine
 from tests.support.need import need
+from tests.support.web_app import answer, app
 
 #: Typed and hidden, and nowhere afterwards.
 PASSWORDS = ("first-hidden-word", "second-hidden-word")
@@ -123,3 +127,31 @@ def test_whoever_stops_has_written_nothing(tmp_path: Path, key: str) -> None:
     status, seen = on_a_terminal(tmp_path, [("1/5", "none\n"), ("3/5", key)], "mine")
     assert status == 130 and "Stopped. Nothing was written." in seen, seen
     assert not (tmp_path / "mine").exists()
+
+
+def test_an_application_of_compose_is_looked_for_and_asked(tmp_path: Path) -> None:
+    project, path = tmp_path / "shop", f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    project.mkdir()
+    web = {"image": IMAGE, "network_mode": "none", "stop_signal": "SIGKILL", "command": ["sleep", "3600"]}
+    (project / "docker-compose.yml").write_text(json.dumps({"version": "2.4", "services": {"web": web}}))
+    with engine() as running, app({"/health": answer(200), "/ill": answer(503)}) as health:
+        running.docker("version")
+        (tmp_path / "bin").mkdir()
+        # Debian 12 has Compose by its old name only.
+        (tmp_path / "bin" / "docker").write_text(
+            f'#!/bin/sh\nif [ "$1" = compose ]; then shift; exec {" ".join(running.compose)} "$@"; fi\nexec {shutil.which("docker")} "$@"\n')
+        (tmp_path / "bin" / "docker").chmod(0o755)
+        subprocess.run([*running.compose, "--project-directory", str(project), f"--file={project}/docker-compose.yml", "up", "--detach"],
+                       env={**os.environ, **running.environ}, check=True, capture_output=True, timeout=120)
+
+        def init(service: str, url: str) -> subprocess.CompletedProcess[str]:
+            given = f"reach: none\napplication: compose {service} in {project} on here\nhealth: {health.url(url)}\n"
+            return wrapper.command(tmp_path / "home", "init", "mine", "--answers", "-", stdin=given, PATH=path, **running.environ)
+
+        done = init("wbe", "/health")
+        assert done.returncode == 2 and "wbe" in done.stderr and "application: " in done.stderr, done.stderr
+        done = init("web", "/ill")
+        assert done.returncode == 2 and "503" in done.stderr and not (tmp_path / "mine").exists(), done.stderr
+        done = init("web", "/health")
+        assert done.returncode == 0 and "service-outage: " in done.stdout and "0 actions planned" in done.stdout, done.stdout + done.stderr
+    assert (tmp_path / "mine" / "group_vars" / "app.yml").is_file()

@@ -43,6 +43,7 @@ def test_who_needs_it() -> None:
     assert library.holds(given(postgres_via="kubernetes")) and not library.holds(given(postgres_via="host"))
     assert collection.holds(given())
     assert listed.holds(given(services=[{"name": "a"}, {"name": "b", "runtime": "kubernetes"}]))
+    assert not listed.holds(given(services=[{"name": "b", "runtime": "kubernetes", "where": {"command": ["oc"]}}]))
     assert not listed.holds(given(services=[{"name": "a"}, "b"])) and not listed.holds(given())
     assert program.called(given(postgres_kubectl_command=["/opt/kubectl", "--context=a"])) == "/opt/kubectl"
     assert program.called(given(postgres_kubectl_command="oc --as x")) == "oc" and program.called(given()) == ""
