@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("mitigate", "scale", "recording", "fail2ban", "firewall", "logins", "redis", "cert", "evidence")
+NAMES = ("mitigate", "scale", "recording", "fail2ban", "firewall", "logins", "redis", "cert", "evidence", "services")
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ def hosts(play: dict[str, Any]) -> set[str]:
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_hosts_are_kept_before_they_are_changed_and_the_rest_after_they_were_measured(path: Path) -> None:
     numbered = [(number, play, entry) for number, play in enumerate(plays(path)) for entry in entry_points(play)]
-    changing = [(number, play) for number, play, (_role, entry) in numbered if entry.startswith("mitigate")]
+    changing = [(number, play) for number, play, (_role, entry) in numbered if entry.startswith(("mitigate", "help"))]
     measuring = [number for number, _play, (_role, entry) in numbered if entry.startswith("verify")]
     first = [(number, play) for number, play, entry in numbered if entry == (EVIDENCE, "snapshot")]
     rest = [(number, play) for number, play, entry in numbered if entry == (EVIDENCE, "rest")]

@@ -119,11 +119,17 @@ VARIABLES: t.Mapping[str, str | ranges.Range] = {
     "release_timeout": "timeout",
     "release_verify_hold": "wait_for.hold",
     "release_verify_timeout": "wait_for.timeout",
+    "service_count": ranges.COUNT,
+    "service_look_timeout": "timeout",
     "service_pool_expires": ranges.LIFETIME_OR_EMPTY,
     "service_pool_instances": ranges.POSITIVE,
     "service_pool_limit": ranges.POSITIVE,
     "service_pool_size": ranges.COUNT,
     "service_pool_timeout": "timeout",
+    "service_restarts_per_hour": ranges.COUNT,
+    "service_verify_hold": "wait_for.hold",
+    "service_verify_timeout": "wait_for.timeout",
+    "service_window": "window",
 }
 #: Variables that are lists whose members are arguments, by the name that the table has for those.
 MEMBERS: t.Mapping[str, str] = {

@@ -65,7 +65,7 @@ class Shop:
 
     def call(self, name: str, site: Site, *arguments: str) -> None:
         """Run the scenario, and keep what it said and when each service was started last."""
-        self.calls[name] = site.incident(*arguments, **self.engine.environ)
+        self.calls[name] = site.incident("--json", *arguments, **self.engine.environ)
         self.starts[name] = {service: str(self.container(service)["State"]["StartedAt"]) for service in SERVICES}
 
 
@@ -108,10 +108,13 @@ def told(done: Ended) -> list[tuple[str, str, str]]:
 
 def test_a_plan_says_what_would_be_done_and_touches_nothing(shop: Shop) -> None:
     done = shop.calls["planned"]
-    assert told(done) == [("start_service", "worker", "planned"), ("restart_service", "web", "planned")], done.stderr
+    planned = [event["action"] for event in done.events("action")]
+    assert [(one["verb"], one["target"]["service"], one["outcome"]) for one in planned] == [
+        ("start_service", "worker", "planned"), ("restart_service", "web", "planned")], done.stderr
+    assert len(done.plan()["actions"]) == 2, "each is there once"
     assert {name: shop.starts["planned"][name] for name in SERVICES if name != "loop"} == {
         name: shop.starts["before"][name] for name in SERVICES if name != "loop"}
-    reasons = {one["target"]["service"]: one["reason"] for one in done.data["actions"]}
+    reasons = {one["target"]["service"]: one["reason"] for one in planned}
     assert "health check" in reasons["web"] and "worker" in reasons["worker"]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ SERVICES: dict[str, dict[str, Any]] = {
         "healthcheck": {"test": ["CMD", "sh", "-c", f"echo no route to token={CANARY}; false"], "interval": "1s", "retries": 1},
     },
     # Up for a moment after each start, as one look would see it.
-    "loop": {"command": ["sh", "-c", f"sleep 2; exit 3 # {CANARY}"], "restart": "always"},
+    "loop": {"command": ["sh", "-c", f"echo last words; sleep 2; exit 3 # {CANARY}"], "restart": "always"},
     # A child below the init: the main process goes on, and Docker says OOMKilled: false.
     "oom": {"command": ["sh", "-c", f"while :; do sh -c '{_EATS}'; sleep 600; done"], "mem_limit": "16m"},
     "migrate": {"command": ["true"]},
@@ -185,6 +186,24 @@ def test_fewer_than_desired_and_a_port_that_one_alone_can_have(shop: Shop) -> No
     assert half[0]["published"] == ["8080"]
     refused = call_of(Service.of(shop.entry("half"), number=1), "scale", instances=half, count=2)
     assert "the fixed port 8080" in refused.forbidden[0]
+
+
+def test_what_a_restart_erases_is_kept_first(shop: Shop) -> None:
+    said = start_module(
+        "snapshot", env=shop.engine.environ, services=[shop.entry(name) for name in SERVICES], budget="60s", command_timeout="30s",
+        skip=["open_files", "journal", "package_changes"],
+    ).result(timeout=120)
+    data = (Path(said["spool"]) / "outputs").read_bytes()
+    shutil.rmtree(said["spool"])
+    kept = {one["name"]: data[one["position"]:][:one["bytes"]].decode("utf-8", "replace") for one in said["entries"] if one.get("spooled")}
+    assert [name for name in kept][:2] == ["services1_compose_events", "services1_compose_state"]
+    assert re.search(r"^\d+ die \S*loop\S* 3 ", kept["services1_compose_events"], re.MULTILINE)
+    assert kept["services1_compose_state"].count("\n") == len(shop.starts())
+    assert "last words" in kept["service03_loop_logs"] and "service09_gone_logs" not in kept
+    ours = "".join(value for name, value in kept.items() if name.startswith("service"))
+    assert CANARY not in ours.replace(kept["services1_compose_state"], ""), "neither an environment nor a command line"
+    # What a health check says is redacted on its way to the record, like everything that is kept.
+    assert "PASSWORD" not in ours and "exec_" not in ours
 
 
 def test_what_is_started_scaled_and_restarted_is_the_service_alone(shop: Shop) -> None:

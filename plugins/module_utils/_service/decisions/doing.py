@@ -18,6 +18,7 @@ from ..._core.errors import BadInput
 from ..._core.suggest import suggest
 from .calls import RELOAD, RESTART, SCALE, START, STOP, call_of, refused
 from .compose import compose_argv
+from .guards import against_connections
 from .services import Service, services_of
 
 Dict = t.Mapping[str, t.Any]
@@ -39,7 +40,7 @@ def entries(services: t.Any, *, short: Dict) -> list[dict[str, t.Any]]:
             reload, validate. With a name they go before the list: another role says so whom it means.
 
     Raises:
-        BadInput: an entry is not usable, or names a proxy that is not in the list.
+        BadInput: an entry is not usable, or names a proxy that is not in the list or cannot be reloaded.
     """
     if short["name"]:
         return [_of_short(short)]
@@ -49,7 +50,17 @@ def entries(services: t.Any, *, short: Dict) -> list[dict[str, t.Any]]:
         for proxy in one.proxies:
             if proxy not in names or proxy == one.name:
                 raise _no_such(f"service {one.name}: proxies", proxy, names)
+            _require_reload(found[names.index(proxy)])
     return [_plain(one) for one in found]
+
+
+def _require_reload(service: Service) -> None:
+    """Containers have no reload of their own."""
+    if service.runtime == "compose" and not service.where.get("reload"):
+        raise BadInput(
+            f"{service.name} runs in containers: set service_reload_command to what reloads it inside one.",
+            hint="Give the command, such as [nginx, -s, reload]; in the list services it is where.reload.",
+        )
 
 
 def _no_such(place: str, name: t.Any, names: t.Sequence[str]) -> BadInput:
@@ -104,6 +115,8 @@ def steps(
         if name not in known:
             raise _no_such("service_names", name, list(known))
     names = [name for name in known if not only or name in only]
+    for name in names if do == RELOAD else ():
+        _require_reload(known[name][0])
     found: list[dict[str, t.Any]] = []
     for name in reversed(names) if do == STOP else names:
         service, look = known[name]
@@ -177,7 +190,7 @@ def _told_where(service: Service) -> dict[str, t.Any]:
 
 
 def _evidence(service: Service, told: Dict) -> str:
-    """What shows a reload: a container's runtime keeps no time of it, and pm2 starts each process anew."""
+    """What shows a reload: a container's runtime keeps no time of it, and pm2 starts each process again."""
     usual = {"systemd": str(told.get("evidence") or "state"), "compose": "workers"}
     return usual.get(service.runtime, "start")
 
@@ -206,6 +219,44 @@ def subjects(services: t.Sequence[Dict]) -> list[str]:
     """What the leases are on: the services, each as its runtime knows it."""
     found = [" ".join(["service", one.runtime, *_told_where(one).values(), one.identity]) for one in services_of(services)]
     return found or ["the services of this host"]
+
+
+def places(services: t.Sequence[Dict]) -> list[str]:
+    """Where services run, for people: each runtime and place with the names of those that it runs."""
+    found: dict[str, list[str]] = {}
+    for one in services_of(services):
+        found.setdefault(" ".join(text for text in (one.runtime, *_told_where(one).values()) if text), []).append(one.name)
+    return [f"{place}: {', '.join(names)}" for place, names in found.items()]
+
+
+def pools(services: t.Sequence[Dict], *, looks: t.Sequence[Dict], count: int, only: t.Optional[t.Sequence[str]] = None) -> int:
+    """How many connections the services of a host may open together once those that are meant are scaled.
+
+    Args:
+        services, looks, count, only: see steps().
+    """
+    return sum(
+        service.pool * (count if not only or service.name in only else len(look.get("instances") or ()))
+        for service, look in zip(services_of(services), looks)
+    )
+
+
+def scale_against(
+    services: t.Sequence[Dict], *, looks: t.Sequence[Dict], count: int, total: int, capacities: t.Sequence[t.Any], limit: t.Any,
+) -> dict[str, list[str]]:
+    """Why services must not be scaled, by name.
+
+    Args:
+        services, looks, count: see steps().
+        total: connections that all services of the run may open then.
+        capacities, limit: see against_connections().
+    """
+    return {
+        service.name: against_connections(
+            service.name, pool=service.pool, count=count, before=len(look.get("instances") or ()), total=total, capacities=capacities,
+            limit=limit,
+        ) for service, look in zip(services_of(services), looks)
+    }
 
 
 def looked(measured: Dict, *, step: Dict) -> bool:

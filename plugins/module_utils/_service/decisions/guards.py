@@ -59,14 +59,14 @@ def against_dependencies(service: str, needs: t.Sequence[str], *, well: t.Mappin
 
 
 def against_connections(
-    service: str, *, pool: t.Any, count: int, before: int, others: int, capacities: t.Sequence[t.Any], limit: t.Any,
+    service: str, *, pool: t.Any, count: int, before: int, total: int, capacities: t.Sequence[t.Any], limit: t.Any,
 ) -> list[str]:
     """Against more instances than the databases have connections for.
 
     Args:
         pool: connections that each instance may open; 0 where that is not known.
         count, before: how many instances there are to be, and how many there are.
-        others: connections that all other services of the run may open.
+        total: connections that all services of the run may open then.
         capacities: how many connections each database of the run gives to applications.
         limit: the operator's word on that, which goes before; empty where there is none.
     """
@@ -77,5 +77,4 @@ def against_connections(
     if limit == "" and not capacities:
         return [f"how many connections the database of {service} gives is not known: say it in service_pool_limit"]
     room = number(limit) if limit != "" else min(number(one) for one in capacities)
-    wanted = number(pool) * count + others
-    return [f"all pools together would want {wanted} connections, the server gives {room}"] if wanted > room else []
+    return [f"all pools together would want {total} connections, the server gives {room}"] if total > room else []

@@ -83,7 +83,7 @@ def remedies(
     """What is to be done for each service: by its name the verb (`do`), the `reason`, and what is `against` it; and whether any is
     started (`starts`) or restarted (`restarts`).
 
-    A look that failed tells nothing, and what could not be seen is no reason to do anything.
+    A look that failed tells nothing, and nothing is done because of what could not be seen.
 
     Args:
         services: as entries of the list.

@@ -19,8 +19,8 @@ from .conftest import LONG, NOT_DONE, Fleet, Played, Web
 
 #: The entry point of each host, and its variables.
 ENTRY_POINTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "restarted": ("mitigate", {"service_restart": "always"}),
-    "unhealthy": ("mitigate", {"service_restart": "always", "service_timeout": "8s"}),
+    "restarted": ("help", {"service_restart": "always"}),
+    "unhealthy": ("help", {"service_restart": "always", "service_timeout": "8s"}),
     "reloaded": ("reload", {}),
     "unloaded": ("reload", {"service_timeout": "3s"}),
     "unknown": ("reload", {}),
@@ -66,7 +66,7 @@ def runs(fleet: Fleet) -> Runs:
     fleet.webs["invalid"].rubbish()
     # Included, so that nothing of another entry point is skipped on a host, and each by its name: Ansible would take every host through
     # the entry point that a template gives for the first one.
-    service = [{**go_through("service", name), "when": f"entry_point == {name!r}"} for name in ("mitigate", "reload", "validate")]
+    service = [{**go_through("service", name), "when": f"entry_point == {name!r}"} for name in ("help", "reload", "validate")]
     tasks = [go_through("incident", "permit"), *service, go_through("incident", "conclude")]
     playbook = fleet.site.place / "entry_points.yml"
     environment = {"SYSTEMCTL_DOUBLE": "{{ stand_in }}"}

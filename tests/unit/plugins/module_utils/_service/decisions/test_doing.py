@@ -69,6 +69,13 @@ def test_the_list_is_in_its_order_and_checked() -> None:
             doing.entries([compose("web", proxies=proxies)], short=SHORT)
 
 
+def test_containers_are_reloaded_only_in_a_way_that_is_known() -> None:
+    """Before anything is done."""
+    for services, do in (([compose("nginx")], "reload"), ([compose("web", proxies=["nginx"]), compose("nginx")], "restart")):
+        with pytest.raises(BadInput, match="nginx runs in containers: set service_reload_command"):
+            steps(services, do, *[look(container("a"))] * len(services))
+
+
 def test_one_instance_is_one_step_where_the_runtime_can() -> None:
     found = steps([compose("web")], "restart", look(container("a"), container("b")))
     assert [one["args"]["argv"] for one in found] == [["docker", "restart", "a"], ["docker", "restart", "b"]]
@@ -179,7 +186,21 @@ def test_an_instance_that_was_not_meant_may_stay_as_it_is() -> None:
 def test_leases_are_on_what_the_runtime_knows() -> None:
     known = doing.entries([compose("web", identity="app"), {"name": "shop"}], short=SHORT)
     assert doing.subjects(known) == ["service compose /opt/shop app", "service systemd system shop"]
+    more = doing.entries([compose("web"), compose("db"), {"name": "nginx"}], short=SHORT)
+    assert doing.places(more) == ["compose /opt/shop: web, db", "systemd system: nginx"]
     assert doing.subjects([]) == ["the services of this host"]
+
+
+def test_the_pools_of_a_host_once_a_service_is_scaled() -> None:
+    known = doing.entries([compose("web", pool=10), compose("worker", pool=3), compose("nginx")], short=SHORT)
+    looks = [look(container("a")), look(container("b"), container("c")), look(container("d"))]
+    assert doing.pools(known, looks=looks, count=4, only=["web"]) == 4 * 10 + 2 * 3
+    assert doing.pools(known, looks=looks, count=1) == 13
+    found = doing.scale_against(known, looks=looks, count=4, total=46, capacities=[45], limit="")
+    said = "all pools together would want 46 connections, the server gives 45"
+    assert (found["web"], found["worker"]) == ([said], [said])
+    assert found["nginx"] == ["how many connections each instance of nginx opens is not known: say it in its pool"]
+    assert doing.scale_against(known, looks=looks, count=4, total=46, capacities=[], limit="50")["web"] == []
 
 
 def test_several_results_are_one() -> None:

@@ -45,11 +45,11 @@ def test_nothing_is_restarted_whose_dependency_does_not_answer(well: dict[str, b
 @pytest.mark.parametrize(("given", "said"), [
     ({}, ""), ({"count": 2}, ""), ({"pool": 0, "capacities": []}, ""), ({"pool": 0}, "how many connections each instance of web opens"),
     ({"capacities": []}, "how many connections the database of web gives is not known"), ({"capacities": [], "limit": 45}, ""),
-    ({"others": 6}, "all pools together would want 46 connections, the server gives 45"), ({"count": 1, "others": 99}, ""),
+    ({"total": 46}, "all pools together would want 46 connections, the server gives 45"), ({"count": 1, "total": 99}, ""),
     ({"capacities": [45, None]}, "the server gives 0"), ({"limit": "39"}, "the server gives 39"), ({"limit": None}, "the server gives 0"),
     ({"capacities": [100, 39]}, "the server gives 39"),
 ])
 def test_all_pools_must_fit_before_a_service_is_scaled(given: dict[str, Any], said: str) -> None:
-    options: dict[str, Any] = {"pool": 10, "count": 4, "before": 2, "others": 0, "capacities": [45], "limit": "", **given}
+    options: dict[str, Any] = {"pool": 10, "count": 4, "before": 2, "total": 40, "capacities": [45], "limit": "", **given}
     found = guards.against_connections("web", **options)
     assert said in " ".join(found) if said else found == []
