@@ -196,7 +196,7 @@ def test_what_a_restart_erases_is_kept_first(shop: Shop) -> None:
     data = (Path(said["spool"]) / "outputs").read_bytes()
     shutil.rmtree(said["spool"])
     kept = {one["name"]: data[one["position"]:][:one["bytes"]].decode("utf-8", "replace") for one in said["entries"] if one.get("spooled")}
-    assert [name for name in kept][:2] == ["services1_compose_events", "services1_compose_state"]
+    assert list(kept)[:2] == ["services1_compose_events", "services1_compose_state"]
     assert re.search(r"^\d+ die \S*loop\S* 3 ", kept["services1_compose_events"], re.MULTILINE)
     assert kept["services1_compose_state"].count("\n") == len(shop.starts())
     assert "last words" in kept["service03_loop_logs"] and "service09_gone_logs" not in kept

@@ -39,6 +39,7 @@ ABSENT = {
     "no_health_check": "it has no health check in its runtime",
     "no_readiness": "its runtime does not say whether it takes work",
     "no_memory_told": "its runtime does not tell who was ended for lack of memory",
+    "not_counted": "no control group of its own counts its memory on this host",
     "no_image": "its runtime does not say from what its instances were made",
     "one_instance": "there is one instance, which differs from none",
     "has_an_end": "it is a job with an end",
@@ -207,6 +208,8 @@ def _oom(seen: ServiceSeen, _terms: Terms) -> t.Union[Finding, Skipped]:
         hint = f"{named(before)} was ended for lack of memory before its present start, and its runtime started it again."
         return Finding("oom", WARNING, observed=len(before), threshold=1, unit="count", hint=hint, subject=seen.name)
     blind = [one for one in told if one.runs and one.oom_kills is None and one.main_pid]
+    if blind and all(one.runtime == "systemd" for one in blind):
+        return _absent("oom", "not_counted", seen)
     if blind:
         return Skipped("oom", (
             f"unreadable: {seen.name}: of {named(blind)} only the main process is told of, and not whether a child was killed."),

@@ -133,6 +133,7 @@ def test_a_replaced_instance_is_no_restart_and_too_young() -> None:
     (changed(WEB, oom=True), "ok"), (changed(WEB, oom=True, restarts=1), "warning"),
     # A child that was killed is in the counters of the control group alone, so without these nothing is known.
     (changed(WEB, oom_kills=None), "unknown"), (changed(WEB, oom=None, oom_kills=None), "no_memory_told"), (DEAD, "ok"),
+    (changed(UNIT, oom_kills=None), "not_counted"), (changed(UNIT, oom_kills=None, state="failed", running=False, oom=True), "critical"),
 ])
 def test_memory(instance: Instance, wanted: str) -> None:
     assert status(judged(instance), "oom") == wanted
