@@ -94,6 +94,8 @@ options:
         description:
           - Who asks. V(host) is the application's own host, V(controller) another machine, such as the controller or a bastion. The task
             must run there.
+          - Any other word is the name of a container of Docker on the host that the task runs on. It is asked from its network, with its
+            hosts file and its name servers. Nothing is run in it. This takes root; without, the check is C(unknown).
         type: str
         default: host
       websocket:

@@ -775,8 +775,11 @@ def rights_of(case: type[Case]) -> list[Right]:
 OUTSIDE = {
     "act": "it has no rights of its own: the modules that it runs have. What a look is denied is not acted on: "
            "tests/integration/action/test_act.py::test_what_cannot_be_looked_at_is_left_alone",
-    "http_health": "it needs no right that could be taken away",
+    "http_health": "only a probe from inside a container needs a right: tests/integration/http/test_from_inside.py::"
+                   "test_without_root_it_is_unknown",
     "http_smoke": "it needs no right that could be taken away",
+    "service_reach": "the kit has no services of other users: tests/integration/http/test_from_inside.py::"
+                     "test_as_a_unit_with_its_own_environment",
 }
 #: Rights that no case takes away, by module and grant, and why.
 ALONE = {

@@ -39,6 +39,8 @@ LINEAGE = {"certificate_lineages": [{"name": "www.example.org"}]}
 FAULT = {"drill_faults": [{"fault": "stop_service", "hosts": "db", "params": {}}]}
 #: What must be set beside a variable for a task to run that gets it: by entry point, variable and what is set.
 NEEDS: Mapping[str, Needs] = {
+    **{f"*/{entry_point}": {"incident_smoke_from": {"incident_smoke": [{"url": "https://www.example.org/login"}]}}
+       for entry_point in ("investigate", "verify")},
     "certificate/investigate": {"certificate_config_dir": LINEAGE},
     "certificate/verify": {"certificate_config_dir": LINEAGE},
     # Without certificates nothing is renewed.

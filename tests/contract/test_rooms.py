@@ -37,7 +37,7 @@ ARROWS = {
     "_firewall": {"_host"},
     "_postgresql": {"_host", "_service", "_snapshot"},
     "_redis": {"_host", "_service"},
-    "_service": {"_snapshot"},
+    "_service": {"_probe", "_snapshot"},
 }
 #: Which subject's decisions use another's.
 DECISIONS = {"_bans": {"_firewall"}, "_postgresql": {"_service"}, "_redis": {"_service"}}

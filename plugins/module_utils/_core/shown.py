@@ -34,3 +34,15 @@ def shown_entry(entry: t.Any) -> t.Any:
         if key in shown:
             shown[key] = dict.fromkeys(shown[key], _HIDDEN) if isinstance(shown[key], t.Mapping) else _HIDDEN
     return {**shown, **({"url": shown_url(str(shown["url"]))} if "url" in shown else {})}
+
+
+def shown_service(entry: t.Any) -> t.Any:
+    """An entry of `services` for the invocation in a result: its probes without their secrets, of what it reaches the names alone."""
+    if not isinstance(entry, t.Mapping):
+        return entry
+    shown = dict(entry)
+    if isinstance(shown.get("health"), (list, tuple)):
+        shown["health"] = [shown_url(one) if isinstance(one, str) else shown_entry(one) for one in shown["health"]]
+    if isinstance(shown.get("reaches"), (list, tuple)):
+        shown["reaches"] = [str(one.get("name") or one.get("port") or "") if isinstance(one, t.Mapping) else "" for one in shown["reaches"]]
+    return shown

@@ -16,6 +16,4 @@ CHAPTER = Chapter(11, "On the controller, and other people's modules", (
     *(Needs(name, CONTROLLER, free=_HERE) for name in ("approved", "conclude", "guard", "in_force", "place", "publish_plan", "recording")),
     Needs("act", CHANGE, free="it runs other modules: the one that changes something and those that look and measure need what they need"),
     Needs("lease", LOOK, free="it writes a file below /run/lock, where everybody may"),
-    Needs("http_health", LOOK, free="asking a URL needs no right"),
-    Needs("http_smoke", LOOK, free="asking a URL needs no right of the host; its user is one of the application"),
 ))

@@ -13,11 +13,15 @@ import threading
 import time
 import typing as t
 
+from .._core.errors import Blind
 from .._core.judging import Judged
-from .decisions.answers import TIMEOUT, Answer, Heard
-from .decisions.requests import Request
+from .._module import programs
+from .._module.programs import Run
+from .decisions.answers import NO_WAY, TIMEOUT, Answer, Heard
+from .decisions.requests import CONTROLLER, HOST, Request
 from .decisions.web import CHECK, Asked, Probe, decide
 from .exchange import Exchange, Stopped, TrustStores
+from .inside import Inside, inside_container
 
 #: So many are asked at one time.
 MOST_AT_ONCE = 64
@@ -46,6 +50,7 @@ class _Course:
     answer: t.Optional[Answer] = None
     fault: t.Optional[BaseException] = None
     woken: bool = False
+    enter: t.Optional[t.Callable[[], None]] = None
 
     def begin(self, until: float, changed: threading.Condition) -> None:
         """Ask, in a thread of its own."""
@@ -58,30 +63,58 @@ class _Course:
         return self.exchange.until + (_GRACE if self.woken else 0.0)
 
 
-def look(probes: t.Sequence[Probe], *, timeout: float, asked: t.Optional[t.Sequence[str]] = (CHECK,)) -> Judged:
+def look(
+    probes: t.Sequence[Probe], *, timeout: float, asked: t.Optional[t.Sequence[str]] = (CHECK,), run: Run = programs.run,
+) -> Judged:
     """Ask all probes at once, and judge the application.
 
     Args:
         timeout: for all of them, seconds.
         asked: the checks that must be answered.
+        run: asks the container engine for the containers that something is asked from inside.
 
     Raises:
         BadInput: a CA is not usable; nothing was asked.
     """
-    return decide([Asked.by(probe, answer) for probe, answer in zip(probes, ask_all(probes, timeout=timeout))], asked=asked)
+    answers = ask_all(probes, timeout=timeout, inside=_insides(probes, run))
+    return decide([Asked.by(probe, answer) for probe, answer in zip(probes, answers)], asked=asked)
+
+
+def _insides(probes: t.Sequence[Probe], run: Run) -> dict[int, t.Union[Inside, Answer]]:
+    """The containers that something is asked from inside; each is looked for once."""
+    found: dict[str, t.Union[Inside, Answer]] = {}
+    for name in {probe.scope for probe in probes} - {HOST, CONTROLLER}:
+        try:
+            found[name] = inside_container(name, run=run)
+        except Blind as exc:
+            found[name] = _no_way(exc)
+    return {number: found[probe.scope] for number, probe in enumerate(probes) if probe.scope in found}
+
+
+def _no_way(exc: Blind) -> Answer:
+    return Answer(stage=NO_WAY, problem=exc.message)
 
 
 def ask_all(
     probes: t.Sequence[Asking], *, timeout: float, stores: t.Optional[TrustStores] = None,
+    inside: t.Optional[t.Mapping[int, t.Union[Inside, Answer]]] = None,
 ) -> list[Answer]:
     """The answers, in the order of what is asked.
+
+    Args:
+        inside: by the number of what is asked, from inside which container it is, or why it cannot be asked.
 
     A name that a resolver does not answer holds up its thread; nobody waits for it longer than its own time.
     """
     stores = stores or TrustStores()
     courses = [_Course(probe, Exchange(probe.request, stores.of(probe.request))) for probe in probes]
+    for number, way in (inside or {}).items():
+        if isinstance(way, Answer):
+            courses[number].answer = way
+        else:
+            courses[number].enter, courses[number].exchange.resolve = way.enter, way.resolve
     until = time.monotonic() + timeout
-    waiting = list(courses)
+    waiting = [course for course in courses if course.answer is None]
     changed = threading.Condition()
     with changed:
         while any(course.answer is None for course in courses):
@@ -113,7 +146,11 @@ def _end_at_its_time(course: _Course, now: float) -> None:
 
 def _ask(course: _Course, changed: threading.Condition) -> None:
     try:
+        if course.enter is not None:
+            course.enter()
         answer, fault = ask(course.probe, course.exchange), None
+    except Blind as exc:
+        answer, fault = _no_way(exc), None
     except BaseException as exc:
         answer, fault = None, exc
     with changed:

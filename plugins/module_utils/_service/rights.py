@@ -8,7 +8,7 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
-from .._core.rights import CHANGE, LOOK, SOCKET, Chapter, Needs, Right
+from .._core.rights import CHANGE, LOOK, ROOT, SOCKET, Chapter, Needs, Right
 
 _DOCKER = "/var/run/docker.sock: read and write"
 
@@ -21,6 +21,11 @@ CHAPTER = Chapter(8, "Services", (
     )),
     Needs("service_instances", LOOK, ("instances",), (
         Right(SOCKET, _DOCKER, ("instances",), "The module fails, and says what `docker` said.", when="the runtime is Compose"),
+    )),
+    Needs("service_reach", LOOK, ("reaches",), (
+        Right(SOCKET, _DOCKER, ("reaches",), "The check is `unknown`.", when="the runtime is Compose"),
+        Right(ROOT, "root", ("reaches",), "The check is `unknown`.",
+              when="the service runs as another user, or a port is tried from inside a container"),
     )),
     Needs("service_exec", CHANGE, ("exec",), (
         Right(SOCKET, _DOCKER, ("exec",), "The module fails, and says what `docker` said."),

@@ -55,6 +55,7 @@ DECISIONS: t.Final[Mapping[str, str]] = {
     "redis_repair": "_redis.decisions.repairs:sight",
     "redis_restart_check": "_redis.decisions.restart:decide",
     "service_health": "_service.decisions.health:judge_services",
+    "service_reach": "_service.decisions.reaches:decide",
 }
 #: Those that do what their limits allow and leave the others, instead of refusing all.
 PARTLY = frozenset({"redis_client_kill"})

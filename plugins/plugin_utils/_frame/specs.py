@@ -70,6 +70,7 @@ VARIABLES: t.Mapping[str, str | ranges.Range] = {
     "host_verify_hold": "wait_for.hold",
     "host_verify_timeout": "wait_for.timeout",
     "incident_rung_wait": ranges.WAIT,
+    "incident_smoke_wait": "wait_for.timeout",
     "postgres_disk_critical_percent": "critical_percent",
     "postgres_disk_warning_percent": "warning_percent",
     "postgres_log_max_kib": "max_kib",

@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from tests.conformance.kit import Args, Health
+from tests.conformance.kit import Args, Health, Result
+from tests.support.run_module import start_module
 from tests.support.web_app import App, Asked, answer, app
+
+NOBODY = 65534
 
 
 class HttpHealth(Health):
@@ -77,3 +83,60 @@ class HttpSmoke(HttpHealth):
 
     def denied(self) -> Args:
         return {"steps": [{"url": self.app.url("/closed")}]}
+
+
+class ServiceReach(Health):
+    """A service of this user that must reach a port and find a file."""
+
+    module = "service_reach"
+
+    @contextmanager
+    def scene(self) -> Iterator[None]:
+        self.server = socket.create_server(("127.0.0.1", 0), backlog=8)
+        self.port = self.server.getsockname()[1]
+        with tempfile.NamedTemporaryFile() as self.file:
+            try:
+                yield
+            finally:
+                self.server.close()
+
+    def service(self, **where: str) -> Args:
+        """The service."""
+        return {"name": "shop", "runtime": "command", "where": where, "reaches": [
+            {"name": "cache", "port": f"127.0.0.1:{self.port}", "max_time": "1s"},
+            {"name": "database", "command": ["test", "-e", self.file.name]},
+        ]}
+
+    def args(self) -> Args:
+        return {"services": [self.service()]}
+
+    def culprits(self) -> list[str]:
+        return ["shop: cache", "connection refused"]
+
+    @contextmanager
+    def sicken(self) -> Iterator[None]:
+        self.server.close()
+        try:
+            yield
+        finally:
+            self.server = socket.create_server(("127.0.0.1", self.port), backlog=8)
+
+    def run_denied(self, **more: Any) -> Result:
+        """As somebody who may not become the service's user."""
+        return start_module(self.module, user=NOBODY, **{"services": [self.service(user="daemon")], **more}).result()
+
+    @contextmanager
+    def freeze(self) -> Iterator[None]:
+        """Whose queue is full: connections are neither accepted nor refused."""
+        self.server.listen(0)
+        waiting = []
+        try:
+            for _number in range(8):
+                one = socket.socket()
+                one.setblocking(False)
+                one.connect_ex(("127.0.0.1", self.port))
+                waiting.append(one)
+            yield
+        finally:
+            for one in waiting:
+                one.close()

@@ -131,9 +131,12 @@ def steps(
 def _behind(
     names: t.Sequence[str], *, known: t.Mapping[str, tuple[Service, Dict]], told: Dict, against: t.Mapping[str, t.Sequence[str]],
 ) -> t.Iterator[dict[str, t.Any]]:
-    """The reloads of the proxies of what was started: they may hold an address that is gone."""
+    """The reloads of the proxies of what was started: they may hold an address that is gone. One that does not run holds none."""
     started = [name for name in names if not against.get(name)]
-    proxies = dict.fromkeys(proxy for name in started for proxy in known[name][0].proxies if proxy not in names)
+    proxies = dict.fromkeys(
+        proxy for name in started for proxy in known[name][0].proxies
+        if proxy not in names and not (known[proxy][1].get("instances") is not None and not any(map(is_running, known[proxy][1]["instances"])))
+    )
     for proxy in proxies:
         service, look = known[proxy]
         of = ", ".join(name for name in started if proxy in known[name][0].proxies)
