@@ -31,7 +31,8 @@ STARTED = {
     "chitlaq": {"auth-service", "user-service", "media-service", "api-gateway", "websocket", "nginx", "prometheus", "grafana"},
     "matrixon": {"elasticsearch", "matrixon-app", "nginx", "cadvisor"},
     "prism-dns": {"powerdns", "prism-server"},
-    "reconciliation": {"backend"},
+    # Its deployments are well.
+    "reconciliation": set(),
 }
 ENDED = ["chitlaq", "matrixon", "prism-dns", "reconciliation", "servio"]
 DOCKER = """#!/usr/bin/env python3
@@ -89,7 +90,7 @@ def test_it_plans(name: str, stuck: Server, tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     scenarios = ["db-recovery", *(["service-outage"] if name in STARTED else [])]
     with KubeApi(tmp_path) as cluster:
-        for deployment, replicas in (("backend", 0), ("frontend", 1)):
+        for deployment, replicas in (("backend", 2), ("frontend", 1)):
             cluster.deploy(deployment, image="example.org/app:1", namespace="reconciliation", replicas=replicas)
         environ = environment(tmp_path, INCIDENT_TEST_SERVICES=json.dumps(sorted(STARTED.get(name, ()))), KUBECONFIG=str(cluster.kubeconfig))
         environ["PATH"] = f"{tmp_path}:{environ['PATH']}"
