@@ -35,3 +35,15 @@ def test_a_scenario_with_the_plays_of_another_file_says_its_name(path: Path) -> 
     for play in yaml.safe_load(path.read_text(encoding="utf-8")):
         if play.get("ansible.builtin.import_playbook") == "_subject.yml":
             assert play["vars"]["scenario_name"] == path.stem
+
+
+def test_an_execution_environment_has_what_the_controller_needs() -> None:
+    python = (ROOT / "meta" / "ee-requirements.txt").read_text(encoding="utf-8")
+    system = (ROOT / "meta" / "ee-bindep.txt").read_text(encoding="utf-8")
+    packages = {"ssh": "openssh-client", "kubectl": "kubernetes-client"}
+    wanted = {(need.kind, str(need).split(" ")[0]) for path in SCENARIOS for need in needs.read(path.read_text(encoding="utf-8"))
+              if need.place == needs.CONTROLLER}
+    for kind, name in sorted(wanted):
+        assert kind != needs.COLLECTION, f"{name}: name it in meta/execution-environment.yml, and here"
+        there = python if kind == needs.LIBRARY else system
+        assert packages.get(name, name) in there, name
