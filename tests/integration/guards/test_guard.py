@@ -88,8 +88,7 @@ HEAD = """\
 # needs: program sh (host): not told, since it is here
 """
 MISSING = [
-    "The library no_such_library 2 or newer is missing here, on the controller (needed for near, with postgres_via=controller). "
-    "To install it: pip install no-such-library",
+    "The library no_such_library 2 or newer is missing here, on the controller (needed for near, with postgres_via=controller). To install",
     "To install it: pip install 'psycopg>=99'",
     "The collection example.no_such 1 or newer is missing here",
     "The collection oncall.incident 99 or newer is 0.1.0 here",

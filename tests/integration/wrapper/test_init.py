@@ -139,7 +139,8 @@ def test_an_application_of_compose_is_looked_for_and_asked(tmp_path: Path) -> No
         (tmp_path / "bin").mkdir()
         # Debian 12 has Compose by its old name only.
         (tmp_path / "bin" / "docker").write_text(
-            f'#!/bin/sh\nif [ "$1" = compose ]; then shift; exec {" ".join(running.compose)} "$@"; fi\nexec {shutil.which("docker")} "$@"\n')
+            f'#!/bin/sh\nif [ "$1" = compose ]; then shift; exec {" ".join(running.compose)} "$@"; fi\n'
+            f'exec {shutil.which("docker")} "$@"\n')
         (tmp_path / "bin" / "docker").chmod(0o755)
         subprocess.run([*running.compose, "--project-directory", str(project), f"--file={project}/docker-compose.yml", "up", "--detach"],
                        env={**os.environ, **running.environ}, check=True, capture_output=True, timeout=120)

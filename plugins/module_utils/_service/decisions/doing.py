@@ -135,7 +135,7 @@ def _behind(
     started = [name for name in names if not against.get(name)]
     proxies = dict.fromkeys(
         proxy for name in started for proxy in known[name][0].proxies
-        if proxy not in names and not (known[proxy][1].get("instances") is not None and not any(map(is_running, known[proxy][1]["instances"])))
+        if proxy not in names and not _is_down(known[proxy][1])
     )
     for proxy in proxies:
         service, look = known[proxy]
@@ -146,6 +146,12 @@ def _behind(
                   against=told["forbidden"], count=None)
             for meant in _portions(service, RELOAD, look)
         )
+
+
+def _is_down(look: Dict) -> bool:
+    """Whether a service was seen to have nothing that runs."""
+    instances = look.get("instances")
+    return instances is not None and not look.get("failed") and not any(is_running(one) for one in instances)
 
 
 def _portions(service: Service, do: str, look: Dict) -> list[list[Dict]]:
