@@ -7,6 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import shutil
+import sys
 import typing as t
 from pathlib import Path
 
@@ -16,9 +23,11 @@ from ansible.plugins.loader import lookup_loader
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._core.errors import BadInput, IncidentError
-from ..plugin_utils._frame import names, specs
+from ..plugin_utils._frame import names, needs, specs
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
+#: How a scenario whose plays are another's file calls itself.
+SCENARIO = "scenario_name"
 #: Roles whose variables every host of a scenario carries.
 FRAME = ("incident", "evidence")
 
@@ -113,10 +122,49 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 problems += self._given(host, subject, given)
         for role, hosts_given in carriers.items():
             problems += roles[role].not_read(everybodys, hosts_given)
+        problems += self._missing(params["subjects"], found, roles, known)
         if problems:
             unique = list(dict.fromkeys(problems))
             raise BadInput("Nothing was looked at or changed. " + " ".join(unique), problems=unique)
         return found
+
+    def _missing(
+        self, subjects: t.Iterable[t.Mapping[str, t.Any]], found: t.Mapping[str, t.Sequence[str]], roles: t.Mapping[str, _Role],
+        known: t.Mapping[str, t.Any],
+    ) -> list[str]:
+        """What the scenario needs on this machine and has not. Of other machines their own modules tell."""
+        hosts: dict[tuple[needs.Need, str], list[str]] = {}
+        wanted = needs.read(self._head())
+        for subject in subjects if wanted else ():
+            for host in found[subject["variable"]]:
+                given = _given(known["hostvars"][host], roles[subject["role"]].options)
+                for need in wanted:
+                    if self._is_here(need, host, known) and need.holds(given) and (name := need.called(given)):
+                        hosts.setdefault((need, name), []).append(host)
+        there = {one: _there(one[0], one[1]) for one in hosts}
+        return [needs.say(need, name=name, hosts=list(dict.fromkeys(who)), there=there[need, name] or "")
+                for (need, name), who in hosts.items()
+                if there[need, name] is None or needs.too_old(there[need, name] or "", need.least)]
+
+    def _head(self) -> str:
+        """The text of the scenario's playbook, which says what it needs."""
+        play = self._task.get_play()
+        name = play.vars.get(SCENARIO)
+        path = ROLES.parent / "playbooks" / f"{name}.yml" if name else Path(play.get_path().rpartition(":")[0] or ROLES / "none")
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeError):
+            return ""
+
+    @staticmethod
+    def _is_here(need: needs.Need, host: str, known: t.Mapping[str, t.Any]) -> bool:
+        """Whether it is this machine, with this Python, that must have it."""
+        where = host if need.place == needs.HOST else "localhost"
+        values = known["hostvars"][where] if where in known["hostvars"] else {}
+        # Another Python, or one that Ansible is still to find, has libraries of its own.
+        if need.kind == needs.LIBRARY and _value(values, "ansible_python_interpreter") != sys.executable:
+            return False
+        return need.place == needs.CONTROLLER or _value(values, "ansible_connection") == "local"
 
     def _hosts(self, pattern: str, known: t.Mapping[str, t.Any]) -> list[str]:
         """The hosts of a pattern that this run may go to, --limit considered."""
@@ -162,3 +210,47 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 continue  # it needs something that is known only later; the entry point it belongs to validates it again
         wrong = [*specs.value_errors(values, options), *specs.order_errors(values, options)]
         return [f"{error.rstrip('.')} ({host})." for error in wrong]
+
+
+def _value(given: t.Mapping[str, t.Any], name: str, default: t.Any = None) -> t.Any:
+    try:
+        return given[name] if name in given else default
+    except AnsibleError:
+        return default  # as in _values()
+
+
+def _given(given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any]) -> t.Callable[[str], t.Any]:
+    """The value of a variable, the role's default where the host has none."""
+    return lambda name: _value(given, name, (options.get(name) or {}).get("default"))
+
+
+def _there(need: needs.Need, name: str) -> str | None:
+    """The version that is here, empty where it says none; None where it is not here. Nothing is imported or run."""
+    if need.kind == needs.PROGRAM:
+        # What belongs to root is often not on a user's path.
+        return "" if shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin") else None
+    spec = _spec(f"ansible_collections.{name}" if need.kind == needs.COLLECTION else name)
+    if spec is None:
+        return None
+    if need.kind == needs.LIBRARY:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return ""
+    return next((version for place in spec.submodule_search_locations or () if (version := _collection_version(Path(place)))), "")
+
+
+def _spec(name: str) -> t.Any:
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+
+
+def _collection_version(place: Path) -> str:
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return str(json.loads((place / "MANIFEST.json").read_text(encoding="utf-8"))["collection_info"]["version"])
+    with contextlib.suppress(OSError, UnicodeError):
+        found = re.search(r"(?m)^version:\s*['\"]?([\w.+-]+)", (place / "galaxy.yml").read_text(encoding="utf-8"))
+        return found[1] if found else ""
+    return ""

@@ -22,6 +22,11 @@ description:
     C(postgres_login_host) here. Where that one is set too, the other belongs to another role and nothing is said.
   - Looked at are the variables of the subjects' roles and of the roles C(incident) and C(evidence), from the inventory, from facts, extra
     variables and those of the play. Other names are left alone.
+  - >-
+    Fails as well when a collection, library or program is missing on the controller, or too old, that the head of the playbook says the
+    scenario needs, and names the line that installs it. Such a line is a comment, C(# needs: KIND NAME >= VERSION (PLACE, if
+    VARIABLE=VALUE)), a colon and how to install it; the kind is collection, library or program, the place controller or host. What a host
+    needs is checked where the host is the controller itself; elsewhere its modules tell. Nothing is imported or run.
 extends_documentation_fragment:
   - oncall.incident.attributes
   - oncall.incident.attributes.read_only

@@ -280,6 +280,22 @@ def scenarios(as_json: Json = False) -> None:
     show_scenarios(found.path, as_json=as_json)
 
 
+@app.command(help=texts.INIT, short_help="Make an inventory from five answers.")
+def init(
+    directory: Annotated[
+        str, typer.Argument(metavar="[DIRECTORY]", help="Where the inventory is written; it must not be there yet."),
+    ] = "inventories/prod",
+    answers: Annotated[
+        str | None, typer.Option("--answers", metavar="FILE", help="The answers as YAML, for when nobody can be asked; - reads it."),
+    ] = None,
+) -> None:
+    """See texts.INIT."""
+    found = _bind()
+    from .commands.init import init_and_show
+
+    raise typer.Exit(int(init_and_show(Path(directory).expanduser(), given=answers, found=found)))
+
+
 @app.command("vars", help=texts.VARS, short_help="Show the variables a scenario would run with.")
 def variables(
     scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario's name, or the path of a playbook.")],

@@ -53,6 +53,37 @@ your environment only what Ansible, SSH and clients need is passed on, and
 what your inventory reads with lookup('env', ...); --pass-env NAME adds to it.
 """
 
+INIT = """Ask five questions about your systems, try each answer at once, and write
+an inventory that a run can plan with:
+
+\b
+  reach        where PostgreSQL runs, and how it is reached
+  database     which database, which login
+  application  what runs the application, and under which name
+  health       the URL at which it says that it is well
+  probe        which login may run which query, as the application does
+
+A trial looks and changes nothing. One that fails says why, and another answer
+can be given. Passwords are never written: the inventory looks them up in the
+environment, ONCALL_DB_PASSWORD and ONCALL_PROBE_PASSWORD.
+
+\b
+Examples:
+  incident init
+      asks, and writes inventories/prod
+  incident init inventories/staging --answers staging-answers.yml
+      without a question; such a file has a line for each, for example
+      reach: controller
+      database: postgresql://oncall@db1.example.org:5432/shop
+      application: systemd shop.service on app1.example.org
+      health: http://127.0.0.1:8080/health
+      probe: oncall_probe SELECT 1 FROM orders LIMIT 1
+
+Exit statuses: 0 a run can plan with it; 2 an answer does not work, or the
+directory is there already, and nothing was written; 3 it was written, and a
+run cannot plan with it yet; 130 stopped, and nothing was written.
+"""
+
 VARS = """Show the variables of a SCENARIO's roles on the hosts it would go to, with
 the file and line each value comes from. It reads the inventory and the
 playbook; nothing is connected to.

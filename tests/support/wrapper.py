@@ -12,6 +12,9 @@ from pathlib import Path
 
 from tests.support.site import SECONDS, SRC
 
+#: Python that makes standard input its own terminal and then is the rest of its arguments: else Ctrl-C typed on it would reach nobody.
+ADOPT = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+
 
 def argv(*arguments: str) -> list[str]:
     """The command line."""

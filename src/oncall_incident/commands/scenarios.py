@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..running.scenarios import listed
 
@@ -19,13 +20,20 @@ def show_scenarios(collection: Path, *, as_json: bool) -> None:
     """Print the scenarios with their descriptions."""
     found = listed(collection)
     if as_json:
-        typer.echo(json.dumps([{"name": item.name, "description": item.description, "playbook": item.playbook} for item in found]))
+        typer.echo(json.dumps([
+            {"name": item.name, "description": item.description, "playbook": item.playbook, "needs": [one.as_dict() for one in item.needs]}
+            for item in found
+        ]))
         return
     console = Console(highlight=False)
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("scenario", no_wrap=True, style="cyan")
     table.add_column("what it does", overflow="fold")
     for item in found:
-        table.add_row(item.name, item.description)
+        said = Text(item.description)
+        if item.needs:
+            said.append(f"\nmay need {', '.join(dict.fromkeys(str(need) for need in item.needs))}", style="dim")
+        table.add_row(item.name, said)
     console.print(table)
-    console.print("\nStart one with: incident run SCENARIO -i INVENTORY --check", style="dim")
+    console.print("\nWhat one needs, where and when: incident scenarios --json", style="dim")
+    console.print("Start one with: incident run SCENARIO -i INVENTORY --check", style="dim")

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame import needs
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame.needs import Need
 
 from ..errors import Stop
 
@@ -25,29 +28,35 @@ class Scenario:
         name: with dashes, as it is typed and as the run id has it.
         description: one line.
         playbook: what ansible-playbook is given: the full collection name, or the path of a file of the user's.
+        needs: what must be installed, and where.
     """
 
     name: str
     description: str
     playbook: str
+    needs: Sequence[Need] = ()
 
 
 def listed(collection: Path) -> list[Scenario]:
     """The collection's scenarios by name; a playbook whose name begins with an underscore is a part, not a scenario."""
     return [
-        Scenario(path.stem.replace("_", "-"), describe(path), f"oncall.incident.{path.stem}")
+        Scenario(path.stem.replace("_", "-"), describe(path), f"oncall.incident.{path.stem}", needs.read(_text(path)))
         for path in sorted((collection / "playbooks").glob("*.yml")) if not path.name.startswith("_")
     ]
 
 
 def describe(path: Path) -> str:
     """The playbook's `# description:` line, else its first play's name."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeError):
-        return ""
+    text = _text(path)
     found = _DESCRIPTION.search(text) or _PLAY_NAME.search(text)
     return found.group(1) if found else ""
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError):
+        return ""
 
 
 def choose(name: str, *, collection: Path, cwd: Path) -> Scenario:

@@ -80,6 +80,7 @@ CALLS: Mapping[str, list[str]] = {
     # Nothing is started: what takes text is read before the scenario is looked for; a run of its own is below.
     "run": ["run", "no-such-scenario"],
     "vars": ["vars", "db-recovery"],
+    "init": ["init", "{place}", "--answers", "{place}/no-such-file"],
     "undo": ["undo", "{id}"],
     "in-force": ["in-force", "-i", "{place}/no-such-inventory"],
     "drill": ["drill", "no-such-drill"],

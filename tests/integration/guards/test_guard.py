@@ -20,7 +20,7 @@ from tests.support.site import ROOT, Ended, Site
 MISSPELT = "postgres_max_victim is unknown; did you mean postgres_max_victims?"
 NO_NUMBER = "argument 'postgres_max_victims' is of type str and we were unable to convert to int: \"'ten'\" cannot be converted to an int"
 LIMIT = "all:!other1"
-GROUPS = "The inventory's groups are: app, db, others, wrong. Name the hosts with -e incident_db=PATTERN."
+GROUPS = "The inventory's groups are: app, db, needing, others, wrong. Name the hosts with -e incident_db=PATTERN."
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,27 @@ VALUES = {"postgres_verify_hold": "soon", "postgres_strategy": "kill", "postgres
 OUT_OF_RANGE = {"postgres_max_victims": -1, "postgres_login_port": 65536}
 
 
+#: The head of a playbook whose needs are looked for, and what is said of those that are missing.
+HEAD = """\
+# needs: library no_such_library >= 2 (controller, if postgres_via=controller): pip install no-such-library
+# needs: library yaml (controller): not told, since it is here
+# needs: library psycopg >= 99 (controller): pip install 'psycopg>=99'
+# needs: collection example.no_such >= 1 (controller): ansible-galaxy collection install example.no_such
+# needs: collection oncall.incident >= 99 (controller): ansible-galaxy collection install oncall.incident
+# needs: program no-such-program (host): apt install no-such-program
+# needs: program {postgres_kubectl_command} (controller, if postgres_via=kubernetes): https://example.org/kubectl
+# needs: program sh (host): not told, since it is here
+"""
+MISSING = [
+    "The library no_such_library 2 or newer is missing here, on the controller (needed for near, with postgres_via=controller). To install",
+    "To install it: pip install 'psycopg>=99'",
+    "The collection example.no_such 1 or newer is missing here",
+    "The collection oncall.incident 99 or newer is 0.1.0 here",
+    "The program no-such-program is missing here, on the controller (needed for near). To install it: apt install no-such-program",
+    "The program no-such-kubectl is missing here, on the controller (needed for far, with postgres_via=kubernetes)",
+]
+
+
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """The run."""
@@ -86,11 +107,16 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     others = {"postgres_version": 15, "postgres_backup_dir": "/x", "service_owner": "a", "incident_channel": "#x"}
     site.group("wrong", ten={"postgres_max_victims": "ten"}, ranges=OUT_OF_RANGE, typing={**others, "postgres_loginuser": "x"},
                hidden={"incident_db": "db"}, all_of_it=VALUES)
+    site.group("needing", near={"postgres_via": "controller"},
+               far={"ansible_connection": "ssh", "postgres_via": "kubernetes", "postgres_kubectl_command": ["no-such-kubectl", "-v"]})
     scenario = {
         "ansible.builtin.import_playbook": str(ROOT / "incident" / "db-recovery.yml"), "vars": {"incident_db": "all_of_it", **NAMES},
     }
+    needing = site.place / "needing.yml"
+    needing.write_text(HEAD + json.dumps([Case([], pattern="needing").book("needing")]))
     book = site.place / "guard.json"
-    book.write_text(json.dumps([*(case.book(name) for name, case in CASES.items()), scenario]))
+    heads = [{"ansible.builtin.import_playbook": str(needing)}]
+    book.write_text(json.dumps([*(case.book(name) for name, case in CASES.items()), *heads, scenario]))
     return site.play("--limit", LIMIT, playbook=book)
 
 
@@ -102,9 +128,16 @@ def test_one_wrong_input_is_enough(name: str, guarded: Ended) -> None:
         assert said["msg"] == " ".join(["Nothing was looked at or changed.", *CASES[name].problems])
 
 
+def test_what_the_head_asks_for_and_is_not_here_is_named_with_what_installs_it(guarded: Ended) -> None:
+    (said,) = (event["result"] for event in guarded.events("result") if event["play"] == "needing")
+    assert len(said["problems"]) == len(MISSING), said["problems"]
+    for sentence, problem in zip(MISSING, said["problems"], strict=True):
+        assert sentence in problem
+
+
 def test_all_of_it_is_named_before_the_scenario_looks_at_anything(guarded: Ended) -> None:
     assert guarded.status == 2
-    results = [event for event in guarded.events("result") if event["play"] not in CASES]
+    results = [event for event in guarded.events("result") if event["play"] not in {*CASES, "needing"}]
     assert [event["task"].rpartition(" : ")[2] for event in results if event["status"] != "skipped"] == ["Check hosts and variables"]
     for sentence in (
         MISSPELT, "did you mean service_name?", "did you mean incident_approved_plan?", NO_NUMBER,

@@ -92,11 +92,12 @@ def test_those_with_a_cache(name: str) -> None:
 #: What each inventory is for. All playbooks of an inventory in one process: most of a guard's cost is the start of Ansible.
 PLAYED = {
     "local": ["db-recovery"],
-    "chitlaq": ["db-recovery", "redis-recovery", "certificate-renewal"],
-    "matrixon": ["db-recovery", "redis-recovery", "certificate-renewal", "firewall-unblock", "brute-force"],
-    "prism-dns": ["db-recovery", "firewall-unblock"],
-    "reconciliation": ["db-recovery", "redis-recovery"],
-    "servio": ["db-recovery", "redis-recovery"],
+    "chitlaq": ["db-recovery", "redis-recovery", "certificate-renewal", "disk-full", "service-outage", "rollback"],
+    "matrixon": ["db-recovery", "redis-recovery", "certificate-renewal", "firewall-unblock", "brute-force", "disk-full", "service-outage",
+                 "rollback"],
+    "prism-dns": ["db-recovery", "firewall-unblock", "disk-full", "service-outage", "rollback"],
+    "reconciliation": ["db-recovery", "redis-recovery", "service-outage", "rollback"],
+    "servio": ["db-recovery", "redis-recovery", "disk-full", "service-outage", "rollback", "maintenance-mode"],
 }
 
 

@@ -91,12 +91,10 @@ class World:
     def on_a_terminal(self, *arguments: str, answer: str | None, early: str = "") -> tuple[int, str]:
         """Run on a pseudo-terminal; type `early` at once, and the answer when the question is there."""
         leader, follower = pty.openpty()
-        # The terminal must be the process's own, or Ctrl-C typed on it would reach nobody.
-        adopt = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
         run = wrapper.argv("run", "scenario/fake-recovery.yml", "-i", "hosts.json", *arguments)
         process = subprocess.Popen(
-            [sys.executable, "-c", adopt, *run], cwd=self.place, env=self.environ(), stdin=follower, stdout=follower, stderr=follower,
-            start_new_session=True,
+            [sys.executable, "-c", wrapper.ADOPT, *run], cwd=self.place, env=self.environ(), stdin=follower, stdout=follower,
+            stderr=follower, start_new_session=True,
         )
         os.close(follower)
         os.write(leader, early.encode())

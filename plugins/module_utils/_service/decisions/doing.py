@@ -132,9 +132,12 @@ def steps(
 def _behind(
     names: t.Sequence[str], *, known: t.Mapping[str, tuple[Service, Dict]], told: Dict, against: t.Mapping[str, t.Sequence[str]],
 ) -> t.Iterator[dict[str, t.Any]]:
-    """The reloads of the proxies of what was started: they may hold an address that is gone."""
+    """The reloads of the proxies of what was started: they may hold an address that is gone. One that does not run holds none."""
     started = [name for name in names if not against.get(name)]
-    proxies = dict.fromkeys(proxy for name in started for proxy in known[name][0].proxies if proxy not in names)
+    proxies = dict.fromkeys(
+        proxy for name in started for proxy in known[name][0].proxies
+        if proxy not in names and not _is_down(known[proxy][1])
+    )
     for proxy in proxies:
         service, look = known[proxy]
         of = ", ".join(name for name in started if proxy in known[name][0].proxies)
@@ -144,6 +147,12 @@ def _behind(
                   against=told["forbidden"], count=None)
             for meant in _portions(service, RELOAD, look)
         )
+
+
+def _is_down(look: Dict) -> bool:
+    """Whether a service was seen to have nothing that runs."""
+    instances = look.get("instances")
+    return instances is not None and not look.get("failed") and not any(is_running(one) for one in instances)
 
 
 def _portions(service: Service, do: str, look: Dict) -> list[list[Dict]]:

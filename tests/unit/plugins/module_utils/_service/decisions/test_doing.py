@@ -117,6 +117,15 @@ def test_a_proxy_is_reloaded_after_what_it_leads_to() -> None:
     assert [one["name"] for one in steps(services, "stop", *looks, only=["web"])] == ["web"]
 
 
+def test_a_proxy_that_does_not_run_holds_no_address_and_is_not_reloaded() -> None:
+    """Its configuration could not be tested either, and its own start would be refused for that."""
+    services = [compose("web", proxies=["nginx"]), compose("nginx", where={"directory": "/opt/shop", "reload": ["nginx", "-s", "reload"]})]
+    for away in (look(), look(container("c", state="exited", up=False, running=False))):
+        assert [one["name"] for one in steps(services, "start", look(container("a")), away, only=["web"])] == ["web"]
+    unseen = {"failed": True, "msg": "no answer"}
+    assert [one["name"] for one in steps(services, "start", look(container("a")), unseen, only=["web"])] == ["web", "nginx"]
+
+
 def test_why_not_is_said_by_all_who_say_it() -> None:
     (one,) = steps([compose("web", one_shot=True)], "restart", look(container("a")), told={"forbidden": ["the caller"]},
                    against={"web": ["a guard"], "db": ["another"]})

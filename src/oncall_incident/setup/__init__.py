@@ -1,0 +1,4 @@
+# Copyright: (c) 2026, oncall.incident contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From five answers to an inventory that plans: what the answers mean, how each is tried, and what is written."""
