@@ -53,7 +53,7 @@ OUTSIDE = (
 #: The one contract that opens what a module names, bounded: the end of a log.
 READING = {"excerpt"}
 #: The wrapper's rooms, the highest first. Each may use those below it; what stands beside a room in its line may not use the other.
-LADDER = ("__main__", "cli", "commands", "drill", "variables", "running", "reporting", "evidence", "record", "terminal")
+LADDER = ("__main__", "cli", "commands", "drill", "variables", "setup", "running", "reporting", "evidence", "record", "terminal")
 #: What all rooms of the wrapper may use; these use none of them.
 GROUND = {"errors", "exits", "private", "texts", "who"}
 
