@@ -110,7 +110,8 @@ def test_a_look_tells_each_process_by_identity_and_nothing_of_its_environment(da
     assert look(daemon, "alone")["instances"][0]["type"] == "fork"
     assert look(daemon, "no-such-app")["instances"] == [], "the daemon answers that there is none"
     assert CANARY in daemon.run("jlist"), "pm2 would tell it"
-    assert CANARY not in json.dumps([found, [(one.argv, one.text) for one in runtime.evidence([service(daemon, "web")], since="1h", run=run)]])
+    kept = runtime.evidence([service(daemon, "web")], since="1h", run=run)
+    assert CANARY not in json.dumps([found, [(one.argv, one.text) for one in kept]])
     assert daemon.daemons() == [daemon.daemon.pid]
 
 
