@@ -18,6 +18,7 @@ _AROUND = "list of services, endpoints, ingresses.networking.k8s.io, resourcequo
 _NODES = "list of nodes, and of pods in all namespaces"
 _OF_KUBERNETES = "a service is of Kubernetes"
 
+_VERBS = ("start", "stop", "restart", "reload", "scale")
 _CHECKS = ("daemon", "present", "running", "restarts", "oom", "health", "ready", "age", "drift")
 
 CHAPTER = Chapter(8, "Services", (
@@ -46,8 +47,8 @@ CHAPTER = Chapter(8, "Services", (
     Needs("service_exec", CHANGE, ("exec",), (
         Right(SOCKET, _DOCKER, ("exec",), "The module fails, and says what `docker` said."),
     )),
-    Needs("service_pm2", CHANGE, ("start", "stop", "restart", "reload", "scale"), (
-        Right(ROOT, _PM2, ("start", "stop", "restart", "reload", "scale"), "The module fails, and says whose daemon it is.", named="Become"),
+    Needs("service_pm2", CHANGE, _VERBS, (
+        Right(ROOT, _PM2, _VERBS, "The module fails, and says whose daemon it is.", named="Become"),
     )),
 ), text="""
 Every user may look at a systemd unit. Restarting one needs root, or a rule of polkit for this unit alone, with which no `become` is

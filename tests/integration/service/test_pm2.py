@@ -110,14 +110,15 @@ def test_a_look_tells_each_process_by_identity_and_nothing_of_its_environment(da
     assert look(daemon, "alone")["instances"][0]["type"] == "fork"
     assert look(daemon, "no-such-app")["instances"] == [], "the daemon answers that there is none"
     assert CANARY in daemon.run("jlist"), "pm2 would tell it"
-    assert CANARY not in json.dumps([found, [one.argv for one in runtime.evidence([service(daemon, "web")], since="1h", run=run)]])
+    kept = runtime.evidence([service(daemon, "web")], since="1h", run=run)
+    assert CANARY not in json.dumps([found, [(one.argv, one.text) for one in kept]])
     assert daemon.daemons() == [daemon.daemon.pid]
 
 
 def evidence(on: Pm2, *names: str) -> dict[tuple[str, str], str]:
     """What a snapshot keeps of some apps, by service and kind."""
     kept = runtime.evidence([service(on, name) for name in names], since="1h", run=run)
-    return {(one.service, one.what): run(one.argv).out if one.argv else "" for one in kept}
+    return {(one.service, one.what): run(one.argv).out if one.argv else one.text for one in kept}
 
 
 def test_evidence_has_states_and_last_lines(daemon: Pm2) -> None:

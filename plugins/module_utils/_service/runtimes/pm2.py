@@ -161,10 +161,10 @@ def evidence(services: t.Sequence[Service], *, since: str, run: Run) -> list[Kep
         text = _list(asked, run)
         found = {one.name: apps_of(text, name=one.identity) for one in services}
     except Blind as exc:
-        return [Kept("", STATE, ("printf", "%s\\n", exc.message)), *(Kept(one.name, LOGS, ()) for one in services)]
+        return [Kept("", STATE, text=exc.message), *(Kept(one.name, LOGS, ()) for one in services)]
     states = [{key: value for key, value in dataclasses.asdict(app).items() if key != "logs"} for apps in found.values() for app in apps]
     # As the daemon's owner: the paths are what the user of an app has written, and may be links to what is not theirs.
-    return [Kept("", STATE, ("printf", "%s\\n", *(json.dumps(one) for one in states or [{}]))), *(
+    return [Kept("", STATE, text="\n".join(json.dumps(one) for one in states) or "pm2 has none of these apps."), *(
         Kept(one.name, LOGS, tuple(asked.argv(["sh", "-c", _LAST_LINES, "sh", *_logs(found[one.name])], seconds=DEADLINE))
              if found[one.name] else ()) for one in services)]
 
