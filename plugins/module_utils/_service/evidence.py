@@ -16,14 +16,16 @@ EVENTS, STATE, LOGS = "events", "state", "logs"
 
 @dataclasses.dataclass(frozen=True)
 class Kept:
-    """One command whose output is kept.
+    """One thing that is kept.
 
     Attributes:
         service: whose it is; empty for one that tells of all services of a daemon.
         what: EVENTS, STATE or LOGS.
         argv: the command. It only reads, and prints no environment and no command line. Empty where there is nothing to take now.
+        text: instead of a command: what was read already, without those.
     """
 
     service: str
     what: str
-    argv: tuple[str, ...]
+    argv: tuple[str, ...] = ()
+    text: str = ""

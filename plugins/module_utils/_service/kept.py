@@ -8,15 +8,17 @@ This module util is PRIVATE to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import typing as t
 
+from .._core.errors import Blind
 from .._module.programs import Run
 from .._snapshot.catalogue import Item
 from .decisions.services import Service
-from .evidence import EVENTS, LOGS, STATE
-from .runtime import by_daemon, runtime_of
+from .evidence import EVENTS, LOGS, STATE, Kept
+from .runtime import by_daemon, look_side_by_side, runtime_of
 
 #: Before everything else of a host; logs after its connections, which are soon gone too.
 _FOLDERS = {EVENTS: "05-services", STATE: "05-services", LOGS: "15-services"}
@@ -35,10 +37,22 @@ def items_of(services: t.Sequence[Service], *, since: t.Optional[float], run: Ru
     found = []
     for number, ((runtime, _daemon), group) in enumerate(sorted(by_daemon(services).items()), start=1):
         # Where kubectl finds its cluster, and keeps what it has learned of it.
-        told = ("HOME", "KUBECONFIG") if runtime == "kubernetes" else ()
-        own = tuple((name, os.environ[name]) for name in told if name in os.environ) or engine
+        names = ("HOME", "KUBECONFIG") if runtime == "kubernetes" else ()
+        own = tuple((name, os.environ[name]) for name in names if name in os.environ) or engine
         asks = getattr(runtime_of(runtime), "evidence", None)
-        for kept in asks(group, since="1h" if since is None else str(int(since)), run=run) if asks else ():
+        told = asks(group, since="1h" if since is None else str(int(since)), run=run) if asks else _states(group, run=run)
+        for kept in told:
             whose = f"service{places[kept.service]:02d}_{_UNSAFE.sub('_', kept.service)}" if kept.service else f"services{number}_{runtime}"
-            found.append(Item(f"{whose}_{kept.what}", _FOLDERS[kept.what], (kept.argv,) if kept.argv else (), environment=own))
+            argvs = (kept.argv,) if kept.argv else ()
+            found.append(Item(f"{whose}_{kept.what}", _FOLDERS[kept.what], argvs, text=kept.text, environment=own))
     return sorted(found, key=lambda item: (item.folder, not item.name.endswith(EVENTS)))
+
+
+def _states(services: t.Sequence[Service], *, run: Run) -> list[Kept]:
+    """What a look at services says, for a runtime that has no commands for it."""
+    lines = [
+        json.dumps({"service": name, "unknown": seen.message} if isinstance(seen, Blind) else {"service": name, **one}, sort_keys=True)
+        for name, seen in look_side_by_side(services, run=run).items()
+        for one in ([{}] if isinstance(seen, Blind) else [instance.as_dict() for instance in seen])
+    ]
+    return [Kept("", STATE, text="".join(f"{line}\n" for line in lines))]

@@ -31,7 +31,9 @@ class Runtime(t.Protocol):
       Raises Blind where that is true of all.
     - `daemon(service) -> str`: what answers for it, as people call it; the runtime's own name without.
     - `facts(service, *, run) -> Facts`: what only this runtime has.
-    - `evidence(services, *, since, run) -> list[Kept]`: the commands that tell of all services of one daemon what a restart erases.
+    - `evidence(services, *, since, run) -> list[Kept]`: what a restart erases of all services of one daemon, as commands that are run in
+      their turn, or as text where it was read already. `since` is seconds since the epoch, or 1h. Without it the instances are kept.
+      It raises nothing: what is in the way is a text too.
     """
 
     def look(self, service: Service, *, run: Run) -> list[Instance]:

@@ -42,6 +42,7 @@ class Item:
         folder: the number is its place in the order of volatility.
         commands: alternatives; the first whose program is there is run.
         file: instead of a command: this log's end is taken.
+        text: instead of a command: what is known already, such as what a program says without the environments that it prints.
         environment: variables of the command that its line must not show.
     """
 
@@ -49,6 +50,7 @@ class Item:
     folder: str
     commands: tuple[Argv, ...] = ()
     file: str = ""
+    text: str = dataclasses.field(default="", repr=False)
     environment: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
 
 
@@ -192,4 +194,5 @@ def chosen(items: t.Sequence[Item], *, only: t.Optional[t.Sequence[str]], skip: 
             raise BadInput(
                 f"{argument}: there is no item {', '.join(unknown)}.", hint=f"There are {', '.join(known)}.", argument=argument,
             )
-    return [item for item in items if (only is None or item.name in only) and item.name not in skip and (item.commands or item.file)]
+    wanted = [item for item in items if (only is None or item.name in only) and item.name not in skip]
+    return [item for item in wanted if item.commands or item.file or item.text]

@@ -69,7 +69,10 @@ def take(items: t.Sequence[Item], *, spool: str, bounds: Bounds, clock: t.Callab
         if left <= 0 or (room <= 0 and not item.file):
             found.append({**_about(item), "status": DEFERRED, "reason": "no time was left" if left <= 0 else "no space was left"})
             continue
-        if item.file:
+        if item.text:
+            entry = _known(item, os.path.join(spool, OUTPUTS), most=min(bounds.command_bytes, room))
+            room -= int(entry["bytes"])
+        elif item.file:
             entry = _file(item, most=bounds.file_bytes, deadline=deadline, clock=clock)
         else:
             path = os.path.join(spool, OUTPUTS)
@@ -127,6 +130,19 @@ def _command(item: Item, path: str, *, most: int, seconds: float) -> dict[str, t
         **entry, "bytes": kept, "sha256": digest.hexdigest(), "truncated": done.cut, "spooled": True, "position": position,
         "stderr": done.err[:MOST_STDERR].decode("utf-8", "replace"), "rc": done.status, "ended": time.time(),
         "status": TIMED_OUT if done.late else COLLECTED,
+    }
+
+
+def _known(item: Item, path: str, *, most: int) -> dict[str, t.Any]:
+    """What is known already, put with the outputs of commands."""
+    whole = item.text.encode("utf-8", "replace")
+    data, now = whole[:most], time.time()
+    with append_to(path) as file:
+        position = os.fstat(file.fileno()).st_size
+        file.write(data)
+    return {
+        **_about(item), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), "truncated": len(data) < len(whole),
+        "spooled": True, "position": position, "stderr": "", "rc": 0, "started": now, "ended": now, "status": COLLECTED,
     }
 
 

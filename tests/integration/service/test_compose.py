@@ -169,7 +169,8 @@ def test_each_verb_over_the_list_of_a_host(project: Project) -> None:
     assert len(set(restarted)) == 2, "each by itself"
     assert len(project.engine.project(project.place, "ps", "--quiet", "several").split()) == 2
     assert project.started("plain") == before
-    project.site.group("app", host={**project.variables("several"), "service_name": "", **listed, "service_count": 3, "service_pool_limit": 10})
+    more = {**listed, "service_count": 3, "service_pool_limit": 10}
+    project.site.group("app", host={**project.variables("several"), "service_name": "", **more})
     tasks = [tasks[0], {"name": "Scale", "ansible.builtin.import_role": {"name": "oncall.incident.service", "tasks_from": "scale"}}]
     refused = project.site.play(playbook=project.site.book(tasks, hosts="app", tags=["mitigate"]), **project.engine.environ)
     assert [(one["verb"], one["outcome"]) for one in refused.actions()] == [("scale_service", "refused")], refused.output

@@ -110,7 +110,8 @@ def steps(
     if not services:
         raise BadInput("services: this host names no service.", hint="Set services, or service_name for a host with one service.")
     do = START if told["start"] and do == RESTART else do
-    known = {service.name: (service, look) for service, look in zip(services_of(services), looks)}
+    found_of = dict(enumerate(looks))
+    known = {service.name: (service, found_of.get(number, {})) for number, service in enumerate(services_of(services))}
     for name in only or ():
         if name not in known:
             raise _no_such("service_names", name, list(known))

@@ -22,6 +22,8 @@ from ansible_collections.oncall.incident.plugins.module_utils._service.health im
 from ansible_collections.oncall.incident.plugins.module_utils._service.instances import DaemonDown, NoSuchService
 from ansible_collections.oncall.incident.plugins.module_utils._service.runtime import Runtime, look_side_by_side, runtime_of
 
+from tests.support.run_module import run_module
+
 CHECKS = ("daemon", "present", "running", "restarts", "age")
 #: What systemd 252 printed of real units, in a container that it had booted; with what differs from look to look.
 UNIT = """Type=simple
@@ -257,3 +259,19 @@ def test_memory_counters_of_the_control_group(tmp_path: Path, line: str, file: s
     instance = Instance(id="c0ffee", name="a", start="", state="running", up=True, main_pid=12)
     (found,) = memory.with_kills([instance], proc=str(tmp_path / "proc"), groups=str(tmp_path / "cg"))
     assert found.oom_kills == kills
+
+
+@pytest.mark.parametrize(("args", "says"), [
+    ({"services": []}, "services is empty"), ({"services": [{"name": "a", "desired": -1}]}, "desired is not a whole number"),
+    ({"services": [{"name": "a"}], "since": "yesterday"}, "since: 'yesterday' is not a time"),
+    ({"services": [{"name": "a"}], "window": "10 apples"}, "window"),
+    ({"services": [{"name": "a"}], "asked": ["runing"]}, "no check 'runing'"),
+    ({"services": [{"name": "a"}], "restarts_warning": "4"}, "restarts_warning is beyond"),
+])
+def test_input_that_is_refused_before_anything_is_looked_at(args: dict[str, Any], says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_args: Any, **_more: Any) -> Ran:
+        raise AssertionError("something was looked at")
+
+    monkeypatch.setattr("ansible_collections.oncall.incident.plugins.modules.service_health.run", never)
+    said = run_module("service_health", **args)
+    assert (said["failed"], said["error"]) == (True, "bad_input") and says in said["msg"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import Ran
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service, services_of
 from ansible_collections.oncall.incident.plugins.module_utils._service.kept import items_of
@@ -58,6 +59,16 @@ def test_an_item_keeps_its_name_where_there_is_nothing_to_take() -> None:
     found = items()
     assert found["service03_worker_logs"].commands == ()
     assert chosen(list(found.values()), only=["service03_worker_logs"]) == []
+
+
+def test_a_runtime_without_commands_has_its_instances_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible_collections.oncall.incident.plugins.module_utils._service.runtimes import compose
+
+    monkeypatch.delattr(compose, "evidence")
+    found = items()
+    assert json.loads(found["services1_compose_state"].text)["id"] == "c0ffee"
+    assert "permission denied" in json.loads(found["services2_compose_state"].text)["unknown"]
+    assert [name for name in found if "compose" in name or "shop" in name] == ["services1_compose_state", "services2_compose_state"]
 
 
 def test_since_when() -> None:

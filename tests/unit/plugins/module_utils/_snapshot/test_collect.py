@@ -42,6 +42,17 @@ def test_a_command_with_everything_about_it(tmp_path: Path) -> None:
     assert (tmp_path / collect.OUTPUTS).stat().st_mode & 0o777 == 0o600
 
 
+def test_what_is_known_already_is_put_with_the_outputs(tmp_path: Path) -> None:
+    take(command("echo", "out"), tmp_path)
+    entry = take(Item("it", "10-net", text="known\n"), tmp_path)
+    assert (entry["status"], entry["bytes"], entry["position"], entry["spooled"]) == ("collected", 6, 4, True)
+    assert (tmp_path / collect.OUTPUTS).read_bytes() == b"out\nknown\n"
+    assert entry["sha256"] == hashlib.sha256(b"known\n").hexdigest() and entry["truncated"] is False
+    cut = take(Item("it", "10-net", text="known"), tmp_path, command_bytes=2)
+    assert (cut["bytes"], cut["truncated"]) == (2, True)
+    assert take(Item("it", "10-net", text="known"), tmp_path, seconds=0.0)["status"] == "deferred"
+
+
 def test_the_first_program_that_is_there_is_taken(tmp_path: Path) -> None:
     entry = take(Item("it", "10-net", (("no-such-program", "-x"), ("echo", "here"))), tmp_path)
     assert entry["argv"] == ["echo", "here"] and entry["bytes"] == 5

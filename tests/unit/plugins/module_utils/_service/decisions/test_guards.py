@@ -34,7 +34,8 @@ def test_restarts_do_not_storm(starts: dict[str, int], per_hour: int, worst: int
 
 @pytest.mark.parametrize(("well", "said"), [
     ({"db": True, "queue": True}, []), ({"db": False, "queue": True}, ["web needs db, which does not answer"]),
-    ({"db": True, "queue": None}, ["web needs queue, of which nothing is known"]), ({"db": True}, ["web needs queue, of which nothing is known"]),
+    ({"db": True, "queue": None}, ["web needs queue, of which nothing is known"]),
+    ({"db": True}, ["web needs queue, of which nothing is known"]),
     ({"db": False}, ["web needs db, which does not answer", "web needs queue, of which nothing is known"]),
 ])
 def test_nothing_is_restarted_whose_dependency_does_not_answer(well: dict[str, bool | None], said: list[str]) -> None:
