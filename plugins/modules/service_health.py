@@ -32,10 +32,10 @@ options:
         want of memory, C(health) for what the runtime's own health check says, C(ready) for whether an instance takes work. C(age) is
         unknown for what is younger than O(window), C(drift) warns of instances of different releases. C(status_command), which is not
         among the default, is for O(status_command).
-      - Kubernetes alone has these, which are not among the default. C(rollout) says whether all pods are of the newest release, C(endpoints)
-        whether each Service that is meant for the pods leads to one that is ready, C(ingress) whether the way in has an address. C(room)
-        warns where a quota has no place for one more pod, and with C(nodes) in C(where) also where the nodes have none, by what the pods
-        ask for against what a node can give. C(nodes) says then whether the nodes are ready and under no pressure.
+      - Kubernetes alone has these, which are not among the default. C(rollout) says whether all pods are of the newest release,
+        C(endpoints) whether each Service that is meant for the pods leads to one that is ready, C(ingress) whether the way in has an
+        address. C(room) warns where a quota has no place for one more pod, and with C(nodes) in C(where) also where the nodes have none,
+        by what the pods ask for against what a node can give. C(nodes) says then whether the nodes are ready and under no pressure.
     default: [daemon, present, running, restarts, oom, health, ready, age, drift]
   fail_on:
     default: never

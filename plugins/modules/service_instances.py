@@ -176,6 +176,15 @@ instances:
       description: The ports of the host that it alone can have.
       type: list
       elements: str
+    release:
+      description: Which release it is of, where its runtime numbers them, as the revision of a Deployment.
+      type: str
+    newest:
+      description: Whether that is the release that is to run. Null where the runtime does not say it.
+      type: bool
+    desired:
+      description: How many the runtime is to keep up. Null where it has no such number.
+      type: int
     workers:
       description: The processes below the main process, by pid and start time. Empty without O(workers).
       type: list

@@ -37,8 +37,8 @@ def items_of(services: t.Sequence[Service], *, since: t.Optional[float], run: Ru
     found = []
     for number, ((runtime, _daemon), group) in enumerate(sorted(by_daemon(services).items()), start=1):
         # Where kubectl finds its cluster, and keeps what it has learned of it.
-        cluster = ("HOME", "KUBECONFIG") if runtime == "kubernetes" else ()
-        own = tuple((name, os.environ[name]) for name in cluster if name in os.environ) or engine
+        names = ("HOME", "KUBECONFIG") if runtime == "kubernetes" else ()
+        own = tuple((name, os.environ[name]) for name in names if name in os.environ) or engine
         asks = getattr(runtime_of(runtime), "evidence", None)
         told = asks(group, since="1h" if since is None else str(int(since)), run=run) if asks else _states(group, run=run)
         for kept in told:
