@@ -118,7 +118,7 @@ ARGUMENTS: t.Mapping[str, Range] = {
     "look_for": WAIT, "verify_timeout": WAIT, "connect_retry": WAIT, "retry": WAIT, "grace": WAIT, "hold": WAIT,
     # Of a snapshot: without any, all of it is left for later.
     "budget": WAIT,
-    "interval": WAIT, "observe": WAIT, "sample": WAIT, "wait": WAIT, "window": WAIT, "history": AGE,
+    "interval": WAIT, "observe": WAIT, "sample": WAIT, "wait": WAIT, "window": WAIT, "history": AGE, "order": Range(-10000, 10000),
     # Of services.
     "desired": COUNT, "pool": COUNT,
     "before": AGE, "age": AGE, "failure_window": AGE, "full_within": AGE, "min_age": AGE, "min_idle": AGE_OR_EMPTY, "min_query_age": AGE,
