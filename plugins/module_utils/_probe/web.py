@@ -54,7 +54,7 @@ class _Course:
 
     def begin(self, until: float, changed: threading.Condition) -> None:
         """Ask, in a thread of its own."""
-        self.begun, self.exchange.until = True, until
+        self.begun, self.exchange.began, self.exchange.until = True, time.monotonic(), until
         threading.Thread(target=_ask, args=(self, changed), daemon=True).start()
 
     @property
@@ -161,9 +161,8 @@ def _ask(course: _Course, changed: threading.Condition) -> None:
 
 def ask(probe: Asking, exchange: Exchange) -> Answer:
     """The answer of one request."""
-    started = time.monotonic()
     try:
         found = probe.weigh(exchange.run())
     except Stopped as exc:
         found = Answer(stage=exc.stage, problem=exc.problem, status=exc.status, sure=exc.sure)
-    return dataclasses.replace(exchange.answer(found), seconds=round(time.monotonic() - started, 4))
+    return dataclasses.replace(exchange.answer(found), seconds=round(time.monotonic() - exchange.began, 4))
