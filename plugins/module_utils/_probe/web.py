@@ -54,7 +54,8 @@ class _Course:
 
     def begin(self, until: float, changed: threading.Condition) -> None:
         """Ask, in a thread of its own."""
-        self.begun, self.exchange.began, self.exchange.until = True, time.monotonic(), until
+        self.begun, now = True, time.monotonic()
+        self.exchange.began, self.exchange.until = now, min(until, now + self.probe.request.max_time)
         threading.Thread(target=_ask, args=(self, changed), daemon=True).start()
 
     @property
@@ -122,7 +123,7 @@ def ask_all(
             running = [course for course in courses if course.begun and course.answer is None]
             while waiting and len(running) < MOST_AT_ONCE and now < until:
                 running.append(waiting.pop(0))
-                running[-1].begin(min(until, now + running[-1].probe.request.max_time), changed)
+                running[-1].begin(until, changed)
             for course in running:
                 _end_at_its_time(course, now)
             if now >= until:
