@@ -92,7 +92,7 @@ class Exchange:
 
     Attributes:
         context: for TLS.
-        until: by time.monotonic().
+        began, until: by time.monotonic().
         resolve: finds addresses.
         doing: what it waits for now: a stage, and what is said where it does not come.
         address, own, redirects: as in Answer.
@@ -100,6 +100,7 @@ class Exchange:
 
     request: Request
     context: ssl.SSLContext
+    began: float = 0.0
     until: float = 0.0
     resolve: Resolve = resolve_here
     doing: tuple[str, str] = (TIMEOUT, "it was not asked")

@@ -54,7 +54,8 @@ class _Course:
 
     def begin(self, until: float, changed: threading.Condition) -> None:
         """Ask, in a thread of its own."""
-        self.begun, self.exchange.until = True, until
+        self.begun, now = True, time.monotonic()
+        self.exchange.began, self.exchange.until = now, min(until, now + self.probe.request.max_time)
         threading.Thread(target=_ask, args=(self, changed), daemon=True).start()
 
     @property
@@ -122,7 +123,7 @@ def ask_all(
             running = [course for course in courses if course.begun and course.answer is None]
             while waiting and len(running) < MOST_AT_ONCE and now < until:
                 running.append(waiting.pop(0))
-                running[-1].begin(min(until, now + running[-1].probe.request.max_time), changed)
+                running[-1].begin(until, changed)
             for course in running:
                 _end_at_its_time(course, now)
             if now >= until:
@@ -161,9 +162,8 @@ def _ask(course: _Course, changed: threading.Condition) -> None:
 
 def ask(probe: Asking, exchange: Exchange) -> Answer:
     """The answer of one request."""
-    started = time.monotonic()
     try:
         found = probe.weigh(exchange.run())
     except Stopped as exc:
         found = Answer(stage=exc.stage, problem=exc.problem, status=exc.status, sure=exc.sure)
-    return dataclasses.replace(exchange.answer(found), seconds=round(time.monotonic() - started, 4))
+    return dataclasses.replace(exchange.answer(found), seconds=round(time.monotonic() - exchange.began, 4))

