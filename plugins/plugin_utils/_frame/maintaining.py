@@ -77,7 +77,7 @@ def switch(
         name: of what is in maintenance, for people.
         flag: path of the file whose presence is maintenance.
         scope: a feature of it; empty for all.
-        scopes: by the feature's name its `flag`, and the probes `public`, `health` and `bypass` of it.
+        scopes: by the feature's name its `flag`, or `api` with the keys that differ, and the probes `public`, `health` and `bypass` of it.
         api: `url`, `method`, `on` and `off`, the bodies.
         note: path of the file that says whose it is, for an API; empty for one below NOTES.
         header: the API's header, a secret; `header_file` is a file that holds it.
@@ -97,31 +97,32 @@ def switch(
         raise _bad("maintenance_scope", f"there is no scope {scope!r}. {suggest(scope, list(known))}", there)
     called = f"{name}: {scope}" if scope else name
     probes = {"public": list(public or ()), "health": list(health or ()), "bypass": list(bypass or ())}
+    own: dict[str, t.Any] = {}
+    if scope:
+        own, probes = _scoped(scope, known[scope], probes, needs="api" if method == API else "flag")
     if method == API:
-        if scope:
-            raise _bad("maintenance_scope", "an API switches all of it.", "Leave it out, or set maintenance_method to flag.")
-        path = _path(note or f"{NOTES}/maintenance-{re.sub('[^A-Za-z0-9._-]', '-', name)}.json", "maintenance_note")
-        found = _api(dict(api or {}))
+        path = _path(note or f"{NOTES}/maintenance-{re.sub('[^A-Za-z0-9._-]+', '-', called)}.json", "maintenance_note")
+        found = _api({**dict(api or {}), **dict(own.get("api") or {})})
         unended = "the API's header is a variable here, and the host's timer has none" if header and not header_file else ""
         return {
             "name": called, "path": path, "api": found, "has_api": True, "subject": f"maintenance {path}", "unended": unended, **probes,
         }
-    if scope:
-        flag, probes = _scoped(scope, known[scope], probes)
-    path = _path(flag, "maintenance_scopes" if scope else "maintenance_flag")
+    path = _path(str(own.get("flag") or flag), "maintenance_scopes" if scope else "maintenance_flag")
     known_by = {"subject": f"maintenance {path}", "unended": ""}
     return {"name": called, "path": path, "api": {}, "has_api": False, **known_by, **probes}
 
 
-def _scoped(scope: str, given: t.Any, probes: t.Mapping[str, list[t.Any]]) -> tuple[str, dict[str, list[t.Any]]]:
-    """The flag and the probes of a feature. What users see of the rest must stay as it is."""
-    if not isinstance(given, t.Mapping) or not given.get("flag") or not given.get("public"):
-        raise _bad("maintenance_scopes", f"{scope} lacks flag or public.", "Give the path of its flag, and what users ask of it.")
-    unknown = [key for key in given if key not in ("flag", *probes)]
+def _scoped(
+    scope: str, given: t.Any, probes: t.Mapping[str, list[t.Any]], *, needs: str,
+) -> tuple[dict[str, t.Any], dict[str, list[t.Any]]]:
+    """A feature's own switch, and its probes. What users see of the rest must stay as it is."""
+    if not isinstance(given, t.Mapping) or not given.get(needs) or not given.get("public"):
+        raise _bad("maintenance_scopes", f"{scope} lacks {needs} or public.", f"Give its {needs}, and what users ask of it.")
+    unknown = [key for key in given if key not in (needs, *probes)]
     if unknown:
-        raise _bad("maintenance_scopes", f"{scope}: there is no key {unknown[0]}.", f"There are flag, {', '.join(probes)}.")
+        raise _bad("maintenance_scopes", f"{scope}: there is no key {unknown[0]}.", f"There are {needs}, {', '.join(probes)}.")
     health = list(given.get("health") or [*probes["health"], *probes["public"]])
-    return str(given["flag"]), {"public": list(given["public"]), "health": health, "bypass": list(given.get("bypass") or ())}
+    return dict(given), {"public": list(given["public"]), "health": health, "bypass": list(given.get("bypass") or ())}
 
 
 def _bad(variable: str, message: str, hint: str) -> BadInput:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.maintaining import put_on, switch, take_off
 
 from tests.support.maintenance import SECRET, Application, Shop, application, shop
@@ -216,3 +217,14 @@ def test_an_api_that_does_not_take_it_off_keeps_the_note(app: Application, tmp_p
     assert refused["error"] == "not_switched" and Path(where["path"]).read_text() == kept and SECRET not in json.dumps(refused), refused
     app.lazy = False
     assert "failed" not in call(app, "off", where["path"], **off) and not Path(where["path"]).exists() and not app.on
+
+
+def test_a_feature_of_an_api_has_a_body_of_its_own(app: Application) -> None:
+    settings = app.settings()
+    scopes = {"assistant": {"api": {"on": {"enabled": True, "scope": "assistant"}}, "public": [{"url": f"{app.url}/assistant"}]}}
+    given = {"api": settings["maintenance_api"], "public": settings["maintenance_public"], "scopes": scopes}
+    where = switch("api", name="shop", scope="assistant", **given)
+    assert where["api"]["on"] == {"enabled": True, "scope": "assistant"} and where["api"]["url"] == settings["maintenance_api"]["url"]
+    assert where["path"] != switch("api", name="shop", **given)["path"] and where["health"] == settings["maintenance_public"]
+    with pytest.raises(BadInput, match="assistant lacks flag"):
+        switch("flag", name="shop", flag="/srv/on", scope="assistant", scopes=scopes)
