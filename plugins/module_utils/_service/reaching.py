@@ -27,9 +27,9 @@ from .._module import programs
 from .._module.programs import Run
 from .._probe.exchange import Resolve, resolve_here
 from .._probe.inside import Inside
+from .decisions.instance import Instance
 from .decisions.reaches import CHECKS, Reach, Tried, decide
 from .decisions.services import Service
-from .instances import Instance
 from .runtime import runtime_of
 
 #: So much of what a command says is read; the first line of it is kept.
