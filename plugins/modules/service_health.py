@@ -252,6 +252,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core import range
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput, IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.judging import answer, question_from, question_spec
 from ansible_collections.oncall.incident.plugins.module_utils._core.moments import since_from
+from ansible_collections.oncall.incident.plugins.module_utils._core.shown import shown_service
 from ansible_collections.oncall.incident.plugins.module_utils._core.thresholds import limits_from, threshold_spec
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
@@ -277,9 +278,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
+    entries = params["services"]
+    params["services"] = [shown_service(one) for one in entries]
 
     def work() -> tuple[dict[str, t.Any], t.Optional[IncidentError]]:
-        services = services_of(params["services"])
+        services = services_of(entries)
         if not services:
             raise BadInput("services is empty, so nothing would be judged.", hint="Name a service.", argument="services")
         question = question_from(params, checks=CHECKS, default=DECISIVE, what="The service" if len(services) == 1 else "The services")

@@ -225,6 +225,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core import ranges
+from ansible_collections.oncall.incident.plugins.module_utils._core.shown import shown_service
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import leave
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.instance import described, is_only
@@ -256,13 +257,15 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
+    entry = params["service"]
+    params["service"] = shown_service(entry)
 
     def work() -> tuple[dict[str, t.Any], None]:
         seconds = ranges.read(params["timeout"], name="timeout")
         more: dict[str, t.Any] = {}
         bounded = functools.partial(run, seconds=seconds)
-        if params["service"] is not None:
-            service = Service.of(params["service"], number=1)
+        if entry is not None:
+            service = Service.of(entry, number=1)
             found = runtime_of(service.runtime).look(service, run=bounded)
             back = ranges.read(params["history"], name="history")
             if back:

@@ -248,6 +248,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.incident.plugins.module_utils._core import ranges
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import IncidentError
 from ansible_collections.oncall.incident.plugins.module_utils._core.moments import since_from
+from ansible_collections.oncall.incident.plugins.module_utils._core.shown import shown_service
 from ansible_collections.oncall.incident.plugins.module_utils._module.programs import run
 from ansible_collections.oncall.incident.plugins.module_utils._module.results import exit_with
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import services_of
@@ -289,11 +290,13 @@ def main() -> None:
         supports_check_mode=True,
     )
     args = module.params
+    services = args["services"]
+    args["services"] = [shown_service(one) for one in services]
     try:
         ranges.require({name: args[name] for name in ("max_kib", "max_total_mib", "max_file_mib")})
         since, patience = since_from(args["since"]), ranges.read(args["command_timeout"], name="command_timeout")
         known = [
-            *items_of(services_of(args["services"]), since=since, run=functools.partial(run, seconds=patience)),
+            *items_of(services_of(services), since=since, run=functools.partial(run, seconds=patience)),
             *catalogue(units=args["units"], since=since), *redis(args["redis"]),
         ]
         items = in_order([*chosen(known, only=args["only"], skip=args["skip"]), *logs(args["files"])])
