@@ -65,7 +65,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Put the configuration back
+- name: Restore the configuration
   oncall.incident.config_restore:
     paths: [/etc/nginx/nginx.conf]
     source: /var/backups/config_latest.tar.gz

@@ -53,7 +53,6 @@ ALL_OF_THEM = {
     "fail2ban/mitigate_attack": "a ban keeps out whom it names, and the daemon is touched only where it is to ban by itself again",
     "maintenance/mitigate": "it is either put on or taken off, as the caller says, and the silence is beside it",
     "postgres/mitigate": "who names objects to maintain wants them maintained, whatever blocks the server",
-    "release/mitigate": "a release that a link names runs when its service was restarted",
     "service/help": "a raised pool needs the restart that makes the application use it",
 }
 

@@ -15,7 +15,8 @@ from tests.support.run_module import ROOT, run_module
 SECRET = "s3cret-of-a-test-9f1"
 SERVICE = {
     "name": "web", "runtime": "command", "where": {"status": ["true"]},
-    "health": [{"name": "up", "url": f"http://user:{SECRET}@127.0.0.1:1/?token={SECRET}", "headers": {"Authorization": f"Bearer {SECRET}"}}],
+    "health": [{"name": "up", "url": f"http://user:{SECRET}@127.0.0.1:1/?token={SECRET}",
+                "headers": {"Authorization": f"Bearer {SECRET}"}}],
     "reaches": [{"name": "db", "command": ["true", SECRET]}],
 }
 
