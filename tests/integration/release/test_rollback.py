@@ -140,7 +140,7 @@ def test_it_goes_back_and_notes_what_it_measured(shop: tuple[Shop, Site], gone_b
     assert (done.status, done.outcomes()) == (0, ["done"]), done.output
     assert os.readlink(made.link) == "releases/v1", "relative as it was"
     assert done.findings("verify") == {"release_running": "ok", "release_wanted": "ok", "release_previous": "ok",
-                                       "release_migrations": "ok", "application": "ok"}
+                                       "release_migrations": "ok", "application": "ok", "latency": "ok"}
     noted = json.loads(made.notes.read_text())[str(made.link)]
     assert set(noted) == {"v1"} and noted["v1"]["run"] != "earlier"
 
