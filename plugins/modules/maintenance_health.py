@@ -252,7 +252,8 @@ def main() -> None:
             "api": {"type": "bool", "default": False},
             "public": {**probes, "required": True},
             "health": {**probes, "default": []},
-            "bypass": {**probes, "default": []},
+            # Not a password: what of its entries is secret is hidden by given().
+            "bypass": {**probes, "default": [], "no_log": False},
             "timeout": {"type": "str", "default": "30s"},
             **question_spec(),
         },

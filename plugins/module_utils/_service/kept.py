@@ -40,7 +40,7 @@ def items_of(services: t.Sequence[Service], *, since: t.Optional[float], run: Ru
         names = ("HOME", "KUBECONFIG") if runtime == "kubernetes" else ()
         own = tuple((name, os.environ[name]) for name in names if name in os.environ) or engine
         asks = getattr(runtime_of(runtime), "evidence", None)
-        told = asks(group, since="1h" if since is None else str(int(since)), run=run) if asks else _states(group, run=run)
+        told = asks(group, since="1h" if since is None else str(int(since)), run=run) if asks is not None else _states(group, run=run)
         for kept in told:
             whose = f"service{places[kept.service]:02d}_{_UNSAFE.sub('_', kept.service)}" if kept.service else f"services{number}_{runtime}"
             argvs = (kept.argv,) if kept.argv else ()

@@ -43,7 +43,6 @@ class Runtime(t.Protocol):
             DaemonDown: what runs it does not answer, since it does not run.
             Blind: it cannot be looked at.
         """
-        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +83,7 @@ def runtime_of(name: str) -> Runtime:
 def daemon_of(service: Service) -> str:
     """What answers for a service, as people call it."""
     named = getattr(runtime_of(service.runtime), "daemon", None)
-    return str(named(service)) if named else service.runtime
+    return service.runtime if named is None else str(named(service))
 
 
 def by_daemon(services: t.Sequence[Service]) -> dict[tuple[str, str], list[Service]]:

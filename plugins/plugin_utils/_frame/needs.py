@@ -55,7 +55,7 @@ class Need:
         """
         if not self.variable:
             return True
-        name, _, key = self.variable.partition(".")
+        name, _sign, key = self.variable.partition(".")
         value = given(name)
         entries = value if isinstance(value, (list, tuple)) else ()
         found = [entry.get(key) for entry in entries if isinstance(entry, t.Mapping) and not _own_command(entry)] if key else [value]

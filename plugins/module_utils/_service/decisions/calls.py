@@ -59,7 +59,6 @@ class Calls(t.Protocol):
             count: of `scale`: how many there are to be.
             release: of `rollback`: which one.
         """
-        ...
 
 
 def calls_of(runtime: str) -> Calls:

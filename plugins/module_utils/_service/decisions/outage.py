@@ -217,4 +217,3 @@ class _Seen:
 
 def _said(finding: Dict, otherwise: str) -> str:
     return str(finding.get("hint") or f"{finding.get('subject')}: {otherwise}.")
-
