@@ -63,6 +63,7 @@ def verdict(text: str, *, asked: list[str]) -> dict[str, Any]:
     ("exit 0", True, "ok"), ("exit 1", False, "warning"), ("sleep 60", None, "unknown"),
 ])
 def test_the_verdict_has_it_where_it_is_asked_for(text: str, healthy: bool | None, checked: str) -> None:
+    pytest.importorskip("ansible")
     found = verdict(text, asked=["running", "status_command"])
     assert (found["healthy"], found["checks"]["status_command"]) == (healthy, checked)
     assert verdict(f"echo seen; {text}", asked=["running"])["healthy"] is True, "by default it is told, and does not decide"

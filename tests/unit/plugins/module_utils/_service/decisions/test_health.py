@@ -196,6 +196,7 @@ def test_what_could_not_be_looked_at_is_unknown() -> None:
 
 
 def test_the_module_tells_of_every_key_of_a_service() -> None:
+    pytest.importorskip("ansible")
     from ansible_collections.oncall.incident.plugins.modules import service_health
 
     text = inspect.getsource(service_health)
