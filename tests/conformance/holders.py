@@ -853,5 +853,8 @@ ALONE = {
     **{("service_health", right.grant): "the kit has no cluster: "
        "tests/integration/kubernetes/test_services.py::test_each_right_is_taken_away_and_named has a double of one"
        for right in NEEDS["service_health"].rights if right.on == "Kubernetes"},
+    **{("service_health", right.grant): "the kit's services are of Compose: "
+       "tests/integration/service/test_pm2.py::test_the_daemon_of_another_user is without it"
+       for right in NEEDS["service_health"].rights if right.when == "a service is of pm2"},
     ("redis_cache_clear", "+select"): "the kit's keys are in database 0; redis_restart_check takes it away",
 }

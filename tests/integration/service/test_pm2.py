@@ -23,11 +23,12 @@ from ansible_collections.oncall.incident.plugins.module_utils._service.runtimes 
 from demo.ports import free_port
 from tests.support.need import need
 from tests.support.pm2 import CANARY, WEB, Pm2, crash, pm2
-from tests.support.run_module import run_module
+from tests.support.run_module import run_module, start_module
 from tests.support.until import until
 
 pytestmark = pytest.mark.timeout(600)
 OTHER = "nobody"
+STRANGER = 65533
 
 
 @pytest.fixture(scope="module")
@@ -277,6 +278,10 @@ def test_the_daemon_of_another_user() -> None:
         (one,) = look(on, "alone")["instances"]
         assert Path(f"/proc/{one['main_pid']}").stat().st_uid == on.daemon_uid
         assert "no user no-such-user" in look(on, "alone", user="no-such-user")["msg"]
+        # Who is neither the owner nor root: the right that docs/rights.md names.
+        entry = {"name": "alone", "runtime": "pm2", "where": on.where}
+        denied = start_module("service_health", user=STRANGER, services=[entry], window="1s").result()
+        assert denied["healthy"] is None and "Become" in json.dumps(denied["findings"] + denied["skipped_checks"])
 
 
 class AskingAllTheTime:
