@@ -36,11 +36,15 @@ def ways(role: str) -> Needs:
 
 PAIR = {"certificate_pairs": [{"endpoint": "www.example.org:443", "file": "/srv/www.pem"}]}
 LINEAGE = {"certificate_lineages": [{"name": "www.example.org"}]}
-FLAG = {"maintenance_flag": "/srv/shop/maintenance.on"}
-API = {
-    "maintenance_method": "api",
-    "maintenance_api": {"url": "https://shop.example.org/maintenance", "on": {"enabled": True}, "off": {"enabled": False}},
+FLAG = {"maintenance_flag": f"/srv/{role_variables.MARK}.on"}
+SWITCH = {"url": f"https://{role_variables.MARK}.example.org/maintenance", "on": {"enabled": True}, "off": {"enabled": False}}
+API = {"maintenance_method": "api", "maintenance_api": SWITCH}
+SCOPE = {
+    "maintenance_scope": "checkout",
+    "maintenance_scopes": {"checkout": {"flag": FLAG["maintenance_flag"], "public": [{"url": "https://www.example.org/checkout"}]}},
 }
+RUN = {"incident_run_id": "run"}
+ALERTS = {"maintenance_alertmanager": "http://192.0.2.9:9093"}
 FAULT = {"drill_faults": [{"fault": "stop_service", "hosts": "db", "params": {}}]}
 #: What must be set beside a variable for a task to run that gets it: by entry point, variable and what is set.
 NEEDS: Mapping[str, Needs] = {
@@ -61,8 +65,16 @@ NEEDS: Mapping[str, Needs] = {
     },
     "fail2ban/verify": {"fail2ban_vantage_target": {"fail2ban_vantage": "edge1"}},
     "maintenance/*": {
-        "maintenance_*": FLAG, "maintenance_api*": API, "maintenance_note": API, "maintenance_method": API,
-        "maintenance_scopes": {"maintenance_scope": "checkout"},
+        "maintenance_*": FLAG, "maintenance_method": {**FLAG, **API}, "maintenance_scope*": SCOPE, "maintenance_name": API,
+        # Its name is in the path of the note, which nobody finds without the API.
+        "maintenance_api": {**API, "maintenance_name": role_variables.MARK},
+        "maintenance_note": {**API, "maintenance_note": f"/srv/{role_variables.MARK}.json"},
+        "maintenance_alertmanager_*": ALERTS,
+    },
+    "maintenance/mitigate": {
+        "maintenance_silence_*": ALERTS,
+        **{f"maintenance_{name}": {**FLAG, **RUN} for name in ("expires", "who")},
+        "maintenance_whose": {**FLAG, **RUN, "maintenance_state": "off", "maintenance_whose": "any"},
     },
     "postgres/*": ways("postgres"),
     "postgres/mitigate": {"postgres_maintain_*": {"postgres_maintain": [{"operation": "analyze", "table": "orders"}]}},
@@ -188,6 +200,8 @@ argument_specs:
       planted_seen: {type: str, default: a}
       planted_through: {type: list, elements: str, default: []}
       planted_only_so: {type: str, default: ""}
+      planted_of_a_form: {type: str, default: ""}
+      planted_applied: {type: bool, default: false}
       planted_way: {type: str, choices: [near, far], default: near}
       planted_switch: {type: bool, default: false}
       planted_conditional: {type: str, default: a}
@@ -199,6 +213,8 @@ PLANTED_DEFAULTS = """
 planted_seen: a
 planted_through: []
 planted_only_so: ""
+planted_of_a_form: ""
+planted_applied: false
 planted_way: near
 planted_switch: false
 planted_conditional: a
@@ -215,6 +231,12 @@ PLANTED_TASKS = """
       ansible.builtin.command:
         creates: "{{ planted_seen }}"
         removes: "{{ planted_only_so if planted_way == 'far' else '' }}"
+        chdir: "{{ '/srv' if planted_of_a_form == '/form' else '' }}"
+    - name: Run more
+      ansible.builtin.include_tasks:
+        file: more.yml
+        apply:
+          become: "{{ planted_applied }}"
     - name: Run far away
       ansible.builtin.command:
         argv: [run, "{{ planted_conditional }}"]
@@ -243,11 +265,13 @@ def test_a_variable_that_reaches_nothing_is_found(tmp_path: Path) -> None:
         path.write_text(text)
     far, both = {"planted_way": "far"}, {"planted_way": "far", "planted_switch": True}
     found = role_variables.proofs({"planted/mitigate": {
+        "planted_of_a_form": {"planted_of_a_form": "/form"},
         "planted_only_so": far, "planted_conditional": both, "planted_blocked": both, "planted_told": both,
     }}, roles=tmp_path)["planted/mitigate"]
     assert found == {
-        "planted_seen": ALONE, "planted_through": ALONE, "planted_only_so": COMPANY, "planted_way": ALONE, "planted_switch": NAMED,
+        "planted_seen": ALONE, "planted_through": ALONE, "planted_only_so": COMPANY, "planted_of_a_form": COMPANY,
+        "planted_applied": ALONE, "planted_way": ALONE, "planted_switch": NAMED,
         "planted_conditional": COMPANY, "planted_blocked": NAMED, "planted_told": UNREAD, "planted_nowhere": UNREAD,
     }
     without = role_variables.proofs({"planted/mitigate": {}}, roles=tmp_path)["planted/mitigate"]
-    assert {name for name, how in without.items() if how == NAMED} >= {"planted_only_so", "planted_conditional"}
+    assert {name for name, how in without.items() if how == NAMED} >= {"planted_only_so", "planted_of_a_form", "planted_conditional"}

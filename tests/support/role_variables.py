@@ -7,7 +7,7 @@ A variable is proven when what some task gets (arguments with module_defaults, w
 variables of a role it includes) differs between the variable's default and another value, all else being equal, and the task runs with
 one of the two: no condition around it is false. A condition that needs what only a run knows says nothing. What only people read (debug,
 a failure's message, where a look goes) proves nothing. Where a task runs only with another choice (a tunnel's arguments, with a tunnel),
-the caller says with which: the company.
+the caller says with which: the company. Where another value must be of a form (a path, a URL), the company has the variable itself too.
 """
 
 from __future__ import annotations
@@ -169,9 +169,10 @@ class _EntryPoint:
         return NAMED if near else UNREAD
 
     def _makes_a_difference(self, site: Site, company: Scope, name: str) -> bool:
-        for other in others(self.options[name], site.scope.get(name)):
+        without = {key: value for key, value in company.items() if key != name}
+        for other in [company[name]] if name in company else others(self.options[name], site.scope.get(name)):
             changed = {**company, name: other}
-            if _differs(site, company, changed) and (self._runs(site, company) or self._runs(site, changed)):
+            if _differs(site, without, changed) and (self._runs(site, without) or self._runs(site, changed)):
                 return True
         return False
 
@@ -316,6 +317,8 @@ class _Walk:
                 if value not in (None, []) and action not in (f"{PREFIX}place", "ansible.builtin.debug"):
                     yield from _sites(f"{where} ({key})", _as_templates(value) if key in CONDITIONS else value, scope)
             if action in INCLUDE_TASKS:
+                if isinstance(task[action], Mapping):
+                    yield from _sites(f"{where} (apply)", task[action].get("apply"), scope)
                 yield from self._included(task[action], {**around, "vars": scope}, path)
             elif action in INCLUDE_ROLE:
                 yield from self._entered(where, task, task[action], scope, around)

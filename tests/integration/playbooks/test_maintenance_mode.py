@@ -39,7 +39,8 @@ class MaintenanceSite(Site):
 
     def serve(self, **more: Any) -> None:
         """The inventory; `more` are variables of app1."""
-        quick = {"maintenance_timeout": "10s", "maintenance_verify_hold": "500ms", "maintenance_verify_timeout": "10s"}
+        # A third of the time is a module's own, to start on a busy machine.
+        quick = {"maintenance_timeout": "20s", "maintenance_verify_hold": "500ms", "maintenance_verify_timeout": "10s"}
         shop, app, health = self.shop.settings(), self.app.settings(), [{"url": f"{self.shop.url}/health"}]
         checkout = {**shop["maintenance_scopes"]["checkout"], "health": health}
         self.group(
