@@ -56,7 +56,7 @@ def question(name: str, kind: int, *, number: int) -> bytes:
 
 
 def addresses(reply: bytes, *, asked: bytes) -> t.Optional[list[str]]:
-    """The addresses in an answer, empty where the name has none; None where it is no answer to what was asked."""
+    """The addresses in an answer, empty where the name has none; None where it does not answer what was asked."""
     if len(reply) < 12 or reply[:2] != asked[:2] or not reply[2] & 0x80:
         return None
     if reply[3] & 0x0F not in (0, 3):  # neither found nor unknown: this server cannot tell
