@@ -67,7 +67,7 @@ _REDIS = re.compile(
 _RULE = re.compile(r"(?<![\w.{}(])(?:\+(?=[a-z])[a-z]+(?:\|[a-z]+)?(?![\w(])|~[\w.:{}]+\*)")
 _REASON = re.compile(r"[a-z]+(?:_[a-z]+)+: ")  # of a skipped check: it says what was refused, and its hint what to do
 _MESSAGE = re.compile(r"[a-z]{2,} |;\Z")
-_RUN = re.compile(r"/dev/null|>&2|\$\(|\$\{|\"\$\d|\*\) |\$said|\ASELECT .* FROM ")  # a script or a query of our own
+_RUN = re.compile(r"/dev/null|>&2|\$\(|\$\{|\"\$\d|\*\) |\$said|\Afor file; do |\ASELECT .* FROM ")  # a script or a query of our own
 _EXAMPLE = re.compile(r"^ +(incident [^\n]*)$", re.MULTILINE)  # a line of its own, in a command's help
 
 #: Words of our own commands that are not options: what stands for an incident, and milestones.

@@ -93,7 +93,7 @@ def read(text: str) -> list[Need]:
     found = [_NEED.fullmatch(line) for line in lines(text)]
     return [
         Need(one["kind"], one["name"], one["place"], one["install"], least=one["least"] or "", variable=one["variable"] or "",
-             values=tuple((one["values"] or "").split("|")) if one["values"] else ())
+             values=tuple(re.findall(r"[\w-]+", one["values"] or "")))
         for one in found if one
     ]
 

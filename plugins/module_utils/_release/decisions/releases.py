@@ -60,9 +60,7 @@ class Release:
 
     def is_named(self, name: str) -> bool:
         """Whether somebody means this one."""
-        bare = self.id.partition(":")[2] or self.id
-        begins = len(name) >= _SHORTEST and (self.id.startswith(name) or bare.startswith(name))
-        return bool(name) and (name in (self.id, self.name, self.commit) or begins)
+        return bool(name) and (name in (self.id, self.name, self.commit) or len(name) >= _SHORTEST and _begins(self.id, name))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,6 +142,11 @@ def _checked(target: Release, seen: Seen, *, named: bool) -> Choice:
         against.append(f"release {target.said} did not run: {target.crashed}")
     hint = "Name another release that is there." if against else ""
     return Choice(target, named, tuple(against), hint)
+
+
+def _begins(identity: str, name: str) -> bool:
+    """Whether a hash begins with a name, with its kind (`sha256:`) or without."""
+    return any(one.startswith(name) for one in (identity, identity.partition(":")[2]))
 
 
 def short(identity: str) -> str:

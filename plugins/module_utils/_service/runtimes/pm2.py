@@ -104,7 +104,7 @@ def daemon_of(place: Place, *, proc: str = "/proc") -> Daemon:
     pid, uid = _behind(home)
     if _TITLE not in text_of(f"{proc}/{pid}/cmdline"):
         who = f"process {pid}" if pid else "a process of another container"
-        raise Blind(f"{who} has {home}/{_SOCKET}, and is no daemon of pm2 that can be seen here.", hint="Correct where.home.")
+        raise Blind(f"{who} has {home}/{_SOCKET}, and no daemon of pm2 can be seen behind it.", hint="Correct where.home.")
     if uid != owner.pw_uid:
         raise Blind(f"The daemon of pm2 in {home} runs as {_name(uid)}, not as {owner.pw_name}.", hint="Correct where.user or where.home.")
     if os.geteuid() not in (0, uid):
