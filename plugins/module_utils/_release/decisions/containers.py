@@ -146,7 +146,7 @@ def seen_of(
         image = there.get(identity)
         name = image.tags[0] if image and image.tags else references.get(identity, "")
         releases.append(Release(
-            identity, name="" if name.startswith("sha256:") else name, commit=image.commit if image else "",
+            identity, digest=identity.partition(":")[2], name="" if name.startswith("sha256:") else name, commit=image.commit if image else "",
             made=image.made if image else 0.0, present=image is not None, crashed=crashed.get(identity, ""),
         ))
     releases.sort(key=lambda one: -one.made)

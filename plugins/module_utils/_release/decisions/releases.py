@@ -37,6 +37,7 @@ class Release:
 
     Attributes:
         id: what identifies it beyond doubt: a directory, a commit, a digest, the hash of a pod template, the name in a script's list.
+        digest: the hex of the digest that the id is, without its algorithm. Empty where the id is no digest.
         name: for people: an image's reference, a revision's number. Empty where the id is all there is.
         commit: the commit that it was made from, where it says so.
         made: when it was made, seconds since the epoch; 0 where that is not known.
@@ -46,6 +47,7 @@ class Release:
     """
 
     id: str
+    digest: str = ""
     name: str = ""
     commit: str = ""
     made: float = 0.0
@@ -60,8 +62,7 @@ class Release:
 
     def is_named(self, name: str) -> bool:
         """Whether somebody means this one."""
-        bare = self.id.partition(":")[2] or self.id
-        begins = len(name) >= _SHORTEST and (self.id.startswith(name) or bare.startswith(name))
+        begins = len(name) >= _SHORTEST and any(one.startswith(name) for one in (str(self.id), self.digest))
         return bool(name) and (name in (self.id, self.name, self.commit) or begins)
 
 
