@@ -35,7 +35,8 @@ options:
     description:
       - Absolute path of the file. Its directory is made where it is missing. It has at most 1 MiB, and loses its oldest notes.
       - A file that cannot be read, is not ours, or is another user's is not overwritten.
-    required: true
+    type: path
+    default: /var/lib/oncall-incident/releases.json
   run_id:
     description: The run that has measured it.
     type: str
@@ -50,7 +51,6 @@ EXAMPLES = r"""
     method: symlink
     where:
       path: /srv/shop/current
-    notes: /var/lib/oncall-incident/releases.json
 """
 
 RETURN = r"""
@@ -76,10 +76,12 @@ from ansible_collections.oncall.incident.plugins.module_utils._release.args impo
 from ansible_collections.oncall.incident.plugins.module_utils._release.decisions.where import Where
 from ansible_collections.oncall.incident.plugins.module_utils._release.noting import note
 
+NOTES = "/var/lib/oncall-incident/releases.json"
+
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={**RELEASES_SPEC, "notes": {"type": "path", "required": True}, "run_id": {"type": "str", "default": ""}},
+        argument_spec={**RELEASES_SPEC, "notes": {"type": "path", "default": NOTES}, "run_id": {"type": "str", "default": ""}},
         supports_check_mode=True,
     )
     params = module.params

@@ -91,6 +91,13 @@ NEEDS: Mapping[str, Needs] = {
         "redis_disk_critical_percent": {"redis_free_disk_command": ["/usr/local/sbin/make-room"]},
         "redis_stale_rdb_*": {"redis_remove_stale_rdb": True},
     },
+    # What runs a linked release takes it only where there is such a service.
+    "release/mitigate": {
+        "release_service_*": {"release_service_name": "shop"}, "release_schema_compatible": {"release_where": {"path": "/srv/shop/current"}},
+    },
+    "release/undo": {"release_service_*": {"release_service_name": "shop"}},
+    # Only what the application was measured by is noted as good.
+    "release/verify": {"incident_run_id": {"release_probes": ["https://www.example.org/health"]}},
     # Of a host with one service; without its name there is none.
     "service/*": {
         **{f"service_{name}": {"service_name": "shop"} for name in (

@@ -74,6 +74,7 @@ RESULTS: Mapping[str, Mapping[str, Any]] = {
     f"{PREFIX}redis_health": {"recovery": "maxclients"},
     f"{PREFIX}act": {"changed": False},
     f"{PREFIX}disk_survey": {"full": ["/srv"]},
+    f"{PREFIX}release_health": {"schema": "the schema has changed since"},
 }
 
 Scope = Mapping[str, Any]
