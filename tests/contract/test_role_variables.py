@@ -93,7 +93,8 @@ NEEDS: Mapping[str, Needs] = {
     },
     # What runs a linked release takes it only where there is such a service.
     "release/mitigate": {
-        "release_service_*": {"release_service_name": "shop"}, "release_schema_compatible": {"release_where": {"path": "/srv/shop/current"}},
+        "release_service_*": {"release_service_name": "shop"},
+        "release_schema_compatible": {"release_where": {"path": "/srv/shop/current"}},
     },
     "release/undo": {"release_service_*": {"release_service_name": "shop"}},
     # Only what the application was measured by is noted as good.
