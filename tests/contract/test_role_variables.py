@@ -94,7 +94,8 @@ NEEDS: Mapping[str, Needs] = {
     # Of a host with one service; without its name there is none.
     "service/*": {
         **{f"service_{name}": {"service_name": "shop"} for name in (
-            "runtime", "scope", "reload_*", "restart", "validate", "verb", "reason", "start_only", "hold", "verify_checks")},
+            "runtime", "scope", "reload_*", "restart", "validate", "verb", "reason", "start_only", "hold", "verify_checks",
+            "restarts_per_hour")},
         "service_names": {"services": [{"name": f"{role_variables.MARK}-{letter}"} for letter in "abc"]},
         **{f"service_{name}": {"service_name": "shop", "service_runtime": "compose"} for name in ("compose_*", "container_command")},
     },

@@ -74,6 +74,9 @@ RESULTS: Mapping[str, Mapping[str, Any]] = {
     f"{PREFIX}redis_health": {"recovery": "maxclients"},
     f"{PREFIX}act": {"changed": False},
     f"{PREFIX}disk_survey": {"full": ["/srv"]},
+    f"{PREFIX}http_health": {"findings": [{"check": "application", "subject": "www", "status": "ok"}]},
+    f"{PREFIX}service_health": {"findings": [{"check": "health", "subject": "shop", "status": "critical"}]},
+    f"{PREFIX}service_instances": {"starts_lately": {"shop": 5}},
 }
 
 Scope = Mapping[str, Any]
