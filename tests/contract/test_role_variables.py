@@ -103,6 +103,9 @@ NEEDS: Mapping[str, Needs] = {
         "service_count": {"service_name": "shop"},
         "service_pool_limit": {"services": [{"name": role_variables.MARK, "pool": 5}], "service_count": 2},
     },
+    "service/mitigate": {
+        "service_pool_limit": {"services": [{"name": f"{role_variables.MARK}-b", "runtime": "compose", "desired": 2, "pool": 5}]},
+    },
     "service/help": {"service_pool_instances": {"service_pool_size": 20}},
     # A command goes into a container of Docker Compose; of systemd it runs on the host as it is.
     "service/validate": {"service_name": {"service_runtime": "compose"}},
