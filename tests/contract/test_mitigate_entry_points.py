@@ -116,7 +116,7 @@ def test_no_role_has_handlers() -> None:
 
 
 #: Entry points that act and take no lease: a part of others, which call them inside their own. Their `act` has a lease of its own.
-PARTS = {"service/reload", "service/restart", "service/scale", "service/start", "service/stop"}
+PARTS = {"release/switch", "service/reload", "service/restart", "service/scale", "service/start", "service/stop"}
 
 
 @functools.lru_cache(maxsize=1)

@@ -92,10 +92,10 @@ NEEDS: Mapping[str, Needs] = {
         "redis_stale_rdb_*": {"redis_remove_stale_rdb": True},
     },
     # What runs a linked release takes it only where there is such a service.
-    "release/mitigate": {
+    **{f"release/{entry_point}": {
         "release_service_*": {"release_service_name": "shop"},
         "release_schema_compatible": {"release_where": {"path": "/srv/shop/current"}},
-    },
+    } for entry_point in ("mitigate", "switch")},
     "release/undo": {"release_service_*": {"release_service_name": "shop"}},
     # Only what the application was measured by is noted as good.
     "release/verify": {"incident_run_id": {"release_probes": ["https://www.example.org/health"]}},

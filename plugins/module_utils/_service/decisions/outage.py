@@ -85,8 +85,9 @@ def remedies(
     services: t.Sequence[Dict], *, health: t.Sequence[Dict], answers: t.Sequence[t.Sequence[Dict]], per_hour: int,
     looks: t.Optional[t.Sequence[Dict]] = None, limit: t.Any = "",
 ) -> dict[str, t.Any]:
-    """What is to be done for each service: by its name the verb (`do`), the `reason`, and what is `against` it; and whether any is
-    started (`starts`) or restarted (`restarts`).
+    """What is to be done for each service: by its name the verb (`do`), the `reason`, and what is `against` it; whether any is
+    started (`starts`) or restarted (`restarts`); whether one is sick by itself (`sick`), so that another release may help, and else what
+    is against that (`against_rollback`).
 
     A look that failed tells nothing, and nothing is done because of what could not be seen.
 
@@ -103,6 +104,7 @@ def remedies(
     seen = _Seen(known, latest(health), [latest(one) for one in answers])
     starts = {service.name: look.get("starts_lately") or {} for service, look in zip(known, looks or ())}
     chosen: dict[str, dict[str, t.Any]] = {}
+    lacking: dict[str, list[str]] = {}
     for service in known:
         do, why = seen.wrong_with(service)
         if do:
@@ -116,6 +118,7 @@ def remedies(
         earlier = [other.name for other in known[:known.index(service)] if other.name in chosen and not chosen[other.name]["against"]]
         against = against_dependencies(service.name, service.depends_on, well={**well, **dict.fromkeys(earlier, True)})
         against += seen.against_what_it_says(service.name)
+        lacking[service.name] = list(against)
         if one["do"] == RESTART:
             against += against_crash_loop(service.name, seen.instances(service.name), restarts=seen.finding("restarts", service.name))
             against += against_storm(service.name, starts.get(service.name, {}), per_hour=per_hour)
@@ -125,9 +128,11 @@ def remedies(
                 total=sum(other.pool * _should_be(other, chosen, seen) for other in known), capacities=[], limit=limit,
             )
         one["against"] = against
+    sick = any(not why for why in lacking.values())
     return {
         "services": chosen, "starts": any(one["do"] != RESTART for one in chosen.values()),
-        "restarts": any(one["do"] == RESTART for one in chosen.values()),
+        "restarts": any(one["do"] == RESTART for one in chosen.values()), "sick": sick,
+        "against_rollback": [] if sick else [why for found in lacking.values() for why in found] or ["no service is seen to be sick"],
     }
 
 

@@ -78,6 +78,19 @@ def test_what_it_says_of_what_it_needs_is_against_a_restart() -> None:
     assert found["web"]["against"] == ["web: front: database is down, by its own word: restart does not help that"]
 
 
+def test_another_release_may_help_what_is_sick_by_itself() -> None:
+    def asked(health: Looks, *answers: Looks) -> tuple[bool, list[str]]:
+        found = outage.remedies([service("web")], health=[health], answers=[list(answers)], per_hour=3)
+        return found["sick"], found["against_rollback"]
+
+    failing = finding("application", "critical", "web")
+    assert asked(verdict(), {"findings": [failing]}) == (True, [])
+    assert asked(verdict(finding("restarts", "critical"), instances=[DYING])) == (True, []), "it crashes, and no restart helps that"
+    sick, why = asked(verdict(), {"findings": [failing, finding("dependency", "critical", "web: database", observed="down")]})
+    assert not sick and "web: database is down" in why[0]
+    assert asked(verdict()) == (False, ["no service is seen to be sick"])
+
+
 def test_guards_stand_before_a_restart() -> None:
     loop = remedies(verdict(finding("restarts", "critical"), instances=[DYING]))["web"]
     assert "crashes by itself" in loop["against"][0] and loop["against"][0].endswith("no such table")
@@ -111,7 +124,8 @@ def test_the_last_look_decides() -> None:
     assert outage.remedies([service("web")], health=[sick, well], **of)["services"] == {}
     assert outage.remedies([service("web")], health=[well, sick], **of)["restarts"] is True
     assert outage.remedies([service("web")], health=[sick, {"skipped": True}], **of)["restarts"] is True
-    assert outage.remedies([service("web")], health=[{}, {}], **of) == {"services": {}, "starts": False, "restarts": False}
+    found = outage.remedies([service("web")], health=[{}, {}], **of)
+    assert (found["services"], found["starts"], found["restarts"], found["sick"]) == ({}, False, False, False)
 
 
 def test_the_steps_of_a_rung() -> None:
