@@ -48,6 +48,11 @@ def installs(web: Web, issued: Issued, *, key: bytes = b"", before: str = "", af
     }
 
 
+def at_work(web: Web, reached: Path) -> bool:
+    """Whether the command is in the middle, and the module has noted its process."""
+    return reached.exists() and any(json.loads(one.read_text())["pid"] for one in web.backups.rglob("manifest.json"))
+
+
 def test_not_due_is_not_renewed(web: Web) -> None:
     orders, before = web.base.acme.orders, web.tree()
     result = web.renew()
@@ -332,7 +337,7 @@ def test_killed_while_it_renewed(web: Web, left: str) -> None:
         lineage = installs(web, new, before=f"{hold}; exit 0")
     running_module = start_module("cert_renew", **{**web.module_args, "lineages": [lineage]})
     try:
-        until(reached.exists, what="the command to be in the middle")
+        until(lambda: at_work(web, reached), what="the command to be in the middle")
     finally:
         running_module.kill()
     early = web.renew(lineages=[lineage])
@@ -374,7 +379,7 @@ def test_a_repair_by_hand_outlives_a_killed_run(web: Web) -> None:
     lineage = {"name": WWW, "command": ["sh", "-c", f"touch {reached}; exec sleep 600"]}
     module = start_module("cert_renew", **{**web.module_args, "lineages": [lineage]})
     try:
-        until(reached.exists, what="the command to be in the middle")
+        until(lambda: at_work(web, reached), what="the command to be in the middle")
     finally:
         module.kill()
     (manifest,) = web.backups.glob(f"{WWW}/*/manifest.json")
