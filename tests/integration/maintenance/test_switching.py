@@ -264,9 +264,10 @@ def test_a_feature_of_an_api_has_a_body_of_its_own(app: Application) -> None:
 def test_a_feature_of_an_api_is_in_maintenance_alone(app: Application, tmp_path: Path) -> None:
     settings = app.settings()
     bodies = {state: {"enabled": state == "on", "scope": "assistant"} for state in ("on", "off")}
+    scopes = {"assistant": {"api": bodies, "public": [{"name": "assistant", "url": f"{app.url}/assistant"}]}}
     where = switch(
         "api", name="shop", scope="assistant", api=settings["maintenance_api"], public=settings["maintenance_public"],
-        note=str(tmp_path / "note"), scopes={"assistant": {"api": bodies, "public": [{"name": "assistant", "url": f"{app.url}/assistant"}]}})
+        note=str(tmp_path / "note"), scopes=scopes)
     order = put_on(where, seen={}, host="app1", run="7", who="ann", expires="1h")
     given = {"path": where["path"], "url": where["api"]["url"], "secret_header": f"X-Admin-Token: {SECRET}"}
     look = {"path": where["path"], "api": True, "public": where["public"], "health": where["health"]}
