@@ -27,6 +27,7 @@ from tests.support.kube_api import KubeApi
 from tests.support.maintenance import Application, application
 from tests.support.redis_servers import RedisServer
 from tests.support.site import ROOT, environment
+from tests.support.units import Units
 
 #: The inventories with services that are down, and which actions their plan has.
 STARTED = {
@@ -121,8 +122,15 @@ def test_it_plans(name: str, stuck: Server, cache: RedisServer, app: Application
         services = json.dumps(sorted(STARTED.get(name, ())))
         environ = environment(tmp_path, INCIDENT_TEST_SERVICES=services, KUBECONFIG=str(cluster.kubeconfig))
         environ["PATH"] = f"{tmp_path}:{environ['PATH']}"
+        # What ends by itself is planned only where a unit can end it.
+        (tmp_path / "systemd").mkdir()
+        units = Units(tmp_path / "systemd") if name in SWITCHED else None
+        if units is not None:
+            environ["PATH"] = f"{units.environ['PATH'].partition(':')[0]}:{environ['PATH']}"
+            environ["UNITS_DOUBLE"] = units.environ["UNITS_DOUBLE"]
         done = subprocess.run(
             [
+                *(units.prefix if units is not None else ()),
                 str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory),
                 *(str(ROOT / "incident" / f"{scenario}.yml") for scenario in scenarios), "--check", "--tags", "investigate,mitigate",
                 "-e", json.dumps(values),
@@ -135,7 +143,8 @@ def test_it_plans(name: str, stuck: Server, cache: RedisServer, app: Application
                for action in found]
     # This one ends only who blocks others.
     assert any(verb in ("terminate", "cancel") for verb, _name in actions) == (name != "prism-dns"), said
-    assert [title for verb, title in actions if verb == "maintenance_on"] == (["maintenance servio, api"] if name in SWITCHED else []), said
-    assert not app.calls, "check mode switches nothing"
+    assert [title for verb, title in actions if verb == "maintenance_on"] == (
+        [f"maintenance servio, api {app.url}/api/admin/maintenance"] if name in SWITCHED else []), said
+    assert not app.calls and (units is None or not units.names()), "check mode switches nothing"
     started = {title.rpartition("service ")[2] for verb, title in actions if verb == "start_service"}
     assert started == STARTED.get(name, set()), said
