@@ -44,6 +44,7 @@ class Application:
 
     Attributes:
         on: whether it answers users with 503.
+        assistant: whether it does so for its assistant alone.
         lazy: its switch answers 200 and does nothing.
         sick: its health URL answers 500.
         calls: the bodies that its switch was given with the right header.
@@ -51,6 +52,7 @@ class Application:
 
     port: int = 0
     on: bool = False
+    assistant: bool = False
     lazy: bool = False
     sick: bool = False
     calls: list[Any] = field(default_factory=list)
@@ -79,7 +81,8 @@ def application() -> Iterator[Application]:
             if self.path == "/health":
                 self._say(500 if app.sick else 200)
             else:
-                self._say(503 if app.on else 200, **({"Retry-After": "600"} if app.on else {}))
+                away = app.on or (app.assistant and self.path == "/assistant")
+                self._say(503 if away else 200, **({"Retry-After": "600"} if away else {}))
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
@@ -88,12 +91,15 @@ def application() -> Iterator[Application]:
             if self.headers.get("X-Admin-Token") != SECRET:
                 return self._say(401)
             try:
-                enabled = json.loads(body)["enabled"]
-                assert isinstance(enabled, bool)
+                given = json.loads(body)
+                enabled, scope = given["enabled"], given.get("scope", "")
+                assert isinstance(enabled, bool) and scope in ("", "assistant")
             except (ValueError, KeyError, TypeError, AssertionError):
                 return self._say(422)
             app.calls.append(enabled)
-            if not app.lazy:
+            if not app.lazy and scope:
+                app.assistant = enabled
+            elif not app.lazy:
                 app.on = enabled
             return self._say(200)
 

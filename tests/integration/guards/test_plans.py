@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Each reference inventory makes a plan: one process each, in check mode, with this machine in the place of its hosts.
 
-The database is a real one. Docker is a stand-in in which nothing runs, so that each service is to be started; Kubernetes is the double of
-its API under the real kubectl.
+The database and Redis are real ones, and the application whose maintenance is switched has a switch of its own. Docker is a stand-in in
+which nothing runs, so that each service is to be started; Kubernetes is the double of its API under the real kubectl.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import lay
 from demo import faults
 from demo.postgres import Server
 from tests.support.kube_api import KubeApi
+from tests.support.maintenance import Application, application
+from tests.support.redis_servers import RedisServer
 from tests.support.site import ROOT, environment
+from tests.support.units import Units
 
 #: The inventories with services that are down, and which actions their plan has.
 STARTED = {
@@ -34,6 +37,10 @@ STARTED = {
     # Its deployments are well.
     "reconciliation": set(),
 }
+#: The inventories with a Redis, with file systems to clean, and with a switch for maintenance.
+CACHED = {"chitlaq", "matrixon", "reconciliation", "servio"}
+CLEANED = {"chitlaq", "matrixon", "prism-dns", "servio"}
+SWITCHED = {"servio"}
 ENDED = ["chitlaq", "matrixon", "prism-dns", "reconciliation", "servio"]
 DOCKER = """#!/usr/bin/env python3
 # An engine in which nothing runs. It refuses what it does not know.
@@ -71,8 +78,22 @@ def plans(home: Path) -> list[dict[str, Any]]:
     return [event["plan"] for run in runs for event in reader.read(run) if event["type"] == "plan"]
 
 
+@pytest.fixture(scope="module")
+def cache() -> Iterator[RedisServer]:
+    """A Redis that is well."""
+    with RedisServer.start() as server:
+        yield server
+
+
+@pytest.fixture
+def app() -> Iterator[Application]:
+    """What the team's URLs lead to."""
+    with application() as found:
+        yield found
+
+
 @pytest.mark.parametrize("name", ENDED)
-def test_it_plans(name: str, stuck: Server, tmp_path: Path) -> None:
+def test_it_plans(name: str, stuck: Server, cache: RedisServer, app: Application, tmp_path: Path) -> None:
     for program in ("docker", "docker-compose"):
         (tmp_path / program).write_text(DOCKER)
         (tmp_path / program).chmod(0o755)
@@ -82,21 +103,34 @@ def test_it_plans(name: str, stuck: Server, tmp_path: Path) -> None:
         "postgres_login_unix_socket": "", "postgres_login_user": stuck.superuser, "postgres_login_password": stuck.password,
         "postgres_login_db": "postgres", "postgres_become_user": "", "postgres_log_path": "", "postgres_min_idle_in_transaction_age": "1s",
         "postgres_min_transaction_age": "1s", "service_window": "1s",
+        "redis_via": "controller", "redis_login_host": "127.0.0.1", "redis_login_port": cache.port, "redis_login_password": "",
+        "redis_log_path": "", "redis_become_user": "",
+        "host_become": False, "host_file_systems": [str(tmp_path)], "host_look_below": [str(tmp_path / "project")], "host_disk_samples": "",
+        "maintenance_become": False,
     }
     inventory = tmp_path / "inventory"
     shutil.copytree(ROOT / "inventories" / name, inventory)
     for path in inventory.rglob("*.yml"):
-        path.write_text(re.sub(r"(/opt/(?:chitlaq|matrixon)|/home/ubuntu/prism-deployment)\b", str(tmp_path / "project"), path.read_text()))
+        text = re.sub(r"(/opt/(?:chitlaq|matrixon)|/home/ubuntu/prism-deployment)\b", str(tmp_path / "project"), path.read_text())
+        path.write_text(text.replace("https://api.servio.example.org", app.url))
     (tmp_path / "project").mkdir()
-    scenarios = ["db-recovery", *(["service-outage"] if name in STARTED else [])]
+    others = {"service-outage": set(STARTED), "redis-recovery": CACHED, "disk-full": CLEANED, "maintenance-mode": SWITCHED}
+    scenarios = ["db-recovery", *(scenario for scenario, asked in others.items() if name in asked)]
     with KubeApi(tmp_path) as cluster:
         for deployment, replicas in (("backend", 2), ("frontend", 1)):
             cluster.deploy(deployment, image="example.org/app:1", namespace="reconciliation", replicas=replicas)
         services = json.dumps(sorted(STARTED.get(name, ())))
         environ = environment(tmp_path, INCIDENT_TEST_SERVICES=services, KUBECONFIG=str(cluster.kubeconfig))
         environ["PATH"] = f"{tmp_path}:{environ['PATH']}"
+        # What ends by itself is planned only where a unit can end it.
+        (tmp_path / "systemd").mkdir()
+        units = Units(tmp_path / "systemd") if name in SWITCHED else None
+        if units is not None:
+            environ["PATH"] = f"{units.environ['PATH'].partition(':')[0]}:{environ['PATH']}"
+            environ["UNITS_DOUBLE"] = units.environ["UNITS_DOUBLE"]
         done = subprocess.run(
             [
+                *(units.prefix if units is not None else ()),
                 str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory),
                 *(str(ROOT / "incident" / f"{scenario}.yml") for scenario in scenarios), "--check", "--tags", "investigate,mitigate",
                 "-e", json.dumps(values),
@@ -109,5 +143,8 @@ def test_it_plans(name: str, stuck: Server, tmp_path: Path) -> None:
                for action in found]
     # This one ends only who blocks others.
     assert any(verb in ("terminate", "cancel") for verb, _name in actions) == (name != "prism-dns"), said
+    assert [title for verb, title in actions if verb == "maintenance_on"] == (
+        [f"maintenance servio, api {app.url}/api/admin/maintenance"] if name in SWITCHED else []), said
+    assert not app.calls and (units is None or not units.names()), "check mode switches nothing"
     started = {title.rpartition("service ")[2] for verb, title in actions if verb == "start_service"}
     assert started == STARTED.get(name, set()), said

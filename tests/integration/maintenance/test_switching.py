@@ -251,10 +251,29 @@ def test_an_api_that_does_not_take_it_off_keeps_the_note(app: Application, tmp_p
 
 def test_a_feature_of_an_api_has_a_body_of_its_own(app: Application) -> None:
     settings = app.settings()
-    scopes = {"assistant": {"api": {"on": {"enabled": True, "scope": "assistant"}}, "public": [{"url": f"{app.url}/assistant"}]}}
+    bodies = {state: {"enabled": state == "on", "scope": "assistant"} for state in ("on", "off")}
+    scopes = {"assistant": {"api": bodies, "public": [{"name": "assistant", "url": f"{app.url}/assistant"}]}}
     given = {"api": settings["maintenance_api"], "public": settings["maintenance_public"], "scopes": scopes}
     where = switch("api", name="shop", scope="assistant", **given)
     assert where["api"]["on"] == {"enabled": True, "scope": "assistant"} and where["api"]["url"] == settings["maintenance_api"]["url"]
     assert where["path"] != switch("api", name="shop", **given)["path"] and where["health"] == settings["maintenance_public"]
     with pytest.raises(BadInput, match="assistant lacks flag"):
         switch("flag", name="shop", flag="/srv/on", scope="assistant", scopes=scopes)
+
+
+def test_a_feature_of_an_api_is_in_maintenance_alone(app: Application, tmp_path: Path) -> None:
+    settings = app.settings()
+    bodies = {state: {"enabled": state == "on", "scope": "assistant"} for state in ("on", "off")}
+    scopes = {"assistant": {"api": bodies, "public": [{"name": "assistant", "url": f"{app.url}/assistant"}]}}
+    where = switch(
+        "api", name="shop", scope="assistant", api=settings["maintenance_api"], public=settings["maintenance_public"],
+        note=str(tmp_path / "note"), scopes=scopes)
+    order = put_on(where, seen={}, host="app1", run="7", who="ann", expires="1h")
+    given = {"path": where["path"], "url": where["api"]["url"], "secret_header": f"X-Admin-Token: {SECRET}"}
+    look = {"path": where["path"], "api": True, "public": where["public"], "health": where["health"]}
+    assert "failed" not in run_module("maintenance_switch", state="on", body=where["api"]["on"], text=order["text"], **given)
+    on = run_module("maintenance_health", wanted="on", **look)
+    assert on["healthy"] is True and on["statuses"] == {"assistant": 503, "shop": 200}, on
+    off = {"state": "off", "body": where["api"]["off"], "mark": order["text"]["mark"], "public": where["public"], **given}
+    assert "failed" not in run_module("maintenance_switch", **off)
+    assert run_module("maintenance_health", wanted="off", **look)["healthy"] is True and not app.assistant
