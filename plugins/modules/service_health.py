@@ -93,8 +93,8 @@ options:
     type: str
     default: 20s
 notes:
-  - Kubernetes was tried with kubectl 1.20 and 1.32 against a double of its API, which keeps state and has controllers for Deployments, not
-    on a cluster. The tests of StatefulSets and DaemonSets have their objects alone.
+  - Kubernetes was tried with kubectl 1.20 and 1.32 against a double of its API, which keeps state and has controllers for Deployments,
+    StatefulSets and DaemonSets, not on a cluster.
 seealso:
   - module: oncall.incident.service_instances
 """

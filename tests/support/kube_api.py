@@ -102,16 +102,18 @@ class KubeApi:
             self._controller.tick()
 
     def deploy(
-        self, name: str, *, image: str, namespace: str = "shop", replicas: int = 2, env: dict[str, str] | None = None, **spec: Any,
+        self, name: str, *, image: str, namespace: str = "shop", replicas: int = 2, env: dict[str, str] | None = None,
+        plural: str = "deployments", **spec: Any,
     ) -> Object:
-        """Create a Deployment of one container of its name."""
+        """Create a Deployment, or another that makes pods, of one container of its name."""
         container = {
             "name": name, "image": image, "env": [{"name": key, "value": value} for key, value in (env or {}).items()],
             "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
         }
         template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}}
-        return self.store.create("deployments", {"metadata": {"name": name, "namespace": namespace, "labels": {"app": name}}, "spec": {
-            "replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template, "revisionHistoryLimit": 10, **spec,
+        number = {} if plural == "daemonsets" else {"replicas": replicas}
+        return self.store.create(plural, {"metadata": {"name": name, "namespace": namespace, "labels": {"app": name}}, "spec": {
+            **number, "selector": {"matchLabels": {"app": name}}, "template": template, "revisionHistoryLimit": 10, **spec,
         }})
 
     def _tick(self) -> None:

@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, oncall.incident contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What makes pods of a Deployment, as the controllers of a cluster do it: a ReplicaSet for each template, replaced bit by bit, in ticks."""
+"""What makes pods of a Deployment, as the controllers of a cluster do it: a ReplicaSet for each template, replaced bit by bit, in ticks.
+
+Of a StatefulSet and a DaemonSet it is kube_sets.py.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import math
 import time
 from typing import Any
 
-from tests.support import kube_pods
+from tests.support import kube_pods, kube_sets
 from tests.support.kube_store import Object, Store, selected
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -35,6 +38,10 @@ class Controller:
                 self._deployment(one)
             for one in self._store.all("replicasets"):
                 self._replicas(one)
+            for one in self._store.all("statefulsets"):
+                kube_sets.statefulset(self._store, one, template=template_hash(one["spec"]["template"]))
+            for one in self._store.all("daemonsets"):
+                kube_sets.daemonset(self._store, one, template=template_hash(one["spec"]["template"]))
             for one in self._store.all("pods"):
                 self._pod(one)
             for one in self._store.all("services"):

@@ -305,3 +305,37 @@ def test_a_rollback_goes_to_a_named_revision_and_is_measured(api: KubeApi, tmp_p
     again = undo(api, site, "1")
     assert outcomes(again) == {"web": "failed"} and images(api) == {"shop:1"}, again.output
     assert "unable to find specified revision 1" in json.dumps(again.actions())
+
+
+def test_a_statefulset_and_a_daemonset_have_their_own_ways(api: KubeApi, tmp_path: Path) -> None:
+    """Pods keep their names and are told apart by their ids; a DaemonSet has no number, and its template one of its own."""
+    for node in ("node-1", "node-2"):
+        api.store.create("nodes", {"metadata": {"name": node}, "status": {}})
+    api.deploy("db", image="shop:1", plural="statefulsets", env={"PASSWORD": CANARY})
+    api.deploy("log", image="shop:1", plural="daemonsets", env={"PASSWORD": CANARY})
+    services = {"h1": entry("db", identity="statefulset/db"), "h2": entry("log", identity="daemonset/log")}
+
+    def seen(host: str) -> dict[str, Any]:
+        return run_module("service_instances", service=services[host], timeout="5s")
+
+    until(lambda: all(found["up"] and len(found["instances"]) == 2 for found in map(seen, services)), what="the pods")
+    before = {host: {one["name"]: one["id"] for one in seen(host)["instances"]} for host in services}
+    assert {host: sorted(pods) for host, pods in before.items()} == {"h1": ["db-0", "db-1"], "h2": ["log-node-1", "log-node-2"]}
+    assert all(one["newest"] and one["desired"] == 2 for host in services for one in seen(host)["instances"])
+    site = Site(tmp_path, common=QUICK)
+    done = play(api, site, "restart", services)
+    assert outcomes(done) == {"db": "done", "log": "done"}, done.output
+    after = {host: {one["name"]: one["id"] for one in seen(host)["instances"]} for host in services}
+    for host in services:
+        assert after[host].keys() == before[host].keys() and not set(after[host].values()) & set(before[host].values())
+    health = run_module("service_health", services=list(services.values()), window="1s", asked=["running", "rollout", "drift"])
+    assert health["healthy"] is True, health["findings"]
+    scaled = play(api, site, "scale", services, service_count=3)
+    assert outcomes(scaled) == {"db": "done", "log": "refused"}, scaled.output
+    assert len(seen("h1")["instances"]) == 3 and "it has a pod on each node" in json.dumps(scaled.actions())
+    api.kubectl("--namespace=shop", "set", "image", "daemonset/log", "log=shop:absent")
+    until(lambda: {one["newest"] for one in seen("h2")["instances"]} == {True, False}, what="a rollout that does not go on")
+    call = call_of(Service.of(services["h2"], number=1), "restart", instances=seen("h2")["instances"])
+    assert call.forbidden == ("a rollout of log has not come to its end: finish it, or roll it back",)
+    record = "".join(path.read_text() for ended in (done, scaled) for path in (ended.run_dir / "record").iterdir())
+    assert CANARY not in record + done.output + scaled.output

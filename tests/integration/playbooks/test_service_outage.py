@@ -19,7 +19,7 @@ import pytest
 from tests.support.docker_engine import IMAGE, Engine, engine
 from tests.support.site import Ended, Site
 from tests.support.until import until
-from tests.support.web_app import App, Asked, answer, app
+from tests.support.web_app import App, answer, app
 
 pytestmark = pytest.mark.timeout(2400)
 CANARY = "canary-of-an-environment"
@@ -37,6 +37,7 @@ SERVICES: dict[str, dict[str, Any]] = {
     },
     "worker": {"command": ["sleep", "3600"]},
     "till": {"command": ["sleep", "3600"]},
+    "desk": {"command": ["sleep", "3600"]},
     "loop": {"command": ["sh", "-c", "sleep 1; exit 3"], "restart": "always"},
 }
 QUICK: dict[str, Any] = {
@@ -54,7 +55,6 @@ class Shop:
     app: App
     calls: dict[str, Ended] = field(default_factory=dict)
     starts: dict[str, dict[str, str]] = field(default_factory=dict)
-    asked: dict[str, list[Asked]] = field(default_factory=dict)
 
     def container(self, service: str) -> dict[str, Any]:
         """What Docker itself says of the one container of a service."""
@@ -75,20 +75,31 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """The calls: planned, done, done again, a crash loop, and one that a test user can use only the second time."""
+    """The calls: planned, done, done again, and where that is in vain: a crash loop, and what a test user cannot use."""
     place = tmp_path_factory.mktemp("shop")
     services = {name: {**_COMMON, **one} for name, one in SERVICES.items()}
     (place / "compose.yml").write_text(json.dumps({"version": "2.4", "services": services}))
-    with engine() as running, app({"/health": answer(200), "/login": answer(200, {"token": TOKEN})}) as served:
+    replies = {
+        "/health": answer(200), "/login": answer(200, {"token": TOKEN}), "/orders": answer(200, {"count": 3}),
+        "/lost": answer(500, {"said": TOKEN}),
+    }
+    with engine() as running, app(replies) as served:
         made = Shop(engine=running, place=place, app=served)
         running.project(place, "up", "--detach")
         until(lambda: made.container("web")["State"]["Health"]["Status"] == "healthy", what="the healthy service", seconds=60)
         until(lambda: made.container("loop")["RestartCount"] >= 1, what="the first death of the loop", seconds=60)
         running.docker("exec", str(made.container("web")["Id"]), "busybox", "rm", "/well")
-        for name in ("worker", "till"):
+        for name in ("worker", "till", "desk"):
             running.docker("kill", str(made.container(name)["Id"]))
         until(lambda: made.container("web")["State"]["Health"]["Status"] == "unhealthy", what="the sick service", seconds=60)
         site = Site(place, playbook="service-outage", common=QUICK)
+
+        def orders(path: str) -> list[dict[str, Any]]:
+            login: dict[str, Any] = {"name": "login", "url": served.url("/login"), "method": "POST"}
+            login.update(send={"password": CANARY}, save={"token": "token"})
+            sent = {"headers": {"Authorization": "Bearer {token}"}, "json": {"count": 3}}
+            return [login, {"name": "orders", "url": served.url(path), **sent}]
+
         script = ["sh", "-c", "echo status of the team; exit 4"]
         probe = {"name": "front", "url": served.url("/health")}
         site.group(
@@ -98,28 +109,20 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
                 made.entry("web", depends_on=["store", "worker"], health=[probe]),
             ]},
             app2={"services": [made.entry("loop")]},
-            app3={"services": [made.entry("till")], "service_verify_timeout": "5s", "incident_smoke": [
-                {"name": "login", "url": served.url("/login"), "method": "POST", "send": {"password": CANARY}, "save": {"token": "token"}},
-                {"name": "orders", "url": served.url("/orders"), "headers": {"Authorization": "Bearer {token}"}, "json": {"count": 3}},
-            ]},
+            app3={"services": [made.entry("till")], "service_verify_timeout": "5s", "incident_smoke": orders("/lost")},
+            app4={"services": [made.entry("desk")], "incident_smoke": orders("/orders")},
         )
         made.starts["before"] = {name: str(made.container(name)["State"]["StartedAt"]) for name in SERVICES}
         made.call("planned", site, "--check", "--limit", "app1")
-        made.call("done", site, "--yes", "--limit", "app1")
+        made.call("done", site, "--yes", "--limit", "app1,app4")
         made.call("again", site, "--yes", "--limit", "app1")
-        made.call("loop", site, "--yes", "--limit", "app2")
-        served.replies["/orders"] = answer(500, {"said": TOKEN})
-        made.call("useless", site, "--yes", "--limit", "app3")
-        made.asked["useless"] = served.asked[:]
-        running.docker("kill", str(made.container("till")["Id"]))
-        served.replies["/orders"] = answer(200, {"count": 3})
-        made.call("useful", site, "--yes", "--limit", "app3")
+        made.call("loop", site, "--yes", "--limit", "app2,app3")
         yield made
 
 
-def told(done: Ended) -> list[tuple[str, str, str]]:
-    """The actions: verb, service, outcome."""
-    return [(one["verb"], one["target"]["service"], one["outcome"]) for one in done.data["actions"]]
+def told(done: Ended, host: str) -> list[tuple[str, str, str]]:
+    """The actions on a host: verb, service, outcome."""
+    return [(one["verb"], one["target"]["service"], one["outcome"]) for one in done.data["actions"] if one["host"] == host]
 
 
 def test_a_plan_says_what_would_be_done_and_touches_nothing(shop: Shop) -> None:
@@ -137,19 +140,19 @@ def test_a_plan_says_what_would_be_done_and_touches_nothing(shop: Shop) -> None:
 def test_what_is_down_is_started_and_what_is_sick_restarted(shop: Shop) -> None:
     done, before = shop.calls["done"], shop.starts["before"]
     assert (done.status, done.data.get("outcome")) == (0, "recovered"), done.stderr
-    assert told(done) == [("start_service", "worker", "done"), ("restart_service", "web", "done")]
+    assert told(done, "app1") == [("start_service", "worker", "done"), ("restart_service", "web", "done")]
     changed = {name for name in SERVICES if shop.starts["done"][name] != before[name]}
-    assert changed - {"loop"} == {"worker", "web"}, "neither a job with an end nor what was well"
+    assert changed - {"loop"} == {"worker", "web", "desk"}, "neither a job with an end nor what was well"
     assert shop.container("web")["State"]["Health"]["Status"] == "healthy"
 
 
 def test_the_teams_own_status_script_is_asked_before_and_after(shop: Shop) -> None:
     done = shop.calls["done"]
     kept = {event["phase"]: event["result"]["status_command"] for event in done.events("result")
-            if "status_command" in (event.get("result") or {})}
+            if event["host"] == "app1" and "status_command" in (event.get("result") or {})}
     assert {"investigate", "verify"} <= set(kept)
     assert all((one["status"], one["text"].split("\n")[0]) == (4, "status of the team") for one in kept.values()), kept
-    assert [done.findings(phase)["status_command"] for phase in ("investigate", "verify")] == ["warning"] * 2
+    assert [done.findings(phase, "app1")["status_command"] for phase in ("investigate", "verify")] == ["warning"] * 2
 
 
 def test_then_there_is_nothing_to_do(shop: Shop) -> None:
@@ -160,25 +163,26 @@ def test_then_there_is_nothing_to_do(shop: Shop) -> None:
 def test_what_crashes_by_itself_is_not_restarted_and_not_called_well(shop: Shop) -> None:
     done = shop.calls["loop"]
     assert (done.status, done.data["outcome"]) == (3, "not_recovered"), done.stderr
-    assert [one for one in told(done) if one[2] not in ("refused", "planned")] == []
+    assert [one for one in told(done, "app2") if one[2] not in ("refused", "planned")] == []
     assert "crashes by itself" in done.output
 
 
 def test_what_runs_and_cannot_be_used_is_not_recovered(shop: Shop) -> None:
     """The runtime calls it well; a test user logs in, and the request after that fails."""
-    done = shop.calls["useless"]
-    assert told(done) == [("start_service", "till", "done")], done.stderr
-    assert (done.status, done.data["outcome"]) == (3, "not_recovered"), done.stderr
-    assert "orders" in done.said and "it answered 500, not 200" in done.said
-    sent = [one for one in shop.asked["useless"] if one.path in ("/login", "/orders")]
-    assert [one.path for one in sent[:2]] == ["/login", "/orders"], "in their order"
-    assert sent[1].headers["authorization"] == f"Bearer {TOKEN}"
+    done = shop.calls["loop"]
+    assert told(done, "app3") == [("start_service", "till", "done")], done.stderr
+    found = done.findings("verify", "app3")
+    assert {check for check, status in found.items() if status != "ok"} == {"smoke"}, found
+    assert "app2, app3 did not come back to health" in done.said and "it answered 500, not 200" in done.said
 
 
 def test_what_a_test_user_can_use_is_recovered(shop: Shop) -> None:
-    done = shop.calls["useful"]
-    assert told(done) == [("start_service", "till", "done")], done.stderr
-    assert (done.status, done.data["outcome"]) == (0, "recovered"), done.stderr
+    done = shop.calls["done"]
+    assert told(done, "app4") == [("start_service", "desk", "done")], done.stderr
+    assert done.findings("verify", "app4")["smoke"] == "ok" and done.findings("investigate", "app4")["smoke"] == "unknown"
+    asked = [one for one in shop.app.asked if one.path in ("/login", "/orders")]
+    assert [one.path for one in asked[:2]] == ["/login", "/orders"], "in their order"
+    assert asked[1].headers["authorization"] == f"Bearer {TOKEN}"
 
 
 def test_no_secret_is_kept(shop: Shop) -> None:

@@ -30,6 +30,8 @@ KINDS = {
 }
 REVISION = "deployment.kubernetes.io/revision"
 _STATEFUL_REVISION = "controller-revision-hash"
+#: A DaemonSet tells the number of its template, and each pod that of its own.
+_TEMPLATE, _TEMPLATE_OF_POD = "deprecated.daemonset.template.generation", "pod-template-generation"
 #: Of these reasons the message is shown: it names an image, a key that is missing or a node, and nothing of a container's own words.
 _TELLING = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "Unschedulable")
 _LONGEST = 200
@@ -73,6 +75,7 @@ class Workload:
         recreate: all old pods end before a new one starts.
         revision: of the newest template; empty where it has no number.
         keeps: how many older revisions are kept.
+        template: the number of a DaemonSet's template, which has no revision; empty of others.
         selector: which labels its pods have, as kubectl takes it.
         requests: of one pod, by resource: cores and bytes.
     """
@@ -93,6 +96,7 @@ class Workload:
     recreate: bool = False
     revision: str = ""
     keeps: int = 10
+    template: str = ""
     selector: str = ""
     labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     requests: t.Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -154,7 +158,9 @@ def workload(found: t.Mapping[str, t.Any]) -> Workload:
         progressing=str(said.get("reason", "")), stuck=said.get("reason") == "ProgressDeadlineExceeded",
         paused=bool(spec.get("paused")), recreate=strategy.get("type") == "Recreate",
         revision=str((about.get("annotations") or {}).get(REVISION) or status.get("updateRevision") or ""),
-        keeps=int(spec.get("revisionHistoryLimit", 10)), selector=selector_text(spec.get("selector") or {}),
+        keeps=int(spec.get("revisionHistoryLimit", 10)),
+        template=str((about.get("annotations") or {}).get(_TEMPLATE) or "") if own else "",
+        selector=selector_text(spec.get("selector") or {}),
         labels=dict(spec["template"]["metadata"].get("labels") or {}), requests=requests_of(spec["template"]["spec"]),
     )
 
@@ -256,11 +262,21 @@ def _instance(pod: t.Mapping[str, t.Any], made: Workload, release: str) -> Insta
         started_at=max((one for one in starts if one is not None), default=None),
         ended_at=max((one for one in (moment(str(end.get("finishedAt", ""))) for end in ends) if one is not None), default=None),
         exit_code=last.get("exitCode"), oom=any(one.get("reason") == "OOMKilled" for one in ends), ready=ready, reason=reason,
-        policy=str(spec.get("restartPolicy", "Always")).lower(), release=release, newest=not made.lags and release == made.revision,
+        policy=str(spec.get("restartPolicy", "Always")).lower(), release=release, newest=_is_newest(pod, made, release),
         desired=made.desired,
         published=tuple(
             str(port["hostPort"]) for one in spec.get("containers") or () for port in one.get("ports") or () if port.get("hostPort")),
     )
+
+
+def _is_newest(pod: t.Mapping[str, t.Any], made: Workload, release: str) -> t.Optional[bool]:
+    """Whether a pod is of the newest template; None where neither number nor count tells it."""
+    if made.kind != DAEMONSET or made.lags:
+        return not made.lags and release == made.revision
+    if made.present == made.updated == made.desired:
+        return True
+    own = str((pod["metadata"].get("labels") or {}).get(_TEMPLATE_OF_POD, ""))
+    return own == made.template if own and made.template else None
 
 
 def _state(status: t.Mapping[str, t.Any], waiting: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any]) -> tuple[str, str]:

@@ -97,6 +97,22 @@ def test_a_statefulset_and_a_daemonset_count_in_their_own_words() -> None:
     assert (daemon.desired, daemon.updated, daemon.ready, daemon.available, daemon.present) == (5, 4, 3, 3, 5)
 
 
+@pytest.mark.parametrize(("updated", "generation", "labels", "newest"), [
+    (5, 3, {}, True), (5, 3, {"pod-template-generation": "1"}, True), (4, 3, {"pod-template-generation": "2"}, True),
+    (4, 3, {"pod-template-generation": "1"}, False), (4, 3, {}, None), (5, 4, {"pod-template-generation": "2"}, False),
+])
+def test_a_pod_of_a_daemonset_is_of_the_newest_template_by_count_or_by_number(
+    updated: int, generation: int, labels: dict[str, str], newest: bool | None,
+) -> None:
+    made = {**changed(
+        status={"observedGeneration": 3, "desiredNumberScheduled": 5, "updatedNumberScheduled": updated, "currentNumberScheduled": 5},
+        metadata__annotations={"deprecated.daemonset.template.generation": "2"}, metadata__generation=generation), "kind": "DaemonSet"}
+    one = pod("log-1", "u-web")
+    one["metadata"]["labels"] = {"controller-revision-hash": "abc", **labels}
+    (found,) = instances(one, deployment=made)
+    assert (found.newest, found.release) == (newest, "abc")
+
+
 def test_pods_are_those_of_its_own_replicasets_that_are_meant_to_stay() -> None:
     gone = pod("web-5")
     gone["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z"
