@@ -20,8 +20,8 @@ description:
   - No answer at all is C(unknown), since it may be the way from who asks. It is C(critical) where the application's own host was asked at
     one of its own addresses and refuses connections, takes them and does not answer, or ends them.
   - It connects directly. A proxy of the environment is not used, since it would be asked instead of the application.
-  - Redirects are followed, at most five, unless O(probes.status) names the redirect itself. They are in C(detail.redirects). To another
-    host, scheme or port no header of O(probes.headers) is sent.
+  - Redirects are followed, at most five, unless O(probes[].status) names the redirect itself. They are in C(detail.redirects). To another
+    host, scheme or port no header of O(probes[].headers) is sent.
   - Of a body 64 KiB are read, and unpacked where it is gzip. A stream that does not end is C(critical); ask for it by V(HEAD).
   - Neither headers nor the query of a URL are shown.
 extends_documentation_fragment:
@@ -60,7 +60,7 @@ options:
         description: Further headers. Their values are never shown.
         type: dict
       status:
-        description: Status codes that are good. Default is V(200), with O(probes.websocket) V(101).
+        description: Status codes that are good. Default is V(200), with O(probes[].websocket) V(101).
         type: list
         elements: int
       body:
@@ -104,7 +104,7 @@ options:
         default: false
       dependencies:
         description:
-          - Fields of a JSON body that say how something else is, written as in O(probes.json). C(components.*) is each member of
+          - Fields of a JSON body that say how something else is, written as in O(probes[].json). C(components.*) is each member of
             C(components). They are read whatever the status is.
           - Usual words are understood, such as C(ok), C(UP), C(pass), C(degraded), C(down), V(true) and V(false), also in C(status) of an
             object. Other words are C(unknown).

@@ -86,7 +86,7 @@ options:
             has saved.
         type: raw
       save:
-        description: What is kept of the answer for later steps. The key is a name, the value a field of the JSON body as in O(steps.json).
+        description: What is kept of the answer for later steps. The key is a name, the value a field of the body as in O(steps[].json).
         type: dict
       max_time:
         description: How long one answer may take, redirects and body included.

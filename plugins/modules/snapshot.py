@@ -46,6 +46,9 @@ options:
   files:
     description:
       - Logs whose ends are taken with O(part=rest), by absolute path. Of a directory the file written last.
+      - A path may be a pattern, such as V(/var/log/app/*.log), which the host expands. Of its files those are taken that were written last,
+        at most O(max_files) and together as much as O(max_file_mib). What is left out is said. Packed files are, since no secrets are
+        found in them, and what another path has taken.
       - They are read where they are; nothing is copied on the host.
     type: list
     elements: str
@@ -105,9 +108,13 @@ options:
     type: int
     default: 64
   max_file_mib:
-    description: How much of the end of a log is taken.
+    description: How much of the end of a log is taken, and of all files of a pattern together.
     type: int
     default: 256
+  max_files:
+    description: How many files of one pattern in O(files) are taken.
+    type: int
+    default: 10
   local:
     description:
       - Keep what is taken although the machine that answers is the one that Ansible itself runs on, under another name than C(localhost)
@@ -133,7 +140,7 @@ EXAMPLES = r"""
   oncall.incident.snapshot:
     part: rest
     budget: 2m
-    files: [/var/log/postgresql]
+    files: [/var/log/postgresql, "/var/log/app/*.log"]
 """
 
 RETURN = r"""
@@ -208,6 +215,9 @@ entries:
     rc:
       description: Its exit status.
       type: int
+    reason:
+      description: Why it was not taken, or for a pattern how many files it matches and how many were taken.
+      type: str
     path:
       description: The file, below the run's directory.
       type: str
@@ -257,10 +267,10 @@ from ansible_collections.oncall.incident.plugins.module_utils._snapshot.catalogu
     catalogue,
     chosen,
     in_order,
-    logs,
     redis,
 )
 from ansible_collections.oncall.incident.plugins.module_utils._snapshot.collect import Bounds, hand_over, take
+from ansible_collections.oncall.incident.plugins.module_utils._snapshot.patterns import logs
 
 
 def main() -> None:
@@ -283,6 +293,7 @@ def main() -> None:
             "max_kib": {"type": "int", "default": 8192},
             "max_total_mib": {"type": "int", "default": 64},
             "max_file_mib": {"type": "int", "default": 256},
+            "max_files": {"type": "int", "default": 10},
             "local": {"type": "bool", "default": False},
             "dest": {"type": "path"},
             "spool": {"type": "path"},
@@ -293,13 +304,13 @@ def main() -> None:
     services = args["services"]
     args["services"] = [shown_service(one) for one in services]
     try:
-        ranges.require({name: args[name] for name in ("max_kib", "max_total_mib", "max_file_mib")})
+        ranges.require({name: args[name] for name in ("max_kib", "max_total_mib", "max_file_mib", "max_files")})
         since, patience = since_from(args["since"]), ranges.read(args["command_timeout"], name="command_timeout")
         known = [
             *items_of(services_of(services), since=since, run=functools.partial(run, seconds=patience)),
             *catalogue(units=args["units"], since=since), *redis(args["redis"]),
         ]
-        items = in_order([*chosen(known, only=args["only"], skip=args["skip"]), *logs(args["files"])])
+        items = in_order([*chosen(known, only=args["only"], skip=args["skip"]), *logs(args["files"], most=args["max_files"])])
         bounds = Bounds(
             seconds=ranges.read(args["budget"], name="budget"),
             command_seconds=patience, command_bytes=max(args["max_kib"], 1) * 1024,

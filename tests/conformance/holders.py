@@ -587,6 +587,10 @@ class ServiceHealth(OfUser):
     """Containers of an engine whose socket is root's."""
 
     driver = services.ServiceHealth
+    unproven: ClassVar = {
+        "root on the service's host, or the user whose daemon of pm2 it is":
+            "this service is a container; tests/integration/service/test_pm2.py takes it away from a service of pm2",
+    }
 
     def places(self) -> Mapping[str, Sequence[Path]]:
         return {"/var/run/docker.sock: read and write": [self.on.engine.place / "docker.sock"]}

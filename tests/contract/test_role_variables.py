@@ -93,7 +93,8 @@ NEEDS: Mapping[str, Needs] = {
     },
     # What runs a linked release takes it only where there is such a service.
     **{f"release/{entry_point}": {
-        "release_service_*": {"release_service_name": "shop"}, "release_schema_compatible": {"release_where": {"path": "/srv/shop/current"}},
+        "release_service_*": {"release_service_name": "shop"},
+        "release_schema_compatible": {"release_where": {"path": "/srv/shop/current"}},
     } for entry_point in ("mitigate", "switch")},
     "release/undo": {"release_service_*": {"release_service_name": "shop"}},
     # Only what the application was measured by is noted as good.
@@ -101,13 +102,17 @@ NEEDS: Mapping[str, Needs] = {
     # Of a host with one service; without its name there is none.
     "service/*": {
         **{f"service_{name}": {"service_name": "shop"} for name in (
-            "runtime", "scope", "reload_*", "restart", "validate", "verb", "reason", "forbidden", "start_only", "hold", "verify_checks")},
+            "runtime", "scope", "reload_*", "restart", "validate", "verb", "reason", "start_only", "hold", "verify_checks",
+            "restarts_per_hour")},
         "service_names": {"services": [{"name": f"{role_variables.MARK}-{letter}"} for letter in "abc"]},
         **{f"service_{name}": {"service_name": "shop", "service_runtime": "compose"} for name in ("compose_*", "container_command")},
     },
     "service/scale": {
         "service_count": {"service_name": "shop"},
         "service_pool_limit": {"services": [{"name": role_variables.MARK, "pool": 5}], "service_count": 2},
+    },
+    "service/mitigate": {
+        "service_pool_limit": {"services": [{"name": f"{role_variables.MARK}-b", "runtime": "compose", "desired": 2, "pool": 5}]},
     },
     "service/help": {"service_pool_instances": {"service_pool_size": 20}},
     # A command goes into a container of Docker Compose; of systemd it runs on the host as it is.

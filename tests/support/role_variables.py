@@ -75,6 +75,15 @@ RESULTS: Mapping[str, Mapping[str, Any]] = {
     f"{PREFIX}act": {"changed": False},
     f"{PREFIX}disk_survey": {"full": ["/srv"]},
     f"{PREFIX}release_health": {"schema": "the schema has changed since"},
+    f"{PREFIX}http_health": {"findings": [{"check": "application", "subject": "www", "status": "ok"}]},
+    f"{PREFIX}service_health": {
+        "findings": [
+            {"check": "health", "subject": "shop", "status": "critical"},
+            {"check": "running", "subject": f"{MARK}-b", "status": "critical", "observed": 1},
+        ],
+        "instances": [{"service": f"{MARK}-b", "running": True}],
+    },
+    f"{PREFIX}service_instances": {"starts_lately": {"shop": 5}},
 }
 
 Scope = Mapping[str, Any]

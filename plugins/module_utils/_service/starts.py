@@ -43,7 +43,8 @@ def starts_lately(service: Service, instances: t.Sequence[Instance], *, since: f
 def _of_engine(service: Service, *, since: float, now: float, run: Run) -> t.Mapping[str, int]:
     engine = command_words(service.where.get("container_command", ["docker"]))
     ran = run([
-        *engine, "events", "--since", f"{since:.0f}", "--until", f"{now:.0f}", "--filter", "type=container", "--filter", "event=start",
+        # The moment itself: up to a whole second, the start that was just made would be missed.
+        *engine, "events", "--since", f"{since:.6f}", "--until", f"{now:.6f}", "--filter", "type=container", "--filter", "event=start",
         "--format", "{{.Actor.ID}}",
     ])
     return collections.Counter(ran.out.split()) if not ran.problem else {}

@@ -25,6 +25,8 @@ DEFERRED = "deferred"
 FAILED = "failed"
 
 _UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@\\-]{0,254}\Z")
+#: Where the ends of logs are, among what lies on disks.
+LOGS = "50-disk"
 _FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 #: Lines of logs that are asked for at most; the limit in bytes is the module's.
 _MOST_LINES = "200000"
@@ -42,16 +44,20 @@ class Item:
         folder: the number is its place in the order of volatility.
         commands: alternatives; the first whose program is there is run.
         file: instead of a command: this log's end is taken.
+        shares: the name of what this log shares its bound with: all files of a pattern together are as large as one log may be.
         text: instead of a command: what is known already, such as what a program says without the environments that it prints.
         environment: variables of the command that its line must not show.
+        said: what the index says of it. Without anything to take it is why there is nothing.
     """
 
     name: str
     folder: str
     commands: tuple[Argv, ...] = ()
     file: str = ""
+    shares: str = ""
     text: str = dataclasses.field(default="", repr=False)
     environment: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
+    said: str = ""
 
 
 def catalogue(*, units: t.Sequence[str] = (), since: t.Optional[float] = None) -> list[Item]:
@@ -136,19 +142,21 @@ def catalogue(*, units: t.Sequence[str] = (), since: t.Optional[float] = None) -
     ]
 
 
-def logs(paths: t.Sequence[str]) -> list[Item]:
-    """Items for the ends of logs, with safe names that stay different.
+def log_name(number: str, path: str) -> str:
+    """A safe name for the item of a log."""
+    safe = _FILE_NAME.sub("_", path.strip("/"))[-80:].lstrip("._-") or "log"
+    return f"log{number}_{safe}"
+
+
+def require_absolute(paths: t.Iterable[str]) -> None:
+    """Refuse a log's path that depends on where a command runs.
 
     Raises:
         BadInput: a path is not absolute.
     """
-    found: list[Item] = []
-    for number, path in enumerate(paths, start=1):
+    for path in paths:
         if not path.startswith("/") or chr(0) in path:
             raise BadInput(f"files: {path!r} is not an absolute path.", hint="Give the log's whole path.", argument="files")
-        safe = _FILE_NAME.sub("_", path.strip("/"))[-80:].lstrip("._-") or "log"
-        found.append(Item(f"log{number:02d}_{safe}", "50-disk", file=path))
-    return found
 
 
 def redis(servers: t.Sequence[t.Mapping[str, t.Any]]) -> list[Item]:

@@ -63,9 +63,13 @@ def take(items: t.Sequence[Item], *, spool: str, bounds: Bounds, clock: t.Callab
     """
     deadline = clock() + bounds.seconds
     room = min(bounds.total_bytes, _spare(spool))
+    shared: dict[str, int] = {}
     found = []
     for item in items:
         left = deadline - clock()
+        if not (item.text or item.file or item.commands):
+            found.append({**_about(item), "status": NOT_AVAILABLE, "reason": item.said})
+            continue
         if left <= 0 or (room <= 0 and not item.file):
             found.append({**_about(item), "status": DEFERRED, "reason": "no time was left" if left <= 0 else "no space was left"})
             continue
@@ -73,7 +77,13 @@ def take(items: t.Sequence[Item], *, spool: str, bounds: Bounds, clock: t.Callab
             entry = _known(item, os.path.join(spool, OUTPUTS), most=min(bounds.command_bytes, room))
             room -= int(entry["bytes"])
         elif item.file:
-            entry = _file(item, most=bounds.file_bytes, deadline=deadline, clock=clock)
+            most = bounds.file_bytes - shared.get(item.shares, 0)
+            if most <= 0:
+                found.append({**_about(item), "status": DEFERRED, "reason": f"no space was left for the files of {item.shares}"})
+                continue
+            entry = _file(item, most=most, deadline=deadline, clock=clock)
+            if item.shares:
+                shared[item.shares] = shared.get(item.shares, 0) + int(entry.get("bytes", 0))
         else:
             path = os.path.join(spool, OUTPUTS)
             entry = _command(item, path, most=min(bounds.command_bytes, room), seconds=min(bounds.command_seconds, left))
@@ -143,6 +153,7 @@ def _known(item: Item, path: str, *, most: int) -> dict[str, t.Any]:
     return {
         **_about(item), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), "truncated": len(data) < len(whole),
         "spooled": True, "position": position, "stderr": "", "rc": 0, "started": now, "ended": now, "status": COLLECTED,
+        **({"reason": item.said} if item.said else {}),
     }
 
 

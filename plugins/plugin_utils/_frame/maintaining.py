@@ -20,6 +20,7 @@ from ...module_utils._core.suggest import suggest
 from ...module_utils._core.temporary import NOBODY, UNIT
 from ...module_utils._maintenance import web
 from ...module_utils._maintenance.decisions.notes import first_line
+from ...module_utils._probe.decisions.web import probes_of
 from . import arming
 
 FLAG, API = METHODS = ("flag", "api")
@@ -37,9 +38,10 @@ line=$(head -n 1 -- "$1") || exit 1
 test "$line" = "$2" || exit 0
 rm -f -- "$1"
 """
-#: The same before the call. The header is read where it is needed: neither a unit nor a list of processes shows it.
-_CALL = """import os, sys, urllib.request
-path, line, method, url, body, header = sys.argv[1:]
+#: The same before the call. The header is read where it is needed: neither a unit nor a list of processes shows it. An API that answers
+#: and does nothing is a failure: the note stays, and it is tried again.
+_CALL = """import http.client, json, os, socket, ssl, sys, time, urllib.parse, urllib.request
+path, line, method, url, body, header, users, seconds = sys.argv[1:]
 try:
     with open(path, encoding="utf-8", errors="replace") as note:
         there = note.readline().rstrip("\\n")
@@ -56,8 +58,32 @@ class Stay(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *args): return None
 request = urllib.request.Request(url, data=body.encode(), headers=headers, method=method)
 urllib.request.build_opener(Stay).open(request, timeout=60).close()
+def still_on(url, host, port, certs, ca):
+    parts = urllib.parse.urlsplit(url)
+    tls = parts.scheme == "https"
+    try:
+        way = socket.create_connection((host or parts.hostname, port or parts.port or (443 if tls else 80)), timeout=5)
+        if tls:
+            context = ssl.create_default_context(**({"capath" if os.path.isdir(ca) else "cafile": ca} if ca else {}))
+            if not certs:
+                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            way = context.wrap_socket(way, server_hostname=parts.hostname)
+        asked = http.client.HTTPConnection(parts.netloc, timeout=5)
+        asked.sock = way
+        asked.request("GET", (parts.path or "/") + ("?" + parts.query if parts.query else ""))
+        said = asked.getresponse()
+        return said.status == 503 and said.getheader("Retry-After")
+    except (OSError, ValueError, http.client.HTTPException):
+        return True
+users, end = json.loads(users), time.monotonic() + float(seconds)
+while [one for one in users if still_on(*one)]:
+    if time.monotonic() > end:
+        sys.exit("the API took it off, and users still see maintenance")
+    time.sleep(0.5)
 os.unlink(path)
 """
+#: Seconds that users may see maintenance after the API was called.
+_SEEN = 30
 _PYTHON = """for one in python3 /usr/bin/python3 /usr/libexec/platform-python; do
   command -v "$one" >/dev/null 2>&1 && exec "$one" -I -c "$0" "$@"
 done
@@ -175,6 +201,8 @@ def put_on(
     command = _way_back(where, mark, header_file)
     seconds = parse_duration(expires, name="maintenance_expires") if expires and not unended else 0.0
     way_back = f"{where['path']} is removed" if not where["api"] else f"{where['api']['url']} is called with the body off"
+    if where["api"] and seconds and not _users(where):
+        way_back += ", and nobody asks then what users see, since each public URL has a secret"
     if expires and unended:
         way_back = f"{way_back} by incident undo, since {unended}"
     identity = arming.identity_of(target, seconds=seconds, command=command, undo=undo) if seconds else target
@@ -201,8 +229,18 @@ def _way_back(where: t.Mapping[str, t.Any], mark: str, header_file: str) -> list
     if not where["api"]:
         return ["/bin/sh", "-c", _REMOVE, "maintenance", where["path"], first_line(mark)]
     api = where["api"]
-    off = json.dumps(api["off"])
-    return ["/bin/sh", "-c", _PYTHON, _CALL, where["path"], first_line(mark), api["method"], api["url"], off, header_file]
+    off, users = json.dumps(api["off"]), json.dumps(_users(where))
+    return [
+        "/bin/sh", "-c", _PYTHON, _CALL, where["path"], first_line(mark), api["method"], api["url"], off, header_file, users, str(_SEEN),
+    ]
+
+
+def _users(where: t.Mapping[str, t.Any]) -> list[list[t.Any]]:
+    """What the host's timer asks afterwards: the URLs of users that hold no secret, since a plan shows its command."""
+    requests = [one.request for one in probes_of(where["public"])] if where["public"] else []
+    return [
+        [one.url, *(one.connect_to or ("", 0)), one.validate_certs, one.ca] for one in requests if not one.secrets and "@" not in one.url
+    ]
 
 
 def take_off(

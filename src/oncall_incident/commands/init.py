@@ -48,7 +48,11 @@ def init_and_show(place: Path, *, given: str | None, found: Collection) -> Exit:
     console, trier = Console(highlight=False, soft_wrap=True), Trier(found)
     if given is None and not sys.stdin.isatty():
         raise Stop("Nobody can be asked: the input is not a terminal.", hint="Give the answers in a file: incident init --answers FILE.")
-    answers = _asked(console, trier) if given is None else _from_file(console, trier, _read_file(given))
+    try:
+        answers = _asked(console, trier) if given is None else _from_file(console, trier, _read_file(given))
+    except (EOFError, KeyboardInterrupt):
+        # Also between two questions, while one is being shown.
+        raise Stop("Stopped. Nothing was written.", hint="Begin again with incident init.", status=Exit.INTERRUPTED) from None
     if not (answers.reach.via or answers.application.runtime):
         raise Stop("There is neither a database nor an application, so nothing to write.", hint="Answer one of the two.")
     inventory.write(answers, place)
@@ -148,7 +152,7 @@ def _ask_password(question: Question, answers: Answers) -> None:
     """For this process alone: the inventory looks it up in the environment of each run."""
     variable = {"database": DB_PASSWORD, "probe": PROBE_PASSWORD}.get(question.key, "")
     if variable in answers.passwords and not os.environ.get(variable):
-        typed = _guarded(lambda: getpass.getpass(f"  Password (Enter: none; later runs read it from {variable}): "))
+        typed = getpass.getpass(f"  Password (Enter: none; later runs read it from {variable}): ")
         if typed:
             os.environ[variable] = typed
 
@@ -181,11 +185,4 @@ def _read_file(given: str) -> dict[str, str]:
 
 
 def _line(prompt: str) -> str:
-    return _guarded(lambda: input(prompt)).strip()
-
-
-def _guarded(ask: Callable[[], str]) -> str:
-    try:
-        return ask()
-    except (EOFError, KeyboardInterrupt):
-        raise Stop("Stopped. Nothing was written.", hint="Begin again with incident init.", status=Exit.INTERRUPTED) from None
+    return input(prompt).strip()

@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, reader, told
 
 from ..terminal import words
-from . import model, places, times
+from . import engines, model, places, times
 
 Entry = dict[str, Any]
 #: When, and the line.
@@ -33,7 +33,9 @@ _OWN = {
 
 
 def lines(data: Path) -> Iterator[str]:
-    """Every event that says something to a reader, from the incident and its runs, the earliest first, as JSON lines.
+    """Every event that says something to a reader, from the incident, its runs and the engines of its services, as JSON lines.
+
+    The earliest comes first.
 
     Timesketch wants `message`, `datetime` (ISO 8601) and `timestamp_desc`; the rest helps to search.
     """
@@ -42,7 +44,8 @@ def lines(data: Path) -> Iterator[str]:
     # A milestone may be told later than it happened, so the incident's own are sorted: as lines, which take the least room.
     own = sorted(map(_line, _own(data)), key=_when)
     sources = [map(_line, _run(path)) for path in found]
-    return (text for _at, text in (heapq.merge(own, *sources, key=_when) if sources else own))
+    told = map(_line, map(_engine, engines.of_all(found)))
+    return (text for _at, text in (heapq.merge(own, *sources, told, key=_when) if sources else own))
 
 
 def _line(entry: Entry) -> Line:
@@ -75,6 +78,10 @@ def _run(run_dir: Path) -> Iterator[Entry]:
         if said:
             at = str(event.get("at") or event.get("ts"))
             yield _entry(event, said, kind, at, origin=f"runs/{run_dir.name}", host=event.get("host"), phase=event.get("phase"))
+
+
+def _engine(told: engines.Told) -> Entry:
+    return {"message": told.text, "datetime": told.at, "timestamp_desc": told.engine, "host": told.host, "origin": told.path}
 
 
 def _entry(event: Mapping[str, Any], said: str, described: str, at: str, **more: Any) -> Entry:

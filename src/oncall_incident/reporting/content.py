@@ -23,7 +23,7 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import kee
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
 
-from ..evidence import changes
+from ..evidence import changes, engines
 from ..record import outcome, rungs
 from ..record.recording import summarise_and_check
 from ..terminal import words
@@ -38,6 +38,8 @@ TONES = {"recovered": "good", "nothing_to_do": "good", "planned": "info", "refus
 STATUS_TONES = {"ok": "good", "warning": "warn", "critical": "bad"}
 
 
+#: What engines said of the time before a run is told from so many seconds before it.
+_BEFORE = 3600.0
 UNSEALED: Json = {
     "state": "not sealed", "tone": "unknown", "what": "Nobody has signed this record.",
     "detail": "The chain shows that nothing inside was changed, removed or added; not that its end was not cut off, nor that all of it was "
@@ -83,6 +85,7 @@ def of_run(source: Source) -> dict[str, Any]:
     run = about(source)
     said = of_sources([source])
     name = source.ended_how
+    since = (clock.seconds(summary.started) or 0.0) - _BEFORE
     return {
         **said,
         "kind": "run",
@@ -96,6 +99,7 @@ def of_run(source: Source) -> dict[str, Any]:
             "sentence": end.get("sentence") or _without_wrapper(summary),
             "reasons": [str(item) for item in end.get("reasons") or []],
         },
+        "entries": in_time([*said["entries"], *moments(engines.of_run(source.path), since=since)]),
         "started": summary.started,
         "ended": summary.ended,
         "took": clock.between(summary.started, summary.ended),
@@ -107,6 +111,24 @@ def of_run(source: Source) -> dict[str, Any]:
         "tiles": [("took", clock.between(summary.started, summary.ended), ""), *said["tiles"]],
         "drawing": drawing(source),
     }
+
+
+def moments(told: Sequence[engines.Told], *, since: float) -> list[dict[str, Any]]:
+    """What engines said of services, as entries of the timeline.
+
+    Args:
+        since: seconds since the epoch; what was before says nothing of what went wrong.
+    """
+    return [
+        {"ref": Path(one.path).stem, "ts": one.at, "host": one.host, "what": f"{one.engine}: {one.text}", "kind": "engine",
+         "tone": "bad" if one.bad else "info", "shape": "circle"}
+        for one in told if (clock.seconds(one.at) or 0.0) >= since
+    ]
+
+
+def in_time(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries of several sources in the order of time; those of one moment as they are given."""
+    return sorted(entries, key=lambda entry: clock.seconds(entry["ts"]) or 0.0)
 
 
 def changed(

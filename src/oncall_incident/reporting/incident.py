@@ -14,12 +14,12 @@ from typing import Any
 from ansible_collections.oncall.incident.plugins.module_utils._core.durations import format_duration
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout, verify
 
-from ..evidence import checks, due, model, places, times
+from ..evidence import checks, due, engines, model, places, times
 from ..evidence.incident import Incident
 from ..evidence.model import State
 from ..terminal import words
 from . import clock, measures
-from .content import UNSEALED, Source, about, chain, changed, drawing, of_sources
+from .content import UNSEALED, Source, about, chain, changed, drawing, in_time, moments, of_sources
 from .timeline import Band, Happening, draw
 
 #: More events of the incident itself, or more entries in all, are in the record only: the first and the last are shown.
@@ -59,13 +59,14 @@ def of_incident(incident: Incident, read: Read, *, now: datetime | None = None, 
     said = of_sources(sources)
     runs = [about(source) for source in sources]
     row = measures.measure(state, now=moment)
+    told = moments(engines.of_all(source.path for source in sources), since=state.began.timestamp() if state.began else 0.0)
     marks = [
-        Happening(at=entry["ts"], lane="", tone=entry["tone"], shape=entry["shape"], label=entry["what"]) for entry in own if entry["shape"]
+        Happening(at=entry["ts"], lane=entry["host"], tone=entry["tone"], shape=entry["shape"], label=entry["what"])
+        for entry in (*own, *told) if entry["shape"]
     ]
     milestones = [{"name": item.name, "at": times.text(item.at), "ref": f"i#{item.seq}"} for item in state.milestones.values()]
     ended = times.text(state.closed) if state.closed else None
-    entries = sorted([*own, *(entry for entry in said["entries"] if entry["kind"] != "play.start")],
-                     key=lambda entry: clock.seconds(entry["ts"]) or 0.0)
+    entries = in_time([*own, *(entry for entry in said["entries"] if entry["kind"] != "play.start"), *told])
     return {
         **said,
         "kind": "incident",

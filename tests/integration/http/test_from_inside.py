@@ -61,8 +61,8 @@ class Site:
         return start_module(module, env=self.engine.environ, **args).result(timeout=120)
 
     def reach(self, *reaches: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-        """What comes of these."""
-        service = {"name": "web", "runtime": "compose", "where": self.where, "reaches": [*reaches]}
+        """What comes of these. An engine that has much to do starts a command late."""
+        service = {"name": "web", "runtime": "compose", "where": self.where, "reaches": [{"max_time": "60s", **one} for one in reaches]}
         return self.run("service_reach", services=[service], **more)
 
     @property

@@ -17,6 +17,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._service.decisions
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service
 from ansible_collections.oncall.incident.plugins.module_utils._service.kept import items_of
 
+from oncall_incident.evidence import engines
 from tests.integration.playbooks.conftest import QUICK
 from tests.support.kube_api import KubeApi
 from tests.support.run_module import run_module
@@ -248,6 +249,9 @@ def test_evidence_has_events_states_and_last_lines_of_both_lives(api: KubeApi) -
     assert list(said) == ["services1_kubernetes_events", "services1_kubernetes_state", "service01_web_logs"]
     assert "BackOff" in said["services1_kubernetes_events"] and pod in said["services1_kubernetes_state"]
     assert "ReplicaSet" in said["services1_kubernetes_state"] and "the last words" in said["service01_web_logs"]
+    told = [text for name, kept in said.items() for _at, text, _bad in engines.moments(name, kept)]
+    assert f"Pod {pod}: BackOff: Back-off restarting failed container" in told, told
+    assert f"pod {pod}: created" in told and any(text.startswith(f"pod {pod}: container ended with ") for text in told), told
     assert "starts again" in said["service01_web_logs"] and "line 100\n" not in said["service01_web_logs"]
     assert changes(api) == [] and CANARY not in json.dumps(said)
     assert dict(events.environment) == api.environ, "where kubectl finds its cluster"

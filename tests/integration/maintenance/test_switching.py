@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
+from ansible_collections.oncall.incident.plugins.plugin_utils._frame import maintaining
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.maintaining import put_on, switch, take_off
 
 from tests.support.maintenance import SECRET, Application, Shop, application, shop
@@ -204,6 +205,35 @@ def test_the_timer_calls_the_api_with_the_header_of_the_file(app: Application, t
     assert subprocess.run(command, check=False).returncode == 0
     assert app.calls == [True, False] and not app.on and not Path(where["path"]).exists()
     assert subprocess.run(command, check=False).returncode == 0 and app.calls == [True, False], "once"
+
+
+def test_the_timer_asks_users_whether_the_api_has_done_it(app: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its unit fails, stays and tries again; systemd and `incident in-force` show it."""
+    monkeypatch.setattr(maintaining, "_SEEN", 1)
+    header = tmp_path / "header"
+    header.write_text(f"X-Admin-Token: {SECRET}\n")
+    where = api_where(app, tmp_path, header_file=str(header))
+    order = put_on(where, seen={}, host="app1", run="7", who="ann", expires="1h", header_file=str(header))
+    command = order["temporary"]["command"]
+    assert "failed" not in call(app, "on", where["path"], text=order["text"], header_file=str(header))
+    app.lazy = True
+    tried = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert tried.returncode == 1 and "users still see maintenance" in tried.stderr and SECRET not in tried.stderr, tried
+    assert app.on and Path(where["path"]).exists() and app.calls == [True, False], "whose it is stays known"
+    app.lazy = False
+    assert subprocess.run(command, check=False).returncode == 0 and not app.on and not Path(where["path"]).exists()
+
+
+def test_the_timer_knows_no_secret_of_a_probe(app: Application, tmp_path: Path) -> None:
+    secret = {"headers": {"Authorization": "Bearer hidden-word"}}
+    settings = app.settings()
+    given: dict[str, Any] = {"api": settings["maintenance_api"], "note": str(tmp_path / "note"), "header_file": str(tmp_path / "header")}
+    public = [{"url": f"{app.url}/"}, {"url": f"{app.url}/mine", **secret}, {"url": f"{app.url}/?key=hidden-word"}]
+    order = put_on(switch("api", name="shop", public=public, **given), seen={}, host="app1", run="7", who="ann", expires="1h")
+    assert json.loads(order["temporary"]["command"][-2]) == [[f"{app.url}/", "", 0, True, ""]] and "hidden-word" not in json.dumps(order)
+    where = switch("api", name="shop", public=public[1:], **given)
+    order = put_on(where, seen={}, host="app1", run="7", who="ann", expires="1h")
+    assert order["temporary"]["way_back"].endswith("nobody asks then what users see, since each public URL has a secret")
 
 
 def test_an_api_that_does_not_take_it_off_keeps_the_note(app: Application, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The scenario service-outage on a real Compose project: what is down and what is sick comes back, and a crash loop is left alone.
 
-Starting Ansible is what costs, so the tests read four calls of `incident run`.
+Starting Ansible is what costs, so the tests read a few calls of `incident run`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ import pytest
 from tests.support.docker_engine import IMAGE, Engine, engine
 from tests.support.site import Ended, Site
 from tests.support.until import until
-from tests.support.web_app import answer, app
+from tests.support.web_app import App, Asked, answer, app
 
 pytestmark = pytest.mark.timeout(2400)
 CANARY = "canary-of-an-environment"
+TOKEN = "canary-of-a-token"
 _COMMON: dict[str, Any] = {
     "image": IMAGE, "network_mode": "none", "stop_signal": "SIGKILL", "environment": {"PASSWORD": CANARY},
 }
@@ -35,6 +36,7 @@ SERVICES: dict[str, dict[str, Any]] = {
         "healthcheck": {"test": ["CMD", "sh", "-c", "test -f /well"], "interval": "1s", "timeout": "20s", "retries": 2},
     },
     "worker": {"command": ["sleep", "3600"]},
+    "till": {"command": ["sleep", "3600"]},
     "loop": {"command": ["sh", "-c", "sleep 1; exit 3"], "restart": "always"},
 }
 QUICK: dict[str, Any] = {
@@ -49,8 +51,10 @@ class Shop:
 
     engine: Engine
     place: Path
+    app: App
     calls: dict[str, Ended] = field(default_factory=dict)
     starts: dict[str, dict[str, str]] = field(default_factory=dict)
+    asked: dict[str, list[Asked]] = field(default_factory=dict)
 
     def container(self, service: str) -> dict[str, Any]:
         """What Docker itself says of the one container of a service."""
@@ -71,33 +75,45 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """The calls: planned, done, done again, and a crash loop."""
+    """The calls: planned, done, done again, a crash loop, and one that a test user can use only the second time."""
     place = tmp_path_factory.mktemp("shop")
     services = {name: {**_COMMON, **one} for name, one in SERVICES.items()}
     (place / "compose.yml").write_text(json.dumps({"version": "2.4", "services": services}))
-    with engine() as running, app({"/health": answer(200)}) as health:
-        made = Shop(engine=running, place=place)
+    with engine() as running, app({"/health": answer(200), "/login": answer(200, {"token": TOKEN})}) as served:
+        made = Shop(engine=running, place=place, app=served)
         running.project(place, "up", "--detach")
         until(lambda: made.container("web")["State"]["Health"]["Status"] == "healthy", what="the healthy service", seconds=60)
         until(lambda: made.container("loop")["RestartCount"] >= 1, what="the first death of the loop", seconds=60)
         running.docker("exec", str(made.container("web")["Id"]), "busybox", "rm", "/well")
-        running.docker("kill", str(made.container("worker")["Id"]))
+        for name in ("worker", "till"):
+            running.docker("kill", str(made.container(name)["Id"]))
         until(lambda: made.container("web")["State"]["Health"]["Status"] == "unhealthy", what="the sick service", seconds=60)
         site = Site(place, playbook="service-outage", common=QUICK)
-        probe = {"name": "front", "url": f"http://127.0.0.1:{health.port}/health"}
+        script = ["sh", "-c", "echo status of the team; exit 4"]
+        probe = {"name": "front", "url": served.url("/health")}
         site.group(
             "app",
-            app1={"services": [
+            app1={"service_status_command": script, "services": [
                 made.entry("migrate", one_shot=True), made.entry("store"), made.entry("worker", depends_on=["store"]),
                 made.entry("web", depends_on=["store", "worker"], health=[probe]),
             ]},
             app2={"services": [made.entry("loop")]},
+            app3={"services": [made.entry("till")], "service_verify_timeout": "5s", "incident_smoke": [
+                {"name": "login", "url": served.url("/login"), "method": "POST", "send": {"password": CANARY}, "save": {"token": "token"}},
+                {"name": "orders", "url": served.url("/orders"), "headers": {"Authorization": "Bearer {token}"}, "json": {"count": 3}},
+            ]},
         )
         made.starts["before"] = {name: str(made.container(name)["State"]["StartedAt"]) for name in SERVICES}
         made.call("planned", site, "--check", "--limit", "app1")
         made.call("done", site, "--yes", "--limit", "app1")
         made.call("again", site, "--yes", "--limit", "app1")
         made.call("loop", site, "--yes", "--limit", "app2")
+        served.replies["/orders"] = answer(500, {"said": TOKEN})
+        made.call("useless", site, "--yes", "--limit", "app3")
+        made.asked["useless"] = served.asked[:]
+        running.docker("kill", str(made.container("till")["Id"]))
+        served.replies["/orders"] = answer(200, {"count": 3})
+        made.call("useful", site, "--yes", "--limit", "app3")
         yield made
 
 
@@ -127,6 +143,15 @@ def test_what_is_down_is_started_and_what_is_sick_restarted(shop: Shop) -> None:
     assert shop.container("web")["State"]["Health"]["Status"] == "healthy"
 
 
+def test_the_teams_own_status_script_is_asked_before_and_after(shop: Shop) -> None:
+    done = shop.calls["done"]
+    kept = {event["phase"]: event["result"]["status_command"] for event in done.events("result")
+            if "status_command" in (event.get("result") or {})}
+    assert {"investigate", "verify"} <= set(kept)
+    assert all((one["status"], one["text"].split("\n")[0]) == (4, "status of the team") for one in kept.values()), kept
+    assert [done.findings(phase)["status_command"] for phase in ("investigate", "verify")] == ["warning"] * 2
+
+
 def test_then_there_is_nothing_to_do(shop: Shop) -> None:
     done = shop.calls["again"]
     assert (done.status, done.data["outcome"], done.data["actions"]) == (5, "nothing_to_do", []), done.stderr
@@ -139,7 +164,24 @@ def test_what_crashes_by_itself_is_not_restarted_and_not_called_well(shop: Shop)
     assert "crashes by itself" in done.output
 
 
-def test_no_environment_is_kept(shop: Shop) -> None:
+def test_what_runs_and_cannot_be_used_is_not_recovered(shop: Shop) -> None:
+    """The runtime calls it well; a test user logs in, and the request after that fails."""
+    done = shop.calls["useless"]
+    assert told(done) == [("start_service", "till", "done")], done.stderr
+    assert (done.status, done.data["outcome"]) == (3, "not_recovered"), done.stderr
+    assert "orders" in done.said and "it answered 500, not 200" in done.said
+    sent = [one for one in shop.asked["useless"] if one.path in ("/login", "/orders")]
+    assert [one.path for one in sent[:2]] == ["/login", "/orders"], "in their order"
+    assert sent[1].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_what_a_test_user_can_use_is_recovered(shop: Shop) -> None:
+    done = shop.calls["useful"]
+    assert told(done) == [("start_service", "till", "done")], done.stderr
+    assert (done.status, done.data["outcome"]) == (0, "recovered"), done.stderr
+
+
+def test_no_secret_is_kept(shop: Shop) -> None:
     for done in shop.calls.values():
         record = "".join(path.read_text() for path in (done.run_dir / "record").iterdir())
-        assert CANARY not in record + done.output
+        assert CANARY not in record + done.output and TOKEN not in record + done.output

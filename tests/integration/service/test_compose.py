@@ -174,7 +174,8 @@ def test_each_verb_over_the_list_of_a_host(project: Project) -> None:
     tasks = [tasks[0], {"name": "Scale", "ansible.builtin.import_role": {"name": "oncall.incident.service", "tasks_from": "scale"}}]
     refused = project.site.play(playbook=project.site.book(tasks, hosts="app", tags=["mitigate"]), **project.engine.environ)
     assert [(one["verb"], one["outcome"]) for one in refused.actions()] == [("scale_service", "refused")], refused.output
-    assert "all pools together would want 15 connections, the server gives 10" in refused.said
+    (action,) = refused.actions()
+    assert "all pools together would want 15 connections, the server gives 10" in str(action["detail"]), action
     assert len(project.engine.project(project.place, "ps", "--quiet", "several").split()) == 2
 
 
@@ -184,9 +185,11 @@ def test_starts_are_counted_whoever_made_them(project: Project) -> None:
         (count,) = found.result(timeout=120)["starts_lately"].values()
         return int(count)
 
+    # The engine keeps 256 events, and the health checks of the others use those up: the first start may be out of them.
     before = starts()
-    project.engine.docker("restart", "--time", "0", str(project.container("counted")["Id"]))
-    assert starts() == before + 1
+    for _ in range(2):
+        project.engine.docker("restart", "--time", "0", str(project.container("counted")["Id"]))
+    assert starts() in (2, before + 2)
 
 
 def test_the_look_itself(project: Project) -> None:

@@ -22,6 +22,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._service.decisions
 from ansible_collections.oncall.incident.plugins.module_utils._service.runtimes import pm2 as runtime
 
 from demo.ports import free_port
+from oncall_incident.evidence import engines
 from tests.support.advice import advised
 from tests.support.need import need
 from tests.support.pm2 import CANARY, WEB, Pm2, crash, pm2
@@ -130,6 +131,9 @@ def test_evidence_has_states_and_last_lines(daemon: Pm2) -> None:
     states = [json.loads(line) for line in kept["", "state"].splitlines()]
     web = ("web", "cluster", "online")
     assert [(one["name"], one["mode"], one["state"]) for one in states] == [("alone", "fork", "online"), web, web]
+    told = engines.moments("services1_pm2_state", kept["", "state"])
+    assert [text.split()[:2] for _at, text, _bad in told] == [["app", "alone"], ["app", "web"], ["app", "web"]]
+    assert all(0 <= time.time() - at < 3600 and "started, online now" in text and not bad for at, text, bad in told), told
     assert kept["the no-such-app", "logs"] == "" and CANARY not in json.dumps(list(kept.values()))
     assert kept["the web", "logs"].count("line of the log") == 2
     log = daemon.home / "logs" / "alone-out.log"

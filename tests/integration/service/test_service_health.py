@@ -18,6 +18,7 @@ import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.calls import call_of
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.services import Service
 
+from oncall_incident.evidence import engines
 from tests.support.docker_engine import COMMAND, IMAGE, PLUGIN, Engine, engine
 from tests.support.run_module import start_module
 from tests.support.until import until
@@ -199,6 +200,9 @@ def test_what_a_restart_erases_is_kept_first(shop: Shop) -> None:
     assert list(kept)[:2] == ["services1_compose_events", "services1_compose_state"]
     assert re.search(r"^\d+ die \S*loop\S* 3 ", kept["services1_compose_events"], re.MULTILINE)
     assert kept["services1_compose_state"].count("\n") == len(shop.starts())
+    told = [text for name, output in kept.items() for _at, text, _bad in engines.moments(name, output)]
+    assert any(re.match(r"container \S*loop\S*: die with 3\Z", text) for text in told), told
+    assert any(re.match(r"container \S*loop\S*: started, restarted \d+ times\Z", text) for text in told), told
     assert "last words" in kept["service03_loop_logs"] and "service09_gone_logs" not in kept
     ours = "".join(value for name, value in kept.items() if name.startswith("service"))
     assert CANARY not in ours.replace(kept["services1_compose_state"], ""), "neither an environment nor a command line"

@@ -179,6 +179,13 @@ class Kept:
         big.write_text("old old old\n" * 300_000 + "the last line\n")
         rest = snapshot(part="rest", files=[str(secret)])
         self.site.add("deferring", snapshot(budget="0s"), snapshot(), rest, rest)
+        many = self.given / "many"
+        many.mkdir()
+        for age in range(4):
+            log = many / f"app-{age}.log"
+            log.write_text(f"number {age} password={SECRET}\n")
+            os.utime(log, (1_700_000_000 - age,) * 2)
+        self.site.add("patterned", snapshot(part="rest", files=[f"{many}/*.log", f"{many}/*.gone"], only=["memory"], max_files=2))
         self.site.add("talkative", snapshot(part="rest", files=[str(big)], only=["memory"], max_file_mib=1))
 
     def add_another_user(self) -> None:
@@ -260,6 +267,21 @@ def test_nothing_of_the_controller_is_kept_under_another_name(kept: Kept) -> Non
     text = report.render(host.run_dir)
     assert "**not kept** of db1.example.org" in text and NODE in text
     assert "not kept" in report.render(host.run_dir, "html")
+
+
+def test_the_newest_files_of_a_pattern(kept: Kept) -> None:
+    host, many = kept.host("patterned"), kept.given / "many"
+    items = [item for item in host.index() if item["name"].startswith("log")]
+    assert [(item["name"][:8], item["status"], item["reason"]) for item in items] == [
+        (items[0]["name"][:8], "collected", f"{many}/*.log: 4 match, 2 taken, 2 older and left out (max_files 2)"),
+        ("log01_01", "collected", ""), ("log01_02", "collected", ""),
+        (items[3]["name"][:8], "not_available", f"{many}/*.gone: no file matches"),
+    ], items
+    said, *texts = [(host.run_dir / item["path"]).read_text() for item in items if item["status"] == "collected"]
+    assert [text.split(" password")[0] for text in texts] == ["number 0", "number 1"] and SECRET not in "".join(texts)
+    assert [line.split()[0] for line in said.splitlines()] == ["taken", "taken", "left_out", "left_out"]
+    (result,) = host.results()
+    assert [entry["reason"] for entry in result["entries"] if "reason" in entry] == [items[0]["reason"], items[3]["reason"]]
 
 
 def test_a_task_delegated_to_the_controller(kept: Kept) -> None:

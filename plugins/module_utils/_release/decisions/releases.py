@@ -60,7 +60,8 @@ class Release:
 
     def is_named(self, name: str) -> bool:
         """Whether somebody means this one."""
-        return bool(name) and (name in (self.id, self.name, self.commit) or len(name) >= _SHORTEST and _begins(self.id, name))
+        begins = len(name) >= _SHORTEST and _begins(self.id, name)
+        return bool(name) and (begins or name in (self.id, self.name, self.commit))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -210,14 +210,15 @@ def validating(service: t.Union[Service, Dict]) -> dict[str, t.Any]:
     if not isinstance(service, Service):
         (service,) = services_of([service])
     argv = list(service.validate)
-    return {"name": service.name, "argv": [*inside(_plain(service)), *argv], "said": " ".join(argv)}
+    return {"name": service.name, "argv": [*inside([_plain(service)]), *argv], "said": " ".join(argv)}
 
 
-def inside(entry: Dict) -> list[str]:
-    """The words before a command so that it runs where a service runs: on its host, or in its container."""
-    (service,) = services_of([entry])
-    if service.runtime != "compose":
+def inside(entries: t.Sequence[Dict]) -> list[str]:
+    """The words before a command so that it runs where the first service does: on its host, or in its container. None without a service."""
+    found = services_of(entries)
+    if not found or found[0].runtime != "compose":
         return []
+    service = found[0]
     where = service.where
     return compose_argv(
         where.get("command", ["docker", "compose"]), directory=str(where.get("directory", "")), files=where.get("files", []),

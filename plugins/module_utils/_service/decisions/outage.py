@@ -15,13 +15,16 @@ from ..._core.findings import CRITICAL, OK
 from ..._core.words import words_list
 from .calls import RESTART, SCALE, START
 from .doing import is_running, steps
-from .guards import against_crash_loop, against_dependencies, against_storm
+from .guards import against_connections, against_crash_loop, against_dependencies, against_storm
+from .health import DECISIVE
 from .services import Service, services_of
 
 Dict = t.Mapping[str, t.Any]
 
 #: What http_health answers, and the module's own words for it.
 APPLICATION = ("application", "dependency")
+#: What is asked besides of a service of this runtime: pods may run while the newest are not all there, or nobody is led to them.
+_MORE = {"kubernetes": ("rollout", "endpoints")}
 #: Between the name of a service and that of its probe.
 _OF = ": "
 #: What shows of a service that a restart may help, each by its finding: nothing but the runtime's word, or the application's own.
@@ -47,7 +50,7 @@ def verify_asks(named: t.Union[str, t.Sequence[str]], *, services: t.Sequence[Di
     """The names of all checks (`all`), and of those that service_health answers (`runtime`).
 
     Args:
-        named: the checks of service_health that the operator names.
+        named: the checks of service_health that the operator names. Where they are the usual ones, those of a runtime alone are added.
         services: as entries of the list; the probes of one are asked too.
 
     Raises:
@@ -58,6 +61,8 @@ def verify_asks(named: t.Union[str, t.Sequence[str]], *, services: t.Sequence[Di
         raise BadInput("service_verify_checks names no check.", hint="Name the checks that must hold, for example running,restarts,health.")
     if not services:
         raise BadInput("services: this host names no service.", hint="Set services, or service_name for a host with one service.")
+    if set(runtime) == set(DECISIVE):
+        runtime += dict.fromkeys(check for one in services_of(services) for check in _MORE.get(one.runtime, ()))
     return {"runtime": runtime, "all": [*runtime, *(APPLICATION if any(one.get("health") for one in services) else ())]}
 
 
@@ -78,7 +83,7 @@ def latest(looks: t.Iterable[t.Optional[Dict]]) -> Dict:
 
 def remedies(
     services: t.Sequence[Dict], *, health: t.Sequence[Dict], answers: t.Sequence[t.Sequence[Dict]], per_hour: int,
-    looks: t.Optional[t.Sequence[Dict]] = None,
+    looks: t.Optional[t.Sequence[Dict]] = None, limit: t.Any = "",
 ) -> dict[str, t.Any]:
     """What is to be done for each service: by its name the verb (`do`), the `reason`, and what is `against` it; whether any is
     started (`starts`) or restarted (`restarts`); whether one is sick by itself (`sick`), so that another release may help, and else what
@@ -92,6 +97,8 @@ def remedies(
         answers: the same of http_health, from each place.
         per_hour: how often a service may be started within an hour.
         looks: what service_instances returned for each service, in the same order, with the starts of the last hour.
+        limit: how many connections all pools of the host may have together, by the operator's word; empty where nobody says it. What is
+            scaled comes back to the number that it should have, so nothing is refused for want of that word.
     """
     known = services_of(services)
     seen = _Seen(known, latest(health), [latest(one) for one in answers])
@@ -115,6 +122,11 @@ def remedies(
         if one["do"] == RESTART:
             against += against_crash_loop(service.name, seen.instances(service.name), restarts=seen.finding("restarts", service.name))
             against += against_storm(service.name, starts.get(service.name, {}), per_hour=per_hour)
+        if one["do"] == SCALE and limit != "":
+            against += against_connections(
+                service.name, pool=service.pool, count=service.desired or 0, before=len(seen.instances(service.name)),
+                total=sum(other.pool * _should_be(other, chosen, seen) for other in known), capacities=[], limit=limit,
+            )
         one["against"] = against
     sick = any(not why for why in lacking.values())
     return {
@@ -122,6 +134,12 @@ def remedies(
         "restarts": any(one["do"] == RESTART for one in chosen.values()), "sick": sick,
         "against_rollback": [] if sick else [why for found in lacking.values() for why in found] or ["no service is seen to be sick"],
     }
+
+
+def _should_be(service: Service, chosen: t.Mapping[str, Dict], seen: _Seen) -> int:
+    """How many instances it has once it is scaled."""
+    scaled = chosen.get(service.name, {}).get("do") == SCALE
+    return (service.desired or 0) if scaled else len(seen.instances(service.name))
 
 
 def remedy_steps(

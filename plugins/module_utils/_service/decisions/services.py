@@ -12,10 +12,20 @@ import dataclasses
 import typing as t
 
 from ..._core.errors import BadInput
+from ..._core.suggest import suggest
 
 RUNTIMES = ("systemd", "compose", "kubernetes", "pm2", "command")
 _TEXTS = ("name", "runtime", "identity")
 _LISTS = ("depends_on", "health", "proxies", "reaches", "validate")
+#: The keys of `where` by runtime, and of what type they are. The other runtimes read theirs by read_where.
+_WHERE: t.Mapping[str, t.Mapping[str, tuple[type, ...]]] = {
+    "systemd": {"scope": (str,), "daemon": (bool,), "reload": (str, list, tuple)},
+    "compose": {
+        "directory": (str,), "project": (str,), "files": (str, list, tuple), "command": (str, list, tuple),
+        "container_command": (str, list, tuple), "reload": (str, list, tuple),
+    },
+}
+_NAMED = {str: "a text", bool: "true or false", list: "a list"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +95,7 @@ class Service:
                 raise BadInput(f"{place}: {key} is not a list.", hint=f"Give {key} as a list.")
         if not isinstance(said.get("where", {}), dict):
             raise BadInput(f"{place}: where is not a mapping.", hint="Give where as keys and values.")
+        _check_where(said.get("where", {}), runtime=said.get("runtime", RUNTIMES[0]), place=place)
         for key in ("desired", "order", "pool"):
             if isinstance(said.get(key, 0), bool) or not isinstance(said.get(key, 0), int) or (key != "order" and said.get(key, 0) < 0):
                 raise BadInput(f"{place}: {key} is not a whole number of at least 0.", hint=f"Correct {key}.")
@@ -92,7 +103,25 @@ class Service:
             if not isinstance(said.get(key, False), bool):
                 raise BadInput(f"{place}: {key} is neither true nor false.", hint="Write true or false.")
         values = {**said, **{key: tuple(said[key]) for key in _LISTS if key in said}}
+        if "where" in said:
+            values["where"] = {key: value for key, value in said["where"].items() if value is not None}
         return cls(**{**values, "identity": said.get("identity", said["name"])})
+
+
+def _check_where(where: t.Mapping[str, t.Any], *, runtime: str, place: str) -> None:
+    """Refuse what is misspelt there: it would be left out without a word."""
+    known = _WHERE.get(runtime)
+    if known is None:
+        return
+    for key, value in where.items():
+        if key not in known:
+            raise BadInput(
+                f"{place}: where has the key {key}, which runtime {runtime} does not know.",
+                hint=f"{suggest(str(key), known)}The keys are {', '.join(sorted(known))}.",
+            )
+        if value is not None and not isinstance(value, known[key]):
+            kinds = " or ".join(_NAMED[kind] for kind in known[key] if kind in _NAMED)
+            raise BadInput(f"{place}: where.{key} is not {kinds}.", hint=f"Correct where.{key}.")
 
 
 def services_of(entries: t.Any) -> list[Service]:

@@ -34,7 +34,7 @@ for pod in $pods; do
   "$@" logs "${pod%=*}" --previous="${pod#*=}" --all-containers --prefix --timestamps --tail=200 2>&1
 done"""
 _OF_AN_EVENT = {
-    "LAST": ".lastTimestamp", "COUNT": ".count", "TYPE": ".type", "REASON": ".reason", "KIND": ".involvedObject.kind",
+    "LAST": ".lastTimestamp", "AT": ".eventTime", "COUNT": ".count", "TYPE": ".type", "REASON": ".reason", "KIND": ".involvedObject.kind",
     "NAME": ".involvedObject.name", "MESSAGE": ".message",
 }
 _OF_A_STATE = {

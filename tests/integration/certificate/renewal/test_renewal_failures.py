@@ -170,6 +170,8 @@ def runs(fleet: Fleet) -> Runs:
     """Nobody waits for what is not to come."""
     webs = {name: fleet.add(name, *fault.names, expired=fault.expired) for name, fault in FAULTS.items()}
     hosts = {name: webs[name].variables(**{**LOST, **fault.make(webs[name])}) for name, fault in FAULTS.items()}
+    # A list of what else runs there says nothing about the server, nor where its configuration is tested.
+    hosts["by_hand"]["services"] = [{"name": "shop", "runtime": "compose", "where": {"directory": "/opt/shop"}}]
     hosts["unapproved"]["incident_approved_plan"] = make_plan(run="another", now=time.time(), actions={}).as_dict()
     other = another_nginx(fleet, webs["half"])
     third = {"host": WWW, "address": other.addresses[0], "port": other.tls_port, "label": "the third"}

@@ -38,3 +38,12 @@ def test_the_starts_of_each_instance(runtime: str, out: str, status: int, starts
     assert starts_lately(service, [], since=0, now=NOW, run=run) == {}
     assert [words[0] for words in asked] == {"compose": ["docker"], "systemd": ["journalctl"], "pm2": []}[runtime]
     assert all("--user" in words and "USER_UNIT=a" in words for words in asked if runtime == "systemd")
+
+
+def test_a_start_of_this_very_second_is_counted() -> None:
+    def run(argv: Sequence[str]) -> Ran:
+        assert (argv[argv.index("--since") + 1], argv[argv.index("--until") + 1]) == ("6400.250000", "10000.250000")
+        return Ran(status=0, out="a\na\n")
+
+    service = Service(name="web", runtime="compose", identity="web", where={})
+    assert starts_lately(service, [instance("a")], since=NOW - 3599.75, now=NOW + 0.25, run=run) == {"a": 2}

@@ -192,6 +192,12 @@ def test_an_instance_that_was_not_meant_may_stay_as_it_is() -> None:
     assert doing.done(look(container("a", start="a 2"), container("b")), before=before, step=first)
 
 
+def test_a_command_runs_where_the_service_does() -> None:
+    assert doing.inside([compose("web"), {"name": "nginx"}]) == [
+        "docker", "compose", "--project-directory", "/opt/shop", "exec", "-T", "web"]
+    assert doing.inside([{"name": "nginx"}, compose("web")]) == doing.inside([]) == []
+
+
 def test_leases_are_on_what_the_runtime_knows() -> None:
     known = doing.entries([compose("web", identity="app"), {"name": "shop"}], short=SHORT)
     assert doing.subjects(known) == ["service compose /opt/shop app", "service systemd system shop"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core.errors import BadInput
 from ansible_collections.oncall.incident.plugins.module_utils._service.decisions import outage
+from ansible_collections.oncall.incident.plugins.module_utils._service.decisions.health import DECISIVE
 
 Looks = dict[str, Any]
 
@@ -164,3 +165,22 @@ def test_what_verify_asks() -> None:
     for named, services in (([], probed), (["running"], [])):
         with pytest.raises(BadInput):
             outage.verify_asks(named, services=services)
+
+
+def test_of_kubernetes_the_rollout_and_who_is_led_to_it_are_asked_too_unless_the_operator_chooses() -> None:
+    pods = [service("web"), service("api", runtime="kubernetes"), service("job", runtime="kubernetes")]
+    assert outage.verify_asks(DECISIVE, services=pods)["runtime"] == [*DECISIVE, "rollout", "endpoints"]
+    assert outage.verify_asks(DECISIVE, services=pods[:1])["runtime"] == list(DECISIVE)
+    assert outage.verify_asks(["running"], services=pods)["runtime"] == ["running"]
+
+
+@pytest.mark.parametrize(("pool", "limit", "against"), [
+    (5, 14, "all pools together would want 15 connections, the server gives 14"), (5, 15, ""), (5, "", ""),
+    (0, 14, "how many connections each instance of web opens is not known"),
+])
+def test_a_scale_is_refused_where_the_pools_would_not_fit(pool: int, limit: Any, against: str) -> None:
+    services = [service("web", desired=2, pool=pool), service("api", pool=5)]
+    seen = verdict(finding("running", "critical", observed=1), finding("running", "ok", "api"), instances=[instance(), instance("api")])
+    plan = outage.remedies(services, health=[seen], answers=[], per_hour=0, limit=limit)["services"]
+    assert plan["web"]["do"] == "scale" and list(plan) == ["web"]
+    assert "; ".join(plan["web"]["against"]).startswith(against) and bool(plan["web"]["against"]) == bool(against)

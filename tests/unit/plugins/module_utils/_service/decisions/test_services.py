@@ -32,6 +32,10 @@ def test_what_is_not_said_is_the_usual() -> None:
     ([{"name": "web", "where": "/opt"}], "where is not a mapping"), ([{"name": "web", "health": {}}], "health is not a list"),
     ([{"name": "web", "desired": -1}], "desired is not a whole number"), ([{"name": "web", "desired": True}], "desired is not a whole"),
     ([{"name": "web", "pool": "20"}], "pool is not a whole number"), ([{"name": "web", "one_shot": "yes"}], "one_shot is neither"),
+    ([{"name": "web", "where": {"directory": "/opt/shop"}}], r"\(web\): where has the key directory, which runtime systemd does not know"),
+    ([{"name": "web", "runtime": "compose", "where": {"directroy": "/opt"}}], "where has the key directroy, which runtime compose"),
+    ([{"name": "web", "runtime": "compose", "where": {"directory": 3}}], "where.directory is not a text"),
+    ([{"name": "web", "where": {"daemon": "yes"}}], "where.daemon is not true or false"),
     ([{"name": "web", "nonessential": 1}], "nonessential is neither"), ([{"name": "a"}, {"name": "b", "x": 1}], r"entry 2 \(b\)"),
 ])
 def test_what_is_refused(entries: Any, says: str) -> None:
