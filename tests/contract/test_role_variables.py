@@ -95,10 +95,21 @@ NEEDS: Mapping[str, Needs] = {
     **{f"release/{entry_point}": {
         "release_service_*": {"release_service_name": "shop"},
         "release_schema_compatible": {"release_where": {"path": "/srv/shop/current"}},
+        **({"release_forbidden": {"release_where": {"path": "/srv/shop/current"}}} if entry_point == "switch" else {}),
     } for entry_point in ("mitigate", "switch")},
     "release/undo": {"release_service_*": {"release_service_name": "shop"}},
     # Only what the application was measured by is noted as good.
-    "release/verify": {"incident_run_id": {"release_probes": ["https://www.example.org/health"]}},
+    "release/verify": {
+        "incident_run_id": {"release_probes": ["https://www.example.org/health"]},
+        "services": {"services": [{"name": role_variables.MARK}]}, "service_verify_checks": {"services": [{"name": "shop"}]},
+    },
+    "release/investigate": {
+        "release_verify_hold": {"services": [{"name": "shop"}]},
+        "services": {"services": [{"name": role_variables.MARK}]}, "service_verify_checks": {"services": [{"name": "shop"}]},
+    },
+    **{f"release/{entry_point}_config": {
+        "services": {"services": [{"name": role_variables.MARK, "health": [{"url": "https://www.example.org/health"}]}]},
+    } for entry_point in ("investigate", "verify")},
     # Of a host with one service; without its name there is none.
     "service/*": {
         **{f"service_{name}": {"service_name": "shop"} for name in (
@@ -107,6 +118,7 @@ NEEDS: Mapping[str, Needs] = {
         "service_names": {"services": [{"name": f"{role_variables.MARK}-{letter}"} for letter in "abc"]},
         **{f"service_{name}": {"service_name": "shop", "service_runtime": "compose"} for name in ("compose_*", "container_command")},
     },
+    "service/verify": {"release_where": {"services": [{"name": "shop", "health": [{"url": "https://www.example.org/health"}]}]}},
     "service/scale": {
         "service_count": {"service_name": "shop"},
         "service_pool_limit": {"services": [{"name": role_variables.MARK, "pool": 5}], "service_count": 2},

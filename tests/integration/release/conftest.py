@@ -54,6 +54,7 @@ class Shop:
             (place / "releases" / name / "migrations").mkdir(parents=True)
             (place / "releases" / name / "migrations" / "001_shop").touch()
         (place / "releases" / "v1" / "health").write_text("well")
+        self.up = place.parent / "up"
         self.applied = place / "applied"
         self.applied.mkdir()
         (self.applied / "001_shop").touch()

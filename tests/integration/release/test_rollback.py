@@ -26,7 +26,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Shop, Site]
     made = Shop(place / "srv")
     with serving(made.link) as url:
         site = Site(place, playbook="rollback", common=QUICK)
-        site.group("app", app1=made.variables(url))
+        made.up.touch()
+        service = {"name": "shop", "runtime": "command", "where": {"status": ["sh", "-c", f"test -e {made.up} || exit 3"]}}
+        smoke = [{"name": "front", "url": url}]
+        site.group("app", app1={**made.variables(url), "services": [service], "incident_smoke": smoke})
         yield made, site
 
 
@@ -38,8 +41,10 @@ def gone_back(shop: tuple[Shop, Site]) -> tuple[Ended, Ended, Ended]:
     planned = site.play("--check")
     assert made.world() == before, "check mode touches nothing"
     (made.applied / "002_new_column").touch()
-    changed = site.play("--tags", "mitigate")
+    made.up.unlink()
+    changed = site.play("--tags", "mitigate,verify")
     assert os.readlink(made.link) == "releases/v2"
+    made.up.touch()
     (made.applied / "002_new_column").unlink()
     return planned, changed, site.play()
 
@@ -59,13 +64,21 @@ def test_it_is_refused_over_a_change_of_the_schema(gone_back: tuple[Ended, Ended
     assert action["outcome"] == "refused" and "the schema has changed since: 002_new_column" in action["detail"]["error"]
 
 
+def test_verify_asks_the_services_of_the_host_and_a_test_user(gone_back: tuple[Ended, Ended, Ended]) -> None:
+    planned, changed, _done = gone_back
+    found = changed.findings("verify")
+    assert (found["running"], found["application"], found["smoke"]) == ("critical", "critical", "critical") and "app1" in changed.failed
+    assert planned.findings("investigate")["running"] == "ok" and planned.findings("investigate")["smoke"] == "unknown"
+
+
 def test_it_goes_back_and_notes_what_it_measured(shop: tuple[Shop, Site], gone_back: tuple[Ended, Ended, Ended]) -> None:
     made, _site = shop
     _planned, _changed, done = gone_back
     assert (done.status, done.outcomes()) == (0, ["done"]), done.output
     assert os.readlink(made.link) == "releases/v1", "relative as it was"
-    assert done.findings("verify") == {"release_running": "ok", "release_wanted": "ok", "release_previous": "ok",
-                                       "release_migrations": "ok", "application": "ok", "latency": "ok"}
+    found = done.findings("verify")
+    asked = {"release_running", "release_wanted", "release_previous", "release_migrations", "application", "latency", "running", "smoke"}
+    assert set(found) >= asked and set(found.values()) == {"ok"}
     noted = json.loads(made.notes.read_text())[str(made.link)]
     assert set(noted) == {"v1"} and noted["v1"]["run"] != "earlier"
 
