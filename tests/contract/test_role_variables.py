@@ -44,6 +44,7 @@ SCOPE = {
     "maintenance_scopes": {"checkout": {"flag": FLAG["maintenance_flag"], "public": [{"url": "https://www.example.org/checkout"}]}},
 }
 RUN = {"incident_run_id": "run"}
+RECENT = {"release_recent_paths": ["/etc/shop"]}
 ALERTS = {"maintenance_alertmanager": "http://192.0.2.9:9093"}
 FAULT = {"drill_faults": [{"fault": "stop_service", "hosts": "db", "params": {}}]}
 #: What must be set beside a variable for a task to run that gets it: by entry point, variable and what is set.
@@ -103,13 +104,16 @@ NEEDS: Mapping[str, Needs] = {
         "incident_run_id": {"release_probes": ["https://www.example.org/health"]},
         "services": {"services": [{"name": role_variables.MARK}]}, "service_verify_checks": {"services": [{"name": "shop"}]},
     },
+    **{f"release/{entry_point}": {
+        "release_recent_*": RECENT, **({"release_become": RECENT} if entry_point == "recent" else {}),
+        "release_where": {"release_where": {"path": f"/srv/{role_variables.MARK}/current"}},
+    } for entry_point in ("recent", "investigate_config")},
     "release/investigate": {
+        "release_recent_*": RECENT,
         "release_verify_hold": {"services": [{"name": "shop"}]},
         "services": {"services": [{"name": role_variables.MARK}]}, "service_verify_checks": {"services": [{"name": "shop"}]},
     },
-    **{f"release/{entry_point}_config": {
-        "services": {"services": [{"name": role_variables.MARK, "health": [{"url": "https://www.example.org/health"}]}]},
-    } for entry_point in ("investigate", "verify")},
+    "release/*_config": {"services": {"services": [{"name": role_variables.MARK, "health": [{"url": "https://www.example.org/health"}]}]}},
     # Of a host with one service; without its name there is none.
     "service/*": {
         **{f"service_{name}": {"service_name": "shop"} for name in (
