@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import importlib.util
+import itertools
 import json
 import os
 import re
@@ -189,12 +190,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _given(host: str, subject: t.Mapping[str, t.Any], given: t.Mapping[str, t.Any]) -> list[str]:
         """Variables that must be there and are not, and addresses that are none."""
         values: dict[str, t.Any] = {}
-        for name in {*subject["needs"], *subject["addresses"]} & set(given):
+        needed = {entry: entry.split(" or ") for entry in subject["needs"]}
+        for name in {*itertools.chain(*needed.values()), *subject["addresses"]} & set(given):
             with contextlib.suppress(AnsibleError):  # as in _values()
                 values[name] = given[name]
         problems = [
-            f"{name} ({host}) is not given: set it in the inventory or with -e {name}=VALUE."
-            for name in subject["needs"] if name not in given or values.get(name, True) in (None, "", [], {})
+            f"{entry} ({host}) is not given: set it in the inventory or with -e {names[-1]}=VALUE."
+            for entry, names in needed.items()
+            if all(name not in given or values.get(name, True) in (None, "", [], {}) for name in names)
         ]
         for name in subject["addresses"]:
             problems += [f"{error} ({host})." for error in specs.address_errors(name, values.get(name))]

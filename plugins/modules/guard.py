@@ -54,7 +54,8 @@ options:
         type: bool
         default: true
       needs:
-        description: Names of variables that every host of the pattern must have, and not empty.
+        description:
+          - Names of variables that every host of the pattern must have, and not empty. Of C(one or another) one is enough.
         type: list
         elements: str
         default: []

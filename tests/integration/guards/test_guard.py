@@ -31,6 +31,7 @@ class Case:
         pattern: the subject's hosts.
         play: the hosts of the play. The variables of the first one are the task's.
         given: variables of the play.
+        needs: variables that each host must have.
     """
 
     problems: list[str]
@@ -38,10 +39,11 @@ class Case:
     play: str = "all"
     given: Mapping[str, Any] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
     def book(self, name: str) -> dict[str, Any]:
         """Its play."""
-        subject = {"variable": "incident_db", "hosts": self.pattern, "role": "postgres"}
+        subject = {"variable": "incident_db", "hosts": self.pattern, "role": "postgres", "needs": list(self.needs)}
         guard = {"subjects": [subject], "ignore": list(self.ignore)}
         tasks = [{"oncall.incident.guard": guard, "run_once": True, "ignore_errors": True}]
         return {"name": name, "hosts": self.play, "gather_facts": False, "vars": dict(self.given), "tasks": tasks}
@@ -67,6 +69,11 @@ CASES = {
     "a misspelt name of the inventory, other people's are left alone": Case(
         ["postgres_loginuser (typing) is unknown; did you mean postgres_login_user?"], pattern="typing"),
     "a misspelt name that is to be ignored": Case([], pattern="typing", ignore=("postgres_loginuser",)),
+    "one of two variables is enough": Case(
+        [], pattern="typing", ignore=("postgres_loginuser",), needs=("postgres_dump or postgres_backup_dir",)),
+    "neither of two variables": Case(
+        ["postgres_slot or postgres_slots (db1) is not given: set it in the inventory or with -e postgres_slots=VALUE."],
+        needs=("postgres_slot or postgres_slots",)),
     "a pattern where plays cannot see it": Case(
         ["incident_db is set in the inventory, where plays cannot see it: give it with -e."], play="hidden,db1"),
 }
