@@ -67,6 +67,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "command": {"type": "list", "elements": "str", "default": []},
                 "fits": {"type": "str", "default": ""},
                 "subject": {"type": "str", "default": ""},
+                "stays": {"type": "bool", "default": False},
             }},
             "change": {"type": "dict"},
             "measure": {"type": "dict", "required": True, "options": {
@@ -366,6 +367,6 @@ def _ending(
         action = dataclasses.replace(action, identity=identity, id="")
     ends = temporary.Temporary(
         way_back=given["way_back"], ends=temporary.UNIT if expires else temporary.NOBODY, survives=given["survives"], lasts=expires,
-        undo=given["undo"], command=tuple(given["command"]) if expires else (),
+        undo=given["undo"], command=tuple(given["command"]) if expires else (), stays=given["stays"],
     )
     return temporary.with_temporary(action, ends), expires

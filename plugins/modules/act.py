@@ -145,6 +145,12 @@ options:
             the host nothing is changed, as that unit would come in between.
         type: str
         default: ""
+      stays:
+        description:
+          - The change may stay as it is, such as a rollback. It is listed and can be undone as any other, and an incident may be closed
+            while it is in force.
+        type: bool
+        default: false
   change:
     description:
       - An earlier action with O(temporary) that this one undoes, as its record has it. When it is done, the change's unit is removed.

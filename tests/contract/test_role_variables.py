@@ -44,6 +44,7 @@ SCOPE = {
     "maintenance_scopes": {"checkout": {"flag": FLAG["maintenance_flag"], "public": [{"url": "https://www.example.org/checkout"}]}},
 }
 RUN = {"incident_run_id": "run"}
+RECENT = {"release_recent_paths": ["/etc/shop"]}
 ALERTS = {"maintenance_alertmanager": "http://192.0.2.9:9093"}
 FAULT = {"drill_faults": [{"fault": "stop_service", "hosts": "db", "params": {}}]}
 #: What must be set beside a variable for a task to run that gets it: by entry point, variable and what is set.
@@ -95,10 +96,24 @@ NEEDS: Mapping[str, Needs] = {
     **{f"release/{entry_point}": {
         "release_service_*": {"release_service_name": "shop"},
         "release_schema_compatible": {"release_where": {"path": "/srv/shop/current"}},
+        **({"release_forbidden": {"release_where": {"path": "/srv/shop/current"}}} if entry_point == "switch" else {}),
     } for entry_point in ("mitigate", "switch")},
     "release/undo": {"release_service_*": {"release_service_name": "shop"}},
     # Only what the application was measured by is noted as good.
-    "release/verify": {"incident_run_id": {"release_probes": ["https://www.example.org/health"]}},
+    "release/verify": {
+        "incident_run_id": {"release_probes": ["https://www.example.org/health"]},
+        "services": {"services": [{"name": role_variables.MARK}]}, "service_verify_checks": {"services": [{"name": "shop"}]},
+    },
+    **{f"release/{entry_point}": {
+        "release_recent_*": RECENT, **({"release_become": RECENT} if entry_point == "recent" else {}),
+        "release_where": {"release_where": {"path": f"/srv/{role_variables.MARK}/current"}},
+    } for entry_point in ("recent", "investigate_config")},
+    "release/investigate": {
+        "release_recent_*": RECENT,
+        "release_verify_hold": {"services": [{"name": "shop"}]},
+        "services": {"services": [{"name": role_variables.MARK}]}, "service_verify_checks": {"services": [{"name": "shop"}]},
+    },
+    "release/*_config": {"services": {"services": [{"name": role_variables.MARK, "health": [{"url": "https://www.example.org/health"}]}]}},
     # Of a host with one service; without its name there is none.
     "service/*": {
         **{f"service_{name}": {"service_name": "shop"} for name in (
@@ -107,6 +122,7 @@ NEEDS: Mapping[str, Needs] = {
         "service_names": {"services": [{"name": f"{role_variables.MARK}-{letter}"} for letter in "abc"]},
         **{f"service_{name}": {"service_name": "shop", "service_runtime": "compose"} for name in ("compose_*", "container_command")},
     },
+    "service/verify": {"release_where": {"services": [{"name": "shop", "health": [{"url": "https://www.example.org/health"}]}]}},
     "service/scale": {
         "service_count": {"service_name": "shop"},
         "service_pool_limit": {"services": [{"name": role_variables.MARK, "pool": 5}], "service_count": 2},

@@ -52,6 +52,7 @@ class Temporary:
         armed_as: the name of the unit that ends it.
         undo: what undoing it needs: the verb, the value from before, the value that is ours, and `machine`, on which that is.
         command: what the unit runs.
+        stays: it may stay as it is, such as a rollback: whoever closes the incident leaves nothing undone.
     """
 
     way_back: str
@@ -62,6 +63,7 @@ class Temporary:
     armed_as: str = ""
     undo: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     command: tuple[str, ...] = ()
+    stays: bool = False
 
     def armed(self, *, until: float, unit: str = "") -> Temporary:
         """The same with its end known.
@@ -92,6 +94,7 @@ class Temporary:
             way_back=given.text("way_back"), ends=ends, survives=given.text("survives", ""), expires=given.text("expires", ""),
             lasts=float(lasts) if isinstance(lasts, (int, float)) else 0.0, armed_as=given.text("armed_as", ""),
             undo=given.mapping("undo", {}), command=given.texts("command") if data.get("command") else (),
+            stays=data.get("stays") is True,
         )
 
 
@@ -160,7 +163,7 @@ def say(temporary: Temporary, *, planned: bool = False, late: bool = False) -> s
     """
     until = f", and it ends with {temporary.survives}" if temporary.survives else ""
     if temporary.ends == NOBODY:
-        return f"nobody will undo it{until}"
+        return f"{'it may stay' if temporary.stays else 'nobody will undo it'}{until}"
     if planned or not temporary.expires:
         long = f" after {format_duration(temporary.lasts)}" if temporary.lasts else ""
         return f"it ends{long} {_BY[temporary.ends]}"

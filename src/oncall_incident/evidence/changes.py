@@ -135,6 +135,11 @@ def ends_by_itself(change: Change) -> bool:
     return change.state in (IN_FORCE, EXPIRED)
 
 
+def may_stay(change: Change) -> bool:
+    """Whether a change is known to be as it was made, and is meant to stay: the remedy itself, such as a rollback."""
+    return change.temporary.stays and change.state == IN_FORCE
+
+
 def late(change: Change) -> bool:
     """Whether a change was seen to be in force after the time at which it was to end."""
     return change.state == IN_FORCE and bool(change.temporary.expires) and _seconds(change.seen) > _seconds(change.temporary.expires)

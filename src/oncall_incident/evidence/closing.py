@@ -30,7 +30,7 @@ class Closed:
     Attributes:
         pushed: where the copy is; `failed` says why there is none although one was wanted.
         unproven: why it was not marked as resolved; empty where it was.
-        outlasting: temporary changes that are in force and end by themselves.
+        outlasting: temporary changes that are in force, and end by themselves or may stay.
     """
 
     sealed: sealing.Sealed
@@ -81,7 +81,9 @@ def close(
         if resolved and not unproven and not state.reached("resolved"):
             events.append((model.MILESTONE, {"name": "resolved", "at": when, "source": "auto"}))
         if not state.closed:
-            refs = {"in_force": [change.ref for change in outlasting]} if outlasting else {}
+            # Nobody waits for the end of what may stay.
+            ending = [change.ref for change in outlasting if not changes.may_stay(change)]
+            refs = {"in_force": ending} if ending else {}
             events.append((model.CLOSED, {"resolution": resolution, "at": when, **refs}))
         events = events or [(model.NOTE, {"text": resolution})]
         if report is not None:
@@ -114,12 +116,12 @@ def _unproven(incident: Incident, state: model.State) -> str:
 def leaving(
     incident: Incident, leave: Mapping[str, str], *, doing: str, at: str, automatic: bool = False,
 ) -> tuple[list[tuple[str, Mapping[str, Any]]], Sequence[changes.Change]]:
-    """The events that say which temporary changes are left as they are, and those that end by themselves and hold nothing back.
+    """The events that say which temporary changes are left as they are, and the changes that hold nothing back.
 
     Args:
         leave: why, by what somebody typed for the change.
         doing: what the incident is to be.
-        automatic: whether those that end by themselves hold nothing back.
+        automatic: whether those that end by themselves hold nothing back. Those that may stay never do.
 
     Raises:
         Stop: another one is in force or not known to be gone, or there is none of that name.
@@ -128,7 +130,7 @@ def leaving(
     known = changes.of(incident, state=state)
     named = {change.ref: (change, why) for typed, why in leave.items() for change in changes.chosen(changes.still(known), [typed])}
     there = changes.still(known, left=[*state.left, *named])
-    outlasting = [change for change in there if automatic and changes.ends_by_itself(change)]
+    outlasting = [change for change in there if changes.may_stay(change) or (automatic and changes.ends_by_itself(change))]
     holding = [change for change in there if change not in outlasting]
     if holding:
         raise changes.refusal(incident.id, holding, doing=doing)

@@ -8,91 +8,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.run_module import run_module
+from tests.integration.release.conftest import QUICK, Shop, serving
 from tests.support.site import Ended, Site
 
 pytestmark = pytest.mark.timeout(900)
-QUICK = {
-    "release_hold": "500ms", "release_verify_hold": "500ms", "release_verify_timeout": "5s", "release_timeout": "60s",
-    "release_become": False, "evidence_snapshot": False,
-}
-#: Answers from the files behind a path, which is looked up for each request.
-SERVER = """
-import functools, http.server, sys
-handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[1])
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-print(server.server_port, flush=True)
-server.serve_forever()
-"""
-
-
-@contextmanager
-def serving(directory: Path) -> Iterator[str]:
-    """An application whose files are behind a link: the URL of its health."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(directory)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )
-    try:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        assert port.isdigit(), "the application listens"
-        yield f"http://127.0.0.1:{port}/health"
-    finally:
-        process.kill()
-        process.communicate(timeout=30)
-
-
-class Shop:
-    """Releases v1, which is well, and v2, which is not and runs."""
-
-    def __init__(self, place: Path) -> None:
-        self.place, self.link, self.notes = place, place / "current", place / "notes" / "releases.json"
-        for name in ("v1", "v2"):
-            (place / "releases" / name / "migrations").mkdir(parents=True)
-            (place / "releases" / name / "migrations" / "001_shop").touch()
-        (place / "releases" / "v1" / "health").write_text("well")
-        self.applied = place / "applied"
-        self.applied.mkdir()
-        (self.applied / "001_shop").touch()
-        self.leads_to("releases/v1")
-        assert not self.note().get("failed")
-        self.leads_to("releases/v2")
-
-    def leads_to(self, text: str) -> None:
-        """Let the link lead there."""
-        self.link.unlink(missing_ok=True)
-        self.link.symlink_to(text)
-
-    @property
-    def where(self) -> dict[str, Any]:
-        """As the module takes it."""
-        return {"path": str(self.link), "releases": str(self.place / "releases")}
-
-    def note(self, **more: Any) -> dict[str, Any]:
-        """Note what runs as measured good."""
-        return run_module("release_note", method="symlink", where=self.where, notes=str(self.notes), run_id="earlier", **more)
-
-    def variables(self, url: str) -> dict[str, Any]:
-        """Of its host."""
-        return {
-            "release_method": "symlink", "release_where": self.where, "release_notes": str(self.notes), "release_probes": [url],
-            "release_migrations": {"now": str(self.applied), "of": f"{self.place}/releases/{{release}}/migrations"},
-        }
-
-    def world(self) -> Any:
-        """All there is, with what it holds."""
-        return sorted(
-            (str(path.relative_to(self.place)), os.readlink(path) if path.is_symlink() else path.read_text() if path.is_file() else "")
-            for path in self.place.rglob("*")
-        )
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +26,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Shop, Site]
     made = Shop(place / "srv")
     with serving(made.link) as url:
         site = Site(place, playbook="rollback", common=QUICK)
-        site.group("app", app1=made.variables(url))
+        made.up.touch()
+        service = {"name": "shop", "runtime": "command", "where": {"status": ["sh", "-c", f"test -e {made.up} || exit 3"]}}
+        smoke = [{"name": "front", "url": url}]
+        site.group("app", app1={**made.variables(url), "services": [service], "incident_smoke": smoke})
         yield made, site
 
 
@@ -113,8 +41,10 @@ def gone_back(shop: tuple[Shop, Site]) -> tuple[Ended, Ended, Ended]:
     planned = site.play("--check")
     assert made.world() == before, "check mode touches nothing"
     (made.applied / "002_new_column").touch()
-    changed = site.play("--tags", "mitigate")
+    made.up.unlink()
+    changed = site.play("--tags", "mitigate,verify")
     assert os.readlink(made.link) == "releases/v2"
+    made.up.touch()
     (made.applied / "002_new_column").unlink()
     return planned, changed, site.play()
 
@@ -134,13 +64,21 @@ def test_it_is_refused_over_a_change_of_the_schema(gone_back: tuple[Ended, Ended
     assert action["outcome"] == "refused" and "the schema has changed since: 002_new_column" in action["detail"]["error"]
 
 
+def test_verify_asks_the_services_of_the_host_and_a_test_user(gone_back: tuple[Ended, Ended, Ended]) -> None:
+    planned, changed, _done = gone_back
+    found = changed.findings("verify")
+    assert (found["running"], found["application"], found["smoke"]) == ("critical", "critical", "critical") and "app1" in changed.failed
+    assert planned.findings("investigate")["running"] == "ok" and planned.findings("investigate")["smoke"] == "unknown"
+
+
 def test_it_goes_back_and_notes_what_it_measured(shop: tuple[Shop, Site], gone_back: tuple[Ended, Ended, Ended]) -> None:
     made, _site = shop
     _planned, _changed, done = gone_back
     assert (done.status, done.outcomes()) == (0, ["done"]), done.output
     assert os.readlink(made.link) == "releases/v1", "relative as it was"
-    assert done.findings("verify") == {"release_running": "ok", "release_wanted": "ok", "release_previous": "ok",
-                                       "release_migrations": "ok", "application": "ok", "latency": "ok"}
+    found = done.findings("verify")
+    asked = {"release_running", "release_wanted", "release_previous", "release_migrations", "application", "latency", "running", "smoke"}
+    assert set(found) >= asked and set(found.values()) == {"ok"}
     noted = json.loads(made.notes.read_text())[str(made.link)]
     assert set(noted) == {"v1"} and noted["v1"]["run"] != "earlier"
 

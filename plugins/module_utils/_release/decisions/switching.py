@@ -60,6 +60,7 @@ exec "$@\""""
 
 def switch(
     looked: Looked, *, method: str, where: t.Mapping[str, t.Any], compatible: t.Any, timeout: str, back: bool = False,
+    forbidden: t.Optional[t.Sequence[str]] = None,
 ) -> dict[str, t.Any]:
     """What the action plugin act needs to switch an application to the release that it should run.
 
@@ -68,6 +69,7 @@ def switch(
         compatible: the operator's word that the release runs with the schema as it is.
         timeout: how long it may take until the new release is well.
         back: an earlier switch is undone: that release ran with the schema as it is.
+        forbidden: why it must not be switched, by what the caller knows.
     """
     place = Where.of(method, where)
     running, wanted = [str(one) for one in looked.get("running") or ()], str(looked.get("wanted") or "")
@@ -78,6 +80,7 @@ def switch(
         against.append(str(looked["schema"]))
     if len(running) > 1 and not against:
         against.append(f"{len(running)} releases run at once: {', '.join(short(one) for one in running)}")
+    against = [*(forbidden or ()), *against]
     release: t.Mapping[str, t.Any] = next((one for one in looked.get("releases") or () if one["id"] == wanted), {})
     argv = [] if against or not wanted else _argv(place, looked, release, timeout=timeout)
     name, before = said(release, wanted), running[0] if running else ""

@@ -83,11 +83,11 @@ def latest(looks: t.Iterable[t.Optional[Dict]]) -> Dict:
 
 def remedies(
     services: t.Sequence[Dict], *, health: t.Sequence[Dict], answers: t.Sequence[t.Sequence[Dict]], per_hour: int,
-    looks: t.Optional[t.Sequence[Dict]] = None, limit: t.Any = "",
+    looks: t.Optional[t.Sequence[Dict]] = None, limit: t.Any = "", release: t.Optional[Dict] = None,
 ) -> dict[str, t.Any]:
     """What is to be done for each service: by its name the verb (`do`), the `reason`, and what is `against` it; whether any is
-    started (`starts`) or restarted (`restarts`); whether one is sick by itself (`sick`), so that another release may help, and else what
-    is against that (`against_rollback`).
+    started (`starts`) or restarted (`restarts`); whether another release may help (`rolls_back`), since one is sick by itself, and else
+    what is against that (`against_rollback`).
 
     A look that failed tells nothing, and nothing is done because of what could not be seen.
 
@@ -99,6 +99,7 @@ def remedies(
         looks: what service_instances returned for each service, in the same order, with the starts of the last hour.
         limit: how many connections all pools of the host may have together, by the operator's word; empty where nobody says it. What is
             scaled comes back to the number that it should have, so nothing is refused where that word is missing.
+        release: where the releases of the application are, as the role release has it; empty where nobody says it.
     """
     known = services_of(services)
     seen = _Seen(known, latest(health), [latest(one) for one in answers])
@@ -131,7 +132,7 @@ def remedies(
     sick = any(not why for why in lacking.values())
     return {
         "services": chosen, "starts": any(one["do"] != RESTART for one in chosen.values()),
-        "restarts": any(one["do"] == RESTART for one in chosen.values()), "sick": sick,
+        "restarts": any(one["do"] == RESTART for one in chosen.values()), "rolls_back": sick and bool(release),
         "against_rollback": [] if sick else [why for found in lacking.values() for why in found] or ["no service is seen to be sick"],
     }
 

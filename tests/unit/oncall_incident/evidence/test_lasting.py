@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.oncall.incident.plugins.module_utils._core import temporary
-from ansible_collections.oncall.incident.plugins.module_utils._core.actions import DONE, Action
+from ansible_collections.oncall.incident.plugins.module_utils._core.actions import DONE, UNKNOWN, Action
 from ansible_collections.oncall.incident.plugins.module_utils._core.temporary import Temporary
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import layout
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.redact import Redactor
@@ -39,10 +39,10 @@ ARMED = dataclasses.replace(BAN, ends=temporary.UNIT, armed_as="oncall-incident-
 NOBODYS = Temporary(way_back="CONFIG SET maxclients 12", undo={"verb": "restore_maxclients"})
 
 
-def record(home: Path, ends: Temporary, *, run: str = RUN) -> Path:
+def record(home: Path, ends: Temporary, *, run: str = RUN, outcome: str = DONE) -> Path:
     """A run that made one change on web1."""
     run_dir = layout.runs_dir(home) / run
-    action = Action(verb="ban", resource="r", identity={"entry": "192.0.2.7"}, target={}, reason="", name="192.0.2.7", outcome=DONE)
+    action = Action(verb="ban", resource="r", identity={"entry": "192.0.2.7"}, target={}, reason="", name="192.0.2.7", outcome=outcome)
     with Segment.open(run_dir, run=run, redactor=Redactor(key=b"k" * 32), opening={"kind": "wrapper"}) as segment:
         segment.append("action", {
             "host": "web1", "phase": "mitigate", "check_mode": False, "action": temporary.with_temporary(action, ends).as_dict(),
@@ -111,6 +111,22 @@ def test_a_run_closes_its_own_incident_over_what_ends_by_itself_and_says_so(home
 def test_a_run_leaves_its_own_incident_open_over_what_nobody_is_known_to_end(home: Path, ends: Temporary) -> None:
     incident, notes = ended(home, ends)
     assert incident.state().closed is None and any("cannot be closed" in note for note in notes)
+
+
+def test_what_may_stay_holds_nothing_open_and_the_way_forward_is_kept(home: Path) -> None:
+    incident, notes = ended(home, dataclasses.replace(NOBODYS, stays=True))
+    state = incident.state()
+    assert state.closed is not None and state.outlasting == [], "nobody waits for its end"
+    assert any("in force, it may stay" in note for note in notes), notes
+    (change,) = changes.still(changes.of(incident))
+    assert change.temporary.stays and change.temporary.undo == NOBODYS.undo
+
+
+def test_people_close_over_what_may_stay_only_where_it_is_known_to_be_there(home: Path) -> None:
+    record(home, dataclasses.replace(NOBODYS, stays=True), outcome=UNKNOWN)
+    with pytest.raises(changes.StillThere):
+        closing.close(opened(home, RUN), configured=settings.load(home), resolution="x", make_key=False)
+    assert milestone(opened(home, RUN), "resolved") != 0
 
 
 def test_people_are_held_back_by_what_ends_by_itself_too(home: Path) -> None:

@@ -80,12 +80,14 @@ def test_what_it_says_of_what_it_needs_is_against_a_restart() -> None:
 
 def test_another_release_may_help_what_is_sick_by_itself() -> None:
     def asked(health: Looks, *answers: Looks) -> tuple[bool, list[str]]:
-        found = outage.remedies([service("web")], health=[health], answers=[list(answers)], per_hour=3)
-        return found["sick"], found["against_rollback"]
+        found = outage.remedies([service("web")], health=[health], answers=[list(answers)], per_hour=3, release={"path": "/srv"})
+        return found["rolls_back"], found["against_rollback"]
 
     failing = finding("application", "critical", "web")
     assert asked(verdict(), {"findings": [failing]}) == (True, [])
     assert asked(verdict(finding("restarts", "critical"), instances=[DYING])) == (True, []), "it crashes, and no restart helps that"
+    without = outage.remedies([service("web")], health=[verdict()], answers=[[{"findings": [failing]}]], per_hour=3)
+    assert not without["rolls_back"], "nobody says where the releases are"
     sick, why = asked(verdict(), {"findings": [failing, finding("dependency", "critical", "web: database", observed="down")]})
     assert not sick and "web: database is down" in why[0]
     assert asked(verdict()) == (False, ["no service is seen to be sick"])
@@ -125,7 +127,7 @@ def test_the_last_look_decides() -> None:
     assert outage.remedies([service("web")], health=[well, sick], **of)["restarts"] is True
     assert outage.remedies([service("web")], health=[sick, {"skipped": True}], **of)["restarts"] is True
     found = outage.remedies([service("web")], health=[{}, {}], **of)
-    assert (found["services"], found["starts"], found["restarts"], found["sick"]) == ({}, False, False, False)
+    assert (found["services"], found["starts"], found["restarts"], found["rolls_back"]) == ({}, False, False, False)
 
 
 def test_the_steps_of_a_rung() -> None:
