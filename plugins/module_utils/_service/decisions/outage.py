@@ -97,7 +97,7 @@ def remedies(
         per_hour: how often a service may be started within an hour.
         looks: what service_instances returned for each service, in the same order, with the starts of the last hour.
         limit: how many connections all pools of the host may have together, by the operator's word; empty where nobody says it. What is
-            scaled comes back to the number that it should have, so nothing is refused for want of that word.
+            scaled comes back to the number that it should have, so nothing is refused without that word.
     """
     known = services_of(services)
     seen = _Seen(known, latest(health), [latest(one) for one in answers])
