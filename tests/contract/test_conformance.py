@@ -79,7 +79,7 @@ def test_how_much_is_left_out_is_known() -> None:
     """An excuse more is a decision: somebody changes this number, and says why."""
     left_out = {"steps": sum(len(one.absent) for one in DRIVERS), "rights": sum(len(case.unproven) for case in CASES),
                 "rights proven alone": len(ALONE), "rights of no module of the engines": len(OUTSIDE), "modules": len(BESIDE)}
-    assert left_out == {"steps": 17, "rights": 17, "rights proven alone": 15, "rights of no module of the engines": 4, "modules": 5}
+    assert left_out == {"steps": 17, "rights": 18, "rights proven alone": 15, "rights of no module of the engines": 4, "modules": 5}
 
 
 def test_every_decision_can_be_made_again() -> None:

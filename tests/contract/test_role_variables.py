@@ -8,10 +8,13 @@ With the defaults of all others, or in the company that NEEDS states. What reach
 
 from __future__ import annotations
 
+import fcntl
 import fnmatch
 import functools
+import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -171,18 +174,34 @@ def company_of(entry_point: str, variable: str) -> dict[str, Any]:
     return {name: value for place, pattern in needs_of(entry_point, variable)[-1:] for name, value in NEEDS[place][pattern].items()}
 
 
-@functools.cache
-def proofs() -> dict[str, dict[str, str]]:
-    """How each variable of each entry point is proven."""
-    return role_variables.proofs({
-        entry_point: {variable: company_of(entry_point, variable) for variable in role_variables.documented(*entry_point.split("/"))}
-        for entry_point in ENTRY_POINTS
-    })
+Proofs = Callable[[str], dict[str, str]]
+
+
+@pytest.fixture(scope="session")
+def proofs(tmp_path_factory: pytest.TempPathFactory) -> Proofs:
+    """How each variable of an entry point is proven: worked out once, whichever of pytest's processes asks first."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent  # that of the process which all workers have in common
+
+    @functools.cache
+    def proofs_of(entry_point: str) -> dict[str, str]:
+        kept = place / f"proofs-{entry_point.replace('/', '-')}.json"
+        with kept.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not kept.exists():
+                documented = role_variables.documented(*entry_point.split("/"))
+                found = role_variables.proofs({entry_point: {variable: company_of(entry_point, variable) for variable in documented}})
+                kept.write_text(json.dumps(found[entry_point]))
+        read: dict[str, str] = json.loads(kept.read_text())
+        return read
+
+    return proofs_of
 
 
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
-def test_every_variable_reaches_a_task(entry_point: str) -> None:
-    found = proofs()[entry_point]
+def test_every_variable_reaches_a_task(entry_point: str, proofs: Proofs) -> None:
+    found = proofs(entry_point)
     unread, told = ({name for name, how in found.items() if how == kind} for kind in (UNREAD, NAMED))
     if entry_point == "incident/guard":
         unread -= {name for name in unread if OF_PLAYS.match(name)}
@@ -190,9 +209,9 @@ def test_every_variable_reaches_a_task(entry_point: str) -> None:
     assert told == TOLD.get(entry_point, set()), f"{entry_point}: set, they change nothing of a task that runs; NEEDS says beside what"
 
 
-def test_every_company_is_needed() -> None:
+def test_every_company_is_needed(proofs: Proofs) -> None:
     needed = {
-        place for entry_point, found in proofs().items() for variable, how in found.items() if how == COMPANY
+        place for entry_point in ENTRY_POINTS for variable, how in proofs(entry_point).items() if how == COMPANY
         for place in needs_of(entry_point, variable)[-1:]
     }
     assert [(place, pattern) for place, needs in NEEDS.items() for pattern in needs if (place, pattern) not in needed] == []
@@ -205,12 +224,12 @@ def test_a_company_is_of_documented_variables(entry_point: str) -> None:
     assert not strange, f"{entry_point} documents none of {strange}"
 
 
-def test_what_is_not_read_here_is_read_by_another_entry_point_of_the_role_or_by_the_frame() -> None:
+def test_what_is_not_read_here_is_read_by_another_entry_point_of_the_role_or_by_the_frame(proofs: Proofs) -> None:
     for place, variables in [*NOT_HERE.items(), *TOLD.items()]:
         role = place.partition("/")[0]
         elsewhere = {
-            variable for other, found in proofs().items() if other != place and other.partition("/")[0] in (role, "incident")
-            for variable, how in found.items() if how in (ALONE, COMPANY)
+            variable for other in ENTRY_POINTS if other != place and other.partition("/")[0] in (role, "incident")
+            for variable, how in proofs(other).items() if how in (ALONE, COMPANY)
         }
         assert variables <= elsewhere, f"{place}: no entry point reads {variables - elsewhere}"
 
