@@ -13,6 +13,8 @@ import pytest
 import yaml
 from jinja2 import nodes
 
+from tests.support.entry_points import load, tasks
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(
     path for place in ("incident/*.yml", "playbooks/*.yml", "roles/*/defaults/*.yml", "roles/*/vars/*.yml", "roles/*/tasks/**/*.yml")
@@ -159,3 +161,13 @@ def test_what_a_module_decided_from_is_kept_when_it_fails() -> None:
         if any(f"{OURS}{name}:" in told for name in recording) and not (known or {}).get("ansible_inject_invocation"):
             silent.append(role.name)
     assert silent == []
+
+
+def test_who_names_one_service_is_not_narrowed_by_a_host_s_service_names() -> None:
+    """`service_names` of an inventory or a command line chooses from the host's list; another role's service is not of it."""
+    named = [
+        (path, task["vars"]) for path in sorted(ROOT.glob("roles/*/tasks/**/*.yml")) if path.relative_to(ROOT).parts[1] != "service"
+        for task in tasks(load(path)) if "service_name" in task.get("vars", {})
+    ]
+    assert len(named) >= 5
+    assert [str(path.relative_to(ROOT)) for path, given in named if "service_names" not in given] == []
