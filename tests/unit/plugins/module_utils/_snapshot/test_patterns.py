@@ -45,8 +45,7 @@ def test_the_files_written_last_are_taken_and_the_others_named(tmp_path: Path) -
     assert files(taken) == [str(logs[0]), str(logs[1])]
     assert said.said == f"{tmp_path}/*.log: 5 match, 2 taken, 3 older and left out (max_files 2)"
     assert said.text.splitlines() == [
-        f"{what} {when} 7 {str(log)!r}" for what, when, log in zip(
-            ["taken", "taken", *["left_out older"] * 3], [f"2023-11-14T22:13:{20 - age}Z" for age in range(5)], logs, strict=True)]
+        f"{'taken' if age < 2 else 'left_out older'} 2023-11-14T22:13:{20 - age}Z 7 {str(log)!r}" for age, log in enumerate(logs)]
     names = [item.name for item in (said, *taken)]
     assert len(set(names)) == 3 and names[1].startswith("log01_01_") and names[2].startswith("log01_02_")
 
