@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -42,6 +43,12 @@ def do(where: dict[str, Any], verb: str, instances: list[dict[str, Any]]) -> Non
     subprocess.run(call.args["argv"], check=True, timeout=60)
 
 
+def settled(place: Path) -> bool:
+    """Whether a service of runit has run for a second."""
+    said = subprocess.run(["sv", "status", str(place)], check=False, capture_output=True, text=True, timeout=10).stdout
+    return bool(re.search(r"\) [1-9][0-9]*s", said))
+
+
 @pytest.fixture
 def runit(tmp_path: Path) -> Iterator[dict[str, Any]]:
     """A service below a supervisor of runit, as an inventory has it."""
@@ -55,7 +62,8 @@ def runit(tmp_path: Path) -> Iterator[dict[str, Any]]:
         until((place / "supervise" / "ok").exists, what="runsv")
         where = {verb: ["sv", "-w", "30", verb, str(place)] for verb in ("start", "stop", "restart")}
         where["status"] = ["sh", "-c", RUNIT_STATUS, str(place)]
-        until(lambda: look(where).get("up"), what="the run")
+        # What ended within a second of its start runsv keeps down for a second, whoever asks for a restart.
+        until(lambda: look(where).get("up") and settled(place), what="the run")
         yield where
     finally:
         subprocess.run(["sv", "-w", "30", "force-shutdown", str(place)], check=False, capture_output=True, timeout=60)
