@@ -50,6 +50,7 @@ def run(home: Path) -> Path:
         told.result(HOST, ALL, "failed", msg=ALL)
         told.intent(HOST, ALL, task_id="t2")
         told.finding("verify", HOST, "ok", check=ALL, subject=ALL, unit=ALL, observed=12)
+        told.tell("series", host=HOST, phase="verify", target=ALL, series={"name": ALL, "subject": ALL, "unit": ALL, "points": [[1e9, 2]]})
         told.result(OTHER, ALL, "unreachable", msg=ALL, phase="verify", task_id="t3")
         told.stats(**{HOST: 0})
     with told.segment("wrapper"):

@@ -15,6 +15,7 @@ from ...module_utils._core.actions import ACTIONS_CONTRACT
 from ...module_utils._core.findings import PLACE_CONTRACT, VERDICT_CONTRACT
 from ...module_utils._core.plan import PLAN_CONTRACT
 from ...module_utils._core.recorded import READING
+from ...module_utils._core.series import SERIES
 from ...module_utils._core.shown import shown_url
 
 #: What a verdict event has of the result.
@@ -37,8 +38,8 @@ def lift(result: t.Mapping[str, t.Any], *, arguments: t.Any = None) -> tuple[lis
         arguments: of the call, for a result without an invocation: ansible-core leaves it out since 2.21 where nobody asks for it.
 
     Returns:
-        Events of the types finding, skipped_check, verdict, place, action, protected and plan, the first three with their target where
-        the arguments say it; the rest of the result without the
+        Events of the types finding, skipped_check, series, verdict, place, action, protected and plan, the first four with their target
+        where the arguments say it; the rest of the result without the
         invocation (the arguments are recorded on their own; a reading in it is kept), in which each lifted list is replaced by how many
         were lifted.
     """
@@ -51,6 +52,7 @@ def lift(result: t.Mapping[str, t.Any], *, arguments: t.Any = None) -> tuple[lis
     if contract == VERDICT_CONTRACT:
         _take(rest, "findings", "finding", "finding", events)
         _take(rest, "skipped_checks", "skipped_check", "skipped", events)
+        _take(rest, SERIES, "series", "series", events)
         if isinstance(result.get("asked"), (list, tuple)):  # modules of other collections, and ours before 0.2, do not say
             events.append(("verdict", {"verdict": {key: result[key] for key in _VERDICT if key in result}}))
         target = _target_of(invocation.get("module_args") if isinstance(invocation, Mapping) else arguments)

@@ -16,6 +16,7 @@ from pathlib import Path
 from ...module_utils._core import temporary
 from ...module_utils._core.actions import ACTIONS_CONTRACT, PLANNED, Action, Spared
 from ...module_utils._core.findings import OK, Finding, Skipped
+from ...module_utils._core.series import Series, thinned
 from . import keeping, reader, told
 from .looks import Findings, Looks, source_of
 from .phases import INVESTIGATE, MITIGATE
@@ -45,6 +46,7 @@ class Summary:
         before, after: the finding as investigate (or, without one, the first look) and as verify saw it, by
             "host|check|subject"; of a loop with its item, and from the second target of a host with a number, the same one in both.
         skipped_checks: the last word on every check that could not run.
+        series: numbers over time: of each what all looks have seen of it.
         unmet: the verdicts of the last execution that are not good, and those that are critical and asked nothing: host, phase, task,
             item, target, asked, checks, healthy, seq, ts.
         told: hosts with a verdict of the last execution, by phase.
@@ -88,6 +90,7 @@ class Summary:
     before: dict[str, Seen[Finding]] = dataclasses.field(default_factory=dict)
     after: dict[str, Seen[Finding]] = dataclasses.field(default_factory=dict)
     skipped_checks: list[Seen[Skipped]] = dataclasses.field(default_factory=list)
+    series: list[Seen[Series]] = dataclasses.field(default_factory=list)
     unmet: list[Dict] = dataclasses.field(default_factory=list)
     told: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     judged: dict[str, list[str]] = dataclasses.field(default_factory=dict)
@@ -145,6 +148,7 @@ class Fold:
         self._looks: dict[tuple[str, str], Seen[Finding]] = {}
         self._protected: dict[tuple[str, str], Seen[Spared]] = {}
         self._skipped: Looks[Skipped] = Looks(MOST_KEPT)
+        self._series: dict[tuple[str, str, str, str], Seen[Series]] = {}
         self._verdicts = Verdicts()
         self._looked_at: dict[str, None] = {}
         self._places: dict[tuple[str, str], Dict] = {}
@@ -162,6 +166,7 @@ class Fold:
         self._handlers: dict[str, t.Callable[[Dict], None]] = {
             "segment.open": self._segment_open, "segment.close": self._segment_close, "play.start": self._play_start,
             "intent": self._intent, "result": self._result, "finding": self._finding, "skipped_check": self._skipped_check,
+            "series": self._one_series,
             "verdict": self._verdict, "place": self._place, "action": self._action, "protected": self._protect, "plan": self._plan,
             "plan.approved": self._approval, "plan.refused": self._approval, "no_hosts": self._no_hosts, "stats": self._stats,
             "interrupted": self._interrupted,
@@ -189,6 +194,7 @@ class Fold:
         result.changes, result.looks = list(self._changes.values()), list(self._looks.values())
         result.protected = list(self._protected.values())
         result.skipped_checks = self._skipped.values()
+        result.series = list(self._series.values())
         result.unmet, result.told, result.judged = self._verdicts.unmet(), self._verdicts.told(), self._verdicts.judged()
         result.asked = self._verdicts.asked()
         result.left_out, result.taken_out = self._verdicts.left_out(), self._verdicts.taken_out()
@@ -288,6 +294,16 @@ class Fold:
         epoch = (self._segment_of(event), seen.phase, source[0] if seen.phase == MITIGATE else "")
         if not self._skipped.put((seen.host, seen.what.check), epoch, source, seen):
             self._dropped()
+
+    def _one_series(self, event: Dict) -> None:
+        found = told.series(event.get("series"))
+        if found is None:
+            return
+        seen = self._seen(event, found)
+        key = (seen.host, seen.target, found.name, found.subject)
+        if (earlier := self._series.get(key)) is not None:  # a later look goes on with it
+            seen = dataclasses.replace(seen, what=dataclasses.replace(found, points=thinned([*earlier.what.points, *found.points])))
+        self._keep_limited(self._series, key, seen)
 
     def _verdict(self, event: Dict) -> None:
         verdict = event.get("verdict")

@@ -18,6 +18,7 @@ from ...module_utils._core import actions, findings
 from ...module_utils._core.actions import Action, Spared
 from ...module_utils._core.errors import IncidentError
 from ...module_utils._core.findings import Finding, Skipped
+from ...module_utils._core.series import Series
 from . import earlier
 
 UNREADABLE = "unreadable"
@@ -75,6 +76,15 @@ def skipped(data: t.Any) -> Skipped:
         return Skipped.from_dict(known)
     except IncidentError as exc:
         return Skipped(check=str(known.get("check") or UNREADABLE), reason=exc.message)
+
+
+def series(data: t.Any) -> Series | None:
+    """The series of an event; None where there is nothing to draw."""
+    try:
+        found = Series.from_dict(_mapping(data))
+    except IncidentError:
+        return None
+    return found if found.points else None
 
 
 def action(data: t.Any) -> Action:

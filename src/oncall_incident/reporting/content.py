@@ -19,6 +19,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.actions impo
     Action,
 )
 from ansible_collections.oncall.incident.plugins.module_utils._core.findings import OK, STATUSES, Finding
+from ansible_collections.oncall.incident.plugins.module_utils._core.series import Series, thinned
 from ansible_collections.oncall.incident.plugins.plugin_utils._record import keeping, verify
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.summary import Summary
 from ansible_collections.oncall.incident.plugins.plugin_utils._record.told import Seen
@@ -27,7 +28,7 @@ from ..evidence import changes, engines
 from ..record import outcome, rungs
 from ..record.recording import summarise_and_check
 from ..terminal import words
-from . import clock, plots, story
+from . import clock, lines, plots, story
 from .timeline import Band, Happening, draw
 
 Json = Mapping[str, Any]
@@ -217,6 +218,7 @@ def of_sources(sources: Sequence[Source]) -> dict[str, Any]:
         "approvals": [run["approval"] | {"run": run["number"]} for run in map(about, sources) if run["approval"]],
         "comparison": comparison, "changed_checks": [row for row in comparison if not row["fine"]],
         "steady_checks": [row for row in comparison if row["fine"]],
+        "series": charts(sources),
         "not_measured": [{"host": host, "ref": source.number or ""} for source, host in missing],
         "nothing_unknown": _nothing_unknown(sources, looked_at),
         "unreachable": _cited(sources, "unreachable"), "unanswered": _cited(sources, "unanswered"), "failures": _cited(sources, "failures"),
@@ -294,6 +296,24 @@ def compare(sources: Sequence[Source]) -> list[dict[str, Any]]:
             "fine": all(item.what.status == OK for item in items), "plot": plots.plot([item.what for item in items]),
         })
     return sorted(rows, key=lambda row: (row["fine"], str(row["host"]), str(row["check"]), str(row["subject"])))
+
+
+def charts(sources: Sequence[Source]) -> list[dict[str, Any]]:
+    """What was measured over time: of each host and metric one line, over all runs, with what was done meanwhile."""
+    found: dict[tuple[str, str, str, str], Series] = {}
+    for seen in (one for source in sources for one in source.summary.series):
+        key = (seen.host, seen.target, seen.what.name, seen.what.subject)
+        earlier = found[key].points if key in found else ()
+        found[key] = dataclasses.replace(seen.what, points=thinned([*earlier, *seen.what.points]))
+    done = [
+        (at, f"{item.what.verb.replace('_', ' ')}: {words.one_line(item.what.name)}")
+        for source in sources for item in source.summary.actions
+        if item.what.outcome in CHANGED_OUTCOMES and (at := clock.seconds(item.ts)) is not None
+    ]
+    return [
+        {"host": host, "target": target, "name": name, "subject": subject, "line": lines.line(series, marks=done)}
+        for (host, target, name, subject), series in sorted(found.items(), key=lambda item: item[0])
+    ]
 
 
 def drawing(source: Source, *, milestones: Sequence[Json] = ()) -> Any:

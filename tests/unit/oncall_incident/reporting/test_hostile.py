@@ -58,6 +58,8 @@ OURS = {
     "summary",
     "b",
     "footer",
+    "figure",
+    "figcaption",
 }
 ATTRIBUTES = {
     "lang",
