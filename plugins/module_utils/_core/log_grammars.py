@@ -12,15 +12,42 @@ mean something else in another's log. tests/fixtures/logs.yml has lines of each 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import typing as t
 
 DEBUG, INFO, NOTICE, WARNING, ERROR, FATAL = "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "FATAL"
 HIDDEN = "***"
 
-_NEVER = re.compile(r"(?!)")
-_ALWAYS = re.compile(r"")
-Secret = tuple[re.Pattern[str], str]
+
+class Pattern:
+    """A regular expression that is compiled when it is first used: a module that reads no log of a product does not pay for its grammar.
+
+    Args:
+        text, flags: of `re.compile`.
+    """
+
+    def __init__(self, text: str, flags: int = 0) -> None:
+        self._text = text
+        self._flags = flags
+
+    @functools.cached_property
+    def compiled(self) -> re.Pattern[str]:
+        """The pattern itself."""
+        return re.compile(self._text, self._flags)
+
+    def search(self, line: str) -> t.Optional[re.Match[str]]:
+        """The first match in a line, or None."""
+        return self.compiled.search(line)
+
+    def sub(self, instead: str, line: str) -> str:
+        """The line with each match replaced."""
+        return self.compiled.sub(instead, line)
+
+
+_NEVER = Pattern(r"(?!)")
+_ALWAYS = Pattern(r"")
+Secret = tuple[Pattern, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,28 +77,28 @@ class Grammar:
     """
 
     product: str
-    level: re.Pattern[str]
+    level: Pattern
     marks: t.Mapping[str, str]
     kept: tuple[str, ...] = (WARNING, ERROR, FATAL)
     fatal: tuple[str, ...] = (FATAL,)
     noise: tuple[str, ...] = (DEBUG,)
-    notable: re.Pattern[str] = _NEVER
-    harmless: re.Pattern[str] = _NEVER
-    more: re.Pattern[str] = _NEVER
-    why: re.Pattern[str] = _NEVER
-    ended: re.Pattern[str] = _NEVER
-    passing: re.Pattern[str] = _NEVER
-    begins: re.Pattern[str] = _NEVER
-    usual: re.Pattern[str] = _ALWAYS
-    runs: re.Pattern[str] = _NEVER
+    notable: Pattern = _NEVER
+    harmless: Pattern = _NEVER
+    more: Pattern = _NEVER
+    why: Pattern = _NEVER
+    ended: Pattern = _NEVER
+    passing: Pattern = _NEVER
+    begins: Pattern = _NEVER
+    usual: Pattern = _ALWAYS
+    runs: Pattern = _NEVER
     places: tuple[str, ...] = ()
     own: str = ""
     sql: bool = False
     secrets: tuple[Secret, ...] = ()
 
 
-def _any(*parts: str, ignore_case: bool = False) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{part})" for part in parts), re.IGNORECASE if ignore_case else 0)
+def _any(*parts: str, ignore_case: bool = False) -> Pattern:
+    return Pattern("|".join(f"(?:{part})" for part in parts), re.IGNORECASE if ignore_case else 0)
 
 
 # PostgreSQL -----------------------------------------------------------------------------------------------------------------------------
@@ -94,7 +121,7 @@ _WORDS = "|".join(sorted(_SEVERITY, key=len, reverse=True))
 POSTGRESQL = Grammar(
     product="postgresql",
     # stderr and syslog, csvlog (its SQLSTATE follows), jsonlog. The first one counts: a statement that is logged may hold others.
-    level=re.compile(rf'(?<!\w)({_WORDS})\s?: {{1,2}}|,({_WORDS}),[0-9A-Z]{{5}},|"error_severity":"({_WORDS})"'),
+    level=Pattern(rf'(?<!\w)({_WORDS})\s?: {{1,2}}|,({_WORDS}),[0-9A-Z]{{5}},|"error_severity":"({_WORDS})"'),
     marks=_SEVERITY,
     kept=("WARNING", "ERROR", "FATAL", "PANIC"),
     fatal=("FATAL", "PANIC"),
@@ -105,7 +132,7 @@ POSTGRESQL = Grammar(
         r"still waiting for", r"cannot be changed without restarting", r"out of memory", r"No space left on device",
         r"stopping all background|terminating any other active server processes", r"invalid (?:checkpoint|primary checkpoint) record",
     ),
-    more=re.compile(r"(?<!\w)(?:DETAIL|HINT|TIPP|DÉTAIL|DETALLE|DETTAGLI|ASTUCE|SUGGERIMENTO|DETALJ|TIPS|ПОДРОБНОСТИ|ПОДСКАЗКА|詳細|ヒント"
+    more=Pattern(r"(?<!\w)(?:DETAIL|HINT|TIPP|DÉTAIL|DETALLE|DETTAGLI|ASTUCE|SUGGERIMENTO|DETALJ|TIPS|ПОДРОБНОСТИ|ПОДСКАЗКА|詳細|ヒント"
                     r"|ВІДОМОСТІ|УКАЗІВКА|상세정보|힌트|详情|提示|詳情)\s?: {1,2}"),  # noqa: RUF001
     why=_any(
         r"was terminated by (?:signal|exception)", r"received (?:fast|smart|immediate) shutdown request", r"could not bind",
@@ -144,7 +171,7 @@ REDIS = Grammar(
     product="redis",
     # One sign between the time and the text: `812:M 03 Mar 2026 02:14:07.120 # text`. Valkey 8.1 can write level=warning too. Redis 2.4 to
     # 2.8 begin with the process id in brackets.
-    level=re.compile(
+    level=Pattern(
         r"(?:(?:^|\s)\d+(?::\d+)?:[A-Z] |(?:^|\s)\[\d+\] )[^#*]{0,40}? ([#*.\-]) |(?:^|\s)level=(warning|notice|verbose|debug)\b",
     ),
     marks=_REDIS_MARKS,
@@ -191,9 +218,9 @@ REDIS = Grammar(
     places=("/var/log/redis", "/var/log/valkey", "/var/log/keydb"),
     own=r"\bport[=:] ?{port}\b|\*:{port}\b|\bport {port}\b",
     secrets=(
-        (re.compile(rf"(?i)\b((?:{_REDIS_SECRETS})[\"']?\s+){_REDIS_VALUE}"), rf"\1{HIDDEN}"),
+        (Pattern(rf"(?i)\b((?:{_REDIS_SECRETS})[\"']?\s+){_REDIS_VALUE}"), rf"\1{HIDDEN}"),
         # Users of an ACL: `user app on >password #hash`. `<filename>` in a text is none.
-        (re.compile(r"(?<=[\s\"'])(>|<(?![^\s\"']*>))[^\s\"'>]{3,}|(?<=[\s\"'])([#!])[0-9a-f]{64}\b"), rf"\1\2{HIDDEN}"),
+        (Pattern(r"(?<=[\s\"'])(>|<(?![^\s\"']*>))[^\s\"'>]{3,}|(?<=[\s\"'])([#!])[0-9a-f]{64}\b"), rf"\1\2{HIDDEN}"),
     ),
 )
 
@@ -201,7 +228,7 @@ REDIS = Grammar(
 
 NGINX = Grammar(
     product="nginx",
-    level=re.compile(r"(?:^|\s)\[(debug|info|notice|warn|error|crit|alert|emerg)\] "),
+    level=Pattern(r"(?:^|\s)\[(debug|info|notice|warn|error|crit|alert|emerg)\] "),
     marks={name: name for name in ("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg")},
     kept=("warn", "error", "crit", "alert", "emerg"),
     fatal=("emerg",),
@@ -209,28 +236,28 @@ NGINX = Grammar(
     why=_any(r"worker process \d+ exited on signal"),
     ended=_any(r"configuration file .* test failed", r"still could not bind"),
     runs=_any(r"start worker processes"),
-    secrets=((re.compile(r"(\b(?:request|referrer|upstream|subrequest): \"[^\"?]*\?)[^\"\s]*"), rf"\1{HIDDEN}"),),
+    secrets=((Pattern(r"(\b(?:request|referrer|upstream|subrequest): \"[^\"?]*\?)[^\"\s]*"), rf"\1{HIDDEN}"),),
 )
 
 # certbot --------------------------------------------------------------------------------------------------------------------------------
 
 CERTBOT = Grammar(
     product="certbot",
-    level=re.compile(r"^\S+ \S+?:(DEBUG|INFO|WARNING|ERROR|CRITICAL):"),
+    level=Pattern(r"^\S+ \S+?:(DEBUG|INFO|WARNING|ERROR|CRITICAL):"),
     marks={name: name for name in (DEBUG, INFO, WARNING, ERROR, "CRITICAL")},
     kept=(WARNING, ERROR, "CRITICAL"),
     fatal=(ERROR, "CRITICAL"),
     notable=_any(r"^(?:certbot|acme|requests|urllib3|josepy)[\w.]*\.(?:errors|exceptions|messages)\.\w+: ", r"^  (?:Domain|Type|Detail): "),
     ended=_any(r"Exiting (?:abnormally|due to)", r"\d+ renew failure"),
     begins=_any(r":certbot version"),
-    secrets=((re.compile(r"(\"(?:signature|protected|payload|nonce|keyAuthorization)\": ?\")[^\"]*"), rf"\1{HIDDEN}"),),
+    secrets=((Pattern(r"(\"(?:signature|protected|payload|nonce|keyAuthorization)\": ?\")[^\"]*"), rf"\1{HIDDEN}"),),
 )
 
 # Fail2Ban -------------------------------------------------------------------------------------------------------------------------------
 
 FAIL2BAN = Grammar(
     product="fail2ban",
-    level=re.compile(r"\bfail2ban\S*\s+\[\d+\]: (HEAVYDEBUG|TRACEDEBUG|DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL)\s"),
+    level=Pattern(r"\bfail2ban\S*\s+\[\d+\]: (HEAVYDEBUG|TRACEDEBUG|DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL)\s"),
     marks={name: name for name in ("HEAVYDEBUG", "TRACEDEBUG", DEBUG, INFO, NOTICE, WARNING, ERROR, "CRITICAL")},
     kept=(WARNING, ERROR, "CRITICAL"),
     fatal=("CRITICAL",),
@@ -246,7 +273,7 @@ FAIL2BAN = Grammar(
 SSHD = Grammar(
     product="sshd",
     # Syslog writes no level: sshd puts one before the text of what went wrong, and of nothing else.
-    level=re.compile(r"(?:\bsshd(?:-session|-auth)?\[\d+\]: |^)(error|fatal): "),
+    level=Pattern(r"(?:\bsshd(?:-session|-auth)?\[\d+\]: |^)(error|fatal): "),
     marks={"error": "error", "fatal": "fatal"},
     kept=("error", "fatal"),
     fatal=("fatal",),
@@ -264,7 +291,7 @@ SSHD = Grammar(
     runs=_any(r"Server listening on "),
     secrets=(
         # A name that was tried may be somebody's password.
-        (re.compile(r"\b(invalid user|illegal user|Invalid user) (?!from\b).{1,100}?(?= from | port |\Z)"), rf"\1 {HIDDEN}"),
+        (Pattern(r"\b(invalid user|illegal user|Invalid user) (?!from\b).{1,100}?(?= from | port |\Z)"), rf"\1 {HIDDEN}"),
     ),
 )
 
@@ -275,7 +302,7 @@ _PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "de
 JOURNAL = Grammar(
     product="journal",
     # `journalctl --output json`, the kernel's <3> before a text, and `systemctl status` of old.
-    level=re.compile(r'"PRIORITY" ?: ?"([0-7])"|^(?:\S+ )?<([0-7])>'),
+    level=Pattern(r'"PRIORITY" ?: ?"([0-7])"|^(?:\S+ )?<([0-7])>'),
     marks={str(number): name for number, name in enumerate(_PRIORITIES)},
     kept=("emerg", "alert", "crit", "err", "warning"),
     fatal=("emerg", "alert", "crit"),
@@ -291,7 +318,7 @@ _NAMES = (DEBUG, INFO, NOTICE, WARNING, ERROR, FATAL, "PANIC", "CRITICAL", "ALER
 
 GENERIC = Grammar(
     product="generic",
-    level=re.compile(r"\b(DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|SEVERE|FATAL|PANIC|CRITICAL|ALERT|EMERG(?:ENCY)?)\b"),
+    level=Pattern(r"\b(DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|SEVERE|FATAL|PANIC|CRITICAL|ALERT|EMERG(?:ENCY)?)\b"),
     marks={**{name: name for name in _NAMES}, **_COMMON},
     kept=(WARNING, ERROR, FATAL, "PANIC", "CRITICAL", "ALERT", "EMERGENCY"),
     fatal=(FATAL, "PANIC", "CRITICAL", "ALERT", "EMERGENCY"),
