@@ -121,6 +121,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     problems += roles[role].misspelt(names_given - everybodys, host=host)
                     problems += self._values(host, roles[role].options, given)
                 problems += self._given(host, subject, given)
+        if not any(found.values()) and not any(subject["required"] for subject in params["subjects"]):
+            patterns = ", ".join(dict.fromkeys(subject["hosts"] for subject in params["subjects"]))
+            problems.append(f"No host of this run is in {patterns}: check the inventory and --limit.")
         for role, hosts_given in carriers.items():
             problems += roles[role].not_read(everybodys, hosts_given)
         problems += self._missing(params["subjects"], found, roles, known)

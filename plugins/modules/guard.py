@@ -50,7 +50,7 @@ options:
         type: str
         required: true
       required:
-        description: Whether a pattern without hosts is an error.
+        description: Whether a pattern without hosts is an error. Where none is required, it is one if no pattern has a host.
         type: bool
         default: true
       needs:

@@ -140,6 +140,12 @@ def run(
     incident: Annotated[
         str | None, typer.Option("--incident", metavar="INCIDENT", envvar="INCIDENT_ID", help="The incident it is for; its own otherwise."),
     ] = None,
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="FILE", help="Write all checks there as a page, the worst first; best with health."),
+    ] = None,
+    prometheus: Annotated[
+        str | None, typer.Option("--prometheus", metavar="FILE", help="Write all checks there for node-exporter's textfile collector."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """See texts.RUN."""
@@ -156,7 +162,7 @@ def run(
         vault_ids=vault_id or [], private_key=private_key, user=user, become=become, ask=options, secrets=answers, forks=forks,
         verbosity=verbose, passed=passed or [], pass_env=pass_env or [], incident=incident,
     )
-    raise typer.Exit(int(run_and_show(asked, found=found, as_json=as_json)))
+    raise typer.Exit(int(run_and_show(asked, found=found, as_json=as_json, html=html, prometheus=prometheus)))
 
 
 @app.command(help=texts.UNDO, short_help="Take back an incident's temporary changes.", epilog=texts.epilog())

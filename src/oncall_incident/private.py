@@ -84,6 +84,13 @@ def write_private(path: Path, text: str | Iterable[str], *, sync: bool = False) 
     return path
 
 
-def replace_private(path: Path, text: str | Iterable[str], *, sync: bool = False) -> Path:
-    """The same in place of an older file, which is there until the new one is whole."""
-    return write_private(path.with_name(f".{path.name}.{os.getpid()}"), text, sync=sync).replace(path)
+def replace_private(path: Path, text: str | Iterable[str], *, sync: bool = False, mode: int = 0o600) -> Path:
+    """The same in place of an older file, which is there until the new one is whole.
+
+    Args:
+        mode: of the new file, where others may read it.
+    """
+    new = write_private(path.with_name(f".{path.name}.{os.getpid()}"), text, sync=sync)
+    if mode != 0o600:
+        new.chmod(mode)
+    return new.replace(path)

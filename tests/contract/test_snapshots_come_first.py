@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.scenarios import SCENARIOS, plays
+from tests.support.scenarios import LOOKING, SCENARIOS, plays, tasks
 
 EVIDENCE = "oncall.incident.evidence"
 
@@ -26,7 +26,7 @@ def hosts(play: dict[str, Any]) -> set[str]:
     return {part.strip() for part in parts}
 
 
-@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [path for path in SCENARIOS if path not in LOOKING], ids=lambda path: path.stem)
 def test_hosts_are_kept_before_they_are_changed_and_the_rest_after_they_were_measured(path: Path) -> None:
     numbered = [(number, play, entry) for number, play in enumerate(plays(path)) for entry in entry_points(play)]
     changing = [(number, play) for number, play, (_role, entry) in numbered if entry.startswith(("mitigate", "help"))]
@@ -43,3 +43,13 @@ def test_hosts_are_kept_before_they_are_changed_and_the_rest_after_they_were_mea
         assert all(play["tags"] == [tag] for _number, play in kept)
         # Without a condition: evidence_snapshot alone decides.
         assert not any("when" in task for _number, play in kept for task in play["tasks"])
+
+
+@pytest.mark.parametrize("path", LOOKING, ids=lambda path: path.stem)
+def test_who_only_looks_changes_nothing(path: Path) -> None:
+    guard, *others = plays(path)
+    assert all(task["tags"] == ["always"] for task in guard["tasks"]) and others
+    assert all(play["tags"] == ["investigate"] for play in others)
+    entries = [task["ansible.builtin.import_role"]["tasks_from"] for play in others for task in tasks(play["tasks"])
+               if "ansible.builtin.import_role" in task]
+    assert {entry for entry in entries if not entry.startswith("investigate")} == {"conclude"}

@@ -15,8 +15,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 #: The playbooks that a responder can name; those that begin with an underscore are parts.
 SCENARIOS = sorted((ROOT / "playbooks").glob("[!_]*.yml"))
+#: Those that only look: without a plan, there is nothing to change and to verify.
+LOOKING = [path for path in SCENARIOS if "\n# phases: investigate\n" in path.read_text(encoding="utf-8")]
 _IMPORT = "ansible.builtin.import_playbook"
-_GIVEN = re.compile(r"\{\{ (scenario_[\w.]+) \}\}")
+_GIVEN = re.compile(r"\{\{ ((?:scenario|look)_[\w.]+) \}\}")
 
 
 def plays(path: Path, given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -32,6 +34,15 @@ def plays(path: Path, given: Mapping[str, Any] | None = None) -> list[dict[str, 
             found += plays(path.parent / entry[_IMPORT], entry.get("vars"))
         else:
             found.append(_filled(entry, given or {}))
+    return found
+
+
+def tasks(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All tasks of a file or a play, those of blocks too."""
+    found = []
+    for entry in entries:
+        inner = [task for part in ("block", "rescue", "always") for task in tasks(entry.get(part) or [])]
+        found += inner or [entry]
     return found
 
 

@@ -186,8 +186,13 @@ def _said(argv: t.Sequence[str], run: Run) -> str:
         down = any(words in ran.problem.lower() for words in _NO_DAEMON)
         denied = "permission denied" in ran.problem.lower()
         raise (DaemonDown if down else Blind)(
-            f"The service could not be looked at: {' '.join(argv[:4])} ...: {ran.problem}",
+            f"The service could not be looked at: {' '.join(_plainly(argv))}: {ran.problem}",
             hint="Run with become: true, or as a user who may open the socket of the engine." if denied else
             "Correct what the runtime complains about, or the variables that name the service.",
         )
     return ran.out
+
+
+def _plainly(argv: t.Sequence[str]) -> list[str]:
+    """What a command is, without the options that would push out what it complained about."""
+    return [word for word in argv if not word.startswith("-")][:3]

@@ -19,6 +19,7 @@ from rich.text import Text
 from ..evidence import sealing
 from ..exits import Exit
 from ..record import outcome, rungs
+from ..reporting import health as reported
 from ..running.collection import Collection
 from ..running.request import Request
 from ..running.run import Finished, Run, outcome_event
@@ -27,6 +28,7 @@ from ..running.stopping import Stopper
 from ..running.view import STYLES, View
 from ..terminal import words
 from ..terminal.console import PatientConsole
+from . import health
 
 #: Every run that closes its own incident without a key or an authority would say so.
 _EXPECTED = frozenset({sealing.UNSIGNED, sealing.NO_AUTHORITY})
@@ -35,13 +37,15 @@ _STYLE = {Exit.RECOVERED: "bold green", Exit.NOTHING_TO_DO: "bold green", Exit.R
 
 def run_and_show(
     asked: Request, *, found: Collection, as_json: bool, scenario: Scenario | None = None,
-    changes: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    changes: Mapping[str, Sequence[Mapping[str, Any]]] | None = None, html: str | None = None, prometheus: str | None = None,
 ) -> Exit:
     """Run it, show it, give the exit status.
 
     Args:
         scenario, changes: see Run.
+        html, prometheus: files for the page and for Prometheus.
     """
+    health.check_places({"--html": html, "--prometheus": prometheus})
     console = PatientConsole(stderr=as_json, highlight=False)
     view = View(console, verbose=asked.verbosity > 0)
     started = time.monotonic()
@@ -51,14 +55,19 @@ def run_and_show(
     finished = run.go()
     took = time.monotonic() - started
     if as_json:
-        typer.echo(json.dumps(_as_data(finished, took)))
+        typer.echo(json.dumps(_as_data(finished, took, looked=run.scenario.only_looks)))
+    if run.scenario.only_looks and finished.outcome.status != Exit.USAGE:
+        health.show(console, finished)
     _show_end(view, finished, took)
+    for path in health.write(finished, html=html, prometheus=prometheus):
+        console.print(Text(f"  written  {_short(path)}", style="dim"), soft_wrap=True)
     return finished.outcome.status
 
 
-def _as_data(finished: Finished, took: float) -> dict[str, object]:
+def _as_data(finished: Finished, took: float, *, looked: bool) -> dict[str, object]:
     summary = finished.summary
     return {
+        **({"health": reported.as_data(summary, finished.outcome)} if looked else {}),
         **outcome_event(finished.outcome, summary), "ansible_said": list(finished.outcome.quoted),
         "run": summary.run, "record": str(finished.run_dir), "incident": finished.incident or None,
         "incident_notes": list(finished.incident_notes),

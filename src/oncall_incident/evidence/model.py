@@ -36,6 +36,8 @@ ONLY_LOOKED = frozenset({"planned", BAD_INPUT})
 UNDO = "undo"
 #: Outcomes of runs that measured every check that decides, and found it good.
 MEASURED_GOOD = frozenset({"recovered", "nothing_to_do"})
+#: A look at everything finds what has nothing to do with the incident too: it speaks neither for it nor against it.
+BESIDE = frozenset({"healthy", "not_healthy"})
 #: Milestones that a run's measurement may stand behind.
 _MEASURED = frozenset({"mitigated", "verified", "resolved"})
 
@@ -142,7 +144,7 @@ class State:
         """By scenario, how the last run that was not good ended, and of which hosts that is all that is known."""
         left: dict[str, dict[str, str]] = {}
         for run in self.runs.values():
-            if run.scenario == UNDO or run.outcome == BAD_INPUT:
+            if run.scenario == UNDO or run.outcome in (BAD_INPUT, *BESIDE):
                 continue
             hosts = left.setdefault(run.scenario, {})
             good = run.outcome in MEASURED_GOOD

@@ -57,7 +57,8 @@ class Outcome:
     """The end of a run.
 
     Attributes:
-        name: recovered, not_recovered, nothing_to_do, planned, refused, failed, timed_out, interrupted, not_recorded.
+        name: recovered, not_recovered, nothing_to_do, planned, refused, failed, timed_out, interrupted, not_recorded; of a scenario that
+            only looks healthy and not_healthy.
         status: the exit status.
         sentence: for people.
         reasons: why it is not a better one.
@@ -215,7 +216,7 @@ def unmet(summary: Summary, phase: str, *, deferred: bool = True) -> list[str]:
         ]
         of = f" ({item})" if item else ""
         if found and not deferred:
-            found = [seen for seen in found if not _deferred(seen)]
+            found = [seen for seen in found if not only_a_write_tells(seen)]
             said += _finding_reasons(found)
             continue
         said += _finding_reasons(found)
@@ -321,9 +322,9 @@ def after_planning(summary: Summary, *, plan_asked: bool = True) -> Outcome:
     if unreached:
         return Outcome("not_recovered", Exit.NOT_RECOVERED, f"Not measured: {', '.join(unreached)}.", reasons, unreached)
     bad = still_bad(summary)
-    deferred = [seen for seen in bad if _deferred(seen)]
+    deferred = [seen for seen in bad if only_a_write_tells(seen)]
     if len(deferred) < len(bad):
-        worst_first = [*(seen for seen in bad if not _deferred(seen)), *deferred]
+        worst_first = [*(seen for seen in bad if not only_a_write_tells(seen)), *deferred]
         return Outcome(
             "not_recovered", Exit.NOT_RECOVERED, f"Not healthy, and {unplanned}.",
             [*_refused(summary), *_left_alone(summary), *_finding_reasons(worst_first)],
@@ -354,6 +355,42 @@ def after_planning(summary: Summary, *, plan_asked: bool = True) -> Outcome:
         "nothing_to_do", Exit.NOTHING_TO_DO, f"{words.count(len(well), 'host')} measured healthy, {nothing}.",
         [*(f"{host}: not looked at: {', '.join(checks)}" for host, checks in list(not_looked_at(summary).items())[:10]), *_aside(summary)],
     )
+
+
+def after_looking(summary: Summary) -> Outcome:
+    """After a run of a scenario that only looks.
+
+    What only a write could tell was not asked, since nothing is written: it is named, and says nothing for or against a host.
+    """
+    execution = ansible_segments(summary)[-1] if ansible_segments(summary) else {}
+    unreached = sorted({str(entry["host"]) for entry in summary.unreachable})
+    bad = [seen for seen in still_bad(summary) if not only_a_write_tells(seen)]
+    left = unmet(summary, INVESTIGATE, deferred=False)
+    aside = [f"{host}: not looked at: {', '.join(checks)}" for host, checks in list(_unseen(summary).items())[:10]]
+    found = list(dict.fromkeys([*_finding_reasons(bad), *left, *_asked_nothing(summary, INVESTIGATE), *_not_told(summary, INVESTIGATE)]))
+    if failed_hosts(execution) or not execution.get("stats"):
+        reasons = _failure_reasons(summary, failed_hosts(execution)) or _no_end(execution)
+        return Outcome("failed", Exit.FAILED, "Not everything could be looked at.", [*reasons, *found], unreached)
+    well = answered(summary, INVESTIGATE)
+    if not well and not unreached:
+        return Outcome("not_healthy", Exit.NOT_RECOVERED, "Nothing was measured.", [NO_VERDICT])
+    if found or unreached:
+        ill = sorted({seen.host for seen in bad} | {line.partition(":")[0] for line in found})
+        said = [f"Not healthy: {few(ill, most=_MOST_ASIDE)}."] if ill else []
+        said += [f"Not reached: {few(unreached, most=_MOST_ASIDE)}."] if unreached else []
+        return Outcome("not_healthy", Exit.NOT_RECOVERED, " ".join(said), [*found, *aside], unreached)
+    if summary.lost_events:
+        return _with_holes(summary)
+    return Outcome("healthy", Exit.RECOVERED, f"{words.count(len(well), 'host')} measured healthy.", [*aside, *_aside(summary)])
+
+
+def _unseen(summary: Summary) -> dict[str, list[str]]:
+    """What was not looked at, by host: nobody had to, it could not be, or only a write could tell."""
+    found = {host: list(checks) for host, checks in not_looked_at(summary).items()}
+    for seen in still_bad(summary):
+        if only_a_write_tells(seen):
+            found.setdefault(seen.host, []).append(f"{seen.what.check} (only a write tells)")
+    return found
 
 
 def unverified(summary: Summary) -> list[str]:
@@ -533,7 +570,7 @@ def _failure_reasons(summary: Summary, hosts: Sequence[str]) -> list[str]:
     return [line for line in said if not any(line != other and other.endswith(line.partition(": ")[2]) for other in said)][:10]
 
 
-def _deferred(seen: Seen[Finding]) -> bool:
+def only_a_write_tells(seen: Seen[Finding]) -> bool:
     """Whether a check has no answer only since it was asked in check mode: verify asks it for real."""
     return seen.what.status == UNKNOWN and str(seen.what.detail.get("reason") or "").startswith(NOT_IN_CHECK_MODE)
 

@@ -34,7 +34,8 @@ from .timeline import Band, Happening, draw
 Json = Mapping[str, Any]
 
 #: How the end of a run is meant: good, bad, unknown, or neither.
-TONES = {"recovered": "good", "nothing_to_do": "good", "planned": "info", "refused": "info", "not_recovered": "bad", "failed": "bad",
+TONES = {"recovered": "good", "nothing_to_do": "good", "healthy": "good", "planned": "info", "refused": "info", "not_recovered": "bad",
+         "not_healthy": "bad", "failed": "bad",
          "timed_out": "bad", "interrupted": "bad", "not_recorded": "bad"}
 STATUS_TONES = {"ok": "good", "warning": "warn", "critical": "bad"}
 

@@ -73,6 +73,8 @@ def for_the_bag(incident: Incident, coming: Sequence[Event] = ()) -> tuple[str, 
 
 def text(content: Mapping[str, Any], form: str) -> str:
     """The content in one format."""
+    if content["kind"] == "health":
+        return render.as_html(content, "health.html.j2")
     name = "index" if content["kind"] == "index" else "report"
     return render.as_html(content, f"{name}.html.j2") if form == HTML else render.as_markdown(content, f"{name}.md.j2")
 

@@ -16,6 +16,7 @@ from ansible_collections.oncall.incident.plugins.module_utils._core.durations im
 from ..terminal.words import one_line
 from .measures import METRICS, NOT_KEPT, Row
 from .metrics import Group, groups, overall
+from .prometheus import labels
 
 CONTRACT = "oncall.incident/metrics/1"
 FORMATS = ("table", "json", "csv", "prometheus")
@@ -59,27 +60,27 @@ def as_prometheus(found: Sequence[Row], *, by: str) -> str:
     found_groups = groups(found, by=by)
     lines = [
         "# HELP oncall_incident_incidents Incidents.", "# TYPE oncall_incident_incidents gauge",
-        *(f"oncall_incident_incidents{_labels(**{by: group.name})} {group.incidents}" for group in found_groups),
+        *(f"oncall_incident_incidents{labels(**{by: group.name})} {group.incidents}" for group in found_groups),
         "# HELP oncall_incident_time_to_seconds Time from the alert or the detection to a milestone.",
         "# TYPE oncall_incident_time_to_seconds summary",
     ]
     for group in found_groups:
         for name, spread in group.spreads.items():
-            labels = {by: group.name, "milestone": name}
+            of = {by: group.name, "milestone": name}
             if spread.median is not None and spread.p90 is not None:
                 lines += [
-                    f"oncall_incident_time_to_seconds{_labels(**labels, quantile='0.5')} {_number(spread.median)}",
-                    f"oncall_incident_time_to_seconds{_labels(**labels, quantile='0.9')} {_number(spread.p90)}",
+                    f"oncall_incident_time_to_seconds{labels(**of, quantile='0.5')} {_number(spread.median)}",
+                    f"oncall_incident_time_to_seconds{labels(**of, quantile='0.9')} {_number(spread.p90)}",
                 ]
             lines += [
-                f"oncall_incident_time_to_seconds_sum{_labels(**labels)} {_number(spread.total)}",
-                f"oncall_incident_time_to_seconds_count{_labels(**labels)} {spread.count}",
+                f"oncall_incident_time_to_seconds_sum{labels(**of)} {_number(spread.total)}",
+                f"oncall_incident_time_to_seconds_count{labels(**of)} {spread.count}",
             ]
     lines += ["# HELP oncall_incident_targets Targets by whether they were kept.", "# TYPE oncall_incident_targets gauge"]
     for group in found_groups:
         for name, spread in group.spreads.items():
             for state, count in (("met", spread.met), ("missed", spread.missed)):
-                lines.append(f"oncall_incident_targets{_labels(**{by: group.name}, milestone=name, state=state)} {count}")
+                lines.append(f"oncall_incident_targets{labels(**{by: group.name}, milestone=name, state=state)} {count}")
     return "\n".join(lines) + "\n"
 
 
@@ -127,13 +128,6 @@ def _cell(value: Any) -> Any:
         text = one_line(value)
         return "'" + text if text[:1] in ("=", "+", "-", "@") else text
     return "" if value is None else value
-
-
-def _labels(**labels: str) -> str:
-    escaped = (
-        (name, str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")) for name, value in labels.items()
-    )
-    return "{" + ",".join(f'{name}="{value}"' for name, value in escaped) + "}"
 
 
 def _number(value: float) -> str:

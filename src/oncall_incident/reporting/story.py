@@ -21,6 +21,8 @@ from ansible_collections.oncall.incident.plugins.plugin_utils._record import tol
 from ..terminal import words
 
 Json = Mapping[str, Any]
+#: How a run ends that is good, and that is neither good nor bad.
+_GOOD, _NEITHER = ("recovered", "nothing_to_do", "healthy"), ("planned", "refused")
 _UNTOUCHED = (PLANNED, NOT_NEEDED, MOVED_ON, PID_REUSED)
 
 
@@ -59,7 +61,8 @@ def tone(event: Json) -> str:
     if kind == "action":
         return "act" if told.action(event.get("action")).outcome in {*CHANGED_OUTCOMES, *_UNTOUCHED} else "bad"
     if kind == "outcome":
-        return {"recovered": "good", "nothing_to_do": "good", "planned": "info", "refused": "info"}.get(str(event.get("outcome")), "bad")
+        ended = str(event.get("outcome"))
+        return "good" if ended in _GOOD else "info" if ended in _NEITHER else "bad"
     return {"result": "bad", "interrupted": "bad", "record.degraded": "bad", "no_hosts": "unknown", "recovered": "unknown",
             "plan.refused": "unknown", "plan.approved": "good"}.get(str(kind), "info")
 

@@ -187,6 +187,22 @@ def check_tags(request: Request) -> None:
                 raise Stop(f"--skip-tags {name}: a phase is not skipped this way.", hint="Name the phases you want with --tags.")
 
 
+def within(request: Request, *, scenario: str, phases: Sequence[str]) -> Request:
+    """The request with the phases that a scenario has.
+
+    Args:
+        scenario, phases: its name, and what it has.
+
+    Raises:
+        Stop: --tags names a phase that it has not.
+    """
+    if strangers := [tag for tag in request.tags if tag in PHASES and tag not in phases]:
+        raise Stop(f"--tags {strangers[0]}: {scenario} has no such phase.", hint=f"It has {', '.join(phases)}.")
+    if set(request.phases) <= set(phases):
+        return request
+    return dataclasses.replace(request, tags=[*phases, *request.tags])
+
+
 def check_inventory(request: Request, *, configured: str | None, cwd: Path) -> None:
     """Refuse inventories that are not there, before Ansible turns them into a warning and an empty list of hosts."""
     for inventory in request.inventories:

@@ -84,6 +84,7 @@ class Run:
         request.check_passed(asked.passed)
         request.check_tags(asked)
         self.scenario = scenario or scenarios.choose(asked.scenario, collection=found.path, cwd=cwd)
+        asked = request.within(asked, scenario=self.scenario.name, phases=self.scenario.phases)
         self._changes = changes
         request.check_inventory(asked, configured=settings.get("inventory"), cwd=cwd)
         request.check_files(asked, cwd=cwd)
@@ -181,7 +182,7 @@ class Run:
         """Called several times a second while Ansible runs; raises nothing. What cannot be written now is said before anything is done."""
         if self._membership is not None:
             self._membership.tick()
-        elif endings.looked_at_something(self.record.summary):
+        elif not self.scenario.only_looks and endings.looked_at_something(self.record.summary):
             with contextlib.suppress(CannotRecord, Stop, OSError):
                 self._join()
 
@@ -206,7 +207,7 @@ class Run:
 
     def _leave(self, finished: Finished) -> Finished:
         """Tell the incident how the run ended, and give it the record."""
-        if self._membership is None and finished.outcome.status == Exit.USAGE:
+        if self._membership is None and (finished.outcome.status == Exit.USAGE or self.scenario.only_looks):
             return finished
         try:
             notes = self._join().end(finished.outcome, finished.summary)
@@ -225,11 +226,14 @@ class Run:
             self._executor.own = {"incident_changes": str(write_private(private / "changes.json", json.dumps(self._changes)))}
         if not looking:
             return self._act(private / "verify", variables, [VERIFY], {})
-        ended = self._executor.run(private / "look", tags=looking, check=True, variables=variables, own={}, doing="looking and planning")
+        doing = "looking" if self.scenario.only_looks else "looking and planning"
+        ended = self._executor.run(private / "look", tags=looking, check=True, variables=variables, own={}, doing=doing)
         problem = self._problem(ended.status, ended.output, first=True)
         if problem is not None:
             return problem
         summary = self.record.summary
+        if self.scenario.only_looks:
+            return outcome.after_looking(summary)
         first = outcome.after_planning(summary, plan_asked=MITIGATE in self._asked.phases)
         plan, actions = summary.plan, outcome.planned(summary)
         if plan is None or not actions:

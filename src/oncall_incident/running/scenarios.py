@@ -13,10 +13,12 @@ from pathlib import Path
 from ansible_collections.oncall.incident.plugins.module_utils._core.suggest import suggest
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame import needs
 from ansible_collections.oncall.incident.plugins.plugin_utils._frame.needs import Need
+from ansible_collections.oncall.incident.plugins.plugin_utils._record.phases import MITIGATE, PHASES
 
 from ..errors import Stop
 
 _DESCRIPTION = re.compile(r"(?mi)^#\s*description:\s*(.+?)\s*$")
+_ITS_PHASES = re.compile(r"(?m)^#\s*phases:\s*(.+?)\s*$")
 _PLAY_NAME = re.compile(r"(?m)^-\s*name:\s*['\"]?(.+?)['\"]?\s*$")
 
 
@@ -29,18 +31,25 @@ class Scenario:
         description: one line.
         playbook: what ansible-playbook is given: the full collection name, or the path of a file of the user's.
         needs: what must be installed, and where.
+        phases: those that it has; a `# phases:` line names them where it has not all.
     """
 
     name: str
     description: str
     playbook: str
     needs: Sequence[Need] = ()
+    phases: Sequence[str] = PHASES
+
+    @property
+    def only_looks(self) -> bool:
+        """It plans and changes nothing."""
+        return MITIGATE not in self.phases
 
 
 def listed(collection: Path) -> list[Scenario]:
     """The collection's scenarios by name; a playbook whose name begins with an underscore is a part, not a scenario."""
     return [
-        Scenario(path.stem.replace("_", "-"), describe(path), f"oncall.incident.{path.stem}", needs.read(_text(path)))
+        Scenario(path.stem.replace("_", "-"), describe(path), f"oncall.incident.{path.stem}", needs.read(_text(path)), its_phases(path))
         for path in sorted((collection / "playbooks").glob("*.yml")) if not path.name.startswith("_")
     ]
 
@@ -50,6 +59,13 @@ def describe(path: Path) -> str:
     text = _text(path)
     found = _DESCRIPTION.search(text) or _PLAY_NAME.search(text)
     return found.group(1) if found else ""
+
+
+def its_phases(path: Path) -> tuple[str, ...]:
+    """The phases of a playbook: those of its `# phases:` line, else all."""
+    found = _ITS_PHASES.search(_text(path))
+    named = re.findall(r"\w+", found.group(1)) if found else ()
+    return tuple(phase for phase in PHASES if phase in named) or PHASES
 
 
 def _text(path: Path) -> str:
@@ -72,7 +88,7 @@ def choose(name: str, *, collection: Path, cwd: Path) -> Scenario:
     path = cwd / Path(name).expanduser()
     if path.suffix in (".yml", ".yaml") or "/" in name:
         if path.is_file():
-            return Scenario(_as_name(path.stem), describe(path), str(path.resolve()))
+            return Scenario(_as_name(path.stem), describe(path), str(path.resolve()), phases=its_phases(path))
         raise Stop(f"{name}: there is no such playbook file.", hint=f"Looked for {path}. The scenarios are: {', '.join(known)}.")
     meant = suggest(wanted, known, likeness=0.5)
     raise Stop(f"{name}: there is no such scenario.", hint=f"{meant}The scenarios are: {', '.join(known) or 'none'}.")

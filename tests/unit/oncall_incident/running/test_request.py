@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from oncall_incident.errors import Stop
-from oncall_incident.running.request import Request, check_answer, check_files, check_inventory, check_passed, check_tags
+from oncall_incident.running.request import Request, check_answer, check_files, check_inventory, check_passed, check_tags, within
 
 
 @pytest.mark.parametrize("arguments", [
@@ -101,3 +101,15 @@ def test_who_need_not_be_asked_needs_no_terminal(more: dict[str, Any]) -> None:
     check_answer(Request("x"), can_ask=True)
     with pytest.raises(Stop, match="Nobody can be asked to approve the plan"):
         check_answer(Request("x"), can_ask=False)
+
+
+def test_a_scenario_narrows_the_phases_to_its_own() -> None:
+    looking = ("investigate",)
+    assert within(Request(scenario="health"), scenario="health", phases=looking).phases == looking
+    asked = within(Request(scenario="health", tags=["investigate", "more"]), scenario="health", phases=looking)
+    assert asked.phases == looking and asked.further_tags == ("more",)
+    more = within(Request(scenario="health", tags=["more"]), scenario="health", phases=looking)
+    assert more.phases == looking and more.further_tags == ("more",)
+    with pytest.raises(Stop, match=r"--tags mitigate: health has no such phase\."):
+        within(Request(scenario="health", tags=["mitigate"]), scenario="health", phases=looking)
+    assert within(Request(scenario="x"), scenario="x", phases=("investigate", "mitigate", "verify")).tags == ()

@@ -46,3 +46,12 @@ def test_a_mistyped_one_is_answered_with_what_was_meant(collection: Path) -> Non
     assert "Did you mean db-recovery?" in stopped.value.hint
     with pytest.raises(Stop, match=r"nowhere\.yml: there is no such playbook file"):
         choose("nowhere.yml", collection=collection, cwd=collection)
+
+
+def test_a_scenario_that_only_looks_says_so(tmp_path: Path) -> None:
+    (tmp_path / "playbooks").mkdir()
+    (tmp_path / "playbooks" / "all_good.yml").write_text("# description: looks\n# phases: investigate\n- name: x\n")
+    (tmp_path / "playbooks" / "cure.yml").write_text("# description: cures\n- name: x\n")
+    looks, cures = listed(tmp_path)
+    assert looks.only_looks and tuple(looks.phases) == ("investigate",)
+    assert not cures.only_looks and tuple(cures.phases) == ("investigate", "mitigate", "verify")
